@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { baseName, defineEvent, type EventOf } from '../event.ts';
+
+/** `<hash of the input derivation>` when only "out" is wanted, otherwise `<hash>!<output>,<output>`, outputs sorted. */
+const inputDerivation = z
+  .string()
+  .regex(/^[0-9abcdfghijklmnpqrsvwxyz]{32}(![0-9a-zA-Z+\-._?=]+(,[0-9a-zA-Z+\-._?=]+)*)?$/, 'expected <hash>[!outputs]');
+
+export const DerivationAdded = defineEvent(
+  'DerivationAdded',
+  'A submission brought a derivation that was not known, and its paths are the ones its content determines.',
+  z.object({
+    /** Base name of the `.drv`. */
+    path: baseName,
+    system: z.string().min(1).max(64),
+    /** `requiredSystemFeatures`, sorted; absent when there are none. */
+    features: z.array(z.string().min(1).max(64)).max(64).optional(),
+    /** Output name to base name of its store path. */
+    outputs: z.record(z.string(), baseName),
+    /** Only for a fixed-output derivation: `[r:]<algorithm>` and the hash in base 16. */
+    fixed: z.object({ method: z.string(), hash: z.string() }).optional(),
+    inputs: z.array(inputDerivation),
+    /** Base names of input sources. */
+    sources: z.array(baseName),
+  }),
+);
+export type DerivationAdded = EventOf<typeof DerivationAdded>;
+export type DerivationFacts = DerivationAdded['data'];
+
+export const derivationEvents = [DerivationAdded] as const;
+export type DerivationEvent = EventOf<(typeof derivationEvents)[number]>;

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+
+/**
+ * The shape of every kind of event and the table that names them all.
+ *
+ * An event type is declared once, with a zod schema per schema version. `data` of older versions is brought
+ * to the newest one by the upcaster of each step, so the rest of the code sees the newest version only.
+ */
+export interface EventType<Type extends string = string, Schema extends z.ZodType = z.ZodType> {
+  readonly type: Type;
+  /** Newest schema version; versions count from 1. */
+  readonly version: number;
+  /** Schema of `data` in the newest version. */
+  readonly schema: Schema;
+  /** `upcasters[n]` turns `data` of version n + 1 into version n + 2. */
+  readonly upcasters: readonly ((data: unknown) => unknown)[];
+  /** One sentence for docs/events.md: when it happens. */
+  readonly when: string;
+}
+
+/** What a decider returns: a fact that is not yet on a stream. */
+export interface DomainEvent<Type extends string = string, Data = unknown> {
+  readonly type: Type;
+  readonly data: Data;
+}
+
+/** The event value that belongs to an {@link EventType}. */
+export type EventOf<T> = T extends EventType<infer Type, infer Schema> ? DomainEvent<Type, z.infer<Schema>> : never;
+
+export function defineEvent<const Type extends string, Schema extends z.ZodType>(
+  type: Type,
+  when: string,
+  schema: Schema,
+  upcasters: readonly ((data: unknown) => unknown)[] = [],
+): EventType<Type, Schema> {
+  return { type, version: upcasters.length + 1, schema, upcasters, when };
+}
+
+/** A wish is either granted as events (none: nothing to do) or refused with a code from `domain/refusal.ts`. */
+export type Decision<Event extends DomainEvent, Refusal> =
+  | { readonly events: readonly Event[]; readonly refused?: undefined }
+  | { readonly refused: Refusal; readonly events?: undefined };
+
+/** Base name of a store path: `<32 nix-base32 characters>-<name>`. */
+export const baseName = z
+  .string()
+  .regex(/^[0-9abcdfghijklmnpqrsvwxyz]{32}-[0-9a-zA-Z+\-._?=]{1,211}$/, 'expected <hash>-<name>');
+/** `sha256:<52 nix-base32 characters>`. */
+export const sha256Text = z.string().regex(/^sha256:[0-9abcdfghijklmnpqrsvwxyz]{52}$/, 'expected sha256:<nix-base32>');
+export const count = z.int().min(0);
+/** Milliseconds since the Unix epoch. */
+export const instant = z.int().min(0);
+export const identifier = z.string().regex(/^[0-9a-zA-Z][0-9a-zA-Z._-]{0,63}$/, 'expected up to 64 of [0-9a-zA-Z._-]');
+export const shortText = z.string().max(4096);
+export const tags = z.record(z.string().regex(/^[0-9a-zA-Z][0-9a-zA-Z._/-]{0,63}$/), z.string().max(256));

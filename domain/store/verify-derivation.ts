@@ -1,0 +1,184 @@
+import type { DerivationFacts } from '../derivation/events.ts';
+import { derivationByteString, maxDerivationBytes } from './derivation.ts';
+import { readDerivationEnv } from './derivation-env.ts';
+import { createDerivationHasher, type DerivationHashes, type DerivationHashFailure } from './derivation-hash.ts';
+import { derivationKind } from './derivation-kind.ts';
+import { scanDerivation } from './derivation-scanner.ts';
+import type { Derivation } from './derivation-shape.ts';
+import { cutDerivationText } from './derivation-text.ts';
+import { excerpt, FormatError } from './format-error.ts';
+import type { ModuloHash } from './modulo-hash.ts';
+import { sha256 } from './sha256.ts';
+import { hashPartLength, makeTextPath, parseStorePath } from './store-path.ts';
+
+export interface VerifyDerivationContext {
+  readonly storeDir: string;
+  /** Modulo hash of a derivation that was verified before, by its full path. */
+  readonly modulo: (drvPath: string) => ModuloHash | undefined;
+  /** Default {@link maxDerivationBytes}. */
+  readonly maxBytes?: number;
+}
+
+export interface VerifiedDerivation {
+  readonly derivation: Derivation;
+  /** To be kept, for the derivations that have this one as an input. */
+  readonly modulo: ModuloHash;
+  readonly facts: DerivationFacts;
+  readonly refused?: undefined;
+}
+
+export type DerivationRefusalCode =
+  | 'malformed-derivation'
+  | 'wrong-derivation-path'
+  | 'wrong-output-path'
+  | 'input-missing'
+  | 'unknown-input-output'
+  | 'unsupported-kind'
+  | 'too-large';
+
+export interface DerivationRefusal {
+  readonly refused: { readonly code: DerivationRefusalCode; readonly path: string; readonly message: string };
+}
+
+/** Their names are looked through for every derivation that has this one as an input. Guix has 7 at most. */
+const maxOutputs = 1024;
+
+/**
+ * Checks a derivation that somebody sent: that its text is canonical, that its own path and those of its outputs are
+ * the ones its content determines, and that its inputs are known and have the outputs it wants. Never throws for bad
+ * input.
+ *
+ * @param path the full path that the sender claims for it.
+ */
+export function verifyDerivation(
+  path: string,
+  bytes: Uint8Array,
+  context: VerifyDerivationContext,
+): VerifiedDerivation | DerivationRefusal {
+  try {
+    return verify(path, bytes, context);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    if (error.code === 'unsupported-dynamic') return refuse('unsupported-kind', path, error.message);
+    return refuse(error.code === 'too-large' ? 'too-large' : 'malformed-derivation', path, error.message);
+  }
+}
+
+function verify(
+  path: string,
+  bytes: Uint8Array,
+  context: VerifyDerivationContext,
+): VerifiedDerivation | DerivationRefusal {
+  const { storeDir } = context;
+  const fileName = derivationFileName(path, storeDir);
+  if (fileName === undefined) {
+    const expected = `expected a path ${storeDir}/<hash>-<name>.drv`;
+    return refuse('wrong-derivation-path', path, `${expected}, got ${excerpt(path, 260)}`);
+  }
+  const scanned = scanDerivation(derivationByteString(bytes, context.maxBytes ?? maxDerivationBytes), storeDir);
+  const { derivation } = scanned;
+  if (derivation.outputs.length > maxOutputs) {
+    return refuse('too-large', path, `expected at most ${maxOutputs} outputs, got ${derivation.outputs.length}`);
+  }
+
+  const references = derivation.inputDerivations.map((input) => input.path);
+  for (const source of derivation.inputSources) references.push(source);
+  const ownPath = makeTextPath(fileName, sha256(bytes), references, storeDir);
+  if (ownPath !== path) {
+    return refuse('wrong-derivation-path', path, `expected ${ownPath} for this content, got ${path}`);
+  }
+
+  const hasher = createDerivationHasher({ storeDir, lookup: context.modulo });
+  const hashes = hasher.hash(derivation, fileName.slice(0, -4), cutDerivationText(scanned));
+  if ('failed' in hashes) return refuseHash(hashes, path);
+  const wrong = findWrongOutput(derivation, hashes);
+  if (wrong !== undefined) return refuse('wrong-output-path', path, wrong);
+  return { derivation, modulo: ownString(hashes.modulo), facts: factsOf(path, derivation, storeDir) };
+}
+
+function derivationFileName(path: string, storeDir: string): string | undefined {
+  try {
+    const { name } = parseStorePath(path, storeDir);
+    return name.length > 4 && name.endsWith('.drv') ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function findWrongOutput(derivation: Derivation, hashes: DerivationHashes): string | undefined {
+  const variables = new Map<string, string>();
+  for (const [key, value] of derivation.env) if (hashes.outputPaths.has(key)) variables.set(key, value);
+  for (const output of derivation.outputs) {
+    const expected = hashes.outputPaths.get(output.name);
+    if (output.path !== expected) return `output ${output.name}: expected ${expected}, got ${output.path}`;
+    // The variable is blank in the text that the path is made from, so nothing else vouches for it.
+    const variable = variables.get(output.name);
+    if (variable !== expected) {
+      const got = variable === undefined ? 'no such variable' : excerpt(variable, 260);
+      return `output ${output.name}: expected ${expected} in the environment variable ${output.name}, got ${got}`;
+    }
+  }
+  return undefined;
+}
+
+function refuseHash(failure: DerivationHashFailure, path: string): DerivationRefusal {
+  if (failure.failed === 'input-missing') {
+    return refuse('input-missing', path, `expected input derivation ${failure.input} to be known, got nothing`);
+  }
+  if (failure.failed === 'unknown-input-output') {
+    const { input, output } = failure;
+    return refuse('unknown-input-output', path, `expected input ${input} to have an output ${output}, got none`);
+  }
+  const supported = 'expected an input-addressed or fixed-output derivation';
+  return refuse('unsupported-kind', path, `${supported}, got a ${failure.kind} one`);
+}
+
+function factsOf(path: string, derivation: Derivation, storeDir: string): DerivationFacts {
+  const start = storeDir.length + 1;
+  const system = limited(derivation.system, 'system');
+  const features = readDerivationEnv(derivation).requiredSystemFeatures.map((item) => limited(item, 'feature'));
+  if (features.length > 64) throw malformed(`expected at most 64 required features, got ${features.length}`);
+  const outputs = derivation.outputs.map((output): [string, string] => {
+    if (output.name === '__proto__') throw malformed('expected another output name than __proto__');
+    return [ownString(output.name), ownString(output.path.slice(start))];
+  });
+  const fixed = derivationKind(derivation) === 'fixed' ? derivation.outputs[0] : undefined;
+  return {
+    path: path.slice(start),
+    system,
+    ...(features.length > 0 && { features }),
+    outputs: Object.fromEntries(outputs),
+    ...(fixed && { fixed: { method: ownString(fixed.hashAlgo), hash: ownString(fixed.hash) } }),
+    inputs: derivation.inputDerivations.map((input) => {
+      const hash = ownString(input.path.slice(start, start + hashPartLength));
+      return input.outputs.length === 1 && input.outputs[0] === 'out'
+        ? hash
+        : ownString(`${hash}!${input.outputs.join(',')}`);
+    }),
+    sources: derivation.inputSources.map((source) => ownString(source.slice(start))),
+  };
+}
+
+function limited(text: string, what: string): string {
+  if (/^[!-~]{1,64}$/.test(text)) return ownString(text);
+  throw malformed(`expected a ${what} of 1 to 64 printable ASCII characters, got ${excerpt(text)}`);
+}
+
+const scratch = Buffer.alloc(1024);
+
+/**
+ * The same string with memory of its own. A slice keeps the text it was cut from alive; facts live as long as the
+ * coordinator and would keep every derivation's text in memory.
+ */
+function ownString(text: string): string {
+  const length = scratch.write(text, 0, 'latin1');
+  return length === text.length ? scratch.toString('latin1', 0, length) : text;
+}
+
+function malformed(message: string): FormatError {
+  return new FormatError('malformed-derivation', message);
+}
+
+function refuse(code: DerivationRefusalCode, path: string, message: string): DerivationRefusal {
+  return { refused: { code, path, message } };
+}
