@@ -1,0 +1,55 @@
+import type { Decision } from '../event.ts';
+import type { AgentAbilities, AgentEvent } from './events.ts';
+import type { AgentState } from './state.ts';
+
+export type AgentCommand =
+  | { readonly type: 'register'; readonly name: string }
+  | { readonly type: 'connect'; readonly abilities: AgentAbilities; readonly version: string; readonly builder: string }
+  | { readonly type: 'disconnect'; readonly reason: string; readonly leaseUntil: number }
+  /** The lease has ended. */
+  | { readonly type: 'lose' }
+  | { readonly type: 'pause'; readonly reason: string | undefined }
+  | { readonly type: 'resume'; readonly reason: string | undefined }
+  | { readonly type: 'drain'; readonly reason: string | undefined }
+  | { readonly type: 'quarantine'; readonly until: number; readonly reason: string }
+  | { readonly type: 'retire' };
+
+export type AgentRefusal = 'unknown-agent' | 'agent-exists' | 'agent-retired';
+
+/** Decides a wish about one agent. Repeats of what has happened already are granted with no events. */
+export function decideAgent(state: AgentState, command: AgentCommand): Decision<AgentEvent, AgentRefusal> {
+  if (command.type === 'register') {
+    // The name of an agent that was removed is free again.
+    if (state.connection !== 'none' && state.connection !== 'retired') return { refused: 'agent-exists' };
+    return { events: [{ type: 'AgentRegistered', data: { name: command.name } }] };
+  }
+  if (state.connection === 'none') return { refused: 'unknown-agent' };
+  if (state.connection === 'retired') return command.type === 'retire' ? { events: [] } : { refused: 'agent-retired' };
+  switch (command.type) {
+    case 'connect': {
+      const { abilities, version, builder } = command;
+      return { events: [{ type: 'AgentConnected', data: { abilities, version, builder } }] };
+    }
+    case 'disconnect':
+      if (state.connection !== 'connected') return { events: [] };
+      return { events: [{ type: 'AgentDisconnected', data: { leaseUntil: command.leaseUntil, reason: command.reason } }] };
+    case 'lose':
+      return { events: state.connection === 'disconnected' ? [{ type: 'AgentLost', data: {} }] : [] };
+    case 'pause':
+      return { events: state.paused ? [] : [{ type: 'AgentPaused', data: withReason(command.reason) }] };
+    case 'resume':
+      if (!state.paused && !state.draining && state.quarantinedUntil === 0) return { events: [] };
+      return { events: [{ type: 'AgentResumed', data: withReason(command.reason) }] };
+    case 'drain':
+      return { events: state.draining ? [] : [{ type: 'AgentDraining', data: withReason(command.reason) }] };
+    case 'quarantine':
+      if (state.quarantinedUntil > 0) return { events: [] };
+      return { events: [{ type: 'AgentQuarantined', data: { until: command.until, reason: command.reason } }] };
+    case 'retire':
+      return { events: [{ type: 'AgentRetired', data: {} }] };
+  }
+}
+
+function withReason(reason: string | undefined): { reason?: string } {
+  return reason === undefined ? {} : { reason };
+}

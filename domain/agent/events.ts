@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { defineEvent, type EventOf, identifier, instant, shortText } from '../event.ts';
+
+/** What an agent can build. */
+export const agentAbilities = z.object({
+  systems: z.array(z.string().min(1).max(64)).min(1).max(64),
+  /** Features it has. */
+  features: z.array(z.string().min(1).max(64)).max(64),
+  /** Features a build must require to be given to this agent; a subset of `features`. */
+  mandatoryFeatures: z.array(z.string().min(1).max(64)).max(64),
+  slots: z.int().min(1).max(4096),
+});
+export type AgentAbilities = z.infer<typeof agentAbilities>;
+
+const reason = shortText;
+
+export const AgentRegistered = defineEvent('AgentRegistered', 'An operator added an agent.', z.object({ name: identifier }));
+export const AgentConnected = defineEvent(
+  'AgentConnected',
+  'The agent opened its link and said what it can build.',
+  z.object({ abilities: agentAbilities, version: z.string().max(64), builder: z.string().max(128) }),
+);
+export const AgentDisconnected = defineEvent(
+  'AgentDisconnected',
+  'The link was lost. What the agent runs goes on until the lease ends.',
+  z.object({ leaseUntil: instant, reason }),
+);
+export const AgentLost = defineEvent('AgentLost', 'The lease ended without the agent coming back.', z.object({}));
+export const AgentPaused = defineEvent('AgentPaused', 'An operator paused it: it gets no new builds.', z.object({ reason: reason.optional() }));
+export const AgentResumed = defineEvent('AgentResumed', 'A pause, a drain or a quarantine ended.', z.object({ reason: reason.optional() }));
+export const AgentDraining = defineEvent(
+  'AgentDraining',
+  'It gets no new builds and will leave once its builds have ended.',
+  z.object({ reason: reason.optional() }),
+);
+export const AgentQuarantined = defineEvent(
+  'AgentQuarantined',
+  'Too many attempts failed through the fault of the machine; it gets no builds until `until`.',
+  z.object({ until: instant, reason }),
+);
+export const AgentRetired = defineEvent('AgentRetired', 'An operator removed it.', z.object({}));
+
+export const agentEvents = [
+  AgentRegistered,
+  AgentConnected,
+  AgentDisconnected,
+  AgentLost,
+  AgentPaused,
+  AgentResumed,
+  AgentDraining,
+  AgentQuarantined,
+  AgentRetired,
+] as const;
+export type AgentEvent = EventOf<(typeof agentEvents)[number]>;

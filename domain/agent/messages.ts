@@ -1,0 +1,159 @@
+import { z } from 'zod';
+import { failureClasses } from '../build/failure-class.ts';
+import { baseName, count, identifier, sha256Text, shortText } from '../event.ts';
+import { agentAbilities } from './events.ts';
+
+/**
+ * The frames of the agent link, protocol version 1: each a msgpack map in one binary WebSocket message.
+ *
+ * The agent opens with `hello`, the coordinator answers `welcome`; after that both send `message` frames, numbered 1, 2, 3 …
+ * per direction and session and kept by the sender until an `ack` covers them, and `oob` frames, which may be lost with
+ * the connection. The coordinator acknowledges a message once what it caused is durable (I1). A reconnect of the same two
+ * sessions resends what was not acknowledged; where either side restarted, `hello.running` and `welcome` settle by state
+ * what each believes, and deciders drop what they have seen (I11).
+ */
+export const protocolVersion = 1;
+/** Largest frame either side accepts, in bytes: a derivation and its input list fit, a log is cut into chunks. */
+export const maxFrameBytes = 4 * 1024 * 1024;
+/** Largest log chunk, in bytes. */
+export const maxLogChunkBytes = 256 * 1024;
+
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
+const attemptKey = { build: identifier, attempt: z.int().min(1) };
+const failure = z.enum(failureClasses);
+
+/** An attempt that the agent knows of when it connects. */
+export const knownAttempt = z.object({
+  ...attemptKey,
+  /** `preparing`: fetching inputs; `building`; `ended`: the result is in a message that will be sent. */
+  phase: z.enum(['preparing', 'building', 'ended']),
+});
+export type KnownAttempt = z.infer<typeof knownAttempt>;
+
+/** One output of a finished build, uploaded and waiting in the pool. */
+export const builtOutput = z.object({
+  name: z.string().min(1).max(211),
+  path: baseName,
+  narHash: sha256Text,
+  narSize: z.int().min(1),
+  references: z.array(baseName).max(100_000),
+  /** Id of the finished upload; absent when the coordinator already had the item with the same NAR hash. */
+  upload: identifier.optional(),
+});
+export type BuiltOutput = z.infer<typeof builtOutput>;
+
+export const agentMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('started'), ...attemptKey }),
+  z.object({
+    type: z.literal('setup-failed'),
+    ...attemptKey,
+    class: failure,
+    missing: z.array(baseName).max(1000).optional(),
+    message: shortText,
+  }),
+  z.object({
+    type: z.literal('failed'),
+    ...attemptKey,
+    class: failure,
+    message: shortText,
+    durationMs: count.optional(),
+    logBytes: count.optional(),
+  }),
+  z.object({
+    type: z.literal('succeeded'),
+    ...attemptKey,
+    outputs: z.array(builtOutput).min(1).max(64),
+    durationMs: count,
+    logBytes: count,
+  }),
+  /** The agent will not do it: it is shutting down, or was told to cancel and has stopped. */
+  z.object({ type: z.literal('released'), ...attemptKey, reason: z.enum(['handed-back', 'canceled', 'unknown-attempt']) }),
+]);
+export type AgentMessage = z.infer<typeof agentMessage>;
+
+export const agentOob = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('heartbeat'),
+    load1: z.number().min(0).optional(),
+    freeBytes: count.optional(),
+    running: count,
+  }),
+  /** The log of an attempt from byte `offset` on; the coordinator keeps what continues what it has. */
+  z.object({ type: z.literal('log'), ...attemptKey, offset: count, data: bytes }),
+]);
+export type AgentOob = z.infer<typeof agentOob>;
+
+export const coordinatorMessage = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('allocate'),
+    ...attemptKey,
+    /** Base name of the derivation. */
+    derivation: baseName,
+    /** Its text, as in the store. */
+    text: bytes,
+    /** Base names of the store items it needs directly: sources and the outputs of input derivations. */
+    inputs: z.array(baseName),
+    timeoutSeconds: z.int().min(1),
+    maxSilentSeconds: z.int().min(1),
+    maxLogBytes: z.int().min(1),
+  }),
+  z.object({ type: z.literal('cancel'), ...attemptKey, reason: shortText }),
+  /** Take nothing new and leave when all has ended. */
+  z.object({ type: z.literal('drain') }),
+]);
+export type CoordinatorMessage = z.infer<typeof coordinatorMessage>;
+
+/** How far this side has got with the other's messages: the session they belong to and the last number seen. */
+const received = z.object({ session: identifier, n: count }).optional();
+
+export const hello = z.object({
+  kind: z.literal('hello'),
+  protocol: z.int().min(1),
+  version: z.string().max(64),
+  /** Which program builds, for people: `nix 2.8.0`. */
+  builder: z.string().max(128),
+  /** New at each start of the agent. */
+  session: identifier,
+  storeDir: z.string().max(1024),
+  abilities: agentAbilities,
+  running: z.array(knownAttempt).max(8192),
+  received,
+});
+export type Hello = z.infer<typeof hello>;
+
+export const welcome = z.object({
+  kind: z.literal('welcome'),
+  protocol: z.int().min(1),
+  /** The agent's name, by its token. */
+  agent: identifier,
+  /** New at each start of the coordinator. */
+  session: identifier,
+  received,
+  heartbeatSeconds: z.number().positive(),
+  leaseSeconds: z.number().positive(),
+  /** Size of the log the coordinator has of each attempt that stays with the agent; it goes on from there. */
+  logs: z.array(z.object({ ...attemptKey, size: count })),
+  /** Attempts of `hello.running` that are not the agent's any more: it stops them and forgets them. */
+  drop: z.array(z.object(attemptKey)),
+  /** Public keys of the cache. */
+  publicKeys: z.array(z.string()),
+});
+export type Welcome = z.infer<typeof welcome>;
+
+const number = z.int().min(1);
+export const fromAgent = z.discriminatedUnion('kind', [
+  hello,
+  z.object({ kind: z.literal('message'), n: number, body: agentMessage }),
+  z.object({ kind: z.literal('oob'), body: agentOob }),
+  z.object({ kind: z.literal('ack'), n: number }),
+]);
+export type FromAgent = z.infer<typeof fromAgent>;
+
+export const fromCoordinator = z.discriminatedUnion('kind', [
+  welcome,
+  z.object({ kind: z.literal('message'), n: number, body: coordinatorMessage }),
+  z.object({ kind: z.literal('ack'), n: number }),
+  /** The last frame before the coordinator closes the link. `fatal`: do not come back with the same question. */
+  z.object({ kind: z.literal('refused'), code: z.string(), message: z.string(), fatal: z.boolean() }),
+]);
+export type FromCoordinator = z.infer<typeof fromCoordinator>;

@@ -1,0 +1,62 @@
+import type { AgentAbilities, AgentEvent } from './events.ts';
+
+/** What an agent's events add up to. */
+export interface AgentState {
+  readonly connection: 'none' | 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+  readonly paused: boolean;
+  readonly draining: boolean;
+  /** End of the quarantine (milliseconds since the Unix epoch); 0: none. */
+  readonly quarantinedUntil: number;
+  /** End of the lease while disconnected; 0 otherwise. */
+  readonly leaseUntil: number;
+  /** Why it is paused, draining, quarantined or disconnected. */
+  readonly reason: string | undefined;
+  readonly abilities: AgentAbilities | undefined;
+  readonly version: string | undefined;
+  readonly builder: string | undefined;
+}
+
+export const initialAgent: AgentState = {
+  connection: 'none',
+  paused: false,
+  draining: false,
+  quarantinedUntil: 0,
+  leaseUntil: 0,
+  reason: undefined,
+  abilities: undefined,
+  version: undefined,
+  builder: undefined,
+};
+
+export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
+  switch (event.type) {
+    case 'AgentRegistered':
+      return { ...initialAgent, connection: 'new' };
+    case 'AgentConnected':
+      return { ...state, connection: 'connected', leaseUntil: 0, ...event.data };
+    case 'AgentDisconnected':
+      return { ...state, connection: 'disconnected', leaseUntil: event.data.leaseUntil, reason: event.data.reason };
+    case 'AgentLost':
+      return { ...state, connection: 'lost', leaseUntil: 0 };
+    case 'AgentPaused':
+      return { ...state, paused: true, reason: event.data.reason };
+    case 'AgentResumed':
+      return { ...state, paused: false, draining: false, quarantinedUntil: 0, reason: undefined };
+    case 'AgentDraining':
+      return { ...state, draining: true, reason: event.data.reason };
+    case 'AgentQuarantined':
+      return { ...state, quarantinedUntil: event.data.until, reason: event.data.reason };
+    case 'AgentRetired':
+      return { ...state, connection: 'retired', leaseUntil: 0 };
+    default:
+      return state;
+  }
+}
+
+/** `accepting`, or why the agent gets nothing new. */
+export function intakeOf(state: AgentState): 'accepting' | 'paused' | 'draining' | 'quarantined' | 'offline' {
+  if (state.connection !== 'connected') return 'offline';
+  if (state.paused) return 'paused';
+  if (state.draining) return 'draining';
+  return state.quarantinedUntil > 0 ? 'quarantined' : 'accepting';
+}

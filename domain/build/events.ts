@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { baseName, count, defineEvent, type EventOf, identifier, instant, shortText } from '../event.ts';
+import { buildOptions } from '../submission/events.ts';
+import { failureClasses } from './failure-class.ts';
+
+const attempt = z.int().min(1);
+const failure = z.enum(failureClasses);
+
+export const BuildSubmitted = defineEvent(
+  'BuildSubmitted',
+  'A build of one derivation was asked for, by a client or as an input of what a client asked for.',
+  z.object({
+    /** Base name of the derivation. */
+    derivation: baseName,
+    submission: identifier,
+    reason: z.enum(['requested', 'input', 'rebuild', 'retry']),
+    options: buildOptions,
+  }),
+);
+export const BuildPrioritized = defineEvent('BuildPrioritized', 'Its own priority was changed.', z.object({ priority: buildOptions.shape.priority }));
+export const BuildAllocated = defineEvent(
+  'BuildAllocated',
+  'The allocator gave an attempt to an agent.',
+  z.object({ attempt, agent: identifier }),
+);
+export const BuildStarted = defineEvent('BuildStarted', 'The agent has the inputs and started the builder.', z.object({ attempt }));
+export const BuildSetupFailed = defineEvent(
+  'BuildSetupFailed',
+  'The agent could not start the builder: inputs missing, or they could not be fetched.',
+  z.object({ attempt, class: failure, missing: z.array(baseName).max(1000).optional(), message: shortText }),
+);
+export const BuildAttemptFailed = defineEvent(
+  'BuildAttemptFailed',
+  'An attempt ended without the outputs.',
+  z.object({ attempt, class: failure, message: shortText, durationMs: count.optional(), logBytes: count.optional() }),
+);
+export const BuildRetryScheduled = defineEvent(
+  'BuildRetryScheduled',
+  'After a failed attempt: the build may be allocated again from `notBefore` on.',
+  z.object({ attempt, notBefore: instant }),
+);
+export const BuildReleased = defineEvent(
+  'BuildReleased',
+  'The attempt was taken back: the agent is lost, gone or handed it back. It uses up nothing; the build is queued again.',
+  z.object({ attempt, agent: identifier, reason: z.enum(['agent-lost', 'handed-back', 'agent-removed', 'agent-forgot']) }),
+);
+export const BuildSucceeded = defineEvent(
+  'BuildSucceeded',
+  'Every output is durable in the pool and verified (I6).',
+  z.object({ attempt, agent: identifier, outputs: z.record(z.string(), baseName), durationMs: count, logBytes: count.optional() }),
+);
+export const BuildFailed = defineEvent(
+  'BuildFailed',
+  'All attempts are used up, or the failure is one that a retry does not change.',
+  z.object({ attempt, class: failure, message: shortText }),
+);
+export const BuildCanceled = defineEvent('BuildCanceled', 'A client cancelled it.', z.object({ reason: shortText.optional() }));
+export const OutputsDiverged = defineEvent(
+  'OutputsDiverged',
+  'A second build of a derivation gave other bytes than the pool holds. The pool keeps what it has.',
+  z.object({ attempt, agent: identifier, output: z.string(), path: baseName, kept: z.string(), got: z.string() }),
+);
+
+export const buildEvents = [
+  BuildSubmitted,
+  BuildPrioritized,
+  BuildAllocated,
+  BuildStarted,
+  BuildSetupFailed,
+  BuildAttemptFailed,
+  BuildRetryScheduled,
+  BuildReleased,
+  BuildSucceeded,
+  BuildFailed,
+  BuildCanceled,
+  OutputsDiverged,
+] as const;
+export type BuildEvent = EventOf<(typeof buildEvents)[number]>;

@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { baseName, count, defineEvent, type EventOf, sha256Text, shortText } from '../event.ts';
+
+/** What the pool holds for one store item, and what its narinfo says. */
+export const storeItem = z.object({
+  path: baseName,
+  narHash: sha256Text,
+  narSize: z.int().min(1),
+  /** Base names, sorted; the item itself included where it refers to itself. */
+  references: z.array(baseName),
+  deriver: baseName.optional(),
+  /** Content address, for sources and fixed outputs: `text:sha256:…`, `fixed:[r:]<algorithm>:…`. */
+  ca: z.string().optional(),
+  file: z.object({ hash: sha256Text, size: count, compression: z.enum(['none', 'zstd']) }),
+  /** `<key name>:<base64>` over the Nix fingerprint. */
+  signatures: z.array(z.string()),
+});
+export type StoreItem = z.infer<typeof storeItem>;
+
+export const StoreItemAdded = defineEvent('StoreItemAdded', 'A NAR is durable in the pool and was verified.', storeItem);
+export const StoreItemDeleted = defineEvent(
+  'StoreItemDeleted',
+  'An operator or the collector decided that the item goes.',
+  z.object({ path: baseName, reason: shortText }),
+);
+export const StoreItemMissing = defineEvent(
+  'StoreItemMissing',
+  'The pool was found not to hold, or to hold damaged, what it should.',
+  z.object({ path: baseName, reason: shortText }),
+);
+
+export const itemEvents = [StoreItemAdded, StoreItemDeleted, StoreItemMissing] as const;
+export type ItemEvent = EventOf<(typeof itemEvents)[number]>;

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { baseName, count, defineEvent, type EventOf, identifier, tags } from '../event.ts';
+
+/** What holds for every build of a submission; absent means the coordinator's default. */
+export const buildOptions = z.object({
+  priority: z.int().min(-1000).max(1000),
+  maxAttempts: z.int().min(1).max(100).optional(),
+  timeoutSeconds: z.int().min(1).optional(),
+  maxSilentSeconds: z.int().min(1).optional(),
+  tags: tags.optional(),
+});
+export type BuildOptions = z.infer<typeof buildOptions>;
+
+/** Most roots that one event names: a commit has to fit into one message of every engine. */
+export const rootsPerEvent = 4000;
+
+export const SubmissionReceived = defineEvent(
+  'SubmissionReceived',
+  'A client submitted derivations, all of them verified. Acted upon once `rootCount` roots are on the stream.',
+  z.object({
+    storeDir: z.string(),
+    /** How many roots the submission has in all, those of later SubmissionRootsAdded events included. */
+    rootCount: count,
+    /** Base names of the derivations that were asked for. */
+    roots: z.array(baseName).max(rootsPerEvent),
+    options: buildOptions,
+    /** Whether inputs without an available output or a build are built too. */
+    inputs: z.boolean(),
+    /** Whether to build what is already built or under way. */
+    force: z.boolean(),
+    /** Why: asked for by a client, or by the coordinator because an output that is needed went missing. */
+    reason: z.enum(['requested', 'rebuild', 'retry']),
+    /** Digest of what makes a repeat recognisable: the client's idempotency key, or the event that caused a rebuild. */
+    key: z.string().max(128).optional(),
+    /** SHA-256 over everything that was wished for, base 16: the same key with another wish is refused. */
+    wish: z.string().max(64).optional(),
+  }),
+);
+export const SubmissionRootsAdded = defineEvent(
+  'SubmissionRootsAdded',
+  'The next part of the roots of a large submission.',
+  z.object({ roots: z.array(baseName).max(rootsPerEvent) }),
+);
+export const SubmissionJoined = defineEvent(
+  'SubmissionJoined',
+  'Builds that were under way already build roots of this submission.',
+  z.object({ builds: z.array(identifier).max(rootsPerEvent) }),
+);
+export const SubmissionQueued = defineEvent(
+  'SubmissionQueued',
+  'Every derivation and build of the submission is on its stream.',
+  z.object({
+    /** Derivations that were new. */
+    derivations: count,
+    /** Builds submitted. */
+    builds: count,
+    /** Roots for which no build was made because their outputs are available. */
+    available: count,
+    /** Builds under way that the submission joined, as they build a root of it; which ones say SubmissionJoined events. */
+    joined: count,
+  }),
+);
+
+export const submissionEvents = [SubmissionReceived, SubmissionRootsAdded, SubmissionJoined, SubmissionQueued] as const;
+export type SubmissionEvent = EventOf<(typeof submissionEvents)[number]>;
+export type SubmissionReceived = EventOf<typeof SubmissionReceived>;

@@ -1,0 +1,121 @@
+import type { StoreItem } from '../domain/item/events.ts';
+import { bytes, ints } from './column.ts';
+import type { Graph, Item } from './graph.ts';
+
+/**
+ * Which store items may be used and served: those that are present and whose references, all the way down, are present too (I7).
+ * Kept by counting, per item, the references that are not available, so a change costs as much as what it changes.
+ */
+export interface Availability {
+  /** Number of items that are present. */
+  readonly present: number;
+  isPresent(item: Item): boolean;
+  isAvailable(item: Item): boolean;
+  /** Whether it was ever present: then something that is not any more was deleted or lost. */
+  wasPresent(item: Item): boolean;
+  references(item: Item): readonly Item[];
+  /** Items whose references include this one. */
+  eachReferrer(item: Item, visit: (referrer: Item) => void): void;
+  /** StoreItemAdded. Calls `changed` for each item that became available. */
+  add(path: string, references: StoreItem['references']): Item;
+  /** StoreItemDeleted, StoreItemMissing. Calls `changed` for each item that stopped being available. */
+  remove(item: Item): void;
+}
+
+export function createAvailability(graph: Graph, changed: (item: Item, available: boolean) => void): Availability {
+  const presence = bytes();
+  const lacking = ints(); // Per item: references that are not available.
+  const firstReferrer = ints();
+  const nextReferrer = ints();
+  const referrer = ints();
+  const referencesOf = new Map<Item, Int32Array>();
+  const noReferences = new Int32Array(0);
+  let present = 0;
+
+  function row(item: Item): void {
+    while (presence.length <= item) {
+      presence.push(0);
+      lacking.push(0);
+      firstReferrer.push(-1);
+    }
+  }
+  const isPresent = (item: Item): boolean => item < presence.length && presence.values[item] === isHere;
+  const isAvailable = (item: Item): boolean => isPresent(item) && lacking.values[item] === 0;
+
+  /** Edges of a reference list that was replaced stay in the lists of referrers; they do not count. */
+  const refersTo = (from: Item, to: Item): boolean => (referencesOf.get(from) ?? noReferences).includes(to);
+
+  function eachReferrer(item: Item, visit: (from: Item) => void): void {
+    if (item >= firstReferrer.length) return;
+    const seen = new Set<Item>();
+    for (let edge = firstReferrer.values[item] as number; edge !== -1; edge = nextReferrer.values[edge] as number) {
+      const from = referrer.values[edge] as number;
+      if (seen.has(from) || !refersTo(from, item)) continue;
+      seen.add(from);
+      visit(from);
+    }
+  }
+
+  /** Tells of `start` and of what follows from it for items that refer to it, without recursion: chains are long. */
+  function spread(start: Item, available: boolean): void {
+    const pending = [start];
+    for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+      changed(item, available);
+      eachReferrer(item, (from) => {
+        const before = lacking.values[from] as number;
+        lacking.values[from] = before + (available ? -1 : 1);
+        if (isPresent(from) && (available ? before === 1 : before === 0)) pending.push(from);
+      });
+    }
+  }
+
+  function setReferences(item: Item, paths: readonly string[]): void {
+    const targets = new Set(paths.map((path) => graph.internItem(path)));
+    targets.delete(item);
+    const known = referencesOf.get(item) ?? noReferences;
+    let missing = 0;
+    for (const target of targets) {
+      row(target);
+      if (!isAvailable(target)) missing++;
+      if (known.includes(target)) continue;
+      referrer.push(item);
+      nextReferrer.push(firstReferrer.values[target] as number);
+      firstReferrer.values[target] = referrer.length - 1;
+    }
+    if (targets.size > 0) referencesOf.set(item, Int32Array.from(targets));
+    else referencesOf.delete(item);
+    lacking.values[item] = missing;
+  }
+
+  return {
+    get present() {
+      return present;
+    },
+    isPresent,
+    isAvailable,
+    wasPresent: (item) => item < presence.length && presence.values[item] !== never,
+    references: (item) => Array.from(referencesOf.get(item) ?? noReferences),
+    eachReferrer,
+    add(path, references) {
+      const item = graph.internItem(path);
+      row(item);
+      if (isPresent(item)) return item;
+      setReferences(item, references);
+      presence.values[item] = isHere;
+      present++;
+      if (lacking.values[item] === 0) spread(item, true);
+      return item;
+    },
+    remove(item) {
+      if (!isPresent(item)) return;
+      const available = isAvailable(item);
+      presence.values[item] = isGone;
+      present--;
+      if (available) spread(item, false);
+    },
+  };
+}
+
+const never = 0;
+const isHere = 1;
+const isGone = 2;

@@ -1,0 +1,31 @@
+/** A growing array of numbers in a typed array: a table's column, four or eight bytes a row however many rows. */
+export interface Column<Values extends Int32Array | Float64Array | Uint8Array> {
+  /** Valid up to `length`; replaced when the column grows, so do not keep it. */
+  values: Values;
+  length: number;
+  push(value: number): number;
+}
+
+type Constructor<Values> = new (length: number) => Values;
+
+export function column<Values extends Int32Array | Float64Array | Uint8Array>(Type: Constructor<Values>, initial = 1024): Column<Values> {
+  const self: Column<Values> = {
+    values: new Type(initial),
+    length: 0,
+    push(value) {
+      if (self.length === self.values.length) {
+        const grown = new Type(Math.ceil(self.values.length * 1.5));
+        grown.set(self.values);
+        self.values = grown;
+      }
+      self.values[self.length] = value;
+      return self.length++;
+    },
+  };
+  return self;
+}
+
+export type Ints = Column<Int32Array>;
+export const ints = (initial?: number): Ints => column(Int32Array, initial);
+export const floats = (initial?: number): Column<Float64Array> => column(Float64Array, initial);
+export const bytes = (initial?: number): Column<Uint8Array> => column(Uint8Array, initial);

@@ -1,0 +1,109 @@
+import type { BuildEvent } from '../domain/build/events.ts';
+import { isInfrastructureFailure } from '../domain/build/failure-class.ts';
+import { liveAgent } from '../domain/build/state.ts';
+import type { Category, DroverEvent } from '../domain/events.ts';
+import type { AgentEvent } from '../domain/agent/events.ts';
+import type { ItemEvent } from '../domain/item/events.ts';
+import type { SubmissionEvent } from '../domain/submission/events.ts';
+import type { TokenEvent } from '../domain/token/events.ts';
+import { createAgents } from './agents.ts';
+import { createAvailability } from './availability.ts';
+import { createGraph } from './graph.ts';
+import { createItemDetails } from './item-details.ts';
+import { buildId, createQueue } from './queue.ts';
+import { createSubmissions } from './submissions.ts';
+import { createTokens } from './tokens.ts';
+
+export type Farm = ReturnType<typeof createFarm>;
+
+/** All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3). */
+export function createFarm() {
+  const graph = createGraph();
+  const availability = createAvailability(graph, (item, available) => queue.availabilityChanged(item, available));
+  const queue = createQueue(graph, () => availability);
+  const details = createItemDetails(graph, availability);
+  const agents = createAgents();
+  const tokens = createTokens();
+  const submissions = createSubmissions();
+  const itemRevisions = new Map<number, number>();
+
+  /** Attempts that failed through the machine count against the agent; anything else clears it. */
+  function judge(build: string, event: BuildEvent): void {
+    if (event.type === 'BuildSetupFailed' || event.type === 'BuildAttemptFailed') {
+      const agent = queue.build(build)?.state.agents[event.data.attempt - 1];
+      const mishap = isInfrastructureFailure(event.data.class) && event.data.class !== 'inputs-missing';
+      if (agent !== undefined) agents.outcome(agent, mishap);
+    } else if (event.type === 'BuildSucceeded') agents.outcome(event.data.agent, false);
+  }
+
+  function applyItem(event: ItemEvent, revision: number): void {
+    if (event.type === 'StoreItemAdded') {
+      // Details first: whoever hears that the item became available may ask for them.
+      details.set(graph.internItem(event.data.path), event.data);
+      const item = availability.add(event.data.path, event.data.references);
+      itemRevisions.set(item, revision);
+      return;
+    }
+    const item = graph.itemOf(event.data.path);
+    if (item === undefined) return;
+    availability.remove(item);
+    details.clear(item);
+    itemRevisions.set(item, revision);
+  }
+
+  return {
+    graph,
+    availability,
+    queue,
+    details,
+    agents,
+    tokens,
+    submissions,
+    /** Revision of the last event of the item's stream; `none` if there is none. */
+    itemRevision: (path: string): number | 'none' => {
+      const item = graph.itemOf(path);
+      return (item === undefined ? undefined : itemRevisions.get(item)) ?? 'none';
+    },
+
+    /** Folds one event. `id` is the stream's name without its category. Streams of other categories are passed over. */
+    apply(category: Category, id: string, event: DroverEvent, revision: number, at: number): void {
+      switch (category) {
+        case 'derivation': {
+          if (event.type !== 'DerivationAdded') return;
+          const drv = graph.add(event.data);
+          if (drv !== undefined) queue.derivationAdded(drv);
+          return;
+        }
+        case 'build':
+          queue.apply(id, event as BuildEvent, revision);
+          return judge(id, event as BuildEvent);
+        case 'item':
+          return applyItem(event as ItemEvent, revision);
+        case 'agent':
+          agents.apply(id, event as AgentEvent, revision);
+          return;
+        case 'submission':
+          return submissions.apply(id, event as SubmissionEvent, revision);
+        case 'token':
+          return tokens.apply(id, event as TokenEvent, revision, at);
+      }
+    },
+
+    /** The whole state as lines of text in a fixed order: equal states give equal lines (I3). */
+    *describe(): Generator<string> {
+      queue.urgency.settle();
+      for (let drv = 0; drv < graph.derivations; drv++) {
+        const latest = queue.latest(drv);
+        const urgency = queue.unfinished(drv) ? ` ${queue.urgency.priority(drv)} ${queue.urgency.criticalPath(drv)}` : '';
+        yield `derivation ${graph.drvPath(drv)} lacks ${queue.missing(drv)}${urgency}${latest ? ` latest ${buildId(latest)}` : ''}`;
+        for (let build = latest; build; build = build.previous)
+          yield `build ${buildId(build)} ${build.revision} ${JSON.stringify(build.state)} ${liveAgent(build.state) ?? '-'} ${build.heapIndex === -1 ? '' : 'ready'}`;
+      }
+      for (let item = 0; item < graph.items; item++)
+        if (availability.wasPresent(item))
+          yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? null)}`;
+      for (const agent of agents.all()) yield `agent ${agent.name} ${agent.revision} ${agent.mishaps} ${JSON.stringify(agent.state)}`;
+      for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
+    },
+  };
+}

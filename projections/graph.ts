@@ -1,0 +1,196 @@
+import type { DerivationFacts } from '../domain/derivation/events.ts';
+import { type Ints, ints } from './column.ts';
+
+/** Row number of a derivation, in the order in which they were added. */
+export type Drv = number;
+/** Row number of a store item: an output, a source, or anything that was uploaded. */
+export type Item = number;
+
+/** Builds of one class fit the same agents. */
+export interface JobClass {
+  readonly index: number;
+  readonly system: string;
+  /** Required system features, sorted. */
+  readonly features: readonly string[];
+}
+
+/**
+ * Derivations and store items and the edges between them, as columns of numbers: a distribution has a million derivations and thirty
+ * edges to each, and every decision walks some of them. Only grows.
+ */
+export interface Graph {
+  readonly derivations: number;
+  readonly items: number;
+  /** Base name of the `.drv`. */
+  drvPath(drv: Drv): string;
+  drvOf(path: string): Drv | undefined;
+  /** By the hash part of its path. */
+  drvByHash(hash: string): Drv | undefined;
+  itemPath(item: Item): string;
+  itemOf(path: string): Item | undefined;
+  itemByHash(hash: string): Item | undefined;
+  /** Finds or adds an item by its base name. */
+  internItem(path: string): Item;
+  jobClass(drv: Drv): JobClass;
+  readonly jobClasses: readonly JobClass[];
+  /** Longest way down to a derivation without inputs; an input is always less deep than what needs it. */
+  depth(drv: Drv): number;
+  outputs(drv: Drv): readonly { readonly name: string; readonly item: Item }[];
+  fixed(drv: Drv): { readonly method: string; readonly hash: string } | undefined;
+  /** Store items that a build needs, one call each. */
+  eachNeed(drv: Drv, visit: (item: Item) => void): void;
+  /** Derivations that need the item; `visit` returns true to stop. */
+  eachNeeder(item: Item, visit: (drv: Drv) => boolean | undefined): void;
+  /** Derivations that have the item as an output: several can have the same fixed output. `visit` returns true to stop. */
+  eachProducer(item: Item, visit: (drv: Drv) => boolean | undefined): void;
+  /** Adds a derivation whose inputs are there already. Returns undefined if it was there. */
+  add(facts: DerivationFacts): Drv | undefined;
+}
+
+export function createGraph(): Graph {
+  const drvPaths: string[] = [];
+  const drvByHash = new Map<string, Drv>();
+  const itemPaths: string[] = [];
+  const itemByHash = new Map<string, Item>();
+
+  const classes: JobClass[] = [];
+  const classByKey = new Map<string, JobClass>();
+  const drvClass = ints();
+  const drvDepth = ints();
+  const fixedOutputs = new Map<Drv, { method: string; hash: string }>();
+
+  // Edges derivation → needed item, those of one derivation side by side; and per item a list through `nextNeeder`.
+  const needStart = ints();
+  const needItem = ints();
+  const needDrv = ints();
+  const nextNeeder = ints();
+  const firstNeeder = ints();
+
+  // Edges derivation → output, likewise.
+  const outputStart = ints();
+  const outputItem = ints();
+  const outputDrv = ints();
+  const nextProducer = ints();
+  const firstProducer = ints();
+  const outputNames: string[] = [];
+
+  function internItem(path: string): Item {
+    const hash = path.slice(0, 32);
+    const known = itemByHash.get(hash);
+    if (known !== undefined) return known;
+    const item = itemPaths.push(path) - 1;
+    itemByHash.set(hash, item);
+    firstNeeder.push(-1);
+    firstProducer.push(-1);
+    return item;
+  }
+
+  function internClass(system: string, features: readonly string[]): number {
+    const key = [system, ...features].join('\n');
+    let found = classByKey.get(key);
+    if (!found) {
+      found = { index: classes.length, system, features };
+      classes.push(found);
+      classByKey.set(key, found);
+    }
+    return found.index;
+  }
+
+  function addNeed(drv: Drv, item: Item): void {
+    needItem.push(item);
+    needDrv.push(drv);
+    nextNeeder.push(at(firstNeeder, item));
+    firstNeeder.values[item] = needItem.length - 1;
+  }
+
+  const end = (start: Ints, edges: Ints, drv: Drv): number => (drv + 1 < start.length ? at(start, drv + 1) : edges.length);
+
+  function outputNamed(drv: Drv, name: string): Item | undefined {
+    for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
+      if (outputNames[edge] === name) return at(outputItem, edge);
+    return undefined;
+  }
+
+  /** Adds the edges of one input and returns its depth. */
+  function addInput(drv: Drv, input: string): number {
+    const from = drvByHash.get(input.slice(0, 32));
+    if (from === undefined) throw new Error(`DerivationAdded for ${drvPaths[drv]} came before its input ${input}`);
+    const wanted = input.length > 32 ? input.slice(33).split(',') : ['out'];
+    for (const name of wanted) {
+      const item = outputNamed(from, name);
+      if (item === undefined) throw new Error(`${drvPaths[from]} has no output ${name}, which ${drvPaths[drv]} needs`);
+      addNeed(drv, item);
+    }
+    return at(drvDepth, from);
+  }
+
+  return {
+    get derivations() {
+      return drvPaths.length;
+    },
+    get items() {
+      return itemPaths.length;
+    },
+    drvPath: (drv) => drvPaths[drv] as string,
+    drvOf(path) {
+      const drv = drvByHash.get(path.slice(0, 32));
+      return drv !== undefined && drvPaths[drv] === path ? drv : undefined;
+    },
+    drvByHash: (hash) => drvByHash.get(hash),
+    itemPath: (item) => itemPaths[item] as string,
+    itemOf(path) {
+      const item = itemByHash.get(path.slice(0, 32));
+      return item !== undefined && itemPaths[item] === path ? item : undefined;
+    },
+    itemByHash: (hash) => itemByHash.get(hash),
+    internItem,
+    jobClass: (drv) => classes[at(drvClass, drv)] as JobClass,
+    jobClasses: classes,
+    depth: (drv) => at(drvDepth, drv),
+    outputs(drv) {
+      const found: { name: string; item: Item }[] = [];
+      for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
+        found.push({ name: outputNames[edge] as string, item: at(outputItem, edge) });
+      return found;
+    },
+    fixed: (drv) => fixedOutputs.get(drv),
+    eachNeed(drv, visit) {
+      const last = end(needStart, needItem, drv);
+      for (let edge = at(needStart, drv); edge < last; edge++) visit(at(needItem, edge));
+    },
+    eachNeeder(item, visit) {
+      for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge)) if (visit(at(needDrv, edge))) return;
+    },
+    eachProducer(item, visit) {
+      for (let edge = at(firstProducer, item); edge !== -1; edge = at(nextProducer, edge)) if (visit(at(outputDrv, edge))) return;
+    },
+    add(facts) {
+      const hash = facts.path.slice(0, 32);
+      if (drvByHash.has(hash)) return undefined;
+      const drv = drvPaths.push(facts.path) - 1;
+      drvByHash.set(hash, drv);
+      drvClass.push(internClass(facts.system, facts.features ?? []));
+      if (facts.fixed) fixedOutputs.set(drv, facts.fixed);
+      outputStart.push(outputItem.length);
+      for (const name of Object.keys(facts.outputs)) {
+        const item = internItem(facts.outputs[name] as string);
+        outputItem.push(item);
+        outputDrv.push(drv);
+        outputNames.push(name);
+        nextProducer.push(at(firstProducer, item));
+        firstProducer.values[item] = outputItem.length - 1;
+      }
+      needStart.push(needItem.length);
+      let depth = 0;
+      for (const input of facts.inputs) depth = Math.max(depth, addInput(drv, input) + 1);
+      for (const source of facts.sources) addNeed(drv, internItem(source));
+      drvDepth.push(depth);
+      return drv;
+    },
+  };
+}
+
+/** The value of a row that is known to be there. */
+function at(column: Ints, row: number): number {
+  return column.values[row] as number;
+}

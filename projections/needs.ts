@@ -1,0 +1,70 @@
+import type { Farm } from './farm.ts';
+import type { Drv, Item } from './graph.ts';
+import type { BuildRecord } from './queue.ts';
+
+export interface Needs {
+  /** Derivations to build, those that need others before what they need: then each is placed in the queue once and for all. */
+  readonly build: readonly Drv[];
+  /** Roots whose outputs are all available. */
+  readonly available: number;
+  /** Builds under way of roots. */
+  readonly joined: readonly BuildRecord[];
+}
+
+/**
+ * What has to be built so that the outputs of `roots` are there: the roots themselves and, if `inputs` is set, whatever makes an input
+ * that is not available and has no build. `force` builds the roots in any case.
+ */
+export function findNeeds(farm: Farm, roots: readonly Drv[], { inputs, force }: { inputs: boolean; force: boolean }): Needs {
+  const { graph, availability, queue } = farm;
+  const build: Drv[] = [];
+  const joined: BuildRecord[] = [];
+  let available = 0;
+  const seen = new Set<Drv>();
+  const pending: Drv[] = [];
+
+  function visit(drv: Drv, forced: boolean, isRoot: boolean): void {
+    if (seen.has(drv)) return;
+    seen.add(drv);
+    const underWay = queue.unfinished(drv);
+    if (forced || !underWay) build.push(drv);
+    else if (isRoot) joined.push(underWay);
+    if (inputs) pending.push(drv);
+  }
+
+  /** Visits what makes an item available again: its producer, or the producers of references that it lacks. */
+  function visitItem(start: Item, lacking: Set<Item>): void {
+    const items = [start];
+    for (let item = items.pop(); item !== undefined; item = items.pop()) {
+      if (lacking.has(item) || availability.isAvailable(item)) continue;
+      lacking.add(item);
+      if (availability.isPresent(item)) items.push(...availability.references(item));
+      else {
+        const producer = producerOf(farm, item);
+        if (producer !== undefined) visit(producer, false, false);
+      }
+    }
+  }
+
+  const lacking = new Set<Item>();
+  for (const root of roots) {
+    const outputs = graph.outputs(root);
+    if (force || !outputs.every(({ item }) => availability.isPresent(item))) visit(root, force, true);
+    else if (outputs.every(({ item }) => availability.isAvailable(item))) available++;
+    // The outputs are there, but something they refer to is not.
+    else for (const { item } of outputs) visitItem(item, lacking);
+  }
+  for (let drv = pending.pop(); drv !== undefined; drv = pending.pop()) graph.eachNeed(drv, (item) => visitItem(item, lacking));
+  build.sort((a, b) => graph.depth(b) - graph.depth(a) || a - b);
+  return { build, available, joined };
+}
+
+/** The derivation to build for an item: one that is being built already, else the first that was added. */
+export function producerOf(farm: Farm, item: Item): Drv | undefined {
+  let found: Drv | undefined;
+  farm.graph.eachProducer(item, (producer) => {
+    found = producer;
+    return farm.queue.unfinished(producer) !== undefined;
+  });
+  return found;
+}

@@ -1,0 +1,250 @@
+import type { BuildEvent } from '../domain/build/events.ts';
+import { type BuildState, evolveBuild, initialBuild, isEnded, liveAgent } from '../domain/build/state.ts';
+import { createReadyHeap, type HeapEntry, type ReadyHeap } from '../domain/scheduling/ready-heap.ts';
+import { ints } from './column.ts';
+import { createDurations } from './durations.ts';
+import type { Availability } from './availability.ts';
+import type { Drv, Graph, Item, JobClass } from './graph.ts';
+import { createUrgency, type Urgency } from './urgency.ts';
+
+/** One build, as the queue knows it. */
+export interface BuildRecord extends HeapEntry {
+  readonly submission: string;
+  /** Its number in the submission; its id is `<submission>-<number>`. */
+  readonly number: number;
+  readonly drv: Drv;
+  /** Age: builds submitted earlier have a lower one. */
+  readonly order: number;
+  state: BuildState;
+  /** Revision of the last event of its stream. */
+  revision: number;
+  /** It waits for `state.notBefore`. */
+  resting: boolean;
+  /** The build of the same derivation that was submitted before it. */
+  readonly previous: BuildRecord | undefined;
+}
+
+export function buildId(build: Pick<BuildRecord, 'submission' | 'number'>): string {
+  return `${build.submission}-${build.number}`;
+}
+
+export interface QueueCounts {
+  waiting: number;
+  ready: number;
+  backoff: number;
+  allocated: number;
+  running: number;
+  succeeded: number;
+  failed: number;
+  canceled: number;
+}
+
+/**
+ * Every build and, for those that are queued, whether it is ready: all inputs available (design, section 7). A fold of build,
+ * derivation and item events; the allocator takes from its heaps, `why` reads its numbers.
+ */
+export interface Queue {
+  readonly urgency: Urgency;
+  build(id: string): BuildRecord | undefined;
+  buildsOf(submission: string): readonly BuildRecord[];
+  /** The build of the derivation that was submitted last. */
+  latest(drv: Drv): BuildRecord | undefined;
+  /** The latest build of the derivation that has not ended. */
+  unfinished(drv: Drv): BuildRecord | undefined;
+  /** Number of needed items that are not available. */
+  missing(drv: Drv): number;
+  ready(jobClass: JobClass): ReadyHeap<BuildRecord>;
+  /** Whether `a` is the more urgent of two ready builds. */
+  before(a: BuildRecord, b: BuildRecord): boolean;
+  counts(): QueueCounts;
+  readyBySystem(): Record<string, number>;
+  /** Builds that wait for an instant. */
+  resting(): Iterable<BuildRecord>;
+  /** The instant has come. */
+  wake(build: BuildRecord): void;
+  /** Live attempts of an agent. */
+  live(agent: string): ReadonlySet<BuildRecord>;
+  unfinishedBuilds(): Iterable<BuildRecord>;
+  derivationAdded(drv: Drv): void;
+  availabilityChanged(item: Item, available: boolean): void;
+  apply(id: string, event: BuildEvent, revision: number): BuildRecord | undefined;
+}
+
+export function createQueue(graph: Graph, availability: () => Availability): Queue {
+  const bySubmission = new Map<string, BuildRecord[]>();
+  const latest: (BuildRecord | undefined)[] = [];
+  const active = ints(); // Per derivation: unfinished builds.
+  const missing = ints(); // Per derivation: needed items that are not available.
+  const heaps: ReadyHeap<BuildRecord>[] = [];
+  const resting = new Set<BuildRecord>();
+  const live = new Map<string, Set<BuildRecord>>();
+  const byStatus = { none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+  const nobody: ReadonlySet<BuildRecord> = new Set();
+  const durations = createDurations(graph);
+  let order = 0;
+
+  const isActive = (drv: Drv): boolean => drv < active.length && (active.values[drv] as number) > 0;
+
+  function* unfinishedOf(drv: Drv): Generator<BuildRecord> {
+    for (let build = latest[drv]; build; build = build.previous) if (!isEnded(build.state.status)) yield build;
+  }
+
+  const urgency = createUrgency({
+    graph,
+    isActive,
+    ownPriority(drv) {
+      let highest = Number.NEGATIVE_INFINITY;
+      for (const build of unfinishedOf(drv)) highest = Math.max(highest, build.state.options.priority);
+      return highest;
+    },
+    expectedSeconds: durations.expectedSeconds,
+    changed(drv) {
+      for (const build of unfinishedOf(drv)) if (build.heapIndex !== -1) heapOf(drv).moved(build);
+    },
+  });
+
+  /** Highest derived priority, then longest critical path, then oldest (design, section 7). */
+  function before(a: BuildRecord, b: BuildRecord): boolean {
+    const priority = urgency.priority(a.drv) - urgency.priority(b.drv);
+    if (priority !== 0) return priority > 0;
+    const path = urgency.criticalPath(a.drv) - urgency.criticalPath(b.drv);
+    return path !== 0 ? path > 0 : a.order < b.order;
+  }
+
+  function heapFor(jobClass: JobClass): ReadyHeap<BuildRecord> {
+    heaps[jobClass.index] ??= createReadyHeap(before);
+    return heaps[jobClass.index] as ReadyHeap<BuildRecord>;
+  }
+  const heapOf = (drv: Drv): ReadyHeap<BuildRecord> => heapFor(graph.jobClass(drv));
+
+  /** Puts the build into the heap of its class or takes it out, as its state and its inputs have it. */
+  function sort(build: BuildRecord): void {
+    const ready = build.state.status === 'queued' && !build.resting && missing.values[build.drv] === 0;
+    if (ready && build.heapIndex === -1) heapOf(build.drv).add(build);
+    else if (!ready && build.heapIndex !== -1) heapOf(build.drv).remove(build);
+  }
+
+  function rest(build: BuildRecord, wanted: boolean): void {
+    if (build.resting === wanted) return;
+    build.resting = wanted;
+    if (wanted) resting.add(build);
+    else resting.delete(build);
+  }
+
+  function submitted(id: string, event: Extract<BuildEvent, { type: 'BuildSubmitted' }>, revision: number): BuildRecord {
+    const drv = graph.drvOf(event.data.derivation);
+    if (drv === undefined) throw new Error(`BuildSubmitted for ${id} came before DerivationAdded for ${event.data.derivation}`);
+    const { submission, number } = parseBuildId(id);
+    const build: BuildRecord = {
+      submission,
+      number,
+      drv,
+      order: order++,
+      state: evolveBuild(initialBuild, event),
+      revision,
+      resting: false,
+      previous: latest[drv],
+      heapIndex: -1,
+    };
+    let siblings = bySubmission.get(submission);
+    if (!siblings) bySubmission.set(submission, (siblings = []));
+    siblings[number - 1] = build;
+    latest[drv] = build;
+    active.values[drv] = (active.values[drv] as number) + 1;
+    byStatus.queued++;
+    urgency.rose(drv);
+    sort(build);
+    return build;
+  }
+
+  function moveLive(build: BuildRecord, from: string | undefined, to: string | undefined): void {
+    if (from === to) return;
+    if (from !== undefined) live.get(from)?.delete(build);
+    if (to === undefined) return;
+    const set = live.get(to) ?? new Set();
+    live.set(to, set.add(build));
+  }
+
+  function find(id: string): BuildRecord | undefined {
+    const parts = parseBuildId(id);
+    return bySubmission.get(parts.submission)?.[parts.number - 1];
+  }
+
+  return {
+    urgency,
+    build: find,
+    buildsOf: (submission) => bySubmission.get(submission) ?? [],
+    latest: (drv) => latest[drv],
+    unfinished: (drv) => (isActive(drv) ? unfinishedOf(drv).next().value : undefined),
+    missing: (drv) => missing.values[drv] as number,
+    ready: heapFor,
+    before,
+    counts() {
+      const ready = heaps.reduce((sum, heap) => sum + heap.size, 0);
+      const { none: _, queued, ...others } = byStatus;
+      return { waiting: queued - ready - resting.size, ready, backoff: resting.size, ...others };
+    },
+    readyBySystem() {
+      const found: Record<string, number> = {};
+      for (const { index, system } of graph.jobClasses) found[system] = (found[system] ?? 0) + (heaps[index]?.size ?? 0);
+      return found;
+    },
+    resting: () => resting,
+    wake(build) {
+      rest(build, false);
+      sort(build);
+    },
+    live: (agent) => live.get(agent) ?? nobody,
+    *unfinishedBuilds() {
+      for (const builds of bySubmission.values()) for (const build of builds) if (build && !isEnded(build.state.status)) yield build;
+    },
+    derivationAdded(drv) {
+      let count = 0;
+      graph.eachNeed(drv, (item) => {
+        if (!availability().isAvailable(item)) count++;
+      });
+      while (missing.length <= drv) missing.push(0);
+      while (active.length <= drv) active.push(0);
+      missing.values[drv] = count;
+    },
+    availabilityChanged(item, available) {
+      graph.eachNeeder(item, (drv) => {
+        const left = (missing.values[drv] as number) + (available ? -1 : 1);
+        missing.values[drv] = left;
+        if (isActive(drv) && left === (available ? 0 : 1)) for (const build of unfinishedOf(drv)) sort(build);
+        return undefined;
+      });
+    },
+    apply(id, event, revision) {
+      if (event.type === 'BuildSubmitted') return submitted(id, event, revision);
+      const build = find(id);
+      if (!build) throw new Error(`${event.type} for the build ${id}, which was never submitted`);
+      const before = build.state;
+      const state = evolveBuild(before, event);
+      build.state = state;
+      build.revision = revision;
+      byStatus[before.status]--;
+      byStatus[state.status]++;
+      moveLive(build, liveAgent(before), liveAgent(state));
+      if (event.type === 'BuildRetryScheduled') rest(build, true);
+      else if (state.status !== 'queued') rest(build, false);
+      if (event.type === 'BuildPrioritized') {
+        if (event.data.priority > before.options.priority) urgency.rose(build.drv);
+        else urgency.fell(build.drv);
+      }
+      if (event.type === 'BuildSucceeded') durations.learn(build.drv, event.data.durationMs / 1000);
+      if (isEnded(state.status) && !isEnded(before.status)) {
+        active.values[build.drv] = (active.values[build.drv] as number) - 1;
+        urgency.fell(build.drv);
+      }
+      sort(build);
+      return build;
+    },
+  };
+}
+
+/** `<submission>-<number>`. */
+function parseBuildId(id: string): { submission: string; number: number } {
+  const dash = id.lastIndexOf('-');
+  return { submission: id.slice(0, dash), number: Number(id.slice(dash + 1)) };
+}

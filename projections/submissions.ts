@@ -1,0 +1,49 @@
+import type { SubmissionEvent, SubmissionReceived } from '../domain/submission/events.ts';
+
+export interface SubmissionRecord {
+  readonly id: string;
+  readonly wish: Omit<SubmissionReceived['data'], 'roots'>;
+  /** Base names; dropped once everything is queued. */
+  roots: readonly string[];
+  /** Ids of builds that were under way and build roots of it. */
+  joined: readonly string[];
+  queued: Extract<SubmissionEvent, { type: 'SubmissionQueued' }>['data'] | undefined;
+  revision: number;
+}
+
+/** Every submission, and which of them are not wholly queued yet. */
+export interface Submissions {
+  get(id: string): SubmissionRecord | undefined;
+  byKey(key: string): SubmissionRecord | undefined;
+  /** All roots are on the stream, but not all builds: the coordinator was stopped in between. */
+  unqueued(): SubmissionRecord[];
+  apply(id: string, event: SubmissionEvent, revision: number): void;
+}
+
+export function createSubmissions(): Submissions {
+  const submissions = new Map<string, SubmissionRecord>();
+  const byKey = new Map<string, SubmissionRecord>();
+  return {
+    get: (id) => submissions.get(id),
+    byKey: (key) => byKey.get(key),
+    unqueued: () => [...submissions.values()].filter((submission) => !submission.queued && submission.roots.length === submission.wish.rootCount),
+    apply(id, event, revision) {
+      if (event.type === 'SubmissionReceived') {
+        const { roots, ...wish } = event.data;
+        const record: SubmissionRecord = { id, wish, roots, joined: [], queued: undefined, revision };
+        submissions.set(id, record);
+        if (wish.key !== undefined) byKey.set(wish.key, record);
+        return;
+      }
+      const record = submissions.get(id);
+      if (!record) return;
+      record.revision = revision;
+      if (event.type === 'SubmissionRootsAdded') record.roots = [...record.roots, ...event.data.roots];
+      else if (event.type === 'SubmissionJoined') record.joined = [...record.joined, ...event.data.builds];
+      else if (event.type === 'SubmissionQueued') {
+        record.queued = event.data;
+        record.roots = [];
+      }
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { Scope, TokenEvent } from '../domain/token/events.ts';
+
+export interface TokenRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  readonly agent: string | undefined;
+  /** SHA-256 of the secret, base 16. */
+  readonly hash: string;
+  readonly issuedAt: number;
+  revoked: boolean;
+  revision: number;
+}
+
+/** Every token that was ever issued. */
+export interface Tokens {
+  get(id: string): TokenRecord | undefined;
+  all(): Iterable<TokenRecord>;
+  apply(id: string, event: TokenEvent, revision: number, at: number): void;
+}
+
+export function createTokens(): Tokens {
+  const tokens = new Map<string, TokenRecord>();
+  return {
+    get: (id) => tokens.get(id),
+    all: () => tokens.values(),
+    apply(id, event, revision, at) {
+      if (event.type === 'TokenIssued') {
+        const { name, scope, hash, agent } = event.data;
+        tokens.set(id, { id, name, scope, hash, agent, issuedAt: at, revoked: false, revision });
+        return;
+      }
+      const token = tokens.get(id);
+      if (!token) return;
+      token.revision = revision;
+      if (event.type === 'TokenRevoked') token.revoked = true;
+    },
+  };
+}

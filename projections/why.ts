@@ -1,0 +1,147 @@
+import { intakeOf } from '../domain/agent/state.ts';
+import { isEnded } from '../domain/build/state.ts';
+import { misfit } from './agents.ts';
+import type { Farm } from './farm.ts';
+import type { Item } from './graph.ts';
+import { producerOf } from './needs.ts';
+import { type BuildRecord, buildId } from './queue.ts';
+
+/** What a waiting build waits for; see {@link Why}. */
+export interface WaitedInput {
+  /** Base name of the store item. */
+  readonly item: string;
+  /**
+   * `source-missing`: nobody sent it; `building`, `queued`: a build of it is under way; `failed`, `canceled`, `no-build`: nothing under way
+   * would make it; `reference-missing`: it is there, but something it refers to is not.
+   */
+  readonly state: 'source-missing' | 'building' | 'queued' | 'failed' | 'canceled' | 'no-build' | 'reference-missing';
+  /** Derivation that makes it, and the last build of that. */
+  readonly derivation?: string;
+  readonly build?: string;
+  /** For `reference-missing`: what is missing. */
+  readonly missing?: readonly string[];
+}
+
+/** Why an unfinished build is not running, and the event that would end the wait (I5); `ended` for a finished one. */
+export type Why = { readonly build: string; readonly state: string; readonly summary: string } & (
+  | { readonly reason: 'ended' }
+  | { readonly reason: 'running'; readonly agent: string; readonly attempt: number; readonly leaseUntil?: number; readonly until: string }
+  | { readonly reason: 'back-off'; readonly notBefore: number; readonly until: string }
+  | { readonly reason: 'inputs'; readonly inputs: readonly WaitedInput[]; readonly total: number; readonly until: string }
+  | {
+      readonly reason: 'no-agent';
+      readonly system: string;
+      readonly features: readonly string[];
+      readonly agents: readonly { readonly name: string; readonly obstacle: string }[];
+      readonly until: string;
+    }
+  | { readonly reason: 'no-slot'; readonly agents: readonly string[]; readonly ahead: number; readonly until: string }
+);
+
+/** Most inputs that an answer names; `total` counts all. */
+const mostNamed = 100;
+
+export function explain(farm: Farm, build: BuildRecord): Why {
+  const { status, attempt, agents, notBefore } = build.state;
+  const base = { build: buildId(build), state: status };
+  if (isEnded(status)) return { ...base, reason: 'ended', summary: `The build has ended: ${status}.` };
+  if (status === 'allocated' || status === 'running') return explainLive(farm, base, agents[attempt - 1] as string, attempt, status);
+  if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build);
+  if (build.resting) {
+    const summary = `Attempt ${attempt} failed; attempt ${attempt + 1} may start from ${new Date(notBefore).toISOString()} on.`;
+    return { ...base, reason: 'back-off', notBefore, summary, until: 'BuildAllocated, once the time has come' };
+  }
+  return explainReady(farm, base, build);
+}
+
+type Base = Pick<Why, 'build' | 'state'>;
+
+function explainLive(farm: Farm, base: Base, agent: string, attempt: number, status: string): Why {
+  const state = farm.agents.get(agent)?.state;
+  const doing = status === 'running' ? 'is building it' : 'has it and fetches its inputs';
+  const until = 'BuildSucceeded, BuildAttemptFailed, BuildSetupFailed or BuildReleased';
+  if (!state || state.connection === 'connected') return { ...base, reason: 'running', agent, attempt, until, summary: `Agent ${agent} ${doing} (attempt ${attempt}).` };
+  const lease = new Date(state.leaseUntil).toISOString();
+  const summary = `Agent ${agent} ${doing} (attempt ${attempt}), but is not connected (${state.reason ?? state.connection}); if it is not back by ${lease}, another gets the build.`;
+  return { ...base, reason: 'running', agent, attempt, leaseUntil: state.leaseUntil, until: `${until} (AgentLost)`, summary };
+}
+
+function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
+  const waited = new Set<Item>();
+  farm.graph.eachNeed(build.drv, (item) => {
+    if (!farm.availability.isAvailable(item)) waited.add(item);
+  });
+  const inputs = [...waited].slice(0, mostNamed).map((item) => explainInput(farm, item));
+  const [first] = inputs;
+  const summary =
+    waited.size === 1 && first ? `Waits for ${first.item}: ${sentence(first)}.` : `Waits for ${waited.size} inputs, among them ${first?.item}: ${first && sentence(first)}.`;
+  return { ...base, reason: 'inputs', inputs, total: waited.size, summary, until: 'StoreItemAdded for each of these inputs' };
+}
+
+function explainInput(farm: Farm, item: Item): WaitedInput {
+  const { graph, availability, queue } = farm;
+  const path = graph.itemPath(item);
+  if (availability.isPresent(item)) {
+    const missing = availability.references(item).filter((reference) => !availability.isAvailable(reference));
+    return { item: path, state: 'reference-missing', missing: missing.slice(0, mostNamed).map((reference) => graph.itemPath(reference)) };
+  }
+  const producer = producerOf(farm, item);
+  if (producer === undefined) return { item: path, state: 'source-missing' };
+  const derivation = graph.drvPath(producer);
+  const last = queue.unfinished(producer) ?? queue.latest(producer);
+  if (!last) return { item: path, state: 'no-build', derivation };
+  const { status } = last.state;
+  // A success whose output is gone again, and no new build yet.
+  if (status === 'succeeded') return { item: path, state: 'no-build', derivation, build: buildId(last) };
+  const state = status === 'failed' || status === 'canceled' ? status : status === 'queued' ? 'queued' : 'building';
+  return { item: path, state, derivation, build: buildId(last) };
+}
+
+function sentence({ state, build, missing }: WaitedInput): string {
+  switch (state) {
+    case 'source-missing':
+      return 'a source that nobody has sent';
+    case 'building':
+      return `build ${build} is making it`;
+    case 'queued':
+      return `build ${build} will make it and is queued`;
+    case 'failed':
+      return `build ${build} of it failed; 'drover builds retry ${build}' would set this going`;
+    case 'canceled':
+      return `build ${build} of it was cancelled; 'drover builds retry ${build}' would set this going`;
+    case 'no-build':
+      return 'it was not submitted for building';
+    case 'reference-missing':
+      return `it is there, but ${missing?.[0]}, which it refers to, is not`;
+  }
+}
+
+function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
+  const { graph, agents, queue } = farm;
+  const jobClass = graph.jobClass(build.drv);
+  const able: string[] = [];
+  const unable: { name: string; obstacle: string }[] = [];
+  for (const { name, state } of agents.all()) {
+    if (state.connection === 'retired') continue;
+    const intake = intakeOf(state);
+    const obstacle = misfit(state, jobClass) ?? (intake === 'accepting' ? undefined : intake === 'offline' ? 'is not connected' : `is ${intake}`);
+    if (obstacle === undefined) able.push(name);
+    else unable.push({ name, obstacle });
+  }
+  const { system, features } = jobClass;
+  const needs = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
+  if (able.length === 0) {
+    const summary =
+      unable.length === 0
+        ? `Needs an agent for ${needs}; no agent was ever added.`
+        : `Needs an agent for ${needs}; none accepts such builds: ${unable.map(({ name, obstacle }) => `${name} ${obstacle}`).join('; ')}.`;
+    return { ...base, reason: 'no-agent', system, features, agents: unable, summary, until: 'AgentConnected or AgentResumed by an agent that fits' };
+  }
+  queue.urgency.settle();
+  const ahead = queue
+    .ready(jobClass)
+    .entries()
+    .reduce((sum, other) => sum + (other !== build && queue.before(other, build) ? 1 : 0), 0);
+  const summary = `All ${able.length} agents for ${needs} are busy; ${ahead} more urgent builds of this kind come first.`;
+  return { ...base, reason: 'no-slot', agents: able, ahead, summary, until: 'BuildAllocated, once a slot is free' };
+}

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decideAgent } from '../../../domain/agent/decide.ts';
+import type { AgentEvent } from '../../../domain/agent/events.ts';
+import { evolveAgent, initialAgent, intakeOf } from '../../../domain/agent/state.ts';
+import { specification } from '../../support/decider.ts';
+
+const given = specification({ initial: initialAgent, evolve: evolveAgent, decide: decideAgent });
+const abilities = { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots: 2 };
+const registered: AgentEvent = { type: 'AgentRegistered', data: { name: 'a' } };
+const connected: AgentEvent = { type: 'AgentConnected', data: { abilities, version: '1', builder: 'nix' } };
+const disconnected: AgentEvent = { type: 'AgentDisconnected', data: { leaseUntil: 5, reason: 'cut' } };
+const intake = (...events: AgentEvent[]) => intakeOf(events.reduce(evolveAgent, initialAgent));
+
+describe('an agent', () => {
+  it('is added once, and again after it was removed', () => {
+    given().when({ type: 'register', name: 'a' }).then(registered);
+    given(registered).when({ type: 'register', name: 'a' }).refused('agent-exists');
+    given(registered, { type: 'AgentRetired', data: {} }).when({ type: 'register', name: 'a' }).then(registered);
+  });
+  it('connects when it is known', () => {
+    given().when({ type: 'connect', abilities, version: '1', builder: 'nix' }).refused('unknown-agent');
+    given(registered).when({ type: 'connect', abilities, version: '1', builder: 'nix' }).then(connected);
+    given(registered, { type: 'AgentRetired', data: {} }).when({ type: 'connect', abilities, version: '1', builder: 'nix' }).refused('agent-retired');
+  });
+  it('is lost once its lease has ended, not when it came back in between', () => {
+    given(registered, connected, disconnected).when({ type: 'lose' }).then({ type: 'AgentLost', data: {} });
+    given(registered, connected, disconnected, connected).when({ type: 'lose' }).then();
+  });
+  it('disconnects once', () => given(registered, connected, disconnected).when({ type: 'disconnect', reason: 'x', leaseUntil: 9 }).then());
+  it('takes builds only while it is connected and neither paused, draining nor in quarantine', () => {
+    assert.equal(intake(registered), 'offline');
+    assert.equal(intake(registered, connected), 'accepting');
+    assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }), 'paused');
+    assert.equal(intake(registered, connected, { type: 'AgentDraining', data: {} }), 'draining');
+    assert.equal(intake(registered, connected, { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } }), 'quarantined');
+    assert.equal(intake(registered, connected, { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } }, { type: 'AgentResumed', data: {} }), 'accepting');
+    assert.equal(intake(registered, connected, disconnected), 'offline');
+  });
+  it('stays paused over a reconnect', () => assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
+});

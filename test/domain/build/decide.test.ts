@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { backOffMs } from '../../../domain/build/back-off.ts';
+import { type BuildCommand, decideBuild, type RetryPolicy } from '../../../domain/build/decide.ts';
+import type { BuildEvent } from '../../../domain/build/events.ts';
+import { builderFailures, infrastructureFailures } from '../../../domain/build/failure-class.ts';
+import { evolveBuild, initialBuild, isEnded, liveAgent } from '../../../domain/build/state.ts';
+import { specification } from '../../support/decider.ts';
+
+const policy: RetryPolicy = {
+  maxAttempts: 3,
+  builder: { baseSeconds: 10, maxSeconds: 100 },
+  infrastructure: { baseSeconds: 1, maxSeconds: 8 },
+};
+const given = specification({ initial: initialBuild, evolve: evolveBuild, decide: (state, command: BuildCommand) => decideBuild(state, command, policy) });
+
+const derivation = '0hm2f1psjpcwg8fijsmr4wwxrx59s092-bar.drv';
+const submitted: BuildEvent = { type: 'BuildSubmitted', data: { derivation, submission: 's', reason: 'requested', options: { priority: 0 } } };
+const allocated = (attempt: number, agent: string): BuildEvent => ({ type: 'BuildAllocated', data: { attempt, agent } });
+const started = (attempt: number): BuildEvent => ({ type: 'BuildStarted', data: { attempt } });
+const released = (attempt: number, agent: string): BuildEvent => ({ type: 'BuildReleased', data: { attempt, agent, reason: 'agent-lost' } });
+const succeeded: BuildEvent = { type: 'BuildSucceeded', data: { attempt: 1, agent: 'a', outputs: {}, durationMs: 1 } };
+const attemptFailed = (attempt: number): BuildEvent => ({ type: 'BuildAttemptFailed', data: { attempt, class: 'builder-failed', message: 'exit code 1' } });
+const fail = (attempt: number, agent: string, more: Partial<Extract<BuildCommand, { type: 'fail' }>> = {}): BuildCommand => ({
+  type: 'fail',
+  attempt,
+  agent,
+  class: 'builder-failed',
+  message: 'exit code 1',
+  setup: false,
+  missing: [],
+  now: 1000,
+  fraction: 0,
+  ...more,
+});
+const succeed = (attempt: number, agent: string): BuildCommand => ({ type: 'succeed', attempt, agent, outputs: { out: derivation }, durationMs: 5, logBytes: 7, diverged: [] });
+
+describe('allocation (I4)', () => {
+  it('numbers attempts from 1', () => given(submitted).when({ type: 'allocate', agent: 'a' }).then(allocated(1, 'a')));
+  it('gives a build that is taken to nobody else', () => given(submitted, allocated(1, 'a')).when({ type: 'allocate', agent: 'b' }).refused('not-queued'));
+  it('does not start what has ended', () => given(submitted, allocated(1, 'a'), succeeded).when({ type: 'allocate', agent: 'b' }).refused('build-ended'));
+  it('refuses a build that was never submitted', () => given().when({ type: 'allocate', agent: 'a' }).refused('unknown-build'));
+  it('gives the next number after a release', () => given(submitted, allocated(1, 'a'), released(1, 'a')).when({ type: 'allocate', agent: 'b' }).then(allocated(2, 'b')));
+  it('lets an agent go on with what was taken back from it', () =>
+    given(submitted, allocated(1, 'a'), released(1, 'a')).when({ type: 'adopt', attempt: 1, agent: 'a' }).then(allocated(1, 'a')));
+  it('does not give it back once another has it', () =>
+    given(submitted, allocated(1, 'a'), released(1, 'a'), allocated(2, 'b')).when({ type: 'adopt', attempt: 1, agent: 'a' }).refused('stale-attempt'));
+});
+
+describe('reports of agents (I4)', () => {
+  it('records a start once', () => {
+    given(submitted, allocated(1, 'a')).when({ type: 'start', attempt: 1, agent: 'a' }).then(started(1));
+    given(submitted, allocated(1, 'a'), started(1)).when({ type: 'start', attempt: 1, agent: 'a' }).then();
+  });
+  it('refuses what is not the agent’s', () => {
+    given(submitted, allocated(1, 'a')).when({ type: 'start', attempt: 1, agent: 'b' }).refused('not-your-attempt');
+    given(submitted, allocated(1, 'a')).when(fail(1, 'b')).refused('not-your-attempt');
+    given(submitted, allocated(1, 'a')).when(succeed(1, 'b')).refused('not-your-attempt');
+    given(submitted, allocated(1, 'a')).when(succeed(2, 'a')).refused('not-your-attempt');
+  });
+  it('refuses a failure of an attempt that is over', () =>
+    given(submitted, allocated(1, 'a'), released(1, 'a'), allocated(2, 'b')).when(fail(1, 'a')).refused('stale-attempt'));
+  it('counts a late success of an agent given up for lost', () =>
+    given(submitted, allocated(1, 'a'), started(1), released(1, 'a'), allocated(2, 'b')).when(succeed(1, 'a')).thenTypes('BuildSucceeded'));
+  it('counts a success once', () => given(submitted, allocated(1, 'a'), succeeded).when(succeed(1, 'a')).then());
+  it('does not revive what was cancelled', () =>
+    given(submitted, allocated(1, 'a'), { type: 'BuildCanceled', data: {} }).when(succeed(1, 'a')).refused('build-ended'));
+});
+
+describe('failures', () => {
+  it('waits before the next attempt', () =>
+    given(submitted, allocated(1, 'a'))
+      .when(fail(1, 'a'))
+      .then(attemptFailed(1), { type: 'BuildRetryScheduled', data: { attempt: 2, notBefore: 1000 + 5000 } }));
+  it('ends when the attempts are used up', () =>
+    given(submitted, allocated(1, 'a'), attemptFailed(1), allocated(2, 'a'), attemptFailed(2), allocated(3, 'a'))
+      .when(fail(3, 'a'))
+      .thenTypes('BuildAttemptFailed', 'BuildFailed'));
+  it('does what the build says about attempts', () => {
+    const once: BuildEvent = { type: 'BuildSubmitted', data: { ...submitted.data, options: { priority: 0, maxAttempts: 1 } } as never };
+    given(once, allocated(1, 'a')).when(fail(1, 'a')).thenTypes('BuildAttemptFailed', 'BuildFailed');
+  });
+  it('ends at once where a retry changes nothing', () =>
+    given(submitted, allocated(1, 'a')).when(fail(1, 'a', { class: 'rejected' })).thenTypes('BuildAttemptFailed', 'BuildFailed'));
+  it('never uses up attempts for the faults of the infrastructure', () => {
+    const events: BuildEvent[] = [submitted];
+    for (let attempt = 1; attempt <= 20; attempt++)
+      events.push(allocated(attempt, 'a'), { type: 'BuildAttemptFailed', data: { attempt, class: 'upload-failed', message: '' } });
+    given(...events, allocated(21, 'a')).when(fail(21, 'a', { class: 'disk-full' })).thenTypes('BuildAttemptFailed', 'BuildRetryScheduled');
+  });
+  it('waits for missing inputs, not for a back-off', () =>
+    given(submitted, allocated(1, 'a'))
+      .when(fail(1, 'a', { class: 'inputs-missing', setup: true, missing: [derivation], message: 'gone' }))
+      .then({ type: 'BuildSetupFailed', data: { attempt: 1, class: 'inputs-missing', message: 'gone', missing: [derivation] } }));
+  it('prefers other agents afterwards', () => {
+    const state = [submitted, allocated(1, 'a'), { type: 'BuildAttemptFailed', data: { attempt: 1, class: 'disk-full', message: '' } } as BuildEvent].reduce(evolveBuild, initialBuild);
+    assert.deepEqual(state.avoid, ['a']);
+    assert.equal(state.failures, 0);
+  });
+});
+
+describe('clients', () => {
+  it('cancel what has not ended', () => {
+    given(submitted, allocated(1, 'a')).when({ type: 'cancel', reason: 'no need' }).then({ type: 'BuildCanceled', data: { reason: 'no need' } });
+    given(submitted, { type: 'BuildCanceled', data: {} }).when({ type: 'cancel', reason: undefined }).then();
+    given(submitted, allocated(1, 'a'), succeeded).when({ type: 'cancel', reason: undefined }).refused('build-ended');
+  });
+  it('change a priority once', () => {
+    given(submitted).when({ type: 'prioritize', priority: 5 }).then({ type: 'BuildPrioritized', data: { priority: 5 } });
+    given(submitted).when({ type: 'prioritize', priority: 0 }).then();
+  });
+});
+
+describe('any sequence of commands', () => {
+  const agent = fc.constantFrom('a', 'b', 'c');
+  const attempt = fc.integer({ min: 1, max: 4 });
+  const failureClass = fc.constantFrom(...builderFailures, ...infrastructureFailures);
+  const command: fc.Arbitrary<BuildCommand> = fc.oneof(
+    fc.record({ type: fc.constant('allocate' as const), agent }),
+    fc.record({ type: fc.constant('adopt' as const), agent, attempt }),
+    fc.record({ type: fc.constant('start' as const), agent, attempt }),
+    fc.tuple(attempt, agent, failureClass, fc.boolean()).map(([n, who, failure, setup]) => fail(n, who, { class: failure, setup })),
+    fc.tuple(attempt, agent).map(([n, who]) => succeed(n, who)),
+    fc.record({ type: fc.constant('release' as const), agent, attempt, reason: fc.constant('agent-lost' as const) }),
+    fc.record({ type: fc.constant('cancel' as const), reason: fc.constant(undefined) }),
+  );
+  it('keeps one live allocation at most, ends once, and stays ended', () => {
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
+        let state = evolveBuild(initialBuild, submitted);
+        let ends = 0;
+        for (const next of commands) {
+          const wasEnded = isEnded(state.status);
+          const live = liveAgent(state);
+          const { events = [] } = decideBuild(state, next, policy);
+          for (const event of events) {
+            // Nothing is allocated while an attempt is live.
+            if (event.type === 'BuildAllocated') assert.equal(live, undefined);
+            state = evolveBuild(state, event);
+            if (event.type === 'BuildSucceeded' || event.type === 'BuildFailed' || event.type === 'BuildCanceled') ends++;
+          }
+          if (wasEnded) assert.deepEqual(events, []);
+        }
+        assert.ok(ends <= 1);
+        assert.equal(isEnded(state.status), ends === 1);
+      }),
+    );
+  });
+});
+
+describe('back-off', () => {
+  it('doubles up to its limit and spreads over the upper half', () => {
+    const limits = { baseSeconds: 1, maxSeconds: 8 };
+    assert.deepEqual([1, 2, 3, 4, 5].map((n) => backOffMs(limits, n, 0)), [500, 1000, 2000, 4000, 4000]);
+    assert.equal(backOffMs(limits, 1, 0.5), 750);
+    assert.equal(backOffMs(limits, 2000, 0.999), 7996);
+  });
+});

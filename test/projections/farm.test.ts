@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { BuildEvent } from '../../domain/build/events.ts';
+import { isEnded } from '../../domain/build/state.ts';
+import type { StoreItem } from '../../domain/item/events.ts';
+import { createFarm, type Farm } from '../../projections/farm.ts';
+import { findNeeds } from '../../projections/needs.ts';
+import { buildId } from '../../projections/queue.ts';
+import { fakeBase, fakeSha256 } from '../support/paths.ts';
+
+/** Derivation n has inputs among 0 … n - 1, one or two outputs, and maybe a source. */
+interface Plan {
+  readonly inputs: readonly number[];
+  readonly two: boolean;
+  readonly source: boolean;
+}
+type Step =
+  | { readonly type: 'submit'; readonly drv: number; readonly priority: number }
+  | { readonly type: 'build'; readonly what: 'allocate' | 'succeed' | 'fail' | 'cancel' | 'prioritize'; readonly pick: number; readonly priority: number }
+  | { readonly type: 'add' | 'remove'; readonly item: number; readonly references: readonly number[] };
+
+const drvPath = (n: number): string => fakeBase('d', n, '.drv');
+const outputPath = (n: number, name: string): string => fakeBase(name, n);
+
+function derivation(n: number, { inputs, two, source }: Plan) {
+  return {
+    path: drvPath(n),
+    system: n % 5 === 0 ? 'i686-linux' : 'x86_64-linux',
+    outputs: { out: outputPath(n, 'out'), ...(two && { dev: outputPath(n, 'v') }) },
+    inputs: inputs.map((input) => drvPath(input).slice(0, 32)),
+    sources: source ? [fakeBase('s', n)] : [],
+  };
+}
+function storeItem(path: string, references: readonly string[], n = 1): StoreItem {
+  return { path, narHash: fakeSha256(n), narSize: n, references: [...references].sort(), file: { hash: fakeSha256(n), size: n, compression: 'zstd' }, signatures: ['k:AA=='] };
+}
+
+const plans = fc.integer({ min: 2, max: 14 }).chain((size) =>
+  fc.tuple(
+    ...Array.from({ length: size }, (_, n) =>
+      fc.record({
+        inputs: n === 0 ? fc.constant<number[]>([]) : fc.uniqueArray(fc.integer({ min: 0, max: n - 1 }), { maxLength: 4 }),
+        two: fc.boolean(),
+        source: fc.integer({ min: 0, max: 4 }).map((k) => k === 0),
+      }),
+    ),
+  ),
+) as fc.Arbitrary<Plan[]>;
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ type: fc.constant('submit' as const), drv: fc.nat(13), priority: fc.integer({ min: -2, max: 2 }) }),
+  fc.record({
+    type: fc.constant('build' as const),
+    what: fc.constantFrom('allocate' as const, 'succeed' as const, 'fail' as const, 'cancel' as const, 'prioritize' as const),
+    pick: fc.nat(30),
+    priority: fc.integer({ min: -2, max: 2 }),
+  }),
+  fc.record({ type: fc.constantFrom('add' as const, 'remove' as const), item: fc.nat(40), references: fc.uniqueArray(fc.nat(40), { maxLength: 3 }) }),
+);
+
+/** Applies steps to a farm, keeping a naive model beside it. */
+function play(designs: readonly Plan[], steps: readonly Step[]): { farm: Farm; check: () => void; log: (farm: Farm) => void } {
+  const history: Parameters<Farm['apply']>[] = [];
+  const farm = createFarm();
+  const apply = (...event: Parameters<Farm['apply']>): void => {
+    history.push(event);
+    farm.apply(...event);
+  };
+  designs.forEach((plan, n) => apply('derivation', drvPath(n).slice(0, 32), { type: 'DerivationAdded', data: derivation(n, plan) }, 0, 0));
+  const items = designs.flatMap((plan, n) => [outputPath(n, 'out'), ...(plan.two ? [outputPath(n, 'v')] : []), ...(plan.source ? [fakeBase('s', n)] : [])]);
+  const present = new Map<string, readonly string[]>();
+  let submitted = 0;
+  const builds: string[] = [];
+
+  for (const next of steps) {
+    if (next.type === 'submit') {
+      const id = `s-${++submitted}`;
+      builds.push(id);
+      const data = { derivation: drvPath(next.drv % designs.length), submission: 's', reason: 'requested', options: { priority: next.priority } } as const;
+      apply('build', id, { type: 'BuildSubmitted', data }, 0, 0);
+    } else if (next.type === 'build') {
+      const id = builds[next.pick % Math.max(1, builds.length)];
+      const build = id === undefined ? undefined : farm.queue.build(id);
+      if (id === undefined || !build || isEnded(build.state.status)) continue;
+      const attempt = Math.max(1, build.state.attempt);
+      const live = build.state.status !== 'queued';
+      const event: BuildEvent | undefined = {
+        allocate: live ? undefined : ({ type: 'BuildAllocated', data: { attempt: build.state.attempt + 1, agent: 'a' } } as const),
+        succeed: live ? ({ type: 'BuildSucceeded', data: { attempt, agent: 'a', outputs: {}, durationMs: 1000 * (1 + (next.pick % 7)) } } as const) : undefined,
+        fail: live ? ({ type: 'BuildFailed', data: { attempt, class: 'builder-failed', message: '' } } as const) : undefined,
+        cancel: { type: 'BuildCanceled', data: {} } as const,
+        prioritize: { type: 'BuildPrioritized', data: { priority: next.priority } } as const,
+      }[next.what];
+      if (event) apply('build', id, event, build.revision + 1, 0);
+    } else {
+      const path = items[next.item % items.length] as string;
+      // References only to what comes earlier, as no real item is part of a cycle.
+      const references = [...new Set(next.references.map((n) => items[n % items.length] as string))].filter((other) => items.indexOf(other) < items.indexOf(path));
+      const revision = farm.itemRevision(path);
+      const following = revision === 'none' ? 0 : revision + 1;
+      if (next.type === 'add' && !present.has(path)) {
+        apply('item', path.slice(0, 32), { type: 'StoreItemAdded', data: storeItem(path, references, next.item + 1) }, following, 0);
+        present.set(path, references);
+      } else if (next.type === 'remove' && present.has(path)) {
+        apply('item', path.slice(0, 32), { type: 'StoreItemDeleted', data: { path, reason: 'test' } }, following, 0);
+        present.delete(path);
+      }
+    }
+    check();
+  }
+
+  function isAvailable(path: string): boolean {
+    return present.get(path)?.every(isAvailable) ?? false;
+  }
+
+  function check(): void {
+    const { graph, availability, queue } = farm;
+    for (const path of items) {
+      const item = graph.itemOf(path) as number;
+      assert.equal(availability.isAvailable(item), isAvailable(path), `availability of ${path}`);
+      const references = [...(present.get(path) ?? [])].sort();
+      if (present.has(path)) assert.deepEqual(farm.details.get(item)?.references, references);
+      else assert.equal(farm.details.get(item), undefined);
+    }
+    queue.urgency.settle();
+    const needs = designs.map((plan, n) => [...plan.inputs.map((input) => outputPath(input, 'out')), ...(plan.source ? [fakeBase('s', n)] : [])]);
+    const unfinished = (n: number) => builds.map((id) => queue.build(id)).filter((build) => build && graph.drvPath(build.drv) === drvPath(n) && !isEnded(build.state.status));
+    // Highest numbers first: whatever needs a derivation comes after it.
+    const urgency = new Map<number, { priority: number; path: number }>();
+    for (let n = designs.length - 1; n >= 0; n--) {
+      const lacking = (needs[n] as string[]).filter((path) => !isAvailable(path)).length;
+      const drv = graph.drvOf(drvPath(n)) as number;
+      assert.equal(queue.missing(drv), lacking, `missing inputs of ${n}`);
+      const own = unfinished(n);
+      for (const build of own) {
+        const ready = build?.state.status === 'queued' && lacking === 0;
+        assert.equal(build?.heapIndex !== -1, ready, `readiness of ${n}`);
+      }
+      if (own.length === 0) continue;
+      const waiting = designs.flatMap((plan, m) => (plan.inputs.includes(n) && urgency.has(m) ? [urgency.get(m) as { priority: number; path: number }] : []));
+      const mine = {
+        priority: Math.max(...own.map((build) => build?.state.options.priority ?? 0), ...waiting.map(({ priority }) => priority)),
+        path: Math.max(0, ...waiting.map(({ path }) => path)),
+      };
+      assert.equal(queue.urgency.priority(drv), mine.priority, `derived priority of ${n}`);
+      // The expected duration is whatever was learnt when it was first asked for; what is checked is that paths add up.
+      const duration = queue.urgency.criticalPath(drv) - mine.path;
+      assert.ok(duration > 0, `duration of ${n}: ${duration}`);
+      urgency.set(n, { priority: mine.priority, path: queue.urgency.criticalPath(drv) });
+    }
+    for (const jobClass of graph.jobClasses) {
+      const order = [...queue.ready(jobClass).entries()];
+      const first = queue.ready(jobClass).first();
+      for (const other of order) if (first && other !== first) assert.ok(queue.before(first, other), 'the heap gives the most urgent first');
+    }
+  }
+
+  return { farm, check, log: (other) => history.forEach((event) => other.apply(...event)) };
+}
+
+describe('the farm', () => {
+  it('agrees with a naive model after every event', () => {
+    fc.assert(
+      fc.property(plans, fc.array(step, { maxLength: 60 }), (designs, steps) => play(designs, steps).check()),
+      { numRuns: 300 },
+    );
+  });
+
+  it('is the same after a replay (I3)', () => {
+    fc.assert(
+      fc.property(plans, fc.array(step, { maxLength: 60 }), (designs, steps) => {
+        const { farm, log } = play(designs, steps);
+        const replayed = createFarm();
+        log(replayed);
+        assert.deepEqual([...replayed.describe()], [...farm.describe()]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('finds as needs exactly what is not there and not under way', () => {
+    fc.assert(
+      fc.property(plans, fc.array(step, { maxLength: 40 }), fc.nat(13), (designs, steps, pick) => {
+        const { farm } = play(designs, steps);
+        const root = pick % designs.length;
+        const drv = farm.graph.drvOf(drvPath(root)) as number;
+        const { build, joined, available } = findNeeds(farm, [drv], { inputs: true, force: false });
+        const paths = build.map((needed) => farm.graph.drvPath(needed));
+        assert.equal(new Set(paths).size, paths.length);
+        for (const needed of build) assert.equal(farm.queue.unfinished(needed), undefined);
+        // Dependents first.
+        const depths = build.map((needed) => farm.graph.depth(needed));
+        assert.deepEqual(depths, [...depths].sort((a, b) => b - a));
+        assert.ok(available + joined.length + build.length > 0 || farm.availability.references(0) !== undefined);
+        // Each input of what is to be built is available, is made by what is to be built or is under way, refers to something
+        // that is, or is a source.
+        for (const needed of build)
+          farm.graph.eachNeed(needed, (item) => {
+            if (farm.availability.isPresent(item)) return;
+            farm.graph.eachProducer(item, (producer) => {
+              assert.ok(build.includes(producer) || farm.queue.unfinished(producer), `nothing makes ${farm.graph.itemPath(item)}`);
+              return undefined;
+            });
+          });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('builds roots again with force, and joins what is under way without', () => {
+    const designs: Plan[] = [{ inputs: [], two: false, source: false }];
+    const { farm } = play(designs, [
+      { type: 'submit', drv: 0, priority: 0 },
+      { type: 'add', item: 0, references: [] },
+    ]);
+    const joinedOrThere = findNeeds(farm, [0], { inputs: true, force: false });
+    assert.deepEqual([joinedOrThere.build, joinedOrThere.available], [[], 1]);
+    assert.deepEqual(findNeeds(farm, [0], { inputs: true, force: true }).build, [0]);
+    const { farm: without } = play(designs, [{ type: 'submit', drv: 0, priority: 0 }]);
+    assert.deepEqual(findNeeds(without, [0], { inputs: true, force: false }).joined.map(buildId), ['s-1']);
+  });
+});
