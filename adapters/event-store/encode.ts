@@ -1,0 +1,46 @@
+import { type Commit, EventStoreError, type Meta } from '../../coordinator/ports/event-store.ts';
+
+/** A commit whose event data together are longer than this is refused with `too-large`: 8 Mi characters. */
+export const maxCommitLength = 8 * 1024 * 1024;
+
+/**
+ * What is wrong with a commit before any engine is asked: throws a TypeError for a caller's bug, `too-large` for data
+ * over {@link maxCommitLength}. Returns the data of each event as JSON text, which is what the engines store.
+ */
+export function encodeCommit(commit: Commit): string[] {
+  if (commit.id === '' || !commit.stream.includes('-'))
+    throw new TypeError(`Expected a commit id and a stream <category>-<id>, got ${commit.stream}`);
+  if (commit.events.length === 0)
+    throw new TypeError(`Expected at least one event in commit ${commit.id} to ${commit.stream}`);
+  if (typeof commit.expected === 'number' && !(Number.isSafeInteger(commit.expected) && commit.expected >= 0)) {
+    throw new TypeError(`Expected a revision from 0, "none" or "any", got ${commit.expected}`);
+  }
+  let length = 0;
+  const encoded = commit.events.map(({ type, data }) => {
+    const text: string | undefined = JSON.stringify(data);
+    if (text === undefined) throw new TypeError(`Expected data of ${type} that JSON can say, got ${typeof data}`);
+    length += text.length;
+    return text;
+  });
+  if (length > maxCommitLength) {
+    throw new EventStoreError(
+      'too-large',
+      `Commit ${commit.id} to ${commit.stream} has ${length} characters of data, expected up to ${maxCommitLength}`,
+    );
+  }
+  return encoded;
+}
+
+/** Builds a {@link Meta} without the fields that are not there. */
+export function makeMeta(
+  actor: string,
+  correlation: string | null,
+  causation: string | null,
+  trace: string | null,
+): Meta {
+  const meta: { -readonly [Key in keyof Meta]: Meta[Key] } = { actor };
+  if (correlation !== null) meta.correlation = correlation;
+  if (causation !== null) meta.causation = causation;
+  if (trace !== null) meta.trace = trace;
+  return meta;
+}

@@ -1,0 +1,122 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { makeStoreError, toStoreError } from './errors.ts';
+import { applicationId, createSchema, schemaVersion } from './schema.ts';
+
+/** Up to this size, a file that was not closed properly is read through at the start: it takes a tenth of a second. */
+const fullCheckBelow = 32 * 1024 * 1024;
+/** So many of the newest events are checked at every start, however long the log is. */
+const checkedEvents = 1000;
+
+/** Opens the log for the one writer, creating it where there is none, and checks it. Throws an EventStoreError. */
+export function openForWriting(file: string): DatabaseSync {
+  const unclean = existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0;
+  return guarded(
+    file,
+    () => new DatabaseSync(file, { timeout: 1000 }),
+    (db) => {
+      db.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA cache_size = -65536;
+      PRAGMA wal_autocheckpoint = 2000;
+      PRAGMA journal_size_limit = 67108864;
+    `);
+      if (pragma(db, 'user_version') === 0 && db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n === 0) {
+        db.exec(`BEGIN IMMEDIATE; ${createSchema} COMMIT`);
+      }
+      checkHeader(db, file);
+      if (unclean && statSync(file).size < fullCheckBelow) checkPages(db, file);
+      checkEvents(db, file);
+    },
+  );
+}
+
+/** Opens the log for reading beside a writer or on its own. Throws an EventStoreError. */
+export function openForReading(file: string): DatabaseSync {
+  if (!existsSync(file)) throw makeStoreError('unavailable', file, 'there is no such file');
+  return guarded(
+    file,
+    () => new DatabaseSync(readable(file), { readOnly: true, timeout: 1000 }),
+    (db) => {
+      // mmap saves a copy per page; the cache only holds what the write-ahead log has.
+      db.exec('PRAGMA cache_size = -8192; PRAGMA mmap_size = 1073741824');
+      checkHeader(db, file);
+    },
+  );
+}
+
+/**
+ * To read, SQLite needs to write `events.db-shm`. In a folder where it cannot, and that no writer uses (it would have
+ * left a write-ahead log), the file is read as one that does not change.
+ */
+function readable(file: string): string | URL {
+  if (existsSync(`${file}-wal`)) return file;
+  try {
+    accessSync(dirname(file), constants.W_OK);
+    return file;
+  } catch {
+    const url = pathToFileURL(file);
+    url.searchParams.set('immutable', '1');
+    return url;
+  }
+}
+
+function guarded(file: string, open: () => DatabaseSync, check: (db: DatabaseSync) => void): DatabaseSync {
+  let db: DatabaseSync | undefined;
+  try {
+    db = open();
+    check(db);
+    return db;
+  } catch (error) {
+    db?.close();
+    throw toStoreError(error, file);
+  }
+}
+
+function pragma(db: DatabaseSync, name: string): unknown {
+  return Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+}
+
+function checkHeader(db: DatabaseSync, file: string): void {
+  if (pragma(db, 'application_id') !== applicationId)
+    throw makeStoreError('damaged', file, 'this is a database, but not an event log of Drover');
+  const version = pragma(db, 'user_version');
+  if (Number(version) > schemaVersion) {
+    throw makeStoreError(
+      'newer-schema',
+      file,
+      `it was written by a newer Drover (schema ${version}, this one knows up to ${schemaVersion}). Start that version`,
+    );
+  }
+}
+
+function checkPages(db: DatabaseSync, file: string): void {
+  const found = pragma(db, 'quick_check');
+  if (found !== 'ok') throw makeStoreError('damaged', file, `quick_check says: ${found}`);
+}
+
+/** The newest events must be there without a hole, with data that can be read, and the index must not be ahead of the log. */
+function checkEvents(db: DatabaseSync, file: string): void {
+  const { first, head } = db
+    .prepare('SELECT (SELECT min(position) FROM events) AS first, (SELECT max(position) FROM events) AS head')
+    .get() as {
+    first: number | null;
+    head: number | null;
+  };
+  const { indexed } = db.prepare('SELECT indexed FROM index_state').get() as { indexed: number };
+  if (indexed > (head ?? 0))
+    throw makeStoreError('damaged', file, `the index is at event ${indexed}, the log ends at ${head ?? 0}`);
+  if (head === null) return;
+  if (first !== 1) throw makeStoreError('damaged', file, `the log starts at event ${first}, expected 1`);
+  const { events, valid } = db
+    .prepare('SELECT count(*) AS events, sum(json_valid(data)) AS valid FROM events WHERE position > ?')
+    .get(head - checkedEvents) as { events: number; valid: number };
+  const expected = Math.min(head, checkedEvents);
+  if (events !== expected)
+    throw makeStoreError('damaged', file, `${expected - events} of the last ${expected} events are missing`);
+  if (valid !== events)
+    throw makeStoreError('damaged', file, `the data of ${events - valid} of the last ${expected} events is not JSON`);
+}

@@ -1,0 +1,109 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Filter, StoredEvent, StreamId } from '../../../coordinator/ports/event-store.ts';
+import { makeMeta } from '../encode.ts';
+import { formatPosition } from '../position.ts';
+import { streamKey } from './schema.ts';
+import type { Span } from './stream-index.ts';
+
+/** Reads the log through a connection of its own. Each call sees everything that was committed before it. */
+export interface LogReader {
+  head(): number;
+  /** Events after `after` up to and including `upTo` that pass the filter. */
+  range(after: number, upTo: number, filter: Filter | undefined): StoredEvent[];
+  /** The commits of a stream, where there is no writer thread to ask: what is in the index, then the log beyond it. */
+  spans(stream: string): Span[];
+  close(): void;
+}
+
+type Row = [
+  number,
+  StreamId,
+  number,
+  string,
+  number,
+  number,
+  string,
+  string,
+  string | null,
+  string | null,
+  string | null,
+  string,
+];
+const columns = 'position, stream, revision, type, version, at, commit_id, actor, correlation, causation, trace, data';
+
+function decode(row: Row): StoredEvent {
+  return {
+    stream: row[1],
+    revision: row[2],
+    position: formatPosition(row[0]),
+    type: row[3],
+    version: row[4],
+    at: row[5],
+    commit: row[6],
+    meta: makeMeta(row[7], row[8], row[9], row[10]),
+    data: JSON.parse(row[11]),
+  };
+}
+
+export function createLogReader(db: DatabaseSync): LogReader {
+  const headOf = db.prepare('SELECT max(position) AS head FROM events');
+  const statements = new WeakMap<Filter, { statement: StatementSync; values: string[] }>();
+  const everything = prepare({});
+
+  function prepare({ types, streams }: Filter): { statement: StatementSync; values: string[] } {
+    const values: string[] = [];
+    let where = 'position > ? AND position <= ?';
+    if (types) {
+      where += ` AND type IN (${types.map(() => '?').join(', ')})`;
+      values.push(...types);
+    }
+    if (streams) {
+      // substr counts characters as the prefix does; there is no pattern in it that would need escaping.
+      where += ` AND (${streams.map(() => 'substr(stream, 1, length(?)) = ?').join(' OR ') || 'FALSE'})`;
+      values.push(...streams.flatMap((prefix) => [prefix, prefix]));
+    }
+    const statement = db.prepare(`SELECT ${columns} FROM events WHERE ${where} ORDER BY position`);
+    statement.setReturnArrays(true);
+    return { statement, values };
+  }
+
+  function head(): number {
+    return (headOf.get() as { head: number | null }).head ?? 0;
+  }
+
+  return {
+    head,
+    range(after, upTo, filter) {
+      let prepared = everything;
+      if (filter) {
+        prepared = statements.get(filter) ?? prepare(filter);
+        statements.set(filter, prepared);
+      }
+      const rows = prepared.statement.all(after, upTo, ...prepared.values) as unknown as Row[];
+      const events: StoredEvent[] = [];
+      for (const row of rows) events.push(decode(row));
+      return events;
+    },
+    spans(stream) {
+      db.exec('BEGIN');
+      try {
+        const names = db.prepare('SELECT stream FROM events WHERE position = ?');
+        const indexed = (db.prepare('SELECT indexed FROM index_state').get() as { indexed: number }).indexed;
+        const old = db
+          .prepare(
+            'SELECT position, revision, events FROM stream_index WHERE stream_key = ? AND position <= ? ORDER BY position',
+          )
+          .all(streamKey(stream), indexed) as unknown as Span[];
+        const young = db
+          .prepare(
+            'SELECT position, revision, 1 AS events FROM events WHERE position > ? AND stream = ? ORDER BY position',
+          )
+          .all(indexed, stream) as unknown as Span[];
+        return [...old.filter(({ position }) => names.get(position)?.stream === stream), ...young];
+      } finally {
+        db.exec('COMMIT');
+      }
+    },
+    close: () => db.close(),
+  };
+}

@@ -1,0 +1,77 @@
+import { BroadcastChannel, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type PlainError, toPlainError } from './errors.ts';
+import { createLogWriter, type FlatCommits, type FlatResults, type LogWriter } from './log-writer.ts';
+import { openForWriting } from './open-file.ts';
+import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
+
+/**
+ * The thread that owns the write connection. Group commit: whatever has come in while the last transaction was being
+ * synced goes into the next one, so the size of a transaction follows from the speed of the disk.
+ */
+const port = parentPort;
+if (!port) throw new Error('Expected to run as a worker thread');
+const { file, channel } = workerData as WriterData;
+const say = (message: FromWriter) => port.postMessage(message);
+/** Commits in one transaction, so that the first ones do not wait for ever. */
+const largestGroup = 4096;
+
+try {
+  const db = openForWriting(file);
+  serve(createLogWriter(db), () => db.close());
+} catch (error) {
+  say({ notOpened: toPlainError(error, file) });
+}
+
+function serve(log: LogWriter, close: () => void): void {
+  const others = new BroadcastChannel(channel);
+  let failure: PlainError | undefined;
+
+  /** Appends this message and those behind it, until something else comes or the group is large. Returns that something else. */
+  function appendGroup(first: FlatCommits): ToWriter | undefined {
+    const results: FlatResults = [];
+    let next: ToWriter | undefined = first;
+    try {
+      log.begin();
+      while (Array.isArray(next)) {
+        log.append(next, results);
+        next = results.length < largestGroup * 2 ? receive() : undefined;
+      }
+      log.commit();
+    } catch (error) {
+      failure = toPlainError(error, file);
+      try {
+        log.rollback();
+      } catch {
+        // The first error is the one to report; nothing is written any more.
+      }
+      say({ failed: failure });
+      return next;
+    }
+    say({ results, head: log.head });
+    others.postMessage(log.head);
+    return next;
+  }
+
+  function handle(message: ToWriter): ToWriter | undefined {
+    // After a failure nothing is appended any more, or there would be a hole where the failed commits belong.
+    if (Array.isArray(message)) return failure ? undefined : appendGroup(message);
+    if (message === 'close') {
+      others.close();
+      close();
+      say('closed');
+      port?.close();
+    } else {
+      say({ ask: message.ask, spans: log.spans(message.spansOf) });
+    }
+    return undefined;
+  }
+
+  port?.on('message', (message: ToWriter) => {
+    for (let next: ToWriter | undefined = message; next !== undefined; ) next = handle(next);
+  });
+  say({ ready: log.head });
+}
+
+function receive(): ToWriter | undefined {
+  return port ? receiveMessageOnPort(port)?.message : undefined;
+}

@@ -1,0 +1,143 @@
+/**
+ * The event store port: what Drover asks of an engine (SQLite, memory, later NATS JetStream and EventStoreDB).
+ * Every engine passes the same contract suite, `test/contract/event-store.ts`. Source of the rules: design, section 11.
+ */
+
+/** `<category>-<id>`, for example `build-0r7k2m9q4abcdefg-12`. */
+export type StreamId = `${string}-${string}`;
+/**
+ * Place of an event in the whole log. Opaque outside the engine; fixed width, so that comparing two positions as
+ * strings gives their order in the log.
+ */
+export type Position = string;
+/** Place of an event in its stream: 0, 1, 2 … without gaps. */
+export type Revision = number;
+/** `none`: the stream must not exist. `any`: no expectation. A number: the revision of the stream's last event. */
+export type Expected = Revision | 'none' | 'any';
+
+/** Who did it and why; the same for all events of one commit. */
+export interface Meta {
+  /** Token id, agent name or process manager. */
+  readonly actor: string;
+  /** The submission or command that all this belongs to. */
+  readonly correlation?: string;
+  /** The event (`<stream>@<revision>`) or command id that led to it. */
+  readonly causation?: string;
+  /** W3C traceparent. */
+  readonly trace?: string;
+}
+
+export interface NewEvent {
+  readonly type: string;
+  /** Schema version of `data`. */
+  readonly version: number;
+  /** What JSON can say, and only that: the engines keep it as JSON text. */
+  readonly data: unknown;
+}
+
+/** The atom: 1 … n events of one stream, stored together or not at all. */
+export interface Commit {
+  /**
+   * Idempotence key, unique over the whole store. A second append with the same id to the same stream returns the first
+   * result, whatever it expects; a retry never names another stream.
+   */
+  readonly id: string;
+  readonly stream: StreamId;
+  readonly expected: Expected;
+  readonly events: readonly NewEvent[];
+  readonly meta: Meta;
+  /** Milliseconds since the Unix epoch, from the coordinator's clock. */
+  readonly at: number;
+}
+
+export interface StoredEvent extends NewEvent {
+  readonly stream: StreamId;
+  readonly revision: Revision;
+  readonly position: Position;
+  readonly commit: string;
+  readonly at: number;
+  readonly meta: Meta;
+}
+
+export type AppendResult =
+  | {
+      readonly ok: true;
+      /** Revision and position of the commit's last event. */
+      readonly revision: Revision;
+      readonly position: Position;
+      /** True if this commit id had been stored before; nothing was stored now. */
+      readonly replayed: boolean;
+    }
+  | { readonly ok: false; readonly reason: 'wrong-revision'; readonly actual: Revision | 'none' };
+
+export interface Filter {
+  /** Only events of these types. */
+  readonly types?: readonly string[];
+  /** Only streams that start with one of these, for example `build-`. */
+  readonly streams?: readonly string[];
+}
+
+export interface Batch {
+  readonly events: readonly StoredEvent[];
+  /** Everything up to here has been seen; moves on even where the filter dropped every event. */
+  readonly checkpoint: Position;
+  /** True once the subscription has caught up with the head as it was when this batch was read. */
+  readonly live: boolean;
+}
+
+export interface EventStore extends AsyncDisposable {
+  readonly capabilities: {
+    /** Whether a resolved append is on stable storage. */
+    readonly durableAck: boolean;
+  };
+  /**
+   * Appends one commit; resolves once it is stored as durably as `capabilities.durableAck` says. A conflict is a value,
+   * not an exception. Commits handed over one after the other are stored in that order. An outcome that is not known
+   * (a timeout, a lost connection) rejects with {@link EventStoreError} `unavailable`; sending the same commit again
+   * is safe.
+   *
+   * Appends are one ordered pipeline that stops at the first failure: once an accepted commit has been rejected, all that
+   * was handed over after it is rejected too, until the store is opened again. So a caller that hands over commits
+   * without waiting for each never gets a later one stored without an earlier one. What is refused before it is accepted
+   * (`too-large`, `closed`, a TypeError for what is no commit) stops nothing.
+   */
+  append(commit: Commit): Promise<AppendResult>;
+  /**
+   * Appends many commits in order, each atomic by itself, and answers for each. The same as calling {@link append} for
+   * each in turn, but cheaper.
+   */
+  appendBatch(commits: readonly Commit[]): Promise<readonly AppendResult[]>;
+  /** Events of one stream in order of revision (`backward`: from the last), from revision `from` on. Empty if there is no such stream. */
+  read(stream: StreamId, options?: { from?: Revision; limit?: number; backward?: boolean }): AsyncIterable<StoredEvent>;
+  /** The whole log in batches, from the first event after `after`, up to the head as it was at the start of the call; at most `limit` events in all. */
+  readAll(options?: { after?: Position; filter?: Filter; limit?: number; signal?: AbortSignal }): AsyncIterable<Batch>;
+  /**
+   * Catches up from `after`, then goes on live, without a gap or a repeat, until `signal` aborts or the store is closed (then it
+   * ends, without an error). Where there is nothing to catch up with, the first batch is empty, with `live: true`.
+   */
+  subscribe(options: { after?: Position | 'end'; filter?: Filter; signal: AbortSignal }): AsyncIterable<Batch>;
+  /** Position of the last event of the log, `undefined` if it is empty. */
+  head(): Promise<Position | undefined>;
+}
+
+export const eventStoreErrorCodes = [
+  'unavailable',
+  'in-use',
+  'damaged',
+  'newer-schema',
+  'read-only',
+  'disk-full',
+  'closed',
+  'too-large',
+] as const;
+export type EventStoreErrorCode = (typeof eventStoreErrorCodes)[number];
+
+/** Something that is not a conflict went wrong. `code` survives copies of the package; do not test with instanceof. */
+export class EventStoreError extends Error {
+  override readonly name = 'EventStoreError';
+  readonly code: EventStoreErrorCode;
+  constructor(code: EventStoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * Child process of crash.test.ts: appends without end and prints `<stream> <revision> <position> <commit>` for each commit
+ * once it is acknowledged, until it is killed.
+ */
+import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
+import { commitOf, stored } from '../../contract/event-store.ts';
+
+const [dir = '', round = ''] = process.argv.slice(2);
+const store = await openSqliteEventStore({ dir });
+await Promise.all(
+  Array.from({ length: 20 }, async (_, writer) => {
+    for (let n = 0; ; n++) {
+      const commit = commitOf(`writer-${writer}`, 'any', Array(1 + (n % 3)).fill(n), `${round}-${writer}-${n}`);
+      const { revision, position } = stored(await store.append(commit));
+      process.stdout.write(`${commit.stream} ${revision} ${position} ${commit.id}\n`);
+    }
+  }),
+);

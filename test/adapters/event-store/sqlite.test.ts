@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { after, describe, it, type TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
+import type { EventStore } from '../../../coordinator/ports/event-store.ts';
+import { collect, commitOf, stored } from '../../contract/event-store.ts';
+
+const folders: string[] = [];
+const mounts: string[] = [];
+after(() => {
+  for (const dir of mounts) execFileSync('umount', [dir]);
+  for (const dir of folders) rmSync(dir, { recursive: true });
+});
+function newFolder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'drover-sqlite-'));
+  folders.push(dir);
+  return dir;
+}
+/** Mounts something at `dir` for the time of the test run; skips the test where that is not allowed. */
+function mount(t: TestContext, dir: string, args: string[]): boolean {
+  try {
+    execFileSync('mount', [...args, dir], { stdio: 'pipe' });
+    mounts.push(dir);
+    return true;
+  } catch (error) {
+    t.skip(`cannot mount here (needs root): ${String((error as { stderr?: unknown }).stderr).trim()}`);
+    return false;
+  }
+}
+async function filled(dir: string, commits = 10): Promise<void> {
+  await using store = await openSqliteEventStore({ dir });
+  await store.appendBatch(Array.from({ length: commits }, (_, n) => commitOf(`build-${n % 5}`, 'any')));
+}
+function change(dir: string, sql: string): void {
+  const db = new DatabaseSync(join(dir, 'events.db'));
+  db.exec(sql);
+  db.close();
+}
+async function count(store: EventStore): Promise<number> {
+  return (await collect(store.readAll())).reduce((sum, { events }) => sum + events.length, 0);
+}
+
+describe('sqlite event store: opening', () => {
+  it('refuses a second writer, in this process and in another, and names the first', async () => {
+    const dir = newFolder();
+    {
+      await using first = await openSqliteEventStore({ dir });
+      const refused = { code: 'in-use', message: new RegExp(`${dir}.*process ${process.pid}\\b`) };
+      await assert.rejects(openSqliteEventStore({ dir }), refused);
+      const open = `import { openSqliteEventStore } from ${JSON.stringify(new URL('../../../adapters/event-store/sqlite/store.ts', import.meta.url).href)};
+        await openSqliteEventStore({ dir: ${JSON.stringify(dir)} }).catch(({ code, message }) => console.log(JSON.stringify({ code, message })));`;
+      const other = JSON.parse(
+        execFileSync(process.execPath, ['--input-type=module', '-e', open], { encoding: 'utf8' }),
+      );
+      assert.equal(other.code, 'in-use');
+      assert.match(other.message, refused.message);
+      stored(await first.append(commitOf('build-1', 'none')));
+    }
+    await using again = await openSqliteEventStore({ dir });
+    assert.equal(await count(again), 1);
+  });
+  it('opens for reading beside the writer', async () => {
+    const dir = newFolder();
+    await using writer = await openSqliteEventStore({ dir });
+    stored(await writer.append(commitOf('build-1', 'none', [1, 2])));
+    await using reader = await openSqliteEventStore({ dir, readOnly: true });
+    stored(await writer.append(commitOf('build-1', 1, [3])));
+    assert.equal(await reader.head(), await writer.head());
+    assert.deepEqual(await collect(reader.read('build-1')), await collect(writer.read('build-1')));
+    await assert.rejects(reader.append(commitOf('build-1', 2)), { code: 'read-only' });
+    await assert.rejects(openSqliteEventStore({ dir: join(dir, 'nothing'), readOnly: true }), { code: 'unavailable' });
+  });
+  it('a newer schema', async () => {
+    const dir = newFolder();
+    await filled(dir);
+    change(dir, 'PRAGMA user_version = 99');
+    await assert.rejects(openSqliteEventStore({ dir }), { code: 'newer-schema', message: /schema 99/ });
+    await assert.rejects(openSqliteEventStore({ dir, readOnly: true }), { code: 'newer-schema' });
+  });
+  it('the database of another program', async () => {
+    const dir = newFolder();
+    change(dir, 'CREATE TABLE t (a)');
+    await assert.rejects(openSqliteEventStore({ dir }), { code: 'damaged', message: /not an event log/ });
+  });
+  it('not a database', async () => {
+    const dir = newFolder();
+    writeFileSync(
+      join(dir, 'events.db'),
+      'this is not a database at all, and long enough to have a header. '.repeat(100),
+    );
+    await assert.rejects(openSqliteEventStore({ dir }), { code: 'damaged', message: /events\.db.*recover/ });
+  });
+  it('pages overwritten', async () => {
+    const dir = newFolder();
+    await filled(dir, 1000);
+    const bytes = readFileSync(join(dir, 'events.db'));
+    writeFileSync(join(dir, 'events.db'), bytes.fill(0xa5, 4096));
+    await assert.rejects(openSqliteEventStore({ dir }), { code: 'damaged' });
+  });
+  it('events that are missing, data that is not JSON, an index ahead of the log', async () => {
+    for (const [sql, problem] of [
+      ['DELETE FROM events WHERE position = 7', /1 of the last 10 events are missing/],
+      ['DELETE FROM events WHERE position = 1', /starts at event 2/],
+      [`UPDATE events SET data = '{"value":' WHERE position = 9`, /data of 1 of the last 10 events is not JSON/],
+      ['UPDATE index_state SET indexed = 11', /index is at event 11, the log ends at 10/],
+    ] as const) {
+      const dir = newFolder();
+      await filled(dir);
+      change(dir, sql);
+      await assert.rejects(openSqliteEventStore({ dir }), { code: 'damaged', message: problem });
+    }
+  });
+  it('a file where the folder should be', async () => {
+    const file = join(newFolder(), 'file');
+    writeFileSync(file, '');
+    await assert.rejects(openSqliteEventStore({ dir: file }), { code: 'unavailable' });
+  });
+  it('a folder that may not be written to', async (t) => {
+    const dir = newFolder();
+    await filled(dir);
+    if (!mount(t, dir, ['--bind', dir])) return;
+    execFileSync('mount', ['-o', 'remount,ro,bind', dir]);
+    await assert.rejects(openSqliteEventStore({ dir }), { code: 'read-only', message: /written to/ });
+    await assert.rejects(openSqliteEventStore({ dir: join(dir, 'new') }), { code: 'read-only' });
+    await using reader = await openSqliteEventStore({ dir, readOnly: true });
+    assert.equal(await count(reader), 10);
+  });
+});
+
+describe('sqlite event store: failing', () => {
+  it('a full disk fails what is written and all behind it, leaves no hole, and can go on after a restart', async (t) => {
+    const dir = newFolder();
+    if (!mount(t, dir, ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs'])) return;
+    let acknowledged = 0;
+    {
+      await using store = await openSqliteEventStore({ dir });
+      const large = (n: number) => commitOf('build-1', 'any', ['x'.repeat(20_000), n]);
+      for (; acknowledged < 10; acknowledged++) stored(await store.append(large(acknowledged)));
+      const outcomes = await Promise.allSettled(Array.from({ length: 800 }, (_, n) => store.append(large(n))));
+      acknowledged += outcomes.filter(({ status }) => status === 'fulfilled').length;
+      const firstFailed = outcomes.findIndex(({ status }) => status === 'rejected');
+      assert.ok(firstFailed >= 0, 'the disk was full');
+      for (const outcome of outcomes.slice(firstFailed)) {
+        assert.equal(outcome.status, 'rejected', 'nothing is stored behind a failed commit');
+        assert.equal(outcome.reason.code, 'disk-full');
+      }
+      await assert.rejects(store.append(commitOf('small-1', 'none')), { code: 'disk-full' });
+      await assert.rejects(store.appendBatch([commitOf('small-1', 'none')]), { code: 'disk-full' });
+      assert.equal(await count(store), acknowledged * 2, 'what is stored can be read');
+    }
+    execFileSync('mount', ['-o', 'remount,size=64m', dir]);
+    await using store = await openSqliteEventStore({ dir });
+    assert.equal(await count(store), acknowledged * 2);
+    assert.equal(stored(await store.append(commitOf('build-1', acknowledged * 2 - 1))).revision, acknowledged * 2);
+  });
+});
+
+describe('sqlite event store: other threads', () => {
+  it('a reader in another thread hears of new events without asking', async () => {
+    const dir = newFolder();
+    await using store = await openSqliteEventStore({ dir });
+    stored(await store.append(commitOf('build-1', 'none', [0])));
+    const code = `import { openSqliteEventStore } from ${JSON.stringify(new URL('../../../adapters/event-store/sqlite/store.ts', import.meta.url).href)};
+      import { parentPort, workerData } from 'node:worker_threads';
+      const store = await openSqliteEventStore({ dir: workerData, readOnly: true });
+      const stop = new AbortController();
+      let seen = 0;
+      for await (const { events, live } of store.subscribe({ signal: stop.signal })) {
+        seen += events.length;
+        parentPort.postMessage({ seen, live });
+        if (seen === 4) stop.abort();
+      }
+      await store[Symbol.asyncDispose]();`;
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: dir });
+    const exited = once(worker, 'exit');
+    assert.deepEqual(await once(worker, 'message'), [{ seen: 1, live: true }]);
+    for (let n = 1; n < 4; n++) {
+      const heard = once(worker, 'message');
+      stored(await store.append(commitOf('build-1', n - 1, [n])));
+      assert.deepEqual(await heard, [{ seen: n + 1, live: true }]);
+    }
+    await exited;
+  });
+});
