@@ -14,8 +14,8 @@ export interface ItemDetails {
   get(item: Item): StoreItem | undefined;
   /** SHA-256 of the NAR, as `sha256:…`; cheaper than all of {@link get}. */
   narHash(item: Item): string | undefined;
-  /** File hashes (`sha256:…`) of all items that are kept. */
-  fileHashes(): Set<string>;
+  /** An item whose NAR is in the file with this hash (`sha256:…`). */
+  byFile(hash: string): Item | undefined;
 }
 
 const hashBytes = 32;
@@ -23,6 +23,7 @@ const prefix = 'sha256:';
 
 export function createItemDetails(graph: Graph, availability: Availability): ItemDetails {
   const rows = new Map<Item, number>();
+  const byFile = new Map<number, Item>();
   const free: number[] = [];
   const hashes = bytes(64 * 1024); // NAR hash and file hash of each row.
   const sizes = floats(); // NAR size and file size of each row.
@@ -46,6 +47,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
     set(item, details) {
       const row = rows.get(item) ?? free.pop() ?? newRow();
       rows.set(item, row);
+      byFile.set(shortHash(details.file.hash), item);
       writeHash(row * 2 * hashBytes, details.narHash);
       writeHash(row * 2 * hashBytes + hashBytes, details.file.hash);
       sizes.values[row * 2] = details.narSize;
@@ -63,6 +65,8 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
       const row = rows.get(item);
       if (row === undefined) return;
       rows.delete(item);
+      const file = shortHash(readHash(row * 2 * hashBytes + hashBytes));
+      if (byFile.get(file) === item) byFile.delete(file);
       extras[row] = undefined;
       free.push(row);
     },
@@ -92,8 +96,19 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
       const row = rows.get(item);
       return row === undefined ? undefined : readHash(row * 2 * hashBytes);
     },
-    fileHashes: () => new Set([...rows.values()].map((row) => readHash(row * 2 * hashBytes + hashBytes))),
+    byFile(hash) {
+      const item = byFile.get(shortHash(hash));
+      const row = item === undefined ? undefined : rows.get(item);
+      return row !== undefined && readHash(row * 2 * hashBytes + hashBytes) === hash ? item : undefined;
+    },
   };
+}
+
+/** The last 45 bits as a number: a key of eight bytes instead of fifty. Two files share one as good as never, and are told apart. */
+function shortHash(hash: string): number {
+  let value = 0;
+  for (let index = hash.length - 9; index < hash.length; index++) value = value * 32 + '0123456789abcdfghijklmnpqrsvwxyz'.indexOf(hash[index] as string);
+  return value;
 }
 
 interface Extra {

@@ -1,0 +1,55 @@
+import { Worker } from 'node:worker_threads';
+import { parseSecretKey, publicKeyText } from '../../domain/store/signature.ts';
+import type { Signer } from '../../coordinator/core.ts';
+import type { SignAnswer, SignRequest } from './protocol.ts';
+
+/**
+ * Signs with a Nix secret key (`<name>:<base64>`) on a thread of its own: a signature takes longer than all decisions about a build
+ * together, and even handing one to Node's thread pool does. What comes in one turn of the loop goes there as one message.
+ */
+export function createCacheSigner(secret: string): Signer & AsyncDisposable {
+  const publicKey = publicKeyText(parseSecretKey(secret));
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { secret } });
+  const sent: Pending[][] = [];
+  let batch: Pending[] = [];
+  let broken: Error | undefined;
+
+  function flush(): void {
+    const request: SignRequest = { fingerprints: batch.map(({ fingerprint }) => fingerprint) };
+    sent.push(batch);
+    batch = [];
+    worker.ref();
+    worker.postMessage(request);
+  }
+
+  worker.on('message', ({ signatures }: SignAnswer) => {
+    const answered = sent.shift() ?? [];
+    for (const [index, pending] of answered.entries()) pending.resolve(signatures[index] as string);
+    if (sent.length === 0) worker.unref();
+  });
+  worker.on('error', (error) => {
+    broken = error;
+    for (const pending of [...sent.splice(0), batch].flat()) pending.reject(error);
+  });
+  // The process may end while nothing is to be signed.
+  worker.unref();
+
+  return {
+    publicKey,
+    sign(fingerprint) {
+      if (broken) return Promise.reject(broken);
+      return new Promise((resolve, reject) => {
+        if (batch.push({ fingerprint, resolve, reject }) === 1) queueMicrotask(flush);
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await worker.terminate();
+    },
+  };
+}
+
+interface Pending {
+  readonly fingerprint: string;
+  resolve(signature: string): void;
+  reject(error: Error): void;
+}

@@ -1,0 +1,89 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Scope } from '../domain/token/events.ts';
+import type { Application, Principal } from './application.ts';
+import type { Core } from './core.ts';
+import { DroverError } from './errors.ts';
+import { randomId } from './identifiers.ts';
+import type { Meta } from './ports/event-store.ts';
+
+export interface Issue {
+  readonly name: string;
+  readonly scope: Scope;
+  readonly agent?: string;
+}
+
+/** Tokens: `drover_<id>_<43 base64url characters>`. The log has the SHA-256 of the whole, which is compared in constant time. */
+export type Access = Pick<Application, 'authenticate' | 'createToken' | 'revokeToken' | 'tokens'> & {
+  issue(wish: Issue, meta: Meta): { id: string; secret: string };
+  /** Makes a token that was written down before it was issued known, if it is not. */
+  admit(secret: string, wish: Issue, meta: Meta): void;
+  revokeOfAgent(agent: string, meta: Meta): void;
+};
+
+const secretPattern = /^drover_([0-9a-z]{1,64})_[0-9A-Za-z_-]{43}$/;
+
+export function newSecret(random: (length: number) => Uint8Array): string {
+  return `drover_${randomId(random(8))}_${Buffer.from(random(32)).toString('base64url')}`;
+}
+
+export function createAccess({ farm, writer, runtime }: Pick<Core, 'farm' | 'writer' | 'runtime'>): Access {
+  const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest();
+
+  function idOf(secret: string): string {
+    const id = secretPattern.exec(secret)?.[1];
+    if (id === undefined) throw new DroverError('token-unknown', 'expected a token of the form drover_<id>_<secret>');
+    return id;
+  }
+
+  function admit(secret: string, { name, scope, agent }: Issue, meta: Meta): void {
+    const id = idOf(secret);
+    if (farm.tokens.get(id)) return;
+    const data = { name, scope, hash: digest(secret).toString('hex'), ...(agent !== undefined && { agent }) };
+    writer.commit('token', id, 'none', [{ type: 'TokenIssued', data }], meta);
+  }
+
+  function issue(wish: Issue, meta: Meta): { id: string; secret: string } {
+    const secret = newSecret(runtime.random.bytes);
+    admit(secret, wish, meta);
+    return { id: idOf(secret), secret };
+  }
+
+  function revoke(id: string, meta: Meta): void {
+    const token = farm.tokens.get(id);
+    if (!token) throw new DroverError('unknown-token', `there is no token ${id}`);
+    if (!token.revoked) writer.commit('token', id, token.revision, [{ type: 'TokenRevoked', data: {} }], meta);
+  }
+
+  return {
+    issue,
+    admit,
+    authenticate(secret): Principal | undefined {
+      const id = secretPattern.exec(secret)?.[1];
+      const token = id === undefined ? undefined : farm.tokens.get(id);
+      if (!token || token.revoked) return undefined;
+      if (!timingSafeEqual(digest(secret), Buffer.from(token.hash, 'hex'))) return undefined;
+      return { id: token.id, scope: token.scope, ...(token.agent !== undefined && { agent: token.agent }) };
+    },
+    async createToken(by, wish) {
+      const issued = issue(wish, { actor: by.id });
+      await writer.durable();
+      return issued;
+    },
+    async revokeToken(by, id) {
+      revoke(id, { actor: by.id });
+      await writer.durable();
+    },
+    revokeOfAgent(agent, meta) {
+      for (const token of farm.tokens.all()) if (token.agent === agent) revoke(token.id, meta);
+    },
+    tokens: () =>
+      [...farm.tokens.all()].map(({ id, name, scope, agent, issuedAt, revoked }) => ({
+        id,
+        name,
+        scope,
+        issuedAt,
+        revoked,
+        ...(agent !== undefined && { agent }),
+      })),
+  };
+}

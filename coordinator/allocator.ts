@@ -1,0 +1,170 @@
+import { intakeOf } from '../domain/agent/state.ts';
+import { type AgentRecord, misfit } from '../projections/agents.ts';
+import type { JobClass } from '../projections/graph.ts';
+import { type BuildRecord, buildId } from '../projections/queue.ts';
+import { type Core, commandBuild } from './core.ts';
+
+/**
+ * Gives ready builds to free slots: always the most urgent build that some agent with a free slot can run. Runs within the same turn of
+ * the loop as the event that made it worth while; never waits, never polls.
+ */
+export interface Allocator {
+  /** Something changed that may make an allocation possible. */
+  schedule(): void;
+  /** An attempt was cancelled: it keeps its slot until the agent says that it has stopped. */
+  stopping(agent: string, attempt: string): void;
+  stopped(agent: string, attempt: string): void;
+  /** The agent's link was made anew: what it runs is known from its hello. */
+  forgetStopping(agent: string): void;
+  /** Sends (again) an attempt that is allocated to the agent. */
+  push(build: BuildRecord): void;
+  /** Whether the agent would be given builds of this class: it is connected, accepts builds and fits. */
+  suits(agent: AgentRecord, jobClass: JobClass): boolean;
+  freeSlots(agent: AgentRecord): number;
+}
+
+/** Builds that prefer another agent and are passed over in one run; more than that wait for the next. */
+const mostPassedOver = 100;
+const meta = { actor: 'allocator' };
+
+interface Candidate {
+  readonly agent: AgentRecord;
+  free: number;
+}
+
+export function createAllocator(core: Core): Allocator {
+  const { farm, writer, derivations, links, policy, logger } = core;
+  const { queue, graph } = farm;
+  const stopping = new Map<string, Set<string>>();
+  const fits = new Map<string, { abilities: unknown; byClass: (boolean | undefined)[] }>();
+  let scheduled = false;
+
+  /** Whether the agent can build the class at all; remembered per agent until its abilities change. */
+  function fit(agent: AgentRecord, jobClass: JobClass): boolean {
+    let known = fits.get(agent.name);
+    if (!known || known.abilities !== agent.state.abilities) fits.set(agent.name, (known = { abilities: agent.state.abilities, byClass: [] }));
+    known.byClass[jobClass.index] ??= misfit(agent.state, jobClass) === undefined;
+    return known.byClass[jobClass.index] as boolean;
+  }
+  const suits = (agent: AgentRecord, jobClass: JobClass): boolean => intakeOf(agent.state) === 'accepting' && fit(agent, jobClass);
+
+  function freeSlots(agent: AgentRecord): number {
+    return (agent.state.abilities?.slots ?? 0) - queue.live(agent.name).size - (stopping.get(agent.name)?.size ?? 0);
+  }
+
+  function mostUrgent(candidates: readonly Candidate[]): BuildRecord | undefined {
+    let best: BuildRecord | undefined;
+    for (const jobClass of graph.jobClasses) {
+      const first = queue.ready(jobClass).first();
+      if (!first || (best && !queue.before(first, best))) continue;
+      if (candidates.some(({ agent, free }) => free > 0 && fit(agent, jobClass))) best = first;
+    }
+    return best;
+  }
+
+  /** The least busy agent that fits. One on which the infrastructure failed this build is taken only where no other would do. */
+  function choose(build: BuildRecord, candidates: readonly Candidate[]): Candidate | undefined {
+    const jobClass = graph.jobClass(build.drv);
+    const { avoid } = build.state;
+    let best: Candidate | undefined;
+    for (const candidate of candidates) {
+      if (candidate.free <= 0 || !fit(candidate.agent, jobClass) || avoid.includes(candidate.agent.name)) continue;
+      if (!best || share(candidate) > share(best)) best = candidate;
+    }
+    if (best || avoid.length === 0) return best;
+    for (const agent of farm.agents.all()) if (!avoid.includes(agent.name) && suits(agent, jobClass)) return undefined;
+    return candidates.find(({ agent, free }) => free > 0 && fit(agent, jobClass));
+  }
+
+  function run(): void {
+    scheduled = false;
+    if (writer.failure) return;
+    const candidates: Candidate[] = [];
+    for (const agent of farm.agents.all()) {
+      if (intakeOf(agent.state) !== 'accepting') continue;
+      const free = freeSlots(agent);
+      if (free > 0) candidates.push({ agent, free });
+    }
+    if (candidates.length === 0) return;
+    queue.urgency.settle();
+    const passedOver: BuildRecord[] = [];
+    for (let build = mostUrgent(candidates); build; build = mostUrgent(candidates)) {
+      const chosen = choose(build, candidates);
+      if (chosen) {
+        commandBuild(core, build, { type: 'allocate', agent: chosen.agent.name }, meta);
+        chosen.free--;
+        push(build);
+      } else {
+        queue.ready(graph.jobClass(build.drv)).remove(build);
+        if (passedOver.push(build) === mostPassedOver) break;
+      }
+    }
+    for (const build of passedOver) queue.ready(graph.jobClass(build.drv)).add(build);
+  }
+
+  function push(build: BuildRecord): void {
+    const { attempt, agents, options } = build.state;
+    const agent = agents[attempt - 1] as string;
+    const derivation = graph.drvPath(build.drv);
+    const text = derivations.text(derivation); // Read while the event is made durable.
+    const live = (): boolean => queue.live(agent).has(build) && build.state.attempt === attempt;
+    const unreadable = (message: string): void => {
+      logger.error({ build: buildId(build), derivation }, message);
+      if (live()) fail(build, agent, attempt, message);
+    };
+    text.catch(() => undefined);
+    writer.afterwards(() => {
+      text.then(
+        (bytes) => {
+          if (!bytes) return unreadable('the text of the derivation is not in the derivation store');
+          // Cancelled, or the agent was lost, in the meantime.
+          if (!live()) return;
+          const inputs: string[] = [];
+          graph.eachNeed(build.drv, (item) => inputs.push(graph.itemPath(item)));
+          links.send(agent, {
+            type: 'allocate',
+            build: buildId(build),
+            attempt,
+            derivation,
+            text: bytes,
+            inputs,
+            timeoutSeconds: options.timeoutSeconds ?? policy.timeoutSeconds,
+            maxSilentSeconds: options.maxSilentSeconds ?? policy.maxSilentSeconds,
+            maxLogBytes: policy.maxLogBytes,
+          });
+        },
+        (error: Error) => unreadable(`the derivation store failed: ${error.message}`),
+      );
+    });
+  }
+
+  function fail(build: BuildRecord, agent: string, attempt: number, message: string): void {
+    const { clock, random } = core.runtime;
+    const failure = { class: 'agent-error', message, setup: true, missing: [], now: clock.now(), fraction: random.fraction() } as const;
+    commandBuild(core, build, { type: 'fail', attempt, agent, ...failure }, meta);
+  }
+
+  return {
+    schedule() {
+      if (scheduled) return;
+      scheduled = true;
+      queueMicrotask(run);
+    },
+    stopping(agent, attempt) {
+      const set = stopping.get(agent) ?? new Set();
+      stopping.set(agent, set.add(attempt));
+    },
+    stopped(agent, attempt) {
+      if (stopping.get(agent)?.delete(attempt)) this.schedule();
+    },
+    forgetStopping: (agent) => void stopping.delete(agent),
+    push,
+    suits,
+    freeSlots,
+  };
+}
+
+/** Share of the agent's slots that is free. */
+function share({ agent, free }: Candidate): number {
+  return free / (agent.state.abilities?.slots ?? 1);
+}

@@ -1,0 +1,137 @@
+import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
+import type { AgentAbilities } from '../domain/agent/events.ts';
+import type { StoreItem } from '../domain/item/events.ts';
+import type { BuildOptions } from '../domain/submission/events.ts';
+import type { Scope } from '../domain/token/events.ts';
+import type { Why } from '../projections/why.ts';
+import type { UploadDeclaration, UploadStatus } from './ports/pool.ts';
+
+export type { WaitedInput, Why } from '../projections/why.ts';
+
+/**
+ * What the coordinator can be asked, whoever asks: HTTP, the agent link, tests, the simulation. A method that changes
+ * something resolves once its events are durable (I1) and rejects with a `DroverError` where the wish is refused (I12).
+ */
+export interface Application {
+  readonly storeDir: string;
+  readonly publicKeys: readonly string[];
+
+  /** Whether writes are taken; if not, why. */
+  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** Figures of the whole farm, from the hot projections. */
+  status(): FarmStatus;
+
+  // Tokens. A secret is shown once; the log has its hash.
+  authenticate(secret: string): Principal | undefined;
+  createToken(by: Principal, wish: { name: string; scope: Exclude<Scope, 'agent'> }): Promise<{ id: string; secret: string }>;
+  revokeToken(by: Principal, id: string): Promise<void>;
+  tokens(): readonly TokenInfo[];
+
+  // Agents.
+  addAgent(by: Principal, name: string): Promise<{ secret: string }>;
+  /** `pause`: nothing new; `resume`: ends a pause, a drain or a quarantine; `drain`: nothing new, leave when done; `remove`: its builds are released, its token revoked. */
+  steerAgent(by: Principal, name: string, wish: 'pause' | 'resume' | 'drain' | 'remove', reason?: string): Promise<AgentStatus>;
+  agents(): readonly AgentStatus[];
+
+  // Derivations, submissions, builds.
+  /** Those of `paths` (base names) that the coordinator lacks. */
+  missingDerivations(paths: readonly string[]): Promise<readonly string[]>;
+  /** Verifies and keeps derivations for a submission to come, inputs first; writes no event. */
+  addDerivations(derivations: readonly { path: string; text: Uint8Array }[]): Promise<{ added: number }>;
+  /** Sources that the closures of `roots` name and the pool lacks (base names). */
+  missingSources(roots: readonly string[]): Promise<readonly string[]>;
+  submit(by: Principal, wish: SubmitWish): Promise<SubmitResult>;
+  why(build: string): Why;
+  cancelBuild(by: Principal, build: string, reason?: string): Promise<void>;
+  prioritizeBuild(by: Principal, build: string, priority: number): Promise<void>;
+  /** A new build of the same derivation with the same options, for a build that failed or was cancelled. */
+  retryBuild(by: Principal, build: string): Promise<SubmitResult>;
+
+  // Uploads: of sources by clients, of outputs by agents.
+  beginUpload(by: Principal, declaration: UploadDeclaration & { build?: string; attempt?: number }): Promise<UploadStatus>;
+  uploadStatus(by: Principal, id: string): Promise<UploadStatus>;
+  writeUpload(by: Principal, id: string, offset: number, body: AsyncIterable<Uint8Array>): Promise<UploadStatus>;
+
+  // The cache.
+  /** What may be served now (I7), by the hash part of its path. */
+  servable(hashPart: string): StoreItem | undefined;
+  deleteItem(by: Principal, base: string, reason: string): Promise<void>;
+  /** Called where a file that should be there is not: appends StoreItemMissing, so that what needs it waits for a rebuild. */
+  reportMissing(base: string, reason: string): Promise<void>;
+
+  // The agent link (see domain/agent/messages.ts).
+  /** A link was opened. An older link of the agent is closed first. */
+  agentConnected(agent: string, hello: Hello): Promise<Pick<Welcome, 'heartbeatSeconds' | 'leaseSeconds' | 'logs' | 'drop' | 'publicKeys'>>;
+  /** Resolves once what the message caused is durable; then it is acknowledged. Rejects with DroverError for an attempt that is not the agent's: it is acknowledged and logged, and changes nothing. */
+  agentMessage(agent: string, message: AgentMessage): Promise<void>;
+  /** For a log chunk: the size of the log held afterwards. */
+  agentOob(agent: string, oob: AgentOob): Promise<void>;
+  agentDisconnected(agent: string, reason: string): Promise<void>;
+}
+
+/** Who asks: a token, or the coordinator itself. */
+export interface Principal {
+  /** Token id; becomes the events' actor. */
+  readonly id: string;
+  readonly scope: Scope;
+  /** The agent it belongs to, for scope `agent`. */
+  readonly agent?: string;
+}
+
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  readonly agent?: string;
+  readonly issuedAt: number;
+  readonly revoked: boolean;
+}
+
+export interface SubmitWish {
+  /** Base names of derivations, without repeats. */
+  readonly roots: readonly string[];
+  readonly options: BuildOptions;
+  readonly inputs: boolean;
+  readonly force: boolean;
+  /** The same key with the same wish gives the same submission. */
+  readonly idempotencyKey?: string;
+}
+export interface SubmitResult {
+  readonly submission: string;
+  /** Derivations that were new. */
+  readonly derivations: number;
+  /** Builds submitted. */
+  readonly builds: number;
+  /** Roots whose outputs are available already. */
+  readonly available: number;
+  /** Builds under way that were joined. */
+  readonly joined: readonly string[];
+}
+
+export interface AgentStatus {
+  readonly name: string;
+  readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+  /** `accepting`, or why it gets nothing new. */
+  readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'offline';
+  readonly reason?: string;
+  /** End of the lease or of the quarantine, milliseconds since the Unix epoch. */
+  readonly until?: number;
+  readonly abilities?: AgentAbilities;
+  readonly version?: string;
+  readonly builder?: string;
+  readonly running: readonly { readonly build: string; readonly attempt: number }[];
+  readonly heartbeat?: { readonly at: number; readonly load1?: number; readonly freeBytes?: number };
+}
+
+export interface FarmStatus {
+  readonly builds: { readonly waiting: number; readonly ready: number; readonly backoff: number; readonly allocated: number; readonly running: number; readonly succeeded: number; readonly failed: number; readonly canceled: number };
+  /** Ready builds per system. */
+  readonly ready: Readonly<Record<string, number>>;
+  readonly derivations: number;
+  readonly items: number;
+  readonly agents: { readonly connected: number; readonly registered: number; readonly slots: number; readonly busy: number };
+  /** Position of the last event that is durable. */
+  readonly position: string | undefined;
+  /** Commits decided and not yet durable. */
+  readonly pendingCommits: number;
+}

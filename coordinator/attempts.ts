@@ -1,0 +1,167 @@
+import type { AgentMessage, BuiltOutput } from '../domain/agent/messages.ts';
+import type { BuildRefusal } from '../domain/build/decide.ts';
+import { liveAgent } from '../domain/build/state.ts';
+import type { StoreItem } from '../domain/item/events.ts';
+import { caFor, contentAddressOfOutput } from '../domain/store/content-address.ts';
+import { type BuildRecord, buildId } from '../projections/queue.ts';
+import type { Allocator } from './allocator.ts';
+import { type Core, commandBuild, findBuild } from './core.ts';
+import { DroverError } from './errors.ts';
+import type { Items } from './items.ts';
+
+/** What agents report of their attempts becomes events. */
+export interface Attempts {
+  /** Resolves once what the report caused is durable. Rejects where it is not the agent's to make; then it changes nothing (I4). */
+  report(agent: string, message: AgentMessage): Promise<void>;
+}
+
+type Report<Type extends AgentMessage['type']> = Extract<AgentMessage, { type: Type }>;
+
+export function createAttempts(core: Core, allocator: Allocator, items: Items): Attempts {
+  const { farm, writer, runtime, logs, links, pool } = core;
+  const { graph } = farm;
+
+  function check(build: BuildRecord, agent: string, attempt: number, outcome: BuildRefusal | readonly unknown[]): void {
+    if (typeof outcome !== 'string') return;
+    throw outcome === 'not-your-attempt'
+      ? new DroverError('not-your-attempt', `attempt ${attempt} of ${buildId(build)} was not given to ${agent}`)
+      : new DroverError('stale-attempt', `attempt ${attempt} of ${buildId(build)} is over: ${outcome}`);
+  }
+
+  function fail(build: BuildRecord, agent: string, report: Pick<Report<'failed'>, 'attempt' | 'class' | 'message' | 'durationMs' | 'logBytes'>, setup: boolean, missing: readonly string[]): void {
+    const { attempt, class: failure, message, durationMs, logBytes } = report;
+    const now = runtime.clock.now();
+    const fraction = runtime.random.fraction();
+    const command = { type: 'fail', attempt, agent, class: failure, message, setup, durationMs, logBytes, missing, now, fraction } as const;
+    check(build, agent, attempt, commandBuild(core, build, command, { actor: `agent-${agent}` }));
+  }
+
+  /** Which of the inputs that the agent did not find are really not there; where the pool has lost one, that becomes an event (I8). */
+  async function confirmMissing(paths: readonly string[]): Promise<string[]> {
+    const confirmed: string[] = [];
+    for (const path of paths) if (!(await items.isServable(path))) confirmed.push(path);
+    return confirmed;
+  }
+
+  async function setupFailed(build: BuildRecord, agent: string, report: Report<'setup-failed'>): Promise<void> {
+    check(build, agent, report.attempt, commandBuildDryRun(build, agent, report.attempt));
+    const missing = await confirmMissing(report.missing ?? []);
+    // What the agent did not find although it is here is a failure of the transfer.
+    const failure = report.class === 'inputs-missing' && missing.length === 0 ? 'fetch-failed' : report.class;
+    fail(build, agent, { ...report, class: failure }, true, missing);
+  }
+
+  /** Refuses a report about an attempt that is not live, before any work is done for it. */
+  function commandBuildDryRun(build: BuildRecord, agent: string, attempt: number): BuildRefusal | readonly unknown[] {
+    if (build.state.agents[attempt - 1] !== agent) return 'not-your-attempt';
+    return liveAgent(build.state) === agent && build.state.attempt === attempt ? [] : 'stale-attempt';
+  }
+
+  /** What is wrong with the outputs that are said to be there; `undefined` if they are all there and right (I6). */
+  async function verify(build: BuildRecord, outputs: readonly BuiltOutput[]): Promise<{ items: Omit<StoreItem, 'signatures'>[]; uploads: string[] } | Problem> {
+    const expected = graph.outputs(build.drv);
+    const fixed = graph.fixed(build.drv);
+    const found: Omit<StoreItem, 'signatures'>[] = [];
+    const uploads: string[] = [];
+    const names = new Set(outputs.map(({ name }) => name));
+    if (names.size !== outputs.length || outputs.length !== expected.length)
+      return { class: 'agent-error', message: `expected the outputs ${expected.map(({ name }) => name).join(', ')}, got ${outputs.map(({ name }) => name).join(', ')}` };
+    for (const output of outputs) {
+      const item = expected.find(({ name }) => name === output.name)?.item;
+      if (item === undefined || graph.itemPath(item) !== output.path)
+        return { class: 'agent-error', message: `output ${output.name}: ${output.path} is not the path that the derivation determines` };
+      if (output.upload === undefined) {
+        if (!farm.availability.isPresent(item)) return { class: 'upload-failed', message: `output ${output.name}: ${output.path} was not uploaded` };
+        continue;
+      }
+      const upload = await pool.finished(output.upload);
+      // Published already, by a report of which the agent did not hear: then it has to be here.
+      if (!upload && farm.availability.isPresent(item)) continue;
+      if (!upload || upload.item.path !== output.path)
+        return { class: 'upload-failed', message: `output ${output.name}: there is no finished upload ${output.upload} of ${output.path}` };
+      if (fixed) {
+        const problem = await checkFixedOutput(fixed, upload);
+        if (problem) return { class: 'hash-mismatch', message: `output ${output.name}: ${problem}` };
+      }
+      if (farm.availability.isPresent(item)) continue;
+      const ca = fixed && caFor(contentAddressOfOutput({ hashAlgo: fixed.method, hash: fixed.hash }));
+      found.push({ ...upload.item, deriver: graph.drvPath(build.drv), ...(ca !== undefined && { ca }) });
+      uploads.push(output.upload);
+    }
+    return { items: found, uploads };
+  }
+
+  async function checkFixedOutput(fixed: { method: string; hash: string }, upload: NonNullable<Awaited<ReturnType<typeof pool.finished>>>): Promise<string | undefined> {
+    const got = await pool.contentHash(upload.id, fixed.method);
+    return got === fixed.hash ? undefined : `expected ${fixed.method}:${fixed.hash}, got ${got ?? 'something that has no such hash'}`;
+  }
+
+  async function succeeded(build: BuildRecord, agent: string, report: Report<'succeeded'>): Promise<void> {
+    const { attempt, durationMs, logBytes } = report;
+    if (build.state.agents[attempt - 1] !== agent) check(build, agent, attempt, 'not-your-attempt');
+    if (build.state.status === 'succeeded') return;
+    const verified = await verify(build, report.outputs);
+    if ('message' in verified) {
+      core.logger.warn({ build: buildId(build), attempt, agent }, verified.message);
+      return fail(build, agent, { attempt, ...verified, durationMs, logBytes }, false, []);
+    }
+    for (const upload of verified.uploads) await pool.publish(upload);
+    const signed = await Promise.all(verified.items.map((item) => items.sign(item)));
+
+    // From here on nothing waits: what is decided is decided on one state.
+    const current = liveAgent(build.state);
+    const currentAttempt = build.state.attempt;
+    const diverged = report.outputs.flatMap((output) => {
+      const item = graph.itemOf(output.path);
+      const kept = item !== undefined && farm.availability.isPresent(item) ? farm.details.narHash(item) : undefined;
+      return kept === undefined || kept === output.narHash ? [] : [{ output: output.name, path: output.path, kept, got: output.narHash }];
+    });
+    const outputs = Object.fromEntries(report.outputs.map(({ name, path }) => [name, path]));
+    const meta = { actor: `agent-${agent}`, correlation: build.submission, causation: `${buildId(build)}#${attempt}` };
+    const command = { type: 'succeed', attempt, agent, outputs, durationMs, logBytes, diverged } as const;
+    // The items first (I6); they are added even where the success itself comes too late: the work is not thrown away.
+    for (const item of signed) items.add(item, meta);
+    check(build, agent, attempt, commandBuild(core, build, command, meta));
+    if (current !== undefined && (current !== agent || currentAttempt !== attempt)) stop(build, current, currentAttempt, 'another attempt has succeeded');
+  }
+
+  function stop(build: BuildRecord, agent: string, attempt: number, reason: string): void {
+    const id = buildId(build);
+    allocator.stopping(agent, `${id}#${attempt}`);
+    writer.afterwards(() => links.send(agent, { type: 'cancel', build: id, attempt, reason }));
+  }
+
+  async function handle(agent: string, message: AgentMessage): Promise<void> {
+    const { attempt } = message;
+    allocator.stopped(agent, message.type === 'started' ? '' : `${message.build}#${attempt}`);
+    const build = findBuild(core, message.build);
+    switch (message.type) {
+      case 'started':
+        return check(build, agent, attempt, commandBuild(core, build, { type: 'start', attempt, agent }, { actor: `agent-${agent}` }));
+      case 'setup-failed':
+        return setupFailed(build, agent, message);
+      case 'failed':
+        return fail(build, agent, message, false, []);
+      case 'succeeded':
+        return succeeded(build, agent, message);
+      case 'released': {
+        if (message.reason === 'canceled') return;
+        const reason = message.reason === 'handed-back' ? 'handed-back' : 'agent-forgot';
+        return check(build, agent, attempt, commandBuild(core, build, { type: 'release', attempt, agent, reason }, { actor: `agent-${agent}` }));
+      }
+    }
+  }
+
+  return {
+    async report(agent, message) {
+      try {
+        await handle(agent, message);
+      } finally {
+        if (message.type !== 'started') void logs.finish(message.build, message.attempt).catch(() => undefined);
+        await writer.durable();
+      }
+    },
+  };
+}
+
+type Problem = { readonly class: 'agent-error' | 'upload-failed' | 'hash-mismatch'; readonly message: string };

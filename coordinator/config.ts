@@ -1,0 +1,116 @@
+import { z } from 'zod';
+
+/**
+ * Everything that can be set on a coordinator. One schema for flags, environment and file: the key `limits.max-nar-bytes`
+ * is the flag `--limits-max-nar-bytes`, the variable `DROVER_LIMITS_MAX_NAR_BYTES` and `max-nar-bytes` under `[limits]` in
+ * the TOML file. `cli/config/load.ts` reads them; docs/operating.md lists them, and a test compares.
+ */
+const bytes = (fallback: number, description: string) => z.int().min(1024).default(fallback).describe(description);
+const seconds = (fallback: number, description: string) =>
+  z.int().min(1).max(31_536_000).default(fallback).describe(description);
+
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+
+const listenPattern = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/;
+
+/** `host:port`, an IPv6 address in brackets. Port 0 takes a free one. */
+const listen = z
+  .string()
+  .refine(
+    (text) => Number(listenPattern.exec(text)?.[3] ?? 65536) <= 65535,
+    'expected host:port, an IPv6 address in []',
+  )
+  .default('127.0.0.1:8745')
+  .describe('Address and port to listen on; an IPv6 address in brackets. Port 0 takes a free one.');
+
+const storeDir = z
+  .string()
+  .regex(/^\/[^\s]*[^/\s]$/, 'expected an absolute path without / at its end')
+  .default('/nix/store')
+  .describe('Store directory of all derivations and items: /nix/store, or /gnu/store for Guix.');
+
+export const coordinatorConfigSchema = z.strictObject({
+  data: z
+    .string()
+    .min(1, 'expected a folder')
+    .describe('Folder for the log, the pool of NARs, logs and keys. Made if it is not there.'),
+  listen,
+  storeDir,
+  publicUrl: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .optional()
+    .describe('URL by which clients and agents reach the coordinator, where that is not the listen address.'),
+  leaseSeconds: seconds(60, 'How long a disconnected agent keeps its builds before they go to another.'),
+  heartbeatSeconds: seconds(10, 'How often an agent says that it is there.'),
+  logLevel: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('What to log: this and everything more serious.'),
+  logFormat: z
+    .enum(['auto', 'json', 'text'])
+    .default('auto')
+    .describe('json: one object per line; text: for people; auto: text on a terminal, json elsewhere.'),
+  cachePublic: z.boolean().default(true).describe('Whether the binary cache can be read without a token.'),
+  cachePriority: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(40)
+    .describe('Priority in nix-cache-info: Nix asks caches with a lower number first; cache.nixos.org has 40.'),
+  keyName: z
+    .string()
+    .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$/, 'expected up to 63 of [0-9A-Za-z._-]')
+    .default('drover-1')
+    .describe('Name of the signing key that the first start makes. An existing key keeps its name.'),
+  limits: z
+    .strictObject({
+      maxDerivationBytes: bytes(2 * MiB, 'Largest derivation, in bytes.'),
+      maxNarBytes: bytes(16 * GiB, 'Largest NAR, uncompressed, in bytes.'),
+      maxBodyBytes: bytes(
+        64 * MiB,
+        'Largest body of a request, decompressed, in bytes; parts of NARs are not counted.',
+      ),
+      maxLogBytes: bytes(256 * MiB, 'Largest log of one attempt, in bytes; a build that writes more fails.'),
+    })
+    .prefault({}),
+  build: z
+    .strictObject({
+      maxAttempts: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(3)
+        .describe('Attempts of a build that did not say; failures of machines and networks are not counted.'),
+      timeoutSeconds: seconds(36_000, 'Longest time for one attempt of a build that did not say.'),
+      maxSilentSeconds: seconds(3_600, 'Longest time without output for one attempt of a build that did not say.'),
+    })
+    .prefault({}),
+  retry: z
+    .strictObject({
+      baseSeconds: seconds(5, 'Wait before the second attempt; doubles with each further one, with jitter.'),
+      maxSeconds: seconds(900, 'Longest wait between two attempts.'),
+    })
+    .prefault({}),
+  quarantine: z
+    .strictObject({
+      failures: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(3)
+        .describe(
+          'Failures in a row through the fault of its machine after which an agent gets no builds for a while.',
+        ),
+      seconds: seconds(600, 'How long that while is. The last agent of its kind is never quarantined.'),
+    })
+    .prefault({}),
+});
+
+export type CoordinatorConfig = z.infer<typeof coordinatorConfigSchema>;
+
+/** Splits a checked `listen`; the brackets of an IPv6 address are gone from `host`. */
+export function parseListen(text: CoordinatorConfig['listen']): { readonly host: string; readonly port: number } {
+  const [, v6, host, port] = listenPattern.exec(text) ?? [];
+  return { host: v6 ?? host ?? '127.0.0.1', port: Number(port) };
+}

@@ -1,0 +1,117 @@
+import type { BuildRecord } from '../projections/queue.ts';
+import { buildId } from '../projections/queue.ts';
+import { liveAgent } from '../domain/build/state.ts';
+import { explain } from '../projections/why.ts';
+import { createAccess, type Access } from './access.ts';
+import { createAllocator } from './allocator.ts';
+import type { Application } from './application.ts';
+import { createAttempts } from './attempts.ts';
+import { commandBuild, type Core, findBuild } from './core.ts';
+import { createDeadlines } from './deadlines.ts';
+import { DroverError } from './errors.ts';
+import { createFleet } from './fleet.ts';
+import { createIntake } from './intake.ts';
+import { createItems } from './items.ts';
+import { startRebuilds } from './rebuilds.ts';
+import { startRetries } from './retries.ts';
+import { createUploads } from './uploads.ts';
+
+export interface Coordinator extends Disposable {
+  readonly application: Application;
+  readonly access: Access;
+  readonly farm: Core['farm'];
+}
+
+/**
+ * The process managers on one farm, wired together: what happens where a command or an event asks for more events. Expects the farm as
+ * replayed from the log; takes up at once what a stop had cut off.
+ */
+export function startCoordinator(core: Core): Coordinator {
+  const { farm, writer, policy, links, logs, signer } = core;
+  const { queue, graph } = farm;
+  const deadlines = createDeadlines(core.runtime);
+  const access = createAccess(core);
+  const items = createItems(core);
+  const allocator = createAllocator(core);
+  const attempts = createAttempts(core, allocator, items);
+  const uploads = createUploads(core, items);
+  const fleet = createFleet(core, allocator, access, deadlines);
+  const intake = createIntake(core);
+
+  // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
+  writer.listen(() => allocator.schedule());
+  startRetries(core, deadlines, () => allocator.schedule());
+  startRebuilds(core, intake);
+  fleet.resume();
+  intake.resume();
+
+  function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): BuildRecord {
+    const build = findBuild(core, id);
+    const outcome = commandBuild(core, build, command, { actor: by, correlation: build.submission });
+    if (typeof outcome === 'string') throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
+    return build;
+  }
+
+  const application: Application = {
+    ...access,
+    ...fleet,
+    ...intake,
+    ...uploads,
+    storeDir: policy.storeDir,
+    publicKeys: [signer.publicKey],
+    readiness: () => ({ ready: !writer.failure, reasons: writer.failure ? [writer.failure.message] : [] }),
+    status() {
+      const agents = [...farm.agents.all()].filter(({ state }) => state.connection !== 'retired');
+      const connected = agents.filter(({ state }) => state.connection === 'connected');
+      return {
+        builds: queue.counts(),
+        ready: queue.readyBySystem(),
+        derivations: graph.derivations,
+        items: farm.availability.present,
+        agents: {
+          registered: agents.length,
+          connected: connected.length,
+          slots: connected.reduce((sum, { state }) => sum + (state.abilities?.slots ?? 0), 0),
+          busy: agents.reduce((sum, { name }) => sum + queue.live(name).size, 0),
+        },
+        position: writer.position,
+        pendingCommits: writer.pending,
+      };
+    },
+    why: (id) => explain(farm, findBuild(core, id)),
+    async cancelBuild(by, id, reason) {
+      const { state } = findBuild(core, id);
+      const agent = liveAgent(state);
+      const build = changeBuild(id, { type: 'cancel', reason }, by.id);
+      if (agent !== undefined && liveAgent(build.state) === undefined) {
+        allocator.stopping(agent, `${buildId(build)}#${state.attempt}`);
+        const message = { type: 'cancel', build: id, attempt: state.attempt, reason: reason ?? 'cancelled' } as const;
+        writer.afterwards(() => links.send(agent, message));
+      }
+      await writer.durable();
+    },
+    async prioritizeBuild(by, id, priority) {
+      changeBuild(id, { type: 'prioritize', priority }, by.id);
+      await writer.durable();
+    },
+    servable(hashPart) {
+      const item = graph.itemByHash(hashPart);
+      return item !== undefined && farm.availability.isAvailable(item) ? farm.details.get(item) : undefined;
+    },
+    deleteItem: (by, path, reason) => items.delete(path, reason, { actor: by.id }),
+    async reportMissing(path, reason) {
+      items.missing(path, reason, { actor: 'coordinator' });
+      await writer.durable();
+    },
+    agentMessage: attempts.report,
+    async agentOob(agent, oob) {
+      if (oob.type === 'heartbeat') return fleet.heartbeat(agent, oob);
+      const build = findBuild(core, oob.build);
+      if (build.state.agents[oob.attempt - 1] !== agent)
+        throw new DroverError('not-your-attempt', `attempt ${oob.attempt} of ${oob.build} was not given to ${agent}`);
+      await logs.append(oob.build, oob.attempt, oob.offset, oob.data);
+    },
+  };
+
+  return { application, access, farm, [Symbol.dispose]: () => deadlines[Symbol.dispose]() };
+}

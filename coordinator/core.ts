@@ -1,0 +1,76 @@
+import type { Logger } from 'pino';
+import { type AgentCommand, decideAgent } from '../domain/agent/decide.ts';
+import { initialAgent } from '../domain/agent/state.ts';
+import { type BuildCommand, type BuildRefusal, decideBuild, type RetryPolicy } from '../domain/build/decide.ts';
+import type { BuildEvent } from '../domain/build/events.ts';
+import type { Farm } from '../projections/farm.ts';
+import { type BuildRecord, buildId } from '../projections/queue.ts';
+import { DroverError } from './errors.ts';
+import type { AgentLinks } from './ports/agent-links.ts';
+import type { DerivationStore } from './ports/derivation-store.ts';
+import type { Meta } from './ports/event-store.ts';
+import type { LogStore } from './ports/log-store.ts';
+import type { Pool } from './ports/pool.ts';
+import type { Runtime } from './ports/runtime.ts';
+import type { Writer } from './writer.ts';
+
+export interface Policy {
+  readonly storeDir: string;
+  readonly leaseSeconds: number;
+  readonly heartbeatSeconds: number;
+  readonly retry: RetryPolicy;
+  readonly timeoutSeconds: number;
+  readonly maxSilentSeconds: number;
+  readonly maxLogBytes: number;
+  readonly maxNarBytes: number;
+  readonly quarantine: { readonly failures: number; readonly seconds: number };
+}
+
+/** Signs fingerprints with the cache's key. */
+export interface Signer {
+  readonly publicKey: string;
+  /** `<key name>:<base64>`. */
+  sign(fingerprint: string): Promise<string>;
+}
+
+/** What the process managers share: the farm to read, the writer to change it, and the ports. */
+export interface Core {
+  readonly farm: Farm;
+  readonly writer: Writer;
+  readonly policy: Policy;
+  readonly runtime: Runtime;
+  readonly links: AgentLinks;
+  readonly pool: Pool;
+  readonly derivations: DerivationStore;
+  readonly logs: LogStore;
+  readonly signer: Signer;
+  readonly logger: Logger;
+}
+
+/** Decides a wish about a build on what is known now and commits what comes of it. Refusals are values. */
+export function commandBuild(core: Core, build: BuildRecord, command: BuildCommand, meta: Meta): BuildRefusal | readonly BuildEvent[] {
+  const decision = decideBuild(build.state, command, core.policy.retry);
+  if (decision.refused !== undefined) return decision.refused;
+  core.writer.commit('build', buildId(build), build.revision, decision.events, meta);
+  return decision.events;
+}
+
+/** The same for an agent; refusals become errors for whoever asked. */
+export function commandAgent(core: Core, name: string, command: AgentCommand, meta: Meta): void {
+  const agent = core.farm.agents.get(name);
+  const decision = decideAgent(agent?.state ?? initialAgent, command);
+  if (decision.refused !== undefined) throw new DroverError(decision.refused, agentRefusals[decision.refused](name));
+  core.writer.commit('agent', name, agent?.revision ?? 'none', decision.events, meta);
+}
+
+const agentRefusals = {
+  'unknown-agent': (name: string) => `there is no agent ${name}; 'drover agents add ${name}' makes it`,
+  'agent-exists': (name: string) => `there is an agent ${name} already`,
+  'agent-retired': (name: string) => `the agent ${name} was removed`,
+};
+
+export function findBuild(core: Core, id: string): BuildRecord {
+  const build = core.farm.queue.build(id);
+  if (!build) throw new DroverError('unknown-build', `there is no build ${id}`);
+  return build;
+}

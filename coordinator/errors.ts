@@ -1,0 +1,81 @@
+/**
+ * The one registry of errors that a client, an agent or an operator can be told: code, HTTP status, title.
+ * docs/errors.md lists exactly these (a test compares). A message says what was expected and what came.
+ */
+export const errorCodes = {
+  // Authentication and authorisation.
+  'token-missing': [401, 'A token is needed'],
+  'token-unknown': [401, 'The token is not known or was revoked'],
+  'scope-insufficient': [403, 'The token may not do this'],
+  // Input.
+  'invalid-request': [400, 'The request does not have the expected form'],
+  'body-too-large': [413, 'The body is larger than the limit'],
+  'unsupported-media-type': [415, 'The body is of another media type than expected'],
+  'rate-limited': [429, 'Too many requests'],
+  'not-found': [404, 'There is nothing here'],
+  'internal-error': [500, 'Something went wrong inside Drover'],
+  // Derivations and submissions.
+  'malformed-derivation': [422, 'Not a derivation in ATerm form'],
+  'wrong-derivation-path': [422, "The derivation's path is not the one its content determines"],
+  'wrong-output-path': [422, 'An output path is not the one the derivation determines'],
+  'input-missing': [422, 'An input derivation is missing from the closure'],
+  'unknown-input-output': [422, 'An input derivation has no such output'],
+  'unsupported-kind': [422, 'A kind of derivation that is not supported yet'],
+  'too-large': [422, 'Larger than the limit'],
+  'unknown-derivation': [422, 'The derivation was not sent'],
+  'wrong-store-dir': [422, 'Of another store directory than this coordinator'],
+  'idempotency-conflict': [409, 'The idempotency key was used for another request'],
+  // Builds, agents, tokens, items.
+  'unknown-build': [404, 'There is no such build'],
+  'unknown-submission': [404, 'There is no such submission'],
+  'unknown-agent': [404, 'There is no such agent'],
+  'unknown-token': [404, 'There is no such token'],
+  'unknown-item': [404, 'There is no such store item'],
+  'build-ended': [409, 'The build has ended'],
+  'build-not-ended': [409, 'The build has not ended'],
+  'agent-exists': [409, 'There is an agent of that name'],
+  'agent-retired': [409, 'The agent was removed'],
+  'not-your-attempt': [403, 'The attempt is not allocated to this agent'],
+  'stale-attempt': [409, 'The attempt is over'],
+  'output-unverified': [409, 'An output was not uploaded, or is not the one the derivation determines'],
+  // Uploads.
+  'unknown-upload': [404, 'There is no such upload'],
+  'wrong-offset': [409, 'The upload goes on at another offset'],
+  'malformed-nar': [422, 'Not a well-formed NAR'],
+  'wrong-nar-hash': [422, 'The NAR has another hash than declared'],
+  'wrong-nar-size': [422, 'The NAR has another size than declared'],
+  'wrong-references': [422, 'The NAR has other references than declared'],
+  'wrong-compression': [422, 'The file is not compressed as declared'],
+  'not-your-upload': [403, 'The upload belongs to somebody else'],
+  'upload-busy': [409, 'Another request is writing to the upload'],
+  'not-content-addressed': [422, "The path is not the one that the source's content determines"],
+  'item-exists': [409, 'The item is there already'],
+  // The agent link.
+  'malformed-frame': [400, 'Not a frame of the agent link'],
+  'frame-too-large': [413, 'A frame is larger than the limit'],
+  'protocol-unsupported': [400, 'A version of the agent link that is not supported'],
+  'superseded': [409, 'The agent opened a newer link'],
+  // The coordinator itself.
+  'disk-full': [507, 'The disk is full'],
+  'store-unavailable': [503, 'The event store takes no writes at the moment'],
+  'not-ready': [503, 'The coordinator is starting or stopping'],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** A refusal on its way to whoever asked. `code` survives copies of the package; test it instead of the class. */
+export class DroverError extends Error {
+  override readonly name = 'DroverError';
+  readonly code: ErrorCode;
+  /** More for programs, for example `{ offset: 1024 }`. */
+  readonly details: Readonly<Record<string, unknown>>;
+  constructor(code: ErrorCode, message: string, details: Readonly<Record<string, unknown>> = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+export function isDroverError(error: unknown): error is DroverError {
+  return error instanceof Error && error.name === 'DroverError' && 'code' in error;
+}

@@ -1,0 +1,191 @@
+import type { Hello } from '../domain/agent/messages.ts';
+import { intakeOf } from '../domain/agent/state.ts';
+import { isInfrastructureFailure } from '../domain/build/failure-class.ts';
+import { isEnded } from '../domain/build/state.ts';
+import type { AgentRecord } from '../projections/agents.ts';
+import { type BuildRecord, buildId } from '../projections/queue.ts';
+import type { Access } from './access.ts';
+import type { Allocator } from './allocator.ts';
+import type { AgentStatus, Application } from './application.ts';
+import { commandAgent, commandBuild, type Core } from './core.ts';
+import type { Deadlines } from './deadlines.ts';
+import { DroverError } from './errors.ts';
+
+export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'agentConnected' | 'agentDisconnected'> & {
+  heartbeat(agent: string, beat: { load1?: number | undefined; freeBytes?: number | undefined }): void;
+  /** After a start: no link is open, so every lease runs from now. */
+  resume(): void;
+};
+
+const system = { actor: 'coordinator' };
+
+/** The agents: who is there, whose lease runs out, who is sick. */
+export function createFleet(core: Core, allocator: Allocator, access: Access, deadlines: Deadlines): Fleet {
+  const { farm, writer, policy, runtime, links, logs, signer, logger } = core;
+  const { queue } = farm;
+  const heartbeats = new Map<string, NonNullable<AgentStatus['heartbeat']>>();
+
+  function known(name: string): AgentRecord {
+    const agent = farm.agents.get(name);
+    if (!agent) throw new DroverError('unknown-agent', `there is no agent ${name}`);
+    return agent;
+  }
+
+  function release(name: string, reason: 'agent-lost' | 'agent-removed'): void {
+    for (const build of [...queue.live(name)]) commandBuild(core, build, { type: 'release', agent: name, attempt: build.state.attempt, reason }, system);
+  }
+
+  function lose(name: string): void {
+    if (writer.failure) return;
+    logger.warn({ agent: name }, 'agent is lost: its lease has ended');
+    commandAgent(core, name, { type: 'lose' }, system);
+    release(name, 'agent-lost');
+  }
+
+  function disconnect(name: string, reason: string): void {
+    const leaseUntil = runtime.clock.now() + policy.leaseSeconds * 1000;
+    commandAgent(core, name, { type: 'disconnect', reason: reason.slice(0, 4096), leaseUntil }, system);
+  }
+
+  function armLease(agent: AgentRecord): void {
+    const name = `lease ${agent.name}`;
+    if (agent.state.connection === 'disconnected') deadlines.set(name, agent.state.leaseUntil, () => lose(agent.name));
+    else deadlines.clear(name);
+  }
+  function armQuarantine(agent: AgentRecord): void {
+    const name = `quarantine ${agent.name}`;
+    const until = agent.state.quarantinedUntil;
+    if (until === 0) return deadlines.clear(name);
+    deadlines.set(name, until, () => {
+      if (!writer.failure) commandAgent(core, agent.name, { type: 'resume', reason: 'the quarantine has ended' }, system);
+    });
+  }
+
+  /** A sick machine gets no builds for a while, unless it is the last that can do some kind of build (design, section 7). */
+  function judge(agent: AgentRecord): void {
+    if (agent.mishaps < policy.quarantine.failures || agent.state.quarantinedUntil > 0) return;
+    const others = [...farm.agents.all()].filter((other) => other !== agent && intakeOf(other.state) === 'accepting');
+    const isLast = farm.graph.jobClasses.some(
+      (jobClass) => allocator.suits(agent, jobClass) && !others.some((other) => allocator.suits(other, jobClass)),
+    );
+    if (isLast) return;
+    const until = runtime.clock.now() + policy.quarantine.seconds * 1000;
+    const reason = `${agent.mishaps} attempts in a row failed through the fault of the machine`;
+    logger.warn({ agent: agent.name }, `agent is quarantined: ${reason}`);
+    commandAgent(core, agent.name, { type: 'quarantine', until, reason }, system);
+  }
+
+  writer.listen((category, id, event) => {
+    if (category === 'agent') {
+      const agent = farm.agents.get(id) as AgentRecord;
+      armLease(agent);
+      armQuarantine(agent);
+    } else if ((event.type === 'BuildAttemptFailed' || event.type === 'BuildSetupFailed') && isInfrastructureFailure(event.data.class)) {
+      const agent = farm.agents.get(queue.build(id)?.state.agents[event.data.attempt - 1] ?? '');
+      // Not from within the fold of the failure: a decision of its own.
+      if (agent) queueMicrotask(() => !writer.failure && judge(agent));
+    }
+  });
+
+  /** What the agent runs against what was allocated to it. Returns what stays and what it is to drop. */
+  function reconcile(name: string, running: Hello['running']): { stays: Set<string>; drop: { build: string; attempt: number }[] } {
+    const stays = new Set<string>();
+    const drop: { build: string; attempt: number }[] = [];
+    for (const { build: id, attempt, phase } of running) {
+      const build = queue.build(id);
+      if (build && (phase === 'ended' ? isWelcome(build, name, attempt) : adopt(build, name, attempt))) stays.add(`${id}#${attempt}`);
+      else drop.push({ build: id, attempt });
+    }
+    return { stays, drop };
+  }
+
+  /** A result on its way counts as long as the build is not finished (I4). */
+  function isWelcome(build: BuildRecord, agent: string, attempt: number): boolean {
+    return build.state.agents[attempt - 1] === agent && !isEnded(build.state.status);
+  }
+
+  /** It goes on where it is, even if it had been taken back, as long as nobody else has it. */
+  function adopt(build: BuildRecord, agent: string, attempt: number): boolean {
+    return typeof commandBuild(core, build, { type: 'adopt', agent, attempt }, { actor: `agent-${agent}` }) !== 'string';
+  }
+
+  function status(agent: AgentRecord): AgentStatus {
+    const { name, state } = agent;
+    const until = state.leaseUntil || state.quarantinedUntil;
+    const heartbeat = heartbeats.get(name);
+    return {
+      name,
+      state: state.connection === 'none' ? 'new' : state.connection,
+      intake: intakeOf(state),
+      ...(state.reason !== undefined && { reason: state.reason }),
+      ...(until > 0 && { until }),
+      ...(state.abilities && { abilities: state.abilities }),
+      ...(state.version !== undefined && { version: state.version }),
+      ...(state.builder !== undefined && { builder: state.builder }),
+      running: [...queue.live(name)].map((build) => ({ build: buildId(build), attempt: build.state.attempt })),
+      ...(heartbeat && { heartbeat }),
+    };
+  }
+
+  return {
+    async addAgent(by, name) {
+      commandAgent(core, name, { type: 'register', name }, { actor: by.id });
+      const { secret } = access.issue({ name: `agent ${name}`, scope: 'agent', agent: name }, { actor: by.id });
+      await writer.durable();
+      return { secret };
+    },
+    async steerAgent(by, name, wish, reason) {
+      const agent = known(name);
+      const meta = { actor: by.id };
+      if (wish === 'remove') {
+        release(name, 'agent-removed');
+        commandAgent(core, name, { type: 'retire' }, meta);
+        access.revokeOfAgent(name, meta);
+        writer.afterwards(() => links.close(name, 'agent-retired', 'the agent was removed'));
+      } else commandAgent(core, name, { type: wish, reason }, meta);
+      if (wish === 'drain') writer.afterwards(() => links.send(name, { type: 'drain' }));
+      await writer.durable();
+      return status(agent);
+    },
+    agents: () => [...farm.agents.all()].map(status),
+    async agentConnected(name, hello) {
+      known(name);
+      if (hello.storeDir !== policy.storeDir)
+        throw new DroverError('wrong-store-dir', `storeDir: expected ${policy.storeDir}, the store of this coordinator, got ${hello.storeDir}`);
+      const { abilities, version, builder } = hello;
+      commandAgent(core, name, { type: 'connect', abilities, version, builder }, { actor: `agent-${name}` });
+      allocator.forgetStopping(name);
+      const { stays, drop } = reconcile(name, hello.running);
+      for (const build of queue.live(name)) if (!stays.has(`${buildId(build)}#${build.state.attempt}`)) allocator.push(build);
+      const sizes = [...stays].map(async (key) => {
+        const [build, attempt] = key.split('#') as [string, string];
+        return { build, attempt: Number(attempt), size: await logs.size(build, Number(attempt)) };
+      });
+      if (farm.agents.get(name)?.state.draining) writer.afterwards(() => links.send(name, { type: 'drain' }));
+      const welcome = { logs: await Promise.all(sizes), drop, publicKeys: [signer.publicKey] };
+      await writer.durable();
+      logger.info({ agent: name, systems: abilities.systems, slots: abilities.slots, kept: stays.size, dropped: drop.length }, 'agent connected');
+      return { ...welcome, heartbeatSeconds: policy.heartbeatSeconds, leaseSeconds: policy.leaseSeconds };
+    },
+    async agentDisconnected(name, reason) {
+      if (known(name).state.connection === 'retired') return;
+      logger.info({ agent: name, reason }, 'agent disconnected');
+      disconnect(name, reason);
+      await writer.durable();
+    },
+    heartbeat(name, { load1, freeBytes }) {
+      heartbeats.set(name, {
+        at: runtime.clock.now(),
+        ...(load1 !== undefined && { load1 }),
+        ...(freeBytes !== undefined && { freeBytes }),
+      });
+    },
+    resume() {
+      for (const agent of farm.agents.all()) {
+        if (agent.state.connection === 'connected') disconnect(agent.name, 'the coordinator was restarted');
+        armLease(agent);
+        armQuarantine(agent);
+      }
+    },
+  };
+}

@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import type { DroverEvent } from '../domain/events.ts';
+import { rootsPerEvent } from '../domain/submission/events.ts';
+import { findNeeds } from '../projections/needs.ts';
+import { buildId } from '../projections/queue.ts';
+import type { SubmissionRecord } from '../projections/submissions.ts';
+import type { Application, Principal, SubmitResult, SubmitWish } from './application.ts';
+import { type Core, findBuild } from './core.ts';
+import { DroverError } from './errors.ts';
+import { timeId } from './identifiers.ts';
+import type { Meta } from './ports/event-store.ts';
+
+/** Submissions become derivations and builds. */
+export type Intake = Pick<Application, 'submit' | 'retryBuild' | 'missingDerivations' | 'addDerivations' | 'missingSources'> & {
+  /** A build of an item that is needed and not there any more; the same `key` never makes a second one. */
+  rebuild(derivation: string, key: string, meta: Meta): Promise<SubmitResult>;
+  /** Goes on with submissions that a stop of the coordinator cut off. */
+  resume(): void;
+};
+
+type Reason = 'requested' | 'rebuild' | 'retry';
+
+/** Events between two waits for the disk: the loop stays free for agents, and little is lost of it in memory. */
+const eventsPerTurn = 1000;
+
+export function createIntake(core: Core): Intake {
+  const { farm, writer, derivations, policy, runtime, logger } = core;
+  const { graph, queue, submissions } = farm;
+  const underWay = new Map<string, Promise<SubmitResult>>();
+
+  const isKnown = (path: string): boolean => graph.drvOf(path) !== undefined;
+
+  /** Appends DerivationAdded for everything in the closure that has none; inputs come first. */
+  async function addDerivations(submission: SubmissionRecord, meta: Meta): Promise<number> {
+    let added = 0;
+    const unknown = submission.roots.filter((root) => !isKnown(root));
+    if (unknown.length === 0) return 0;
+    for await (const part of derivations.closure(unknown, isKnown)) {
+      for (const facts of part) {
+        if (isKnown(facts.path)) continue;
+        writer.commit('derivation', facts.path.slice(0, 32), 'none', [{ type: 'DerivationAdded', data: facts }], meta);
+        added++;
+      }
+      await writer.durable();
+    }
+    return added;
+  }
+
+  async function addBuilds(submission: SubmissionRecord, meta: Meta): Promise<{ builds: number; available: number; joined: string[] }> {
+    const { id, wish } = submission;
+    const roots = submission.roots.map((root) => graph.drvOf(root) as number);
+    const earlier = queue.buildsOf(id).filter((build) => build !== undefined);
+    const done = new Set(earlier.map((build) => build.drv));
+    const needs = findNeeds(farm, roots, wish);
+    const requested = new Set(roots);
+    let number = earlier.reduce((highest, build) => Math.max(highest, build.number), 0);
+    let sinceWait = 0;
+    for (const drv of needs.build) {
+      // Under way since it was looked at, or made before a restart.
+      if (done.has(drv) || (queue.unfinished(drv) && !(wish.force && requested.has(drv)))) continue;
+      const reason = requested.has(drv) ? wish.reason : wish.reason === 'rebuild' ? 'rebuild' : 'input';
+      const data = { derivation: graph.drvPath(drv), submission: id, reason, options: wish.options } as const;
+      writer.commit('build', `${id}-${++number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
+      if (++sinceWait % eventsPerTurn === 0) await writer.durable();
+    }
+    const joined = needs.joined.map(buildId).filter((build) => !build.startsWith(`${id}-`));
+    return { builds: number, available: needs.available, joined };
+  }
+
+  async function enqueue(submission: SubmissionRecord, actor: string): Promise<SubmitResult> {
+    const { id } = submission;
+    const meta: Meta = { actor, correlation: id, causation: `submission-${id}@${submission.revision}` };
+    const added = await addDerivations(submission, meta);
+    const { builds, available, joined } = await addBuilds(submission, meta);
+    const events: DroverEvent[] = [];
+    for (let start = 0; start < joined.length; start += rootsPerEvent)
+      events.push({ type: 'SubmissionJoined', data: { builds: joined.slice(start, start + rootsPerEvent) } });
+    events.push({ type: 'SubmissionQueued', data: { derivations: added, builds, available, joined: joined.length } });
+    for (const event of events) writer.commit('submission', id, submission.revision, [event], meta);
+    await writer.durable();
+    logger.info({ submission: id, derivations: added, builds, available, joined: joined.length }, 'submission queued');
+    return resultOf(submission);
+  }
+
+  function resultOf({ id, queued, joined }: SubmissionRecord): SubmitResult {
+    if (!queued) throw new Error(`the submission ${id} is not queued`);
+    const { derivations: added, builds, available } = queued;
+    return { submission: id, derivations: added, builds, available, joined };
+  }
+
+  function start(submission: SubmissionRecord, actor: string): Promise<SubmitResult> {
+    const known = underWay.get(submission.id);
+    if (known) return known;
+    if (submission.queued) return Promise.resolve(resultOf(submission));
+    const running = enqueue(submission, actor).finally(() => underWay.delete(submission.id));
+    underWay.set(submission.id, running);
+    return running;
+  }
+
+  async function receive(by: Pick<Principal, 'id'>, wish: SubmitWish, reason: Reason, key: string | undefined, cause?: string): Promise<SubmitResult> {
+    const roots = [...new Set(wish.roots)];
+    if (roots.length === 0) throw new DroverError('invalid-request', 'roots: expected at least one derivation, got none');
+    const digest = createHash('sha256').update(JSON.stringify([[...roots].sort(), wish.options, wish.inputs, wish.force])).digest('hex');
+    const earlier = key === undefined ? undefined : submissions.byKey(key);
+    if (earlier) {
+      if (earlier.wish.wish !== digest)
+        throw new DroverError('idempotency-conflict', `the idempotency key was used for another wish, by the submission ${earlier.id}`);
+      return start(earlier, by.id);
+    }
+    const [lacking] = await derivations.missing(roots.filter((root) => !isKnown(root)));
+    if (lacking !== undefined) throw new DroverError('unknown-derivation', `roots: ${lacking} was not sent`, { path: lacking });
+    // Another with the same key may have come while the store was asked.
+    if (key !== undefined && submissions.byKey(key)) return receive(by, wish, reason, key, cause);
+    const id = timeId(runtime.clock.now(), runtime.random.bytes(7));
+    const { options, inputs, force } = wish;
+    const received = {
+      storeDir: policy.storeDir,
+      rootCount: roots.length,
+      roots: roots.slice(0, rootsPerEvent),
+      options,
+      inputs,
+      force,
+      reason,
+      wish: digest,
+      ...(key !== undefined && { key }),
+    };
+    const meta: Meta = { actor: by.id, correlation: id, ...(cause !== undefined && { causation: cause }) };
+    writer.commit('submission', id, 'none', [{ type: 'SubmissionReceived', data: received }], meta);
+    const record = submissions.get(id) as SubmissionRecord;
+    for (let from = rootsPerEvent; from < roots.length; from += rootsPerEvent)
+      writer.commit('submission', id, record.revision, [{ type: 'SubmissionRootsAdded', data: { roots: roots.slice(from, from + rootsPerEvent) } }], meta);
+    return start(record, by.id);
+  }
+
+  return {
+    submit: (by, wish) => receive(by, wish, 'requested', wish.idempotencyKey === undefined ? undefined : keyOf(by.id, wish.idempotencyKey)),
+    async retryBuild(by, id) {
+      const build = findBuild(core, id);
+      const { status, options } = build.state;
+      if (status === 'succeeded' && graph.outputs(build.drv).every(({ item }) => farm.availability.isAvailable(item)))
+        throw new DroverError('build-ended', `the build ${id} has succeeded and its outputs are here; submit with force to build it again`);
+      if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
+        throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
+      const wish = { roots: [graph.drvPath(build.drv)], options, inputs: true, force: false };
+      return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
+    },
+    rebuild(derivation, key, meta) {
+      const wish = { roots: [derivation], options: { priority: 0 }, inputs: true, force: false };
+      return receive({ id: meta.actor }, wish, 'rebuild', key, meta.causation);
+    },
+    async missingDerivations(paths) {
+      return derivations.missing(paths);
+    },
+    async addDerivations(texts) {
+      const added = await derivations.add(texts);
+      if (!('refused' in added)) return added;
+      const { code, path, message } = added.refused;
+      throw new DroverError(code as 'malformed-derivation', message, { path });
+    },
+    async missingSources(roots) {
+      const [lacking] = await derivations.missing(roots);
+      if (lacking !== undefined) throw new DroverError('unknown-derivation', `roots: ${lacking} was not sent`, { path: lacking });
+      const missing = new Set<string>();
+      for await (const part of derivations.closure(roots, () => false))
+        for (const { sources } of part)
+          for (const source of sources) {
+            const item = graph.itemOf(source);
+            if (item === undefined || !farm.availability.isPresent(item)) missing.add(source);
+          }
+      return [...missing];
+    },
+    resume() {
+      for (const submission of submissions.unqueued()) {
+        logger.info({ submission: submission.id }, 'goes on with a submission that was cut off');
+        start(submission, 'coordinator').catch((error: Error) => logger.error({ submission: submission.id, err: error }, 'submission could not be queued'));
+      }
+    },
+  };
+}
+
+/** The key is the token's own: two clients may choose the same. */
+function keyOf(token: string, key: string): string {
+  return createHash('sha256').update(`${token}\n${key}`).digest('hex');
+}

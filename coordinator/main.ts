@@ -1,0 +1,126 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { createAgentLinkServer } from '../adapters/agent-link/server.ts';
+import { openDataDir } from '../adapters/data-dir/data-dir.ts';
+import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
+import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
+import { openSqliteEventStore } from '../adapters/event-store/sqlite/store.ts';
+import { createMetrics } from '../adapters/http/metrics/registry.ts';
+import { createHttpServer } from '../adapters/http/server.ts';
+import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
+import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
+import { systemRuntime } from '../adapters/runtime/system-runtime.ts';
+import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
+import { generateSigningKey, parseSecretKey, publicKeyText } from '../domain/store/signature.ts';
+import { newSecret } from './access.ts';
+import { type CoordinatorConfig, parseListen } from './config.ts';
+import type { Coordinator } from './coordinator.ts';
+import type { Policy } from './core.ts';
+import { randomId } from './identifiers.ts';
+import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
+import { superviseCoordinator } from './supervisor.ts';
+import { version } from '../adapters/runtime/version.ts';
+
+export interface RunningCoordinator {
+  readonly url: string;
+  readonly adminTokenFile: string;
+  readonly publicKeyFile: string;
+  close(): Promise<void>;
+}
+
+const day = 24 * 60 * 60 * 1000;
+const startup = { actor: 'coordinator' } as const;
+
+/** The composition root: a coordinator on its data folder, with everything that makes it real. Rejects with an error for the operator. */
+export async function runCoordinator(config: CoordinatorConfig, logger: Logger): Promise<RunningCoordinator> {
+  await using resources = new AsyncDisposableStack();
+  const dir = await openDataDir(config.data);
+  const runtime = systemRuntime;
+  const { bytes } = runtime.random;
+
+  // The lock of the event store guards the whole folder, so it comes before anything that writes there.
+  let firstStore: Awaited<ReturnType<typeof openSqliteEventStore>> | undefined = await openSqliteEventStore({ dir: dir.path });
+  resources.defer(async () => void (await firstStore?.[Symbol.asyncDispose]()));
+  const openStore = async () => {
+    const store = firstStore ?? (await openSqliteEventStore({ dir: dir.path }));
+    firstStore = undefined;
+    return store;
+  };
+
+  const secretKey = await ensureSecretFile(dir.file('cache-key.sec'), () => `${generateSigningKey(config.keyName, bytes(32)).secret}\n`);
+  const publicKey = publicKeyText(parseSecretKey(secretKey.text.trim()));
+  await ensureSecretFile(dir.file('cache-key.pub'), () => `${publicKey}\n`, 0o644);
+  const adminToken = await ensureSecretFile(dir.file('admin.token'), () => `${newSecret(bytes)}\n`);
+
+  const maxNarSize = config.limits.maxNarBytes;
+  const pool = resources.use(await openFilesystemPool({ dir: dir.pool, maxNarSize, maxUploadAgeMs: day, clock: runtime.clock }));
+  const derivations = resources.use(await openSqliteDerivationStore({ dir: dir.derivations, storeDir: config.storeDir }));
+  const onError = (error: unknown): void => logger.error({ err: error }, 'a log could not be compressed');
+  const logs = resources.use(await openFilesystemLogStore({ dir: dir.logs, onError }));
+  const agentLink = createAgentLinkServer({ runtime, logger, session: randomId(bytes(12)) });
+
+  async function started({ access, farm }: Coordinator): Promise<void> {
+    // The file comes first: a token that is in the log and nowhere else could never be used.
+    access.admit(adminToken.text.trim(), { name: 'admin', scope: 'admin' }, startup);
+    const swept = await pool.sweep((file) => farm.details.byFile(file) !== undefined);
+    if (swept.files + swept.uploads > 0) logger.info(swept, 'removed what a stop had left in the pool');
+  }
+
+  const supervisor = resources.use(
+    await superviseCoordinator({
+      openStore,
+      started,
+      policy: policyOf(config),
+      runtime,
+      links: agentLink.links,
+      pool,
+      derivations,
+      logs,
+      signer: resources.use(createCacheSigner(secretKey.text.trim())),
+      logger,
+    }),
+  );
+  const onFailure = (error: unknown): void => logger.error({ err: error }, 'the views failed and start again');
+  const views = resources.use(await openSqliteViews({ dir: dir.path, feed: { kind: 'sqlite', dir: dir.path }, onFailure }));
+  agentLink.serve(supervisor.application);
+  const server = await createHttpServer({
+    application: supervisor.application,
+    views,
+    pool,
+    logs,
+    eventStore: supervisor.store,
+    itemOfFile: supervisor.itemOfFile,
+    runtime,
+    metrics: createMetrics(),
+    logger,
+    agentLink,
+    version: version(),
+    newId: () => randomId(bytes(16)),
+    limits: { body: config.limits.maxBodyBytes, derivationLine: Math.ceil((config.limits.maxDerivationBytes * 4) / 3) + 1024 },
+    cache: { public: config.cachePublic, priority: config.cachePriority },
+  });
+  resources.defer(() => server.close());
+  const url = await server.listen(parseListen(config.listen));
+  logger.info({ url, data: dir.path, publicKey, durable: true }, 'coordinator is up');
+  const owned = resources.move();
+  return {
+    url: config.publicUrl ?? url,
+    adminTokenFile: join(dir.path, 'admin.token'),
+    publicKeyFile: join(dir.path, 'cache-key.pub'),
+    close: () => owned.disposeAsync(),
+  };
+}
+
+function policyOf({ storeDir, leaseSeconds, heartbeatSeconds, limits, build, retry, quarantine }: CoordinatorConfig): Policy {
+  return {
+    storeDir,
+    leaseSeconds,
+    heartbeatSeconds,
+    retry: { maxAttempts: build.maxAttempts, builder: retry, infrastructure: retry },
+    timeoutSeconds: build.timeoutSeconds,
+    maxSilentSeconds: build.maxSilentSeconds,
+    maxLogBytes: limits.maxLogBytes,
+    maxNarBytes: limits.maxNarBytes,
+    quarantine,
+  };
+}

@@ -1,0 +1,90 @@
+import type { StoreItem } from '../../domain/item/events.ts';
+
+/** What an uploader says of a NAR before it sends it. The pool believes nothing of it. */
+export interface UploadDeclaration {
+  /** Base name of the store path. */
+  readonly path: string;
+  readonly narHash: string;
+  readonly narSize: number;
+  /** Base names, sorted; the item itself included where it refers to itself. */
+  readonly references: readonly string[];
+  readonly compression: 'none' | 'zstd';
+  readonly deriver?: string;
+  /** Size of what will be sent. */
+  readonly fileSize: number;
+}
+
+/** An upload whose bytes are all there, verified and durable, but not yet visible to anybody (I6). */
+export interface FinishedUpload {
+  readonly id: string;
+  readonly item: Omit<StoreItem, 'signatures' | 'ca'>;
+  /** SHA-256 of the contents, base 16, where the NAR is one regular, not executable file: what `text:` and flat hashes are made of. */
+  readonly flatSha256?: string;
+}
+
+export interface UploadStatus {
+  readonly id: string;
+  readonly owner: string;
+  /** Bytes that are safe; the next part starts here. */
+  readonly offset: number;
+  readonly fileSize: number;
+  readonly finished: boolean;
+}
+
+export const uploadRefusals = [
+  'unknown-upload',
+  'wrong-offset',
+  'too-large',
+  'malformed-nar',
+  'wrong-nar-hash',
+  'wrong-nar-size',
+  'wrong-references',
+  'wrong-compression',
+  'not-your-upload',
+  'upload-busy',
+  'disk-full',
+] as const;
+export type UploadRefusal = { readonly code: (typeof uploadRefusals)[number]; readonly message: string; readonly offset?: number };
+
+/**
+ * All NARs that the coordinator holds, and uploads under way. Verification is off the main thread, while the bytes
+ * stream in; a NAR is written beside, fsynced, renamed, fsynced; it is never visible before it is whole.
+ */
+export interface Pool extends AsyncDisposable {
+  /**
+   * Starts an upload, or finds the one that `owner` began with the same declaration (so that it goes on where it was).
+   * `scan`: hash parts of store paths to look for in the NAR besides the declared references (all direct and indirect inputs).
+   */
+  begin(owner: string, declaration: UploadDeclaration, scan?: readonly string[]): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
+  status(id: string, owner: string): Promise<UploadStatus | undefined>;
+  /**
+   * Takes bytes from `offset` on; resolves when they are safe. With the last byte the NAR is verified as a whole: a
+   * refusal then removes the upload. A cut source leaves what had come and resolves with the status.
+   */
+  write(id: string, owner: string, offset: number, body: AsyncIterable<Uint8Array>): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
+  /** The finished upload, if it is one. */
+  finished(id: string): Promise<FinishedUpload | undefined>;
+  /**
+   * Hash of a finished upload's contents, base 16, taken as a fixed output's `method` says, for example `sha256` (of the one regular, not
+   * executable file that the NAR is) or `r:sha256` (of the NAR). `undefined` where it has no such hash.
+   */
+  contentHash(id: string, method: string): Promise<string | undefined>;
+  /** Makes the NAR of a finished upload fetchable under its file hash. Idempotent. Call before the StoreItemAdded event is appended. */
+  publish(id: string): Promise<void>;
+  abandon(id: string): Promise<void>;
+  /** The published file with this hash (`sha256:…`) and compression, for reading; `undefined` if it is not there. Checked on disk at each call. */
+  open(file: Pick<StoreItem['file'], 'hash' | 'compression'>): Promise<PoolFile | undefined>;
+  /** Whether the file is there with the right size. */
+  has(file: StoreItem['file']): Promise<boolean>;
+  remove(file: StoreItem['file']): Promise<void>;
+  /** Removes published files whose hash `isKnown` denies, and uploads too old; called once at start. Returns what went. */
+  sweep(isKnown: (fileHash: string) => boolean): Promise<{ readonly files: number; readonly bytes: number; readonly uploads: number }>;
+}
+
+export interface PoolFile {
+  readonly size: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly modified: number;
+  /** Bytes [start, end). */
+  read(start: number, end: number): NodeJS.ReadableStream;
+}

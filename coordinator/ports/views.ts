@@ -1,0 +1,89 @@
+import type { StoreItem } from '../../domain/item/events.ts';
+
+/** A page of a list. `next` is given back as `after` to get the next one. */
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  readonly next?: string;
+}
+export interface Paging {
+  /** At most this many rows, 1 to 1,000. */
+  readonly limit: number;
+  readonly after?: string;
+}
+
+export const buildStates = ['queued', 'allocated', 'running', 'succeeded', 'failed', 'canceled'] as const;
+export type BuildViewState = (typeof buildStates)[number];
+
+export interface BuildRow {
+  readonly id: string;
+  readonly derivation: string;
+  readonly system: string;
+  readonly submission: string;
+  readonly state: BuildViewState;
+  readonly reason: string;
+  readonly priority: number;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Number of the last attempt; 0 before the first. */
+  readonly attempt: number;
+  readonly agent: string | null;
+  readonly submittedAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly failure: { readonly class: string; readonly message: string } | null;
+}
+export interface AttemptRow {
+  readonly attempt: number;
+  readonly agent: string;
+  readonly allocatedAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** `running`, `succeeded`, `failed`, `setup-failed`, `released` or `canceled`. */
+  readonly outcome: string;
+  readonly failure: { readonly class: string; readonly message: string } | null;
+  readonly logBytes: number | null;
+}
+export interface BuildDetail extends BuildRow {
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly attempts: readonly AttemptRow[];
+  readonly options: { readonly maxAttempts?: number; readonly timeoutSeconds?: number; readonly maxSilentSeconds?: number };
+}
+export interface BuildFilter {
+  readonly state?: readonly BuildViewState[];
+  readonly system?: string;
+  /** Part of the derivation's name. */
+  readonly name?: string;
+  readonly agent?: string;
+  readonly submission?: string;
+  readonly derivation?: string;
+  /** `key` or `key=value`. */
+  readonly tag?: string;
+}
+export interface ItemRow extends StoreItem {
+  readonly addedAt: number;
+}
+export interface SubmissionRow {
+  readonly id: string;
+  readonly receivedAt: number;
+  readonly queuedAt: number | null;
+  readonly roots: number;
+  readonly reason: string;
+  readonly counts: Readonly<Record<BuildViewState, number>>;
+}
+
+/**
+ * Tables that the lists and searches of the API read: a projection in a disposable SQLite file, kept by its own
+ * subscription, with its checkpoint in the same transaction. Reads may lag behind the log; `reached` waits.
+ */
+export interface Views extends AsyncDisposable {
+  /** Resolves once everything up to `position` is in the views. */
+  reached(position: string): Promise<void>;
+  builds(filter: BuildFilter, paging: Paging): Page<BuildRow>;
+  build(id: string): BuildDetail | undefined;
+  /** The last build of a derivation whose log there may be: base name of the `.drv` to build and attempt. */
+  logOf(derivation: string): { readonly build: string; readonly attempt: number } | undefined;
+  items(filter: { readonly name?: string; readonly deriver?: string }, paging: Paging): Page<ItemRow>;
+  /** By the hash part of its path; deleted items are not there. */
+  item(hashPart: string): ItemRow | undefined;
+  submissions(paging: Paging): Page<SubmissionRow>;
+  submission(id: string): SubmissionRow | undefined;
+}

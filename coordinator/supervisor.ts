@@ -1,0 +1,142 @@
+import type { Application } from './application.ts';
+import { type Coordinator, startCoordinator } from './coordinator.ts';
+import type { Core } from './core.ts';
+import { DroverError } from './errors.ts';
+import { randomId } from './identifiers.ts';
+import { type EventStore, EventStoreError, type Position } from './ports/event-store.ts';
+import type { StoreItem } from '../domain/item/events.ts';
+import { recover } from './recovery.ts';
+import { createWriter } from './writer.ts';
+
+export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer'> {
+  /** Opens the event store; called again after each failure. */
+  openStore(): Promise<EventStore>;
+  /** Called on each coordinator before anything else reaches it, the first time and after each failure. */
+  started?(coordinator: Coordinator): Promise<void>;
+}
+
+export interface Supervisor extends AsyncDisposable {
+  /** Forwards to the running coordinator; refuses with `not-ready` or `store-unavailable` while there is none. */
+  readonly application: Application;
+  /** The open event store; rejects while there is none. */
+  readonly store: Pick<EventStore, 'readAll' | 'subscribe' | 'head'>;
+  /** The present item whose NAR is in the file with this hash. */
+  itemOfFile(hash: string): StoreItem | undefined;
+}
+
+interface Running {
+  readonly coordinator: Coordinator;
+  readonly store: EventStore;
+}
+
+const firstWaitMs = 500;
+const longestWaitMs = 30_000;
+
+/**
+ * Keeps a coordinator running on its log. When an append fails (a full disk, a store that is away, another writer), what was decided and
+ * not stored is forgotten by throwing the whole state away and folding the log again, as often as it takes.
+ */
+export async function superviseCoordinator(options: SupervisorOptions): Promise<Supervisor> {
+  const { runtime, logger, policy, links, signer } = options;
+  let running: Running | undefined;
+  let obstacle: Error | undefined;
+  let waitMs = firstWaitMs;
+  let retry: Disposable | undefined;
+  let closed = false;
+  let restarting: Promise<void> | undefined;
+
+  async function start(): Promise<void> {
+    const store = await options.openStore();
+    try {
+      const begun = runtime.clock.now();
+      const recovered = await recover(store, policy.storeDir);
+      logger.info({ events: recovered.events, unknown: recovered.unknown, ms: runtime.clock.now() - begun }, 'log replayed');
+      running = await run(store, recovered);
+      obstacle = undefined;
+      waitMs = firstWaitMs;
+    } catch (error) {
+      await store[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async function run(store: EventStore, { farm, position }: { farm: Core['farm']; position: Position | undefined }): Promise<Running> {
+    const epoch = randomId(runtime.random.bytes(12));
+    const writer = createWriter({ store, farm, clock: runtime.clock, epoch, position, failed: (error) => failed(error) });
+    const coordinator = startCoordinator({ ...options, farm, writer });
+    await options.started?.(coordinator);
+    await writer.durable();
+    return { coordinator, store };
+  }
+
+  function failed(error: Error): void {
+    if (closed || restarting) return;
+    obstacle = error;
+    logger.error({ err: error }, 'the event store took no more; starting again from the log');
+    restarting = stop().finally(() => {
+      restarting = undefined;
+      again();
+    });
+  }
+
+  async function stop(): Promise<void> {
+    const before = running;
+    running = undefined;
+    if (!before) return;
+    before.coordinator[Symbol.dispose]();
+    for (const { name } of before.coordinator.application.agents()) links.close(name, 'not-ready', 'the coordinator starts again');
+    await Promise.resolve(before.store[Symbol.asyncDispose]()).catch((error: Error) => logger.warn({ err: error }, "the event store did not close well"));
+  }
+
+  function again(): void {
+    if (closed) return;
+    retry = runtime.timers.at(runtime.clock.now() + waitMs, () => {
+      waitMs = Math.min(waitMs * 2, longestWaitMs);
+      start().catch((error: Error) => {
+        obstacle = error;
+        logger.error({ err: error }, 'could not start again');
+        again();
+      });
+    });
+  }
+
+  await start();
+
+  function openStore(): EventStore {
+    if (running) return running.store;
+    throw new EventStoreError('unavailable', obstacle?.message ?? 'the event store is not open');
+  }
+
+  const always: Pick<Application, 'storeDir' | 'publicKeys' | 'readiness'> = {
+    storeDir: policy.storeDir,
+    publicKeys: [signer.publicKey],
+    readiness: () => running?.coordinator.application.readiness() ?? { ready: false, reasons: [obstacle?.message ?? 'starting'] },
+  };
+  const application = new Proxy({} as Application, {
+    get(_, name: keyof Application) {
+      if (name in always) return always[name as keyof typeof always];
+      if (running) return running.coordinator.application[name];
+      throw new DroverError(closed ? 'not-ready' : 'store-unavailable', obstacle?.message ?? 'the coordinator is stopping');
+    },
+  });
+
+  return {
+    application,
+    store: {
+      head: async () => openStore().head(),
+      readAll: (wish) => openStore().readAll(wish),
+      subscribe: (wish) => openStore().subscribe(wish),
+    },
+    itemOfFile(hash) {
+      const details = running?.coordinator.farm.details;
+      const item = details?.byFile(hash);
+      return item === undefined ? undefined : details?.get(item);
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      retry?.[Symbol.dispose]();
+      await restarting;
+      await stop();
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import { contentAddressOfOutput, caFor, verifySourcePath, verifyTextPath } from '../domain/store/content-address.ts';
+import { parseSha256 } from '../domain/store/hash-text.ts';
+import { isEnded } from '../domain/build/state.ts';
+import type { Item } from '../projections/graph.ts';
+import type { Application, Principal } from './application.ts';
+import { type Core, findBuild } from './core.ts';
+import { DroverError, type ErrorCode } from './errors.ts';
+import type { Items } from './items.ts';
+import type { FinishedUpload, UploadDeclaration, UploadRefusal, UploadStatus } from './ports/pool.ts';
+
+/** Uploads: agents send outputs, which wait in the pool for the report of success; clients send sources, which are items at once. */
+export type Uploads = Pick<Application, 'beginUpload' | 'uploadStatus' | 'writeUpload'>;
+
+export function createUploads(core: Core, items: Items): Uploads {
+  const { farm, pool, policy, writer } = core;
+  const { graph, availability } = farm;
+
+  const ownerOf = (by: Principal): string => (by.agent === undefined ? `token-${by.id}` : `agent-${by.agent}`);
+
+  function refuse({ code, message, offset }: UploadRefusal): never {
+    throw new DroverError(code satisfies ErrorCode, message, offset === undefined ? {} : { offset });
+  }
+
+  /** Items that a build can refer to: the closure of its inputs, and its own outputs. */
+  function referable(drv: number): Set<Item> {
+    const found = new Set<Item>();
+    const pending: Item[] = [];
+    graph.eachNeed(drv, (item) => pending.push(item));
+    for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+      if (found.has(item)) continue;
+      found.add(item);
+      pending.push(...availability.references(item));
+    }
+    for (const { item } of graph.outputs(drv)) found.add(item);
+    return found;
+  }
+
+  /** Hash parts to look for in an output's NAR. */
+  function checkOutput(agent: string, declaration: UploadDeclaration & { build?: string; attempt?: number }): string[] {
+    const { path, build: id, attempt } = declaration;
+    if (id === undefined || attempt === undefined)
+      throw new DroverError('invalid-request', 'build and attempt: expected those of the attempt whose output this is, got none');
+    const build = findBuild(core, id);
+    if (build.state.agents[attempt - 1] !== agent)
+      throw new DroverError('not-your-attempt', `attempt ${attempt} of ${id} was not given to ${agent}`);
+    if (isEnded(build.state.status)) throw new DroverError('stale-attempt', `the build ${id} has ended: ${build.state.status}`);
+    if (!graph.outputs(build.drv).some(({ item }) => graph.itemPath(item) === path))
+      throw new DroverError('output-unverified', `path: ${path} is not an output of ${graph.drvPath(build.drv)}`);
+    const allowed = new Set([...referable(build.drv)].map((item) => graph.itemPath(item)));
+    const stranger = declaration.references.find((reference) => !allowed.has(reference));
+    if (stranger !== undefined)
+      throw new DroverError('wrong-references', `references: ${stranger} is neither in the closure of the build's inputs nor one of its outputs`);
+    return [...allowed].map((base) => base.slice(0, 32));
+  }
+
+  /** A source that is whole becomes an item, if its path is the one that its content determines. */
+  async function finishSource(by: Principal, status: UploadStatus): Promise<UploadStatus> {
+    if (!status.finished || by.agent !== undefined) return status;
+    const upload = await pool.finished(status.id);
+    if (!upload) return status;
+    const ca = sourceAddress(upload);
+    if (ca === undefined) {
+      await pool.abandon(upload.id);
+      throw new DroverError(
+        'not-content-addressed',
+        `path: ${upload.item.path} is not the path that its content and references determine; only sources can be sent by clients`,
+      );
+    }
+    await pool.publish(upload.id);
+    items.add(await items.sign({ ...upload.item, ca }), { actor: by.id });
+    await writer.durable();
+    return status;
+  }
+
+  function sourceAddress({ item, flatSha256 }: FinishedUpload): string | undefined {
+    const full = (base: string): string => `${policy.storeDir}/${base}`;
+    const addressed = { path: full(item.path), references: item.references.map(full), narHash: item.narHash };
+    if (verifySourcePath(addressed, policy.storeDir))
+      return caFor(contentAddressOfOutput({ hashAlgo: 'r:sha256', hash: Buffer.from(parseSha256(item.narHash)).toString('hex') }));
+    if (flatSha256 !== undefined && verifyTextPath(addressed, Buffer.from(flatSha256, 'hex'), policy.storeDir))
+      return caFor({ method: 'text:', algo: 'sha256', hash: flatSha256 });
+    return undefined;
+  }
+
+  async function statusOf(by: Principal, id: string): Promise<UploadStatus> {
+    const status = await pool.status(id, ownerOf(by));
+    if (!status) throw new DroverError('unknown-upload', `there is no upload ${id} of yours`);
+    return status;
+  }
+
+  return {
+    async beginUpload(by, declaration) {
+      const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
+      if (narSize > policy.maxNarBytes) throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
+      const scan = by.agent === undefined ? undefined : checkOutput(by.agent, declaration);
+      const item = graph.itemOf(path);
+      if (item !== undefined && availability.isPresent(item) && (await items.isServable(path)))
+        throw new DroverError('item-exists', `${path} is there already`, { narHash: farm.details.narHash(item) });
+      const plain = { path, narHash, narSize, references, compression, fileSize, ...(deriver !== undefined && { deriver }) };
+      const begun = await pool.begin(ownerOf(by), plain, scan);
+      return 'refused' in begun ? refuse(begun.refused) : finishSource(by, begun);
+    },
+    uploadStatus: async (by, id) => finishSource(by, await statusOf(by, id)),
+    async writeUpload(by, id, offset, body) {
+      await statusOf(by, id);
+      const written = await pool.write(id, ownerOf(by), offset, body);
+      return 'refused' in written ? refuse(written.refused) : finishSource(by, written);
+    },
+  };
+}

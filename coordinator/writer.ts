@@ -1,0 +1,125 @@
+import type { Category, DroverEvent } from '../domain/events.ts';
+import type { Farm } from '../projections/farm.ts';
+import { encodeEvent } from './event-codec.ts';
+import type { AppendResult, Commit, EventStore, Expected, Meta, Position } from './ports/event-store.ts';
+import type { Clock } from './ports/runtime.ts';
+
+/** Called after an event was folded; never during replay. */
+export type Listener = (category: Category, id: string, event: DroverEvent) => void;
+
+/**
+ * The one way for events to come about. A commit is folded into the farm at once, so that the next decision sees it, and handed to the
+ * event store; whatever it leads to outside (an answer, a message to an agent) is withheld until it is durable. If an append fails, the
+ * farm is ahead of the log: nothing more is let out, `failed` is called, and the coordinator starts again from the log.
+ * See docs/decisions (deciding ahead of durability).
+ */
+export interface Writer {
+  commit(category: Category, id: string, expected: Expected, events: readonly DroverEvent[], meta: Meta): void;
+  /** Runs `effect` once everything committed so far is durable, in the order of these calls; never, if that fails. */
+  afterwards(effect: () => void): void;
+  /** Resolves once everything committed so far is durable; rejects if it cannot be made so. */
+  durable(): Promise<void>;
+  listen(listener: Listener): void;
+  /** Commits that are not durable yet. */
+  readonly pending: number;
+  readonly position: Position | undefined;
+  /** Why nothing is taken any more. */
+  readonly failure: Error | undefined;
+  stop(reason: Error): void;
+}
+
+interface Effect {
+  /** Number of commits that have to be durable. */
+  readonly after: number;
+  run(): void;
+  fail(error: Error): void;
+}
+
+export interface WriterOptions {
+  readonly store: EventStore;
+  readonly farm: Farm;
+  readonly clock: Clock;
+  /** Different at each start: a commit id is never used by two coordinators. */
+  readonly epoch: string;
+  readonly position: Position | undefined;
+  failed(error: Error): void;
+}
+
+export function createWriter({ store, farm, clock, epoch, position, failed }: WriterOptions): Writer {
+  const listeners: Listener[] = [];
+  const effects: Effect[] = [];
+  let next = 0; // Effects from here on have not run; the array is cut now and then.
+  let batch: Commit[] = [];
+  let committed = 0;
+  let durable = 0;
+  let last = position;
+  let failure: Error | undefined;
+
+  function fail(error: Error): void {
+    if (failure) return;
+    failure = error;
+    batch = [];
+    for (const effect of effects.splice(next)) effect.fail(error);
+    failed(error);
+  }
+
+  function settle(commits: readonly Commit[], results: readonly AppendResult[]): void {
+    if (failure) return;
+    for (const [index, result] of results.entries()) {
+      if (result.ok) continue;
+      const { stream, expected } = commits[index] as Commit;
+      return fail(
+        new Error(`another coordinator writes to this log: ${stream} is at revision ${result.actual}, expected ${expected}; stepping down`),
+      );
+    }
+    durable += results.length;
+    const latest = results.at(-1);
+    if (latest?.ok) last = latest.position;
+    while (next < effects.length && (effects[next] as Effect).after <= durable) (effects[next++] as Effect).run();
+    if (next > 1024) effects.splice(0, next), (next = 0);
+  }
+
+  function flush(): void {
+    const commits = batch;
+    if (commits.length === 0) return;
+    batch = [];
+    store.appendBatch(commits).then(
+      (results) => settle(commits, results),
+      (error: unknown) => fail(error instanceof Error ? error : new Error(String(error))),
+    );
+  }
+
+  function add(effect: Omit<Effect, 'after'>): void {
+    if (failure) effect.fail(failure);
+    else if (durable === committed && next === effects.length) effect.run();
+    else effects.push({ after: committed, ...effect });
+  }
+
+  return {
+    commit(category, id, expected, events, meta) {
+      if (failure) throw failure;
+      if (events.length === 0) return;
+      const at = clock.now();
+      // Encoding validates: an event that its own schema refuses is folded nowhere.
+      const encoded = events.map(encodeEvent);
+      const first = expected === 'none' ? 0 : (expected as number) + 1;
+      for (const [index, event] of events.entries()) farm.apply(category, id, event, first + index, at);
+      if (batch.push({ id: `${epoch}.${committed}`, stream: `${category}-${id}`, expected, events: encoded, meta, at }) === 1) queueMicrotask(flush);
+      committed++;
+      for (const event of events) for (const listener of listeners) listener(category, id, event);
+    },
+    afterwards: (effect) => add({ run: effect, fail: () => undefined }),
+    durable: () => new Promise((resolve, reject) => add({ run: resolve, fail: reject })),
+    listen: (listener) => void listeners.push(listener),
+    get pending() {
+      return committed - durable;
+    },
+    get position() {
+      return last;
+    },
+    get failure() {
+      return failure;
+    },
+    stop: fail,
+  };
+}

@@ -1,0 +1,17 @@
+/** Statements on the table of attempts: `?1` is the build, `?2` the number of the attempt. */
+
+/** An attempt whose number is given out a second time starts anew. */
+export const openAttempt =
+  'INSERT OR REPLACE INTO attempts (build, attempt, agent, allocated_at) VALUES (?1, ?2, ?3, ?4)';
+
+export const startAttempt = 'UPDATE attempts SET started_at = ?3 WHERE build = ?1 AND attempt = ?2';
+
+/** `?3` when, `?4` outcome, `?5` and `?6` class and message of the failure, `?7` bytes of the log where they are known. */
+export const endAttempt = `
+UPDATE attempts SET
+  ended_at = ?3, outcome = ?4, failure_class = ?5, failure_message = ?6, log_bytes = coalesce(?7, log_bytes)
+WHERE build = ?1 AND attempt = ?2`;
+
+/** What still runs when the build has ended is stopped: `?2` when. */
+export const cancelAttempts = `
+UPDATE attempts SET ended_at = ?2, outcome = 'canceled' WHERE build = ?1 AND outcome = 'running'`;

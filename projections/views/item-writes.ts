@@ -1,0 +1,31 @@
+import type { ItemEvent } from '../../domain/item/events.ts';
+import { hashPart } from './derivation-writes.ts';
+import type { Write } from './write.ts';
+
+export const addItem = `
+INSERT INTO items (hash, path, nar_hash, nar_size, refs, deriver, ca, file_hash, file_size, compression, signatures, added_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+ON CONFLICT (hash) DO UPDATE SET
+  nar_hash = excluded.nar_hash,
+  nar_size = excluded.nar_size,
+  refs = excluded.refs,
+  deriver = excluded.deriver,
+  ca = excluded.ca,
+  file_hash = excluded.file_hash,
+  file_size = excluded.file_size,
+  compression = excluded.compression,
+  signatures = excluded.signatures,
+  added_at = excluded.added_at`;
+
+export const removeItem = 'DELETE FROM items WHERE hash = ?1';
+
+/** @param at when the event was stored, milliseconds since the Unix epoch. */
+export function itemWrites(event: ItemEvent, at: number): readonly Write[] {
+  const hash = hashPart(event.data.path);
+  if (event.type !== 'StoreItemAdded') return [{ sql: removeItem, values: [hash] }];
+  const { path, narHash, narSize, references, deriver, ca, file, signatures } = event.data;
+  const refs = references.join(' ');
+  const optional = [deriver ?? null, ca ?? null];
+  const stored = [file.hash, file.size, file.compression, JSON.stringify(signatures)];
+  return [{ sql: addItem, values: [hash, path, narHash, narSize, refs, ...optional, ...stored, at] }];
+}

@@ -1,0 +1,183 @@
+import { hash } from 'node:crypto';
+
+/**
+ * The tables of the views. `seq` counts the rows of a table in the order of the log, so newest first is `seq`
+ * downwards, and a page goes on where `seq` is below the last one seen.
+ */
+
+const meta = `
+CREATE TABLE meta (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  checkpoint TEXT
+) STRICT`;
+
+const derivations = `
+CREATE TABLE derivations (
+  id INTEGER PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,
+  path TEXT NOT NULL,
+  name TEXT NOT NULL,
+  system TEXT NOT NULL DEFAULT '',
+  outputs TEXT NOT NULL DEFAULT '{}'
+) STRICT`;
+
+const builds = `
+CREATE TABLE builds (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  derivation INTEGER NOT NULL REFERENCES derivations (id),
+  system TEXT NOT NULL,
+  submission TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT 'queued',
+  reason TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  tags TEXT,
+  options TEXT,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  agent TEXT,
+  submitted_at INTEGER NOT NULL,
+  started_at INTEGER,
+  ended_at INTEGER,
+  failure_class TEXT,
+  failure_message TEXT
+) STRICT`;
+
+// Every index ends in the rowid, that is seq: the rows of one value come in the order of the list.
+const buildsByState = 'CREATE INDEX builds_by_state ON builds (state)';
+const buildsBySystem = 'CREATE INDEX builds_by_system ON builds (system)';
+const buildsByAgent = 'CREATE INDEX builds_by_agent ON builds (agent) WHERE agent IS NOT NULL';
+const buildsByDerivation = 'CREATE INDEX builds_by_derivation ON builds (derivation)';
+// "What failed of my submission" is the question asked most, so it has an index of its own.
+const buildsBySubmission = 'CREATE INDEX builds_by_submission ON builds (submission, state)';
+
+/** Two terms per tag: `key` and `key=value`. */
+const buildTags = `
+CREATE TABLE build_tags (
+  term TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (term, seq)
+) STRICT, WITHOUT ROWID`;
+
+// The trigrams alone narrow a search down; whoever reads compares the name itself.
+const buildNames = `
+CREATE VIRTUAL TABLE build_names USING fts5 (name, tokenize = 'trigram', content = '', detail = 'none', columnsize = 0)`;
+
+/** Up to which `seq` the names of a list are in its full-text index; see name-writes.ts. */
+const named = `
+CREATE TABLE named (
+  list TEXT PRIMARY KEY,
+  seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID`;
+
+const attempts = `
+CREATE TABLE attempts (
+  build TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  agent TEXT NOT NULL,
+  allocated_at INTEGER NOT NULL,
+  started_at INTEGER,
+  ended_at INTEGER,
+  outcome TEXT NOT NULL DEFAULT 'running',
+  failure_class TEXT,
+  failure_message TEXT,
+  log_bytes INTEGER,
+  PRIMARY KEY (build, attempt)
+) STRICT, WITHOUT ROWID`;
+
+const submissions = `
+CREATE TABLE submissions (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  received_at INTEGER NOT NULL,
+  queued_at INTEGER,
+  roots INTEGER NOT NULL,
+  reason TEXT NOT NULL
+) STRICT`;
+
+/** How many builds of a submission are in each state; kept by the triggers, whatever the order of the events. */
+const submissionCounts = `
+CREATE TABLE submission_counts (
+  submission TEXT PRIMARY KEY,
+  queued INTEGER NOT NULL DEFAULT 0,
+  allocated INTEGER NOT NULL DEFAULT 0,
+  running INTEGER NOT NULL DEFAULT 0,
+  succeeded INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  canceled INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID`;
+
+const buildAdded = `
+CREATE TRIGGER build_added AFTER INSERT ON builds BEGIN
+  INSERT INTO submission_counts (submission, queued) VALUES (new.submission, 1)
+    ON CONFLICT (submission) DO UPDATE SET queued = queued + 1;
+END`;
+
+const buildMoved = `
+CREATE TRIGGER build_moved AFTER UPDATE OF state ON builds WHEN old.state <> new.state BEGIN
+  UPDATE submission_counts SET
+    queued = queued + (new.state = 'queued') - (old.state = 'queued'),
+    allocated = allocated + (new.state = 'allocated') - (old.state = 'allocated'),
+    running = running + (new.state = 'running') - (old.state = 'running'),
+    succeeded = succeeded + (new.state = 'succeeded') - (old.state = 'succeeded'),
+    failed = failed + (new.state = 'failed') - (old.state = 'failed'),
+    canceled = canceled + (new.state = 'canceled') - (old.state = 'canceled')
+  WHERE submission = new.submission;
+END`;
+
+/** No `seq` comes twice, so that what has been named stays so. `refs`: base names with a space between; `signatures`: a JSON array. */
+const items = `
+CREATE TABLE items (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  hash TEXT NOT NULL UNIQUE,
+  path TEXT NOT NULL,
+  nar_hash TEXT NOT NULL,
+  nar_size INTEGER NOT NULL,
+  refs TEXT NOT NULL,
+  deriver TEXT,
+  ca TEXT,
+  file_hash TEXT NOT NULL,
+  file_size INTEGER NOT NULL,
+  compression TEXT NOT NULL,
+  signatures TEXT NOT NULL,
+  added_at INTEGER NOT NULL
+) STRICT`;
+const itemsByDeriver = 'CREATE INDEX items_by_deriver ON items (deriver) WHERE deriver IS NOT NULL';
+const itemNames = `
+CREATE VIRTUAL TABLE item_names USING fts5 (
+  name, tokenize = 'trigram', content = '', detail = 'none', contentless_delete = 1
+)`;
+const itemRemoved = `
+CREATE TRIGGER item_removed AFTER DELETE ON items BEGIN
+  DELETE FROM item_names WHERE rowid = old.seq;
+END`;
+
+/** What an empty file is made with, in this order. */
+export const schema: readonly string[] = [
+  meta,
+  derivations,
+  builds,
+  buildsByState,
+  buildsBySystem,
+  buildsByAgent,
+  buildsByDerivation,
+  buildsBySubmission,
+  buildTags,
+  buildNames,
+  named,
+  attempts,
+  submissions,
+  submissionCounts,
+  buildAdded,
+  buildMoved,
+  items,
+  itemsByDeriver,
+  itemNames,
+  itemRemoved,
+];
+
+/** Raise it where the same events give other rows in the same tables. */
+const revision = 1;
+
+/** Goes into the file's `user_version` (31 bits): another number there means the file is of no use. */
+export const schemaVersion =
+  Number.parseInt(hash('sha256', `${revision}\n${schema.join('\n')}`).slice(0, 8), 16) & 0x7fffffff;

@@ -1,0 +1,22 @@
+import type { SubmissionEvent } from '../../domain/submission/events.ts';
+import type { Write } from './write.ts';
+
+export const addSubmission =
+  'INSERT OR IGNORE INTO submissions (id, received_at, roots, reason) VALUES (?1, ?2, ?3, ?4)';
+export const queueSubmission = 'UPDATE submissions SET queued_at = ?2 WHERE id = ?1';
+
+/**
+ * @param id of the submission, from its stream.
+ * @param at when the event was stored, milliseconds since the Unix epoch.
+ */
+export function submissionWrites(event: SubmissionEvent, id: string, at: number): readonly Write[] {
+  switch (event.type) {
+    case 'SubmissionReceived':
+      return [{ sql: addSubmission, values: [id, at, event.data.rootCount, event.data.reason] }];
+    case 'SubmissionQueued':
+      return [{ sql: queueSubmission, values: [id, at] }];
+    case 'SubmissionRootsAdded':
+    case 'SubmissionJoined':
+      return [];
+  }
+}

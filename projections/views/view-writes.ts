@@ -1,0 +1,47 @@
+import type { DroverEvent } from '../../domain/events.ts';
+import { buildWrites } from './build-writes.ts';
+import { derivationWrites } from './derivation-writes.ts';
+import { itemWrites } from './item-writes.ts';
+import { submissionWrites } from './submission-writes.ts';
+import type { Write } from './write.ts';
+
+/**
+ * What one event changes in the views. The rows are a function of the events and their order alone, however they
+ * are cut into batches (I3); what has no table changes nothing.
+ *
+ * @param stream `<category>-<id>`.
+ * @param at when the event was stored, milliseconds since the Unix epoch.
+ */
+export function viewWrites(event: DroverEvent, stream: string, at: number): readonly Write[] {
+  switch (event.type) {
+    case 'DerivationAdded':
+      return derivationWrites(event);
+    case 'StoreItemAdded':
+    case 'StoreItemDeleted':
+    case 'StoreItemMissing':
+      return itemWrites(event, at);
+    case 'SubmissionReceived':
+    case 'SubmissionRootsAdded':
+    case 'SubmissionJoined':
+    case 'SubmissionQueued':
+      return submissionWrites(event, streamId(stream), at);
+    case 'AgentRegistered':
+    case 'AgentConnected':
+    case 'AgentDisconnected':
+    case 'AgentLost':
+    case 'AgentPaused':
+    case 'AgentResumed':
+    case 'AgentDraining':
+    case 'AgentQuarantined':
+    case 'AgentRetired':
+    case 'TokenIssued':
+    case 'TokenRevoked':
+      return [];
+    default:
+      return buildWrites(event, streamId(stream), at);
+  }
+}
+
+function streamId(stream: string): string {
+  return stream.slice(stream.indexOf('-') + 1);
+}

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { pino } from 'pino';
+import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
+import type { Application } from '../../coordinator/application.ts';
+import { type SupervisorOptions, superviseCoordinator } from '../../coordinator/supervisor.ts';
+import { recover } from '../../coordinator/recovery.ts';
+import type { DerivationFacts } from '../../domain/derivation/events.ts';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { createFakeDerivationStore, noLogs } from '../support/fake-derivation-store.ts';
+import { fakeBase } from '../support/paths.ts';
+import { createSimulatedAgent } from './agent.ts';
+import { auditLog } from './audit.ts';
+import { createFakePool, createSlowStore } from './disk.ts';
+import { createVirtualTime } from './time.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly derivations: number;
+  readonly agents: number;
+  /** How many faults befall the farm; after the last, everything has to come to an end. */
+  readonly faults: number;
+  /** Simulated milliseconds over which they are spread. */
+  readonly faultsOverMs: number;
+  /** Share of derivations that fail once. */
+  readonly flaky: number;
+}
+
+export interface SimulationResult {
+  readonly events: number;
+  readonly succeeded: number;
+  readonly restarts: number;
+  readonly ms: number;
+  readonly attempts: number;
+}
+
+const policy: SupervisorOptions['policy'] = {
+  storeDir: '/nix/store',
+  leaseSeconds: 3,
+  heartbeatSeconds: 10,
+  retry: { maxAttempts: 5, builder: { baseSeconds: 1, maxSeconds: 10 }, infrastructure: { baseSeconds: 1, maxSeconds: 10 } },
+  timeoutSeconds: 100,
+  maxSilentSeconds: 100,
+  maxLogBytes: 1,
+  maxNarBytes: 1e9,
+  quarantine: { failures: 4, seconds: 20 },
+};
+const admin = { id: 'admin', scope: 'admin' } as const;
+
+/** Runs a whole farm from one seed: agents that crash, links that break, a coordinator that is killed, a disk that fills, files that are lost. */
+export async function simulate({ seed, derivations: size, agents: agentCount, faults, faultsOverMs, flaky }: SimulationOptions): Promise<SimulationResult> {
+  const time = createVirtualTime(seed);
+  const facts = randomGraph(size, time.random, time.pick);
+  const byPath = new Map(facts.map((one) => [one.path, one]));
+  const disk = openMemoryEventStore();
+  const pool = createFakePool();
+  const derivations = createFakeDerivationStore(facts);
+  const failing = new Set(facts.filter(() => time.random() < flaky).map(({ path }) => path));
+  const acknowledged = { submissions: [] as string[], succeeded: new Set<string>() };
+  let restarts = 0;
+  let slow: ReturnType<typeof createSlowStore>;
+  let supervisor: Awaited<ReturnType<typeof superviseCoordinator>> | undefined;
+
+  const bugs: unknown[] = [];
+  const world = {
+    time,
+    bug: (error: unknown) => void bugs.push(error),
+    application: (): Application | undefined => (supervisor?.application.readiness().ready ? supervisor.application : undefined),
+    outputsOf: (derivation: string) => Object.entries(byPath.get(derivation)?.outputs ?? {}).map(([name, path]) => ({ name, path })),
+    outcome: (derivation: string, attempt: number) => ({
+      ms: Math.floor(200 + time.random() * 3000),
+      ...(failing.has(derivation) && attempt === 1 && { failure: time.pick(['builder-failed', 'disk-full'] as const) }),
+    }),
+    async isServed(path: string) {
+      const item = world.application()?.servable(path.slice(0, 32));
+      return item !== undefined && pool.has(item.file);
+    },
+  };
+  const agents = Array.from({ length: agentCount }, (_, n) =>
+    createSimulatedAgent(`agent${n}`, 1 + (n % 3), n % 3 === 2 ? ['x86_64-linux', 'i686-linux'] : ['x86_64-linux'], n % 2 === 0 ? ['kvm'] : [], world),
+  );
+  const links = { send: (agent: string, message: Parameters<(typeof agents)[number]['deliver']>[0]) => agents.find(({ name }) => name === agent)?.deliver(message), close: (agent: string) => agents.find(({ name }) => name === agent)?.coordinatorGone() };
+
+  async function startCoordinator(): Promise<void> {
+    const mine = restarts;
+    // A coordinator that was killed does not start again by itself.
+    const openStore = async (): Promise<EventStore> => (mine === restarts ? (slow = createSlowStore(disk, time)) : new Promise(() => undefined));
+    const signer = { publicKey: 'k:AA==', sign: async () => 'k:AA==' };
+    const starting = superviseCoordinator({ openStore, policy, runtime: time.runtime, links, pool, derivations, logs: noLogs, signer, logger: pino({ level: process.env['SIMULATION_LOG'] ?? 'silent' }) });
+    // Its first appends are durable only as time moves on.
+    await until(starting);
+    supervisor = await starting;
+  }
+
+  async function until<Value>(promise: Promise<Value>): Promise<Value> {
+    let done = false;
+    promise.then(
+      () => (done = true),
+      () => (done = true),
+    );
+    for (let steps = 0; !done; steps++) {
+      assert.ok(steps < 100_000, 'nothing that is waited for happens');
+      if (!(await time.step())) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return promise;
+  }
+
+  async function restart(): Promise<void> {
+    restarts++;
+    slow.kill();
+    supervisor = undefined;
+    for (const agent of agents) agent.coordinatorGone();
+    await startCoordinator();
+    for (const id of acknowledged.submissions) assert.ok(await isKnown(id), `I1: the submission ${id} was acknowledged and is lost`);
+  }
+
+  async function isKnown(submission: string): Promise<boolean> {
+    for await (const _ of disk.read(`submission-${submission}`)) return true;
+    return false;
+  }
+
+  function fault(): void | Promise<void> {
+    const agent = time.pick(agents);
+    switch (Math.floor(time.random() * 6)) {
+      case 0:
+        return agent.cut();
+      case 1:
+        if (agent.isDown) return;
+        agent.crash();
+        return void time.after(500 + time.random() * 8000, () => agent.start());
+      case 2:
+        return restart();
+      case 3:
+        return slow.fail();
+      case 4: {
+        const file = time.pick([...pool.files]);
+        return file === undefined ? undefined : pool.lose(file);
+      }
+      default: {
+        const application = world.application();
+        const source = time.pick(facts);
+        const path = Object.values(source.outputs)[0] as string;
+        if (application?.servable(path.slice(0, 32))) application.deleteItem(admin, path, 'simulated').catch(() => undefined);
+      }
+    }
+  }
+
+  await startCoordinator();
+  for (const { name } of agents) await until((world.application() as Application).addAgent(admin, name));
+  for (const agent of agents) agent.connect();
+  const tops = facts.slice(-Math.ceil(size / 3)).map(({ path }) => path);
+  // Clients try again until they are answered, with the same key.
+  const pendingFaults: (() => void | Promise<void>)[] = [];
+  const submit = async (roots: readonly string[], key: string): Promise<void> => {
+    const result = await world.application()?.submit(admin, { roots, options: { priority: Math.floor(time.random() * 3) }, inputs: true, force: false, idempotencyKey: key }).catch(() => undefined);
+    if (result) acknowledged.submissions.push(result.submission);
+    else time.after(500, () => void submit(roots, key));
+  };
+  for (const [n, root] of tops.entries()) time.after((time.random() * faultsOverMs) / 2, () => void submit([root], `key${n}`));
+  for (let n = 0; n < faults; n++) time.after(time.random() * faultsOverMs, () => pendingFaults.push(fault));
+  const begun = time.now();
+  // Something is due after the last fault, whatever else is.
+  time.after(faultsOverMs + 1, () => undefined);
+
+  let restores = 0;
+  for (let steps = 0; ; steps++) {
+    if (bugs.length > 0) throw bugs[0];
+    if (steps === 100_000) assert.fail(`not at an end: ${describeStuck(world.application(), tops, byPath)}`);
+    await time.step();
+    const next = pendingFaults.shift();
+    if (next) await next();
+    const application = world.application();
+    const allServed = async (): Promise<boolean> => {
+      for (const path of tops) for (const { path: output } of world.outputsOf(path)) if (!(await world.isServed(output))) return false;
+      return true;
+    };
+    if (steps % 50 === 0 && application && acknowledged.submissions.length >= tops.length && (await allServed()) && time.now() - begun > faultsOverMs) break;
+    // What was lost after it had been built, with nobody needing it: a client asks for it again.
+    if (steps % 2000 === 1999 && time.now() - begun > faultsOverMs && application) await reportLost(application);
+  }
+
+  async function reportLost(application: Application): Promise<void> {
+    for (const path of tops) {
+      for (const { path: output } of world.outputsOf(path)) {
+        const item = application.servable(output.slice(0, 32));
+        if (item && !(await pool.has(item.file))) application.reportMissing(output, 'simulated').catch(() => undefined);
+      }
+      void submit([path], `again${restores++}`);
+    }
+  }
+
+  // I3 and the invariants of the log.
+  const app = world.application() as Application;
+  await until(new Promise<void>((resolve) => void time.after(100, resolve)));
+  const { events, attempts } = await auditLog(disk);
+  const [replayed, again] = [await recover(disk, policy.storeDir), await recover(disk, policy.storeDir)];
+  assert.deepEqual([...replayed.farm.describe()], [...again.farm.describe()]);
+  return { events, succeeded: app.status().builds.succeeded, restarts, ms: time.now() - begun, attempts };
+}
+
+function describeStuck(application: Application | undefined, tops: readonly string[], facts: ReadonlyMap<string, DerivationFacts>): string {
+  if (!application) return 'no coordinator';
+  const lacking = tops.filter((path) => Object.values(facts.get(path)?.outputs ?? {}).some((output) => !application.servable(output.slice(0, 32))));
+  return `${JSON.stringify(application.status().builds)} ${JSON.stringify(application.agents().map(({ name, state, intake, running }) => ({ name, state, intake, running })))}, lacking ${lacking.join(' ')}`;
+}
+
+function randomGraph(size: number, random: () => number, pick: <Value>(values: readonly Value[]) => Value): DerivationFacts[] {
+  const facts: DerivationFacts[] = [];
+  for (let n = 0; n < size; n++) {
+    const inputs = new Set<string>();
+    for (let k = Math.floor(random() * Math.min(n, 4)); k > 0; k--) inputs.add((facts[Math.floor(random() * n)] as DerivationFacts).path.slice(0, 32));
+    const system = pick(['x86_64-linux', 'x86_64-linux', 'x86_64-linux', 'i686-linux']);
+    facts.push({
+      path: fakeBase('d', n, '.drv'),
+      system,
+      ...(random() < 0.2 && { features: ['kvm'] }),
+      outputs: { out: fakeBase('o', n), ...(random() < 0.2 && { dev: fakeBase('v', n) }) },
+      inputs: [...inputs].sort(),
+      sources: [],
+    });
+  }
+  return facts;
+}
