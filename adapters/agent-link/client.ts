@@ -1,0 +1,255 @@
+import type { Logger } from 'pino';
+import { backOff } from '../../agent/back-off.ts';
+import type { CoordinatorLink, LinkEnd, LinkHandlers } from '../../agent/ports/coordinator-link.ts';
+import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import {
+  type AgentMessage,
+  type FromCoordinator,
+  type Hello,
+  protocolVersion,
+  type Welcome,
+} from '../../domain/agent/messages.ts';
+import { type AgentSocket, dialCoordinator, LinkRefused } from './client-socket.ts';
+import { createInbox, type Inbox } from './inbox.ts';
+import { createOutbox } from './outbox.ts';
+
+export interface LinkOptions {
+  /** `ws://` or `wss://`, path included. */
+  readonly url: string;
+  readonly token: string;
+  /** New at each start of the agent. */
+  readonly session: string;
+  readonly hello: Pick<Hello, 'version' | 'builder' | 'storeDir' | 'abilities'>;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  /** First and longest pause between attempts to connect, in milliseconds. */
+  readonly pause?: { readonly first: number; readonly most: number };
+}
+
+interface Outgoing {
+  readonly message: AgentMessage;
+  readonly before: (() => Promise<void>) | undefined;
+  readonly acknowledged: () => void;
+  readonly lost: (error: Error) => void;
+}
+
+/**
+ * The agent's side of the agent link (domain/agent/messages.ts), with one session that outlives its connections.
+ *
+ * Numbers count from what the coordinator knows of this session: a coordinator that restarted knows nothing, and gets
+ * what it has not acknowledged as 1, 2, 3 …
+ */
+export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): CoordinatorLink {
+  const { runtime, logger } = options;
+  const stop = new AbortController();
+  let outbox = createOutbox<Outgoing>();
+  let inbox: { session: string; box: Inbox } | undefined;
+  let connected: { socket: AgentSocket; pump(): void } | undefined;
+  const end = Promise.withResolvers<LinkEnd>();
+  void keepUp();
+
+  async function keepUp(): Promise<void> {
+    let failures = 0;
+    while (!stop.signal.aborted) {
+      const outcome = await converse();
+      if (stop.signal.aborted) break;
+      if (outcome.fatal !== undefined) {
+        finish({ reason: 'refused', ...outcome.fatal });
+        return;
+      }
+      failures = outcome.welcomed ? 0 : failures + 1;
+      logger.warn({ reason: outcome.reason }, 'the link to the coordinator is down');
+      await backOff(runtime, failures, options.pause ?? { first: 250, most: 30_000 }, stop.signal).catch(() => {});
+    }
+    finish({ reason: 'closed' });
+  }
+
+  function finish(how: LinkEnd): void {
+    stop.abort();
+    const error = new Error(how.reason === 'refused' ? how.message : 'the link was closed');
+    for (const { body } of outbox.pending()) body.lost(error);
+    end.resolve(how);
+  }
+
+  /** One connection, from dialling to its end. */
+  async function converse(): Promise<{ welcomed: boolean; reason: string; fatal?: { code: string; message: string } }> {
+    const closed = Promise.withResolvers<string>();
+    let fatal: { code: string; message: string } | undefined;
+    let welcomed = false;
+    let socket: AgentSocket | undefined;
+    let over = false;
+    using timers = new DisposableStack();
+    const endWith = (reason: string) => {
+      over = true;
+      closed.resolve(reason);
+    };
+
+    const frame = (received: FromCoordinator): void => {
+      // What still comes over a connection that is given up is sent again on the next one.
+      if (over) return;
+      if (received.kind === 'refused') {
+        if (received.fatal) fatal = { code: received.code, message: received.message };
+        endWith(`${received.code}: ${received.message}`);
+        return;
+      }
+      // Before our hello nothing else makes sense.
+      if (socket === undefined) return;
+      if (received.kind === 'welcome') {
+        if (welcomed) return;
+        welcomed = true;
+        begin(received, socket, timers);
+      } else if (!welcomed) socket.close(1002, 'expected a welcome');
+      else if (received.kind === 'ack') acknowledge(received.n, socket);
+      else take(received.n, received.body, socket);
+    };
+
+    try {
+      socket = await dialCoordinator(options.url, options.token, { frame, closed: endWith }, stop.signal);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const hopeless = error instanceof LinkRefused && (error.status === 401 || error.status === 403);
+      return {
+        welcomed,
+        reason,
+        ...(hopeless && { fatal: { code: 'token-unknown', message: `${reason}: the token is not accepted` } }),
+      };
+    }
+    socket.send({
+      kind: 'hello',
+      protocol: protocolVersion,
+      ...options.hello,
+      session: options.session,
+      running: handlers.running(),
+      ...(inbox !== undefined && { received: { session: inbox.session, n: inbox.box.done } }),
+    });
+    const leave = () => endWith('the agent leaves');
+    stop.signal.addEventListener('abort', leave, { once: true });
+    if (stop.signal.aborted) leave();
+    const reason = await closed.promise;
+    stop.signal.removeEventListener('abort', leave);
+    connected = undefined;
+    socket.close(1000, 'closing');
+    inbox?.box.rewind();
+    return { welcomed, reason, ...(fatal !== undefined && { fatal }) };
+  }
+
+  function begin(welcome: Welcome, socket: AgentSocket, timers: DisposableStack): void {
+    if (inbox?.session !== welcome.session) inbox = { session: welcome.session, box: createInbox() };
+    const { received } = welcome;
+    const acknowledged = outbox.last - outbox.size;
+    if (received?.session === options.session && received.n >= acknowledged) acknowledge(received.n, socket);
+    else {
+      // It has forgotten this session, and waits for number 1.
+      const fresh = createOutbox<Outgoing>();
+      for (const { body } of outbox.pending()) fresh.push(body);
+      outbox = fresh;
+    }
+    logger.info({ agent: welcome.agent }, 'linked to the coordinator');
+    handlers.welcome(welcome, {
+      get open() {
+        return socket.open;
+      },
+      async sendOob(body) {
+        await socket.room();
+        socket.send({ kind: 'oob', body });
+      },
+    });
+    connected = { socket, pump: createPump(socket) };
+    connected.pump();
+    beat(welcome.heartbeatSeconds * 1000, socket, timers);
+  }
+
+  /** Sends what the outbox has, in order, once each on this socket. */
+  function createPump(socket: AgentSocket): () => void {
+    const box = outbox;
+    let sent = 0;
+    let pumping = false;
+    async function run(): Promise<void> {
+      for (const { n, body } of box.pending()) {
+        if (n <= sent) continue;
+        await body.before?.();
+        if (!socket.open) return;
+        socket.send({ kind: 'message', n, body: body.message });
+        sent = n;
+      }
+    }
+    return () => {
+      if (pumping) return;
+      pumping = true;
+      run()
+        .catch((error: unknown) => {
+          logger.error({ err: error }, 'a message could not be sent');
+          socket.terminate();
+        })
+        .finally(() => {
+          pumping = false;
+          if (socket.open && box.pending().some(({ n }) => n > sent)) connected?.pump();
+        });
+    };
+  }
+
+  function acknowledge(n: number, socket: AgentSocket): void {
+    const before = outbox.pending();
+    if (!outbox.ack(n)) {
+      socket.close(1002, 'acknowledged what was never sent');
+      return;
+    }
+    for (const pending of before) if (pending.n <= n) pending.body.acknowledged();
+  }
+
+  function take(n: number, body: Extract<FromCoordinator, { kind: 'message' }>['body'], socket: AgentSocket): void {
+    if (inbox === undefined) return;
+    const { box } = inbox;
+    const what = box.take(n);
+    if (what === 'gap') socket.close(1002, 'a message is missing');
+    else if (what === 'seen') {
+      if (n <= box.done) socket.send({ kind: 'ack', n: box.done });
+    } else {
+      handlers.message(body).then(
+        () => {
+          // Nothing goes over a newer connection for an older one: `hello` has said it.
+          if (box.finish(n)) socket.send({ kind: 'ack', n: box.done });
+        },
+        (error: unknown) => {
+          logger.error({ err: error, type: body.type }, 'a message of the coordinator could not be kept');
+          socket.close(1011, 'a message could not be kept');
+        },
+      );
+    }
+  }
+
+  function beat(everyMs: number, socket: AgentSocket, timers: DisposableStack): void {
+    const again = () => {
+      let timer: Disposable | undefined;
+      timer = runtime.timers.at(runtime.clock.now() + everyMs, () => {
+        if (!socket.open) return;
+        socket.probe();
+        void handlers.heartbeat().then(
+          (body) => socket.send({ kind: 'oob', body }),
+          (error: unknown) => logger.warn({ err: error }, 'no heartbeat could be made'),
+        );
+        timer?.[Symbol.dispose]();
+        again();
+      });
+      current = timer;
+    };
+    let current: Disposable | undefined;
+    timers.defer(() => current?.[Symbol.dispose]());
+    again();
+  }
+
+  return {
+    send(message, before) {
+      if (stop.signal.aborted) return Promise.reject(new Error('the link was closed'));
+      const outcome = Promise.withResolvers<void>();
+      outbox.push({ message, before, acknowledged: outcome.resolve, lost: outcome.reject });
+      connected?.pump();
+      return outcome.promise;
+    },
+    ended: end.promise,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await end.promise;
+    },
+  };
+}

@@ -1,0 +1,208 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { WebSocket } from 'ws';
+import type { Application } from '../../coordinator/application.ts';
+import { isDroverError } from '../../coordinator/errors.ts';
+import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import {
+  type AgentMessage,
+  type AgentOob,
+  type CoordinatorMessage,
+  type FromAgent,
+  type Hello,
+  protocolVersion,
+  type Welcome,
+} from '../../domain/agent/messages.ts';
+import type { AgentSession } from './server-session.ts';
+import { type FrameSocket, frameSocket, type LinkFault } from './server-socket.ts';
+
+/** One connection of an agent, from its first frame to its end. */
+export interface AgentLink {
+  readonly agent: string;
+  /** Set once `hello` came. */
+  readonly hello: Hello | undefined;
+  /** Whether the welcome was sent. */
+  readonly welcomed: boolean;
+  /** Begins the exchange: welcome, what was not acknowledged, heartbeats. */
+  welcome(session: AgentSession, answer: Omit<Welcome, 'kind' | 'protocol' | 'agent'>): void;
+  /** Sends a message that {@link AgentSession.outbox} has numbered, if the link is as far as that. */
+  send(message: { readonly n: number; readonly body: CoordinatorMessage }): void;
+  /** Ends the link, telling the agent why. */
+  refuse(fault: LinkFault): void;
+  /** Ends the link because the coordinator stops. */
+  goAway(): void;
+}
+
+export interface LinkOptions {
+  readonly application: Pick<Application, 'agentMessage' | 'agentOob'>;
+  readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
+  readonly logger: FastifyBaseLogger;
+  /** How long a link may take to say hello, in milliseconds. */
+  readonly helloWithin: number;
+  /** Most messages and chunks of one link that are being handled before it is read no further. */
+  readonly mostOpen: number;
+  /** The agent said hello. */
+  readonly onHello: (link: AgentLink, hello: Hello) => void;
+  /** The link is over, by whichever side; called once. */
+  readonly onEnd: (link: AgentLink, reason: string) => void;
+}
+
+/** Refusals that say nothing of the message or the link, only of the coordinator at this moment. */
+export const passingFaults: ReadonlySet<string> = new Set([
+  'store-unavailable',
+  'disk-full',
+  'not-ready',
+  'internal-error',
+]);
+
+/** Silent heartbeat intervals after which an agent counts as gone. */
+const silentIntervals = 3;
+
+export function openLink(socket: WebSocket, agent: string, options: LinkOptions): AgentLink {
+  const { application, runtime, logger } = options;
+  const { clock, timers } = runtime;
+  let hello: Hello | undefined;
+  let session: AgentSession | undefined;
+  let heardAt = clock.now();
+  let timer: Disposable;
+  let ended = false;
+
+  const end = (reason: string, close: (frames: FrameSocket) => void) => {
+    if (ended) return;
+    ended = true;
+    timer[Symbol.dispose]();
+    close(frames);
+    options.onEnd(link, reason);
+  };
+  const refuse = (fault: LinkFault) => {
+    logger.warn({ code: fault.code, detail: fault.message }, 'agent link refused');
+    end(`${fault.code}: ${fault.message}`, () => frames.refuse(fault));
+  };
+  // Another frame of the same kind would be as wrong, so the link ends; but the agent may come back, for a new one.
+  const malformed = (message: string) => refuse({ code: 'malformed-frame', message, fatal: false });
+
+  const link: AgentLink = {
+    agent,
+    get hello() {
+      return hello;
+    },
+    get welcomed() {
+      return session !== undefined && !ended;
+    },
+    welcome(given, answer) {
+      if (ended) return;
+      session = given;
+      frames.send({ kind: 'welcome', protocol: protocolVersion, agent, ...answer });
+      for (const message of given.outbox?.pending() ?? []) link.send(message);
+      beat(answer.heartbeatSeconds * 1000);
+    },
+    send(message) {
+      if (link.welcomed) frames.send({ kind: 'message', ...message });
+    },
+    refuse,
+    goAway() {
+      end('the coordinator stops', () => frames.goAway());
+    },
+  };
+
+  const frames = frameSocket(socket, {
+    heard() {
+      heardAt = clock.now();
+    },
+    frame: (frame) => take(frame),
+    fault: (fault) => refuse({ ...fault, fatal: false }),
+    closed: (reason) => end(reason, () => undefined),
+  });
+  timer = timers.at(heardAt + options.helloWithin, () => malformed(`expected hello within ${options.helloWithin} ms`));
+  return link;
+
+  /** Pings every interval, so that the agent hears from the coordinator too, and gives up one that is silent. */
+  function beat(interval: number): void {
+    timer = timers.at(clock.now() + interval, () => {
+      const silence = clock.now() - heardAt;
+      if (silence >= silentIntervals * interval) {
+        logger.warn({ silence }, 'agent link silent');
+        end(`silent for ${silence} ms`, () => frames.cut());
+        return;
+      }
+      frames.ping();
+      beat(interval);
+    });
+  }
+
+  function take(frame: FromAgent): void {
+    if (frame.kind === 'hello') takeHello(frame);
+    else if (session === undefined)
+      malformed(`expected ${hello === undefined ? 'hello' : 'nothing before the welcome'}, got ${frame.kind}`);
+    else if (frame.kind === 'message') takeMessage(session, frame.n, frame.body);
+    else if (frame.kind === 'oob') takeOob(session, frame.body);
+    else if (session.outbox?.ack(frame.n) === false)
+      malformed(`expected an ack of at most ${session.outbox.last}, got ${frame.n}`);
+  }
+
+  function takeHello(frame: Hello): void {
+    if (hello !== undefined) {
+      malformed('expected hello once, got it again');
+    } else if (frame.protocol !== protocolVersion) {
+      const message = `expected protocol ${protocolVersion}, got ${frame.protocol}`;
+      refuse({ code: 'protocol-unsupported', message, fatal: true });
+    } else {
+      hello = frame;
+      timer[Symbol.dispose]();
+      options.onHello(link, frame);
+    }
+  }
+
+  function takeMessage(session: AgentSession, n: number, body: AgentMessage): void {
+    const { inbox } = session;
+    const taken = inbox.take(n);
+    if (taken === 'gap') {
+      malformed(`expected message ${inbox.taken + 1} at most, got ${n}`);
+    } else if (taken === 'seen') {
+      // Its ack may have been lost. Where it is still being handled, the ack comes by itself.
+      if (n <= inbox.done) frames.send({ kind: 'ack', n: inbox.done });
+    } else {
+      handle(session, body.build, async () => {
+        const settled = await settle(body);
+        if (settled && inbox.finish(n) && !ended) frames.send({ kind: 'ack', n: inbox.done });
+      });
+    }
+  }
+
+  /** Whether the message may be acknowledged: it is durable, or refused for good. */
+  async function settle(body: AgentMessage): Promise<boolean> {
+    const { build } = body;
+    try {
+      await application.agentMessage(agent, body);
+      return true;
+    } catch (error) {
+      if (isDroverError(error) && !passingFaults.has(error.code)) {
+        logger.warn({ build, code: error.code, detail: error.message }, 'message of agent refused');
+        return true;
+      }
+      // It is not known to be durable: the agent keeps it and sends it again on its next link.
+      logger.error({ build, err: error }, 'message of agent not handled');
+      refuse({ code: 'store-unavailable', message: 'the coordinator could not handle a message', fatal: false });
+      return false;
+    }
+  }
+
+  function takeOob(session: AgentSession, body: AgentOob): void {
+    const lane = body.type === 'log' ? body.build : '';
+    handle(session, lane, async () => {
+      try {
+        await application.agentOob(agent, body);
+      } catch (error) {
+        // May be lost with any connection, so it may be lost here.
+        logger.debug({ err: error, type: body.type }, 'out-of-band frame of agent not handled');
+      }
+    });
+  }
+
+  function handle(session: AgentSession, lane: string, task: () => Promise<void>): void {
+    // Asked once the task is not counted any more: many may end in one turn, and the last of them has to see few.
+    void session.lanes.run(lane, task).then(() => {
+      if (session.lanes.open <= options.mostOpen / 2) frames.resume();
+    });
+    if (session.lanes.open >= options.mostOpen) frames.pause();
+  }
+}

@@ -1,0 +1,113 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AttemptRecord, attemptName, attemptRecord } from '../../agent/attempt-record.ts';
+import type { AttemptStore } from '../../agent/ports/attempt-store.ts';
+import { syncDirectory } from '../data-dir/durable.ts';
+import { openAttemptFiles } from './attempt-files.ts';
+
+const attemptsFolder = 'attempts';
+const damagedFolder = 'damaged';
+
+/**
+ * Attempts in folders `attempts/<build>@<attempt>` below `folder`, each with `record.json`, `log` and the compressed NARs
+ * of its outputs. The compression level is zstd's.
+ */
+export async function openAttemptStore(folder: string, compressionLevel: number): Promise<AttemptStore> {
+  const attempts = join(folder, attemptsFolder);
+  await mkdir(attempts, { recursive: true, mode: 0o700 });
+  await mkdir(join(folder, damagedFolder), { recursive: true, mode: 0o700 });
+  const lock = await lockFolder(folder);
+
+  return {
+    async load() {
+      const found: { record: AttemptRecord; files: Awaited<ReturnType<typeof openAttemptFiles>> }[] = [];
+      const damaged: string[] = [];
+      for (const name of (await readdir(attempts)).sort()) {
+        const path = join(attempts, name);
+        const record = await readRecord(path);
+        if (record === 'none') {
+          // Its allocation was never acknowledged: the coordinator has it still.
+          await rm(path, { recursive: true, force: true });
+        } else if (record === 'damaged' || attemptName(record) !== name) {
+          damaged.push(name);
+          await rm(join(folder, damagedFolder, name), { recursive: true, force: true });
+          await rename(path, join(folder, damagedFolder, name));
+        } else {
+          found.push({ record, files: await openAttemptFiles(path, compressionLevel) });
+        }
+      }
+      return { attempts: found, damaged };
+    },
+
+    async create(record) {
+      const path = join(attempts, attemptName(record));
+      await rm(path, { recursive: true, force: true });
+      await mkdir(path, { mode: 0o700 });
+      const files = await openAttemptFiles(path, compressionLevel);
+      await files.save(record);
+      await syncDirectory(attempts);
+      return files;
+    },
+
+    async [Symbol.asyncDispose]() {
+      await lock[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function readRecord(path: string): Promise<AttemptRecord | 'none' | 'damaged'> {
+  let text: string;
+  try {
+    text = await readFile(join(path, 'record.json'), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'none';
+    throw error;
+  }
+  try {
+    return attemptRecord.parse(JSON.parse(text));
+  } catch {
+    return 'damaged';
+  }
+}
+
+/**
+ * Two agents on one folder would report each other's attempts. The lock is the process id in a file; one whose process is
+ * gone is taken over.
+ */
+async function lockFolder(folder: string): Promise<AsyncDisposable> {
+  const path = join(folder, 'lock');
+  for (;;) {
+    try {
+      const file = await open(path, 'wx', 0o600);
+      await file.writeFile(`${process.pid}\n`);
+      await file.close();
+      held.add(path);
+      return {
+        async [Symbol.asyncDispose]() {
+          held.delete(path);
+          await rm(path, { force: true });
+        },
+      };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
+    const ours = holder === process.pid && !held.has(path);
+    if (!ours && Number.isSafeInteger(holder) && isAlive(holder)) {
+      throw new Error(`expected a state folder that no other agent uses, but process ${holder} holds ${path}`);
+    }
+    await rm(path, { force: true });
+  }
+}
+
+/** Locks of this process, so that one left by an earlier process with our id is told from our own. */
+const held = new Set<string>();
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

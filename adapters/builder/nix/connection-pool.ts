@@ -1,0 +1,74 @@
+import { BuilderError } from '../../../agent/ports/builder.ts';
+import type { Connection } from './connection.ts';
+
+/**
+ * Connections for short questions, at most `size` at a time: each is used by one caller, then kept for the next. One that
+ * broke is never used again. One is closed after `maxUses` questions, since the daemon keeps as temporary roots what was
+ * added through it for as long as it is open.
+ */
+export interface ConnectionPool extends AsyncDisposable {
+  use<Value>(work: (connection: Connection) => Promise<Value>): Promise<Value>;
+  take(): Promise<Lease>;
+}
+
+export interface Lease extends AsyncDisposable {
+  readonly connection: Connection;
+}
+
+export function createConnectionPool(open: () => Promise<Connection>, size: number, maxUses = 500): ConnectionPool {
+  const idle: { connection: Connection; uses: number }[] = [];
+  const waiting: (() => void)[] = [];
+  const all = new Set<Connection>();
+  let taken = 0;
+  let closed = false;
+
+  async function take(): Promise<Lease> {
+    while (taken >= size && !closed) await new Promise<void>((resolve) => waiting.push(resolve));
+    if (closed) throw new BuilderError('aborted', 'the builder was closed');
+    taken++;
+    let entry = idle.pop();
+    try {
+      while (entry !== undefined && !entry.connection.usable) {
+        await drop(entry.connection);
+        entry = idle.pop();
+      }
+      entry ??= { connection: await open(), uses: 0 };
+      all.add(entry.connection);
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+    const { connection, uses } = entry;
+    return {
+      connection,
+      async [Symbol.asyncDispose]() {
+        if (connection.usable && uses + 1 < maxUses && !closed) idle.push({ connection, uses: uses + 1 });
+        else await drop(connection);
+        giveBack();
+      },
+    };
+  }
+
+  async function drop(connection: Connection): Promise<void> {
+    all.delete(connection);
+    await connection.close();
+  }
+
+  function giveBack(): void {
+    taken--;
+    waiting.shift()?.();
+  }
+
+  return {
+    take,
+    async use(work) {
+      await using lease = await take();
+      return await work(lease.connection);
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      for (const wake of waiting.splice(0)) wake();
+      await Promise.all([...all].map((connection) => connection.close()));
+    },
+  };
+}

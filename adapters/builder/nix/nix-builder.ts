@@ -1,0 +1,156 @@
+import { type Builder, type BuilderSession, isBuilderError, type PathInfo } from '../../../agent/ports/builder.ts';
+import { outcomeOf } from './build-result.ts';
+import { type Connection, openConnection } from './connection.ts';
+import { createConnectionPool } from './connection-pool.ts';
+import { renderNixConfig } from './nix-config.ts';
+import {
+  addTempRoot,
+  addToStoreNar,
+  buildDerivation,
+  narFromPath,
+  queryPathInfo,
+  queryValidPaths,
+  setOptions,
+} from './operations.ts';
+import { parseStoreUri } from './store-uri.ts';
+import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
+
+export interface NixBuilderOptions {
+  /** `auto`, `daemon`, `unix:///path` or `local?root=/dir`. */
+  readonly store: string;
+  /** Default `/nix/store`. */
+  readonly storeDir?: string;
+  /** For a chroot store: features that builds may require. */
+  readonly features?: readonly string[];
+  /** For a chroot store: systems besides the machine's own. */
+  readonly extraPlatforms?: readonly string[];
+  /** For a chroot store: what the sandbox shows besides the inputs. */
+  readonly sandboxPaths?: readonly string[];
+  /** For a chroot store: further settings of Nix. */
+  readonly extraConfig?: Readonly<Record<string, string>>;
+  /** Default `nix-daemon`, found by PATH. */
+  readonly program?: string;
+  /** Connections for questions, NARs in and out, besides one per attempt. Default 4. */
+  readonly connections?: number;
+  /** How long a daemon may take to stop a build before everything is killed. Default 10,000. */
+  readonly killAfterMs?: number;
+}
+
+/** A builder that speaks to a Nix daemon by its worker protocol: one connection per attempt and a few for all. */
+export function openNixBuilder(options: NixBuilderOptions): Builder {
+  const storeDir = options.storeDir ?? '/nix/store';
+  const connect = transportFor(options, storeDir);
+  const sessions = new Set<Connection>();
+
+  async function open(): Promise<Connection> {
+    const connection = await openConnection(await connect());
+    try {
+      await setOptions(connection);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+    return connection;
+  }
+  const pool = createConnectionPool(open, options.connections ?? 4);
+
+  /** A daemon that restarted has left connections behind that look well: what changes nothing is asked once more. */
+  async function ask<Answer>(work: (connection: Connection) => Promise<Answer>): Promise<Answer> {
+    try {
+      return await pool.use(work);
+    } catch (error) {
+      if (!isBuilderError(error) || error.code !== 'unavailable') throw error;
+      return await pool.use(work);
+    }
+  }
+
+  return {
+    storeDir,
+    describe: () => pool.use(async ({ greeting }) => `nix ${greeting.nixVersion ?? '(version unknown)'}`),
+
+    async open(signal) {
+      signal.throwIfAborted();
+      const connection = await open();
+      sessions.add(connection);
+      return createSession(connection, () => sessions.delete(connection));
+    },
+
+    async missing(paths, signal) {
+      if (paths.length === 0) return [];
+      const valid = new Set(await ask((connection) => queryValidPaths(connection, paths, signal)));
+      return paths.filter((path) => !valid.has(path));
+    },
+
+    addItem: (item, nar, signal) => pool.use((connection) => addToStoreNar(connection, item, nar, signal)),
+
+    pathInfo: (path, signal) => ask((connection) => queryPathInfo(connection, path, signal)),
+
+    async *dump(info: PathInfo, signal: AbortSignal) {
+      await using lease = await pool.take();
+      yield* narFromPath(lease.connection, info, signal);
+    },
+
+    async [Symbol.asyncDispose]() {
+      await Promise.all([pool[Symbol.asyncDispose](), ...[...sessions].map((connection) => connection.close())]);
+    },
+  };
+}
+
+function createSession(connection: Connection, ended: () => void): BuilderSession {
+  return {
+    async hold(paths) {
+      for (const path of paths) await addTempRoot(connection, path);
+    },
+
+    async build(request) {
+      const started = process.hrtime.bigint();
+      try {
+        await setOptions(connection, request);
+        const result = await buildDerivation(connection, request);
+        return outcomeOf(result, Number((process.hrtime.bigint() - started) / 1_000_000n));
+      } catch (error) {
+        if (request.signal.aborted) {
+          // Resolves when the daemon process is gone, which kills its builder before it goes.
+          await connection.close();
+          return { status: 'canceled' };
+        }
+        if (isBuilderError(error) && error.code === 'disk-full') {
+          return { status: 'failed', class: 'disk-full', message: error.message };
+        }
+        if (isBuilderError(error) && error.code === 'refused') {
+          return { status: 'failed', class: 'agent-error', message: error.message };
+        }
+        throw error;
+      }
+    },
+
+    async [Symbol.asyncDispose]() {
+      ended();
+      await connection.close();
+    },
+  };
+}
+
+function transportFor(options: NixBuilderOptions, storeDir: string): () => Promise<Transport> {
+  const address = parseStoreUri(options.store);
+  if (address.kind === 'socket') return () => connectDaemon(address.path);
+  const config = renderNixConfig({
+    root: address.root,
+    sandboxPaths: options.sandboxPaths ?? defaultSandboxPaths,
+    features: options.features ?? [],
+    extraPlatforms: options.extraPlatforms ?? [],
+    ...(options.extraConfig !== undefined && { extra: options.extraConfig }),
+  });
+  const environment = {
+    NIX_CONFIG: config,
+    NIX_STORE_DIR: storeDir,
+    // The settings above are all: neither the machine's nor a user's come in.
+    NIX_CONF_DIR: `${address.root}/no-configuration`,
+    NIX_USER_CONF_FILES: '',
+  };
+  const program = options.program ?? 'nix-daemon';
+  return () => spawnDaemon({ program, environment, graceMs: options.killAfterMs ?? 10_000 });
+}
+
+/** A shell and its libraries, for builders that ask for `/bin/sh`. */
+export const defaultSandboxPaths: readonly string[] = ['/bin/sh=/bin/dash', '/lib?', '/lib64?', '/usr/lib?'];

@@ -1,0 +1,54 @@
+import type { IncomingMessage } from 'node:http';
+import { pipeline } from 'node:stream';
+import { createZstdDecompress } from 'node:zlib';
+import type { Cache } from '../../agent/ports/cache.ts';
+import { TransferError } from '../../agent/ports/transfer-error.ts';
+import { parseNarinfo } from '../../domain/store/narinfo.ts';
+import { type HttpClient, networkError, readBody, refusal } from './http-request.ts';
+
+const maxNarinfoBytes = 4 * 1024 * 1024;
+
+/** The coordinator's binary cache over HTTP. */
+export function openCache(http: HttpClient): Cache {
+  return {
+    async narinfo(hashPart, signal) {
+      const path = `${hashPart}.narinfo`;
+      const response = await http.send({ method: 'GET', path, signal });
+      if (isAbsent(response)) return undefined;
+      if (response.statusCode !== 200) throw await refusal(response, path);
+      return parseNarinfo((await readBody(response, maxNarinfoBytes)).toString());
+    },
+
+    async nar({ url, compression }, signal) {
+      if (compression !== 'none' && compression !== 'zstd') {
+        throw new TransferError('unsupported-compression', `${url}: expected none or zstd, got ${compression}`, {
+          status: 1,
+        });
+      }
+      const response = await http.send({ method: 'GET', path: url, signal });
+      if (isAbsent(response)) return undefined;
+      if (response.statusCode !== 200) throw await refusal(response, url);
+      if (compression === 'none') return received(response, url);
+      // A broken pipe shows in the reader of the result.
+      return received(
+        pipeline(response, createZstdDecompress(), () => {}),
+        url,
+      );
+    },
+  };
+}
+
+function isAbsent(response: IncomingMessage): boolean {
+  if (response.statusCode !== 404 && response.statusCode !== 410) return false;
+  response.resume();
+  return true;
+}
+
+/** The bytes, with what breaks the stream as a {@link TransferError}. */
+async function* received(stream: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw networkError(what, error);
+  }
+}

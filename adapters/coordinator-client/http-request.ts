@@ -1,0 +1,122 @@
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { z } from 'zod';
+import { TransferError } from '../../agent/ports/transfer-error.ts';
+
+/** Silence on a connection after which it is given up. The coordinator may take a while to verify and store a NAR. */
+const idleMs = 300_000;
+const maxProblemBytes = 64 * 1024;
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH';
+  /** Relative to the coordinator's address. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string | number>>;
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+/** Requests to one coordinator with a token, over connections that are kept. */
+export interface HttpClient extends Disposable {
+  /** The answer, whatever its status; its body must be read or destroyed. Rejects with {@link TransferError} `network` if there is none. */
+  send(request: HttpRequest): Promise<IncomingMessage>;
+}
+
+export function createHttpClient(base: URL, token: string): HttpClient {
+  const secure = base.protocol === 'https:';
+  const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+  const root = base.href.endsWith('/') ? base.href : `${base.href}/`;
+
+  return {
+    send({ method, path, headers, body, signal }) {
+      return new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        const url = new URL(path, root);
+        const fail = (error: unknown) => {
+          reject(signal.aborted ? signal.reason : networkError(`${method} ${url.pathname}`, error));
+        };
+        // The token is the coordinator's alone, wherever a narinfo's URL may point.
+        const authorization = url.origin === base.origin ? { authorization: `Bearer ${token}` } : {};
+        const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+          method,
+          headers: { ...authorization, ...headers },
+          ...(url.protocol === base.protocol && { agent }),
+          timeout: idleMs,
+          signal,
+        });
+        request.on('timeout', () => request.destroy(new Error(`no sign of life for ${idleMs / 1000} s`)));
+        request.on('error', fail);
+        // An early answer, such as a refusal before the body is sent, counts.
+        request.on('response', resolve);
+        if (body === undefined || body instanceof Uint8Array) request.end(body);
+        else void writeBody(request, body).catch((error: unknown) => request.destroy(error as Error));
+      });
+    },
+    [Symbol.dispose]() {
+      agent.destroy();
+    },
+  };
+}
+
+async function writeBody(request: ReturnType<typeof httpRequest>, body: AsyncIterable<Uint8Array>): Promise<void> {
+  let answered = false;
+  request.once('response', () => {
+    answered = true;
+  });
+  for await (const chunk of body) {
+    if (request.destroyed || answered) return;
+    if (!request.write(chunk)) {
+      await new Promise<void>((resolve) => {
+        const go = () => {
+          for (const event of ['drain', 'close', 'response']) request.off(event, go);
+          resolve();
+        };
+        for (const event of ['drain', 'close', 'response']) request.on(event, go);
+      });
+    }
+  }
+  request.end();
+}
+
+const problem = z.object({
+  code: z.string().max(64),
+  detail: z.string().max(4096).optional(),
+  title: z.string().max(256).optional(),
+  offset: z.int().min(0).optional(),
+});
+
+/** The refusal that an answer is (RFC 9457); the answer's body is read. */
+export async function refusal(response: IncomingMessage, what: string): Promise<TransferError> {
+  const status = response.statusCode ?? 0;
+  try {
+    const told = problem.safeParse(JSON.parse((await readBody(response, maxProblemBytes)).toString()));
+    if (told.success) {
+      const { code, detail, title, offset } = told.data;
+      return new TransferError(code, `${what}: ${detail ?? title ?? code}`, { status, offset });
+    }
+  } catch {
+    // No problem document: a proxy answered, or the answer was cut.
+  }
+  return new TransferError(`http-${status}`, `${what}: HTTP ${status}`, { status });
+}
+
+export async function readBody(response: IncomingMessage, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > limit)
+        throw new TransferError('too-large', `expected an answer of at most ${limit} bytes`, { status: 1 });
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw error instanceof TransferError ? error : networkError('reading an answer', error);
+  }
+  return Buffer.concat(chunks);
+}
+
+export function networkError(what: string, error: unknown): TransferError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new TransferError('network', `${what}: ${message}`, {}, { cause: error });
+}

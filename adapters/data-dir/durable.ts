@@ -1,0 +1,43 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Makes what was created, renamed or removed in a folder outlive a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The name under which a file is written before it is whole; {@link isTemporary} tells what a crash left. */
+export function temporaryName(path: string): string {
+  return `${path}.tmp`;
+}
+
+export function isTemporary(name: string): boolean {
+  return name.endsWith('.tmp');
+}
+
+/**
+ * Writes a file that is there whole or not at all, also after a power cut: written beside, fsynced, renamed, folder
+ * fsynced. An older file of that name is replaced. One writer at a time per path.
+ */
+export async function writeFileDurably(path: string, data: Uint8Array | string, mode = 0o600): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    const handle = await open(temporary, 'w', mode);
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}

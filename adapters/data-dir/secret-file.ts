@@ -1,0 +1,62 @@
+import { link, open, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { explainDataDirError } from './data-dir-error.ts';
+import { syncDirectory, temporaryName } from './durable.ts';
+
+/**
+ * The text of a file that is made once and never overwritten: the admin's token, the cache's key pair. Where it is
+ * missing, `make` gives its text and it is written with `mode` (0600: for the owner only), whole or not at all.
+ *
+ * @returns the text that the file holds, and whether it was made now.
+ * @throws DataDirError where it can be neither read nor made.
+ */
+export async function ensureSecretFile(
+  path: string,
+  make: () => string | Promise<string>,
+  mode = 0o600,
+): Promise<{ readonly text: string; readonly created: boolean }> {
+  try {
+    const held = await readIfThere(path);
+    if (held !== undefined) return { text: held, created: false };
+    const text = await make();
+    const created = await createDurably(path, text, mode);
+    return { text: created ? text : await readFile(path, 'utf8'), created };
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) throw explainDataDirError(path, error);
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Linked instead of renamed, because a rename would silently replace what another process made meanwhile. */
+async function createDurably(path: string, text: string, mode: number): Promise<boolean> {
+  const temporary = temporaryName(path);
+  await rm(temporary, { force: true });
+  try {
+    const handle = await open(temporary, 'wx', mode);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    try {
+      await link(temporary, path);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+      throw error;
+    }
+    await syncDirectory(dirname(path));
+    return true;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}

@@ -1,0 +1,209 @@
+import type { Logger } from 'pino';
+import type { Runtime } from '../coordinator/ports/runtime.ts';
+import type { CoordinatorMessage, Welcome } from '../domain/agent/messages.ts';
+import { type Attempt, type AttemptContext, resumeAttempt, type StopReason, startAttempt } from './attempt.ts';
+import { failureOf } from './attempt-failure.ts';
+import { type AttemptRecord, attemptName } from './attempt-record.ts';
+import { createInputFetcher } from './inputs/fetch-inputs.ts';
+import { createLimiter } from './limiter.ts';
+import type { AttemptStore } from './ports/attempt-store.ts';
+import type { Builder } from './ports/builder.ts';
+import type { Cache } from './ports/cache.ts';
+import type { CoordinatorLink, LinkConnection, OpenLink } from './ports/coordinator-link.ts';
+import type { Uploads } from './ports/uploads.ts';
+
+export interface AgentOptions {
+  readonly builder: Builder;
+  readonly openLink: OpenLink;
+  readonly cache: Cache;
+  readonly uploads: Uploads;
+  readonly store: AttemptStore;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  /** Attempts at a time. */
+  readonly slots: number;
+  /** Inputs on their way at a time. */
+  readonly maxConcurrentFetches: number;
+  /** Outputs on their way at a time. */
+  readonly maxConcurrentUploads: number;
+  /** How the machine is, for heartbeats. */
+  readonly health: () => Promise<{ readonly load1?: number; readonly freeBytes?: number }>;
+  /** How long the last acknowledgements are waited for when the agent leaves. Default 30,000. */
+  readonly farewellMs?: number;
+}
+
+/** How the agent's life ended. */
+export type AgentEnd =
+  | { readonly reason: 'drained' | 'stopped' }
+  | { readonly reason: 'refused'; readonly code: string; readonly message: string };
+
+export interface RunningAgent extends AsyncDisposable {
+  /** Resolves once it has left: nothing runs, the link is closed. */
+  readonly ended: Promise<AgentEnd>;
+  /**
+   * Takes nothing new and leaves: after what it runs has ended (`finish`), or at once, giving back what is not built yet
+   * (`hand-back`) or leaving everything on disk for the next start (`leave`).
+   */
+  stop(how: 'finish' | 'hand-back' | 'leave'): Promise<void>;
+}
+
+/** Starts an agent: what it kept on disk goes on, and the coordinator's messages are followed until it is told to leave. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { logger, runtime } = options;
+  // Before there is a link: the first hello has to name them.
+  const kept = await options.store.load();
+  const attempts = new Map<string, Attempt>();
+  const end = Promise.withResolvers<AgentEnd>();
+  let leaving: 'drained' | 'stopped' | undefined;
+  let publicKeys: readonly string[] = [];
+  let connection: { readonly to: LinkConnection; readonly logs: ReadonlyMap<string, number> } | undefined;
+  let handled: Promise<void> = Promise.resolve();
+  let unacknowledged = 0;
+  let finished = false;
+
+  const link = options.openLink({
+    running: () => [...attempts.values()].map(({ known }) => known),
+    welcome,
+    // One after the other: what a message means depends on those before it.
+    message: (message) => {
+      const done = handled.then(() => take(message));
+      handled = done.catch(() => {});
+      return done;
+    },
+    heartbeat: async () => ({ type: 'heartbeat', running: attempts.size, ...(await options.health()) }),
+  });
+
+  const send: CoordinatorLink['send'] = async (message, before) => {
+    unacknowledged++;
+    // A result: perhaps the last one.
+    leaveIfDone();
+    try {
+      await link.send(message, before);
+    } finally {
+      unacknowledged--;
+      leaveIfDone();
+    }
+  };
+  const context: AttemptContext = {
+    builder: options.builder,
+    fetcher: createInputFetcher({
+      builder: options.builder,
+      cache: options.cache,
+      runtime,
+      publicKeys: () => publicKeys,
+      concurrency: options.maxConcurrentFetches,
+    }),
+    uploads: options.uploads,
+    runtime,
+    logger,
+    slots: createLimiter(options.slots),
+    deliveries: createLimiter(options.maxConcurrentUploads),
+    send,
+  };
+
+  function add(name: string, attempt: Attempt): void {
+    attempts.set(name, attempt);
+    if (connection !== undefined) attempt.log.attach(connection.to, connection.logs.get(name) ?? 0);
+    void attempt.settled.then(() => {
+      attempts.delete(name);
+      leaveIfDone();
+    });
+  }
+
+  function welcome(said: Welcome, to: LinkConnection): void {
+    publicKeys = said.publicKeys;
+    connection = { to, logs: new Map(said.logs.map((log) => [attemptName(log), log.size])) };
+    for (const dropped of said.drop) attempts.get(attemptName(dropped))?.stop('dropped');
+    for (const [name, attempt] of attempts) attempt.log.attach(to, connection.logs.get(name) ?? 0);
+  }
+
+  async function take(message: CoordinatorMessage): Promise<void> {
+    if (message.type === 'drain') {
+      logger.info('the coordinator asks to drain');
+      leaving ??= 'drained';
+      leaveIfDone();
+      return;
+    }
+    const { build, attempt } = message;
+    const name = attemptName(message);
+    const known = attempts.get(name);
+    if (message.type === 'cancel') {
+      if (known !== undefined) known.stop('canceled');
+      else send({ type: 'released', build, attempt, reason: 'unknown-attempt' }).catch(() => {});
+      return;
+    }
+    // Said twice, because an acknowledgement was lost.
+    if (known !== undefined) return;
+    if (leaving !== undefined) {
+      send({ type: 'released', build, attempt, reason: 'handed-back' }).catch(() => {});
+      return;
+    }
+    const record: AttemptRecord = { build, attempt, derivation: message.derivation, phase: 'preparing' };
+    try {
+      const files = await options.store.create(record);
+      add(name, startAttempt(context, message, record, files));
+    } catch (error) {
+      logger.error({ err: error, build, attempt }, 'an attempt could not be recorded');
+      send({ type: 'setup-failed', build, attempt, ...failureOf(error, 'fetch-failed') }).catch(() => {});
+    }
+  }
+
+  function stopAll(reason: StopReason, which: (attempt: Attempt) => boolean = () => true): void {
+    for (const attempt of attempts.values()) if (which(attempt)) attempt.stop(reason);
+  }
+
+  let farewell: Disposable | undefined;
+  function leaveIfDone(): void {
+    if (leaving === undefined || finished) return;
+    const running = [...attempts.values()].some(({ record }) => record.phase !== 'ended');
+    if (running) return;
+    if (attempts.size === 0 && unacknowledged === 0) {
+      void finish({ reason: leaving });
+      return;
+    }
+    // All has ended and is on disk; the coordinator may be away for long.
+    farewell ??= runtime.timers.at(runtime.clock.now() + (options.farewellMs ?? 30_000), () => {
+      logger.warn('leaving without the last acknowledgements; the results are sent at the next start');
+      if (leaving !== undefined) void finish({ reason: leaving });
+    });
+  }
+
+  async function finish(how: AgentEnd): Promise<void> {
+    if (finished) return;
+    finished = true;
+    farewell?.[Symbol.dispose]();
+    stopAll('left');
+    await link[Symbol.asyncDispose]();
+    await Promise.all([...attempts.values()].map(({ settled }) => settled));
+    end.resolve(how);
+  }
+
+  void link.ended.then((how) => {
+    if (how.reason !== 'refused') return;
+    logger.error({ code: how.code }, `the coordinator refuses this agent: ${how.message}`);
+    void finish(how);
+  });
+
+  for (const name of kept.damaged)
+    logger.error({ attempt: name }, 'the record of an attempt cannot be read; it was put aside');
+  for (const { record, files } of kept.attempts) add(attemptName(record), resumeAttempt(context, record, files));
+
+  return {
+    ended: end.promise,
+    async stop(how) {
+      leaving ??= 'stopped';
+      if (how === 'leave') await finish({ reason: 'stopped' });
+      else {
+        // What is built is not thrown away: its upload goes on.
+        if (how === 'hand-back') stopAll('handed-back', ({ record }) => record.phase !== 'uploading');
+        leaveIfDone();
+      }
+      await end.promise;
+    },
+    async [Symbol.asyncDispose]() {
+      leaving ??= 'stopped';
+      await finish({ reason: 'stopped' });
+      await end.promise;
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import type { FailureClass } from '../domain/build/failure-class.ts';
+import { isBuilderError } from './ports/builder.ts';
+import { isTransferError } from './ports/transfer-error.ts';
+
+export interface AttemptFailure {
+  readonly class: FailureClass;
+  readonly message: string;
+}
+
+/** What the messages of the link take. */
+const maxMessage = 4096;
+
+/** The class of an error that ended an attempt; `transfer` is that of a transfer that failed. */
+export function failureOf(error: unknown, transfer: 'fetch-failed' | 'upload-failed'): AttemptFailure {
+  const message = shorten(error instanceof Error ? error.message : String(error));
+  if (isDiskFull(error)) return { class: 'disk-full', message };
+  if (isTransferError(error)) return { class: transfer, message };
+  if (error instanceof Error && error.name === 'FormatError') return { class: transfer, message };
+  return { class: 'agent-error', message };
+}
+
+export function isDiskFull(error: unknown): boolean {
+  if (isBuilderError(error)) return error.code === 'disk-full';
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** The end of a long message says most, and its beginning what it is about. */
+export function shorten(message: string): string {
+  if (message.length <= maxMessage) return message;
+  const half = Math.floor((maxMessage - 5) / 2);
+  return `${message.slice(0, half)}\n…\n${message.slice(-half)}`;
+}

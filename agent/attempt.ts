@@ -1,0 +1,270 @@
+import type { Logger } from 'pino';
+import type { Runtime } from '../coordinator/ports/runtime.ts';
+import {
+  type AgentMessage,
+  type CoordinatorMessage,
+  type KnownAttempt,
+  maxFrameBytes,
+} from '../domain/agent/messages.ts';
+import { type Derivation, parseDerivation } from '../domain/store/derivation.ts';
+import { type AttemptFailure, failureOf, isDiskFull, shorten } from './attempt-failure.ts';
+import { type AttemptRecord, attemptName } from './attempt-record.ts';
+import { buildWithinLimits } from './build-limits.ts';
+import type { InputFetcher } from './inputs/fetch-inputs.ts';
+import type { Limiter } from './limiter.ts';
+import { createLogFeed, type LogFeed } from './log-feed.ts';
+import { deliverOutputs } from './outputs/deliver-outputs.ts';
+import type { AttemptFiles } from './ports/attempt-store.ts';
+import type { Builder, BuilderSession } from './ports/builder.ts';
+import type { CoordinatorLink } from './ports/coordinator-link.ts';
+import type { Uploads } from './ports/uploads.ts';
+
+export type Allocation = Extract<CoordinatorMessage, { type: 'allocate' }>;
+
+export interface AttemptContext {
+  readonly builder: Builder;
+  readonly fetcher: InputFetcher;
+  readonly uploads: Uploads;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+  /** Attempts in the store at a time. */
+  readonly slots: Limiter;
+  /** Outputs on their way at a time. */
+  readonly deliveries: Limiter;
+  readonly send: CoordinatorLink['send'];
+}
+
+/** What a result may say of references, so that it fits into a frame. */
+const maxReferenceBytes = maxFrameBytes - 256 * 1024;
+
+/**
+ * Why an attempt is stopped: `canceled` and `handed-back` are reported, `dropped` is forgotten (the coordinator has said that
+ * it is not ours), `left` stays on disk for the agent's next start.
+ */
+export type StopReason = 'canceled' | 'handed-back' | 'dropped' | 'left';
+
+/** One try of a build: preparing → building → uploading → ended. */
+export interface Attempt {
+  readonly record: AttemptRecord;
+  readonly known: KnownAttempt;
+  readonly log: LogFeed;
+  /** No effect once it has ended. */
+  stop(reason: StopReason): void;
+  /** Resolves once nothing of it runs and its result, if it has one, was acknowledged. Never rejects. */
+  readonly settled: Promise<void>;
+}
+
+/** Starts an attempt that was allocated just now. */
+export function startAttempt(
+  context: AttemptContext,
+  allocation: Allocation,
+  record: AttemptRecord,
+  files: AttemptFiles,
+): Attempt {
+  return createAttempt(context, record, files, (run) => run.fresh(allocation));
+}
+
+/** Goes on with an attempt of the agent's life before this one. */
+export function resumeAttempt(context: AttemptContext, record: AttemptRecord, files: AttemptFiles): Attempt {
+  return createAttempt(context, record, files, (run) => {
+    if (record.phase === 'uploading') return run.upload();
+    // The build died with the agent that ran it.
+    return Promise.resolve(record.result ?? run.released('handed-back'));
+  });
+}
+
+interface Run {
+  fresh(allocation: Allocation): Promise<AgentMessage>;
+  upload(): Promise<AgentMessage>;
+  released(reason: 'handed-back' | 'canceled'): AgentMessage;
+}
+
+function createAttempt(
+  context: AttemptContext,
+  first: AttemptRecord,
+  files: AttemptFiles,
+  course: (run: Run) => Promise<AgentMessage>,
+): Attempt {
+  const { builder, runtime } = context;
+  const key = { build: first.build, attempt: first.attempt };
+  const logger = context.logger.child(key);
+  const stop = new AbortController();
+  const { signal } = stop;
+  let record = first;
+  let stopReason: StopReason | undefined;
+  let logFault: AttemptFailure | undefined;
+  const log = createLogFeed(key, files, (error) => {
+    logger.error({ err: error }, 'the log could not be kept or sent');
+    if (!isDiskFull(error) || record.phase === 'ended') return;
+    logFault ??= failureOf(error, 'upload-failed');
+    stop.abort(error);
+  });
+
+  async function save(change: Partial<AttemptRecord>): Promise<void> {
+    record = { ...record, ...change };
+    await files.save(record);
+  }
+
+  const run: Run = {
+    async fresh(allocation) {
+      let derivation: Derivation;
+      try {
+        derivation = parseDerivation(allocation.text, { storeDir: builder.storeDir });
+      } catch (error) {
+        return { type: 'setup-failed', ...key, class: 'rejected', message: failureOf(error, 'fetch-failed').message };
+      }
+      if (derivation.outputs.some(({ path }) => path === '')) {
+        const message = 'expected outputs with known paths, got a floating output';
+        return { type: 'setup-failed', ...key, class: 'rejected', message };
+      }
+      return context.slots.run(signal, async () => {
+        await using session = await builder.open(signal);
+        return (await prepare(session, allocation, derivation)) ?? (await build(session, allocation, derivation));
+      });
+    },
+    upload() {
+      return context.slots.run(signal, async () => {
+        await using session = await builder.open(signal);
+        await session.hold((record.outputs ?? []).map(({ path }) => fullPath(path)));
+        return await deliver();
+      });
+    },
+    released: (reason) => ({ type: 'released', ...key, reason }),
+  };
+
+  async function prepare(
+    session: BuilderSession,
+    allocation: Allocation,
+    derivation: Derivation,
+  ): Promise<AgentMessage | undefined> {
+    await session.hold(derivation.outputs.map(({ path }) => path));
+    const { missing } = await context.fetcher.fetch(session, allocation.inputs.map(fullPath), signal);
+    if (missing.length === 0) return undefined;
+    const bases = missing.map((path) => path.slice(builder.storeDir.length + 1));
+    return {
+      type: 'setup-failed',
+      ...key,
+      class: 'inputs-missing',
+      missing: bases.slice(0, 1000),
+      message: shorten(`not in the cache: ${bases.join(' ')}`),
+    };
+  }
+
+  async function build(session: BuilderSession, allocation: Allocation, derivation: Derivation): Promise<AgentMessage> {
+    await save({ phase: 'building' });
+    logger.info({ derivation: record.derivation }, 'the build starts');
+    context.send({ type: 'started', ...key }).catch(() => {});
+    const started = runtime.clock.now();
+    const outcome = await buildWithinLimits(
+      session,
+      {
+        derivationPath: fullPath(allocation.derivation),
+        derivation,
+        inputs: allocation.inputs.map(fullPath),
+        timeoutSeconds: allocation.timeoutSeconds,
+        maxSilentSeconds: allocation.maxSilentSeconds,
+        maxLogBytes: allocation.maxLogBytes,
+        signal,
+        onLog: (chunk) => log.append(chunk),
+      },
+      runtime,
+    );
+    signal.throwIfAborted();
+    if (outcome.status === 'canceled') throw new Error('the build was stopped, and not by the agent');
+    if (outcome.status === 'failed') {
+      const durationMs = Math.max(0, runtime.clock.now() - started);
+      return {
+        type: 'failed',
+        ...key,
+        class: outcome.class,
+        message: shorten(outcome.message),
+        durationMs,
+        logBytes: log.size,
+      };
+    }
+    await log.flush();
+    await save({
+      phase: 'uploading',
+      durationMs: outcome.durationMs,
+      outputs: derivation.outputs.map(({ name, path }) => ({ name, path: path.slice(builder.storeDir.length + 1) })),
+    });
+    return deliver();
+  }
+
+  async function deliver(): Promise<AgentMessage> {
+    const options = { builder, uploads: context.uploads, runtime, limiter: context.deliveries, signal };
+    const outputs = await deliverOutputs(options, record, files);
+    const bytes = outputs.flatMap(({ references }) => references).reduce((sum, base) => sum + base.length + 3, 0);
+    if (bytes > maxReferenceBytes) {
+      const message = `expected references of at most ${maxReferenceBytes} bytes in all, got ${bytes}`;
+      return { type: 'failed', ...key, class: 'rejected', message, logBytes: log.size };
+    }
+    return { type: 'succeeded', ...key, outputs, durationMs: record.durationMs ?? 0, logBytes: log.size };
+  }
+
+  /** The result, or `undefined` where the coordinator is not to hear of one. */
+  async function resultOf(): Promise<AgentMessage | undefined> {
+    try {
+      return await course(run);
+    } catch (error) {
+      if (stopReason === 'dropped' || stopReason === 'left') return undefined;
+      if (stopReason !== undefined) return run.released(stopReason);
+      const failure = logFault ?? failureOf(error, record.phase === 'preparing' ? 'fetch-failed' : 'upload-failed');
+      logger.warn({ err: error, class: failure.class }, 'the attempt failed');
+      if (record.phase === 'preparing') return { type: 'setup-failed', ...key, ...failure };
+      return { type: 'failed', ...key, ...failure, logBytes: log.size };
+    }
+  }
+
+  async function live(): Promise<void> {
+    const result = await resultOf();
+    if (result === undefined) {
+      await (stopReason === 'dropped' ? files.remove() : files.close());
+      return;
+    }
+    try {
+      await save({ phase: 'ended', result });
+    } catch (error) {
+      // Then it lives in memory only: should the agent die before it is acknowledged, the build is done once more.
+      logger.error({ err: error }, 'the result could not be kept on disk');
+    }
+    logger.info({ result: result.type }, 'the attempt has ended');
+    // Everything of the log goes before the result, on the same connection.
+    try {
+      await context.send(result, () => log.flush());
+    } catch (error) {
+      logger.warn({ err: error }, 'the result was not acknowledged; it stays on disk');
+      await log.flush();
+      await files.close();
+      return;
+    }
+    await files.remove();
+  }
+
+  const settled = live().catch((error: unknown) => {
+    logger.error({ err: error }, 'the files of the attempt could not be closed');
+  });
+
+  function fullPath(base: string): string {
+    return `${builder.storeDir}/${base}`;
+  }
+
+  return {
+    get record() {
+      return record;
+    },
+    get known() {
+      // What is built and on its way is as good as building: there is no result yet.
+      const phase = record.phase === 'uploading' ? 'building' : record.phase;
+      return { ...key, phase };
+    },
+    log,
+    stop(reason) {
+      if (record.phase === 'ended' || stopReason !== undefined) return;
+      logger.info({ reason, attempt: attemptName(key) }, 'the attempt is stopped');
+      stopReason = reason;
+      stop.abort(new Error(`the attempt was stopped: ${reason}`));
+    },
+    settled,
+  };
+}

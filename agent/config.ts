@@ -1,0 +1,44 @@
+import { z } from 'zod';
+
+const name = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$/, 'expected up to 64 of [0-9A-Za-z._+-]');
+
+/** What an operator sets for an agent. What has no default here is taken from the machine or has to be given. */
+export const agentConfigSchema = z
+  .strictObject({
+    /** Address of the coordinator. */
+    coordinator: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }),
+    /** File with the agent's token, and nothing else. */
+    tokenFile: z.string().min(1),
+    /** Builds at a time. Default: the number of cores. */
+    slots: z.int().min(1).max(4096).optional(),
+    /** `auto` or `daemon` (the system's Nix daemon), `unix:///path` or `local?root=/dir`. */
+    store: z.string().min(1).default('auto'),
+    storeDir: z
+      .string()
+      .regex(/^\/[^\s]*[^/]$/, 'expected a full path')
+      .default('/nix/store'),
+    /** Default: the machine's own. */
+    systems: z.array(name).min(1).max(64).optional(),
+    features: z.array(name).max(64).default([]),
+    /** Features that a build has to require to come here; each is one of `features` too. */
+    mandatoryFeatures: z.array(name).max(64).default([]),
+    /** Folder for what the agent has to remember. */
+    state: z.string().min(1),
+    /** What a SIGTERM means for running builds. */
+    onShutdown: z.enum(['finish', 'hand-back']).default('finish'),
+    /** Of zstd, for uploads. */
+    compressionLevel: z.int().min(1).max(19).default(3),
+    maxConcurrentUploads: z.int().min(1).max(64).default(4),
+    maxConcurrentFetches: z.int().min(1).max(64).default(8),
+    /** What the sandbox of a chroot store shows besides a build's inputs: `/target` or `/target=/source`, `?` for what may be absent. */
+    sandboxPaths: z.array(z.string().startsWith('/')).optional(),
+    /** Further settings of Nix for a chroot store. */
+    nixConfig: z.record(z.string().regex(/^[a-z][a-z0-9-]*$/), z.string()).default({}),
+  })
+  .refine(({ features, mandatoryFeatures }) => mandatoryFeatures.every((one) => features.includes(one)), {
+    path: ['mandatoryFeatures'],
+    message: 'expected features that are listed in `features` too',
+  });
+export type AgentConfig = z.infer<typeof agentConfigSchema>;
+/** As a file or the command line gives it. */
+export type AgentConfigInput = z.input<typeof agentConfigSchema>;

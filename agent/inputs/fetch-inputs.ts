@@ -1,0 +1,187 @@
+import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import { fingerprint } from '../../domain/store/fingerprint.ts';
+import type { NarInfo } from '../../domain/store/narinfo.ts';
+import { verify } from '../../domain/store/signature.ts';
+import { parseStorePath } from '../../domain/store/store-path.ts';
+import { createLimiter } from '../limiter.ts';
+import { type Builder, type BuilderSession, isBuilderError } from '../ports/builder.ts';
+import type { Cache } from '../ports/cache.ts';
+import { isTransferError, mayPass, TransferError } from '../ports/transfer-error.ts';
+import { retry } from '../retry.ts';
+import { createSharedWork } from './shared-work.ts';
+import { verifiedNar } from './verified-nar.ts';
+
+export interface InputFetcherOptions {
+  readonly builder: Builder;
+  readonly cache: Cache;
+  readonly runtime: Runtime;
+  /** Keys of which one has to have signed an item, as the coordinator said last. */
+  readonly publicKeys: () => readonly string[];
+  /** Transfers at a time, over all attempts. */
+  readonly concurrency: number;
+  /** Tries per request. Default 10, with pauses of up to 15 s: a coordinator may restart meanwhile. */
+  readonly tries?: number;
+}
+
+/** Brings what builds need into the store, from the coordinator's cache alone. */
+export interface InputFetcher {
+  /**
+   * Makes `paths` (full) and their closures valid, and holds them. Resolves with those that neither the store nor the
+   * cache has; none of them missing means all is there. Rejects where a transfer failed for good.
+   */
+  fetch(
+    session: BuilderSession,
+    paths: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly missing: readonly string[] }>;
+}
+
+export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
+  const { builder, cache, runtime } = options;
+  const transfers = createLimiter(options.concurrency);
+  const shared = createSharedWork();
+  const retrying = { runtime, pause: { first: 500, most: 15_000 }, tries: options.tries ?? 10 };
+
+  /** What the cache says of each path of the closure that the store lacks. */
+  async function discover(session: BuilderSession, paths: readonly string[], signal: AbortSignal) {
+    const found = new Map<string, NarInfo>();
+    const missing: string[] = [];
+    const seen = new Set(paths);
+    for (let level = [...seen]; level.length > 0; ) {
+      // Held before they are looked for: what is valid then stays valid.
+      await session.hold(level);
+      const lacking = await builder.missing(level, signal);
+      const next: string[] = [];
+      await Promise.all(
+        lacking.map(async (path) => {
+          const info = await transfers.run(signal, () => retry({ ...retrying, signal }, () => narinfoOf(path, signal)));
+          if (info === undefined) {
+            missing.push(path);
+            return;
+          }
+          found.set(path, info);
+          for (const reference of referencesOf(info)) {
+            if (seen.has(reference)) continue;
+            seen.add(reference);
+            next.push(reference);
+          }
+        }),
+      );
+      level = next;
+    }
+    return { found, missing };
+  }
+
+  async function narinfoOf(path: string, signal: AbortSignal): Promise<NarInfo | undefined> {
+    const { hash } = parseStorePath(path, builder.storeDir);
+    const info = await cache.narinfo(hash, signal);
+    if (info === undefined) return undefined;
+    if (info.storePath !== path) {
+      throw new TransferError('wrong-narinfo', `expected the narinfo of ${path}, got that of ${info.storePath}`, {
+        status: 1,
+      });
+    }
+    const signed = fingerprint(info);
+    const good = options
+      .publicKeys()
+      .some((key) => info.signatures.some((signature) => verify(key, signed, signature)));
+    if (!good)
+      throw new TransferError('bad-signature', `${path}: expected a signature by a key of the cache`, { status: 1 });
+    return info;
+  }
+
+  /** Everything of `found`, references first. Resolves with what turned out to be missing. */
+  async function transferAll(found: ReadonlyMap<string, NarInfo>, signal: AbortSignal): Promise<readonly string[]> {
+    const missing: string[] = [];
+    const started = new Map<string, Promise<void>>();
+    for (const path of referencesFirst(found)) {
+      const info = found.get(path) as NarInfo;
+      const before = referencesOf(info).map((reference) => started.get(reference));
+      const task = Promise.all(before).then(async () => {
+        if (missing.length > 0) return;
+        await shared
+          .run(path, signal, (sharedSignal) => transfer(info, sharedSignal))
+          .catch((error: unknown) => {
+            if (!isTransferError(error) || error.code !== 'nar-missing') throw error;
+            missing.push(path);
+          });
+      });
+      // Its failure is that of everything, below.
+      task.catch(() => {});
+      started.set(path, task);
+    }
+    await Promise.all(started.values());
+    return missing;
+  }
+
+  async function transfer(info: NarInfo, signal: AbortSignal): Promise<void> {
+    await transfers.run(signal, () =>
+      retry({ ...retrying, signal, worth: (error) => mayPass(error) || isDamage(error) }, async () => {
+        const [lacking] = await builder.missing([info.storePath], signal);
+        if (lacking === undefined) return;
+        const nar = await cache.nar(info, signal);
+        if (nar === undefined)
+          throw new TransferError('nar-missing', `${info.storePath}: the NAR is gone`, { status: 404 });
+        const item = {
+          path: info.storePath,
+          narHash: info.narHash,
+          narSize: info.narSize,
+          references: info.references.map((reference) => `${builder.storeDir}/${reference}`),
+          signatures: info.signatures,
+          ...(info.deriver !== undefined && { deriver: `${builder.storeDir}/${info.deriver}` }),
+          ...(info.ca !== undefined && { ca: info.ca }),
+        };
+        await builder.addItem(item, verifiedNar(info, nar), signal);
+      }),
+    );
+  }
+
+  /** Full paths, without the item itself. */
+  function referencesOf(info: NarInfo): string[] {
+    return info.references.map((base) => `${builder.storeDir}/${base}`).filter((path) => path !== info.storePath);
+  }
+
+  /** The paths in an order in which each comes after what it refers to. Iterative: a closure may be deep. What is `open` is on the way from the root to here. */
+  function referencesFirst(found: ReadonlyMap<string, NarInfo>): string[] {
+    const order: string[] = [];
+    const state = new Map<string, 'open' | 'done'>();
+    for (const root of found.keys()) {
+      const stack = [root];
+      for (let path = stack.at(-1); path !== undefined; path = stack.at(-1)) {
+        const info = found.get(path);
+        if (info === undefined || state.get(path) === 'done') {
+          stack.pop();
+        } else if (state.get(path) === 'open') {
+          state.set(path, 'done');
+          order.push(path);
+          stack.pop();
+        } else {
+          state.set(path, 'open');
+          for (const reference of referencesOf(info)) {
+            if (state.get(reference) === 'open') {
+              throw new TransferError('wrong-narinfo', `${path}: refers to itself by ${reference}`, { status: 1 });
+            }
+            if (found.has(reference) && state.get(reference) === undefined) stack.push(reference);
+          }
+        }
+      }
+    }
+    return order;
+  }
+
+  return {
+    async fetch(session, paths, signal) {
+      const { found, missing } = await discover(session, paths, signal);
+      if (missing.length > 0) return { missing: missing.sort() };
+      return { missing: await transferAll(found, signal) };
+    },
+  };
+}
+
+/** Cut or damaged on its way: a second try may bring it whole. */
+function isDamage(error: unknown): boolean {
+  if (isTransferError(error)) return error.code === 'wrong-nar';
+  return (
+    (error instanceof Error && error.name === 'FormatError') || (isBuilderError(error) && error.code === 'unavailable')
+  );
+}

@@ -1,0 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import { readFile, statfs } from 'node:fs/promises';
+import { arch, availableParallelism, loadavg, platform } from 'node:os';
+import type { Logger } from 'pino';
+import { openAgentLink } from '../adapters/agent-link/client.ts';
+import { openAttemptStore } from '../adapters/agent-state/attempt-store.ts';
+import { openNixBuilder } from '../adapters/builder/nix/nix-builder.ts';
+import { openCache } from '../adapters/coordinator-client/cache.ts';
+import { createHttpClient } from '../adapters/coordinator-client/http-request.ts';
+import { openUploads } from '../adapters/coordinator-client/uploads.ts';
+import type { Runtime } from '../coordinator/ports/runtime.ts';
+import { startAgent } from './agent.ts';
+import type { AgentConfig } from './config.ts';
+
+/** Path of the agent link below the coordinator's address. */
+const linkPath = 'v1/agent-link';
+const version = '0.1.0';
+
+/**
+ * Runs an agent until it leaves: drained, stopped by SIGTERM or SIGINT (a second one leaves at once, with what runs going
+ * on from disk at the next start), or refused by the coordinator. Resolves with the exit code. `signal` does what SIGTERM does.
+ */
+export async function runAgent(config: AgentConfig, logger: Logger, signal?: AbortSignal): Promise<number> {
+  const runtime = systemRuntime();
+  const token = (await readFile(config.tokenFile, 'utf8')).trim();
+  const slots = config.slots ?? availableParallelism();
+  const systems = config.systems ?? [currentSystem()];
+  await using builder = openNixBuilder({
+    store: config.store,
+    storeDir: config.storeDir,
+    features: config.features,
+    extraPlatforms: systems.filter((system) => system !== currentSystem()),
+    extraConfig: config.nixConfig,
+    connections: config.maxConcurrentFetches + config.maxConcurrentUploads,
+    ...(config.sandboxPaths !== undefined && { sandboxPaths: config.sandboxPaths }),
+  });
+  // A builder that does not answer is found out now, and not by the first build.
+  const builderName = await builder.describe();
+  await using store = await openAttemptStore(config.state, config.compressionLevel);
+  const base = new URL(config.coordinator);
+  using http = createHttpClient(base, token);
+
+  await using agent = await startAgent({
+    builder,
+    store,
+    runtime,
+    logger,
+    slots,
+    maxConcurrentFetches: config.maxConcurrentFetches,
+    maxConcurrentUploads: config.maxConcurrentUploads,
+    cache: openCache(http),
+    uploads: openUploads(http),
+    health: () => health(config.state),
+    openLink: (handlers) =>
+      openAgentLink(
+        {
+          url: linkUrl(base),
+          token,
+          session: randomBytes(12).toString('hex'),
+          hello: {
+            version,
+            builder: builderName,
+            storeDir: config.storeDir,
+            abilities: { systems, features: config.features, mandatoryFeatures: config.mandatoryFeatures, slots },
+          },
+          runtime,
+          logger,
+        },
+        handlers,
+      ),
+  });
+  logger.info({ builder: builderName, slots, systems }, 'the agent runs');
+
+  let asked = 0;
+  const leave = () => {
+    asked++;
+    logger.info(asked === 1 ? `leaving: ${config.onShutdown}` : 'leaving at once');
+    void agent.stop(asked === 1 ? config.onShutdown : 'leave');
+  };
+  // SIGHUP too: a closed terminal is no reason to lose what runs.
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, leave);
+  signal?.addEventListener('abort', leave, { once: true });
+  try {
+    const end = await agent.ended;
+    logger.info({ reason: end.reason }, 'the agent has left');
+    return end.reason === 'refused' ? 1 : 0;
+  } finally {
+    for (const name of signals) process.off(name, leave);
+    signal?.removeEventListener('abort', leave);
+  }
+}
+
+function linkUrl(base: URL): string {
+  const url = new URL(linkPath, base.href.endsWith('/') ? base : `${base.href}/`);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
+
+/** As Nix names it: `x86_64-linux`. */
+function currentSystem(): string {
+  const machines: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686', riscv64: 'riscv64' };
+  return `${machines[arch()] ?? arch()}-${platform()}`;
+}
+
+async function health(folder: string): Promise<{ load1: number; freeBytes: number }> {
+  const { bavail, bsize } = await statfs(folder);
+  return { load1: loadavg()[0] ?? 0, freeBytes: bavail * bsize };
+}
+
+/** The real clock, timers and randomness. */
+function systemRuntime(): Runtime {
+  // Longer timers overflow; they are armed in steps.
+  const longest = 2 ** 31 - 1;
+  return {
+    clock: { now: () => Date.now() },
+    timers: {
+      at(at, run) {
+        let timer: NodeJS.Timeout;
+        const arm = () => {
+          const left = Math.max(0, at - Date.now());
+          timer = setTimeout(left > longest ? arm : run, Math.min(left, longest));
+        };
+        arm();
+        return { [Symbol.dispose]: () => clearTimeout(timer) };
+      },
+    },
+    random: {
+      fraction: () => Math.random(),
+      bytes: (length) => randomBytes(length),
+    },
+  };
+}

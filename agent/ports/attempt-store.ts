@@ -1,0 +1,35 @@
+import type { AttemptRecord } from '../attempt-record.ts';
+
+/** What the agent keeps on disk: its attempts with their logs and what is still to be uploaded. */
+export interface AttemptStore extends AsyncDisposable {
+  /** All attempts that were kept; called once, at start. What cannot be read is put aside and reported as `damaged`. */
+  load(): Promise<{
+    readonly attempts: readonly { record: AttemptRecord; files: AttemptFiles }[];
+    readonly damaged: readonly string[];
+  }>;
+  /** Makes room for a new attempt. */
+  create(record: AttemptRecord): Promise<AttemptFiles>;
+}
+
+export interface AttemptFiles {
+  /** Replaces the record, durably and in one step. */
+  save(record: AttemptRecord): Promise<void>;
+  /** Bytes of the log that were written. */
+  readonly logSize: number;
+  /** Appends to the log; resolves once the bytes can be read back. */
+  appendLog(bytes: Uint8Array): Promise<void>;
+  /** Up to `most` bytes of the log from `offset` on. */
+  readLog(offset: number, most: number): Promise<Uint8Array>;
+  /**
+   * Keeps `nar`, compressed, for the output; durable when it resolves with the size of the file. Rejects with an error whose
+   * code is `ENOSPC` or `EDQUOT` where the disk is full.
+   */
+  spool(output: string, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number>;
+  /** Size of the file that was spooled; `undefined` if there is none. */
+  spooled(output: string): Promise<number | undefined>;
+  readSpool(output: string, offset: number): AsyncIterable<Uint8Array>;
+  /** Leaves everything where it is, for another start. */
+  close(): Promise<void>;
+  /** Forgets the attempt and all its files. */
+  remove(): Promise<void>;
+}

@@ -1,0 +1,96 @@
+import type { FailureClass } from '../../domain/build/failure-class.ts';
+import type { Derivation } from '../../domain/store/derivation.ts';
+
+/**
+ * What an agent needs of the program that builds (Nix, Guix) and of the store beside it. Paths are full store paths.
+ *
+ * Nothing here ever builds or substitutes an input: what `build` needs must be valid in the store before.
+ */
+export interface Builder extends AsyncDisposable {
+  readonly storeDir: string;
+  /** Program and version, for people: `nix 2.8.0`. */
+  describe(): Promise<string>;
+  /** Begins an attempt: what the session holds is safe from the store's garbage collector until it is disposed. */
+  open(signal: AbortSignal): Promise<BuilderSession>;
+  /** Those of `paths` that are not valid in the store. */
+  missing(paths: readonly string[], signal?: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Adds an item whose references are valid. `nar` has been verified as far as it has been read; if it throws, nothing is
+   * added and the error is passed on.
+   */
+  addItem(item: NewItem, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /** `undefined` if the path is not valid. */
+  pathInfo(path: string, signal?: AbortSignal): Promise<PathInfo | undefined>;
+  /** The NAR of a valid path: `info.narSize` bytes. */
+  dump(info: PathInfo, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** One attempt's stay in the store. */
+export interface BuilderSession extends AsyncDisposable {
+  /** Keeps these paths, valid or to become so, and thereby their closures. */
+  hold(paths: readonly string[]): Promise<void>;
+  /** Builds; resolves once no process of the build is left. Rejects with {@link BuilderError} only where the builder itself failed. */
+  build(request: BuildRequest): Promise<BuildOutcome>;
+}
+
+export interface BuildRequest {
+  /** Full store path of the derivation; the file need not be there. */
+  readonly derivationPath: string;
+  readonly derivation: Derivation;
+  /** Sources and outputs of input derivations that it needs directly. */
+  readonly inputs: readonly string[];
+  readonly timeoutSeconds: number;
+  readonly maxSilentSeconds: number;
+  readonly maxLogBytes: number;
+  /** Aborting kills the build. */
+  readonly signal: AbortSignal;
+  /** Called with each piece of the log, in order; a promise holds the builder back until it resolves. */
+  readonly onLog: (chunk: Uint8Array) => void | Promise<void>;
+}
+
+export type BuildOutcome =
+  | { readonly status: 'built'; readonly durationMs: number }
+  | { readonly status: 'failed'; readonly class: FailureClass; readonly message: string }
+  | { readonly status: 'canceled' };
+
+/** What the store is told of an item. */
+export interface NewItem {
+  readonly path: string;
+  /** `sha256:<nix-base32>`. */
+  readonly narHash: string;
+  readonly narSize: number;
+  /** Full store paths. */
+  readonly references: readonly string[];
+  readonly deriver?: string;
+  /** Content address, as in a narinfo. */
+  readonly ca?: string;
+  /** `<key name>:<base64>`. */
+  readonly signatures: readonly string[];
+}
+
+export interface PathInfo {
+  readonly path: string;
+  /** `sha256:<nix-base32>`. */
+  readonly narHash: string;
+  readonly narSize: number;
+  /** Full store paths, sorted; the item itself included where it refers to itself. */
+  readonly references: readonly string[];
+  readonly deriver?: string;
+}
+
+export const builderErrorCodes = ['unavailable', 'protocol', 'refused', 'disk-full', 'aborted'] as const;
+export type BuilderErrorCode = (typeof builderErrorCodes)[number];
+
+/** The builder could not do what it was asked, and not because of the build. `code` survives copies of the package. */
+export class BuilderError extends Error {
+  override readonly name = 'BuilderError';
+  readonly code: BuilderErrorCode;
+  constructor(code: BuilderErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+export function isBuilderError(error: unknown): error is BuilderError {
+  return error instanceof Error && error.name === 'BuilderError' && 'code' in error;
+}

@@ -1,0 +1,31 @@
+/** A request to the coordinator that did not succeed. `code` survives copies of the package. */
+export class TransferError extends Error {
+  override readonly name = 'TransferError';
+  /** The coordinator's error code, or `network` where there was no answer. */
+  readonly code: string;
+  /** HTTP status; 0 where there was no answer. */
+  readonly status: number;
+  /** Where the upload goes on, if the coordinator said so. */
+  readonly offset: number | undefined;
+  constructor(
+    code: string,
+    message: string,
+    details: { status?: number; offset?: number | undefined } = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.code = code;
+    this.status = details.status ?? 0;
+    this.offset = details.offset;
+  }
+}
+
+export function isTransferError(error: unknown): error is TransferError {
+  return error instanceof Error && error.name === 'TransferError' && 'code' in error && 'status' in error;
+}
+
+/** Whether the same request may succeed later: no answer, an overloaded or restarting coordinator. */
+export function mayPass(error: unknown): boolean {
+  if (!isTransferError(error)) return false;
+  return error.status === 0 || error.status === 429 || error.status >= 500 || error.code === 'upload-busy';
+}
