@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Principal } from '../../coordinator/application.ts';
+import { DroverError } from '../../coordinator/errors.ts';
+import type { Scope } from '../../domain/token/events.ts';
+import type { HttpContext } from './context.ts';
+
+/**
+ * Who may use a route. Each route states one in its `config.access`; a route without one does not get registered, so
+ * that none is open by oversight.
+ */
+export const accessScopes = {
+  open: [],
+  /** Reading the binary cache; without a token where the cache is public. */
+  cache: ['read', 'submit', 'agent', 'admin'],
+  read: ['read', 'submit', 'admin'],
+  submit: ['submit', 'admin'],
+  upload: ['submit', 'agent', 'admin'],
+  /** The agent link: needs to know which agent. */
+  agent: ['agent'],
+  admin: ['admin'],
+} as const satisfies Record<string, readonly Scope[]>;
+export type Access = keyof typeof accessScopes;
+
+export interface RouteAccess {
+  readonly method: string;
+  /** With `:name` for parameters. */
+  readonly url: string;
+  readonly access: Access;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access;
+    /** The body is read by the route and may have a Content-Encoding. */
+    streamed?: boolean;
+    /** Successes and "not found" are logged at debug: there are many of them. */
+    quiet?: boolean;
+  }
+  interface FastifyRequest {
+    principal: Principal | null;
+  }
+  interface FastifyInstance {
+    /** Every route and who may use it; for the tests that go through all of them. */
+    readonly routeTable: readonly RouteAccess[];
+  }
+}
+
+/** Adds the check of tokens and scopes before anything of the request but its head is read. */
+export function addAccessControl(app: FastifyInstance, context: Pick<HttpContext, 'application' | 'cache'>): void {
+  app.decorateRequest('principal', null);
+  const table: RouteAccess[] = [];
+  app.decorate('routeTable', table);
+  app.addHook('onRoute', ({ method, url, config }) => {
+    const access = config?.access;
+    if (access === undefined) throw new Error(`expected config.access on ${String(method)} ${url}`);
+    for (const each of [method].flat()) table.push({ method: each, url, access });
+  });
+  app.addHook('onRequest', async (request) => {
+    const access = request.routeOptions.config.access;
+    if (access === undefined || access === 'open' || (access === 'cache' && context.cache.public)) return;
+    request.principal = authorize(context.application, access, request.headers.authorization);
+  });
+}
+
+/** The asker of a route that is not open. */
+export function principalOf(request: FastifyRequest): Principal {
+  if (request.principal === null) throw new Error('asked for the principal of an open route');
+  return request.principal;
+}
+
+function authorize(application: HttpContext['application'], access: Access, header: string | undefined): Principal {
+  const secret = secretOf(header);
+  if (secret === undefined) {
+    throw new DroverError(
+      'token-missing',
+      'expected `Authorization: Bearer <token>`, or Basic with the token as password',
+    );
+  }
+  const principal = application.authenticate(secret);
+  if (principal === undefined)
+    throw new DroverError('token-unknown', 'expected a token that was issued and not revoked');
+  const allowed: readonly Scope[] = accessScopes[access];
+  if (!allowed.includes(principal.scope)) {
+    throw new DroverError('scope-insufficient', `expected scope ${allowed.join(' or ')}, got ${principal.scope}`, {
+      expected: allowed,
+      got: principal.scope,
+    });
+  }
+  return principal;
+}
+
+/** The secret in an Authorization header: a bearer token (RFC 6750), or the password of Basic (RFC 7617), which is all that netrc can give. */
+export function secretOf(header: string | undefined): string | undefined {
+  const match = /^(bearer|basic) +([^\s]{1,4096}) *$/i.exec(header ?? '');
+  if (match === null) return undefined;
+  const [, scheme = '', credentials = ''] = match;
+  if (scheme.toLowerCase() === 'bearer') return credentials;
+  const decoded = Buffer.from(credentials, 'base64').toString('utf8');
+  const colon = decoded.indexOf(':');
+  const password = colon < 0 ? '' : decoded.slice(colon + 1);
+  return password === '' ? undefined : password;
+}

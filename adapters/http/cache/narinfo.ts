@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { StoreItem } from '../../../domain/item/events.ts';
+import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
+import { isHashPart } from '../../../domain/store/store-path.ts';
+import type { HttpContext } from '../context.ts';
+import { nothing } from '../schemas.ts';
+import { matchesEtag } from './etag.ts';
+import type { ReportMissing } from './missing-files.ts';
+import { narUrl } from './nar-url.ts';
+import { notHere } from './not-here.ts';
+
+interface Rendered {
+  readonly text: string;
+  readonly etag: string;
+}
+
+/** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
+export function narinfoRoute(
+  { application, pool, cache }: HttpContext,
+  reportMissing: ReportMissing,
+): FastifyPluginAsyncZod {
+  // An item never changes, so its text is made once for as long as the projection holds the item.
+  const rendered = new WeakMap<StoreItem, Rendered>();
+  const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=60`;
+  return async (app) => {
+    app.route({
+      method: ['GET', 'HEAD'],
+      url: '/:hash.narinfo',
+      config: { access: 'cache', quiet: true },
+      schema: {
+        tags: ['cache'],
+        summary: 'Metadata of a store item, signed.',
+        params: z.object({ hash: z.string() }),
+        response: {
+          200: { description: 'Lines of `Key: value`.', content: { 'text/x-nix-narinfo': { schema: z.any() } } },
+          304: nothing,
+        },
+      },
+      handler: async (request, reply) => {
+        const { hash } = request.params;
+        const item = isHashPart(hash) ? application.servable(hash) : undefined;
+        if (item === undefined) return notHere(reply);
+        if (!(await pool.has(item.file))) {
+          await reportMissing(item.path, request.log);
+          return notHere(reply);
+        }
+        let answer = rendered.get(item);
+        if (answer === undefined) {
+          answer = render(item, application.storeDir);
+          rendered.set(item, answer);
+        }
+        reply.headers({ etag: answer.etag, 'cache-control': cacheControl });
+        if (matchesEtag(request.headers['if-none-match'], answer.etag)) return reply.code(304).send();
+        return reply.header('content-type', 'text/x-nix-narinfo').send(answer.text);
+      },
+    });
+  };
+}
+
+function render(item: StoreItem, storeDir: string): Rendered {
+  const text = renderNarinfo(narinfoOf(item, storeDir));
+  return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"` };
+}
+
+export function narinfoOf(item: StoreItem, storeDir: string): NarInfo {
+  return {
+    storePath: `${storeDir}/${item.path}`,
+    url: narUrl(item.file),
+    compression: item.file.compression,
+    fileHash: item.file.hash,
+    fileSize: item.file.size,
+    narHash: item.narHash,
+    narSize: item.narSize,
+    references: item.references,
+    signatures: item.signatures,
+    ...(item.deriver === undefined ? {} : { deriver: item.deriver }),
+    ...(item.ca === undefined ? {} : { ca: item.ca }),
+  };
+}

@@ -1,0 +1,81 @@
+import type { FastifyBaseLogger } from 'fastify';
+import type { Application } from '../../coordinator/application.ts';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import type { LogStore } from '../../coordinator/ports/log-store.ts';
+import type { Pool } from '../../coordinator/ports/pool.ts';
+import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import type { Views } from '../../coordinator/ports/views.ts';
+import type { StoreItem } from '../../domain/item/events.ts';
+import type { AgentLinkServer } from '../agent-link/server.ts';
+import type { Metrics } from './metrics/registry.ts';
+
+/** What may come in over HTTP; sizes in bytes, times in milliseconds. */
+export interface HttpLimits {
+  /** Largest JSON body: 100,000 base names fit. */
+  readonly body: number;
+  /** Longest line of a body of derivations. */
+  readonly derivationLine: number;
+  /** Largest body of derivations, decompressed. */
+  readonly derivationBody: number;
+  /** Derivations are handed on in batches of at most so many … */
+  readonly derivationBatch: number;
+  /** … or once so many bytes of text have come. */
+  readonly derivationBatchBytes: number;
+  /** A connection without traffic for so long is closed. */
+  readonly idle: number;
+  /** A request's head must be there within this time. */
+  readonly headers: number;
+  readonly keepAlive: number;
+  /** A comment is sent on an event stream that has been silent for so long. */
+  readonly eventStreamSilence: number;
+  /** A list waits at most so long for the views to catch up with the log. */
+  readonly viewsLag: number;
+}
+
+export const defaultHttpLimits: HttpLimits = {
+  body: 16 * 1024 * 1024,
+  derivationLine: 16 * 1024 * 1024,
+  derivationBody: 4 * 1024 * 1024 * 1024,
+  derivationBatch: 256,
+  derivationBatchBytes: 4 * 1024 * 1024,
+  idle: 300_000,
+  headers: 30_000,
+  keepAlive: 75_000,
+  eventStreamSilence: 15_000,
+  viewsLag: 1_000,
+};
+
+export interface CacheOptions {
+  /** Whether the cache is read without a token. */
+  readonly public: boolean;
+  /** `Priority` of `nix-cache-info`: clients ask caches with a lower one first. */
+  readonly priority: number;
+}
+
+/** What the HTTP routes work with. */
+export interface HttpContext {
+  readonly application: Application;
+  readonly views: Views;
+  readonly pool: Pick<Pool, 'open' | 'has'>;
+  readonly logs: Pick<LogStore, 'read'>;
+  readonly eventStore: Pick<EventStore, 'readAll' | 'subscribe' | 'head'>;
+  readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
+  readonly metrics: Metrics;
+  readonly limits: HttpLimits;
+  readonly cache: CacheOptions;
+  /** The item that a published file belongs to, by the file's hash; to tell a file that is gone from one that never was. */
+  readonly itemOfFile: (fileHash: string) => StoreItem | undefined;
+  /** Aborts when the server starts to close: long answers end then. */
+  readonly closing: AbortSignal;
+}
+
+export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' | 'closing'> {
+  readonly logger: FastifyBaseLogger;
+  readonly agentLink: AgentLinkServer;
+  /** Version of Drover, for OpenAPI and metrics. */
+  readonly version: string;
+  /** Makes request ids. */
+  readonly newId: () => string;
+  readonly limits?: Partial<HttpLimits>;
+  readonly cache?: Partial<CacheOptions>;
+}

@@ -1,0 +1,49 @@
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DroverError, errorCodes } from '../../coordinator/errors.ts';
+import { faultOf, problemHeaders, problemOf } from './problem.ts';
+
+/** Makes every failure a problem document, those of unknown routes and of fastify itself included. */
+export function addErrorHandling(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      new DroverError('not-found', `expected a known route, got ${request.method} ${pathOf(request)}`),
+      request,
+      reply,
+    ),
+  );
+}
+
+/** Answers with the problem that `error` stands for. What nobody foresaw is logged with its stack and not told. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const fault = faultOf(error, request as unknown as Record<string, unknown>);
+  const status = errorCodes[fault.code][0];
+  // The sender of a body that went away has nothing to read, and is no trouble of ours.
+  const gone = request.raw.destroyed && !request.raw.complete;
+  if (gone) request.log.debug({ err: error }, 'request broken off');
+  else if (fault.unexpected) request.log.error({ err: error, code: fault.code }, 'request failed');
+  else request.log.debug({ code: fault.code, detail: fault.detail }, 'request refused');
+  return reply
+    .code(status)
+    .headers(problemHeaders(fault))
+    .send(JSON.stringify(problemOf(fault, pathOf(request), request.id)));
+}
+
+/** Answers what is not HTTP enough to become a request: a broken or endless head, a head that does not come. */
+export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const fault = faultOf(new DroverError('invalid-request', `expected an HTTP request: ${error.message}`));
+  const body = JSON.stringify(problemOf(fault, '', ''));
+  const head = { ...problemHeaders(fault), 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
+  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${body}`);
+}
+
+function pathOf(request: FastifyRequest): string {
+  const [path = '/'] = request.url.split('?', 1);
+  return path.slice(0, 512);
+}

@@ -1,0 +1,23 @@
+import type { Filter, StoredEvent } from '../../coordinator/ports/event-store.ts';
+
+/** Which events a reader asked for; absent conditions hold for all. */
+export interface EventSelection {
+  readonly types: readonly string[];
+  /** Streams; one that ends in `-` stands for all of its category. */
+  readonly streams: readonly string[];
+  readonly correlation?: string;
+}
+
+/** What the store can leave out by itself: never too much. */
+export function storeFilter({ types, streams }: EventSelection): Filter {
+  return { ...(types.length > 0 ? { types } : {}), ...(streams.length > 0 ? { streams } : {}) };
+}
+
+/** The rest: the store knows streams only by how they start, and correlations not at all. */
+export function isSelected({ streams, correlation }: EventSelection, event: StoredEvent): boolean {
+  if (correlation !== undefined && event.meta.correlation !== correlation) return false;
+  return (
+    streams.length === 0 ||
+    streams.some((stream) => (stream.endsWith('-') ? event.stream.startsWith(stream) : event.stream === stream))
+  );
+}

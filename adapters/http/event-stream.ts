@@ -1,0 +1,67 @@
+import type { Batch } from '../../coordinator/ports/event-store.ts';
+import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import { envelopeOf } from './event-envelope.ts';
+import { type EventSelection, isSelected } from './event-selection.ts';
+
+/**
+ * Batches as server-sent events, `id` being the position. Where a batch has nothing for the reader its checkpoint is sent
+ * alone, which moves the reader's Last-Event-ID without an event; and where nothing comes for `silence` milliseconds a
+ * comment, so that nobody on the way takes the connection for dead. Source: HTML standard, server-sent events.
+ */
+export async function* serverSentEvents(
+  batches: AsyncIterable<Batch>,
+  selection: EventSelection,
+  runtime: Pick<Runtime, 'clock' | 'timers'>,
+  silence: number,
+): AsyncGenerator<string> {
+  yield ': drover events\nretry: 2000\n\n';
+  for await (const batch of withSilence(batches, runtime, silence)) {
+    if (batch === 'silent') {
+      yield ':\n\n';
+      continue;
+    }
+    let text = '';
+    let last: string | undefined;
+    for (const event of batch.events) {
+      if (!isSelected(selection, event)) continue;
+      last = event.position;
+      text += `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(envelopeOf(event))}\n\n`;
+    }
+    if (last !== batch.checkpoint) text += `id: ${batch.checkpoint}\n\n`;
+    yield text;
+  }
+}
+
+/** Batches as lines of JSON. */
+export async function* eventLines(batches: AsyncIterable<Batch>, selection: EventSelection): AsyncGenerator<string> {
+  for await (const { events } of batches) {
+    let text = '';
+    for (const event of events) if (isSelected(selection, event)) text += `${JSON.stringify(envelopeOf(event))}\n`;
+    if (text !== '') yield text;
+  }
+}
+
+async function* withSilence<Value>(
+  source: AsyncIterable<Value>,
+  { clock, timers }: Pick<Runtime, 'clock' | 'timers'>,
+  silence: number,
+): AsyncGenerator<Value | 'silent'> {
+  const values = source[Symbol.asyncIterator]();
+  try {
+    let next = values.next();
+    while (true) {
+      const alarm = Promise.withResolvers<'silent'>();
+      const timer = timers.at(clock.now() + silence, () => alarm.resolve('silent'));
+      const result = await Promise.race([next, alarm.promise]).finally(() => timer[Symbol.dispose]());
+      if (result === 'silent') {
+        yield result;
+        continue;
+      }
+      if (result.done === true) return;
+      yield result.value;
+      next = values.next();
+    }
+  } finally {
+    await values.return?.();
+  }
+}

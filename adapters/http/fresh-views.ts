@@ -1,0 +1,22 @@
+import type { HttpContext } from './context.ts';
+
+/**
+ * Waits until the views show what was durable when the question came, so that a client finds what it has just sent. A
+ * view that lags for longer than the limit is read as it is: late is better than not at all.
+ */
+export async function freshViews(
+  context: Pick<HttpContext, 'application' | 'views' | 'runtime' | 'limits'>,
+): Promise<void> {
+  const { position } = context.application.status();
+  if (position === undefined) return;
+  const { clock, timers } = context.runtime;
+  let timer: Disposable | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = timers.at(clock.now() + context.limits.viewsLag, resolve);
+  });
+  try {
+    await Promise.race([context.views.reached(position), late]);
+  } finally {
+    timer?.[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,85 @@
+import type { Application } from '../../../coordinator/application.ts';
+import type { Metrics, Reading } from './registry.ts';
+
+/** Figures of the farm, of the agent links and of the process, read when `/metrics` is asked for. */
+export function addFarmMetrics(
+  metrics: Metrics,
+  application: Pick<Application, 'status' | 'readiness'>,
+  links: () => { readonly open: number; readonly unacknowledged: number },
+  version: string,
+): void {
+  const status = () => application.status();
+  const one = (read: () => number) => (): Reading => [[{}, read()]];
+  const each = (label: string, read: () => Readonly<Record<string, number>>) => (): Reading =>
+    Object.entries(read()).map(([key, value]) => [{ [label]: key }, value] as const);
+
+  metrics.gauge('drover_info', 'Version of the coordinator.', () => [[{ version }, 1]]);
+  metrics.gauge(
+    'drover_ready',
+    'Whether the coordinator takes writes.',
+    one(() => (application.readiness().ready ? 1 : 0)),
+  );
+  metrics.gauge(
+    'drover_builds',
+    'Builds by state.',
+    each('state', () => ({ ...status().builds })),
+  );
+  metrics.gauge(
+    'drover_ready_builds',
+    'Ready builds by system.',
+    each('system', () => status().ready),
+  );
+  metrics.gauge(
+    'drover_derivations',
+    'Derivations known.',
+    one(() => status().derivations),
+  );
+  metrics.gauge(
+    'drover_items',
+    'Store items in the pool.',
+    one(() => status().items),
+  );
+  metrics.gauge('drover_agents', 'Agents by state.', () => {
+    const { connected, registered } = status().agents;
+    return [
+      [{ state: 'connected' }, connected],
+      [{ state: 'registered' }, registered],
+    ];
+  });
+  metrics.gauge('drover_slots', 'Build slots of connected agents.', () => {
+    const { slots, busy } = status().agents;
+    return [
+      [{ state: 'all' }, slots],
+      [{ state: 'busy' }, busy],
+    ];
+  });
+  metrics.gauge('drover_events_position', 'Position of the last durable event, where it is a number.', () => {
+    const { position } = status();
+    return position !== undefined && /^[0-9]+$/.test(position) ? [[{}, Number(position)]] : [];
+  });
+  metrics.gauge(
+    'drover_pending_commits',
+    'Commits decided and not yet durable.',
+    one(() => status().pendingCommits),
+  );
+  metrics.gauge(
+    'drover_agent_links',
+    'Agent links that are open.',
+    one(() => links().open),
+  );
+  metrics.gauge(
+    'drover_agent_messages_unacknowledged',
+    'Messages to agents that they have not acknowledged.',
+    one(() => links().unacknowledged),
+  );
+  metrics.gauge(
+    'process_resident_memory_bytes',
+    'Resident memory in bytes.',
+    one(() => process.memoryUsage.rss()),
+  );
+  metrics.gauge(
+    'process_uptime_seconds',
+    'Time since the process started.',
+    one(() => process.uptime()),
+  );
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Histogram, Metrics } from './metrics/registry.ts';
+
+/** Route parameters that name a thing of Drover; a request's log lines carry them. */
+const subjects = ['build', 'submission', 'agent', 'token', 'upload', 'item', 'derivation'] as const;
+
+/** The client's `x-request-id` if it is fit for a log, otherwise a new one. */
+export function requestId(request: IncomingMessage, newId: () => string): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[0-9a-zA-Z._-]{1,64}$/.test(given) ? given : newId();
+}
+
+/** Adds request ids to answers, one log line per request, and the histogram of durations. */
+export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
+  const durations = metrics.histogram(
+    'drover_http_request_duration_seconds',
+    'Time from request to the end of the answer.',
+    [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+  );
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    const named = bindings(request);
+    if (named !== undefined) request.log = request.log.child(named);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const seconds = reply.elapsedTime / 1000;
+    const route = request.routeOptions.url ?? 'none';
+    observe(durations, request.method, route, reply.statusCode, seconds);
+    const quiet = request.routeOptions.config.quiet === true && (reply.statusCode < 400 || reply.statusCode === 404);
+    const line = {
+      method: request.method,
+      route,
+      url: request.url,
+      status: reply.statusCode,
+      seconds,
+      token: request.principal?.id,
+    };
+    if (quiet) request.log.debug(line, 'answered');
+    else request.log.info(line, 'answered');
+  });
+}
+
+function observe(durations: Histogram, method: string, route: string, status: number, seconds: number): void {
+  durations.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, seconds);
+}
+
+function bindings(request: FastifyRequest): Record<string, string> | undefined {
+  const params = request.params as Record<string, string> | undefined;
+  let named: Record<string, string> | undefined;
+  for (const subject of subjects) {
+    const value = params?.[subject];
+    if (value === undefined) continue;
+    named ??= {};
+    named[subject] = value.slice(0, 256);
+  }
+  return named;
+}

@@ -1,0 +1,85 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { DroverError } from '../../../coordinator/errors.ts';
+import { identifier, shortText } from '../../../domain/event.ts';
+import { principalOf } from '../access.ts';
+import type { HttpContext } from '../context.ts';
+import { agentParams, agentStatus } from '../schemas.ts';
+
+const reason = z.strictObject({ reason: shortText.exactOptional() }).nullish();
+
+export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      '/v1/agents',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['agents'],
+          summary: 'Adds an agent; the secret of its token is shown only now.',
+          body: z.strictObject({ name: identifier }),
+          response: { 201: z.object({ name: z.string(), secret: z.string() }) },
+        },
+      },
+      async (request, reply) => {
+        const { name } = request.body;
+        const { secret } = await application.addAgent(principalOf(request), name);
+        return reply.code(201).send({ name, secret });
+      },
+    );
+    app.get(
+      '/v1/agents',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['agents'],
+          summary: 'All agents.',
+          response: { 200: z.object({ rows: z.array(agentStatus) }) },
+        },
+      },
+      async () => ({ rows: [...application.agents()] }),
+    );
+    app.get(
+      '/v1/agents/:agent',
+      {
+        config: { access: 'read' },
+        schema: { tags: ['agents'], summary: 'One agent.', params: agentParams, response: { 200: agentStatus } },
+      },
+      async (request) => {
+        const { agent } = request.params;
+        const found = application.agents().find(({ name }) => name === agent);
+        if (found === undefined) throw new DroverError('unknown-agent', `expected a registered agent, got ${agent}`);
+        return found;
+      },
+    );
+    const steering = {
+      pause: 'Gives the agent nothing new.',
+      resume: 'Ends a pause, a drain or a quarantine.',
+      drain: 'Gives the agent nothing new and lets it go when its builds have ended.',
+    } as const;
+    for (const [wish, summary] of Object.entries(steering) as [keyof typeof steering, string][]) {
+      app.post(
+        `/v1/agents/:agent/${wish}`,
+        {
+          config: { access: 'admin' },
+          schema: { tags: ['agents'], summary, params: agentParams, body: reason, response: { 200: agentStatus } },
+        },
+        (request) => application.steerAgent(principalOf(request), request.params.agent, wish, request.body?.reason),
+      );
+    }
+    app.delete(
+      '/v1/agents/:agent',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['agents'],
+          summary: 'Removes an agent: its builds are released, its token is revoked.',
+          params: agentParams,
+          querystring: z.strictObject({ reason: shortText.exactOptional() }),
+          response: { 200: agentStatus },
+        },
+      },
+      (request) => application.steerAgent(principalOf(request), request.params.agent, 'remove', request.query.reason),
+    );
+  };
+}

@@ -1,0 +1,71 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { baseName } from '../../../domain/event.ts';
+import type { HttpContext } from '../context.ts';
+import { addDerivationLines } from '../derivation-lines.ts';
+import { acceptStreams, bodyOf } from '../streamed-body.ts';
+
+/** Most names in one question; a larger set is asked about in parts. */
+const names = z.array(baseName).max(100_000);
+const missing = z.object({ missing: z.array(z.string()) });
+
+/** What a client sends before it submits: derivations, and the question which of them and of their sources are lacking. */
+export function derivationRoutes({ application, limits, closing }: HttpContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      '/v1/derivations/missing',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['derivations'],
+          summary: 'Those of the named derivations that the coordinator lacks.',
+          body: z.strictObject({ paths: names }),
+          response: { 200: missing },
+        },
+      },
+      async (request) => ({ missing: [...(await application.missingDerivations(request.body.paths))] }),
+    );
+    app.post(
+      '/v1/sources/missing',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['derivations'],
+          summary: 'Sources that the closures of the derivations name and the pool lacks.',
+          body: z.strictObject({ roots: names }),
+          response: { 200: missing },
+        },
+      },
+      async (request) => ({ missing: [...(await application.missingSources(request.body.roots))] }),
+    );
+
+    await app.register(async (streams) => {
+      acceptStreams(streams, closing, 'application/x-ndjson');
+      streams.post(
+        '/v1/derivations',
+        {
+          config: { access: 'submit', streamed: true },
+          schema: {
+            tags: ['derivations'],
+            summary: 'Adds derivations, inputs before what needs them.',
+            description:
+              'Body: application/x-ndjson, one line `{"path": base name, "text": base 64 of the .drv file}` per derivation, optionally with Content-Encoding zstd or gzip. Stops at the first that is refused; those before it stay.',
+            consumes: ['application/x-ndjson'],
+            response: { 200: z.object({ received: z.int(), added: z.int() }) },
+          },
+        },
+        (request) =>
+          addDerivationLines(
+            bodyOf(request, ['zstd', 'gzip']),
+            {
+              line: limits.derivationLine,
+              total: limits.derivationBody,
+              batch: limits.derivationBatch,
+              batchBytes: limits.derivationBatchBytes,
+            },
+            (batch) => application.addDerivations(batch),
+          ),
+      );
+    });
+  };
+}

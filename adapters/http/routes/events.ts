@@ -1,0 +1,94 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { DroverError } from '../../../coordinator/errors.ts';
+import type { HttpContext } from '../context.ts';
+import { type EventSelection, storeFilter } from '../event-selection.ts';
+import { eventLines, serverSentEvents } from '../event-stream.ts';
+import { abortOnEnd } from '../long-answer.ts';
+import { flag, many } from '../schemas.ts';
+
+const position = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
+const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
+
+/** The log for anybody outside: live as server-sent events, or as lines of JSON for export. */
+export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/v1/events',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['events'],
+          summary:
+            'Events from a position on, as server-sent events or (Accept: application/x-ndjson) as lines of JSON.',
+          headers: z.object({ 'last-event-id': position.optional(), accept: z.string().optional() }),
+          querystring: z.strictObject({
+            from: z
+              .union([z.literal('end'), position])
+              .describe(
+                'Position of the last event seen, `end` for new ones only; the whole log if absent. Last-Event-ID goes before it.',
+              )
+              .optional(),
+            type: many.pipe(z.array(name)).describe('Only events of these types.').default([]),
+            stream: many
+              .pipe(z.array(name))
+              .describe('Only these streams; one that ends in `-` stands for its category.')
+              .default([]),
+            correlation: name.exactOptional(),
+            follow: flag
+              .describe('Whether to go on with new events; if absent: yes for server-sent events, no for lines.')
+              .optional(),
+          }),
+          response: {
+            200: {
+              description: 'CloudEvents 1.0 envelopes.',
+              content: { 'text/event-stream': { schema: z.any() }, 'application/x-ndjson': { schema: z.any() } },
+            },
+          },
+        },
+      },
+      async (request, reply) => {
+        const { from, type: types, stream: streams, correlation, follow } = request.query;
+        const lines = /application\/x-ndjson/.test(request.headers.accept ?? '');
+        const after = request.headers['last-event-id'] ?? from;
+        if (after !== undefined && after !== 'end') await checkPosition(eventStore, after);
+        const selection: EventSelection = { types, streams, ...(correlation === undefined ? {} : { correlation }) };
+        const signal = abortOnEnd(reply.raw, closing);
+        const filter = storeFilter(selection);
+        const place = after === undefined ? {} : { after };
+        const live = follow ?? !lines;
+        // Up to the head from the end on is nothing.
+        const batches = live
+          ? eventStore.subscribe({ ...place, filter, signal })
+          : after === 'end'
+            ? none()
+            : eventStore.readAll({ ...place, filter, signal });
+        const text = lines
+          ? eventLines(batches, selection)
+          : serverSentEvents(batches, selection, runtime, limits.eventStreamSilence);
+        return (
+          reply
+            .header('cache-control', 'no-store')
+            // Proxies that gather an answer before they pass it on would hold events back.
+            .header('x-accel-buffering', 'no')
+            .type(lines ? 'application/x-ndjson' : 'text/event-stream')
+            .send(Readable.from(text, { objectMode: false, highWaterMark: 256 * 1024 }))
+        );
+      },
+    );
+  };
+}
+
+/** Positions belong to the engine: whether it gave one out is asked before the answer begins, as it cannot be refused later. */
+async function checkPosition(eventStore: HttpContext['eventStore'], after: string): Promise<void> {
+  // An engine that cannot be read says so here.
+  await eventStore.head();
+  try {
+    for await (const _ of eventStore.readAll({ after, limit: 1 })) break;
+  } catch {
+    throw new DroverError('invalid-request', `from: expected a position of this log, got ${after}`);
+  }
+}
+
+async function* none(): AsyncGenerator<never> {}

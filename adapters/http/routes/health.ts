@@ -1,0 +1,51 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { DroverError } from '../../../coordinator/errors.ts';
+import type { HttpContext } from '../context.ts';
+
+/** For whoever watches over the process: is it up, does it take writes, what are its figures. */
+export function healthRoutes({ application, metrics }: HttpContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/healthz',
+      {
+        config: { access: 'open', quiet: true },
+        schema: {
+          tags: ['status'],
+          summary: 'The process is up.',
+          response: { 200: z.object({ status: z.literal('up') }) },
+        },
+      },
+      async () => ({ status: 'up' as const }),
+    );
+    app.get(
+      '/readyz',
+      {
+        config: { access: 'open', quiet: true },
+        schema: {
+          tags: ['status'],
+          summary: 'The coordinator takes writes; otherwise 503 with the reasons.',
+          response: { 200: z.object({ ready: z.literal(true), warnings: z.array(z.string()) }) },
+        },
+      },
+      async () => {
+        const { ready, reasons } = application.readiness();
+        if (!ready)
+          throw new DroverError('not-ready', reasons.join('; ') || 'the coordinator is not ready', { reasons });
+        return { ready, warnings: [...reasons] };
+      },
+    );
+    app.get(
+      '/metrics',
+      {
+        config: { access: 'open', quiet: true },
+        schema: {
+          tags: ['status'],
+          summary: 'Figures in the text format of Prometheus.',
+          response: { 200: { description: 'Figures.', content: { 'text/plain': { schema: z.any() } } } },
+        },
+      },
+      async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(metrics.render()),
+    );
+  };
+}

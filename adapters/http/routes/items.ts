@@ -1,0 +1,75 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { DroverError } from '../../../coordinator/errors.ts';
+import { baseName, shortText } from '../../../domain/event.ts';
+import { hashPartLength } from '../../../domain/store/store-path.ts';
+import { principalOf } from '../access.ts';
+import type { HttpContext } from '../context.ts';
+import { freshViews } from '../fresh-views.ts';
+import { itemRow, nothing, page, paging } from '../schemas.ts';
+
+const params = z.object({ item: baseName });
+
+export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { application, views } = context;
+  return async (app) => {
+    app.get(
+      '/v1/items',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['items'],
+          summary: 'Store items in the pool, newest first.',
+          querystring: z.strictObject({
+            name: z.string().min(1).max(256).describe("Part of the item's name.").exactOptional(),
+            deriver: baseName.exactOptional(),
+            ...paging,
+          }),
+          response: { 200: page(itemRow) },
+        },
+      },
+      async (request) => {
+        await freshViews(context);
+        const { limit, after, ...filter } = request.query;
+        return views.items(filter, { limit, ...(after === undefined ? {} : { after }) });
+      },
+    );
+    app.get(
+      '/v1/items/:item',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['items'],
+          summary: 'One store item, by the base name of its path.',
+          params,
+          response: { 200: itemRow },
+        },
+      },
+      async (request) => {
+        await freshViews(context);
+        const { item } = request.params;
+        const row = views.item(item.slice(0, hashPartLength));
+        if (row === undefined || row.path !== item)
+          throw new DroverError('unknown-item', `expected a store item, got ${item}`);
+        return row;
+      },
+    );
+    app.delete(
+      '/v1/items/:item',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['items'],
+          summary: 'Deletes a store item; what needs it waits for a rebuild.',
+          params,
+          querystring: z.strictObject({ reason: shortText.default('deleted by an operator') }),
+          response: { 204: nothing },
+        },
+      },
+      async (request, reply) => {
+        await application.deleteItem(principalOf(request), request.params.item, request.query.reason);
+        return reply.code(204).send();
+      },
+    );
+  };
+}

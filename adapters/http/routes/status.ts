@@ -1,0 +1,16 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { HttpContext } from '../context.ts';
+import { farmStatus } from '../schemas.ts';
+
+export function statusRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/v1/status',
+      {
+        config: { access: 'read' },
+        schema: { tags: ['status'], summary: 'Figures of the whole farm.', response: { 200: farmStatus } },
+      },
+      async () => application.status(),
+    );
+  };
+}

@@ -1,0 +1,85 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { DroverError } from '../../../coordinator/errors.ts';
+import { baseName, identifier } from '../../../domain/event.ts';
+import { buildOptions } from '../../../domain/submission/events.ts';
+import { principalOf } from '../access.ts';
+import type { HttpContext } from '../context.ts';
+import { freshViews } from '../fresh-views.ts';
+import { page, paging, submissionParams, submissionRow, submitResult } from '../schemas.ts';
+
+const submitBody = z.strictObject({
+  roots: z
+    .array(baseName)
+    .min(1)
+    .max(100_000)
+    .refine((roots) => new Set(roots).size === roots.length, 'expected roots without repeats')
+    .describe('Base names of derivations that were added before.'),
+  options: z
+    .strictObject({ ...buildOptions.shape, priority: buildOptions.shape.priority.default(0) })
+    .prefault({})
+    .describe('Holds for every build of the submission.'),
+  inputs: z.boolean().default(true).describe('Also build inputs without an available output or a build.'),
+  force: z.boolean().default(false).describe('Also build what is built or under way.'),
+});
+
+export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { application, views } = context;
+  return async (app) => {
+    app.post(
+      '/v1/submissions',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['submissions'],
+          summary: 'Submits derivations to be built.',
+          headers: z.object({ 'idempotency-key': identifier.optional() }),
+          body: submitBody,
+          response: { 201: submitResult },
+        },
+      },
+      async (request, reply) => {
+        const key = request.headers['idempotency-key'];
+        const wish = key === undefined ? request.body : { ...request.body, idempotencyKey: key };
+        const result = await application.submit(principalOf(request), wish);
+        return reply.code(201).header('location', `/v1/submissions/${result.submission}`).send(result);
+      },
+    );
+    app.get(
+      '/v1/submissions',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['submissions'],
+          summary: 'Submissions, newest first.',
+          querystring: z.strictObject(paging),
+          response: { 200: page(submissionRow) },
+        },
+      },
+      async (request) => {
+        await freshViews(context);
+        const { limit, after } = request.query;
+        return views.submissions({ limit, ...(after === undefined ? {} : { after }) });
+      },
+    );
+    app.get(
+      '/v1/submissions/:submission',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['submissions'],
+          summary: 'One submission, with its builds counted by state.',
+          params: submissionParams,
+          response: { 200: submissionRow },
+        },
+      },
+      async (request) => {
+        await freshViews(context);
+        const { submission } = request.params;
+        const row = views.submission(submission);
+        if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
+        return row;
+      },
+    );
+  };
+}

@@ -1,0 +1,46 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { principalOf } from '../access.ts';
+import type { HttpContext } from '../context.ts';
+import { nothing, tokenInfo, tokenParams } from '../schemas.ts';
+
+export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      '/v1/tokens',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['tokens'],
+          summary: 'Issues a token; its secret is shown only now.',
+          body: z.strictObject({ name: z.string().min(1).max(128), scope: z.enum(['read', 'submit', 'admin']) }),
+          response: { 201: z.object({ id: z.string(), secret: z.string() }) },
+        },
+      },
+      async (request, reply) => reply.code(201).send(await application.createToken(principalOf(request), request.body)),
+    );
+    app.get(
+      '/v1/tokens',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['tokens'],
+          summary: 'All tokens, without their secrets.',
+          response: { 200: z.object({ rows: z.array(tokenInfo) }) },
+        },
+      },
+      async () => ({ rows: [...application.tokens()] }),
+    );
+    app.delete(
+      '/v1/tokens/:token',
+      {
+        config: { access: 'admin' },
+        schema: { tags: ['tokens'], summary: 'Revokes a token.', params: tokenParams, response: { 204: nothing } },
+      },
+      async (request, reply) => {
+        await application.revokeToken(principalOf(request), request.params.token);
+        return reply.code(204).send();
+      },
+    );
+  };
+}

@@ -1,0 +1,202 @@
+import { z } from 'zod';
+import type {
+  AgentStatus,
+  FarmStatus,
+  SubmitResult,
+  TokenInfo,
+  WaitedInput,
+  Why,
+} from '../../coordinator/application.ts';
+import type { UploadStatus } from '../../coordinator/ports/pool.ts';
+import {
+  type AttemptRow,
+  type BuildDetail,
+  type BuildRow,
+  type BuildViewState,
+  buildStates,
+  type ItemRow,
+  type SubmissionRow,
+} from '../../coordinator/ports/views.ts';
+import { agentAbilities } from '../../domain/agent/events.ts';
+import { identifier } from '../../domain/event.ts';
+import { storeItem } from '../../domain/item/events.ts';
+import { scopes } from '../../domain/token/events.ts';
+
+/**
+ * What the routes answer. Each schema is annotated with the type of the port it shows, so that the two cannot part; only
+ * what is in a schema leaves the house.
+ */
+const text = z.string();
+const texts = z.record(text, text);
+const instant = z.int().describe('milliseconds since the Unix epoch');
+const failure = z.object({ class: text, message: text }).nullable();
+
+export const tokenInfo: z.ZodType<TokenInfo> = z.object({
+  id: text,
+  name: text,
+  scope: z.enum(scopes),
+  agent: text.exactOptional(),
+  issuedAt: instant,
+  revoked: z.boolean(),
+});
+
+export const agentStatus: z.ZodType<AgentStatus> = z.object({
+  name: text,
+  state: z.enum(['new', 'connected', 'disconnected', 'lost', 'retired']),
+  intake: z.enum(['accepting', 'paused', 'draining', 'quarantined', 'offline']),
+  reason: text.exactOptional(),
+  until: instant.exactOptional(),
+  abilities: agentAbilities.exactOptional(),
+  version: text.exactOptional(),
+  builder: text.exactOptional(),
+  running: z.array(z.object({ build: text, attempt: z.int() })),
+  heartbeat: z
+    .object({ at: instant, load1: z.number().exactOptional(), freeBytes: z.number().exactOptional() })
+    .exactOptional(),
+});
+
+export const submitResult: z.ZodType<SubmitResult> = z.object({
+  submission: text,
+  derivations: z.int(),
+  builds: z.int(),
+  available: z.int(),
+  joined: z.array(text),
+});
+
+const buildRowFields = {
+  id: text,
+  derivation: text,
+  system: text,
+  submission: text,
+  state: z.enum(buildStates),
+  reason: text,
+  priority: z.int(),
+  tags: texts,
+  attempt: z.int().describe('number of the last attempt; 0 before the first'),
+  agent: text.nullable(),
+  submittedAt: instant,
+  startedAt: instant.nullable(),
+  endedAt: instant.nullable(),
+  failure,
+};
+export const buildRow: z.ZodType<BuildRow> = z.object(buildRowFields);
+
+const attemptRow: z.ZodType<AttemptRow> = z.object({
+  attempt: z.int(),
+  agent: text,
+  allocatedAt: instant,
+  startedAt: instant.nullable(),
+  endedAt: instant.nullable(),
+  outcome: text,
+  failure,
+  logBytes: z.int().nullable(),
+});
+
+export const buildDetail: z.ZodType<BuildDetail> = z.object({
+  ...buildRowFields,
+  outputs: texts,
+  attempts: z.array(attemptRow),
+  options: z.object({
+    maxAttempts: z.int().exactOptional(),
+    timeoutSeconds: z.int().exactOptional(),
+    maxSilentSeconds: z.int().exactOptional(),
+  }),
+});
+
+export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
+  addedAt: instant,
+  deriver: storeItem.shape.path.exactOptional(),
+  ca: text.exactOptional(),
+}) as unknown as z.ZodType<ItemRow>;
+
+export const submissionRow: z.ZodType<SubmissionRow> = z.object({
+  id: text,
+  receivedAt: instant,
+  queuedAt: instant.nullable(),
+  roots: z.int(),
+  reason: text,
+  counts: z.record(z.enum(buildStates), z.int()) as z.ZodType<Readonly<Record<BuildViewState, number>>>,
+});
+
+export const uploadStatus: z.ZodType<UploadStatus> = z.object({
+  id: text,
+  owner: text,
+  offset: z.int().describe('bytes that are safe; the next part starts here'),
+  fileSize: z.int(),
+  finished: z.boolean(),
+});
+
+const counts = <const Name extends string>(...names: readonly Name[]) =>
+  z.object(Object.fromEntries(names.map((name) => [name, z.int()])) as Record<Name, z.ZodInt>);
+
+export const farmStatus: z.ZodType<FarmStatus> = z.object({
+  builds: counts('waiting', 'ready', 'backoff', 'allocated', 'running', 'succeeded', 'failed', 'canceled'),
+  ready: z.record(text, z.int()),
+  derivations: z.int(),
+  items: z.int(),
+  agents: counts('connected', 'registered', 'slots', 'busy'),
+  position: z.union([text, z.undefined()]),
+  pendingCommits: z.int(),
+});
+
+const waitedInput: z.ZodType<WaitedInput> = z.object({
+  item: text,
+  state: z.enum(['source-missing', 'building', 'queued', 'failed', 'canceled', 'no-build', 'reference-missing']),
+  derivation: text.exactOptional(),
+  build: text.exactOptional(),
+  missing: z.array(text).exactOptional(),
+});
+const whyFields = { build: text, state: text, summary: text };
+const until = text.describe('the event that ends the wait');
+export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
+  z.object({ ...whyFields, reason: z.literal('ended') }),
+  z.object({
+    ...whyFields,
+    reason: z.literal('running'),
+    agent: text,
+    attempt: z.int(),
+    leaseUntil: instant.exactOptional(),
+    until,
+  }),
+  z.object({ ...whyFields, reason: z.literal('back-off'), notBefore: instant, until }),
+  z.object({ ...whyFields, reason: z.literal('inputs'), inputs: z.array(waitedInput), total: z.int(), until }),
+  z.object({
+    ...whyFields,
+    reason: z.literal('no-agent'),
+    system: text,
+    features: z.array(text),
+    agents: z.array(z.object({ name: text, obstacle: text })),
+    until,
+  }),
+  z.object({ ...whyFields, reason: z.literal('no-slot'), agents: z.array(text), ahead: z.int(), until }),
+]);
+
+/** A page of a list. `next` is given back as `after`. */
+export function page<Row>(row: z.ZodType<Row>): z.ZodType<{ readonly rows: readonly Row[]; readonly next?: string }> {
+  return z.object({ rows: z.array(row), next: text.exactOptional() });
+}
+
+/** Query fields of every list. */
+export const paging = {
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  after: z.string().max(1024).optional(),
+};
+
+/** A field that may be given several times, or once with commas. */
+export const many = z
+  .union([z.string().max(4096), z.array(z.string().max(4096)).max(64)])
+  .transform((given) =>
+    (typeof given === 'string' ? [given] : given).flatMap((part) => part.split(',')).filter((part) => part !== ''),
+  );
+
+export const flag = z.enum(['true', 'false']).transform((given) => given === 'true');
+
+/** Parameters that name a thing. */
+export const buildParams = z.object({ build: identifier });
+export const agentParams = z.object({ agent: identifier });
+export const submissionParams = z.object({ submission: identifier });
+export const tokenParams = z.object({ token: identifier });
+export const uploadParams = z.object({ upload: identifier });
+
+/** An answer without a body. */
+export const nothing = z.undefined().describe('Done.');

@@ -1,0 +1,112 @@
+import websocket from '@fastify/websocket';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { DroverError } from '../../coordinator/errors.ts';
+import { linkSocketOptions } from '../agent-link/server.ts';
+import { addAccessControl } from './access.ts';
+import { cacheLogRoute } from './cache/build-log.ts';
+import { cacheInfoRoute } from './cache/cache-info.ts';
+import { createMissingFiles } from './cache/missing-files.ts';
+import { narRoute } from './cache/nar.ts';
+import { narinfoRoute } from './cache/narinfo.ts';
+import { defaultHttpLimits, type HttpContext, type HttpServerOptions } from './context.ts';
+import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
+import { addFarmMetrics } from './metrics/farm-metrics.ts';
+import { addOpenapi } from './openapi.ts';
+import { addRequestLog, requestId } from './request-log.ts';
+import { addAgentLinkRoute } from './routes/agent-link.ts';
+import { agentRoutes } from './routes/agents.ts';
+import { buildLogRoutes } from './routes/build-log.ts';
+import { buildRoutes } from './routes/builds.ts';
+import { derivationRoutes } from './routes/derivations.ts';
+import { errorDocsRoute } from './routes/error-docs.ts';
+import { eventRoutes } from './routes/events.ts';
+import { healthRoutes } from './routes/health.ts';
+import { itemRoutes } from './routes/items.ts';
+import { statusRoutes } from './routes/status.ts';
+import { submissionRoutes } from './routes/submissions.ts';
+import { tokenRoutes } from './routes/tokens.ts';
+import { uploadRoutes } from './routes/uploads.ts';
+import { refuseEncodedBodies } from './streamed-body.ts';
+
+/**
+ * The coordinator's HTTP server: the API below /v1, the binary cache at the root, the agent links. The caller listens
+ * and closes; closing ends long answers and links first, then waits for what is under way.
+ */
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const { application, agentLink, logger, metrics, newId, version } = options;
+  const limits = { ...defaultHttpLimits, ...options.limits };
+  const closing = new AbortController();
+  const context: HttpContext = {
+    ...options,
+    limits,
+    cache: { public: true, priority: 40, ...options.cache },
+    closing: closing.signal,
+  };
+
+  const app = fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: (request) => requestId(request, newId),
+    requestIdHeader: false,
+    bodyLimit: limits.body,
+    connectionTimeout: limits.idle,
+    keepAliveTimeout: limits.keepAlive,
+    // Uploads take as long as they take; a connection without traffic is what `idle` is for.
+    requestTimeout: 0,
+    http: { headersTimeout: limits.headers },
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    // A base name has up to 244 characters.
+    routerOptions: { maxParamLength: 512 },
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+  });
+  // No route takes text: JSON, or a stream that a route asks for.
+  app.removeContentTypeParser('text/plain');
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+
+  // Before all hooks of ours: it closes the socket of an upgrade that one of them refuses.
+  await app.register(websocket, { options: linkSocketOptions, preClose: endLongAnswers });
+  addErrorHandling(app);
+  addRequestLog(app, metrics);
+  app.addHook('onRequest', async () => {
+    if (closing.signal.aborted) throw new DroverError('not-ready', 'the coordinator is stopping');
+  });
+  addAccessControl(app, context);
+  refuseEncodedBodies(app);
+  addFarmMetrics(metrics, application, () => agentLink.stats, version);
+
+  await addOpenapi(app, version);
+
+  const reportMissing = createMissingFiles(application);
+  const plugins = [
+    tokenRoutes(context),
+    agentRoutes(context),
+    derivationRoutes(context),
+    submissionRoutes(context),
+    buildRoutes(context),
+    buildLogRoutes(context),
+    itemRoutes(context),
+    uploadRoutes(context),
+    eventRoutes(context),
+    statusRoutes(context),
+    healthRoutes(context),
+    errorDocsRoute,
+    cacheInfoRoute(context),
+    narinfoRoute(context, reportMissing),
+    narRoute(context, reportMissing),
+    cacheLogRoute(context),
+  ];
+  for (const plugin of plugins) await app.register(plugin);
+  addAgentLinkRoute(app, agentLink);
+  return app;
+  function endLongAnswers(done: () => void): void {
+    closing.abort();
+    agentLink[Symbol.asyncDispose]().then(done, (error: unknown) => {
+      logger.error({ err: error }, 'agent links not closed');
+      done();
+    });
+  }
+}

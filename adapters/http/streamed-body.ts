@@ -1,0 +1,95 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { DroverError } from '../../coordinator/errors.ts';
+
+/** How much of a body that is refused is still read, so that its sender gets to see the answer. */
+const mostDrained = 64 * 1024 * 1024;
+
+/**
+ * Lets routes read bodies of `types`, and of no other, themselves as they come. Encapsulated: register inside the plugin
+ * of those routes. When the server starts to close, what has come so far is all that comes: senders resume or resend.
+ */
+export function acceptStreams(app: FastifyInstance, closing: AbortSignal, ...types: readonly string[]): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser([...types], (_request, payload, done) => done(null, payload));
+  app.addHook('preHandler', async ({ raw }, reply) => {
+    const cut = () => void raw.destroy();
+    closing.addEventListener('abort', cut, { once: true });
+    reply.raw.once('close', () => closing.removeEventListener('abort', cut));
+  });
+  // A refusal before the body was read to its end: without this the connection would be read for ever, or cut before the
+  // sender has read why.
+  app.addHook('onError', async (request) => drain(request.raw));
+}
+
+/** A body sent with a Content-Encoding is refused, except by routes that read it as a stream. */
+export function refuseEncodedBodies(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request) => {
+    const encoding = request.headers['content-encoding'];
+    if (encoding === undefined || request.routeOptions.config.streamed === true) return;
+    throw new DroverError(
+      'unsupported-media-type',
+      `expected a body without Content-Encoding, got ${encoding.slice(0, 40)}`,
+    );
+  });
+}
+
+/**
+ * The bytes of a streamed body, its Content-Encoding undone. Ending the iteration early does not close the connection.
+ *
+ * @param encodings those that the route takes.
+ */
+export function bodyOf(
+  request: FastifyRequest,
+  encodings: readonly ('zstd' | 'gzip')[] = [],
+): AsyncIterable<Uint8Array> {
+  const body = request.body as Readable | undefined;
+  if (body === undefined || body === null) return noBytes();
+  const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (encoding === 'identity') return body.iterator({ destroyOnReturn: false });
+  if (!(encodings as readonly string[]).includes(encoding)) {
+    const expected = ['none', ...encodings].join(', ');
+    throw new DroverError(
+      'unsupported-media-type',
+      `Content-Encoding: expected ${expected}, got ${encoding.slice(0, 40)}`,
+    );
+  }
+  return decoded(body, encoding === 'zstd' ? createZstdDecompress() : createGunzip(), encoding);
+}
+
+async function* decoded(
+  body: Readable,
+  decoder: ReturnType<typeof createGunzip>,
+  encoding: string,
+): AsyncGenerator<Uint8Array> {
+  // The error of either end comes out of the iteration below; `body` itself is left open for the answer.
+  body.on('error', (error) => decoder.destroy(error));
+  body.on('aborted', () => decoder.destroy(new Error('aborted')));
+  body.pipe(decoder);
+  try {
+    yield* decoder;
+  } catch (error) {
+    if (body.destroyed) throw error;
+    throw new DroverError(
+      'invalid-request',
+      `expected a body in ${encoding}: ${error instanceof Error ? error.message : ''}`,
+    );
+  } finally {
+    body.unpipe(decoder);
+    decoder.destroy();
+  }
+}
+
+async function* noBytes(): AsyncGenerator<Uint8Array> {}
+
+function drain(request: IncomingMessage): void {
+  if (request.readableEnded || request.destroyed) return;
+  let left = mostDrained;
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.destroy();
+  });
+  request.resume();
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { fastify, type InjectOptions } from 'fastify';
+import { accessScopes, addAccessControl, type RouteAccess, secretOf } from '../../../adapters/http/access.ts';
+import { type Scope, scopes } from '../../../domain/token/events.ts';
+import { createFakeApplication } from '../../support/fake-application.ts';
+import { drvA, harness, hashA } from './harness.ts';
+
+const parameters: Record<string, string> = {
+  token: 't-1',
+  agent: 'alpha',
+  submission: 's-1',
+  build: 'b-1',
+  item: `${hashA}-hello`,
+  upload: 'u-1',
+  hash: hashA,
+  file: 'x.nar',
+  derivation: drvA,
+};
+
+/** A request for a route that ends by itself; what is wrong with it shows after the token was checked. */
+function requestFor({ method, url }: RouteAccess): InjectOptions {
+  const path = url.replace(/:(\w+)/g, (_, name: string) => parameters[name] ?? assert.fail(`no value for :${name}`));
+  return { method: method as 'GET', url: url === '/v1/events' ? `${path}?follow=false` : path };
+}
+
+test('every route answers each scope as its access says', async () => {
+  await using server = await harness({ cache: { public: false } });
+  assert.ok(server.app.routeTable.length > 35, 'the table has all routes');
+  for (const route of server.app.routeTable) {
+    const request = requestFor(route);
+    const what = `${route.method} ${route.url}`;
+    const allowed: readonly Scope[] = accessScopes[route.access];
+    for (const scope of scopes) {
+      const { statusCode } = await server.ask(scope, request);
+      if (route.access === 'open' || allowed.includes(scope))
+        assert.ok(statusCode !== 401 && statusCode !== 403, `${what} for ${scope}: ${statusCode}`);
+      else assert.equal(statusCode, 403, `${what} for ${scope}`);
+    }
+    const nobody = await server.ask(undefined, request);
+    const stranger = await server.ask(undefined, { ...request, headers: { authorization: 'Bearer stranger' } });
+    if (route.access === 'open') {
+      assert.ok(nobody.statusCode !== 401 && stranger.statusCode !== 401, what);
+      continue;
+    }
+    for (const [answer, code] of [
+      [nobody, 'token-missing'],
+      [stranger, 'token-unknown'],
+    ] as const) {
+      assert.equal(answer.statusCode, 401, what);
+      assert.match(String(answer.headers['www-authenticate']), /Bearer.*Basic/);
+      // The answer to HEAD has no body.
+      if (route.method !== 'HEAD') assert.equal(answer.json().code, code, what);
+    }
+  }
+});
+
+test('only what has to be is open', async () => {
+  await using server = await harness();
+  const open = server.app.routeTable.filter(({ access }) => access === 'open').map(({ url }) => url);
+  assert.deepEqual(open.toSorted(), ['/docs/errors', '/healthz', '/metrics', '/readyz', '/v1/openapi.json']);
+});
+
+test('a public cache is read without a token', async () => {
+  await using server = await harness();
+  for (const route of server.app.routeTable.filter(({ access }) => access === 'cache')) {
+    assert.notEqual((await server.ask(undefined, requestFor(route))).statusCode, 401, route.url);
+  }
+});
+
+test('a route that does not say who may use it is not registered', async () => {
+  const app = fastify();
+  addAccessControl(app, { application: createFakeApplication(), cache: { public: true, priority: 1 } });
+  assert.throws(() => app.get('/forgotten', async () => 'open to all'), /expected config\.access on GET \/forgotten/);
+  await app.close();
+});
+
+describe('the token', () => {
+  test('comes as bearer token or as password of Basic', () => {
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+    assert.equal(secretOf('Bearer abc'), 'abc');
+    assert.equal(secretOf('bearer abc'), 'abc');
+    assert.equal(secretOf(basic('anybody:abc:d')), 'abc:d');
+    assert.equal(secretOf(basic(':abc')), 'abc');
+    for (const none of [undefined, '', 'Bearer', 'Bearer ', 'Digest abc', 'Bearer a b', basic('abc'), basic('abc:')]) {
+      assert.equal(secretOf(none), undefined, none);
+    }
+  });
+
+  test('as password works for a request', async () => {
+    await using server = await harness();
+    const authorization = `Basic ${Buffer.from('user:secret-of-read').toString('base64')}`;
+    assert.equal((await server.ask(undefined, { url: '/v1/status', headers: { authorization } })).statusCode, 200);
+  });
+
+  test('becomes the principal of the command', async () => {
+    await using server = await harness();
+    await server.ask('admin', { method: 'DELETE', url: '/v1/tokens/t-9' });
+    assert.deepEqual(server.application.only('revokeToken'), [{ id: 't-admin', scope: 'admin' }, 't-9']);
+  });
+});

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { addDerivationLines, type DerivationLimits } from '../../../adapters/http/derivation-lines.ts';
+import { splitLines } from '../../../adapters/http/lines.ts';
+import { DroverError, isDroverError } from '../../../coordinator/errors.ts';
+import { createMailbox } from '../../support/mailbox.ts';
+import { drvA, type Harness, harness, hashA } from './harness.ts';
+
+const line = (path: string, text: string | Uint8Array) =>
+  `${JSON.stringify({ path, text: Buffer.from(text).toString('base64') })}\n`;
+const many = (count: number, size = 10) =>
+  Array.from({ length: count }, (_, index) => line(`${hashA}-n${index}.drv`, 'x'.repeat(size)));
+const post = (server: Harness, payload: string | Buffer, headers: Record<string, string> = {}) =>
+  server.ask('submit', {
+    method: 'POST',
+    url: '/v1/derivations',
+    payload,
+    headers: { 'content-type': 'application/x-ndjson', ...headers },
+  });
+
+describe('a body of derivations', () => {
+  test('is handed on in batches, byte for byte and in order', async () => {
+    await using server = await harness({ limits: { derivationBatch: 2 } });
+    const bytes = Uint8Array.from({ length: 256 }, (_, index) => index);
+    const answer = await post(server, [line(drvA, bytes), '\n', ...many(4)].join(''));
+    assert.deepEqual(answer.json(), { received: 5, added: 5 });
+    const batches = server.application.calls
+      .filter(({ method }) => method === 'addDerivations')
+      .map(({ args }) => args[0]) as { path: string; text: Uint8Array }[][];
+    assert.deepEqual(
+      batches.map((batch) => batch.length),
+      [2, 2, 1],
+    );
+    assert.deepEqual([...(batches[0]?.[0]?.text ?? [])], [...bytes]);
+    assert.deepEqual(
+      batches.flat().map(({ path }) => path.slice(33)),
+      ['hello.drv', 'n0.drv', 'n1.drv', 'n2.drv', 'n3.drv'],
+    );
+  });
+
+  test('may be compressed', async () => {
+    await using server = await harness();
+    const body = many(50).join('');
+    assert.equal((await post(server, zstdCompressSync(body), { 'content-encoding': 'zstd' })).json().added, 50);
+    assert.equal((await post(server, gzipSync(body), { 'content-encoding': 'gzip' })).json().added, 50);
+  });
+
+  test('may be empty', async () => {
+    await using server = await harness();
+    assert.deepEqual((await post(server, '')).json(), { received: 0, added: 0 });
+  });
+
+  const refused: [
+    name: string,
+    body: string | Buffer,
+    headers: Record<string, string>,
+    code: string,
+    detail: RegExp,
+  ][] = [
+    [
+      'a line that is not JSON',
+      `${line(drvA, 'x')}nonsense\n`,
+      {},
+      'invalid-request',
+      /^line 2: expected a JSON object/,
+    ],
+    ['a path that is no derivation', line(`${hashA}-hello`, 'x'), {}, 'invalid-request', /^line 1\.path: /],
+    [
+      'a text that is no base 64',
+      `{"path":"${drvA}","text":"not!base64"}`,
+      {},
+      'invalid-request',
+      /^line 1\.text: expected base 64/,
+    ],
+    ['a field too many', `{"path":"${drvA}","text":"","more":1}`, {}, 'invalid-request', /^line 1: /],
+    ['a line over the limit', line(drvA, 'x'.repeat(3000)), {}, 'body-too-large', /lines of at most 2000/],
+    ['a body over the limit', many(500).join(''), {}, 'body-too-large', /at most 20000/],
+    [
+      'a compressed body that is over the limit unpacked',
+      zstdCompressSync('\n'.repeat(1_000_000)),
+      { 'content-encoding': 'zstd' },
+      'body-too-large',
+      /at most 20000/,
+    ],
+    [
+      'another encoding',
+      'x',
+      { 'content-encoding': 'br' },
+      'unsupported-media-type',
+      /expected none, zstd, gzip, got br/,
+    ],
+    [
+      'a body that is not compressed as it says',
+      'plain',
+      { 'content-encoding': 'gzip' },
+      'invalid-request',
+      /expected a body in gzip/,
+    ],
+    [
+      'a compressed body that ends too early',
+      gzipSync(many(50).join('')).subarray(0, 60),
+      { 'content-encoding': 'gzip' },
+      'invalid-request',
+      /expected a body in gzip/,
+    ],
+    ['JSON', '{}', { 'content-type': 'application/json' }, 'unsupported-media-type', /x-ndjson/],
+  ];
+  for (const [name, body, headers, code, detail] of refused) {
+    test(`with ${name} is refused`, async () => {
+      await using server = await harness({ limits: { derivationLine: 2000, derivationBody: 20_000 } });
+      const problem = (await post(server, body, headers)).json();
+      assert.equal(problem.code, code, problem.detail);
+      assert.match(problem.detail, detail);
+    });
+  }
+
+  test('that is refused while most of it is still to come is answered, and the connection lives', async () => {
+    await using server = await harness({
+      application: { addDerivations: async () => Promise.reject(new DroverError('malformed-derivation', 'no')) },
+    });
+    const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
+    const headers = { authorization: 'Bearer secret-of-submit', 'content-type': 'application/x-ndjson' };
+    const body = Buffer.from(many(20_000, 100).join(''));
+    const answer = await fetch(`${url}/v1/derivations`, { method: 'POST', headers, body });
+    assert.equal(answer.status, 422);
+    assert.equal(((await answer.json()) as { code: string }).code, 'malformed-derivation');
+    assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  });
+});
+
+describe('back-pressure', () => {
+  const limits: DerivationLimits = { line: 10_000, total: 10_000_000, batch: 10, batchBytes: 10_000 };
+
+  test('no more is read while a batch is being added', async () => {
+    let read = 0;
+    async function* source() {
+      for (const part of many(100)) {
+        read++;
+        yield Buffer.from(part);
+      }
+    }
+    const batches = createMailbox<() => void>();
+    const result = addDerivationLines(source(), limits, (batch) => {
+      const added = Promise.withResolvers<{ added: number }>();
+      batches.put(() => added.resolve({ added: batch.length }));
+      return added.promise;
+    });
+    for (let batch = 1; batch <= 10; batch++) {
+      const finish = await batches.take();
+      assert.equal(read, batch * 10);
+      finish();
+    }
+    assert.deepEqual(await result, { received: 100, added: 100 });
+  });
+
+  test('a batch is full by its bytes as well', async () => {
+    const sizes: number[] = [];
+    async function* source() {
+      yield Buffer.from(many(6, 4000).join(''));
+    }
+    await addDerivationLines(source(), limits, async (batch) => {
+      sizes.push(batch.length);
+      return { added: batch.length };
+    });
+    assert.deepEqual(sizes, [3, 3]);
+  });
+});
+
+test('lines are the same however the stream is cut', async () => {
+  const bytes = Buffer.from('one\n\ntwo\nthree and more\n\nlast');
+  for (let size = 1; size <= bytes.length; size++) {
+    async function* source() {
+      for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+    }
+    const lines: string[] = [];
+    for await (const found of splitLines(source(), { line: 20, total: 100 })) lines.push(found.toString());
+    assert.deepEqual(lines, ['one', 'two', 'three and more', 'last']);
+  }
+});
+
+test('a line without an end is refused as soon as it is too long', async () => {
+  let read = 0;
+  async function* source() {
+    while (true) {
+      read++;
+      yield Buffer.alloc(10, 0x61);
+    }
+  }
+  await assert.rejects(
+    async () => {
+      for await (const _ of splitLines(source(), { line: 100, total: 1000 }));
+    },
+    (error) => isDroverError(error) && error.code === 'body-too-large',
+  );
+  assert.equal(read, 11);
+});

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { EventEnvelope } from '../../../adapters/http/event-envelope.ts';
+import type { EventStore, NewEvent, StreamId } from '../../../coordinator/ports/event-store.ts';
+import { type Harness, harness } from './harness.ts';
+
+let commits = 0;
+async function append(store: EventStore, stream: StreamId, type: string, correlation?: string): Promise<string> {
+  const event: NewEvent = { type, version: 1, data: { of: stream } };
+  const meta = { actor: 't-1', causation: 'cause-1', ...(correlation === undefined ? {} : { correlation }) };
+  const result = await store.append({
+    id: `c-${++commits}`,
+    stream,
+    expected: 'any',
+    events: [event],
+    meta,
+    at: 1_700_000_000_000,
+  });
+  assert.ok(result.ok);
+  return result.position;
+}
+
+/** One of each of three builds, and an item. */
+async function history(store: EventStore): Promise<readonly string[]> {
+  const positions = [];
+  positions.push(await append(store, 'build-1', 'BuildSubmitted', 's-1'));
+  positions.push(await append(store, 'item-1', 'StoreItemAdded', 's-1'));
+  positions.push(await append(store, 'build-12', 'BuildSubmitted', 's-2'));
+  positions.push(await append(store, 'build-1', 'BuildStarted', 's-1'));
+  return positions;
+}
+
+const lines = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as EventEnvelope);
+const ids = (text: string) => lines(text).map(({ id }) => id);
+const exported = async (server: Harness, query = '') =>
+  (await server.ask('read', { url: `/v1/events${query}`, headers: { accept: 'application/x-ndjson' } })).body;
+
+describe('export', () => {
+  test('is one CloudEvents envelope per line, up to the head', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    const answer = await server.ask('read', { url: '/v1/events', headers: { accept: 'application/x-ndjson' } });
+    assert.equal(answer.headers['content-type'], 'application/x-ndjson');
+    assert.deepEqual(lines(answer.body)[0], {
+      specversion: '1.0',
+      id: 'build-1@0',
+      source: '/v1/events',
+      type: 'BuildSubmitted',
+      subject: 'build-1',
+      time: '2023-11-14T22:13:20.000Z',
+      datacontenttype: 'application/json',
+      stream: 'build-1',
+      revision: 0,
+      position: positions[0],
+      version: 1,
+      actor: 't-1',
+      correlation: 's-1',
+      causation: 'cause-1',
+      data: { of: 'build-1' },
+    });
+    assert.deepEqual(ids(answer.body), ['build-1@0', 'item-1@0', 'build-12@0', 'build-1@1']);
+  });
+
+  test('can be filtered by type, stream, category and correlation', async () => {
+    await using server = await harness();
+    await history(server.eventStore);
+    assert.deepEqual(ids(await exported(server, '?type=BuildStarted,StoreItemAdded')), ['item-1@0', 'build-1@1']);
+    assert.deepEqual(ids(await exported(server, '?type=BuildStarted&type=StoreItemAdded')), ['item-1@0', 'build-1@1']);
+    assert.deepEqual(ids(await exported(server, '?stream=build-1')), ['build-1@0', 'build-1@1'], 'not build-12');
+    assert.deepEqual(ids(await exported(server, '?stream=build-')), ['build-1@0', 'build-12@0', 'build-1@1']);
+    assert.deepEqual(ids(await exported(server, '?correlation=s-2')), ['build-12@0']);
+    assert.deepEqual(ids(await exported(server, '?type=BuildSubmitted&stream=build-1')), ['build-1@0']);
+  });
+
+  test('goes on after a position; from the end there is nothing', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    assert.deepEqual(ids(await exported(server, `?from=${positions[1]}`)), ['build-12@0', 'build-1@1']);
+    assert.equal(await exported(server, `?from=${positions[3]}`), '');
+    assert.equal(await exported(server, '?from=end'), '');
+  });
+});
+
+/** One message of a stream of server-sent events. */
+interface Message {
+  id?: string;
+  event?: string;
+  data?: EventEnvelope;
+}
+
+/** Reads server-sent events over a real connection. */
+async function listen(server: Harness, query = '', headers: Record<string, string> = {}) {
+  const address = server.app.server.listening
+    ? server.app.listeningOrigin
+    : await server.app.listen({ host: '127.0.0.1', port: 0 });
+  const leave = new AbortController();
+  const answer = await fetch(`${address}/v1/events${query}`, {
+    headers: { authorization: 'Bearer secret-of-read', ...headers },
+    signal: leave.signal,
+  });
+  assert.equal(answer.headers.get('content-type'), 'text/event-stream');
+  const reader = (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  /** The next block, comments included. */
+  const block = async (): Promise<string | undefined> => {
+    while (!text.includes('\n\n')) {
+      const { done, value } = await reader.read();
+      if (done) return undefined;
+      text += value;
+    }
+    const end = text.indexOf('\n\n');
+    const found = text.slice(0, end);
+    text = text.slice(end + 2);
+    return found;
+  };
+  return {
+    leave: () => leave.abort(),
+    block,
+    /** The next message with data or an id. */
+    async message(): Promise<Message | undefined> {
+      while (true) {
+        const found = await block();
+        if (found === undefined) return undefined;
+        const message: Message = {};
+        for (const [, field = '', value = ''] of found.matchAll(/^(id|event|data): (.*)$/gm)) {
+          if (field === 'data') message.data = JSON.parse(value) as EventEnvelope;
+          else message[field as 'id'] = value;
+        }
+        if (message.id !== undefined) return message;
+      }
+    },
+  };
+}
+
+describe('server-sent events', () => {
+  test('catch up, then go on live; the id is the position', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    const reader = await listen(server);
+    for (const position of positions) {
+      const message = await reader.message();
+      assert.deepEqual([message?.id, message?.data?.position], [position, position]);
+    }
+    const next = await append(server.eventStore, 'build-2', 'BuildSubmitted');
+    const live = await reader.message();
+    assert.deepEqual([live?.id, live?.event, live?.data?.stream], [next, 'BuildSubmitted', 'build-2']);
+    reader.leave();
+  });
+
+  test('resume after Last-Event-ID, which goes before from', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    const reader = await listen(server, `?from=${positions[0]}`, { 'last-event-id': String(positions[2]) });
+    assert.equal((await reader.message())?.id, positions[3]);
+    reader.leave();
+  });
+
+  test('a reader that resumes from each id in turn sees every event exactly once', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    const seen: string[] = [];
+    let last: string | undefined;
+    for (let round = 0; round < positions.length; round++) {
+      const reader = await listen(server, '', last === undefined ? {} : { 'last-event-id': last });
+      const message = await reader.message();
+      seen.push(String(message?.data?.position));
+      last = message?.id;
+      reader.leave();
+    }
+    assert.deepEqual(seen, positions);
+  });
+
+  test('only new ones, from the end', async () => {
+    await using server = await harness();
+    await history(server.eventStore);
+    const reader = await listen(server, '?from=end');
+    // The subscription is made with the answer; what comes after is seen.
+    await reader.block();
+    const next = await append(server.eventStore, 'build-2', 'BuildSubmitted');
+    let message = await reader.message();
+    while (message?.data === undefined) message = await reader.message();
+    assert.equal(message.id, next);
+    reader.leave();
+  });
+
+  test('move the id past events that are filtered out, so that nobody reads them again', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    const reader = await listen(server, '?correlation=s-2');
+    assert.equal((await reader.message())?.id, positions[2]);
+    const past = await reader.message();
+    assert.deepEqual([past?.id, past?.data], [positions[3], undefined]);
+    reader.leave();
+  });
+
+  test('a silent stream shows that it lives', async () => {
+    await using server = await harness();
+    const reader = await listen(server, '?from=end');
+    assert.match(String(await reader.block()), /retry: 2000/);
+    assert.match(String(await reader.block()), /^id: /);
+    server.runtime.advance(15_000);
+    assert.equal(await reader.block(), ':');
+    reader.leave();
+  });
+
+  test('follow=false ends at the head', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    const answer = await server.ask('read', { url: '/v1/events?follow=false' });
+    assert.equal(answer.body.match(/^data: /gm)?.length, positions.length);
+  });
+
+  test('end when the server closes', async () => {
+    const server = await harness();
+    const reader = await listen(server);
+    await reader.message();
+    await server[Symbol.asyncDispose]();
+    assert.equal(await reader.message(), undefined);
+    assert.equal(server.runtime.armed, 0, 'no timer is left');
+  });
+});

@@ -1,0 +1,128 @@
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import { pino } from 'pino';
+import { createAgentLinkServer } from '../../../adapters/agent-link/server.ts';
+import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
+import type { HttpServerOptions } from '../../../adapters/http/context.ts';
+import { createMetrics } from '../../../adapters/http/metrics/registry.ts';
+import { createHttpServer } from '../../../adapters/http/server.ts';
+import type { Application } from '../../../coordinator/application.ts';
+import type { EventStore } from '../../../coordinator/ports/event-store.ts';
+import type { BuildDetail, ItemRow, SubmissionRow, Views } from '../../../coordinator/ports/views.ts';
+import type { Scope } from '../../../domain/token/events.ts';
+import { createFakeApplication, type FakeApplication, secretOfScope } from '../../support/fake-application.ts';
+import { createManualRuntime, type ManualRuntime } from '../../support/manual-runtime.ts';
+
+export const hashA = '0c7kfrczv1idqh8bzqjgrdzjh3akz8ip';
+export const drvA = `${hashA}-hello.drv`;
+export const itemA: ItemRow = {
+  path: `${hashA}-hello`,
+  narHash: `sha256:${'1'.repeat(52)}`,
+  narSize: 1000,
+  references: [],
+  file: { hash: `sha256:${'0'.repeat(52)}`, size: 26, compression: 'zstd' },
+  signatures: ['test-1:c2lnbmF0dXJl'],
+  addedAt: 5,
+};
+export const buildA: BuildDetail = {
+  id: 'b-1',
+  derivation: drvA,
+  system: 'x86_64-linux',
+  submission: 's-1',
+  state: 'running',
+  reason: 'requested',
+  priority: 0,
+  tags: {},
+  attempt: 2,
+  agent: 'alpha',
+  submittedAt: 1,
+  startedAt: 2,
+  endedAt: null,
+  failure: null,
+  outputs: { out: `${hashA}-hello` },
+  attempts: [],
+  options: {},
+};
+export const submissionA: SubmissionRow = {
+  id: 's-1',
+  receivedAt: 1,
+  queuedAt: 2,
+  roots: 1,
+  reason: 'requested',
+  counts: { queued: 1, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 },
+};
+
+/** Fixed views, for the doors alone. */
+export function fakeViews(overrides: Partial<Views> = {}): Views {
+  return {
+    reached: async () => undefined,
+    builds: () => ({ rows: [buildA] }),
+    build: (id) => (id === buildA.id ? buildA : undefined),
+    logOf: (derivation) => (derivation === drvA ? { build: 'b-1', attempt: 2 } : undefined),
+    items: () => ({ rows: [itemA] }),
+    item: (hash) => (hash === hashA ? itemA : undefined),
+    submissions: () => ({ rows: [submissionA] }),
+    submission: (id) => (id === submissionA.id ? submissionA : undefined),
+    [Symbol.asyncDispose]: async () => undefined,
+    ...overrides,
+  };
+}
+
+export interface Harness extends AsyncDisposable {
+  readonly app: FastifyInstance;
+  readonly application: FakeApplication;
+  readonly runtime: ManualRuntime;
+  readonly eventStore: EventStore;
+  /** Log lines, newest last. */
+  readonly lines: Record<string, unknown>[];
+  /** A request with the token of a scope. */
+  ask(scope: Scope | undefined, request: InjectOptions): Promise<LightMyRequestResponse>;
+}
+
+/** A server around fakes; the event store is the real one in memory. */
+export async function harness(
+  overrides: Partial<Omit<HttpServerOptions, 'application'>> & { readonly application?: Partial<Application> } = {},
+): Promise<Harness> {
+  const { application: methods, ...options } = overrides;
+  const application = createFakeApplication(methods);
+  const runtime = createManualRuntime();
+  const eventStore = openMemoryEventStore();
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const agentLink = createAgentLinkServer({ runtime, logger, session: 'c-1' });
+  agentLink.serve(application);
+  let ids = 0;
+  const app = await createHttpServer({
+    application,
+    views: fakeViews(),
+    pool: { open: async () => undefined, has: async () => true },
+    logs: { read: async () => undefined },
+    eventStore,
+    runtime,
+    metrics: createMetrics(),
+    logger,
+    agentLink,
+    version: '0.0.0-test',
+    newId: () => `r-${++ids}`,
+    itemOfFile: () => undefined,
+    ...options,
+  });
+  await app.ready();
+  return {
+    app,
+    application,
+    runtime,
+    eventStore,
+    lines,
+    ask(scope, request) {
+      const headers = {
+        ...(scope === undefined ? {} : { authorization: `Bearer ${secretOfScope(scope)}` }),
+        ...request.headers,
+      };
+      return app.inject({ ...request, headers });
+    },
+    async [Symbol.asyncDispose]() {
+      await app.close();
+      await eventStore[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { harness } from './harness.ts';
+
+interface Operation {
+  readonly summary?: string;
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: object }[];
+  readonly responses?: Readonly<Record<string, { readonly description: string }>>;
+  readonly security?: readonly object[];
+}
+interface Document {
+  readonly openapi: string;
+  readonly info: { readonly title: string; readonly version: string };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+async function withDocument(
+  check: (document: Document, routes: readonly { method: string; url: string; access: string }[]) => void,
+): Promise<void> {
+  await using server = await harness();
+  const answer = await server.ask(undefined, { url: '/v1/openapi.json' });
+  assert.equal(answer.statusCode, 200);
+  check(answer.json(), server.app.routeTable);
+}
+
+/** In the notation of OpenAPI. */
+const templated = (url: string) => url.replace(/:(\w+)/g, '{$1}');
+
+test('the document lists every route, and no other', () =>
+  withDocument((document, routes) => {
+    assert.match(document.openapi, /^3\.1\./);
+    assert.equal(document.info.version, '0.0.0-test');
+    const listed = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    // The document does not list itself, and a WebSocket is not described by OpenAPI.
+    const hidden = ['/v1/openapi.json', '/v1/agent-link'];
+    const expected = routes
+      .filter(({ url }) => !hidden.includes(url))
+      .map(({ method, url }) => `${method} ${templated(url)}`);
+    assert.deepEqual(listed.toSorted(), expected.toSorted());
+  }));
+
+test('every operation is described: summary, parameters of its path, an answer, problems, who may', () =>
+  withDocument((document, routes) => {
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, operation] of Object.entries(operations)) {
+        const what = `${method} ${path}`;
+        assert.match(operation.summary ?? '', /^[A-Z].*\.$/, what);
+        const inPath = (operation.parameters ?? [])
+          .filter((parameter) => parameter.in === 'path')
+          .map(({ name }) => name);
+        assert.deepEqual(
+          inPath.toSorted(),
+          Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name).toSorted(),
+          what,
+        );
+        const responses = operation.responses ?? {};
+        assert.ok(
+          Object.keys(responses).some((status) => status.startsWith('2')),
+          what,
+        );
+        assert.ok('default' in responses, what);
+        for (const { description } of Object.values(responses)) assert.ok(description.length > 0, what);
+        const route = routes.find(({ method: verb, url }) => verb === method.toUpperCase() && templated(url) === path);
+        assert.equal(operation.security !== undefined, route?.access !== 'open', what);
+      }
+    }
+  }));
+
+test('every schema is one of JSON Schema: known types, required fields that exist, references that lead somewhere', () =>
+  withDocument((document) => {
+    const types = new Set(['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']);
+    let schemas = 0;
+    const visit = (value: unknown, path: string): void => {
+      if (typeof value !== 'object' || value === null) return;
+      const { type, properties, required, $ref } = value as Record<string, unknown>;
+      if (
+        typeof type === 'string' &&
+        'in' in value === false &&
+        !path.endsWith('.properties') &&
+        !path.includes('securitySchemes')
+      ) {
+        assert.ok(types.has(type), `${path}: ${type}`);
+        schemas++;
+      }
+      if (Array.isArray(required) && typeof properties === 'object') {
+        for (const name of required)
+          assert.ok(Object.hasOwn(properties as object, name as string), `${path}: ${String(name)}`);
+      }
+      if (typeof $ref === 'string') assert.fail(`${path}: no references are used, got ${$ref}`);
+      for (const [key, child] of Object.entries(value)) visit(child, `${path}.${key}`);
+    };
+    visit(document.paths, 'paths');
+    assert.ok(schemas > 100);
+  }));

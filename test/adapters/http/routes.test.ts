@@ -1,0 +1,417 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { Readable } from 'node:stream';
+import { describe, test } from 'node:test';
+import type { InjectOptions } from 'fastify';
+import type { Application } from '../../../coordinator/application.ts';
+import { DroverError } from '../../../coordinator/errors.ts';
+import type { BuildFilter, Paging } from '../../../coordinator/ports/views.ts';
+import { fakeAgent, fakeStatus, fakeSubmission, fakeUpload } from '../../support/fake-application.ts';
+import { buildA, drvA, fakeViews, harness, hashA, itemA, submissionA } from './harness.ts';
+
+const admin = { id: 't-admin', scope: 'admin' };
+const json = (method: 'POST' | 'DELETE', url: string, payload?: object): InjectOptions => ({
+  method,
+  url,
+  ...(payload === undefined ? {} : { payload }),
+});
+const declaration = {
+  path: itemA.path,
+  narHash: itemA.narHash,
+  narSize: 9,
+  references: [itemA.path],
+  compression: 'zstd' as const,
+  fileSize: 5,
+};
+const wish = { roots: [drvA], options: { priority: 0 }, inputs: true, force: false };
+
+describe('a command goes to the application as it was asked for', () => {
+  const cases: [
+    request: InjectOptions,
+    status: number,
+    body: unknown,
+    method: keyof Application,
+    args: readonly unknown[],
+  ][] = [
+    [
+      json('POST', '/v1/tokens', { name: 'ci', scope: 'submit' }),
+      201,
+      { id: 't-new', secret: 'shown-once' },
+      'createToken',
+      [admin, { name: 'ci', scope: 'submit' }],
+    ],
+    [json('DELETE', '/v1/tokens/t-1'), 204, undefined, 'revokeToken', [admin, 't-1']],
+    [
+      json('POST', '/v1/agents', { name: 'beta' }),
+      201,
+      { name: 'beta', secret: 'shown-once' },
+      'addAgent',
+      [admin, 'beta'],
+    ],
+    [
+      json('POST', '/v1/agents/beta/pause', { reason: 'new disk' }),
+      200,
+      fakeAgent,
+      'steerAgent',
+      [admin, 'beta', 'pause', 'new disk'],
+    ],
+    [json('POST', '/v1/agents/beta/resume'), 200, fakeAgent, 'steerAgent', [admin, 'beta', 'resume', undefined]],
+    [json('POST', '/v1/agents/beta/drain', {}), 200, fakeAgent, 'steerAgent', [admin, 'beta', 'drain', undefined]],
+    [json('DELETE', '/v1/agents/beta?reason=sold'), 200, fakeAgent, 'steerAgent', [admin, 'beta', 'remove', 'sold']],
+    [
+      json('POST', '/v1/derivations/missing', { paths: [drvA] }),
+      200,
+      { missing: [drvA] },
+      'missingDerivations',
+      [[drvA]],
+    ],
+    [json('POST', '/v1/sources/missing', { roots: [drvA] }), 200, { missing: [] }, 'missingSources', [[drvA]]],
+    [json('POST', '/v1/submissions', { roots: [drvA] }), 201, fakeSubmission, 'submit', [admin, wish]],
+    [
+      { ...json('POST', '/v1/submissions', { roots: [drvA] }), headers: { 'idempotency-key': 'ci-42' } },
+      201,
+      fakeSubmission,
+      'submit',
+      [admin, { ...wish, idempotencyKey: 'ci-42' }],
+    ],
+    [
+      json('POST', '/v1/submissions', {
+        roots: [drvA],
+        options: { priority: 5, tags: { job: 'x' }, maxAttempts: 2 },
+        inputs: false,
+        force: true,
+      }),
+      201,
+      fakeSubmission,
+      'submit',
+      [
+        admin,
+        { roots: [drvA], options: { priority: 5, tags: { job: 'x' }, maxAttempts: 2 }, inputs: false, force: true },
+      ],
+    ],
+    [json('POST', '/v1/builds/b-1/cancel'), 204, undefined, 'cancelBuild', [admin, 'b-1', undefined]],
+    [
+      json('POST', '/v1/builds/b-1/cancel', { reason: 'wrong' }),
+      204,
+      undefined,
+      'cancelBuild',
+      [admin, 'b-1', 'wrong'],
+    ],
+    [
+      json('POST', '/v1/builds/b-1/prioritize', { priority: -3 }),
+      204,
+      undefined,
+      'prioritizeBuild',
+      [admin, 'b-1', -3],
+    ],
+    [json('POST', '/v1/builds/b-1/retry'), 201, fakeSubmission, 'retryBuild', [admin, 'b-1']],
+    [
+      json('DELETE', `/v1/items/${itemA.path}?reason=broken`),
+      204,
+      undefined,
+      'deleteItem',
+      [admin, itemA.path, 'broken'],
+    ],
+    [json('POST', '/v1/uploads', declaration), 201, fakeUpload, 'beginUpload', [admin, declaration]],
+    [
+      json('POST', '/v1/uploads', { ...declaration, build: 'b-1', attempt: 2, deriver: drvA }),
+      201,
+      fakeUpload,
+      'beginUpload',
+      [admin, { ...declaration, build: 'b-1', attempt: 2, deriver: drvA }],
+    ],
+    [{ url: '/v1/uploads/u-1' }, 200, fakeUpload, 'uploadStatus', [admin, 'u-1']],
+  ];
+  for (const [asked, status, body, method, args] of cases) {
+    test(`${asked.method ?? 'GET'} ${String(asked.url)} ${JSON.stringify(asked.payload ?? '')}`.trim(), async () => {
+      await using server = await harness();
+      const answer = await server.ask('admin', asked);
+      assert.equal(answer.statusCode, status, answer.body);
+      if (body === undefined) assert.equal(answer.body, '');
+      else assert.deepEqual(answer.json(), body);
+      assert.deepEqual(server.application.only(method), args);
+    });
+  }
+});
+
+describe('a question is answered', () => {
+  const cases: [url: string, body: unknown][] = [
+    ['/v1/status', fakeStatus],
+    ['/v1/agents', { rows: [fakeAgent] }],
+    ['/v1/agents/alpha', fakeAgent],
+    ['/v1/submissions', { rows: [submissionA] }],
+    ['/v1/submissions/s-1', submissionA],
+    ['/v1/builds/b-1', buildA],
+    ['/v1/builds/b-1/why', { build: 'b-1', state: 'succeeded', summary: 'It has ended.', reason: 'ended' }],
+    ['/v1/items', { rows: [itemA] }],
+    [`/v1/items/${hashA}-hello`, itemA],
+    ['/healthz', { status: 'up' }],
+    ['/readyz', { ready: true, warnings: [] }],
+  ];
+  for (const [url, body] of cases) {
+    test(url, async () => {
+      await using server = await harness();
+      const answer = await server.ask('read', { url });
+      assert.equal(answer.statusCode, 200, answer.body);
+      assert.deepEqual(answer.json(), body);
+    });
+  }
+
+  test('/v1/tokens', async () => {
+    await using server = await harness();
+    const { rows } = (await server.ask('admin', { url: '/v1/tokens' })).json();
+    assert.deepEqual(rows, [{ id: 't-read', name: 'reader', scope: 'read', issuedAt: 1, revoked: false }]);
+  });
+
+  test('an answer shows only what its schema names', async () => {
+    const withSecret = { id: 't-1', name: 'x', scope: 'read' as const, issuedAt: 1, revoked: false, hash: 'inside' };
+    await using server = await harness({ application: { tokens: () => [withSecret] } });
+    assert.doesNotMatch((await server.ask('admin', { url: '/v1/tokens' })).body, /inside/);
+  });
+});
+
+describe('lists', () => {
+  test('of builds take every filter, states repeated or with commas, and paging', async () => {
+    const asked: [BuildFilter, Paging][] = [];
+    const views = fakeViews({
+      builds: (filter, paging) => {
+        asked.push([filter, paging]);
+        return { rows: [], next: 'more' };
+      },
+    });
+    await using server = await harness({ views });
+    const query = `state=queued,running&state=failed&system=x86_64-linux&name=hello&agent=alpha&submission=s-1&tag=job%3Dx&derivation=${drvA}`;
+    const answer = await server.ask('read', { url: `/v1/builds?${query}&limit=7&after=cursor` });
+    assert.deepEqual(answer.json(), { rows: [], next: 'more' });
+    assert.deepEqual(asked, [
+      [
+        {
+          state: ['queued', 'running', 'failed'],
+          system: 'x86_64-linux',
+          name: 'hello',
+          agent: 'alpha',
+          submission: 's-1',
+          tag: 'job=x',
+          derivation: drvA,
+        },
+        { limit: 7, after: 'cursor' },
+      ],
+    ]);
+    await server.ask('read', { url: '/v1/builds' });
+    assert.deepEqual(asked[1], [{}, { limit: 100 }]);
+  });
+
+  test('wait for the views to reach what is durable, but not for ever', async () => {
+    const reached = Promise.withResolvers<void>();
+    const waiting = Promise.withResolvers<string>();
+    const views = fakeViews({
+      reached: (position) => {
+        waiting.resolve(position);
+        return reached.promise;
+      },
+    });
+    await using server = await harness({ views });
+    const answer = server.ask('read', { url: '/v1/builds' });
+    assert.equal(await waiting.promise, fakeStatus.position);
+    server.runtime.advance(1_000);
+    assert.equal((await answer).statusCode, 200);
+    assert.equal(server.runtime.armed, 0);
+  });
+});
+
+test('cancelling many goes through every page and passes over what has ended', async () => {
+  const pages: Record<string, { rows: { id: string }[]; next?: string }> = {
+    start: { rows: [{ id: 'b-1' }, { id: 'b-2' }], next: 'second' },
+    second: { rows: [{ id: 'b-3' }] },
+  };
+  const filters: BuildFilter[] = [];
+  const views = fakeViews({
+    builds: (filter, { after = 'start' }) => {
+      filters.push(filter);
+      const { rows, next } = pages[after] ?? { rows: [] };
+      return { rows: rows.map((row) => ({ ...buildA, ...row })), ...(next === undefined ? {} : { next }) };
+    },
+  });
+  const cancelBuild: Application['cancelBuild'] = async (_by, build) => {
+    if (build === 'b-2') throw new DroverError('build-ended', 'over');
+  };
+  await using server = await harness({ views, application: { cancelBuild } });
+  const answer = await server.ask('submit', json('POST', '/v1/builds/cancel', { submission: 's-1', reason: 'stop' }));
+  assert.deepEqual(answer.json(), { canceled: 2 });
+  assert.deepEqual(filters[0], { submission: 's-1', state: ['queued', 'allocated', 'running'] });
+  assert.deepEqual(
+    server.application.calls.filter(({ method }) => method === 'cancelBuild').map(({ args }) => [args[1], args[2]]),
+    [
+      ['b-1', 'stop'],
+      ['b-2', 'stop'],
+      ['b-3', 'stop'],
+    ],
+  );
+});
+
+describe('the log of a build', () => {
+  test('is that of the last attempt from the offset on, as text', async () => {
+    const asked: unknown[] = [];
+    await using server = await harness({
+      logs: {
+        read: async (build, attempt, options) => {
+          asked.push([build, attempt, options?.offset, options?.follow]);
+          return Readable.from([Buffer.from('compiling\n'), Buffer.from('done\n')]);
+        },
+      },
+    });
+    const answer = await server.ask('read', { url: '/v1/builds/b-1/log?offset=4&follow=true' });
+    assert.deepEqual(
+      [answer.body, answer.headers['content-type'], answer.headers['x-attempt']],
+      ['compiling\ndone\n', 'text/plain; charset=utf-8', '2'],
+    );
+    await server.ask('read', { url: '/v1/builds/b-1/log?attempt=1' });
+    assert.deepEqual(asked, [
+      ['b-1', 2, 4, true],
+      ['b-1', 1, 0, false],
+    ]);
+  });
+
+  test('that is followed ends when the server closes', async () => {
+    async function* log(signal: AbortSignal) {
+      yield Buffer.from('first\n');
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    }
+    const server = await harness({
+      logs: { read: async (_build, _attempt, options) => log(options?.signal as AbortSignal) },
+    });
+    const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
+    const answer = await fetch(`${url}/v1/builds/b-1/log?follow=true`, {
+      headers: { authorization: 'Bearer secret-of-read' },
+    });
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+    assert.equal(Buffer.from((await reader.read()).value as Uint8Array).toString(), 'first\n');
+    await server[Symbol.asyncDispose]();
+    assert.equal((await reader.read()).done, true);
+  });
+});
+
+describe('uploads', () => {
+  test('take the bytes from the offset on and say how far they are', async () => {
+    await using server = await harness();
+    for (const type of ['application/octet-stream', 'application/offset+octet-stream']) {
+      const answer = await server.ask('agent', {
+        method: 'PATCH',
+        url: '/v1/uploads/u-7',
+        payload: Buffer.alloc(100_000),
+        headers: { 'content-type': type, 'upload-offset': '11' },
+      });
+      assert.equal(answer.statusCode, 200, answer.body);
+      assert.deepEqual([answer.json().offset, answer.headers['upload-offset']], [100_011, '100011']);
+    }
+    const [call] = server.application.calls.filter(({ method }) => method === 'writeUpload');
+    assert.deepEqual(call?.args.slice(0, 3), [{ id: 't-agent', scope: 'agent', agent: 'alpha' }, 'u-7', 11]);
+    assert.match((await server.ask(undefined, { url: '/metrics' })).body, /^drover_upload_bytes_total 200000$/m);
+  });
+
+  test('say in headers how far they are', async () => {
+    await using server = await harness();
+    const head = await server.ask('submit', { method: 'HEAD', url: '/v1/uploads/u-1' });
+    assert.deepEqual(
+      [head.statusCode, head.headers['upload-offset'], head.headers['upload-length'], head.body],
+      [200, '0', '10', ''],
+    );
+  });
+
+  test('under way when the server closes keep what has come', async () => {
+    const first = Promise.withResolvers<void>();
+    const kept = Promise.withResolvers<number>();
+    const server = await harness({
+      application: {
+        writeUpload: async (_by, _id, offset, body) => {
+          let size = 0;
+          try {
+            for await (const chunk of body) {
+              size += chunk.length;
+              first.resolve();
+            }
+          } catch {
+            // A cut source.
+          }
+          kept.resolve(size);
+          return { ...fakeUpload, offset: offset + size };
+        },
+      },
+    });
+    const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
+    const headers = {
+      authorization: 'Bearer secret-of-submit',
+      'content-type': 'application/octet-stream',
+      'upload-offset': '0',
+    };
+    const sent = request(`${url}/v1/uploads/u-1`, { method: 'PATCH', headers });
+    const broken = once(sent, 'error');
+    sent.write('first part');
+    await first.promise;
+    await server[Symbol.asyncDispose]();
+    assert.equal(await kept.promise, 10);
+    await broken;
+    assert.deepEqual(
+      server.lines.filter(({ level }) => Number(level) >= 50),
+      [],
+    );
+  });
+
+  test('larger than any body limit stream through', async () => {
+    await using server = await harness({ limits: { body: 1000 } });
+    const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
+    const answer = await fetch(`${url}/v1/uploads/u-1`, {
+      method: 'PATCH',
+      headers: {
+        authorization: 'Bearer secret-of-submit',
+        'content-type': 'application/octet-stream',
+        'upload-offset': '0',
+      },
+      body: Buffer.alloc(8_000_000),
+    });
+    assert.equal(((await answer.json()) as { offset: number }).offset, 8_000_000);
+  });
+});
+
+describe('the state of the process', () => {
+  test('readyz tells why it is not ready', async () => {
+    await using server = await harness({
+      application: { readiness: () => ({ ready: false, reasons: ['replaying events'] }) },
+    });
+    const answer = await server.ask(undefined, { url: '/readyz' });
+    assert.equal(answer.statusCode, 503);
+    assert.deepEqual([answer.json().code, answer.json().reasons], ['not-ready', ['replaying events']]);
+    assert.equal((await server.ask(undefined, { url: '/healthz' })).statusCode, 200);
+  });
+
+  test('metrics tell the figures of the farm, the requests and the links', async () => {
+    await using server = await harness();
+    await server.ask('read', { url: '/v1/builds/b-1' });
+    const answer = await server.ask(undefined, { url: '/metrics' });
+    assert.equal(answer.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+    for (const line of [
+      'drover_info{version="0.0.0-test"} 1',
+      'drover_builds{state="running"} 3',
+      'drover_ready_builds{system="x86_64-linux"} 2',
+      'drover_agents{state="connected"} 1',
+      'drover_slots{state="busy"} 3',
+      'drover_events_position 42',
+      'drover_pending_commits 0',
+      'drover_agent_links 0',
+      'drover_http_request_duration_seconds_count{method="GET",route="/v1/builds/:build",status="2xx"} 1',
+    ]) {
+      assert.ok(answer.body.split('\n').includes(line), `${line}\nin\n${answer.body}`);
+    }
+  });
+
+  test('a log line says which request, build and token', async () => {
+    await using server = await harness();
+    await server.ask('submit', { ...json('POST', '/v1/builds/b-1/retry'), headers: { 'x-request-id': 'mine' } });
+    const line = server.lines.find(({ msg }) => msg === 'answered');
+    assert.deepEqual(
+      [line?.requestId, line?.build, line?.token, line?.route, line?.status],
+      ['mine', 'b-1', 't-submit', '/v1/builds/:build/retry', 201],
+    );
+  });
+});

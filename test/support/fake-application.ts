@@ -1,0 +1,100 @@
+import type { AgentStatus, Application, FarmStatus, Principal, SubmitResult } from '../../coordinator/application.ts';
+import { DroverError } from '../../coordinator/errors.ts';
+import type { UploadStatus } from '../../coordinator/ports/pool.ts';
+
+/**
+ * A fake of {@link Application} for tests of the doors alone: it decides nothing and keeps nothing, answers with fixed
+ * values and notes what it was asked. What the real one does is tested with the real one.
+ */
+export interface FakeApplication extends Application {
+  readonly calls: readonly { readonly method: keyof Application; readonly args: readonly unknown[] }[];
+  /** Arguments of the only call of `method`; throws if there was none or more than one. */
+  only<Method extends keyof Application>(method: Method): readonly unknown[];
+}
+
+/** The token of a scope in {@link createFakeApplication}. */
+export const secretOfScope = (scope: Principal['scope']) => `secret-of-${scope}`;
+
+export const fakeAgent: AgentStatus = { name: 'alpha', state: 'connected', intake: 'accepting', running: [] };
+export const fakeSubmission: SubmitResult = { submission: 's-1', derivations: 2, builds: 1, available: 0, joined: [] };
+export const fakeUpload: UploadStatus = { id: 'u-1', owner: 't-submit', offset: 0, fileSize: 10, finished: false };
+export const fakeStatus: FarmStatus = {
+  builds: { waiting: 1, ready: 2, backoff: 0, allocated: 0, running: 3, succeeded: 4, failed: 5, canceled: 6 },
+  ready: { 'x86_64-linux': 2 },
+  derivations: 7,
+  items: 8,
+  agents: { connected: 1, registered: 2, slots: 4, busy: 3 },
+  position: '0000000000000042',
+  pendingCommits: 0,
+};
+
+export function createFakeApplication(overrides: Partial<Application> = {}): FakeApplication {
+  const calls: { method: keyof Application; args: readonly unknown[] }[] = [];
+  const base: Application = {
+    storeDir: '/nix/store',
+    publicKeys: ['test-1:key'],
+    readiness: () => ({ ready: true, reasons: [] }),
+    status: () => fakeStatus,
+    authenticate(secret) {
+      const scope = /^secret-of-(read|submit|agent|admin)$/.exec(secret)?.[1] as Principal['scope'] | undefined;
+      if (scope === undefined) return undefined;
+      return scope === 'agent' ? { id: 't-agent', scope, agent: 'alpha' } : { id: `t-${scope}`, scope };
+    },
+    createToken: async () => ({ id: 't-new', secret: 'shown-once' }),
+    revokeToken: async () => undefined,
+    tokens: () => [{ id: 't-read', name: 'reader', scope: 'read', issuedAt: 1, revoked: false }],
+    addAgent: async () => ({ secret: 'shown-once' }),
+    steerAgent: async () => fakeAgent,
+    agents: () => [fakeAgent],
+    missingDerivations: async (paths) => paths,
+    addDerivations: async (derivations) => ({ added: derivations.length }),
+    missingSources: async () => [],
+    submit: async () => fakeSubmission,
+    why(build) {
+      if (build === 'nope') throw new DroverError('unknown-build', 'expected a build, got nope');
+      return { build, state: 'succeeded', summary: 'It has ended.', reason: 'ended' };
+    },
+    cancelBuild: async () => undefined,
+    prioritizeBuild: async () => undefined,
+    retryBuild: async () => fakeSubmission,
+    beginUpload: async () => fakeUpload,
+    uploadStatus: async () => fakeUpload,
+    async writeUpload(_by, id, offset, body) {
+      let size = 0;
+      for await (const chunk of body) size += chunk.length;
+      return { ...fakeUpload, id, offset: offset + size };
+    },
+    servable: () => undefined,
+    deleteItem: async () => undefined,
+    reportMissing: async () => undefined,
+    agentConnected: async () => ({
+      heartbeatSeconds: 10,
+      leaseSeconds: 60,
+      logs: [],
+      drop: [],
+      publicKeys: ['test-1:key'],
+    }),
+    agentMessage: async () => undefined,
+    agentOob: async () => undefined,
+    agentDisconnected: async () => undefined,
+    ...overrides,
+  };
+  const noted = new Proxy(base, {
+    get(target, method: keyof Application) {
+      const member: unknown = target[method];
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]) => {
+        calls.push({ method, args });
+        return Reflect.apply(member, target, args) as unknown;
+      };
+    },
+  });
+  return Object.assign(Object.create(noted) as Application, {
+    calls,
+    only(method: keyof Application) {
+      const found = calls.filter((call) => call.method === method);
+      if (found.length !== 1) throw new Error(`expected one call of ${method}, got ${found.length}`);
+      return (found[0] as (typeof calls)[number]).args;
+    },
+  });
+}
