@@ -1,0 +1,96 @@
+import { Worker } from 'node:worker_threads';
+import { DroverError, type ErrorCode, errorCodes } from '../../coordinator/errors.ts';
+import type { Answer, Opened, OperationName, Operations, WorkerOptions } from './protocol.ts';
+
+/** Asks the worker that owns the database. */
+export interface WorkerClient extends AsyncDisposable {
+  ask<Name extends OperationName>(
+    op: Name,
+    request: Operations[Name]['request'],
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<Operations[Name]['answer']>;
+}
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Starts the worker and waits until the database is open. A worker that dies rejects what it was asked, and the next
+ * question starts another one: what was acknowledged is in the database.
+ */
+export async function startWorker(options: WorkerOptions): Promise<WorkerClient> {
+  const waiting = new Map<number, Waiting>();
+  let nextId = 1;
+  let current: Promise<Worker> | undefined = spawn();
+  let closed = false;
+
+  function spawn(): Promise<Worker> {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: options, name: 'derivations' });
+    let failure: Error | undefined;
+    return new Promise((resolve, reject) => {
+      worker.once('message', (message: Opened) => {
+        if (!message.opened) return reject(Object.assign(new Error(message.message), { code: message.code }));
+        worker.on('message', settle);
+        resolve(worker);
+      });
+      worker.on('error', (error: Error) => {
+        failure = error;
+      });
+      worker.once('exit', () => {
+        current = undefined;
+        const error = new DroverError('internal-error', 'the derivation store stopped', {}, { cause: failure });
+        reject(error);
+        for (const waiter of waiting.values()) waiter.reject(error);
+        waiting.clear();
+      });
+    });
+  }
+
+  function settle(answer: Answer): void {
+    const waiter = waiting.get(answer.id);
+    waiting.delete(answer.id);
+    if (answer.failed === undefined) {
+      waiter?.resolve(answer.value);
+      return;
+    }
+    const { code, message } = answer.failed;
+    waiter?.reject(new DroverError(isErrorCode(code) ? code : 'internal-error', `derivation store: ${message}`));
+  }
+
+  function send(
+    worker: Worker,
+    op: OperationName,
+    request: object,
+    transfer: readonly ArrayBuffer[],
+  ): Promise<unknown> {
+    const id = nextId++;
+    return new Promise((resolve, reject) => {
+      waiting.set(id, { resolve, reject });
+      worker.postMessage({ ...request, id, op }, transfer as ArrayBuffer[]);
+    });
+  }
+
+  await current;
+  return {
+    async ask(op, request, transfer = []) {
+      if (closed) throw new DroverError('not-ready', 'the derivation store is closed');
+      current ??= spawn();
+      return (await send(await current, op, request, transfer)) as Operations[typeof op]['answer'];
+    },
+    async [Symbol.asyncDispose]() {
+      if (closed) return;
+      closed = true;
+      const worker = await current?.catch(() => undefined);
+      if (worker === undefined) return;
+      // Answered after all that was asked before.
+      await send(worker, 'close', {}, []).catch(() => undefined);
+      await worker.terminate();
+    },
+  };
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCodes, code);
+}

@@ -1,0 +1,72 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { parentPort, workerData } from 'node:worker_threads';
+import { addDerivations } from './intake.ts';
+import type { Answer, Opened, OperationName, Operations, Request, WorkerOptions } from './protocol.ts';
+import { openDatabase } from './schema.ts';
+import { createTables } from './tables.ts';
+
+/** The thread that owns `derivations.db`: one request after the other. */
+const { file, storeDir } = workerData as WorkerOptions;
+
+type Handlers = { [Name in OperationName]: (request: Operations[Name]['request']) => Operations[Name]['answer'] };
+
+function createHandlers(database: DatabaseSync): Handlers {
+  const tables = createTables(database);
+  return {
+    close() {
+      database.close();
+      parentPort?.unref();
+      return undefined;
+    },
+    missing: ({ paths }) => paths.filter((path) => tables.find(path) === undefined),
+    add: (request) => addDerivations(tables, storeDir, request),
+    text: ({ path }) => tables.text(path),
+    rows: ({ paths }) => Uint32Array.from(paths, (path) => tables.find(path)?.row ?? 0),
+    inputs({ rows }) {
+      const inputs = new Set<number>();
+      for (const row of rows) for (const input of tables.inputs(row)) inputs.add(input);
+      return Uint32Array.from(inputs);
+    },
+    names: ({ rows }) => Array.from(rows, (row) => tables.name(row)),
+    facts({ rows }) {
+      const parts = Array.from(rows, (row) => tables.facts(row));
+      let end = 0;
+      const ends = Uint32Array.from(parts, (part) => (end += part.length));
+      const packed = new Uint8Array(end);
+      for (const [index, part] of parts.entries()) packed.set(part, (ends[index] as number) - part.length);
+      return { packed, ends };
+    },
+  };
+}
+
+function describe(error: unknown): { message: string; code: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  // 13 is SQLITE_FULL.
+  if (error instanceof Error && 'errcode' in error && error.errcode === 13) return { message, code: 'disk-full' };
+  return { message, code: error instanceof Error && 'code' in error ? String(error.code) : 'internal-error' };
+}
+
+function open(): Handlers | undefined {
+  try {
+    const handlers = createHandlers(openDatabase(file, storeDir));
+    parentPort?.postMessage({ opened: true } satisfies Opened);
+    return handlers;
+  } catch (error) {
+    parentPort?.postMessage({ opened: false, ...describe(error) } satisfies Opened);
+    return undefined;
+  }
+}
+
+const handlers = open();
+if (handlers !== undefined) {
+  parentPort?.on('message', (request: Request) => {
+    let answer: Answer;
+    try {
+      const handle = handlers[request.op] as (request: Request) => unknown;
+      answer = { id: request.id, value: handle(request) };
+    } catch (error) {
+      answer = { id: request.id, failed: describe(error) };
+    }
+    parentPort?.postMessage(answer);
+  });
+}

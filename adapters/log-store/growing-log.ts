@@ -1,0 +1,101 @@
+import { mkdir, open, rename } from 'node:fs/promises';
+import { DroverError } from '../../coordinator/errors.ts';
+import { syncDirectory } from '../data-dir/durable.ts';
+import type { LogPaths } from './log-paths.ts';
+
+/** A log that still grows. Calls are served one after the other. */
+export interface GrowingLog {
+  readonly size: number;
+  /** No more will come. */
+  readonly finished: boolean;
+  /** Resolves with the next change of `size` or `finished`. */
+  readonly changed: Promise<void>;
+  append(offset: number, data: Uint8Array): Promise<number>;
+  /** Makes it durable and moves it on to `paths.done`. */
+  finish(): Promise<void>;
+  /** Ends those who follow; the file stays as it is. */
+  release(): void;
+}
+
+/**
+ * @param held size of the file; `undefined` where there is none yet.
+ */
+export function createGrowingLog(paths: LogPaths, held: number | undefined): GrowingLog {
+  let size = held ?? 0;
+  let exists = held !== undefined;
+  let finished = false;
+  let signal = Promise.withResolvers<void>();
+  let last: Promise<unknown> = Promise.resolve();
+
+  function announce(): void {
+    const { resolve } = signal;
+    signal = Promise.withResolvers();
+    resolve();
+  }
+
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+  }
+
+  async function appendNow(offset: number, data: Uint8Array): Promise<number> {
+    const fresh = data.subarray(size - offset);
+    if (finished || offset > size || (exists && fresh.length === 0)) return size;
+    if (!exists) await mkdir(paths.folder, { recursive: true, mode: 0o700 });
+    const file = await open(paths.growing, 'a', 0o600);
+    exists = true;
+    try {
+      await file.appendFile(fresh);
+      size += fresh.length;
+    } catch (error) {
+      // Part of it may be there, and it is the right part.
+      size = (await file.stat()).size;
+      throw error;
+    } finally {
+      await file.close();
+      announce();
+    }
+    return size;
+  }
+
+  async function finishNow(): Promise<void> {
+    if (finished) return;
+    if (exists) {
+      const file = await open(paths.growing, 'r');
+      try {
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(paths.growing, paths.done);
+      await syncDirectory(paths.folder);
+    }
+    finished = true;
+    announce();
+  }
+
+  return {
+    get size() {
+      return size;
+    },
+    get finished() {
+      return finished;
+    },
+    get changed() {
+      return signal.promise;
+    },
+    append: (offset, data) => inTurn(() => appendNow(offset, data).catch(explain)),
+    finish: () => inTurn(finishNow),
+    release() {
+      finished = true;
+      announce();
+    },
+  };
+}
+
+function explain(error: unknown): never {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+  throw new DroverError('disk-full', 'expected room for a build log, but the disk is full', {}, { cause: error });
+}

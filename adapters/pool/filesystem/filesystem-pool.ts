@@ -1,0 +1,256 @@
+import { mkdir, rename } from 'node:fs/promises';
+import { DroverError } from '../../../coordinator/errors.ts';
+import type { FinishedUpload, Pool, UploadDeclaration, UploadRefusal } from '../../../coordinator/ports/pool.ts';
+import type { Clock } from '../../../coordinator/ports/runtime.ts';
+import { parseSha256 } from '../../../domain/store/hash-text.ts';
+import { parseContentMethod } from './content-hash.ts';
+import { createLayout } from './layout.ts';
+import { createPublishedFiles } from './published-files.ts';
+import { createReceiver } from './receive.ts';
+import { isDiskFull, isMissing } from './system-error.ts';
+import { dropSession, type Upload } from './upload.ts';
+import { checkDeclaration, toFinishedUpload } from './upload-record.ts';
+import { loadUploads, statusOf } from './uploads.ts';
+import { createVerifiers, type VerifiersOptions } from './verifiers.ts';
+
+export interface FilesystemPoolOptions {
+  /** Folder of the pool; made where it is missing. */
+  readonly dir: string;
+  readonly maxNarSize: number;
+  /** After this time an upload that was not published is removed at the next sweep. */
+  readonly maxUploadAgeMs: number;
+  readonly clock: Clock;
+  readonly verifiers?: VerifiersOptions;
+}
+
+/** Verifiers of uploads that nobody writes to at the moment, kept so that they go on without reading the file again. */
+const idleSessions = 32;
+/** Records of published uploads, kept so that publishing again is recognised. */
+const publishedRecords = 1_000;
+
+/** The pool in a folder. One process at a time: whoever opens it holds the lock of the data folder. */
+export async function openFilesystemPool(options: FilesystemPoolOptions): Promise<Pool> {
+  const layout = createLayout(options.dir);
+  for (const folder of [layout.nars, layout.uploads]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  const uploads = await loadUploads(layout);
+  const files = createPublishedFiles(layout);
+  const verifiers = createVerifiers(options.verifiers);
+  const receiver = createReceiver(layout, verifiers);
+  /** Oldest first. */
+  const idle = new Set<Upload>();
+  const published = new Set<Upload>(Array.from(uploads.all()).filter((upload) => upload.published));
+  let closed = false;
+
+  const pool: Pool = {
+    async begin(owner, declared, scan) {
+      const declaration = checkDeclaration(declared);
+      const refused = refuseDeclaration(declaration, options.maxNarSize);
+      if (refused !== undefined) return { refused };
+      const record = { owner, startedAt: options.clock.now(), declaration, ...(scan !== undefined && { scan }) };
+      try {
+        let upload = await uploads.begin(record);
+        if (upload.published && !(await files.has(fileOf(upload)))) {
+          // Published once and removed since: its bytes are wanted anew.
+          await forget(upload);
+          upload = await uploads.begin(record);
+        }
+        // All bytes were there when the coordinator was killed; nobody would send more.
+        if (upload.offset === declaration.fileSize && upload.finished === undefined && upload.writing === undefined) {
+          return await write(upload, nothing());
+        }
+        return statusOf(upload);
+      } catch (error) {
+        if (isDiskFull(error)) return { refused: diskFull };
+        throw error;
+      }
+    },
+
+    async status(id, owner) {
+      const upload = uploads.get(id);
+      return upload?.record.owner === owner ? statusOf(upload) : undefined;
+    },
+
+    async write(id, owner, offset, body) {
+      const upload = uploads.get(id);
+      if (upload === undefined)
+        return refuse('unknown-upload', `expected an upload that was begun, got ${id.slice(0, 64)}`);
+      if (upload.record.owner !== owner) return refuse('not-your-upload', 'the upload was begun by somebody else');
+      if (upload.writing !== undefined) return refuse('upload-busy', 'another request is writing to the upload');
+      if (offset !== upload.offset) {
+        const message = `expected the upload to go on at byte ${upload.offset}, got ${offset}`;
+        return { refused: { code: 'wrong-offset', message, offset: upload.offset } };
+      }
+      return upload.finished === undefined ? write(upload, body) : statusOf(upload);
+    },
+
+    async finished(id) {
+      const upload = uploads.get(id);
+      if (upload?.finished === undefined) return undefined;
+      if (upload.published && !(await files.has(fileOf(upload)))) return undefined;
+      return toFinishedUpload(id, upload.finished);
+    },
+
+    async contentHash(id, method) {
+      const upload = uploads.get(id);
+      const wanted = parseContentMethod(method);
+      if (upload?.finished === undefined || wanted === undefined) return undefined;
+      const { narHash, compression } = upload.finished.declaration;
+      if (wanted.algo === 'sha256') {
+        return wanted.flat ? upload.finished.flatSha256 : Buffer.from(parseSha256(narHash)).toString('hex');
+      }
+      const path = upload.published ? layout.nar(fileOf(upload)) : layout.upload(id).part;
+      return verifiers.hash({ path, compression, ...wanted });
+    },
+
+    async publish(id) {
+      const upload = uploads.get(id);
+      if (upload?.finished === undefined)
+        throw new DroverError('unknown-upload', `expected a finished upload, got ${id.slice(0, 64)}`);
+      if (!(await files.take(layout.upload(id).part, fileOf(upload)))) {
+        throw new DroverError('unknown-upload', `the file of upload ${id} was removed`);
+      }
+      upload.published = true;
+      published.add(upload);
+      if (published.size > publishedRecords) {
+        const [oldest] = published;
+        if (oldest !== undefined) await forget(oldest);
+      }
+    },
+
+    async abandon(id) {
+      const upload = uploads.get(id);
+      if (upload !== undefined) await forget(upload);
+    },
+
+    open: files.open,
+    has: files.has,
+    remove: files.remove,
+
+    async sweep(isKnown) {
+      let gone = await uploads.removeLeftovers();
+      const oldest = options.clock.now() - options.maxUploadAgeMs;
+      const kept = new Set<string>();
+      for (const upload of [...uploads.all()]) {
+        if (upload.published && !isKnown(fileOf(upload).hash)) await withdraw(upload);
+        else if (upload.published) kept.add(fileOf(upload).hash);
+        if (upload.writing !== undefined || upload.published || upload.record.startedAt >= oldest) continue;
+        await forget(upload);
+        gone++;
+      }
+      const swept = await files.sweep((hash) => isKnown(hash) || kept.has(hash) || isPublished(hash));
+      return { ...swept, uploads: gone };
+    },
+
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      const writing = Array.from(uploads.all(), (upload) => upload.writing).filter((current) => current !== undefined);
+      for (const { stop } of writing) stop.abort();
+      await Promise.all(writing.map(({ ended }) => ended));
+      await verifiers[Symbol.asyncDispose]();
+    },
+  };
+  return pool;
+
+  async function write(upload: Upload, body: AsyncIterable<Uint8Array>) {
+    if (closed) throw new DroverError('not-ready', 'the pool is closed');
+    const stop = new AbortController();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    upload.writing = { stop, ended };
+    idle.delete(upload);
+    try {
+      return await receive(upload, body, stop.signal);
+    } finally {
+      upload.writing = undefined;
+      keepIdle(upload);
+      end();
+    }
+  }
+
+  async function receive(upload: Upload, body: AsyncIterable<Uint8Array>, stop: AbortSignal) {
+    let refused: UploadRefusal | undefined;
+    try {
+      refused = await receiver.receive(upload, body, stop);
+    } catch (error) {
+      // A disk that failed to keep some bytes may have lost others; nothing of the upload can be relied on.
+      await uploads.remove(upload);
+      throw error;
+    }
+    if (upload.gone) return refuse('unknown-upload', 'the upload was abandoned');
+    if (refused === undefined) return statusOf(upload);
+    // Where the disk is full, too: what does not fit makes room, so that other uploads can finish.
+    await uploads.remove(upload);
+    return { refused };
+  }
+
+  function keepIdle(upload: Upload): void {
+    if (upload.session === undefined || upload.gone) return;
+    idle.add(upload);
+    if (idle.size <= idleSessions) return;
+    const [oldest] = idle;
+    if (oldest === undefined) return;
+    idle.delete(oldest);
+    dropSession(oldest);
+  }
+
+  async function forget(upload: Upload): Promise<void> {
+    idle.delete(upload);
+    published.delete(upload);
+    upload.gone = true;
+    upload.writing?.stop.abort();
+    await upload.writing?.ended;
+    await uploads.remove(upload);
+  }
+
+  /** Published, but the event was never appended: finished again, so that it can be published by whoever asks. */
+  async function withdraw(upload: Upload): Promise<void> {
+    published.delete(upload);
+    try {
+      await rename(layout.nar(fileOf(upload)), layout.upload(upload.id).part);
+      upload.published = false;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      await forget(upload);
+    }
+  }
+
+  function isPublished(hash: string): boolean {
+    for (const upload of published) if (fileOf(upload).hash === hash) return true;
+    return false;
+  }
+}
+
+const diskFull: UploadRefusal = { code: 'disk-full', message: 'expected room for the upload, but the disk is full' };
+
+function refuse(code: UploadRefusal['code'], message: string): { readonly refused: UploadRefusal } {
+  return { refused: { code, message } };
+}
+
+function refuseDeclaration(declaration: UploadDeclaration, maxNarSize: number): UploadRefusal | undefined {
+  const { narSize, fileSize, compression } = declaration;
+  if (narSize > maxNarSize) {
+    return { code: 'too-large', message: `expected a NAR of at most ${maxNarSize} bytes, got one of ${narSize}` };
+  }
+  if (compression === 'none' && fileSize !== narSize) {
+    return {
+      code: 'wrong-nar-size',
+      message: `expected a file of ${narSize} bytes, as the NAR, got one of ${fileSize}`,
+    };
+  }
+  // zstd makes nothing much larger; what claims so is not what it seems.
+  const largest = narSize + Math.ceil(narSize / 64) + 65_536;
+  if (fileSize > largest) {
+    return {
+      code: 'too-large',
+      message: `expected a file of at most ${largest} bytes for this NAR, got one of ${fileSize}`,
+    };
+  }
+  return undefined;
+}
+
+function fileOf(upload: Upload): FinishedUpload['item']['file'] {
+  const { finished } = upload;
+  if (finished === undefined) throw new Error(`upload ${upload.id} is not finished`);
+  return { ...finished.file, compression: finished.declaration.compression };
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

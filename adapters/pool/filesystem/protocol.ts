@@ -1,0 +1,35 @@
+import type { UploadRefusal } from '../../../coordinator/ports/pool.ts';
+import type { ContentHashRequest } from './content-hash.ts';
+import type { Expectation, Verified } from './nar-intake.ts';
+
+/** What the main thread asks of a verifying worker about one session; each is answered, in order per session. */
+export interface Operations {
+  /** Opens the part file and catches up with what it holds. Answers the offset. */
+  open: { request: { part: string; expected: Expectation }; answer: number };
+  /** The next `length` bytes, at the start of `slab`, which is handed over and comes back. */
+  data: { request: { slab: ArrayBuffer; length: number }; answer: ArrayBuffer };
+  /** Makes what came so far durable. */
+  sync: { request: object; answer: undefined };
+  /** Makes it durable and verifies the whole. */
+  finish: { request: object; answer: Verified };
+  /** Hash of the contents of a verified file, base 16. Needs no session. */
+  hash: { request: ContentHashRequest; answer: string | undefined };
+  /** Forgets the session; the file stays. */
+  close: { request: object; answer: undefined };
+}
+export type OperationName = keyof Operations;
+
+export type Request = {
+  [Name in OperationName]: {
+    readonly id: number;
+    readonly session: number;
+    readonly op: Name;
+  } & Operations[Name]['request'];
+}[OperationName];
+
+/** `failed`: the disk let us down, or there is a bug. */
+export type Answer = { readonly id: number } & (
+  | { readonly value: unknown; readonly refused?: undefined; readonly failed?: undefined }
+  | { readonly refused: UploadRefusal; readonly failed?: undefined }
+  | { readonly failed: Error; readonly refused?: undefined }
+);

@@ -1,0 +1,87 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { Pool, PoolFile } from '../../../coordinator/ports/pool.ts';
+import type { StoreItem } from '../../../domain/item/events.ts';
+import { syncDirectory } from '../../data-dir/durable.ts';
+import { hashOfNarName, type Layout } from './layout.ts';
+import { isMissing } from './system-error.ts';
+
+type File = StoreItem['file'];
+
+/** The files in `nar/`. */
+export interface PublishedFiles extends Pick<Pool, 'open' | 'has' | 'remove'> {
+  /** Moves `part` there; true also where that was done before. False where neither is to be found. */
+  take(part: string, file: File): Promise<boolean>;
+  /** Removes those whose hash is not wanted. */
+  sweep(wanted: (fileHash: string) => boolean): Promise<{ files: number; bytes: number }>;
+}
+
+export function createPublishedFiles(layout: Layout): PublishedFiles {
+  return {
+    async open(file) {
+      const path = layout.nar(file);
+      const found = await statFile(path);
+      return found && poolFile(path, found.size, found.mtimeMs);
+    },
+    async has(file) {
+      return (await statFile(layout.nar(file)))?.size === file.size;
+    },
+    async remove(file) {
+      await rm(layout.nar(file), { force: true });
+    },
+    async take(part, file) {
+      const path = layout.nar(file);
+      const folder = dirname(path);
+      if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await syncDirectory(layout.nars);
+      try {
+        // What was just verified replaces what is there, which then is the same or damaged.
+        await rename(part, path);
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+        if ((await statFile(path))?.size !== file.size) return false;
+      }
+      await syncDirectory(folder);
+      return true;
+    },
+    async sweep(wanted) {
+      let files = 0;
+      let bytes = 0;
+      for (const folder of await readdir(layout.nars)) {
+        for (const name of await readdir(join(layout.nars, folder)).catch(() => [])) {
+          const hash = hashOfNarName(name);
+          // Not ours, not our business.
+          if (hash === undefined || wanted(hash)) continue;
+          const path = join(layout.nars, folder, name);
+          bytes += (await statFile(path))?.size ?? 0;
+          files++;
+          await rm(path, { force: true });
+        }
+      }
+      return { files, bytes };
+    },
+  };
+}
+
+function poolFile(path: string, size: number, modified: number): PoolFile {
+  return {
+    size,
+    modified: Math.floor(modified),
+    read(start, end) {
+      // createReadStream has no way to say "nothing".
+      if (end <= start) return Readable.from([]);
+      return createReadStream(path, { start, end: end - 1, highWaterMark: 256 * 1024 });
+    },
+  };
+}
+
+async function statFile(path: string) {
+  try {
+    const found = await stat(path);
+    return found.isFile() ? found : undefined;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}

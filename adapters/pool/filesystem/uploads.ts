@@ -1,0 +1,98 @@
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import type { UploadStatus } from '../../../coordinator/ports/pool.ts';
+import type { Layout } from './layout.ts';
+import { isMissing } from './system-error.ts';
+import { dropSession, type Upload } from './upload.ts';
+import { begunText, readRecord, type UploadRecord, uploadIdOf } from './upload-record.ts';
+
+/** All uploads, on disk and in memory. */
+export interface Uploads {
+  get(id: string): Upload | undefined;
+  all(): Iterable<Upload>;
+  /** Finds or makes the folder of an upload. */
+  begin(record: UploadRecord): Promise<Upload>;
+  /** Removes an upload that nobody writes to. */
+  remove(upload: Upload): Promise<void>;
+  /** Folders that a crash left and that are no upload, removed; returns how many there were. */
+  removeLeftovers(): Promise<number>;
+}
+
+/** Reads what is in `uploads/`: uploads go on where they were. */
+export async function loadUploads(layout: Layout): Promise<Uploads> {
+  const uploads = new Map<string, Upload>();
+  const beginning = new Map<string, Promise<Upload>>();
+  const leftovers: string[] = [];
+  for (const id of await readdir(layout.uploads)) {
+    const upload = await load(layout, id);
+    if (upload === undefined) leftovers.push(id);
+    else uploads.set(id, upload);
+  }
+
+  async function make(id: string, record: UploadRecord): Promise<Upload> {
+    const paths = layout.upload(id);
+    try {
+      await rm(paths.folder, { recursive: true, force: true });
+      await mkdir(paths.folder, { mode: 0o700 });
+      await writeFile(paths.part, '', { mode: 0o600 });
+      await writeFile(paths.declaration, begunText(record), { mode: 0o600 });
+    } catch (error) {
+      await rm(paths.folder, { recursive: true, force: true }).catch(() => undefined);
+      throw error;
+    }
+    const upload: Upload = { id, record, offset: 0, published: false, durable: false, gone: false, deaths: 0 };
+    uploads.set(id, upload);
+    return upload;
+  }
+
+  return {
+    get: (id) => uploads.get(id),
+    all: () => uploads.values(),
+    begin(record) {
+      const id = uploadIdOf(record);
+      const held = uploads.get(id);
+      if (held !== undefined) return Promise.resolve(held);
+      // Two at the same time are one as well.
+      const under = beginning.get(id) ?? make(id, record).finally(() => beginning.delete(id));
+      beginning.set(id, under);
+      return under;
+    },
+    async remove(upload) {
+      // The name is free only when the files are gone, so that a new upload of that name does not lose its own.
+      dropSession(upload);
+      await rm(layout.upload(upload.id).folder, { recursive: true, force: true });
+      if (uploads.get(upload.id) === upload) uploads.delete(upload.id);
+    },
+    async removeLeftovers() {
+      const gone = leftovers.splice(0);
+      // A name that is no id stays what it is, but for what begin() made anew meanwhile.
+      for (const name of gone) {
+        if (!uploads.has(name)) await rm(`${layout.uploads}/${name}`, { recursive: true, force: true });
+      }
+      return gone.length;
+    },
+  };
+}
+
+async function load(layout: Layout, id: string): Promise<Upload | undefined> {
+  const record = await readRecord(layout, id);
+  if (record === undefined) return undefined;
+  const size = await sizeOf(layout.upload(id).part);
+  const { fileSize } = record.declaration;
+  const upload: Upload = { id, record, offset: fileSize, published: false, durable: false, gone: false, deaths: 0 };
+  if ('file' in record) return { ...upload, finished: record, published: size === undefined };
+  if (size === undefined || size > fileSize) return undefined;
+  return { ...upload, offset: size };
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+export function statusOf({ id, record, offset, finished }: Upload): UploadStatus {
+  return { id, owner: record.owner, offset, fileSize: record.declaration.fileSize, finished: finished !== undefined };
+}

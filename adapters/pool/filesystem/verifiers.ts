@@ -1,0 +1,142 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { ContentHashRequest } from './content-hash.ts';
+import type { Expectation, Verified } from './nar-intake.ts';
+import type { Answer, OperationName, Operations } from './protocol.ts';
+import { Refused } from './refused.ts';
+
+/** The worker threads that verify uploads. */
+export interface Verifiers extends AsyncDisposable {
+  /** Opens a session on the least busy worker; it catches up with what `part` holds. */
+  open(part: string, expected: Expectation): Promise<VerifierSession>;
+  hash(request: ContentHashRequest): Promise<string | undefined>;
+}
+
+/** Calls reject with {@link Refused}, with {@link VerifierDied}, or with what the disk said; then the session is over. */
+export interface VerifierSession {
+  readonly offset: number;
+  /** Hands `slab` over; resolves with it (or one like it) when its bytes are written and verified. */
+  data(slab: ArrayBuffer, length: number): Promise<ArrayBuffer>;
+  sync(): Promise<void>;
+  finish(): Promise<Verified>;
+  close(): void;
+}
+
+/** The worker stopped under the session, through no fault that is known. The file is as it was. */
+export class VerifierDied extends Error {
+  override readonly name = 'VerifierDied';
+}
+
+interface Slot {
+  readonly worker: Worker;
+  readonly waiting: Map<number, { resolve(value: unknown): void; reject(error: Error): void }>;
+  sessions: number;
+}
+
+export interface VerifiersOptions {
+  /** Worker threads; started when first needed. Default: one less than the cores, 1 to 4. */
+  readonly threads?: number;
+  /** The worker's program, for tests. */
+  readonly program?: URL;
+}
+
+export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
+  const threads = options.threads ?? Math.max(1, Math.min(4, availableParallelism() - 1));
+  const program = options.program ?? new URL('./worker.ts', import.meta.url);
+  const slots = new Set<Slot>();
+  let nextId = 1;
+  let closed = false;
+
+  /** An idle worker, a new one while there may be more, otherwise the one with the fewest sessions. */
+  function choose(): Slot {
+    let best: Slot | undefined;
+    for (const slot of slots) if (best === undefined || slot.sessions < best.sessions) best = slot;
+    return best !== undefined && (best.sessions === 0 || slots.size >= threads) ? best : spawn();
+  }
+
+  function spawn(): Slot {
+    const slot: Slot = { worker: new Worker(program, { name: 'nar-verifier' }), waiting: new Map(), sessions: 0 };
+    slots.add(slot);
+    let failure: unknown;
+    slot.worker.on('message', (answer: Answer) => settle(slot, answer));
+    slot.worker.on('error', (error) => {
+      failure = error;
+    });
+    // Replaced when the next session is opened.
+    slot.worker.once('exit', () => {
+      slots.delete(slot);
+      const died = new VerifierDied('the verifier stopped', { cause: failure });
+      for (const waiter of slot.waiting.values()) waiter.reject(died);
+      slot.waiting.clear();
+    });
+    return slot;
+  }
+
+  function ask<Name extends OperationName>(
+    slot: Slot,
+    session: number,
+    op: Name,
+    request: Operations[Name]['request'],
+    transfer: ArrayBuffer[] = [],
+  ): Promise<Operations[Name]['answer']> {
+    if (!slots.has(slot)) return Promise.reject(new VerifierDied('the verifier stopped'));
+    const id = nextId++;
+    return new Promise((resolve, reject) => {
+      slot.waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      slot.worker.postMessage({ ...request, id, session, op }, transfer);
+    });
+  }
+
+  return {
+    async open(part, expected) {
+      if (closed) throw new VerifierDied('the pool is closed');
+      const slot = choose();
+      const session = nextId++;
+      slot.sessions++;
+      let open = true;
+      function close(): void {
+        if (!open) return;
+        open = false;
+        slot.sessions--;
+        ask(slot, session, 'close', {}).catch(() => undefined);
+      }
+      try {
+        const offset = await ask(slot, session, 'open', { part, expected });
+        return {
+          offset,
+          data: (slab, length) => ask(slot, session, 'data', { slab, length }, [slab]),
+          sync: () => ask(slot, session, 'sync', {}),
+          finish: () => ask(slot, session, 'finish', {}),
+          close,
+        };
+      } catch (error) {
+        close();
+        throw error;
+      }
+    },
+    async hash(request) {
+      if (closed) throw new VerifierDied('the pool is closed');
+      const slot = choose();
+      const session = nextId++;
+      slot.sessions++;
+      try {
+        return await ask(slot, session, 'hash', request);
+      } finally {
+        slot.sessions--;
+        ask(slot, session, 'close', {}).catch(() => undefined);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      await Promise.all(Array.from(slots, (slot) => slot.worker.terminate()));
+    },
+  };
+}
+
+function settle(slot: Slot, answer: Answer): void {
+  const waiter = slot.waiting.get(answer.id);
+  slot.waiting.delete(answer.id);
+  if (answer.refused !== undefined) waiter?.reject(new Refused(answer.refused.code, answer.refused.message));
+  else if (answer.failed !== undefined) waiter?.reject(answer.failed);
+  else waiter?.resolve(answer.value);
+}

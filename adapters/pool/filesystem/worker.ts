@@ -1,0 +1,73 @@
+import { parentPort } from 'node:worker_threads';
+import { hashContents } from './content-hash.ts';
+import type { Answer, Request } from './protocol.ts';
+import { Refused } from './refused.ts';
+import { openSession, type Session } from './session.ts';
+import { isDiskFull } from './system-error.ts';
+
+/**
+ * A verifying worker: many sessions, each a chain of requests. Whatever goes wrong in one is its answer and ends that
+ * session only.
+ */
+interface Entry {
+  session: Session | undefined;
+  /** Settles, never rejects, when the last request so far is answered. */
+  last: Promise<void>;
+}
+const sessions = new Map<number, Entry>();
+
+parentPort?.on('message', (request: Request) => {
+  const entry = sessions.get(request.session) ?? { session: undefined, last: Promise.resolve() };
+  sessions.set(request.session, entry);
+  entry.last = entry.last.then(() => answer(entry, request));
+});
+
+async function answer(entry: Entry, request: Request): Promise<void> {
+  const { id } = request;
+  try {
+    const value = await perform(entry, request);
+    post({ id, value }, request.op === 'data' ? [request.slab] : []);
+  } catch (error) {
+    await entry.session?.close().catch(() => undefined);
+    entry.session = undefined;
+    post({ id, ...describe(error) });
+  }
+}
+
+async function perform(entry: Entry, request: Request): Promise<unknown> {
+  if (request.op === 'open') {
+    entry.session = await openSession(request.part, request.expected);
+    return entry.session.offset;
+  }
+  if (request.op === 'close') {
+    sessions.delete(request.session);
+    await entry.session?.close();
+    entry.session = undefined;
+    return undefined;
+  }
+  if (request.op === 'hash') return hashContents(request);
+  const { session } = entry;
+  if (session === undefined) throw new Error('the upload ended before');
+  switch (request.op) {
+    case 'data':
+      await session.write(new Uint8Array(request.slab, 0, request.length));
+      return request.slab;
+    case 'sync':
+      return session.sync();
+    case 'finish':
+      return session.finish();
+  }
+}
+
+function describe(
+  error: unknown,
+): Pick<Answer & { failed: Error }, 'failed'> | Pick<Answer & { refused: object }, 'refused'> {
+  if (error instanceof Refused) return { refused: error.refusal };
+  if (isDiskFull(error))
+    return { refused: { code: 'disk-full', message: 'expected room for the upload, but the disk is full' } };
+  return { failed: error instanceof Error ? error : new Error(String(error)) };
+}
+
+function post(message: Answer, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
+}

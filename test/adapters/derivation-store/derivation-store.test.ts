@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { before, describe, it } from 'node:test';
+import { openSqliteDerivationStore } from '../../../adapters/derivation-store/sqlite-derivation-store.ts';
+import type { DerivationStore } from '../../../coordinator/ports/derivation-store.ts';
+import type { DerivationFacts } from '../../../domain/derivation/events.ts';
+import { parseDerivation } from '../../../domain/store/derivation.ts';
+import { guixStoreDir, loadHelloClosure } from '../../support/guix-graph.ts';
+
+interface Sent {
+  readonly path: string;
+  readonly text: Uint8Array;
+}
+/** The closure of hello in topological order, inputs first. */
+let hello: Sent[] = [];
+/** Base names of the inputs of each. */
+const inputsOf = new Map<string, string[]>();
+
+before(async () => {
+  const all = new Map((await loadHelloClosure()).map(({ name, bytes }) => [name, { path: name, text: bytes }]));
+  for (const { path, text } of all.values()) {
+    const { inputDerivations } = parseDerivation(text, { storeDir: guixStoreDir });
+    inputsOf.set(
+      path,
+      inputDerivations.map((input) => input.path.slice(guixStoreDir.length + 1)),
+    );
+  }
+  const placed = new Set<string>();
+  const place = (path: string): void => {
+    if (placed.has(path)) return;
+    placed.add(path);
+    for (const input of inputsOf.get(path) ?? []) place(input);
+    hello.push(all.get(path) as Sent);
+  };
+  hello = [];
+  for (const path of all.keys()) place(path);
+});
+
+async function temporaryStore() {
+  const dir = await mkdtemp(join(tmpdir(), 'drover-test-'));
+  const open = () => openSqliteDerivationStore({ dir, storeDir: guixStoreDir });
+  const held = {
+    dir,
+    store: await open(),
+    async reopen() {
+      await held.store[Symbol.asyncDispose]();
+      held.store = await open();
+    },
+    async [Symbol.asyncDispose]() {
+      await held.store[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  return held;
+}
+
+async function closureOf(store: DerivationStore, roots: string[], skip: (path: string) => boolean = () => false) {
+  const facts: DerivationFacts[] = [];
+  for await (const part of store.closure(roots, skip)) facts.push(...part);
+  return facts;
+}
+
+describe('derivations', () => {
+  it('are verified, kept over a restart, and given back byte by byte', async () => {
+    await using held = await temporaryStore();
+    const paths = hello.map(({ path }) => path);
+    assert.deepEqual(await held.store.missing(paths), paths);
+    assert.deepEqual(await held.store.add(hello.slice(0, 100)), { added: 100 });
+    assert.deepEqual(await held.store.missing(paths), paths.slice(100));
+    await held.reopen();
+    assert.deepEqual(await held.store.add(hello), { added: hello.length - 100 });
+    assert.deepEqual(await held.store.add(hello), { added: 0 });
+    assert.deepEqual(await held.store.missing(paths), []);
+    for (const { path, text } of hello) {
+      assert.deepEqual(Buffer.from((await held.store.text(path)) as Uint8Array), Buffer.from(text));
+    }
+    const [some = ''] = paths;
+    const otherName = `${some.slice(0, 32)}-other.drv`;
+    assert.equal(await held.store.text(otherName), undefined);
+    assert.deepEqual(await held.store.missing([otherName, 'x']), [otherName, 'x']);
+  });
+
+  it('are refused where their inputs are not known; those before stay', async () => {
+    await using held = await temporaryStore();
+    const at = hello.findIndex(({ path }) => (inputsOf.get(path) as string[]).length > 0);
+    const input = (inputsOf.get((hello[at] as Sent).path) as string[])[0] as string;
+    const before = hello.slice(0, at).filter(({ path }) => path !== input);
+    const answer = await held.store.add([...before, hello[at] as Sent, ...hello.slice(at + 1)]);
+    assert.ok('refused' in answer);
+    assert.equal(answer.refused.code, 'input-missing');
+    assert.equal(answer.refused.path, (hello[at] as Sent).path);
+    assert.match(answer.refused.message, new RegExp(input));
+    assert.deepEqual(await held.store.missing(hello.map(({ path }) => path)), [
+      ...hello.filter((sent) => !before.includes(sent)).map(({ path }) => path),
+    ]);
+  });
+
+  it('are refused where the path is not that of the text', async () => {
+    await using held = await temporaryStore();
+    const [first, second] = hello as [Sent, Sent];
+    for (const sent of [
+      { path: second.path, text: first.text },
+      { path: first.path, text: first.text.subarray(0, -1) },
+      { path: `../../${first.path}`, text: first.text },
+    ]) {
+      const answer = await held.store.add([sent]);
+      assert.ok('refused' in answer);
+      assert.equal(answer.refused.path, sent.path);
+    }
+    assert.deepEqual(await held.store.add([first]), { added: 1 });
+  });
+
+  it('go in many transactions where there are many', async () => {
+    await using held = await temporaryStore();
+    // Larger than a transaction in number; all but the first of each is a repeat.
+    const many = Array.from({ length: 12 }, () => hello).flat();
+    assert.deepEqual(await held.store.add(many), { added: hello.length });
+  });
+});
+
+describe('a closure', () => {
+  it('has every derivation once, inputs first', async () => {
+    await using held = await temporaryStore();
+    await held.store.add(hello);
+    await held.reopen();
+    const roots = hello.map(({ path }) => path).filter((path) => path.includes('-hello-2.'));
+    const facts = await closureOf(held.store, roots);
+    const expected = new Set<string>();
+    const walk = (path: string): void => {
+      if (expected.has(path)) return;
+      expected.add(path);
+      for (const input of inputsOf.get(path) ?? []) walk(input);
+    };
+    roots.forEach(walk);
+    assert.ok(expected.size > 200);
+    assert.deepEqual(new Set(facts.map(({ path }) => path)), expected);
+    assert.equal(facts.length, expected.size);
+    const seen = new Set<string>();
+    for (const { path, inputs } of facts) {
+      for (const input of inputs) assert.ok(seen.has(input.slice(0, 32)), `${input} before ${path}`);
+      assert.deepEqual(
+        inputs.map((input) => input.slice(0, 32)),
+        inputsOf.get(path)?.map((input) => input.slice(0, 32)),
+      );
+      seen.add(path.slice(0, 32));
+    }
+  });
+
+  it('is not walked into what is skipped', async () => {
+    await using held = await temporaryStore();
+    await held.store.add(hello);
+    const root = hello.at(-1) as Sent;
+    const facts = await closureOf(held.store, [root.path, root.path], (path) => path !== root.path);
+    assert.deepEqual(
+      facts.map(({ path }) => path),
+      [root.path],
+    );
+    assert.deepEqual(await closureOf(held.store, [root.path], () => true), []);
+    // Skipped, and so is what only it leads to; the rest is there.
+    const [input = ''] = inputsOf.get(root.path) as string[];
+    const without = await closureOf(held.store, [root.path], (path) => path === input);
+    assert.equal(
+      without.some(({ path }) => path === input),
+      false,
+    );
+    assert.ok(without.length > 1);
+  });
+
+  it('of what is not held is refused', async () => {
+    await using held = await temporaryStore();
+    const { path } = hello.at(-1) as Sent;
+    await assert.rejects(closureOf(held.store, [path]), { code: 'unknown-derivation', details: { paths: [path] } });
+  });
+});
+
+describe('the database', () => {
+  it('of a later version is refused', async () => {
+    await using held = await temporaryStore();
+    await held.store[Symbol.asyncDispose]();
+    const database = new DatabaseSync(join(held.dir, 'derivations.db'));
+    database.exec('PRAGMA user_version = 99');
+    database.close();
+    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDir: guixStoreDir }), {
+      code: 'newer-schema',
+      message: /expected schema version 1 or older, got 99/,
+    });
+  });
+
+  it('of another store directory is refused', async () => {
+    await using held = await temporaryStore();
+    await held.store[Symbol.asyncDispose]();
+    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDir: '/nix/store' }), {
+      code: 'wrong-store-dir',
+    });
+  });
+
+  it('answers nothing once it is closed', async () => {
+    await using held = await temporaryStore();
+    const asked = held.store.add(hello);
+    await held.store[Symbol.asyncDispose]();
+    await held.store[Symbol.asyncDispose]();
+    assert.deepEqual(await asked, { added: hello.length });
+    await assert.rejects(held.store.missing(['x']), { code: 'not-ready' });
+  });
+});

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { openFilesystemLogStore } from '../../../adapters/log-store/filesystem-log-store.ts';
+import type { LogStore } from '../../../coordinator/ports/log-store.ts';
+
+const build = 'qx7k2m9q4abcdefg-12';
+
+async function temporaryLogs() {
+  const dir = await mkdtemp(join(tmpdir(), 'drover-test-'));
+  const held = {
+    dir,
+    logs: await openFilesystemLogStore({ dir }),
+    async reopen() {
+      await held.logs[Symbol.asyncDispose]();
+      held.logs = await openFilesystemLogStore({ dir });
+    },
+    async [Symbol.asyncDispose]() {
+      await held.logs[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  return held;
+}
+
+async function textOf(logs: LogStore, offset = 0, attempt = 1): Promise<string | undefined> {
+  const stream = await logs.read(build, attempt, { offset });
+  if (stream === undefined) return undefined;
+  const parts: Uint8Array[] = [];
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
+
+describe('a log', () => {
+  it('grows where it ends, and nowhere else', async () => {
+    await using held = await temporaryLogs();
+    assert.equal(await held.logs.size(build, 1), 0);
+    assert.equal(await textOf(held.logs), undefined);
+    assert.equal(await held.logs.append(build, 1, 5, Buffer.from('gap')), 0);
+    assert.equal(await held.logs.append(build, 1, 0, Buffer.from('hello ')), 6);
+    assert.equal(await held.logs.append(build, 1, 7, Buffer.from('gap')), 6);
+    assert.equal(await held.logs.append(build, 1, 3, Buffer.from('XXXworld')), 11);
+    assert.equal(await held.logs.append(build, 1, 0, Buffer.from('again')), 11);
+    assert.equal(await held.logs.size(build, 1), 11);
+    assert.equal(await textOf(held.logs), 'hello world');
+    assert.equal(await textOf(held.logs, 6), 'world');
+    assert.equal(await textOf(held.logs, 20), '');
+    assert.equal(await held.logs.size(build, 2), 0);
+  });
+
+  it('is whole whatever overlaps, restarts and finishes there are', async () => {
+    const step = fc.record({ back: fc.nat(30), length: fc.nat(200), reopen: fc.nat(4) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), fc.boolean(), fc.nat(400), async (steps, finish, from) => {
+        await using held = await temporaryLogs();
+        const whole = Buffer.from(Array.from({ length: 3_000 }, (_, index) => 32 + ((index * 7) % 90)));
+        let size = 0;
+        for (const { back, length, reopen } of steps) {
+          const start = Math.max(0, size - back);
+          size = Math.max(size, start + length);
+          assert.equal(await held.logs.append(build, 1, start, whole.subarray(start, start + length)), size);
+          if (reopen === 0) await held.reopen();
+        }
+        if (finish) await held.logs.finish(build, 1);
+        assert.equal(await held.logs.size(build, 1), size);
+        const expected = steps.length === 0 ? undefined : whole.subarray(0, size).subarray(from).toString();
+        assert.equal(await textOf(held.logs, from), expected);
+        await held.reopen();
+        assert.equal(await held.logs.size(build, 1), size);
+        assert.equal(await textOf(held.logs, from), expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('is compressed when it is finished, and takes no more', async () => {
+    await using held = await temporaryLogs();
+    await held.logs.append(build, 1, 0, Buffer.from('line\n'.repeat(10_000)));
+    await Promise.all([held.logs.finish(build, 1), held.logs.finish(build, 1)]);
+    await held.logs.finish(build, 2);
+    assert.equal(await held.logs.append(build, 1, 50_000, Buffer.from('late')), 50_000);
+    await held.reopen();
+    assert.deepEqual(await readdir(join(held.dir, 'qx', build)), ['1.log.zst']);
+    assert.equal(await held.logs.append(build, 1, 50_000, Buffer.from('late')), 50_000);
+    assert.equal(await textOf(held.logs, 49_990), 'line\nline\n');
+  });
+
+  it('is compressed after a crash that came before', async () => {
+    await using held = await temporaryLogs();
+    await held.logs.append(build, 1, 0, Buffer.from('finished'));
+    await held.logs[Symbol.asyncDispose]();
+    const folder = join(held.dir, 'qx', build);
+    await rename(join(folder, '1.log'), join(folder, '1.log.done'));
+    await writeFile(join(folder, '1.log.zst.tmp'), 'half of it');
+    held.logs = await openFilesystemLogStore({ dir: held.dir });
+    assert.equal(await textOf(held.logs), 'finished');
+    assert.equal(await held.logs.size(build, 1), 8);
+    await held.reopen();
+    assert.deepEqual(await readdir(folder), ['1.log.zst']);
+    assert.equal(await textOf(held.logs), 'finished');
+  });
+});
+
+describe('following a log', () => {
+  it('gives what is there, what comes, and ends with the log', async () => {
+    await using held = await temporaryLogs();
+    await held.logs.append(build, 1, 0, Buffer.from('one '));
+    const stream = (await held.logs.read(build, 1, { follow: true, offset: 1 }))?.[Symbol.asyncIterator]();
+    const next = async () => {
+      const result = await stream?.next();
+      return result?.done ? 'end' : Buffer.from(result?.value as Uint8Array).toString();
+    };
+    assert.equal(await next(), 'ne ');
+    const waiting = next();
+    await held.logs.append(build, 1, 4, Buffer.from('two '));
+    assert.equal(await waiting, 'two ');
+    await held.logs.append(build, 1, 8, Buffer.from('three'));
+    const [three] = await Promise.all([next(), held.logs.finish(build, 1)]);
+    assert.equal(three, 'three');
+    assert.equal(await next(), 'end');
+  });
+
+  it('ends when it is aborted, or the store is closed', async () => {
+    await using held = await temporaryLogs();
+    await held.logs.append(build, 1, 0, Buffer.from('one'));
+    const abort = new AbortController();
+    const follow = async (signal?: AbortSignal) => {
+      let text = '';
+      const stream = await held.logs.read(build, 1, { follow: true, ...(signal && { signal }) });
+      for await (const part of stream ?? []) {
+        text += Buffer.from(part).toString();
+        if (signal) abort.abort();
+      }
+      return text;
+    };
+    assert.equal(await follow(abort.signal), 'one');
+    assert.equal(await follow(abort.signal), '');
+    const closed = follow();
+    await held.logs.append(build, 1, 3, Buffer.from(' two'));
+    await held.reopen();
+    assert.match(await closed, /^one/);
+  });
+
+  it('costs nothing where it is finished', async () => {
+    await using held = await temporaryLogs();
+    await held.logs.append(build, 1, 0, Buffer.from('all'));
+    await held.logs.finish(build, 1);
+    let text = '';
+    for await (const part of (await held.logs.read(build, 1, { follow: true })) ?? []) text += Buffer.from(part);
+    assert.equal(text, 'all');
+  });
+});
+
+it('what is no build or attempt is thrown out', async () => {
+  await using held = await temporaryLogs();
+  for (const bad of ['', '..', '../x', 'a/b', '.hidden', 'a\0', 'x'.repeat(65)]) {
+    await assert.rejects(held.logs.append(bad, 1, 0, Buffer.from('x')), { name: 'TypeError' });
+    await assert.rejects(held.logs.read(bad, 1), { name: 'TypeError' });
+  }
+  for (const bad of [-1, 1.5, Number.NaN]) await assert.rejects(held.logs.size(build, bad), { name: 'TypeError' });
+  assert.deepEqual(await readdir(held.dir), []);
+});

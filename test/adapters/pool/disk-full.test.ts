@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { it } from 'node:test';
+import { chunksOf, declarationOf, narOf, noise } from './nars.ts';
+import { accepted, filesIn, openPool, refusal, send, temporaryFolder } from './pools.ts';
+
+it('an upload that does not fit is refused and makes room for others', async (context) => {
+  await using folder = await temporaryFolder();
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'drover-test', folder.path], {
+    encoding: 'utf8',
+  });
+  if (mounted.status !== 0) {
+    context.skip('needs to mount a small tmpfs, which only root may do (and not in every container)');
+    return;
+  }
+  try {
+    const small = await narOf(noise(1_500_000, 'small'));
+    const large = await narOf(noise(6_000_000, 'large'));
+    await using pool = await openPool(folder.path);
+    const waiting = accepted(await pool.begin('sender', declarationOf(small)));
+    accepted(await pool.write(waiting.id, 'sender', 0, chunksOf(small.subarray(0, 1_000_000))));
+    const refused = refusal(await send(pool, declarationOf(large), large));
+    assert.equal(refused.code, 'disk-full');
+    assert.deepEqual(
+      (await filesIn(folder.path)).filter((name) => !name.includes(waiting.id)),
+      [],
+    );
+    const rest = chunksOf(small.subarray(1_000_000));
+    assert.equal(accepted(await pool.write(waiting.id, 'sender', 1_000_000, rest)).finished, true);
+    await pool.publish(waiting.id);
+    assert.equal(refusal(await send(pool, declarationOf(large), large)).code, 'disk-full');
+  } finally {
+    spawnSync('umount', ['--lazy', folder.path]);
+  }
+});
