@@ -42,11 +42,15 @@ export function createAllocator(core: Core): Allocator {
   /** Whether the agent can build the class at all; remembered per agent until its abilities change. */
   function fit(agent: AgentRecord, jobClass: JobClass): boolean {
     let known = fits.get(agent.name);
-    if (!known || known.abilities !== agent.state.abilities) fits.set(agent.name, (known = { abilities: agent.state.abilities, byClass: [] }));
+    if (!known || known.abilities !== agent.state.abilities) {
+      known = { abilities: agent.state.abilities, byClass: [] };
+      fits.set(agent.name, known);
+    }
     known.byClass[jobClass.index] ??= misfit(agent.state, jobClass) === undefined;
     return known.byClass[jobClass.index] as boolean;
   }
-  const suits = (agent: AgentRecord, jobClass: JobClass): boolean => intakeOf(agent.state) === 'accepting' && fit(agent, jobClass);
+  const suits = (agent: AgentRecord, jobClass: JobClass): boolean =>
+    intakeOf(agent.state) === 'accepting' && fit(agent, jobClass);
 
   function freeSlots(agent: AgentRecord): number {
     return (agent.state.abilities?.slots ?? 0) - queue.live(agent.name).size - (stopping.get(agent.name)?.size ?? 0);
@@ -140,7 +144,14 @@ export function createAllocator(core: Core): Allocator {
 
   function fail(build: BuildRecord, agent: string, attempt: number, message: string): void {
     const { clock, random } = core.runtime;
-    const failure = { class: 'agent-error', message, setup: true, missing: [], now: clock.now(), fraction: random.fraction() } as const;
+    const failure = {
+      class: 'agent-error',
+      message,
+      setup: true,
+      missing: [],
+      now: clock.now(),
+      fraction: random.fraction(),
+    } as const;
     commandBuild(core, build, { type: 'fail', attempt, agent, ...failure }, meta);
   }
 

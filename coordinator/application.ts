@@ -1,5 +1,5 @@
-import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
 import type { AgentAbilities } from '../domain/agent/events.ts';
+import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
@@ -23,14 +23,22 @@ export interface Application {
 
   // Tokens. A secret is shown once; the log has its hash.
   authenticate(secret: string): Principal | undefined;
-  createToken(by: Principal, wish: { name: string; scope: Exclude<Scope, 'agent'> }): Promise<{ id: string; secret: string }>;
+  createToken(
+    by: Principal,
+    wish: { name: string; scope: Exclude<Scope, 'agent'> },
+  ): Promise<{ id: string; secret: string }>;
   revokeToken(by: Principal, id: string): Promise<void>;
   tokens(): readonly TokenInfo[];
 
   // Agents.
   addAgent(by: Principal, name: string): Promise<{ secret: string }>;
   /** `pause`: nothing new; `resume`: ends a pause, a drain or a quarantine; `drain`: nothing new, leave when done; `remove`: its builds are released, its token revoked. */
-  steerAgent(by: Principal, name: string, wish: 'pause' | 'resume' | 'drain' | 'remove', reason?: string): Promise<AgentStatus>;
+  steerAgent(
+    by: Principal,
+    name: string,
+    wish: 'pause' | 'resume' | 'drain' | 'remove',
+    reason?: string,
+  ): Promise<AgentStatus>;
   agents(): readonly AgentStatus[];
 
   // Derivations, submissions, builds.
@@ -48,7 +56,10 @@ export interface Application {
   retryBuild(by: Principal, build: string): Promise<SubmitResult>;
 
   // Uploads: of sources by clients, of outputs by agents.
-  beginUpload(by: Principal, declaration: UploadDeclaration & { build?: string; attempt?: number }): Promise<UploadStatus>;
+  beginUpload(
+    by: Principal,
+    declaration: UploadDeclaration & { build?: string; attempt?: number },
+  ): Promise<UploadStatus>;
   uploadStatus(by: Principal, id: string): Promise<UploadStatus>;
   writeUpload(by: Principal, id: string, offset: number, body: AsyncIterable<Uint8Array>): Promise<UploadStatus>;
 
@@ -61,7 +72,10 @@ export interface Application {
 
   // The agent link (see domain/agent/messages.ts).
   /** A link was opened. An older link of the agent is closed first. */
-  agentConnected(agent: string, hello: Hello): Promise<Pick<Welcome, 'heartbeatSeconds' | 'leaseSeconds' | 'logs' | 'drop' | 'publicKeys'>>;
+  agentConnected(
+    agent: string,
+    hello: Hello,
+  ): Promise<Pick<Welcome, 'heartbeatSeconds' | 'leaseSeconds' | 'logs' | 'drop' | 'publicKeys'>>;
   /** Resolves once what the message caused is durable; then it is acknowledged. Rejects with DroverError for an attempt that is not the agent's: it is acknowledged and logged, and changes nothing. */
   agentMessage(agent: string, message: AgentMessage): Promise<void>;
   /** For a log chunk: the size of the log held afterwards. */
@@ -124,12 +138,26 @@ export interface AgentStatus {
 }
 
 export interface FarmStatus {
-  readonly builds: { readonly waiting: number; readonly ready: number; readonly backoff: number; readonly allocated: number; readonly running: number; readonly succeeded: number; readonly failed: number; readonly canceled: number };
+  readonly builds: {
+    readonly waiting: number;
+    readonly ready: number;
+    readonly backoff: number;
+    readonly allocated: number;
+    readonly running: number;
+    readonly succeeded: number;
+    readonly failed: number;
+    readonly canceled: number;
+  };
   /** Ready builds per system. */
   readonly ready: Readonly<Record<string, number>>;
   readonly derivations: number;
   readonly items: number;
-  readonly agents: { readonly connected: number; readonly registered: number; readonly slots: number; readonly busy: number };
+  readonly agents: {
+    readonly connected: number;
+    readonly registered: number;
+    readonly slots: number;
+    readonly busy: number;
+  };
   /** Position of the last event that is durable. */
   readonly position: string | undefined;
   /** Commits decided and not yet durable. */

@@ -28,11 +28,29 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       : new DroverError('stale-attempt', `attempt ${attempt} of ${buildId(build)} is over: ${outcome}`);
   }
 
-  function fail(build: BuildRecord, agent: string, report: Pick<Report<'failed'>, 'attempt' | 'class' | 'message' | 'durationMs' | 'logBytes'>, setup: boolean, missing: readonly string[]): void {
+  function fail(
+    build: BuildRecord,
+    agent: string,
+    report: Pick<Report<'failed'>, 'attempt' | 'class' | 'message' | 'durationMs' | 'logBytes'>,
+    setup: boolean,
+    missing: readonly string[],
+  ): void {
     const { attempt, class: failure, message, durationMs, logBytes } = report;
     const now = runtime.clock.now();
     const fraction = runtime.random.fraction();
-    const command = { type: 'fail', attempt, agent, class: failure, message, setup, durationMs, logBytes, missing, now, fraction } as const;
+    const command = {
+      type: 'fail',
+      attempt,
+      agent,
+      class: failure,
+      message,
+      setup,
+      durationMs,
+      logBytes,
+      missing,
+      now,
+      fraction,
+    } as const;
     check(build, agent, attempt, commandBuild(core, build, command, { actor: `agent-${agent}` }));
   }
 
@@ -58,27 +76,40 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
   }
 
   /** What is wrong with the outputs that are said to be there; `undefined` if they are all there and right (I6). */
-  async function verify(build: BuildRecord, outputs: readonly BuiltOutput[]): Promise<{ items: Omit<StoreItem, 'signatures'>[]; uploads: string[] } | Problem> {
+  async function verify(
+    build: BuildRecord,
+    outputs: readonly BuiltOutput[],
+  ): Promise<{ items: Omit<StoreItem, 'signatures'>[]; uploads: string[] } | Problem> {
     const expected = graph.outputs(build.drv);
     const fixed = graph.fixed(build.drv);
     const found: Omit<StoreItem, 'signatures'>[] = [];
     const uploads: string[] = [];
     const names = new Set(outputs.map(({ name }) => name));
     if (names.size !== outputs.length || outputs.length !== expected.length)
-      return { class: 'agent-error', message: `expected the outputs ${expected.map(({ name }) => name).join(', ')}, got ${outputs.map(({ name }) => name).join(', ')}` };
+      return {
+        class: 'agent-error',
+        message: `expected the outputs ${expected.map(({ name }) => name).join(', ')}, got ${outputs.map(({ name }) => name).join(', ')}`,
+      };
     for (const output of outputs) {
       const item = expected.find(({ name }) => name === output.name)?.item;
       if (item === undefined || graph.itemPath(item) !== output.path)
-        return { class: 'agent-error', message: `output ${output.name}: ${output.path} is not the path that the derivation determines` };
+        return {
+          class: 'agent-error',
+          message: `output ${output.name}: ${output.path} is not the path that the derivation determines`,
+        };
       if (output.upload === undefined) {
-        if (!farm.availability.isPresent(item)) return { class: 'upload-failed', message: `output ${output.name}: ${output.path} was not uploaded` };
+        if (!farm.availability.isPresent(item))
+          return { class: 'upload-failed', message: `output ${output.name}: ${output.path} was not uploaded` };
         continue;
       }
       const upload = await pool.finished(output.upload);
       // Published already, by a report of which the agent did not hear: then it has to be here.
       if (!upload && farm.availability.isPresent(item)) continue;
       if (!upload || upload.item.path !== output.path)
-        return { class: 'upload-failed', message: `output ${output.name}: there is no finished upload ${output.upload} of ${output.path}` };
+        return {
+          class: 'upload-failed',
+          message: `output ${output.name}: there is no finished upload ${output.upload} of ${output.path}`,
+        };
       if (fixed) {
         const problem = await checkFixedOutput(fixed, upload);
         if (problem) return { class: 'hash-mismatch', message: `output ${output.name}: ${problem}` };
@@ -91,9 +122,14 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     return { items: found, uploads };
   }
 
-  async function checkFixedOutput(fixed: { method: string; hash: string }, upload: NonNullable<Awaited<ReturnType<typeof pool.finished>>>): Promise<string | undefined> {
+  async function checkFixedOutput(
+    fixed: { method: string; hash: string },
+    upload: NonNullable<Awaited<ReturnType<typeof pool.finished>>>,
+  ): Promise<string | undefined> {
     const got = await pool.contentHash(upload.id, fixed.method);
-    return got === fixed.hash ? undefined : `expected ${fixed.method}:${fixed.hash}, got ${got ?? 'something that has no such hash'}`;
+    return got === fixed.hash
+      ? undefined
+      : `expected ${fixed.method}:${fixed.hash}, got ${got ?? 'something that has no such hash'}`;
   }
 
   async function succeeded(build: BuildRecord, agent: string, report: Report<'succeeded'>): Promise<void> {
@@ -114,7 +150,9 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     const diverged = report.outputs.flatMap((output) => {
       const item = graph.itemOf(output.path);
       const kept = item !== undefined && farm.availability.isPresent(item) ? farm.details.narHash(item) : undefined;
-      return kept === undefined || kept === output.narHash ? [] : [{ output: output.name, path: output.path, kept, got: output.narHash }];
+      return kept === undefined || kept === output.narHash
+        ? []
+        : [{ output: output.name, path: output.path, kept, got: output.narHash }];
     });
     const outputs = Object.fromEntries(report.outputs.map(({ name, path }) => [name, path]));
     const meta = { actor: `agent-${agent}`, correlation: build.submission, causation: `${buildId(build)}#${attempt}` };
@@ -122,7 +160,8 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     // The items first (I6); they are added even where the success itself comes too late: the work is not thrown away.
     for (const item of signed) items.add(item, meta);
     check(build, agent, attempt, commandBuild(core, build, command, meta));
-    if (current !== undefined && (current !== agent || currentAttempt !== attempt)) stop(build, current, currentAttempt, 'another attempt has succeeded');
+    if (current !== undefined && (current !== agent || currentAttempt !== attempt))
+      stop(build, current, currentAttempt, 'another attempt has succeeded');
   }
 
   function stop(build: BuildRecord, agent: string, attempt: number, reason: string): void {
@@ -137,7 +176,12 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     const build = findBuild(core, message.build);
     switch (message.type) {
       case 'started':
-        return check(build, agent, attempt, commandBuild(core, build, { type: 'start', attempt, agent }, { actor: `agent-${agent}` }));
+        return check(
+          build,
+          agent,
+          attempt,
+          commandBuild(core, build, { type: 'start', attempt, agent }, { actor: `agent-${agent}` }),
+        );
       case 'setup-failed':
         return setupFailed(build, agent, message);
       case 'failed':
@@ -147,7 +191,12 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       case 'released': {
         if (message.reason === 'canceled') return;
         const reason = message.reason === 'handed-back' ? 'handed-back' : 'agent-forgot';
-        return check(build, agent, attempt, commandBuild(core, build, { type: 'release', attempt, agent, reason }, { actor: `agent-${agent}` }));
+        return check(
+          build,
+          agent,
+          attempt,
+          commandBuild(core, build, { type: 'release', attempt, agent, reason }, { actor: `agent-${agent}` }),
+        );
       }
     }
   }

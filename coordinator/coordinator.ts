@@ -1,12 +1,12 @@
+import { liveAgent } from '../domain/build/state.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import { buildId } from '../projections/queue.ts';
-import { liveAgent } from '../domain/build/state.ts';
 import { explain } from '../projections/why.ts';
-import { createAccess, type Access } from './access.ts';
+import { type Access, createAccess } from './access.ts';
 import { createAllocator } from './allocator.ts';
 import type { Application } from './application.ts';
 import { createAttempts } from './attempts.ts';
-import { commandBuild, type Core, findBuild } from './core.ts';
+import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { createFleet } from './fleet.ts';
@@ -48,7 +48,8 @@ export function startCoordinator(core: Core): Coordinator {
   function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): BuildRecord {
     const build = findBuild(core, id);
     const outcome = commandBuild(core, build, command, { actor: by, correlation: build.submission });
-    if (typeof outcome === 'string') throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
+    if (typeof outcome === 'string')
+      throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
     return build;
   }
 

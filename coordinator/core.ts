@@ -48,7 +48,12 @@ export interface Core {
 }
 
 /** Decides a wish about a build on what is known now and commits what comes of it. Refusals are values. */
-export function commandBuild(core: Core, build: BuildRecord, command: BuildCommand, meta: Meta): BuildRefusal | readonly BuildEvent[] {
+export function commandBuild(
+  core: Core,
+  build: BuildRecord,
+  command: BuildCommand,
+  meta: Meta,
+): BuildRefusal | readonly BuildEvent[] {
   const decision = decideBuild(build.state, command, core.policy.retry);
   if (decision.refused !== undefined) return decision.refused;
   core.writer.commit('build', buildId(build), build.revision, decision.events, meta);

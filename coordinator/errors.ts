@@ -54,7 +54,7 @@ export const errorCodes = {
   'malformed-frame': [400, 'Not a frame of the agent link'],
   'frame-too-large': [413, 'A frame is larger than the limit'],
   'protocol-unsupported': [400, 'A version of the agent link that is not supported'],
-  'superseded': [409, 'The agent opened a newer link'],
+  superseded: [409, 'The agent opened a newer link'],
   // The coordinator itself.
   'disk-full': [507, 'The disk is full'],
   'store-unavailable': [503, 'The event store takes no writes at the moment'],
@@ -69,7 +69,12 @@ export class DroverError extends Error {
   readonly code: ErrorCode;
   /** More for programs, for example `{ offset: 1024 }`. */
   readonly details: Readonly<Record<string, unknown>>;
-  constructor(code: ErrorCode, message: string, details: Readonly<Record<string, unknown>> = {}, options?: ErrorOptions) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: Readonly<Record<string, unknown>> = {},
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.code = code;
     this.details = details;

@@ -7,7 +7,7 @@ import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { Access } from './access.ts';
 import type { Allocator } from './allocator.ts';
 import type { AgentStatus, Application } from './application.ts';
-import { commandAgent, commandBuild, type Core } from './core.ts';
+import { type Core, commandAgent, commandBuild } from './core.ts';
 import type { Deadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 
@@ -32,7 +32,8 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
   }
 
   function release(name: string, reason: 'agent-lost' | 'agent-removed'): void {
-    for (const build of [...queue.live(name)]) commandBuild(core, build, { type: 'release', agent: name, attempt: build.state.attempt, reason }, system);
+    for (const build of [...queue.live(name)])
+      commandBuild(core, build, { type: 'release', agent: name, attempt: build.state.attempt, reason }, system);
   }
 
   function lose(name: string): void {
@@ -57,7 +58,8 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
     const until = agent.state.quarantinedUntil;
     if (until === 0) return deadlines.clear(name);
     deadlines.set(name, until, () => {
-      if (!writer.failure) commandAgent(core, agent.name, { type: 'resume', reason: 'the quarantine has ended' }, system);
+      if (!writer.failure)
+        commandAgent(core, agent.name, { type: 'resume', reason: 'the quarantine has ended' }, system);
     });
   }
 
@@ -80,7 +82,10 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
       const agent = farm.agents.get(id) as AgentRecord;
       armLease(agent);
       armQuarantine(agent);
-    } else if ((event.type === 'BuildAttemptFailed' || event.type === 'BuildSetupFailed') && isInfrastructureFailure(event.data.class)) {
+    } else if (
+      (event.type === 'BuildAttemptFailed' || event.type === 'BuildSetupFailed') &&
+      isInfrastructureFailure(event.data.class)
+    ) {
       const agent = farm.agents.get(queue.build(id)?.state.agents[event.data.attempt - 1] ?? '');
       // Not from within the fold of the failure: a decision of its own.
       if (agent) queueMicrotask(() => !writer.failure && judge(agent));
@@ -88,12 +93,16 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
   });
 
   /** What the agent runs against what was allocated to it. Returns what stays and what it is to drop. */
-  function reconcile(name: string, running: Hello['running']): { stays: Set<string>; drop: { build: string; attempt: number }[] } {
+  function reconcile(
+    name: string,
+    running: Hello['running'],
+  ): { stays: Set<string>; drop: { build: string; attempt: number }[] } {
     const stays = new Set<string>();
     const drop: { build: string; attempt: number }[] = [];
     for (const { build: id, attempt, phase } of running) {
       const build = queue.build(id);
-      if (build && (phase === 'ended' ? isWelcome(build, name, attempt) : adopt(build, name, attempt))) stays.add(`${id}#${attempt}`);
+      if (build && (phase === 'ended' ? isWelcome(build, name, attempt) : adopt(build, name, attempt)))
+        stays.add(`${id}#${attempt}`);
       else drop.push({ build: id, attempt });
     }
     return { stays, drop };
@@ -106,7 +115,9 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
 
   /** It goes on where it is, even if it had been taken back, as long as nobody else has it. */
   function adopt(build: BuildRecord, agent: string, attempt: number): boolean {
-    return typeof commandBuild(core, build, { type: 'adopt', agent, attempt }, { actor: `agent-${agent}` }) !== 'string';
+    return (
+      typeof commandBuild(core, build, { type: 'adopt', agent, attempt }, { actor: `agent-${agent}` }) !== 'string'
+    );
   }
 
   function status(agent: AgentRecord): AgentStatus {
@@ -151,12 +162,16 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
     async agentConnected(name, hello) {
       known(name);
       if (hello.storeDir !== policy.storeDir)
-        throw new DroverError('wrong-store-dir', `storeDir: expected ${policy.storeDir}, the store of this coordinator, got ${hello.storeDir}`);
+        throw new DroverError(
+          'wrong-store-dir',
+          `storeDir: expected ${policy.storeDir}, the store of this coordinator, got ${hello.storeDir}`,
+        );
       const { abilities, version, builder } = hello;
       commandAgent(core, name, { type: 'connect', abilities, version, builder }, { actor: `agent-${name}` });
       allocator.forgetStopping(name);
       const { stays, drop } = reconcile(name, hello.running);
-      for (const build of queue.live(name)) if (!stays.has(`${buildId(build)}#${build.state.attempt}`)) allocator.push(build);
+      for (const build of queue.live(name))
+        if (!stays.has(`${buildId(build)}#${build.state.attempt}`)) allocator.push(build);
       const sizes = [...stays].map(async (key) => {
         const [build, attempt] = key.split('#') as [string, string];
         return { build, attempt: Number(attempt), size: await logs.size(build, Number(attempt)) };
@@ -164,7 +179,10 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
       if (farm.agents.get(name)?.state.draining) writer.afterwards(() => links.send(name, { type: 'drain' }));
       const welcome = { logs: await Promise.all(sizes), drop, publicKeys: [signer.publicKey] };
       await writer.durable();
-      logger.info({ agent: name, systems: abilities.systems, slots: abilities.slots, kept: stays.size, dropped: drop.length }, 'agent connected');
+      logger.info(
+        { agent: name, systems: abilities.systems, slots: abilities.slots, kept: stays.size, dropped: drop.length },
+        'agent connected',
+      );
       return { ...welcome, heartbeatSeconds: policy.heartbeatSeconds, leaseSeconds: policy.leaseSeconds };
     },
     async agentDisconnected(name, reason) {

@@ -11,7 +11,10 @@ import { timeId } from './identifiers.ts';
 import type { Meta } from './ports/event-store.ts';
 
 /** Submissions become derivations and builds. */
-export type Intake = Pick<Application, 'submit' | 'retryBuild' | 'missingDerivations' | 'addDerivations' | 'missingSources'> & {
+export type Intake = Pick<
+  Application,
+  'submit' | 'retryBuild' | 'missingDerivations' | 'addDerivations' | 'missingSources'
+> & {
   /** A build of an item that is needed and not there any more; the same `key` never makes a second one. */
   rebuild(derivation: string, key: string, meta: Meta): Promise<SubmitResult>;
   /** Goes on with submissions that a stop of the coordinator cut off. */
@@ -46,7 +49,10 @@ export function createIntake(core: Core): Intake {
     return added;
   }
 
-  async function addBuilds(submission: SubmissionRecord, meta: Meta): Promise<{ builds: number; available: number; joined: string[] }> {
+  async function addBuilds(
+    submission: SubmissionRecord,
+    meta: Meta,
+  ): Promise<{ builds: number; available: number; joined: string[] }> {
     const { id, wish } = submission;
     const roots = submission.roots.map((root) => graph.drvOf(root) as number);
     const earlier = queue.buildsOf(id).filter((build) => build !== undefined);
@@ -97,18 +103,31 @@ export function createIntake(core: Core): Intake {
     return running;
   }
 
-  async function receive(by: Pick<Principal, 'id'>, wish: SubmitWish, reason: Reason, key: string | undefined, cause?: string): Promise<SubmitResult> {
+  async function receive(
+    by: Pick<Principal, 'id'>,
+    wish: SubmitWish,
+    reason: Reason,
+    key: string | undefined,
+    cause?: string,
+  ): Promise<SubmitResult> {
     const roots = [...new Set(wish.roots)];
-    if (roots.length === 0) throw new DroverError('invalid-request', 'roots: expected at least one derivation, got none');
-    const digest = createHash('sha256').update(JSON.stringify([[...roots].sort(), wish.options, wish.inputs, wish.force])).digest('hex');
+    if (roots.length === 0)
+      throw new DroverError('invalid-request', 'roots: expected at least one derivation, got none');
+    const digest = createHash('sha256')
+      .update(JSON.stringify([[...roots].sort(), wish.options, wish.inputs, wish.force]))
+      .digest('hex');
     const earlier = key === undefined ? undefined : submissions.byKey(key);
     if (earlier) {
       if (earlier.wish.wish !== digest)
-        throw new DroverError('idempotency-conflict', `the idempotency key was used for another wish, by the submission ${earlier.id}`);
+        throw new DroverError(
+          'idempotency-conflict',
+          `the idempotency key was used for another wish, by the submission ${earlier.id}`,
+        );
       return start(earlier, by.id);
     }
     const [lacking] = await derivations.missing(roots.filter((root) => !isKnown(root)));
-    if (lacking !== undefined) throw new DroverError('unknown-derivation', `roots: ${lacking} was not sent`, { path: lacking });
+    if (lacking !== undefined)
+      throw new DroverError('unknown-derivation', `roots: ${lacking} was not sent`, { path: lacking });
     // Another with the same key may have come while the store was asked.
     if (key !== undefined && submissions.byKey(key)) return receive(by, wish, reason, key, cause);
     const id = timeId(runtime.clock.now(), runtime.random.bytes(7));
@@ -128,17 +147,27 @@ export function createIntake(core: Core): Intake {
     writer.commit('submission', id, 'none', [{ type: 'SubmissionReceived', data: received }], meta);
     const record = submissions.get(id) as SubmissionRecord;
     for (let from = rootsPerEvent; from < roots.length; from += rootsPerEvent)
-      writer.commit('submission', id, record.revision, [{ type: 'SubmissionRootsAdded', data: { roots: roots.slice(from, from + rootsPerEvent) } }], meta);
+      writer.commit(
+        'submission',
+        id,
+        record.revision,
+        [{ type: 'SubmissionRootsAdded', data: { roots: roots.slice(from, from + rootsPerEvent) } }],
+        meta,
+      );
     return start(record, by.id);
   }
 
   return {
-    submit: (by, wish) => receive(by, wish, 'requested', wish.idempotencyKey === undefined ? undefined : keyOf(by.id, wish.idempotencyKey)),
+    submit: (by, wish) =>
+      receive(by, wish, 'requested', wish.idempotencyKey === undefined ? undefined : keyOf(by.id, wish.idempotencyKey)),
     async retryBuild(by, id) {
       const build = findBuild(core, id);
       const { status, options } = build.state;
       if (status === 'succeeded' && graph.outputs(build.drv).every(({ item }) => farm.availability.isAvailable(item)))
-        throw new DroverError('build-ended', `the build ${id} has succeeded and its outputs are here; submit with force to build it again`);
+        throw new DroverError(
+          'build-ended',
+          `the build ${id} has succeeded and its outputs are here; submit with force to build it again`,
+        );
       if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
         throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
       const wish = { roots: [graph.drvPath(build.drv)], options, inputs: true, force: false };
@@ -159,7 +188,8 @@ export function createIntake(core: Core): Intake {
     },
     async missingSources(roots) {
       const [lacking] = await derivations.missing(roots);
-      if (lacking !== undefined) throw new DroverError('unknown-derivation', `roots: ${lacking} was not sent`, { path: lacking });
+      if (lacking !== undefined)
+        throw new DroverError('unknown-derivation', `roots: ${lacking} was not sent`, { path: lacking });
       const missing = new Set<string>();
       for await (const part of derivations.closure(roots, () => false))
         for (const { sources } of part)
@@ -172,7 +202,9 @@ export function createIntake(core: Core): Intake {
     resume() {
       for (const submission of submissions.unqueued()) {
         logger.info({ submission: submission.id }, 'goes on with a submission that was cut off');
-        start(submission, 'coordinator').catch((error: Error) => logger.error({ submission: submission.id, err: error }, 'submission could not be queued'));
+        start(submission, 'coordinator').catch((error: Error) =>
+          logger.error({ submission: submission.id, err: error }, 'submission could not be queued'),
+        );
       }
     },
   };

@@ -22,7 +22,8 @@ export function createItems(core: Core): Items {
 
   function itemOf(path: string): number {
     const item = farm.graph.itemOf(path);
-    if (item === undefined || !farm.availability.isPresent(item)) throw new DroverError('unknown-item', `there is no store item ${path}`);
+    if (item === undefined || !farm.availability.isPresent(item))
+      throw new DroverError('unknown-item', `there is no store item ${path}`);
     return item;
   }
 
@@ -30,19 +31,36 @@ export function createItems(core: Core): Items {
     const item = farm.graph.itemOf(path);
     if (item === undefined || !farm.availability.isPresent(item)) return;
     logger.warn({ item: path }, `store item is missing: ${reason}`);
-    writer.commit('item', stream(path), farm.itemRevision(path), [{ type: 'StoreItemMissing', data: { path, reason } }], meta);
+    writer.commit(
+      'item',
+      stream(path),
+      farm.itemRevision(path),
+      [{ type: 'StoreItemMissing', data: { path, reason } }],
+      meta,
+    );
   }
 
   return {
     async sign(item) {
       const { narHash, narSize } = item;
-      const text = fingerprint({ storePath: fullPath(item.path), narHash, narSize, references: item.references.map(fullPath) });
+      const text = fingerprint({
+        storePath: fullPath(item.path),
+        narHash,
+        narSize,
+        references: item.references.map(fullPath),
+      });
       return { ...item, signatures: [await signer.sign(text)] };
     },
     add(item, meta) {
       const known = farm.graph.itemOf(item.path);
       if (known !== undefined && farm.availability.isPresent(known)) return;
-      writer.commit('item', stream(item.path), farm.itemRevision(item.path), [{ type: 'StoreItemAdded', data: item }], meta);
+      writer.commit(
+        'item',
+        stream(item.path),
+        farm.itemRevision(item.path),
+        [{ type: 'StoreItemAdded', data: item }],
+        meta,
+      );
     },
     async isServable(path) {
       const item = farm.graph.itemOf(path);
@@ -55,7 +73,13 @@ export function createItems(core: Core): Items {
     missing,
     async delete(path, reason, meta) {
       const file = farm.details.get(itemOf(path))?.file;
-      writer.commit('item', stream(path), farm.itemRevision(path), [{ type: 'StoreItemDeleted', data: { path, reason } }], meta);
+      writer.commit(
+        'item',
+        stream(path),
+        farm.itemRevision(path),
+        [{ type: 'StoreItemDeleted', data: { path, reason } }],
+        meta,
+      );
       await writer.durable();
       // Bytes go after the event; another item may have the same file.
       if (file && farm.details.byFile(file.hash) === undefined) await pool.remove(file);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAgentLinkServer } from '../adapters/agent-link/server.ts';
+import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { openDataDir } from '../adapters/data-dir/data-dir.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
 import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
@@ -10,6 +11,7 @@ import { createHttpServer } from '../adapters/http/server.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
 import { systemRuntime } from '../adapters/runtime/system-runtime.ts';
+import { version } from '../adapters/runtime/version.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { generateSigningKey, parseSecretKey, publicKeyText } from '../domain/store/signature.ts';
 import { newSecret } from './access.ts';
@@ -17,9 +19,7 @@ import { type CoordinatorConfig, parseListen } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Policy } from './core.ts';
 import { randomId } from './identifiers.ts';
-import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { superviseCoordinator } from './supervisor.ts';
-import { version } from '../adapters/runtime/version.ts';
 
 export interface RunningCoordinator {
   readonly url: string;
@@ -39,7 +39,9 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const { bytes } = runtime.random;
 
   // The lock of the event store guards the whole folder, so it comes before anything that writes there.
-  let firstStore: Awaited<ReturnType<typeof openSqliteEventStore>> | undefined = await openSqliteEventStore({ dir: dir.path });
+  let firstStore: Awaited<ReturnType<typeof openSqliteEventStore>> | undefined = await openSqliteEventStore({
+    dir: dir.path,
+  });
   resources.defer(async () => void (await firstStore?.[Symbol.asyncDispose]()));
   const openStore = async () => {
     const store = firstStore ?? (await openSqliteEventStore({ dir: dir.path }));
@@ -47,14 +49,21 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     return store;
   };
 
-  const secretKey = await ensureSecretFile(dir.file('cache-key.sec'), () => `${generateSigningKey(config.keyName, bytes(32)).secret}\n`);
+  const secretKey = await ensureSecretFile(
+    dir.file('cache-key.sec'),
+    () => `${generateSigningKey(config.keyName, bytes(32)).secret}\n`,
+  );
   const publicKey = publicKeyText(parseSecretKey(secretKey.text.trim()));
   await ensureSecretFile(dir.file('cache-key.pub'), () => `${publicKey}\n`, 0o644);
   const adminToken = await ensureSecretFile(dir.file('admin.token'), () => `${newSecret(bytes)}\n`);
 
   const maxNarSize = config.limits.maxNarBytes;
-  const pool = resources.use(await openFilesystemPool({ dir: dir.pool, maxNarSize, maxUploadAgeMs: day, clock: runtime.clock }));
-  const derivations = resources.use(await openSqliteDerivationStore({ dir: dir.derivations, storeDir: config.storeDir }));
+  const pool = resources.use(
+    await openFilesystemPool({ dir: dir.pool, maxNarSize, maxUploadAgeMs: day, clock: runtime.clock }),
+  );
+  const derivations = resources.use(
+    await openSqliteDerivationStore({ dir: dir.derivations, storeDir: config.storeDir }),
+  );
   const onError = (error: unknown): void => logger.error({ err: error }, 'a log could not be compressed');
   const logs = resources.use(await openFilesystemLogStore({ dir: dir.logs, onError }));
   const agentLink = createAgentLinkServer({ runtime, logger, session: randomId(bytes(12)) });
@@ -81,7 +90,9 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     }),
   );
   const onFailure = (error: unknown): void => logger.error({ err: error }, 'the views failed and start again');
-  const views = resources.use(await openSqliteViews({ dir: dir.path, feed: { kind: 'sqlite', dir: dir.path }, onFailure }));
+  const views = resources.use(
+    await openSqliteViews({ dir: dir.path, feed: { kind: 'sqlite', dir: dir.path }, onFailure }),
+  );
   agentLink.serve(supervisor.application);
   const server = await createHttpServer({
     application: supervisor.application,
@@ -96,7 +107,10 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     agentLink,
     version: version(),
     newId: () => randomId(bytes(16)),
-    limits: { body: config.limits.maxBodyBytes, derivationLine: Math.ceil((config.limits.maxDerivationBytes * 4) / 3) + 1024 },
+    limits: {
+      body: config.limits.maxBodyBytes,
+      derivationLine: Math.ceil((config.limits.maxDerivationBytes * 4) / 3) + 1024,
+    },
     cache: { public: config.cachePublic, priority: config.cachePriority },
   });
   resources.defer(() => server.close());
@@ -111,7 +125,15 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   };
 }
 
-function policyOf({ storeDir, leaseSeconds, heartbeatSeconds, limits, build, retry, quarantine }: CoordinatorConfig): Policy {
+function policyOf({
+  storeDir,
+  leaseSeconds,
+  heartbeatSeconds,
+  limits,
+  build,
+  retry,
+  quarantine,
+}: CoordinatorConfig): Policy {
   return {
     storeDir,
     leaseSeconds,

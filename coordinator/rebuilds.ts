@@ -34,7 +34,9 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
     const cause = `item-${path.slice(0, 32)}@${farm.itemRevision(path)}`;
     intake
       .rebuild(graph.drvPath(producer), cause, { actor: 'rebuilds', causation: cause })
-      .then(({ submission }) => logger.info({ item: path, submission }, 'a store item that is needed is gone: it is built again'))
+      .then(({ submission }) =>
+        logger.info({ item: path, submission }, 'a store item that is needed is gone: it is built again'),
+      )
       .catch((error: Error) => logger.error({ item: path, err: error }, 'could not submit a rebuild'));
   }
 

@@ -12,7 +12,11 @@ export interface Recovered {
 }
 
 /** Folds the whole log. `progress` is called now and then, for people who wait. */
-export async function recover(store: EventStore, storeDir: string, progress?: (events: number) => void): Promise<Recovered> {
+export async function recover(
+  store: EventStore,
+  storeDir: string,
+  progress?: (events: number) => void,
+): Promise<Recovered> {
   const farm = createFarm();
   let position: Position | undefined;
   let events = 0;
@@ -28,7 +32,13 @@ export async function recover(store: EventStore, storeDir: string, progress?: (e
       if (event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
         throw new Error(`storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`);
       const dash = stored.stream.indexOf('-');
-      farm.apply(stored.stream.slice(0, dash) as Category, stored.stream.slice(dash + 1), event, stored.revision, stored.at);
+      farm.apply(
+        stored.stream.slice(0, dash) as Category,
+        stored.stream.slice(dash + 1),
+        event,
+        stored.revision,
+        stored.at,
+      );
     }
     position = batch.checkpoint;
     progress?.(events);

@@ -1,10 +1,10 @@
+import type { StoreItem } from '../domain/item/events.ts';
 import type { Application } from './application.ts';
 import { type Coordinator, startCoordinator } from './coordinator.ts';
 import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
 import { type EventStore, EventStoreError, type Position } from './ports/event-store.ts';
-import type { StoreItem } from '../domain/item/events.ts';
 import { recover } from './recovery.ts';
 import { createWriter } from './writer.ts';
 
@@ -50,7 +50,10 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     try {
       const begun = runtime.clock.now();
       const recovered = await recover(store, policy.storeDir);
-      logger.info({ events: recovered.events, unknown: recovered.unknown, ms: runtime.clock.now() - begun }, 'log replayed');
+      logger.info(
+        { events: recovered.events, unknown: recovered.unknown, ms: runtime.clock.now() - begun },
+        'log replayed',
+      );
       running = await run(store, recovered);
       obstacle = undefined;
       waitMs = firstWaitMs;
@@ -60,9 +63,19 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     }
   }
 
-  async function run(store: EventStore, { farm, position }: { farm: Core['farm']; position: Position | undefined }): Promise<Running> {
+  async function run(
+    store: EventStore,
+    { farm, position }: { farm: Core['farm']; position: Position | undefined },
+  ): Promise<Running> {
     const epoch = randomId(runtime.random.bytes(12));
-    const writer = createWriter({ store, farm, clock: runtime.clock, epoch, position, failed: (error) => failed(error) });
+    const writer = createWriter({
+      store,
+      farm,
+      clock: runtime.clock,
+      epoch,
+      position,
+      failed: (error) => failed(error),
+    });
     const coordinator = startCoordinator({ ...options, farm, writer });
     await options.started?.(coordinator);
     await writer.durable();
@@ -84,8 +97,11 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     running = undefined;
     if (!before) return;
     before.coordinator[Symbol.dispose]();
-    for (const { name } of before.coordinator.application.agents()) links.close(name, 'not-ready', 'the coordinator starts again');
-    await Promise.resolve(before.store[Symbol.asyncDispose]()).catch((error: Error) => logger.warn({ err: error }, "the event store did not close well"));
+    for (const { name } of before.coordinator.application.agents())
+      links.close(name, 'not-ready', 'the coordinator starts again');
+    await Promise.resolve(before.store[Symbol.asyncDispose]()).catch((error: Error) =>
+      logger.warn({ err: error }, 'the event store did not close well'),
+    );
   }
 
   function again(): void {
@@ -110,13 +126,17 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
   const always: Pick<Application, 'storeDir' | 'publicKeys' | 'readiness'> = {
     storeDir: policy.storeDir,
     publicKeys: [signer.publicKey],
-    readiness: () => running?.coordinator.application.readiness() ?? { ready: false, reasons: [obstacle?.message ?? 'starting'] },
+    readiness: () =>
+      running?.coordinator.application.readiness() ?? { ready: false, reasons: [obstacle?.message ?? 'starting'] },
   };
   const application = new Proxy({} as Application, {
     get(_, name: keyof Application) {
       if (name in always) return always[name as keyof typeof always];
       if (running) return running.coordinator.application[name];
-      throw new DroverError(closed ? 'not-ready' : 'store-unavailable', obstacle?.message ?? 'the coordinator is stopping');
+      throw new DroverError(
+        closed ? 'not-ready' : 'store-unavailable',
+        obstacle?.message ?? 'the coordinator is stopping',
+      );
     },
   });
 

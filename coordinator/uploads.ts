@@ -1,6 +1,6 @@
-import { contentAddressOfOutput, caFor, verifySourcePath, verifyTextPath } from '../domain/store/content-address.ts';
-import { parseSha256 } from '../domain/store/hash-text.ts';
 import { isEnded } from '../domain/build/state.ts';
+import { caFor, contentAddressOfOutput, verifySourcePath, verifyTextPath } from '../domain/store/content-address.ts';
+import { parseSha256 } from '../domain/store/hash-text.ts';
 import type { Item } from '../projections/graph.ts';
 import type { Application, Principal } from './application.ts';
 import { type Core, findBuild } from './core.ts';
@@ -39,17 +39,24 @@ export function createUploads(core: Core, items: Items): Uploads {
   function checkOutput(agent: string, declaration: UploadDeclaration & { build?: string; attempt?: number }): string[] {
     const { path, build: id, attempt } = declaration;
     if (id === undefined || attempt === undefined)
-      throw new DroverError('invalid-request', 'build and attempt: expected those of the attempt whose output this is, got none');
+      throw new DroverError(
+        'invalid-request',
+        'build and attempt: expected those of the attempt whose output this is, got none',
+      );
     const build = findBuild(core, id);
     if (build.state.agents[attempt - 1] !== agent)
       throw new DroverError('not-your-attempt', `attempt ${attempt} of ${id} was not given to ${agent}`);
-    if (isEnded(build.state.status)) throw new DroverError('stale-attempt', `the build ${id} has ended: ${build.state.status}`);
+    if (isEnded(build.state.status))
+      throw new DroverError('stale-attempt', `the build ${id} has ended: ${build.state.status}`);
     if (!graph.outputs(build.drv).some(({ item }) => graph.itemPath(item) === path))
       throw new DroverError('output-unverified', `path: ${path} is not an output of ${graph.drvPath(build.drv)}`);
     const allowed = new Set([...referable(build.drv)].map((item) => graph.itemPath(item)));
     const stranger = declaration.references.find((reference) => !allowed.has(reference));
     if (stranger !== undefined)
-      throw new DroverError('wrong-references', `references: ${stranger} is neither in the closure of the build's inputs nor one of its outputs`);
+      throw new DroverError(
+        'wrong-references',
+        `references: ${stranger} is neither in the closure of the build's inputs nor one of its outputs`,
+      );
     return [...allowed].map((base) => base.slice(0, 32));
   }
 
@@ -76,7 +83,9 @@ export function createUploads(core: Core, items: Items): Uploads {
     const full = (base: string): string => `${policy.storeDir}/${base}`;
     const addressed = { path: full(item.path), references: item.references.map(full), narHash: item.narHash };
     if (verifySourcePath(addressed, policy.storeDir))
-      return caFor(contentAddressOfOutput({ hashAlgo: 'r:sha256', hash: Buffer.from(parseSha256(item.narHash)).toString('hex') }));
+      return caFor(
+        contentAddressOfOutput({ hashAlgo: 'r:sha256', hash: Buffer.from(parseSha256(item.narHash)).toString('hex') }),
+      );
     if (flatSha256 !== undefined && verifyTextPath(addressed, Buffer.from(flatSha256, 'hex'), policy.storeDir))
       return caFor({ method: 'text:', algo: 'sha256', hash: flatSha256 });
     return undefined;
@@ -91,12 +100,21 @@ export function createUploads(core: Core, items: Items): Uploads {
   return {
     async beginUpload(by, declaration) {
       const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
-      if (narSize > policy.maxNarBytes) throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
+      if (narSize > policy.maxNarBytes)
+        throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
       const scan = by.agent === undefined ? undefined : checkOutput(by.agent, declaration);
       const item = graph.itemOf(path);
       if (item !== undefined && availability.isPresent(item) && (await items.isServable(path)))
         throw new DroverError('item-exists', `${path} is there already`, { narHash: farm.details.narHash(item) });
-      const plain = { path, narHash, narSize, references, compression, fileSize, ...(deriver !== undefined && { deriver }) };
+      const plain = {
+        path,
+        narHash,
+        narSize,
+        references,
+        compression,
+        fileSize,
+        ...(deriver !== undefined && { deriver }),
+      };
       const begun = await pool.begin(ownerOf(by), plain, scan);
       return 'refused' in begun ? refuse(begun.refused) : finishSource(by, begun);
     },

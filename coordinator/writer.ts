@@ -69,14 +69,19 @@ export function createWriter({ store, farm, clock, epoch, position, failed }: Wr
       if (result.ok) continue;
       const { stream, expected } = commits[index] as Commit;
       return fail(
-        new Error(`another coordinator writes to this log: ${stream} is at revision ${result.actual}, expected ${expected}; stepping down`),
+        new Error(
+          `another coordinator writes to this log: ${stream} is at revision ${result.actual}, expected ${expected}; stepping down`,
+        ),
       );
     }
     durable += results.length;
     const latest = results.at(-1);
     if (latest?.ok) last = latest.position;
     while (next < effects.length && (effects[next] as Effect).after <= durable) (effects[next++] as Effect).run();
-    if (next > 1024) effects.splice(0, next), (next = 0);
+    if (next > 1024) {
+      effects.splice(0, next);
+      next = 0;
+    }
   }
 
   function flush(): void {
@@ -104,7 +109,17 @@ export function createWriter({ store, farm, clock, epoch, position, failed }: Wr
       const encoded = events.map(encodeEvent);
       const first = expected === 'none' ? 0 : (expected as number) + 1;
       for (const [index, event] of events.entries()) farm.apply(category, id, event, first + index, at);
-      if (batch.push({ id: `${epoch}.${committed}`, stream: `${category}-${id}`, expected, events: encoded, meta, at }) === 1) queueMicrotask(flush);
+      if (
+        batch.push({
+          id: `${epoch}.${committed}`,
+          stream: `${category}-${id}`,
+          expected,
+          events: encoded,
+          meta,
+          at,
+        }) === 1
+      )
+        queueMicrotask(flush);
       committed++;
       for (const event of events) for (const listener of listeners) listener(category, id, event);
     },

@@ -1,5 +1,5 @@
-import { evolveAgent, initialAgent, type AgentState } from '../domain/agent/state.ts';
 import type { AgentEvent } from '../domain/agent/events.ts';
+import { type AgentState, evolveAgent, initialAgent } from '../domain/agent/state.ts';
 import type { JobClass } from './graph.ts';
 
 export interface AgentRecord {
@@ -26,7 +26,10 @@ export function createAgents(): Agents {
     all: () => agents.values(),
     apply(name, event, revision) {
       let agent = agents.get(name);
-      if (!agent) agents.set(name, (agent = { name, state: initialAgent, revision: -1, mishaps: 0 }));
+      if (!agent) {
+        agent = { name, state: initialAgent, revision: -1, mishaps: 0 };
+        agents.set(name, agent);
+      }
       agent.state = evolveAgent(agent.state, event);
       agent.revision = revision;
       if (event.type === 'AgentQuarantined' || event.type === 'AgentResumed') agent.mishaps = 0;
@@ -44,7 +47,8 @@ export function misfit(agent: AgentState, jobClass: Pick<JobClass, 'system' | 'f
   const abilities = agent.abilities;
   if (!abilities) return 'has never connected';
   // `builtin` builders (downloads) run on any system.
-  if (jobClass.system !== 'builtin' && !abilities.systems.includes(jobClass.system)) return `builds ${abilities.systems.join(', ')} only`;
+  if (jobClass.system !== 'builtin' && !abilities.systems.includes(jobClass.system))
+    return `builds ${abilities.systems.join(', ')} only`;
   const lacking = jobClass.features.filter((feature) => !abilities.features.includes(feature));
   if (lacking.length > 0) return `lacks the feature ${lacking.join(', ')}`;
   const unmet = abilities.mandatoryFeatures.filter((feature) => !jobClass.features.includes(feature));

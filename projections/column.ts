@@ -8,7 +8,10 @@ export interface Column<Values extends Int32Array | Float64Array | Uint8Array> {
 
 type Constructor<Values> = new (length: number) => Values;
 
-export function column<Values extends Int32Array | Float64Array | Uint8Array>(Type: Constructor<Values>, initial = 1024): Column<Values> {
+export function column<Values extends Int32Array | Float64Array | Uint8Array>(
+  Type: Constructor<Values>,
+  initial = 1024,
+): Column<Values> {
   const self: Column<Values> = {
     values: new Type(initial),
     length: 0,

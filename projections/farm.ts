@@ -1,8 +1,8 @@
+import type { AgentEvent } from '../domain/agent/events.ts';
 import type { BuildEvent } from '../domain/build/events.ts';
 import { isInfrastructureFailure } from '../domain/build/failure-class.ts';
 import { liveAgent } from '../domain/build/state.ts';
 import type { Category, DroverEvent } from '../domain/events.ts';
-import type { AgentEvent } from '../domain/agent/events.ts';
 import type { ItemEvent } from '../domain/item/events.ts';
 import type { SubmissionEvent } from '../domain/submission/events.ts';
 import type { TokenEvent } from '../domain/token/events.ts';
@@ -94,7 +94,9 @@ export function createFarm() {
       queue.urgency.settle();
       for (let drv = 0; drv < graph.derivations; drv++) {
         const latest = queue.latest(drv);
-        const urgency = queue.unfinished(drv) ? ` ${queue.urgency.priority(drv)} ${queue.urgency.criticalPath(drv)}` : '';
+        const urgency = queue.unfinished(drv)
+          ? ` ${queue.urgency.priority(drv)} ${queue.urgency.criticalPath(drv)}`
+          : '';
         yield `derivation ${graph.drvPath(drv)} lacks ${queue.missing(drv)}${urgency}${latest ? ` latest ${buildId(latest)}` : ''}`;
         for (let build = latest; build; build = build.previous)
           yield `build ${buildId(build)} ${build.revision} ${JSON.stringify(build.state)} ${liveAgent(build.state) ?? '-'} ${build.heapIndex === -1 ? '' : 'ready'}`;
@@ -102,7 +104,8 @@ export function createFarm() {
       for (let item = 0; item < graph.items; item++)
         if (availability.wasPresent(item))
           yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? null)}`;
-      for (const agent of agents.all()) yield `agent ${agent.name} ${agent.revision} ${agent.mishaps} ${JSON.stringify(agent.state)}`;
+      for (const agent of agents.all())
+        yield `agent ${agent.name} ${agent.revision} ${agent.mishaps} ${JSON.stringify(agent.state)}`;
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
     },
   };

@@ -103,7 +103,8 @@ export function createGraph(): Graph {
     firstNeeder.values[item] = needItem.length - 1;
   }
 
-  const end = (start: Ints, edges: Ints, drv: Drv): number => (drv + 1 < start.length ? at(start, drv + 1) : edges.length);
+  const end = (start: Ints, edges: Ints, drv: Drv): number =>
+    drv + 1 < start.length ? at(start, drv + 1) : edges.length;
 
   function outputNamed(drv: Drv, name: string): Item | undefined {
     for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
@@ -159,10 +160,12 @@ export function createGraph(): Graph {
       for (let edge = at(needStart, drv); edge < last; edge++) visit(at(needItem, edge));
     },
     eachNeeder(item, visit) {
-      for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge)) if (visit(at(needDrv, edge))) return;
+      for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge))
+        if (visit(at(needDrv, edge))) return;
     },
     eachProducer(item, visit) {
-      for (let edge = at(firstProducer, item); edge !== -1; edge = at(nextProducer, edge)) if (visit(at(outputDrv, edge))) return;
+      for (let edge = at(firstProducer, item); edge !== -1; edge = at(nextProducer, edge))
+        if (visit(at(outputDrv, edge))) return;
     },
     add(facts) {
       const hash = facts.path.slice(0, 32);

@@ -1,7 +1,7 @@
 import type { StoreItem } from '../domain/item/events.ts';
 import { decodeNixBase32, encodeNixBase32 } from '../domain/store/nix-base32.ts';
-import { bytes, floats } from './column.ts';
 import type { Availability } from './availability.ts';
+import { bytes, floats } from './column.ts';
 import type { Graph, Item } from './graph.ts';
 
 /**
@@ -107,7 +107,8 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
 /** The last 45 bits as a number: a key of eight bytes instead of fifty. Two files share one as good as never, and are told apart. */
 function shortHash(hash: string): number {
   let value = 0;
-  for (let index = hash.length - 9; index < hash.length; index++) value = value * 32 + '0123456789abcdfghijklmnpqrsvwxyz'.indexOf(hash[index] as string);
+  for (let index = hash.length - 9; index < hash.length; index++)
+    value = value * 32 + '0123456789abcdfghijklmnpqrsvwxyz'.indexOf(hash[index] as string);
   return value;
 }
 

@@ -15,7 +15,11 @@ export interface Needs {
  * What has to be built so that the outputs of `roots` are there: the roots themselves and, if `inputs` is set, whatever makes an input
  * that is not available and has no build. `force` builds the roots in any case.
  */
-export function findNeeds(farm: Farm, roots: readonly Drv[], { inputs, force }: { inputs: boolean; force: boolean }): Needs {
+export function findNeeds(
+  farm: Farm,
+  roots: readonly Drv[],
+  { inputs, force }: { inputs: boolean; force: boolean },
+): Needs {
   const { graph, availability, queue } = farm;
   const build: Drv[] = [];
   const joined: BuildRecord[] = [];
@@ -54,7 +58,8 @@ export function findNeeds(farm: Farm, roots: readonly Drv[], { inputs, force }: 
     // The outputs are there, but something they refer to is not.
     else for (const { item } of outputs) visitItem(item, lacking);
   }
-  for (let drv = pending.pop(); drv !== undefined; drv = pending.pop()) graph.eachNeed(drv, (item) => visitItem(item, lacking));
+  for (let drv = pending.pop(); drv !== undefined; drv = pending.pop())
+    graph.eachNeed(drv, (item) => visitItem(item, lacking));
   build.sort((a, b) => graph.depth(b) - graph.depth(a) || a - b);
   return { build, available, joined };
 }

@@ -1,9 +1,9 @@
 import type { BuildEvent } from '../domain/build/events.ts';
 import { type BuildState, evolveBuild, initialBuild, isEnded, liveAgent } from '../domain/build/state.ts';
 import { createReadyHeap, type HeapEntry, type ReadyHeap } from '../domain/scheduling/ready-heap.ts';
+import type { Availability } from './availability.ts';
 import { ints } from './column.ts';
 import { createDurations } from './durations.ts';
-import type { Availability } from './availability.ts';
 import type { Drv, Graph, Item, JobClass } from './graph.ts';
 import { createUrgency, type Urgency } from './urgency.ts';
 
@@ -131,9 +131,14 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
     else resting.delete(build);
   }
 
-  function submitted(id: string, event: Extract<BuildEvent, { type: 'BuildSubmitted' }>, revision: number): BuildRecord {
+  function submitted(
+    id: string,
+    event: Extract<BuildEvent, { type: 'BuildSubmitted' }>,
+    revision: number,
+  ): BuildRecord {
     const drv = graph.drvOf(event.data.derivation);
-    if (drv === undefined) throw new Error(`BuildSubmitted for ${id} came before DerivationAdded for ${event.data.derivation}`);
+    if (drv === undefined)
+      throw new Error(`BuildSubmitted for ${id} came before DerivationAdded for ${event.data.derivation}`);
     const { submission, number } = parseBuildId(id);
     const build: BuildRecord = {
       submission,
@@ -147,7 +152,10 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
       heapIndex: -1,
     };
     let siblings = bySubmission.get(submission);
-    if (!siblings) bySubmission.set(submission, (siblings = []));
+    if (!siblings) {
+      siblings = [];
+      bySubmission.set(submission, siblings);
+    }
     siblings[number - 1] = build;
     latest[drv] = build;
     active.values[drv] = (active.values[drv] as number) + 1;
@@ -186,7 +194,8 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
     },
     readyBySystem() {
       const found: Record<string, number> = {};
-      for (const { index, system } of graph.jobClasses) found[system] = (found[system] ?? 0) + (heaps[index]?.size ?? 0);
+      for (const { index, system } of graph.jobClasses)
+        found[system] = (found[system] ?? 0) + (heaps[index]?.size ?? 0);
       return found;
     },
     resting: () => resting,
@@ -196,7 +205,8 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
     },
     live: (agent) => live.get(agent) ?? nobody,
     *unfinishedBuilds() {
-      for (const builds of bySubmission.values()) for (const build of builds) if (build && !isEnded(build.state.status)) yield build;
+      for (const builds of bySubmission.values())
+        for (const build of builds) if (build && !isEnded(build.state.status)) yield build;
     },
     derivationAdded(drv) {
       let count = 0;

@@ -26,7 +26,10 @@ export function createSubmissions(): Submissions {
   return {
     get: (id) => submissions.get(id),
     byKey: (key) => byKey.get(key),
-    unqueued: () => [...submissions.values()].filter((submission) => !submission.queued && submission.roots.length === submission.wish.rootCount),
+    unqueued: () =>
+      [...submissions.values()].filter(
+        (submission) => !submission.queued && submission.roots.length === submission.wish.rootCount,
+      ),
     apply(id, event, revision) {
       if (event.type === 'SubmissionReceived') {
         const { roots, ...wish } = event.data;

@@ -130,7 +130,8 @@ export function createUrgency({ graph, isActive, ownPriority, expectedSeconds, c
       changed(drv);
       eachActiveInput(drv, (input) => {
         const heldByThis =
-          (priorities.values[input] as number) === before || (paths.values[input] as number) === beforePath + expectedSeconds(input);
+          (priorities.values[input] as number) === before ||
+          (paths.values[input] as number) === beforePath + expectedSeconds(input);
         if (heldByThis) queue.add(input);
       });
     }

@@ -25,9 +25,20 @@ export interface WaitedInput {
 /** Why an unfinished build is not running, and the event that would end the wait (I5); `ended` for a finished one. */
 export type Why = { readonly build: string; readonly state: string; readonly summary: string } & (
   | { readonly reason: 'ended' }
-  | { readonly reason: 'running'; readonly agent: string; readonly attempt: number; readonly leaseUntil?: number; readonly until: string }
+  | {
+      readonly reason: 'running';
+      readonly agent: string;
+      readonly attempt: number;
+      readonly leaseUntil?: number;
+      readonly until: string;
+    }
   | { readonly reason: 'back-off'; readonly notBefore: number; readonly until: string }
-  | { readonly reason: 'inputs'; readonly inputs: readonly WaitedInput[]; readonly total: number; readonly until: string }
+  | {
+      readonly reason: 'inputs';
+      readonly inputs: readonly WaitedInput[];
+      readonly total: number;
+      readonly until: string;
+    }
   | {
       readonly reason: 'no-agent';
       readonly system: string;
@@ -45,7 +56,8 @@ export function explain(farm: Farm, build: BuildRecord): Why {
   const { status, attempt, agents, notBefore } = build.state;
   const base = { build: buildId(build), state: status };
   if (isEnded(status)) return { ...base, reason: 'ended', summary: `The build has ended: ${status}.` };
-  if (status === 'allocated' || status === 'running') return explainLive(farm, base, agents[attempt - 1] as string, attempt, status);
+  if (status === 'allocated' || status === 'running')
+    return explainLive(farm, base, agents[attempt - 1] as string, attempt, status);
   if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build);
   if (build.resting) {
     const summary = `Attempt ${attempt} failed; attempt ${attempt + 1} may start from ${new Date(notBefore).toISOString()} on.`;
@@ -60,10 +72,26 @@ function explainLive(farm: Farm, base: Base, agent: string, attempt: number, sta
   const state = farm.agents.get(agent)?.state;
   const doing = status === 'running' ? 'is building it' : 'has it and fetches its inputs';
   const until = 'BuildSucceeded, BuildAttemptFailed, BuildSetupFailed or BuildReleased';
-  if (!state || state.connection === 'connected') return { ...base, reason: 'running', agent, attempt, until, summary: `Agent ${agent} ${doing} (attempt ${attempt}).` };
+  if (!state || state.connection === 'connected')
+    return {
+      ...base,
+      reason: 'running',
+      agent,
+      attempt,
+      until,
+      summary: `Agent ${agent} ${doing} (attempt ${attempt}).`,
+    };
   const lease = new Date(state.leaseUntil).toISOString();
   const summary = `Agent ${agent} ${doing} (attempt ${attempt}), but is not connected (${state.reason ?? state.connection}); if it is not back by ${lease}, another gets the build.`;
-  return { ...base, reason: 'running', agent, attempt, leaseUntil: state.leaseUntil, until: `${until} (AgentLost)`, summary };
+  return {
+    ...base,
+    reason: 'running',
+    agent,
+    attempt,
+    leaseUntil: state.leaseUntil,
+    until: `${until} (AgentLost)`,
+    summary,
+  };
 }
 
 function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
@@ -74,8 +102,17 @@ function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
   const inputs = [...waited].slice(0, mostNamed).map((item) => explainInput(farm, item));
   const [first] = inputs;
   const summary =
-    waited.size === 1 && first ? `Waits for ${first.item}: ${sentence(first)}.` : `Waits for ${waited.size} inputs, among them ${first?.item}: ${first && sentence(first)}.`;
-  return { ...base, reason: 'inputs', inputs, total: waited.size, summary, until: 'StoreItemAdded for each of these inputs' };
+    waited.size === 1 && first
+      ? `Waits for ${first.item}: ${sentence(first)}.`
+      : `Waits for ${waited.size} inputs, among them ${first?.item}: ${first && sentence(first)}.`;
+  return {
+    ...base,
+    reason: 'inputs',
+    inputs,
+    total: waited.size,
+    summary,
+    until: 'StoreItemAdded for each of these inputs',
+  };
 }
 
 function explainInput(farm: Farm, item: Item): WaitedInput {
@@ -83,7 +120,11 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
   const path = graph.itemPath(item);
   if (availability.isPresent(item)) {
     const missing = availability.references(item).filter((reference) => !availability.isAvailable(reference));
-    return { item: path, state: 'reference-missing', missing: missing.slice(0, mostNamed).map((reference) => graph.itemPath(reference)) };
+    return {
+      item: path,
+      state: 'reference-missing',
+      missing: missing.slice(0, mostNamed).map((reference) => graph.itemPath(reference)),
+    };
   }
   const producer = producerOf(farm, item);
   if (producer === undefined) return { item: path, state: 'source-missing' };
@@ -124,7 +165,9 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
   for (const { name, state } of agents.all()) {
     if (state.connection === 'retired') continue;
     const intake = intakeOf(state);
-    const obstacle = misfit(state, jobClass) ?? (intake === 'accepting' ? undefined : intake === 'offline' ? 'is not connected' : `is ${intake}`);
+    const obstacle =
+      misfit(state, jobClass) ??
+      (intake === 'accepting' ? undefined : intake === 'offline' ? 'is not connected' : `is ${intake}`);
     if (obstacle === undefined) able.push(name);
     else unable.push({ name, obstacle });
   }
@@ -135,7 +178,15 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
       unable.length === 0
         ? `Needs an agent for ${needs}; no agent was ever added.`
         : `Needs an agent for ${needs}; none accepts such builds: ${unable.map(({ name, obstacle }) => `${name} ${obstacle}`).join('; ')}.`;
-    return { ...base, reason: 'no-agent', system, features, agents: unable, summary, until: 'AgentConnected or AgentResumed by an agent that fits' };
+    return {
+      ...base,
+      reason: 'no-agent',
+      system,
+      features,
+      agents: unable,
+      summary,
+      until: 'AgentConnected or AgentResumed by an agent that fits',
+    };
   }
   queue.urgency.settle();
   const ahead = queue

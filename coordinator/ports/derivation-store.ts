@@ -19,7 +19,9 @@ export interface DerivationStore extends AsyncDisposable {
    * Verifies (off the main thread) and stores derivations, inputs before what needs them. Stops at the first that is
    * refused; those before it stay. Resolves when all are durable.
    */
-  add(derivations: readonly { readonly path: string; readonly text: Uint8Array }[]): Promise<{ readonly added: number } | { readonly refused: DerivationRefusal }>;
+  add(
+    derivations: readonly { readonly path: string; readonly text: Uint8Array }[],
+  ): Promise<{ readonly added: number } | { readonly refused: DerivationRefusal }>;
   text(path: string): Promise<Uint8Array | undefined>;
   /**
    * Facts of the closure of `roots`, inputs before what needs them, in parts. `skip` (base names known to the caller) are

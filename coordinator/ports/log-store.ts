@@ -7,5 +7,9 @@ export interface LogStore extends AsyncDisposable {
   /** No more will come: compresses the log at leisure. */
   finish(build: string, attempt: number): Promise<void>;
   /** The log from byte `offset` on, decompressed; with `follow`, goes on until the log is finished or `signal` aborts. `undefined` if there is none. */
-  read(build: string, attempt: number, options?: { offset?: number; follow?: boolean; signal?: AbortSignal }): Promise<AsyncIterable<Uint8Array> | undefined>;
+  read(
+    build: string,
+    attempt: number,
+    options?: { offset?: number; follow?: boolean; signal?: AbortSignal },
+  ): Promise<AsyncIterable<Uint8Array> | undefined>;
 }

@@ -44,7 +44,11 @@ export const uploadRefusals = [
   'upload-busy',
   'disk-full',
 ] as const;
-export type UploadRefusal = { readonly code: (typeof uploadRefusals)[number]; readonly message: string; readonly offset?: number };
+export type UploadRefusal = {
+  readonly code: (typeof uploadRefusals)[number];
+  readonly message: string;
+  readonly offset?: number;
+};
 
 /**
  * All NARs that the coordinator holds, and uploads under way. Verification is off the main thread, while the bytes
@@ -55,13 +59,22 @@ export interface Pool extends AsyncDisposable {
    * Starts an upload, or finds the one that `owner` began with the same declaration (so that it goes on where it was).
    * `scan`: hash parts of store paths to look for in the NAR besides the declared references (all direct and indirect inputs).
    */
-  begin(owner: string, declaration: UploadDeclaration, scan?: readonly string[]): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
+  begin(
+    owner: string,
+    declaration: UploadDeclaration,
+    scan?: readonly string[],
+  ): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
   status(id: string, owner: string): Promise<UploadStatus | undefined>;
   /**
    * Takes bytes from `offset` on; resolves when they are safe. With the last byte the NAR is verified as a whole: a
    * refusal then removes the upload. A cut source leaves what had come and resolves with the status.
    */
-  write(id: string, owner: string, offset: number, body: AsyncIterable<Uint8Array>): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
+  write(
+    id: string,
+    owner: string,
+    offset: number,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
   /** The finished upload, if it is one. */
   finished(id: string): Promise<FinishedUpload | undefined>;
   /**
@@ -78,7 +91,9 @@ export interface Pool extends AsyncDisposable {
   has(file: StoreItem['file']): Promise<boolean>;
   remove(file: StoreItem['file']): Promise<void>;
   /** Removes published files whose hash `isKnown` denies, and uploads too old; called once at start. Returns what went. */
-  sweep(isKnown: (fileHash: string) => boolean): Promise<{ readonly files: number; readonly bytes: number; readonly uploads: number }>;
+  sweep(
+    isKnown: (fileHash: string) => boolean,
+  ): Promise<{ readonly files: number; readonly bytes: number; readonly uploads: number }>;
 }
 
 export interface PoolFile {

@@ -45,7 +45,11 @@ export interface AttemptRow {
 export interface BuildDetail extends BuildRow {
   readonly outputs: Readonly<Record<string, string>>;
   readonly attempts: readonly AttemptRow[];
-  readonly options: { readonly maxAttempts?: number; readonly timeoutSeconds?: number; readonly maxSilentSeconds?: number };
+  readonly options: {
+    readonly maxAttempts?: number;
+    readonly timeoutSeconds?: number;
+    readonly maxSilentSeconds?: number;
+  };
 }
 export interface BuildFilter {
   readonly state?: readonly BuildViewState[];

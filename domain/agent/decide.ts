@@ -32,7 +32,9 @@ export function decideAgent(state: AgentState, command: AgentCommand): Decision<
     }
     case 'disconnect':
       if (state.connection !== 'connected') return { events: [] };
-      return { events: [{ type: 'AgentDisconnected', data: { leaseUntil: command.leaseUntil, reason: command.reason } }] };
+      return {
+        events: [{ type: 'AgentDisconnected', data: { leaseUntil: command.leaseUntil, reason: command.reason } }],
+      };
     case 'lose':
       return { events: state.connection === 'disconnected' ? [{ type: 'AgentLost', data: {} }] : [] };
     case 'pause':

@@ -14,7 +14,11 @@ export type AgentAbilities = z.infer<typeof agentAbilities>;
 
 const reason = shortText;
 
-export const AgentRegistered = defineEvent('AgentRegistered', 'An operator added an agent.', z.object({ name: identifier }));
+export const AgentRegistered = defineEvent(
+  'AgentRegistered',
+  'An operator added an agent.',
+  z.object({ name: identifier }),
+);
 export const AgentConnected = defineEvent(
   'AgentConnected',
   'The agent opened its link and said what it can build.',
@@ -26,8 +30,16 @@ export const AgentDisconnected = defineEvent(
   z.object({ leaseUntil: instant, reason }),
 );
 export const AgentLost = defineEvent('AgentLost', 'The lease ended without the agent coming back.', z.object({}));
-export const AgentPaused = defineEvent('AgentPaused', 'An operator paused it: it gets no new builds.', z.object({ reason: reason.optional() }));
-export const AgentResumed = defineEvent('AgentResumed', 'A pause, a drain or a quarantine ended.', z.object({ reason: reason.optional() }));
+export const AgentPaused = defineEvent(
+  'AgentPaused',
+  'An operator paused it: it gets no new builds.',
+  z.object({ reason: reason.optional() }),
+);
+export const AgentResumed = defineEvent(
+  'AgentResumed',
+  'A pause, a drain or a quarantine ended.',
+  z.object({ reason: reason.optional() }),
+);
 export const AgentDraining = defineEvent(
   'AgentDraining',
   'It gets no new builds and will leave once its builds have ended.',

@@ -67,7 +67,11 @@ export const agentMessage = z.discriminatedUnion('type', [
     logBytes: count,
   }),
   /** The agent will not do it: it is shutting down, or was told to cancel and has stopped. */
-  z.object({ type: z.literal('released'), ...attemptKey, reason: z.enum(['handed-back', 'canceled', 'unknown-attempt']) }),
+  z.object({
+    type: z.literal('released'),
+    ...attemptKey,
+    reason: z.enum(['handed-back', 'canceled', 'unknown-attempt']),
+  }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessage>;
 

@@ -43,16 +43,28 @@ export type BuildCommand =
       readonly outputs: Readonly<Record<string, string>>;
       readonly durationMs: number;
       readonly logBytes: number;
-      readonly diverged: readonly { readonly output: string; readonly path: string; readonly kept: string; readonly got: string }[];
+      readonly diverged: readonly {
+        readonly output: string;
+        readonly path: string;
+        readonly kept: string;
+        readonly got: string;
+      }[];
     } & AttemptKey)
-  | ({ readonly type: 'release'; readonly reason: 'agent-lost' | 'handed-back' | 'agent-removed' | 'agent-forgot' } & AttemptKey)
+  | ({
+      readonly type: 'release';
+      readonly reason: 'agent-lost' | 'handed-back' | 'agent-removed' | 'agent-forgot';
+    } & AttemptKey)
   | { readonly type: 'cancel'; readonly reason: string | undefined }
   | { readonly type: 'prioritize'; readonly priority: number };
 
 export type BuildRefusal = 'unknown-build' | 'build-ended' | 'not-queued' | 'not-your-attempt' | 'stale-attempt';
 
 /** Decides a wish about one build. Repeats of what has happened already are granted with no events. */
-export function decideBuild(state: BuildState, command: BuildCommand, policy: RetryPolicy): Decision<BuildEvent, BuildRefusal> {
+export function decideBuild(
+  state: BuildState,
+  command: BuildCommand,
+  policy: RetryPolicy,
+): Decision<BuildEvent, BuildRefusal> {
   if (state.status === 'none') return { refused: 'unknown-build' };
   switch (command.type) {
     case 'allocate':
@@ -63,7 +75,9 @@ export function decideBuild(state: BuildState, command: BuildCommand, policy: Re
     case 'start': {
       const obstacle = notLive(state, command);
       if (obstacle) return { refused: obstacle };
-      return { events: state.status === 'running' ? [] : [{ type: 'BuildStarted', data: { attempt: command.attempt } }] };
+      return {
+        events: state.status === 'running' ? [] : [{ type: 'BuildStarted', data: { attempt: command.attempt } }],
+      };
     }
     case 'fail': {
       const obstacle = notLive(state, command);
@@ -80,7 +94,9 @@ export function decideBuild(state: BuildState, command: BuildCommand, policy: Re
     case 'cancel':
       if (state.status === 'canceled') return { events: [] };
       if (isEnded(state.status)) return { refused: 'build-ended' };
-      return { events: [{ type: 'BuildCanceled', data: command.reason === undefined ? {} : { reason: command.reason } }] };
+      return {
+        events: [{ type: 'BuildCanceled', data: command.reason === undefined ? {} : { reason: command.reason } }],
+      };
     case 'prioritize':
       if (isEnded(state.status)) return { refused: 'build-ended' };
       if (state.options.priority === command.priority) return { events: [] };
@@ -98,15 +114,23 @@ function notLive(state: BuildState, { attempt, agent }: AttemptKey): BuildRefusa
 function adopt(state: BuildState, { attempt, agent }: AttemptKey): Decision<BuildEvent, BuildRefusal> {
   const obstacle = notLive(state, { attempt, agent });
   if (obstacle === undefined) return { events: [] };
-  if (obstacle !== 'stale-attempt' || state.status !== 'queued' || attempt !== state.attempt) return { refused: obstacle };
+  if (obstacle !== 'stale-attempt' || state.status !== 'queued' || attempt !== state.attempt)
+    return { refused: obstacle };
   return { events: [{ type: 'BuildAllocated', data: { attempt, agent } }] };
 }
 
-function fail(state: BuildState, command: Extract<BuildCommand, { type: 'fail' }>, policy: RetryPolicy): readonly BuildEvent[] {
+function fail(
+  state: BuildState,
+  command: Extract<BuildCommand, { type: 'fail' }>,
+  policy: RetryPolicy,
+): readonly BuildEvent[] {
   const { attempt, class: failure, missing } = command;
   const message = command.message.slice(0, 4096);
   const failed: BuildEvent = command.setup
-    ? { type: 'BuildSetupFailed', data: { attempt, class: failure, message, ...(missing.length > 0 && { missing: missing.slice(0, 1000) }) } }
+    ? {
+        type: 'BuildSetupFailed',
+        data: { attempt, class: failure, message, ...(missing.length > 0 && { missing: missing.slice(0, 1000) }) },
+      }
     : {
         type: 'BuildAttemptFailed',
         data: {
@@ -129,11 +153,17 @@ function fail(state: BuildState, command: Extract<BuildCommand, { type: 'fail' }
   return [failed, { type: 'BuildRetryScheduled', data: { attempt: attempt + 1, notBefore: command.now + wait } }];
 }
 
-function succeed(state: BuildState, command: Extract<BuildCommand, { type: 'succeed' }>): Decision<BuildEvent, BuildRefusal> {
+function succeed(
+  state: BuildState,
+  command: Extract<BuildCommand, { type: 'succeed' }>,
+): Decision<BuildEvent, BuildRefusal> {
   const { attempt, agent, outputs, durationMs, logBytes } = command;
   if (state.agents[attempt - 1] !== agent) return { refused: 'not-your-attempt' };
   // Late, from an agent given up for lost, it still counts as long as the build is not finished (I4).
   if (isEnded(state.status)) return state.status === 'succeeded' ? { events: [] } : { refused: 'build-ended' };
-  const diverged: BuildEvent[] = command.diverged.map((difference) => ({ type: 'OutputsDiverged', data: { attempt, agent, ...difference } }));
+  const diverged: BuildEvent[] = command.diverged.map((difference) => ({
+    type: 'OutputsDiverged',
+    data: { attempt, agent, ...difference },
+  }));
   return { events: [...diverged, { type: 'BuildSucceeded', data: { attempt, agent, outputs, durationMs, logBytes } }] };
 }

@@ -17,13 +17,21 @@ export const BuildSubmitted = defineEvent(
     options: buildOptions,
   }),
 );
-export const BuildPrioritized = defineEvent('BuildPrioritized', 'Its own priority was changed.', z.object({ priority: buildOptions.shape.priority }));
+export const BuildPrioritized = defineEvent(
+  'BuildPrioritized',
+  'Its own priority was changed.',
+  z.object({ priority: buildOptions.shape.priority }),
+);
 export const BuildAllocated = defineEvent(
   'BuildAllocated',
   'The allocator gave an attempt to an agent.',
   z.object({ attempt, agent: identifier }),
 );
-export const BuildStarted = defineEvent('BuildStarted', 'The agent has the inputs and started the builder.', z.object({ attempt }));
+export const BuildStarted = defineEvent(
+  'BuildStarted',
+  'The agent has the inputs and started the builder.',
+  z.object({ attempt }),
+);
 export const BuildSetupFailed = defineEvent(
   'BuildSetupFailed',
   'The agent could not start the builder: inputs missing, or they could not be fetched.',
@@ -42,19 +50,33 @@ export const BuildRetryScheduled = defineEvent(
 export const BuildReleased = defineEvent(
   'BuildReleased',
   'The attempt was taken back: the agent is lost, gone or handed it back. It uses up nothing; the build is queued again.',
-  z.object({ attempt, agent: identifier, reason: z.enum(['agent-lost', 'handed-back', 'agent-removed', 'agent-forgot']) }),
+  z.object({
+    attempt,
+    agent: identifier,
+    reason: z.enum(['agent-lost', 'handed-back', 'agent-removed', 'agent-forgot']),
+  }),
 );
 export const BuildSucceeded = defineEvent(
   'BuildSucceeded',
   'Every output is durable in the pool and verified (I6).',
-  z.object({ attempt, agent: identifier, outputs: z.record(z.string(), baseName), durationMs: count, logBytes: count.optional() }),
+  z.object({
+    attempt,
+    agent: identifier,
+    outputs: z.record(z.string(), baseName),
+    durationMs: count,
+    logBytes: count.optional(),
+  }),
 );
 export const BuildFailed = defineEvent(
   'BuildFailed',
   'All attempts are used up, or the failure is one that a retry does not change.',
   z.object({ attempt, class: failure, message: shortText }),
 );
-export const BuildCanceled = defineEvent('BuildCanceled', 'A client cancelled it.', z.object({ reason: shortText.optional() }));
+export const BuildCanceled = defineEvent(
+  'BuildCanceled',
+  'A client cancelled it.',
+  z.object({ reason: shortText.optional() }),
+);
 export const OutputsDiverged = defineEvent(
   'OutputsDiverged',
   'A second build of a derivation gave other bytes than the pool holds. The pool keeps what it has.',

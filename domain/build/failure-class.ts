@@ -9,7 +9,13 @@ export const builderFailures = [
   'not-deterministic',
   'rejected',
 ] as const;
-export const infrastructureFailures = ['inputs-missing', 'fetch-failed', 'upload-failed', 'disk-full', 'agent-error'] as const;
+export const infrastructureFailures = [
+  'inputs-missing',
+  'fetch-failed',
+  'upload-failed',
+  'disk-full',
+  'agent-error',
+] as const;
 export const failureClasses = [...builderFailures, ...infrastructureFailures] as const;
 
 export type BuilderFailure = (typeof builderFailures)[number];

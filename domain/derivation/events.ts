@@ -4,7 +4,10 @@ import { baseName, defineEvent, type EventOf } from '../event.ts';
 /** `<hash of the input derivation>` when only "out" is wanted, otherwise `<hash>!<output>,<output>`, outputs sorted. */
 const inputDerivation = z
   .string()
-  .regex(/^[0-9abcdfghijklmnpqrsvwxyz]{32}(![0-9a-zA-Z+\-._?=]+(,[0-9a-zA-Z+\-._?=]+)*)?$/, 'expected <hash>[!outputs]');
+  .regex(
+    /^[0-9abcdfghijklmnpqrsvwxyz]{32}(![0-9a-zA-Z+\-._?=]+(,[0-9a-zA-Z+\-._?=]+)*)?$/,
+    'expected <hash>[!outputs]',
+  );
 
 export const DerivationAdded = defineEvent(
   'DerivationAdded',

@@ -17,7 +17,11 @@ export const storeItem = z.object({
 });
 export type StoreItem = z.infer<typeof storeItem>;
 
-export const StoreItemAdded = defineEvent('StoreItemAdded', 'A NAR is durable in the pool and was verified.', storeItem);
+export const StoreItemAdded = defineEvent(
+  'StoreItemAdded',
+  'A NAR is durable in the pool and was verified.',
+  storeItem,
+);
 export const StoreItemDeleted = defineEvent(
   'StoreItemDeleted',
   'An operator or the collector decided that the item goes.',

@@ -17,7 +17,12 @@ interface Plan {
 }
 type Step =
   | { readonly type: 'submit'; readonly drv: number; readonly priority: number }
-  | { readonly type: 'build'; readonly what: 'allocate' | 'succeed' | 'fail' | 'cancel' | 'prioritize'; readonly pick: number; readonly priority: number }
+  | {
+      readonly type: 'build';
+      readonly what: 'allocate' | 'succeed' | 'fail' | 'cancel' | 'prioritize';
+      readonly pick: number;
+      readonly priority: number;
+    }
   | { readonly type: 'add' | 'remove'; readonly item: number; readonly references: readonly number[] };
 
 const drvPath = (n: number): string => fakeBase('d', n, '.drv');
@@ -33,14 +38,22 @@ function derivation(n: number, { inputs, two, source }: Plan) {
   };
 }
 function storeItem(path: string, references: readonly string[], n = 1): StoreItem {
-  return { path, narHash: fakeSha256(n), narSize: n, references: [...references].sort(), file: { hash: fakeSha256(n), size: n, compression: 'zstd' }, signatures: ['k:AA=='] };
+  return {
+    path,
+    narHash: fakeSha256(n),
+    narSize: n,
+    references: [...references].sort(),
+    file: { hash: fakeSha256(n), size: n, compression: 'zstd' },
+    signatures: ['k:AA=='],
+  };
 }
 
 const plans = fc.integer({ min: 2, max: 14 }).chain((size) =>
   fc.tuple(
     ...Array.from({ length: size }, (_, n) =>
       fc.record({
-        inputs: n === 0 ? fc.constant<number[]>([]) : fc.uniqueArray(fc.integer({ min: 0, max: n - 1 }), { maxLength: 4 }),
+        inputs:
+          n === 0 ? fc.constant<number[]>([]) : fc.uniqueArray(fc.integer({ min: 0, max: n - 1 }), { maxLength: 4 }),
         two: fc.boolean(),
         source: fc.integer({ min: 0, max: 4 }).map((k) => k === 0),
       }),
@@ -51,23 +64,41 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ type: fc.constant('submit' as const), drv: fc.nat(13), priority: fc.integer({ min: -2, max: 2 }) }),
   fc.record({
     type: fc.constant('build' as const),
-    what: fc.constantFrom('allocate' as const, 'succeed' as const, 'fail' as const, 'cancel' as const, 'prioritize' as const),
+    what: fc.constantFrom(
+      'allocate' as const,
+      'succeed' as const,
+      'fail' as const,
+      'cancel' as const,
+      'prioritize' as const,
+    ),
     pick: fc.nat(30),
     priority: fc.integer({ min: -2, max: 2 }),
   }),
-  fc.record({ type: fc.constantFrom('add' as const, 'remove' as const), item: fc.nat(40), references: fc.uniqueArray(fc.nat(40), { maxLength: 3 }) }),
+  fc.record({
+    type: fc.constantFrom('add' as const, 'remove' as const),
+    item: fc.nat(40),
+    references: fc.uniqueArray(fc.nat(40), { maxLength: 3 }),
+  }),
 );
 
 /** Applies steps to a farm, keeping a naive model beside it. */
-function play(designs: readonly Plan[], steps: readonly Step[]): { farm: Farm; check: () => void; log: (farm: Farm) => void } {
+function play(
+  designs: readonly Plan[],
+  steps: readonly Step[],
+): { farm: Farm; check: () => void; log: (farm: Farm) => void } {
   const history: Parameters<Farm['apply']>[] = [];
   const farm = createFarm();
   const apply = (...event: Parameters<Farm['apply']>): void => {
     history.push(event);
     farm.apply(...event);
   };
-  designs.forEach((plan, n) => apply('derivation', drvPath(n).slice(0, 32), { type: 'DerivationAdded', data: derivation(n, plan) }, 0, 0));
-  const items = designs.flatMap((plan, n) => [outputPath(n, 'out'), ...(plan.two ? [outputPath(n, 'v')] : []), ...(plan.source ? [fakeBase('s', n)] : [])]);
+  for (const [n, plan] of designs.entries())
+    apply('derivation', drvPath(n).slice(0, 32), { type: 'DerivationAdded', data: derivation(n, plan) }, 0, 0);
+  const items = designs.flatMap((plan, n) => [
+    outputPath(n, 'out'),
+    ...(plan.two ? [outputPath(n, 'v')] : []),
+    ...(plan.source ? [fakeBase('s', n)] : []),
+  ]);
   const present = new Map<string, readonly string[]>();
   let submitted = 0;
   const builds: string[] = [];
@@ -76,7 +107,12 @@ function play(designs: readonly Plan[], steps: readonly Step[]): { farm: Farm; c
     if (next.type === 'submit') {
       const id = `s-${++submitted}`;
       builds.push(id);
-      const data = { derivation: drvPath(next.drv % designs.length), submission: 's', reason: 'requested', options: { priority: next.priority } } as const;
+      const data = {
+        derivation: drvPath(next.drv % designs.length),
+        submission: 's',
+        reason: 'requested',
+        options: { priority: next.priority },
+      } as const;
       apply('build', id, { type: 'BuildSubmitted', data }, 0, 0);
     } else if (next.type === 'build') {
       const id = builds[next.pick % Math.max(1, builds.length)];
@@ -85,9 +121,18 @@ function play(designs: readonly Plan[], steps: readonly Step[]): { farm: Farm; c
       const attempt = Math.max(1, build.state.attempt);
       const live = build.state.status !== 'queued';
       const event: BuildEvent | undefined = {
-        allocate: live ? undefined : ({ type: 'BuildAllocated', data: { attempt: build.state.attempt + 1, agent: 'a' } } as const),
-        succeed: live ? ({ type: 'BuildSucceeded', data: { attempt, agent: 'a', outputs: {}, durationMs: 1000 * (1 + (next.pick % 7)) } } as const) : undefined,
-        fail: live ? ({ type: 'BuildFailed', data: { attempt, class: 'builder-failed', message: '' } } as const) : undefined,
+        allocate: live
+          ? undefined
+          : ({ type: 'BuildAllocated', data: { attempt: build.state.attempt + 1, agent: 'a' } } as const),
+        succeed: live
+          ? ({
+              type: 'BuildSucceeded',
+              data: { attempt, agent: 'a', outputs: {}, durationMs: 1000 * (1 + (next.pick % 7)) },
+            } as const)
+          : undefined,
+        fail: live
+          ? ({ type: 'BuildFailed', data: { attempt, class: 'builder-failed', message: '' } } as const)
+          : undefined,
         cancel: { type: 'BuildCanceled', data: {} } as const,
         prioritize: { type: 'BuildPrioritized', data: { priority: next.priority } } as const,
       }[next.what];
@@ -95,11 +140,19 @@ function play(designs: readonly Plan[], steps: readonly Step[]): { farm: Farm; c
     } else {
       const path = items[next.item % items.length] as string;
       // References only to what comes earlier, as no real item is part of a cycle.
-      const references = [...new Set(next.references.map((n) => items[n % items.length] as string))].filter((other) => items.indexOf(other) < items.indexOf(path));
+      const references = [...new Set(next.references.map((n) => items[n % items.length] as string))].filter(
+        (other) => items.indexOf(other) < items.indexOf(path),
+      );
       const revision = farm.itemRevision(path);
       const following = revision === 'none' ? 0 : revision + 1;
       if (next.type === 'add' && !present.has(path)) {
-        apply('item', path.slice(0, 32), { type: 'StoreItemAdded', data: storeItem(path, references, next.item + 1) }, following, 0);
+        apply(
+          'item',
+          path.slice(0, 32),
+          { type: 'StoreItemAdded', data: storeItem(path, references, next.item + 1) },
+          following,
+          0,
+        );
         present.set(path, references);
       } else if (next.type === 'remove' && present.has(path)) {
         apply('item', path.slice(0, 32), { type: 'StoreItemDeleted', data: { path, reason: 'test' } }, following, 0);
@@ -123,8 +176,14 @@ function play(designs: readonly Plan[], steps: readonly Step[]): { farm: Farm; c
       else assert.equal(farm.details.get(item), undefined);
     }
     queue.urgency.settle();
-    const needs = designs.map((plan, n) => [...plan.inputs.map((input) => outputPath(input, 'out')), ...(plan.source ? [fakeBase('s', n)] : [])]);
-    const unfinished = (n: number) => builds.map((id) => queue.build(id)).filter((build) => build && graph.drvPath(build.drv) === drvPath(n) && !isEnded(build.state.status));
+    const needs = designs.map((plan, n) => [
+      ...plan.inputs.map((input) => outputPath(input, 'out')),
+      ...(plan.source ? [fakeBase('s', n)] : []),
+    ]);
+    const unfinished = (n: number) =>
+      builds
+        .map((id) => queue.build(id))
+        .filter((build) => build && graph.drvPath(build.drv) === drvPath(n) && !isEnded(build.state.status));
     // Highest numbers first: whatever needs a derivation comes after it.
     const urgency = new Map<number, { priority: number; path: number }>();
     for (let n = designs.length - 1; n >= 0; n--) {
@@ -137,9 +196,14 @@ function play(designs: readonly Plan[], steps: readonly Step[]): { farm: Farm; c
         assert.equal(build?.heapIndex !== -1, ready, `readiness of ${n}`);
       }
       if (own.length === 0) continue;
-      const waiting = designs.flatMap((plan, m) => (plan.inputs.includes(n) && urgency.has(m) ? [urgency.get(m) as { priority: number; path: number }] : []));
+      const waiting = designs.flatMap((plan, m) =>
+        plan.inputs.includes(n) && urgency.has(m) ? [urgency.get(m) as { priority: number; path: number }] : [],
+      );
       const mine = {
-        priority: Math.max(...own.map((build) => build?.state.options.priority ?? 0), ...waiting.map(({ priority }) => priority)),
+        priority: Math.max(
+          ...own.map((build) => build?.state.options.priority ?? 0),
+          ...waiting.map(({ priority }) => priority),
+        ),
         path: Math.max(0, ...waiting.map(({ path }) => path)),
       };
       assert.equal(queue.urgency.priority(drv), mine.priority, `derived priority of ${n}`);
@@ -151,11 +215,15 @@ function play(designs: readonly Plan[], steps: readonly Step[]): { farm: Farm; c
     for (const jobClass of graph.jobClasses) {
       const order = [...queue.ready(jobClass).entries()];
       const first = queue.ready(jobClass).first();
-      for (const other of order) if (first && other !== first) assert.ok(queue.before(first, other), 'the heap gives the most urgent first');
+      for (const other of order)
+        if (first && other !== first) assert.ok(queue.before(first, other), 'the heap gives the most urgent first');
     }
   }
 
-  return { farm, check, log: (other) => history.forEach((event) => other.apply(...event)) };
+  const log = (other: Farm): void => {
+    for (const event of history) other.apply(...event);
+  };
+  return { farm, check, log };
 }
 
 describe('the farm', () => {
@@ -190,7 +258,10 @@ describe('the farm', () => {
         for (const needed of build) assert.equal(farm.queue.unfinished(needed), undefined);
         // Dependents first.
         const depths = build.map((needed) => farm.graph.depth(needed));
-        assert.deepEqual(depths, [...depths].sort((a, b) => b - a));
+        assert.deepEqual(
+          depths,
+          [...depths].sort((a, b) => b - a),
+        );
         assert.ok(available + joined.length + build.length > 0 || farm.availability.references(0) !== undefined);
         // Each input of what is to be built is available, is made by what is to be built or is under way, refers to something
         // that is, or is a source.
@@ -198,7 +269,10 @@ describe('the farm', () => {
           farm.graph.eachNeed(needed, (item) => {
             if (farm.availability.isPresent(item)) return;
             farm.graph.eachProducer(item, (producer) => {
-              assert.ok(build.includes(producer) || farm.queue.unfinished(producer), `nothing makes ${farm.graph.itemPath(item)}`);
+              assert.ok(
+                build.includes(producer) || farm.queue.unfinished(producer),
+                `nothing makes ${farm.graph.itemPath(item)}`,
+              );
               return undefined;
             });
           });

@@ -11,7 +11,10 @@ export interface AgentWorld {
   application(): Application | undefined;
   outputsOf(derivation: string): readonly { readonly name: string; readonly path: string }[];
   /** Seconds that a build takes, and whether it fails. */
-  outcome(derivation: string, attempt: number): { ms: number; failure?: Extract<AgentMessage, { type: 'failed' }>['class'] };
+  outcome(
+    derivation: string,
+    attempt: number,
+  ): { ms: number; failure?: Extract<AgentMessage, { type: 'failed' }>['class'] };
   /** Whether the coordinator serves the item now. */
   isServed(path: string): Promise<boolean>;
   /** Something went wrong that is nobody's fault but Drover's. */
@@ -27,7 +30,13 @@ interface Attempt extends KnownAttempt {
  * A simulated agent: what it runs and what it has not got acknowledged survive a lost connection; a crash loses what runs and keeps what
  * has ended, as a real agent's state folder does. Speaks to the application directly; each message takes some time on its way.
  */
-export function createSimulatedAgent(name: string, slots: number, systems: readonly string[], features: readonly string[], world: AgentWorld) {
+export function createSimulatedAgent(
+  name: string,
+  slots: number,
+  systems: readonly string[],
+  features: readonly string[],
+  world: AgentWorld,
+) {
   const { time } = world;
   const attempts = new Map<string, Attempt>();
   let outbox: AgentMessage[] = [];
@@ -81,32 +90,70 @@ export function createSimulatedAgent(name: string, slots: number, systems: reado
     const missing: string[] = [];
     for (const input of inputs) if (!(await world.isServed(input))) missing.push(input);
     if (attempts.get(`${build}#${n}`) !== attempt) return;
-    if (missing.length > 0) return end(attempt, { type: 'setup-failed', build, attempt: n, class: 'inputs-missing', missing, message: 'not in the cache' });
+    if (missing.length > 0)
+      return end(attempt, {
+        type: 'setup-failed',
+        build,
+        attempt: n,
+        class: 'inputs-missing',
+        missing,
+        message: 'not in the cache',
+      });
     attempt.phase = 'building';
     report({ type: 'started', build, attempt: n });
     const { ms, failure } = world.outcome(derivation, n);
-    attempt.timer = time.after(ms, () => (failure ? end(attempt, { type: 'failed', build, attempt: n, class: failure, message: 'as planned', durationMs: ms }) : void upload(attempt, derivation, ms)));
+    attempt.timer = time.after(ms, () =>
+      failure
+        ? end(attempt, { type: 'failed', build, attempt: n, class: failure, message: 'as planned', durationMs: ms })
+        : void upload(attempt, derivation, ms),
+    );
   }
 
   async function upload(attempt: Attempt, derivation: string, durationMs: number): Promise<void> {
     const { build, attempt: n } = attempt;
     const outputs: Extract<AgentMessage, { type: 'succeeded' }>['outputs'] = [];
     for (const { name: output, path } of world.outputsOf(derivation)) {
-      const narHash = fakeSha256(path.slice(33).split('').reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7));
+      const narHash = fakeSha256(
+        path
+          .slice(33)
+          .split('')
+          .reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7),
+      );
       const application = world.application();
       // No coordinator: the upload is tried again, as a real agent does.
-      if (!application) return void (attempt.timer = time.after(500, () => void upload(attempt, derivation, durationMs)));
+      if (!application) {
+        attempt.timer = time.after(500, () => void upload(attempt, derivation, durationMs));
+        return;
+      }
       try {
-        const declaration = { path, narHash, narSize: 1, references: [], compression: 'zstd', fileSize: 1, build, attempt: n } as const;
+        const declaration = {
+          path,
+          narHash,
+          narSize: 1,
+          references: [],
+          compression: 'zstd',
+          fileSize: 1,
+          build,
+          attempt: n,
+        } as const;
         const { id } = await application.beginUpload({ id: 'agent', scope: 'agent', agent: name }, declaration);
         outputs.push({ name: output, path, narHash, narSize: 1, references: [], upload: id });
       } catch (error) {
         if (!isDroverError(error)) throw error;
         if (error.code === 'item-exists') outputs.push({ name: output, path, narHash, narSize: 1, references: [] });
-        else return end(attempt, { type: 'failed', build, attempt: n, class: 'upload-failed', message: error.message, durationMs });
+        else
+          return end(attempt, {
+            type: 'failed',
+            build,
+            attempt: n,
+            class: 'upload-failed',
+            message: error.message,
+            durationMs,
+          });
       }
     }
-    if (attempts.get(`${build}#${n}`) === attempt) end(attempt, { type: 'succeeded', build, attempt: n, outputs, durationMs, logBytes: 0 });
+    if (attempts.get(`${build}#${n}`) === attempt)
+      end(attempt, { type: 'succeeded', build, attempt: n, outputs, durationMs, logBytes: 0 });
   }
 
   function stop(key: string): void {
@@ -145,18 +192,29 @@ export function createSimulatedAgent(name: string, slots: number, systems: reado
     link = mine;
     const running = [...attempts.values()].map(({ build, attempt, phase }) => ({ build, attempt, phase }));
     const abilities = { systems: [...systems], features: [...features], mandatoryFeatures: [], slots };
-    application.agentConnected(name, { kind: 'hello', protocol: 1, version: '0', builder: 'simulated', session: `x${mine}`, storeDir: '/nix/store', abilities, running }).then(
-      ({ drop }) => {
-        if (mine !== link) return;
-        for (const { build, attempt } of drop) stop(`${build}#${attempt}`);
-        pump();
-      },
-      () => {
-        if (mine !== link) return;
-        link = 0;
-        time.after(500, connect);
-      },
-    );
+    application
+      .agentConnected(name, {
+        kind: 'hello',
+        protocol: 1,
+        version: '0',
+        builder: 'simulated',
+        session: `x${mine}`,
+        storeDir: '/nix/store',
+        abilities,
+        running,
+      })
+      .then(
+        ({ drop }) => {
+          if (mine !== link) return;
+          for (const { build, attempt } of drop) stop(`${build}#${attempt}`);
+          pump();
+        },
+        () => {
+          if (mine !== link) return;
+          link = 0;
+          time.after(500, connect);
+        },
+      );
   }
 
   return {

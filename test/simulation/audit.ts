@@ -12,7 +12,8 @@ export async function auditLog(store: EventStore): Promise<{ events: number; att
   let events = 0;
   let attempts = 0;
 
-  const isAvailable = (path: string): boolean => present.get(path)?.every((reference) => reference === path || isAvailable(reference)) ?? false;
+  const isAvailable = (path: string): boolean =>
+    present.get(path)?.every((reference) => reference === path || isAvailable(reference)) ?? false;
 
   for await (const batch of store.readAll()) {
     for (const stored of batch.events) {
@@ -40,7 +41,8 @@ export async function auditLog(store: EventStore): Promise<{ events: number; att
           break;
         case 'BuildAllocated':
           assert.ok(build && !build.live && !build.ended, `I4: ${where}: one live allocation at most`);
-          for (const need of needs.get(build.derivation) as string[]) assert.ok(isAvailable(need), `I8: ${where}: ${need} is not available`);
+          for (const need of needs.get(build.derivation) as string[])
+            assert.ok(isAvailable(need), `I8: ${where}: ${need} is not available`);
           if (event.data.attempt !== build.attempt) attempts++;
           build.attempt = event.data.attempt;
           build.live = true;

@@ -1,6 +1,6 @@
 import type { Commit, EventStore } from '../../coordinator/ports/event-store.ts';
-import type { FinishedUpload, Pool, UploadStatus } from '../../coordinator/ports/pool.ts';
 import { EventStoreError } from '../../coordinator/ports/event-store.ts';
+import type { FinishedUpload, Pool, UploadStatus } from '../../coordinator/ports/pool.ts';
 import type { VirtualTime } from './time.ts';
 
 /**
@@ -56,7 +56,15 @@ export function createFakePool(): Pool & { readonly files: Set<string>; lose(has
   const files = new Set<string>();
   const status = (id: string): UploadStatus | undefined => {
     const upload = uploads.get(id);
-    return upload && { id, owner: upload.owner, offset: upload.item.file.size, fileSize: upload.item.file.size, finished: true };
+    return (
+      upload && {
+        id,
+        owner: upload.owner,
+        offset: upload.item.file.size,
+        fileSize: upload.item.file.size,
+        finished: true,
+      }
+    );
   };
   return {
     files,
@@ -65,7 +73,11 @@ export function createFakePool(): Pool & { readonly files: Set<string>; lose(has
       const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
       const id = `u${narHash.slice(-20)}`;
       const file = { hash: narHash, size: fileSize, compression };
-      uploads.set(id, { id, owner, item: { path, narHash, narSize, references: [...references], file, ...(deriver !== undefined && { deriver }) } });
+      uploads.set(id, {
+        id,
+        owner,
+        item: { path, narHash, narSize, references: [...references], file, ...(deriver !== undefined && { deriver }) },
+      });
       return status(id) as UploadStatus;
     },
     status: async (id) => status(id),

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { pino } from 'pino';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { Application } from '../../coordinator/application.ts';
-import { type SupervisorOptions, superviseCoordinator } from '../../coordinator/supervisor.ts';
-import { recover } from '../../coordinator/recovery.ts';
-import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { recover } from '../../coordinator/recovery.ts';
+import { type SupervisorOptions, superviseCoordinator } from '../../coordinator/supervisor.ts';
+import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFakeDerivationStore, noLogs } from '../support/fake-derivation-store.ts';
 import { fakeBase } from '../support/paths.ts';
 import { createSimulatedAgent } from './agent.ts';
@@ -37,7 +37,11 @@ const policy: SupervisorOptions['policy'] = {
   storeDir: '/nix/store',
   leaseSeconds: 3,
   heartbeatSeconds: 10,
-  retry: { maxAttempts: 5, builder: { baseSeconds: 1, maxSeconds: 10 }, infrastructure: { baseSeconds: 1, maxSeconds: 10 } },
+  retry: {
+    maxAttempts: 5,
+    builder: { baseSeconds: 1, maxSeconds: 10 },
+    infrastructure: { baseSeconds: 1, maxSeconds: 10 },
+  },
   timeoutSeconds: 100,
   maxSilentSeconds: 100,
   maxLogBytes: 1,
@@ -47,7 +51,14 @@ const policy: SupervisorOptions['policy'] = {
 const admin = { id: 'admin', scope: 'admin' } as const;
 
 /** Runs a whole farm from one seed: agents that crash, links that break, a coordinator that is killed, a disk that fills, files that are lost. */
-export async function simulate({ seed, derivations: size, agents: agentCount, faults, faultsOverMs, flaky }: SimulationOptions): Promise<SimulationResult> {
+export async function simulate({
+  seed,
+  derivations: size,
+  agents: agentCount,
+  faults,
+  faultsOverMs,
+  flaky,
+}: SimulationOptions): Promise<SimulationResult> {
   const time = createVirtualTime(seed);
   const facts = randomGraph(size, time.random, time.pick);
   const byPath = new Map(facts.map((one) => [one.path, one]));
@@ -64,8 +75,10 @@ export async function simulate({ seed, derivations: size, agents: agentCount, fa
   const world = {
     time,
     bug: (error: unknown) => void bugs.push(error),
-    application: (): Application | undefined => (supervisor?.application.readiness().ready ? supervisor.application : undefined),
-    outputsOf: (derivation: string) => Object.entries(byPath.get(derivation)?.outputs ?? {}).map(([name, path]) => ({ name, path })),
+    application: (): Application | undefined =>
+      supervisor?.application.readiness().ready ? supervisor.application : undefined,
+    outputsOf: (derivation: string) =>
+      Object.entries(byPath.get(derivation)?.outputs ?? {}).map(([name, path]) => ({ name, path })),
     outcome: (derivation: string, attempt: number) => ({
       ms: Math.floor(200 + time.random() * 3000),
       ...(failing.has(derivation) && attempt === 1 && { failure: time.pick(['builder-failed', 'disk-full'] as const) }),
@@ -76,16 +89,40 @@ export async function simulate({ seed, derivations: size, agents: agentCount, fa
     },
   };
   const agents = Array.from({ length: agentCount }, (_, n) =>
-    createSimulatedAgent(`agent${n}`, 1 + (n % 3), n % 3 === 2 ? ['x86_64-linux', 'i686-linux'] : ['x86_64-linux'], n % 2 === 0 ? ['kvm'] : [], world),
+    createSimulatedAgent(
+      `agent${n}`,
+      1 + (n % 3),
+      n % 3 === 2 ? ['x86_64-linux', 'i686-linux'] : ['x86_64-linux'],
+      n % 2 === 0 ? ['kvm'] : [],
+      world,
+    ),
   );
-  const links = { send: (agent: string, message: Parameters<(typeof agents)[number]['deliver']>[0]) => agents.find(({ name }) => name === agent)?.deliver(message), close: (agent: string) => agents.find(({ name }) => name === agent)?.coordinatorGone() };
+  const links = {
+    send: (agent: string, message: Parameters<(typeof agents)[number]['deliver']>[0]) =>
+      agents.find(({ name }) => name === agent)?.deliver(message),
+    close: (agent: string) => agents.find(({ name }) => name === agent)?.coordinatorGone(),
+  };
 
   async function startCoordinator(): Promise<void> {
     const mine = restarts;
     // A coordinator that was killed does not start again by itself.
-    const openStore = async (): Promise<EventStore> => (mine === restarts ? (slow = createSlowStore(disk, time)) : new Promise(() => undefined));
+    const openStore = async (): Promise<EventStore> => {
+      if (mine !== restarts) return new Promise(() => undefined);
+      slow = createSlowStore(disk, time);
+      return slow;
+    };
     const signer = { publicKey: 'k:AA==', sign: async () => 'k:AA==' };
-    const starting = superviseCoordinator({ openStore, policy, runtime: time.runtime, links, pool, derivations, logs: noLogs, signer, logger: pino({ level: process.env['SIMULATION_LOG'] ?? 'silent' }) });
+    const starting = superviseCoordinator({
+      openStore,
+      policy,
+      runtime: time.runtime,
+      links,
+      pool,
+      derivations,
+      logs: noLogs,
+      signer,
+      logger: pino({ level: process.env.SIMULATION_LOG ?? 'silent' }),
+    });
     // Its first appends are durable only as time moves on.
     await until(starting);
     supervisor = await starting;
@@ -110,7 +147,8 @@ export async function simulate({ seed, derivations: size, agents: agentCount, fa
     supervisor = undefined;
     for (const agent of agents) agent.coordinatorGone();
     await startCoordinator();
-    for (const id of acknowledged.submissions) assert.ok(await isKnown(id), `I1: the submission ${id} was acknowledged and is lost`);
+    for (const id of acknowledged.submissions)
+      assert.ok(await isKnown(id), `I1: the submission ${id} was acknowledged and is lost`);
   }
 
   async function isKnown(submission: string): Promise<boolean> {
@@ -139,7 +177,8 @@ export async function simulate({ seed, derivations: size, agents: agentCount, fa
         const application = world.application();
         const source = time.pick(facts);
         const path = Object.values(source.outputs)[0] as string;
-        if (application?.servable(path.slice(0, 32))) application.deleteItem(admin, path, 'simulated').catch(() => undefined);
+        if (application?.servable(path.slice(0, 32)))
+          application.deleteItem(admin, path, 'simulated').catch(() => undefined);
       }
     }
   }
@@ -151,11 +190,21 @@ export async function simulate({ seed, derivations: size, agents: agentCount, fa
   // Clients try again until they are answered, with the same key.
   const pendingFaults: (() => void | Promise<void>)[] = [];
   const submit = async (roots: readonly string[], key: string): Promise<void> => {
-    const result = await world.application()?.submit(admin, { roots, options: { priority: Math.floor(time.random() * 3) }, inputs: true, force: false, idempotencyKey: key }).catch(() => undefined);
+    const result = await world
+      .application()
+      ?.submit(admin, {
+        roots,
+        options: { priority: Math.floor(time.random() * 3) },
+        inputs: true,
+        force: false,
+        idempotencyKey: key,
+      })
+      .catch(() => undefined);
     if (result) acknowledged.submissions.push(result.submission);
     else time.after(500, () => void submit(roots, key));
   };
-  for (const [n, root] of tops.entries()) time.after((time.random() * faultsOverMs) / 2, () => void submit([root], `key${n}`));
+  for (const [n, root] of tops.entries())
+    time.after((time.random() * faultsOverMs) / 2, () => void submit([root], `key${n}`));
   for (let n = 0; n < faults; n++) time.after(time.random() * faultsOverMs, () => pendingFaults.push(fault));
   const begun = time.now();
   // Something is due after the last fault, whatever else is.
@@ -170,10 +219,18 @@ export async function simulate({ seed, derivations: size, agents: agentCount, fa
     if (next) await next();
     const application = world.application();
     const allServed = async (): Promise<boolean> => {
-      for (const path of tops) for (const { path: output } of world.outputsOf(path)) if (!(await world.isServed(output))) return false;
+      for (const path of tops)
+        for (const { path: output } of world.outputsOf(path)) if (!(await world.isServed(output))) return false;
       return true;
     };
-    if (steps % 50 === 0 && application && acknowledged.submissions.length >= tops.length && (await allServed()) && time.now() - begun > faultsOverMs) break;
+    if (
+      steps % 50 === 0 &&
+      application &&
+      acknowledged.submissions.length >= tops.length &&
+      (await allServed()) &&
+      time.now() - begun > faultsOverMs
+    )
+      break;
     // What was lost after it had been built, with nobody needing it: a client asks for it again.
     if (steps % 2000 === 1999 && time.now() - begun > faultsOverMs && application) await reportLost(application);
   }
@@ -197,17 +254,28 @@ export async function simulate({ seed, derivations: size, agents: agentCount, fa
   return { events, succeeded: app.status().builds.succeeded, restarts, ms: time.now() - begun, attempts };
 }
 
-function describeStuck(application: Application | undefined, tops: readonly string[], facts: ReadonlyMap<string, DerivationFacts>): string {
+function describeStuck(
+  application: Application | undefined,
+  tops: readonly string[],
+  facts: ReadonlyMap<string, DerivationFacts>,
+): string {
   if (!application) return 'no coordinator';
-  const lacking = tops.filter((path) => Object.values(facts.get(path)?.outputs ?? {}).some((output) => !application.servable(output.slice(0, 32))));
+  const lacking = tops.filter((path) =>
+    Object.values(facts.get(path)?.outputs ?? {}).some((output) => !application.servable(output.slice(0, 32))),
+  );
   return `${JSON.stringify(application.status().builds)} ${JSON.stringify(application.agents().map(({ name, state, intake, running }) => ({ name, state, intake, running })))}, lacking ${lacking.join(' ')}`;
 }
 
-function randomGraph(size: number, random: () => number, pick: <Value>(values: readonly Value[]) => Value): DerivationFacts[] {
+function randomGraph(
+  size: number,
+  random: () => number,
+  pick: <Value>(values: readonly Value[]) => Value,
+): DerivationFacts[] {
   const facts: DerivationFacts[] = [];
   for (let n = 0; n < size; n++) {
     const inputs = new Set<string>();
-    for (let k = Math.floor(random() * Math.min(n, 4)); k > 0; k--) inputs.add((facts[Math.floor(random() * n)] as DerivationFacts).path.slice(0, 32));
+    for (let k = Math.floor(random() * Math.min(n, 4)); k > 0; k--)
+      inputs.add((facts[Math.floor(random() * n)] as DerivationFacts).path.slice(0, 32));
     const system = pick(['x86_64-linux', 'x86_64-linux', 'x86_64-linux', 'i686-linux']);
     facts.push({
       path: fakeBase('d', n, '.drv'),

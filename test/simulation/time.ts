@@ -52,7 +52,8 @@ export function createVirtualTime(seed: number): VirtualTime {
     after: (ms, run) => at(time + ms, run),
     async step() {
       let next: (typeof due)[number] | undefined;
-      for (const entry of due) if (!next || entry.at < next.at || (entry.at === next.at && entry.order < next.order)) next = entry;
+      for (const entry of due)
+        if (!next || entry.at < next.at || (entry.at === next.at && entry.order < next.order)) next = entry;
       if (!next) return false;
       due.splice(due.indexOf(next), 1);
       time = next.at;

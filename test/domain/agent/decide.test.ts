@@ -21,21 +21,36 @@ describe('an agent', () => {
   it('connects when it is known', () => {
     given().when({ type: 'connect', abilities, version: '1', builder: 'nix' }).refused('unknown-agent');
     given(registered).when({ type: 'connect', abilities, version: '1', builder: 'nix' }).then(connected);
-    given(registered, { type: 'AgentRetired', data: {} }).when({ type: 'connect', abilities, version: '1', builder: 'nix' }).refused('agent-retired');
+    given(registered, { type: 'AgentRetired', data: {} })
+      .when({ type: 'connect', abilities, version: '1', builder: 'nix' })
+      .refused('agent-retired');
   });
   it('is lost once its lease has ended, not when it came back in between', () => {
     given(registered, connected, disconnected).when({ type: 'lose' }).then({ type: 'AgentLost', data: {} });
     given(registered, connected, disconnected, connected).when({ type: 'lose' }).then();
   });
-  it('disconnects once', () => given(registered, connected, disconnected).when({ type: 'disconnect', reason: 'x', leaseUntil: 9 }).then());
+  it('disconnects once', () =>
+    given(registered, connected, disconnected).when({ type: 'disconnect', reason: 'x', leaseUntil: 9 }).then());
   it('takes builds only while it is connected and neither paused, draining nor in quarantine', () => {
     assert.equal(intake(registered), 'offline');
     assert.equal(intake(registered, connected), 'accepting');
     assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }), 'paused');
     assert.equal(intake(registered, connected, { type: 'AgentDraining', data: {} }), 'draining');
-    assert.equal(intake(registered, connected, { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } }), 'quarantined');
-    assert.equal(intake(registered, connected, { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } }, { type: 'AgentResumed', data: {} }), 'accepting');
+    assert.equal(
+      intake(registered, connected, { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } }),
+      'quarantined',
+    );
+    assert.equal(
+      intake(
+        registered,
+        connected,
+        { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } },
+        { type: 'AgentResumed', data: {} },
+      ),
+      'accepting',
+    );
     assert.equal(intake(registered, connected, disconnected), 'offline');
   });
-  it('stays paused over a reconnect', () => assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
+  it('stays paused over a reconnect', () =>
+    assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
 });

@@ -13,16 +13,36 @@ const policy: RetryPolicy = {
   builder: { baseSeconds: 10, maxSeconds: 100 },
   infrastructure: { baseSeconds: 1, maxSeconds: 8 },
 };
-const given = specification({ initial: initialBuild, evolve: evolveBuild, decide: (state, command: BuildCommand) => decideBuild(state, command, policy) });
+const given = specification({
+  initial: initialBuild,
+  evolve: evolveBuild,
+  decide: (state, command: BuildCommand) => decideBuild(state, command, policy),
+});
 
 const derivation = '0hm2f1psjpcwg8fijsmr4wwxrx59s092-bar.drv';
-const submitted: BuildEvent = { type: 'BuildSubmitted', data: { derivation, submission: 's', reason: 'requested', options: { priority: 0 } } };
-const allocated = (attempt: number, agent: string): BuildEvent => ({ type: 'BuildAllocated', data: { attempt, agent } });
+const submitted: BuildEvent = {
+  type: 'BuildSubmitted',
+  data: { derivation, submission: 's', reason: 'requested', options: { priority: 0 } },
+};
+const allocated = (attempt: number, agent: string): BuildEvent => ({
+  type: 'BuildAllocated',
+  data: { attempt, agent },
+});
 const started = (attempt: number): BuildEvent => ({ type: 'BuildStarted', data: { attempt } });
-const released = (attempt: number, agent: string): BuildEvent => ({ type: 'BuildReleased', data: { attempt, agent, reason: 'agent-lost' } });
+const released = (attempt: number, agent: string): BuildEvent => ({
+  type: 'BuildReleased',
+  data: { attempt, agent, reason: 'agent-lost' },
+});
 const succeeded: BuildEvent = { type: 'BuildSucceeded', data: { attempt: 1, agent: 'a', outputs: {}, durationMs: 1 } };
-const attemptFailed = (attempt: number): BuildEvent => ({ type: 'BuildAttemptFailed', data: { attempt, class: 'builder-failed', message: 'exit code 1' } });
-const fail = (attempt: number, agent: string, more: Partial<Extract<BuildCommand, { type: 'fail' }>> = {}): BuildCommand => ({
+const attemptFailed = (attempt: number): BuildEvent => ({
+  type: 'BuildAttemptFailed',
+  data: { attempt, class: 'builder-failed', message: 'exit code 1' },
+});
+const fail = (
+  attempt: number,
+  agent: string,
+  more: Partial<Extract<BuildCommand, { type: 'fail' }>> = {},
+): BuildCommand => ({
   type: 'fail',
   attempt,
   agent,
@@ -34,18 +54,36 @@ const fail = (attempt: number, agent: string, more: Partial<Extract<BuildCommand
   fraction: 0,
   ...more,
 });
-const succeed = (attempt: number, agent: string): BuildCommand => ({ type: 'succeed', attempt, agent, outputs: { out: derivation }, durationMs: 5, logBytes: 7, diverged: [] });
+const succeed = (attempt: number, agent: string): BuildCommand => ({
+  type: 'succeed',
+  attempt,
+  agent,
+  outputs: { out: derivation },
+  durationMs: 5,
+  logBytes: 7,
+  diverged: [],
+});
 
 describe('allocation (I4)', () => {
   it('numbers attempts from 1', () => given(submitted).when({ type: 'allocate', agent: 'a' }).then(allocated(1, 'a')));
-  it('gives a build that is taken to nobody else', () => given(submitted, allocated(1, 'a')).when({ type: 'allocate', agent: 'b' }).refused('not-queued'));
-  it('does not start what has ended', () => given(submitted, allocated(1, 'a'), succeeded).when({ type: 'allocate', agent: 'b' }).refused('build-ended'));
-  it('refuses a build that was never submitted', () => given().when({ type: 'allocate', agent: 'a' }).refused('unknown-build'));
-  it('gives the next number after a release', () => given(submitted, allocated(1, 'a'), released(1, 'a')).when({ type: 'allocate', agent: 'b' }).then(allocated(2, 'b')));
+  it('gives a build that is taken to nobody else', () =>
+    given(submitted, allocated(1, 'a')).when({ type: 'allocate', agent: 'b' }).refused('not-queued'));
+  it('does not start what has ended', () =>
+    given(submitted, allocated(1, 'a'), succeeded).when({ type: 'allocate', agent: 'b' }).refused('build-ended'));
+  it('refuses a build that was never submitted', () =>
+    given().when({ type: 'allocate', agent: 'a' }).refused('unknown-build'));
+  it('gives the next number after a release', () =>
+    given(submitted, allocated(1, 'a'), released(1, 'a'))
+      .when({ type: 'allocate', agent: 'b' })
+      .then(allocated(2, 'b')));
   it('lets an agent go on with what was taken back from it', () =>
-    given(submitted, allocated(1, 'a'), released(1, 'a')).when({ type: 'adopt', attempt: 1, agent: 'a' }).then(allocated(1, 'a')));
+    given(submitted, allocated(1, 'a'), released(1, 'a'))
+      .when({ type: 'adopt', attempt: 1, agent: 'a' })
+      .then(allocated(1, 'a')));
   it('does not give it back once another has it', () =>
-    given(submitted, allocated(1, 'a'), released(1, 'a'), allocated(2, 'b')).when({ type: 'adopt', attempt: 1, agent: 'a' }).refused('stale-attempt'));
+    given(submitted, allocated(1, 'a'), released(1, 'a'), allocated(2, 'b'))
+      .when({ type: 'adopt', attempt: 1, agent: 'a' })
+      .refused('stale-attempt'));
 });
 
 describe('reports of agents (I4)', () => {
@@ -60,12 +98,18 @@ describe('reports of agents (I4)', () => {
     given(submitted, allocated(1, 'a')).when(succeed(2, 'a')).refused('not-your-attempt');
   });
   it('refuses a failure of an attempt that is over', () =>
-    given(submitted, allocated(1, 'a'), released(1, 'a'), allocated(2, 'b')).when(fail(1, 'a')).refused('stale-attempt'));
+    given(submitted, allocated(1, 'a'), released(1, 'a'), allocated(2, 'b'))
+      .when(fail(1, 'a'))
+      .refused('stale-attempt'));
   it('counts a late success of an agent given up for lost', () =>
-    given(submitted, allocated(1, 'a'), started(1), released(1, 'a'), allocated(2, 'b')).when(succeed(1, 'a')).thenTypes('BuildSucceeded'));
+    given(submitted, allocated(1, 'a'), started(1), released(1, 'a'), allocated(2, 'b'))
+      .when(succeed(1, 'a'))
+      .thenTypes('BuildSucceeded'));
   it('counts a success once', () => given(submitted, allocated(1, 'a'), succeeded).when(succeed(1, 'a')).then());
   it('does not revive what was cancelled', () =>
-    given(submitted, allocated(1, 'a'), { type: 'BuildCanceled', data: {} }).when(succeed(1, 'a')).refused('build-ended'));
+    given(submitted, allocated(1, 'a'), { type: 'BuildCanceled', data: {} })
+      .when(succeed(1, 'a'))
+      .refused('build-ended'));
 });
 
 describe('failures', () => {
@@ -78,23 +122,40 @@ describe('failures', () => {
       .when(fail(3, 'a'))
       .thenTypes('BuildAttemptFailed', 'BuildFailed'));
   it('does what the build says about attempts', () => {
-    const once: BuildEvent = { type: 'BuildSubmitted', data: { ...submitted.data, options: { priority: 0, maxAttempts: 1 } } as never };
+    const once: BuildEvent = {
+      type: 'BuildSubmitted',
+      data: { ...submitted.data, options: { priority: 0, maxAttempts: 1 } } as never,
+    };
     given(once, allocated(1, 'a')).when(fail(1, 'a')).thenTypes('BuildAttemptFailed', 'BuildFailed');
   });
   it('ends at once where a retry changes nothing', () =>
-    given(submitted, allocated(1, 'a')).when(fail(1, 'a', { class: 'rejected' })).thenTypes('BuildAttemptFailed', 'BuildFailed'));
+    given(submitted, allocated(1, 'a'))
+      .when(fail(1, 'a', { class: 'rejected' }))
+      .thenTypes('BuildAttemptFailed', 'BuildFailed'));
   it('never uses up attempts for the faults of the infrastructure', () => {
     const events: BuildEvent[] = [submitted];
     for (let attempt = 1; attempt <= 20; attempt++)
-      events.push(allocated(attempt, 'a'), { type: 'BuildAttemptFailed', data: { attempt, class: 'upload-failed', message: '' } });
-    given(...events, allocated(21, 'a')).when(fail(21, 'a', { class: 'disk-full' })).thenTypes('BuildAttemptFailed', 'BuildRetryScheduled');
+      events.push(allocated(attempt, 'a'), {
+        type: 'BuildAttemptFailed',
+        data: { attempt, class: 'upload-failed', message: '' },
+      });
+    given(...events, allocated(21, 'a'))
+      .when(fail(21, 'a', { class: 'disk-full' }))
+      .thenTypes('BuildAttemptFailed', 'BuildRetryScheduled');
   });
   it('waits for missing inputs, not for a back-off', () =>
     given(submitted, allocated(1, 'a'))
       .when(fail(1, 'a', { class: 'inputs-missing', setup: true, missing: [derivation], message: 'gone' }))
-      .then({ type: 'BuildSetupFailed', data: { attempt: 1, class: 'inputs-missing', message: 'gone', missing: [derivation] } }));
+      .then({
+        type: 'BuildSetupFailed',
+        data: { attempt: 1, class: 'inputs-missing', message: 'gone', missing: [derivation] },
+      }));
   it('prefers other agents afterwards', () => {
-    const state = [submitted, allocated(1, 'a'), { type: 'BuildAttemptFailed', data: { attempt: 1, class: 'disk-full', message: '' } } as BuildEvent].reduce(evolveBuild, initialBuild);
+    const state = [
+      submitted,
+      allocated(1, 'a'),
+      { type: 'BuildAttemptFailed', data: { attempt: 1, class: 'disk-full', message: '' } } as BuildEvent,
+    ].reduce(evolveBuild, initialBuild);
     assert.deepEqual(state.avoid, ['a']);
     assert.equal(state.failures, 0);
   });
@@ -102,12 +163,16 @@ describe('failures', () => {
 
 describe('clients', () => {
   it('cancel what has not ended', () => {
-    given(submitted, allocated(1, 'a')).when({ type: 'cancel', reason: 'no need' }).then({ type: 'BuildCanceled', data: { reason: 'no need' } });
+    given(submitted, allocated(1, 'a'))
+      .when({ type: 'cancel', reason: 'no need' })
+      .then({ type: 'BuildCanceled', data: { reason: 'no need' } });
     given(submitted, { type: 'BuildCanceled', data: {} }).when({ type: 'cancel', reason: undefined }).then();
     given(submitted, allocated(1, 'a'), succeeded).when({ type: 'cancel', reason: undefined }).refused('build-ended');
   });
   it('change a priority once', () => {
-    given(submitted).when({ type: 'prioritize', priority: 5 }).then({ type: 'BuildPrioritized', data: { priority: 5 } });
+    given(submitted)
+      .when({ type: 'prioritize', priority: 5 })
+      .then({ type: 'BuildPrioritized', data: { priority: 5 } });
     given(submitted).when({ type: 'prioritize', priority: 0 }).then();
   });
 });
@@ -120,7 +185,9 @@ describe('any sequence of commands', () => {
     fc.record({ type: fc.constant('allocate' as const), agent }),
     fc.record({ type: fc.constant('adopt' as const), agent, attempt }),
     fc.record({ type: fc.constant('start' as const), agent, attempt }),
-    fc.tuple(attempt, agent, failureClass, fc.boolean()).map(([n, who, failure, setup]) => fail(n, who, { class: failure, setup })),
+    fc
+      .tuple(attempt, agent, failureClass, fc.boolean())
+      .map(([n, who, failure, setup]) => fail(n, who, { class: failure, setup })),
     fc.tuple(attempt, agent).map(([n, who]) => succeed(n, who)),
     fc.record({ type: fc.constant('release' as const), agent, attempt, reason: fc.constant('agent-lost' as const) }),
     fc.record({ type: fc.constant('cancel' as const), reason: fc.constant(undefined) }),
@@ -138,7 +205,8 @@ describe('any sequence of commands', () => {
             // Nothing is allocated while an attempt is live.
             if (event.type === 'BuildAllocated') assert.equal(live, undefined);
             state = evolveBuild(state, event);
-            if (event.type === 'BuildSucceeded' || event.type === 'BuildFailed' || event.type === 'BuildCanceled') ends++;
+            if (event.type === 'BuildSucceeded' || event.type === 'BuildFailed' || event.type === 'BuildCanceled')
+              ends++;
           }
           if (wasEnded) assert.deepEqual(events, []);
         }
@@ -152,7 +220,10 @@ describe('any sequence of commands', () => {
 describe('back-off', () => {
   it('doubles up to its limit and spreads over the upper half', () => {
     const limits = { baseSeconds: 1, maxSeconds: 8 };
-    assert.deepEqual([1, 2, 3, 4, 5].map((n) => backOffMs(limits, n, 0)), [500, 1000, 2000, 4000, 4000]);
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((n) => backOffMs(limits, n, 0)),
+      [500, 1000, 2000, 4000, 4000],
+    );
     assert.equal(backOffMs(limits, 1, 0.5), 750);
     assert.equal(backOffMs(limits, 2000, 0.999), 7996);
   });

@@ -1,0 +1,101 @@
+import { type BuildFilter, type BuildViewState, buildStates } from '../../../coordinator/ports/views.ts';
+import { hashPart } from '../../../projections/views/derivation-writes.ts';
+import type { SqlValue } from '../../../projections/views/write.ts';
+import type { Condition, ListPlan, Source } from './list-page.ts';
+import { nameHas, searchName } from './name-search.ts';
+
+export const buildColumns = `, b.id, d.path AS derivation, b.system, b.submission, b.state, b.reason, b.priority, b.tags,
+  b.options, b.attempt, b.agent, b.submitted_at, b.started_at, b.ended_at, b.failure_class, b.failure_message`;
+export const buildJoins = 'CROSS JOIN derivations AS d ON d.id = b.derivation';
+
+/** One part of a filter: the index that finds its builds, and what a row is asked where another index is used. */
+interface Criterion {
+  readonly sources: readonly Source[];
+  readonly rest: readonly Condition[];
+  /** What a row is asked even where its own index is used. */
+  readonly always?: readonly Condition[];
+}
+
+/**
+ * How a list of builds is read: by the index of the criterion that the fewest builds meet as a rule (the order below);
+ * the others are looked at row by row. An empty list of states is as none. `undefined`: no build can meet the filter.
+ */
+export function planBuilds(filter: BuildFilter): ListPlan | undefined {
+  const states = [...new Set(filter.state ?? [])];
+  const name = searchName(filter.name ?? '');
+  if (name === 'none') return undefined;
+
+  const criteria: Criterion[] = [];
+  if (filter.derivation !== undefined) criteria.push(byDerivation(filter.derivation));
+  // Its index has the states in it, so these need no criterion of their own.
+  if (filter.submission !== undefined) criteria.push(bySubmission(filter.submission, states));
+  // The agents' slots bound how many builds are under way.
+  const underWay = states.length > 0 && states.every((state) => state === 'allocated' || state === 'running');
+  const state = states.length > 0 && filter.submission === undefined ? [byState(states)] : [];
+  if (underWay) criteria.push(...state);
+  if (name !== 'all') criteria.push(byName(name));
+  if (filter.tag !== undefined) criteria.push(byTag(filter.tag));
+  if (filter.agent !== undefined) criteria.push(byColumn('agent', filter.agent));
+  if (!underWay) criteria.push(...state);
+  if (filter.system !== undefined) criteria.push(byColumn('system', filter.system));
+
+  const driver = criteria.find(({ sources }) => sources.length > 0);
+  const sources = driver?.sources ?? [{ from: 'builds AS b NOT INDEXED', seq: 'b.seq', where: [] }];
+  const rest = criteria.flatMap((criterion) => (criterion === driver ? (criterion.always ?? []) : criterion.rest));
+  return { kind: 'builds', columns: buildColumns, joins: buildJoins, sources, rest };
+}
+
+function byIndex(index: string, where: readonly Condition[]): Source {
+  return { from: `builds AS b INDEXED BY ${index}`, seq: 'b.seq', where };
+}
+
+function equals(column: string, value: SqlValue): Condition {
+  return { sql: `${column} = ?`, values: [value] };
+}
+
+function byDerivation(path: string): Criterion {
+  const values = [hashPart(path), path];
+  const rest = [{ sql: 'b.derivation = (SELECT id FROM derivations WHERE hash = ? AND path = ?)', values }];
+  return { sources: [byIndex('builds_by_derivation', rest)], rest };
+}
+
+function bySubmission(id: string, states: readonly BuildViewState[]): Criterion {
+  const submission = equals('b.submission', id);
+  const wanted = states.length === 0 ? buildStates : states;
+  return {
+    sources: wanted.map((state) => byIndex('builds_by_submission', [submission, equals('b.state', state)])),
+    rest: states.length === 0 ? [submission] : [submission, isIn(states)],
+  };
+}
+
+function byState(states: readonly BuildViewState[]): Criterion {
+  return {
+    sources: states.map((state) => byIndex('builds_by_state', [equals('b.state', state)])),
+    rest: [isIn(states)],
+  };
+}
+
+function isIn(states: readonly BuildViewState[]): Condition {
+  return { sql: `b.state IN (${states.map(() => '?').join(', ')})`, values: states };
+}
+
+function byColumn(column: 'agent' | 'system', value: string): Criterion {
+  const rest = [equals(`b.${column}`, value)];
+  return { sources: [byIndex(`builds_by_${column}`, rest)], rest };
+}
+
+function byTag(term: string): Criterion {
+  const from = 'build_tags AS t CROSS JOIN builds AS b ON b.seq = t.seq';
+  return {
+    sources: [{ from, seq: 't.seq', where: [equals('t.term', term)] }],
+    rest: [{ sql: 'EXISTS (SELECT 1 FROM build_tags AS t WHERE t.term = ? AND t.seq = b.seq)', values: [term] }],
+  };
+}
+
+function byName({ match, part }: { readonly match?: string; readonly part: string }): Criterion {
+  const rest = [nameHas('d.name', part)];
+  if (match === undefined) return { sources: [], rest };
+  const from = 'build_names CROSS JOIN builds AS b ON b.seq = build_names.rowid';
+  const where = [{ sql: 'build_names MATCH ?', values: [match] }];
+  return { sources: [{ from, seq: 'build_names.rowid', where }], rest, always: rest };
+}

@@ -1,0 +1,91 @@
+import type {
+  AttemptRow,
+  BuildDetail,
+  BuildFilter,
+  BuildRow,
+  BuildViewState,
+  Page,
+  Paging,
+} from '../../../coordinator/ports/views.ts';
+import { hashPart } from '../../../projections/views/derivation-writes.ts';
+import type { SqlValue } from '../../../projections/views/write.ts';
+import { buildColumns, buildJoins, planBuilds } from './build-plan.ts';
+import { readPaging } from './cursor.ts';
+import type { Database } from './database.ts';
+import { readPage } from './list-page.ts';
+
+const selectBuild = `SELECT d.outputs${buildColumns} FROM builds AS b ${buildJoins} WHERE b.id = ?1`;
+const selectAttempts = 'SELECT * FROM attempts WHERE build = ?1 ORDER BY attempt';
+const selectLog = `
+SELECT b.id AS build, a.attempt
+FROM builds AS b INDEXED BY builds_by_derivation CROSS JOIN attempts AS a ON a.build = b.id
+WHERE b.derivation = (SELECT id FROM derivations WHERE hash = ?1 AND path = ?2) AND a.started_at IS NOT NULL
+ORDER BY b.seq DESC, a.attempt DESC LIMIT 1`;
+
+export function readBuilds(db: Database, filter: BuildFilter, paging: Paging): Page<BuildRow> {
+  const plan = planBuilds(filter);
+  if (plan !== undefined) return readPage(db, plan, paging, toBuildRow);
+  readPaging('builds', paging);
+  return { rows: [] };
+}
+
+export function readBuild(db: Database, id: string): BuildDetail | undefined {
+  const raw = db.prepare(selectBuild).get(id);
+  if (raw === undefined) return undefined;
+  return {
+    ...toBuildRow(raw as RawBuild),
+    outputs: JSON.parse(String(raw.outputs)),
+    attempts: db
+      .prepare(selectAttempts)
+      .all(id)
+      .map((attempt) => toAttemptRow(attempt as RawAttempt)),
+    options: raw.options === null ? {} : JSON.parse(String(raw.options)),
+  };
+}
+
+/** The last attempt that was started, of the last build that has one. */
+export function readLog(db: Database, derivation: string): { build: string; attempt: number } | undefined {
+  const found = db.prepare(selectLog).get(hashPart(derivation), derivation);
+  return found && { build: String(found.build), attempt: Number(found.attempt) };
+}
+
+type RawBuild = Record<string, SqlValue>;
+type RawAttempt = Record<string, SqlValue>;
+
+function toBuildRow(raw: RawBuild): BuildRow {
+  return {
+    id: raw.id as string,
+    derivation: raw.derivation as string,
+    system: raw.system as string,
+    submission: raw.submission as string,
+    state: raw.state as BuildViewState,
+    reason: raw.reason as string,
+    priority: raw.priority as number,
+    tags: raw.tags === null ? {} : JSON.parse(raw.tags as string),
+    attempt: raw.attempt as number,
+    agent: raw.agent as string | null,
+    submittedAt: raw.submitted_at as number,
+    startedAt: raw.started_at as number | null,
+    endedAt: raw.ended_at as number | null,
+    failure: toFailure(raw),
+  };
+}
+
+function toAttemptRow(raw: RawAttempt): AttemptRow {
+  return {
+    attempt: raw.attempt as number,
+    agent: raw.agent as string,
+    allocatedAt: raw.allocated_at as number,
+    startedAt: raw.started_at as number | null,
+    endedAt: raw.ended_at as number | null,
+    outcome: raw.outcome as string,
+    failure: toFailure(raw),
+    logBytes: raw.log_bytes as number | null,
+  };
+}
+
+function toFailure(raw: Record<string, SqlValue>): BuildRow['failure'] {
+  return raw.failure_class === null
+    ? null
+    : { class: raw.failure_class as string, message: raw.failure_message as string };
+}

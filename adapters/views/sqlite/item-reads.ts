@@ -1,0 +1,64 @@
+import type { ItemRow, Page, Paging } from '../../../coordinator/ports/views.ts';
+import type { SqlValue } from '../../../projections/views/write.ts';
+import { readPaging } from './cursor.ts';
+import type { Database } from './database.ts';
+import { type ListPlan, readPage, type Source } from './list-page.ts';
+import { nameHas, searchName } from './name-search.ts';
+
+const selectItem = 'SELECT * FROM items WHERE hash = ?1';
+
+export interface ItemFilter {
+  /** Part of the item's name, without regard to case. */
+  readonly name?: string;
+  /** Base name of the derivation. */
+  readonly deriver?: string;
+}
+
+export function readItems(db: Database, filter: ItemFilter, paging: Paging): Page<ItemRow> {
+  const plan = planItems(filter);
+  if (plan !== undefined) return readPage(db, plan, paging, toItemRow);
+  readPaging('items', paging);
+  return { rows: [] };
+}
+
+export function readItem(db: Database, hashPart: string): ItemRow | undefined {
+  const raw = db.prepare(selectItem).get(hashPart);
+  return raw && toItemRow(raw as Record<string, SqlValue>);
+}
+
+function planItems({ name = '', deriver }: ItemFilter): ListPlan | undefined {
+  const search = searchName(name);
+  if (search === 'none') return undefined;
+  const named = search === 'all' ? [] : [nameHas('substr(i.path, 34)', search.part)];
+  let source: Source = { from: 'items AS i NOT INDEXED', seq: 'i.seq', where: [] };
+  if (deriver !== undefined) {
+    const where = [{ sql: 'i.deriver = ?', values: [deriver] }];
+    source = { from: 'items AS i INDEXED BY items_by_deriver', seq: 'i.seq', where };
+  } else if (search !== 'all' && search.match !== undefined) {
+    const where = [{ sql: 'item_names MATCH ?', values: [search.match] }];
+    source = { from: 'item_names CROSS JOIN items AS i ON i.seq = item_names.rowid', seq: 'item_names.rowid', where };
+  }
+  return { kind: 'items', columns: itemColumns, joins: '', sources: [source], rest: named };
+}
+
+const itemColumns = `, i.path, i.nar_hash, i.nar_size, i.refs, i.deriver, i.ca, i.file_hash, i.file_size, i.compression,
+  i.signatures, i.added_at`;
+
+function toItemRow(raw: Record<string, SqlValue>): ItemRow {
+  const refs = raw.refs as string;
+  return {
+    path: raw.path as string,
+    narHash: raw.nar_hash as string,
+    narSize: raw.nar_size as number,
+    references: refs === '' ? [] : refs.split(' '),
+    ...(raw.deriver === null ? {} : { deriver: raw.deriver as string }),
+    ...(raw.ca === null ? {} : { ca: raw.ca as string }),
+    file: {
+      hash: raw.file_hash as string,
+      size: raw.file_size as number,
+      compression: raw.compression as ItemRow['file']['compression'],
+    },
+    signatures: JSON.parse(raw.signatures as string),
+    addedAt: raw.added_at as number,
+  };
+}

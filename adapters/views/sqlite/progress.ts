@@ -1,0 +1,53 @@
+import type { Position } from '../../../coordinator/ports/event-store.ts';
+
+/** How far the views are, and who waits for them to get further. */
+export interface Progress {
+  /** Undefined before the first event. */
+  readonly checkpoint: Position | undefined;
+  /** Resolves once the checkpoint is at `position` or beyond; rejects once the progress is closed. */
+  reached(position: Position): Promise<void>;
+  advance(checkpoint: Position): void;
+  /** The views begin anew: what was reached is to be reached again. */
+  restart(checkpoint: Position | undefined): void;
+  close(reason: Error): void;
+}
+
+export function createProgress(): Progress {
+  let checkpoint: Position | undefined;
+  let closed: Error | undefined;
+  const waiters = new Set<{ position: Position; resolve: () => void; reject: (reason: Error) => void }>();
+  // Positions have a fixed width: as strings they compare in the order of the log.
+  const covers = (position: Position) => checkpoint !== undefined && checkpoint >= position;
+
+  function wake(): void {
+    for (const waiter of waiters) {
+      if (!covers(waiter.position)) continue;
+      waiters.delete(waiter);
+      waiter.resolve();
+    }
+  }
+
+  return {
+    get checkpoint() {
+      return checkpoint;
+    },
+    reached(position) {
+      if (covers(position)) return Promise.resolve();
+      if (closed !== undefined) return Promise.reject(closed);
+      return new Promise((resolve, reject) => waiters.add({ position, resolve, reject }));
+    },
+    advance(next) {
+      checkpoint = next;
+      wake();
+    },
+    restart(next) {
+      checkpoint = next;
+      wake();
+    },
+    close(reason) {
+      closed = reason;
+      for (const waiter of waiters) waiter.reject(reason);
+      waiters.clear();
+    },
+  };
+}

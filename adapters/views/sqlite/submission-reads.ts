@@ -1,0 +1,45 @@
+import {
+  type BuildViewState,
+  buildStates,
+  type Page,
+  type Paging,
+  type SubmissionRow,
+} from '../../../coordinator/ports/views.ts';
+import type { SqlValue } from '../../../projections/views/write.ts';
+import type { Database } from './database.ts';
+import { type ListPlan, readPage } from './list-page.ts';
+
+const columns = `, s.id, s.received_at, s.queued_at, s.roots, s.reason,
+  c.queued, c.allocated, c.running, c.succeeded, c.failed, c.canceled`;
+const joins = 'LEFT JOIN submission_counts AS c ON c.submission = s.id';
+const selectSubmission = `SELECT s.seq${columns} FROM submissions AS s ${joins} WHERE s.id = ?1`;
+
+const plan: ListPlan = {
+  kind: 'submissions',
+  columns,
+  joins,
+  sources: [{ from: 'submissions AS s NOT INDEXED', seq: 's.seq', where: [] }],
+  rest: [],
+};
+
+export function readSubmissions(db: Database, paging: Paging): Page<SubmissionRow> {
+  return readPage(db, plan, paging, toSubmissionRow);
+}
+
+export function readSubmission(db: Database, id: string): SubmissionRow | undefined {
+  const raw = db.prepare(selectSubmission).get(id);
+  return raw && toSubmissionRow(raw as Record<string, SqlValue>);
+}
+
+function toSubmissionRow(raw: Record<string, SqlValue>): SubmissionRow {
+  // A submission without a build has no row of counts.
+  const counts = Object.fromEntries(buildStates.map((state) => [state, Number(raw[state] ?? 0)]));
+  return {
+    id: raw.id as string,
+    receivedAt: raw.received_at as number,
+    queuedAt: raw.queued_at as number | null,
+    roots: raw.roots as number,
+    reason: raw.reason as string,
+    counts: counts as Record<BuildViewState, number>,
+  };
+}

@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { applyBatch } from '../../../adapters/views/sqlite/apply-batch.ts';
+import { planBuilds } from '../../../adapters/views/sqlite/build-plan.ts';
+import { readBuild, readBuilds, readLog } from '../../../adapters/views/sqlite/build-reads.ts';
+import { type Database, openForWriting } from '../../../adapters/views/sqlite/database.ts';
+import { readItem, readItems } from '../../../adapters/views/sqlite/item-reads.ts';
+import { pageStatement, scanLimit } from '../../../adapters/views/sqlite/list-page.ts';
+import { readSubmission, readSubmissions } from '../../../adapters/views/sqlite/submission-reads.ts';
+import { type BuildFilter, type BuildRow, buildStates, type Page } from '../../../coordinator/ports/views.ts';
+import { hashOf, simulateFarm } from '../../projections/views/random-farm.ts';
+import { temporaryFolder } from './test-log.ts';
+
+const farm = simulateFarm(
+  Array.from({ length: 4000 }, (_, at) => ({ does: (at * 7919) % 1000, pick: (at * 104_729) % 10_007 })),
+);
+const folder = temporaryFolder();
+let db: Database;
+let all: readonly BuildRow[];
+
+before(() => {
+  const head = farm.events.at(-1)?.position as string;
+  db = openForWriting(join(folder.path, 'views.db'), head);
+  applyBatch(db, farm.events, head);
+  all = collect((paging) => readBuilds(db, {}, paging), 1000);
+});
+after(() => {
+  db[Symbol.dispose]();
+  folder[Symbol.dispose]();
+});
+
+function collect<Row>(read: (paging: { limit: number; after?: string }) => Page<Row>, limit: number): Row[] {
+  const rows: Row[] = [];
+  let page = read({ limit });
+  for (;;) {
+    assert.ok(page.rows.length <= limit);
+    rows.push(...page.rows);
+    if (page.next === undefined) return rows;
+    page = read({ limit, after: page.next });
+  }
+}
+
+test('every build is there once, newest first', () => {
+  assert.deepEqual(
+    all.map(({ id }) => id),
+    [...farm.builds.keys()].toReversed(),
+  );
+  assert.ok(all.length > 500);
+});
+
+const name = (row: BuildRow) => row.derivation.slice(33, -4).toLowerCase();
+
+/** What a filter means, said a second time and without SQL. */
+function meets(row: BuildRow, filter: BuildFilter): boolean {
+  const [key = '', ...value] = filter.tag?.split('=') ?? [];
+  return (
+    (filter.state === undefined || filter.state.length === 0 || filter.state.includes(row.state)) &&
+    (filter.system === undefined || row.system === filter.system) &&
+    (filter.name === undefined || name(row).includes(filter.name.toLowerCase())) &&
+    (filter.agent === undefined || row.agent === filter.agent) &&
+    (filter.submission === undefined || row.submission === filter.submission) &&
+    (filter.derivation === undefined || row.derivation === filter.derivation) &&
+    (filter.tag === undefined || (value.length === 0 ? key in row.tags : row.tags[key] === value.join('=')))
+  );
+}
+
+const filters: fc.Arbitrary<BuildFilter> = fc.record(
+  {
+    state: fc.subarray([...buildStates]),
+    system: fc.constantFrom('x86_64-linux', 'aarch64-linux', 'none'),
+    name: fc.constantFrom('', 'e', 'hello', 'HELLO-2', '.12', 'b+foo_', 'lib', 'drv', 'not there', 'é'),
+    agent: fc.constantFrom('ant', 'bee', 'nobody'),
+    submission: fc.constantFrom('s001', 's010', 'nope'),
+    derivation: fc.nat(2000).map((number) => `${hashOf(number)}-hello-2.12.drv`),
+    tag: fc.constantFrom('branch', 'branch=b1', 'ci/run', 'ci/run=', 'branch=', 'nope'),
+  },
+  { requiredKeys: [] },
+);
+
+test('pages of any length and filter have each build that meets it once, in order', () => {
+  fc.assert(
+    fc.property(filters, fc.constantFrom(1, 3, 50, 1000), (filter, limit) => {
+      const found = collect((paging) => readBuilds(db, filter, paging), limit);
+      assert.deepEqual(
+        found.map(({ id }) => id),
+        all.filter((row) => meets(row, filter)).map(({ id }) => id),
+      );
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('each filter by itself is met by some builds, and answered by an index without sorting', () => {
+  const derivation = all[0]?.derivation as string;
+  const single: BuildFilter[] = [
+    {},
+    { state: ['queued'] },
+    { state: ['queued', 'failed'] },
+    { system: 'x86_64-linux' },
+    { name: 'hello' },
+    { agent: 'ant' },
+    { submission: 's001' },
+    { submission: 's001', state: [...buildStates] },
+    { derivation },
+    { tag: 'branch=b1' },
+    { tag: 'branch' },
+  ];
+  for (const filter of single) {
+    assert.ok(readBuilds(db, filter, { limit: 1 }).rows.length > 0, JSON.stringify(filter));
+    const plan = planBuilds(filter);
+    assert.ok(plan);
+    const { sql, values } = pageStatement(plan, 1000, 0, 10);
+    const steps = db
+      .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+      .all(...values)
+      .map(({ detail }) => String(detail));
+    const slow = steps.filter(
+      (step) => step.includes('TEMP B-TREE') || (step.startsWith('SCAN') && !step.includes('VIRTUAL TABLE')),
+    );
+    assert.deepEqual(slow, [], `${JSON.stringify(filter)}: ${steps.join('; ')}`);
+  }
+});
+
+test('a page looks at a bounded number of rows and then says where to go on', () => {
+  using folder = temporaryFolder();
+  const hash = hashOf(1);
+  const at = (position: number) => ({
+    revision: 0,
+    position: String(position).padStart(16, '0'),
+    commit: '',
+    at: 0,
+    meta: { actor: '' },
+    version: 1,
+  });
+  const count = scanLimit + 10;
+  const events = Array.from({ length: count }, (_, number) => ({
+    ...at(number + 1),
+    stream: `build-s1-${number}` as const,
+    type: 'BuildSubmitted',
+    data: {
+      derivation: `${hash}-${'hello'}.drv`,
+      submission: 's1',
+      reason: 'input',
+      options: { priority: 0, tags: number === 0 ? { rare: 'yes' } : { other: 'yes' } },
+    },
+  }));
+  using views = openForWriting(join(folder.path, 'views.db'), events.at(-1)?.position);
+  applyBatch(views, events, events.at(-1)?.position as string);
+  const filter = { submission: 's1', tag: 'rare' };
+  const first = readBuilds(views, filter, { limit: 10 });
+  assert.deepEqual(first.rows, []);
+  assert.ok(first.next);
+  const second = readBuilds(views, filter, { limit: 10, after: first.next });
+  assert.deepEqual([second.rows.map(({ id }) => id), second.next], [['s1-0'], undefined]);
+});
+
+test('a token or a limit that is not of the expected form is refused', () => {
+  const refused = { name: 'DroverError', code: 'invalid-request' };
+  for (const after of [
+    '',
+    'b',
+    'x1',
+    'b-1',
+    'B1',
+    'b01',
+    'bzzzzzzzzzzzz',
+    'i1',
+    "b1' OR 1=1",
+    `b${'1'.repeat(4000)}`,
+  ]) {
+    assert.throws(() => readBuilds(db, {}, { limit: 10, after }), refused, after);
+    assert.throws(() => readBuilds(db, { name: 'é' }, { limit: 10, after }), refused, after);
+  }
+  for (const limit of [0, -1, 1001, 1.5, Number.NaN])
+    assert.throws(() => readSubmissions(db, { limit }), refused, String(limit));
+  assert.throws(() => readItems(db, {}, { limit: 10, after: 'b1' }), refused);
+});
+
+test('items: those that are there, by name, by deriver and by hash part', () => {
+  const items = collect((paging) => readItems(db, {}, paging), 7);
+  assert.deepEqual(items.map(({ path }) => path).toSorted(), [...farm.items].toSorted());
+  for (const part of ['hello', 'lib', 'o', 'source', 'zzz']) {
+    const found = collect((paging) => readItems(db, { name: part }, paging), 11);
+    assert.deepEqual(
+      found,
+      items.filter(({ path }) => path.slice(33).toLowerCase().includes(part)),
+      part,
+    );
+  }
+  const deriver = items.find((item) => item.deriver !== undefined)?.deriver as string;
+  const derived = items.filter((item) => item.deriver === deriver);
+  assert.deepEqual(readItems(db, { deriver }, { limit: 100 }).rows, derived);
+  assert.deepEqual(readItems(db, { deriver, name: 'no such' }, { limit: 100 }).rows, []);
+  for (const item of items.slice(0, 20)) assert.deepEqual(readItem(db, item.path.slice(0, 32)), item);
+  const last = farm.events.findLast(
+    ({ type, data }) => type === 'StoreItemAdded' && (data as { path: string }).path === items[0]?.path,
+  );
+  assert.deepEqual(items[0], { ...(last?.data as object), addedAt: last?.at });
+  const deleted = farm.events.find(
+    ({ type, data }) => type === 'StoreItemDeleted' && !farm.items.has((data as { path: string }).path),
+  );
+  assert.ok(deleted);
+  assert.equal(readItem(db, (deleted.data as { path: string }).path.slice(0, 32)), undefined);
+});
+
+test('submissions: newest first, with their builds by state', () => {
+  const submissions = collect((paging) => readSubmissions(db, paging), 13);
+  assert.deepEqual(
+    submissions.map(({ id }) => id),
+    [...new Set(all.map(({ submission }) => submission))],
+  );
+  for (const submission of submissions) {
+    assert.deepEqual(readSubmission(db, submission.id), submission);
+    const builds = all.filter((build) => build.submission === submission.id);
+    const counts = Object.fromEntries(
+      buildStates.map((state) => [state, builds.filter((build) => build.state === state).length]),
+    );
+    assert.deepEqual(submission.counts, counts);
+  }
+  assert.equal(readSubmission(db, 'nope'), undefined);
+});
+
+test('a build with its attempts, outputs and options', () => {
+  const retried = all.find(({ attempt, state }) => attempt > 1 && state === 'succeeded');
+  assert.ok(retried);
+  const detail = readBuild(db, retried.id);
+  assert.ok(detail);
+  const { outputs, attempts, options, ...row } = detail;
+  assert.deepEqual(row, retried);
+  assert.deepEqual(outputs, farm.builds.get(retried.id)?.outputs);
+  assert.deepEqual(
+    attempts.map(({ attempt }) => attempt),
+    attempts.map((_, at) => at + 1),
+  );
+  assert.equal(attempts.at(retried.attempt - 1)?.outcome, 'succeeded');
+  const submission = farm.events.find(({ stream }) => stream === `build-${retried.id}`);
+  assert.ok(submission);
+  const { tags, priority, ...submitted } = (submission.data as { options: Record<string, unknown> }).options;
+  assert.deepEqual(options, submitted);
+  assert.deepEqual([retried.tags, typeof priority], [tags ?? {}, 'number']);
+  assert.equal(readBuild(db, 'nope'), undefined);
+});
+
+test('the log of a derivation: the last started attempt of its last build that has one', () => {
+  for (const derivation of new Set(all.map((row) => row.derivation))) {
+    const builds = all.filter((row) => row.derivation === derivation).map(({ id }) => readBuild(db, id));
+    const started = builds.flatMap((build) =>
+      (build?.attempts ?? [])
+        .filter(({ startedAt }) => startedAt !== null)
+        .toReversed()
+        .map(({ attempt }) => ({ build: build?.id, attempt })),
+    );
+    assert.deepEqual(readLog(db, derivation), started[0]);
+  }
+  assert.equal(readLog(db, `${hashOf(1)}-other.drv`), undefined);
+});

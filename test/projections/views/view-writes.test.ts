@@ -1,0 +1,307 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DroverEvent } from '../../../domain/events.ts';
+import { eventTypes } from '../../../domain/events.ts';
+import { createMemoryViews, type Recorded } from './views-in-memory.ts';
+
+const hello = '0123456789abcdfghijklmnpqrsvwxyz-hello-2.12.drv';
+const out = '1123456789abcdfghijklmnpqrsvwxyz-hello-2.12';
+const exercised = new Set<string>();
+
+let clock = 0;
+/** An event on a stream, one millisecond after the one before. */
+function on(stream: string, type: string, data: unknown): Recorded {
+  const known = eventTypes.get(type);
+  assert.ok(known, `expected an event type, got ${type}`);
+  exercised.add(type);
+  return { stream, at: ++clock, event: { type, data: known.schema.parse(data) } as DroverEvent };
+}
+
+const derivation = () =>
+  on('derivation-0123456789abcdfghijklmnpqrsvwxyz', 'DerivationAdded', {
+    path: hello,
+    system: 'x86_64-linux',
+    outputs: { out },
+    inputs: [],
+    sources: [],
+  });
+const submitted = (options: object = { priority: 5, tags: { branch: 'main' }, maxAttempts: 2 }) =>
+  on('build-s1-0', 'BuildSubmitted', { derivation: hello, submission: 's1', reason: 'requested', options });
+const build = (type: string, data: object) => on('build-s1-0', type, data);
+
+/** The build and its attempts after these events; times count from the first event, 1. */
+function after(...events: (() => Recorded)[]) {
+  clock = 0;
+  using views = createMemoryViews().given(...events.map((event) => event()));
+  const columns = 'state, attempt, agent, started_at, ended_at, failure_class, failure_message';
+  const attempts =
+    'attempt, agent, allocated_at, started_at, ended_at, outcome, failure_class, failure_message, log_bytes';
+  return {
+    build: Object.values(views.rows(`SELECT ${columns} FROM builds`)[0] ?? {}),
+    attempts: views.rows(`SELECT ${attempts} FROM attempts ORDER BY attempt`).map((row) => Object.values(row)),
+  };
+}
+const allocated =
+  (attempt = 1, agent = 'ant') =>
+  () =>
+    build('BuildAllocated', { attempt, agent });
+const started =
+  (attempt = 1) =>
+  () =>
+    build('BuildStarted', { attempt });
+const succeeded =
+  (attempt = 1, agent = 'ant') =>
+  () =>
+    build('BuildSucceeded', { attempt, agent, outputs: { out }, durationMs: 1, logBytes: 7 });
+const attemptFailed =
+  (attempt = 1) =>
+  () =>
+    build('BuildAttemptFailed', { attempt, class: 'builder-failed', message: 'exit 1', logBytes: 3 });
+
+test('BuildSubmitted: queued, with the system and the name of its derivation', () => {
+  clock = 0;
+  using views = createMemoryViews().given(derivation(), submitted());
+  assert.deepEqual(views.rows('SELECT * FROM builds'), [
+    {
+      seq: 1,
+      id: 's1-0',
+      derivation: 1,
+      system: 'x86_64-linux',
+      submission: 's1',
+      state: 'queued',
+      reason: 'requested',
+      priority: 5,
+      tags: '{"branch":"main"}',
+      options: '{"maxAttempts":2}',
+      attempt: 0,
+      agent: null,
+      submitted_at: 2,
+      started_at: null,
+      ended_at: null,
+      failure_class: null,
+      failure_message: null,
+    },
+  ]);
+  assert.deepEqual(views.rows('SELECT term, seq FROM build_tags'), [
+    { term: 'branch', seq: 1 },
+    { term: 'branch=main', seq: 1 },
+  ]);
+  assert.deepEqual(views.rows('SELECT rowid FROM build_names WHERE build_names MATCH \'"hel"\''), [{ rowid: 1 }]);
+  assert.deepEqual(views.rows('SELECT path, name, outputs FROM derivations'), [
+    { path: hello, name: 'hello-2.12', outputs: JSON.stringify({ out }) },
+  ]);
+});
+
+test('BuildSubmitted before its derivation: the row is there, its system unknown', () => {
+  using views = createMemoryViews().given(submitted({ priority: 0 }), derivation());
+  assert.deepEqual(views.rows('SELECT id, system, tags, options FROM builds'), [
+    { id: 's1-0', system: '', tags: null, options: null },
+  ]);
+  assert.deepEqual(views.rows('SELECT system, outputs FROM derivations'), [
+    { system: 'x86_64-linux', outputs: JSON.stringify({ out }) },
+  ]);
+});
+
+test('BuildPrioritized: its own priority', () => {
+  using views = createMemoryViews().given(derivation(), submitted(), build('BuildPrioritized', { priority: -7 }));
+  assert.deepEqual(views.rows('SELECT priority FROM builds'), [{ priority: -7 }]);
+});
+
+test('BuildAllocated, BuildStarted, BuildSucceeded', () => {
+  assert.deepEqual(after(derivation, submitted, allocated()), {
+    build: ['allocated', 1, 'ant', null, null, null, null],
+    attempts: [[1, 'ant', 3, null, null, 'running', null, null, null]],
+  });
+  assert.deepEqual(after(derivation, submitted, allocated(), started()), {
+    build: ['running', 1, 'ant', 4, null, null, null],
+    attempts: [[1, 'ant', 3, 4, null, 'running', null, null, null]],
+  });
+  assert.deepEqual(after(derivation, submitted, allocated(), started(), succeeded()), {
+    build: ['succeeded', 1, 'ant', 4, 5, null, null],
+    attempts: [[1, 'ant', 3, 4, 5, 'succeeded', null, null, 7]],
+  });
+});
+
+test('BuildSetupFailed: queued again, the attempt tells what was missing', () => {
+  const setupFailed = () => build('BuildSetupFailed', { attempt: 1, class: 'inputs-missing', message: 'no glibc' });
+  assert.deepEqual(after(derivation, submitted, allocated(), setupFailed), {
+    build: ['queued', 1, 'ant', null, null, 'inputs-missing', 'no glibc'],
+    attempts: [[1, 'ant', 3, null, 4, 'setup-failed', 'inputs-missing', 'no glibc', null]],
+  });
+});
+
+test('BuildAttemptFailed with BuildRetryScheduled: queued; the next attempt begins anew', () => {
+  const retry = () => build('BuildRetryScheduled', { attempt: 1, notBefore: 99 });
+  const first = [1, 'ant', 3, 4, 5, 'failed', 'builder-failed', 'exit 1', 3];
+  assert.deepEqual(after(derivation, submitted, allocated(), started(), attemptFailed(), retry), {
+    build: ['queued', 1, 'ant', 4, null, 'builder-failed', 'exit 1'],
+    attempts: [first],
+  });
+  assert.deepEqual(after(derivation, submitted, allocated(), started(), attemptFailed(), retry, allocated(2, 'bee')), {
+    build: ['allocated', 2, 'bee', null, null, 'builder-failed', 'exit 1'],
+    attempts: [first, [2, 'bee', 7, null, null, 'running', null, null, null]],
+  });
+});
+
+test('BuildAttemptFailed with BuildFailed: ended', () => {
+  const failed = () => build('BuildFailed', { attempt: 1, class: 'builder-failed', message: 'gave up' });
+  assert.deepEqual(after(derivation, submitted, allocated(), started(), attemptFailed(), failed), {
+    build: ['failed', 1, 'ant', 4, 6, 'builder-failed', 'gave up'],
+    attempts: [[1, 'ant', 3, 4, 5, 'failed', 'builder-failed', 'exit 1', 3]],
+  });
+});
+
+test('BuildReleased: queued; a late success of that attempt still counts and ends the one under way (I4)', () => {
+  const released = () => build('BuildReleased', { attempt: 1, agent: 'ant', reason: 'agent-lost' });
+  const lost = [1, 'ant', 3, 4, 5, 'released', 'agent-lost', '', null];
+  assert.deepEqual(after(derivation, submitted, allocated(), started(), released), {
+    build: ['queued', 1, 'ant', 4, null, null, null],
+    attempts: [lost],
+  });
+  assert.deepEqual(
+    after(derivation, submitted, allocated(), started(), released, allocated(2, 'bee'), started(2), succeeded(1)),
+    {
+      build: ['succeeded', 1, 'ant', 4, 8, null, null],
+      attempts: [
+        [1, 'ant', 3, 4, 8, 'succeeded', null, null, 7],
+        [2, 'bee', 6, 7, 8, 'canceled', null, null, null],
+      ],
+    },
+  );
+});
+
+test('what is heard of an earlier attempt changes that attempt only', () => {
+  const released = () => build('BuildReleased', { attempt: 1, agent: 'ant', reason: 'agent-lost' });
+  const { build: row, attempts } = after(
+    derivation,
+    submitted,
+    allocated(),
+    released,
+    allocated(2, 'bee'),
+    attemptFailed(1),
+  );
+  assert.deepEqual(row, ['allocated', 2, 'bee', null, null, null, null]);
+  assert.deepEqual(
+    attempts.map((attempt) => attempt[5]),
+    ['failed', 'running'],
+  );
+});
+
+test('BuildCanceled: ended, with the attempt under way; nothing sets it going again', () => {
+  const canceled = () => build('BuildCanceled', { reason: 'no need' });
+  const expected = {
+    build: ['canceled', 1, 'ant', 4, 5, null, null],
+    attempts: [[1, 'ant', 3, 4, 5, 'canceled', null, null, null]],
+  };
+  assert.deepEqual(after(derivation, submitted, allocated(), started(), canceled), expected);
+  const late = () => build('BuildReleased', { attempt: 1, agent: 'ant', reason: 'agent-lost' });
+  assert.deepEqual(after(derivation, submitted, allocated(), started(), canceled, late).build, expected.build);
+});
+
+test('OutputsDiverged changes no row', () => {
+  const diverged = () =>
+    build('OutputsDiverged', { attempt: 1, agent: 'ant', output: 'out', path: out, kept: 'a', got: 'b' });
+  assert.deepEqual(after(derivation, submitted, allocated(), diverged), after(derivation, submitted, allocated()));
+});
+
+test('SubmissionReceived, SubmissionRootsAdded, SubmissionJoined, SubmissionQueued, with counts by state', () => {
+  clock = 0;
+  const submission = (type: string, data: object) => on('submission-s1', type, data);
+  using views = createMemoryViews().given(
+    submission('SubmissionReceived', {
+      storeDir: '/nix/store',
+      rootCount: 3,
+      roots: [hello],
+      options: { priority: 0 },
+      inputs: true,
+      force: false,
+      reason: 'requested',
+    }),
+    submission('SubmissionRootsAdded', { roots: [hello] }),
+    submission('SubmissionJoined', { builds: ['s0-1'] }),
+    derivation(),
+    submitted(),
+    submission('SubmissionQueued', { derivations: 1, builds: 1, available: 0, joined: 1 }),
+    allocated()(),
+  );
+  const row = { seq: 1, id: 's1', received_at: 1, queued_at: 6, roots: 3, reason: 'requested' };
+  assert.deepEqual(views.rows('SELECT * FROM submissions'), [row]);
+  const counts = { submission: 's1', queued: 0, allocated: 1, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+  assert.deepEqual(views.rows('SELECT * FROM submission_counts'), [counts]);
+});
+
+test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {
+  clock = 0;
+  const item = {
+    path: out,
+    narHash: `sha256:${'0'.repeat(52)}`,
+    narSize: 120,
+    references: [out, hello],
+    deriver: hello,
+    file: { hash: `sha256:${'1'.repeat(52)}`, size: 60, compression: 'zstd' },
+    signatures: ['key:c2ln'],
+  };
+  const stream = 'item-1123456789abcdfghijklmnpqrsvwxyz';
+  const found = 'SELECT rowid FROM item_names WHERE item_names MATCH \'"2.1"\'';
+  using views = createMemoryViews().given(on(stream, 'StoreItemAdded', item));
+  const row = {
+    seq: 1,
+    hash: '1123456789abcdfghijklmnpqrsvwxyz',
+    path: out,
+    nar_hash: item.narHash,
+    nar_size: 120,
+    refs: `${out} ${hello}`,
+    deriver: hello,
+    ca: null,
+    file_hash: item.file.hash,
+    file_size: 60,
+    compression: 'zstd',
+    signatures: '["key:c2ln"]',
+    added_at: 1,
+  };
+  assert.deepEqual(views.rows('SELECT * FROM items'), [row]);
+  assert.equal(views.rows(found).length, 1);
+  views.given(on(stream, 'StoreItemDeleted', { path: out, reason: 'old' }));
+  assert.deepEqual([views.rows('SELECT * FROM items'), views.rows(found)], [[], []]);
+  // An item that is there is replaced where a second event tells of it.
+  views.given(
+    on(stream, 'StoreItemAdded', item),
+    on(stream, 'StoreItemAdded', { ...item, signatures: [], references: [] }),
+  );
+  assert.deepEqual(views.rows('SELECT refs, signatures, added_at FROM items'), [
+    { refs: '', signatures: '[]', added_at: 4 },
+  ]);
+  assert.equal(views.rows(found).length, 1);
+  views.given(on(stream, 'StoreItemMissing', { path: out, reason: 'gone' }));
+  assert.deepEqual([views.rows('SELECT * FROM items'), views.rows(found)], [[], []]);
+});
+
+test('agents and tokens have no table here', () => {
+  using views = createMemoryViews();
+  const empty = views.dump();
+  views.given(
+    on('agent-ant', 'AgentRegistered', { name: 'ant' }),
+    on('agent-ant', 'AgentConnected', {
+      abilities: { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots: 1 },
+      version: '1',
+      builder: 'nix',
+    }),
+    on('agent-ant', 'AgentDisconnected', { leaseUntil: 1, reason: 'closed' }),
+    on('agent-ant', 'AgentLost', {}),
+    on('agent-ant', 'AgentPaused', {}),
+    on('agent-ant', 'AgentResumed', {}),
+    on('agent-ant', 'AgentDraining', {}),
+    on('agent-ant', 'AgentQuarantined', { until: 1, reason: 'sick' }),
+    on('agent-ant', 'AgentRetired', {}),
+    on('token-t1', 'TokenIssued', { name: 'ci', scope: 'read', hash: 'a'.repeat(64) }),
+    on('token-t1', 'TokenRevoked', {}),
+  );
+  assert.deepEqual(views.dump(), empty);
+});
+
+test('the tests above have shown every event type', () => {
+  assert.deepEqual(
+    [...eventTypes.keys()].filter((type) => !exercised.has(type)),
+    [],
+  );
+});

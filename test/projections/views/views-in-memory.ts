@@ -1,0 +1,70 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { DroverEvent } from '../../../domain/events.ts';
+import { nameWrites } from '../../../projections/views/name-writes.ts';
+import { schema } from '../../../projections/views/schema.ts';
+import { viewWrites } from '../../../projections/views/view-writes.ts';
+
+/** An event as the projection sees it. */
+export interface Recorded {
+  readonly stream: string;
+  readonly at: number;
+  readonly event: DroverEvent;
+}
+
+export interface MemoryViews extends Disposable {
+  given(...recorded: readonly Recorded[]): MemoryViews;
+  rows(sql: string, ...values: (string | number)[]): Record<string, unknown>[];
+  dump(): Record<string, unknown[]>;
+}
+
+export function createMemoryViews(): MemoryViews {
+  const db = new DatabaseSync(':memory:');
+  for (const statement of schema) db.exec(statement);
+  const views: MemoryViews = {
+    given(...recorded) {
+      for (const { event, stream, at } of recorded) {
+        for (const { sql, values } of viewWrites(event, stream, at)) db.prepare(sql).run(...values);
+      }
+      for (const { sql } of nameWrites) db.prepare(sql).run();
+      return views;
+    },
+    rows: (sql, ...values) =>
+      db
+        .prepare(sql)
+        .all(...values)
+        .map((row) => ({ ...row })),
+    dump: () => dumpTables(db),
+    [Symbol.dispose]: () => db.close(),
+  };
+  return views;
+}
+
+const tables = [
+  'SELECT * FROM derivations ORDER BY id',
+  'SELECT * FROM builds ORDER BY seq',
+  'SELECT * FROM build_tags ORDER BY term, seq',
+  'SELECT * FROM attempts ORDER BY build, attempt',
+  'SELECT * FROM submissions ORDER BY seq',
+  'SELECT * FROM submission_counts ORDER BY submission',
+  'SELECT * FROM items ORDER BY seq',
+  'SELECT * FROM named ORDER BY list',
+];
+
+/** Every row of every table, and what the two full-text indexes have under each trigram. */
+export function dumpTables(db: DatabaseSync): Record<string, unknown[]> {
+  const dump: Record<string, unknown[]> = {};
+  for (const sql of tables)
+    dump[sql] = db
+      .prepare(sql)
+      .all()
+      .map((row) => ({ ...row }));
+  for (const index of ['build_names', 'item_names']) {
+    db.exec(`CREATE VIRTUAL TABLE temp.${index}_terms USING fts5vocab (main, ${index}, instance)`);
+    dump[index] = db
+      .prepare(`SELECT term, doc FROM temp.${index}_terms ORDER BY term, doc`)
+      .all()
+      .map((row) => `${row.term} ${row.doc}`);
+    db.exec(`DROP TABLE temp.${index}_terms`);
+  }
+  return dump;
+}
