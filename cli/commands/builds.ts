@@ -1,0 +1,178 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { SubmitResult, Why } from '../../coordinator/application.ts';
+import { type BuildDetail, type BuildRow, buildStates, type Page } from '../../coordinator/ports/views.ts';
+import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { gather, wholeNumber } from '../numbers.ts';
+import { formatBuild, formatBuilds } from '../output/builds.ts';
+import { json } from '../output/table.ts';
+import { formatWhy } from '../output/why.ts';
+import { streamLog } from './build-log.ts';
+
+type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
+
+interface ListFlags {
+  readonly state?: readonly string[];
+  readonly system?: string;
+  readonly name?: string;
+  readonly agent?: string;
+  readonly submission?: string;
+  readonly derivation?: string;
+  readonly tag?: string;
+  readonly limit: number;
+  readonly after?: string;
+}
+
+export function addBuildsCommands(program: Command, context: CommandContext): void {
+  const builds = addGroup(program, {
+    usage: 'builds',
+    summary: 'List builds, look into them, steer them',
+    examples: [
+      ['drover builds list --state failed', 'what failed'],
+      ['drover builds why BUILD', 'why a build does not run'],
+    ],
+  });
+  addList(builds, context);
+  addShow(builds, context);
+  addWhy(builds, context);
+  addLog(builds, context);
+  addSteering(builds, context);
+}
+
+function addList(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(builds, {
+    usage: 'list',
+    summary: 'List builds, the newest first',
+    examples: [
+      ['drover builds list --state queued --state running', 'what is not done'],
+      ['drover builds list --name hello --tag branch=main', 'by name and tag'],
+      ['drover builds list --submission SUBMISSION --limit 1000 --json', 'for a program'],
+    ],
+  })
+    .addOption(new Option('--state <state>', `${buildStates.join(', ')}; can be repeated`).argParser(gather))
+    .option('--system <system>', 'for example x86_64-linux')
+    .option('--name <part>', "part of the derivation's name")
+    .option('--agent <agent>', 'agent of the last attempt')
+    .option('--submission <id>', 'builds of one submission')
+    .option('--derivation <drv>', 'builds of one derivation, by its base name')
+    .option('--tag <tag>', 'key, or key=value')
+    .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
+    .option('--after <cursor>', 'go on where the page before ended');
+  addConnectionOptions(addJsonOption(command));
+  onAction(command, context, async (flags: Flags<ListFlags>) => {
+    const { state, system, name, agent, submission, derivation, tag, limit, after } = flags;
+    const page = await connect(flags, io.environment).get<Page<BuildRow>>('/v1/builds', {
+      state: state?.join(','),
+      system,
+      name,
+      agent,
+      submission,
+      derivation: derivation?.replace(/^.*\//, ''),
+      tag,
+      limit,
+      after,
+    });
+    io.out(flags.json ? json(page) : formatBuilds(page.rows, io));
+    if (!flags.json && page.next !== undefined) io.err(`There are more: add --after ${page.next}\n`);
+  });
+}
+
+function addShow(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(builds, {
+    usage: 'show <build>',
+    summary: 'Show one build with its attempts',
+    examples: [['drover builds show BUILD', 'state, options, outputs, attempts']],
+  });
+  addConnectionOptions(addJsonOption(command));
+  onAction(command, context, async (id: string, flags: Flags) => {
+    const build = await connect(flags, io.environment).get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
+    io.out(flags.json ? json(build) : formatBuild(build, io));
+  });
+}
+
+function addWhy(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(builds, {
+    usage: 'why <build>',
+    summary: 'Say why a build is not running, and which event would end the wait',
+    examples: [['drover builds why BUILD', 'the inputs, agents or times it waits for']],
+  });
+  addConnectionOptions(addJsonOption(command));
+  onAction(command, context, async (id: string, flags: Flags) => {
+    const why = await connect(flags, io.environment).get<Why>(`/v1/builds/${encodeURIComponent(id)}/why`);
+    io.out(flags.json ? json(why) : formatWhy(why, io));
+  });
+}
+
+function addLog(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(builds, {
+    usage: 'log <build>',
+    summary: 'Print the log of a build, as its builder wrote it',
+    examples: [
+      ['drover builds log BUILD --follow', 'as it is written, until the attempt ends'],
+      ['drover builds log BUILD --attempt 1', 'of an earlier attempt'],
+    ],
+  })
+    .option('-f, --follow', 'go on until the attempt has ended')
+    .option('--attempt <n>', 'which attempt; the last one if not given', wholeNumber(1))
+    .option('--offset <bytes>', 'leave out this many bytes', wholeNumber(0), 0);
+  addConnectionOptions(command);
+  onAction(command, context, (id: string, flags: Flags<{ follow?: true; attempt?: number; offset: number }>) =>
+    streamLog(connect(flags, io.environment), { build: id, ...flags, follow: flags.follow === true }, io),
+  );
+}
+
+function addSteering(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const cancel = addCommand(builds, {
+    usage: 'cancel <build...>',
+    summary: 'Cancel builds; those that run are stopped',
+    examples: [['drover builds cancel BUILD --reason "wrong branch"', 'and say why']],
+  }).option('--reason <text>', 'for the record');
+  addConnectionOptions(cancel);
+  onAction(cancel, context, async (ids: readonly string[], flags: Flags<{ reason?: string }>) => {
+    const client = connect(flags, io.environment);
+    for (const id of ids) {
+      await client.send(
+        'POST',
+        `/v1/builds/${encodeURIComponent(id)}/cancel`,
+        flags.reason === undefined ? {} : { reason: flags.reason },
+      );
+      io.out(`cancelled ${id}\n`);
+    }
+  });
+
+  const prioritize = addCommand(builds, {
+    usage: 'prioritize <build> <priority>',
+    summary: 'Change the priority of a build; what it waits for rises with it',
+    more: 'Priorities go from -1000 to 1000; the default is 0. A negative one is written after --.',
+    examples: [
+      ['drover builds prioritize BUILD 100', 'before everything of lower priority'],
+      ['drover builds prioritize -- BUILD -5', 'after everything else'],
+    ],
+  });
+  addConnectionOptions(prioritize);
+  onAction(prioritize, context, async (id: string, text: string, flags: Flags) => {
+    const priority = wholeNumber(-1000, 1000)(text);
+    await connect(flags, io.environment).send('POST', `/v1/builds/${encodeURIComponent(id)}/prioritize`, { priority });
+    io.out(`${id} has priority ${priority}\n`);
+  });
+
+  const retry = addCommand(builds, {
+    usage: 'retry <build...>',
+    summary: 'Make a new build of the derivation of one that failed or was cancelled',
+    examples: [['drover builds retry BUILD', 'with the same options']],
+  });
+  addConnectionOptions(addJsonOption(retry));
+  onAction(retry, context, async (ids: readonly string[], flags: Flags) => {
+    const client = connect(flags, io.environment);
+    for (const id of ids) {
+      const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
+      io.out(flags.json ? json(result) : `submission ${result.submission}: ${result.builds} built again\n`);
+    }
+  });
+}

@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import { coordinatorConfigSchema } from '../../coordinator/config.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
+import { agentSettings } from '../config/agent-settings.ts';
+import { type Field, fieldsOf } from '../config/fields.ts';
+import { addConfigOptions, configFrom, showSetting } from '../config/options.ts';
+import { json, table } from '../output/table.ts';
+
+export function addConfigCommands(program: Command, context: CommandContext): void {
+  const config = addGroup(program, {
+    usage: 'config',
+    summary: 'Check settings before they are used',
+    examples: [['drover config check --config /etc/drover.toml', 'what a coordinator would run with']],
+  });
+  addCheck(config, context, {
+    usage: 'check',
+    summary:
+      'Print the settings that a coordinator would run with and where each comes from, or what is wrong with them',
+    examples: [
+      ['drover config check --config /etc/drover.toml', 'exit code 2 if anything is wrong'],
+      ['DROVER_DATA=/var/lib/drover drover config check --json', 'for a program'],
+    ],
+    schema: coordinatorConfigSchema,
+    neighbour: agentSettings,
+  });
+  addCheck(config, context, {
+    usage: 'check-agent',
+    summary: 'The same for an agent',
+    examples: [['drover config check-agent --config /etc/drover-agent.toml', 'exit code 2 if anything is wrong']],
+    schema: agentSettings,
+    neighbour: coordinatorConfigSchema,
+  });
+}
+
+interface CheckWords {
+  readonly usage: string;
+  readonly summary: string;
+  readonly examples: readonly (readonly [string, string])[];
+  readonly schema: z.ZodObject;
+  readonly neighbour: z.ZodObject;
+}
+
+function addCheck(parent: Command, context: CommandContext, { schema, neighbour, ...words }: CheckWords): void {
+  const { io } = context;
+  const command = addCommand(parent, words).option('--json', 'print JSON, for programs');
+  addConfigOptions(command, schema);
+  onAction(command, context, async () => {
+    const { config, origins } = configFrom(command, schema, [neighbour], io.environment);
+    const rows = fieldsOf(schema).map((field) => ({
+      setting: field.key,
+      value: field.secret ? '(hidden)' : valueAt(config, field),
+      from: origins.get(field.key) ?? 'default',
+    }));
+    if (command.opts().json === true) {
+      io.out(
+        json({
+          settings: Object.fromEntries(
+            rows.map(({ setting, value, from }) => [setting, { value: value ?? null, from }]),
+          ),
+        }),
+      );
+      return;
+    }
+    const columns = [
+      { title: 'SETTING', value: (row: (typeof rows)[number]) => row.setting },
+      { title: 'VALUE', value: (row: (typeof rows)[number]) => showSetting(row.value) },
+      { title: 'FROM', value: (row: (typeof rows)[number]) => row.from },
+    ];
+    io.out(table(rows, columns, { colour: io.colour, empty: 'No settings.' }));
+  });
+}
+
+function valueAt(config: Record<string, unknown>, { path }: Field): unknown {
+  return path.reduce<unknown>((node, name) => (node as Record<string, unknown> | undefined)?.[name], config);
+}

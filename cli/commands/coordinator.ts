@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { coordinatorConfigSchema } from '../../coordinator/config.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
+import { agentSettings } from '../config/agent-settings.ts';
+import { addConfigOptions, configFrom } from '../config/options.ts';
+import { createLogger } from '../output/logger.ts';
+import { startError } from '../output/start-error.ts';
+
+export function addCoordinatorCommand(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(program, {
+    usage: 'coordinator',
+    summary: 'Run a coordinator',
+    more: 'The first start makes the data folder, an admin token (DATA/admin.token, mode 0600) and a key that signs the cache. Flags go before DROVER_… variables, those before the file.',
+    examples: [
+      ['drover coordinator --data /var/lib/drover', 'on 127.0.0.1:8745'],
+      ['drover coordinator --config /etc/drover.toml --listen "[::]:8745"', 'with a file; flags go first'],
+    ],
+  });
+  addConfigOptions(command, coordinatorConfigSchema);
+  onAction(command, context, async () => {
+    const { config } = configFrom(command, coordinatorConfigSchema, [agentSettings], io.environment);
+    const logger = createLogger(config, io);
+    // Loaded here, as no other command needs it: starting the CLI stays quick.
+    const { runCoordinator } = await import('../../coordinator/main.ts');
+    const interrupted = io.interrupted();
+    const coordinator = await runCoordinator(config, logger).catch((error: unknown) => {
+      throw startError(error, config);
+    });
+    io.err(`drover: coordinator at ${coordinator.url}, admin token in ${coordinator.adminTokenFile}\n`);
+    if (!interrupted.aborted)
+      await new Promise((resolve) => interrupted.addEventListener('abort', resolve, { once: true }));
+    await coordinator.close();
+  });
+}

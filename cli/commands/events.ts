@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { type FeedEvent, followEvents } from '../http/event-feed.ts';
+import { gather } from '../numbers.ts';
+import { paint, printable } from '../output/text.ts';
+
+interface TailFlags extends ConnectionFlags {
+  readonly json?: true;
+  readonly from: string;
+  readonly type?: readonly string[];
+  readonly stream?: readonly string[];
+  readonly correlation?: string;
+}
+
+export function addEventsCommands(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const events = addGroup(program, {
+    usage: 'events',
+    summary: 'Read the log of events',
+    examples: [['drover events tail', 'what happens now']],
+  });
+  const tail = addCommand(events, {
+    usage: 'tail',
+    summary: 'Print events as they happen, until Ctrl-C',
+    more: 'A lost connection is made again without a gap or a repeat. docs/events.md says what each event means.',
+    examples: [
+      ['drover events tail --from start --json', 'the whole log, then what comes, as lines of JSON'],
+      ['drover events tail --type BuildFailed --type BuildSucceeded', 'only the ends of builds'],
+      ['drover events tail --stream agent-', 'all that is about agents'],
+    ],
+  })
+    .option(
+      '--from <position>',
+      'start (the first event), end (only new ones), or the position of the last event that you have',
+      'end',
+    )
+    .option('--type <type>', 'only events of this type; can be repeated', gather)
+    .option('--stream <stream>', 'only this stream, or with - at its end all of that category; can be repeated', gather)
+    .option('--correlation <id>', 'only what belongs to this submission or command');
+  addConnectionOptions(addJsonOption(tail));
+  onAction(tail, context, async ({ from, type, stream, correlation, json, ...flags }: TailFlags) => {
+    const signal = io.interrupted();
+    const feed = followEvents(connect(flags, io.environment), {
+      after: from === 'start' ? undefined : from,
+      ...(type === undefined ? {} : { types: type }),
+      ...(stream === undefined ? {} : { streams: stream }),
+      ...(correlation === undefined ? {} : { correlation }),
+      signal,
+      onLost: (reason) => io.err(`connection lost (${printable(reason)}); trying again\n`),
+    });
+    for await (const event of feed) io.out(json ? `${JSON.stringify(event)}\n` : `${formatEvent(event, io.colour)}\n`);
+    return signal.aborted ? 130 : 0;
+  });
+}
+
+function formatEvent({ time, position, type, stream, data }: FeedEvent, colour: boolean): string {
+  const place = paint(`${time} ${position}`, 'dim', colour);
+  return `${place} ${paint(type, 'heading', colour)} ${printable(stream)} ${printable(JSON.stringify(data))}`;
+}

@@ -1,0 +1,84 @@
+import type { Command } from 'commander';
+import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
+import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { wholeNumber } from '../numbers.ts';
+import { details, json, table } from '../output/table.ts';
+import { relativeTime, shortName, size } from '../output/text.ts';
+
+type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
+interface ListFlags {
+  readonly name?: string;
+  readonly deriver?: string;
+  readonly limit: number;
+  readonly after?: string;
+}
+
+export function addItemsCommands(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const items = addGroup(program, {
+    usage: 'items',
+    summary: 'List store items in the pool and look into them',
+    examples: [['drover items list --name hello', 'what there is of hello']],
+  });
+
+  const list = addCommand(items, {
+    usage: 'list',
+    summary: 'List store items, the newest first',
+    examples: [
+      ['drover items list --name hello', 'by name'],
+      ['drover items list --deriver HASH-hello-2.12.drv --json', 'outputs of one derivation, for a program'],
+    ],
+  })
+    .option('--name <part>', "part of the item's name")
+    .option('--deriver <drv>', 'outputs of this derivation, by its base name or path')
+    .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
+    .option('--after <cursor>', 'go on where the page before ended');
+  addConnectionOptions(addJsonOption(list));
+  onAction(list, context, async (flags: Flags<ListFlags>) => {
+    const { name, deriver, limit, after } = flags;
+    const query = { name, deriver: deriver === undefined ? undefined : baseOf(deriver), limit, after };
+    const page = await connect(flags, io.environment).get<Page<ItemRow>>('/v1/items', query);
+    const now = io.now();
+    const text = table(
+      page.rows,
+      [
+        { title: 'ITEM', value: (row) => row.path },
+        { title: 'SIZE', value: (row) => size(row.narSize) },
+        { title: 'REFERENCES', value: (row) => row.references.length },
+        { title: 'DERIVER', value: (row) => (row.deriver === undefined ? undefined : shortName(row.deriver)) },
+        { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now) },
+      ],
+      { colour: io.colour, empty: 'No items.' },
+    );
+    io.out(flags.json ? json(page) : text);
+    if (!flags.json && page.next !== undefined) io.err(`There are more: add --after ${page.next}\n`);
+  });
+
+  const show = addCommand(items, {
+    usage: 'show <item>',
+    summary: 'Show one store item, by its base name or store path',
+    examples: [['drover items show /nix/store/HASH-hello-2.12', 'hashes, sizes, references, signatures']],
+  });
+  addConnectionOptions(addJsonOption(show));
+  onAction(show, context, async (item: string, flags: Flags) => {
+    const row = await connect(flags, io.environment).get<ItemRow>(`/v1/items/${encodeURIComponent(baseOf(item))}`);
+    io.out(flags.json ? json(row) : formatItem(row, io.now()));
+  });
+}
+
+const baseOf = (path: string) => path.replace(/^.*\//, '');
+
+function formatItem(item: ItemRow, now: number): string {
+  return details([
+    ['item', item.path],
+    ['NAR hash', item.narHash],
+    ['NAR size', `${size(item.narSize)} (${item.narSize})`],
+    ['file', `${item.file.hash}, ${item.file.compression}, ${size(item.file.size)}`],
+    ['deriver', item.deriver],
+    ['content address', item.ca],
+    ['added', relativeTime(item.addedAt, now)],
+    ...item.references.map((reference) => ['reference', reference] as const),
+    ...item.signatures.map((signature) => ['signature', signature] as const),
+  ]);
+}

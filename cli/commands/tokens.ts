@@ -1,0 +1,82 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { TokenInfo } from '../../coordinator/application.ts';
+import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { CliError } from '../output/cli-error.ts';
+import { json, table } from '../output/table.ts';
+import { relativeTime } from '../output/text.ts';
+
+type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
+
+export function addTokensCommands(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const tokens = addGroup(program, {
+    usage: 'tokens',
+    summary: 'Create, list and revoke tokens',
+    more: 'Scopes: read may read; submit may also submit and steer builds; admin may do everything; agent is for one agent.',
+    examples: [['drover tokens create ci --scope submit > ci.token', 'for a build server']],
+  });
+
+  const create = addCommand(tokens, {
+    usage: 'create <name>',
+    summary: 'Create a token and print it, once',
+    more: 'With --scope agent this adds an agent of that name, as "drover agents add" does.',
+    examples: [['drover tokens create ci --scope submit > ci.token', 'one that may submit builds']],
+  }).addOption(
+    new Option('--scope <scope>', 'what it may do').choices(['read', 'submit', 'agent', 'admin']).makeOptionMandatory(),
+  );
+  addConnectionOptions(addJsonOption(create));
+  onAction(create, context, async (name: string, flags: Flags<{ scope: TokenInfo['scope'] }>) => {
+    const client = connect(flags, io.environment);
+    const made =
+      flags.scope === 'agent'
+        ? await client.send<{ secret: string }>('POST', '/v1/agents', { name })
+        : await client.send<{ secret: string }>('POST', '/v1/tokens', { name, scope: flags.scope });
+    if (typeof made?.secret !== 'string') throw new CliError('unexpected-answer', 'the coordinator made no token');
+    io.out(flags.json ? json(made) : `${made.secret}\n`);
+    if (!flags.json) io.err('This token is not shown again.\n');
+  });
+
+  const list = addCommand(tokens, {
+    usage: 'list',
+    summary: 'List all tokens, without their secrets',
+    examples: [['drover tokens list', 'names, scopes, ages']],
+  });
+  addConnectionOptions(addJsonOption(list));
+  onAction(list, context, async (flags: Flags) => {
+    const answer = await connect(flags, io.environment).get<{ rows: readonly TokenInfo[] }>('/v1/tokens');
+    const now = io.now();
+    const text = table(
+      answer.rows,
+      [
+        { title: 'TOKEN', value: (row) => row.id },
+        { title: 'NAME', value: (row) => row.name },
+        { title: 'SCOPE', value: (row) => row.scope },
+        { title: 'AGENT', value: (row) => row.agent },
+        { title: 'ISSUED', value: (row) => relativeTime(row.issuedAt, now) },
+        {
+          title: 'STATE',
+          value: (row) => (row.revoked ? 'revoked' : 'valid'),
+          state: (row) => (row.revoked ? 'dim' : 'succeeded'),
+        },
+      ],
+      { colour: io.colour, empty: 'No tokens.' },
+    );
+    io.out(flags.json ? json(answer) : text);
+  });
+
+  const revoke = addCommand(tokens, {
+    usage: 'revoke <token...>',
+    summary: 'Revoke tokens, by their ids: they are refused from now on',
+    examples: [['drover tokens revoke TOKEN', 'the id is in the first column of the list']],
+  });
+  addConnectionOptions(revoke);
+  onAction(revoke, context, async (ids: readonly string[], flags: Flags) => {
+    const client = connect(flags, io.environment);
+    for (const id of ids) {
+      await client.send('DELETE', `/v1/tokens/${encodeURIComponent(id)}`);
+      io.out(`revoked ${id}\n`);
+    }
+  });
+}

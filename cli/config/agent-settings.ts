@@ -1,0 +1,35 @@
+import type { z } from 'zod';
+import { agentConfigSchema } from '../../agent/config.ts';
+import { coordinatorConfigSchema } from '../../coordinator/config.ts';
+
+const { shape } = agentConfigSchema;
+const { logLevel, logFormat } = coordinatorConfigSchema.shape;
+
+/** What can be set for `drover agent`: the agent's own schema in words for an operator, and the log. */
+export const agentSettings = agentConfigSchema.safeExtend({
+  coordinator: shape.coordinator.describe('URL of the coordinator.'),
+  tokenFile: shape.tokenFile.describe('File with the token that "drover agents add" printed, and nothing else.'),
+  state: shape.state.describe('Folder for what the agent runs and has not reported yet. Made if it is not there.'),
+  slots: shape.slots.describe('Builds at a time; if absent, the number of cores.'),
+  store: shape.store.describe(
+    "Where to build: auto or daemon (the machine's Nix daemon), unix:///path, or local?root=/dir for a store of its own.",
+  ),
+  storeDir: shape.storeDir.describe('Store directory of what is built; the same as the coordinator has.'),
+  systems: shape.systems.describe(
+    "Systems to build for, for example x86_64-linux,i686-linux; if absent, the machine's own.",
+  ),
+  features: shape.features.describe('Features that the agent has, for example kvm,big-parallel.'),
+  mandatoryFeatures: shape.mandatoryFeatures.describe('Of these features, a build has to require one to come here.'),
+  onShutdown: shape.onShutdown.describe(
+    'What SIGTERM means for what runs: finish lets it end first, hand-back gives it to others.',
+  ),
+  compressionLevel: shape.compressionLevel.describe('Level of zstd for uploads: 1 is the quickest, 19 the smallest.'),
+  maxConcurrentUploads: shape.maxConcurrentUploads.describe('Outputs uploaded at a time.'),
+  maxConcurrentFetches: shape.maxConcurrentFetches.describe('Inputs fetched at a time.'),
+  sandboxPaths: shape.sandboxPaths.describe(
+    'For a store of its own: what a build sees besides its inputs, as /target or /target=/source; a ? at the end for what may be absent.',
+  ),
+  nixConfig: shape.nixConfig.describe('Further settings of Nix for a store of its own, for example sandbox=false.'),
+  logLevel,
+  logFormat,
+} satisfies Record<keyof typeof shape | 'logLevel' | 'logFormat', z.ZodType>);

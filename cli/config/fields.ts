@@ -1,0 +1,79 @@
+import type { z } from 'zod';
+
+/** One setting, as a schema declares it, under its three names. */
+export interface Field {
+  /** Place in the parsed config: `['limits', 'maxNarBytes']`. */
+  readonly path: readonly string[];
+  /** Name in a TOML file, tables joined by dots: `limits.max-nar-bytes`. */
+  readonly key: string;
+  /** `limits-max-nar-bytes`, without the dashes in front. */
+  readonly flag: string;
+  /** `DROVER_LIMITS_MAX_NAR_BYTES`. */
+  readonly variable: string;
+  readonly type: 'string' | 'number' | 'boolean' | 'list' | 'map';
+  /** For a setting that is one of a few words. */
+  readonly choices?: readonly string[];
+  /** `undefined`: there is none. */
+  readonly fallback: unknown;
+  readonly required: boolean;
+  readonly secret: boolean;
+  readonly description: string;
+}
+
+interface Definition {
+  readonly type: string;
+  readonly innerType?: z.ZodType;
+  readonly in?: z.ZodType;
+  readonly defaultValue?: unknown;
+  readonly entries?: Readonly<Record<string, string>>;
+}
+const definitionOf = (schema: z.ZodType): Definition => schema.def as unknown as Definition;
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** All settings of a config schema: an object of scalars, lists, and objects of those. Throws on any other schema. */
+export function fieldsOf(schema: z.ZodObject, path: readonly string[] = []): readonly Field[] {
+  return Object.entries(schema.shape).flatMap(([name, member]) => fieldOf(member as z.ZodType, [...path, name]));
+}
+
+function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
+  let inner = member;
+  let fallback: unknown;
+  let required = true;
+  let description = member.description;
+  for (;;) {
+    const { type, innerType, in: input, defaultValue } = definitionOf(inner);
+    if (type === 'default' || type === 'prefault' || type === 'optional') required = false;
+    if (type === 'default' || type === 'prefault') fallback = defaultValue;
+    const next = innerType ?? (type === 'pipe' ? input : undefined);
+    if (next === undefined) break;
+    inner = next;
+    description ??= inner.description;
+  }
+  const { type, entries } = definitionOf(inner);
+  if (type === 'object') return fieldsOf(inner as z.ZodObject, path);
+  const words = path.map(kebab);
+  const flag = words.join('-');
+  return [
+    {
+      path,
+      key: words.join('.'),
+      flag,
+      variable: `DROVER_${flag.replaceAll('-', '_').toUpperCase()}`,
+      type: fieldType(type, path),
+      ...(entries === undefined ? {} : { choices: Object.values(entries) }),
+      fallback,
+      required,
+      secret: /(token|secret|password)$/i.test(path.at(-1) ?? ''),
+      description: description ?? '',
+    },
+  ];
+}
+
+function fieldType(type: string, path: readonly string[]): Field['type'] {
+  if (type === 'number' || type === 'boolean') return type;
+  if (type === 'array') return 'list';
+  if (type === 'record') return 'map';
+  if (type === 'string' || type === 'enum' || type === 'union') return 'string';
+  throw new Error(`config field ${path.join('.')}: expected a scalar, a list or an object, got ${type}`);
+}

@@ -1,0 +1,159 @@
+import { parse as parseToml } from 'smol-toml';
+import type { z } from 'zod';
+import { type Field, fieldsOf } from './fields.ts';
+import { didYouMean } from './suggest.ts';
+
+export interface ConfigSources {
+  /** By the name of the flag, without dashes in front. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** A TOML file that was read. */
+  readonly file?: { readonly name: string; readonly text: string };
+}
+
+export interface LoadedConfig<Config> {
+  readonly config: Config;
+  /** Where each setting came from, by key: `--listen`, `DROVER_LISTEN`, the file's name, or `default`. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
+/** `DROVER_…` variables that are not settings of a coordinator or an agent. */
+const otherVariables = ['DROVER_URL', 'DROVER_TOKEN', 'DROVER_TOKEN_FILE', 'DROVER_CONFIG'];
+
+/**
+ * Puts a config together: flags before environment before file before defaults. Every problem is found in one go, each a
+ * line that names the setting as the user wrote it.
+ *
+ * @param neighbours schemas whose variables may be in the same environment.
+ */
+export function loadConfig<Schema extends z.ZodObject>(
+  schema: Schema,
+  { flags, environment, file }: ConfigSources,
+  neighbours: readonly z.ZodObject[] = [],
+): LoadedConfig<z.infer<Schema>> | { readonly problems: readonly string[] } {
+  const fields = fieldsOf(schema);
+  const problems: string[] = [];
+  const values = new Map<Field, { readonly value: unknown; readonly origin: string }>();
+
+  if (file !== undefined) readFile(file, fields, values, problems);
+  readEnvironment(
+    environment,
+    fields,
+    neighbours.flatMap((neighbour) => fieldsOf(neighbour)),
+    values,
+    problems,
+  );
+  for (const field of fields) {
+    const value = flags[field.flag];
+    if (value === undefined) continue;
+    const origin = `--${field.flag}`;
+    values.set(field, { value: typeof value === 'string' ? fromText(field, value) : value, origin });
+  }
+
+  const raw: Record<string, unknown> = {};
+  for (const [field, { value }] of values) place(raw, field.path, value);
+  const parsed = schema.safeParse(raw);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) problems.push(explain(issue, fields, values));
+  }
+  if (!parsed.success || problems.length > 0) return { problems };
+  const origins = new Map(fields.map((field) => [field.key, values.get(field)?.origin ?? 'default']));
+  return { config: parsed.data, origins };
+}
+
+type Values = Map<Field, { readonly value: unknown; readonly origin: string }>;
+
+function readFile(
+  file: { name: string; text: string },
+  fields: readonly Field[],
+  values: Values,
+  problems: string[],
+): void {
+  let table: Record<string, unknown>;
+  try {
+    table = parseToml(file.text);
+  } catch (error) {
+    problems.push(`${file.name}: not valid TOML: ${error instanceof Error ? error.message.trim() : String(error)}`);
+    return;
+  }
+  const byKey = new Map(fields.map((field) => [field.key, field]));
+  const visit = (node: Record<string, unknown>, prefix: string): void => {
+    for (const [name, value] of Object.entries(node)) {
+      const key = prefix + name;
+      const field = byKey.get(key);
+      if (field !== undefined) values.set(field, { value, origin: file.name });
+      else if (isTable(value) && fields.some((known) => known.key.startsWith(`${key}.`))) visit(value, `${key}.`);
+      else problems.push(`${file.name}: unknown key "${key}"${didYouMean(key, [...byKey.keys()])}`);
+    }
+  };
+  visit(table, '');
+}
+
+function readEnvironment(
+  environment: ConfigSources['environment'],
+  fields: readonly Field[],
+  neighbours: readonly Field[],
+  values: Values,
+  problems: string[],
+): void {
+  const known = new Map(fields.map((field) => [field.variable, field]));
+  const foreign = new Set([...otherVariables, ...neighbours.map((field) => field.variable)]);
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith('DROVER_') || name.startsWith('DROVER_TEST_') || text === undefined || text === '') continue;
+    const field = known.get(name);
+    if (field !== undefined) values.set(field, { value: fromText(field, text), origin: name });
+    else if (!foreign.has(name)) {
+      problems.push(`${name}: unknown variable${didYouMean(name, [...known.keys(), ...foreign])}`);
+    }
+  }
+}
+
+/** What a text stands for; a text that is not of the field's type is left for the schema to refuse. */
+function fromText(field: Field, text: string): unknown {
+  if (field.type === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+  if (field.type === 'boolean') {
+    if (['true', '1', 'yes', 'on'].includes(text.toLowerCase())) return true;
+    if (['false', '0', 'no', 'off'].includes(text.toLowerCase())) return false;
+    return text;
+  }
+  if (field.type !== 'list' && field.type !== 'map') return text;
+  const parts = text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+  if (field.type === 'list') return parts;
+  return Object.fromEntries(
+    parts.map((part) => [part.replace(/=.*$/s, ''), part.includes('=') ? part.slice(part.indexOf('=') + 1) : '']),
+  );
+}
+
+function place(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let node = target;
+  for (const name of path.slice(0, -1)) {
+    node[name] ??= {};
+    node = node[name] as Record<string, unknown>;
+  }
+  node[path.at(-1) as string] = value;
+}
+
+function explain(issue: z.core.$ZodIssue, fields: readonly Field[], values: Values): string {
+  const field = fields.find(({ path }) => path.every((name, index) => issue.path[index] === name));
+  if (field === undefined) return `${issue.path.join('.') || 'config'}: ${issue.message}`;
+  const given = values.get(field);
+  if (given === undefined) {
+    return `${field.key} is needed: give --${field.flag}, ${field.variable} or ${field.key} in the config file (${field.description})`;
+  }
+  const name =
+    given.origin.startsWith('--') || given.origin.startsWith('DROVER_')
+      ? given.origin
+      : `${given.origin}: ${field.key}`;
+  const message = issue.message
+    .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
+    .replace(/, received .*$/, '');
+  const got = field.secret ? '(hidden)' : JSON.stringify(given.value);
+  return `${name}: ${message}, got ${got}`;
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { CliError } from '../output/cli-error.ts';
+import { type Client, createClient } from './client.ts';
+
+export const defaultUrl = 'http://127.0.0.1:8745';
+
+/** The flags of every command that talks to a coordinator. */
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .optionsGroup('Connection:')
+    .option('--url <url>', `the coordinator (env: DROVER_URL; default ${defaultUrl})`)
+    .option('--token <token>', 'token to use (env: DROVER_TOKEN); others can see it in the list of processes')
+    .option('--token-file <file>', 'file with the token (env: DROVER_TOKEN_FILE), for example DATA/admin.token');
+}
+
+export interface ConnectionFlags {
+  readonly url?: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+}
+
+/** The coordinator that flags and environment name, flags first. */
+export function connect(flags: ConnectionFlags, environment: NodeJS.ProcessEnv, signal?: AbortSignal): Client {
+  const url = flags.url ?? (environment.DROVER_URL || defaultUrl);
+  if (!/^https?:\/\/[^/]+/.test(url)) {
+    throw new CliError(
+      'invalid-url',
+      `expected a URL that starts with http:// or https://, got ${JSON.stringify(url)}`,
+      {
+        exitCode: 2,
+      },
+    );
+  }
+  return createClient({ url, token: findToken(flags, environment), signal });
+}
+
+function findToken({ token, tokenFile }: ConnectionFlags, environment: NodeJS.ProcessEnv): string | undefined {
+  if (token !== undefined) return token;
+  if (tokenFile !== undefined) return readToken(tokenFile);
+  if (environment.DROVER_TOKEN) return environment.DROVER_TOKEN;
+  if (environment.DROVER_TOKEN_FILE) return readToken(environment.DROVER_TOKEN_FILE);
+  return undefined;
+}
+
+function readToken(file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new CliError('token-unreadable', `cannot read the token file ${file}: ${(error as Error).message}`, {
+      exitCode: 2,
+    });
+  }
+  if (!/^[\x21-\x7e]+$/.test(text)) {
+    throw new CliError(
+      'token-unreadable',
+      `expected one token in ${file}, got ${text === '' ? 'an empty file' : 'something else'}`,
+      {
+        exitCode: 2,
+      },
+    );
+  }
+  return text;
+}

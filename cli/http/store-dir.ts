@@ -1,0 +1,7 @@
+import type { Client } from './client.ts';
+
+/** The store directory of a coordinator, as its binary cache says. */
+export async function storeDirOf(client: Client): Promise<string> {
+  const response = await client.request('GET', '/nix-cache-info', { headers: { accept: 'text/plain' } });
+  return /^StoreDir: *(\/\S+)$/m.exec(await response.text())?.[1] ?? '/nix/store';
+}

@@ -1,0 +1,70 @@
+import type { AttemptRow, BuildDetail, BuildRow } from '../../coordinator/ports/views.ts';
+import type { Io } from './io.ts';
+import { type Column, details, table } from './table.ts';
+import { duration, firstLine, relativeTime, shortName, size } from './text.ts';
+
+export function formatBuilds(rows: readonly BuildRow[], io: Pick<Io, 'colour' | 'now'>): string {
+  const now = io.now();
+  const columns: readonly Column<BuildRow>[] = [
+    { title: 'BUILD', value: (row) => row.id },
+    { title: 'STATE', value: (row) => row.state, state: (row) => row.state },
+    { title: 'NAME', value: (row) => shortName(row.derivation) },
+    { title: 'SYSTEM', value: (row) => row.system },
+    { title: 'PRIO', value: (row) => row.priority },
+    { title: 'ATTEMPT', value: (row) => row.attempt },
+    { title: 'AGENT', value: (row) => row.agent },
+    { title: 'SUBMITTED', value: (row) => relativeTime(row.submittedAt, now) },
+    { title: 'TOOK', value: (row) => took(row.startedAt, row.endedAt, now) },
+    { title: 'FAILURE', value: (row) => row.failure?.class },
+  ];
+  return table(rows, columns, { colour: io.colour, empty: 'No builds.' });
+}
+
+export function formatBuild(build: BuildDetail, io: Pick<Io, 'colour' | 'now'>): string {
+  const now = io.now();
+  const { options, failure } = build;
+  const head = details([
+    ['build', build.id],
+    ['derivation', build.derivation],
+    ['state', build.state],
+    ['failure', failure === null ? undefined : `${failure.class}: ${firstLine(failure.message)}`],
+    ['system', build.system],
+    ['submission', `${build.submission} (${build.reason})`],
+    ['priority', build.priority],
+    [
+      'tags',
+      Object.entries(build.tags)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' '),
+    ],
+    ['submitted', relativeTime(build.submittedAt, now)],
+    ['started', build.startedAt === null ? undefined : relativeTime(build.startedAt, now)],
+    [
+      'ended',
+      build.endedAt === null
+        ? undefined
+        : `${relativeTime(build.endedAt, now)}, took ${took(build.startedAt, build.endedAt, now) ?? '-'}`,
+    ],
+    ['max attempts', options.maxAttempts],
+    ['timeout', options.timeoutSeconds === undefined ? undefined : duration(options.timeoutSeconds * 1000)],
+    ['max silent', options.maxSilentSeconds === undefined ? undefined : duration(options.maxSilentSeconds * 1000)],
+    ...Object.entries(build.outputs).map(([name, path]) => [`output ${name}`, path] as const),
+  ]);
+  const columns: readonly Column<AttemptRow>[] = [
+    { title: 'ATTEMPT', value: (row) => row.attempt },
+    { title: 'OUTCOME', value: (row) => row.outcome, state: (row) => row.outcome },
+    { title: 'AGENT', value: (row) => row.agent },
+    { title: 'ALLOCATED', value: (row) => relativeTime(row.allocatedAt, now) },
+    { title: 'TOOK', value: (row) => took(row.startedAt, row.endedAt, now) },
+    { title: 'LOG', value: (row) => (row.logBytes === null ? undefined : size(row.logBytes)) },
+    {
+      title: 'FAILURE',
+      value: (row) => (row.failure === null ? undefined : `${row.failure.class}: ${firstLine(row.failure.message)}`),
+    },
+  ];
+  return `${head}\n${table(build.attempts, columns, { colour: io.colour, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}`;
+}
+
+function took(startedAt: number | null, endedAt: number | null, now: number): string | undefined {
+  return startedAt === null ? undefined : duration(Math.max(0, (endedAt ?? now) - startedAt));
+}

@@ -1,0 +1,43 @@
+/** Everything of the outside that a command touches, so that tests can stand in for a terminal. */
+export interface Io {
+  /** Writes to standard output. */
+  out(text: string): void;
+  /** Writes much to standard output; resolves when there is room for more. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Writes to standard error: progress, warnings, errors. */
+  err(text: string): void;
+  readonly stdin: AsyncIterable<Uint8Array | string>;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Whether standard output takes colours. */
+  readonly colour: boolean;
+  /** Whether standard error is a terminal, fit for a moving bar. */
+  readonly interactive: boolean;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Aborts on Ctrl-C. Asking for it means that the command ends by itself then. */
+  interrupted(): AbortSignal;
+}
+
+export function processIo(): Io {
+  const { env, stdout, stderr, stdin } = process;
+  return {
+    out: (text) => void stdout.write(text),
+    write: (bytes) =>
+      new Promise((resolve) => {
+        if (stdout.write(bytes)) resolve();
+        else stdout.once('drain', resolve);
+      }),
+    err: (text) => void stderr.write(text),
+    stdin,
+    environment: env,
+    // https://no-color.org: any value that is not empty means no.
+    colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
+    interactive: stderr.isTTY === true && env.TERM !== 'dumb',
+    now: () => Date.now(),
+    interrupted() {
+      const controller = new AbortController();
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort(signal));
+      return controller.signal;
+    },
+  };
+}

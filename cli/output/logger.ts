@@ -1,0 +1,35 @@
+import { type Logger, pino } from 'pino';
+import type { Io } from './io.ts';
+import { paint, printable } from './text.ts';
+
+export interface LoggerOptions {
+  readonly logLevel: string;
+  readonly logFormat?: 'auto' | 'json' | 'text' | undefined;
+}
+
+/** The log of a coordinator or an agent, on standard error: lines of JSON, or lines for people. */
+export function createLogger({ logLevel, logFormat = 'auto' }: LoggerOptions, io: Io): Logger {
+  const text = logFormat === 'text' || (logFormat === 'auto' && io.interactive);
+  const write = text ? (line: string) => io.err(`${readable(line, io)}\n`) : (line: string) => io.err(line);
+  return pino({ level: logLevel, timestamp: pino.stdTimeFunctions.isoTime, base: null }, { write });
+}
+
+const quiet: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'pid', 'hostname']);
+const levels: Readonly<Record<number, readonly [name: string, state: string]>> = {
+  10: ['trace', 'dim'],
+  20: ['debug', 'dim'],
+  30: ['info ', 'succeeded'],
+  40: ['warn ', 'paused'],
+  50: ['error', 'failed'],
+  60: ['fatal', 'failed'],
+};
+
+/** `12:34:56 info  message key=value …`. */
+export function readable(line: string, { colour }: Pick<Io, 'colour'>): string {
+  const entry = JSON.parse(line) as Record<string, unknown>;
+  const [level, state] = levels[Number(entry.level)] ?? ['?    ', 'dim'];
+  const fields = Object.entries(entry)
+    .filter(([name]) => !quiet.has(name))
+    .map(([name, value]) => ` ${name}=${printable(typeof value === 'string' ? value : JSON.stringify(value))}`);
+  return `${String(entry.time).slice(11, 19)} ${paint(level, state, colour)} ${printable(String(entry.msg ?? ''))}${paint(fields.join(''), 'dim', colour)}`;
+}

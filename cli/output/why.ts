@@ -1,0 +1,74 @@
+import type { WaitedInput, Why } from '../../coordinator/application.ts';
+import type { Io } from './io.ts';
+import { details, table } from './table.ts';
+import { plural, printable, relativeTime, shortName } from './text.ts';
+
+/** A build's reason for not running, for people. */
+export function formatWhy(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
+  const until = 'until' in why ? `\nThe wait ends with: ${printable(why.until)}\n` : '';
+  return `${printable(why.summary)}\n${specifics(why, io)}${until}`;
+}
+
+function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
+  const now = io.now();
+  switch (why.reason) {
+    case 'ended':
+      return '';
+    case 'running':
+      return details([
+        ['agent', why.agent],
+        ['attempt', why.attempt],
+        ['lease ends', why.leaseUntil === undefined ? undefined : relativeTime(why.leaseUntil, now)],
+      ]);
+    case 'back-off':
+      return details([['not before', relativeTime(why.notBefore, now)]]);
+    case 'inputs': {
+      const rest = why.total - why.inputs.length;
+      const more = rest > 0 ? `… and ${plural(rest, 'more input')}\n` : '';
+      return `\n${inputTable(why.inputs, io.colour)}${more}`;
+    }
+    case 'no-agent': {
+      const wanted = details([
+        ['system', why.system],
+        ['features', why.features.join(' ')],
+      ]);
+      const columns = [
+        { title: 'AGENT', value: (row: { name: string }) => row.name },
+        { title: 'OBSTACLE', value: (row: { obstacle: string }) => row.obstacle },
+      ];
+      return `${wanted}\n${table(why.agents, columns, { colour: io.colour, empty: 'There are no agents: drover agents add' })}`;
+    }
+    case 'no-slot':
+      return details([
+        ['busy agents', why.agents.join(' ')],
+        ['ahead in the queue', why.ahead],
+      ]);
+  }
+}
+
+const wordsOf: Readonly<Record<WaitedInput['state'], string>> = {
+  'source-missing': 'source that nobody has sent',
+  building: 'being built',
+  queued: 'queued',
+  failed: 'its build failed',
+  canceled: 'its build was cancelled',
+  'no-build': 'nobody asked for a build',
+  'reference-missing': 'there, but what it refers to is not',
+};
+
+function inputTable(inputs: readonly WaitedInput[], colour: boolean): string {
+  return table(
+    inputs,
+    [
+      { title: 'INPUT', value: (row) => shortName(row.item) },
+      {
+        title: 'STATE',
+        value: (row) => wordsOf[row.state] ?? row.state,
+        state: (row) => (row.state === 'building' ? 'running' : row.state),
+      },
+      { title: 'BUILD', value: (row) => row.build },
+      { title: 'ITEM', value: (row) => row.missing?.join(' ') ?? row.item },
+    ],
+    { colour, empty: 'No inputs.' },
+  );
+}

@@ -1,0 +1,84 @@
+import { Command, CommanderError } from 'commander';
+import { type CommandContext, withExamples } from './command.ts';
+import { addAgentCommand } from './commands/agent.ts';
+import { addAgentsCommands } from './commands/agents.ts';
+import { addBuildsCommands } from './commands/builds.ts';
+import { addConfigCommands } from './commands/config.ts';
+import { addCoordinatorCommand } from './commands/coordinator.ts';
+import { addEventsCommands } from './commands/events.ts';
+import { addItemsCommands } from './commands/items.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addSubmitCommand } from './commands/submit.ts';
+import { addTokensCommands } from './commands/tokens.ts';
+import { CliError } from './output/cli-error.ts';
+import type { Io } from './output/io.ts';
+import { version } from './version.ts';
+
+/** The whole command line, every command with its help. */
+export function buildProgram(context: CommandContext): Command {
+  const { io } = context;
+  const program = new Command('drover');
+  program
+    .description('Coordinates builds of Nix and Guix derivations over many machines.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .showHelpAfterError('(--help says more)')
+    .configureOutput({
+      writeOut: io.out,
+      writeErr: io.err,
+      getOutHasColors: () => io.colour,
+      getErrHasColors: () => false,
+    })
+    .exitOverride();
+  withExamples(program, [
+    ['drover coordinator --data /var/lib/drover', 'run a coordinator'],
+    ['drover agents add worker-1 > worker-1.token', 'let an agent in'],
+    [
+      'drover agent --coordinator http://127.0.0.1:8745 --token-file worker-1.token --state /var/lib/drover-agent',
+      'run that agent',
+    ],
+    ['drover submit /nix/store/…-hello-2.12.drv --wait', 'build something'],
+    ['drover builds why BUILD', 'why is it not built yet?'],
+  ]);
+  program.addHelpText(
+    'after',
+    '\nExit codes: 0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 130 interrupted.',
+  );
+
+  addCoordinatorCommand(program, context);
+  addAgentCommand(program, context);
+  addSubmitCommand(program, context);
+  addBuildsCommands(program, context);
+  addAgentsCommands(program, context);
+  addItemsCommands(program, context);
+  addEventsCommands(program, context);
+  addTokensCommands(program, context);
+  addStatusCommand(program, context);
+  addConfigCommands(program, context);
+  return program;
+}
+
+/** Runs one command line. Never throws for what a user can do wrong. Resolves with the exit code. */
+export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+  const context: CommandContext = { io, exitCode: 0 };
+  try {
+    await buildProgram(context).parseAsync([...argv], { from: 'user' });
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // commander has said it already; help and version are no failures.
+      return error.code === 'commander.help' ? 2 : error.exitCode === 0 ? 0 : 2;
+    }
+    return reportError(error, io);
+  }
+}
+
+function reportError(error: unknown, io: Io): number {
+  if (error instanceof CliError) {
+    io.err(`drover: ${error.message} (${error.code})\n`);
+    if (error.hint !== undefined) io.err(`hint: ${error.hint}\n`);
+    return error.exitCode;
+  }
+  io.err(`drover: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return 1;
+}

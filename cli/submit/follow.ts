@@ -1,0 +1,125 @@
+import type { FeedEvent } from '../http/event-feed.ts';
+
+export type WatchedState = 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+
+export interface WatchedBuild {
+  readonly id: string;
+  readonly derivation: string;
+  readonly state: WatchedState;
+  readonly agent?: string;
+  readonly attempt: number;
+  readonly message?: string;
+}
+
+/** Something worth a line. */
+export interface Change {
+  readonly build: WatchedBuild;
+  readonly kind: 'allocated' | 'started' | 'attempt-failed' | 'released' | 'succeeded' | 'failed' | 'canceled';
+}
+
+/** Builds of a submission, by the events of the log. */
+export interface SubmissionTracker {
+  /** What the event changes, if it is about one of the builds. An event that was seen changes nothing. */
+  apply(event: FeedEvent): Change | undefined;
+  readonly builds: ReadonlyMap<string, WatchedBuild>;
+  readonly ended: number;
+  readonly succeeded: number;
+  /** How many builds there will be. */
+  readonly total: number;
+  readonly done: boolean;
+}
+
+/** Types of events that {@link SubmissionTracker} reads. */
+export const watchedTypes = [
+  'BuildSubmitted',
+  'BuildAllocated',
+  'BuildStarted',
+  'BuildSetupFailed',
+  'BuildAttemptFailed',
+  'BuildReleased',
+  'BuildSucceeded',
+  'BuildFailed',
+  'BuildCanceled',
+] as const;
+
+const ends: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled']);
+
+/**
+ * @param submitted how many builds the submission made; they become known by their BuildSubmitted events.
+ * @param joined builds of others that the submission waits for, as they are now.
+ */
+export function trackSubmission(
+  submission: string,
+  submitted: number,
+  joined: readonly WatchedBuild[],
+): SubmissionTracker {
+  const builds = new Map<string, WatchedBuild>(joined.map((build) => [build.id, build]));
+  let ended = joined.filter((build) => ends.has(build.state)).length;
+  let succeeded = joined.filter((build) => build.state === 'succeeded').length;
+  const total = submitted + builds.size;
+
+  return {
+    apply,
+    builds,
+    total,
+    get ended() {
+      return ended;
+    },
+    get succeeded() {
+      return succeeded;
+    },
+    get done() {
+      return ended >= total;
+    },
+  };
+
+  function apply(event: FeedEvent): Change | undefined {
+    if (!event.stream.startsWith('build-')) return undefined;
+    const id = event.stream.slice('build-'.length);
+    const { data } = event;
+    if (event.type === 'BuildSubmitted') {
+      if (data.submission === submission && !builds.has(id)) {
+        builds.set(id, { id, derivation: String(data.derivation), state: 'queued', attempt: 0 });
+      }
+      return undefined;
+    }
+    const build = builds.get(id);
+    // A joined build may have been seen at a later state than that of events which are still coming in.
+    if (build === undefined || ends.has(build.state)) return undefined;
+    const attempt = typeof data.attempt === 'number' ? data.attempt : build.attempt;
+    if (attempt < build.attempt) return undefined;
+    const step = steps[event.type];
+    if (step === undefined) return undefined;
+    const [state, kind] = step;
+    const agent = typeof data.agent === 'string' ? data.agent : build.agent;
+    const message = messageOf(data);
+    const changed: WatchedBuild = {
+      id,
+      derivation: build.derivation,
+      state,
+      attempt,
+      ...(agent === undefined ? {} : { agent }),
+      ...(message === undefined ? {} : { message }),
+    };
+    builds.set(id, changed);
+    if (ends.has(state)) ended++;
+    if (state === 'succeeded') succeeded++;
+    return { build: changed, kind };
+  }
+}
+
+const steps: Readonly<Record<string, readonly [WatchedState, Change['kind']]>> = {
+  BuildAllocated: ['allocated', 'allocated'],
+  BuildStarted: ['running', 'started'],
+  BuildSetupFailed: ['queued', 'attempt-failed'],
+  BuildAttemptFailed: ['queued', 'attempt-failed'],
+  BuildReleased: ['queued', 'released'],
+  BuildSucceeded: ['succeeded', 'succeeded'],
+  BuildFailed: ['failed', 'failed'],
+  BuildCanceled: ['canceled', 'canceled'],
+};
+
+function messageOf(data: Readonly<Record<string, unknown>>): string | undefined {
+  const parts = [data.class, data.message ?? data.reason].filter((part) => typeof part === 'string' && part !== '');
+  return parts.length === 0 ? undefined : parts.join(': ');
+}

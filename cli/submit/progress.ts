@@ -1,0 +1,81 @@
+import cliProgress from 'cli-progress';
+import type { Io } from '../output/io.ts';
+
+/** A bar on a terminal; on anything else a line now and then. Both on standard error. */
+export interface Progress extends Disposable {
+  /** Starts a step; the one before is over. Without a total the end is not known. */
+  begin(title: string, total?: number): void;
+  update(done: number): void;
+  /** A line of its own, above the bar. */
+  line(text: string): void;
+}
+
+/** Lines per step where there is no terminal: enough to see that it moves, few enough for a log. */
+const linesPerStep = 10;
+/** The same for a step whose end is not known. */
+const countPerLine = 10_000;
+
+export function createProgress(io: Io): Progress {
+  return io.interactive ? barProgress(io) : lineProgress(io);
+}
+
+function barProgress(io: Io): Progress {
+  const bars = new cliProgress.MultiBar(
+    {
+      format: '{title} [{bar}] {value}/{total}',
+      hideCursor: true,
+      clearOnComplete: true,
+      barsize: 30,
+      barCompleteChar: '#',
+      barIncompleteChar: '-',
+      stream: process.stderr,
+      // Ctrl-C is the command's own affair: it says how to go on.
+      gracefulExit: false,
+    },
+    cliProgress.Presets.legacy,
+  );
+  let bar: ReturnType<typeof bars.create> | undefined;
+  let open = false;
+  let stopped = false;
+  return {
+    begin(title, total) {
+      if (bar !== undefined) bars.remove(bar);
+      open = total === undefined;
+      bar = bars.create(Math.max(total ?? 1, 1), 0, { title });
+    },
+    update(done) {
+      if (open) bar?.setTotal(Math.max(done, 1));
+      bar?.update(done);
+    },
+    // MultiBar prints above the bars at its next turn, and only with a newline at the end.
+    line: (text) => (bar === undefined || stopped ? io.err(`${text}\n`) : bars.log(`${text}\n`)),
+    [Symbol.dispose]() {
+      if (stopped || bar === undefined) return;
+      stopped = true;
+      // Without this, lines that wait for the next turn are lost.
+      bars.update();
+      bars.stop();
+    },
+  };
+}
+
+function lineProgress(io: Io): Progress {
+  let title = '';
+  let total: number | undefined;
+  let said = 0;
+  return {
+    begin(newTitle, newTotal) {
+      title = newTitle;
+      total = newTotal;
+      said = 0;
+    },
+    update(done) {
+      const step = total === undefined ? countPerLine : total / linesPerStep;
+      if (done <= said || (done !== total && done - said < step)) return;
+      said = done;
+      io.err(total === undefined ? `${title}: ${done}\n` : `${title}: ${done}/${total}\n`);
+    },
+    line: (text) => io.err(`${text}\n`),
+    [Symbol.dispose]() {},
+  };
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SubmitResult } from '../../coordinator/application.ts';
+import type { BuildOptions } from '../../domain/submission/events.ts';
+import type { Client } from '../http/client.ts';
+import { CliError } from '../output/cli-error.ts';
+import { plural } from '../output/text.ts';
+import { type Closure, readClosure } from './closure.ts';
+import type { DerivationSource } from './derivation-source.ts';
+import type { Progress } from './progress.ts';
+import { missingDerivations, uploadDerivations } from './upload-derivations.ts';
+import { type SourcesResult, uploadSources } from './upload-sources.ts';
+
+export interface SubmitPlan {
+  /** Base names. */
+  readonly roots: readonly string[];
+  readonly options: BuildOptions;
+  readonly inputs: boolean;
+  readonly force: boolean;
+}
+
+export interface Submitted extends SubmitResult {
+  readonly uploadedDerivations: number;
+  readonly uploadedSources: number;
+  /** Sources that neither the coordinator nor this machine has. */
+  readonly absentSources: readonly string[];
+}
+
+/** Sends what the coordinator lacks of the closure of some derivations, then submits them. Rejects when `signal` aborts before that. */
+export async function submit(
+  client: Client,
+  plan: SubmitPlan,
+  source: DerivationSource,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Submitted> {
+  let closure: Closure | undefined;
+  const wholeClosure = async (): Promise<Closure> => {
+    if (closure === undefined) {
+      progress.begin('reading derivations');
+      closure = await readClosure(plan.roots, source, (count) => {
+        signal.throwIfAborted();
+        progress.update(count);
+      });
+    }
+    return closure;
+  };
+
+  // A root that is held has its whole closure there, as inputs go in first.
+  let uploadedDerivations = 0;
+  if ((await missingDerivations(client, plan.roots)).length > 0) {
+    const all = await wholeClosure();
+    uploadedDerivations = await uploadDerivations(client, all, source, {
+      onStart: (total) => progress.begin('sending derivations', total),
+      onSent: (sent) => progress.update(sent),
+    });
+    if (uploadedDerivations > 0) progress.line(`sent ${plural(uploadedDerivations, 'derivation')}`);
+  }
+
+  const { missing } = await client.send<{ missing: readonly string[] }>('POST', '/v1/sources/missing', {
+    roots: plan.roots,
+  });
+  let sources: SourcesResult = { uploaded: 0, absent: [] };
+  if (missing.length > 0) {
+    const candidates = await candidatesOf(wholeClosure, missing);
+    progress.begin('sending sources', missing.length);
+    sources = await uploadSources(client, missing, candidates, source, (done) => progress.update(done));
+    if (sources.uploaded > 0) progress.line(`sent ${plural(sources.uploaded, 'source')}`);
+  }
+
+  signal.throwIfAborted();
+  const result = await send(client, plan);
+  return { ...result, uploadedDerivations, uploadedSources: sources.uploaded, absentSources: sources.absent };
+}
+
+/** What a source may refer to; where the derivations are at the coordinator only, the sources that are missing have to do. */
+async function candidatesOf(
+  wholeClosure: () => Promise<Closure>,
+  missing: readonly string[],
+): Promise<ReadonlySet<string>> {
+  try {
+    return new Set([...(await wholeClosure()).sources, ...missing]);
+  } catch (error) {
+    if (error instanceof CliError && error.code === 'not-found') return new Set(missing);
+    throw error;
+  }
+}
+
+/** Submits with a key, so that a try whose answer was lost can be made again without a second submission. */
+async function send(client: Client, plan: SubmitPlan): Promise<SubmitResult> {
+  const key = randomUUID();
+  for (let tries = 1; ; tries++) {
+    try {
+      return await client.send<SubmitResult>('POST', '/v1/submissions', plan, { 'idempotency-key': key });
+    } catch (error) {
+      const mayPass =
+        error instanceof CliError &&
+        ['connection-failed', 'connection-refused', 'not-ready', 'store-unavailable'].includes(error.code);
+      if (!mayPass || tries === 5) throw error;
+      await sleep(200 * 2 ** tries);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { processIo } from '../../cli/output/io.ts';
+import { buildProgram } from '../../cli/program.ts';
+
+/** docs/cli.md: what `--help` says, at every level. */
+export function cliPage(): string {
+  const program = buildProgram({ io: processIo(), exitCode: 0 });
+  const parts = [
+    '# The command line',
+    '<!-- Made by scripts/generate-docs.ts from the commands; do not edit. -->',
+    'What `drover … --help` says, at every level. In a clone, `npx drover` runs it.',
+    section(program, 'drover'),
+  ];
+  walk(program, 'drover', parts);
+  return `${parts.join('\n\n')}\n`;
+}
+
+function walk(command: Command, words: string, parts: string[]): void {
+  for (const child of command.commands) {
+    const name = `${words} ${child.name()}`;
+    parts.push(section(child, name));
+    walk(child, name, parts);
+  }
+}
+
+function section(command: Command, name: string): string {
+  let help = '';
+  command.configureOutput({
+    writeOut: (text) => (help += text),
+    getOutHasColors: () => false,
+    getOutHelpWidth: () => 110,
+  });
+  command.outputHelp();
+  return `## ${name}\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\``;
+}

@@ -1,0 +1,12 @@
+/** Writes the parts of docs/ that are made from the code. test/docs fails where they are not up to date. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cliPage } from './docs/cli.ts';
+import { eventsPage } from './docs/events.ts';
+import { withSettings } from './docs/settings.ts';
+
+const docs = new URL('../docs/', import.meta.url);
+const operating = new URL('operating.md', docs);
+
+writeFileSync(new URL('events.md', docs), eventsPage());
+writeFileSync(new URL('cli.md', docs), cliPage());
+writeFileSync(operating, withSettings(readFileSync(operating, 'utf8')));

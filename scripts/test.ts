@@ -1,0 +1,36 @@
+/**
+ * `npm test`: all tests, or those of the files, folders or parts of a path named after `--`.
+ *
+ *   npm test                      everything
+ *   npm test -- test/domain       one folder
+ *   npm test -- nar --watch       files with "nar" in their path; options go to Node's test runner
+ */
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const options = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
+
+const files = globSync('test/**/*.test.ts', { cwd: root })
+  .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter.replace(/^\.\//, ''))))
+  .sort();
+if (files.length === 0) {
+  console.error(`No test file has ${filters.map((filter) => JSON.stringify(filter)).join(' or ')} in its path.`);
+  process.exit(1);
+}
+if (!options.some((option) => option.startsWith('--test-reporter'))) {
+  // `dot` for a terminal's width of progress would hide the names of failures: `spec` says all, summary last.
+  options.push('--test-reporter=spec');
+}
+// A test file is a process of its own; many of them wait for disks and child processes, hence one more than there are cores.
+const concurrency = Math.max(2, availableParallelism() + 1);
+const child = spawn(
+  process.execPath,
+  ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=300000', ...options, ...files],
+  { cwd: root, stdio: 'inherit' },
+);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
+import { buildA, harness, itemA } from '../adapters/http/harness.ts';
+import { secretOfScope } from '../support/fake-application.ts';
+import { loadHelloClosure } from '../support/guix-graph.ts';
+import { run } from './support/run-cli.ts';
+
+/** The real HTTP server around a fake application: what the CLI asks for is what the routes understand, and the other way round. */
+async function serve(overrides: Parameters<typeof harness>[0] = {}) {
+  const server = await harness(overrides);
+  const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
+  return {
+    ...server,
+    drover: (words: string, more: readonly string[] = []) =>
+      run([...words.split(' '), ...more], { environment: { DROVER_URL: url, DROVER_TOKEN: secretOfScope('admin') } }),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+let commits = 0;
+async function append(store: EventStore, build: string, type: string, data: unknown): Promise<void> {
+  const commit = {
+    id: `c-${++commits}`,
+    stream: `build-${build}`,
+    expected: 'any',
+    meta: { actor: 'test' },
+    at: 1,
+  } as const;
+  assert.ok((await store.append({ ...commit, events: [{ type, version: 1, data }] })).ok);
+}
+
+describe('the CLI and the HTTP API', () => {
+  it('agree on every command that asks or steers', async () => {
+    await using server = await serve();
+    for (const words of [
+      'builds list --state running --state failed --limit 10 --tag a=b --name x',
+      'builds show b-1',
+      'builds why b-1',
+      'builds cancel b-1',
+      'builds cancel b-1 --reason because',
+      'builds prioritize b-1 5',
+      'builds retry b-1',
+      'agents add beta',
+      'agents list',
+      'agents show alpha',
+      'agents pause alpha',
+      'agents resume alpha --reason x',
+      'agents drain alpha',
+      'agents remove alpha --reason y',
+      'items list --name hello --deriver /nix/store/0c7kfrczv1idqh8bzqjgrdzjh3akz8ip-hello.drv',
+      `items show ${itemA.path}`,
+      'tokens create ci --scope submit',
+      'tokens list',
+      'tokens revoke t-1',
+      'status',
+    ]) {
+      const { code, err } = await server.drover(words);
+      assert.equal(code, 0, `${words}: ${err}`);
+    }
+    const methods = server.application.calls.map(({ method, args }) => [method, ...args.slice(1)]);
+    assert.ok(
+      methods.some(([method, build, reason]) => method === 'cancelBuild' && build === 'b-1' && reason === 'because'),
+    );
+    assert.ok(
+      methods.some(([method, build, priority]) => method === 'prioritizeBuild' && build === 'b-1' && priority === 5),
+    );
+    assert.ok(
+      methods.some(([method, , wish, reason]) => method === 'steerAgent' && wish === 'remove' && reason === 'y'),
+    );
+  });
+
+  it('agree on refusals', async () => {
+    await using server = await serve();
+    const unknown = await server.drover('builds show nope');
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.err, /expected a build, got nope \(unknown-build\)/);
+    const refused = await server.drover('builds list --state odd');
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /\(invalid-request\)/);
+  });
+
+  it('agree on a log', async () => {
+    const read = async function* () {
+      yield Buffer.from('from byte 3\n');
+    };
+    const asked: unknown[] = [];
+    await using server = await serve({
+      logs: {
+        read: async (...wish: readonly unknown[]) => {
+          asked.push(wish.slice(0, 2), (wish[2] as { offset: number }).offset);
+          return read();
+        },
+      },
+    });
+    const { code, out, err } = await server.drover('builds log b-1 --attempt 1 --offset 3 --follow');
+    assert.equal(code, 0, err);
+    assert.equal(out, 'from byte 3\n');
+    assert.deepEqual(asked, [['b-1', 1], 3]);
+  });
+
+  it('agree on derivations, sources, submission and events', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drover-http-'));
+    try {
+      const hello = await loadHelloClosure();
+      for (const { name, bytes } of hello) await writeFile(join(folder, name), bytes);
+      const root = hello.find(({ name }) => name.endsWith('-hello-2.11.drv'))?.name ?? assert.fail('no hello');
+      const source = `${'1'.repeat(32)}-source.sh`;
+      await mkdir(join(folder, 'root/gnu/store'), { recursive: true });
+      await writeFile(join(folder, 'root/gnu/store', source), 'echo hello\n');
+
+      let declared: UploadDeclaration | undefined;
+      let written = 0;
+      const status = () => ({
+        id: 'u-1',
+        owner: 't-admin',
+        offset: written,
+        fileSize: declared?.fileSize ?? 0,
+        finished: written === declared?.fileSize,
+      });
+      await using server = await serve({
+        application: {
+          storeDir: '/gnu/store',
+          status: () => ({
+            builds: {
+              waiting: 0,
+              ready: 0,
+              backoff: 0,
+              allocated: 0,
+              running: 0,
+              succeeded: 0,
+              failed: 0,
+              canceled: 0,
+            },
+            ready: {},
+            derivations: 0,
+            items: 0,
+            agents: { connected: 0, registered: 0, slots: 0, busy: 0 },
+            position: undefined,
+            pendingCommits: 0,
+          }),
+          missingSources: async () => [source],
+          beginUpload: async (_by, declaration) => {
+            declared = declaration;
+            return status();
+          },
+          writeUpload: async (_by, _id, offset, body) => {
+            assert.equal(offset, written);
+            for await (const chunk of body) written += chunk.length;
+            return status();
+          },
+          submit: async (_by, wish) => {
+            assert.deepEqual(wish.roots, [root]);
+            assert.ok(wish.idempotencyKey);
+            await append(server.eventStore, 'b-9', 'BuildSubmitted', {
+              derivation: root,
+              submission: 's-9',
+              reason: 'requested',
+              options: { priority: 0 },
+            });
+            await append(server.eventStore, 'b-1', 'BuildSucceeded', {
+              attempt: 2,
+              agent: 'alpha',
+              outputs: {},
+              durationMs: 1,
+            });
+            await append(server.eventStore, 'b-9', 'BuildSucceeded', {
+              attempt: 1,
+              agent: 'alpha',
+              outputs: {},
+              durationMs: 1,
+            });
+            return { submission: 's-9', derivations: 217, builds: 1, available: 0, joined: [buildA.id] };
+          },
+        },
+      });
+      const { code, out, err } = await server.drover('submit --wait --json --derivations', [
+        folder,
+        '--store-root',
+        join(folder, 'root'),
+        root,
+      ]);
+      assert.equal(code, 0, err);
+      const result = JSON.parse(out) as Record<string, unknown>;
+      assert.deepEqual([result.uploadedDerivations, result.uploadedSources, result.succeeded], [217, 1, 2]);
+      const added = server.application.calls
+        .filter(({ method }) => method === 'addDerivations')
+        .flatMap(({ args }) => args[0] as { path: string }[]);
+      assert.equal(added.length, 217);
+      assert.equal(declared?.path, source);
+      assert.equal(written, declared?.fileSize);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

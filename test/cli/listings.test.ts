@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { AgentStatus, FarmStatus, TokenInfo, Why } from '../../coordinator/application.ts';
+import type { BuildDetail, BuildRow, ItemRow } from '../../coordinator/ports/views.ts';
+import { fakeCoordinator } from './support/fake-coordinator.ts';
+import { run, testNow } from './support/run-cli.ts';
+
+const derivation = `${'0'.repeat(32)}-hello-2.12.drv`;
+const row: BuildRow = {
+  id: 'b-1',
+  derivation,
+  system: 'x86_64-linux',
+  submission: 's-1',
+  state: 'failed',
+  reason: 'requested',
+  priority: 10,
+  tags: { branch: 'main' },
+  attempt: 2,
+  agent: 'worker-1',
+  submittedAt: testNow - 3_600_000,
+  startedAt: testNow - 190_000,
+  endedAt: testNow,
+  failure: { class: 'builder-failed', message: 'exit code 1' },
+};
+const waiting: BuildRow = {
+  ...row,
+  id: 'b-22',
+  state: 'queued',
+  priority: -5,
+  attempt: 0,
+  agent: null,
+  startedAt: null,
+  endedAt: null,
+  failure: null,
+};
+const detail: BuildDetail = {
+  ...row,
+  outputs: { out: `${'1'.repeat(32)}-hello-2.12` },
+  attempts: [
+    {
+      attempt: 1,
+      agent: 'worker-1',
+      allocatedAt: testNow - 60_000,
+      startedAt: testNow - 59_000,
+      endedAt: testNow - 58_500,
+      outcome: 'failed',
+      failure: { class: 'builder-failed', message: 'exit code 1' },
+      logBytes: 2048,
+    },
+  ],
+  options: { maxAttempts: 2, timeoutSeconds: 3600 },
+};
+const agent: AgentStatus = {
+  name: 'worker-1',
+  state: 'connected',
+  intake: 'accepting',
+  abilities: { systems: ['x86_64-linux'], features: ['kvm'], mandatoryFeatures: [], slots: 4 },
+  running: [{ build: 'b-1', attempt: 2 }],
+  heartbeat: { at: testNow - 4000, load1: 0.5, freeBytes: 3 * 1024 ** 3 },
+};
+const item: ItemRow = {
+  path: `${'1'.repeat(32)}-hello-2.12`,
+  narHash: `sha256:${'0'.repeat(52)}`,
+  narSize: 300_000,
+  references: [`${'2'.repeat(32)}-glibc`],
+  deriver: derivation,
+  file: { hash: `sha256:${'1'.repeat(52)}`, size: 100_000, compression: 'zstd' },
+  signatures: ['drover-1:abc'],
+  addedAt: testNow - 1000 * 86_400 * 3,
+};
+const token: TokenInfo = { id: 't-1', name: 'ci', scope: 'submit', issuedAt: testNow, revoked: false };
+const status: FarmStatus = {
+  builds: { waiting: 1, ready: 2, backoff: 0, allocated: 1, running: 3, succeeded: 10, failed: 1, canceled: 0 },
+  ready: { 'x86_64-linux': 2 },
+  derivations: 12,
+  items: 34,
+  agents: { connected: 1, registered: 2, slots: 4, busy: 3 },
+  position: '0000000042',
+  pendingCommits: 0,
+};
+const why: Why = {
+  build: 'b-22',
+  state: 'queued',
+  summary: 'waits for 2 inputs',
+  reason: 'inputs',
+  total: 5,
+  until: 'StoreItemAdded',
+  inputs: [
+    { item: `${'3'.repeat(32)}-fix.patch`, state: 'source-missing' },
+    { item: `${'4'.repeat(32)}-zlib`, state: 'building', derivation, build: 'b-3' },
+  ],
+};
+
+const fake = () =>
+  fakeCoordinator({
+    'GET /v1/builds': (request) => ({
+      json: { rows: [row, waiting], ...(request.query.has('after') ? {} : { next: 'cursor' }) },
+    }),
+    'GET /v1/builds/b-1': () => ({ json: detail }),
+    'GET /v1/builds/b-22/why': () => ({ json: why }),
+    'GET /v1/agents': () => ({ json: { rows: [agent] } }),
+    'GET /v1/agents/worker-1': () => ({ json: agent }),
+    'POST /v1/agents': (request) => ({
+      status: 201,
+      json: { name: request.json<{ name: string }>().name, secret: 'sesame' },
+    }),
+    'POST /v1/agents/worker-1/*': () => ({ json: agent }),
+    'DELETE /v1/agents/worker-1': () => ({ json: agent }),
+    'GET /v1/items': () => ({ json: { rows: [item] } }),
+    'GET /v1/items/*': () => ({ json: item }),
+    'GET /v1/tokens': () => ({ json: { rows: [token] } }),
+    'POST /v1/tokens': () => ({ status: 201, json: { id: 't-2', secret: 'open' } }),
+    'DELETE /v1/tokens/*': () => ({ status: 204, json: undefined }),
+    'POST /v1/builds/b-1/retry': () => ({
+      status: 201,
+      json: { submission: 's-2', derivations: 0, builds: 1, available: 0, joined: [] },
+    }),
+    'POST /v1/builds/b-1/*': () => ({ status: 204, json: undefined }),
+    'GET /v1/status': () => ({ json: status }),
+  });
+
+describe('listings for people', () => {
+  it('aligns builds, numbers to the right, times relative', async () => {
+    await using server = await fake();
+    const { code, out, err } = await run(['builds', 'list', '--url', server.url]);
+    assert.equal(code, 0, err);
+    assert.equal(
+      out,
+      [
+        'BUILD  STATE   NAME        SYSTEM        PRIO  ATTEMPT  AGENT     SUBMITTED  TOOK    FAILURE',
+        'b-1    failed  hello-2.12  x86_64-linux    10        2  worker-1  1h ago     3m 10s  builder-failed',
+        'b-22   queued  hello-2.12  x86_64-linux    -5        0  -         1h ago     -       -',
+        '',
+      ].join('\n'),
+    );
+    assert.equal(err, 'There are more: add --after cursor\n');
+  });
+
+  it('passes filters and paging on', async () => {
+    await using server = await fake();
+    const flags = [
+      '--state',
+      'failed',
+      '--state',
+      'queued',
+      '--system',
+      'x',
+      '--name',
+      'n',
+      '--agent',
+      'a',
+      '--submission',
+      's',
+      '--tag',
+      'k=v',
+    ];
+    const { err } = await run([
+      'builds',
+      'list',
+      '--url',
+      server.url,
+      ...flags,
+      '--derivation',
+      `/nix/store/${derivation}`,
+      '--limit',
+      '7',
+      '--after',
+      'c',
+    ]);
+    assert.equal(err, '');
+    const query = Object.fromEntries(server.seen[0]?.query ?? []);
+    const wanted = {
+      state: 'failed,queued',
+      system: 'x',
+      name: 'n',
+      agent: 'a',
+      submission: 's',
+      tag: 'k=v',
+      derivation,
+      limit: '7',
+      after: 'c',
+    };
+    assert.deepEqual(query, wanted);
+  });
+
+  it('shows a build with its attempts', async () => {
+    await using server = await fake();
+    const { out } = await run(['builds', 'show', 'b-1', '--url', server.url]);
+    assert.match(out, /^build: +b-1\n/);
+    assert.match(out, /\nfailure: +builder-failed: exit code 1\n/);
+    assert.match(out, /\noutput out: +1{32}-hello-2\.12\n/);
+    assert.match(out, /\ntimeout: +1h\n/);
+    assert.match(
+      out,
+      /\nATTEMPT {2}OUTCOME {2}AGENT {5}ALLOCATED {2}TOOK {3}LOG {6}FAILURE\n +1 {2}failed {3}worker-1 {2}1m ago {5}500ms {2}2\.0 KiB/,
+    );
+  });
+
+  it('says why, with the inputs and the event that ends the wait', async () => {
+    await using server = await fake();
+    const { out } = await run(['builds', 'why', 'b-22', '--url', server.url]);
+    assert.match(out, /^waits for 2 inputs\n/);
+    assert.match(out, /fix\.patch +source that nobody has sent/);
+    assert.match(out, /zlib +being built +b-3/);
+    assert.match(out, /… and 3 more inputs\n/);
+    assert.match(out, /The wait ends with: StoreItemAdded\n$/);
+  });
+
+  it('colours states only where colours are wanted', async () => {
+    await using server = await fake();
+    const plain = await run(['builds', 'list', '--url', server.url]);
+    assert.ok(!plain.out.includes('\u001b'));
+    const coloured = await run(['builds', 'list', '--url', server.url], { colour: true });
+    assert.ok(coloured.out.includes('\u001b[31mfailed\u001b[39m'));
+  });
+
+  it('shows agents, items, tokens, status', async () => {
+    await using server = await fake();
+    const show = async (...words: string[]) => (await run([...words, '--url', server.url])).out;
+    assert.match(await show('agents', 'list'), /worker-1 +connected +accepting +1\/4 +x86_64-linux +kvm +4s ago/);
+    assert.match(await show('agents', 'show', 'worker-1'), /\nfree disk: +3\.0 GiB\n/);
+    assert.match(await show('items', 'list'), /1{32}-hello-2\.12 +293\.0 KiB +1 +hello-2\.12 +3d ago/);
+    assert.match(
+      await show('items', 'show', `/nix/store/${item.path}`),
+      /\nreference: +2{32}-glibc\nsignature: +drover-1:abc\n/,
+    );
+    assert.match(await show('tokens', 'list'), /t-1 +ci +submit +- +now +valid/);
+    assert.match(await show('status'), /\nready: +2 \(x86_64-linux 2\)\n/);
+  });
+
+  it('says so where there is nothing', async () => {
+    await using server = await fakeCoordinator({ 'GET /v1/builds': () => ({ json: { rows: [] } }) });
+    assert.equal((await run(['builds', 'list', '--url', server.url])).out, 'No builds.\n');
+  });
+});
+
+describe('listings for programs', () => {
+  for (const [words, expected] of [
+    ['builds list', { rows: [row, waiting], next: 'cursor' }],
+    ['builds show b-1', detail],
+    ['builds why b-22', why],
+    ['agents list', { rows: [agent] }],
+    ['agents show worker-1', agent],
+    ['items list', { rows: [item] }],
+    [`items show ${item.path}`, item],
+    ['tokens list', { rows: [token] }],
+    ['status', status],
+  ] as const) {
+    it(`drover ${words} --json gives the answer as it is`, async () => {
+      await using server = await fake();
+      const { code, out, err } = await run([...words.split(' '), '--json', '--url', server.url]);
+      assert.equal(code, 0, err);
+      assert.equal(err, '');
+      assert.deepEqual(JSON.parse(out), expected);
+    });
+  }
+});
+
+describe('commands that change something', () => {
+  it('ask for what they are told to', async () => {
+    await using server = await fake();
+    const steps: readonly (readonly [words: string, method: string, path: string, body: unknown])[] = [
+      ['agents add worker-2', 'POST', '/v1/agents', { name: 'worker-2' }],
+      ['agents pause worker-1 --reason x', 'POST', '/v1/agents/worker-1/pause', { reason: 'x' }],
+      ['agents resume worker-1', 'POST', '/v1/agents/worker-1/resume', {}],
+      ['agents drain worker-1', 'POST', '/v1/agents/worker-1/drain', {}],
+      ['agents remove worker-1', 'DELETE', '/v1/agents/worker-1', undefined],
+      ['builds cancel b-1 --reason y', 'POST', '/v1/builds/b-1/cancel', { reason: 'y' }],
+      ['builds prioritize b-1 50', 'POST', '/v1/builds/b-1/prioritize', { priority: 50 }],
+      ['builds retry b-1', 'POST', '/v1/builds/b-1/retry', undefined],
+      ['tokens create ci --scope submit', 'POST', '/v1/tokens', { name: 'ci', scope: 'submit' }],
+      ['tokens create worker-3 --scope agent', 'POST', '/v1/agents', { name: 'worker-3' }],
+      ['tokens revoke t-1', 'DELETE', '/v1/tokens/t-1', undefined],
+    ];
+    for (const [words, method, path, body] of steps) {
+      const { code, err } = await run([...words.split(' '), '--url', server.url]);
+      assert.equal(code, 0, `${words}: ${err}`);
+      const request = server.seen.at(-1);
+      assert.deepEqual([request?.method, request?.path], [method, path], words);
+      assert.deepEqual(request?.body.length === 0 ? undefined : request?.json(), body, words);
+    }
+  });
+
+  it('print a new token alone on standard output, so that it can go into a file', async () => {
+    await using server = await fake();
+    const { out, err } = await run(['agents', 'add', 'worker-2', '--url', server.url]);
+    assert.equal(out, 'sesame\n');
+    assert.equal(err, 'This token is not shown again.\n');
+  });
+});

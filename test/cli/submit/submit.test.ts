@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { parseDerivation } from '../../../domain/store/derivation.ts';
+import { loadHelloClosure, type NamedDerivation } from '../../support/guix-graph.ts';
+import { type FakeCoordinator, fakeCoordinator, type Route } from '../support/fake-coordinator.ts';
+import { run } from '../support/run-cli.ts';
+
+const storeDir = '/gnu/store';
+const accepted = { submission: 's1', derivations: 0, builds: 3, available: 1, joined: [] };
+
+interface Held {
+  readonly derivations?: Set<string>;
+  readonly missingSources?: readonly string[];
+  readonly more?: Readonly<Record<string, Route>>;
+}
+
+/** A coordinator that holds some derivations and keeps what it is sent. */
+function coordinator({ derivations = new Set(), missingSources = [], more = {} }: Held): Promise<FakeCoordinator> {
+  return fakeCoordinator({
+    'GET /nix-cache-info': () => ({ text: `StoreDir: ${storeDir}\nWantMassQuery: 1\n` }),
+    'POST /v1/derivations/missing': (request) => {
+      const { paths } = request.json<{ paths: string[] }>();
+      return { json: { missing: paths.filter((path) => !derivations.has(path)).reverse() } };
+    },
+    'POST /v1/derivations': (request) => {
+      for (const line of request.body.toString('utf8').trimEnd().split('\n')) {
+        const { path, text } = JSON.parse(line) as { path: string; text: string };
+        const derivation = parseDerivation(Buffer.from(text, 'base64'), { storeDir });
+        for (const input of derivation.inputDerivations) {
+          assert.ok(
+            derivations.has(input.path.slice(storeDir.length + 1)),
+            `${input.path} was not sent before ${path}`,
+          );
+        }
+        assert.ok(!derivations.has(path), `${path} was sent although it is held`);
+        derivations.add(path);
+      }
+      return { json: { received: 1, added: 1 } };
+    },
+    'POST /v1/sources/missing': () => ({ json: { missing: missingSources } }),
+    'POST /v1/submissions': () => ({ status: 201, json: accepted }),
+    ...more,
+  });
+}
+
+describe('drover submit', () => {
+  let folder: string;
+  let hello: readonly NamedDerivation[];
+  let root: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'drover-submit-test-'));
+    hello = await loadHelloClosure();
+    for (const { name, bytes } of hello) await writeFile(join(folder, name), bytes);
+    root = hello.find(({ name }) => name.endsWith('-hello-2.11.drv'))?.name ?? assert.fail('no hello');
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it('sends the whole closure, inputs first and compressed, then submits', async () => {
+    const held = new Set<string>();
+    await using fake = await coordinator({ derivations: held });
+    const { code, out, err } = await run([
+      'submit',
+      '--url',
+      fake.url,
+      '--token',
+      'tok',
+      '--derivations',
+      folder,
+      root,
+      '--json',
+    ]);
+    assert.equal(code, 0, err);
+    assert.equal(held.size, 217);
+    const { uploadedDerivations, submission } = JSON.parse(out);
+    assert.deepEqual({ uploadedDerivations, submission }, { uploadedDerivations: 217, submission: 's1' });
+    const sent = fake.seen.find(({ path }) => path === '/v1/derivations');
+    assert.equal(sent?.headers['content-encoding'], 'zstd');
+    assert.equal(sent?.headers['content-type'], 'application/x-ndjson');
+    assert.ok(fake.seen.every(({ headers }) => headers.authorization === 'Bearer tok'));
+  });
+
+  it('sends only what the coordinator lacks', async () => {
+    const held = new Set(hello.map(({ name }) => name).filter((name) => name !== root));
+    await using fake = await coordinator({ derivations: held });
+    const { code, out, err } = await run(['submit', '--url', fake.url, '--derivations', folder, root, '--json']);
+    assert.equal(code, 0, err);
+    assert.equal(JSON.parse(out).uploadedDerivations, 1);
+  });
+
+  it('reads nothing where the root is held', async () => {
+    await using fake = await coordinator({ derivations: new Set([root]) });
+    const { code, err } = await run([
+      'submit',
+      '--url',
+      fake.url,
+      '--derivations',
+      join(folder, 'nowhere'),
+      root,
+      '--json',
+    ]);
+    assert.equal(code, 0, err);
+    assert.ok(!fake.seen.some(({ path }) => path === '/v1/derivations'));
+  });
+
+  it('passes on options, and a key that makes a second try safe', async () => {
+    let tries = 0;
+    await using fake = await coordinator({
+      derivations: new Set([root]),
+      more: {
+        'POST /v1/submissions': (_request, response) => {
+          tries++;
+          if (tries > 1) return { status: 201, json: accepted };
+          response.destroy();
+          return undefined;
+        },
+      },
+    });
+    const flags = [
+      '--priority',
+      '7',
+      '--tag',
+      'branch=main',
+      '--tag',
+      'ci',
+      '--no-inputs',
+      '--force',
+      '--max-attempts',
+      '2',
+      '--timeout',
+      '60',
+      '--max-silent',
+      '30',
+    ];
+    const { code, out, err } = await run(['submit', '--url', fake.url, '--derivations', folder, ...flags, '-'], {
+      stdin: `${root}\n${root}\n`,
+    });
+    assert.equal(code, 0, err);
+    assert.equal(out, '');
+    assert.match(err, /submission s1: 3 builds, 1 root available already/);
+    const submissions = fake.seen.filter(({ path }) => path === '/v1/submissions');
+    assert.equal(submissions.length, 2);
+    assert.equal(submissions[0]?.headers['idempotency-key'], submissions[1]?.headers['idempotency-key']);
+    assert.deepEqual(submissions[1]?.json(), {
+      roots: [root],
+      options: {
+        priority: 7,
+        maxAttempts: 2,
+        timeoutSeconds: 60,
+        maxSilentSeconds: 30,
+        tags: { branch: 'main', ci: '' },
+      },
+      inputs: false,
+      force: true,
+    });
+  });
+
+  it('names an input that neither side has', async () => {
+    const partial = await mkdtemp(join(tmpdir(), 'drover-partial-'));
+    try {
+      for (const { name, bytes } of hello) if (!name.includes('-glibc-')) await writeFile(join(partial, name), bytes);
+      await using fake = await coordinator({});
+      const { code, err } = await run(['submit', '--url', fake.url, '--derivations', partial, root]);
+      assert.equal(code, 1);
+      assert.match(
+        err,
+        /\.drv needs \S+-glibc-\S*\.drv, which is neither here nor at the coordinator \(input-missing\)/,
+      );
+      assert.ok(!fake.seen.some(({ path }) => path === '/v1/submissions'));
+    } finally {
+      await rm(partial, { recursive: true, force: true });
+    }
+  });
+
+  it('uploads sources that are here, goes on where a cut upload was, and says which are not here', async () => {
+    const here = `${'1'.repeat(32)}-here.patch`;
+    const gone = `${'2'.repeat(32)}-gone.patch`;
+    const storeRoot = await mkdtemp(join(tmpdir(), 'drover-root-'));
+    try {
+      await mkdir(join(storeRoot, storeDir), { recursive: true });
+      await writeFile(join(storeRoot, storeDir, here), `see ${storeDir}/${gone}\n`.repeat(1000));
+      let size = 0;
+      let declared: { path: string; references: string[]; fileSize: number; narSize: number } | undefined;
+      await using fake = await coordinator({
+        derivations: new Set([root]),
+        missingSources: [here, gone],
+        more: {
+          'POST /v1/uploads': (request) => {
+            declared = request.json();
+            return {
+              status: 201,
+              json: { id: 'u1', owner: 't', offset: size, fileSize: declared?.fileSize, finished: false },
+            };
+          },
+          'PATCH /v1/uploads/u1': (request, response) => {
+            assert.equal(request.headers['upload-offset'], String(size));
+            // The first part gets only half way.
+            const part = size === 0 ? request.body.subarray(0, request.body.length >> 1) : request.body;
+            const first = size === 0;
+            size += part.length;
+            if (!first) return { json: { id: 'u1', owner: 't', offset: size, fileSize: size, finished: true } };
+            response.destroy();
+            return undefined;
+          },
+        },
+      });
+      const { code, err } = await run([
+        'submit',
+        '--url',
+        fake.url,
+        '--derivations',
+        folder,
+        '--store-root',
+        storeRoot,
+        root,
+      ]);
+      assert.equal(code, 0, err);
+      assert.equal(declared?.path, here);
+      assert.deepEqual(declared?.references, [gone]);
+      assert.equal(size, declared?.fileSize);
+      assert.match(err, /sent 1 source\n/);
+      assert.match(err, new RegExp(`not on this machine, builds that need them wait: source ${gone}`));
+    } finally {
+      await rm(storeRoot, { recursive: true, force: true });
+    }
+  });
+
+  it('stops when it is interrupted, and says that nothing was submitted', async () => {
+    const controller = new AbortController();
+    await using fake = await coordinator({
+      more: {
+        'POST /v1/derivations': () => {
+          controller.abort();
+          return undefined;
+        },
+      },
+    });
+    const argv = ['submit', '--url', fake.url, '--derivations', folder, root];
+    const { code, err } = await run(argv, { interrupted: controller.signal });
+    assert.equal(code, 130);
+    assert.match(err, /Interrupted; nothing was submitted\./);
+    assert.ok(!fake.seen.some(({ path }) => path === '/v1/submissions'));
+  });
+
+  it('passes a refusal on with its code', async () => {
+    await using fake = await coordinator({
+      more: {
+        'POST /v1/derivations': () => ({
+          status: 422,
+          json: { code: 'wrong-output-path', detail: 'expected /gnu/store/x, got /gnu/store/y' },
+        }),
+      },
+    });
+    const { code, err } = await run(['submit', '--url', fake.url, '--derivations', folder, root]);
+    assert.equal(code, 1);
+    assert.match(err, /drover: expected \/gnu\/store\/x, got \/gnu\/store\/y \(wrong-output-path\)/);
+  });
+
+  it('refuses wrong uses', async () => {
+    await using fake = await coordinator({});
+    assert.match((await run(['submit', '--url', fake.url])).err, /expected a derivation to build, got none/);
+    assert.equal((await run(['submit', '--url', fake.url, '-A', 'x'])).code, 2);
+    assert.equal(
+      (await run(['submit', '--url', fake.url, '--derivations', folder, root, '--tag', 'bad key=x'])).code,
+      2,
+    );
+  });
+});

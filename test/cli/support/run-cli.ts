@@ -1,0 +1,45 @@
+import type { Io } from '../../../cli/output/io.ts';
+import { runCli } from '../../../cli/program.ts';
+
+export interface CliRun {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface RunOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  readonly colour?: boolean;
+  readonly interrupted?: AbortSignal;
+}
+
+/** The clock of all runs in tests. */
+export const testNow = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+/** Runs one command line in this process, without a terminal. */
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<CliRun> {
+  let out = '';
+  let err = '';
+  const io: Io = {
+    out(text) {
+      out += text;
+    },
+    async write(bytes) {
+      out += Buffer.from(bytes).toString('utf8');
+    },
+    err(text) {
+      err += text;
+    },
+    stdin: (async function* () {
+      yield options.stdin ?? '';
+    })(),
+    environment: { ...options.environment },
+    colour: options.colour ?? false,
+    interactive: false,
+    now: () => testNow,
+    interrupted: () => options.interrupted ?? new AbortController().signal,
+  };
+  const code = await runCli(argv, io);
+  return { code, out, err };
+}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { fieldsOf } from '../../cli/config/fields.ts';
+import { eventTypes } from '../../domain/events.ts';
+import { cliPage } from '../../scripts/docs/cli.ts';
+import { eventsPage } from '../../scripts/docs/events.ts';
+import { settingsTables, withSettings } from '../../scripts/docs/settings.ts';
+
+const read = (name: string) => readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+const remedy = 'run: node scripts/generate-docs.ts';
+
+describe('docs/events.md', () => {
+  it('is what the schemas say', async () => {
+    assert.equal(await read('events.md'), eventsPage(), remedy);
+  });
+
+  it('has every event with every field, and when it happens', async () => {
+    const page = await read('events.md');
+    for (const { type, when, schema } of eventTypes.values()) {
+      const start = page.indexOf(`\n### ${type}\n`);
+      assert.ok(start >= 0, type);
+      const end = page.indexOf('\n##', start + 4);
+      const section = page.slice(start, end < 0 ? undefined : end);
+      assert.ok(when.length > 10 && section.includes(when), type);
+      const shape = (schema as unknown as { shape: Record<string, unknown> }).shape;
+      for (const field of Object.keys(shape)) assert.ok(section.includes(`| \`${field}\` | `), `${type}.${field}`);
+    }
+  });
+});
+
+describe('docs/operating.md', () => {
+  it('has the settings that the schemas have', async () => {
+    const page = await read('operating.md');
+    assert.equal(page, withSettings(page), remedy);
+  });
+
+  it('has a meaning for every setting', () => {
+    for (const [name, schema] of Object.entries(settingsTables)) {
+      for (const { key, description } of fieldsOf(schema)) assert.match(description, /^[A-Zj].*\.$/, `${name}: ${key}`);
+    }
+  });
+});
+
+describe('docs/cli.md', () => {
+  it('is what --help says', async () => {
+    assert.equal(await read('cli.md'), cliPage(), remedy);
+  });
+});
