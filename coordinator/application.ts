@@ -50,6 +50,8 @@ export interface Application {
   missingSources(roots: readonly string[]): Promise<readonly string[]>;
   submit(by: Principal, wish: SubmitWish): Promise<SubmitResult>;
   why(build: string): Why;
+  /** Finishes the log of an attempt that is over: a stop of the coordinator may have come before that. */
+  settleLog(build: string, attempt: number): Promise<void>;
   cancelBuild(by: Principal, build: string, reason?: string): Promise<void>;
   prioritizeBuild(by: Principal, build: string, priority: number): Promise<void>;
   /** A new build of the same derivation with the same options, for a build that failed or was cancelled. */

@@ -114,7 +114,11 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
         const problem = await checkFixedOutput(fixed, upload);
         if (problem) return { class: 'hash-mismatch', message: `output ${output.name}: ${problem}` };
       }
-      if (farm.availability.isPresent(item)) continue;
+      if (farm.availability.isPresent(item)) {
+        // It came from elsewhere in the meantime; the pool keeps what it has.
+        await pool.abandon(upload.id);
+        continue;
+      }
       const ca = fixed && caFor(contentAddressOfOutput({ hashAlgo: fixed.method, hash: fixed.hash }));
       found.push({ ...upload.item, deriver: graph.drvPath(build.drv), ...(ca !== undefined && { ca }) });
       uploads.push(output.upload);

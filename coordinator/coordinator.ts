@@ -1,4 +1,4 @@
-import { liveAgent } from '../domain/build/state.ts';
+import { isEnded, liveAgent } from '../domain/build/state.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import { buildId } from '../projections/queue.ts';
 import { explain } from '../projections/why.ts';
@@ -80,6 +80,10 @@ export function startCoordinator(core: Core): Coordinator {
       };
     },
     why: (id) => explain(farm, findBuild(core, id)),
+    async settleLog(id, attempt) {
+      const { state } = findBuild(core, id);
+      if (isEnded(state.status) || attempt < state.attempt) await logs.finish(id, attempt);
+    },
     async cancelBuild(by, id, reason) {
       const { state } = findBuild(core, id);
       const agent = liveAgent(state);

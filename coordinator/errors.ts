@@ -11,7 +11,6 @@ export const errorCodes = {
   'invalid-request': [400, 'The request does not have the expected form'],
   'body-too-large': [413, 'The body is larger than the limit'],
   'unsupported-media-type': [415, 'The body is of another media type than expected'],
-  'rate-limited': [429, 'Too many requests'],
   'not-found': [404, 'There is nothing here'],
   'internal-error': [500, 'Something went wrong inside Drover'],
   // Derivations and submissions.

@@ -1,7 +1,7 @@
 import type { Category, DroverEvent } from '../domain/events.ts';
 import type { Farm } from '../projections/farm.ts';
 import { encodeEvent } from './event-codec.ts';
-import type { AppendResult, Commit, EventStore, Expected, Meta, Position } from './ports/event-store.ts';
+import type { AppendResult, Commit, EventStore, Meta, Position, Revision } from './ports/event-store.ts';
 import type { Clock } from './ports/runtime.ts';
 
 /** Called after an event was folded; never during replay. */
@@ -14,7 +14,7 @@ export type Listener = (category: Category, id: string, event: DroverEvent) => v
  * See docs/decisions (deciding ahead of durability).
  */
 export interface Writer {
-  commit(category: Category, id: string, expected: Expected, events: readonly DroverEvent[], meta: Meta): void;
+  commit(category: Category, id: string, expected: Revision | 'none', events: readonly DroverEvent[], meta: Meta): void;
   /** Runs `effect` once everything committed so far is durable, in the order of these calls; never, if that fails. */
   afterwards(effect: () => void): void;
   /** Resolves once everything committed so far is durable; rejects if it cannot be made so. */
@@ -107,7 +107,7 @@ export function createWriter({ store, farm, clock, epoch, position, failed }: Wr
       const at = clock.now();
       // Encoding validates: an event that its own schema refuses is folded nowhere.
       const encoded = events.map(encodeEvent);
-      const first = expected === 'none' ? 0 : (expected as number) + 1;
+      const first = expected === 'none' ? 0 : expected + 1;
       for (const [index, event] of events.entries()) farm.apply(category, id, event, first + index, at);
       if (
         batch.push({

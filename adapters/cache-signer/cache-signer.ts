@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { parseSecretKey, publicKeyText } from '../../domain/store/signature.ts';
 import type { Signer } from '../../coordinator/core.ts';
+import { parseSecretKey, publicKeyText } from '../../domain/store/signature.ts';
 import type { SignAnswer, SignRequest } from './protocol.ts';
 
 /**

@@ -86,6 +86,11 @@ export interface Batch {
 }
 
 export interface EventStore extends AsyncDisposable {
+  /**
+   * What stands in the way of appends at the moment, for clients and operators (a lost connection, for example); `undefined` if nothing
+   * does. Appends wait meanwhile, or fail with `unavailable`.
+   */
+  readonly obstacle: string | undefined;
   readonly capabilities: {
     /** Whether a resolved append is on stable storage. */
     readonly durableAck: boolean;
@@ -128,6 +133,7 @@ export const eventStoreErrorCodes = [
   'read-only',
   'disk-full',
   'closed',
+  'lease-lost',
   'too-large',
 ] as const;
 export type EventStoreErrorCode = (typeof eventStoreErrorCodes)[number];

@@ -31,6 +31,7 @@ export function createSlowStore(inner: EventStore, time: VirtualTime): EventStor
   }
 
   return {
+    obstacle: undefined,
     capabilities: inner.capabilities,
     appendBatch,
     append: async (commit) => (await appendBatch([commit]))[0] as Awaited<ReturnType<EventStore['append']>>,

@@ -14,7 +14,8 @@ export function specification<State, Event extends DomainEvent, Command, Refusal
       return {
         then: (...expected: Event[]) => assert.deepEqual(decision, { events: expected }),
         /** Only the types of the events, where their data is not the point. */
-        thenTypes: (...types: string[]) => assert.deepEqual(decision.events?.map(({ type }) => type) ?? decision, types),
+        thenTypes: (...types: string[]) =>
+          assert.deepEqual(decision.events?.map(({ type }) => type) ?? decision, types),
         refused: (code: Refusal) => assert.deepEqual(decision, { refused: code }),
       };
     },

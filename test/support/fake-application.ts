@@ -54,6 +54,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       if (build === 'nope') throw new DroverError('unknown-build', 'expected a build, got nope');
       return { build, state: 'succeeded', summary: 'It has ended.', reason: 'ended' };
     },
+    settleLog: async () => undefined,
     cancelBuild: async () => undefined,
     prioritizeBuild: async () => undefined,
     retryBuild: async () => fakeSubmission,

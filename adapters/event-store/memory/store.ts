@@ -92,6 +92,7 @@ export function openMemoryEventStore(): EventStore {
   }
 
   return {
+    obstacle: undefined,
     capabilities: { durableAck: false },
     async append(commit) {
       mustBeOpen();

@@ -124,6 +124,7 @@ function makeStore({ reader, writer, signal, dir, resources }: Parts): EventStor
 
   const startOf = (after: Position | undefined) => (after === undefined ? 0 : parsePosition(after));
   return {
+    obstacle: undefined,
     capabilities: { durableAck: true },
     append: async (commit) => mustWrite().append(commit),
     appendBatch: async (commits) => mustWrite().appendBatch(commits),

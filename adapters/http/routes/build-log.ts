@@ -8,7 +8,7 @@ import { abortOnEnd } from '../long-answer.ts';
 import { buildParams, flag } from '../schemas.ts';
 
 export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { views, logs, closing } = context;
+  const { application, views, logs, closing } = context;
   return async (app) => {
     app.get(
       '/v1/builds/:build/log',
@@ -32,6 +32,7 @@ export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const row = views.build(build);
         if (row === undefined) throw new DroverError('unknown-build', `expected a build, got ${build}`);
         const { attempt = row.attempt, offset, follow } = request.query;
+        if (attempt >= 1) await application.settleLog(build, attempt);
         const signal = abortOnEnd(reply.raw, closing);
         const log = attempt < 1 ? undefined : await logs.read(build, attempt, { offset, follow, signal });
         if (log === undefined) throw new DroverError('not-found', `expected a log of attempt ${attempt}, got none`);

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { errorCodes } from '../../coordinator/errors.ts';
 
-const page = () => readFile(new URL('../../docs/error-remedies.md', import.meta.url), 'utf8');
+const page = () => readFile(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 
-test('docs/error-remedies.md lists exactly the codes of the registry', async () => {
+test('docs/errors.md lists exactly the codes of the registry', async () => {
   const listed = Array.from((await page()).matchAll(/^### (.+)$/gm), ([, code]) => code);
   assert.deepEqual(listed.toSorted(), Object.keys(errorCodes).toSorted());
 });
