@@ -1,0 +1,181 @@
+import { pino } from 'pino';
+import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
+import type { Application } from '../../coordinator/application.ts';
+import { startCoordinator } from '../../coordinator/coordinator.ts';
+import type { Policy } from '../../coordinator/core.ts';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { recover } from '../../coordinator/recovery.ts';
+import { createWriter } from '../../coordinator/writer.ts';
+import type { AgentAbilities } from '../../domain/agent/events.ts';
+import type { AgentMessage, CoordinatorMessage, KnownAttempt } from '../../domain/agent/messages.ts';
+import type { DerivationFacts } from '../../domain/derivation/events.ts';
+import { createFakePool } from '../simulation/disk.ts';
+import { createVirtualTime } from '../simulation/time.ts';
+import { createFakeDerivationStore, noLogs } from './fake-derivation-store.ts';
+import { fakeBase, fakeSha256 } from './paths.ts';
+
+export const admin = { id: 'admin', scope: 'admin' } as const;
+
+const policy: Policy = {
+  storeDir: '/nix/store',
+  leaseSeconds: 60,
+  heartbeatSeconds: 10,
+  retry: {
+    maxAttempts: 2,
+    builder: { baseSeconds: 10, maxSeconds: 100 },
+    infrastructure: { baseSeconds: 10, maxSeconds: 100 },
+  },
+  timeoutSeconds: 1000,
+  maxSilentSeconds: 500,
+  maxLogBytes: 1000,
+  maxNarBytes: 1e9,
+  quarantine: { failures: 3, seconds: 600 },
+};
+
+/** Derivation `n` of a plan, with `out` as its only output; `inputs` are numbers of other derivations. */
+export function derivation(
+  n: number,
+  inputs: readonly number[] = [],
+  more: Partial<DerivationFacts> = {},
+): DerivationFacts {
+  const paths = inputs.map((input) => drvPath(input).slice(0, 32));
+  return {
+    path: drvPath(n),
+    system: 'x86_64-linux',
+    outputs: { out: outPath(n) },
+    inputs: paths,
+    sources: [],
+    ...more,
+  };
+}
+export const drvPath = (n: number): string => fakeBase('d', n, '.drv');
+export const outPath = (n: number): string => fakeBase('o', n);
+
+/** A real coordinator on an event store in memory; its pool and derivation store are fakes, its agents the test. */
+export async function openTestCoordinator(
+  facts: readonly DerivationFacts[],
+  { store = openMemoryEventStore() as EventStore, pool = createFakePool(), seed = 1 } = {},
+) {
+  const time = createVirtualTime(seed);
+  const { farm, position } = await recover(store, policy.storeDir);
+  const failures: Error[] = [];
+  const writer = createWriter({
+    store,
+    farm,
+    clock: time.runtime.clock,
+    epoch: `e${seed}`,
+    position,
+    failed: (error) => void failures.push(error),
+  });
+  const sent: { agent: string; message: CoordinatorMessage }[] = [];
+  const closed: string[] = [];
+  const { application, [Symbol.dispose]: dispose } = startCoordinator({
+    farm,
+    writer,
+    policy,
+    runtime: time.runtime,
+    links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },
+    pool,
+    derivations: createFakeDerivationStore(facts),
+    logs: noLogs,
+    signer: { publicKey: 'k:AA==', sign: async () => 'k:AA==' },
+    logger: pino({ level: 'silent' }),
+  });
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  return {
+    application: application as Application,
+    farm,
+    store,
+    pool,
+    sent,
+    closed,
+    failures,
+    time,
+    settle,
+    dispose,
+    /** Allocations that were sent and not looked at yet, as `<agent> <derivation's number>`. */
+    allocations(): { agent: string; build: string; attempt: number; derivation: string }[] {
+      return sent
+        .splice(0)
+        .flatMap(({ agent, message }) => (message.type === 'allocate' ? [{ agent, ...message }] : []));
+    },
+    async connect(agent: string, abilities: Partial<AgentAbilities> = {}, running: readonly KnownAttempt[] = []) {
+      if (!farm.agents.get(agent)) await application.addAgent(admin, agent);
+      const full = { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots: 1, ...abilities };
+      const hello = {
+        kind: 'hello',
+        protocol: 1,
+        version: '0',
+        builder: 'test',
+        session: 'x',
+        storeDir: '/nix/store',
+        abilities: full,
+        running: [...running],
+      } as const;
+      const welcome = await application.agentConnected(agent, { ...hello, running: [...running] });
+      await settle();
+      return welcome;
+    },
+    async submit(...roots: number[]) {
+      const result = await application.submit(admin, {
+        roots: roots.map(drvPath),
+        options: { priority: 0 },
+        inputs: true,
+        force: false,
+      });
+      await settle();
+      return result;
+    },
+    async report(agent: string, message: AgentMessage) {
+      await application.agentMessage(agent, message);
+      await settle();
+    },
+    /** Uploads what the derivation makes and reports success. */
+    async succeed(
+      agent: string,
+      { build, attempt }: { build: string; attempt: number },
+      n: number,
+      references: string[] = [],
+    ) {
+      const path = outPath(n);
+      const declaration = {
+        path,
+        narHash: fakeSha256(n + 1),
+        narSize: 1,
+        references,
+        compression: 'zstd',
+        fileSize: 1,
+      } as const;
+      const by = { id: 'agent', scope: 'agent', agent } as const;
+      const { id } = await application.beginUpload(by, { ...declaration, build, attempt });
+      const output = { name: 'out', path, narHash: declaration.narHash, narSize: 1, references, upload: id };
+      await application.agentMessage(agent, {
+        type: 'succeeded',
+        build,
+        attempt,
+        outputs: [output],
+        durationMs: 1000,
+        logBytes: 0,
+      });
+      await settle();
+    },
+    /** Lets everything that is due in the next `seconds` happen. */
+    async pass(seconds: number) {
+      let over = false;
+      time.after(seconds * 1000, () => {
+        over = true;
+      });
+      while (!over) await time.step();
+      await settle();
+    },
+    /** Types of all events on a stream. */
+    async types(stream: `${string}-${string}`): Promise<string[]> {
+      const found: string[] = [];
+      for await (const { type } of store.read(stream)) found.push(type);
+      return found;
+    },
+  };
+}
