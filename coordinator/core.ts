@@ -56,7 +56,10 @@ export function commandBuild(
 ): BuildRefusal | readonly BuildEvent[] {
   const decision = decideBuild(build.state, command, core.policy.retry);
   if (decision.refused !== undefined) return decision.refused;
-  core.writer.commit('build', buildId(build), build.revision, decision.events, { correlation: build.submission, ...meta });
+  core.writer.commit('build', buildId(build), build.revision, decision.events, {
+    correlation: build.submission,
+    ...meta,
+  });
   return decision.events;
 }
 

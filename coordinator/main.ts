@@ -25,6 +25,8 @@ export interface RunningCoordinator {
   readonly url: string;
   readonly adminTokenFile: string;
   readonly publicKeyFile: string;
+  /** Resolves if it has to stop for good by itself: another coordinator writes to the log now. */
+  readonly deposed: Promise<Error>;
   close(): Promise<void>;
 }
 
@@ -75,10 +77,12 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     if (swept.files + swept.uploads > 0) logger.info(swept, 'removed what a stop had left in the pool');
   }
 
+  const deposed = Promise.withResolvers<Error>();
   const supervisor = resources.use(
     await superviseCoordinator({
       openStore,
       started,
+      deposed: deposed.resolve,
       policy: policyOf(config),
       runtime,
       links: agentLink.links,
@@ -121,6 +125,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     url: config.publicUrl ?? url,
     adminTokenFile: join(dir.path, 'admin.token'),
     publicKeyFile: join(dir.path, 'cache-key.pub'),
+    deposed: deposed.promise,
     close: () => owned.disposeAsync(),
   };
 }

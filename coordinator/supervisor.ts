@@ -4,7 +4,7 @@ import { type Coordinator, startCoordinator } from './coordinator.ts';
 import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
-import { type EventStore, EventStoreError, type Position } from './ports/event-store.ts';
+import { type EventStore, EventStoreError, isEventStoreError, type Position } from './ports/event-store.ts';
 import { recover } from './recovery.ts';
 import { createWriter } from './writer.ts';
 
@@ -13,6 +13,8 @@ export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer'> {
   openStore(): Promise<EventStore>;
   /** Called on each coordinator before anything else reaches it, the first time and after each failure. */
   started?(coordinator: Coordinator): Promise<void>;
+  /** The writer's lease went to another: this coordinator has stopped for good. */
+  deposed?(error: Error): void;
 }
 
 export interface Supervisor extends AsyncDisposable {
@@ -28,6 +30,18 @@ interface Running {
   readonly coordinator: Coordinator;
   readonly store: EventStore;
 }
+
+const clientWrites: ReadonlySet<keyof Application> = new Set([
+  'createToken',
+  'revokeToken',
+  'addAgent',
+  'steerAgent',
+  'submit',
+  'cancelBuild',
+  'prioritizeBuild',
+  'retryBuild',
+  'deleteItem',
+]);
 
 const firstWaitMs = 500;
 const longestWaitMs = 30_000;
@@ -74,21 +88,32 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       clock: runtime.clock,
       epoch,
       position,
-      failed: (error) => failed(error),
+      // Before it runs, whoever starts it hears of the failure.
+      failed: (error) => running?.store === store && failed(error),
     });
     const coordinator = startCoordinator({ ...options, farm, writer });
-    await options.started?.(coordinator);
-    await writer.durable();
+    try {
+      await options.started?.(coordinator);
+      await writer.durable();
+    } catch (error) {
+      coordinator[Symbol.dispose]();
+      throw error;
+    }
     return { coordinator, store };
   }
 
   function failed(error: Error): void {
     if (closed || restarting) return;
     obstacle = error;
-    logger.error({ err: error }, 'the event store took no more; starting again from the log');
+    const isDeposed = isEventStoreError(error) && error.code === 'lease-lost';
+    logger.error(
+      { err: error },
+      isDeposed ? 'another coordinator has taken over' : 'the event store took no more; starting again from the log',
+    );
     restarting = stop().finally(() => {
       restarting = undefined;
-      again();
+      if (isDeposed) options.deposed?.(error);
+      else again();
     });
   }
 
@@ -126,12 +151,23 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
   const always: Pick<Application, 'storeDir' | 'publicKeys' | 'readiness'> = {
     storeDir: policy.storeDir,
     publicKeys: [signer.publicKey],
-    readiness: () =>
-      running?.coordinator.application.readiness() ?? { ready: false, reasons: [obstacle?.message ?? 'starting'] },
+    readiness() {
+      if (!running) return { ready: false, reasons: [obstacle?.message ?? 'starting'] };
+      const { obstacle: away, capabilities } = running.store;
+      if (away !== undefined) return { ready: false, reasons: [away] };
+      const { ready, reasons } = running.coordinator.application.readiness();
+      return {
+        ready,
+        reasons: capabilities.durabilityNote === undefined ? reasons : [...reasons, capabilities.durabilityNote],
+      };
+    },
   };
   const application = new Proxy({} as Application, {
     get(_, name: keyof Application) {
       if (name in always) return always[name as keyof typeof always];
+      // Agents wait for their acknowledgement instead: what they report is not to be refused.
+      if (running?.store.obstacle !== undefined && clientWrites.has(name))
+        throw new DroverError('store-unavailable', running.store.obstacle);
       if (running) return running.coordinator.application[name];
       throw new DroverError(
         closed ? 'not-ready' : 'store-unavailable',

@@ -28,8 +28,11 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
       throw startError(error, config);
     });
     io.err(`drover: coordinator at ${coordinator.url}, admin token in ${coordinator.adminTokenFile}\n`);
-    if (!interrupted.aborted)
-      await new Promise((resolve) => interrupted.addEventListener('abort', resolve, { once: true }));
+    const stopped = Promise.withResolvers<void>();
+    if (interrupted.aborted) stopped.resolve();
+    else interrupted.addEventListener('abort', () => stopped.resolve(), { once: true });
+    const deposed = await Promise.race([stopped.promise, coordinator.deposed]);
     await coordinator.close();
+    if (deposed) throw startError(deposed, config);
   });
 }

@@ -94,6 +94,8 @@ export interface EventStore extends AsyncDisposable {
   readonly capabilities: {
     /** Whether a resolved append is on stable storage. */
     readonly durableAck: boolean;
+    /** What an operator has to know about that, in a sentence; for the log and `/readyz`. */
+    readonly durabilityNote?: string;
   };
   /**
    * Appends one commit; resolves once it is stored as durably as `capabilities.durableAck` says. A conflict is a value,
@@ -146,4 +148,8 @@ export class EventStoreError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+export function isEventStoreError(error: unknown): error is EventStoreError {
+  return error instanceof Error && error.name === 'EventStoreError' && 'code' in error;
 }
