@@ -145,7 +145,8 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       core.logger.warn({ build: buildId(build), attempt, agent }, verified.message);
       return fail(build, agent, { attempt, ...verified, durationMs, logBytes }, false, []);
     }
-    for (const upload of verified.uploads) await pool.publish(upload);
+    for (const [index, upload] of verified.uploads.entries())
+      await items.publish(upload, (verified.items[index] as StoreItem).file);
     const signed = await Promise.all(verified.items.map((item) => items.sign(item)));
 
     // From here on nothing waits: what is decided is decided on one state.

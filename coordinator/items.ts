@@ -7,6 +7,8 @@ import type { Meta } from './ports/event-store.ts';
 /** Store items come and go: the events of `item-…` streams. */
 export interface Items {
   sign(item: Omit<StoreItem, 'signatures'>): Promise<StoreItem>;
+  /** Makes the NAR of a finished upload fetchable. Until {@link Items.add} its file is not removed, whoever had it before. */
+  publish(upload: string, file: StoreItem['file']): Promise<void>;
   /** StoreItemAdded, unless it is there. Its NAR has to be published. */
   add(item: StoreItem, meta: Meta): void;
   /** Whether an item may be used now: it is available, and the pool really has its file. A file that is lost becomes StoreItemMissing (I8). */
@@ -19,6 +21,10 @@ export function createItems(core: Core): Items {
   const { farm, writer, pool, signer, policy, logger } = core;
   const fullPath = (base: string): string => `${policy.storeDir}/${base}`;
   const stream = (path: string): string => path.slice(0, 32);
+
+  /** Files that are published and belong to no item yet, and removals under way: the same bytes may come while they go. */
+  const publishing = new Map<string, number>();
+  const removing = new Map<string, Promise<void>>();
 
   function itemOf(path: string): number {
     const item = farm.graph.itemOf(path);
@@ -51,7 +57,15 @@ export function createItems(core: Core): Items {
       });
       return { ...item, signatures: [await signer.sign(text)] };
     },
+    async publish(upload, file) {
+      publishing.set(file.hash, (publishing.get(file.hash) ?? 0) + 1);
+      await removing.get(file.hash);
+      await pool.publish(upload);
+    },
     add(item, meta) {
+      const claims = (publishing.get(item.file.hash) ?? 0) - 1;
+      if (claims > 0) publishing.set(item.file.hash, claims);
+      else publishing.delete(item.file.hash);
       const known = farm.graph.itemOf(item.path);
       if (known !== undefined && farm.availability.isPresent(known)) return;
       writer.commit(
@@ -82,7 +96,10 @@ export function createItems(core: Core): Items {
       );
       await writer.durable();
       // Bytes go after the event; another item may have the same file.
-      if (file && farm.details.byFile(file.hash) === undefined) await pool.remove(file);
+      if (!file || publishing.has(file.hash) || farm.details.byFile(file.hash) !== undefined) return;
+      const removal = pool.remove(file).finally(() => removing.delete(file.hash));
+      removing.set(file.hash, removal);
+      await removal;
     },
   };
 }

@@ -73,7 +73,7 @@ export function createUploads(core: Core, items: Items): Uploads {
         `path: ${upload.item.path} is not the path that its content and references determine; only sources can be sent by clients`,
       );
     }
-    await pool.publish(upload.id);
+    await items.publish(upload.id, upload.item.file);
     items.add(await items.sign({ ...upload.item, ca }), { actor: by.id });
     await writer.durable();
     return status;

@@ -24,6 +24,8 @@ const prefix = 'sha256:';
 export function createItemDetails(graph: Graph, availability: Availability): ItemDetails {
   const rows = new Map<Item, number>();
   const byFile = new Map<number, Item>();
+  /** Items beyond the first that are in one file: the same bytes at several paths. */
+  const sharing = new Map<number, Set<Item>>();
   const free: number[] = [];
   const hashes = bytes(64 * 1024); // NAR hash and file hash of each row.
   const sizes = floats(); // NAR size and file size of each row.
@@ -43,11 +45,28 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
     return row;
   }
 
+  function hold(file: number, item: Item): void {
+    const first = byFile.get(file);
+    if (first === undefined) byFile.set(file, item);
+    else if (first !== item) sharing.set(file, (sharing.get(file) ?? new Set()).add(item));
+  }
+  function release(file: number, item: Item): void {
+    const others = sharing.get(file);
+    others?.delete(item);
+    if (byFile.get(file) === item) {
+      const [next] = others ?? [];
+      if (next === undefined) byFile.delete(file);
+      else byFile.set(file, next);
+      if (next !== undefined) others?.delete(next);
+    }
+    if (others?.size === 0) sharing.delete(file);
+  }
+
   return {
     set(item, details) {
       const row = rows.get(item) ?? free.pop() ?? newRow();
       rows.set(item, row);
-      byFile.set(shortHash(details.file.hash), item);
+      hold(shortHash(details.file.hash), item);
       writeHash(row * 2 * hashBytes, details.narHash);
       writeHash(row * 2 * hashBytes + hashBytes, details.file.hash);
       sizes.values[row * 2] = details.narSize;
@@ -65,8 +84,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
       const row = rows.get(item);
       if (row === undefined) return;
       rows.delete(item);
-      const file = shortHash(readHash(row * 2 * hashBytes + hashBytes));
-      if (byFile.get(file) === item) byFile.delete(file);
+      release(shortHash(readHash(row * 2 * hashBytes + hashBytes)), item);
       extras[row] = undefined;
       free.push(row);
     },

@@ -194,8 +194,12 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
     .entries()
     .reduce((sum, other) => sum + (other !== build && queue.before(other, build) ? 1 : 0), 0);
   const avoided = build.state.avoid.filter((name) => able.includes(name));
-  const preference = avoided.length > 0 ? ` It prefers others to ${avoided.join(', ')}, where the machine failed it.` : '';
-  const busy = able.length === 1 ? `The one agent for ${needs}, ${able[0]}, is busy` : `All ${able.length} agents for ${needs} are busy`;
+  const preference =
+    avoided.length > 0 ? ` It prefers others to ${avoided.join(', ')}, where the machine failed it.` : '';
+  const busy =
+    able.length === 1
+      ? `The one agent for ${needs}, ${able[0]}, is busy`
+      : `All ${able.length} agents for ${needs} are busy`;
   const summary = `${busy}; ${ahead} more urgent builds of this kind come first.${preference}`;
   return { ...base, reason: 'no-slot', agents: able, ahead, summary, until: 'BuildAllocated, once a slot is free' };
 }

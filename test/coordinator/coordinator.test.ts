@@ -429,6 +429,30 @@ describe('store items', () => {
     await assert.rejects(farm.application.beginUpload(client, declaration), refusal('not-content-addressed'));
     assert.equal(await farm.store.head(), before);
   });
+  it('that have the same bytes share a file, which goes with the last of them', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2)]);
+    await farm.connect('a', { slots: 2 });
+    await farm.submit(1, 2);
+    for (const { build, attempt, derivation: path } of farm.allocations()) {
+      const n = path === drvPath(1) ? 1 : 2;
+      const declaration = {
+        path: outPath(n),
+        narHash: fakeSha256(7),
+        narSize: 1,
+        references: [],
+        compression: 'zstd',
+        fileSize: 1,
+      } as const;
+      const { id } = await farm.application.beginUpload(agentToken('a'), { ...declaration, build, attempt });
+      const output = { name: 'out', path: outPath(n), narHash: fakeSha256(7), narSize: 1, references: [], upload: id };
+      await farm.report('a', { type: 'succeeded', build, attempt, outputs: [output], durationMs: 1, logBytes: 0 });
+    }
+    await farm.application.deleteItem(admin, outPath(1), 'test');
+    assert.ok(farm.pool.files.has(fakeSha256(7)));
+    assert.ok(farm.application.servable(outPath(2).slice(0, 32)));
+    await farm.application.deleteItem(admin, outPath(2), 'test');
+    assert.ok(!farm.pool.files.has(fakeSha256(7)));
+  });
   it('that a second build makes differently stay as they were, and the difference is recorded', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
     await farm.connect('a');

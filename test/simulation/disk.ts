@@ -72,7 +72,7 @@ export function createFakePool(): Pool & { readonly files: Set<string>; lose(has
     lose: (hash) => void files.delete(hash),
     async begin(owner, declaration) {
       const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
-      const id = `u${narHash.slice(-20)}`;
+      const id = `u${path.slice(24, 32)}${narHash.slice(-20)}`;
       const file = { hash: narHash, size: fileSize, compression };
       uploads.set(id, {
         id,
