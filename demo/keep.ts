@@ -1,0 +1,40 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { killGroup, type Service } from './service.ts';
+import { isWorkspace, removeWorkspace, type Workspace } from './workspace.ts';
+
+const recordName = 'running.json';
+const recordSchema = z.array(z.strictObject({ name: z.string(), pid: z.int().min(2) }));
+
+/** Lets the demo end while its services go on, and writes down which they are. */
+export async function leaveUp(workspace: Workspace, services: readonly Service[]): Promise<void> {
+  const record = services.map(({ name, pid }) => ({ name, pid }));
+  await writeFile(workspace.file(recordName), `${JSON.stringify(record)}\n`);
+  for (const service of services) service.leave();
+}
+
+/** Stops what {@link leaveUp} left, the last one first, and removes the folder. */
+export async function stopKept(folder: string, say: (line: string) => void): Promise<void> {
+  if (!isWorkspace(folder)) throw new TypeError(`--stop: expected a folder that the demo has made, got ${folder}`);
+  const services = recordSchema.parse(JSON.parse(await readFile(join(folder, recordName), 'utf8')));
+  for (const { name, pid } of services.reverse()) {
+    if (!(await isOurs(pid, folder))) continue;
+    say(`stopping ${name}`);
+    process.kill(pid, 'SIGTERM');
+    const limit = Date.now() + 10_000;
+    while (await isOurs(pid, folder)) {
+      if (Date.now() > limit) killGroup(pid);
+      await sleep(50);
+    }
+  }
+  await removeWorkspace(folder);
+  say(`removed ${folder}`);
+}
+
+/** Whether the process is still the one that was started on this folder: a number may have gone to another since. */
+async function isOurs(pid: number, folder: string): Promise<boolean> {
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return command.includes(folder);
+}

@@ -1,0 +1,23 @@
+import { parseArgs } from 'node:util';
+
+/** What `npm run demo -- …` is asked for. */
+export type DemoOptions =
+  | { readonly task: 'run'; readonly keep: boolean }
+  | { readonly task: 'stop'; readonly folder: string }
+  | { readonly task: 'help' };
+
+export const usage = `npm run demo                 build a graph of real derivations on a farm of two agents, fetch and compare the outputs
+npm run demo -- --keep       the same, and leave the farm up
+npm run demo -- --stop DIR   stop a farm that was left up, and remove its folder
+`;
+
+/** Throws a `TypeError` that names the argument that is not known. */
+export function readOptions(args: readonly string[]): DemoOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { keep: { type: 'boolean' }, stop: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  });
+  if (values.help) return { task: 'help' };
+  if (values.stop !== undefined) return { task: 'stop', folder: values.stop };
+  return { task: 'run', keep: values.keep === true };
+}

@@ -1,0 +1,58 @@
+import { plural } from '../cli/output/text.ts';
+import { createCommands } from './commands.ts';
+import { demoEnvironment } from './environment.ts';
+import { startFarm } from './farm.ts';
+import { fetchAndCompare } from './fetch.ts';
+import { leaveUp } from './keep.ts';
+import { report } from './report.ts';
+import { openServices } from './services.ts';
+import { submitGraph } from './submit.ts';
+import { tryNext } from './try-next.ts';
+import { createWorkspace, removeWorkspace } from './workspace.ts';
+
+export interface RunOptions {
+  /** Leave the farm up at the end. */
+  readonly keep: boolean;
+  readonly say: (line: string) => void;
+  readonly colour: boolean;
+  /** Ends the demo early. */
+  readonly signal: AbortSignal;
+}
+
+/** The whole demo. Rejects when a step fails or `signal` aborts; nothing runs on then, and no file stays. */
+export async function runDemo({ keep, say, colour, signal }: RunOptions): Promise<void> {
+  const began = performance.now();
+  const workspace = await createWorkspace();
+  const services = openServices(workspace);
+  let kept = false;
+  try {
+    const commands = createCommands(demoEnvironment(workspace), say, AbortSignal.any([signal, services.lost]));
+
+    say(`\nA coordinator and two agents, each with a Nix store of its own, below ${workspace.path}:\n`);
+    const farm = await startFarm({ workspace, commands, services, say });
+
+    say('\nA graph of real derivations (demo/graph.nix), which neither agent could build alone:\n');
+    const builds = await submitGraph(commands, workspace);
+    const outputs = builds.flatMap((build) => Object.values(build.outputs));
+
+    say("\nAll outputs, by an ordinary Nix client from the coordinator's cache, into a third, empty store:\n");
+    const sizes = await fetchAndCompare(commands, farm, workspace.file('third-store'), outputs);
+    say(`${plural(outputs.length, 'output')} fetched with valid signatures, each byte for byte as its agent built it.`);
+
+    say(`\n${report(builds, farm.agents, sizes, colour)}`);
+    if (keep) {
+      await leaveUp(workspace, services.all);
+      kept = true;
+      say(tryNext(farm, workspace, builds));
+    }
+  } catch (error) {
+    if (!signal.aborted) say(await services.lastWords());
+    throw error;
+  } finally {
+    if (!kept) {
+      await services.stop();
+      await removeWorkspace(workspace.path);
+    }
+  }
+  say(`Done in ${((performance.now() - began) / 1000).toFixed(1)} s${kept ? '.' : '; nothing is left running.'}`);
+}

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { noNix } from '../support/nix-store.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A temporary folder for everything that a demo writes; what is left in it, or runs with it, is what the demo has left. */
+async function openTemporary() {
+  const path = await mkdtemp(join(tmpdir(), 'drover-test-demo-'));
+  return {
+    path,
+    files: () => readdir(path),
+    /** Command lines of the processes that were started, directly or not, with this folder for temporary files. */
+    async processes() {
+      const found: string[] = [];
+      for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+        const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '');
+        if ((await read('environ')).includes(`TMPDIR=${path}`)) found.push(`${pid}: ${await read('cmdline')}`);
+      }
+      return found;
+    },
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+  };
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface RunOptions {
+  readonly temporary: string;
+  /** Called with all of the standard error so far. */
+  readonly onError?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
+}
+
+function run(program: string, args: readonly string[], { temporary, onError }: RunOptions): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: root,
+      env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let out = '';
+    let err = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+      onError?.(err, (signal) => child.kill(signal));
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, err }));
+  });
+}
+
+const demo = (args: readonly string[], options: RunOptions) =>
+  run(process.execPath, ['demo/main.ts', ...args], options);
+
+/** Numbers of a line of the table at the end, without the seconds. */
+function numbersOf(name: string, out: string): number[] {
+  const line = out.split('\n').find((each) => each.startsWith(`${name} `)) ?? '';
+  return line.trim().split(/\s+/).slice(1, 4).map(Number);
+}
+
+describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
+  it('builds the whole graph on two agents, fetches it, and leaves nothing', async () => {
+    await using temporary = await openTemporary();
+    const { code, out, err } = await demo([], { temporary: temporary.path });
+    assert.equal(code, 0, `${out}\n${err}`);
+
+    const [builds, attempts, bytes] = numbersOf('all', out);
+    const agents = ['oak', 'elm'].map((name) => numbersOf(name, out));
+    assert.equal(builds, 30);
+    assert.equal(attempts, 31, 'the press takes two attempts, everything else one');
+    assert.ok((bytes ?? 0) > 0);
+    for (const [column, total] of [builds, attempts, bytes].entries()) {
+      assert.equal((agents[0]?.[column] ?? 0) + (agents[1]?.[column] ?? 0), total);
+    }
+    assert.ok(
+      agents.every(([own]) => (own ?? 0) >= 2),
+      'each agent builds at least what needs its feature',
+    );
+    assert.match(out, /^32 outputs fetched with valid signatures, each byte for byte/m);
+    assert.match(err, /^attempt +press on \w+ did not succeed: builder-failed/m);
+    assert.match(err, /^succeeded +press on \w+, attempt 2$/m);
+    assert.match(err, /^building: 30\/30$/m);
+
+    assert.deepEqual(await temporary.files(), []);
+    assert.deepEqual(await temporary.processes(), []);
+  });
+
+  it('stops everything and removes its files when it is interrupted while it builds', async () => {
+    await using temporary = await openTemporary();
+    let interrupted = false;
+    const { code, out, err } = await demo([], {
+      temporary: temporary.path,
+      onError: (text, kill) => {
+        if (!interrupted && /^building {3}/m.test(text)) {
+          interrupted = true;
+          kill('SIGINT');
+        }
+      },
+    });
+    assert.equal(code, 130, `${out}\n${err}`);
+    assert.doesNotMatch(out, /fetched/);
+    assert.deepEqual(await temporary.files(), []);
+    assert.deepEqual(await temporary.processes(), []);
+  });
+
+  it('leaves the farm up with --keep, prints commands that work as they stand, and stops it with --stop', async () => {
+    await using temporary = await openTemporary();
+    const options = { temporary: temporary.path };
+    const { code, out, err } = await demo(['--keep'], options);
+    assert.equal(code, 0, `${out}\n${err}`);
+    const [name = ''] = await temporary.files();
+    const folder = join(temporary.path, name);
+    try {
+      // Connections of the agents to Nix are processes too.
+      const running = (await temporary.processes()).filter((line) => !line.includes('nix-daemon'));
+      assert.equal(running.length, 3, `a coordinator and two agents, got\n${running.join('\n')}`);
+
+      const commands = out.split('\n').filter((line) => /^ {2}(?:export|npx|curl|XDG_CACHE_HOME=\S+ nix) /.test(line));
+      const ending = commands.filter((line) => !line.includes('events tail'));
+      assert.ok(ending.length >= 12, out);
+      const script = ['set -eux', ...ending].join('\n');
+      const tried = await run('/bin/bash', ['-c', script], options);
+      assert.equal(tried.code, 0, `${tried.out}\n${tried.err}`);
+      assert.match(tried.out, /^the press is cold/m);
+      assert.match(tried.out, /elm is paused/);
+      assert.match(tried.out, /^StoreDir: \/nix\/store$/m);
+
+      // The same client with another key takes nothing.
+      const fetch = commands.find((line) => line.includes(' nix ')) ?? '';
+      const strangeKey = `drover-1:${Buffer.alloc(32, 7).toString('base64')}`;
+      const strange = fetch.replace(/drover-1:\S+/, strangeKey).replace('another-store', 'strange-store');
+      assert.notEqual(strange, fetch);
+      const refused = await run('/bin/bash', ['-c', strange], options);
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.err, /not signed by any of the keys/);
+    } finally {
+      const stopped = await demo(['--stop', folder], options);
+      assert.equal(stopped.code, 0, stopped.err);
+    }
+    assert.deepEqual(await temporary.files(), []);
+    assert.deepEqual(await temporary.processes(), []);
+  });
+
+  it('refuses an option that it does not know', async () => {
+    await using temporary = await openTemporary();
+    const { code, err } = await demo(['--kepe'], { temporary: temporary.path });
+    assert.equal(code, 2);
+    assert.match(err, /--kepe/);
+    assert.deepEqual(await temporary.files(), []);
+  });
+});
