@@ -18,6 +18,8 @@ export interface Application {
 
   /** Whether writes are taken; if not, why. */
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** Resolves once all that was decided so far is durable: what is read after that will still be true after a power cut (I1). */
+  settled(): Promise<void>;
   /** Figures of the whole farm, from the hot projections. */
   status(): FarmStatus;
 

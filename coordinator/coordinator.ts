@@ -61,6 +61,7 @@ export function startCoordinator(core: Core): Coordinator {
     storeDir: policy.storeDir,
     publicKeys: [signer.publicKey],
     readiness: () => ({ ready: !writer.failure, reasons: writer.failure ? [writer.failure.message] : [] }),
+    settled: writer.durable,
     status() {
       const agents = [...farm.agents.all()].filter(({ state }) => state.connection !== 'retired');
       const connected = agents.filter(({ state }) => state.connection === 'connected');

@@ -148,7 +148,8 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     throw new EventStoreError('unavailable', obstacle?.message ?? 'the event store is not open');
   }
 
-  const always: Pick<Application, 'storeDir' | 'publicKeys' | 'readiness'> = {
+  const always: Pick<Application, 'storeDir' | 'publicKeys' | 'readiness' | 'settled'> = {
+    settled: () => settled(),
     storeDir: policy.storeDir,
     publicKeys: [signer.publicKey],
     readiness() {
@@ -161,6 +162,10 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
         reasons: capabilities.durabilityNote === undefined ? reasons : [...reasons, capabilities.durabilityNote],
       };
     },
+  };
+  /** While the store is away nothing is decided for clients, and what they read need not wait for agents' reports. */
+  const settled = async (): Promise<void> => {
+    if (running && running.store.obstacle === undefined) await running.coordinator.application.settled();
   };
   const application = new Proxy({} as Application, {
     get(_, name: keyof Application) {

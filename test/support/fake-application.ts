@@ -34,6 +34,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     storeDir: '/nix/store',
     publicKeys: ['test-1:key'],
     readiness: () => ({ ready: true, reasons: [] }),
+    settled: async () => undefined,
     status: () => fakeStatus,
     authenticate(secret) {
       const scope = /^secret-of-(read|submit|agent|admin)$/.exec(secret)?.[1] as Principal['scope'] | undefined;

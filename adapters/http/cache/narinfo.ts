@@ -11,18 +11,11 @@ import type { ReportMissing } from './missing-files.ts';
 import { narUrl } from './nar-url.ts';
 import { notHere } from './not-here.ts';
 
-interface Rendered {
-  readonly text: string;
-  readonly etag: string;
-}
-
 /** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
 export function narinfoRoute(
   { application, pool, cache }: HttpContext,
   reportMissing: ReportMissing,
 ): FastifyPluginAsyncZod {
-  // An item never changes, so its text is made once for as long as the projection holds the item.
-  const rendered = new WeakMap<StoreItem, Rendered>();
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=60`;
   return async (app) => {
     app.route({
@@ -46,11 +39,7 @@ export function narinfoRoute(
           await reportMissing(item.path, request.log);
           return notHere(reply);
         }
-        let answer = rendered.get(item);
-        if (answer === undefined) {
-          answer = render(item, application.storeDir);
-          rendered.set(item, answer);
-        }
+        const answer = render(item, application.storeDir);
         reply.headers({ etag: answer.etag, 'cache-control': cacheControl });
         if (matchesEtag(request.headers['if-none-match'], answer.etag)) return reply.code(304).send();
         return reply.header('content-type', 'text/x-nix-narinfo').send(answer.text);
@@ -59,7 +48,7 @@ export function narinfoRoute(
   };
 }
 
-function render(item: StoreItem, storeDir: string): Rendered {
+function render(item: StoreItem, storeDir: string): { readonly text: string; readonly etag: string } {
   const text = renderNarinfo(narinfoOf(item, storeDir));
   return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"` };
 }
