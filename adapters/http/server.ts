@@ -77,7 +77,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   addAccessControl(app, context);
   // Decisions run ahead of the disk; no answer may tell of what a power cut would take back. Health says what it sees.
   app.addHook('preHandler', async ({ method, routeOptions: { config } }) => {
-    if ((method === 'GET' || method === 'HEAD') && config.access !== 'open') await application.settled();
+    const reads = method === 'GET' || method === 'HEAD';
+    if (reads && config.access !== undefined && config.access !== 'open') await application.settled();
   });
   refuseEncodedBodies(app);
   addFarmMetrics(metrics, application, () => agentLink.stats, version);
