@@ -86,8 +86,8 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       const member: unknown = target[method];
       if (typeof member !== 'function') return member;
       return (...args: unknown[]) => {
-        // Every read waits for it; what a test looks for is what else was asked.
-        if (method !== 'settled') calls.push({ method, args });
+        // Reads wait for these; what a test looks for is what else was asked.
+        if (method !== 'settled' && method !== 'settleLog') calls.push({ method, args });
         return Reflect.apply(member, target, args) as unknown;
       };
     },
