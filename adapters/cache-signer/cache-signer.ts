@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Signer } from '../../coordinator/core.ts';
 import { parseSecretKey, publicKeyText } from '../../domain/store/signature.ts';
-import type { SignAnswer, SignRequest } from './protocol.ts';
+import { joinLines, splitLines } from './protocol.ts';
 
 /**
  * Signs with a Nix secret key (`<name>:<base64>`) on a thread of its own: a signature takes longer than all decisions about a build
@@ -15,16 +15,15 @@ export function createCacheSigner(secret: string): Signer & AsyncDisposable {
   let broken: Error | undefined;
 
   function flush(): void {
-    const request: SignRequest = { fingerprints: batch.map(({ fingerprint }) => fingerprint) };
     sent.push(batch);
-    batch = [];
     worker.ref();
-    worker.postMessage(request);
+    worker.postMessage(joinLines(batch.map(({ fingerprint }) => fingerprint)));
+    batch = [];
   }
 
-  worker.on('message', ({ signatures }: SignAnswer) => {
-    const answered = sent.shift() ?? [];
-    for (const [index, pending] of answered.entries()) pending.resolve(signatures[index] as string);
+  worker.on('message', (answer: string) => {
+    const signatures = splitLines(answer);
+    for (const [index, pending] of (sent.shift() ?? []).entries()) pending.resolve(signatures[index] as string);
     if (sent.length === 0) worker.unref();
   });
   worker.on('error', (error) => {

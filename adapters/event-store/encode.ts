@@ -15,6 +15,11 @@ export function encodeCommit(commit: Commit): string[] {
   if (typeof commit.expected === 'number' && !(Number.isSafeInteger(commit.expected) && commit.expected >= 0)) {
     throw new TypeError(`Expected a revision from 0, "none" or "any", got ${commit.expected}`);
   }
+  const { actor, correlation, causation, trace } = commit.meta;
+  // Engines keep these as fields of lines and headers.
+  for (const name of [commit.id, commit.stream, actor, correlation, causation, trace]) {
+    if (name?.includes('\n')) throw new TypeError(`Expected names without line breaks, got ${JSON.stringify(name)}`);
+  }
   let length = 0;
   const encoded = commit.events.map(({ type, data }) => {
     const text: string | undefined = JSON.stringify(data);

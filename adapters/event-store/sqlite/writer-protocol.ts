@@ -2,8 +2,8 @@ import type { PlainError } from './errors.ts';
 import type { FlatCommits, FlatResults } from './log-writer.ts';
 import type { Span } from './stream-index.ts';
 
-/** What goes between the main thread and the writer thread. An array is commits to append, the frequent case. */
-export type ToWriter = FlatCommits | { readonly spansOf: string; readonly ask: number } | 'close';
+/** What goes between the main thread and the writer thread. A string is the lines of {@link FlatCommits}, the frequent case. */
+export type ToWriter = string | { readonly spansOf: string; readonly ask: number } | { readonly close: true };
 export type FromWriter =
   | { readonly ready: number }
   | { readonly notOpened: PlainError }

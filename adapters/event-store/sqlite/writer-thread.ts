@@ -1,6 +1,6 @@
 import { BroadcastChannel, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { type PlainError, toPlainError } from './errors.ts';
-import { createLogWriter, type FlatCommits, type FlatResults, type LogWriter } from './log-writer.ts';
+import { createLogWriter, type FlatResults, type LogWriter } from './log-writer.ts';
 import { openForWriting } from './open-file.ts';
 import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
 
@@ -27,13 +27,13 @@ function serve(log: LogWriter, close: () => void): void {
   let failure: PlainError | undefined;
 
   /** Appends this message and those behind it, until something else comes or the group is large. Returns that something else. */
-  function appendGroup(first: FlatCommits): ToWriter | undefined {
+  function appendGroup(first: string): ToWriter | undefined {
     const results: FlatResults = [];
     let next: ToWriter | undefined = first;
     try {
       log.begin();
-      while (Array.isArray(next)) {
-        log.append(next, results);
+      while (typeof next === 'string') {
+        log.append(next.split('\n'), results);
         next = results.length < largestGroup * 2 ? receive() : undefined;
       }
       log.commit();
@@ -54,8 +54,8 @@ function serve(log: LogWriter, close: () => void): void {
 
   function handle(message: ToWriter): ToWriter | undefined {
     // After a failure nothing is appended any more, or there would be a hole where the failed commits belong.
-    if (Array.isArray(message)) return failure ? undefined : appendGroup(message);
-    if (message === 'close') {
+    if (typeof message === 'string') return failure ? undefined : appendGroup(message);
+    if ('close' in message) {
       others.close();
       close();
       say('closed');

@@ -29,6 +29,9 @@ interface Waiting {
 /** Commits per message: a large batch is not to become one long transaction. */
 const commitsPerMessage = 1024;
 
+/** Characters of data per message, so that a message stays a string that V8 can make. */
+const lengthPerMessage = 16 * 1024 * 1024;
+
 /** Starts the writer thread and waits until it has opened and checked the file. `onHead` is called after each group. */
 export async function startWriter(data: WriterData, onHead: (head: number) => void): Promise<Writer> {
   const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: data });
@@ -38,6 +41,7 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
   let lastAsk = 0;
   let outbox: FlatCommits = [];
   let inOutbox = 0;
+  let inOutboxLength = 0;
   let failure: EventStoreError | undefined;
   const opened = Promise.withResolvers<number>();
   const ended = Promise.withResolvers<void>();
@@ -56,9 +60,10 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
 
   function flush(): void {
     if (inOutbox === 0) return;
-    send(outbox);
+    send(outbox.join('\n'));
     outbox = [];
     inOutbox = 0;
+    inOutboxLength = 0;
   }
 
   function fail(error: EventStoreError): void {
@@ -118,8 +123,8 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
       for (let at = 0; at < commits.length; at++) {
         // One message per turn of the event loop, not one per commit.
         if (inOutbox === 0) setImmediate(flush);
-        flatten(outbox, commits[at] as Commit, encoded[at] as string[]);
-        if (++inOutbox >= commitsPerMessage) flush();
+        inOutboxLength += flatten(outbox, commits[at] as Commit, encoded[at] as string[]);
+        if (++inOutbox >= commitsPerMessage || inOutboxLength >= lengthPerMessage) flush();
       }
       setBusy();
     });
@@ -148,34 +153,30 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
       flush();
       closing = true;
       setBusy();
-      send('close');
+      send({ close: true });
       await ended.promise;
       failure ??= new EventStoreError('closed', 'The event store is closed');
     },
   };
 }
 
+/** Returns the length of the data. */
 function flatten(
   into: FlatCommits,
   { id, stream, expected, at, meta, events }: Commit,
   encoded: readonly string[],
-): void {
-  const revision = expected === 'any' ? -2 : expected === 'none' ? -1 : expected;
-  into.push(
-    id,
-    stream,
-    revision,
-    at,
-    meta.actor,
-    meta.correlation ?? null,
-    meta.causation ?? null,
-    meta.trace ?? null,
-    events.length,
-  );
+): number {
+  const revision = expected === 'any' ? '-2' : expected === 'none' ? '-1' : String(expected);
+  const { actor, correlation = '', causation = '', trace = '' } = meta;
+  into.push(id, stream, revision, String(at), actor, correlation, causation, trace, String(events.length));
+  let length = 0;
   for (let i = 0; i < events.length; i++) {
-    const event = events[i] as Commit['events'][number];
-    into.push(event.type, event.version, encoded[i] as string);
+    const { type, version } = events[i] as Commit['events'][number];
+    const data = encoded[i] as string;
+    into.push(type, String(version), data);
+    length += data.length;
   }
+  return length;
 }
 
 function toResult(position: number, revision: number): AppendResult {

@@ -79,8 +79,8 @@ it('heads, conflicts, retries and reading are right on both sides of the index, 
           }
           const stream = streams[item.stream] as string;
           const id = `id-${item.id}`;
-          const flat: FlatCommits = [id, stream, item.expected, 1, 'me', null, null, null, item.events];
-          for (let n = 0; n < item.events; n++) flat.push('T', 1, '{}');
+          const flat: FlatCommits = [id, stream, String(item.expected), '1', 'me', '', '', '', String(item.events)];
+          for (let n = 0; n < item.events; n++) flat.push('T', '1', '{}');
           const results: FlatResults = [];
           log.append(flat, results);
           assert.deepEqual(results, model.append(id, stream, item.expected, item.events));
