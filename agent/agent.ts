@@ -63,6 +63,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   const link = options.openLink({
     running: () => [...attempts.values()].map(({ known }) => known),
+    leaving: () => leaving !== undefined,
     welcome,
     // One after the other: what a message means depends on those before it.
     message: (message) => {
@@ -192,6 +193,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     ended: end.promise,
     async stop(how) {
       leaving ??= 'stopped';
+      // Before anything is given back, or the coordinator would give it to this agent again.
+      connection?.to.sendOob({ type: 'heartbeat', running: attempts.size, leaving: true }).catch(() => {});
       if (how === 'leave') await finish({ reason: 'stopped' });
       else {
         // What is built is not thrown away: its upload goes on.

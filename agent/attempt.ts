@@ -254,9 +254,7 @@ function createAttempt(
       return record;
     },
     get known() {
-      // What is built and on its way is as good as building: there is no result yet.
-      const phase = record.phase === 'uploading' ? 'building' : record.phase;
-      return { ...key, phase };
+      return { ...key, phase: record.phase };
     },
     log,
     stop(reason) {

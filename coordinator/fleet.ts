@@ -12,7 +12,10 @@ import type { Deadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 
 export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'agentConnected' | 'agentDisconnected'> & {
-  heartbeat(agent: string, beat: { load1?: number | undefined; freeBytes?: number | undefined }): void;
+  heartbeat(
+    agent: string,
+    beat: { load1?: number | undefined; freeBytes?: number | undefined; leaving?: boolean | undefined },
+  ): void;
   /** After a start: no link is open, so every lease runs from now. */
   resume(): void;
 };
@@ -46,6 +49,10 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
   function disconnect(name: string, reason: string): void {
     const leaseUntil = runtime.clock.now() + policy.leaseSeconds * 1000;
     commandAgent(core, name, { type: 'disconnect', reason: reason.slice(0, 4096), leaseUntil }, system);
+  }
+
+  function leave(name: string): void {
+    commandAgent(core, name, { type: 'leave' }, { actor: `agent-${name}` });
   }
 
   function armLease(agent: AgentRecord): void {
@@ -101,14 +108,17 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
     const drop: { build: string; attempt: number }[] = [];
     for (const { build: id, attempt, phase } of running) {
       const build = queue.build(id);
-      if (build && (phase === 'ended' ? isWelcome(build, name, attempt) : adopt(build, name, attempt)))
-        stays.add(`${id}#${attempt}`);
+      const keep =
+        build &&
+        ((phase !== 'ended' && adopt(build, name, attempt)) ||
+          ((phase === 'ended' || phase === 'uploading') && isWelcome(build, name, attempt)));
+      if (keep) stays.add(`${id}#${attempt}`);
       else drop.push({ build: id, attempt });
     }
     return { stays, drop };
   }
 
-  /** A result on its way counts as long as the build is not finished (I4). */
+  /** What is built counts as long as the build is not finished, although another may have it by now (I4). */
   function isWelcome(build: BuildRecord, agent: string, attempt: number): boolean {
     return build.state.agents[attempt - 1] === agent && !isEnded(build.state.status);
   }
@@ -168,6 +178,7 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
         );
       const { abilities, version, builder } = hello;
       commandAgent(core, name, { type: 'connect', abilities, version, builder }, { actor: `agent-${name}` });
+      if (hello.leaving) leave(name);
       allocator.forgetStopping(name);
       const { stays, drop } = reconcile(name, hello.running);
       for (const build of queue.live(name))
@@ -191,7 +202,8 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
       disconnect(name, reason);
       await writer.durable();
     },
-    heartbeat(name, { load1, freeBytes }) {
+    heartbeat(name, { load1, freeBytes, leaving }) {
+      if (leaving) leave(name);
       heartbeats.set(name, {
         at: runtime.clock.now(),
         ...(load1 !== undefined && { load1 }),

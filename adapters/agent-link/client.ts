@@ -120,6 +120,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       ...options.hello,
       session: options.session,
       running: handlers.running(),
+      ...(handlers.leaving?.() && { leaving: true }),
       ...(inbox !== undefined && { received: { session: inbox.session, n: inbox.box.done } }),
     });
     const leave = () => endWith('the agent leaves');

@@ -1,5 +1,5 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DataDirError, explainDataDirError } from './data-dir-error.ts';
 import { syncDirectory } from './durable.ts';
 
@@ -38,7 +38,11 @@ export async function openDataDir(path: string): Promise<DataDir> {
 
 async function ensureFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    // Only what is above it recursively: that way Node says ENOENT where the file system is read-only.
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
     // mkdir is content with a file system where it had nothing to do; what is there must be a folder.
     if (!(await stat(path)).isDirectory()) throw new DataDirError('not-a-directory', `expected a folder at ${path}`);
   } catch (error) {

@@ -19,6 +19,8 @@ export type LinkEnd =
 export interface LinkHandlers {
   /** What the agent runs, asked for each `hello`. */
   readonly running: () => Hello['running'];
+  /** Whether the agent is being stopped, asked for each `hello`. */
+  readonly leaving?: () => boolean;
   /** A connection is there. Called before anything is sent on it. */
   readonly welcome: (welcome: Welcome, connection: LinkConnection) => void;
   /** A message of the coordinator, each once and in order. It is acknowledged when the promise resolves: by then it is on disk. */

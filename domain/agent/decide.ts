@@ -11,6 +11,8 @@ export type AgentCommand =
   | { readonly type: 'pause'; readonly reason: string | undefined }
   | { readonly type: 'resume'; readonly reason: string | undefined }
   | { readonly type: 'drain'; readonly reason: string | undefined }
+  /** The agent says that it is being stopped. */
+  | { readonly type: 'leave' }
   | { readonly type: 'quarantine'; readonly until: number; readonly reason: string }
   | { readonly type: 'retire' };
 
@@ -44,6 +46,9 @@ export function decideAgent(state: AgentState, command: AgentCommand): Decision<
       return { events: [{ type: 'AgentResumed', data: withReason(command.reason) }] };
     case 'drain':
       return { events: state.draining ? [] : [{ type: 'AgentDraining', data: withReason(command.reason) }] };
+    case 'leave':
+      if (state.leaving || state.connection !== 'connected') return { events: [] };
+      return { events: [{ type: 'AgentDraining', data: { reason: 'it is being stopped', byAgent: true } }] };
     case 'quarantine':
       if (state.quarantinedUntil > 0) return { events: [] };
       return { events: [{ type: 'AgentQuarantined', data: { until: command.until, reason: command.reason } }] };

@@ -43,7 +43,11 @@ export const AgentResumed = defineEvent(
 export const AgentDraining = defineEvent(
   'AgentDraining',
   'It gets no new builds and will leave once its builds have ended.',
-  z.object({ reason: reason.optional() }),
+  z.object({
+    reason: reason.optional(),
+    /** It said so itself, as it is being stopped. Then its next connection ends it; otherwise AgentResumed does. */
+    byAgent: z.literal(true).optional(),
+  }),
 );
 export const AgentQuarantined = defineEvent(
   'AgentQuarantined',

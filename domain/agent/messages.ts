@@ -25,8 +25,11 @@ const failure = z.enum(failureClasses);
 /** An attempt that the agent knows of when it connects. */
 export const knownAttempt = z.object({
   ...attemptKey,
-  /** `preparing`: fetching inputs; `building`; `ended`: the result is in a message that will be sent. */
-  phase: z.enum(['preparing', 'building', 'ended']),
+  /**
+   * `preparing`: fetching inputs; `building`; `uploading`: built, outputs on their way; `ended`: the result is in a message that
+   * will be sent.
+   */
+  phase: z.enum(['preparing', 'building', 'uploading', 'ended']),
 });
 export type KnownAttempt = z.infer<typeof knownAttempt>;
 
@@ -81,6 +84,8 @@ export const agentOob = z.discriminatedUnion('type', [
     load1: z.number().min(0).optional(),
     freeBytes: count.optional(),
     running: count,
+    /** It is being stopped and wants nothing new; sent at once then, and see `hello.leaving`. */
+    leaving: z.boolean().optional(),
   }),
   /** The log of an attempt from byte `offset` on; the coordinator keeps what continues what it has. */
   z.object({ type: z.literal('log'), ...attemptKey, offset: count, data: bytes }),
@@ -121,6 +126,8 @@ export const hello = z.object({
   storeDir: z.string().max(1024),
   abilities: agentAbilities,
   running: z.array(knownAttempt).max(8192),
+  /** It is being stopped: it connects for what it has, and wants nothing new. */
+  leaving: z.boolean().optional(),
   received,
 });
 export type Hello = z.infer<typeof hello>;

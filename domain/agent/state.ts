@@ -4,7 +4,10 @@ import type { AgentAbilities, AgentEvent } from './events.ts';
 export interface AgentState {
   readonly connection: 'none' | 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
   readonly paused: boolean;
+  /** An operator drains it. */
   readonly draining: boolean;
+  /** It is being stopped where it runs; its next connection is another life. */
+  readonly leaving: boolean;
   /** End of the quarantine (milliseconds since the Unix epoch); 0: none. */
   readonly quarantinedUntil: number;
   /** End of the lease while disconnected; 0 otherwise. */
@@ -20,6 +23,7 @@ export const initialAgent: AgentState = {
   connection: 'none',
   paused: false,
   draining: false,
+  leaving: false,
   quarantinedUntil: 0,
   leaseUntil: 0,
   reason: undefined,
@@ -33,7 +37,7 @@ export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
     case 'AgentRegistered':
       return { ...initialAgent, connection: 'new' };
     case 'AgentConnected':
-      return { ...state, connection: 'connected', leaseUntil: 0, ...event.data };
+      return { ...state, connection: 'connected', leaseUntil: 0, leaving: false, ...event.data };
     case 'AgentDisconnected':
       return { ...state, connection: 'disconnected', leaseUntil: event.data.leaseUntil, reason: event.data.reason };
     case 'AgentLost':
@@ -43,7 +47,7 @@ export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
     case 'AgentResumed':
       return { ...state, paused: false, draining: false, quarantinedUntil: 0, reason: undefined };
     case 'AgentDraining':
-      return { ...state, draining: true, reason: event.data.reason };
+      return { ...state, [event.data.byAgent ? 'leaving' : 'draining']: true, reason: event.data.reason };
     case 'AgentQuarantined':
       return { ...state, quarantinedUntil: event.data.until, reason: event.data.reason };
     case 'AgentRetired':
@@ -57,6 +61,6 @@ export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
 export function intakeOf(state: AgentState): 'accepting' | 'paused' | 'draining' | 'quarantined' | 'offline' {
   if (state.connection !== 'connected') return 'offline';
   if (state.paused) return 'paused';
-  if (state.draining) return 'draining';
+  if (state.draining || state.leaving) return 'draining';
   return state.quarantinedUntil > 0 ? 'quarantined' : 'accepting';
 }

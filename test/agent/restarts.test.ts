@@ -193,7 +193,7 @@ describe('an agent that starts again', () => {
     const mark = coordinator.frames.length;
     await using _agent = await startTestAgent(coordinator, builds.builder, state.path, { session: 'agent-session-2' });
     const hello = await coordinator.hello(mark);
-    assert.deepEqual(hello.running, [{ build: 'b1', attempt: 1, phase: 'building' }]);
+    assert.deepEqual(hello.running, [{ build: 'b1', attempt: 1, phase: 'uploading' }]);
     const result = await coordinator.message('succeeded', 'b1', mark);
     assert.equal(result.type === 'succeeded' && result.durationMs, 5);
     assert.equal(coordinator.uploads.size, 1);

@@ -53,4 +53,17 @@ describe('an agent', () => {
   });
   it('stays paused over a reconnect', () =>
     assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
+  const leaving: AgentEvent = { type: 'AgentDraining', data: { reason: 'it is being stopped', byAgent: true } };
+  it('that is being stopped says so once, and gets nothing new until it connects again', () => {
+    given(registered, connected).when({ type: 'leave' }).then(leaving);
+    given(registered, connected, leaving).when({ type: 'leave' }).then();
+    given(registered, connected, leaving, disconnected).when({ type: 'leave' }).then();
+    assert.equal(intake(registered, connected, leaving), 'draining');
+    assert.equal(intake(registered, connected, leaving, disconnected, connected), 'accepting');
+  });
+  it('that an operator drains stays so over a reconnect, whatever it says itself', () => {
+    const drained: AgentEvent = { type: 'AgentDraining', data: {} };
+    assert.equal(intake(registered, connected, drained, leaving, disconnected, connected), 'draining');
+    given(registered, connected, leaving).when({ type: 'drain', reason: undefined }).then(drained);
+  });
 });
