@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { auditReplay } from '../support/e2e/audit.ts';
+import { e2e } from '../support/e2e/e2e-test.ts';
+import { expectOneAttempt, isAgent, isBuild } from '../support/e2e/events-of.ts';
+import { noise } from '../support/e2e/farm.ts';
+import { uploadOffsets, uploadWritten } from '../support/e2e/uploads.ts';
+import { loadHelloClosure } from '../support/guix-graph.ts';
+
+e2e('killed while an agent fetches inputs: the attempt goes on', {}, async (farm) => {
+  await farm.agent('a', { features: ['other'], mandatoryFeatures: ['other'] });
+  await farm.agent('b');
+  const held = farm.network.hold(/^GET \/nar\//);
+  await farm.submit(['needsSmallElsewhere']);
+  await held;
+  const id = await farm.buildOf('needs-small-elsewhere');
+  await farm.next('BuildAllocated', isBuild(id));
+  await farm.kill9();
+  await farm.start();
+  await Promise.all([farm.next('AgentConnected', isAgent('a'), 2), farm.next('AgentConnected', isAgent('b'), 2)]);
+  await expectOneAttempt(farm, 'needs-small-elsewhere');
+});
+
+e2e('killed in the middle of a build, twice: it goes on, and its log is whole', {}, async (farm) => {
+  const agent = await farm.agent('a');
+  const gate = farm.gate('slow');
+  await farm.submit(['after']);
+  const { gone } = await gate.arrived();
+  await farm.kill9();
+  await farm.start();
+  await farm.next('AgentConnected', isAgent('a'), 2);
+  await farm.kill9();
+  // It ends while nobody is there to be told.
+  gate.open();
+  await gone;
+  await farm.start();
+  const id = await expectOneAttempt(farm, 'slow');
+  await expectOneAttempt(farm, 'after');
+  const { body: log } = await farm.request('GET', `/v1/builds/${id}/log`);
+  assert.equal(log, 'slow waits\nslow goes on\n');
+  await agent.process.killGroup();
+  await auditReplay(farm);
+});
+
+e2e('killed in the middle of an upload: it goes on where it was', {}, async (farm) => {
+  await farm.agent('a');
+  farm.put('blob', noise(6 * 1024 * 1024));
+  const held = farm.network.hold(/^PATCH \/v1\/uploads\//, 3 * 1024 * 1024);
+  await farm.submit(['afterBig']);
+  await held;
+  await uploadWritten(farm, 1024 * 1024);
+  await farm.kill9();
+  await farm.start();
+  await expectOneAttempt(farm, 'big');
+  await expectOneAttempt(farm, 'after-big');
+  const offsets = uploadOffsets(farm);
+  assert.equal(offsets[0], 0);
+  assert.ok(
+    (offsets[1] as number) > 0,
+    `expected the second part to start where the first one was cut, got ${offsets}`,
+  );
+});
+
+e2e('killed right after a submission was acknowledged: all of it is there', {}, async (farm) => {
+  const paths = await farm.instantiate('one', 'two', 'three');
+  const lines = paths.map((path) => ({
+    path: path.slice('/nix/store/'.length),
+    text: readFileSync(join(farm.evaluated, path)).toString('base64'),
+  }));
+  const sent = await farm.request('POST', '/v1/derivations', {
+    raw: lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    headers: { 'content-type': 'application/x-ndjson' },
+  });
+  assert.deepEqual([sent.status, sent.body], [200, { received: 3, added: 3 }]);
+  const key = { 'idempotency-key': 'e2e-1' };
+  const wish = { roots: lines.map(({ path }) => path), options: { priority: 7, tags: { kept: 'yes' } } };
+  const answer = await farm.request('POST', '/v1/submissions', { body: wish, headers: key });
+  await farm.kill9();
+  assert.equal(answer.status, 201);
+  assert.equal(answer.body.builds, 3);
+
+  await farm.start();
+  const { body } = await farm.request('GET', `/v1/builds?submission=${answer.body.submission}`);
+  assert.deepEqual(
+    body.rows.map((build: { state: string; priority: number; tags: object }) => [
+      build.state,
+      build.priority,
+      build.tags,
+    ]),
+    Array(3).fill(['queued', 7, { kept: 'yes' }]),
+  );
+  const repeated = await farm.request('POST', '/v1/submissions', { body: wish, headers: key });
+  assert.deepEqual(repeated.body, answer.body);
+
+  for (const name of ['one', 'two', 'three']) farm.gate(name).open();
+  await farm.agent('a', { slots: 2 });
+  for (const name of ['one', 'two', 'three']) await expectOneAttempt(farm, name);
+});
+
+e2e(
+  'killed while derivations are sent, and while they are queued: nothing twice, nothing lost',
+  { flags: ['--store-dir', '/gnu/store'] },
+  async (farm) => {
+    const closure = await loadHelloClosure();
+    assert.equal(closure.length, 217);
+    const folder = join(farm.folder, 'hello');
+    await mkdir(folder);
+    for (const { name, bytes } of closure) await writeFile(join(folder, name), bytes);
+    const root = closure.find(({ name }) => /^.{32}-hello-[0-9.]+\.drv$/.test(name))?.name as string;
+    const submit = () => farm.drover(['submit', '--json', '--derivations', folder, root]);
+    const position = await farm.position();
+
+    const held = farm.network.hold(/^POST \/v1\/derivations$/, 20_000);
+    const cut = submit();
+    await held;
+    await farm.kill9();
+    const failed = await cut;
+    assert.equal(failed.code, 1);
+    assert.match(failed.said, /connection-(failed|refused)/);
+    await farm.start();
+    assert.equal(await farm.position(), position, 'derivations alone are no event');
+
+    const submitting = submit();
+    await farm.next('SubmissionReceived');
+    await farm.kill9();
+    await farm.start();
+    const { code, stdout, said } = await submitting;
+    assert.equal(code, 0, said);
+    const result = JSON.parse(stdout);
+    const queued = await farm.next('SubmissionQueued');
+    assert.equal(queued.stream, `submission-${result.submission}`);
+    assert.equal(queued.data.derivations, 217);
+    const derivations = farm.feed.events
+      .filter(({ type }) => type === 'BuildSubmitted')
+      .map(({ data }) => data.derivation);
+    assert.equal(derivations.length, queued.data.builds);
+    assert.equal(new Set(derivations).size, derivations.length);
+    assert.equal(farm.feed.events.filter(({ type }) => type === 'SubmissionReceived').length, 1);
+    assert.equal(farm.feed.events.filter(({ type }) => type === 'DerivationAdded').length, 217);
+  },
+);

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { auditReplay } from '../support/e2e/audit.ts';
+import { e2e } from '../support/e2e/e2e-test.ts';
+import { countOf, expectOneAttempt, isBuild } from '../support/e2e/events-of.ts';
+import { type Farm, noise } from '../support/e2e/farm.ts';
+
+/** Takes all the room there is; gives it back when it is disposed of. */
+function fillDisk(farm: Farm): Disposable {
+  const filler = join(farm.data, 'filler');
+  const file = openSync(filler, 'w');
+  for (const size of [1024 * 1024, 4096, 1]) {
+    try {
+      for (;;) writeSync(file, Buffer.alloc(size));
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+    }
+  }
+  closeSync(file);
+  return { [Symbol.dispose]: () => rmSync(filler) };
+}
+
+e2e(
+  'a disk that runs full: writes are refused by name, and all goes on once there is room',
+  { diskMiB: 16 },
+  async (farm) => {
+    const agent = await farm.agent('a');
+    await farm.submit(['after']);
+    const { gone } = await farm.gate('slow').arrived();
+    const issue = () => farm.request('POST', '/v1/tokens', { body: { name: 'reader', scope: 'read' } });
+    const acknowledged: string[] = [];
+    {
+      using _full = fillDisk(farm);
+      let answer = await issue();
+      // The file of the log may have some room left in its last page.
+      for (; answer.status === 201; answer = await issue()) acknowledged.push(answer.body.id);
+      assert.deepEqual([answer.status, answer.body.code], [507, 'disk-full']);
+      assert.match(answer.body.detail, /disk .* full/);
+
+      const ready = await farm.request('GET', '/readyz', { token: null });
+      assert.deepEqual([ready.status, ready.body.code], [503, 'not-ready']);
+      assert.match(ready.body.reasons.join(), /disk is full/);
+      assert.equal((await farm.request('GET', '/healthz', { token: null })).status, 200);
+      const again = await issue();
+      assert.ok([503, 507].includes(again.status), `${again.status}`);
+      assert.match(again.body.detail, /disk .*full/);
+
+      // A build that ends meanwhile is not lost: its agent keeps it.
+      farm.gate('slow').open();
+      await gone;
+      // Tried again, in vain.
+      await farm.coordinator.says(/(?:log replayed[\s\S]*){2}(?:database or disk is full[\s\S]*){3}/);
+      assert.ok(farm.coordinator.running && agent.process.running);
+    }
+    await farm.coordinator.says(/(?:"agent connected"[\s\S]*){2}/);
+    farm.follow();
+    await expectOneAttempt(farm, 'slow');
+    await expectOneAttempt(farm, 'after');
+    assert.equal((await farm.request('GET', '/readyz', { token: null })).status, 200);
+    const { body } = await farm.request('GET', '/v1/tokens');
+    const names = (body.rows ?? body.tokens ?? body).map(({ id }: { id: string }) => id);
+    for (const id of acknowledged) assert.ok(names.includes(id), `token ${id} was acknowledged`);
+    assert.equal(names.length, 2 + acknowledged.length, 'what was refused is not there');
+    await agent.process.killGroup();
+    await auditReplay(farm);
+  },
+);
+
+e2e(
+  'an upload that finds the disk full is refused by name, and goes on once there is room',
+  { diskMiB: 16 },
+  async (farm) => {
+    await farm.agent('a');
+    farm.put('blob', noise(4 * 1024 * 1024));
+    const held = farm.network.hold(/^PATCH \/v1\/uploads\//);
+    await farm.submit(['big']);
+    const upload = await held;
+    {
+      using _full = fillDisk(farm);
+      upload.resume();
+      const refused = await farm.coordinator.says(/"method":"PATCH"[^\n]*"status":(\d+)/);
+      assert.equal(refused?.[1], '507');
+      assert.equal((await farm.request('GET', '/healthz', { token: null })).status, 200);
+    }
+    const id = await farm.buildOf('big');
+    await farm.next('BuildSucceeded', isBuild(id));
+    assert.equal(countOf(farm, 'BuildAttemptFailed', id), 0);
+  },
+);

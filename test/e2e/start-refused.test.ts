@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { e2e } from '../support/e2e/e2e-test.ts';
+import { noMounting } from '../support/e2e/mounting.ts';
+import { type ProcessOptions, startDrover } from '../support/e2e/process.ts';
+
+/** A folder, and what is mounted below it, which go with the test in the order of their making, backwards. */
+function folder(context: TestContext) {
+  const undo = new DisposableStack();
+  context.after(() => undo.dispose());
+  const path = mkdtempSync(join(tmpdir(), 'drover-e2e-'));
+  undo.defer(() => rmSync(path, { recursive: true, force: true }));
+  return {
+    path,
+    mount(...args: string[]) {
+      execFileSync('mount', args);
+      undo.defer(() => execFileSync('umount', [args.at(-1) as string]));
+    },
+  };
+}
+
+/** Runs a coordinator that is not to start; what it said. */
+async function refused(args: readonly string[], options: ProcessOptions = {}): Promise<string> {
+  const drover = startDrover(['coordinator', '--listen', '127.0.0.1:0', ...args], options);
+  const up = await drover.says(/coordinator at/);
+  if (up !== undefined) await drover.killGroup();
+  assert.equal(up, undefined, 'expected no start');
+  const { code } = await drover.exited;
+  assert.ok(code === 1 || code === 2, `exit code ${code}`);
+  assert.doesNotMatch(drover.said(), /unexpected error|^\s+at /m, 'a message for people, not a stack');
+  return drover.said();
+}
+
+test('a port that is taken', async (context) => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  context.after(() => void server.close());
+  const { port } = server.address() as { port: number };
+  const said = await refused(['--data', join(folder(context).path, 'data'), '--listen', `127.0.0.1:${port}`]);
+  assert.match(said, new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: the address is in use \\(EADDRINUSE\\)`));
+});
+
+test('a data folder on a read-only file system', { skip: noMounting }, async (context) => {
+  const { path: data, mount } = folder(context);
+  mount('-t', 'tmpfs', '-o', 'ro,size=1m', 'tmpfs', data);
+  const said = await refused(['--data', data]);
+  assert.match(said, /mounted read-only.*\(read-only\)/);
+  assert.ok(said.includes(data));
+});
+
+test('a data folder that became read-only after its first start', { skip: noMounting }, async (context) => {
+  const { path, mount } = folder(context);
+  const data = join(path, 'data');
+  const first = startDrover(['coordinator', '--data', data, '--listen', '127.0.0.1:0']);
+  await first.says(/coordinator at/);
+  await first.killGroup();
+  mount('--bind', data, data);
+  execFileSync('mount', ['-o', 'remount,ro,bind', data]);
+  assert.match(await refused(['--data', data]), /read-only/);
+});
+
+test('a data folder on a full disk', { skip: noMounting }, async (context) => {
+  const { path: data, mount } = folder(context);
+  mount('-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', data);
+  try {
+    writeFileSync(join(data, 'filler'), Buffer.alloc(1024 * 1024));
+  } catch {
+    // As much as there was room for.
+  }
+  assert.match(await refused(['--data', data]), /disk.* full.*\(disk-full\)/);
+});
+
+test('a data folder that is a file', async (context) => {
+  const file = join(folder(context).path, 'file');
+  writeFileSync(file, '');
+  assert.match(await refused(['--data', file]), /expected a folder at .*\(not-a-directory\)/);
+});
+
+e2e('a data folder that another coordinator has, which goes on undisturbed', {}, async (farm) => {
+  const position = await farm.position();
+  const said = await refused(['--data', farm.data]);
+  assert.match(said, /\(in-use\)/);
+  assert.match(said, new RegExp(`\\b${farm.coordinator.pid}\\b`), 'it says which process has it');
+  assert.equal(await farm.position(), position);
+  assert.equal((await farm.request('GET', '/readyz')).status, 200);
+});
+
+test('a log that is damaged', async (context) => {
+  const data = join(folder(context).path, 'data');
+  const first = startDrover(['coordinator', '--data', data, '--listen', '127.0.0.1:0']);
+  await first.says(/coordinator at/);
+  await first.killGroup();
+  const log = join(data, 'events.db');
+  const bytes = readFileSync(log);
+  rmSync(`${log}-wal`, { force: true });
+  rmSync(`${log}-shm`, { force: true });
+  writeFileSync(log, Buffer.concat([Buffer.from('not a database, whatever '), bytes.subarray(25)]));
+  assert.match(await refused(['--data', data]), /events\.db.*\(damaged\)/s);
+});
+
+test('a setting that is misspelt: in a flag, in the environment, in the file', async (context) => {
+  const { path: place } = folder(context);
+  const data = join(place, 'data');
+  mkdirSync(data);
+  const flag = await refused(['--data', data, '--lease-second', '5']);
+  assert.match(flag, /unknown option '--lease-second'/);
+  assert.match(flag, /--lease-seconds/);
+  const variable = await refused(['--data', data], { env: { DROVER_LEASE_SECOND: '5' } });
+  assert.match(variable, /DROVER_LEASE_SECOND: unknown variable.*DROVER_LEASE_SECONDS/);
+  const file = join(place, 'drover.toml');
+  writeFileSync(file, 'lease-second = 5\n[limits]\nmax-nar-byte = 5000\n');
+  const said = await refused(['--data', data, '--config', file]);
+  assert.match(said, /drover\.toml: unknown key "lease-second".*lease-seconds/);
+  assert.match(said, /drover\.toml: unknown key "limits\.max-nar-byte".*limits\.max-nar-bytes/);
+  const value = await refused(['--data', data, '--lease-seconds', 'soon']);
+  assert.match(value, /--lease-seconds: expected .*, got "soon"/);
+});

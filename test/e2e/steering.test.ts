@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { e2e } from '../support/e2e/e2e-test.ts';
+import { expectOneAttempt, isBuild } from '../support/e2e/events-of.ts';
+
+e2e('cancelling ends the builder, and what needed it waits with a reason', {}, async (farm) => {
+  await farm.agent('a');
+  await farm.submit(['after']);
+  const { gone } = await farm.gate('slow').arrived();
+  const [slow, after] = [await farm.buildOf('slow'), await farm.buildOf('after')];
+  const { code, said } = await farm.drover(['builds', 'cancel', slow]);
+  assert.equal(code, 0, said);
+  await farm.next('BuildCanceled', isBuild(slow));
+  await gone;
+  const { body: why } = await farm.request('GET', `/v1/builds/${after}/why`);
+  assert.deepEqual([why.reason, why.inputs[0].state, why.inputs[0].build], ['inputs', 'canceled', slow]);
+
+  // The slot is free again, and a retry sets it going.
+  await farm.drover(['builds', 'retry', slow]);
+  await farm.gate('slow').arrived();
+  farm.gate('slow').open();
+  await farm.next('BuildSucceeded', isBuild(after));
+});
+
+e2e('a higher priority goes first', {}, async (farm) => {
+  await farm.agent('a');
+  await farm.submit(['slow']);
+  await farm.gate('slow').arrived();
+  await farm.submit(['one', 'two', 'three']);
+  for (const name of ['one', 'two', 'three']) farm.gate(name).open();
+  const { code, said } = await farm.drover(['builds', 'prioritize', await farm.buildOf('three'), '10']);
+  assert.equal(code, 0, said);
+  await farm.drover(['builds', 'prioritize', await farm.buildOf('two'), '5']);
+  farm.gate('slow').open();
+  for (const name of ['one', 'two', 'three']) await expectOneAttempt(farm, name);
+  const names = new Map<string, string>();
+  for (const name of ['one', 'two', 'three', 'slow']) names.set(`build-${await farm.buildOf(name)}`, name);
+  const order = farm.feed.events.filter(({ type }) => type === 'BuildAllocated').map(({ stream }) => names.get(stream));
+  assert.deepEqual(order, ['slow', 'three', 'two', 'one']);
+});
+
+e2e('a drained agent ends what it has, takes nothing new and leaves well', {}, async (farm) => {
+  const a = await farm.agent('a');
+  await farm.submit(['slow', 'one']);
+  await farm.gate('slow').arrived();
+  const { code, said } = await farm.drover(['agents', 'drain', 'a']);
+  assert.equal(code, 0, said);
+  farm.gate('slow').open();
+  await expectOneAttempt(farm, 'slow');
+  assert.deepEqual(await a.process.exited, { code: 0, signal: null });
+  const { body: why } = await farm.request('GET', `/v1/builds/${await farm.buildOf('one')}/why`);
+  assert.equal(why.reason, 'no-agent');
+
+  farm.gate('one').open();
+  await farm.agent('b');
+  await expectOneAttempt(farm, 'one');
+});
+
+e2e('SIGTERM hands a build back, and another agent builds it at once', {}, async (farm) => {
+  const a = await farm.agent('a', { onShutdown: 'hand-back' });
+  await farm.submit(['slow']);
+  const { gone } = await farm.gate('slow').arrived();
+  await farm.agent('b');
+  const id = await farm.buildOf('slow');
+  a.process.kill('SIGTERM');
+  const released = await farm.next('BuildReleased', isBuild(id));
+  assert.deepEqual(released.data, { attempt: 1, agent: 'a', reason: 'handed-back' });
+  await gone;
+  assert.deepEqual(await a.process.exited, { code: 0, signal: null });
+  await farm.gate('slow').arrived();
+  farm.gate('slow').open();
+  const success = await farm.next('BuildSucceeded', isBuild(id));
+  assert.deepEqual([success.data.attempt, success.data.agent], [2, 'b']);
+});
+
+e2e('SIGTERM with finish: what runs ends first', {}, async (farm) => {
+  const a = await farm.agent('a', { onShutdown: 'finish' });
+  await farm.submit(['slow']);
+  await farm.gate('slow').arrived();
+  a.process.kill('SIGTERM');
+  await a.process.says(/leaving: finish/);
+  farm.gate('slow').open();
+  await expectOneAttempt(farm, 'slow');
+  assert.deepEqual(await a.process.exited, { code: 0, signal: null });
+});

@@ -1,0 +1,28 @@
+import { type TestContext, test } from 'node:test';
+import { noNix } from '../nix-store.ts';
+import { type Farm, type FarmOptions, startFarm } from './farm.ts';
+import { noMounting } from './mounting.ts';
+
+/** No test waits for time; this ends one that waits for what does not come, and says what that is. */
+const longest = 180_000;
+
+/** A test with a farm of its own, which is gone afterwards; a failure comes with what the farm did. */
+export function e2e(
+  name: string,
+  options: FarmOptions,
+  body: (farm: Farm, context: TestContext) => Promise<void>,
+): void {
+  test(name, { skip: noNix || (options.diskMiB !== undefined && noMounting) }, async (context) => {
+    await using farm = await startFarm(options);
+    const limit = Promise.withResolvers<never>();
+    const timer = setTimeout(() => limit.reject(new Error('the farm stands still')), longest);
+    try {
+      await Promise.race([body(farm, context), limit.promise]);
+    } catch (error) {
+      console.error(`${name}\n${farm.report()}`);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  });
+}

@@ -1,0 +1,75 @@
+import type { EventEnvelope } from '../../../adapters/http/event-envelope.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: events are read as any subscriber reads them, field by field.
+export type Event = Omit<EventEnvelope, 'data'> & { readonly data: any };
+export type EventMatch = (event: Event) => boolean;
+
+/** All events of a farm, followed as a subscriber does it: server-sent events, resumed where they were cut. */
+export interface EventFeed extends AsyncDisposable {
+  /** What came so far, in order. */
+  readonly events: readonly Event[];
+  /** The `nth` event that matches, of those that came and those to come. */
+  next(type: string, match?: EventMatch, nth?: number): Promise<Event>;
+  /** Told of a coordinator that is up, at the start and after each restart. */
+  follow(url: string, token: string): void;
+  /** What is being waited for, for people. */
+  waiting(): string[];
+}
+
+export function createEventFeed(): EventFeed {
+  const events: Event[] = [];
+  const waiting = new Map<object, { readonly what: string; look(): void }>();
+  let stop = new AbortController();
+  let done: Promise<void> = Promise.resolve();
+
+  async function read(url: string, token: string, signal: AbortSignal): Promise<void> {
+    const last = events.at(-1)?.position;
+    const answer = await fetch(`${url}/v1/events`, {
+      headers: { authorization: `Bearer ${token}`, ...(last !== undefined && { 'last-event-id': last }) },
+      signal,
+    });
+    if (!answer.ok || answer.body === null) throw new Error(`events: expected 200, got ${answer.status}`);
+    let rest = '';
+    for await (const text of answer.body.pipeThrough(new TextDecoderStream())) {
+      const blocks = (rest + text).split('\n\n');
+      rest = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const data = block.split('\n').find((line) => line.startsWith('data: '));
+        if (data !== undefined) events.push(JSON.parse(data.slice('data: '.length)) as Event);
+      }
+      for (const { look } of waiting.values()) look();
+    }
+  }
+
+  return {
+    events,
+    next: (type, match = () => true, nth = 1) =>
+      new Promise((resolve) => {
+        let looked = 0;
+        let found = 0;
+        const key = {};
+        const look = () => {
+          for (; looked < events.length; looked++) {
+            const event = events[looked] as Event;
+            if (event.type !== type || !match(event) || ++found < nth) continue;
+            waiting.delete(key);
+            return resolve(event);
+          }
+        };
+        waiting.set(key, { what: `${type} ${match} (${nth})`, look });
+        look();
+      }),
+    follow(url, token) {
+      stop.abort();
+      stop = new AbortController();
+      const { signal } = stop;
+      // A coordinator that is killed ends the answer; the next one is followed from where this one ended.
+      done = done.then(() => read(url, token, signal).catch(() => {}));
+    },
+    waiting: () => [...waiting.values()].map(({ what }) => what),
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await done;
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, closeSync, constants, mkdirSync, openSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { createMailbox } from '../mailbox.ts';
+
+/** A builder that stands at a gate. */
+export interface Arrival {
+  /** Resolves once the builder's process is gone, whether it went on or was killed. */
+  readonly gone: Promise<void>;
+}
+
+/**
+ * Holds builders up until a test lets them pass. A gate is two named pipes in a folder that the sandbox shows as /gate:
+ * the builder writes a line to `<name>.here`, keeps it open for as long as it lives, and reads a line from `<name>.go`.
+ */
+export interface Gate {
+  /** The next builder that arrives. */
+  arrived(): Promise<Arrival>;
+  /** Lets the next builder pass, or the one that stands there. */
+  open(): void;
+}
+
+export interface Gates extends Disposable {
+  /** Folder to be shown as /gate. */
+  readonly folder: string;
+  gate(name: string): Gate;
+}
+
+export function createGates(folder: string): Gates {
+  mkdirSync(folder);
+  chmodSync(folder, 0o755);
+  using undo = new DisposableStack();
+  const gates = new Map<string, Gate>();
+
+  function make(name: string): Gate {
+    const [here, go] = [join(folder, `${name}.here`), join(folder, `${name}.go`)];
+    execFileSync('mkfifo', ['-m', '666', here, go]);
+    // Opened for both, so that opening waits for nobody and what is written waits for its reader.
+    const passes = openSync(go, constants.O_RDWR | constants.O_NONBLOCK);
+    stack.defer(() => closeSync(passes));
+    const arrivals = createMailbox<Arrival>();
+    listen(here, arrivals.put, stack);
+    return { arrived: () => arrivals.take(), open: () => void writeSync(passes, 'go\n') };
+  }
+
+  const stack = undo.move();
+  return {
+    folder,
+    gate(name) {
+      const gate = gates.get(name) ?? make(name);
+      gates.set(name, gate);
+      return gate;
+    },
+    [Symbol.dispose]: () => stack[Symbol.dispose](),
+  };
+}
+
+/** A pipe ends when its last writer is gone; then the next one is waited for. */
+function listen(path: string, arrived: (arrival: Arrival) => void, stack: DisposableStack): void {
+  let closed = false;
+  let current: Socket | undefined;
+  function next(): void {
+    const socket = new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true });
+    current = socket;
+    const gone = Promise.withResolvers<void>();
+    socket.on('data', (data) => {
+      for (let lines = data.toString().split('\n').length - 1; lines > 0; lines--) arrived({ gone: gone.promise });
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      if (!closed) next();
+      gone.resolve();
+    });
+  }
+  next();
+  stack.defer(() => {
+    closed = true;
+    current?.destroy();
+  });
+}

@@ -1,0 +1,78 @@
+# Small graphs for end-to-end tests. Builders are a shell; /gate is a folder of the test (see gates.ts).
+rec {
+  build = name: script: more: derivation ({
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "/bin/sh";
+    args = [ "-c" script ];
+  } // more);
+
+  # Says that it is here, and goes on when the test opens the gate.
+  gated = name: script: build name ''
+    exec 9> /gate/${name}.here
+    echo "${name} waits"
+    echo here >&9
+    read go < /gate/${name}.go
+    echo "${name} goes on"
+    ${script}
+  '';
+
+  # A diamond: a source, a fixed output, two sides for two kinds of agents, one of them with two outputs.
+  fixed = build "fixed" "printf fixed > $out" {
+    outputHashMode = "flat";
+    outputHashAlgo = "sha256";
+    outputHash = builtins.hashString "sha256" "fixed";
+  };
+  base = build "base" ''
+    read line < $source
+    read word < $fixed || true
+    echo "base: $line $word" > $out
+  '' { source = ./graph-source.txt; inherit fixed; };
+  left = build "left" ''
+    read line < $base
+    echo "left of $base" > $out
+    echo "header: $line" > $dev
+  '' { inherit base; outputs = [ "out" "dev" ]; requiredSystemFeatures = [ "left" ]; };
+  right = build "right" ''
+    read line < $base
+    echo "right: $line" > $out
+  '' { inherit base; requiredSystemFeatures = [ "right" ]; };
+  top = build "top" ''
+    read right < $right
+    read header < $left
+    echo "top of $right and $header" > $out
+  '' { inherit right; left = left.dev; };
+
+  # Builds that a test holds up.
+  slow = gated "slow" "echo slow > $out" { };
+  after = build "after" ''
+    read word < $slow
+    echo "after $word" > $out
+  '' { inherit slow; };
+  one = gated "one" "echo one > $out" { };
+  two = gated "two" "echo two > $out" { };
+  three = gated "three" "echo three > $out" { };
+
+  # An output of some megabytes that do not compress.
+  big = build "big" "/bin/cat /gate/blob > $out" { };
+  afterBig = build "after-big" "/bin/cat $big > /dev/null; echo done > $out" { inherit big; };
+
+  # Needs a source only.
+  wanted = build "wanted" ''
+    read line < $source
+    echo "wanted $line" > $out
+  '' { source = ./graph-source.txt; };
+
+  # What needs `small` is built by another agent than `small` itself, so it has to be fetched.
+  small = build "small" "echo small > $out" { };
+  middle = gated "middle" "echo middle > $out" { };
+  needsSmallElsewhere = build "needs-small-elsewhere" ''
+    read word < $small
+    echo "has $word" > $out
+  '' { inherit small; requiredSystemFeatures = [ "other" ]; };
+  needsSmall = build "needs-small" ''
+    read word < $small
+    read middle < $middle
+    echo "$word $middle" > $out
+  '' { inherit small middle; requiredSystemFeatures = [ "other" ]; };
+}

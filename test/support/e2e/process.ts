@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const cli = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
+
+/** A real process in a process group of its own, and what it said. */
+export interface Process {
+  readonly pid: number;
+  /** Everything it wrote to both outputs so far. */
+  said(): string;
+  readonly stdout: () => string;
+  /** Resolves once what it said matches, or with `undefined` if it exits without. */
+  says(pattern: RegExp): Promise<RegExpExecArray | undefined>;
+  /** Resolves once it is gone and its outputs are closed. */
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  readonly running: boolean;
+  /** Sends a signal to the process alone. */
+  kill(signal: NodeJS.Signals): void;
+  /** `kill -9` of it and of all that it started and left in its group; resolves once it is gone. */
+  killGroup(): Promise<void>;
+}
+
+export interface ProcessOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  readonly input?: string;
+}
+
+/** Ids of the groups that run: they go with this process, whatever ends it, as long as it can still do something. */
+const groups = new Set<number>();
+process.on('exit', () => {
+  for (const group of groups) if (group > 1) process.kill(-group, 'SIGKILL');
+});
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
+
+/** Runs `drover` as a user would: the command line in a process of its own. */
+export function startDrover(args: readonly string[], options: ProcessOptions = {}): Process {
+  return startProcess(process.execPath, [cli, ...args], options);
+}
+
+export function startProcess(command: string, args: readonly string[], options: ProcessOptions = {}): Process {
+  const child: ChildProcess = spawn(command, args, {
+    detached: true,
+    cwd: options.cwd,
+    env: { ...withoutSettings(process.env), NO_COLOR: '1', ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let said = '';
+  let stdout = '';
+  const listeners = new Set<() => void>();
+  const take = (text: string) => {
+    said += text;
+    for (const listener of listeners) listener();
+  };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    take(text);
+  });
+  child.stderr?.setEncoding('utf8').on('data', take);
+  child.stdin?.on('error', () => {});
+  groups.add(child.pid ?? 0);
+  child.stdin?.end(options.input ?? '');
+  let running = true;
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
+    child.once('error', reject);
+    // Not `close`: what it started may hold its outputs open for longer than it lives.
+    child.once('exit', (code, signal) => {
+      running = false;
+      groups.delete(child.pid ?? 0);
+      setImmediate(() => {
+        resolve({ code, signal });
+        for (const listener of listeners) listener();
+      });
+    });
+  });
+  // Whoever waits for the end hears of it; nobody has to.
+  exited.catch(() => {});
+
+  return {
+    pid: child.pid ?? -1,
+    said: () => said,
+    stdout: () => stdout,
+    says: (pattern) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const match = pattern.exec(said);
+          if (match === null && running) return;
+          listeners.delete(look);
+          resolve(match ?? undefined);
+        };
+        listeners.add(look);
+        look();
+      }),
+    exited,
+    get running() {
+      return running;
+    },
+    kill: (signal) => void child.kill(signal),
+    async killGroup() {
+      // The id of one that is gone, or never was, may be that of a stranger.
+      if (!running || child.pid === undefined) return;
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+      await exited.catch(() => {});
+    },
+  };
+}
+
+/** Settings in the environment of whoever runs the tests are no part of them. */
+function withoutSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !/^(DROVER_|NIX_|NODE_TEST_CONTEXT|NODE_OPTIONS)/.test(name)),
+  );
+}
