@@ -14,7 +14,8 @@ async function openTemporary() {
   const path = await mkdtemp(join(tmpdir(), 'drover-test-demo-'));
   return {
     path,
-    files: () => readdir(path),
+    // npx, which the printed commands start, may leave Node's cache of compiled code.
+    files: async () => (await readdir(path)).filter((name) => name !== 'node-compile-cache'),
     /** Command lines of the processes that were started, directly or not, with this folder for temporary files. */
     async processes() {
       const found: string[] = [];
