@@ -1,20 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
+import type { BenchOptions, Report } from '../row.ts';
 import { probeFsync } from './fsync-probe.ts';
-import { commitNumber, type Report } from './load.ts';
-
-const seconds = 2;
+import { commitNumber } from './load.ts';
 
 /** Durable appends to SQLite, one event of 150 bytes each: by writers that wait for each answer, and in batches. */
-export async function run(report: Report): Promise<void> {
-  for (const writers of [1, 10, 100, 1000]) await inFolder((dir) => concurrent(report, dir, writers));
-  await inFolder((dir) => batches(report, dir));
+export async function run(report: Report, { work, seconds, quick }: BenchOptions): Promise<void> {
+  for (const writers of [1, 10, 100, 1000]) await inFolder(work, (dir) => concurrent(report, dir, writers, seconds));
+  await inFolder(work, (dir) => batches(report, dir, quick ? 20_000 : 300_000));
 }
 
-async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), 'drover-bench-'));
+async function inFolder(work: string, body: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(work, 'append-'));
   try {
     await body(dir);
   } finally {
@@ -22,7 +20,7 @@ async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
   }
 }
 
-async function concurrent(report: Report, dir: string, writers: number): Promise<void> {
+async function concurrent(report: Report, dir: string, writers: number, seconds: number): Promise<void> {
   const fsync = probeFsync(dir);
   await using store = await openSqliteEventStore({ dir });
   let next = 0;
@@ -48,7 +46,9 @@ async function concurrent(report: Report, dir: string, writers: number): Promise
   );
   latencies.sort((a, b) => a - b);
   const at = (share: number) => (latencies[Math.floor(latencies.length * share)] ?? 0).toFixed(2);
+  if (writers === 1) report({ key: 'fsync-rate', name: 'fsync of 4 KiB by itself', value: 1000 / fsync, unit: '/s' });
   report({
+    key: `append-${writers}`,
     name: `append, ${writers} writer${writers === 1 ? '' : 's'}`,
     value: Math.round(done / seconds),
     unit: 'commits/s',
@@ -56,11 +56,10 @@ async function concurrent(report: Report, dir: string, writers: number): Promise
   });
 }
 
-async function batches(report: Report, dir: string): Promise<void> {
+async function batches(report: Report, dir: string, total: number): Promise<void> {
   const fsync = probeFsync(dir);
   await using store = await openSqliteEventStore({ dir });
   const size = 1000;
-  const total = 300_000;
   const { cpuUsage } = process;
   const main = process.threadCpuUsage();
   const all = cpuUsage();
@@ -78,6 +77,7 @@ async function batches(report: Report, dir: string): Promise<void> {
   const allUsed = cpuUsage(all);
   const perCommit = (usage: { user: number; system: number }) => ((usage.user + usage.system) / total).toFixed(1);
   report({
+    key: 'append-batches',
     name: `append, batches of ${size}`,
     value: Math.round(total / (took / 1000)),
     unit: 'commits/s',

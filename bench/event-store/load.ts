@@ -1,7 +1,5 @@
 import type { Commit } from '../../coordinator/ports/event-store.ts';
 
-export type Report = (row: { name: string; value: number; unit: string; note?: string }) => void;
-
 const alphabet = '0123456789abcdfghijklmnpqrsvwxyz';
 /** 32 characters that look like the hash of a store path, different for each `n`, in no order. */
 export function hashLike(n: number): string {

@@ -1,24 +1,14 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteDerivationStore } from '../../adapters/derivation-store/sqlite-derivation-store.ts';
 import { guixGraphAbsent, guixStoreDir, loadGraph, loadGuixDerivationsInOrder } from '../../test/support/guix-graph.ts';
-
-export interface Row {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly note?: string;
-}
+import { type BenchOptions, type Report, Skipped } from '../row.ts';
 
 /** Taking in all derivations of Guix, verified and durable, and reading their closure. */
-export async function run(report: (row: Row) => void): Promise<void> {
+export async function run(report: Report, { work }: BenchOptions): Promise<void> {
   const [derivations, graph] = await Promise.all([loadGuixDerivationsInOrder(), loadGraph()]);
-  if (derivations === undefined || graph === undefined) {
-    report({ name: 'derivations: intake of Guix', value: Number.NaN, unit: 's', note: guixGraphAbsent });
-    return;
-  }
-  const dir = await mkdtemp(join(tmpdir(), 'drover-bench-'));
+  if (derivations === undefined || graph === undefined) throw new Skipped(guixGraphAbsent);
+  const dir = await mkdtemp(join(work, 'derivations-'));
   try {
     await using store = await openSqliteDerivationStore({ dir, storeDir: guixStoreDir });
     const sent = derivations.map(({ name, bytes }) => ({ path: name, text: bytes }));
@@ -26,8 +16,13 @@ export async function run(report: (row: Row) => void): Promise<void> {
     const intake = await seconds(() => store.add(sent));
     const { size } = await stat(join(dir, 'derivations.db'));
     const note = `${sent.length} derivations, durable; database ${megabytes(size)} MB`;
-    report({ name: 'derivations: intake of Guix', value: intake, unit: 's', note });
-    report({ name: 'derivations: memory for it', value: megabytes(process.memoryUsage().rss - before), unit: 'MB' });
+    report({ key: 'derivations-add', name: 'derivations: intake of Guix', value: intake, unit: 's', note });
+    report({
+      key: 'derivations-memory',
+      name: 'derivations: memory for it',
+      value: megabytes(process.memoryUsage().rss - before),
+      unit: 'MB',
+    });
 
     const needed = new Set(graph.flatMap(({ inputs }) => inputs));
     const roots = graph.filter((_, index) => !needed.has(index)).map(({ name }) => name);
@@ -41,7 +36,13 @@ export async function run(report: (row: Row) => void): Promise<void> {
         last = performance.now();
       }
     });
-    report({ name: 'derivations: whole closure', value: whole, unit: 's', note: `${facts} facts` });
+    report({
+      key: 'derivations-closure',
+      name: 'derivations: whole closure',
+      value: whole,
+      unit: 's',
+      note: `${facts} facts`,
+    });
 
     const names = new Set(graph.map(({ name }) => name));
     const root = roots.at(-1) as string;
@@ -52,6 +53,7 @@ export async function run(report: (row: Row) => void): Promise<void> {
       }
     });
     report({
+      key: 'derivations-closure-known',
       name: 'derivations: closure of a root with known inputs',
       value: small,
       unit: 'ms',
@@ -59,7 +61,7 @@ export async function run(report: (row: Row) => void): Promise<void> {
     });
 
     const lookup = await seconds(() => store.missing(sent.map(({ path }) => path)));
-    report({ name: 'derivations: missing() of all', value: lookup, unit: 's' });
+    report({ key: 'derivations-missing', name: 'derivations: missing() of all', value: lookup, unit: 's' });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -1,13 +1,12 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { openFilesystemPool } from '../../adapters/pool/filesystem/filesystem-pool.ts';
 import type { Pool, UploadDeclaration } from '../../coordinator/ports/pool.ts';
 import { type NarNode, writeNar } from '../../domain/store/nar-writer.ts';
 import { encodeNixBase32 } from '../../domain/store/nix-base32.ts';
-import type { Row } from './intake.ts';
+import type { BenchOptions, Report } from '../row.ts';
 
 const megabyte = 1024 * 1024;
 const bodyChunk = 64 * 1024;
@@ -16,12 +15,12 @@ const bodyChunk = 64 * 1024;
  * NARs coming in: verified, hashed, stored, fsynced, published, beside what one core's sha256 and the disk do by
  * themselves in the same minute. The NAR is 512 MiB of some 4,000 files, with 500 references to look for.
  */
-export async function run(report: (row: Row) => void): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), 'drover-bench-'));
+export async function run(report: Report, { work, quick }: BenchOptions): Promise<void> {
+  const dir = await mkdtemp(join(work, 'nar-in-'));
   try {
-    const nar = await makeNar(512 * megabyte);
+    const nar = await makeNar((quick ? 32 : 512) * megabyte);
     const sha256 = rate(nar.length, () => createHash('sha256').update(nar).digest());
-    report({ name: 'nar in: sha256 of one core', value: sha256, unit: 'MB/s' });
+    report({ key: 'nar-in-sha256', name: 'nar in: sha256 of one core', value: sha256, unit: 'MB/s' });
     const packed = zstdCompressSync(nar, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
     const scan = Array.from({ length: 500 }, (_, index) => hashPart(`input ${index}`));
     for (const [compression, file] of [
@@ -30,7 +29,13 @@ export async function run(report: (row: Row) => void): Promise<void> {
     ] as const) {
       const disk = await diskRate(dir, file);
       const note = `file of ${Math.round(file.length / megabyte)} MiB`;
-      report({ name: `nar in: ${compression}, disk by itself`, value: disk, unit: 'MB/s of file', note });
+      report({
+        key: `nar-in-disk-${compression}`,
+        name: `nar in: ${compression}, disk by itself`,
+        value: disk,
+        unit: 'MB/s of file',
+        note,
+      });
       await using pool = await openFilesystemPool({
         dir: join(dir, compression),
         maxNarSize: 1024 * megabyte,
@@ -45,7 +50,7 @@ export async function run(report: (row: Row) => void): Promise<void> {
       await upload(pool, declaration, scan, file);
       const value = nar.length / 1000 / (performance.now() - start);
       const share = `${Math.round((100 * value) / sha256)} % of sha256`;
-      report({ name: `nar in: ${compression}`, value, unit: 'MB/s of NAR', note: share });
+      report({ key: `nar-in-${compression}`, name: `nar in: ${compression}`, value, unit: 'MB/s of NAR', note: share });
     }
     await small(dir, scan, report);
   } finally {
@@ -54,7 +59,7 @@ export async function run(report: (row: Row) => void): Promise<void> {
 }
 
 /** What most outputs are: small. Four at a time, as from four agents. */
-async function small(dir: string, scan: readonly string[], report: (row: Row) => void): Promise<void> {
+async function small(dir: string, scan: readonly string[], report: Report): Promise<void> {
   const count = 400;
   await using pool = await openFilesystemPool({
     dir: join(dir, 'small'),
@@ -75,7 +80,7 @@ async function small(dir: string, scan: readonly string[], report: (row: Row) =>
     }),
   );
   const value = (count * 1000) / (performance.now() - start);
-  report({ name: 'nar in: small ones, durable', value, unit: '/s', note: '20 kB, 4 at a time' });
+  report({ key: 'nar-in-small', name: 'nar in: small ones, durable', value, unit: '/s', note: '20 kB, 4 at a time' });
 }
 
 function declarationOf(

@@ -1,0 +1,90 @@
+import type { Row } from './row.ts';
+
+export interface Goal {
+  /** In words, for the table. */
+  readonly text: string;
+  met(row: Row, others: ReadonlyMap<string, Row>): boolean | undefined;
+  /** Key of the row of the peer (or of the machine's own limit) that was measured in the same run. */
+  readonly peer?: string;
+  /** What keeps the figure from being better. */
+  readonly bound: string;
+}
+
+const atLeast = (least: number) => (row: Row) => row.value >= least;
+const atMost = (most: number) => (row: Row) => row.value <= most;
+const timesPeer =
+  (peer: string, compare: (ratio: number) => boolean) => (row: Row, others: ReadonlyMap<string, Row>) => {
+    const other = others.get(peer);
+    return other && compare(row.value / other.value);
+  };
+
+const mainThread = 'the main thread: encoding, deciding and folding some 5 events a build';
+
+/** The goals of the design (section 12), by the key of the row they are for. */
+export const goals: ReadonlyMap<string, Goal> = new Map(
+  Object.entries({
+    'life-guix': {
+      text: '≥ 10,000/s, and more than BullMQ drains jobs',
+      met: (row, others) => row.value >= 10_000 && row.value > (others.get('peer-bullmq')?.value ?? 0),
+      peer: 'peer-bullmq',
+      bound: mainThread,
+    },
+    'life-100000': { text: '≥ 10,000/s', met: atLeast(10_000), peer: 'peer-bullmq', bound: mainThread },
+    'beside-graphile-worker': {
+      text: '≥ 5 ×',
+      met: atLeast(5),
+      bound: mainThread,
+    },
+    flat: {
+      text: '≤ 1.3 × (design: 1.2 ×)',
+      met: atMost(1.3),
+      bound: 'caches of the processor: the larger the graph, the more of its edges lie in memory far away',
+    },
+    'memory-1000000': {
+      text: '≤ 1,024 MiB',
+      met: atMost(1024),
+      bound: 'edges (three numbers each), paths, build states',
+    },
+    'push-p99': {
+      text: '≤ 10 ms',
+      met: atMost(10),
+      bound: 'one or two fsyncs of the disk: a push waits until its allocation is durable',
+    },
+    'replay-farm': {
+      text: '≥ 500,000/s',
+      met: atLeast(500_000),
+      peer: 'replay-raw',
+      bound: 'JSON, then zod, then the folds, on one core',
+    },
+    'intake-guix': {
+      text: '≤ 20 s',
+      met: atMost(20),
+      bound: 'SHA-256 and parsing on the thread of the derivation store',
+    },
+    'nar-in-none': {
+      text: '≥ 60 % of sha256 of one core',
+      met: timesPeer('nar-in-sha256', (ratio) => ratio >= 0.6),
+      peer: 'nar-in-sha256',
+      bound: 'the worker hashes twice (NAR, file), scans for references and writes',
+    },
+    'nar-in-zstd': {
+      text: '≥ 60 % of sha256 of one core',
+      met: timesPeer('nar-in-sha256', (ratio) => ratio >= 0.6),
+      peer: 'nar-in-sha256',
+      bound: 'one worker hashes, decompresses and scans for references',
+    },
+    'nar-out': {
+      text: '≥ 80 % of nginx',
+      met: timesPeer('nar-out-nginx', (ratio) => ratio >= 0.8),
+      peer: 'nar-out-nginx',
+      bound: 'a file is read and sent through JavaScript; nginx has the kernel do it (sendfile)',
+    },
+    narinfo: {
+      text: '≤ 2 × the time nginx takes',
+      met: timesPeer('narinfo-nginx', (ratio) => ratio <= 2),
+      peer: 'narinfo-nginx',
+      bound: "Node's HTTP server: parsing a request and making an answer",
+    },
+    'append-1': { text: '—', met: () => undefined, peer: 'fsync-rate', bound: 'one fsync a commit' },
+  } satisfies Record<string, Goal>),
+);

@@ -1,0 +1,112 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
+import { guixGraphAbsent } from '../../test/support/guix-graph.ts';
+import { probeFsync } from '../event-store/fsync-probe.ts';
+import { type BenchOptions, freshFolder, type Report, Skipped } from '../row.ts';
+import { admin, startBenchFarm } from './farm.ts';
+import { generatedGraph, guixGraph } from './graphs.ts';
+import { type PreparedGraph, prepareGraph } from './prepared-graph.ts';
+
+const agents = 64;
+const slots = 8;
+
+/** Folder of the log that `life` leaves for `replay`. */
+export const logFolder = (work: string, name: string): string => join(work, 'logs', name);
+
+/** The whole life of every derivation of Guix. */
+export async function guix(report: Report, { work, quick }: BenchOptions): Promise<void> {
+  const graph = await prepareGraph(work, 'guix', guixGraph);
+  if (!graph) throw new Skipped(guixGraphAbsent);
+  await measure(report, 'guix', graph, work, quick);
+}
+
+/** The same on made-up graphs of that shape. */
+export async function generated(report: Report, { work, size, quick }: BenchOptions): Promise<void> {
+  const graph = await prepareGraph(work, `generated-${size}`, () => generatedGraph(size));
+  if (graph) await measure(report, String(size), graph, work, quick);
+}
+
+async function measure(report: Report, name: string, graph: PreparedGraph, work: string, quick: boolean) {
+  // What the compiler has not seen yet would be measured as the cost of the first few thousand builds.
+  const warmUp = await prepareGraph(work, 'warm-up', () => generatedGraph(quick ? 500 : 5000));
+  if (warmUp) await liveThrough(warmUp, await freshFolder(work, 'logs/warm-up'));
+  await rm(join(work, 'logs/warm-up'), { recursive: true, force: true });
+
+  const fsync = probeFsync(work);
+  const life = await liveThrough(graph, await freshFolder(work, `logs/${name}`));
+  const title = `whole life, ${graph.name}`;
+  const micros = (life.mainCpuSeconds / life.builds) * 1e6;
+  report({
+    key: `life-${name}`,
+    name: title,
+    value: life.builds / life.seconds,
+    unit: 'builds/s',
+    note: `${life.builds} builds, ${(graph.edges / graph.size).toFixed(0)} inputs each, ${life.events} events, ${life.seconds.toFixed(1)} s, queued after ${life.queuedSeconds.toFixed(1)} s, fsync ${fsync.toFixed(2)} ms`,
+  });
+  report({
+    key: `cost-${name}`,
+    name: `${title}: main thread`,
+    value: micros,
+    unit: 'µs/build',
+    note: `processor time, ${agents} simulated agents included; all threads ${((life.cpuSeconds / life.builds) * 1e6).toFixed(0)} µs`,
+  });
+  report({
+    key: `memory-${name}`,
+    name: `${title}: memory`,
+    value: life.queuedMemory / 2 ** 20,
+    unit: 'MiB',
+    note: `resident with ${life.unfinished} unfinished builds; at most ${Math.round(life.memory / 2 ** 20)} MiB`,
+  });
+}
+
+interface Life {
+  readonly builds: number;
+  /** From the submission to the moment when all derivations and builds are durable. */
+  readonly queuedSeconds: number;
+  /** From the submission to the last success. */
+  readonly seconds: number;
+  readonly events: number;
+  /** Resident set when everything is queued and the builds that had not ended then, and the largest there was; in bytes. */
+  readonly queuedMemory: number;
+  readonly unfinished: number;
+  readonly memory: number;
+  readonly mainCpuSeconds: number;
+  /** Of all threads: the log's, the signer's and the garbage collector's too. */
+  readonly cpuSeconds: number;
+}
+
+/** The whole life of every build of a graph: submitted, ready, allocated, started, succeeded, dependents ready. */
+async function liveThrough(graph: PreparedGraph, dir: string): Promise<Life> {
+  await using store = await openSqliteEventStore({ dir });
+  await using bench = await startBenchFarm({ store, storeDir: graph.storeDir, derivations: graph.store });
+  await bench.connectAgents(agents, slots);
+  await bench.addItems(graph.sources);
+  let memory = 0;
+  const watch = setInterval(() => (memory = Math.max(memory, process.memoryUsage.rss())), 100);
+  const cpu = process.threadCpuUsage();
+  const allCpu = process.cpuUsage();
+  const begun = performance.now();
+  const wish = { roots: graph.roots, options: { priority: 0 }, inputs: true, force: false };
+  // Fewer builds than derivations: of several with the same fixed output, one is enough.
+  const { builds } = await Promise.race([bench.application.submit(admin, wish), bench.failed]);
+  const queuedAt = performance.now();
+  const queuedMemory = process.memoryUsage.rss();
+  const unfinished = builds - bench.succeeded;
+  await bench.finished(builds);
+  const seconds = (performance.now() - begun) / 1000;
+  const used = process.threadCpuUsage(cpu);
+  const allUsed = process.cpuUsage(allCpu);
+  clearInterval(watch);
+  return {
+    builds,
+    queuedSeconds: (queuedAt - begun) / 1000,
+    seconds,
+    events: Number(bench.writer.position),
+    queuedMemory,
+    unfinished,
+    memory: Math.max(memory, queuedMemory),
+    mainCpuSeconds: (used.user + used.system) / 1e6,
+    cpuSeconds: (allUsed.user + allUsed.system) / 1e6,
+  };
+}

@@ -1,0 +1,75 @@
+import type { BenchOptions, Report } from './row.ts';
+
+export interface Bench {
+  readonly name: string;
+  readonly what: string;
+  /** Derivations, where it runs at several sizes. */
+  readonly size?: number;
+  /** Benches whose data it uses; one of them is enough. */
+  readonly needs?: readonly string[];
+  run(): Promise<(report: Report, options: BenchOptions) => Promise<void>>;
+}
+
+/** All benches, in the order in which they run; what is compared runs close together. */
+export function benches(sizes: readonly number[]): Bench[] {
+  const [first, ...others] = sizes.map(
+    (size): Bench => ({
+      name: `life-${size}`,
+      what: `whole life of ${size} made-up derivations`,
+      size,
+      run: async () => (await import('./life/life.ts')).generated,
+    }),
+  );
+  return [
+    {
+      name: 'append',
+      what: 'durable appends by 1, 10, 100, 1,000 writers',
+      run: async () => (await import('./event-store/append.ts')).run,
+    },
+    {
+      name: 'read-log',
+      what: 'reading a made-up log',
+      run: async () => (await import('./event-store/replay.ts')).run,
+    },
+    {
+      name: 'life-guix',
+      what: 'whole life of the derivations of Guix',
+      run: async () => (await import('./life/life.ts')).guix,
+    },
+    ...(first ? [first] : []),
+    {
+      name: 'peer-bullmq',
+      what: 'BullMQ on Redis drains plain jobs',
+      run: async () => (await import('./peers/bullmq.ts')).run,
+    },
+    {
+      name: 'peer-graphile-worker',
+      what: 'graphile-worker on PostgreSQL drains plain jobs',
+      run: async () => (await import('./peers/graphile-worker.ts')).run,
+    },
+    {
+      name: 'replay',
+      what: 'a coordinator starting on the log of a whole life',
+      needs: ['life-guix', ...(first ? [first.name] : [])],
+      run: async () => (await import('./life/replay.ts')).run,
+    },
+    { name: 'push', what: 'how soon a dependent is pushed', run: async () => (await import('./life/push.ts')).run },
+    {
+      name: 'intake',
+      what: 'taking in the whole of Guix',
+      run: async () => (await import('./intake/guix.ts')).run,
+    },
+    {
+      name: 'derivation-store',
+      what: 'the derivation store by itself',
+      run: async () => (await import('./pool/intake.ts')).run,
+    },
+    { name: 'nar-in', what: 'NARs coming in', run: async () => (await import('./pool/nar-in.ts')).run },
+    {
+      name: 'cache',
+      what: 'narinfo and NARs going out, beside nginx',
+      run: async () => (await import('./cache/cache.ts')).run,
+    },
+    ...others,
+  ];
+}
