@@ -27,6 +27,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./event-store/append.ts')).run,
     },
     {
+      name: 'nats-append',
+      what: 'appends by 1, 10, 100 writers on NATS JetStream, SQLite beside it',
+      run: async () => (await import('./event-store/nats.ts')).run,
+    },
+    {
       name: 'read-log',
       what: 'reading a made-up log',
       run: async () => (await import('./event-store/replay.ts')).run,

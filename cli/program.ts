@@ -7,6 +7,7 @@ import { addConfigCommands } from './commands/config.ts';
 import { addCoordinatorCommand } from './commands/coordinator.ts';
 import { addEventsCommands } from './commands/events.ts';
 import { addItemsCommands } from './commands/items.ts';
+import { addLogCommands } from './commands/log.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addTokensCommands } from './commands/tokens.ts';
@@ -53,6 +54,7 @@ export function buildProgram(context: CommandContext): Command {
   addItemsCommands(program, context);
   addEventsCommands(program, context);
   addTokensCommands(program, context);
+  addLogCommands(program, context);
   addStatusCommand(program, context);
   addConfigCommands(program, context);
   return program;

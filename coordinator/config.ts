@@ -36,6 +36,11 @@ export const coordinatorConfigSchema = z.strictObject({
     .min(1, 'expected a folder')
     .describe('Folder for the log, the pool of NARs, logs and keys. Made if it is not there.'),
   listen,
+  store: z
+    .string()
+    .min(1)
+    .default('sqlite')
+    .describe('Event store of the log: sqlite (in the data folder), nats://…, tls://… or esdb://…; docs/engines.md.'),
   storeDir,
   publicUrl: z
     .url({ protocol: /^https?$/, error: 'expected an http or https URL' })

@@ -23,6 +23,8 @@ export interface Policy {
   readonly maxSilentSeconds: number;
   readonly maxLogBytes: number;
   readonly maxNarBytes: number;
+  /** Largest data of one commit, in bytes, that the event store takes. */
+  readonly maxCommitBytes: number;
   readonly quarantine: { readonly failures: number; readonly seconds: number };
 }
 

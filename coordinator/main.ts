@@ -5,7 +5,9 @@ import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { openDataDir } from '../adapters/data-dir/data-dir.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
 import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
-import { openSqliteEventStore } from '../adapters/event-store/sqlite/store.ts';
+import { openEventStore } from '../adapters/event-store/open.ts';
+import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
+import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
@@ -19,6 +21,7 @@ import { type CoordinatorConfig, parseListen } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Policy } from './core.ts';
 import { randomId } from './identifiers.ts';
+import type { EventStore } from './ports/event-store.ts';
 import { superviseCoordinator } from './supervisor.ts';
 
 export interface RunningCoordinator {
@@ -40,14 +43,19 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const runtime = systemRuntime;
   const { bytes } = runtime.random;
 
-  // The lock of the event store guards the whole folder, so it comes before anything that writes there.
-  let firstStore: Awaited<ReturnType<typeof openSqliteEventStore>> | undefined = await openSqliteEventStore({
-    dir: dir.path,
-  });
-  resources.defer(async () => void (await firstStore?.[Symbol.asyncDispose]()));
-  const openStore = async () => {
-    const store = firstStore ?? (await openSqliteEventStore({ dir: dir.path }));
-    firstStore = undefined;
+  const address = parseStoreAddress(config.store);
+  const open = () => openEventStore(address, { dir: dir.path, write: true, as: 'drover coordinator' });
+  // The lock of the embedded event store guards the whole folder, so it comes before anything else that writes there.
+  const logDir = address.kind === 'sqlite' ? (address.dir ?? dir.path) : undefined;
+  if (logDir !== dir.path) resources.use(lockForWriting(dir.path));
+  let first: EventStore | undefined = await open();
+  resources.defer(async () => void (await first?.[Symbol.asyncDispose]()));
+  const { capabilities } = first;
+  // A derivation's event is smaller than its text, and has to fit into one commit.
+  const maxDerivationBytes = Math.min(config.limits.maxDerivationBytes, capabilities.maxCommitBytes - 4096);
+  const openStore = async (): Promise<EventStore> => {
+    const store = first ?? (await open());
+    first = undefined;
     return store;
   };
 
@@ -83,7 +91,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       openStore,
       started,
       deposed: deposed.resolve,
-      policy: policyOf(config),
+      policy: policyOf(config, capabilities.maxCommitBytes),
       runtime,
       links: agentLink.links,
       pool,
@@ -95,7 +103,11 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   );
   const onFailure = (error: unknown): void => logger.error({ err: error }, 'the views failed and start again');
   const views = resources.use(
-    await openSqliteViews({ dir: dir.path, feed: { kind: 'sqlite', dir: dir.path }, onFailure }),
+    await openSqliteViews({
+      dir: dir.path,
+      feed: logDir === undefined ? { kind: 'port', store: supervisor.store } : { kind: 'sqlite', dir: logDir },
+      onFailure,
+    }),
   );
   agentLink.serve(supervisor.application);
   const server = await createHttpServer({
@@ -113,13 +125,15 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     newId: () => randomId(bytes(16)),
     limits: {
       body: config.limits.maxBodyBytes,
-      derivationLine: Math.ceil((config.limits.maxDerivationBytes * 4) / 3) + 1024,
+      derivationLine: Math.ceil((maxDerivationBytes * 4) / 3) + 1024,
     },
     cache: { public: config.cachePublic, priority: config.cachePriority },
   });
   resources.defer(() => server.close());
   const url = await server.listen(parseListen(config.listen));
-  logger.info({ url, data: dir.path, publicKey, durable: true }, 'coordinator is up');
+  if (capabilities.durabilityNote !== undefined) logger.warn(capabilities.durabilityNote);
+  const { durableAck: durable } = capabilities;
+  logger.info({ url, data: dir.path, store: address.kind, publicKey, durable }, 'coordinator is up');
   const owned = resources.move();
   return {
     url: config.publicUrl ?? url,
@@ -130,15 +144,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   };
 }
 
-function policyOf({
-  storeDir,
-  leaseSeconds,
-  heartbeatSeconds,
-  limits,
-  build,
-  retry,
-  quarantine,
-}: CoordinatorConfig): Policy {
+function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
+  const { storeDir, leaseSeconds, heartbeatSeconds, limits, build, retry, quarantine } = config;
   return {
     storeDir,
     leaseSeconds,
@@ -148,6 +155,7 @@ function policyOf({
     maxSilentSeconds: build.maxSilentSeconds,
     maxLogBytes: limits.maxLogBytes,
     maxNarBytes: limits.maxNarBytes,
+    maxCommitBytes,
     quarantine,
   };
 }

@@ -27,6 +27,7 @@ export interface Supervisor extends AsyncDisposable {
 }
 
 interface Running {
+  readonly watch: Disposable | undefined;
   readonly coordinator: Coordinator;
   readonly store: EventStore;
 }
@@ -99,7 +100,14 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       coordinator[Symbol.dispose]();
       throw error;
     }
-    return { coordinator, store };
+    void store.lost?.then((error) => running?.store === store && failed(error));
+    return { coordinator, store, watch: store.watchObstacle?.(() => tellObstacle(store)) };
+  }
+
+  /** An operator who reads the log learns at once that nothing is taken, and that it goes on. */
+  function tellObstacle({ obstacle: now }: EventStore): void {
+    if (now === undefined) logger.info('the event store takes appends again');
+    else logger.warn(`no writes are taken: ${now}`);
   }
 
   function failed(error: Error): void {
@@ -121,6 +129,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     const before = running;
     running = undefined;
     if (!before) return;
+    before.watch?.[Symbol.dispose]();
     before.coordinator[Symbol.dispose]();
     for (const { name } of before.coordinator.application.agents())
       links.close(name, 'not-ready', 'the coordinator starts again');

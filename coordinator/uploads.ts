@@ -102,6 +102,13 @@ export function createUploads(core: Core, items: Items): Uploads {
       const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
       if (narSize > policy.maxNarBytes)
         throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
+      // The item's event names all of them, and has to fit into one commit.
+      const room = policy.maxCommitBytes - 4096;
+      if (JSON.stringify(references).length > room)
+        throw new DroverError(
+          'too-large',
+          `references: expected up to ${room} bytes of them, got ${references.length} references`,
+        );
       const scan = by.agent === undefined ? undefined : checkOutput(by.agent, declaration);
       const item = graph.itemOf(path);
       if (item !== undefined && availability.isPresent(item) && (await items.isServable(path)))

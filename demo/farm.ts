@@ -30,6 +30,8 @@ export interface FarmOptions {
   readonly commands: Commands;
   readonly services: Services;
   readonly say: (line: string) => void;
+  /** Where the log is; by default in the data folder. */
+  readonly store: string | undefined;
 }
 
 /** A coordinator on a new data folder, and two agents that each have a Nix store of their own. Resolves when all are up. */
@@ -39,6 +41,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   const data = workspace.file('coordinator');
   // A short back-off, as somebody is watching.
   const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--retry-base-seconds', '1'];
+  if (options.store !== undefined) args.push('--store', options.store);
   const coordinator = await start(options, 'coordinator', args);
   const [, url = '', adminTokenFile = ''] = await coordinator.says(/coordinator at (\S+), admin token in (.+)/, signal);
   const publicKey = (await readFile(workspace.file('coordinator', 'cache-key.pub'), 'utf8')).trim();

@@ -31,7 +31,7 @@ async function main(): Promise<number> {
     if (options.task === 'stop') await stopKept(options.folder, say);
     else {
       const colour = stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
-      await runDemo({ keep: options.keep, say, colour, signal: interrupted.signal });
+      await runDemo({ keep: options.keep, nats: options.nats, say, colour, signal: interrupted.signal });
     }
     return 0;
   } catch (error) {

@@ -2,12 +2,13 @@ import { parseArgs } from 'node:util';
 
 /** What `npm run demo -- …` is asked for. */
 export type DemoOptions =
-  | { readonly task: 'run'; readonly keep: boolean }
+  | { readonly task: 'run'; readonly keep: boolean; readonly nats: boolean }
   | { readonly task: 'stop'; readonly folder: string }
   | { readonly task: 'help' };
 
 export const usage = `npm run demo                 build a graph of real derivations on a farm of two agents, fetch and compare the outputs
 npm run demo -- --keep       the same, and leave the farm up
+npm run demo -- --nats       the same with the log on NATS JetStream, on a nats-server of the demo's own
 npm run demo -- --stop DIR   stop a farm that was left up, and remove its folder
 `;
 
@@ -15,9 +16,14 @@ npm run demo -- --stop DIR   stop a farm that was left up, and remove its folder
 export function readOptions(args: readonly string[]): DemoOptions {
   const { values } = parseArgs({
     args: [...args],
-    options: { keep: { type: 'boolean' }, stop: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      keep: { type: 'boolean' },
+      nats: { type: 'boolean' },
+      stop: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) return { task: 'help' };
   if (values.stop !== undefined) return { task: 'stop', folder: values.stop };
-  return { task: 'run', keep: values.keep === true };
+  return { task: 'run', keep: values.keep === true, nats: values.nats === true };
 }

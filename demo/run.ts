@@ -4,6 +4,7 @@ import { demoEnvironment } from './environment.ts';
 import { startFarm } from './farm.ts';
 import { fetchAndCompare } from './fetch.ts';
 import { leaveUp } from './keep.ts';
+import { startNats } from './nats.ts';
 import { report } from './report.ts';
 import { openServices } from './services.ts';
 import { submitGraph } from './submit.ts';
@@ -13,6 +14,8 @@ import { createWorkspace, removeWorkspace } from './workspace.ts';
 export interface RunOptions {
   /** Leave the farm up at the end. */
   readonly keep: boolean;
+  /** Put the log on NATS JetStream. */
+  readonly nats: boolean;
   readonly say: (line: string) => void;
   readonly colour: boolean;
   /** Ends the demo early. */
@@ -20,7 +23,7 @@ export interface RunOptions {
 }
 
 /** The whole demo. Rejects when a step fails or `signal` aborts; nothing runs on then, and no file stays. */
-export async function runDemo({ keep, say, colour, signal }: RunOptions): Promise<void> {
+export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): Promise<void> {
   const began = performance.now();
   const workspace = await createWorkspace();
   const services = openServices(workspace);
@@ -28,8 +31,9 @@ export async function runDemo({ keep, say, colour, signal }: RunOptions): Promis
   try {
     const commands = createCommands(demoEnvironment(workspace), say, AbortSignal.any([signal, services.lost]));
 
+    const store = nats ? await startNats(services, commands, workspace, say) : undefined;
     say(`\nA coordinator and two agents, each with a Nix store of its own, below ${workspace.path}:\n`);
-    const farm = await startFarm({ workspace, commands, services, say });
+    const farm = await startFarm({ workspace, commands, services, say, store });
 
     say('\nA graph of real derivations (demo/graph.nix), which neither agent could build alone:\n');
     const builds = await submitGraph(commands, workspace);

@@ -56,6 +56,7 @@ const policy: Omit<Policy, 'storeDir'> = {
   maxSilentSeconds: 1,
   maxLogBytes: 1,
   maxNarBytes: 1e12,
+  maxCommitBytes: 1e6,
   quarantine: { failures: 3, seconds: 1 },
 };
 

@@ -91,11 +91,17 @@ export interface EventStore extends AsyncDisposable {
    * does. Appends wait meanwhile, or fail with `unavailable`.
    */
   readonly obstacle: string | undefined;
+  /** Calls `listener` whenever {@link EventStore.obstacle} may have changed. Engines that never have one leave it out. */
+  watchObstacle?(listener: () => void): Disposable;
+  /** Resolves when the writer's lease has gone to another: nothing is appended any more. Engines with a lock leave it out. */
+  readonly lost?: Promise<EventStoreError>;
   readonly capabilities: {
     /** Whether a resolved append is on stable storage. */
     readonly durableAck: boolean;
     /** What an operator has to know about that, in a sentence; for the log and `/readyz`. */
     readonly durabilityNote?: string;
+    /** A commit whose data are longer than this, in bytes as JSON, is refused with `too-large`. */
+    readonly maxCommitBytes: number;
   };
   /**
    * Appends one commit; resolves once it is stored as durably as `capabilities.durableAck` says. A conflict is a value,

@@ -33,6 +33,8 @@ const commands = [
   'items',
   'items list',
   'items show',
+  'log',
+  'log copy',
   'status',
   'submit',
   'tokens',
@@ -73,7 +75,7 @@ describe('the command line', () => {
       const flags = command.options.map((option) => option.long);
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
-      const local = /^(coordinator|agent|config.*)$/.test(name) || command.commands.length > 0;
+      const local = /^(coordinator|agent|config.*|log copy)$/.test(name) || command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
     }
   });

@@ -14,10 +14,18 @@ import type {
 /** A place that a store can be opened at again and again, with what it held. */
 export interface Place extends AsyncDisposable {
   open(): Promise<EventStore>;
+  /** Another store on the same log, that writes beside others; where {@link ContractOptions.rivals} says so. */
+  openRival?(): Promise<EventStore>;
+  /** `kill -9` of the engine's server, and a new one on what it has left; where {@link ContractOptions.restarts} says so. */
+  restartServer?(): Promise<void>;
 }
 export interface ContractOptions {
   /** Whether a store opened again has what was in it. */
   readonly reopens: boolean;
+  /** Whether two stores can write to one log at once. */
+  readonly rivals?: boolean;
+  /** Whether there is a server that can be killed and started again. */
+  readonly restarts?: boolean;
 }
 
 let unique = 0;
@@ -84,7 +92,11 @@ function assertWholeLog(events: readonly StoredEvent[]): void {
 }
 
 /** The rules of the port, for one engine. Each test has a place of its own. */
-export function eventStoreContract(name: string, makePlace: () => Promise<Place>, { reopens }: ContractOptions): void {
+export function eventStoreContract(
+  name: string,
+  makePlace: () => Promise<Place>,
+  { reopens, rivals = false, restarts = false }: ContractOptions,
+): void {
   const places: Place[] = [];
   after(async () => {
     for (const place of places) await place[Symbol.asyncDispose]();
@@ -99,8 +111,10 @@ export function eventStoreContract(name: string, makePlace: () => Promise<Place>
       await using store = await (await newPlace()).open();
       await body(store);
     });
+  // What an engine cannot do is no test of it: nothing is registered, so that nothing looks skipped.
   const testReopened = (title: string, body: (first: EventStore, reopen: () => Promise<EventStore>) => Promise<void>) =>
-    it(title, { skip: reopens ? false : 'this engine keeps nothing' }, async () => {
+    reopens &&
+    it(title, async () => {
       const place = await newPlace();
       let store = await place.open();
       try {
@@ -112,6 +126,28 @@ export function eventStoreContract(name: string, makePlace: () => Promise<Place>
       } finally {
         await store[Symbol.asyncDispose]();
       }
+    });
+
+  const testRivals = (title: string, body: (left: EventStore, right: EventStore) => Promise<void>) =>
+    rivals &&
+    it(title, async () => {
+      const place = await newPlace();
+      assert.ok(place.openRival);
+      await using left = await place.openRival();
+      await using right = await place.openRival();
+      await body(left, right);
+    });
+  const testRestarted = (
+    title: string,
+    body: (store: EventStore, restartServer: () => Promise<void>) => Promise<void>,
+  ) =>
+    restarts &&
+    it(title, async () => {
+      const place = await newPlace();
+      const { restartServer } = place;
+      assert.ok(restartServer);
+      await using store = await place.open();
+      await body(store, restartServer);
     });
 
   describe(`${name}: append`, () => {
@@ -495,5 +531,101 @@ export function eventStoreContract(name: string, makePlace: () => Promise<Place>
       assert.throws(() => store.subscribe({ signal: AbortSignal.abort() }), { code: 'closed' });
       await store[Symbol.asyncDispose]();
     });
+  });
+
+  describe(`${name}: two stores that write to one log`, () => {
+    testRivals('of two that want one revision, exactly one gets it, 300 times', async (left, right) => {
+      for (let race = 0; race < 300; race++) {
+        const expected = race === 0 ? 'none' : race - 1;
+        const results = await Promise.all([
+          left.append(commitOf('build-1', expected, ['left'])),
+          right.append(commitOf('build-1', expected, ['right'])),
+        ]);
+        assert.deepEqual(results.map(({ ok }) => ok).sort(), [false, true], `race ${race}`);
+        for (const result of results) if (!result.ok) assert.equal(result.actual, race);
+      }
+      const events = await collect(left.read('build-1'));
+      assert.equal(events.length, 300);
+      assertWholeLog(events);
+      assert.deepEqual(await eventsOf(right.readAll()), events);
+    });
+    testRivals('one sees what the other has written; a retry by the other is known', async (left, right) => {
+      const commit = commitOf('build-1', 'none', [1, 2]);
+      const { revision, position } = stored(await left.append(commit));
+      assert.deepEqual(await right.append(commit), { ok: true, revision, position, replayed: true });
+      stored(await right.append(commitOf('build-1', 1, [3])));
+      assert.deepEqual(await left.append(commitOf('build-1', 1)), { ok: false, reason: 'wrong-revision', actual: 2 });
+      assert.equal(stored(await left.append(commitOf('build-1', 2, [4]))).revision, 3);
+      assert.deepEqual(values(await collect(right.read('build-1'))), [1, 2, 3, 4]);
+    });
+  });
+
+  describe(`${name}: a server that is killed and started again`, () => {
+    testRestarted(
+      'a subscription goes on without a gap or a repeat, from its catching up and live',
+      async (store, restart) => {
+        await store.appendBatch(Array.from({ length: 3000 }, (_, n) => commitOf(`build-${n % 11}`, 'any')));
+        const total = 3000 + 20 * 40 * 2;
+        const [caughtUp, catchingUp] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        const gate = Promise.withResolvers<void>();
+        const live = take(store, total, { onBatch: ({ live }) => live && caughtUp.resolve() });
+        const behind = take(store, total, {
+          onBatch: () => {
+            catchingUp.resolve();
+            return gate.promise;
+          },
+        });
+        await Promise.all([caughtUp.promise, catchingUp.promise]);
+        const writing = Promise.all(
+          Array.from({ length: 20 }, async (_, writer) => {
+            for (let n = 0; n < 40; n++)
+              stored(await store.append(commitOf(`writer-${writer}`, n === 0 ? 'none' : n * 2 - 1, [n, n])));
+          }),
+        );
+        await restart();
+        gate.resolve();
+        await writing;
+        await restart();
+        const events = await live;
+        assert.equal(events.length, total);
+        assertWholeLog(events);
+        assert.deepEqual(await behind, events);
+        assert.deepEqual(await eventsOf(store.readAll()), events);
+      },
+    );
+    testRestarted(
+      'kill -9 in the middle of appends, 10 times: what was answered is there, nothing twice or in part',
+      async (store, restart) => {
+        const answered = new Map<string, string>();
+        for (let round = 0; round < 10; round++) {
+          let over = false;
+          const sent = Promise.withResolvers<void>();
+          let left = 30 + round * 40;
+          const writing = Array.from({ length: 30 }, async (_, writer) => {
+            for (let n = 0; !over; n++) {
+              const commit = commitOf(`writer-${writer}`, 'any', Array(1 + (n % 3)).fill(n), `${round}-${writer}-${n}`);
+              const { revision, position, replayed } = stored(await store.append(commit));
+              assert.equal(replayed, false);
+              answered.set(commit.id, `${revision} ${position}`);
+              if (--left === 0) sent.resolve();
+            }
+          });
+          await sent.promise;
+          await restart();
+          over = true;
+          await Promise.all(writing);
+        }
+        const events = await eventsOf(store.readAll());
+        assertWholeLog(events);
+        const found = new Map<string, string>();
+        const sizes = new Map<string, number>();
+        for (const { commit, revision, position } of events) {
+          found.set(commit, `${revision} ${position}`);
+          sizes.set(commit, (sizes.get(commit) ?? 0) + 1);
+        }
+        assert.deepEqual(new Map([...found].sort()), new Map([...answered].sort()));
+        for (const [commit, size] of sizes) assert.equal(size, 1 + (Number(commit.split('-')[2]) % 3), commit);
+      },
+    );
   });
 }

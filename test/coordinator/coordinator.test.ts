@@ -415,6 +415,19 @@ describe('store items', () => {
     );
     await assert.rejects(farm.application.beginUpload(agentToken('a'), declaration), refusal('invalid-request'));
   });
+  it('are refused before anything is written where their event would not fit into a commit', async () => {
+    const farm = await openTestCoordinator([]);
+    const references = Array.from({ length: 30_000 }, (_, n) => fakeBase('r', n));
+    const declaration = {
+      path: fakeBase('s', 1),
+      narHash: fakeSha256(1),
+      narSize: 1,
+      references,
+      compression: 'zstd',
+      fileSize: 1,
+    } as const;
+    await assert.rejects(farm.application.beginUpload(client, declaration), refusal('too-large'));
+  });
   it('come from clients only where their content determines their path', async () => {
     const farm = await openTestCoordinator([]);
     const declaration = {

@@ -46,6 +46,7 @@ const policy: SupervisorOptions['policy'] = {
   maxSilentSeconds: 100,
   maxLogBytes: 1,
   maxNarBytes: 1e9,
+  maxCommitBytes: 1e6,
   quarantine: { failures: 4, seconds: 20 },
 };
 const admin = { id: 'admin', scope: 'admin' } as const;

@@ -29,6 +29,7 @@ const policy: Policy = {
   maxSilentSeconds: 500,
   maxLogBytes: 1000,
   maxNarBytes: 1e9,
+  maxCommitBytes: 1e6,
   quarantine: { failures: 3, seconds: 600 },
 };
 

@@ -8,7 +8,7 @@ import {
   type StoredEvent,
   type StreamId,
 } from '../../../coordinator/ports/event-store.ts';
-import { encodeCommit } from '../encode.ts';
+import { encodeCommit, maxCommitLength } from '../encode.ts';
 import { follow, type NumberedLog, replay } from '../follow.ts';
 import { createHeadSignal } from '../head-signal.ts';
 import { formatPosition, parsePosition } from '../position.ts';
@@ -93,7 +93,7 @@ export function openMemoryEventStore(): EventStore {
 
   return {
     obstacle: undefined,
-    capabilities: { durableAck: false },
+    capabilities: { durableAck: false, maxCommitBytes: maxCommitLength },
     async append(commit) {
       mustBeOpen();
       const result = store(commit);

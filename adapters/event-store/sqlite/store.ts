@@ -9,6 +9,7 @@ import {
   type StoredEvent,
   type StreamId,
 } from '../../../coordinator/ports/event-store.ts';
+import { maxCommitLength } from '../encode.ts';
 import { follow, type NumberedLog, replay } from '../follow.ts';
 import { createHeadSignal, type HeadSignal } from '../head-signal.ts';
 import { formatPosition, parsePosition } from '../position.ts';
@@ -125,7 +126,7 @@ function makeStore({ reader, writer, signal, dir, resources }: Parts): EventStor
   const startOf = (after: Position | undefined) => (after === undefined ? 0 : parsePosition(after));
   return {
     obstacle: undefined,
-    capabilities: { durableAck: true },
+    capabilities: { durableAck: true, maxCommitBytes: maxCommitLength },
     append: async (commit) => mustWrite().append(commit),
     appendBatch: async (commits) => mustWrite().appendBatch(commits),
     read(stream, { from, limit = Number.POSITIVE_INFINITY, backward = false } = {}) {

@@ -6,6 +6,23 @@ import { noMounting } from './mounting.ts';
 /** No test waits for time; this ends one that waits for what does not come, and says what that is. */
 const longest = 180_000;
 
+/** Why there can be no real farm here, or false. */
+export const noRealFarm: string | false = noNix;
+
+/** Ends a test that stands still, and has a failure come with what the farm did. */
+export async function limited(name: string, farm: Farm, body: Promise<void>): Promise<void> {
+  const limit = Promise.withResolvers<never>();
+  const timer = setTimeout(() => limit.reject(new Error('the farm stands still')), longest);
+  try {
+    await Promise.race([body, limit.promise]);
+  } catch (error) {
+    console.error(`${name}\n${farm.report()}`);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** A test with a farm of its own, which is gone afterwards; a failure comes with what the farm did. */
 export function e2e(
   name: string,
@@ -14,15 +31,6 @@ export function e2e(
 ): void {
   test(name, { skip: noNix || (options.diskMiB !== undefined && noMounting) }, async (context) => {
     await using farm = await startFarm(options);
-    const limit = Promise.withResolvers<never>();
-    const timer = setTimeout(() => limit.reject(new Error('the farm stands still')), longest);
-    try {
-      await Promise.race([body(farm, context), limit.promise]);
-    } catch (error) {
-      console.error(`${name}\n${farm.report()}`);
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
+    await limited(name, farm, body(farm, context));
   });
 }

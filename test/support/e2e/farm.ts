@@ -97,7 +97,7 @@ export interface Farm extends AsyncDisposable {
   /** A program of Nix, without substituters, in the farm's folder. Throws with what it said if it fails. */
   nix(command: string, args: readonly string[], env?: Record<string, string>): Promise<string>;
   /** A fresh process folds the log of a stopped coordinator; what it finds (I3). */
-  replay(): Promise<string[]>;
+  replay(dir?: string): Promise<string[]>;
   /** What went on, for people who look for the cause of a failure. */
   report(): string;
 }
@@ -292,8 +292,8 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
     },
     position: async () => (await farm.request('GET', '/v1/status')).body.position,
     nix,
-    async replay() {
-      const { code, stdout, said } = await run('replay', startProcess(process.execPath, [replayProgram, data]));
+    async replay(dir = data) {
+      const { code, stdout, said } = await run('replay', startProcess(process.execPath, [replayProgram, dir]));
       if (code !== 0) throw new Error(`replay: exit ${code}\n${said}`);
       return stdout.trimEnd().split('\n');
     },

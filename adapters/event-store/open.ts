@@ -1,0 +1,31 @@
+import { hostname } from 'node:os';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import type { StoreAddress } from './store-url.ts';
+
+export interface OpenOptions {
+  /** Folder of the SQLite engine where the address names none. */
+  readonly dir: string;
+  /** The one writer, or only for looking in. */
+  readonly write: boolean;
+  /** What else the writer is, beside its host and process, for whoever is refused. */
+  readonly as: string;
+}
+
+/** Opens any engine. An engine's code is loaded only where it is used. */
+export async function openEventStore(address: StoreAddress, { dir, write, as }: OpenOptions): Promise<EventStore> {
+  const holder = `${as} on ${hostname()}, process ${process.pid}`;
+  switch (address.kind) {
+    case 'sqlite': {
+      const { openSqliteEventStore } = await import('./sqlite/store.ts');
+      return openSqliteEventStore({ dir: address.dir ?? dir, readOnly: !write });
+    }
+    case 'nats': {
+      const { openNatsEventStore } = await import('./nats/store.ts');
+      return openNatsEventStore({ ...address.options, writer: write ? { holder } : 'none' });
+    }
+    case 'eventstoredb': {
+      const { openEventStoreDbEventStore } = await import('./eventstoredb/store.ts');
+      return openEventStoreDbEventStore({ connectionString: address.connectionString, writer: write && { holder } });
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+import { openEventStore } from '../../adapters/event-store/open.ts';
+import { parseStoreAddress } from '../../adapters/event-store/store-url.ts';
+import { type CopyProgress, copyLog } from '../../coordinator/log-copy.ts';
+import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
+import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { CliError } from '../output/cli-error.ts';
+import type { Io } from '../output/io.ts';
+import { json } from '../output/table.ts';
+
+interface Flags {
+  readonly from: string;
+  readonly to: string;
+  readonly json?: true;
+}
+
+/** Events between two lines of progress. */
+const eventsPerLine = 50_000;
+
+export function addLogCommands(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const log = addGroup(program, {
+    usage: 'log',
+    summary: 'Move the log of events',
+    examples: [['drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222', 'to another engine']],
+  });
+  const copy = addCommand(log, {
+    usage: 'copy',
+    summary: 'Copy a log to another event store, then compare both',
+    more: 'Stop the coordinator first. A copy that was cut off goes on where it was when it is started again. docs/engines.md says how to move.',
+    examples: [
+      ['drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222', 'from the embedded engine to NATS'],
+      ['drover log copy --from esdb://127.0.0.1:2113?tls=false --to sqlite:/var/lib/drover', 'and back from another'],
+    ],
+  })
+    .requiredOption('--from <store>', 'sqlite:DIR, nats://… or esdb://…')
+    .requiredOption('--to <store>', 'where to; empty, or what an earlier copy left there');
+  onAction(addJsonOption(copy), context, async (flags: Flags) => {
+    const from = addressOf('--from', flags.from);
+    const to = addressOf('--to', flags.to);
+    try {
+      await using source = await openEventStore(from, { dir: '.', write: false, as: 'drover log copy' });
+      await using target = await openEventStore(to, { dir: '.', write: true, as: 'drover log copy' });
+      const result = await copyLog(source, target, { progress: teller(io), signal: io.interrupted() });
+      io.out(flags.json ? json(result) : `${result.events} events are in both logs, SHA-256 ${result.hash}\n`);
+    } catch (error) {
+      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
+      throw error;
+    }
+  });
+}
+
+function addressOf(flag: string, text: string): ReturnType<typeof parseStoreAddress> {
+  try {
+    const address = parseStoreAddress(text);
+    if (address.kind === 'sqlite' && address.dir === undefined) throw new Error('Expected sqlite:DIR, got sqlite');
+    return address;
+  } catch (error) {
+    throw new CliError('invalid-request', `${flag}: ${error instanceof Error ? error.message : error}`, {
+      exitCode: 2,
+    });
+  }
+}
+
+function teller(io: Io): (progress: CopyProgress) => void {
+  let next = 0;
+  return ({ events, found }) => {
+    if (events < next) return;
+    io.err(found > 0 && next === 0 ? `goes on after ${found} events that are there\n` : `${events} events copied\n`);
+    next = events + eventsPerLine;
+  };
+}

@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, it } from 'node:test';
+import { openEventStoreDbEventStore } from '../../adapters/event-store/eventstoredb/store.ts';
+import { forkDoubles, portOf } from '../support/eventstoredb-server/child.ts';
+import { eventStoreContract } from './event-store.ts';
+
+const realServer = process.env.DROVER_TEST_EVENTSTORE_URL;
+const writer = { holder: `test ${process.pid}` };
+
+let doubles = forkDoubles();
+after(() => doubles[Symbol.asyncDispose]());
+
+eventStoreContract(
+  'eventstoredb (in-test double, not a real server)',
+  async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'drover-esdb-'));
+    const connectionString = await doubles.open({ dir });
+    return {
+      open: () => openEventStoreDbEventStore({ connectionString, writer }),
+      openRival: () => openEventStoreDbEventStore({ connectionString, writer: 'shared' }),
+      async restartServer() {
+        await doubles.kill();
+        doubles = forkDoubles();
+        await doubles.open({ dir, port: portOf(connectionString) });
+      },
+      [Symbol.asyncDispose]: () => rm(dir, { recursive: true }),
+    };
+  },
+  { reopens: true, rivals: true, restarts: true },
+);
+
+if (realServer) {
+  eventStoreContract(
+    'eventstoredb (real server of DROVER_TEST_EVENTSTORE_URL)',
+    async () => {
+      // Each test has a log of its own on the server.
+      const options = { connectionString: realServer, log: `test_${randomUUID().replaceAll('-', '')}` };
+      return {
+        open: () => openEventStoreDbEventStore({ ...options, writer }),
+        openRival: () => openEventStoreDbEventStore({ ...options, writer: 'shared' }),
+        [Symbol.asyncDispose]: async () => {},
+      };
+    },
+    { reopens: true, rivals: true, restarts: false },
+  );
+} else {
+  const skip = 'DROVER_TEST_EVENTSTORE_URL names no server: only the double was tested';
+  it('eventstoredb (real server)', { skip }, () => {});
+}

@@ -1,0 +1,109 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** Debian puts it into a folder that is not on everybody's path. */
+const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+const program = folders.map((folder) => join(folder, 'nats-server')).find((file) => existsSync(file));
+
+/** Why tests cannot have a real nats-server, or `false` if they can. */
+export const noNatsServer: string | false = program
+  ? false
+  : 'nats-server is not installed (apt-get install nats-server)';
+
+/** `2.9.10`. */
+export function natsServerVersion(): string {
+  return /: v(\S+)/.exec(execFileSync(program ?? 'nats-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? '';
+}
+
+/** A real nats-server with JetStream, on its own port and in its own folder. */
+export interface NatsServer extends AsyncDisposable {
+  readonly port: number;
+  /** `nats://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly pid: number;
+  /** `kill -9`; resolves once it is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and folder, after {@link kill}. */
+  restart(): Promise<void>;
+  /** Resolves once it has logged a line like this, since its last start. */
+  logged(pattern: RegExp): Promise<void>;
+  /** Sends a signal, for example SIGSTOP. */
+  signal(name: NodeJS.Signals): void;
+}
+
+/** `config` is added to the server's configuration file. */
+export async function startNatsServer(config = ''): Promise<NatsServer> {
+  const dir = await mkdtemp(join(tmpdir(), 'drover-nats-'));
+  let port = -1;
+  let server: ChildProcess | undefined;
+  let lines: string[] = [];
+  const onLine = new Set<() => void>();
+
+  async function start(): Promise<void> {
+    const file = join(dir, 'server.conf');
+    await writeFile(
+      file,
+      `listen: 127.0.0.1:${port}\njetstream { store_dir: ${JSON.stringify(dir)}, max_file: 20GB, max_mem: 1GB }\n${config}\n`,
+    );
+    const child = spawn(program ?? 'nats-server', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    server = child;
+    lines = [];
+    const ready = Promise.withResolvers<void>();
+    createInterface(child.stderr).on('line', (line) => {
+      lines.push(line);
+      const listening = /Listening for client connections on .*:(\d+)/.exec(line);
+      if (listening) port = Number(listening[1]);
+      if (line.includes('Server is ready')) ready.resolve();
+      for (const look of onLine) look();
+    });
+    child.on('exit', () => ready.reject(new Error(`nats-server has ended:\n${lines.join('\n')}`)));
+    await ready.promise;
+  }
+  async function kill(): Promise<void> {
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill('SIGKILL');
+    await exited;
+  }
+
+  try {
+    await start();
+  } catch (error) {
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  }
+  return {
+    get port() {
+      return port;
+    },
+    get url() {
+      return `nats://127.0.0.1:${port}`;
+    },
+    get pid() {
+      return server?.pid ?? 0;
+    },
+    kill,
+    restart: start,
+    logged(pattern) {
+      return new Promise((resolve) => {
+        const look = () => {
+          if (!lines.some((line) => pattern.test(line))) return;
+          onLine.delete(look);
+          resolve();
+        };
+        onLine.add(look);
+        look();
+      });
+    },
+    signal: (name) => void server?.kill(name),
+    async [Symbol.asyncDispose]() {
+      await kill();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
