@@ -33,9 +33,17 @@ export function createIntake(core: Core): Intake {
 
   const isKnown = (path: string): boolean => graph.drvOf(path) !== undefined;
 
+  /** Durability that is awaited later; a failure in between is not unhandled. */
+  function durableSoon(): Promise<void> {
+    const durable = writer.durable();
+    durable.catch(() => undefined);
+    return durable;
+  }
+
   /** Appends DerivationAdded for everything in the closure that has none; inputs come first. */
   async function addDerivations(submission: SubmissionRecord, meta: Meta): Promise<number> {
     let added = 0;
+    let earlier = Promise.resolve();
     const unknown = submission.roots.filter((root) => !isKnown(root));
     if (unknown.length === 0) return 0;
     for await (const part of derivations.closure(unknown, isKnown)) {
@@ -44,8 +52,11 @@ export function createIntake(core: Core): Intake {
         writer.commit('derivation', facts.path.slice(0, 32), 'none', [{ type: 'DerivationAdded', data: facts }], meta);
         added++;
       }
-      await writer.durable();
+      // One part ahead of the disk: deciding and storing go on side by side, and little is in memory only.
+      await earlier;
+      earlier = durableSoon();
     }
+    await earlier;
     return added;
   }
 
@@ -61,13 +72,16 @@ export function createIntake(core: Core): Intake {
     const requested = new Set(roots);
     let number = earlier.reduce((highest, build) => Math.max(highest, build.number), 0);
     let sinceWait = 0;
+    let before = Promise.resolve();
     for (const drv of needs.build) {
       // Under way since it was looked at, or made before a restart.
       if (done.has(drv) || (queue.unfinished(drv) && !(wish.force && requested.has(drv)))) continue;
       const reason = requested.has(drv) ? wish.reason : wish.reason === 'rebuild' ? 'rebuild' : 'input';
       const data = { derivation: graph.drvPath(drv), submission: id, reason, options: wish.options } as const;
       writer.commit('build', `${id}-${++number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
-      if (++sinceWait % eventsPerTurn === 0) await writer.durable();
+      if (++sinceWait % eventsPerTurn !== 0) continue;
+      await before;
+      before = durableSoon();
     }
     const joined = needs.joined.map(buildId).filter((build) => !build.startsWith(`${id}-`));
     return { builds: number, available: needs.available, joined };

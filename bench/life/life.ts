@@ -9,7 +9,7 @@ import { generatedGraph, guixGraph } from './graphs.ts';
 import { type PreparedGraph, prepareGraph } from './prepared-graph.ts';
 
 const agents = 64;
-const slots = 8;
+const slots = 16;
 
 /** Folder of the log that `life` leaves for `replay`. */
 export const logFolder = (work: string, name: string): string => join(work, 'logs', name);
