@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { createAgentLinkServer } from '../adapters/agent-link/server.ts';
 import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { openDataDir } from '../adapters/data-dir/data-dir.ts';
+import { logIdentity } from '../adapters/data-dir/log-identity.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
 import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
 import { openEventStore } from '../adapters/event-store/open.ts';
@@ -28,6 +29,8 @@ export interface RunningCoordinator {
   readonly url: string;
   readonly adminTokenFile: string;
   readonly publicKeyFile: string;
+  /** As `trusted-public-keys` takes it. */
+  readonly publicKey: string;
   /** Resolves if it has to stop for good by itself: another coordinator writes to the log now. */
   readonly deposed: Promise<Error>;
   close(): Promise<void>;
@@ -78,9 +81,14 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const logs = resources.use(await openFilesystemLogStore({ dir: dir.logs, onError }));
   const agentLink = createAgentLinkServer({ runtime, logger, session: randomId(bytes(12)) });
 
-  async function started({ access, farm }: Coordinator): Promise<void> {
+  // The pool is swept of what the log does not know: on the wrong log, of everything.
+  const identity = logIdentity(dir.file('log-id'));
+
+  async function started({ access, farm, application }: Coordinator, store: EventStore): Promise<void> {
     // The file comes first: a token that is in the log and nowhere else could never be used.
     access.admit(adminToken.text.trim(), { name: 'admin', scope: 'admin' }, startup);
+    await application.settled();
+    await identity.remember(store);
     const swept = await pool.sweep((file) => farm.details.byFile(file) !== undefined);
     if (swept.files + swept.uploads > 0) logger.info(swept, 'removed what a stop had left in the pool');
   }
@@ -89,6 +97,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const supervisor = resources.use(
     await superviseCoordinator({
       openStore,
+      opened: identity.check,
       started,
       deposed: deposed.resolve,
       policy: policyOf(config, capabilities.maxCommitBytes),
@@ -139,6 +148,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     url: config.publicUrl ?? url,
     adminTokenFile: join(dir.path, 'admin.token'),
     publicKeyFile: join(dir.path, 'cache-key.pub'),
+    publicKey,
     deposed: deposed.promise,
     close: () => owned.disposeAsync(),
   };

@@ -11,8 +11,10 @@ import { createWriter } from './writer.ts';
 export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer'> {
   /** Opens the event store; called again after each failure. */
   openStore(): Promise<EventStore>;
+  /** Called with each store before anything is written to it; rejects where it is not the one that is meant. */
+  opened?(store: EventStore): Promise<void>;
   /** Called on each coordinator before anything else reaches it, the first time and after each failure. */
-  started?(coordinator: Coordinator): Promise<void>;
+  started?(coordinator: Coordinator, store: EventStore): Promise<void>;
   /** The writer's lease went to another: this coordinator has stopped for good. */
   deposed?(error: Error): void;
 }
@@ -63,6 +65,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
   async function start(): Promise<void> {
     const store = await options.openStore();
     try {
+      await options.opened?.(store);
       const begun = runtime.clock.now();
       const recovered = await recover(store, policy.storeDir);
       logger.info(
@@ -94,7 +97,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     });
     const coordinator = startCoordinator({ ...options, farm, writer });
     try {
-      await options.started?.(coordinator);
+      await options.started?.(coordinator, store);
       await writer.durable();
     } catch (error) {
       coordinator[Symbol.dispose]();

@@ -27,7 +27,8 @@ export async function ensureSecretFile(
   }
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+/** The text of a file, `undefined` where there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

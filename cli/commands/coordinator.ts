@@ -28,6 +28,7 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
       throw startError(error, config);
     });
     io.err(`drover: coordinator at ${coordinator.url}, admin token in ${coordinator.adminTokenFile}\n`);
+    io.err(`drover: the cache's public key is in ${coordinator.publicKeyFile}: ${coordinator.publicKey}\n`);
     const stopped = Promise.withResolvers<void>();
     if (interrupted.aborted) stopped.resolve();
     else interrupted.addEventListener('abort', () => stopped.resolve(), { once: true });

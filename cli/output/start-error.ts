@@ -10,6 +10,7 @@ const hints: Readonly<Record<string, string>> = {
   'read-only': 'the data folder cannot be written to',
   'disk-full': 'make room on the disk of the data folder',
   damaged: 'docs/operating.md, "Back up the log", says how to restore',
+  'other-log': 'give --store the event store that this data folder was made with, or another --data',
   'newer-schema': 'the data folder was written by a newer Drover; use that one',
 };
 

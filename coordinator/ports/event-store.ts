@@ -142,6 +142,7 @@ export const eventStoreErrorCodes = [
   'disk-full',
   'closed',
   'lease-lost',
+  'other-log',
   'too-large',
 ] as const;
 export type EventStoreErrorCode = (typeof eventStoreErrorCodes)[number];

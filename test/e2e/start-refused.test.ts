@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { noMounting } from '../support/e2e/mounting.ts';
@@ -119,4 +119,26 @@ test('a setting that is misspelt: in a flag, in the environment, in the file', a
   assert.match(said, /drover\.toml: unknown key "limits\.max-nar-byte".*limits\.max-nar-bytes/);
   const value = await refused(['--data', data, '--lease-seconds', 'soon']);
   assert.match(value, /--lease-seconds: expected .*, got "soon"/);
+});
+
+test('a data folder with the log of another one, or with an empty log', async (context) => {
+  const { path } = folder(context);
+  for (const name of ['one', 'two']) {
+    const first = startDrover(['coordinator', '--data', join(path, name), '--listen', '127.0.0.1:0']);
+    assert.notEqual(await first.says(/coordinator at/), undefined, first.said());
+    await first.killGroup();
+  }
+  // What the pool is swept of where no item of the log has it.
+  const nar = join(path, 'one', 'pool', 'nar', '00', `${'0'.repeat(52)}.nar.zst`);
+  mkdirSync(dirname(nar), { recursive: true });
+  writeFileSync(nar, '');
+  for (const store of [`sqlite:${join(path, 'two')}`, `sqlite:${join(path, 'empty')}`]) {
+    const said = await refused(['--data', join(path, 'one'), '--store', store]);
+    assert.match(said, /this data folder belongs to the log that begins with .*\(other-log\)/s);
+    assert.ok(existsSync(nar));
+  }
+  const again = startDrover(['coordinator', '--data', join(path, 'one'), '--listen', '127.0.0.1:0']);
+  assert.notEqual(await again.says(/coordinator at/), undefined, again.said());
+  assert.ok(!existsSync(nar));
+  await again.killGroup();
 });

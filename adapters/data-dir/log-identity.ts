@@ -1,0 +1,36 @@
+import { type EventStore, EventStoreError } from '../../coordinator/ports/event-store.ts';
+import { ensureSecretFile, readIfThere } from './secret-file.ts';
+
+/**
+ * Ties a data folder to its log, which may be on another machine: the pool and all else that is in the folder mean nothing with another log.
+ * A log is known by its first commit, whose id is random and stays when the log is copied to another engine.
+ */
+export interface LogIdentity {
+  /** Rejects with `other-log` if the folder belongs to another log. */
+  check(store: EventStore): Promise<void>;
+  /** Writes down which log the folder belongs to, the first time. The log must not be empty. */
+  remember(store: EventStore): Promise<void>;
+}
+
+export function logIdentity(file: string): LogIdentity {
+  return {
+    async check(store) {
+      const expected = (await readIfThere(file))?.trim();
+      if (expected === undefined) return;
+      const found = await firstCommit(store);
+      if (found === expected) return;
+      throw new EventStoreError(
+        'other-log',
+        `this data folder belongs to the log that begins with ${expected} (${file}), and the event store has ${found === undefined ? 'an empty log' : `one that begins with ${found}`}`,
+      );
+    },
+    async remember(store) {
+      await ensureSecretFile(file, async () => `${await firstCommit(store)}\n`, 0o644);
+    },
+  };
+}
+
+async function firstCommit(store: EventStore): Promise<string | undefined> {
+  for await (const { events } of store.readAll({ limit: 1 })) for (const { commit } of events) return commit;
+  return undefined;
+}
