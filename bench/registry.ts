@@ -27,9 +27,9 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./event-store/append.ts')).run,
     },
     {
-      name: 'nats-append',
-      what: 'appends by 1, 10, 100 writers on NATS JetStream, SQLite beside it',
-      run: async () => (await import('./event-store/nats.ts')).run,
+      name: 'engines',
+      what: 'appends by 1, 10, 100 writers on each engine',
+      run: async () => (await import('./event-store/engines.ts')).run,
     },
     {
       name: 'read-log',
@@ -42,6 +42,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./life/life.ts')).guix,
     },
     ...(first ? [first] : []),
+    {
+      name: 'life-nats',
+      what: 'whole life of 10000 made-up derivations, on NATS JetStream',
+      run: async () => (await import('./life/life.ts')).onNats,
+    },
     {
       name: 'peer-bullmq',
       what: 'BullMQ on Redis drains plain jobs',

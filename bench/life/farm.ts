@@ -34,6 +34,8 @@ export interface BenchFarm extends AsyncDisposable {
   readonly application: Application;
   readonly farm: Farm;
   readonly writer: Writer;
+  /** Events committed so far, those of the start included. */
+  readonly events: number;
   /** Builds that have succeeded. */
   readonly succeeded: number;
   /** Rejects when anything goes wrong. */
@@ -67,10 +69,14 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
   fail.promise.catch(() => undefined);
   const { clock } = systemRuntime;
   const writer = createWriter({ store, farm, clock, epoch: 'bench', position, failed: fail.reject });
+  writer.listen(() => {
+    events++;
+  });
   const signer = createCacheSigner(generateSigningKey('bench-1', new Uint8Array(32)).secret);
   const { pool, uploaded } = createBenchPool();
   let application: Application;
   let succeeded = 0;
+  let events = 0;
   let waiting: { builds: number; resolve(): void } | undefined;
   let serial = 0;
 
@@ -120,6 +126,9 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     application,
     farm,
     writer,
+    get events() {
+      return events;
+    },
     get succeeded() {
       return succeeded;
     },

@@ -1,7 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openNatsEventStore } from '../../adapters/event-store/nats/store.ts';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import { guixGraphAbsent } from '../../test/support/guix-graph.ts';
+import { noNatsServer, startNatsServer } from '../../test/support/nats-server.ts';
 import { probeFsync } from '../event-store/fsync-probe.ts';
 import { type BenchOptions, freshFolder, type Report, Skipped } from '../row.ts';
 import { admin, startBenchFarm } from './farm.ts';
@@ -10,6 +13,8 @@ import { type PreparedGraph, prepareGraph } from './prepared-graph.ts';
 
 const agents = 64;
 const slots = 16;
+
+type OpenStore = (name: string) => Promise<EventStore>;
 
 /** Folder of the log that `life` leaves for `replay`. */
 export const logFolder = (work: string, name: string): string => join(work, 'logs', name);
@@ -21,20 +26,41 @@ export async function guix(report: Report, { work, quick }: BenchOptions): Promi
   await measure(report, 'guix', graph, work, quick);
 }
 
+/** The whole life of ten thousand made-up derivations with the log on a nats-server on this machine. */
+export async function onNats(report: Report, { work, quick }: BenchOptions): Promise<void> {
+  if (noNatsServer) throw new Skipped(noNatsServer);
+  await using server = await startNatsServer('max_payload: 8MB');
+  const graph = await prepareGraph(work, 'generated-10000', () => generatedGraph(10_000));
+  const open: OpenStore = (name) =>
+    openNatsEventStore({
+      servers: [`127.0.0.1:${server.port}`],
+      stream: name.replaceAll(/[^0-9A-Za-z]/g, '_'),
+      writer: { holder: 'bench' },
+    });
+  if (graph) await measure(report, 'nats', { ...graph, name: `${graph.name}, on NATS` }, work, quick, open);
+}
+
 /** The same on made-up graphs of that shape. */
 export async function generated(report: Report, { work, size, quick }: BenchOptions): Promise<void> {
   const graph = await prepareGraph(work, `generated-${size}`, () => generatedGraph(size));
   if (graph) await measure(report, String(size), graph, work, quick);
 }
 
-async function measure(report: Report, name: string, graph: PreparedGraph, work: string, quick: boolean) {
+async function measure(
+  report: Report,
+  name: string,
+  graph: PreparedGraph,
+  work: string,
+  quick: boolean,
+  open: OpenStore = async (log) => openSqliteEventStore({ dir: await freshFolder(work, `logs/${log}`) }),
+) {
   // What the compiler has not seen yet would be measured as the cost of the first few thousand builds.
   const warmUp = await prepareGraph(work, 'warm-up', () => generatedGraph(quick ? 500 : 5000));
-  if (warmUp) await liveThrough(warmUp, await freshFolder(work, 'logs/warm-up'));
+  if (warmUp) await liveThrough(warmUp, await open('warm-up'));
   await rm(join(work, 'logs/warm-up'), { recursive: true, force: true });
 
   const fsync = probeFsync(work);
-  const life = await liveThrough(graph, await freshFolder(work, `logs/${name}`));
+  const life = await liveThrough(graph, await open(name));
   const title = `whole life, ${graph.name}`;
   const micros = (life.mainCpuSeconds / life.builds) * 1e6;
   report({
@@ -77,8 +103,8 @@ interface Life {
 }
 
 /** The whole life of every build of a graph: submitted, ready, allocated, started, succeeded, dependents ready. */
-async function liveThrough(graph: PreparedGraph, dir: string): Promise<Life> {
-  await using store = await openSqliteEventStore({ dir });
+async function liveThrough(graph: PreparedGraph, opened: EventStore): Promise<Life> {
+  await using store = opened;
   await using bench = await startBenchFarm({ store, storeDir: graph.storeDir, derivations: graph.store });
   await bench.connectAgents(agents, slots);
   await bench.addItems(graph.sources);
@@ -102,7 +128,7 @@ async function liveThrough(graph: PreparedGraph, dir: string): Promise<Life> {
     builds,
     queuedSeconds: (queuedAt - begun) / 1000,
     seconds,
-    events: Number(bench.writer.position),
+    events: bench.events,
     queuedMemory,
     unfinished,
     memory: Math.max(memory, queuedMemory),

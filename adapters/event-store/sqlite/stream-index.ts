@@ -99,15 +99,17 @@ export function createStreamIndex(db: DatabaseSync, generationSize: number = def
   function remember(stream: string): Tail {
     let tail = young.tails.get(stream);
     if (tail) return tail;
+    // A copy: the name is a slice of a message with the data of a thousand commits, which it would keep in memory.
+    const name = Buffer.from(stream).toString();
     tail = old.tails.get(stream) ?? {
-      stream,
+      stream: name,
       key: streamKey(stream),
       head: -1,
       spans: [],
       complete: false,
       keys: undefined,
     };
-    young.tails.set(stream, tail);
+    young.tails.set(tail.stream, tail);
     return tail;
   }
 
