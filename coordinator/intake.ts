@@ -41,23 +41,20 @@ export function createIntake(core: Core): Intake {
   }
 
   /** Appends DerivationAdded for everything in the closure that has none; inputs come first. */
-  async function addDerivations(submission: SubmissionRecord, meta: Meta): Promise<number> {
-    let added = 0;
+  async function addDerivations(submission: SubmissionRecord, meta: Meta): Promise<void> {
     let earlier = Promise.resolve();
     const unknown = submission.roots.filter((root) => !isKnown(root));
-    if (unknown.length === 0) return 0;
+    if (unknown.length === 0) return;
     for await (const part of derivations.closure(unknown, isKnown)) {
       for (const facts of part) {
         if (isKnown(facts.path)) continue;
         writer.commit('derivation', facts.path.slice(0, 32), 'none', [{ type: 'DerivationAdded', data: facts }], meta);
-        added++;
       }
       // One part ahead of the disk: deciding and storing go on side by side, and little is in memory only.
       await earlier;
       earlier = durableSoon();
     }
     await earlier;
-    return added;
   }
 
   async function addBuilds(
@@ -90,15 +87,21 @@ export function createIntake(core: Core): Intake {
   async function enqueue(submission: SubmissionRecord, actor: string): Promise<SubmitResult> {
     const { id } = submission;
     const meta: Meta = { actor, correlation: id, causation: `submission-${id}@${submission.revision}` };
-    const added = await addDerivations(submission, meta);
+    await addDerivations(submission, meta);
     const { builds, available, joined } = await addBuilds(submission, meta);
     const events: DroverEvent[] = [];
     for (let start = 0; start < joined.length; start += rootsPerEvent)
       events.push({ type: 'SubmissionJoined', data: { builds: joined.slice(start, start + rootsPerEvent) } });
-    events.push({ type: 'SubmissionQueued', data: { derivations: added, builds, available, joined: joined.length } });
+    events.push({
+      type: 'SubmissionQueued',
+      data: { derivations: submission.added, builds, available, joined: joined.length },
+    });
     for (const event of events) writer.commit('submission', id, submission.revision, [event], meta);
     await writer.durable();
-    logger.info({ submission: id, derivations: added, builds, available, joined: joined.length }, 'submission queued');
+    logger.info(
+      { submission: id, derivations: submission.added, builds, available, joined: joined.length },
+      'submission queued',
+    );
     return resultOf(submission);
   }
 

@@ -38,6 +38,7 @@ export async function recover(
         event,
         stored.revision,
         stored.at,
+        stored.meta.correlation,
       );
     }
     position = batch.checkpoint;

@@ -108,7 +108,8 @@ export function createWriter({ store, farm, clock, epoch, position, failed }: Wr
       // Encoding validates: an event that its own schema refuses is folded nowhere.
       const encoded = events.map(encodeEvent);
       const first = expected === 'none' ? 0 : expected + 1;
-      for (const [index, event] of events.entries()) farm.apply(category, id, event, first + index, at);
+      for (const [index, event] of events.entries())
+        farm.apply(category, id, event, first + index, at, meta.correlation);
       if (
         batch.push({
           id: `${epoch}.${committed}`,

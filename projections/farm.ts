@@ -65,13 +65,24 @@ export function createFarm() {
       return (item === undefined ? undefined : itemRevisions.get(item)) ?? 'none';
     },
 
-    /** Folds one event. `id` is the stream's name without its category. Streams of other categories are passed over. */
-    apply(category: Category, id: string, event: DroverEvent, revision: number, at: number): void {
+    /**
+     * Folds one event. `id` is the stream's name without its category, `correlation` what the event belongs to. Streams of other
+     * categories are passed over.
+     */
+    apply(
+      category: Category,
+      id: string,
+      event: DroverEvent,
+      revision: number,
+      at: number,
+      correlation?: string,
+    ): void {
       switch (category) {
         case 'derivation': {
           if (event.type !== 'DerivationAdded') return;
           const drv = graph.add(event.data);
           if (drv !== undefined) queue.derivationAdded(drv);
+          submissions.derivationAdded(correlation);
           return;
         }
         case 'build':

@@ -7,6 +7,8 @@ export interface SubmissionRecord {
   roots: readonly string[];
   /** Ids of builds that were under way and build roots of it. */
   joined: readonly string[];
+  /** Derivations that were added for it. */
+  added: number;
   queued: Extract<SubmissionEvent, { type: 'SubmissionQueued' }>['data'] | undefined;
   revision: number;
 }
@@ -17,6 +19,8 @@ export interface Submissions {
   byKey(key: string): SubmissionRecord | undefined;
   /** All roots are on the stream, but not all builds: the coordinator was stopped in between. */
   unqueued(): SubmissionRecord[];
+  /** A derivation was added for this submission. */
+  derivationAdded(id: string | undefined): void;
   apply(id: string, event: SubmissionEvent, revision: number): void;
 }
 
@@ -30,10 +34,14 @@ export function createSubmissions(): Submissions {
       [...submissions.values()].filter(
         (submission) => !submission.queued && submission.roots.length === submission.wish.rootCount,
       ),
+    derivationAdded(id) {
+      const record = id === undefined ? undefined : submissions.get(id);
+      if (record) record.added++;
+    },
     apply(id, event, revision) {
       if (event.type === 'SubmissionReceived') {
         const { roots, ...wish } = event.data;
-        const record: SubmissionRecord = { id, wish, roots, joined: [], queued: undefined, revision };
+        const record: SubmissionRecord = { id, wish, roots, joined: [], added: 0, queued: undefined, revision };
         submissions.set(id, record);
         if (wish.key !== undefined) byKey.set(wish.key, record);
         return;

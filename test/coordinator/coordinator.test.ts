@@ -86,6 +86,8 @@ describe('a submission', () => {
       );
       const types = await restarted.types(`submission-${submission}`);
       assert.equal(types.filter((type) => type === 'SubmissionQueued').length, 1);
+      const again = restarted.farm.submissions.get(submission);
+      assert.deepEqual([again?.queued?.derivations, again?.queued?.builds], [3, 3], `cut after ${cut} events`);
       restarted.dispose();
     }
   });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,14 @@ import { type Network, startNetwork } from './network.ts';
 import { type Process, type ProcessOptions, startDrover, startProcess } from './process.ts';
 
 const graph = fileURLToPath(new URL('graph.nix', import.meta.url));
+/** Builders of the graph that wait for the test. */
+const gateNames = [
+  ...new Set(
+    [...readFileSync(graph, 'utf8').matchAll(/(?:gated "|\/gate\/)([a-z-]+)(?:"|\.)/g)].map(
+      ([, name]) => name as string,
+    ),
+  ),
+];
 const replayProgram = fileURLToPath(new URL('replay.ts', import.meta.url));
 
 export interface FarmOptions {
@@ -117,7 +125,7 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
   resources.defer(() => Promise.all(processes.map(({ process }) => process.killGroup())).then(() => {}));
   const network = resources.use(await startNetwork());
   const feed = resources.use(createEventFeed());
-  const gates = resources.use(createGates(join(folder, 'gate')));
+  const gates = resources.use(createGates(join(folder, 'gate'), gateNames));
   const evaluated = join(folder, 'evaluated');
   await mkdir(evaluated);
   let coordinator: Process | undefined;

@@ -27,7 +27,8 @@ export interface Gates extends Disposable {
   gate(name: string): Gate;
 }
 
-export function createGates(folder: string): Gates {
+/** Makes the gates of these names at once: a builder that came before would make a plain file. */
+export function createGates(folder: string, names: readonly string[]): Gates {
   mkdirSync(folder);
   chmodSync(folder, 0o755);
   using undo = new DisposableStack();
@@ -45,11 +46,12 @@ export function createGates(folder: string): Gates {
   }
 
   const stack = undo.move();
+  for (const name of names) gates.set(name, make(name));
   return {
     folder,
     gate(name) {
-      const gate = gates.get(name) ?? make(name);
-      gates.set(name, gate);
+      const gate = gates.get(name);
+      if (!gate) throw new Error(`expected a gate of graph.nix, got ${name}`);
       return gate;
     },
     [Symbol.dispose]: () => stack[Symbol.dispose](),
