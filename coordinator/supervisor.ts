@@ -107,8 +107,11 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     return { coordinator, store, watch: store.watchObstacle?.(() => tellObstacle(store)) };
   }
 
+  let told = false;
   /** An operator who reads the log learns at once that nothing is taken, and that it goes on. */
   function tellObstacle({ obstacle: now }: EventStore): void {
+    if ((now !== undefined) === told) return;
+    told = now !== undefined;
     if (now === undefined) logger.info('the event store takes appends again');
     else logger.warn(`no writes are taken: ${now}`);
   }

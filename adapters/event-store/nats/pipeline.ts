@@ -31,6 +31,8 @@ export interface Pipeline {
   readonly head: Position | undefined;
   /** Why nothing is written for now, or any more. */
   readonly obstacle: string | undefined;
+  /** Calls back when the obstacle may have changed. Returns how to stop that. */
+  onChange(listener: () => void): () => void;
   /** Ends everything with this error, for ever. */
   fail(error: EventStoreError): void;
   /** Waits until everything handed over is settled; gives up after `patience` milliseconds without the server. */
@@ -73,6 +75,12 @@ export function createPipeline({ connection, log, subjects, reader, end, lease }
   let bytes = 0;
   let recovering = false;
   let trouble: string | undefined;
+  const listeners = new Set<() => void>();
+  function setTrouble(text: string | undefined): void {
+    const changed = (text === undefined) !== (trouble === undefined);
+    trouble = text;
+    if (changed) for (const listener of [...listeners]) listener();
+  }
   let failure: EventStoreError | undefined;
   let generation = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -239,7 +247,7 @@ export function createPipeline({ connection, log, subjects, reader, end, lease }
   function recover(why: string): void {
     if (recovering || failure) return;
     recovering = true;
-    trouble = why;
+    setTrouble(why);
     generation++;
     loading.clear();
     publisher.forget();
@@ -252,13 +260,13 @@ export function createPipeline({ connection, log, subjects, reader, end, lease }
           await lease?.assure();
           await compare();
           recovering = false;
-          trouble = undefined;
+          setTrouble(undefined);
           return pump();
         } catch (error) {
           if (isFatal(error)) return fail(error);
           const problem = toStoreError(error, 'finding out what is in the log');
           if (!(problem instanceof EventStoreError)) return fail(broken(problem));
-          trouble = problem.message;
+          setTrouble(problem.message);
           await new Promise((resolve) => setTimeout(resolve, wait));
         }
       }
@@ -305,6 +313,14 @@ export function createPipeline({ connection, log, subjects, reader, end, lease }
     },
     get head() {
       return head;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      const stop = connection.onChange(listener);
+      return () => {
+        listeners.delete(listener);
+        stop();
+      };
     },
     get obstacle() {
       return failure?.message ?? connection.obstacle ?? (trouble && `NATS: ${trouble}; finding out what is in the log`);

@@ -177,7 +177,7 @@ function makeStore({ connection, settings, reader, pipeline, exclusive, lost, op
     },
     lost,
     watchObstacle(listener) {
-      const stop = connection.onChange(listener);
+      const stop = (pipeline ?? connection).onChange(listener);
       return { [Symbol.dispose]: stop };
     },
     capabilities: {
