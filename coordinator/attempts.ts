@@ -138,7 +138,6 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
 
   async function succeeded(build: BuildRecord, agent: string, report: Report<'succeeded'>): Promise<void> {
     const { attempt, durationMs, logBytes } = report;
-    if (build.state.agents[attempt - 1] !== agent) check(build, agent, attempt, 'not-your-attempt');
     if (build.state.status === 'succeeded') return;
     const verified = await verify(build, report.outputs);
     if ('message' in verified) {
@@ -175,10 +174,8 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     writer.afterwards(() => links.send(agent, { type: 'cancel', build: id, attempt, reason }));
   }
 
-  async function handle(agent: string, message: AgentMessage): Promise<void> {
+  async function handle(build: BuildRecord, agent: string, message: AgentMessage): Promise<void> {
     const { attempt } = message;
-    allocator.stopped(agent, message.type === 'started' ? '' : `${message.build}#${attempt}`);
-    const build = findBuild(core, message.build);
     switch (message.type) {
       case 'started':
         return check(
@@ -208,8 +205,12 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
 
   return {
     async report(agent, message) {
+      allocator.stopped(agent, message.type === 'started' ? '' : `${message.build}#${message.attempt}`);
+      const build = findBuild(core, message.build);
+      // Before anything, and so before the end of its log: nothing of another's attempt is an agent's to touch.
+      if (build.state.agents[message.attempt - 1] !== agent) check(build, agent, message.attempt, 'not-your-attempt');
       try {
-        await handle(agent, message);
+        await handle(build, agent, message);
       } finally {
         if (message.type !== 'started') void logs.finish(message.build, message.attempt).catch(() => undefined);
         await writer.durable();

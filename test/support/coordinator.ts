@@ -4,6 +4,7 @@ import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
 import type { Policy } from '../../coordinator/core.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import type { LogStore } from '../../coordinator/ports/log-store.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { createWriter } from '../../coordinator/writer.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
@@ -55,7 +56,7 @@ export const outPath = (n: number): string => fakeBase('o', n);
 /** A real coordinator on an event store in memory; its pool and derivation store are fakes, its agents the test. */
 export async function openTestCoordinator(
   facts: readonly DerivationFacts[],
-  { store = openMemoryEventStore() as EventStore, pool = createFakePool(), seed = 1 } = {},
+  { store = openMemoryEventStore() as EventStore, pool = createFakePool(), logs = noLogs as LogStore, seed = 1 } = {},
 ) {
   const time = createVirtualTime(seed);
   const { farm, position } = await recover(store, policy.storeDir);
@@ -78,7 +79,7 @@ export async function openTestCoordinator(
     links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },
     pool,
     derivations: createFakeDerivationStore(facts),
-    logs: noLogs,
+    logs,
     signer: { publicKey: 'k:AA==', sign: async () => 'k:AA==' },
     logger: pino({ level: 'silent' }),
   });
