@@ -16,6 +16,8 @@ export interface EventType<Type extends string = string, Schema extends z.ZodTyp
   readonly upcasters: readonly ((data: unknown) => unknown)[];
   /** One sentence for docs/events.md: when it happens. */
   readonly when: string;
+  /** Fields of `data` that are derived from a secret: only tokens of scope `admin` get to see them. */
+  readonly adminOnly: readonly string[];
 }
 
 /** What a decider returns: a fact that is not yet on a stream. */
@@ -32,8 +34,9 @@ export function defineEvent<const Type extends string, Schema extends z.ZodType>
   when: string,
   schema: Schema,
   upcasters: readonly ((data: unknown) => unknown)[] = [],
+  { adminOnly = [] }: { readonly adminOnly?: readonly string[] } = {},
 ): EventType<Type, Schema> {
-  return { type, version: upcasters.length + 1, schema, upcasters, when };
+  return { type, version: upcasters.length + 1, schema, upcasters, when, adminOnly };
 }
 
 /** A wish is either granted as events (none: nothing to do) or refused with a code from `domain/refusal.ts`. */

@@ -1,4 +1,6 @@
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
+import type { Scope } from '../../domain/token/events.ts';
+import { visibleData } from '../../domain/visible-data.ts';
 
 /**
  * An event as subscribers see it: the JSON form of CloudEvents 1.0, whose own attributes come first, with Drover's as
@@ -24,7 +26,8 @@ export interface EventEnvelope {
   readonly data: unknown;
 }
 
-export function envelopeOf(event: StoredEvent): EventEnvelope {
+/** @param reader the scope of the token that asks: not every field is for all. */
+export function envelopeOf(event: StoredEvent, reader: Scope): EventEnvelope {
   const { stream, revision, position, type, version, at, meta, data } = event;
   return {
     specversion: '1.0',
@@ -42,6 +45,6 @@ export function envelopeOf(event: StoredEvent): EventEnvelope {
     ...(meta.correlation === undefined ? {} : { correlation: meta.correlation }),
     ...(meta.causation === undefined ? {} : { causation: meta.causation }),
     ...(meta.trace === undefined ? {} : { traceparent: meta.trace }),
-    data,
+    data: visibleData(type, data, reader),
   };
 }

@@ -6,6 +6,8 @@ export interface EventSelection {
   /** Streams; one that ends in `-` stands for all of its category. */
   readonly streams: readonly string[];
   readonly correlation?: string;
+  /** Who did it. */
+  readonly actor?: string;
 }
 
 /** What the store can leave out by itself: never too much. */
@@ -13,9 +15,10 @@ export function storeFilter({ types, streams }: EventSelection): Filter {
   return { ...(types.length > 0 ? { types } : {}), ...(streams.length > 0 ? { streams } : {}) };
 }
 
-/** The rest: the store knows streams only by how they start, and correlations not at all. */
-export function isSelected({ streams, correlation }: EventSelection, event: StoredEvent): boolean {
+/** The rest: the store knows streams only by how they start, and correlations and actors not at all. */
+export function isSelected({ streams, correlation, actor }: EventSelection, event: StoredEvent): boolean {
   if (correlation !== undefined && event.meta.correlation !== correlation) return false;
+  if (actor !== undefined && event.meta.actor !== actor) return false;
   return (
     streams.length === 0 ||
     streams.some((stream) => (stream.endsWith('-') ? event.stream.startsWith(stream) : event.stream === stream))

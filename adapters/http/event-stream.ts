@@ -1,5 +1,6 @@
 import type { Batch } from '../../coordinator/ports/event-store.ts';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import type { Scope } from '../../domain/token/events.ts';
 import { envelopeOf } from './event-envelope.ts';
 import { type EventSelection, isSelected } from './event-selection.ts';
 
@@ -11,6 +12,7 @@ import { type EventSelection, isSelected } from './event-selection.ts';
 export async function* serverSentEvents(
   batches: AsyncIterable<Batch>,
   selection: EventSelection,
+  reader: Scope,
   runtime: Pick<Runtime, 'clock' | 'timers'>,
   silence: number,
 ): AsyncGenerator<string> {
@@ -25,7 +27,7 @@ export async function* serverSentEvents(
     for (const event of batch.events) {
       if (!isSelected(selection, event)) continue;
       last = event.position;
-      text += `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(envelopeOf(event))}\n\n`;
+      text += `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(envelopeOf(event, reader))}\n\n`;
     }
     if (last !== batch.checkpoint) text += `id: ${batch.checkpoint}\n\n`;
     yield text;
@@ -33,10 +35,15 @@ export async function* serverSentEvents(
 }
 
 /** Batches as lines of JSON. */
-export async function* eventLines(batches: AsyncIterable<Batch>, selection: EventSelection): AsyncGenerator<string> {
+export async function* eventLines(
+  batches: AsyncIterable<Batch>,
+  selection: EventSelection,
+  reader: Scope,
+): AsyncGenerator<string> {
   for await (const { events } of batches) {
     let text = '';
-    for (const event of events) if (isSelected(selection, event)) text += `${JSON.stringify(envelopeOf(event))}\n`;
+    for (const event of events)
+      if (isSelected(selection, event)) text += `${JSON.stringify(envelopeOf(event, reader))}\n`;
     if (text !== '') yield text;
   }
 }

@@ -11,6 +11,7 @@ interface TailFlags extends ConnectionFlags {
   readonly type?: readonly string[];
   readonly stream?: readonly string[];
   readonly correlation?: string;
+  readonly actor?: string;
 }
 
 export function addEventsCommands(program: Command, context: CommandContext): void {
@@ -28,6 +29,7 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
       ['drover events tail --from start --json', 'the whole log, then what comes, as lines of JSON'],
       ['drover events tail --type BuildFailed --type BuildSucceeded', 'only the ends of builds'],
       ['drover events tail --stream agent-', 'all that is about agents'],
+      ['drover events tail --from start --actor agent-worker-1', 'all that one agent did'],
     ],
   })
     .option(
@@ -37,15 +39,17 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
     )
     .option('--type <type>', 'only events of this type; can be repeated', gather)
     .option('--stream <stream>', 'only this stream, or with - at its end all of that category; can be repeated', gather)
-    .option('--correlation <id>', 'only what belongs to this submission or command');
+    .option('--correlation <id>', 'only what belongs to this submission or command')
+    .option('--actor <actor>', 'only what this token (its id), agent (agent-NAME) or part of the coordinator did');
   addConnectionOptions(addJsonOption(tail));
-  onAction(tail, context, async ({ from, type, stream, correlation, json, ...flags }: TailFlags) => {
+  onAction(tail, context, async ({ from, type, stream, correlation, actor, json, ...flags }: TailFlags) => {
     const signal = io.interrupted();
     const feed = followEvents(connect(flags, io.environment), {
       after: from === 'start' ? undefined : from,
       ...(type === undefined ? {} : { types: type }),
       ...(stream === undefined ? {} : { streams: stream }),
       ...(correlation === undefined ? {} : { correlation }),
+      ...(actor === undefined ? {} : { actor }),
       signal,
       onLost: (reason) => io.err(`connection lost (${printable(reason)}); trying again\n`),
     });

@@ -23,6 +23,7 @@ export interface FollowOptions {
   readonly types?: readonly string[];
   readonly streams?: readonly string[];
   readonly correlation?: string;
+  readonly actor?: string;
   readonly signal: AbortSignal;
   /** Called when the connection was lost, before it is made again. */
   readonly onLost?: (reason: string) => void;
@@ -40,13 +41,13 @@ export async function* followEvents(
   client: Client,
   options: FollowOptions,
 ): AsyncGenerator<FeedEvent, void, undefined> {
-  const { types, streams, correlation, signal, onLost } = options;
+  const { types, streams, correlation, actor, signal, onLost } = options;
   let after = options.after;
   let pause = shortestPause;
   while (!signal.aborted) {
     try {
       const response = await client.request('GET', '/v1/events', {
-        query: { from: after, type: types?.join(','), stream: streams?.join(','), correlation },
+        query: { from: after, type: types?.join(','), stream: streams?.join(','), correlation, actor },
         headers: { accept: 'text/event-stream' },
         signal,
       });

@@ -30,11 +30,14 @@ export const SubmissionReceived = defineEvent(
     force: z.boolean(),
     /** Why: asked for by a client, or by the coordinator because an output that is needed went missing. */
     reason: z.enum(['requested', 'rebuild', 'retry']),
-    /** Digest of what makes a repeat recognisable: the client's idempotency key, or the event that caused a rebuild. */
+    /** Digest of what makes a repeat recognisable: the client's idempotency key, or the event that caused a rebuild. For tokens of scope `admin` only. */
     key: z.string().max(128).optional(),
     /** SHA-256 over everything that was wished for, base 16: the same key with another wish is refused. */
     wish: z.string().max(64).optional(),
   }),
+  [],
+  // The client's key may be one that only it knows.
+  { adminOnly: ['key'] },
 );
 export const SubmissionRootsAdded = defineEvent(
   'SubmissionRootsAdded',

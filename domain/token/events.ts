@@ -11,11 +11,13 @@ export const TokenIssued = defineEvent(
   z.object({
     name: z.string().max(128),
     scope: z.enum(scopes),
-    /** SHA-256 of the token, base 16. */
+    /** SHA-256 of the token, base 16. For tokens of scope `admin` only. */
     hash: z.string().regex(/^[0-9a-f]{64}$/),
     /** The agent it belongs to, for scope `agent`. */
     agent: identifier.optional(),
   }),
+  [],
+  { adminOnly: ['hash'] },
 );
 export const TokenRevoked = defineEvent('TokenRevoked', 'The token is refused from here on.', z.object({}));
 

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
+import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { type EventSelection, storeFilter } from '../event-selection.ts';
 import { eventLines, serverSentEvents } from '../event-stream.ts';
@@ -36,6 +37,9 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
               .describe('Only these streams; one that ends in `-` stands for its category.')
               .default([]),
             correlation: name.exactOptional(),
+            actor: name
+              .describe('Only what this token, agent (`agent-NAME`) or part of the coordinator did.')
+              .exactOptional(),
             follow: flag
               .describe('Whether to go on with new events; if absent: yes for server-sent events, no for lines.')
               .optional(),
@@ -49,11 +53,16 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
         },
       },
       async (request, reply) => {
-        const { from, type: types, stream: streams, correlation, follow } = request.query;
+        const { from, type: types, stream: streams, correlation, actor, follow } = request.query;
         const lines = /application\/x-ndjson/.test(request.headers.accept ?? '');
         const after = request.headers['last-event-id'] ?? from;
         if (after !== undefined && after !== 'end') await checkPosition(eventStore, after);
-        const selection: EventSelection = { types, streams, ...(correlation === undefined ? {} : { correlation }) };
+        const selection: EventSelection = {
+          types,
+          streams,
+          ...(correlation === undefined ? {} : { correlation }),
+          ...(actor === undefined ? {} : { actor }),
+        };
         const signal = abortOnEnd(reply.raw, closing);
         const filter = storeFilter(selection);
         const place = after === undefined ? {} : { after };
@@ -64,9 +73,10 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
           : after === 'end'
             ? none()
             : eventStore.readAll({ ...place, filter, signal });
+        const { scope } = principalOf(request);
         const text = lines
-          ? eventLines(batches, selection)
-          : serverSentEvents(batches, selection, runtime, limits.eventStreamSilence);
+          ? eventLines(batches, selection, scope)
+          : serverSentEvents(batches, selection, scope, runtime, limits.eventStreamSilence);
         return (
           reply
             .header('cache-control', 'no-store')

@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { z } from 'zod';
 import type { EventEnvelope } from '../../../adapters/http/event-envelope.ts';
 import type { EventStore, NewEvent, StreamId } from '../../../coordinator/ports/event-store.ts';
+import { eventTypes } from '../../../domain/events.ts';
 import { type Harness, harness } from './harness.ts';
 
 let commits = 0;
-async function append(store: EventStore, stream: StreamId, type: string, correlation?: string): Promise<string> {
-  const event: NewEvent = { type, version: 1, data: { of: stream } };
-  const meta = { actor: 't-1', causation: 'cause-1', ...(correlation === undefined ? {} : { correlation }) };
+async function append(
+  store: EventStore,
+  stream: StreamId,
+  type: string,
+  correlation?: string,
+  { actor = 't-1', data = { of: stream } as unknown } = {},
+): Promise<string> {
+  const event: NewEvent = { type, version: 1, data };
+  const meta = { actor, causation: 'cause-1', ...(correlation === undefined ? {} : { correlation }) };
   const result = await store.append({
     id: `c-${++commits}`,
     stream,
@@ -76,12 +84,48 @@ describe('export', () => {
     assert.deepEqual(ids(await exported(server, '?type=BuildSubmitted&stream=build-1')), ['build-1@0']);
   });
 
+  test('can be filtered by actor', async () => {
+    await using server = await harness();
+    await history(server.eventStore);
+    await append(server.eventStore, 'item-2', 'StoreItemAdded', 's-1', { actor: 'agent-bad' });
+    assert.deepEqual(ids(await exported(server, '?actor=agent-bad')), ['item-2@0']);
+    assert.deepEqual(ids(await exported(server, '?actor=t-1&stream=item-')), ['item-1@0']);
+    assert.equal(await exported(server, '?actor=agent-ba'), '', 'whole names only');
+  });
+
   test('goes on after a position; from the end there is nothing', async () => {
     await using server = await harness();
     const positions = await history(server.eventStore);
     assert.deepEqual(ids(await exported(server, `?from=${positions[1]}`)), ['build-12@0', 'build-1@1']);
     assert.equal(await exported(server, `?from=${positions[3]}`), '');
     assert.equal(await exported(server, '?from=end'), '');
+  });
+});
+
+describe('what is derived from a secret', () => {
+  const hash = 'ab'.repeat(32);
+  const scopes = ['read', 'submit', 'admin'] as const;
+
+  test('is shown to admins only, in every form of the log', async () => {
+    await using server = await harness();
+    await append(server.eventStore, 'token-1', 'TokenIssued', undefined, {
+      data: { name: 'ci', scope: 'submit', hash },
+    });
+    const received = { storeDir: '/nix/store', rootCount: 0, key: hash };
+    await append(server.eventStore, 'submission-1', 'SubmissionReceived', undefined, { data: received });
+    for (const scope of scopes)
+      for (const accept of ['application/x-ndjson', 'text/event-stream']) {
+        const { body } = await server.ask(scope, { url: '/v1/events?follow=false', headers: { accept } });
+        assert.match(body, /TokenIssued/);
+        assert.match(body, /"name":"ci","scope":"submit"/);
+        assert.match(body, /"rootCount":0/);
+        assert.equal(body.split(hash).length - 1, scope === 'admin' ? 2 : 0, `${scope}, ${accept}`);
+      }
+  });
+
+  test('is declared by name of a field that there is', () => {
+    for (const { type, schema, adminOnly } of eventTypes.values())
+      for (const field of adminOnly) assert.ok(field in (schema as z.ZodObject).shape, `${type}.${field}`);
   });
 });
 
