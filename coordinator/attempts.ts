@@ -2,7 +2,7 @@ import type { AgentMessage, BuiltOutput } from '../domain/agent/messages.ts';
 import type { BuildRefusal } from '../domain/build/decide.ts';
 import { liveAgent } from '../domain/build/state.ts';
 import type { StoreItem } from '../domain/item/events.ts';
-import { caFor, contentAddressOfOutput } from '../domain/store/content-address.ts';
+import { caFor, contentAddressOfOutput, verifyContentAddress } from '../domain/store/content-address.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { Allocator } from './allocator.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
@@ -112,7 +112,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
         };
       if (fixed) {
         const problem = await checkFixedOutput(fixed, upload);
-        if (problem) return { class: 'hash-mismatch', message: `output ${output.name}: ${problem}` };
+        if (problem) return { ...problem, message: `output ${output.name}: ${problem.message}` };
       }
       if (farm.availability.isPresent(item)) {
         // It came from elsewhere in the meantime; the pool keeps what it has.
@@ -128,12 +128,19 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
 
   async function checkFixedOutput(
     fixed: { method: string; hash: string },
-    upload: NonNullable<Awaited<ReturnType<typeof pool.finished>>>,
-  ): Promise<string | undefined> {
-    const got = await pool.contentHash(upload.id, fixed.method);
-    return got === fixed.hash
-      ? undefined
-      : `expected ${fixed.method}:${fixed.hash}, got ${got ?? 'something that has no such hash'}`;
+    { id, item }: NonNullable<Awaited<ReturnType<typeof pool.finished>>>,
+  ): Promise<Problem | undefined> {
+    const got = await pool.contentHash(id, fixed.method);
+    if (got !== fixed.hash) {
+      const message = `expected ${fixed.method}:${fixed.hash}, got ${got ?? 'something that has no such hash'}`;
+      return { class: 'hash-mismatch', message };
+    }
+    const full = (base: string): string => `${core.policy.storeDir}/${base}`;
+    const address = contentAddressOfOutput({ hashAlgo: fixed.method, hash: fixed.hash });
+    const addressed = { path: full(item.path), references: item.references.map(full) };
+    if (verifyContentAddress(addressed, address, core.policy.storeDir)) return undefined;
+    const message = `expected a fixed output that refers to nothing, as its path is made of its content alone, got references to ${item.references.join(', ')}`;
+    return { class: 'rejected', message: message.slice(0, maxMessage) };
   }
 
   async function succeeded(build: BuildRecord, agent: string, report: Report<'succeeded'>): Promise<void> {
@@ -219,4 +226,10 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
   };
 }
 
-type Problem = { readonly class: 'agent-error' | 'upload-failed' | 'hash-mismatch'; readonly message: string };
+/** What an event takes, with room for the name of the output. */
+const maxMessage = 3500;
+
+type Problem = {
+  readonly class: 'agent-error' | 'upload-failed' | 'hash-mismatch' | 'rejected';
+  readonly message: string;
+};

@@ -1,5 +1,5 @@
 import { isEnded } from '../domain/build/state.ts';
-import { caFor, contentAddressOfOutput, verifySourcePath, verifyTextPath } from '../domain/store/content-address.ts';
+import { type ContentAddress, caFor, verifyContentAddress } from '../domain/store/content-address.ts';
 import { parseSha256 } from '../domain/store/hash-text.ts';
 import type { Item } from '../projections/graph.ts';
 import type { Application, Principal } from './application.ts';
@@ -60,6 +60,17 @@ export function createUploads(core: Core, items: Items): Uploads {
     return [...allowed].map((base) => base.slice(0, 32));
   }
 
+  /** What a client says of a source that nothing checks later. Its NAR is not looked through for references: its path vouches for them. */
+  function checkSource({ path, deriver }: UploadDeclaration): undefined {
+    if (deriver === undefined) return;
+    const drv = graph.drvOf(deriver);
+    if (drv !== undefined && graph.outputs(drv).some(({ item }) => graph.itemPath(item) === path)) return;
+    throw new DroverError(
+      'invalid-request',
+      `deriver: expected none, or a derivation that has the output ${path}, got ${deriver}`,
+    );
+  }
+
   /** A source that is whole becomes an item, if its path is the one that its content determines. */
   async function finishSource(by: Principal, status: UploadStatus): Promise<UploadStatus> {
     if (!status.finished || by.agent !== undefined) return status;
@@ -81,14 +92,16 @@ export function createUploads(core: Core, items: Items): Uploads {
 
   function sourceAddress({ item, flatSha256 }: FinishedUpload): string | undefined {
     const full = (base: string): string => `${policy.storeDir}/${base}`;
-    const addressed = { path: full(item.path), references: item.references.map(full), narHash: item.narHash };
-    if (verifySourcePath(addressed, policy.storeDir))
-      return caFor(
-        contentAddressOfOutput({ hashAlgo: 'r:sha256', hash: Buffer.from(parseSha256(item.narHash)).toString('hex') }),
-      );
-    if (flatSha256 !== undefined && verifyTextPath(addressed, Buffer.from(flatSha256, 'hex'), policy.storeDir))
-      return caFor({ method: 'text:', algo: 'sha256', hash: flatSha256 });
-    return undefined;
+    const addressed = { path: full(item.path), references: item.references.map(full) };
+    const asSource = {
+      method: 'r:',
+      algo: 'sha256',
+      hash: Buffer.from(parseSha256(item.narHash)).toString('hex'),
+    } as const;
+    const candidates: ContentAddress[] = [asSource];
+    if (flatSha256 !== undefined) candidates.push({ method: 'text:', algo: 'sha256', hash: flatSha256 });
+    const address = candidates.find((candidate) => verifyContentAddress(addressed, candidate, policy.storeDir));
+    return address && caFor(address);
   }
 
   async function statusOf(by: Principal, id: string): Promise<UploadStatus> {
@@ -109,7 +122,7 @@ export function createUploads(core: Core, items: Items): Uploads {
           'too-large',
           `references: expected up to ${room} bytes of them, got ${references.length} references`,
         );
-      const scan = by.agent === undefined ? undefined : checkOutput(by.agent, declaration);
+      const scan = by.agent === undefined ? checkSource(declaration) : checkOutput(by.agent, declaration);
       const item = graph.itemOf(path);
       if (item !== undefined && availability.isPresent(item) && (await items.isServable(path)))
         throw new DroverError('item-exists', `${path} is there already`, { narHash: farm.details.narHash(item) });

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DroverError, errorCodes } from '../../coordinator/errors.ts';
 import { faultOf, problemHeaders, problemOf } from './problem.ts';
 
-/** Makes every failure a problem document, those of unknown routes and of fastify itself included. */
+/** Makes every failure a problem document, those of unknown routes and of fastify itself included, and no error answer one to keep. */
 export function addErrorHandling(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
@@ -13,6 +13,10 @@ export function addErrorHandling(app: FastifyInstance): void {
       reply,
     ),
   );
+  // Whatever a proxy in front is told to keep: what is absent or refused now may be there in a moment.
+  app.addHook('onSend', async (_request, reply) => {
+    if (reply.statusCode >= 400) reply.header('cache-control', 'no-store');
+  });
 }
 
 /** Answers with the problem that `error` stands for. What nobody foresaw is logged with its stack and not told. */

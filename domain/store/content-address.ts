@@ -1,6 +1,6 @@
 import { parseHashAlgo } from './derivation-kind.ts';
 import { excerpt, FormatError } from './format-error.ts';
-import { formatHash, type HashAlgo, parseHash, parseSha256 } from './hash-text.ts';
+import { formatHash, type HashAlgo, parseHash } from './hash-text.ts';
 import { type ContentMethod, makeFixedOutputPath, makeSourcePath, makeTextPath, parseStorePath } from './store-path.ts';
 
 /** What an item's content hashes to, and how the hash was taken. */
@@ -45,32 +45,35 @@ export interface AddressedItem {
   readonly references: readonly string[];
 }
 
-/** Whether the item is a source (or fixed output by `r:sha256`) whose path its NAR's hash determines. */
-export function verifySourcePath(item: AddressedItem & { readonly narHash: string }, storeDir: string): boolean {
+/**
+ * The path of what has this name, content and references, whatever it is: a source, a text, a fixed output. The one function
+ * that computes such paths; whoever states one is held against it. `undefined` where there can be none: a flat file, and what
+ * is not hashed as a source or a text, refers to nothing, and a text not to itself.
+ *
+ * @param references full paths, the item itself not among them.
+ * @param selfReference whether the item refers to itself.
+ */
+export function contentAddressedPath(
+  name: string,
+  { method, algo, hash }: ContentAddress,
+  references: readonly string[],
+  selfReference: boolean,
+  storeDir: string,
+): string | undefined {
+  const digest = Buffer.from(hash, 'hex');
+  if (method === 'r:' && algo === 'sha256') return makeSourcePath(name, digest, references, selfReference, storeDir);
+  if (selfReference) return undefined;
+  if (method === 'text:') return makeTextPath(name, digest, references, storeDir);
+  return references.length > 0 ? undefined : makeFixedOutputPath(name, method, algo, hash, storeDir);
+}
+
+/**
+ * Whether the content address determines the item's path with its references. This is what lets Nix take a path unsigned;
+ * that the content has the stated hash is checked apart.
+ */
+export function verifyContentAddress(item: AddressedItem, address: ContentAddress, storeDir: string): boolean {
   const { name } = parseStorePath(item.path, storeDir);
   const others = item.references.filter((reference) => reference !== item.path);
   const self = others.length < item.references.length;
-  return makeSourcePath(name, parseSha256(item.narHash), others, self, storeDir) === item.path;
-}
-
-/**
- * Whether the item is a text file (`.drv`, `toFile`) whose path its content determines.
- *
- * @param contentSha256 of the file's bytes, not of its NAR.
- */
-export function verifyTextPath(item: AddressedItem, contentSha256: Uint8Array, storeDir: string): boolean {
-  const { name } = parseStorePath(item.path, storeDir);
-  return makeTextPath(name, contentSha256, item.references, storeDir) === item.path;
-}
-
-/**
- * Whether a `CA` field determines the item's path with its references. This is what lets Nix take a path unsigned;
- * that the content has the stated hash is checked apart.
- */
-export function verifyContentAddress(item: AddressedItem & { readonly ca: string }, storeDir: string): boolean {
-  const { method, algo, hash } = parseCa(item.ca);
-  if (method === 'text:') return verifyTextPath(item, Buffer.from(hash, 'hex'), storeDir);
-  if (method === 'r:' && algo === 'sha256') return verifySourcePath({ ...item, narHash: `sha256:${hash}` }, storeDir);
-  if (item.references.length > 0) return false;
-  return makeFixedOutputPath(parseStorePath(item.path, storeDir).name, method, algo, hash, storeDir) === item.path;
+  return contentAddressedPath(name, address, others, self, storeDir) === item.path;
 }

@@ -1,4 +1,5 @@
-import { derivationKind, parseHashAlgo } from './derivation-kind.ts';
+import { contentAddressedPath, contentAddressOfOutput } from './content-address.ts';
+import { derivationKind } from './derivation-kind.ts';
 import type { Derivation, InputDerivation } from './derivation-shape.ts';
 import {
   type DerivationText,
@@ -9,7 +10,7 @@ import {
 } from './derivation-text.ts';
 import { fixedModulo, type ModuloHash, moduloParts, onlyOut, regularModulo } from './modulo-hash.ts';
 import { sha256HexOfByteString } from './sha256.ts';
-import { makeFixedOutputPath, makeOutputPath, outputPathName } from './store-path.ts';
+import { makeOutputPath, outputPathName } from './store-path.ts';
 
 export type { ModuloHash } from './modulo-hash.ts';
 
@@ -71,8 +72,9 @@ export function createDerivationHasher({ storeDir, lookup }: DerivationHasherOpt
   function hashFixed(derivation: Derivation, drvName: string): DerivationHashes {
     const [output] = derivation.outputs;
     if (output === undefined) throw new Error('a fixed-output derivation has one output');
-    const { method, algo } = parseHashAlgo(output.hashAlgo);
-    const path = makeFixedOutputPath(outputPathName(drvName, 'out'), method, algo, output.hash, storeDir);
+    const name = outputPathName(drvName, 'out');
+    // Without references, which only text and sources may have: a fixed output refers to nothing.
+    const path = contentAddressedPath(name, contentAddressOfOutput(output), [], false, storeDir) as string;
     // The path is the computed one: where the derivation states another, it is refused and its hash is not kept.
     const modulo = fixedModulo(sha256HexOfByteString(`fixed:out:${output.hashAlgo}:${output.hash}:${path}`));
     return { modulo, outputPaths: new Map([['out', path]]) };

@@ -60,6 +60,7 @@ export function verifyDerivation(
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     if (error.code === 'unsupported-dynamic') return refuse('unsupported-kind', path, error.message);
+    if (error.code === 'unsupported-hash') return refuse('unsupported-kind', path, `${path}: ${error.message}`);
     return refuse(error.code === 'too-large' ? 'too-large' : 'malformed-derivation', path, error.message);
   }
 }

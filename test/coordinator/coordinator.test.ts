@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../coordinator/errors.ts';
+import { formatHash } from '../../domain/store/hash-text.ts';
+import { makeFixedOutputPath, makeSourcePath } from '../../domain/store/store-path.ts';
+import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
@@ -239,6 +242,45 @@ describe('failures', () => {
   });
 });
 
+describe('a fixed output', () => {
+  const content = 'ab'.repeat(32);
+  const path = makeFixedOutputPath('x', 'r:', 'sha256', content, '/nix/store').slice('/nix/store/'.length);
+
+  it('that refers to something fails for good, and is published nowhere', async () => {
+    const pool = { ...createFakePool(), contentHash: async () => content };
+    const fixed = { method: 'r:sha256', hash: content };
+    const farm = await openTestCoordinator([derivation(1), derivation(2, [1], { fixed, outputs: { out: path } })], {
+      pool,
+    });
+    await farm.connect('a');
+    await farm.submit(2);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    const [{ build, attempt } = { build: '', attempt: 0 }] = farm.allocations();
+    const declaration = {
+      path,
+      narHash: fakeSha256(9),
+      narSize: 1,
+      references: [outPath(1)],
+      compression: 'zstd',
+      fileSize: 1,
+    } as const;
+    const { id } = await farm.application.beginUpload(agentToken('a'), { ...declaration, build, attempt });
+    const output = { name: 'out', path, narHash: fakeSha256(9), narSize: 1, references: [outPath(1)], upload: id };
+    await farm.report('a', { type: 'succeeded', build, attempt, outputs: [output], durationMs: 1, logBytes: 0 });
+    const state = farm.farm.queue.build(build)?.state;
+    assert.equal(state?.status, 'failed');
+    const events = [];
+    for await (const event of farm.store.read(`build-${build}`)) events.push(event);
+    const failure = events.find(({ type }) => type === 'BuildAttemptFailed')?.data as {
+      class: string;
+      message: string;
+    };
+    assert.equal(failure.class, 'rejected');
+    assert.match(failure.message, new RegExp(`^output out: .*refers to nothing.*${outPath(1)}`));
+    assert.equal(farm.application.servable(path.slice(0, 32)), undefined);
+  });
+});
+
 describe('agents', () => {
   it('lose their builds when the lease ends, and a late success counts and stops the other attempt', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
@@ -443,6 +485,29 @@ describe('store items', () => {
     const before = await farm.store.head();
     await assert.rejects(farm.application.beginUpload(client, declaration), refusal('not-content-addressed'));
     assert.equal(await farm.store.head(), before);
+  });
+  it('have no deriver that a client made up', async () => {
+    const nar = Buffer.alloc(32, 7);
+    const path = makeSourcePath('src', nar, [], false, '/nix/store').slice('/nix/store/'.length);
+    const farm = await openTestCoordinator([derivation(1), derivation(2, [], { outputs: { out: path } })]);
+    await farm.submit(1, 2);
+    const declaration = {
+      path,
+      narHash: formatHash({ algo: 'sha256', digest: nar }),
+      narSize: 1,
+      references: [],
+      compression: 'zstd',
+      fileSize: 1,
+    } as const;
+    const before = await farm.store.head();
+    for (const deriver of [drvPath(9), drvPath(1)])
+      await assert.rejects(
+        farm.application.beginUpload(client, { ...declaration, deriver }),
+        (error) => refusal('invalid-request')(error) && /^deriver: expected none/.test((error as Error).message),
+      );
+    assert.equal(await farm.store.head(), before);
+    await farm.application.beginUpload(client, { ...declaration, deriver: drvPath(2) });
+    assert.equal(farm.application.servable(path.slice(0, 32))?.deriver, drvPath(2));
   });
   it('that have the same bytes share a file, which goes with the last of them', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2)]);

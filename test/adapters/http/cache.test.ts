@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { byteRange } from '../../../adapters/http/cache/byte-range.ts';
 import { matchesEtag } from '../../../adapters/http/cache/etag.ts';
+import { DroverError } from '../../../coordinator/errors.ts';
 import type { PoolFile } from '../../../coordinator/ports/pool.ts';
 import { parseNarinfo } from '../../../domain/store/narinfo.ts';
 import { drvA, harness, hashA, itemA } from './harness.ts';
@@ -161,6 +162,33 @@ describe('NAR', () => {
       /^private/,
     );
   });
+});
+
+test('no error answer is one to keep: what is absent may be there in a moment', async () => {
+  await using server = await harness({
+    pool,
+    application: {
+      servable,
+      settled: async () => {
+        throw new DroverError('store-unavailable', 'away');
+      },
+    },
+  });
+  await using open = await serving();
+  const absent = [`/${'1'.repeat(32)}.narinfo`, `/nar/${'1'.repeat(52)}.nar.zst`, '/log/x.drv', `/${hashA}.ls`, '/x'];
+  for (const method of ['GET', 'HEAD'] as const) {
+    for (const url of absent) {
+      const answer = await open.ask(undefined, { method, url });
+      assert.deepEqual([answer.statusCode, answer.headers['cache-control']], [404, 'no-store'], `${method} ${url}`);
+    }
+    for (const url of ['/nix-cache-info', `/${hashA}.narinfo`, nar]) {
+      const answer = await server.ask(undefined, { method, url });
+      assert.deepEqual([answer.statusCode, answer.headers['cache-control']], [503, 'no-store'], `${method} ${url}`);
+    }
+  }
+  const beyond = await open.ask(undefined, { url: nar, headers: { range: 'bytes=26-' } });
+  assert.deepEqual([beyond.statusCode, beyond.headers['cache-control']], [416, 'no-store']);
+  assert.equal((await open.ask(undefined, { url: '/v1/status' })).headers['cache-control'], 'no-store');
 });
 
 test('byte ranges', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { access, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { constants, zstdDecompressSync } from 'node:zlib';
-import { verifyContentAddress } from '../../../domain/store/content-address.ts';
+import { parseCa, verifyContentAddress } from '../../../domain/store/content-address.ts';
 import { fingerprint } from '../../../domain/store/fingerprint.ts';
 import { type NarInfo, parseNarinfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { verify } from '../../../domain/store/signature.ts';
@@ -27,7 +27,7 @@ function check(entry: string): NarInfo {
   if (info.ca !== undefined) {
     const references = info.references.map((reference) => `/nix/store/${reference}`);
     assert.equal(
-      verifyContentAddress({ path: info.storePath, references, ca: info.ca }, '/nix/store'),
+      verifyContentAddress({ path: info.storePath, references }, parseCa(info.ca), '/nix/store'),
       true,
       info.storePath,
     );

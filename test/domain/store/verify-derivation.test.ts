@@ -183,6 +183,19 @@ test('refuses kinds that are not supported, by name', () => {
   assert.match(dynamic.message, /dynamic/);
 });
 
+test('refuses a fixed output whose content nobody here can check, and says which and what is supported', () => {
+  for (const hashAlgo of ['git:sha1', 'r:blake3']) {
+    const made = make('x', {}, (derivation) => ({
+      ...derivation,
+      outputs: derivation.outputs.map((output) => ({ ...output, hashAlgo, hash: 'b'.repeat(40) })),
+    }));
+    const refusal = refusalOf(made);
+    assert.equal(refusal.code, 'unsupported-kind');
+    for (const part of [made.path, 'output out', hashAlgo, '[r:]<md5|sha1|sha256|sha512>'])
+      assert.ok(refusal.message.includes(part), refusal.message);
+  }
+});
+
 test('refuses what is malformed or too large', () => {
   const good = make('x');
   assert.equal(refusalOf(good, { maxBytes: 10 }).code, 'too-large');
