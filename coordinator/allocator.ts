@@ -20,6 +20,8 @@ export interface Allocator {
   push(build: BuildRecord): void;
   /** Whether the agent would be given builds of this class: it is connected, accepts builds and fits. */
   suits(agent: AgentRecord, jobClass: JobClass): boolean;
+  /** How many agents could build this class if they were here and accepted builds; those that were removed do not count. */
+  able(jobClass: JobClass): number;
   freeSlots(agent: AgentRecord): number;
 }
 
@@ -51,6 +53,12 @@ export function createAllocator(core: Core): Allocator {
   }
   const suits = (agent: AgentRecord, jobClass: JobClass): boolean =>
     intakeOf(agent.state) === 'accepting' && fit(agent, jobClass);
+
+  function able(jobClass: JobClass): number {
+    let count = 0;
+    for (const agent of farm.agents.all()) if (agent.state.connection !== 'retired' && fit(agent, jobClass)) count++;
+    return count;
+  }
 
   function freeSlots(agent: AgentRecord): number {
     return (agent.state.abilities?.slots ?? 0) - queue.live(agent.name).size - (stopping.get(agent.name)?.size ?? 0);
@@ -149,6 +157,7 @@ export function createAllocator(core: Core): Allocator {
       message,
       setup: true,
       missing: [],
+      able: able(graph.jobClass(build.drv)),
       now: clock.now(),
       fraction: random.fraction(),
     } as const;
@@ -171,6 +180,7 @@ export function createAllocator(core: Core): Allocator {
     forgetStopping: (agent) => void stopping.delete(agent),
     push,
     suits,
+    able,
     freeSlots,
   };
 }

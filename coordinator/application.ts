@@ -6,6 +6,7 @@ import type { Scope } from '../domain/token/events.ts';
 import type { Why } from '../projections/why.ts';
 import type { UploadDeclaration, UploadStatus } from './ports/pool.ts';
 
+export type { LastFailure } from '../domain/build/state.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
 
 /**

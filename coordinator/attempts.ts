@@ -48,6 +48,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       durationMs,
       logBytes,
       missing,
+      able: allocator.able(graph.jobClass(build.drv)),
       now,
       fraction,
     } as const;
@@ -63,7 +64,9 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
 
   async function setupFailed(build: BuildRecord, agent: string, report: Report<'setup-failed'>): Promise<void> {
     check(build, agent, report.attempt, commandBuildDryRun(build, agent, report.attempt));
-    const missing = await confirmMissing(report.missing ?? []);
+    const confirmed = await confirmMissing(report.missing ?? []);
+    // What the build does not wait for would set it going again at once.
+    const missing = farm.queue.missing(build.drv) > 0 ? confirmed : [];
     // What the agent did not find although it is here is a failure of the transfer.
     const failure = report.class === 'inputs-missing' && missing.length === 0 ? 'fetch-failed' : report.class;
     fail(build, agent, { ...report, class: failure }, true, missing);

@@ -72,14 +72,14 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
 
   /** A sick machine gets no builds for a while, unless it is the last that can do some kind of build (design, section 7). */
   function judge(agent: AgentRecord): void {
-    if (agent.mishaps < policy.quarantine.failures || agent.state.quarantinedUntil > 0) return;
+    if (agent.mishaps.size < policy.quarantine.failures || agent.state.quarantinedUntil > 0) return;
     const others = [...farm.agents.all()].filter((other) => other !== agent && intakeOf(other.state) === 'accepting');
     const isLast = farm.graph.jobClasses.some(
       (jobClass) => allocator.suits(agent, jobClass) && !others.some((other) => allocator.suits(other, jobClass)),
     );
     if (isLast) return;
     const until = runtime.clock.now() + policy.quarantine.seconds * 1000;
-    const reason = `${agent.mishaps} attempts in a row failed through the fault of the machine`;
+    const reason = `${agent.mishaps.size} builds in a row failed through the fault of the machine`;
     logger.warn({ agent: agent.name }, `agent is quarantined: ${reason}`);
     commandAgent(core, agent.name, { type: 'quarantine', until, reason }, system);
   }

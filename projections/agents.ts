@@ -1,13 +1,16 @@
 import type { AgentEvent } from '../domain/agent/events.ts';
 import { type AgentState, evolveAgent, initialAgent } from '../domain/agent/state.ts';
-import type { JobClass } from './graph.ts';
+import type { Drv, JobClass } from './graph.ts';
 
 export interface AgentRecord {
   readonly name: string;
   state: AgentState;
   revision: number;
-  /** Attempts in a row that failed through the fault of the machine, since the last success or quarantine. */
-  mishaps: number;
+  /**
+   * Derivations of which the machine failed an attempt, since it last was well or quarantined. One that fails again and again is
+   * counted once: it may be its own fault.
+   */
+  readonly mishaps: ReadonlySet<Drv>;
 }
 
 /** Every agent that was ever added. */
@@ -15,30 +18,36 @@ export interface Agents {
   get(name: string): AgentRecord | undefined;
   all(): Iterable<AgentRecord>;
   apply(name: string, event: AgentEvent, revision: number): AgentRecord;
-  /** The outcome of an attempt: whether the machine failed it. */
-  outcome(name: string, mishap: boolean): void;
+  /** The machine failed an attempt to build the derivation. */
+  failed(name: string, drv: Drv): void;
+  /** A builder ran on the machine: whatever came of it, the machine is well. */
+  worked(name: string): void;
 }
 
+/** More of them say nothing more. */
+const mostMishaps = 100;
+
 export function createAgents(): Agents {
-  const agents = new Map<string, AgentRecord>();
+  const agents = new Map<string, AgentRecord & { readonly mishaps: Set<Drv> }>();
   return {
     get: (name) => agents.get(name),
     all: () => agents.values(),
     apply(name, event, revision) {
       let agent = agents.get(name);
       if (!agent) {
-        agent = { name, state: initialAgent, revision: -1, mishaps: 0 };
+        agent = { name, state: initialAgent, revision: -1, mishaps: new Set() };
         agents.set(name, agent);
       }
       agent.state = evolveAgent(agent.state, event);
       agent.revision = revision;
-      if (event.type === 'AgentQuarantined' || event.type === 'AgentResumed') agent.mishaps = 0;
+      if (event.type === 'AgentQuarantined' || event.type === 'AgentResumed') agent.mishaps.clear();
       return agent;
     },
-    outcome(name, mishap) {
-      const agent = agents.get(name);
-      if (agent) agent.mishaps = mishap ? agent.mishaps + 1 : 0;
+    failed(name, drv) {
+      const mishaps = agents.get(name)?.mishaps;
+      if (mishaps && mishaps.size < mostMishaps) mishaps.add(drv);
     },
+    worked: (name) => agents.get(name)?.mishaps.clear(),
   };
 }
 

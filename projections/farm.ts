@@ -1,6 +1,6 @@
 import type { AgentEvent } from '../domain/agent/events.ts';
 import type { BuildEvent } from '../domain/build/events.ts';
-import { isInfrastructureFailure } from '../domain/build/failure-class.ts';
+import { isInfrastructureFailure, showsThatTheMachineWorks } from '../domain/build/failure-class.ts';
 import { liveAgent } from '../domain/build/state.ts';
 import type { Category, DroverEvent } from '../domain/events.ts';
 import type { ItemEvent } from '../domain/item/events.ts';
@@ -27,13 +27,16 @@ export function createFarm() {
   const submissions = createSubmissions();
   const itemRevisions = new Map<number, number>();
 
-  /** Attempts that failed through the machine count against the agent; anything else clears it. */
-  function judge(build: string, event: BuildEvent): void {
-    if (event.type === 'BuildSetupFailed' || event.type === 'BuildAttemptFailed') {
-      const agent = queue.build(build)?.state.agents[event.data.attempt - 1];
-      const mishap = isInfrastructureFailure(event.data.class) && event.data.class !== 'inputs-missing';
-      if (agent !== undefined) agents.outcome(agent, mishap);
-    } else if (event.type === 'BuildSucceeded') agents.outcome(event.data.agent, false);
+  /** Attempts that failed through the machine count against the agent; a builder that ran clears it. */
+  function judge(id: string, event: BuildEvent): void {
+    if (event.type === 'BuildSucceeded') return agents.worked(event.data.agent);
+    if (event.type !== 'BuildSetupFailed' && event.type !== 'BuildAttemptFailed') return;
+    const build = queue.build(id);
+    const agent = build?.state.agents[event.data.attempt - 1];
+    if (build === undefined || agent === undefined) return;
+    const { class: failure } = event.data;
+    if (showsThatTheMachineWorks(failure)) agents.worked(agent);
+    else if (isInfrastructureFailure(failure) && failure !== 'inputs-missing') agents.failed(agent, build.drv);
   }
 
   function applyItem(event: ItemEvent, revision: number): void {
@@ -116,7 +119,7 @@ export function createFarm() {
         if (availability.wasPresent(item))
           yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? null)}`;
       for (const agent of agents.all())
-        yield `agent ${agent.name} ${agent.revision} ${agent.mishaps} ${JSON.stringify(agent.state)}`;
+        yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)}`;
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
     },
   };

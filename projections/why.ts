@@ -1,5 +1,6 @@
 import { intakeOf } from '../domain/agent/state.ts';
-import { isEnded } from '../domain/build/state.ts';
+import type { FailureCause } from '../domain/build/events.ts';
+import { isEnded, type LastFailure } from '../domain/build/state.ts';
 import { misfit } from './agents.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
@@ -24,7 +25,7 @@ export interface WaitedInput {
 
 /** Why an unfinished build is not running, and the event that would end the wait (I5); `ended` for a finished one. */
 export type Why = { readonly build: string; readonly state: string; readonly summary: string } & (
-  | { readonly reason: 'ended' }
+  | { readonly reason: 'ended'; readonly failure?: LastFailure }
   | {
       readonly reason: 'running';
       readonly agent: string;
@@ -32,7 +33,7 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
       readonly leaseUntil?: number;
       readonly until: string;
     }
-  | { readonly reason: 'back-off'; readonly notBefore: number; readonly until: string }
+  | { readonly reason: 'back-off'; readonly notBefore: number; readonly failure?: LastFailure; readonly until: string }
   | {
       readonly reason: 'inputs';
       readonly inputs: readonly WaitedInput[];
@@ -53,20 +54,54 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
 const mostNamed = 100;
 
 export function explain(farm: Farm, build: BuildRecord): Why {
-  const { status, attempt, agents, notBefore } = build.state;
+  const { status, attempt, agents, notBefore, lastFailure } = build.state;
   const base = { build: buildId(build), state: status };
-  if (isEnded(status)) return { ...base, reason: 'ended', summary: `The build has ended: ${status}.` };
+  if (isEnded(status)) return explainEnd(base, build);
   if (status === 'allocated' || status === 'running')
     return explainLive(farm, base, agents[attempt - 1] as string, attempt, status);
   if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build);
   if (build.resting) {
-    const summary = `Attempt ${attempt} failed; attempt ${attempt + 1} may start from ${new Date(notBefore).toISOString()} on.`;
-    return { ...base, reason: 'back-off', notBefore, summary, until: 'BuildAllocated, once the time has come' };
+    const summary = `${lastFailure ? describeFailure(lastFailure) : `Attempt ${attempt} failed.`} Attempt ${attempt + 1} may start from ${new Date(notBefore).toISOString()} on.`;
+    const failure = lastFailure && { failure: lastFailure };
+    return {
+      ...base,
+      reason: 'back-off',
+      notBefore,
+      ...failure,
+      summary,
+      until: 'BuildAllocated, once the time has come',
+    };
   }
   return explainReady(farm, base, build);
 }
 
 type Base = Pick<Why, 'build' | 'state'>;
+
+function explainEnd(base: Base, { state: { status, lastFailure } }: BuildRecord): Why {
+  if (status !== 'failed' || lastFailure === undefined)
+    return { ...base, reason: 'ended', summary: `The build has ended: ${status}.` };
+  const { cause } = lastFailure;
+  const summary = `The build has failed: ${told(lastFailure)}${cause === undefined ? '' : ` ${causes[cause]}`}`;
+  return { ...base, reason: 'ended', failure: lastFailure, summary };
+}
+
+const causes: Readonly<Record<FailureCause, string>> = {
+  'attempts-used-up': 'Its attempts are used up.',
+  'not-retried': 'A retry would change nothing.',
+  'several-agents': "The same failure on two agents counts as the build's own.",
+  'one-agent': "The same failure again and again on the one agent counts as the build's own.",
+};
+
+/** `attempt 2 on builder-1: timed-out: …`, as a sentence on one line. */
+function told({ attempt, agent, class: failure, message }: LastFailure): string {
+  const line = message.replaceAll(/\s*\n\s*/g, ' ').trim();
+  const text = line === '' ? '' : `: ${line}`;
+  return `attempt ${attempt}${agent === '' ? '' : ` on ${agent}`}: ${failure}${text}${/[.…]$/.test(line) ? '' : '.'}`;
+}
+
+function describeFailure(failure: LastFailure): string {
+  return told(failure).replace(/^attempt ([^:]*):/, 'Attempt $1 failed:');
+}
 
 function explainLive(farm: Farm, base: Base, agent: string, attempt: number, status: string): Why {
   const state = farm.agents.get(agent)?.state;

@@ -18,6 +18,8 @@ import {
   type SubmissionRow,
 } from '../../coordinator/ports/views.ts';
 import { agentAbilities } from '../../domain/agent/events.ts';
+import { failureCauses } from '../../domain/build/events.ts';
+import { failureClasses } from '../../domain/build/failure-class.ts';
 import { identifier } from '../../domain/event.ts';
 import { storeItem } from '../../domain/item/events.ts';
 import { scopes } from '../../domain/token/events.ts';
@@ -148,8 +150,17 @@ const waitedInput: z.ZodType<WaitedInput> = z.object({
 });
 const whyFields = { build: text, state: text, summary: text };
 const until = text.describe('the event that ends the wait');
+/** The attempt that failed last; `message` is its beginning, the whole is with the attempt. */
+const lastFailure = z.object({
+  attempt: z.int(),
+  class: z.enum(failureClasses),
+  message: text,
+  agent: text,
+  cause: z.enum(failureCauses).exactOptional(),
+});
+
 export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
-  z.object({ ...whyFields, reason: z.literal('ended') }),
+  z.object({ ...whyFields, reason: z.literal('ended'), failure: lastFailure.exactOptional() }),
   z.object({
     ...whyFields,
     reason: z.literal('running'),
@@ -158,7 +169,13 @@ export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
     leaseUntil: instant.exactOptional(),
     until,
   }),
-  z.object({ ...whyFields, reason: z.literal('back-off'), notBefore: instant, until }),
+  z.object({
+    ...whyFields,
+    reason: z.literal('back-off'),
+    notBefore: instant,
+    failure: lastFailure.exactOptional(),
+    until,
+  }),
   z.object({ ...whyFields, reason: z.literal('inputs'), inputs: z.array(waitedInput), total: z.int(), until }),
   z.object({
     ...whyFields,

@@ -80,3 +80,11 @@ export function paint(text: string, state: string, colour: boolean): string {
   const style = styles[state];
   return colour && style !== undefined ? styleText(style, text, { validateStream: false }) : text;
 }
+
+/** The same for a text of several lines, each but the first indented by `indent` spaces. */
+export function printableLines(text: string, indent = 0): string {
+  return text
+    .split('\n')
+    .map((line) => printable(line.trimEnd()))
+    .join(`\n${' '.repeat(indent)}`);
+}

@@ -1,7 +1,7 @@
-import type { WaitedInput, Why } from '../../coordinator/application.ts';
+import type { LastFailure, WaitedInput, Why } from '../../coordinator/application.ts';
 import type { Io } from './io.ts';
 import { details, table } from './table.ts';
-import { plural, printable, relativeTime, shortName } from './text.ts';
+import { plural, printable, printableLines, relativeTime, shortName } from './text.ts';
 
 /** A build's reason for not running, for people. */
 export function formatWhy(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
@@ -13,7 +13,7 @@ function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
   const now = io.now();
   switch (why.reason) {
     case 'ended':
-      return '';
+      return why.failure ? failureDetails(why.failure) : '';
     case 'running':
       return details([
         ['agent', why.agent],
@@ -21,7 +21,7 @@ function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
         ['lease ends', why.leaseUntil === undefined ? undefined : relativeTime(why.leaseUntil, now)],
       ]);
     case 'back-off':
-      return details([['not before', relativeTime(why.notBefore, now)]]);
+      return `${why.failure ? failureDetails(why.failure) : ''}${details([['not before', relativeTime(why.notBefore, now)]])}`;
     case 'inputs': {
       const rest = why.total - why.inputs.length;
       const more = rest > 0 ? `… and ${plural(rest, 'more input')}\n` : '';
@@ -44,6 +44,16 @@ function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
         ['ahead in the queue', why.ahead],
       ]);
   }
+}
+
+/** All lines of the message: what matters is seldom in the first. */
+function failureDetails({ attempt, agent, class: failure, message }: LastFailure): string {
+  const facts = details([
+    ['attempt', attempt],
+    ['agent', agent],
+    ['failure', failure],
+  ]);
+  return message === '' ? facts : `${facts}  ${printableLines(message, 2)}\n`;
 }
 
 const wordsOf: Readonly<Record<WaitedInput['state'], string>> = {

@@ -1,7 +1,8 @@
 import type { Decision } from '../event.ts';
 import type { BackOff } from './back-off.ts';
 import { backOffMs } from './back-off.ts';
-import type { BuildEvent } from './events.ts';
+import { describeVerdict, verdictOf, withBlame } from './blame.ts';
+import type { BuildEvent, FailureCause } from './events.ts';
 import { type FailureClass, isInfrastructureFailure } from './failure-class.ts';
 import { type BuildState, isEnded, liveAgent } from './state.ts';
 
@@ -34,6 +35,8 @@ export type BuildCommand =
       readonly logBytes?: number | undefined;
       /** Base names of inputs that the pool was found not to have: the build waits for them, not for a back-off. */
       readonly missing: readonly string[];
+      /** Agents that could build it, connected or not, the one that failed included. */
+      readonly able: number;
       readonly now: number;
       /** In [0, 1), for the spread of the back-off. */
       readonly fraction: number;
@@ -119,13 +122,14 @@ function adopt(state: BuildState, { attempt, agent }: AttemptKey): Decision<Buil
   return { events: [{ type: 'BuildAllocated', data: { attempt, agent } }] };
 }
 
-function fail(
-  state: BuildState,
-  command: Extract<BuildCommand, { type: 'fail' }>,
-  policy: RetryPolicy,
-): readonly BuildEvent[] {
+type Failed = Extract<BuildCommand, { type: 'fail' }>;
+
+/** Longest message in an event, in characters. */
+const maxMessage = 4096;
+
+function fail(state: BuildState, command: Failed, policy: RetryPolicy): readonly BuildEvent[] {
   const { attempt, class: failure, missing } = command;
-  const message = command.message.slice(0, 4096);
+  const message = command.message.slice(0, maxMessage);
   const failed: BuildEvent = command.setup
     ? {
         type: 'BuildSetupFailed',
@@ -143,14 +147,32 @@ function fail(
       };
   // What is missing will be added again or named by `why`: there is an event to wait for, so no back-off.
   if (missing.length > 0) return [failed];
-  const infrastructure = command.setup || isInfrastructureFailure(failure);
-  const failures = state.failures + (infrastructure ? 0 : 1);
-  if (!infrastructure && (failure === 'rejected' || failures >= (state.options.maxAttempts ?? policy.maxAttempts)))
-    return [failed, { type: 'BuildFailed', data: { attempt, class: failure, message } }];
-  const wait = infrastructure
-    ? backOffMs(policy.infrastructure, state.mishaps + 1, command.fraction)
-    : backOffMs(policy.builder, failures, command.fraction);
+  const infrastructure = isInfrastructureFailure(failure);
+  const cause = infrastructure
+    ? verdictOf(withBlame(state.blame, failure, command.agent), failure, command.able)
+    : endOf(state, failure, policy);
+  if (cause !== undefined) return [failed, end(state, command, cause)];
+  const wait = backOffMs(
+    infrastructure ? policy.infrastructure : policy.builder,
+    state.failures + state.mishaps + 1,
+    command.fraction,
+  );
   return [failed, { type: 'BuildRetryScheduled', data: { attempt: attempt + 1, notBefore: command.now + wait } }];
+}
+
+/** Why a failure of the build's own is its last, if it is. */
+function endOf(state: BuildState, failure: FailureClass, policy: RetryPolicy): FailureCause | undefined {
+  if (failure === 'rejected') return 'not-retried';
+  const most = state.options.maxAttempts ?? policy.maxAttempts;
+  return state.failures + 1 >= most ? 'attempts-used-up' : undefined;
+}
+
+function end(state: BuildState, command: Failed, cause: FailureCause): BuildEvent {
+  const { attempt, agent, class: failure } = command;
+  const bounded = isInfrastructureFailure(failure);
+  const verdict = bounded ? `${describeVerdict(withBlame(state.blame, failure, agent), failure)}: ` : '';
+  const message = `${verdict}${command.message}`.slice(0, maxMessage);
+  return { type: 'BuildFailed', data: { attempt, class: failure, message, cause } };
 }
 
 function succeed(

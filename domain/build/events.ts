@@ -5,6 +5,8 @@ import { failureClasses } from './failure-class.ts';
 
 const attempt = z.int().min(1);
 const failure = z.enum(failureClasses);
+export const failureCauses = ['attempts-used-up', 'not-retried', 'several-agents', 'one-agent'] as const;
+export type FailureCause = (typeof failureCauses)[number];
 
 export const BuildSubmitted = defineEvent(
   'BuildSubmitted',
@@ -70,7 +72,16 @@ export const BuildSucceeded = defineEvent(
 export const BuildFailed = defineEvent(
   'BuildFailed',
   'All attempts are used up, or the failure is one that a retry does not change.',
-  z.object({ attempt, class: failure, message: shortText }),
+  z.object({
+    attempt,
+    class: failure,
+    message: shortText,
+    /**
+     * Why there is no further attempt: `attempts-used-up`; `not-retried`: a retry changes nothing; `several-agents`, `one-agent`: the
+     * same failure of the infrastructure came again and again, so it is the build's own.
+     */
+    cause: z.enum(failureCauses).optional(),
+  }),
 );
 export const BuildCanceled = defineEvent(
   'BuildCanceled',

@@ -1,4 +1,8 @@
-/** Why an attempt failed (design, section 7). The first group uses up the build's attempts, the second never does. */
+/**
+ * Why an attempt failed (design, section 7). The first group is the build's own and uses up its attempts, `unknown` among it:
+ * what nobody can name must come to an end. The second is the machine's or the network's and uses up none, but it is
+ * bounded too: see `blame.ts`.
+ */
 export const builderFailures = [
   'builder-failed',
   'timed-out',
@@ -8,6 +12,7 @@ export const builderFailures = [
   'hash-mismatch',
   'not-deterministic',
   'rejected',
+  'unknown',
 ] as const;
 export const infrastructureFailures = [
   'inputs-missing',
@@ -27,4 +32,9 @@ const infrastructure: ReadonlySet<string> = new Set(infrastructureFailures);
 /** Whether the machine or the network failed, not the build. */
 export function isInfrastructureFailure(failure: FailureClass): failure is InfrastructureFailure {
   return infrastructure.has(failure);
+}
+
+/** Whether a builder has run to its end or its limit; what was refused or is not understood says nothing of the machine. */
+export function showsThatTheMachineWorks(failure: FailureClass): boolean {
+  return !isInfrastructureFailure(failure) && failure !== 'rejected' && failure !== 'unknown';
 }

@@ -1,6 +1,7 @@
 import type { BuildOptions } from '../submission/events.ts';
-import type { BuildEvent } from './events.ts';
-import { isInfrastructureFailure } from './failure-class.ts';
+import { type Blame, withBlame } from './blame.ts';
+import type { BuildEvent, FailureCause } from './events.ts';
+import { type FailureClass, isInfrastructureFailure } from './failure-class.ts';
 
 export type BuildStatus = 'none' | 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
 
@@ -14,15 +15,32 @@ export interface BuildState {
   readonly agents: readonly string[];
   /** Attempts that used up one of `maxAttempts`. */
   readonly failures: number;
-  /** Failures in a row that were the infrastructure's: they lengthen the back-off and use up nothing. */
+  /** Failures that were the infrastructure's: they lengthen the back-off and use up nothing. */
   readonly mishaps: number;
+  /** On which agents, by class: what makes the infrastructure's failure the build's in the end. */
+  readonly blame: Blame;
   /** Agents on which the infrastructure failed this build: others are preferred. */
   readonly avoid: readonly string[];
   /** Not to be allocated before this instant (milliseconds since the Unix epoch); 0: at once. */
   readonly notBefore: number;
+  /** How the last attempt that failed did so; of a build that has failed, why there was no further one. */
+  readonly lastFailure?: LastFailure;
 }
 
+export interface LastFailure {
+  readonly attempt: number;
+  readonly class: FailureClass;
+  /** Its beginning; the whole is in the event. */
+  readonly message: string;
+  readonly agent: string;
+  readonly cause?: FailureCause;
+}
+
+/** What is kept of a message, in characters: there may be a million builds. */
+const keptMessage = 400;
+
 const none: readonly string[] = [];
+const nobody: Blame = {};
 
 export const initialBuild: BuildState = {
   status: 'none',
@@ -31,6 +49,7 @@ export const initialBuild: BuildState = {
   agents: none,
   failures: 0,
   mishaps: 0,
+  blame: nobody,
   avoid: none,
   notBefore: 0,
 };
@@ -59,11 +78,11 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
     case 'BuildStarted':
       return { ...state, status: 'running' };
     case 'BuildSetupFailed':
-      return { ...state, status: 'queued', ...withMishap(state) };
+      // Inputs that are really not there are waited for; that is nobody's failure.
+      if ((event.data.missing?.length ?? 0) > 0) return { ...state, status: 'queued', ...failedAs(state, event.data) };
+      return { ...state, status: 'queued', ...failed(state, event.data) };
     case 'BuildAttemptFailed':
-      return isInfrastructureFailure(event.data.class)
-        ? { ...state, status: 'queued', ...withMishap(state) }
-        : { ...state, status: 'queued', failures: state.failures + 1, mishaps: 0 };
+      return { ...state, status: 'queued', ...failed(state, event.data) };
     case 'BuildRetryScheduled':
       return { ...state, notBefore: event.data.notBefore };
     case 'BuildReleased':
@@ -71,7 +90,7 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
     case 'BuildSucceeded':
       return { ...state, status: 'succeeded' };
     case 'BuildFailed':
-      return { ...state, status: 'failed' };
+      return { ...state, status: 'failed', ...failedAs(state, event.data) };
     case 'BuildCanceled':
       return { ...state, status: 'canceled' };
     default:
@@ -79,8 +98,34 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
   }
 }
 
-function withMishap(state: BuildState): Pick<BuildState, 'mishaps' | 'avoid'> {
-  const agent = state.agents[state.attempt - 1];
-  const avoid = agent === undefined || state.avoid.includes(agent) ? state.avoid : [...state.avoid, agent];
-  return { mishaps: state.mishaps + 1, avoid };
+type Failure = Omit<LastFailure, 'agent' | 'cause'> & { readonly cause?: FailureCause | undefined };
+
+function failedAs(state: BuildState, failure: Failure): Pick<BuildState, 'lastFailure'> {
+  const { attempt, cause, message } = failure;
+  return {
+    lastFailure: {
+      attempt,
+      class: failure.class,
+      message: message.length > keptMessage ? `${message.slice(0, keptMessage)}…` : message,
+      agent: state.agents[attempt - 1] ?? '',
+      ...(cause !== undefined && { cause }),
+    },
+  };
+}
+
+function failed(
+  state: BuildState,
+  failure: Failure,
+): Pick<BuildState, 'lastFailure' | 'failures' | 'mishaps' | 'avoid' | 'blame'> {
+  const { failures, mishaps, avoid, blame } = state;
+  const last = failedAs(state, failure);
+  if (!isInfrastructureFailure(failure.class)) return { ...last, failures: failures + 1, mishaps, avoid, blame };
+  const agent = last.lastFailure?.agent ?? '';
+  return {
+    ...last,
+    failures,
+    mishaps: mishaps + 1,
+    avoid: avoid.includes(agent) ? avoid : [...avoid, agent],
+    blame: withBlame(blame, failure.class, agent),
+  };
 }

@@ -205,6 +205,68 @@ describe('failures', () => {
     await farm.pass(601);
     assert.equal(intake(), 'accepting');
   });
+  it('do not blame a machine for one build that fails on it again and again', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.connect('a');
+    await farm.connect('b');
+    await farm.application.steerAgent(admin, 'b', 'pause');
+    await farm.submit(1);
+    for (let round = 1; round <= 6; round++) {
+      const [{ build, attempt } = assert.fail(`no attempt ${round}`)] = farm.allocations();
+      await farm.report('a', { type: 'failed', build, attempt, class: 'agent-error', message: 'riddle' });
+      await farm.pass(101);
+    }
+    assert.equal(farm.farm.agents.get('a')?.mishaps.size, 1);
+  });
+  it('make a failure of the infrastructure the build’s own where a second agent says the same', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.connect('a');
+    await farm.connect('b');
+    const { submission } = await farm.submit(1);
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      const [{ agent, build } = assert.fail(`no attempt ${attempt}`)] = farm.allocations();
+      await farm.report(agent, { type: 'failed', build, attempt, class: 'disk-full', message: 'no room\nat all' });
+      if (attempt === 1) {
+        const why = farm.application.why(build);
+        assert.equal(why.reason, 'back-off');
+        assert.match(why.summary, /^Attempt 1 on a failed: disk-full: no room at all\./);
+      }
+      await farm.pass(101);
+    }
+    const why = farm.application.why(`${submission}-1`);
+    assert.equal(why.state, 'failed');
+    assert.match(
+      why.summary,
+      /^The build has failed: attempt 2 on b: disk-full: given up: disk-full on the agents a and b: no room at all\. The same failure on two agents counts as the build's own\.$/,
+    );
+    assert.deepEqual('failure' in why && why.failure, {
+      attempt: 2,
+      class: 'disk-full',
+      agent: 'b',
+      message: 'given up: disk-full on the agents a and b: no room\nat all',
+      cause: 'several-agents',
+    });
+  });
+  it('bound what an agent says to miss and nobody finds missing', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.connect('a');
+    const { submission } = await farm.submit(1);
+    for (let round = 1; round <= 3; round++) {
+      const [{ build, attempt } = assert.fail(`no attempt ${round}`)] = farm.allocations();
+      const missing = [fakeBase('x', 7)];
+      await farm.report('a', {
+        type: 'setup-failed',
+        build,
+        attempt,
+        class: 'inputs-missing',
+        missing,
+        message: 'gone',
+      });
+      assert.deepEqual(farm.allocations(), [], 'at once again');
+      await farm.pass(101);
+    }
+    assert.equal(farm.farm.queue.build(`${submission}-1`)?.state.status, 'failed');
+  });
   it('do not leave a build stuck whose outputs were never uploaded', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
     await farm.connect('a');

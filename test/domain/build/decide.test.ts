@@ -4,7 +4,12 @@ import fc from 'fast-check';
 import { backOffMs } from '../../../domain/build/back-off.ts';
 import { type BuildCommand, decideBuild, type RetryPolicy } from '../../../domain/build/decide.ts';
 import type { BuildEvent } from '../../../domain/build/events.ts';
-import { builderFailures, infrastructureFailures } from '../../../domain/build/failure-class.ts';
+import {
+  builderFailures,
+  type FailureClass,
+  failureClasses,
+  infrastructureFailures,
+} from '../../../domain/build/failure-class.ts';
 import { evolveBuild, initialBuild, isEnded, liveAgent } from '../../../domain/build/state.ts';
 import { specification } from '../../support/decider.ts';
 
@@ -38,6 +43,10 @@ const attemptFailed = (attempt: number): BuildEvent => ({
   type: 'BuildAttemptFailed',
   data: { attempt, class: 'builder-failed', message: 'exit code 1' },
 });
+const setupFailed = (attempt: number, failure: FailureClass): BuildEvent => ({
+  type: 'BuildSetupFailed',
+  data: { attempt, class: failure, message: '' },
+});
 const fail = (
   attempt: number,
   agent: string,
@@ -50,6 +59,7 @@ const fail = (
   message: 'exit code 1',
   setup: false,
   missing: [],
+  able: 2,
   now: 1000,
   fraction: 0,
   ...more,
@@ -132,16 +142,38 @@ describe('failures', () => {
     given(submitted, allocated(1, 'a'))
       .when(fail(1, 'a', { class: 'rejected' }))
       .thenTypes('BuildAttemptFailed', 'BuildFailed'));
-  it('never uses up attempts for the faults of the infrastructure', () => {
-    const events: BuildEvent[] = [submitted];
-    for (let attempt = 1; attempt <= 20; attempt++)
-      events.push(allocated(attempt, 'a'), {
-        type: 'BuildAttemptFailed',
-        data: { attempt, class: 'upload-failed', message: '' },
+  it('says why there is no further attempt', () => {
+    const once: BuildEvent = {
+      type: 'BuildSubmitted',
+      data: { ...submitted.data, options: { priority: 0, maxAttempts: 1 } } as never,
+    };
+    given(once, allocated(1, 'a'))
+      .when(fail(1, 'a'))
+      .then(attemptFailed(1), {
+        type: 'BuildFailed',
+        data: { attempt: 1, class: 'builder-failed', message: 'exit code 1', cause: 'attempts-used-up' },
       });
-    given(...events, allocated(21, 'a'))
-      .when(fail(21, 'a', { class: 'disk-full' }))
-      .thenTypes('BuildAttemptFailed', 'BuildRetryScheduled');
+  });
+  it('uses up attempts for what nobody knows', () => {
+    const mystery = { class: 'unknown', message: 'a daemon’s riddle' } as const;
+    given(submitted, allocated(1, 'a'), attemptFailed(1), allocated(2, 'a'), attemptFailed(2), allocated(3, 'a'))
+      .when(fail(3, 'a', mystery))
+      .thenTypes('BuildAttemptFailed', 'BuildFailed');
+  });
+  it('goes by the class alone, not by whether the builder was started', () => {
+    given(submitted, allocated(1, 'a'))
+      .when(fail(1, 'a', { class: 'rejected', setup: true }))
+      .thenTypes('BuildSetupFailed', 'BuildFailed');
+    given(
+      submitted,
+      allocated(1, 'a'),
+      setupFailed(1, 'unknown'),
+      allocated(2, 'a'),
+      setupFailed(2, 'unknown'),
+      allocated(3, 'a'),
+    )
+      .when(fail(3, 'a', { class: 'unknown', setup: true }))
+      .thenTypes('BuildSetupFailed', 'BuildFailed');
   });
   it('waits for missing inputs, not for a back-off', () =>
     given(submitted, allocated(1, 'a'))
@@ -158,6 +190,100 @@ describe('failures', () => {
     ].reduce(evolveBuild, initialBuild);
     assert.deepEqual(state.avoid, ['a']);
     assert.equal(state.failures, 0);
+  });
+});
+
+describe('failures of the infrastructure', () => {
+  const on = (agents: readonly string[], failure: FailureClass): BuildEvent[] =>
+    agents.flatMap((agent, index) => [allocated(index + 1, agent), setupFailed(index + 1, failure)]);
+
+  it('use up no attempts: another kind on another agent is no second one', () =>
+    given(submitted, ...on(['a'], 'disk-full'), allocated(2, 'b'))
+      .when(fail(2, 'b', { class: 'upload-failed' }))
+      .thenTypes('BuildAttemptFailed', 'BuildRetryScheduled'));
+  it('are the build’s own on a second agent', () =>
+    given(submitted, ...on(['a'], 'disk-full'), allocated(2, 'b'))
+      .when(fail(2, 'b', { class: 'disk-full', message: 'full' }))
+      .then(
+        { type: 'BuildAttemptFailed', data: { attempt: 2, class: 'disk-full', message: 'full' } },
+        {
+          type: 'BuildFailed',
+          data: {
+            attempt: 2,
+            class: 'disk-full',
+            message: 'given up: disk-full on the agents a and b: full',
+            cause: 'several-agents',
+          },
+        },
+      ));
+  it('are the build’s own the third time on the only agent that could build it', () => {
+    given(submitted, ...on(['a'], 'agent-error'), allocated(2, 'a'))
+      .when(fail(2, 'a', { class: 'agent-error', able: 1 }))
+      .thenTypes('BuildAttemptFailed', 'BuildRetryScheduled');
+    const third = decideBuild(
+      [submitted, ...on(['a', 'a'], 'agent-error'), allocated(3, 'a')].reduce(evolveBuild, initialBuild),
+      fail(3, 'a', { class: 'agent-error', able: 1, message: 'no' }),
+      policy,
+    ).events?.at(-1);
+    assert.deepEqual(third?.data, {
+      attempt: 3,
+      class: 'agent-error',
+      message: 'given up: agent-error 3 times on the agent a: no',
+      cause: 'one-agent',
+    });
+  });
+  it('are waited out for longer where another agent could build it, and not for ever', () => {
+    const times = (count: number) => on(Array(count).fill('a'), 'agent-error');
+    given(submitted, ...times(8), allocated(9, 'a'))
+      .when(fail(9, 'a', { class: 'agent-error', able: 2 }))
+      .thenTypes('BuildAttemptFailed', 'BuildRetryScheduled');
+    given(submitted, ...times(9), allocated(10, 'a'))
+      .when(fail(10, 'a', { class: 'agent-error', able: 2 }))
+      .thenTypes('BuildAttemptFailed', 'BuildFailed');
+  });
+  it('come to an end whatever the classes and agents are', () => {
+    const step = fc.record({ agent: fc.constantFrom('a', 'b', 'c'), failure: fc.constantFrom(...failureClasses) });
+    fc.assert(
+      fc.property(fc.infiniteStream(step), fc.integer({ min: 1, max: 3 }), (steps, able) => {
+        let state = evolveBuild(initialBuild, submitted);
+        let attempt = 0;
+        for (const { agent, failure } of steps) {
+          const who = able === 1 ? 'a' : agent;
+          state = evolveBuild(state, allocated(++attempt, who));
+          const { events = [] } = decideBuild(state, fail(attempt, who, { class: failure, able }), policy);
+          state = events.reduce(evolveBuild, state);
+          if (isEnded(state.status)) break;
+          assert.ok(attempt < infrastructureFailures.length * 10 + 3);
+        }
+        assert.equal(state.status, 'failed');
+        assert.equal(state.lastFailure?.attempt, attempt);
+        assert.notEqual(state.lastFailure?.cause, undefined);
+      }),
+    );
+  });
+  it('do not begin the back-off anew when kinds alternate', () => {
+    const waits: number[] = [];
+    let state = evolveBuild(initialBuild, submitted);
+    const patient: RetryPolicy = { ...policy, maxAttempts: 9, infrastructure: { baseSeconds: 1, maxSeconds: 1000 } };
+    for (const [index, failure] of (
+      ['agent-error', 'builder-failed', 'fetch-failed', 'unknown', 'disk-full'] as const
+    ).entries()) {
+      state = evolveBuild(state, allocated(index + 1, 'a'));
+      const { events = [] } = decideBuild(state, fail(index + 1, 'a', { class: failure }), patient);
+      state = events.reduce(evolveBuild, state);
+      const last = events.at(-1);
+      if (last?.type === 'BuildRetryScheduled' && index > 0) waits.push(last.data.notBefore - 1000);
+    }
+    // 10 s and 1 s doubled by the failures before, of whatever kind; half of it without jitter, at most 100 s for the first.
+    assert.deepEqual(waits, [10_000, 2_000, 40_000, 8_000]);
+  });
+  it('are remembered, shortened', () => {
+    const state = [
+      submitted,
+      allocated(1, 'a'),
+      { type: 'BuildAttemptFailed', data: { attempt: 1, class: 'unknown', message: 'x'.repeat(4000) } } as BuildEvent,
+    ].reduce(evolveBuild, initialBuild);
+    assert.deepEqual(state.lastFailure, { attempt: 1, class: 'unknown', message: `${'x'.repeat(400)}…`, agent: 'a' });
   });
 });
 
