@@ -73,9 +73,12 @@ export function createIntake(core: Core): Intake {
     for (const drv of needs.build) {
       // Under way since it was looked at, or made before a restart.
       if (done.has(drv) || (queue.unfinished(drv) && !(wish.force && requested.has(drv)))) continue;
+      // A build of which nothing was understood keeps its number.
+      do number++;
+      while (farm.strays.revision('build', `${id}-${number}`) !== undefined);
       const reason = requested.has(drv) ? wish.reason : wish.reason === 'rebuild' ? 'rebuild' : 'input';
       const data = { derivation: graph.drvPath(drv), submission: id, reason, options: wish.options } as const;
-      writer.commit('build', `${id}-${++number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
+      writer.commit('build', `${id}-${number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
       if (++sinceWait % eventsPerTurn !== 0) continue;
       await before;
       before = durableSoon();

@@ -7,8 +7,10 @@ export interface Recovered {
   readonly farm: Farm;
   readonly position: Position | undefined;
   readonly events: number;
-  /** Events of types or versions that this program does not know; they changed nothing. */
+  /** Events of types or versions that this program does not know; they count as revisions and changed nothing else. */
   readonly unknown: number;
+  /** The first of them, and what is not known of it, for the log. */
+  readonly firstUnknown: string | undefined;
 }
 
 /** Folds the whole log. `progress` is called now and then, for people who wait. */
@@ -21,28 +23,26 @@ export async function recover(
   let position: Position | undefined;
   let events = 0;
   let unknown = 0;
+  let firstUnknown: string | undefined;
   for await (const batch of store.readAll()) {
     for (const stored of batch.events) {
       const event = decodeEvent(stored);
       events++;
+      const dash = stored.stream.indexOf('-');
+      const category = stored.stream.slice(0, dash) as Category;
+      const id = stored.stream.slice(dash + 1);
       if (!event.known) {
         unknown++;
+        firstUnknown ??= `${stored.stream}@${stored.revision}: ${event.problem}`;
+        farm.pass(category, id, stored.revision);
         continue;
       }
       if (event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
         throw new Error(`storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`);
-      const dash = stored.stream.indexOf('-');
-      farm.apply(
-        stored.stream.slice(0, dash) as Category,
-        stored.stream.slice(dash + 1),
-        event,
-        stored.revision,
-        stored.at,
-        stored.meta.correlation,
-      );
+      farm.apply(category, id, event, stored.revision, stored.at, stored.meta.correlation);
     }
     position = batch.checkpoint;
     progress?.(events);
   }
-  return { farm, position, events, unknown };
+  return { farm, position, events, unknown, firstUnknown };
 }

@@ -72,6 +72,11 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
         { events: recovered.events, unknown: recovered.unknown, ms: runtime.clock.now() - begun },
         'log replayed',
       );
+      if (recovered.unknown > 0)
+        logger.warn(
+          { unknown: recovered.unknown, first: recovered.firstUnknown },
+          'the log has events that this version does not know, as after a return from a newer one: they are counted and passed over, and what they said is not known here',
+        );
       running = await run(store, recovered);
       obstacle = undefined;
       waitMs = firstWaitMs;

@@ -101,12 +101,14 @@ export function createWriter({ store, farm, clock, epoch, position, failed }: Wr
   }
 
   return {
-    commit(category, id, expected, events, meta) {
+    commit(category, id, wanted, events, meta) {
       if (failure) throw failure;
       if (events.length === 0) return;
       const at = clock.now();
       // Encoding validates: an event that its own schema refuses is folded nowhere.
       const encoded = events.map(encodeEvent);
+      // What is new here may have a stream of which nothing was understood.
+      const expected = wanted === 'none' ? (farm.strays.revision(category, id) ?? 'none') : wanted;
       const first = expected === 'none' ? 0 : expected + 1;
       for (const [index, event] of events.entries())
         farm.apply(category, id, event, first + index, at, meta.correlation);

@@ -11,6 +11,7 @@ import { createAvailability } from './availability.ts';
 import { createGraph } from './graph.ts';
 import { createItemDetails } from './item-details.ts';
 import { buildId, createQueue } from './queue.ts';
+import { createStrays, type Strays } from './strays.ts';
 import { createSubmissions } from './submissions.ts';
 import { createTokens } from './tokens.ts';
 
@@ -26,6 +27,7 @@ export function createFarm() {
   const tokens = createTokens();
   const submissions = createSubmissions();
   const itemRevisions = new Map<number, number>();
+  const strays = createStrays(graph);
 
   /** Attempts that failed through the machine count against the agent; a builder that ran clears it. */
   function judge(id: string, event: BuildEvent): void {
@@ -54,6 +56,13 @@ export function createFarm() {
     itemRevisions.set(item, revision);
   }
 
+  function recordOf(category: Category, id: string): { revision: number } | undefined {
+    if (category === 'build') return queue.build(id);
+    if (category === 'agent') return agents.get(id);
+    if (category === 'submission') return submissions.get(id);
+    return category === 'token' ? tokens.get(id) : undefined;
+  }
+
   return {
     graph,
     availability,
@@ -62,6 +71,8 @@ export function createFarm() {
     agents,
     tokens,
     submissions,
+    /** Streams of which this program knows nothing but how far they are. */
+    strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
     itemRevision: (path: string): number | 'none' => {
       const item = graph.itemOf(path);
@@ -80,6 +91,7 @@ export function createFarm() {
       at: number,
       correlation?: string,
     ): void {
+      if (strays.takes(category, id, event, revision)) return;
       switch (category) {
         case 'derivation': {
           if (event.type !== 'DerivationAdded') return;
@@ -103,6 +115,17 @@ export function createFarm() {
       }
     },
 
+    /** Counts an event of a type or version that this program does not know: its stream is further by one, and nothing else changes. */
+    pass(category: Category, id: string, revision: number): void {
+      const item = category === 'item' ? graph.itemByHash(id) : undefined;
+      if (item !== undefined && itemRevisions.has(item)) itemRevisions.set(item, revision);
+      else {
+        const record = recordOf(category, id);
+        if (record) record.revision = revision;
+        else strays.add(category, id, revision);
+      }
+    },
+
     /** The whole state as lines of text in a fixed order: equal states give equal lines (I3). */
     *describe(): Generator<string> {
       queue.urgency.settle();
@@ -121,6 +144,7 @@ export function createFarm() {
       for (const agent of agents.all())
         yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)}`;
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
+      yield* strays.describe();
     },
   };
 }

@@ -66,17 +66,26 @@ export interface Record {
   readonly last: boolean;
 }
 
+/** Version of the metadata; left out of it while it is 1. */
+const format = 1;
+
 /** What older servers give instead of a position: all bits set. */
 const noPosition = 2n ** 63n;
 
 const optional = (value: unknown) => (typeof value === 'string' ? value : null);
 
-/** An event of ours, or `undefined` for everything else that may be on the server: system events, other applications, other logs. */
+/** Throws `newer-schema` for what a newer Drover wrote. An event of ours, or `undefined` for everything else that may be on the server: system events, other applications, other logs. */
 export function decodeRecord(record: ServerRecord | undefined, log: string): Record | undefined {
   if (!record?.position || typeof record.metadata !== 'object' || record.metadata === null) return undefined;
   const metadata = record.metadata as { readonly [name: string]: unknown };
   const { commit, index, count, version, at, actor } = metadata;
   if (metadata.log !== log || record.streamId.startsWith('$')) return undefined;
+  if (typeof metadata.format === 'number' && metadata.format > format) {
+    throw new EventStoreError(
+      'newer-schema',
+      `Event ${record.revision} of ${record.streamId} was written by a newer Drover (format ${metadata.format}, this one knows ${format}). Start that version`,
+    );
+  }
   if (typeof commit !== 'string' || typeof actor !== 'string' || typeof at !== 'number') return undefined;
   if (record.position.commit >= noPosition) {
     throw new EventStoreError(

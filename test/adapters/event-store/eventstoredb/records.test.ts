@@ -146,6 +146,31 @@ describe('eventstoredb: what is on the server', () => {
     assert.equal(stored(await store.append(commitOf('build-1', 'any', [2]))).revision, 2);
     await client.dispose();
   });
+
+  it('what a newer Drover wrote is refused, with both versions', async () => {
+    await using server = await startEventStoreDouble();
+    {
+      await using store = await openEventStoreDbEventStore({ connectionString: server.url, writer });
+      stored(await store.append(commitOf('build-1', 'none', [1])));
+    }
+    const [first] = server.log.stream('build-1');
+    const metadata = { ...JSON.parse(atob(first?.metadata ?? '')), format: 2 };
+    server.log.append('build-1', -2, [
+      {
+        id: crypto.randomUUID(),
+        type: 'Counted',
+        contentType: 'application/json',
+        data: btoa('{}'),
+        metadata: btoa(JSON.stringify(metadata)),
+      },
+    ]);
+    const refused = { code: 'newer-schema', message: /Event 1 of build-1 .*\(format 2, this one knows 1\)/ };
+    const reading = async () => {
+      await using store = await openEventStoreDbEventStore({ connectionString: server.url, writer });
+      await collect(store.readAll());
+    };
+    await assert.rejects(reading(), refused);
+  });
 });
 
 describe('eventstoredb: options', () => {

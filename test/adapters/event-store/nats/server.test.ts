@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { connect, nkeys, StorageType } from 'nats';
+import { connect, headers, nkeys, StorageType } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
 import { parseNatsUrl } from '../../../../adapters/event-store/nats/url.ts';
 import { collect, commitOf, stored } from '../../../contract/event-store.ts';
@@ -71,6 +71,22 @@ else
       // Larger than what is asked for at once.
       for (let n = 0; n < 24; n++) stored(await store.append(commitOf('build-2', 'any', ['x'.repeat(1_000_000)])));
       assert.equal((await collect(store.readAll())).flatMap(({ events }) => events).length, 25);
+    });
+
+    it('refuses a log that a newer Drover wrote to, with both versions', async () => {
+      {
+        await using store = await open('NEWER');
+        stored(await store.append(commitOf('build-1', 'none')));
+      }
+      const nc = await connect({ servers: server.url });
+      const newer = headers();
+      newer.append('Drover-Format', '2');
+      await nc.jetstream().publish('drover.NEWER.build.1', '{"format":2,"whatever":true}', { headers: newer });
+      await nc.close();
+      const refused = { code: 'newer-schema', message: /newer Drover \(format 2, this one knows 1\)/ };
+      await assert.rejects(open('NEWER'), refused);
+      await using reader = await open('NEWER', { writer: 'none' });
+      await assert.rejects(collect(reader.readAll()), refused);
     });
 
     it('keeps streams apart whose names hold what a subject may not', async () => {

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type TestContext, test } from 'node:test';
+import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
+import { type Process, startDrover } from '../support/e2e/process.ts';
+
+function folder(context: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'drover-e2e-'));
+  context.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+const coordinator = (data: string): Process =>
+  startDrover(['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--log-format', 'json']);
+
+/** A coordinator that is up, and a way to run commands against it. */
+async function up(context: TestContext, data: string) {
+  const process = coordinator(data);
+  context.after(() => process.killGroup());
+  const [, url] = (await process.says(/coordinator at (http:\S+),/)) ?? [];
+  assert.ok(url, process.said());
+  return {
+    process,
+    async drover(...args: string[]) {
+      const run = startDrover(args, {
+        env: { DROVER_URL: url, DROVER_TOKEN_FILE: join(data, 'admin.token') },
+      });
+      const { code } = await run.exited;
+      assert.equal(code, 0, `drover ${args.join(' ')}: ${run.said()}\n${process.said()}`);
+      return run.stdout();
+    },
+  };
+}
+
+/** What a newer version would leave behind: types and versions that this one does not know, on streams that it does. */
+async function writeAsNewer(data: string): Promise<void> {
+  await using store = await openSqliteEventStore({ dir: data });
+  const streams = new Set<`${string}-${string}`>();
+  for await (const { events } of store.readAll()) for (const { stream } of events) streams.add(stream);
+  const at = Date.now();
+  for (const stream of streams) {
+    for (const event of [
+      { type: 'AgentPaused', version: 7, data: { by: { kind: 'schedule' } } },
+      { type: 'NeverHeardOf', version: 1, data: {} },
+    ]) {
+      const id = `newer-${stream}-${event.type}`;
+      await store.append({ id, stream, expected: 'any', events: [event], meta: { actor: 'newer' }, at });
+    }
+  }
+}
+
+test('after a return from a newer version: it starts, says so, and what it writes is no conflict', async (context) => {
+  const data = folder(context);
+  const first = await up(context, data);
+  await first.drover('agents', 'add', 'a');
+  await first.process.killGroup();
+  await writeAsNewer(data);
+
+  const second = await up(context, data);
+  assert.match(second.process.said(), /"unknown":6,.*"first":"[^"]*expected 1 to 1".*does not know/);
+  await second.drover('agents', 'pause', 'a');
+  await second.drover('agents', 'resume', 'a');
+  await second.drover('agents', 'remove', 'a');
+  assert.match(await second.drover('agents', 'list', '--json'), /"retired"/);
+  assert.doesNotMatch(second.process.said(), /starting again from the log|stepping down|views failed/);
+  await second.process.killGroup();
+
+  const third = await up(context, data);
+  assert.match(await third.drover('agents', 'list', '--json'), /"retired"/);
+});
+
+test('a log of a newer schema is refused with both versions, and left as it is', async (context) => {
+  const data = folder(context);
+  const first = await up(context, data);
+  await first.drover('agents', 'add', 'a');
+  await first.process.killGroup();
+  const log = new DatabaseSync(join(data, 'events.db'));
+  log.exec('PRAGMA user_version = 2; ALTER TABLE events ADD COLUMN newer TEXT');
+  log.close();
+
+  const refused = coordinator(data);
+  assert.equal(await refused.says(/coordinator at/), undefined);
+  assert.deepEqual(await refused.exited, { code: 1, signal: null });
+  assert.match(refused.said(), /newer Drover \(schema 2, this one knows up to 1\).*\(newer-schema\)/);
+  assert.match(refused.said(), /hint: .*newer Drover/);
+  // Whoever only looks in is told the same.
+  const copy = startDrover(['log', 'copy', '--from', `sqlite:${data}`, '--to', `sqlite:${join(data, 'copy')}`]);
+  assert.equal((await copy.exited).code, 1);
+  assert.match(copy.said(), /schema 2, this one knows up to 1/);
+  const after = new DatabaseSync(join(data, 'events.db'), { readOnly: true });
+  assert.equal(after.prepare('PRAGMA user_version').get()?.user_version, 2);
+  after.close();
+});
