@@ -7,7 +7,7 @@ import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
 import { buildA, harness, itemA } from '../adapters/http/harness.ts';
 import { secretOfScope } from '../support/fake-application.ts';
-import { loadHelloClosure } from '../support/guix-graph.ts';
+import { graphSize, loadGraphClosure, rootOf } from '../support/graph-closure.ts';
 import { run } from './support/run-cli.ts';
 
 /** The real HTTP server around a fake application: what the CLI asks for is what the routes understand, and the other way round. */
@@ -106,12 +106,12 @@ describe('the CLI and the HTTP API', () => {
   it('agree on derivations, sources, submission and events', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'drover-http-'));
     try {
-      const hello = await loadHelloClosure();
-      for (const { name, bytes } of hello) await writeFile(join(folder, name), bytes);
-      const root = hello.find(({ name }) => name.endsWith('-hello-2.11.drv'))?.name ?? assert.fail('no hello');
+      const closure = await loadGraphClosure();
+      for (const { name, bytes } of closure) await writeFile(join(folder, name), bytes);
+      const root = rootOf(closure);
       const source = `${'1'.repeat(32)}-source.sh`;
-      await mkdir(join(folder, 'root/gnu/store'), { recursive: true });
-      await writeFile(join(folder, 'root/gnu/store', source), 'echo hello\n');
+      await mkdir(join(folder, 'root/nix/store'), { recursive: true });
+      await writeFile(join(folder, 'root/nix/store', source), 'echo hello\n');
 
       let declared: UploadDeclaration | undefined;
       let written = 0;
@@ -124,7 +124,7 @@ describe('the CLI and the HTTP API', () => {
       });
       await using server = await serve({
         application: {
-          storeDir: '/gnu/store',
+          storeDir: '/nix/store',
           status: () => ({
             builds: {
               waiting: 0,
@@ -174,7 +174,7 @@ describe('the CLI and the HTTP API', () => {
               outputs: {},
               durationMs: 1,
             });
-            return { submission: 's-9', derivations: 217, builds: 1, available: 0, joined: [buildA.id] };
+            return { submission: 's-9', derivations: graphSize, builds: 1, available: 0, joined: [buildA.id] };
           },
         },
       });
@@ -186,11 +186,11 @@ describe('the CLI and the HTTP API', () => {
       ]);
       assert.equal(code, 0, err);
       const result = JSON.parse(out) as Record<string, unknown>;
-      assert.deepEqual([result.uploadedDerivations, result.uploadedSources, result.succeeded], [217, 1, 2]);
+      assert.deepEqual([result.uploadedDerivations, result.uploadedSources, result.succeeded], [graphSize, 1, 2]);
       const added = server.application.calls
         .filter(({ method }) => method === 'addDerivations')
         .flatMap(({ args }) => args[0] as { path: string }[]);
-      assert.equal(added.length, 217);
+      assert.equal(added.length, graphSize);
       assert.equal(declared?.path, source);
       assert.equal(written, declared?.fileSize);
     } finally {

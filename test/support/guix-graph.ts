@@ -1,16 +1,14 @@
-import { readFile } from 'node:fs/promises';
-import { constants, zstdDecompressSync } from 'node:zlib';
+import { sharedAbsent, unpackShared } from './shared-fixtures.ts';
 import { readTar } from './tar.ts';
 
 /**
- * The derivation graph of all of Guix, 44,067 derivations (`../shared/fixtures/guix-graph`, not in this repository),
- * and the closure of its `hello`, 217 derivations, which is in `test/fixtures`.
+ * The derivation graph of all of Guix, 44,067 derivations, and the closure of its `hello`, 217 derivations:
+ * `../shared/fixtures/guix-graph`, not in this repository.
  */
-const sharedFolder = new URL('../../../shared/fixtures/guix-graph/', import.meta.url);
-const fixtureFolder = new URL('../fixtures/', import.meta.url);
+const graphFolder = 'guix-graph';
 
 /** What to say where {@link loadGuixDerivations} and its like give `undefined`. */
-export const guixGraphAbsent: string = `needs ${sharedFolder.pathname}, which is not there`;
+export const guixGraphAbsent = `needs ../shared/fixtures/${graphFolder}, which is not there`;
 
 export const guixStoreDir = '/gnu/store';
 
@@ -40,7 +38,7 @@ export interface TrueOutput {
 
 /** All derivations, sorted by name; `undefined` where the shared fixtures are absent. */
 export async function loadGuixDerivations(): Promise<NamedDerivation[] | undefined> {
-  const archive = await unpack(new URL('drvs.tar.zst', sharedFolder));
+  const archive = await unpack('drvs.tar.zst');
   return archive && readTar(archive).map(({ name, bytes }) => ({ name, bytes }));
 }
 
@@ -84,15 +82,14 @@ export async function loadTrueHashes(): Promise<Map<string, string> | undefined>
   return rows && new Map(rows.map(([name = '', hash = '']) => [name, hash]));
 }
 
-/** The 217 derivations of hello's closure, sorted by name; always there. */
-export async function loadHelloClosure(): Promise<NamedDerivation[]> {
-  const archive = await unpack(new URL('guix-hello-closure.tar.zst', fixtureFolder));
-  if (archive === undefined) throw new Error('test/fixtures/guix-hello-closure.tar.zst is missing');
-  return readTar(archive).map(({ name, bytes }) => ({ name, bytes }));
+/** The 217 derivations of hello's closure, sorted by name; `undefined` where the shared fixtures are absent. */
+export async function loadHelloClosure(): Promise<NamedDerivation[] | undefined> {
+  const archive = await unpack('hello-closure.tar.zst');
+  return archive && readTar(archive).map(({ name, bytes }) => ({ name, bytes }));
 }
 
 async function table(file: string): Promise<string[][] | undefined> {
-  const bytes = await unpack(new URL(file, sharedFolder));
+  const bytes = await unpack(file);
   return bytes
     ?.toString('utf8')
     .trimEnd()
@@ -100,13 +97,6 @@ async function table(file: string): Promise<string[][] | undefined> {
     .map((line) => line.split('\t'));
 }
 
-async function unpack(file: URL): Promise<Buffer | undefined> {
-  let packed: Buffer;
-  try {
-    packed = await readFile(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  return zstdDecompressSync(packed, { params: { [constants.ZSTD_d_windowLogMax]: 27 } });
+async function unpack(file: string): Promise<Buffer | undefined> {
+  return sharedAbsent(graphFolder) ? undefined : unpackShared(`${graphFolder}/${file}`);
 }

@@ -8,24 +8,26 @@ import { openSqliteDerivationStore } from '../../../adapters/derivation-store/sq
 import type { DerivationStore } from '../../../coordinator/ports/derivation-store.ts';
 import type { DerivationFacts } from '../../../domain/derivation/events.ts';
 import { parseDerivation } from '../../../domain/store/derivation.ts';
-import { guixStoreDir, loadHelloClosure } from '../../support/guix-graph.ts';
+import { graphSize, loadGraphClosure } from '../../support/graph-closure.ts';
+
+const storeDir = '/nix/store';
 
 interface Sent {
   readonly path: string;
   readonly text: Uint8Array;
 }
-/** The closure of hello in topological order, inputs first. */
-let hello: Sent[] = [];
+/** A closure in topological order, inputs first. */
+let derivations: Sent[] = [];
 /** Base names of the inputs of each. */
 const inputsOf = new Map<string, string[]>();
 
 before(async () => {
-  const all = new Map((await loadHelloClosure()).map(({ name, bytes }) => [name, { path: name, text: bytes }]));
+  const all = new Map((await loadGraphClosure()).map(({ name, bytes }) => [name, { path: name, text: bytes }]));
   for (const { path, text } of all.values()) {
-    const { inputDerivations } = parseDerivation(text, { storeDir: guixStoreDir });
+    const { inputDerivations } = parseDerivation(text, { storeDir });
     inputsOf.set(
       path,
-      inputDerivations.map((input) => input.path.slice(guixStoreDir.length + 1)),
+      inputDerivations.map((input) => input.path.slice(storeDir.length + 1)),
     );
   }
   const placed = new Set<string>();
@@ -33,15 +35,15 @@ before(async () => {
     if (placed.has(path)) return;
     placed.add(path);
     for (const input of inputsOf.get(path) ?? []) place(input);
-    hello.push(all.get(path) as Sent);
+    derivations.push(all.get(path) as Sent);
   };
-  hello = [];
+  derivations = [];
   for (const path of all.keys()) place(path);
 });
 
 async function temporaryStore() {
   const dir = await mkdtemp(join(tmpdir(), 'drover-test-'));
-  const open = () => openSqliteDerivationStore({ dir, storeDir: guixStoreDir });
+  const open = () => openSqliteDerivationStore({ dir, storeDir });
   const held = {
     dir,
     store: await open(),
@@ -66,15 +68,15 @@ async function closureOf(store: DerivationStore, roots: string[], skip: (path: s
 describe('derivations', () => {
   it('are verified, kept over a restart, and given back byte by byte', async () => {
     await using held = await temporaryStore();
-    const paths = hello.map(({ path }) => path);
+    const paths = derivations.map(({ path }) => path);
     assert.deepEqual(await held.store.missing(paths), paths);
-    assert.deepEqual(await held.store.add(hello.slice(0, 100)), { added: 100 });
+    assert.deepEqual(await held.store.add(derivations.slice(0, 100)), { added: 100 });
     assert.deepEqual(await held.store.missing(paths), paths.slice(100));
     await held.reopen();
-    assert.deepEqual(await held.store.add(hello), { added: hello.length - 100 });
-    assert.deepEqual(await held.store.add(hello), { added: 0 });
+    assert.deepEqual(await held.store.add(derivations), { added: derivations.length - 100 });
+    assert.deepEqual(await held.store.add(derivations), { added: 0 });
     assert.deepEqual(await held.store.missing(paths), []);
-    for (const { path, text } of hello) {
+    for (const { path, text } of derivations) {
       assert.deepEqual(Buffer.from((await held.store.text(path)) as Uint8Array), Buffer.from(text));
     }
     const [some = ''] = paths;
@@ -85,22 +87,22 @@ describe('derivations', () => {
 
   it('are refused where their inputs are not known; those before stay', async () => {
     await using held = await temporaryStore();
-    const at = hello.findIndex(({ path }) => (inputsOf.get(path) as string[]).length > 0);
-    const input = (inputsOf.get((hello[at] as Sent).path) as string[])[0] as string;
-    const before = hello.slice(0, at).filter(({ path }) => path !== input);
-    const answer = await held.store.add([...before, hello[at] as Sent, ...hello.slice(at + 1)]);
+    const at = derivations.findIndex(({ path }) => (inputsOf.get(path) as string[]).length > 0);
+    const input = (inputsOf.get((derivations[at] as Sent).path) as string[])[0] as string;
+    const before = derivations.slice(0, at).filter(({ path }) => path !== input);
+    const answer = await held.store.add([...before, derivations[at] as Sent, ...derivations.slice(at + 1)]);
     assert.ok('refused' in answer);
     assert.equal(answer.refused.code, 'input-missing');
-    assert.equal(answer.refused.path, (hello[at] as Sent).path);
+    assert.equal(answer.refused.path, (derivations[at] as Sent).path);
     assert.match(answer.refused.message, new RegExp(input));
-    assert.deepEqual(await held.store.missing(hello.map(({ path }) => path)), [
-      ...hello.filter((sent) => !before.includes(sent)).map(({ path }) => path),
+    assert.deepEqual(await held.store.missing(derivations.map(({ path }) => path)), [
+      ...derivations.filter((sent) => !before.includes(sent)).map(({ path }) => path),
     ]);
   });
 
   it('are refused where the path is not that of the text', async () => {
     await using held = await temporaryStore();
-    const [first, second] = hello as [Sent, Sent];
+    const [first, second] = derivations as [Sent, Sent];
     for (const sent of [
       { path: second.path, text: first.text },
       { path: first.path, text: first.text.subarray(0, -1) },
@@ -116,17 +118,17 @@ describe('derivations', () => {
   it('go in many transactions where there are many', async () => {
     await using held = await temporaryStore();
     // Larger than a transaction in number; all but the first of each is a repeat.
-    const many = Array.from({ length: 12 }, () => hello).flat();
-    assert.deepEqual(await held.store.add(many), { added: hello.length });
+    const many = Array.from({ length: 12 }, () => derivations).flat();
+    assert.deepEqual(await held.store.add(many), { added: derivations.length });
   });
 });
 
 describe('a closure', () => {
   it('has every derivation once, inputs first', async () => {
     await using held = await temporaryStore();
-    await held.store.add(hello);
+    await held.store.add(derivations);
     await held.reopen();
-    const roots = hello.map(({ path }) => path).filter((path) => path.includes('-hello-2.'));
+    const roots = derivations.map(({ path }) => path).filter((path) => path.includes('-top.drv'));
     const facts = await closureOf(held.store, roots);
     const expected = new Set<string>();
     const walk = (path: string): void => {
@@ -135,7 +137,7 @@ describe('a closure', () => {
       for (const input of inputsOf.get(path) ?? []) walk(input);
     };
     roots.forEach(walk);
-    assert.ok(expected.size > 200);
+    assert.equal(expected.size, graphSize);
     assert.deepEqual(new Set(facts.map(({ path }) => path)), expected);
     assert.equal(facts.length, expected.size);
     const seen = new Set<string>();
@@ -151,8 +153,8 @@ describe('a closure', () => {
 
   it('is not walked into what is skipped', async () => {
     await using held = await temporaryStore();
-    await held.store.add(hello);
-    const root = hello.at(-1) as Sent;
+    await held.store.add(derivations);
+    const root = derivations.at(-1) as Sent;
     const facts = await closureOf(held.store, [root.path, root.path], (path) => path !== root.path);
     assert.deepEqual(
       facts.map(({ path }) => path),
@@ -171,7 +173,7 @@ describe('a closure', () => {
 
   it('of what is not held is refused', async () => {
     await using held = await temporaryStore();
-    const { path } = hello.at(-1) as Sent;
+    const { path } = derivations.at(-1) as Sent;
     await assert.rejects(closureOf(held.store, [path]), { code: 'unknown-derivation', details: { paths: [path] } });
   });
 });
@@ -183,7 +185,7 @@ describe('the database', () => {
     const database = new DatabaseSync(join(held.dir, 'derivations.db'));
     database.exec('PRAGMA user_version = 99');
     database.close();
-    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDir: guixStoreDir }), {
+    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDir }), {
       code: 'newer-schema',
       message: /expected schema version 1 or older, got 99/,
     });
@@ -192,17 +194,17 @@ describe('the database', () => {
   it('of another store directory is refused', async () => {
     await using held = await temporaryStore();
     await held.store[Symbol.asyncDispose]();
-    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDir: '/nix/store' }), {
+    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDir: '/gnu/store' }), {
       code: 'wrong-store-dir',
     });
   });
 
   it('answers nothing once it is closed', async () => {
     await using held = await temporaryStore();
-    const asked = held.store.add(hello);
+    const asked = held.store.add(derivations);
     await held.store[Symbol.asyncDispose]();
     await held.store[Symbol.asyncDispose]();
-    assert.deepEqual(await asked, { added: hello.length });
+    assert.deepEqual(await asked, { added: derivations.length });
     await assert.rejects(held.store.missing(['x']), { code: 'not-ready' });
   });
 });

@@ -7,30 +7,34 @@ import { fileURLToPath } from 'node:url';
 import { readClosure } from '../../../cli/submit/closure.ts';
 import { openDerivationSource } from '../../../cli/submit/derivation-source.ts';
 import { parseDerivation } from '../../../domain/store/derivation.ts';
-import { loadHelloClosure, type NamedDerivation } from '../../support/guix-graph.ts';
+import { graphSize, loadGraphClosure, rootOf } from '../../support/graph-closure.ts';
+import type { NamedDerivation } from '../../support/guix-graph.ts';
 
-const storeDir = '/gnu/store';
+const storeDir = '/nix/store';
 const baseOf = (path: string) => path.slice(storeDir.length + 1);
 
 describe('readClosure', () => {
   let folder: string;
-  let hello: readonly NamedDerivation[];
+  let derivations: readonly NamedDerivation[];
   const texts = new Map<string, Uint8Array>();
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'drover-closure-'));
-    hello = await loadHelloClosure();
-    for (const { name, bytes } of hello) {
+    derivations = await loadGraphClosure();
+    for (const { name, bytes } of derivations) {
       texts.set(name, bytes);
       await writeFile(join(folder, name), bytes);
     }
   });
   after(() => rm(folder, { recursive: true, force: true }));
-  const root = () => hello.find(({ name }) => name.endsWith('-hello-2.11.drv'))?.name ?? assert.fail('no hello');
+  const root = () => rootOf(derivations);
 
-  it('reads all that hello needs, inputs before what needs them, each once', async () => {
+  it('reads all that a root needs, inputs before what needs them, each once', async () => {
     const closure = await readClosure([root()], openDerivationSource({ storeDir, folder }));
-    assert.equal(closure.order.length, 217);
-    assert.equal(closure.bytes, 359_685);
+    assert.equal(closure.order.length, graphSize);
+    assert.equal(
+      closure.bytes,
+      derivations.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    );
     assert.equal(closure.order.at(-1), root());
     assert.equal(closure.absent.size, 0);
     const before = new Set<string>();
@@ -47,7 +51,7 @@ describe('readClosure', () => {
   });
 
   it('reads what two roots share once', async () => {
-    const roots = hello.map(({ name }) => name);
+    const roots = derivations.map(({ name }) => name);
     const closure = await readClosure(roots, openDerivationSource({ storeDir, folder }));
     assert.deepEqual([...closure.order].sort(), roots.toSorted());
   });
@@ -60,7 +64,7 @@ describe('readClosure', () => {
       ...source,
       read: (base) => (base === leaf ? undefined : source.read(base)),
     });
-    assert.equal(closure.order.length, 216);
+    assert.equal(closure.order.length, graphSize - 1);
     assert.deepEqual([...closure.absent.keys()], [leaf]);
     const needer = closure.absent.get(leaf as string) as string;
     const inputs = parseDerivation(texts.get(needer) as Uint8Array, { storeDir }).inputDerivations;
@@ -84,8 +88,8 @@ describe('readClosure', () => {
 });
 
 describe('openDerivationSource', () => {
-  const folder = fileURLToPath(new URL('../../fixtures/guix-derivations', import.meta.url));
-  const base = 'i5i7q99sdy091r71nfpnj2i3zarwdz23-gx-deps.drv';
+  const folder = fileURLToPath(new URL('../../fixtures/derivations', import.meta.url));
+  const base = 'ivnwlps24cl9zlq8hpclnywd44h26swf-inputs.drv';
 
   it('takes base names, store paths and files of the folder', () => {
     const source = openDerivationSource({ storeDir, folder });
@@ -97,14 +101,14 @@ describe('openDerivationSource', () => {
 
   it('looks below the root of a chroot store', () => {
     const source = openDerivationSource({ storeDir, storeRoot: '/srv/chroot' });
-    assert.equal(source.physicalPath('abc'), '/srv/chroot/gnu/store/abc');
-    assert.equal(source.resolve(`/srv/chroot/gnu/store/${base}`), base);
-    assert.equal(openDerivationSource({ storeDir }).physicalPath('abc'), '/gnu/store/abc');
+    assert.equal(source.physicalPath('abc'), '/srv/chroot/nix/store/abc');
+    assert.equal(source.resolve(`/srv/chroot/nix/store/${base}`), base);
+    assert.equal(openDerivationSource({ storeDir }).physicalPath('abc'), '/nix/store/abc');
   });
 
   it('refuses what is not a derivation as a wrong use', () => {
     const source = openDerivationSource({ storeDir, folder });
     assert.throws(() => source.resolve('nowhere.drv'), { code: 'not-found', exitCode: 2 });
-    assert.throws(() => source.resolve(join(folder, 'drvs.json')), { code: 'not-a-derivation', exitCode: 2 });
+    assert.throws(() => source.resolve(join(folder, `${base}.json`)), { code: 'not-a-derivation', exitCode: 2 });
   });
 });

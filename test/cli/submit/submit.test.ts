@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseDerivation } from '../../../domain/store/derivation.ts';
-import { loadHelloClosure, type NamedDerivation } from '../../support/guix-graph.ts';
+import { graphSize, loadGraphClosure, rootOf } from '../../support/graph-closure.ts';
+import type { NamedDerivation } from '../../support/guix-graph.ts';
 import { type FakeCoordinator, fakeCoordinator, type Route } from '../support/fake-coordinator.ts';
 import { run } from '../support/run-cli.ts';
 
-const storeDir = '/gnu/store';
+const storeDir = '/nix/store';
 const accepted = { submission: 's1', derivations: 0, builds: 3, available: 1, joined: [] };
 
 interface Held {
@@ -48,13 +49,13 @@ function coordinator({ derivations = new Set(), missingSources = [], more = {} }
 
 describe('drover submit', () => {
   let folder: string;
-  let hello: readonly NamedDerivation[];
+  let closure: readonly NamedDerivation[];
   let root: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'drover-submit-test-'));
-    hello = await loadHelloClosure();
-    for (const { name, bytes } of hello) await writeFile(join(folder, name), bytes);
-    root = hello.find(({ name }) => name.endsWith('-hello-2.11.drv'))?.name ?? assert.fail('no hello');
+    closure = await loadGraphClosure();
+    for (const { name, bytes } of closure) await writeFile(join(folder, name), bytes);
+    root = rootOf(closure);
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -73,9 +74,9 @@ describe('drover submit', () => {
       '--json',
     ]);
     assert.equal(code, 0, err);
-    assert.equal(held.size, 217);
+    assert.equal(held.size, graphSize);
     const { uploadedDerivations, submission } = JSON.parse(out);
-    assert.deepEqual({ uploadedDerivations, submission }, { uploadedDerivations: 217, submission: 's1' });
+    assert.deepEqual({ uploadedDerivations, submission }, { uploadedDerivations: graphSize, submission: 's1' });
     const sent = fake.seen.find(({ path }) => path === '/v1/derivations');
     assert.equal(sent?.headers['content-encoding'], 'zstd');
     assert.equal(sent?.headers['content-type'], 'application/x-ndjson');
@@ -83,7 +84,7 @@ describe('drover submit', () => {
   });
 
   it('sends only what the coordinator lacks', async () => {
-    const held = new Set(hello.map(({ name }) => name).filter((name) => name !== root));
+    const held = new Set(closure.map(({ name }) => name).filter((name) => name !== root));
     await using fake = await coordinator({ derivations: held });
     const { code, out, err } = await run(['submit', '--url', fake.url, '--derivations', folder, root, '--json']);
     assert.equal(code, 0, err);
@@ -160,13 +161,14 @@ describe('drover submit', () => {
   it('names an input that neither side has', async () => {
     const partial = await mkdtemp(join(tmpdir(), 'drover-partial-'));
     try {
-      for (const { name, bytes } of hello) if (!name.includes('-glibc-')) await writeFile(join(partial, name), bytes);
+      for (const { name, bytes } of closure)
+        if (!name.includes('-layer-5-1')) await writeFile(join(partial, name), bytes);
       await using fake = await coordinator({});
       const { code, err } = await run(['submit', '--url', fake.url, '--derivations', partial, root]);
       assert.equal(code, 1);
       assert.match(
         err,
-        /\.drv needs \S+-glibc-\S*\.drv, which is neither here nor at the coordinator \(input-missing\)/,
+        /\.drv needs \S+-layer-5-1\.drv, which is neither here nor at the coordinator \(input-missing\)/,
       );
       assert.ok(!fake.seen.some(({ path }) => path === '/v1/submissions'));
     } finally {
@@ -249,13 +251,13 @@ describe('drover submit', () => {
       more: {
         'POST /v1/derivations': () => ({
           status: 422,
-          json: { code: 'wrong-output-path', detail: 'expected /gnu/store/x, got /gnu/store/y' },
+          json: { code: 'wrong-output-path', detail: 'expected /nix/store/x, got /nix/store/y' },
         }),
       },
     });
     const { code, err } = await run(['submit', '--url', fake.url, '--derivations', folder, root]);
     assert.equal(code, 1);
-    assert.match(err, /drover: expected \/gnu\/store\/x, got \/gnu\/store\/y \(wrong-output-path\)/);
+    assert.match(err, /drover: expected \/nix\/store\/x, got \/nix\/store\/y \(wrong-output-path\)/);
   });
 
   it('refuses wrong uses', async () => {

@@ -10,7 +10,7 @@ import {
   verifyContentAddress,
 } from '../../../domain/store/content-address.ts';
 import { makeSourcePath, makeTextPath } from '../../../domain/store/store-path.ts';
-import { formatError, readFixture } from '../../support/fixtures.ts';
+import { formatError, readDerivation } from '../../support/fixtures.ts';
 import { noNixTools, runNix, temporaryFolder } from '../../support/nix-tools.ts';
 
 const storeDir = '/nix/store';
@@ -63,8 +63,7 @@ test('a source path stands for its NAR, its references and whether it names itse
 });
 
 test('a text path stands for the flat file and its references', async () => {
-  const name = '0hm2f1psjpcwg8fijsmr4wwxrx59s092-bar.drv';
-  const bytes = await readFixture(`derivations/${name}`);
+  const { name, bytes } = await readDerivation('plain');
   const item = { path: `${storeDir}/${name}`, references: [] };
   const flat = createHash('sha256').update(bytes).digest();
   const ca = caFor({ method: 'text:', algo: 'sha256', hash: flat.toString('hex') });

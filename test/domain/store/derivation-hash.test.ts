@@ -7,8 +7,9 @@ import { createDerivationHasher, type DerivationHashes } from '../../../domain/s
 import { scanDerivation } from '../../../domain/store/derivation-scanner.ts';
 import { cutDerivationText } from '../../../domain/store/derivation-text.ts';
 import { moduloParts } from '../../../domain/store/modulo-hash.ts';
-import { readFixture, readFixtures } from '../../support/fixtures.ts';
+import { readDerivation, readFixtures } from '../../support/fixtures.ts';
 import { noNixTools, runNix, temporaryFolder } from '../../support/nix-tools.ts';
+import { readShared, readSharedFolder, sharedAbsent } from '../../support/shared-fixtures.ts';
 import { inputsFirst, verifyAll } from '../../support/verify-all.ts';
 
 const storeDir = '/nix/store';
@@ -19,20 +20,34 @@ function hashed(result: ReturnType<typeof nothing.hash>): DerivationHashes {
   return result;
 }
 
-test('known modulo hashes of fixed outputs', async () => {
+test('a fixed output stands for its hash and its path, whatever made it', async () => {
+  for (const [name, method] of [
+    ['flat-sha256', 'sha256'],
+    ['recursive-sha1', 'r:sha1'],
+  ] as const) {
+    const { bytes } = await readDerivation(name);
+    const derivation = parseDerivation(bytes, { storeDir });
+    const [out] = derivation.outputs;
+    const stands = `fixed:out:${method}:${out?.hash}:${out?.path}`;
+    const expected = createHash('sha256').update(stands).digest('hex');
+    assert.equal(hashed(nothing.hash(derivation, name)).modulo, `out=${expected}`);
+  }
+});
+
+test("known modulo hashes of Nix's own tests", { skip: sharedAbsent('derivations') }, async () => {
   const known = {
     '0hm2f1psjpcwg8fijsmr4wwxrx59s092': '724f3e3634fce4cbbbd3483287b8798588e80280660b9a63fd13a1bc90485b33',
     ss2p4wmxijn652haqyd7dckxwl4c7hxx: 'c79aebd0ce3269393d4a1fde2cbd1d975d879b40f0bf40a48f550edc107fd5df',
   };
   for (const [hash, hex] of Object.entries(known)) {
-    const derivation = parseDerivation(await readFixture(`derivations/${hash}-bar.drv`), { storeDir });
+    const derivation = parseDerivation(await readShared(`derivations/${hash}-bar.drv`), { storeDir });
     assert.equal(hashed(nothing.hash(derivation, 'bar')).modulo, `out=${hex}`);
   }
 });
 
-test('hashes of the Guix fixtures are those of Guix', async () => {
-  const fixtures = await readFixtures('guix-derivations', '.drv');
-  const theirs = JSON.parse((await readFixture('guix-derivations/drvs.json')).toString()) as {
+test('hashes of derivations of Guix are those of Guix', { skip: sharedAbsent('guix/drv') }, async () => {
+  const fixtures = await readSharedFolder('guix/drv', '.drv');
+  const theirs = JSON.parse((await readShared('guix/drvs.json')).toString()) as {
     file: string;
     derivationHash: string;
   }[];
@@ -47,7 +62,8 @@ test('hashes of the Guix fixtures are those of Guix', async () => {
 });
 
 test('a derivation made in memory hashes like the text it was read from', async () => {
-  for (const { name, bytes } of await readFixtures('derivations', '.drv')) {
+  const own = await readFixtures('derivations', '.drv');
+  for (const { name, bytes } of [...own, ...(await readSharedFolder('derivations', '.drv'))]) {
     const scanned = scanDerivation(Buffer.from(bytes).toString('latin1'), storeDir);
     const lookup = () => 'a'.repeat(64);
     const hasher = createDerivationHasher({ storeDir, lookup });

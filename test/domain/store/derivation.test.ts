@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Derivation, parseDerivation, serializeDerivation } from '../../../domain/store/derivation.ts';
-import { formatError, readFixture, readFixtures } from '../../support/fixtures.ts';
+import { formatError, readDerivation, readFixture, readFixtures } from '../../support/fixtures.ts';
+import { readShared, readSharedFolder, sharedAbsent } from '../../support/shared-fixtures.ts';
 
 const storeDir = '/nix/store';
 const path = (name: string, char = '0') => `${storeDir}/${char.repeat(32)}-${name}`;
@@ -28,27 +29,40 @@ function toJson(derivation: Derivation) {
   };
 }
 
-for (const { name, bytes } of await readFixtures('derivations', '.drv')) {
-  test(`${name} is read as Nix reads it and written back byte for byte`, async () => {
-    const derivation = parseDerivation(bytes, { storeDir });
-    assert.deepEqual(Buffer.from(serializeDerivation(derivation)), bytes);
-    const json = JSON.parse((await readFixture(`derivations/${name}.json`)).toString('utf8'));
-    assert.deepEqual(toJson(derivation), json[`${storeDir}/${name}`] ?? json);
-  });
+function checkNix(name: string, bytes: Uint8Array, shown: Buffer): void {
+  const derivation = parseDerivation(bytes, { storeDir });
+  assert.deepEqual(Buffer.from(serializeDerivation(derivation)), bytes);
+  const json = JSON.parse(shown.toString('utf8'));
+  assert.deepEqual(toJson(derivation), json[`${storeDir}/${name}`] ?? json);
 }
 
-for (const { name, bytes } of await readFixtures('guix-derivations', '.drv')) {
-  test(`${name} is read as Guix reads it and written back byte for byte`, async () => {
+for (const { name, bytes } of await readFixtures('derivations', '.drv')) {
+  test(`${name} is read as Nix reads it and written back byte for byte`, async () =>
+    checkNix(name, bytes, await readFixture(`derivations/${name}.json`)));
+}
+
+test("the derivations of Nix's own tests are read as Nix reads them", {
+  skip: sharedAbsent('derivations'),
+}, async () => {
+  const derivations = await readSharedFolder('derivations', '.drv');
+  assert.equal(derivations.length, 10);
+  for (const { name, bytes } of derivations) checkNix(name, bytes, await readShared(`derivations/${name}.json`));
+});
+
+test('derivations of Guix are read as Guix reads them', { skip: sharedAbsent('guix/drv') }, async () => {
+  const all = JSON.parse((await readShared('guix/drvs.json')).toString('utf8'));
+  const derivations = await readSharedFolder('guix/drv', '.drv');
+  assert.equal(derivations.length, 8);
+  for (const { name, bytes } of derivations) {
     const derivation = parseDerivation(bytes, { storeDir: '/gnu/store' });
     assert.deepEqual(Buffer.from(serializeDerivation(derivation)), bytes);
-    const all = JSON.parse((await readFixture('guix-derivations/drvs.json')).toString('utf8'));
     const theirs = all.find((entry: { file: string }) => entry.file === `/gnu/store/${name}`);
     assert.deepEqual(
       [derivation.system, derivation.builder, derivation.args, Object.fromEntries(derivation.env)],
       [theirs.system, theirs.builder, theirs.args, theirs.env],
     );
-  });
-}
+  }
+});
 
 test('any derivation is written and read back, bytes included', () => {
   const base32 = fc.constantFrom(...'0123456789abcdfghijklmnpqrsvwxyz');
@@ -95,7 +109,7 @@ test('any derivation is written and read back, bytes included', () => {
 });
 
 test('whatever is accepted after damage is still canonical', async () => {
-  const whole = await readFixture('guix-derivations/i5i7q99sdy091r71nfpnj2i3zarwdz23-gx-deps.drv');
+  const { bytes: whole } = await readDerivation('inputs');
   fc.assert(
     fc.property(
       fc.nat(whole.length - 1),
@@ -108,7 +122,7 @@ test('whatever is accepted after damage is still canonical', async () => {
         );
         let read: Derivation;
         try {
-          read = parseDerivation(damaged, { storeDir: '/gnu/store' });
+          read = parseDerivation(damaged, { storeDir });
         } catch (error) {
           assert.equal((error as { code: string }).code, 'malformed-derivation');
           return;

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { createNarVerifier, type NarVerifierOptions } from '../../../domain/store/nar-verifier.ts';
 import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
-import { formatError, readFixture } from '../../support/fixtures.ts';
+import { formatError, readFixture, readFixtures } from '../../support/fixtures.ts';
+import { readSharedFolder, sharedAbsent } from '../../support/shared-fixtures.ts';
 
 /** A string of the format: length, bytes, zeros up to a multiple of 8. */
 function str(text: string | Uint8Array): Buffer {
@@ -59,12 +60,17 @@ for (const [what, bytes] of Object.entries(good)) {
   });
 }
 
-for (const name of ['helloworld', 'symlink', 'complicated']) {
-  test(`accepts ${name}.nar`, async () => {
-    const bytes = await readFixture(`nar/${name}.nar`);
+for (const { name, bytes } of await readFixtures('nar', '.nar')) {
+  test(`accepts ${name}, which Nix wrote`, () => {
     assert.equal(verify(bytes).narSize, bytes.length);
   });
 }
+
+test("accepts the NARs of Nix's own tests", { skip: sharedAbsent('nar') }, async () => {
+  const nars = await readSharedFolder('nar', '.nar');
+  assert.equal(nars.length, 3);
+  for (const { name, bytes } of nars) assert.equal(verify(bytes).narSize, bytes.length, name);
+});
 
 /** Every hole is a NAR of its own, made by damaging a good one in just that way. */
 const padded = (text: string, pad: number) => {
@@ -189,7 +195,7 @@ for (const [what, [bytes, message]] of Object.entries(bad)) {
 }
 
 test('refuses every cut of a NAR', async () => {
-  const bytes = await readFixture('nar/complicated.nar');
+  const bytes = await readFixture('nar/tree.nar');
   for (let size = 0; size < bytes.length; size++) {
     assert.throws(() => verify(bytes.subarray(0, size)), formatError('malformed-nar', /got the end at byte \d+/));
   }

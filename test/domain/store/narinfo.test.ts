@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { access, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { constants, zstdDecompressSync } from 'node:zlib';
 import { parseCa, verifyContentAddress } from '../../../domain/store/content-address.ts';
 import { fingerprint } from '../../../domain/store/fingerprint.ts';
 import { type NarInfo, parseNarinfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { verify } from '../../../domain/store/signature.ts';
 import { formatError, readFixture, readFixtures } from '../../support/fixtures.ts';
+import { readShared, readSharedFolder, sharedAbsent, unpackShared } from '../../support/shared-fixtures.ts';
 
 const cacheKey = 'cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=';
 
@@ -18,12 +17,12 @@ function entriesOf(text: string): string[] {
     .filter((entry) => entry !== '\n');
 }
 
-function check(entry: string): NarInfo {
+function check(entry: string, key: string): NarInfo {
   const info = parseNarinfo(entry);
   assert.equal(renderNarinfo(info), ordered(entry, info));
   const [signature = ''] = info.signatures;
-  assert.equal(verify(cacheKey, fingerprint(info), signature), true, info.storePath);
-  assert.equal(verify(cacheKey, fingerprint({ ...info, narSize: info.narSize + 1 }), signature), false);
+  assert.equal(verify(key, fingerprint(info), signature), true, info.storePath);
+  assert.equal(verify(key, fingerprint({ ...info, narSize: info.narSize + 1 }), signature), false);
   if (info.ca !== undefined) {
     const references = info.references.map((reference) => `/nix/store/${reference}`);
     assert.equal(
@@ -42,29 +41,31 @@ function ordered(entry: string, info: NarInfo): string {
     .replace(/^FileHash: .*$/m, `FileHash: ${info.fileHash}`);
 }
 
-test('entries of cache.nixos.org are read, written back and their signatures verify', async () => {
-  const entries = entriesOf((await readFixture('narinfo/cache-nixos-org.txt')).toString());
-  assert.equal(entries.length, 35);
-  for (const entry of entries) check(entry);
-});
+for (const compression of ['none', 'xz']) {
+  test(`what nix copy writes (${compression}) is read, written back and its signatures verify`, async () => {
+    const key = (await readFixture('narinfo/key.public')).toString().trim();
+    const entries = await readFixtures(`narinfo/${compression}`, '.narinfo');
+    const infos = entries.map(({ bytes }) => check(Buffer.from(bytes).toString(), key));
+    assert.deepEqual([...new Set(infos.map((info) => info.compression))], [compression]);
+    const itself = infos.find((info) => info.storePath.endsWith('-itself'));
+    assert.deepEqual(itself?.references, [itself?.storePath.slice('/nix/store/'.length)]);
+    const methods = infos.flatMap(({ ca }) => ca?.replace(/:[^:]*$/, '') ?? []).sort();
+    assert.deepEqual(methods, ['fixed:r:sha1', 'fixed:sha256', 'text:sha256', 'text:sha256']);
+  });
+}
 
-test('all 978 entries of cache.nixos.org verify', async (context) => {
-  const file = new URL('../../../../shared/fixtures/narinfo/cache-nixos-org.narinfo.zst', import.meta.url);
-  const there = await access(file).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return context.skip(`needs ${file.pathname}, which is not there`);
-  const text = zstdDecompressSync(await readFile(file), { params: { [constants.ZSTD_d_windowLogMax]: 27 } }).toString();
-  const entries = entriesOf(text);
+const publicCache = 'narinfo/cache-nixos-org.narinfo.zst';
+test('all 978 entries of cache.nixos.org verify', { skip: sharedAbsent(publicCache) }, async () => {
+  const entries = entriesOf((await unpackShared(publicCache)).toString());
   assert.equal(entries.length, 978);
-  const addressed = entries.map(check).filter((info) => info.ca !== undefined);
+  const addressed = entries.map((entry) => check(entry, cacheKey)).filter((info) => info.ca !== undefined);
   assert.equal(addressed.length, 8);
 });
 
-test("guix publish's narinfos are read, what Nix does not know left out", async () => {
-  const own = await readFixtures('narinfo/guix', '.narinfo');
-  const others = await readFixtures('narinfo', '.narinfo');
+const guixNarinfos = { skip: sharedAbsent('guix/narinfo') };
+test("guix publish's narinfos are read, what Nix does not know left out", guixNarinfos, async () => {
+  const own = await readSharedFolder('guix/narinfo/none', '.narinfo');
+  const others = await readSharedFolder('narinfo', '.narinfo');
   assert.ok(own.length > 10 && others.length === 2);
   for (const { name, bytes } of [...own, ...others]) {
     const text = Buffer.from(bytes).toString();
@@ -73,7 +74,7 @@ test("guix publish's narinfos are read, what Nix does not know left out", async 
     assert.match(info.storePath, /^\/gnu\/store\//);
     assert.deepEqual(info.signatures, []);
   }
-  const hello = parseNarinfo((await readFixture('narinfo/bordeaux-hello.narinfo')).toString());
+  const hello = parseNarinfo((await readShared('narinfo/bordeaux-hello.narinfo')).toString());
   assert.deepEqual([hello.narSize, hello.references.length, hello.system], [282616, 3, 'x86_64-linux']);
   // Of a repeated field the last counts.
   assert.deepEqual([hello.url, hello.compression], ['nar/zstd/cs56i9digj9qg1bd383cmxc6xrfpdn9n-hello-2.12.2', 'zstd']);
