@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { DroverEvent } from '../domain/events.ts';
-import { rootsPerEvent } from '../domain/submission/events.ts';
+import { type BuildOptions, rootsPerEvent } from '../domain/submission/events.ts';
+import type { Drv } from '../projections/graph.ts';
 import { findNeeds } from '../projections/needs.ts';
 import { buildId } from '../projections/queue.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
@@ -15,8 +16,11 @@ export type Intake = Pick<
   Application,
   'submit' | 'retryBuild' | 'missingDerivations' | 'addDerivations' | 'missingSources'
 > & {
-  /** A build of an item that is needed and not there any more; the same `key` never makes a second one. */
-  rebuild(derivation: string, key: string, meta: Meta): Promise<SubmitResult>;
+  /**
+   * A build of an item that is needed and not there any more; the same `key` never makes a second one. It is built as it was asked for
+   * the last time; `options` hold for what never was.
+   */
+  rebuild(derivation: string, options: BuildOptions, key: string, meta: Meta): Promise<SubmitResult>;
   /** Goes on with submissions that a stop of the coordinator cut off. */
   resume(): void;
 };
@@ -57,6 +61,12 @@ export function createIntake(core: Core): Intake {
     await earlier;
   }
 
+  /** An input that is built again for a rebuild or a retry is built as it was asked for the last time. */
+  function optionsOfInput({ wish }: SubmissionRecord, drv: Drv): BuildOptions {
+    if (wish.reason === 'requested') return wish.options;
+    return queue.latest(drv)?.state.options ?? wish.options;
+  }
+
   async function addBuilds(
     submission: SubmissionRecord,
     meta: Meta,
@@ -77,7 +87,8 @@ export function createIntake(core: Core): Intake {
       do number++;
       while (farm.strays.revision('build', `${id}-${number}`) !== undefined);
       const reason = requested.has(drv) ? wish.reason : wish.reason === 'rebuild' ? 'rebuild' : 'input';
-      const data = { derivation: graph.drvPath(drv), submission: id, reason, options: wish.options } as const;
+      const options = requested.has(drv) ? wish.options : optionsOfInput(submission, drv);
+      const data = { derivation: graph.drvPath(drv), submission: id, reason, options } as const;
       writer.commit('build', `${id}-${number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
       if (++sinceWait % eventsPerTurn !== 0) continue;
       await before;
@@ -193,8 +204,12 @@ export function createIntake(core: Core): Intake {
       const wish = { roots: [graph.drvPath(build.drv)], options, inputs: true, force: false };
       return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
     },
-    rebuild(derivation, key, meta) {
-      const wish = { roots: [derivation], options: { priority: 0 }, inputs: true, force: false };
+    rebuild(derivation, options, key, meta) {
+      const earlier = submissions.byKey(key);
+      if (earlier) return start(earlier, meta.actor);
+      const drv = graph.drvOf(derivation);
+      const last = drv === undefined ? undefined : queue.latest(drv);
+      const wish = { roots: [derivation], options: last?.state.options ?? options, inputs: true, force: false };
       return receive({ id: meta.actor }, wish, 'rebuild', key, meta.causation);
     },
     async missingDerivations(paths) {

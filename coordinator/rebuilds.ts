@@ -1,5 +1,6 @@
 import type { Item } from '../projections/graph.ts';
 import { producerOf } from '../projections/needs.ts';
+import type { BuildRecord } from '../projections/queue.ts';
 import type { Core } from './core.ts';
 import type { Intake } from './intake.ts';
 
@@ -10,30 +11,32 @@ import type { Intake } from './intake.ts';
 export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): void {
   const { graph, availability, queue } = farm;
 
-  /** Whether an unfinished build needs the item, or an item that refers to it. */
-  function isNeeded(start: Item): boolean {
+  /** An unfinished build that needs the item, or an item that refers to it. */
+  function neederOf(start: Item): BuildRecord | undefined {
     const seen = new Set([start]);
-    let needed = false;
+    let needer: BuildRecord | undefined;
     for (const item of seen) {
       graph.eachNeeder(item, (drv) => {
-        needed ||= queue.unfinished(drv) !== undefined;
-        return needed;
+        needer ??= queue.unfinished(drv);
+        return needer !== undefined;
       });
-      if (needed) return true;
+      if (needer) return needer;
       availability.eachReferrer(item, (referrer) => seen.add(referrer));
     }
-    return false;
+    return undefined;
   }
 
   function consider(item: Item): void {
-    if (availability.isPresent(item) || !availability.wasPresent(item) || !isNeeded(item)) return;
+    if (availability.isPresent(item) || !availability.wasPresent(item)) return;
+    const needer = neederOf(item);
+    if (!needer) return;
     const producer = producerOf(farm, item);
     // Without a producer it is a source: `why` names it, and whoever has it can send it again.
     if (producer === undefined || queue.unfinished(producer)) return;
     const path = graph.itemPath(item);
     const cause = `item-${path.slice(0, 32)}@${farm.itemRevision(path)}`;
     intake
-      .rebuild(graph.drvPath(producer), cause, { actor: 'rebuilds', causation: cause })
+      .rebuild(graph.drvPath(producer), needer.state.options, cause, { actor: 'rebuilds', causation: cause })
       .then(({ submission }) =>
         logger.info({ item: path, submission }, 'a store item that is needed is gone: it is built again'),
       )
