@@ -163,7 +163,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       return;
     }
     // All has ended and is on disk; the coordinator may be away for long.
-    farewell ??= runtime.timers.at(runtime.clock.now() + (options.farewellMs ?? 30_000), () => {
+    farewell ??= runtime.timers.after(options.farewellMs ?? 30_000, () => {
       logger.warn('leaving without the last acknowledgements; the results are sent at the next start');
       if (leaving !== undefined) void finish({ reason: leaving });
     });

@@ -154,7 +154,7 @@ function createAttempt(
     await save({ phase: 'building' });
     logger.info({ derivation: record.derivation }, 'the build starts');
     context.send({ type: 'started', ...key }).catch(() => {});
-    const started = runtime.clock.now();
+    const started = runtime.clock.monotonic();
     const outcome = await buildWithinLimits(
       session,
       {
@@ -172,7 +172,7 @@ function createAttempt(
     signal.throwIfAborted();
     if (outcome.status === 'canceled') throw new Error('the build was stopped, and not by the agent');
     if (outcome.status === 'failed') {
-      const durationMs = Math.max(0, runtime.clock.now() - started);
+      const durationMs = Math.round(runtime.clock.monotonic() - started);
       return {
         type: 'failed',
         ...key,

@@ -22,7 +22,7 @@ export function wait(runtime: Runtime, ms: number, signal: AbortSignal): Promise
       reject(signal.reason);
       return;
     }
-    const timer = runtime.timers.at(runtime.clock.now() + ms, () => {
+    const timer = runtime.timers.after(ms, () => {
       signal.removeEventListener('abort', abort);
       resolve();
     });

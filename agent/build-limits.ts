@@ -23,23 +23,23 @@ export async function buildWithinLimits(
   const stop = new AbortController();
   let verdict: Extract<BuildOutcome, { status: 'failed' }> | undefined;
   let logBytes = 0;
-  let heard = runtime.clock.now();
+  let heard = runtime.clock.monotonic();
 
   function end(failure: 'timed-out' | 'silent-too-long' | 'log-limit', message: string): void {
     verdict ??= { status: 'failed', class: failure, message };
     stop.abort(new Error(message));
   }
 
-  const timeLimit = runtime.timers.at(heard + (request.timeoutSeconds + slack.timeoutSeconds) * 1000, () =>
+  const timeLimit = runtime.timers.after((request.timeoutSeconds + slack.timeoutSeconds) * 1000, () =>
     end('timed-out', `timed out after ${request.timeoutSeconds} seconds`),
   );
   const silentMs = (request.maxSilentSeconds + slack.maxSilentSeconds) * 1000;
   // Moved on when it is due and not with every line of the log.
-  let silence: Disposable = runtime.timers.at(heard + silentMs, checkSilence);
+  let silence: Disposable = runtime.timers.after(silentMs, checkSilence);
   function checkSilence(): void {
-    if (runtime.clock.now() - heard >= silentMs) {
-      end('silent-too-long', `timed out after ${request.maxSilentSeconds} seconds of silence`);
-    } else silence = runtime.timers.at(heard + silentMs, checkSilence);
+    const left = silentMs - (runtime.clock.monotonic() - heard);
+    if (left <= 0) end('silent-too-long', `timed out after ${request.maxSilentSeconds} seconds of silence`);
+    else silence = runtime.timers.after(left, checkSilence);
   }
 
   try {
@@ -47,7 +47,7 @@ export async function buildWithinLimits(
       ...request,
       signal: AbortSignal.any([request.signal, stop.signal]),
       onLog(chunk) {
-        heard = runtime.clock.now();
+        heard = runtime.clock.monotonic();
         const room = request.maxLogBytes - logBytes;
         logBytes += chunk.length;
         if (chunk.length > room) end('log-limit', `killed after writing more than ${request.maxLogBytes} bytes of log`);

@@ -8,7 +8,7 @@ import { openNixBuilder } from '../adapters/builder/nix/nix-builder.ts';
 import { openCache } from '../adapters/coordinator-client/cache.ts';
 import { createHttpClient } from '../adapters/coordinator-client/http-request.ts';
 import { openUploads } from '../adapters/coordinator-client/uploads.ts';
-import type { Runtime } from '../coordinator/ports/runtime.ts';
+import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 
@@ -21,7 +21,8 @@ const version = '0.1.0';
  * on from disk at the next start), or refused by the coordinator. Resolves with the exit code. `signal` does what SIGTERM does.
  */
 export async function runAgent(config: AgentConfig, logger: Logger, signal?: AbortSignal): Promise<number> {
-  const runtime = systemRuntime();
+  // What waits for a coordinator that is away has nothing but a timer.
+  const runtime = createSystemRuntime({ keepAlive: true });
   const token = (await readFile(config.tokenFile, 'utf8')).trim();
   const slots = config.slots ?? availableParallelism();
   const systems = config.systems ?? [currentSystem()];
@@ -106,28 +107,4 @@ function currentSystem(): string {
 async function health(folder: string): Promise<{ load1: number; freeBytes: number }> {
   const { bavail, bsize } = await statfs(folder);
   return { load1: loadavg()[0] ?? 0, freeBytes: bavail * bsize };
-}
-
-/** The real clock, timers and randomness. */
-function systemRuntime(): Runtime {
-  // Longer timers overflow; they are armed in steps.
-  const longest = 2 ** 31 - 1;
-  return {
-    clock: { now: () => Date.now() },
-    timers: {
-      at(at, run) {
-        let timer: NodeJS.Timeout;
-        const arm = () => {
-          const left = Math.max(0, at - Date.now());
-          timer = setTimeout(left > longest ? arm : run, Math.min(left, longest));
-        };
-        arm();
-        return { [Symbol.dispose]: () => clearTimeout(timer) };
-      },
-    },
-    random: {
-      fraction: () => Math.random(),
-      bytes: (length) => randomBytes(length),
-    },
-  };
 }

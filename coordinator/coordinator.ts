@@ -12,14 +12,20 @@ import { DroverError } from './errors.ts';
 import { createFleet } from './fleet.ts';
 import { createIntake } from './intake.ts';
 import { createItems } from './items.ts';
+import { createLateAttempts } from './late-attempts.ts';
 import { startRebuilds } from './rebuilds.ts';
-import { startRetries } from './retries.ts';
+import { retryOf, startRetries } from './retries.ts';
 import { createUploads } from './uploads.ts';
 
 export interface Coordinator extends Disposable {
   readonly application: Application;
   readonly access: Access;
   readonly farm: Core['farm'];
+  /**
+   * Tells whether agents can be heard: somebody listens for them and the event store takes what they report. Until that is so, and
+   * whenever it is not, no lease runs out; each time it is so again, every lease begins anew.
+   */
+  hear(can: boolean): void;
 }
 
 /**
@@ -35,7 +41,8 @@ export function startCoordinator(core: Core): Coordinator {
   const allocator = createAllocator(core);
   const attempts = createAttempts(core, allocator, items);
   const uploads = createUploads(core, items);
-  const fleet = createFleet(core, allocator, access, deadlines);
+  const lateAttempts = createLateAttempts(core, allocator);
+  const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts });
   const intake = createIntake(core);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
@@ -80,7 +87,11 @@ export function startCoordinator(core: Core): Coordinator {
         pendingCommits: writer.pending,
       };
     },
-    why: (id) => explain(farm, findBuild(core, id)),
+    why: (id) =>
+      explain(farm, findBuild(core, id), {
+        backOff: () => deadlines.dueAt(retryOf(id)),
+        lease: fleet.leases.endsAt,
+      }),
     async settleLog(id, attempt) {
       const { state } = findBuild(core, id);
       if (isEnded(state.status) || attempt < state.attempt) await logs.finish(id, attempt);
@@ -109,7 +120,10 @@ export function startCoordinator(core: Core): Coordinator {
       items.missing(path, reason, { actor: 'coordinator' });
       await writer.durable();
     },
-    agentMessage: attempts.report,
+    agentMessage(agent, message) {
+      if (message.type !== 'started') lateAttempts.over(agent, message.build, message.attempt);
+      return attempts.report(agent, message);
+    },
     async agentOob(agent, oob) {
       if (oob.type === 'heartbeat') return fleet.heartbeat(agent, oob);
       const build = findBuild(core, oob.build);
@@ -119,5 +133,14 @@ export function startCoordinator(core: Core): Coordinator {
     },
   };
 
-  return { application, access, farm, [Symbol.dispose]: () => deadlines[Symbol.dispose]() };
+  return {
+    application,
+    access,
+    farm,
+    hear: (can) => (can ? fleet.leases.hear() : fleet.leases.deafen()),
+    [Symbol.dispose]() {
+      deadlines[Symbol.dispose]();
+      fleet.leases[Symbol.dispose]();
+    },
+  };
 }

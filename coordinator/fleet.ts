@@ -10,23 +10,36 @@ import type { AgentStatus, Application } from './application.ts';
 import { type Core, commandAgent, commandBuild } from './core.ts';
 import type { Deadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
+import type { LateAttempts } from './late-attempts.ts';
+import { createLeases, type Leases } from './leases.ts';
 
 export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'agentConnected' | 'agentDisconnected'> & {
   heartbeat(
     agent: string,
     beat: { load1?: number | undefined; freeBytes?: number | undefined; leaving?: boolean | undefined },
   ): void;
-  /** After a start: no link is open, so every lease runs from now. */
+  /** After a start: no link is open. */
   resume(): void;
+  /** Of agents that are away. */
+  readonly leases: Leases;
 };
+
+export interface FleetParts {
+  readonly allocator: Allocator;
+  readonly access: Access;
+  readonly deadlines: Deadlines;
+  readonly lateAttempts: LateAttempts;
+}
 
 const system = { actor: 'coordinator' };
 
 /** The agents: who is there, whose lease runs out, who is sick. */
-export function createFleet(core: Core, allocator: Allocator, access: Access, deadlines: Deadlines): Fleet {
+export function createFleet(core: Core, parts: FleetParts): Fleet {
+  const { allocator, access, deadlines, lateAttempts } = parts;
   const { farm, writer, policy, runtime, links, logs, signer, logger } = core;
   const { queue } = farm;
   const heartbeats = new Map<string, NonNullable<AgentStatus['heartbeat']>>();
+  const leases = createLeases(runtime, policy.leaseSeconds * 1000, lose);
 
   function known(name: string): AgentRecord {
     const agent = farm.agents.get(name);
@@ -55,18 +68,11 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
     commandAgent(core, name, { type: 'leave' }, { actor: `agent-${name}` });
   }
 
-  function armLease(agent: AgentRecord): void {
-    const name = `lease ${agent.name}`;
-    if (agent.state.connection === 'disconnected') deadlines.set(name, agent.state.leaseUntil, () => lose(agent.name));
-    else deadlines.clear(name);
-  }
-  function armQuarantine(agent: AgentRecord): void {
-    const name = `quarantine ${agent.name}`;
-    const until = agent.state.quarantinedUntil;
-    if (until === 0) return deadlines.clear(name);
-    deadlines.set(name, until, () => {
-      if (!writer.failure)
-        commandAgent(core, agent.name, { type: 'resume', reason: 'the quarantine has ended' }, system);
+  const quarantineOf = (name: string): string => `quarantine ${name}`;
+
+  function armQuarantine({ name, state }: AgentRecord): void {
+    deadlines.set(quarantineOf(name), state.quarantinedUntil, policy.quarantine.seconds * 1000, () => {
+      if (!writer.failure) commandAgent(core, name, { type: 'resume', reason: 'the quarantine has ended' }, system);
     });
   }
 
@@ -87,8 +93,11 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
   writer.listen((category, id, event) => {
     if (category === 'agent') {
       const agent = farm.agents.get(id) as AgentRecord;
-      armLease(agent);
-      armQuarantine(agent);
+      if (event.type === 'AgentDisconnected') leases.begin(id);
+      else if (agent.state.connection !== 'disconnected') leases.end(id);
+      // Armed once and not with each event, or a clock that is set back would lengthen it.
+      if (event.type === 'AgentQuarantined') armQuarantine(agent);
+      else if (agent.state.quarantinedUntil === 0) deadlines.clear(quarantineOf(id));
     } else if (
       (event.type === 'BuildAttemptFailed' || event.type === 'BuildSetupFailed') &&
       isInfrastructureFailure(event.data.class)
@@ -108,17 +117,16 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
     const drop: { build: string; attempt: number }[] = [];
     for (const { build: id, attempt, phase } of running) {
       const build = queue.build(id);
-      const keep =
-        build &&
-        ((phase !== 'ended' && adopt(build, name, attempt)) ||
-          ((phase === 'ended' || phase === 'uploading') && isWelcome(build, name, attempt)));
-      if (keep) stays.add(`${id}#${attempt}`);
-      else drop.push({ build: id, attempt });
+      if (build && phase !== 'ended' && adopt(build, name, attempt)) stays.add(`${id}#${attempt}`);
+      else if (build && phase !== 'preparing' && isWelcome(build, name, attempt)) {
+        stays.add(`${id}#${attempt}`);
+        if (phase !== 'ended') lateAttempts.keep(name, build, attempt);
+      } else drop.push({ build: id, attempt });
     }
     return { stays, drop };
   }
 
-  /** What is built counts as long as the build is not finished, although another may have it by now (I4). */
+  /** What it has built or is building counts as long as the build is not finished, although another may have it by now (I4). */
   function isWelcome(build: BuildRecord, agent: string, attempt: number): boolean {
     return build.state.agents[attempt - 1] === agent && !isEnded(build.state.status);
   }
@@ -132,14 +140,14 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
 
   function status(agent: AgentRecord): AgentStatus {
     const { name, state } = agent;
-    const until = state.leaseUntil || state.quarantinedUntil;
+    const until = leases.endsAt(name) ?? deadlines.dueAt(quarantineOf(name));
     const heartbeat = heartbeats.get(name);
     return {
       name,
       state: state.connection === 'none' ? 'new' : state.connection,
       intake: intakeOf(state),
       ...(state.reason !== undefined && { reason: state.reason }),
-      ...(until > 0 && { until }),
+      ...(until !== undefined && { until }),
       ...(state.abilities && { abilities: state.abilities }),
       ...(state.version !== undefined && { version: state.version }),
       ...(state.builder !== undefined && { builder: state.builder }),
@@ -149,6 +157,7 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
   }
 
   return {
+    leases,
     async addAgent(by, name) {
       commandAgent(core, name, { type: 'register', name }, { actor: by.id });
       const { secret } = access.issue({ name: `agent ${name}`, scope: 'agent', agent: name }, { actor: by.id });
@@ -180,6 +189,7 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
       commandAgent(core, name, { type: 'connect', abilities, version, builder }, { actor: `agent-${name}` });
       if (hello.leaving) leave(name);
       allocator.forgetStopping(name);
+      lateAttempts.forget(name);
       const { stays, drop } = reconcile(name, hello.running);
       for (const build of queue.live(name))
         if (!stays.has(`${buildId(build)}#${build.state.attempt}`)) allocator.push(build);
@@ -212,9 +222,13 @@ export function createFleet(core: Core, allocator: Allocator, access: Access, de
     },
     resume() {
       for (const agent of farm.agents.all()) {
-        if (agent.state.connection === 'connected') disconnect(agent.name, 'the coordinator was restarted');
-        armLease(agent);
-        armQuarantine(agent);
+        const { connection } = agent.state;
+        // It was connected or away when the coordinator stopped; either way it is away now, and its lease is a new one.
+        if (connection === 'connected') disconnect(agent.name, 'the coordinator was restarted');
+        else if (connection === 'disconnected') leases.begin(agent.name);
+        // Stopped between the two events.
+        else if (connection === 'lost') release(agent.name, 'agent-lost');
+        if (agent.state.quarantinedUntil > 0) armQuarantine(agent);
       }
     },
   };

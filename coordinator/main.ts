@@ -13,7 +13,7 @@ import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
-import { systemRuntime } from '../adapters/runtime/system-runtime.ts';
+import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { generateSigningKey, parseSecretKey, publicKeyText } from '../domain/store/signature.ts';
@@ -43,7 +43,7 @@ const startup = { actor: 'coordinator' } as const;
 export async function runCoordinator(config: CoordinatorConfig, logger: Logger): Promise<RunningCoordinator> {
   await using resources = new AsyncDisposableStack();
   const dir = await openDataDir(config.data);
-  const runtime = systemRuntime;
+  const runtime = createSystemRuntime();
   const { bytes } = runtime.random;
 
   const address = parseStoreAddress(config.store);
@@ -140,6 +140,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   });
   resources.defer(() => server.close());
   const url = await server.listen(parseListen(config.listen));
+  supervisor.listening();
   if (capabilities.durabilityNote !== undefined) logger.warn(capabilities.durabilityNote);
   const { durableAck: durable } = capabilities;
   logger.info({ url, data: dir.path, store: address.kind, publicKey, durable }, 'coordinator is up');

@@ -24,6 +24,8 @@ export interface Supervisor extends AsyncDisposable {
   readonly application: Application;
   /** The open event store; rejects while there is none. */
   readonly store: Pick<EventStore, 'readAll' | 'subscribe' | 'head'>;
+  /** Somebody listens for agents from now on: leases run. */
+  listening(): void;
   /** The present item whose NAR is in the file with this hash. */
   itemOfFile(hash: string): StoreItem | undefined;
 }
@@ -32,6 +34,8 @@ interface Running {
   readonly watch: Disposable | undefined;
   readonly coordinator: Coordinator;
   readonly store: EventStore;
+  /** Tells the coordinator whether agents can be heard. */
+  hear(): void;
 }
 
 const clientWrites: ReadonlySet<keyof Application> = new Set([
@@ -61,15 +65,16 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
   let retry: Disposable | undefined;
   let closed = false;
   let restarting: Promise<void> | undefined;
+  let isListening = false;
 
   async function start(): Promise<void> {
     const store = await options.openStore();
     try {
       await options.opened?.(store);
-      const begun = runtime.clock.now();
+      const begun = runtime.clock.monotonic();
       const recovered = await recover(store, policy.storeDir);
       logger.info(
-        { events: recovered.events, unknown: recovered.unknown, ms: runtime.clock.now() - begun },
+        { events: recovered.events, unknown: recovered.unknown, ms: Math.round(runtime.clock.monotonic() - begun) },
         'log replayed',
       );
       if (recovered.unknown > 0)
@@ -109,7 +114,13 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       throw error;
     }
     void store.lost?.then((error) => running?.store === store && failed(error));
-    return { coordinator, store, watch: store.watchObstacle?.(() => tellObstacle(store)) };
+    const hear = (): void => coordinator.hear(isListening && store.obstacle === undefined);
+    const watch = store.watchObstacle?.(() => {
+      tellObstacle(store);
+      hear();
+    });
+    hear();
+    return { coordinator, store, hear, watch };
   }
 
   let told = false;
@@ -151,7 +162,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
 
   function again(): void {
     if (closed) return;
-    retry = runtime.timers.at(runtime.clock.now() + waitMs, () => {
+    retry = runtime.timers.after(waitMs, () => {
       waitMs = Math.min(waitMs * 2, longestWaitMs);
       start().catch((error: Error) => {
         obstacle = error;
@@ -207,6 +218,10 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       head: async () => openStore().head(),
       readAll: (wish) => openStore().readAll(wish),
       subscribe: (wish) => openStore().subscribe(wish),
+    },
+    listening() {
+      isListening = true;
+      running?.hear();
     },
     itemOfFile(hash) {
       const details = running?.coordinator.farm.details;

@@ -38,7 +38,7 @@ interface Effect {
 export interface WriterOptions {
   readonly store: EventStore;
   readonly farm: Farm;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'now'>;
   /** Different at each start: a commit id is never used by two coordinators. */
   readonly epoch: string;
   readonly position: Position | undefined;

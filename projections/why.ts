@@ -50,17 +50,24 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
   | { readonly reason: 'no-slot'; readonly agents: readonly string[]; readonly ahead: number; readonly until: string }
 );
 
+/** When waits end, by those who count them: the instants in the log may be a wrong clock's. `undefined` where nothing runs. */
+export interface Waits {
+  readonly backOff: (build: string) => number | undefined;
+  readonly lease: (agent: string) => number | undefined;
+}
+
 /** Most inputs that an answer names; `total` counts all. */
 const mostNamed = 100;
 
-export function explain(farm: Farm, build: BuildRecord): Why {
-  const { status, attempt, agents, notBefore, lastFailure } = build.state;
+export function explain(farm: Farm, build: BuildRecord, waits: Waits): Why {
+  const { status, attempt, agents, lastFailure } = build.state;
   const base = { build: buildId(build), state: status };
   if (isEnded(status)) return explainEnd(base, build);
   if (status === 'allocated' || status === 'running')
-    return explainLive(farm, base, agents[attempt - 1] as string, attempt, status);
+    return explainLive(farm, base, waits, agents[attempt - 1] as string, attempt, status);
   if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build);
   if (build.resting) {
+    const notBefore = waits.backOff(base.build) ?? build.state.notBefore;
     const summary = `${lastFailure ? describeFailure(lastFailure) : `Attempt ${attempt} failed.`} Attempt ${attempt + 1} may start from ${new Date(notBefore).toISOString()} on.`;
     const failure = lastFailure && { failure: lastFailure };
     return {
@@ -103,7 +110,7 @@ function describeFailure(failure: LastFailure): string {
   return told(failure).replace(/^attempt ([^:]*):/, 'Attempt $1 failed:');
 }
 
-function explainLive(farm: Farm, base: Base, agent: string, attempt: number, status: string): Why {
+function explainLive(farm: Farm, base: Base, waits: Waits, agent: string, attempt: number, status: string): Why {
   const state = farm.agents.get(agent)?.state;
   const doing = status === 'running' ? 'is building it' : 'has it and fetches its inputs';
   const until = 'BuildSucceeded, BuildAttemptFailed, BuildSetupFailed or BuildReleased';
@@ -116,14 +123,18 @@ function explainLive(farm: Farm, base: Base, agent: string, attempt: number, sta
       until,
       summary: `Agent ${agent} ${doing} (attempt ${attempt}).`,
     };
-  const lease = new Date(state.leaseUntil).toISOString();
-  const summary = `Agent ${agent} ${doing} (attempt ${attempt}), but is not connected (${state.reason ?? state.connection}); if it is not back by ${lease}, another gets the build.`;
+  const leaseUntil = waits.lease(agent);
+  const then =
+    leaseUntil === undefined
+      ? 'no lease runs while the coordinator cannot hear its agents'
+      : `if it is not back by ${new Date(leaseUntil).toISOString()}, another gets the build`;
+  const summary = `Agent ${agent} ${doing} (attempt ${attempt}), but is not connected (${state.reason ?? state.connection}); ${then}.`;
   return {
     ...base,
     reason: 'running',
     agent,
     attempt,
-    leaseUntil: state.leaseUntil,
+    ...(leaseUntil !== undefined && { leaseUntil }),
     until: `${until} (AgentLost)`,
     summary,
   };

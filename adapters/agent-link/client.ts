@@ -46,6 +46,8 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
   let inbox: { session: string; box: Inbox } | undefined;
   let connected: { socket: AgentSocket; pump(): void } | undefined;
   const end = Promise.withResolvers<LinkEnd>();
+  const pause = options.pause ?? { first: 250, most: 30_000 };
+  let leaseMs = Number.POSITIVE_INFINITY;
   void keepUp();
 
   async function keepUp(): Promise<void> {
@@ -59,7 +61,9 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       }
       failures = outcome.welcomed ? 0 : failures + 1;
       logger.warn({ reason: outcome.reason }, 'the link to the coordinator is down');
-      await backOff(runtime, failures, options.pause ?? { first: 250, most: 30_000 }, stop.signal).catch(() => {});
+      // A coordinator that comes back hears of its agents well before their leases end.
+      const most = Math.min(pause.most, leaseMs / 4);
+      await backOff(runtime, failures, { first: pause.first, most }, stop.signal).catch(() => {});
     }
     finish({ reason: 'closed' });
   }
@@ -145,6 +149,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       for (const { body } of outbox.pending()) fresh.push(body);
       outbox = fresh;
     }
+    leaseMs = welcome.leaseSeconds * 1000;
     logger.info({ agent: welcome.agent }, 'linked to the coordinator');
     handlers.welcome(welcome, {
       get open() {
@@ -222,7 +227,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
   function beat(everyMs: number, socket: AgentSocket, timers: DisposableStack): void {
     const again = () => {
       let timer: Disposable | undefined;
-      timer = runtime.timers.at(runtime.clock.now() + everyMs, () => {
+      timer = runtime.timers.after(everyMs, () => {
         if (!socket.open) return;
         socket.probe();
         void handlers.heartbeat().then(

@@ -62,7 +62,7 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   const { clock, timers } = runtime;
   let hello: Hello | undefined;
   let session: AgentSession | undefined;
-  let heardAt = clock.now();
+  let heardAt = clock.monotonic();
   let timer: Disposable;
   let ended = false;
 
@@ -106,19 +106,19 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
 
   const frames = frameSocket(socket, {
     heard() {
-      heardAt = clock.now();
+      heardAt = clock.monotonic();
     },
     frame: (frame) => take(frame),
     fault: (fault) => refuse({ ...fault, fatal: false }),
     closed: (reason) => end(reason, () => undefined),
   });
-  timer = timers.at(heardAt + options.helloWithin, () => malformed(`expected hello within ${options.helloWithin} ms`));
+  timer = timers.after(options.helloWithin, () => malformed(`expected hello within ${options.helloWithin} ms`));
   return link;
 
   /** Pings every interval, so that the agent hears from the coordinator too, and gives up one that is silent. */
   function beat(interval: number): void {
-    timer = timers.at(clock.now() + interval, () => {
-      const silence = clock.now() - heardAt;
+    timer = timers.after(interval, () => {
+      const silence = Math.round(clock.monotonic() - heardAt);
       if (silence >= silentIntervals * interval) {
         logger.warn({ silence }, 'agent link silent');
         end(`silent for ${silence} ms`, () => frames.cut());

@@ -50,7 +50,7 @@ export async function* eventLines(
 
 async function* withSilence<Value>(
   source: AsyncIterable<Value>,
-  { clock, timers }: Pick<Runtime, 'clock' | 'timers'>,
+  { timers }: Pick<Runtime, 'timers'>,
   silence: number,
 ): AsyncGenerator<Value | 'silent'> {
   const values = source[Symbol.asyncIterator]();
@@ -58,7 +58,7 @@ async function* withSilence<Value>(
     let next = values.next();
     while (true) {
       const alarm = Promise.withResolvers<'silent'>();
-      const timer = timers.at(clock.now() + silence, () => alarm.resolve('silent'));
+      const timer = timers.after(silence, () => alarm.resolve('silent'));
       const result = await Promise.race([next, alarm.promise]).finally(() => timer[Symbol.dispose]());
       if (result === 'silent') {
         yield result;

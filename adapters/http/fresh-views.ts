@@ -9,10 +9,10 @@ export async function freshViews(
 ): Promise<void> {
   const { position } = context.application.status();
   if (position === undefined) return;
-  const { clock, timers } = context.runtime;
+  const { timers } = context.runtime;
   let timer: Disposable | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = timers.at(clock.now() + context.limits.viewsLag, resolve);
+    timer = timers.after(context.limits.viewsLag, resolve);
   });
   try {
     await Promise.race([context.views.reached(position), late]);

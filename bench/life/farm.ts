@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { createCacheSigner } from '../../adapters/cache-signer/cache-signer.ts';
-import { systemRuntime } from '../../adapters/runtime/system-runtime.ts';
+import { createSystemRuntime } from '../../adapters/runtime/system-runtime.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
 import type { Policy } from '../../coordinator/core.ts';
@@ -67,7 +67,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
   const { farm, position } = await recover(store, storeDir);
   const fail = Promise.withResolvers<never>();
   fail.promise.catch(() => undefined);
-  const { clock } = systemRuntime;
+  const { clock } = createSystemRuntime();
   const writer = createWriter({ store, farm, clock, epoch: 'bench', position, failed: fail.reject });
   writer.listen(() => {
     events++;
@@ -112,7 +112,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     farm,
     writer,
     policy: { ...policy, storeDir },
-    runtime: systemRuntime,
+    runtime: createSystemRuntime(),
     links,
     pool,
     derivations,
@@ -121,6 +121,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     logger: pino({ level: 'silent' }),
   });
   application = coordinator.application;
+  coordinator.hear(true);
 
   return {
     application,

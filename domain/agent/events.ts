@@ -27,7 +27,11 @@ export const AgentConnected = defineEvent(
 export const AgentDisconnected = defineEvent(
   'AgentDisconnected',
   'The link was lost. What the agent runs goes on until the lease ends.',
-  z.object({ leaseUntil: instant, reason }),
+  z.object({
+    /** By the clock of then; each start of the coordinator gives a whole new lease. */
+    leaseUntil: instant,
+    reason,
+  }),
 );
 export const AgentLost = defineEvent('AgentLost', 'The lease ended without the agent coming back.', z.object({}));
 export const AgentPaused = defineEvent(

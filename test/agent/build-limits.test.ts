@@ -54,6 +54,24 @@ describe('the limits of a build hold though the builder does not mind them', () 
     assert.equal(got.status === 'failed' && got.class, 'silent-too-long');
   });
 
+  test('and neither of them goes by the clock, which may jump', async () => {
+    const runtime = manualRuntime();
+    const request = buildRequest(shellDerivation('x', ''), limits);
+    let ended = false;
+    const outcome = buildWithinLimits(heedless().session, request, runtime, slack).finally(() => {
+      ended = true;
+    });
+    runtime.advance(10_000);
+    runtime.jump(1e9);
+    runtime.advance(4_000);
+    await Promise.resolve();
+    assert.equal(ended, false, 'a clock that was set forward is no silence');
+    runtime.jump(-2e9);
+    runtime.advance(1_000);
+    const got = await outcome;
+    assert.equal(got.status === 'failed' && got.class, 'silent-too-long');
+  });
+
   test('log', async () => {
     const builder = heedless();
     const request = buildRequest(shellDerivation('x', ''), limits);

@@ -44,6 +44,32 @@ e2e('killed in the middle of a build, twice: it goes on, and its log is whole', 
   await auditReplay(farm);
 });
 
+e2e(
+  'killed again before its agent could come back, until the lease it first had is over: the build is not taken away',
+  { flags: ['--lease-seconds', '5'] },
+  async (farm) => {
+    await farm.agent('a');
+    const gate = farm.gate('slow');
+    await farm.submit(['after']);
+    const { gone } = await gate.arrived();
+    farm.network.refusing = true;
+    await farm.kill9();
+    await farm.start();
+    const { data } = await farm.next('AgentDisconnected', isAgent('a'));
+    do {
+      await farm.kill9();
+      await farm.start();
+    } while (Date.now() < data.leaseUntil);
+    await farm.kill9();
+    gate.open();
+    await gone;
+    farm.network.refusing = false;
+    await farm.start();
+    await expectOneAttempt(farm, 'slow');
+    assert.equal(farm.feed.events.filter(({ type }) => type === 'AgentLost').length, 0);
+  },
+);
+
 e2e('killed in the middle of an upload: it goes on where it was', {}, async (farm) => {
   await farm.agent('a');
   farm.put('blob', noise(6 * 1024 * 1024));

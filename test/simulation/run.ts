@@ -49,9 +49,14 @@ const policy: SupervisorOptions['policy'] = {
   maxCommitBytes: 1e6,
   quarantine: { failures: 4, seconds: 20 },
 };
+/** Much more than what is left after the last fault takes, and much less than a clock jumps. */
+const longestTailMs = 3600 * 1000;
 const admin = { id: 'admin', scope: 'admin' } as const;
 
-/** Runs a whole farm from one seed: agents that crash, links that break, a coordinator that is killed, a disk that fills, files that are lost. */
+/**
+ * Runs a whole farm from one seed: agents that crash, links that break, a coordinator that is killed (twice in a row, too), clocks that
+ * jump, a disk that fills, files that are lost.
+ */
 export async function simulate({
   seed,
   derivations: size,
@@ -127,6 +132,7 @@ export async function simulate({
     // Its first appends are durable only as time moves on.
     await until(starting);
     supervisor = await starting;
+    supervisor.listening();
   }
 
   async function until<Value>(promise: Promise<Value>): Promise<Value> {
@@ -159,7 +165,7 @@ export async function simulate({
 
   function fault(): void | Promise<void> {
     const agent = time.pick(agents);
-    switch (Math.floor(time.random() * 6)) {
+    switch (Math.floor(time.random() * 8)) {
       case 0:
         return agent.cut();
       case 1:
@@ -168,6 +174,11 @@ export async function simulate({
         return void time.after(500 + time.random() * 8000, () => agent.start());
       case 2:
         return restart();
+      case 5:
+        return restart().then(restart);
+      case 6:
+        // By up to ten days, either way: far beyond every wait.
+        return time.jump((time.random() - 0.5) * 20 * 24 * 3600 * 1000);
       case 3:
         return slow.fail();
       case 4: {
@@ -246,6 +257,8 @@ export async function simulate({
     }
   }
 
+  // No wait was longer than its own longest, whatever the clock did.
+  assert.ok(time.now() - begun < faultsOverMs + longestTailMs, `it took ${Math.round((time.now() - begun) / 1000)} s`);
   // I3 and the invariants of the log.
   const app = world.application() as Application;
   await until(new Promise<void>((resolve) => void time.after(100, resolve)));

@@ -3,7 +3,10 @@ import type { Runtime } from '../../coordinator/ports/runtime.ts';
 /** Time that stands still until it is moved: everything that is due happens in order, each thing wholly before the next. */
 export interface VirtualTime {
   readonly runtime: Runtime;
+  /** Virtual time since some instant. */
   now(): number;
+  /** Sets the clock forward or back; no time passes. */
+  jump(ms: number): void;
   /** Seeded; uniform in [0, 1). */
   random(): number;
   pick<Value>(values: readonly Value[]): Value;
@@ -19,6 +22,7 @@ export function createVirtualTime(seed: number): VirtualTime {
   let time = 1_700_000_000_000;
   let state = seed >>> 0;
   let count = 0;
+  let skew = 0;
   const due: { at: number; order: number; run: () => void }[] = [];
 
   /** mulberry32. */
@@ -42,11 +46,14 @@ export function createVirtualTime(seed: number): VirtualTime {
 
   return {
     runtime: {
-      clock: { now: () => Math.floor(time) },
-      timers: { at },
+      clock: { now: () => Math.floor(time + skew), monotonic: () => time },
+      timers: { after: (ms, run) => at(time + ms, run) },
       random: { fraction: random, bytes: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)) },
     },
     now: () => time,
+    jump: (ms) => {
+      skew += ms;
+    },
     random,
     pick: (values) => values[Math.floor(random() * values.length)] as (typeof values)[number],
     after: (ms, run) => at(time + ms, run),

@@ -56,9 +56,15 @@ export const outPath = (n: number): string => fakeBase('o', n);
 /** A real coordinator on an event store in memory; its pool and derivation store are fakes, its agents the test. */
 export async function openTestCoordinator(
   facts: readonly DerivationFacts[],
-  { store = openMemoryEventStore() as EventStore, pool = createFakePool(), logs = noLogs as LogStore, seed = 1 } = {},
+  {
+    store = openMemoryEventStore() as EventStore,
+    pool = createFakePool(),
+    logs = noLogs as LogStore,
+    seed = 1,
+    hearing = true,
+    time = createVirtualTime(seed),
+  } = {},
 ) {
-  const time = createVirtualTime(seed);
   const { farm, position } = await recover(store, policy.storeDir);
   const failures: Error[] = [];
   const writer = createWriter({
@@ -71,7 +77,11 @@ export async function openTestCoordinator(
   });
   const sent: { agent: string; message: CoordinatorMessage }[] = [];
   const closed: string[] = [];
-  const { application, [Symbol.dispose]: dispose } = startCoordinator({
+  const {
+    application,
+    hear,
+    [Symbol.dispose]: dispose,
+  } = startCoordinator({
     farm,
     writer,
     policy,
@@ -83,6 +93,7 @@ export async function openTestCoordinator(
     signer: { publicKey: 'k:AA==', sign: async () => 'k:AA==' },
     logger: pino({ level: 'silent' }),
   });
+  if (hearing) hear(true);
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
   };
@@ -98,6 +109,7 @@ export async function openTestCoordinator(
     time,
     settle,
     dispose,
+    hear,
     /** Allocations that were sent and not looked at yet, as `<agent> <derivation's number>`. */
     allocations(): { agent: string; build: string; attempt: number; derivation: string }[] {
       return sent

@@ -10,10 +10,10 @@ const skippedMs = 31_000;
 export function fastRuntime(): Runtime {
   let seed = 1;
   return {
-    clock: { now: () => Date.now() },
+    clock: { now: () => Date.now(), monotonic: () => performance.now() },
     timers: {
-      at(at, run) {
-        if (at - Date.now() > skippedMs) return { [Symbol.dispose]() {} };
+      after(ms, run) {
+        if (ms > skippedMs) return { [Symbol.dispose]() {} };
         const timer = setImmediate(run);
         return { [Symbol.dispose]: () => clearImmediate(timer) };
       },
@@ -28,20 +28,24 @@ export function fastRuntime(): Runtime {
   };
 }
 
-/** A runtime whose time stands still until a test moves it. */
-export function manualRuntime(start = 0): Runtime & { advance(ms: number): void } {
+/** A runtime whose time stands still until a test moves it; `jump` sets the clock, and lets no time pass. */
+export function manualRuntime(start = 0): Runtime & { advance(ms: number): void; jump(ms: number): void } {
+  let skew = 0;
   let now = start;
   const timers = new Set<{ at: number; run: () => void }>();
   return {
-    clock: { now: () => now },
+    clock: { now: () => now + skew, monotonic: () => now },
     timers: {
-      at(at, run) {
-        const timer = { at, run };
+      after(ms, run) {
+        const timer = { at: now + ms, run };
         timers.add(timer);
         return { [Symbol.dispose]: () => void timers.delete(timer) };
       },
     },
     random: { fraction: () => 0.5, bytes: (length) => new Uint8Array(length) },
+    jump(ms) {
+      skew += ms;
+    },
     advance(ms) {
       const until = now + ms;
       for (;;) {

@@ -18,10 +18,10 @@ export function createManualRuntime(start = 1_700_000_000_000): ManualRuntime {
     return state / 2 ** 32;
   };
   return {
-    clock: { now: () => now },
+    clock: { now: () => now, monotonic: () => now },
     timers: {
-      at(at, run) {
-        const timer = { at, run };
+      after(ms, run) {
+        const timer = { at: now + ms, run };
         timers.add(timer);
         return { [Symbol.dispose]: () => void timers.delete(timer) };
       },

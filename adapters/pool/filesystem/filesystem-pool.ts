@@ -19,7 +19,7 @@ export interface FilesystemPoolOptions {
   readonly maxNarSize: number;
   /** After this time an upload that was not published is removed at the next sweep. */
   readonly maxUploadAgeMs: number;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'now'>;
   readonly verifiers?: VerifiersOptions;
 }
 

@@ -27,7 +27,7 @@ test('both ends of the link lose and repeat nothing over cuts and restarts of th
   const serve = (session: string) => {
     // Nobody says hello late here, and the runtime would not wait.
     const server = createAgentLinkServer({
-      runtime: { ...runtime, timers: { at: () => ({ [Symbol.dispose]() {} }) } },
+      runtime: { ...runtime, timers: { after: () => ({ [Symbol.dispose]() {} }) } },
       logger,
       session,
     });
