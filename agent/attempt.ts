@@ -1,11 +1,7 @@
 import type { Logger } from 'pino';
 import type { Runtime } from '../coordinator/ports/runtime.ts';
-import {
-  type AgentMessage,
-  type CoordinatorMessage,
-  type KnownAttempt,
-  maxFrameBytes,
-} from '../domain/agent/messages.ts';
+import type { AgentMessage, CoordinatorMessage, KnownAttempt } from '../domain/agent/messages.ts';
+import { listBytes, maxReferenceBytes } from '../domain/limits.ts';
 import { type Derivation, parseDerivation } from '../domain/store/derivation.ts';
 import { type AttemptFailure, failureOf, isDiskFull, shorten } from './attempt-failure.ts';
 import { type AttemptRecord, attemptName } from './attempt-record.ts';
@@ -33,9 +29,6 @@ export interface AttemptContext {
   readonly deliveries: Limiter;
   readonly send: CoordinatorLink['send'];
 }
-
-/** What a result may say of references, so that it fits into a frame. */
-const maxReferenceBytes = maxFrameBytes - 256 * 1024;
 
 /**
  * Why an attempt is stopped: `canceled` and `handed-back` are reported, `dropped` is forgotten (the coordinator has said that
@@ -194,7 +187,7 @@ function createAttempt(
   async function deliver(): Promise<AgentMessage> {
     const options = { builder, uploads: context.uploads, runtime, limiter: context.deliveries, signal };
     const outputs = await deliverOutputs(options, record, files);
-    const bytes = outputs.flatMap(({ references }) => references).reduce((sum, base) => sum + base.length + 3, 0);
+    const bytes = outputs.reduce((sum, { references }) => sum + listBytes(references), 0);
     if (bytes > maxReferenceBytes) {
       const message = `expected references of at most ${maxReferenceBytes} bytes in all, got ${bytes}`;
       return { type: 'failed', ...key, class: 'rejected', message, logBytes: log.size };
@@ -231,7 +224,13 @@ function createAttempt(
     logger.info({ result: result.type }, 'the attempt has ended');
     // Everything of the log goes before the result, on the same connection.
     try {
-      await context.send(result, () => log.flush());
+      await context
+        .send(result, () => log.flush())
+        .catch((error: unknown) => {
+          if ((error as { code?: unknown }).code !== 'frame-too-large') throw error;
+          const message = `the result cannot be sent: ${(error as Error).message}`;
+          return context.send({ type: 'failed', ...key, class: 'rejected', message }, () => log.flush());
+        });
     } catch (error) {
       logger.warn({ err: error }, 'the result was not acknowledged; it stays on disk');
       await log.flush();

@@ -1,4 +1,4 @@
-import { maxLogChunkBytes } from '../domain/agent/messages.ts';
+import { maxLogChunkBytes } from '../domain/limits.ts';
 import type { AttemptFiles } from './ports/attempt-store.ts';
 import type { LinkConnection } from './ports/coordinator-link.ts';
 

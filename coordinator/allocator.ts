@@ -1,4 +1,6 @@
 import { intakeOf } from '../domain/agent/state.ts';
+import type { FailureClass } from '../domain/build/failure-class.ts';
+import { allocateFrameBytes, listBytes, maxCoordinatorFrameBytes } from '../domain/limits.ts';
 import { type AgentRecord, misfit } from '../projections/agents.ts';
 import type { JobClass } from '../projections/graph.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
@@ -120,40 +122,49 @@ export function createAllocator(core: Core): Allocator {
     const derivation = graph.drvPath(build.drv);
     const text = derivations.text(derivation); // Read while the event is made durable.
     const live = (): boolean => queue.live(agent).has(build) && build.state.attempt === attempt;
-    const unreadable = (message: string): void => {
+    const unsendable = (failure: FailureClass, message: string): void => {
       logger.error({ build: buildId(build), derivation }, message);
-      if (live()) fail(build, agent, attempt, message);
+      if (live()) fail(build, agent, attempt, failure, message);
+    };
+    const send = async (): Promise<void> => {
+      const bytes = await text.catch((error: Error) => {
+        unsendable('agent-error', `the derivation store failed: ${error.message}`);
+      });
+      // Cancelled, or the agent was lost, in the meantime.
+      if (!live()) return;
+      if (!bytes) return unsendable('agent-error', 'the text of the derivation is not in the derivation store');
+      const inputs: string[] = [];
+      graph.eachNeed(build.drv, (item) => inputs.push(graph.itemPath(item)));
+      const size = allocateFrameBytes(bytes.length, listBytes(inputs));
+      if (size > maxCoordinatorFrameBytes) {
+        const expected = `expected text and list of inputs of at most ${maxCoordinatorFrameBytes} bytes`;
+        return unsendable('rejected', `${derivation} does not fit into a frame to an agent: ${expected}, got ${size}`);
+      }
+      links.send(agent, {
+        type: 'allocate',
+        build: buildId(build),
+        attempt,
+        derivation,
+        text: bytes,
+        inputs,
+        timeoutSeconds: options.timeoutSeconds ?? policy.timeoutSeconds,
+        maxSilentSeconds: options.maxSilentSeconds ?? policy.maxSilentSeconds,
+        maxLogBytes: policy.maxLogBytes,
+      });
     };
     text.catch(() => undefined);
     writer.afterwards(() => {
-      text.then(
-        (bytes) => {
-          if (!bytes) return unreadable('the text of the derivation is not in the derivation store');
-          // Cancelled, or the agent was lost, in the meantime.
-          if (!live()) return;
-          const inputs: string[] = [];
-          graph.eachNeed(build.drv, (item) => inputs.push(graph.itemPath(item)));
-          links.send(agent, {
-            type: 'allocate',
-            build: buildId(build),
-            attempt,
-            derivation,
-            text: bytes,
-            inputs,
-            timeoutSeconds: options.timeoutSeconds ?? policy.timeoutSeconds,
-            maxSilentSeconds: options.maxSilentSeconds ?? policy.maxSilentSeconds,
-            maxLogBytes: policy.maxLogBytes,
-          });
-        },
-        (error: Error) => unreadable(`the derivation store failed: ${error.message}`),
-      );
+      send().catch((error: unknown) => {
+        // A writer that has failed takes nothing more, and the coordinator starts again from the log.
+        if (!writer.failure) logger.error({ err: error, build: buildId(build) }, 'an attempt could not be sent');
+      });
     });
   }
 
-  function fail(build: BuildRecord, agent: string, attempt: number, message: string): void {
+  function fail(build: BuildRecord, agent: string, attempt: number, failureClass: FailureClass, message: string): void {
     const { clock, random } = core.runtime;
     const failure = {
-      class: 'agent-error',
+      class: failureClass,
       message,
       setup: true,
       missing: [],

@@ -1,11 +1,13 @@
 import { z } from 'zod';
+import { derivationLineBytes, mostDerivationBytes } from '../domain/limits.ts';
 
 /**
  * Everything that can be set on a coordinator. One schema for flags, environment and file: the key `limits.max-nar-bytes`
  * is the flag `--limits-max-nar-bytes`, the variable `DROVER_LIMITS_MAX_NAR_BYTES` and `max-nar-bytes` under `[limits]` in
  * the TOML file. `cli/config/load.ts` reads them; docs/operating.md lists them, and a test compares.
  */
-const bytes = (fallback: number, description: string) => z.int().min(1024).default(fallback).describe(description);
+const bytes = (fallback: number, description: string, most: number = Number.MAX_SAFE_INTEGER) =>
+  z.int().min(1024).max(most).default(fallback).describe(description);
 const seconds = (fallback: number, description: string) =>
   z.int().min(1).max(31_536_000).default(fallback).describe(description);
 
@@ -30,87 +32,96 @@ const storeDir = z
   .default('/nix/store')
   .describe('Store directory of all derivations and items: /nix/store, or /gnu/store for Guix.');
 
-export const coordinatorConfigSchema = z.strictObject({
-  data: z
-    .string()
-    .min(1, 'expected a folder')
-    .describe('Folder for the log, the pool of NARs, logs and keys. Made if it is not there.'),
-  listen,
-  store: z
-    .string()
-    .min(1)
-    .default('sqlite')
-    .describe('Event store of the log: sqlite (in the data folder), nats://…, tls://… or esdb://…; docs/engines.md.'),
-  storeDir,
-  publicUrl: z
-    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
-    .optional()
-    .describe('URL by which clients and agents reach the coordinator, where that is not the listen address.'),
-  leaseSeconds: seconds(60, 'How long a disconnected agent keeps its builds before they go to another.'),
-  heartbeatSeconds: seconds(10, 'How often an agent says that it is there.'),
-  logLevel: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-    .default('info')
-    .describe('What to log: this and everything more serious.'),
-  logFormat: z
-    .enum(['auto', 'json', 'text'])
-    .default('auto')
-    .describe('json: one object per line; text: for people; auto: text on a terminal, json elsewhere.'),
-  cachePublic: z.boolean().default(true).describe('Whether the binary cache can be read without a token.'),
-  cachePriority: z
-    .int()
-    .min(0)
-    .max(1000)
-    .default(40)
-    .describe('Priority in nix-cache-info: Nix asks caches with a lower number first; cache.nixos.org has 40.'),
-  keyName: z
-    .string()
-    .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$/, 'expected up to 63 of [0-9A-Za-z._-]')
-    .default('drover-1')
-    .describe('Name of the signing key that the first start makes. An existing key keeps its name.'),
-  limits: z
-    .strictObject({
-      maxDerivationBytes: bytes(2 * MiB, 'Largest derivation, in bytes.'),
-      maxNarBytes: bytes(16 * GiB, 'Largest NAR, uncompressed, in bytes.'),
-      maxBodyBytes: bytes(
-        64 * MiB,
-        'Largest body of a request, decompressed, in bytes; parts of NARs are not counted.',
-      ),
-      maxLogBytes: bytes(256 * MiB, 'Largest log of one attempt, in bytes; a build that writes more fails.'),
-    })
-    .prefault({}),
-  build: z
-    .strictObject({
-      maxAttempts: z
-        .int()
-        .min(1)
-        .max(100)
-        .default(3)
-        .describe('Attempts of a build that did not say; failures of machines and networks are not counted.'),
-      timeoutSeconds: seconds(36_000, 'Longest time for one attempt of a build that did not say.'),
-      maxSilentSeconds: seconds(3_600, 'Longest time without output for one attempt of a build that did not say.'),
-    })
-    .prefault({}),
-  retry: z
-    .strictObject({
-      baseSeconds: seconds(5, 'Wait before the second attempt; doubles with each further one, with jitter.'),
-      maxSeconds: seconds(900, 'Longest wait between two attempts.'),
-    })
-    .prefault({}),
-  quarantine: z
-    .strictObject({
-      failures: z
-        .int()
-        .min(1)
-        .max(1000)
-        .default(3)
-        .describe(
-          'Failures in a row through the fault of its machine after which an agent gets no builds for a while.',
+export const coordinatorConfigSchema = z
+  .strictObject({
+    data: z
+      .string()
+      .min(1, 'expected a folder')
+      .describe('Folder for the log, the pool of NARs, logs and keys. Made if it is not there.'),
+    listen,
+    store: z
+      .string()
+      .min(1)
+      .default('sqlite')
+      .describe('Event store of the log: sqlite (in the data folder), nats://…, tls://… or esdb://…; docs/engines.md.'),
+    storeDir,
+    publicUrl: z
+      .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+      .optional()
+      .describe('URL by which clients and agents reach the coordinator, where that is not the listen address.'),
+    leaseSeconds: seconds(60, 'How long a disconnected agent keeps its builds before they go to another.'),
+    heartbeatSeconds: seconds(10, 'How often an agent says that it is there.'),
+    logLevel: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+      .default('info')
+      .describe('What to log: this and everything more serious.'),
+    logFormat: z
+      .enum(['auto', 'json', 'text'])
+      .default('auto')
+      .describe('json: one object per line; text: for people; auto: text on a terminal, json elsewhere.'),
+    cachePublic: z.boolean().default(true).describe('Whether the binary cache can be read without a token.'),
+    cachePriority: z
+      .int()
+      .min(0)
+      .max(1000)
+      .default(40)
+      .describe('Priority in nix-cache-info: Nix asks caches with a lower number first; cache.nixos.org has 40.'),
+    keyName: z
+      .string()
+      .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$/, 'expected up to 63 of [0-9A-Za-z._-]')
+      .default('drover-1')
+      .describe('Name of the signing key that the first start makes. An existing key keeps its name.'),
+    limits: z
+      .strictObject({
+        maxDerivationBytes: bytes(4 * MiB, 'Largest derivation, in bytes; 8 MiB at most.', mostDerivationBytes),
+        maxNarBytes: bytes(16 * GiB, 'Largest NAR, uncompressed, in bytes.'),
+        maxBodyBytes: bytes(
+          64 * MiB,
+          'Largest body of a request, decompressed, in bytes; parts of NARs are not counted.',
         ),
-      seconds: seconds(600, 'How long that while is. The last agent of its kind is never quarantined.'),
-    })
-    .prefault({}),
-});
+        maxLogBytes: bytes(256 * MiB, 'Largest log of one attempt, in bytes; a build that writes more fails.'),
+      })
+      .prefault({}),
+    build: z
+      .strictObject({
+        maxAttempts: z
+          .int()
+          .min(1)
+          .max(100)
+          .default(3)
+          .describe('Attempts of a build that did not say; failures of machines and networks are not counted.'),
+        timeoutSeconds: seconds(36_000, 'Longest time for one attempt of a build that did not say.'),
+        maxSilentSeconds: seconds(3_600, 'Longest time without output for one attempt of a build that did not say.'),
+      })
+      .prefault({}),
+    retry: z
+      .strictObject({
+        baseSeconds: seconds(5, 'Wait before the second attempt; doubles with each further one, with jitter.'),
+        maxSeconds: seconds(900, 'Longest wait between two attempts.'),
+      })
+      .prefault({}),
+    quarantine: z
+      .strictObject({
+        failures: z
+          .int()
+          .min(1)
+          .max(1000)
+          .default(3)
+          .describe(
+            'Failures in a row through the fault of its machine after which an agent gets no builds for a while.',
+          ),
+        seconds: seconds(600, 'How long that while is. The last agent of its kind is never quarantined.'),
+      })
+      .prefault({}),
+  })
+  .superRefine(({ limits }, context) => {
+    const line = derivationLineBytes(limits.maxDerivationBytes);
+    if (limits.maxBodyBytes < line) {
+      const got = `${limits.maxBodyBytes} beside limits.max-derivation-bytes of ${limits.maxDerivationBytes}`;
+      const message = `limits.max-body-bytes: expected at least ${line}, so that the largest derivation fits into a body, got ${got}`;
+      context.addIssue({ code: 'custom', path: [], message });
+    }
+  });
 
 export type CoordinatorConfig = z.infer<typeof coordinatorConfigSchema>;
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { DroverEvent } from '../domain/events.ts';
-import { type BuildOptions, rootsPerEvent } from '../domain/submission/events.ts';
+import { maxTags, namesPerEvent } from '../domain/limits.ts';
+import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Drv } from '../projections/graph.ts';
 import { findNeeds } from '../projections/needs.ts';
 import { buildId } from '../projections/queue.ts';
@@ -104,8 +105,8 @@ export function createIntake(core: Core): Intake {
     await addDerivations(submission, meta);
     const { builds, available, joined } = await addBuilds(submission, meta);
     const events: DroverEvent[] = [];
-    for (let start = 0; start < joined.length; start += rootsPerEvent)
-      events.push({ type: 'SubmissionJoined', data: { builds: joined.slice(start, start + rootsPerEvent) } });
+    for (let start = 0; start < joined.length; start += namesPerEvent)
+      events.push({ type: 'SubmissionJoined', data: { builds: joined.slice(start, start + namesPerEvent) } });
     events.push({
       type: 'SubmissionQueued',
       data: { derivations: submission.added, builds, available, joined: joined.length },
@@ -144,6 +145,8 @@ export function createIntake(core: Core): Intake {
     const roots = [...new Set(wish.roots)];
     if (roots.length === 0)
       throw new DroverError('invalid-request', 'roots: expected at least one derivation, got none');
+    const tags = Object.keys(wish.options.tags ?? {}).length;
+    if (tags > maxTags) throw new DroverError('too-large', `options.tags: expected at most ${maxTags}, got ${tags}`);
     const digest = createHash('sha256')
       .update(JSON.stringify([[...roots].sort(), wish.options, wish.inputs, wish.force]))
       .digest('hex');
@@ -166,7 +169,7 @@ export function createIntake(core: Core): Intake {
     const received = {
       storeDir: policy.storeDir,
       rootCount: roots.length,
-      roots: roots.slice(0, rootsPerEvent),
+      roots: roots.slice(0, namesPerEvent),
       options,
       inputs,
       force,
@@ -177,12 +180,12 @@ export function createIntake(core: Core): Intake {
     const meta: Meta = { actor: by.id, correlation: id, ...(cause !== undefined && { causation: cause }) };
     writer.commit('submission', id, 'none', [{ type: 'SubmissionReceived', data: received }], meta);
     const record = submissions.get(id) as SubmissionRecord;
-    for (let from = rootsPerEvent; from < roots.length; from += rootsPerEvent)
+    for (let from = namesPerEvent; from < roots.length; from += namesPerEvent)
       writer.commit(
         'submission',
         id,
         record.revision,
-        [{ type: 'SubmissionRootsAdded', data: { roots: roots.slice(from, from + rootsPerEvent) } }],
+        [{ type: 'SubmissionRootsAdded', data: { roots: roots.slice(from, from + namesPerEvent) } }],
         meta,
       );
     return start(record, by.id);
@@ -219,7 +222,7 @@ export function createIntake(core: Core): Intake {
       const added = await derivations.add(texts);
       if (!('refused' in added)) return added;
       const { code, path, message } = added.refused;
-      throw new DroverError(code as 'malformed-derivation', message, { path });
+      throw new DroverError(code as 'malformed-derivation', `${path}: ${message}`, { path });
     },
     async missingSources(roots) {
       const [lacking] = await derivations.missing(roots);

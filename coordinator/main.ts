@@ -16,13 +16,14 @@ import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
+import { minCommitBytes } from '../domain/limits.ts';
 import { generateSigningKey, parseSecretKey, publicKeyText } from '../domain/store/signature.ts';
 import { newSecret } from './access.ts';
 import { type CoordinatorConfig, parseListen } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Policy } from './core.ts';
 import { randomId } from './identifiers.ts';
-import type { EventStore } from './ports/event-store.ts';
+import { type EventStore, EventStoreError } from './ports/event-store.ts';
 import { superviseCoordinator } from './supervisor.ts';
 
 export interface RunningCoordinator {
@@ -54,8 +55,12 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   let first: EventStore | undefined = await open();
   resources.defer(async () => void (await first?.[Symbol.asyncDispose]()));
   const { capabilities } = first;
-  // A derivation's event is smaller than its text, and has to fit into one commit.
-  const maxDerivationBytes = Math.min(config.limits.maxDerivationBytes, capabilities.maxCommitBytes - 4096);
+  const { maxCommitBytes } = capabilities;
+  if (maxCommitBytes < minCommitBytes) {
+    const expected = `expected an event store that takes commits of at least ${minCommitBytes} bytes, got one of ${maxCommitBytes}`;
+    throw new EventStoreError('unavailable', `${expected}; for NATS, raise max_payload and the stream's max_msg_size`);
+  }
+  const derivationLimits = { maxDerivationBytes: config.limits.maxDerivationBytes, maxCommitBytes };
   const openStore = async (): Promise<EventStore> => {
     const store = first ?? (await open());
     first = undefined;
@@ -75,7 +80,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     await openFilesystemPool({ dir: dir.pool, maxNarSize, maxUploadAgeMs: day, clock: runtime.clock }),
   );
   const derivations = resources.use(
-    await openSqliteDerivationStore({ dir: dir.derivations, storeDir: config.storeDir }),
+    await openSqliteDerivationStore({ dir: dir.derivations, storeDir: config.storeDir, limits: derivationLimits }),
   );
   const onError = (error: unknown): void => logger.error({ err: error }, 'a log could not be compressed');
   const logs = resources.use(await openFilesystemLogStore({ dir: dir.logs, onError }));
@@ -100,7 +105,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       opened: identity.check,
       started,
       deposed: deposed.resolve,
-      policy: policyOf(config, capabilities.maxCommitBytes),
+      policy: policyOf(config, maxCommitBytes),
       runtime,
       links: agentLink.links,
       pool,
@@ -134,7 +139,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     newId: () => randomId(bytes(16)),
     limits: {
       body: config.limits.maxBodyBytes,
-      derivationLine: Math.ceil((maxDerivationBytes * 4) / 3) + 1024,
+      derivations: derivationLimits,
     },
     cache: { public: config.cachePublic, priority: config.cachePriority },
   });

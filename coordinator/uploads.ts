@@ -1,4 +1,5 @@
 import { isEnded } from '../domain/build/state.ts';
+import { referencesExcess } from '../domain/limits.ts';
 import { type ContentAddress, caFor, verifyContentAddress } from '../domain/store/content-address.ts';
 import { parseSha256 } from '../domain/store/hash-text.ts';
 import type { Item } from '../projections/graph.ts';
@@ -116,12 +117,8 @@ export function createUploads(core: Core, items: Items): Uploads {
       if (narSize > policy.maxNarBytes)
         throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
       // The item's event names all of them, and has to fit into one commit.
-      const room = policy.maxCommitBytes - 4096;
-      if (JSON.stringify(references).length > room)
-        throw new DroverError(
-          'too-large',
-          `references: expected up to ${room} bytes of them, got ${references.length} references`,
-        );
+      const excess = referencesExcess(references, policy.maxCommitBytes);
+      if (excess !== undefined) throw new DroverError('too-large', `references: ${excess}`);
       const scan = by.agent === undefined ? checkSource(declaration) : checkOutput(by.agent, declaration);
       const item = graph.itemOf(path);
       if (item !== undefined && availability.isPresent(item) && (await items.isServable(path)))

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type ClientOptions, WebSocket } from 'ws';
-import { type FromAgent, type FromCoordinator, maxFrameBytes } from '../../domain/agent/messages.ts';
-import { decodeFromCoordinator, encodeFrame } from './frames.ts';
+import type { FromAgent, FromCoordinator } from '../../domain/agent/messages.ts';
+import { maxCoordinatorFrameBytes } from '../../domain/limits.ts';
+import { decodeFromCoordinator, encodeFromAgent } from './frames.ts';
 
 /** Unsent bytes above which {@link AgentSocket.room} waits. */
 const highWaterBytes = 1024 * 1024;
@@ -46,7 +47,7 @@ export async function dialCoordinator(
   // `closeTimeout` is newer than the types of ws.
   const options: ClientOptions & { closeTimeout: number } = {
     headers: { authorization: `Bearer ${token}` },
-    maxPayload: maxFrameBytes,
+    maxPayload: maxCoordinatorFrameBytes,
     perMessageDeflate: false,
     handshakeTimeout: openTimeoutMs,
     closeTimeout: closeTimeoutMs,
@@ -96,7 +97,7 @@ export async function dialCoordinator(
       return socket.readyState === WebSocket.OPEN;
     },
     send(frame) {
-      if (socket.readyState === WebSocket.OPEN) socket.send(encodeFrame(frame));
+      if (socket.readyState === WebSocket.OPEN) socket.send(encodeFromAgent(frame));
     },
     async room() {
       while (socket.readyState === WebSocket.OPEN && socket.bufferedAmount > highWaterBytes) {

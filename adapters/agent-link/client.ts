@@ -10,6 +10,7 @@ import {
   type Welcome,
 } from '../../domain/agent/messages.ts';
 import { type AgentSocket, dialCoordinator, LinkRefused } from './client-socket.ts';
+import { encodeFromAgent } from './frames.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { createOutbox } from './outbox.ts';
 
@@ -247,6 +248,8 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
   return {
     send(message, before) {
       if (stop.signal.aborted) return Promise.reject(new Error('the link was closed'));
+      const unsendable = messageFault(message);
+      if (unsendable !== undefined) return Promise.reject(unsendable);
       const outcome = Promise.withResolvers<void>();
       outbox.push({ message, before, acknowledged: outcome.resolve, lost: outcome.reject });
       connected?.pump();
@@ -258,4 +261,14 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       await end.promise;
     },
   };
+}
+
+/** Why the message can never be sent, so that it must not wait in the outbox for ever. */
+function messageFault(message: AgentMessage): Error | undefined {
+  try {
+    encodeFromAgent({ kind: 'message', n: Number.MAX_SAFE_INTEGER, body: message });
+    return undefined;
+  } catch (error) {
+    return Object.assign(error as Error, { code: 'frame-too-large' });
+  }
 }

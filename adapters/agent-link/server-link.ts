@@ -12,6 +12,7 @@ import {
   protocolVersion,
   type Welcome,
 } from '../../domain/agent/messages.ts';
+import type { RefusedMessage } from './frames.ts';
 import type { AgentSession } from './server-session.ts';
 import { type FrameSocket, frameSocket, type LinkFault } from './server-socket.ts';
 
@@ -109,7 +110,11 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
       heardAt = clock.monotonic();
     },
     frame: (frame) => take(frame),
-    fault: (fault) => refuse({ ...fault, fatal: false }),
+    fault({ code, message, refused }) {
+      if (refused !== undefined && session !== undefined) takeRefused(session, refused, message);
+      // The same would come again on the next link.
+      else refuse({ code, message, fatal: true });
+    },
     closed: (reason) => end(reason, () => undefined),
   });
   timer = timers.after(options.helloWithin, () => malformed(`expected hello within ${options.helloWithin} ms`));
@@ -153,6 +158,19 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   }
 
   function takeMessage(session: AgentSession, n: number, body: AgentMessage): void {
+    takeNumbered(session, n, body.build, () => settle(body));
+  }
+
+  /** A message that is none of the protocol would be sent again for ever: it is acknowledged, and fails the attempt that it is about. */
+  function takeRefused(session: AgentSession, { n, attempt }: RefusedMessage, fault: string): void {
+    logger.warn({ n, ...attempt, detail: fault }, 'message of agent refused');
+    const message = `the coordinator cannot read what the agent says of it: ${fault}`.slice(0, 4096);
+    takeNumbered(session, n, attempt?.build ?? '', async () =>
+      attempt === undefined ? true : settle({ type: 'failed', ...attempt, class: 'agent-error', message }),
+    );
+  }
+
+  function takeNumbered(session: AgentSession, n: number, lane: string, work: () => Promise<boolean>): void {
     const { inbox } = session;
     const taken = inbox.take(n);
     if (taken === 'gap') {
@@ -161,8 +179,8 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
       // Its ack may have been lost. Where it is still being handled, the ack comes by itself.
       if (n <= inbox.done) frames.send({ kind: 'ack', n: inbox.done });
     } else {
-      handle(session, body.build, async () => {
-        const settled = await settle(body);
+      handle(session, lane, async () => {
+        const settled = await work();
         if (settled && inbox.finish(n) && !ended) frames.send({ kind: 'ack', n: inbox.done });
       });
     }

@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws';
 import type { FromAgent, FromCoordinator } from '../../domain/agent/messages.ts';
-import { decodeFromAgent, encodeFrame } from './frames.ts';
+import { decodeFromAgent, encodeFromCoordinator, type FrameFault } from './frames.ts';
 
 /** What goes wrong with one link; `code` is one of `coordinator/errors.ts`. */
 export interface LinkFault {
@@ -30,7 +30,7 @@ export interface FrameHandlers {
   /** A frame that was understood. */
   frame(frame: FromAgent, bytes: number): void;
   /** A frame that was not; the handler refuses it. */
-  fault(fault: { readonly code: string; readonly message: string }): void;
+  fault(fault: FrameFault): void;
   /** Any sign of life. */
   heard(): void;
   /** The socket is closed; called once, and not after one of {@link FrameSocket} closed it. */
@@ -87,7 +87,7 @@ export function frameSocket(socket: WebSocket, handlers: FrameHandlers): FrameSo
   const open = () => !over && socket.readyState === socket.OPEN;
   return {
     send(frame) {
-      if (open()) socket.send(encodeFrame(frame));
+      if (open()) socket.send(encodeFromCoordinator(frame));
     },
     ping() {
       if (open()) socket.ping();
@@ -95,7 +95,7 @@ export function frameSocket(socket: WebSocket, handlers: FrameHandlers): FrameSo
     refuse(fault) {
       finish(() => {
         if (socket.readyState !== socket.OPEN) return;
-        socket.send(encodeFrame({ kind: 'refused', ...fault }));
+        socket.send(encodeFromCoordinator({ kind: 'refused', ...fault }));
         socket.close(closeCode(fault.code), fault.code);
       });
     },

@@ -4,7 +4,8 @@ import type { Application } from '../../coordinator/application.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import type { AgentLinks } from '../../coordinator/ports/agent-links.ts';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
-import { type Hello, maxFrameBytes } from '../../domain/agent/messages.ts';
+import type { Hello } from '../../domain/agent/messages.ts';
+import { maxFrameBytes } from '../../domain/limits.ts';
 import { type AgentLink, openLink, passingFaults } from './server-link.ts';
 import { type AgentSession, createAgentSession, resumeSession } from './server-session.ts';
 

@@ -1,7 +1,7 @@
 import { constants, zstdCompressSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { verifyDerivation } from '../../domain/store/verify-derivation.ts';
-import type { AddAnswer, Operations } from './protocol.ts';
+import type { AddAnswer, Operations, WorkerOptions } from './protocol.ts';
 import type { Tables } from './tables.ts';
 
 /** Plain MessagePack maps, so that each row can be read by itself and by other programs. */
@@ -13,7 +13,7 @@ const blockBytes = 128 * 1024;
 /** Verifies and stores derivations in one transaction; those before one that is refused stay. */
 export function addDerivations(
   tables: Tables,
-  storeDir: string,
+  { storeDir, limits }: Pick<WorkerOptions, 'storeDir' | 'limits'>,
   { paths, lengths, texts }: Operations['add']['request'],
 ): AddAnswer {
   return tables.transaction(() => {
@@ -28,7 +28,7 @@ export function addDerivations(
       // The path is a hash of the text: one that is held is the same, whatever was sent.
       if (tables.find(path) !== undefined) continue;
       const modulo = (input: string) => tables.find(input.slice(storeDir.length + 1))?.modulo;
-      const verified = verifyDerivation(`${storeDir}/${path}`, text, { storeDir, modulo });
+      const verified = verifyDerivation(`${storeDir}/${path}`, text, { storeDir, modulo, ...(limits && { limits }) });
       if (verified.refused !== undefined) {
         refused = { ...verified.refused, path };
         break;

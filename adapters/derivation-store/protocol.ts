@@ -1,4 +1,5 @@
 import type { DerivationRefusal } from '../../coordinator/ports/derivation-store.ts';
+import type { DerivationLimits } from '../../domain/limits.ts';
 
 /** What the worker that owns the database is asked, and what it answers. */
 export interface Operations {
@@ -38,4 +39,5 @@ export type Opened =
 export interface WorkerOptions {
   readonly file: string;
   readonly storeDir: string;
+  readonly limits?: DerivationLimits | undefined;
 }

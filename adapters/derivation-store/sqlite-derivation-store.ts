@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DerivationStore } from '../../coordinator/ports/derivation-store.ts';
+import type { DerivationLimits } from '../../domain/limits.ts';
 import { readClosure } from './closure.ts';
 import { startWorker } from './worker-client.ts';
 
@@ -9,6 +10,8 @@ export interface SqliteDerivationStoreOptions {
   readonly dir: string;
   /** For example `/gnu/store`. */
   readonly storeDir: string;
+  /** What is refused as too large; default: what no coordinator takes. */
+  readonly limits?: DerivationLimits;
 }
 
 /** One transaction has at most so many derivations and, but for a single large one, so many bytes. */
@@ -24,7 +27,8 @@ const pathsPerQuestion = 10_000;
  */
 export async function openSqliteDerivationStore(options: SqliteDerivationStoreOptions): Promise<DerivationStore> {
   await mkdir(options.dir, { recursive: true, mode: 0o700 });
-  const worker = await startWorker({ file: join(options.dir, 'derivations.db'), storeDir: options.storeDir });
+  const { storeDir, limits } = options;
+  const worker = await startWorker({ file: join(options.dir, 'derivations.db'), storeDir, limits });
   return {
     async missing(paths) {
       const missing: string[] = [];

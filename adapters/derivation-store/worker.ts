@@ -6,7 +6,7 @@ import { openDatabase } from './schema.ts';
 import { createTables } from './tables.ts';
 
 /** The thread that owns `derivations.db`: one request after the other. */
-const { file, storeDir } = workerData as WorkerOptions;
+const { file, storeDir, limits } = workerData as WorkerOptions;
 
 type Handlers = { [Name in OperationName]: (request: Operations[Name]['request']) => Operations[Name]['answer'] };
 
@@ -19,7 +19,7 @@ function createHandlers(database: DatabaseSync): Handlers {
       return undefined;
     },
     missing: ({ paths }) => paths.filter((path) => tables.find(path) === undefined),
-    add: (request) => addDerivations(tables, storeDir, request),
+    add: (request) => addDerivations(tables, { storeDir, limits }, request),
     text: ({ path }) => tables.text(path),
     rows: ({ paths }) => Uint32Array.from(paths, (path) => tables.find(path)?.row ?? 0),
     inputs({ rows }) {

@@ -6,17 +6,16 @@ import type { Pool } from '../../coordinator/ports/pool.ts';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
 import type { Views } from '../../coordinator/ports/views.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
+import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../../domain/limits.ts';
 import type { AgentLinkServer } from '../agent-link/server.ts';
 import type { Metrics } from './metrics/registry.ts';
 
 /** What may come in over HTTP; sizes in bytes, times in milliseconds. */
 export interface HttpLimits {
-  /** Largest JSON body: 100,000 base names fit. */
+  /** Largest body, decompressed and as it comes, but for parts of NARs: 100,000 base names fit. */
   readonly body: number;
-  /** Longest line of a body of derivations. */
-  readonly derivationLine: number;
-  /** Largest body of derivations, decompressed. */
-  readonly derivationBody: number;
+  /** What a derivation may be; the longest line of a body of derivations follows from it. */
+  readonly derivations: DerivationLimits;
   /** Derivations are handed on in batches of at most so many … */
   readonly derivationBatch: number;
   /** … or once so many bytes of text have come. */
@@ -34,8 +33,7 @@ export interface HttpLimits {
 
 export const defaultHttpLimits: HttpLimits = {
   body: 16 * 1024 * 1024,
-  derivationLine: 16 * 1024 * 1024,
-  derivationBody: 4 * 1024 * 1024 * 1024,
+  derivations: { maxDerivationBytes: mostDerivationBytes, maxCommitBytes: minCommitBytes },
   derivationBatch: 256,
   derivationBatchBytes: 4 * 1024 * 1024,
   idle: 300_000,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DroverError } from '../../coordinator/errors.ts';
 import { baseName } from '../../domain/event.ts';
+import { derivationLineBytes } from '../../domain/limits.ts';
 import { type LineLimits, splitLines } from './lines.ts';
 
 /** One line of a body of derivations. */
@@ -14,7 +15,9 @@ export interface DerivationText {
   readonly text: Uint8Array;
 }
 
-export interface DerivationLimits extends LineLimits {
+export interface DerivationBodyLimits extends Pick<LineLimits, 'total'> {
+  /** Largest text of a derivation, in bytes. */
+  readonly derivation: number;
   /** A batch is full at so many derivations … */
   readonly batch: number;
   /** … or once it has so many bytes of text. */
@@ -27,7 +30,7 @@ export interface DerivationLimits extends LineLimits {
  */
 export async function addDerivationLines(
   source: AsyncIterable<Uint8Array>,
-  limits: DerivationLimits,
+  limits: DerivationBodyLimits,
   add: (batch: readonly DerivationText[]) => Promise<{ readonly added: number }>,
 ): Promise<{ readonly received: number; readonly added: number }> {
   let received = 0;
@@ -41,7 +44,12 @@ export async function addDerivationLines(
     bytes = 0;
     added += (await add(full)).added;
   };
-  for await (const line of splitLines(source, limits)) {
+  const tooLong = (line: number, beginning: string) => refuseText(line, beginning, limits.derivation);
+  for await (const line of splitLines(source, {
+    line: derivationLineBytes(limits.derivation),
+    total: limits.total,
+    tooLong,
+  })) {
     received++;
     const derivation = parse(line, received);
     batch.push(derivation);
@@ -77,6 +85,17 @@ function parse(line: Buffer, number: number): DerivationText {
     throw refused(number, 'text', 'base 64 with padding', 'other characters');
   }
   return { path, text: bytes };
+}
+
+/** The path stands before the text in all that we write, and the refusal has to name it. */
+function refuseText(line: number, beginning: string, most: number): DroverError {
+  const path = /^\s*\{\s*"path"\s*:\s*"([0-9a-zA-Z+\-._?=]{1,250})"/.exec(beginning)?.[1];
+  const what = path === undefined ? `line ${line}` : `line ${line}: ${path}`;
+  const expected = `expected a derivation of at most ${most} bytes (setting limits.max-derivation-bytes)`;
+  return new DroverError('body-too-large', `${what}: ${expected}, got a larger one`, {
+    line,
+    ...(path !== undefined && { path }),
+  });
 }
 
 function refused(line: number, name: string, expected: string, got: string): DroverError {

@@ -5,6 +5,8 @@ export interface LineLimits {
   readonly line: number;
   /** Most bytes in all. */
   readonly total: number;
+  /** The refusal of a line that is too long, by its number and its beginning. */
+  readonly tooLong?: (number: number, beginning: string) => DroverError;
 }
 
 const newline = 10;
@@ -17,13 +19,18 @@ export async function* splitLines(source: AsyncIterable<Uint8Array>, limits: Lin
   let parts: Uint8Array[] = [];
   let held = 0;
   let total = 0;
+  let number = 0;
+  const { tooLong = longLine } = limits;
   const add = (part: Uint8Array) => {
     held += part.length;
-    if (held > limits.line)
-      throw new DroverError('body-too-large', `expected lines of at most ${limits.line} bytes, got a longer one`);
+    if (held > limits.line) {
+      const beginning = Buffer.concat([...parts, part].map((bytes) => bytes.subarray(0, 1024))).toString('latin1');
+      throw tooLong(number + 1, beginning);
+    }
     if (part.length > 0) parts.push(part);
   };
   const take = (): Buffer => {
+    number++;
     const line = parts.length === 1 ? bufferOf(parts[0] as Uint8Array) : Buffer.concat(parts, held);
     parts = [];
     held = 0;
@@ -32,7 +39,10 @@ export async function* splitLines(source: AsyncIterable<Uint8Array>, limits: Lin
   for await (const chunk of source) {
     total += chunk.length;
     if (total > limits.total)
-      throw new DroverError('body-too-large', `expected at most ${limits.total} bytes, got more`);
+      throw new DroverError(
+        'body-too-large',
+        `expected a body of at most ${limits.total} bytes (setting limits.max-body-bytes), got more`,
+      );
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
       add(chunk.subarray(start, end));
@@ -42,6 +52,10 @@ export async function* splitLines(source: AsyncIterable<Uint8Array>, limits: Lin
     add(chunk.subarray(start));
   }
   if (held > 0) yield take();
+}
+
+function longLine(number: number): DroverError {
+  return new DroverError('body-too-large', `expected shorter lines, got a longer one as line ${number}`);
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { failureClasses } from '../build/failure-class.ts';
 import { baseName, count, identifier, sha256Text, shortText } from '../event.ts';
+import { maxLogChunkBytes, maxOutputs } from '../limits.ts';
 import { agentAbilities } from './events.ts';
 
 /**
@@ -13,12 +14,12 @@ import { agentAbilities } from './events.ts';
  * what each believes, and deciders drop what they have seen (I11).
  */
 export const protocolVersion = 1;
-/** Largest frame either side accepts, in bytes: a derivation and its input list fit, a log is cut into chunks. */
-export const maxFrameBytes = 4 * 1024 * 1024;
-/** Largest log chunk, in bytes. */
-export const maxLogChunkBytes = 256 * 1024;
 
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes');
+const logChunk = bytes.refine(
+  (value) => value.length <= maxLogChunkBytes,
+  `expected at most ${maxLogChunkBytes} bytes of log`,
+);
 const attemptKey = { build: identifier, attempt: z.int().min(1) };
 const failure = z.enum(failureClasses);
 
@@ -65,7 +66,7 @@ export const agentMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('succeeded'),
     ...attemptKey,
-    outputs: z.array(builtOutput).min(1).max(64),
+    outputs: z.array(builtOutput).min(1).max(maxOutputs),
     durationMs: count,
     logBytes: count,
   }),
@@ -88,7 +89,7 @@ export const agentOob = z.discriminatedUnion('type', [
     leaving: z.boolean().optional(),
   }),
   /** The log of an attempt from byte `offset` on; the coordinator keeps what continues what it has. */
-  z.object({ type: z.literal('log'), ...attemptKey, offset: count, data: bytes }),
+  z.object({ type: z.literal('log'), ...attemptKey, offset: count, data: logChunk }),
 ]);
 export type AgentOob = z.infer<typeof agentOob>;
 

@@ -1,3 +1,4 @@
+import { mostDerivationBytes } from '../limits.ts';
 import { scanDerivation } from './derivation-scanner.ts';
 import type { Derivation } from './derivation-shape.ts';
 import { joinDerivationText, writeDerivationText, writeInputs } from './derivation-text.ts';
@@ -5,12 +6,9 @@ import { FormatError } from './format-error.ts';
 
 export type { Derivation, DerivationOutput, InputDerivation } from './derivation-shape.ts';
 
-/** Far above any derivation seen (119 kB in Guix); those that carry whole files in their environment stay below it. */
-export const maxDerivationBytes: number = 16 * 1024 * 1024;
-
 export interface ParseDerivationOptions {
   readonly storeDir: string;
-  /** Largest accepted file; default {@link maxDerivationBytes}. */
+  /** Largest accepted file, in bytes; by default no coordinator takes a larger one. */
   readonly maxBytes?: number;
 }
 
@@ -30,7 +28,7 @@ export function serializeDerivation(derivation: Derivation): Uint8Array {
 }
 
 /** The bytes as a byte string, refused with `too-large` above the limit. */
-export function derivationByteString(bytes: Uint8Array, maxBytes: number = maxDerivationBytes): string {
+export function derivationByteString(bytes: Uint8Array, maxBytes: number = mostDerivationBytes): string {
   if (bytes.length > maxBytes) {
     throw new FormatError('too-large', `expected a derivation of at most ${maxBytes} bytes, got ${bytes.length}`);
   }

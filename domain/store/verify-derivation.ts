@@ -1,5 +1,6 @@
 import type { DerivationFacts } from '../derivation/events.ts';
-import { derivationByteString, maxDerivationBytes } from './derivation.ts';
+import { type DerivationLimits, derivationExcess, listBytes, minCommitBytes, mostDerivationBytes } from '../limits.ts';
+import { derivationByteString } from './derivation.ts';
 import { readDerivationEnv } from './derivation-env.ts';
 import { createDerivationHasher, type DerivationHashes, type DerivationHashFailure } from './derivation-hash.ts';
 import { derivationKind } from './derivation-kind.ts';
@@ -15,8 +16,8 @@ export interface VerifyDerivationContext {
   readonly storeDir: string;
   /** Modulo hash of a derivation that was verified before, by its full path. */
   readonly modulo: (drvPath: string) => ModuloHash | undefined;
-  /** Default {@link maxDerivationBytes}. */
-  readonly maxBytes?: number;
+  /** Default: what every coordinator takes. */
+  readonly limits?: DerivationLimits;
 }
 
 export interface VerifiedDerivation {
@@ -40,8 +41,7 @@ export interface DerivationRefusal {
   readonly refused: { readonly code: DerivationRefusalCode; readonly path: string; readonly message: string };
 }
 
-/** Their names are looked through for every derivation that has this one as an input. Guix has 7 at most. */
-const maxOutputs = 1024;
+const defaultLimits: DerivationLimits = { maxDerivationBytes: mostDerivationBytes, maxCommitBytes: minCommitBytes };
 
 /**
  * Checks a derivation that somebody sent: that its text is canonical, that its own path and those of its outputs are
@@ -70,17 +70,24 @@ function verify(
   bytes: Uint8Array,
   context: VerifyDerivationContext,
 ): VerifiedDerivation | DerivationRefusal {
-  const { storeDir } = context;
+  const { storeDir, limits = defaultLimits } = context;
   const fileName = derivationFileName(path, storeDir);
   if (fileName === undefined) {
     const expected = `expected a path ${storeDir}/<hash>-<name>.drv`;
     return refuse('wrong-derivation-path', path, `${expected}, got ${excerpt(path, 260)}`);
   }
-  const scanned = scanDerivation(derivationByteString(bytes, context.maxBytes ?? maxDerivationBytes), storeDir);
+  const tooLarge = (excess: string) => refuse('too-large', path, excess);
+  // The text before it is looked at, the rest once it is known.
+  const text = bytes.length;
+  const textExcess = derivationExcess({ text, outputs: 0, inputs: 0, event: () => 0 }, limits);
+  if (textExcess !== undefined) return tooLarge(textExcess);
+  const scanned = scanDerivation(derivationByteString(bytes), storeDir);
   const { derivation } = scanned;
-  if (derivation.outputs.length > maxOutputs) {
-    return refuse('too-large', path, `expected at most ${maxOutputs} outputs, got ${derivation.outputs.length}`);
-  }
+  const inputs = listBytes(neededNames(derivation, storeDir));
+  const outputs = derivation.outputs.length;
+  const event = (): number => JSON.stringify(factsOf(path, derivation, storeDir)).length;
+  const excess = derivationExcess({ text, outputs, inputs, event }, limits);
+  if (excess !== undefined) return tooLarge(excess);
 
   const references = derivation.inputDerivations.map((input) => input.path);
   for (const source of derivation.inputSources) references.push(source);
@@ -95,6 +102,19 @@ function verify(
   const wrong = findWrongOutput(derivation, hashes);
   if (wrong !== undefined) return refuse('wrong-output-path', path, wrong);
   return { derivation, modulo: ownString(hashes.modulo), facts: factsOf(path, derivation, storeDir) };
+}
+
+/**
+ * Base names of the store items that a build needs, as an agent is told: sources and outputs of input derivations. These
+ * have the names that their derivations determine; their hashes, which are not known here, do not change the length.
+ */
+export function* neededNames(derivation: Derivation, storeDir: string): Generator<string> {
+  const start = storeDir.length + 1;
+  for (const source of derivation.inputSources) yield source.slice(start);
+  for (const { path, outputs } of derivation.inputDerivations) {
+    const base = path.slice(start, -'.drv'.length);
+    for (const output of outputs) yield output === 'out' ? base : `${base}-${output}`;
+  }
 }
 
 function derivationFileName(path: string, storeDir: string): string | undefined {

@@ -11,8 +11,8 @@ export const buildOptions = z.object({
 });
 export type BuildOptions = z.infer<typeof buildOptions>;
 
-/** Most roots that one event names: a commit has to fit into one message of every engine. */
-export const rootsPerEvent = 4000;
+/** Most names that one event of an older version lists; new ones have `namesPerEvent` of domain/limits.ts at most. */
+const mostNames = 4000;
 
 export const SubmissionReceived = defineEvent(
   'SubmissionReceived',
@@ -22,7 +22,7 @@ export const SubmissionReceived = defineEvent(
     /** How many roots the submission has in all, those of later SubmissionRootsAdded events included. */
     rootCount: count,
     /** Base names of the derivations that were asked for. */
-    roots: z.array(baseName).max(rootsPerEvent),
+    roots: z.array(baseName).max(mostNames),
     options: buildOptions,
     /** Whether inputs without an available output or a build are built too. */
     inputs: z.boolean(),
@@ -42,12 +42,12 @@ export const SubmissionReceived = defineEvent(
 export const SubmissionRootsAdded = defineEvent(
   'SubmissionRootsAdded',
   'The next part of the roots of a large submission.',
-  z.object({ roots: z.array(baseName).max(rootsPerEvent) }),
+  z.object({ roots: z.array(baseName).max(mostNames) }),
 );
 export const SubmissionJoined = defineEvent(
   'SubmissionJoined',
   'Builds that were under way already build roots of this submission.',
-  z.object({ builds: z.array(identifier).max(rootsPerEvent) }),
+  z.object({ builds: z.array(identifier).max(mostNames) }),
 );
 export const SubmissionQueued = defineEvent(
   'SubmissionQueued',

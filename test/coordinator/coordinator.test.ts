@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../coordinator/errors.ts';
+import { maxCoordinatorFrameBytes } from '../../domain/limits.ts';
 import { formatHash } from '../../domain/store/hash-text.ts';
 import { makeFixedOutputPath, makeSourcePath } from '../../domain/store/store-path.ts';
 import { createFakePool } from '../simulation/disk.ts';
@@ -671,5 +672,32 @@ describe('why (I5)', () => {
       [drvPath(2)],
     );
     await assert.rejects(farm.application.retryBuild(admin, `${submission}-1`), refusal('build-not-ended'));
+  });
+});
+
+describe('a derivation that does not fit into a frame to an agent', () => {
+  it('fails its build with what was expected and what came, and everything else goes on', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2)], {
+      textOf: (path) => Buffer.alloc(path === drvPath(1) ? maxCoordinatorFrameBytes : 10),
+    });
+    await farm.connect('a');
+    const { submission } = await farm.submit(1);
+    assert.deepEqual(await farm.types(`build-${submission}-1`), [
+      'BuildSubmitted',
+      'BuildAllocated',
+      'BuildSetupFailed',
+      'BuildFailed',
+    ]);
+    for await (const { type, data } of farm.store.read(`build-${submission}-1`)) {
+      if (type !== 'BuildFailed') continue;
+      const { class: failure, message } = data as { class: string; message: string };
+      assert.equal(failure, 'rejected');
+      assert.match(message, new RegExp(`^${drvPath(1)} .*at most ${maxCoordinatorFrameBytes} bytes, got \\d+$`));
+    }
+    await farm.submit(2);
+    assert.deepEqual(
+      farm.allocations().map(({ derivation }) => derivation),
+      [drvPath(2)],
+    );
   });
 });

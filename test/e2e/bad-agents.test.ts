@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Packr } from 'msgpackr';
-import { maxFrameBytes } from '../../domain/agent/messages.ts';
+import { maxFrameBytes } from '../../domain/limits.ts';
 import { dial, hello } from '../adapters/agent-link/raw-agent.ts';
 import { declarationOf, narOf } from '../adapters/pool/nars.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';

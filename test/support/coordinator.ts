@@ -63,6 +63,7 @@ export async function openTestCoordinator(
     seed = 1,
     hearing = true,
     time = createVirtualTime(seed),
+    textOf = (path: string): Uint8Array => Buffer.from(path),
   } = {},
 ) {
   const { farm, position } = await recover(store, policy.storeDir);
@@ -88,7 +89,7 @@ export async function openTestCoordinator(
     runtime: time.runtime,
     links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },
     pool,
-    derivations: createFakeDerivationStore(facts),
+    derivations: createFakeDerivationStore(facts, textOf),
     logs,
     signer: { publicKey: 'k:AA==', sign: async () => 'k:AA==' },
     logger: pino({ level: 'silent' }),

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { decodeFromAgent, encodeFrame } from '../../adapters/agent-link/frames.ts';
+import { decodeFromAgent, encodeFromCoordinator } from '../../adapters/agent-link/frames.ts';
 import type { UploadWish } from '../../agent/ports/uploads.ts';
 import type { CoordinatorMessage, FromAgent, Hello, Welcome } from '../../domain/agent/messages.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
@@ -87,7 +87,7 @@ export async function startFakeCoordinator() {
     if (frame.kind === 'message') {
       if (frame.n > seen + 1) throw new Error(`message ${frame.n} came after ${seen}`);
       seen = Math.max(seen, frame.n);
-      if (faults.acknowledge) from.send(encodeFrame({ kind: 'ack', n: seen }));
+      if (faults.acknowledge) from.send(encodeFromCoordinator({ kind: 'ack', n: seen }));
     }
     if (frame.kind === 'ack') kept = kept.filter(({ n }) => n > frame.n);
     if (frame.kind === 'oob' && frame.body.type === 'log') {
@@ -101,7 +101,7 @@ export async function startFakeCoordinator() {
 
   function greet(to: WebSocket, hello: Hello): void {
     if (faults.refuseLink !== undefined) {
-      to.send(encodeFrame({ kind: 'refused', ...faults.refuseLink }));
+      to.send(encodeFromCoordinator({ kind: 'refused', ...faults.refuseLink }));
       to.close();
       return;
     }
@@ -111,8 +111,8 @@ export async function startFakeCoordinator() {
       const { n: done } = hello.received;
       kept = kept.filter(({ n }) => n > done);
     }
-    to.send(encodeFrame({ kind: 'welcome', ...welcome, received: { session: hello.session, n: seen } }));
-    for (const { n, body } of kept) to.send(encodeFrame({ kind: 'message', n, body }));
+    to.send(encodeFromCoordinator({ kind: 'welcome', ...welcome, received: { session: hello.session, n: seen } }));
+    for (const { n, body } of kept) to.send(encodeFromCoordinator({ kind: 'message', n, body }));
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -229,7 +229,7 @@ export async function startFakeCoordinator() {
     send(body: CoordinatorMessage): void {
       sent++;
       kept.push({ n: sent, body });
-      socket?.send(encodeFrame({ kind: 'message', n: sent, body }));
+      socket?.send(encodeFromCoordinator({ kind: 'message', n: sent, body }));
     },
     sendRaw(data: string | Uint8Array): void {
       socket?.send(data);

@@ -2,12 +2,15 @@ import type { DerivationStore } from '../../coordinator/ports/derivation-store.t
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 
 /** A derivation store in memory over facts that are known beforehand, inputs first; the texts are their paths. */
-export function createFakeDerivationStore(facts: readonly DerivationFacts[]): DerivationStore {
+export function createFakeDerivationStore(
+  facts: readonly DerivationFacts[],
+  textOf: (path: string) => Uint8Array = (path) => Buffer.from(path),
+): DerivationStore {
   const byHash = new Map(facts.map((one, index) => [one.path.slice(0, 32), { one, index }]));
   return {
     missing: async (paths) => paths.filter((path) => !byHash.has(path.slice(0, 32))),
     add: async () => ({ added: 0 }),
-    text: async (path) => (byHash.has(path.slice(0, 32)) ? Buffer.from(path) : undefined),
+    text: async (path) => (byHash.has(path.slice(0, 32)) ? textOf(path) : undefined),
     async *closure(roots, skip) {
       const found = new Set<number>();
       const pending = [...roots];

@@ -58,8 +58,8 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
           addDerivationLines(
             bodyOf(request, ['zstd', 'gzip']),
             {
-              line: limits.derivationLine,
-              total: limits.derivationBody,
+              derivation: limits.derivations.maxDerivationBytes,
+              total: limits.body,
               batch: limits.derivationBatch,
               batchBytes: limits.derivationBatchBytes,
             },

@@ -4,12 +4,8 @@ import { pino } from 'pino';
 import { openAgentLink } from '../../../adapters/agent-link/client.ts';
 import type { LinkHandlers } from '../../../agent/ports/coordinator-link.ts';
 import type { Runtime } from '../../../coordinator/ports/runtime.ts';
-import {
-  type CoordinatorMessage,
-  type FromAgent,
-  maxFrameBytes,
-  type Welcome,
-} from '../../../domain/agent/messages.ts';
+import type { CoordinatorMessage, FromAgent, Welcome } from '../../../domain/agent/messages.ts';
+import { maxCoordinatorFrameBytes } from '../../../domain/limits.ts';
 import { type FakeCoordinator, startFakeCoordinator, token } from '../../support/fake-coordinator.ts';
 import { fastRuntime, manualRuntime } from '../../support/fast-runtime.ts';
 
@@ -161,7 +157,7 @@ describe('the link of an agent', () => {
     ['a text', (coordinator: FakeCoordinator) => coordinator.sendRaw('hello')],
     [
       'a frame that is too large',
-      (coordinator: FakeCoordinator) => coordinator.sendRaw(Buffer.alloc(maxFrameBytes + 1)),
+      (coordinator: FakeCoordinator) => coordinator.sendRaw(Buffer.alloc(maxCoordinatorFrameBytes + 1)),
     ],
   ] as const) {
     test(`survives ${what}, by a new connection`, async () => {

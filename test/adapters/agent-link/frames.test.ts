@@ -2,9 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
-import { decodeFromAgent, decodeFromCoordinator, encodeFrame } from '../../../adapters/agent-link/frames.ts';
+import {
+  decodeFromAgent,
+  decodeFromCoordinator,
+  encodeFromAgent,
+  encodeFromCoordinator,
+} from '../../../adapters/agent-link/frames.ts';
 import { maxFrameDepth, msgpackFault } from '../../../adapters/agent-link/msgpack-scan.ts';
-import { type FromAgent, type FromCoordinator, maxFrameBytes } from '../../../domain/agent/messages.ts';
+import type { FromAgent, FromCoordinator } from '../../../domain/agent/messages.ts';
+import { maxFrameBytes } from '../../../domain/limits.ts';
 import { hello } from './raw-agent.ts';
 
 const packr = new Packr({ useRecords: false });
@@ -22,7 +28,7 @@ test('a frame is read as it was written', () => {
     { kind: 'ack', n: 3 },
   ];
   for (const frame of fromAgent) {
-    const { frame: read } = decodeFromAgent(encodeFrame(frame));
+    const { frame: read } = decodeFromAgent(encodeFromAgent(frame));
     assert.deepEqual(plain(read), plain(frame));
   }
   const fromCoordinator: FromCoordinator = {
@@ -40,18 +46,18 @@ test('a frame is read as it was written', () => {
       maxLogBytes: 1,
     },
   };
-  assert.deepEqual(plain(decodeFromCoordinator(encodeFrame(fromCoordinator)).frame), plain(fromCoordinator));
+  assert.deepEqual(plain(decodeFromCoordinator(encodeFromCoordinator(fromCoordinator)).frame), plain(fromCoordinator));
 });
 
 test('undefined members are left out, as no extension type is allowed', () => {
-  const { frame } = decodeFromAgent(encodeFrame({ ...hello, received: undefined }));
+  const { frame } = decodeFromAgent(encodeFromAgent({ ...hello, received: undefined }));
   assert.deepEqual(frame, hello);
 });
 
 test('a frame that is too large is neither written nor read', () => {
   const data = new Uint8Array(maxFrameBytes);
   assert.throws(
-    () => encodeFrame({ kind: 'oob', body: { type: 'log', build: 'b', attempt: 1, offset: 0, data } }),
+    () => encodeFromAgent({ kind: 'oob', body: { type: 'log', build: 'b', attempt: 1, offset: 0, data } }),
     RangeError,
   );
   assert.equal(decodeFromAgent(new Uint8Array(maxFrameBytes + 1)).fault?.code, 'frame-too-large');
@@ -122,7 +128,7 @@ test('any bytes are read or refused, never thrown at', () => {
 });
 
 test('a frame with any of its bytes changed is read or refused, never thrown at', () => {
-  const bytes = encodeFrame(hello);
+  const bytes = encodeFromAgent(hello);
   fc.assert(
     fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, value) => {
       const changed = Uint8Array.from(bytes);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { decodeFromCoordinator, encodeFrame } from '../../../adapters/agent-link/frames.ts';
+import { decodeFromCoordinator, encodeFromAgent } from '../../../adapters/agent-link/frames.ts';
 import type { FromAgent, FromCoordinator, Hello } from '../../../domain/agent/messages.ts';
 import { secretOfScope } from '../../support/fake-application.ts';
 import { createMailbox } from '../../support/mailbox.ts';
@@ -48,7 +48,7 @@ export async function dial(url: string, options: { token?: string; autoPong?: bo
   return {
     socket,
     closed: closed.promise,
-    send: (frame) => socket.send(encodeFrame(frame)),
+    send: (frame) => socket.send(encodeFromAgent(frame)),
     next: () => frames.take(),
     async expect(kind) {
       const frame = await frames.take();

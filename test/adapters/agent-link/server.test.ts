@@ -8,7 +8,7 @@ import type { Application } from '../../../coordinator/application.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { AgentLinks } from '../../../coordinator/ports/agent-links.ts';
 import type { AgentMessage, CoordinatorMessage } from '../../../domain/agent/messages.ts';
-import { maxFrameBytes } from '../../../domain/agent/messages.ts';
+import { maxFrameBytes, maxOutputs } from '../../../domain/limits.ts';
 import { secretOfScope } from '../../support/fake-application.ts';
 import { createMailbox } from '../../support/mailbox.ts';
 import { createManualRuntime, type ManualRuntime } from '../../support/manual-runtime.ts';
@@ -441,18 +441,23 @@ describe('more than one link', () => {
 
 describe('bad frames', () => {
   const packr = new Packr({ useRecords: false });
-  const cases: [name: string, frame: Uint8Array | string, close: number, message: RegExp][] = [
-    ['text', '{"kind":"ack","n":1}', 1002, /binary/],
-    ['bytes that are not msgpack', Buffer.from([0xc1, 0xc1]), 1002, /type of the protocol/],
-    ['deep nesting', Buffer.concat([Buffer.alloc(100_000, 0x91), Buffer.from([0xc0])]), 1002, /nesting/],
-    ['an unknown kind', packr.pack({ kind: 'nonsense' }), 1002, /kind/],
-    ['an unknown type', packr.pack({ kind: 'message', n: 1, body: { type: 'nonsense' } }), 1002, /body\.type/],
-    ['a frame of the coordinator', packr.pack({ kind: 'welcome' }), 1002, /kind/],
-    ['a second hello', packr.pack(hello), 1002, /hello once/],
-    ['a gap in the numbers', packr.pack({ kind: 'message', n: 5, body: started('b-1') }), 1002, /at most, got 5/],
-    ['a frame that is too large', new Uint8Array(maxFrameBytes + 1), 1009, /at most/],
+  const cases: [name: string, frame: Uint8Array | string, close: number, message: RegExp, fatal: boolean][] = [
+    ['text', '{"kind":"ack","n":1}', 1002, /binary/, true],
+    ['bytes that are not msgpack', Buffer.from([0xc1, 0xc1]), 1002, /type of the protocol/, true],
+    ['deep nesting', Buffer.concat([Buffer.alloc(100_000, 0x91), Buffer.from([0xc0])]), 1002, /nesting/, true],
+    ['an unknown kind', packr.pack({ kind: 'nonsense' }), 1002, /kind/, true],
+    ['a frame of the coordinator', packr.pack({ kind: 'welcome' }), 1002, /kind/, true],
+    ['a second hello', packr.pack(hello), 1002, /hello once/, false],
+    [
+      'a gap in the numbers',
+      packr.pack({ kind: 'message', n: 5, body: started('b-1') }),
+      1002,
+      /at most, got 5/,
+      false,
+    ],
+    ['a frame that is too large', new Uint8Array(maxFrameBytes + 1), 1009, /at most/, true],
   ];
-  for (const [name, frame, close, message] of cases) {
+  for (const [name, frame, close, message, fatal] of cases) {
     test(`${name}: refused, the link closed, the agent disconnected`, async () => {
       await using setup = await listening();
       const agent = await dial(setup.url);
@@ -462,12 +467,38 @@ describe('bad frames', () => {
       const refused = await agent.expect('refused');
       assert.equal(refused.code, close === 1009 ? 'frame-too-large' : 'malformed-frame');
       assert.match(refused.message, message);
-      assert.equal(refused.fatal, false);
+      assert.equal(refused.fatal, fatal);
       assert.equal(await agent.closed, close);
       assert.equal(await setup.events.take(), 'connected alpha');
       assert.match(await setup.events.take(), /^disconnected alpha/);
     });
   }
+
+  test('a message that cannot be read is acknowledged, as it would come again for ever, and fails its attempt', async () => {
+    const reports = createMailbox<AgentMessage>();
+    await using setup = await listening({ agentMessage: async (_agent, message) => reports.put(message) });
+    const agent = await dial(setup.url);
+    agent.send(hello);
+    await agent.expect('welcome');
+    const outputs = Array.from({ length: maxOutputs + 1 }, () => ({ name: 'out' }));
+    const bodies = [
+      { type: 'succeeded', build: 'b-1', attempt: 2, outputs, durationMs: 1, logBytes: 1 },
+      { type: 'nonsense', build: 'b-1', attempt: 2 },
+      { type: 'nonsense' },
+      null,
+    ];
+    for (const [index, body] of bodies.entries()) {
+      agent.socket.send(packr.pack({ kind: 'message', n: index + 1, body }));
+      assert.equal((await agent.expect('ack')).n, index + 1);
+    }
+    for (const words of [/body\.outputs/, /body\.type/]) {
+      const report = await reports.take();
+      assert.ok(report.type === 'failed' && report.build === 'b-1' && report.attempt === 2);
+      assert.equal(report.class, 'agent-error');
+      assert.match(report.message, words);
+    }
+    assert.equal(reports.size, 0);
+  });
 
   test('before hello: refused, and the application hears nothing', async () => {
     await using setup = await listening();

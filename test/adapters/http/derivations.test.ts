@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { addDerivationLines, type DerivationLimits } from '../../../adapters/http/derivation-lines.ts';
+import { addDerivationLines, type DerivationBodyLimits } from '../../../adapters/http/derivation-lines.ts';
 import { splitLines } from '../../../adapters/http/lines.ts';
 import { DroverError, isDroverError } from '../../../coordinator/errors.ts';
 import { createMailbox } from '../../support/mailbox.ts';
@@ -74,7 +74,13 @@ describe('a body of derivations', () => {
       /^line 1\.text: expected base 64/,
     ],
     ['a field too many', `{"path":"${drvA}","text":"","more":1}`, {}, 'invalid-request', /^line 1: /],
-    ['a line over the limit', line(drvA, 'x'.repeat(3000)), {}, 'body-too-large', /lines of at most 2000/],
+    [
+      'a line over the limit',
+      line(drvA, 'x'.repeat(3000)),
+      {},
+      'body-too-large',
+      /^line 1: .*-hello\.drv: expected a derivation of at most 1000 bytes \(setting limits\.max-derivation-bytes\)/,
+    ],
     ['a body over the limit', many(500).join(''), {}, 'body-too-large', /at most 20000/],
     [
       'a compressed body that is over the limit unpacked',
@@ -108,7 +114,9 @@ describe('a body of derivations', () => {
   ];
   for (const [name, body, headers, code, detail] of refused) {
     test(`with ${name} is refused`, async () => {
-      await using server = await harness({ limits: { derivationLine: 2000, derivationBody: 20_000 } });
+      await using server = await harness({
+        limits: { derivations: { maxDerivationBytes: 1000, maxCommitBytes: 1_000_000 }, body: 20_000 },
+      });
       const problem = (await post(server, body, headers)).json();
       assert.equal(problem.code, code, problem.detail);
       assert.match(problem.detail, detail);
@@ -130,7 +138,7 @@ describe('a body of derivations', () => {
 });
 
 describe('back-pressure', () => {
-  const limits: DerivationLimits = { line: 10_000, total: 10_000_000, batch: 10, batchBytes: 10_000 };
+  const limits: DerivationBodyLimits = { derivation: 10_000, total: 10_000_000, batch: 10, batchBytes: 10_000 };
 
   test('no more is read while a batch is being added', async () => {
     let read = 0;

@@ -198,7 +198,7 @@ test('refuses a fixed output whose content nobody here can check, and says which
 
 test('refuses what is malformed or too large', () => {
   const good = make('x');
-  assert.equal(refusalOf(good, { maxBytes: 10 }).code, 'too-large');
+  assert.equal(refusalOf(good, { limits: { maxDerivationBytes: 10, maxCommitBytes: 1e6 } }).code, 'too-large');
   const outputs = Array.from({ length: 1025 }, (_, index) => `o${1000 + index}`);
   const many = make('x', { outputs: outputs.map((name) => ({ name, path: blank, hashAlgo: '', hash: '' })) });
   assert.equal(refusalOf(many).code, 'too-large');
