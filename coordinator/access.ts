@@ -18,6 +18,8 @@ export type Access = Pick<Application, 'authenticate' | 'createToken' | 'revokeT
   /** Makes a token that was written down before it was issued known, if it is not. */
   admit(secret: string, wish: Issue, meta: Meta): void;
   revokeOfAgent(agent: string, meta: Meta): void;
+  /** After a start: ends what is open by tokens that the log has as revoked, or not at all. */
+  resume(): void;
 };
 
 const secretPattern = /^drover_([0-9a-z]{1,64})_[0-9A-Za-z_-]{43}$/;
@@ -26,7 +28,16 @@ export function newSecret(random: (length: number) => Uint8Array): string {
   return `drover_${randomId(random(8))}_${Buffer.from(random(32)).toString('base64url')}`;
 }
 
-export function createAccess({ farm, writer, runtime }: Pick<Core, 'farm' | 'writer' | 'runtime'>): Access {
+/**
+ * Tokens, and the end of what they opened: once a revocation is durable, every link, feed, answer and upload that the token
+ * opened is over. What comes later is refused from the decision on.
+ */
+export function createAccess({
+  farm,
+  writer,
+  runtime,
+  tokenUses,
+}: Pick<Core, 'farm' | 'writer' | 'runtime' | 'tokenUses'>): Access {
   const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 
   function idOf(secret: string): string {
@@ -54,9 +65,16 @@ export function createAccess({ farm, writer, runtime }: Pick<Core, 'farm' | 'wri
     if (!token.revoked) writer.commit('token', id, token.revision, [{ type: 'TokenRevoked', data: {} }], meta);
   }
 
+  writer.listen((category, id, event) => {
+    if (category === 'token' && event.type === 'TokenRevoked') writer.afterwards(() => tokenUses.end(id));
+  });
+
   return {
     issue,
     admit,
+    resume() {
+      for (const id of tokenUses.inUse()) if (farm.tokens.get(id)?.revoked !== false) tokenUses.end(id);
+    },
     authenticate(secret): Principal | undefined {
       const id = secretPattern.exec(secret)?.[1];
       const token = id === undefined ? undefined : farm.tokens.get(id);
@@ -74,7 +92,7 @@ export function createAccess({ farm, writer, runtime }: Pick<Core, 'farm' | 'wri
       await writer.durable();
     },
     revokeOfAgent(agent, meta) {
-      for (const token of farm.tokens.all()) if (token.agent === agent) revoke(token.id, meta);
+      for (const { id } of [...farm.tokens.validOf(agent)]) revoke(id, meta);
     },
     tokens: () =>
       [...farm.tokens.all()].map(({ id, name, scope, agent, issuedAt, revoked }) => ({

@@ -49,6 +49,7 @@ export function startCoordinator(core: Core): Coordinator {
   writer.listen(() => allocator.schedule());
   startRetries(core, deadlines, () => allocator.schedule());
   startRebuilds(core, intake);
+  access.resume();
   fleet.resume();
   intake.resume();
 
@@ -58,6 +59,12 @@ export function startCoordinator(core: Core): Coordinator {
     if (typeof outcome === 'string')
       throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
     return build;
+  }
+
+  /** What came in over a link whose token was revoked before it was looked at counts no more. */
+  function requireToken(agent: string): void {
+    if (farm.tokens.validOf(agent).size === 0)
+      throw new DroverError('token-unknown', `agent ${agent}: its token was revoked`);
   }
 
   const application: Application = {
@@ -120,11 +127,13 @@ export function startCoordinator(core: Core): Coordinator {
       items.missing(path, reason, { actor: 'coordinator' });
       await writer.durable();
     },
-    agentMessage(agent, message) {
+    async agentMessage(agent, message) {
+      requireToken(agent);
       if (message.type !== 'started') lateAttempts.over(agent, message.build, message.attempt);
-      return attempts.report(agent, message);
+      await attempts.report(agent, message);
     },
     async agentOob(agent, oob) {
+      requireToken(agent);
       if (oob.type === 'heartbeat') return fleet.heartbeat(agent, oob);
       const build = findBuild(core, oob.build);
       if (build.state.agents[oob.attempt - 1] !== agent)

@@ -12,6 +12,7 @@ import type { Meta } from './ports/event-store.ts';
 import type { LogStore } from './ports/log-store.ts';
 import type { Pool } from './ports/pool.ts';
 import type { Runtime } from './ports/runtime.ts';
+import type { TokenUses } from './ports/token-uses.ts';
 import type { Writer } from './writer.ts';
 
 export interface Policy {
@@ -42,6 +43,7 @@ export interface Core {
   readonly policy: Policy;
   readonly runtime: Runtime;
   readonly links: AgentLinks;
+  readonly tokenUses: TokenUses;
   readonly pool: Pool;
   readonly derivations: DerivationStore;
   readonly logs: LogStore;

@@ -47,7 +47,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     return agent;
   }
 
-  function release(name: string, reason: 'agent-lost' | 'agent-removed'): void {
+  function release(name: string, reason: 'agent-lost' | 'agent-removed' | 'token-revoked'): void {
     for (const build of [...queue.live(name)])
       commandBuild(core, build, { type: 'release', agent: name, attempt: build.state.attempt, reason }, system);
   }
@@ -62,6 +62,17 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   function disconnect(name: string, reason: string): void {
     const leaseUntil = runtime.clock.now() + policy.leaseSeconds * 1000;
     commandAgent(core, name, { type: 'disconnect', reason: reason.slice(0, 4096), leaseUntil }, system);
+  }
+
+  /** Without a token it can report nothing any more: what it has goes to others, and what it sends from now on does not count. */
+  function lockOut(name: string): void {
+    const agent = farm.agents.get(name);
+    if (!agent || agent.state.connection === 'retired' || farm.tokens.validOf(name).size > 0) return;
+    logger.warn({ agent: name }, 'agent is locked out: its token was revoked');
+    // First, or the allocator would give it the builds again.
+    disconnect(name, 'its token was revoked');
+    release(name, 'token-revoked');
+    writer.afterwards(() => links.close(name, 'token-unknown', 'the token of this agent was revoked'));
   }
 
   function leave(name: string): void {
@@ -91,7 +102,10 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   }
 
   writer.listen((category, id, event) => {
-    if (category === 'agent') {
+    if (event.type === 'TokenRevoked') {
+      const agent = farm.tokens.get(id)?.agent;
+      if (agent !== undefined) lockOut(agent);
+    } else if (category === 'agent') {
       const agent = farm.agents.get(id) as AgentRecord;
       if (event.type === 'AgentDisconnected') leases.begin(id);
       else if (agent.state.connection !== 'disconnected') leases.end(id);
@@ -170,8 +184,9 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       if (wish === 'remove') {
         release(name, 'agent-removed');
         commandAgent(core, name, { type: 'retire' }, meta);
-        access.revokeOfAgent(name, meta);
+        // Before the end of its token ends the link: this says more.
         writer.afterwards(() => links.close(name, 'agent-retired', 'the agent was removed'));
+        access.revokeOfAgent(name, meta);
       } else commandAgent(core, name, { type: wish, reason }, meta);
       if (wish === 'drain') writer.afterwards(() => links.send(name, { type: 'drain' }));
       await writer.durable();
@@ -228,6 +243,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
         else if (connection === 'disconnected') leases.begin(agent.name);
         // Stopped between the two events.
         else if (connection === 'lost') release(agent.name, 'agent-lost');
+        if (queue.live(agent.name).size > 0) lockOut(agent.name);
         if (agent.state.quarantinedUntil > 0) armQuarantine(agent);
       }
     },

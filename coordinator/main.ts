@@ -11,6 +11,7 @@ import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
+import { createTokenUses } from '../adapters/http/token-uses.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
@@ -85,6 +86,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const onError = (error: unknown): void => logger.error({ err: error }, 'a log could not be compressed');
   const logs = resources.use(await openFilesystemLogStore({ dir: dir.logs, onError }));
   const agentLink = createAgentLinkServer({ runtime, logger, session: randomId(bytes(12)) });
+  const tokenUses = createTokenUses();
 
   // The pool is swept of what the log does not know: on the wrong log, of everything.
   const identity = logIdentity(dir.file('log-id'));
@@ -108,6 +110,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       policy: policyOf(config, maxCommitBytes),
       runtime,
       links: agentLink.links,
+      tokenUses,
       pool,
       derivations,
       logs,
@@ -135,6 +138,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     metrics: createMetrics(),
     logger,
     agentLink,
+    tokenUses,
     version: version(),
     newId: () => randomId(bytes(16)),
     limits: {

@@ -16,24 +16,33 @@ export interface TokenRecord {
 export interface Tokens {
   get(id: string): TokenRecord | undefined;
   all(): Iterable<TokenRecord>;
+  /** Those of an agent that are accepted. */
+  validOf(agent: string): ReadonlySet<TokenRecord>;
   apply(id: string, event: TokenEvent, revision: number, at: number): void;
 }
 
 export function createTokens(): Tokens {
   const tokens = new Map<string, TokenRecord>();
+  const valid = new Map<string, Set<TokenRecord>>();
+  const validOf = (agent: string): ReadonlySet<TokenRecord> => valid.get(agent) ?? new Set();
   return {
     get: (id) => tokens.get(id),
     all: () => tokens.values(),
+    validOf,
     apply(id, event, revision, at) {
       if (event.type === 'TokenIssued') {
         const { name, scope, hash, agent } = event.data;
-        tokens.set(id, { id, name, scope, hash, agent, issuedAt: at, revoked: false, revision });
+        const issued = { id, name, scope, hash, agent, issuedAt: at, revoked: false, revision };
+        tokens.set(id, issued);
+        if (agent !== undefined) valid.set(agent, new Set([...validOf(agent), issued]));
         return;
       }
       const token = tokens.get(id);
       if (!token) return;
       token.revision = revision;
-      if (event.type === 'TokenRevoked') token.revoked = true;
+      if (event.type !== 'TokenRevoked') return;
+      token.revoked = true;
+      if (token.agent !== undefined) valid.get(token.agent)?.delete(token);
     },
   };
 }

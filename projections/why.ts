@@ -213,7 +213,13 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
     const intake = intakeOf(state);
     const obstacle =
       misfit(state, jobClass) ??
-      (intake === 'accepting' ? undefined : intake === 'offline' ? 'is not connected' : `is ${intake}`);
+      (farm.tokens.validOf(name).size === 0
+        ? `has no valid token; 'drover agents rotate-token ${name}' makes one`
+        : intake === 'accepting'
+          ? undefined
+          : intake === 'offline'
+            ? 'is not connected'
+            : `is ${intake}`);
     if (obstacle === undefined) able.push(name);
     else unable.push({ name, obstacle });
   }

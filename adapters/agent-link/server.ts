@@ -27,8 +27,8 @@ export interface AgentLinkServerOptions {
 export interface AgentLinkServer extends AsyncDisposable {
   readonly links: AgentLinks;
   serve(application: LinkApplication): void;
-  /** Takes over a WebSocket whose token belongs to `agent`. */
-  accept(socket: WebSocket, agent: string): void;
+  /** Takes over a WebSocket whose token belongs to `agent`; `undefined` where it was closed at once. */
+  accept(socket: WebSocket, agent: string): Pick<AgentLink, 'refuse'> | undefined;
   readonly stats: { readonly open: number; readonly unacknowledged: number };
 }
 export type LinkApplication = Pick<Application, 'agentConnected' | 'agentDisconnected' | 'agentMessage' | 'agentOob'>;
@@ -156,7 +156,7 @@ export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLin
     accept(socket, agent) {
       if (application === undefined || stopped) {
         socket.close(1013, 'not ready');
-        return;
+        return undefined;
       }
       const link = openLink(socket, agent, {
         application,
@@ -168,6 +168,7 @@ export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLin
         onEnd,
       });
       open.add(link);
+      return link;
     },
     get stats() {
       let unacknowledged = 0;

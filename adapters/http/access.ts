@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../coordinator/application.ts';
 import { DroverError } from '../../coordinator/errors.ts';
 import type { Scope } from '../../domain/token/events.ts';
@@ -38,6 +38,8 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     principal: Principal | null;
+    /** The request's entry among what its token has opened; dispose of it where it may outlive the token. */
+    tokenUse: Disposable | null;
   }
   interface FastifyInstance {
     /** Every route and who may use it; for the tests that go through all of them. */
@@ -46,8 +48,12 @@ declare module 'fastify' {
 }
 
 /** Adds the check of tokens and scopes before anything of the request but its head is read. */
-export function addAccessControl(app: FastifyInstance, context: Pick<HttpContext, 'application' | 'cache'>): void {
+export function addAccessControl(
+  app: FastifyInstance,
+  context: Pick<HttpContext, 'application' | 'cache' | 'tokenUses'>,
+): void {
   app.decorateRequest('principal', null);
+  app.decorateRequest('tokenUse', null);
   const table: RouteAccess[] = [];
   app.decorate('routeTable', table);
   app.addHook('onRoute', ({ method, url, config }) => {
@@ -55,11 +61,20 @@ export function addAccessControl(app: FastifyInstance, context: Pick<HttpContext
     if (access === undefined) throw new Error(`expected config.access on ${String(method)} ${url}`);
     for (const each of [method].flat()) table.push({ method: each, url, access });
   });
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const access = request.routeOptions.config.access;
     if (access === undefined || access === 'open' || (access === 'cache' && context.cache.public)) return;
     request.principal = authorize(context.application, access, request.headers.authorization);
+    const use = context.tokenUses.begin(request.principal.id, () => cut(request, reply));
+    request.tokenUse = use;
+    reply.raw.once('close', () => use[Symbol.dispose]());
   });
+}
+
+/** Whatever the request is at, reading an upload or writing a feed: there is no more of either, and its sender sees that. */
+function cut(request: FastifyRequest, reply: FastifyReply): void {
+  request.log.info({ token: request.principal?.id }, 'request ended: its token was revoked');
+  reply.raw.destroy();
 }
 
 /** The asker of a route that is not open. */

@@ -9,6 +9,7 @@ import type { StoreItem } from '../../domain/item/events.ts';
 import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../../domain/limits.ts';
 import type { AgentLinkServer } from '../agent-link/server.ts';
 import type { Metrics } from './metrics/registry.ts';
+import type { TokenUseRegistry } from './token-uses.ts';
 
 /** What may come in over HTTP; sizes in bytes, times in milliseconds. */
 export interface HttpLimits {
@@ -59,6 +60,8 @@ export interface HttpContext {
   readonly eventStore: Pick<EventStore, 'readAll' | 'subscribe' | 'head'>;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly metrics: Metrics;
+  /** Where what a request opens is noted, to be ended with its token. */
+  readonly tokenUses: Pick<TokenUseRegistry, 'begin'>;
   readonly limits: HttpLimits;
   readonly cache: CacheOptions;
   /** The item that a published file belongs to, by the file's hash; to tell a file that is gone from one that never was. */

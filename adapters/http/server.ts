@@ -105,7 +105,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     cacheLogRoute(context),
   ];
   for (const plugin of plugins) await app.register(plugin);
-  addAgentLinkRoute(app, agentLink);
+  addAgentLinkRoute(app, agentLink, context.tokenUses);
   return app;
   function endLongAnswers(done: () => void): void {
     closing.abort();

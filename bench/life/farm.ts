@@ -114,6 +114,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     policy: { ...policy, storeDir },
     runtime: createSystemRuntime(),
     links,
+    tokenUses: { inUse: () => [], end: () => undefined },
     pool,
     derivations,
     logs: noLogs,

@@ -55,7 +55,7 @@ export type BuildCommand =
     } & AttemptKey)
   | ({
       readonly type: 'release';
-      readonly reason: 'agent-lost' | 'handed-back' | 'agent-removed' | 'agent-forgot';
+      readonly reason: 'agent-lost' | 'handed-back' | 'agent-removed' | 'agent-forgot' | 'token-revoked';
     } & AttemptKey)
   | { readonly type: 'cancel'; readonly reason: string | undefined }
   | { readonly type: 'prioritize'; readonly priority: number };

@@ -55,8 +55,10 @@ export const BuildReleased = defineEvent(
   z.object({
     attempt,
     agent: identifier,
-    reason: z.enum(['agent-lost', 'handed-back', 'agent-removed', 'agent-forgot']),
+    reason: z.enum(['agent-lost', 'handed-back', 'agent-removed', 'agent-forgot', 'token-revoked']),
   }),
+  // Version 2 knows one reason more.
+  [(data) => data],
 );
 export const BuildSucceeded = defineEvent(
   'BuildSucceeded',

@@ -123,6 +123,7 @@ export async function simulate({
       policy,
       runtime: time.runtime,
       links,
+      tokenUses: { inUse: () => [], end: () => undefined },
       pool,
       derivations,
       logs: noLogs,

@@ -78,6 +78,8 @@ export async function openTestCoordinator(
   });
   const sent: { agent: string; message: CoordinatorMessage }[] = [];
   const closed: string[] = [];
+  const ended: string[] = [];
+  const tokenUses = { inUse: () => [], end: (token: string) => void ended.push(token) };
   const {
     application,
     hear,
@@ -88,6 +90,7 @@ export async function openTestCoordinator(
     policy,
     runtime: time.runtime,
     links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },
+    tokenUses,
     pool,
     derivations: createFakeDerivationStore(facts, textOf),
     logs,
@@ -106,6 +109,8 @@ export async function openTestCoordinator(
     pool,
     sent,
     closed,
+    /** Tokens whose uses were ended. */
+    ended,
     failures,
     time,
     settle,

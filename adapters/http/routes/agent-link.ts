@@ -3,9 +3,14 @@ import type {} from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { AgentLinkServer } from '../../agent-link/server.ts';
+import type { TokenUseRegistry } from '../token-uses.ts';
 
 /** Where agents open their links. The plugin `@fastify/websocket` has to be registered before. */
-export function addAgentLinkRoute(app: FastifyInstance, server: AgentLinkServer): void {
+export function addAgentLinkRoute(
+  app: FastifyInstance,
+  server: AgentLinkServer,
+  tokenUses: Pick<TokenUseRegistry, 'begin'>,
+): void {
   app.route({
     method: 'GET',
     url: '/v1/agent-link',
@@ -15,9 +20,18 @@ export function addAgentLinkRoute(app: FastifyInstance, server: AgentLinkServer)
       throw new DroverError('invalid-request', 'expected a WebSocket upgrade, got a plain request');
     },
     wsHandler: (socket, request) => {
-      const agent = request.principal?.agent;
-      if (agent === undefined) socket.close(1008, 'expected the token of an agent');
-      else server.accept(socket, agent);
+      const { principal } = request;
+      // From here on the link is what the token holds open: unlike a request it can be told why it ends.
+      request.tokenUse?.[Symbol.dispose]();
+      if (principal?.agent === undefined) {
+        socket.close(1008, 'expected the token of an agent');
+        return;
+      }
+      const link = server.accept(socket, principal.agent);
+      const use = tokenUses.begin(principal.id, () =>
+        link?.refuse({ code: 'token-unknown', message: 'the token of this link was revoked', fatal: true }),
+      );
+      socket.once('close', () => use[Symbol.dispose]());
     },
   });
 }

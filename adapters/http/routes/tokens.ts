@@ -38,6 +38,8 @@ export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         schema: { tags: ['tokens'], summary: 'Revokes a token.', params: tokenParams, response: { 204: nothing } },
       },
       async (request, reply) => {
+        // Whoever revokes the token that it has is still told that it is done.
+        request.tokenUse?.[Symbol.dispose]();
         await application.revokeToken(principalOf(request), request.params.token);
         return reply.code(204).send();
       },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fastify, type InjectOptions } from 'fastify';
 import { accessScopes, addAccessControl, type RouteAccess, secretOf } from '../../../adapters/http/access.ts';
+import { createTokenUses } from '../../../adapters/http/token-uses.ts';
 import { type Scope, scopes } from '../../../domain/token/events.ts';
 import { createFakeApplication } from '../../support/fake-application.ts';
 import { drvA, harness, hashA } from './harness.ts';
@@ -70,7 +71,11 @@ test('a public cache is read without a token', async () => {
 
 test('a route that does not say who may use it is not registered', async () => {
   const app = fastify();
-  addAccessControl(app, { application: createFakeApplication(), cache: { public: true, priority: 1 } });
+  addAccessControl(app, {
+    application: createFakeApplication(),
+    cache: { public: true, priority: 1 },
+    tokenUses: createTokenUses(),
+  });
   assert.throws(() => app.get('/forgotten', async () => 'open to all'), /expected config\.access on GET \/forgotten/);
   await app.close();
 });

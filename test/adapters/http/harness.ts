@@ -5,6 +5,7 @@ import { openMemoryEventStore } from '../../../adapters/event-store/memory/store
 import type { HttpServerOptions } from '../../../adapters/http/context.ts';
 import { createMetrics } from '../../../adapters/http/metrics/registry.ts';
 import { createHttpServer } from '../../../adapters/http/server.ts';
+import { createTokenUses, type TokenUseRegistry } from '../../../adapters/http/token-uses.ts';
 import type { Application } from '../../../coordinator/application.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
 import type { BuildDetail, ItemRow, SubmissionRow, Views } from '../../../coordinator/ports/views.ts';
@@ -72,6 +73,7 @@ export interface Harness extends AsyncDisposable {
   readonly application: FakeApplication;
   readonly runtime: ManualRuntime;
   readonly eventStore: EventStore;
+  readonly tokenUses: TokenUseRegistry;
   /** Log lines, newest last. */
   readonly lines: Record<string, unknown>[];
   /** A request with the token of a scope. */
@@ -90,6 +92,7 @@ export async function harness(
   const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const agentLink = createAgentLinkServer({ runtime, logger, session: 'c-1' });
   agentLink.serve(application);
+  const tokenUses = createTokenUses();
   let ids = 0;
   const app = await createHttpServer({
     application,
@@ -101,6 +104,7 @@ export async function harness(
     metrics: createMetrics(),
     logger,
     agentLink,
+    tokenUses,
     version: '0.0.0-test',
     newId: () => `r-${++ids}`,
     itemOfFile: () => undefined,
@@ -112,6 +116,7 @@ export async function harness(
     application,
     runtime,
     eventStore,
+    tokenUses,
     lines,
     ask(scope, request) {
       const headers = {
