@@ -88,10 +88,11 @@ export function createWriter({ store, farm, clock, epoch, position, failed }: Wr
     const commits = batch;
     if (commits.length === 0) return;
     batch = [];
-    store.appendBatch(commits).then(
-      (results) => settle(commits, results),
-      (error: unknown) => fail(error instanceof Error ? error : new Error(String(error))),
-    );
+    store
+      .appendBatch(commits)
+      .then((results) => settle(commits, results))
+      // Also where an effect throws: it is not known which of those behind it had their turn.
+      .catch((error: unknown) => fail(error instanceof Error ? error : new Error(String(error))));
   }
 
   function add(effect: Omit<Effect, 'after'>): void {

@@ -49,7 +49,10 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
   const end = Promise.withResolvers<LinkEnd>();
   const pause = options.pause ?? { first: 250, most: 30_000 };
   let leaseMs = Number.POSITIVE_INFINITY;
-  void keepUp();
+  keepUp().catch((error: Error) => {
+    logger.error({ err: error }, 'the link to the coordinator cannot be kept up');
+    finish({ reason: 'refused', code: 'internal-error', message: error.message });
+  });
 
   async function keepUp(): Promise<void> {
     let failures = 0;

@@ -218,9 +218,12 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
 
   function handle(session: AgentSession, lane: string, task: () => Promise<void>): void {
     // Asked once the task is not counted any more: many may end in one turn, and the last of them has to see few.
-    void session.lanes.run(lane, task).then(() => {
-      if (session.lanes.open <= options.mostOpen / 2) frames.resume();
-    });
+    session.lanes
+      .run(lane, task)
+      .then(() => {
+        if (session.lanes.open <= options.mostOpen / 2) frames.resume();
+      })
+      .catch((error: unknown) => logger.error({ err: error }, 'agent link failed'));
     if (session.lanes.open >= options.mostOpen) frames.pause();
   }
 }

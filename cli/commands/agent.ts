@@ -4,6 +4,7 @@ import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { agentSettings } from '../config/agent-settings.ts';
 import { addConfigOptions, configFrom } from '../config/options.ts';
 import { CliError } from '../output/cli-error.ts';
+import { endWhenUnhandled } from '../output/last-words.ts';
 import { createLogger } from '../output/logger.ts';
 
 export function addAgentCommand(program: Command, context: CommandContext): void {
@@ -27,6 +28,7 @@ export function addAgentCommand(program: Command, context: CommandContext): void
   onAction(command, context, async () => {
     const { config } = configFrom(command, agentSettings, [coordinatorConfigSchema], io.environment);
     const logger = createLogger(config, io);
+    endWhenUnhandled(logger);
     // Loaded here, as no other command needs it: starting the CLI stays quick.
     const { runAgent } = await import('../../agent/main.ts');
     return runAgent(config, logger).catch((error: unknown) => {

@@ -3,6 +3,7 @@ import { coordinatorConfigSchema } from '../../coordinator/config.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { agentSettings } from '../config/agent-settings.ts';
 import { addConfigOptions, configFrom } from '../config/options.ts';
+import { endWhenUnhandled } from '../output/last-words.ts';
 import { createLogger } from '../output/logger.ts';
 import { startError } from '../output/start-error.ts';
 
@@ -21,6 +22,7 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
   onAction(command, context, async () => {
     const { config } = configFrom(command, coordinatorConfigSchema, [agentSettings], io.environment);
     const logger = createLogger(config, io);
+    endWhenUnhandled(logger);
     // Loaded here, as no other command needs it: starting the CLI stays quick.
     const { runCoordinator } = await import('../../coordinator/main.ts');
     const interrupted = io.interrupted();

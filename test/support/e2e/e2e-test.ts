@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { noNix } from '../nix-store.ts';
 import { type Farm, type FarmOptions, startFarm } from './farm.ts';
 import { noMounting } from './mounting.ts';
+import { takeUnhandled } from './process.ts';
 
 /** No test waits for time; this ends one that waits for what does not come, and says what that is. */
 const longest = 180_000;
@@ -15,6 +17,7 @@ export async function limited(name: string, farm: Farm, body: Promise<void>): Pr
   const timer = setTimeout(() => limit.reject(new Error('the farm stands still')), longest);
   try {
     await Promise.race([body, limit.promise]);
+    assert.deepEqual(takeUnhandled(), [], 'no process ended by an error that nobody handled');
   } catch (error) {
     console.error(`${name}\n${farm.report()}`);
     throw error;

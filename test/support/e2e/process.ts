@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { unhandledMessage } from '../../../cli/output/last-words.ts';
 
 const cli = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 
@@ -25,6 +26,17 @@ export interface ProcessOptions {
   readonly cwd?: string;
   readonly input?: string;
 }
+
+/** What processes of ours said when they ended by an error that nobody handled: always a bug, whatever a test looks for. */
+const unhandled: string[] = [];
+const unhandledPattern = new RegExp(`${unhandledMessage}|UnhandledPromiseRejection|triggerUncaughtException`);
+/** Those since the last question. */
+export const takeUnhandled = (): string[] => unhandled.splice(0);
+process.on('exit', () => {
+  if (unhandled.length === 0) return;
+  console.error(unhandled.join('\n'));
+  process.exitCode = 1;
+});
 
 /** Ids of the groups that run: they go with this process, whatever ends it, as long as it can still do something. */
 const groups = new Set<number>();
@@ -68,6 +80,8 @@ export function startProcess(command: string, args: readonly string[], options: 
       running = false;
       groups.delete(child.pid ?? 0);
       setImmediate(() => {
+        const at = said.search(unhandledPattern);
+        if (at >= 0) unhandled.push(`${command} ${args.join(' ')}: ${said.slice(Math.max(0, at - 200), at + 4000)}`);
         resolve({ code, signal });
         for (const listener of listeners) listener();
       });
