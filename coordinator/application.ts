@@ -3,10 +3,12 @@ import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/mes
 import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
+import type { Blockage } from '../projections/blocked.ts';
 import type { Why } from '../projections/why.ts';
 import type { UploadDeclaration, UploadStatus } from './ports/pool.ts';
 
 export type { LastFailure } from '../domain/build/state.ts';
+export type { Blockage, Blocker } from '../projections/blocked.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
 
 /**
@@ -53,6 +55,11 @@ export interface Application {
   missingSources(roots: readonly string[]): Promise<readonly string[]>;
   submit(by: Principal, wish: SubmitWish): Promise<SubmitResult>;
   why(build: string): Why;
+  /**
+   * Builds of a submission, those that it joined included, that have not ended, and those of them that are blocked. Nothing counts as
+   * blocked while submissions are being queued: one of them may make what is waited for.
+   */
+  blockage(submission: string): Blockage;
   /** Finishes the log of an attempt that is over: a stop of the coordinator may have come before that. */
   settleLog(build: string, attempt: number): Promise<void>;
   cancelBuild(by: Principal, build: string, reason?: string): Promise<void>;

@@ -1,4 +1,5 @@
 import { isEnded, liveAgent } from '../domain/build/state.ts';
+import { findBlocked } from '../projections/blocked.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import { buildId } from '../projections/queue.ts';
 import { explain } from '../projections/why.ts';
@@ -93,6 +94,14 @@ export function startCoordinator(core: Core): Coordinator {
         position: writer.position,
         pendingCommits: writer.pending,
       };
+    },
+    blockage(id) {
+      const submission = farm.submissions.get(id);
+      if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+      const joined = submission.joined.map((build) => queue.build(build));
+      const builds = [...queue.buildsOf(id), ...joined].filter((build) => build !== undefined);
+      const found = findBlocked(farm, builds);
+      return intake.busy() ? { ...found, blocked: 0, blockers: [] } : found;
     },
     why: (id) =>
       explain(farm, findBuild(core, id), {

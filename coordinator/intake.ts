@@ -22,6 +22,8 @@ export type Intake = Pick<
    * the last time; `options` hold for what never was.
    */
   rebuild(derivation: string, options: BuildOptions, key: string, meta: Meta): Promise<SubmitResult>;
+  /** Whether a submission is being queued at the moment. */
+  busy(): boolean;
   /** Goes on with submissions that a stop of the coordinator cut off. */
   resume(): void;
 };
@@ -237,6 +239,7 @@ export function createIntake(core: Core): Intake {
           }
       return [...missing];
     },
+    busy: () => underWay.size > 0,
     resume() {
       for (const submission of submissions.unqueued()) {
         logger.info({ submission: submission.id }, 'goes on with a submission that was cut off');

@@ -2,6 +2,7 @@ import { intakeOf } from '../domain/agent/state.ts';
 import type { FailureCause } from '../domain/build/events.ts';
 import { isEnded, type LastFailure } from '../domain/build/state.ts';
 import { misfit } from './agents.ts';
+import { type Blocker, findBlocked } from './blocked.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
 import { producerOf } from './needs.ts';
@@ -38,6 +39,8 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
       readonly reason: 'inputs';
       readonly inputs: readonly WaitedInput[];
       readonly total: number;
+      /** What keeps it from ever running unless somebody acts; empty while something under way can set it going. */
+      readonly blockers: readonly Blocker[];
       readonly until: string;
     }
   | {
@@ -147,17 +150,27 @@ function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
   });
   const inputs = [...waited].slice(0, mostNamed).map((item) => explainInput(farm, item));
   const [first] = inputs;
-  const summary =
+  const { blockers } = findBlocked(farm, [build]);
+  const waits =
     waited.size === 1 && first
       ? `Waits for ${first.item}: ${sentence(first)}.`
       : `Waits for ${waited.size} inputs, among them ${first?.item}: ${first && sentence(first)}.`;
+  const [blocker] = blockers;
+  // What it waits for itself is named already.
+  const deeper = blocker && !inputs.some(({ item }) => item === blocker.item);
+  const summary = blocker
+    ? `Blocked. ${waits}${deeper ? ` That waits for ${blocker.item}: ${sentence(blocker)}.` : ''}`
+    : waits;
   return {
     ...base,
     reason: 'inputs',
     inputs,
     total: waited.size,
+    blockers,
     summary,
-    until: 'StoreItemAdded for each of these inputs',
+    until: blocker
+      ? 'StoreItemAdded for each of these inputs, once somebody has seen to what blocks it'
+      : 'StoreItemAdded for each of these inputs',
   };
 }
 
@@ -184,7 +197,7 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
   return { item: path, state, derivation, build: buildId(last) };
 }
 
-function sentence({ state, build, missing }: WaitedInput): string {
+function sentence({ state, build, missing }: Pick<WaitedInput, 'state' | 'build' | 'missing'>): string {
   switch (state) {
     case 'source-missing':
       return 'a source that nobody has sent';

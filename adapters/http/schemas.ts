@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type {
   AgentStatus,
+  Blockage,
+  Blocker,
   FarmStatus,
   SubmitResult,
   TokenInfo,
@@ -111,13 +113,32 @@ export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
   ca: text.exactOptional(),
 }) as unknown as z.ZodType<ItemRow>;
 
-export const submissionRow: z.ZodType<SubmissionRow> = z.object({
+const blocker: z.ZodType<Blocker> = z.object({
+  item: text,
+  state: z.enum(['source-missing', 'failed', 'canceled', 'no-build']),
+  derivation: text.exactOptional(),
+  build: text.exactOptional(),
+  waiting: z.int().describe('how many of the builds wait for it'),
+});
+const blockageFields = {
+  unfinished: z.int().describe('builds that have not ended, those that it joined included'),
+  blocked: z.int().describe('those of them that nothing under way can set going'),
+  blockers: z.array(blocker).describe('what they wait for, that which most wait for first; at most 20'),
+};
+
+const submissionRowFields = {
   id: text,
   receivedAt: instant,
   queuedAt: instant.nullable(),
   roots: z.int(),
   reason: text,
   counts: z.record(z.enum(buildStates), z.int()) as z.ZodType<Readonly<Record<BuildViewState, number>>>,
+};
+export const submissionRow: z.ZodType<SubmissionRow> = z.object(submissionRowFields);
+
+export const submissionDetail: z.ZodType<SubmissionRow & Blockage> = z.object({
+  ...submissionRowFields,
+  ...blockageFields,
 });
 
 export const uploadStatus: z.ZodType<UploadStatus> = z.object({
@@ -176,7 +197,14 @@ export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
     failure: lastFailure.exactOptional(),
     until,
   }),
-  z.object({ ...whyFields, reason: z.literal('inputs'), inputs: z.array(waitedInput), total: z.int(), until }),
+  z.object({
+    ...whyFields,
+    reason: z.literal('inputs'),
+    inputs: z.array(waitedInput),
+    total: z.int(),
+    blockers: z.array(blocker),
+    until,
+  }),
   z.object({
     ...whyFields,
     reason: z.literal('no-agent'),

@@ -47,7 +47,10 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
       ['drover submit --store-root /srv/chroot /nix/store/HASH-x.drv', 'from a chroot store'],
     ],
   })
-    .option('--wait', 'show progress until all builds have ended; exit code 1 if one did not succeed')
+    .option(
+      '--wait',
+      'show progress until all builds have ended, or none that is left can run; exit code 1 if one did not succeed',
+    )
     .option('--priority <n>', 'from -1000 to 1000; higher goes first', wholeNumber(-1000, 1000), 0)
     .option('--tag <key=value>', 'kept with every build; can be repeated', gather)
     .option('--no-inputs', 'do not build inputs, only what is named')
@@ -95,7 +98,8 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
         if (flags.json) io.out(json(result));
         return 0;
       }
-      const tracker = await watchSubmission(client, result, { after, signal }, progress, io);
+      const watched = await watchSubmission(client, result, { after, signal }, progress, io);
+      const { tracker, blockage } = watched;
       progress[Symbol.dispose]();
       if (flags.json)
         io.out(
@@ -104,13 +108,14 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
             ended: tracker.ended,
             succeeded: tracker.succeeded,
             watched: [...tracker.builds.values()],
+            ...(blockage && { blocked: blockage.blocked, blockers: blockage.blockers }),
           }),
         );
-      if (!tracker.done) {
+      if (!tracker.done && blockage === undefined) {
         io.err(`${goOn(result.submission)}\n`);
         return 130;
       }
-      if (!flags.json) io.out(summary(tracker));
+      if (!flags.json) io.out(summary(watched));
       return tracker.succeeded === tracker.total ? 0 : 1;
     } catch (error) {
       if (!signal.aborted) throw error;

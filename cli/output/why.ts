@@ -1,4 +1,4 @@
-import type { LastFailure, WaitedInput, Why } from '../../coordinator/application.ts';
+import type { Blocker, LastFailure, WaitedInput, Why } from '../../coordinator/application.ts';
 import type { Io } from './io.ts';
 import { details, table } from './table.ts';
 import { plural, printable, printableLines, relativeTime, shortName } from './text.ts';
@@ -25,7 +25,7 @@ function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
     case 'inputs': {
       const rest = why.total - why.inputs.length;
       const more = rest > 0 ? `… and ${plural(rest, 'more input')}\n` : '';
-      return `\n${inputTable(why.inputs, io.colour)}${more}`;
+      return `\n${inputTable(why.inputs, io.colour)}${more}${blockerTable(why.blockers ?? [], io.colour)}`;
     }
     case 'no-agent': {
       const wanted = details([
@@ -65,6 +65,18 @@ const wordsOf: Readonly<Record<WaitedInput['state'], string>> = {
   'no-build': 'nobody asked for a build',
   'reference-missing': 'there, but what it refers to is not',
 };
+
+/** What a person has to see to before the build can run; nothing where that is nobody's turn. */
+function blockerTable(blockers: readonly Blocker[], colour: boolean): string {
+  if (blockers.length === 0) return '';
+  const columns = [
+    { title: 'BLOCKED BY', value: (row: Blocker) => shortName(row.item) },
+    { title: 'STATE', value: (row: Blocker) => wordsOf[row.state], state: (row: Blocker) => row.state },
+    { title: 'BUILD', value: (row: Blocker) => row.build },
+    { title: 'ITEM', value: (row: Blocker) => row.item },
+  ];
+  return `\n${table(blockers, columns, { colour, empty: '' })}`;
+}
 
 function inputTable(inputs: readonly WaitedInput[], colour: boolean): string {
   return table(

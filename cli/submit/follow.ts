@@ -27,9 +27,19 @@ export interface SubmissionTracker {
   /** How many builds there will be. */
   readonly total: number;
   readonly done: boolean;
+  /** How many of the builds are with an agent. */
+  readonly live: number;
 }
 
-/** Types of events that {@link SubmissionTracker} reads. */
+/** After these, builds that wait may wait for ever; they may be about builds and items of others. */
+export const blockingTypes: ReadonlySet<string> = new Set([
+  'BuildFailed',
+  'BuildCanceled',
+  'StoreItemDeleted',
+  'StoreItemMissing',
+]);
+
+/** Types of events that {@link SubmissionTracker} reads, and those after which a watch looks again. */
 export const watchedTypes = [
   'BuildSubmitted',
   'BuildAllocated',
@@ -40,6 +50,8 @@ export const watchedTypes = [
   'BuildSucceeded',
   'BuildFailed',
   'BuildCanceled',
+  'StoreItemDeleted',
+  'StoreItemMissing',
 ] as const;
 
 const ends: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled']);
@@ -56,6 +68,7 @@ export function trackSubmission(
   const builds = new Map<string, WatchedBuild>(joined.map((build) => [build.id, build]));
   let ended = joined.filter((build) => ends.has(build.state)).length;
   let succeeded = joined.filter((build) => build.state === 'succeeded').length;
+  let live = joined.filter((build) => isLive(build.state)).length;
   const total = submitted + builds.size;
 
   return {
@@ -70,6 +83,9 @@ export function trackSubmission(
     },
     get done() {
       return ended >= total;
+    },
+    get live() {
+      return live;
     },
   };
 
@@ -102,11 +118,14 @@ export function trackSubmission(
       ...(message === undefined ? {} : { message }),
     };
     builds.set(id, changed);
+    live += Number(isLive(state)) - Number(isLive(build.state));
     if (ends.has(state)) ended++;
     if (state === 'succeeded') succeeded++;
     return { build: changed, kind };
   }
 }
+
+const isLive = (state: WatchedState): boolean => state === 'allocated' || state === 'running';
 
 const steps: Readonly<Record<string, readonly [WatchedState, Change['kind']]>> = {
   BuildAllocated: ['allocated', 'allocated'],

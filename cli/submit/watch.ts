@@ -1,10 +1,18 @@
-import type { SubmitResult } from '../../coordinator/application.ts';
+import type { Blockage, Blocker, SubmitResult } from '../../coordinator/application.ts';
 import type { BuildRow, Page } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents } from '../http/event-feed.ts';
 import type { Io } from '../output/io.ts';
 import { firstLine, paint, plural, printable, shortName } from '../output/text.ts';
-import { type Change, type SubmissionTracker, trackSubmission, type WatchedBuild, watchedTypes } from './follow.ts';
+import { watchForBlocked } from './blocked-watch.ts';
+import {
+  blockingTypes,
+  type Change,
+  type SubmissionTracker,
+  trackSubmission,
+  type WatchedBuild,
+  watchedTypes,
+} from './follow.ts';
 import type { Progress } from './progress.ts';
 
 export interface WatchOptions {
@@ -13,21 +21,36 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Shows how the builds of a submission go, until all have ended or `signal` aborts. Reads the log's events, and asks for nothing again. */
+export interface Watched {
+  readonly tracker: SubmissionTracker;
+  /** Given where the watch ended because all that had not ended was blocked. */
+  readonly blockage: Blockage | undefined;
+}
+
+/** Shows how the builds of a submission go, until all have ended, none that has not can run any more, or `signal` aborts. Reads the log's events, and asks how it stands only where it may stand still. */
 export async function watchSubmission(
   client: Client,
   result: SubmitResult,
   { after, signal }: WatchOptions,
   progress: Progress,
   io: Io,
-): Promise<SubmissionTracker> {
+): Promise<Watched> {
   const joined = await readBuilds(client, result.joined);
   const tracker = trackSubmission(result.submission, result.builds, joined);
   progress.begin('building', tracker.total);
   progress.update(tracker.ended);
-  if (tracker.done) return tracker;
+  let blockage: Blockage | undefined;
+  if (tracker.done) return { tracker, blockage };
 
   const enough = new AbortController();
+  using blocked = watchForBlocked({
+    ask: () => client.get<Blockage>(`/v1/submissions/${result.submission}`),
+    found(all) {
+      blockage = all;
+      enough.abort();
+    },
+  });
+  if (tracker.live === 0) blocked.consider();
   const events = followEvents(client, {
     after,
     types: watchedTypes,
@@ -41,12 +64,13 @@ export async function watchSubmission(
       if (text !== undefined) progress.line(text);
       progress.update(tracker.ended);
     }
+    if (tracker.live === 0 && (change !== undefined || blockingTypes.has(event.type))) blocked.consider();
     if (tracker.done) {
       enough.abort();
       break;
     }
   }
-  return tracker;
+  return { tracker, blockage: tracker.done ? undefined : blockage };
 }
 
 /** Above this it is cheaper to read the list of all unfinished builds, 1,000 at a time, than to ask for each. */
@@ -104,13 +128,39 @@ function describe({ build, kind }: Change, { colour }: Io): string | undefined {
   }
 }
 
-/** The last words of a watch that saw everything through. */
-export function summary(tracker: SubmissionTracker): string {
+/** The last words of a watch that saw through all that can run. */
+export function summary({ tracker, blockage }: Watched): string {
   const bad = [...tracker.builds.values()].filter((build) => build.state === 'failed' || build.state === 'canceled');
   const lines = [`${plural(tracker.ended, 'build')} ended, ${tracker.succeeded} succeeded, ${bad.length} did not`];
   for (const build of bad.slice(0, 20)) {
     lines.push(`  ${build.state}  ${printable(shortName(build.derivation))}  drover builds log ${build.id}`);
   }
   if (bad.length > 20) lines.push(`  … and ${bad.length - 20} more`);
+  if (blockage !== undefined) lines.push(...describeBlockage(blockage));
   return `${lines.join('\n')}\n`;
+}
+
+/** What keeps builds from running, and what would set them going, a line each. */
+export function describeBlockage({ blocked, blockers }: Blockage): readonly string[] {
+  return [
+    `${plural(blocked, 'build')} ${blocked === 1 ? 'waits' : 'wait'} for what nothing under way makes, and stay${blocked === 1 ? 's' : ''} queued:`,
+    ...blockers.map((blocker) => {
+      const waiting = `${blocker.waiting} ${blocker.waiting === 1 ? 'waits' : 'wait'} for it`;
+      return `  ${printable(shortName(blocker.item))}  ${blockerWords[blocker.state]}, ${waiting}  ${remedy(blocker)}`;
+    }),
+  ];
+}
+
+const blockerWords: Readonly<Record<Blocker['state'], string>> = {
+  'source-missing': 'a source that nobody has sent',
+  failed: 'its build failed',
+  canceled: 'its build was cancelled',
+  'no-build': 'nobody asked for a build',
+};
+
+/** The command that sets going what waits for it. */
+function remedy({ state, build, derivation }: Blocker): string {
+  if (build !== undefined && (state === 'failed' || state === 'canceled')) return `drover builds retry ${build}`;
+  if (derivation !== undefined) return `drover submit ${derivation}`;
+  return 'drover submit, from where it is';
 }

@@ -83,6 +83,7 @@ const why: Why = {
   state: 'queued',
   summary: 'waits for 2 inputs',
   reason: 'inputs',
+  blockers: [],
   total: 5,
   until: 'StoreItemAdded',
   inputs: [

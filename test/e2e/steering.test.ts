@@ -21,6 +21,20 @@ e2e('cancelling ends the builder, and what needed it waits with a reason', {}, a
   await farm.next('BuildSucceeded', isBuild(after));
 });
 
+e2e('a wait ends where nothing that is left can run, and says what would set it going', {}, async (farm) => {
+  await farm.agent('a');
+  const [top = ''] = await farm.instantiate('topOfFailing');
+  const flags = ['--store-root', farm.evaluated, '--max-attempts', '1', '--wait'];
+  const { code, stdout, said } = await farm.drover(['submit', ...flags, top]);
+  assert.equal(code, 1, said);
+  const failing = await farm.buildOf('failing');
+  assert.match(stdout, /2 builds ended, 1 succeeded, 1 did not/);
+  assert.match(stdout, /2 builds wait for what nothing under way makes/);
+  assert.match(stdout, new RegExp(`failing {2}its build failed, 2 wait for it {2}drover builds retry ${failing}`));
+  const why = await farm.drover(['builds', 'why', await farm.buildOf('top-of-failing')]);
+  assert.match(why.stdout, /^Blocked\. .*BLOCKED BY.*failing/s);
+});
+
 e2e('a higher priority goes first', {}, async (farm) => {
   await farm.agent('a');
   await farm.submit(['slow']);

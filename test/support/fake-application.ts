@@ -55,6 +55,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       if (build === 'nope') throw new DroverError('unknown-build', 'expected a build, got nope');
       return { build, state: 'succeeded', summary: 'It has ended.', reason: 'ended' };
     },
+    blockage: () => ({ unfinished: 0, blocked: 0, blockers: [] }),
     settleLog: async () => undefined,
     cancelBuild: async () => undefined,
     prioritizeBuild: async () => undefined,

@@ -6,7 +6,7 @@ import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
-import { page, paging, submissionParams, submissionRow, submitResult } from '../schemas.ts';
+import { page, paging, submissionDetail, submissionParams, submissionRow, submitResult } from '../schemas.ts';
 
 const submitBody = z.strictObject({
   roots: z
@@ -68,9 +68,10 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['submissions'],
-          summary: 'One submission, with its builds counted by state.',
+          summary:
+            'One submission, with its builds counted by state, and what blocks those that nothing under way can set going.',
           params: submissionParams,
-          response: { 200: submissionRow },
+          response: { 200: submissionDetail },
         },
       },
       async (request) => {
@@ -78,7 +79,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { submission } = request.params;
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
-        return row;
+        return { ...row, ...application.blockage(submission) };
       },
     );
   };

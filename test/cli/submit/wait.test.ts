@@ -77,6 +77,39 @@ describe('drover submit --wait', () => {
     assert.match(out, /1 build ended, 0 succeeded, 1 did not\n {2}failed {2}root {2}drover builds log a\n/);
   });
 
+  it('ends with 1 when all that is left is blocked, and says by what; a rebuild that is about to be asked for is waited for', async () => {
+    const failing = `${'2'.repeat(32)}-failing`;
+    const blocker = { item: failing, state: 'failed', derivation: `${failing}.drv`, build: 'f', waiting: 2 };
+    const answers = [
+      { unfinished: 2, blocked: 2, blockers: [blocker] },
+      { unfinished: 2, blocked: 1, blockers: [] },
+      { unfinished: 2, blocked: 2, blockers: [blocker] },
+      { unfinished: 2, blocked: 2, blockers: [blocker] },
+    ];
+    let asked = 0;
+    const more = { 'GET /v1/submissions/s': () => ({ json: answers[asked++] }) };
+    await using fake = await fakeCoordinator({
+      ...routes(
+        (_request, response) => {
+          response.writeHead(200, { 'content-type': 'text/event-stream' });
+          response.write(`${submitted}${started}`);
+          response.write(sse('0008', 'build-a', 'BuildReleased', { attempt: 1, reason: 'agent-lost' }));
+          // Of somebody else: after it, the coordinator is asked again.
+          const tell = setInterval(() => response.write(sse('0009', 'build-x', 'BuildFailed', { class: 'x' })), 100);
+          response.on('close', () => clearInterval(tell));
+          return undefined;
+        },
+        { builds: 2, joined: [] },
+      ),
+      ...more,
+    });
+    const { code, out, err } = await run(['submit', '--url', fake.url, root, '--wait']);
+    assert.equal(code, 1, err);
+    assert.equal(asked, 4);
+    assert.match(out, /^0 builds ended, 0 succeeded, 0 did not\n2 builds wait for what nothing under way makes/);
+    assert.match(out, /\n {2}failing {2}its build failed, 2 wait for it {2}drover builds retry f\n$/);
+  });
+
   it('asks for no events where nothing is to be built', async () => {
     await using fake = await fakeCoordinator(
       routes(() => assert.fail('no events wanted'), { builds: 0, available: 1, joined: [] }),

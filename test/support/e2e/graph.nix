@@ -75,4 +75,10 @@ rec {
     read middle < $middle
     echo "$word $middle" > $out
   '' { inherit small middle; requiredSystemFeatures = [ "other" ]; };
+
+  # Something that fails for good below something that waits for it, and something beside it that does not.
+  failing = build "failing" "exit 3" { };
+  aboveFailing = build "above-failing" "read word < $failing" { inherit failing; };
+  beside = build "beside" "echo beside > $out" { };
+  topOfFailing = build "top-of-failing" "echo > $out" { inherit aboveFailing beside; };
 }

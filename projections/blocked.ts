@@ -1,0 +1,125 @@
+import { isEnded, liveAgent } from '../domain/build/state.ts';
+import type { Farm } from './farm.ts';
+import type { Drv, Item } from './graph.ts';
+import { producerOf } from './needs.ts';
+import { type BuildRecord, buildId } from './queue.ts';
+
+/** What keeps builds from ever running: a store item that is not there and that nothing under way makes. */
+export interface Blocker {
+  /** Base name of the store item. */
+  readonly item: string;
+  /** `source-missing`: nobody sent it; `failed`, `canceled`: the end of its last build; `no-build`: nobody asked for one. */
+  readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build';
+  /** Derivation that makes it, and the last build of that. */
+  readonly derivation?: string;
+  readonly build?: string;
+  /** How many of the builds in question wait for it. */
+  readonly waiting: number;
+}
+
+/** How many of some builds have not ended, how many of these are blocked, and by what. */
+export interface Blockage {
+  readonly unfinished: number;
+  readonly blocked: number;
+  /** At most {@link mostBlockers}, those that most wait for first. */
+  readonly blockers: readonly Blocker[];
+}
+
+/** Most blockers that an answer names. */
+export const mostBlockers = 20;
+
+/** Derivations and items have numbers of their own: one is even here, the other odd. */
+type Node = number;
+const ofDrv = (drv: Drv): Node => drv * 2;
+const ofItem = (item: Item): Node => item * 2 + 1;
+
+/**
+ * Which of the builds are blocked: nothing under way can set them going, a person has to act (design, section 2). What is between them and
+ * their blockers is walked once, however many ways lead there, so it costs no more than the unfinished part of their closure.
+ */
+export function findBlocked(farm: Farm, builds: Iterable<BuildRecord>): Blockage {
+  const { graph, availability, queue } = farm;
+  /** From what is waited for to what waits for it. */
+  const waiters = new Map<Node, Node[]>();
+  const blockers: Item[] = [];
+  const pending: Node[] = [];
+
+  /** Notes that one waits for the other, which is looked at where it is new. */
+  function waits(waiter: Node, node: Node): void {
+    const known = waiters.get(node);
+    if (known) known.push(waiter);
+    else {
+      waiters.set(node, [waiter]);
+      pending.push(node);
+    }
+  }
+
+  function lookAtItem(item: Item, node: Node): void {
+    if (availability.isPresent(item)) {
+      for (const reference of availability.references(item))
+        if (reference !== item && !availability.isAvailable(reference)) waits(node, ofItem(reference));
+      return;
+    }
+    const producer = producerOf(farm, item);
+    if (producer !== undefined && queue.unfinished(producer)) waits(node, ofDrv(producer));
+    else blockers.push(item);
+  }
+
+  function lookAtDrv(drv: Drv, node: Node): void {
+    if (queue.missing(drv) === 0 || isUnderWay(queue.unfinished(drv))) return;
+    graph.eachNeed(drv, (item) => {
+      if (!availability.isAvailable(item)) waits(node, ofItem(item));
+    });
+  }
+
+  const wanted = new Map<Node, number>();
+  let unfinished = 0;
+  for (const build of builds) {
+    if (queue.unfinished(build.drv) === undefined || isEnded(build.state.status)) continue;
+    unfinished++;
+    const node = ofDrv(build.drv);
+    wanted.set(node, (wanted.get(node) ?? 0) + 1);
+    if (waiters.has(node)) continue;
+    waiters.set(node, []);
+    pending.push(node);
+  }
+  for (let node = pending.pop(); node !== undefined; node = pending.pop())
+    if (node % 2 === 0) lookAtDrv(node / 2, node);
+    else lookAtItem((node - 1) / 2, node);
+
+  /** Everything that waits for one of `starts`, and how many of the builds in question are among it. */
+  function countAbove(starts: readonly Node[]): number {
+    const seen = new Set<Node>(starts);
+    let count = 0;
+    for (const node of seen) {
+      count += wanted.get(node) ?? 0;
+      for (const waiter of waiters.get(node) ?? []) seen.add(waiter);
+    }
+    return count;
+  }
+
+  const blocked = countAbove(blockers.map(ofItem));
+  const named = blockers
+    .slice(0, 4 * mostBlockers)
+    .map((item) => describe(farm, item, countAbove([ofItem(item)])))
+    .sort((a, b) => b.waiting - a.waiting);
+  return { unfinished, blocked, blockers: named.slice(0, mostBlockers) };
+}
+
+/** Whether a build of the same derivation, this one or an earlier one, is with an agent. */
+function isUnderWay(latest: BuildRecord | undefined): boolean {
+  for (let build = latest; build; build = build.previous) if (liveAgent(build.state) !== undefined) return true;
+  return false;
+}
+
+function describe(farm: Farm, item: Item, waiting: number): Blocker {
+  const { graph, queue } = farm;
+  const path = graph.itemPath(item);
+  const producer = producerOf(farm, item);
+  if (producer === undefined) return { item: path, state: 'source-missing', waiting };
+  const derivation = graph.drvPath(producer);
+  const last = queue.latest(producer);
+  const status = last?.state.status;
+  const state = status === 'failed' || status === 'canceled' ? status : 'no-build';
+  return { item: path, state, derivation, ...(last && { build: buildId(last) }), waiting };
+}

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
+import { fakeBase } from '../support/paths.ts';
+
+/** 1 ← 2 ← 3 ← 5, and 4 ← 5; 1 is the one that fails. */
+const chain = [derivation(1), derivation(2, [1]), derivation(3, [2]), derivation(4), derivation(5, [3, 4])];
+
+type Coordinator = Awaited<ReturnType<typeof openTestCoordinator>>;
+type Allocation = { build: string; attempt: number };
+
+/** Fails whatever the agent has until the build has failed for good. */
+async function failForGood(farm: Coordinator, { build, attempt }: Allocation): Promise<void> {
+  const failure = { class: 'builder-failed', message: 'exit 3', durationMs: 1, logBytes: 0 } as const;
+  await farm.report('a', { type: 'failed', build, attempt, ...failure });
+  for (let next = attempt + 1; next < 4 && farm.farm.queue.build(build)?.state.status !== 'failed'; next++) {
+    await farm.pass(1000);
+    farm.allocations();
+    await farm.report('a', { type: 'failed', build, attempt: next, ...failure });
+  }
+}
+
+/** A farm on which 4 has succeeded and 1 has failed. */
+async function farmWithFailure() {
+  const farm = await openTestCoordinator(chain);
+  await farm.connect('a', { slots: 2 });
+  const { submission } = await farm.submit(5);
+  const [one, four] = farm.allocations().toSorted((a, b) => (a.derivation < b.derivation ? -1 : 1));
+  assert.deepEqual([one?.derivation, four?.derivation], [drvPath(1), drvPath(4)].toSorted());
+  const [failing, fine] = one?.derivation === drvPath(1) ? [one, four] : [four, one];
+  const before = farm.application.blockage(submission);
+  await farm.succeed('a', fine as Allocation, 4);
+  await failForGood(farm, failing as Allocation);
+  return { farm, submission, failed: (failing as Allocation).build, before };
+}
+
+describe('blocked builds', () => {
+  it('are those that wait, over however many steps, for what has failed', async () => {
+    const { farm, submission, failed, before } = await farmWithFailure();
+    assert.deepEqual(before, { unfinished: 5, blocked: 0, blockers: [] });
+    const blocker = { item: outPath(1), state: 'failed', derivation: drvPath(1), build: failed } as const;
+    assert.deepEqual(farm.application.blockage(submission), {
+      unfinished: 3,
+      blocked: 3,
+      blockers: [{ ...blocker, waiting: 3 }],
+    });
+    const last = farm.farm.queue.latest(farm.farm.graph.drvOf(drvPath(5)) as number);
+    const why = farm.application.why(`${submission}-${last?.number}`);
+    assert.ok(why.reason === 'inputs');
+    assert.deepEqual(why.blockers, [{ ...blocker, waiting: 1 }]);
+    assert.match(
+      why.summary,
+      new RegExp(`^Blocked\\. Waits for ${outPath(3)}: .*That waits for ${outPath(1)}: .*builds retry ${failed}`),
+    );
+    assert.match(why.until, /somebody/);
+  });
+
+  it('are no longer once what they wait for is under way again, whoever asked for it', async () => {
+    const { farm, submission, failed } = await farmWithFailure();
+    await farm.application.retryBuild(admin, failed);
+    await farm.settle();
+    assert.deepEqual(farm.application.blockage(submission), { unfinished: 3, blocked: 0, blockers: [] });
+  });
+
+  it('wait for what was cancelled, not asked for, or never sent, each named once, the worst first', async () => {
+    const source = fakeBase('s', 1);
+    const farm = await openTestCoordinator([
+      derivation(1),
+      derivation(2, [1]),
+      derivation(3, [1]),
+      derivation(4, [], { sources: [source] }),
+    ]);
+    const { submission } = await farm.application.submit(admin, {
+      roots: [2, 3, 4].map(drvPath),
+      options: { priority: 0 },
+      inputs: false,
+      force: false,
+    });
+    assert.deepEqual(farm.application.blockage(submission), {
+      unfinished: 3,
+      blocked: 3,
+      blockers: [
+        { item: outPath(1), state: 'no-build', derivation: drvPath(1), waiting: 2 },
+        { item: source, state: 'source-missing', waiting: 1 },
+      ],
+    });
+    const other = await farm.submit(1);
+    assert.equal(farm.application.blockage(submission).blocked, 1);
+    await farm.application.cancelBuild(admin, `${other.submission}-1`);
+    const [first] = farm.application.blockage(submission).blockers;
+    assert.deepEqual([first?.state, first?.build, first?.waiting], ['canceled', `${other.submission}-1`, 2]);
+  });
+
+  it('are found among the builds that a submission has joined', async () => {
+    const { farm } = await farmWithFailure();
+    const again = await farm.submit(3);
+    assert.deepEqual(again.joined.length, 1);
+    // Asking again has asked for 1 again.
+    assert.equal(farm.application.blockage(again.submission).blocked, 0);
+    const [retry] = farm.allocations().filter(({ derivation }) => derivation === drvPath(1));
+    await failForGood(farm, retry as Allocation);
+    assert.deepEqual(
+      [farm.application.blockage(again.submission)].map(({ unfinished, blocked }) => [unfinished, blocked]),
+      [[1, 1]],
+    );
+  });
+
+  it('and a submission that there is not is refused', async () => {
+    const farm = await openTestCoordinator([]);
+    assert.throws(() => farm.application.blockage('nope'), { code: 'unknown-submission' });
+  });
+});
