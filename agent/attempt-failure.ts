@@ -10,11 +10,18 @@ export interface AttemptFailure {
 /** What the messages of the link take. */
 const maxMessage = 4096;
 
+/** What the coordinator says of an output that no machine could deliver: the next try would have the same bytes refused. */
+const refusedOutput: ReadonlySet<string> = new Set(['malformed-nar', 'too-large']);
+
 /** The class of an error that ended an attempt; `transfer` is that of a transfer that failed. */
 export function failureOf(error: unknown, transfer: 'fetch-failed' | 'upload-failed'): AttemptFailure {
   const message = shorten(error instanceof Error ? error.message : String(error));
   if (isDiskFull(error)) return { class: 'disk-full', message };
-  if (isTransferError(error)) return { class: transfer, message };
+  if (isBuilderError(error)) return { class: error.failure, message };
+  if (isTransferError(error)) {
+    const refused = transfer === 'upload-failed' && refusedOutput.has(error.code);
+    return { class: refused ? 'rejected' : transfer, message };
+  }
   if (error instanceof Error && error.name === 'FormatError') return { class: transfer, message };
   return { class: 'agent-error', message };
 }

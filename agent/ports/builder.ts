@@ -81,13 +81,16 @@ export interface PathInfo {
 export const builderErrorCodes = ['unavailable', 'protocol', 'refused', 'disk-full', 'aborted'] as const;
 export type BuilderErrorCode = (typeof builderErrorCodes)[number];
 
-/** The builder could not do what it was asked, and not because of the build. `code` survives copies of the package. */
+/** The builder could not do what it was asked. `code` survives copies of the package. */
 export class BuilderError extends Error {
   override readonly name = 'BuilderError';
   readonly code: BuilderErrorCode;
-  constructor(code: BuilderErrorCode, message: string, options?: ErrorOptions) {
+  /** Whose failure it is; where the builder did not say, the machine's. */
+  readonly failure: FailureClass;
+  constructor(code: BuilderErrorCode, message: string, options: ErrorOptions & { failure?: FailureClass } = {}) {
     super(message, options);
     this.code = code;
+    this.failure = options.failure ?? (code === 'disk-full' ? 'disk-full' : 'agent-error');
   }
 }
 

@@ -19,7 +19,7 @@ export interface BuildState {
   readonly mishaps: number;
   /** On which agents, by class: what makes the infrastructure's failure the build's in the end. */
   readonly blame: Blame;
-  /** Agents on which the infrastructure failed this build: others are preferred. */
+  /** Agents on which the infrastructure, or nobody knows what, failed this build: others are preferred. */
   readonly avoid: readonly string[];
   /** Not to be allocated before this instant (milliseconds since the Unix epoch); 0: at once. */
   readonly notBefore: number;
@@ -119,13 +119,18 @@ function failed(
 ): Pick<BuildState, 'lastFailure' | 'failures' | 'mishaps' | 'avoid' | 'blame'> {
   const { failures, mishaps, avoid, blame } = state;
   const last = failedAs(state, failure);
-  if (!isInfrastructureFailure(failure.class)) return { ...last, failures: failures + 1, mishaps, avoid, blame };
   const agent = last.lastFailure?.agent ?? '';
+  const elsewhere = avoid.includes(agent) ? avoid : [...avoid, agent];
+  if (!isInfrastructureFailure(failure.class)) {
+    // What nobody knows may be the machine's all the same.
+    const avoided = failure.class === 'unknown' ? elsewhere : avoid;
+    return { ...last, failures: failures + 1, mishaps, avoid: avoided, blame };
+  }
   return {
     ...last,
     failures,
     mishaps: mishaps + 1,
-    avoid: avoid.includes(agent) ? avoid : [...avoid, agent],
+    avoid: elsewhere,
     blame: withBlame(blame, failure.class, agent),
   };
 }

@@ -1,6 +1,5 @@
 import type { BuildOutcome } from '../../../agent/ports/builder.ts';
-import type { FailureClass } from '../../../domain/build/failure-class.ts';
-import { isDiskFull, plain } from './daemon-messages.ts';
+import { verdictOnResult } from '../../../domain/build/verdicts/verdict.ts';
 import { protocolVersion } from './handshake.ts';
 import type { WireReader } from './wire-reader.ts';
 
@@ -32,80 +31,13 @@ export async function readBuildResult(reader: WireReader, protocol: number): Pro
   return { status, message, startTime, stopTime };
 }
 
-/** Status numbers of the worker protocol that are told apart. */
-const status = {
-  built: 0,
-  substituted: 1,
-  alreadyValid: 2,
-  permanentFailure: 3,
-  inputRejected: 4,
-  outputRejected: 5,
-  transientFailure: 6,
-  cachedFailure: 7,
-  timedOut: 8,
-  dependencyFailed: 10,
-  logLimitExceeded: 11,
-  notDeterministic: 12,
-  resolvesToAlreadyValid: 13,
-  hashMismatch: 15,
-} as const;
-
-/** The outcome that a result means; `elapsedMs` is how long the client waited. */
-export function outcomeOf(result: BuildResult, elapsedMs: number): BuildOutcome {
-  const { built, substituted, alreadyValid, resolvesToAlreadyValid } = status;
-  if ([built, substituted, alreadyValid, resolvesToAlreadyValid].some((one) => one === result.status)) {
-    return { status: 'built', durationMs: elapsedMs };
-  }
-  const message = tidy(result.message) || `the daemon answered status ${result.status}`;
-  return { status: 'failed', class: failureClass(result.status, message), message };
-}
-
-function failureClass(code: number, message: string): FailureClass {
-  switch (code) {
-    case status.permanentFailure:
-    case status.cachedFailure:
-      return 'builder-failed';
-    case status.inputRejected:
-      return 'rejected';
-    case status.outputRejected:
-      return outputFailure(message);
-    case status.hashMismatch:
-      return 'hash-mismatch';
-    case status.timedOut:
-      return /of silence/.test(message) ? 'silent-too-long' : 'timed-out';
-    case status.logLimitExceeded:
-      return 'log-limit';
-    case status.notDeterministic:
-      return 'not-deterministic';
-    case status.transientFailure:
-      if (isDiskFull(message)) return 'disk-full';
-      // So a daemon calls every failure of a builder that has the network (a fixed output that cannot be downloaded):
-      // the builder ran and failed, and trying for ever would not help it.
-      return builderExited(message) ? 'builder-failed' : 'agent-error';
-    default:
-      if (isDiskFull(message)) return 'disk-full';
-      return /dependencies of .* are missing|dependency .* does not exist/.test(message) ||
-        code === status.dependencyFailed
-        ? 'inputs-missing'
-        : 'agent-error';
-  }
-}
-
-function outputFailure(message: string): FailureClass {
-  if (/hash mismatch/i.test(message)) return 'hash-mismatch';
-  if (/failed to produce output|did not produce/.test(message)) return 'output-missing';
-  // A forbidden reference, a size limit, a suspicious owner or mode: the output is there, and refused.
-  return 'rejected';
-}
-
-function builderExited(message: string): boolean {
-  return /failed with exit code|failed due to signal|failed to produce output/.test(message);
-}
-
-/** Without the advice to look at a log that this store does not keep. */
-function tidy(message: string): string {
-  return plain(message)
-    .replace(/^error: /, '')
-    .replace(/\n?[^\n]*For full logs, run[^\n]*/, '')
-    .trim();
+/**
+ * The outcome that a result means; `elapsedMs` is how long the client waited, `timeoutSeconds` how long the builder might take.
+ * Newer daemons say no more than "timed out" of a builder that was silent for too long: if its time was not up, it was that.
+ */
+export function outcomeOf(result: BuildResult, elapsedMs: number, timeoutSeconds: number): BuildOutcome {
+  const verdict = verdictOnResult(result.status, result.message);
+  if (verdict === 'built') return { status: 'built', durationMs: elapsedMs };
+  const silent = verdict.class === 'timed-out' && elapsedMs < timeoutSeconds * 1000;
+  return { status: 'failed', class: silent ? 'silent-too-long' : verdict.class, message: verdict.message };
 }

@@ -1,4 +1,5 @@
 import { BuilderError } from '../../../agent/ports/builder.ts';
+import { verdictOnText } from '../../../domain/build/verdicts/verdict.ts';
 import type { WireReader } from './wire-reader.ts';
 
 /** Kinds of message that a daemon sends before the answer to an operation. */
@@ -27,7 +28,7 @@ export interface MessageHandlers {
 
 /**
  * Reads what the daemon says while it works, up to the end of the work. Throws {@link BuilderError} `refused` (`disk-full`
- * where the text says so) if the operation failed; the connection is then still in step.
+ * where the table of verdicts says so) if the operation failed; the connection is then still in step.
  */
 export async function drainMessages(reader: WireReader, handlers: MessageHandlers = {}): Promise<void> {
   for (;;) {
@@ -104,17 +105,7 @@ async function readError(reader: WireReader): Promise<string> {
   return message;
 }
 
-function refusal(message: string): BuilderError {
-  const text = plain(message);
-  return new BuilderError(isDiskFull(text) ? 'disk-full' : 'refused', text);
-}
-
-export function isDiskFull(text: string): boolean {
-  return /no space left on device|lack of free disk space|disk quota exceeded|database or disk is full/i.test(text);
-}
-
-/** Without terminal colours. */
-export function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is removed
-  return text.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '');
+function refusal(text: string): BuilderError {
+  const { class: failure, message } = verdictOnText(text);
+  return new BuilderError(failure === 'disk-full' ? 'disk-full' : 'refused', message, { failure });
 }

@@ -107,18 +107,15 @@ function createSession(connection: Connection, ended: () => void): BuilderSessio
       try {
         await setOptions(connection, request);
         const result = await buildDerivation(connection, request);
-        return outcomeOf(result, Number((process.hrtime.bigint() - started) / 1_000_000n));
+        return outcomeOf(result, Number((process.hrtime.bigint() - started) / 1_000_000n), request.timeoutSeconds);
       } catch (error) {
         if (request.signal.aborted) {
           // Resolves when the daemon process is gone, which kills its builder before it goes.
           await connection.close();
           return { status: 'canceled' };
         }
-        if (isBuilderError(error) && error.code === 'disk-full') {
-          return { status: 'failed', class: 'disk-full', message: error.message };
-        }
-        if (isBuilderError(error) && error.code === 'refused') {
-          return { status: 'failed', class: 'agent-error', message: error.message };
+        if (isBuilderError(error) && (error.code === 'refused' || error.code === 'disk-full')) {
+          return { status: 'failed', class: error.failure, message: error.message };
         }
         throw error;
       }

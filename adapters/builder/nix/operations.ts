@@ -143,7 +143,11 @@ export function narFromPath(connection: Connection, info: PathInfo, signal: Abor
       }
       const narHash = formatHash({ algo: 'sha256', digest: hash.digest() });
       if (narHash !== info.narHash) {
-        throw new BuilderError('protocol', `${info.path}: expected a NAR with ${info.narHash}, got ${narHash}`);
+        const repair = 'the store has lost or damaged it: nix-store --verify --check-contents --repair';
+        throw new BuilderError(
+          'protocol',
+          `${info.path}: expected a NAR with ${info.narHash}, got ${narHash} (${repair})`,
+        );
       }
     },
   });

@@ -1,0 +1,28 @@
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is removed
+const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
+
+/** A message of a daemon for people: without colours, its `error:` and its advice to look at a log that this store does not keep. */
+export function messageForPeople(text: string): string {
+  return text
+    .replace(escapes, '')
+    .replace(/^(?:error: *)+/, '')
+    .replace(/^For full logs, run(?::\n {2,}\S)?.*\n?/gm, '')
+    .trim();
+}
+
+/**
+ * The daemon's own words of it: without the last lines of the builder's log, which stand below a headline of their own, each behind
+ * `> `. What is left was not printed by the builder.
+ */
+export function daemonsWords(text: string): string {
+  const words: string[] = [];
+  let quoting = false;
+  for (const line of messageForPeople(text).split('\n')) {
+    if (/^\s*last \d+ log lines:$/i.test(line)) quoting = true;
+    else if (!quoting || !/^\s*>/.test(line)) {
+      quoting = false;
+      words.push(line);
+    }
+  }
+  return words.join('\n').trim().replace(/[;.]$/, '');
+}

@@ -1,0 +1,62 @@
+import type { FailureClass } from '../failure-class.ts';
+import { daemonsWords, messageForPeople } from './daemon-text.ts';
+import { type NixRefusal, nixRefusals } from './nix-refusals.ts';
+import { nixStatuses } from './nix-statuses.ts';
+
+/** Whose failure it is, and what people are told. */
+export interface Verdict {
+  readonly class: FailureClass;
+  /** Every line of the daemon's message, a hint below it where the table has one. */
+  readonly message: string;
+}
+
+interface Row extends NixRefusal {
+  /** What stands between what varies. */
+  readonly parts: readonly string[];
+}
+
+const rows: readonly Row[] = Object.values(nixRefusals).flatMap((refusals) =>
+  refusals.map((refusal) => ({ ...refusal, parts: refusal.says.split('%') })),
+);
+const statuses = new Map(nixStatuses.map((status) => [status.code, status]));
+
+/** What a daemon's text means that came without a status: an error of an operation. `unknown` where nobody knows it. */
+export function verdictOnText(text: string): Verdict {
+  const row = find(text);
+  return { class: row?.means ?? 'unknown', message: told(text, row) };
+}
+
+/** What a BuildResult means; `built` where all outputs are valid. A status that is not known is judged by its text. */
+export function verdictOnResult(code: number, text: string): Verdict | 'built' {
+  const status = statuses.get(code);
+  if (status?.means === 'built') return 'built';
+  const row = status?.refined === false ? undefined : find(text);
+  const message = told(text, row) || `the daemon answered status ${code}${status ? ` (${status.name})` : ''}`;
+  return { class: row?.means ?? status?.means ?? 'unknown', message };
+}
+
+function find(text: string): Row | undefined {
+  const words = daemonsWords(text);
+  return rows.find(({ parts }) => matches(words, parts));
+}
+
+function told(text: string, row: Row | undefined): string {
+  const message = messageForPeople(text);
+  return row?.hint === undefined ? message : `${message}\n(${row.hint})`;
+}
+
+/** Whether the text is `parts` with anything between them. Linear: a text may be long, and its middle somebody else's. */
+function matches(text: string, parts: readonly string[]): boolean {
+  const first = parts[0] as string;
+  const last = parts.at(-1) as string;
+  if (parts.length === 1) return text === first.replace(/[;.]$/, '');
+  if (!text.startsWith(first) || !text.endsWith(last)) return false;
+  const end = text.length - last.length;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at <= end;
+}
