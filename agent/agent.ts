@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
 import type { Runtime } from '../coordinator/ports/runtime.ts';
-import type { CoordinatorMessage, Welcome } from '../domain/agent/messages.ts';
+import type { AgentOob, CoordinatorMessage, Welcome } from '../domain/agent/messages.ts';
 import { type Attempt, type AttemptContext, resumeAttempt, type StopReason, startAttempt } from './attempt.ts';
 import { failureOf } from './attempt-failure.ts';
 import { type AttemptRecord, attemptName } from './attempt-record.ts';
+import { wait } from './back-off.ts';
+import { createFitness, type FitnessCheck } from './fitness.ts';
 import { createInputFetcher } from './inputs/fetch-inputs.ts';
 import { createLimiter } from './limiter.ts';
 import type { AttemptStore } from './ports/attempt-store.ts';
@@ -28,6 +30,10 @@ export interface AgentOptions {
   readonly maxConcurrentUploads: number;
   /** How the machine is, for heartbeats. */
   readonly health: () => Promise<{ readonly load1?: number; readonly freeBytes?: number }>;
+  /** What has to go well before anything is built: at the start, and whenever it is asked for again. Default: nothing. */
+  readonly checks?: readonly FitnessCheck[];
+  /** How long the first of that may hold back the link. Default 5,000. */
+  readonly firstTestMs?: number;
   /** How long the last acknowledgements are waited for when the agent leaves. Default 30,000. */
   readonly farewellMs?: number;
 }
@@ -58,12 +64,26 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let publicKeys: readonly string[] = [];
   let connection: { readonly to: LinkConnection; readonly logs: ReadonlyMap<string, number> } | undefined;
   let handled: Promise<void> = Promise.resolve();
+  /** As in the last hello. */
+  let saidUnfit: string | undefined;
   let unacknowledged = 0;
   let finished = false;
+
+  const fitness = createFitness({ checks: options.checks ?? [], runtime, logger, changed: () => sayNow() });
+  fitness.test('it starts');
+  // Most often it is known in time for the first hello. What still runs or waits for its upload cannot wait for long.
+  const known = new AbortController();
+  const late = wait(runtime, options.firstTestMs ?? 5_000, known.signal).catch(() => {});
+  await Promise.race([fitness.settled(known.signal), late]);
+  known.abort();
 
   const link = options.openLink({
     running: () => [...attempts.values()].map(({ known }) => known),
     leaving: () => leaving !== undefined,
+    unfit: () => {
+      saidUnfit = fitness.unfit;
+      return saidUnfit;
+    },
     welcome,
     // One after the other: what a message means depends on those before it.
     message: (message) => {
@@ -71,8 +91,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       handled = done.catch(() => {});
       return done;
     },
-    heartbeat: async () => ({ type: 'heartbeat', running: attempts.size, ...(await options.health()) }),
+    heartbeat: async () => ({ ...(await options.health()), ...present() }),
   });
+
+  function present(): Extract<AgentOob, { type: 'heartbeat' }> {
+    const { unfit } = fitness;
+    return {
+      type: 'heartbeat',
+      running: attempts.size,
+      ...(leaving !== undefined && { leaving: true }),
+      ...(unfit !== undefined && { unfit }),
+    };
+  }
+
+  /** Says how it is, without waiting for the next heartbeat. */
+  function sayNow(): void {
+    connection?.to.sendOob(present()).catch(() => {});
+  }
 
   const send: CoordinatorLink['send'] = async (message, before) => {
     unacknowledged++;
@@ -100,6 +135,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     slots: createLimiter(options.slots),
     deliveries: createLimiter(options.maxConcurrentUploads),
     send,
+    unfit: (signal) => fitness.settled(signal),
   };
 
   function add(name: string, attempt: Attempt): void {
@@ -114,6 +150,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   function welcome(said: Welcome, to: LinkConnection): void {
     publicKeys = said.publicKeys;
     connection = { to, logs: new Map(said.logs.map((log) => [attemptName(log), log.size])) };
+    // It may have changed while the hello was on its way.
+    if (fitness.unfit !== saidUnfit) sayNow();
     for (const dropped of said.drop) attempts.get(attemptName(dropped))?.stop('dropped');
     for (const [name, attempt] of attempts) attempt.log.attach(to, connection.logs.get(name) ?? 0);
   }
@@ -125,6 +163,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       leaveIfDone();
       return;
     }
+    if (message.type === 'self-test') return fitness.test(message.reason);
     const { build, attempt } = message;
     const name = attemptName(message);
     const known = attempts.get(name);
@@ -173,6 +212,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     if (finished) return;
     finished = true;
     farewell?.[Symbol.dispose]();
+    fitness[Symbol.dispose]();
     stopAll('left');
     await link[Symbol.asyncDispose]();
     await Promise.all([...attempts.values()].map(({ settled }) => settled));
@@ -194,7 +234,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     async stop(how) {
       leaving ??= 'stopped';
       // Before anything is given back, or the coordinator would give it to this agent again.
-      connection?.to.sendOob({ type: 'heartbeat', running: attempts.size, leaving: true }).catch(() => {});
+      sayNow();
       if (how === 'leave') await finish({ reason: 'stopped' });
       else {
         // What is built is not thrown away: its upload goes on.

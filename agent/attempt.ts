@@ -28,6 +28,8 @@ export interface AttemptContext {
   /** Outputs on their way at a time. */
   readonly deliveries: Limiter;
   readonly send: CoordinatorLink['send'];
+  /** Waits while the agent tries itself; resolves with why it cannot build, `undefined` if it can. */
+  readonly unfit: (signal: AbortSignal) => Promise<string | undefined>;
 }
 
 /**
@@ -109,6 +111,11 @@ function createAttempt(
       if (derivation.outputs.some(({ path }) => path === '')) {
         const message = 'expected outputs with known paths, got a floating output';
         return { type: 'setup-failed', ...key, class: 'rejected', message };
+      }
+      const unfit = await context.unfit(signal);
+      if (unfit !== undefined) {
+        logger.warn(`handed back, as this agent cannot build: ${unfit}`);
+        return run.released('handed-back');
       }
       return context.slots.run(signal, async () => {
         await using session = await builder.open(signal);

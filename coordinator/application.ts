@@ -1,5 +1,6 @@
 import type { AgentAbilities } from '../domain/agent/events.ts';
 import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
+import type { Intake } from '../domain/agent/state.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
@@ -37,7 +38,7 @@ export interface Application {
 
   // Agents.
   addAgent(by: Principal, name: string): Promise<{ secret: string }>;
-  /** `pause`: nothing new; `resume`: ends a pause, a drain or a quarantine; `drain`: nothing new, leave when done; `remove`: its builds are released, its token revoked. */
+  /** `pause`: nothing new; `resume`: ends a pause, a drain or a quarantine, and an agent that is unfit tries itself again; `drain`: nothing new, leave when done; `remove`: its builds are released, its token revoked. */
   steerAgent(
     by: Principal,
     name: string,
@@ -138,7 +139,7 @@ export interface AgentStatus {
   readonly name: string;
   readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
   /** `accepting`, or why it gets nothing new. */
-  readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'offline';
+  readonly intake: Intake;
   readonly reason?: string;
   /** End of the lease or of the quarantine, milliseconds since the Unix epoch. */
   readonly until?: number;

@@ -16,7 +16,12 @@ import { createLeases, type Leases } from './leases.ts';
 export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'agentConnected' | 'agentDisconnected'> & {
   heartbeat(
     agent: string,
-    beat: { load1?: number | undefined; freeBytes?: number | undefined; leaving?: boolean | undefined },
+    beat: {
+      load1?: number | undefined;
+      freeBytes?: number | undefined;
+      leaving?: boolean | undefined;
+      unfit?: string | undefined;
+    },
   ): void;
   /** After a start: no link is open. */
   resume(): void;
@@ -79,11 +84,26 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     commandAgent(core, name, { type: 'leave' }, { actor: `agent-${name}` });
   }
 
+  function reportFitness(name: string, unfit: string | undefined): void {
+    const state = farm.agents.get(name)?.state;
+    if (state === undefined || state.connection === 'retired' || state.unfit === unfit) return;
+    if (unfit === undefined) logger.info({ agent: name }, 'agent can build again');
+    else logger.warn({ agent: name }, `agent cannot build: ${unfit}`);
+    commandAgent(core, name, { type: 'report-fitness', unfit }, { actor: `agent-${name}` });
+  }
+
+  /** Asked for before it may be given builds again: what comes after the message waits at the agent for the outcome. */
+  function askToTestItself(name: string, reason: string): void {
+    writer.afterwards(() => links.send(name, { type: 'self-test', reason }));
+  }
+
   const quarantineOf = (name: string): string => `quarantine ${name}`;
 
   function armQuarantine({ name, state }: AgentRecord): void {
     deadlines.set(quarantineOf(name), state.quarantinedUntil, policy.quarantine.seconds * 1000, () => {
-      if (!writer.failure) commandAgent(core, name, { type: 'resume', reason: 'the quarantine has ended' }, system);
+      if (writer.failure) return;
+      askToTestItself(name, 'the quarantine has ended');
+      commandAgent(core, name, { type: 'resume', reason: 'the quarantine has ended' }, system);
     });
   }
 
@@ -99,6 +119,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     const reason = `${agent.mishaps.size} builds in a row failed through the fault of the machine`;
     logger.warn({ agent: agent.name }, `agent is quarantined: ${reason}`);
     commandAgent(core, agent.name, { type: 'quarantine', until, reason }, system);
+    askToTestItself(agent.name, `it is in quarantine: ${reason}`);
   }
 
   writer.listen((category, id, event) => {
@@ -155,12 +176,14 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   function status(agent: AgentRecord): AgentStatus {
     const { name, state } = agent;
     const until = leases.endsAt(name) ?? deadlines.dueAt(quarantineOf(name));
+    const intake = intakeOf(state);
+    const reason = intake === 'unfit' ? state.unfit : state.reason;
     const heartbeat = heartbeats.get(name);
     return {
       name,
       state: state.connection === 'none' ? 'new' : state.connection,
-      intake: intakeOf(state),
-      ...(state.reason !== undefined && { reason: state.reason }),
+      intake,
+      ...(reason !== undefined && { reason }),
       ...(until !== undefined && { until }),
       ...(state.abilities && { abilities: state.abilities }),
       ...(state.version !== undefined && { version: state.version }),
@@ -187,7 +210,12 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
         // Before the end of its token ends the link: this says more.
         writer.afterwards(() => links.close(name, 'agent-retired', 'the agent was removed'));
         access.revokeOfAgent(name, meta);
-      } else commandAgent(core, name, { type: wish, reason }, meta);
+      } else {
+        const { unfit, quarantinedUntil } = agent.state;
+        if (wish === 'resume' && (unfit !== undefined || quarantinedUntil > 0))
+          askToTestItself(name, 'an operator resumed it');
+        commandAgent(core, name, { type: wish, reason }, meta);
+      }
       if (wish === 'drain') writer.afterwards(() => links.send(name, { type: 'drain' }));
       await writer.durable();
       return status(agent);
@@ -201,6 +229,8 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
           `storeDir: expected ${policy.storeDir}, the store of this coordinator, got ${hello.storeDir}`,
         );
       const { abilities, version, builder } = hello;
+      // First, so that one that is unfit is not given a build in between.
+      reportFitness(name, hello.unfit);
       commandAgent(core, name, { type: 'connect', abilities, version, builder }, { actor: `agent-${name}` });
       if (hello.leaving) leave(name);
       allocator.forgetStopping(name);
@@ -227,8 +257,9 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       disconnect(name, reason);
       await writer.durable();
     },
-    heartbeat(name, { load1, freeBytes, leaving }) {
+    heartbeat(name, { load1, freeBytes, leaving, unfit }) {
       if (leaving) leave(name);
+      reportFitness(name, unfit);
       heartbeats.set(name, {
         at: runtime.clock.now(),
         ...(load1 !== undefined && { load1 }),

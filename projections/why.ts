@@ -1,4 +1,4 @@
-import { intakeOf } from '../domain/agent/state.ts';
+import { type AgentState, intakeOf } from '../domain/agent/state.ts';
 import type { FailureCause } from '../domain/build/events.ts';
 import { isEnded, type LastFailure } from '../domain/build/state.ts';
 import { misfit } from './agents.ts';
@@ -216,6 +216,21 @@ function sentence({ state, build, missing }: Pick<WaitedInput, 'state' | 'build'
   }
 }
 
+/** What keeps the agent from taking anything new. */
+function obstacleOf(agent: AgentState): string | undefined {
+  const intake = intakeOf(agent);
+  switch (intake) {
+    case 'accepting':
+      return undefined;
+    case 'offline':
+      return 'is not connected';
+    case 'unfit':
+      return `cannot build: ${agent.unfit}`;
+    default:
+      return `is ${intake}`;
+  }
+}
+
 function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
   const { graph, agents, queue } = farm;
   const jobClass = graph.jobClass(build.drv);
@@ -223,16 +238,11 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
   const unable: { name: string; obstacle: string }[] = [];
   for (const { name, state } of agents.all()) {
     if (state.connection === 'retired') continue;
-    const intake = intakeOf(state);
     const obstacle =
       misfit(state, jobClass) ??
       (farm.tokens.validOf(name).size === 0
         ? `has no valid token; 'drover agents rotate-token ${name}' makes one`
-        : intake === 'accepting'
-          ? undefined
-          : intake === 'offline'
-            ? 'is not connected'
-            : `is ${intake}`);
+        : obstacleOf(state));
     if (obstacle === undefined) able.push(name);
     else unable.push({ name, obstacle });
   }
@@ -250,7 +260,7 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
       features,
       agents: unable,
       summary,
-      until: 'AgentConnected or AgentResumed by an agent that fits',
+      until: 'AgentConnected, AgentResumed or AgentFit of an agent that fits',
     };
   }
   queue.urgency.settle();

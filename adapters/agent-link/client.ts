@@ -122,6 +122,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
         ...(hopeless && { fatal: { code: 'token-unknown', message: `${reason}: the token is not accepted` } }),
       };
     }
+    const unfit = handlers.unfit?.();
     socket.send({
       kind: 'hello',
       protocol: protocolVersion,
@@ -129,6 +130,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       session: options.session,
       running: handlers.running(),
       ...(handlers.leaving?.() && { leaving: true }),
+      ...(unfit !== undefined && { unfit }),
       ...(inbox !== undefined && { received: { session: inbox.session, n: inbox.box.done } }),
     });
     const leave = () => endWith('the agent leaves');

@@ -20,6 +20,7 @@ import {
   type SubmissionRow,
 } from '../../coordinator/ports/views.ts';
 import { agentAbilities } from '../../domain/agent/events.ts';
+import { intakes } from '../../domain/agent/state.ts';
 import { failureCauses } from '../../domain/build/events.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
 import { identifier } from '../../domain/event.ts';
@@ -47,7 +48,7 @@ export const tokenInfo: z.ZodType<TokenInfo> = z.object({
 export const agentStatus: z.ZodType<AgentStatus> = z.object({
   name: text,
   state: z.enum(['new', 'connected', 'disconnected', 'lost', 'retired']),
-  intake: z.enum(['accepting', 'paused', 'draining', 'quarantined', 'offline']),
+  intake: z.enum(intakes),
   reason: text.exactOptional(),
   until: instant.exactOptional(),
   abilities: agentAbilities.exactOptional(),

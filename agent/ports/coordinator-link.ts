@@ -21,6 +21,8 @@ export interface LinkHandlers {
   readonly running: () => Hello['running'];
   /** Whether the agent is being stopped, asked for each `hello`. */
   readonly leaving?: () => boolean;
+  /** Why the agent cannot build, asked for each `hello`; `undefined` if it can. */
+  readonly unfit?: () => string | undefined;
   /** A connection is there. Called before anything is sent on it. */
   readonly welcome: (welcome: Welcome, connection: LinkConnection) => void;
   /** A message of the coordinator, each once and in order. It is acknowledged when the promise resolves: by then it is on disk. */

@@ -14,6 +14,8 @@ export type AgentCommand =
   /** The agent says that it is being stopped. */
   | { readonly type: 'leave' }
   | { readonly type: 'quarantine'; readonly until: number; readonly reason: string }
+  /** The agent says what came of trying itself: why it cannot build, `undefined` if it can. */
+  | { readonly type: 'report-fitness'; readonly unfit: string | undefined }
   | { readonly type: 'retire' };
 
 export type AgentRefusal = 'unknown-agent' | 'agent-exists' | 'agent-retired';
@@ -52,6 +54,10 @@ export function decideAgent(state: AgentState, command: AgentCommand): Decision<
     case 'quarantine':
       if (state.quarantinedUntil > 0) return { events: [] };
       return { events: [{ type: 'AgentQuarantined', data: { until: command.until, reason: command.reason } }] };
+    case 'report-fitness':
+      if (command.unfit === state.unfit) return { events: [] };
+      if (command.unfit === undefined) return { events: [{ type: 'AgentFit', data: {} }] };
+      return { events: [{ type: 'AgentUnfit', data: { reason: command.unfit } }] };
     case 'retire':
       return { events: [{ type: 'AgentRetired', data: {} }] };
   }

@@ -58,6 +58,12 @@ export const AgentQuarantined = defineEvent(
   'Too many attempts failed through the fault of the machine; it gets no builds until `until`.',
   z.object({ until: instant, reason }),
 );
+export const AgentUnfit = defineEvent(
+  'AgentUnfit',
+  'The agent tried itself and found that it cannot build, for this reason: it gets no builds until AgentFit.',
+  z.object({ reason }),
+);
+export const AgentFit = defineEvent('AgentFit', 'The agent tried itself again, and it can build.', z.object({}));
 export const AgentRetired = defineEvent('AgentRetired', 'An operator removed it.', z.object({}));
 
 export const agentEvents = [
@@ -69,6 +75,8 @@ export const agentEvents = [
   AgentResumed,
   AgentDraining,
   AgentQuarantined,
+  AgentUnfit,
+  AgentFit,
   AgentRetired,
 ] as const;
 export type AgentEvent = EventOf<(typeof agentEvents)[number]>;

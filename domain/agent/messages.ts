@@ -22,6 +22,7 @@ const logChunk = bytes.refine(
 );
 const attemptKey = { build: identifier, attempt: z.int().min(1) };
 const failure = z.enum(failureClasses);
+const unfit = shortText.min(1);
 
 /** An attempt that the agent knows of when it connects. */
 export const knownAttempt = z.object({
@@ -87,6 +88,8 @@ export const agentOob = z.discriminatedUnion('type', [
     running: count,
     /** It is being stopped and wants nothing new; sent at once then, and see `hello.leaving`. */
     leaving: z.boolean().optional(),
+    /** Why it cannot build, by what it found when it tried itself; absent: it can. Sent at once when that changes. */
+    unfit: unfit.optional(),
   }),
   /** The log of an attempt from byte `offset` on; the coordinator keeps what continues what it has. */
   z.object({ type: z.literal('log'), ...attemptKey, offset: count, data: logChunk }),
@@ -110,6 +113,8 @@ export const coordinatorMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('cancel'), ...attemptKey, reason: shortText }),
   /** Take nothing new and leave when all has ended. */
   z.object({ type: z.literal('drain') }),
+  /** Try yourself, and build nothing before that has gone well. */
+  z.object({ type: z.literal('self-test'), reason: shortText }),
 ]);
 export type CoordinatorMessage = z.infer<typeof coordinatorMessage>;
 
@@ -129,6 +134,8 @@ export const hello = z.object({
   running: z.array(knownAttempt).max(8192),
   /** It is being stopped: it connects for what it has, and wants nothing new. */
   leaving: z.boolean().optional(),
+  /** Why it cannot build, by what it found when it tried itself; absent: it can. */
+  unfit: unfit.optional(),
   received,
 });
 export type Hello = z.infer<typeof hello>;

@@ -10,6 +10,8 @@ export interface AgentState {
   readonly leaving: boolean;
   /** End of the quarantine (milliseconds since the Unix epoch); 0: none. */
   readonly quarantinedUntil: number;
+  /** Why it cannot build, by what it found when it tried itself. */
+  readonly unfit: string | undefined;
   /** End of the lease while disconnected; 0 otherwise. */
   readonly leaseUntil: number;
   /** Why it is paused, draining, quarantined or disconnected. */
@@ -25,6 +27,7 @@ export const initialAgent: AgentState = {
   draining: false,
   leaving: false,
   quarantinedUntil: 0,
+  unfit: undefined,
   leaseUntil: 0,
   reason: undefined,
   abilities: undefined,
@@ -50,6 +53,10 @@ export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
       return { ...state, [event.data.byAgent ? 'leaving' : 'draining']: true, reason: event.data.reason };
     case 'AgentQuarantined':
       return { ...state, quarantinedUntil: event.data.until, reason: event.data.reason };
+    case 'AgentUnfit':
+      return { ...state, unfit: event.data.reason };
+    case 'AgentFit':
+      return { ...state, unfit: undefined };
     case 'AgentRetired':
       return { ...state, connection: 'retired', leaseUntil: 0 };
     default:
@@ -57,10 +64,14 @@ export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
   }
 }
 
+export const intakes = ['accepting', 'paused', 'draining', 'quarantined', 'unfit', 'offline'] as const;
+export type Intake = (typeof intakes)[number];
+
 /** `accepting`, or why the agent gets nothing new. */
-export function intakeOf(state: AgentState): 'accepting' | 'paused' | 'draining' | 'quarantined' | 'offline' {
+export function intakeOf(state: AgentState): Intake {
   if (state.connection !== 'connected') return 'offline';
   if (state.paused) return 'paused';
   if (state.draining || state.leaving) return 'draining';
-  return state.quarantinedUntil > 0 ? 'quarantined' : 'accepting';
+  if (state.quarantinedUntil > 0) return 'quarantined';
+  return state.unfit === undefined ? 'accepting' : 'unfit';
 }

@@ -33,6 +33,8 @@ export function viewWrites(event: DroverEvent, stream: string, at: number): read
     case 'AgentResumed':
     case 'AgentDraining':
     case 'AgentQuarantined':
+    case 'AgentUnfit':
+    case 'AgentFit':
     case 'AgentRetired':
     case 'TokenIssued':
     case 'TokenRevoked':

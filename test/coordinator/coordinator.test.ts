@@ -4,6 +4,7 @@ import { isDroverError } from '../../coordinator/errors.ts';
 import { maxCoordinatorFrameBytes } from '../../domain/limits.ts';
 import { formatHash } from '../../domain/store/hash-text.ts';
 import { makeFixedOutputPath, makeSourcePath } from '../../domain/store/store-path.ts';
+import { buildId } from '../../projections/queue.ts';
 import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
@@ -267,6 +268,46 @@ describe('failures', () => {
       await farm.pass(101);
     }
     assert.equal(farm.farm.queue.build(`${submission}-1`)?.state.status, 'failed');
+  });
+  it('ask a machine to try itself when its quarantine begins and before it ends', async () => {
+    const farm = await openTestCoordinator(Array.from({ length: 8 }, (_, n) => derivation(n + 1)));
+    await farm.connect('sick', { slots: 8 });
+    await farm.connect('well');
+    await farm.submit(1, 2, 3, 4, 5, 6, 7, 8);
+    const asked = () => farm.sent.flatMap(({ agent, message }) => (message.type === 'self-test' ? [agent] : []));
+    for (const { agent, build, attempt } of farm.allocations())
+      if (agent === 'sick')
+        await farm.report(agent, { type: 'failed', build, attempt, class: 'disk-full', message: 'no room' });
+    assert.deepEqual(asked(), ['sick']);
+    await farm.application.steerAgent(admin, 'well', 'pause');
+    farm.sent.splice(0);
+    await farm.pass(601);
+    const [first, next] = farm.sent.filter(({ agent }) => agent === 'sick');
+    assert.equal(first?.message.type, 'self-test');
+    assert.equal(next?.message.type, 'allocate', 'what it is given next waits at the agent for the outcome');
+  });
+  it('give nothing to an agent that says it cannot build, say so, and go on once it can', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    const status = () => farm.application.agents().find(({ name }) => name === 'a');
+    await farm.connect('a', {}, [], { unfit: 'store: read-only file system' });
+    const { submission } = await farm.submit(1);
+    const [build] = farm.farm.queue.buildsOf(submission);
+    assert.deepEqual(farm.allocations(), []);
+    assert.deepEqual([status()?.intake, status()?.reason], ['unfit', 'store: read-only file system']);
+    assert.ok(build);
+    const why = farm.application.why(buildId(build));
+    assert.match(why.summary, /a cannot build: store: read-only file system/);
+    await farm.application.agentOob('a', { type: 'heartbeat', running: 0, unfit: 'store: read-only file system' });
+    await farm.application.steerAgent(admin, 'a', 'resume');
+    await farm.settle();
+    assert.deepEqual(
+      farm.sent.splice(0).map(({ message }) => message.type),
+      ['self-test'],
+    );
+    await farm.application.agentOob('a', { type: 'heartbeat', running: 0 });
+    await farm.settle();
+    assert.equal(farm.allocations().length, 1);
+    assert.deepEqual((await farm.types('agent-a')).slice(1), ['AgentUnfit', 'AgentConnected', 'AgentFit']);
   });
   it('do not leave a build stuck whose outputs were never uploaded', async () => {
     const farm = await openTestCoordinator([derivation(1)]);

@@ -163,7 +163,7 @@ export function createSimulatedAgent(
   }
 
   function receive(message: CoordinatorMessage): void {
-    if (message.type === 'drain') return;
+    if (message.type === 'drain' || message.type === 'self-test') return;
     const key = `${message.build}#${message.attempt}`;
     if (message.type === 'cancel') {
       stop(key);

@@ -8,7 +8,7 @@ import type { LogStore } from '../../coordinator/ports/log-store.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { createWriter } from '../../coordinator/writer.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
-import type { AgentMessage, CoordinatorMessage, KnownAttempt } from '../../domain/agent/messages.ts';
+import type { AgentMessage, CoordinatorMessage, Hello, KnownAttempt } from '../../domain/agent/messages.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFakePool } from '../simulation/disk.ts';
 import { createVirtualTime } from '../simulation/time.ts';
@@ -122,7 +122,12 @@ export async function openTestCoordinator(
         .splice(0)
         .flatMap(({ agent, message }) => (message.type === 'allocate' ? [{ agent, ...message }] : []));
     },
-    async connect(agent: string, abilities: Partial<AgentAbilities> = {}, running: readonly KnownAttempt[] = []) {
+    async connect(
+      agent: string,
+      abilities: Partial<AgentAbilities> = {},
+      running: readonly KnownAttempt[] = [],
+      said: Pick<Hello, 'unfit'> = {},
+    ) {
       if (!farm.agents.get(agent)) await application.addAgent(admin, agent);
       const full = { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots: 1, ...abilities };
       const hello = {
@@ -135,7 +140,7 @@ export async function openTestCoordinator(
         abilities: full,
         running: [...running],
       } as const;
-      const welcome = await application.agentConnected(agent, { ...hello, running: [...running] });
+      const welcome = await application.agentConnected(agent, { ...hello, ...said, running: [...running] });
       await settle();
       return welcome;
     },

@@ -53,6 +53,22 @@ describe('an agent', () => {
   });
   it('stays paused over a reconnect', () =>
     assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
+  const unfit: AgentEvent = { type: 'AgentUnfit', data: { reason: 'no sandbox' } };
+  const fit: AgentEvent = { type: 'AgentFit', data: {} };
+  it('that found that it cannot build says so once per reason, and gets nothing until it can, over reconnects too', () => {
+    given(registered, connected).when({ type: 'report-fitness', unfit: undefined }).then();
+    given(registered, connected).when({ type: 'report-fitness', unfit: 'no sandbox' }).then(unfit);
+    given(registered, connected, unfit).when({ type: 'report-fitness', unfit: 'no sandbox' }).then();
+    given(registered, connected, unfit)
+      .when({ type: 'report-fitness', unfit: 'no store' })
+      .then({ type: 'AgentUnfit', data: { reason: 'no store' } });
+    given(registered, connected, unfit).when({ type: 'report-fitness', unfit: undefined }).then(fit);
+    assert.equal(intake(registered, connected, unfit), 'unfit');
+    assert.equal(intake(registered, unfit, connected, disconnected, connected), 'unfit');
+    assert.equal(intake(registered, connected, unfit, fit), 'accepting');
+    const sick: AgentEvent = { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } };
+    assert.equal(intake(registered, connected, sick, unfit, { type: 'AgentResumed', data: {} }), 'unfit');
+  });
   const leaving: AgentEvent = { type: 'AgentDraining', data: { reason: 'it is being stopped', byAgent: true } };
   it('that is being stopped says so once, and gets nothing new until it connects again', () => {
     given(registered, connected).when({ type: 'leave' }).then(leaving);
