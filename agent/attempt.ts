@@ -13,6 +13,7 @@ import { deliverOutputs } from './outputs/deliver-outputs.ts';
 import type { AttemptFiles } from './ports/attempt-store.ts';
 import type { Builder, BuilderSession } from './ports/builder.ts';
 import type { CoordinatorLink } from './ports/coordinator-link.ts';
+import { isTransferError } from './ports/transfer-error.ts';
 import type { Uploads } from './ports/uploads.ts';
 
 export type Allocation = Extract<CoordinatorMessage, { type: 'allocate' }>;
@@ -140,7 +141,7 @@ function createAttempt(
     await session.hold(derivation.outputs.map(({ path }) => path));
     const { missing } = await context.fetcher.fetch(session, allocation.inputs.map(fullPath), signal);
     if (missing.length === 0) return undefined;
-    const bases = missing.map((path) => path.slice(builder.storeDir.length + 1));
+    const bases = missing.map(baseOf);
     return {
       type: 'setup-failed',
       ...key,
@@ -211,7 +212,11 @@ function createAttempt(
       if (stopReason !== undefined) return run.released(stopReason);
       const failure = logFault ?? failureOf(error, record.phase === 'preparing' ? 'fetch-failed' : 'upload-failed');
       logger.warn({ err: error, class: failure.class }, 'the attempt failed');
-      if (record.phase === 'preparing') return { type: 'setup-failed', ...key, ...failure };
+      if (record.phase === 'preparing') {
+        // The coordinator looks at its own file then.
+        const damaged = isTransferError(error) && error.damaged !== undefined ? [baseOf(error.damaged)] : undefined;
+        return { type: 'setup-failed', ...key, ...failure, ...(damaged && { damaged }) };
+      }
       return { type: 'failed', ...key, ...failure, logBytes: log.size };
     }
   }
@@ -250,6 +255,10 @@ function createAttempt(
   const settled = live().catch((error: unknown) => {
     logger.error({ err: error }, 'the files of the attempt could not be closed');
   });
+
+  function baseOf(path: string): string {
+    return path.slice(builder.storeDir.length + 1);
+  }
 
   function fullPath(base: string): string {
     return `${builder.storeDir}/${base}`;

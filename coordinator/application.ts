@@ -6,7 +6,7 @@ import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blocked.ts';
 import type { Why } from '../projections/why.ts';
-import type { UploadDeclaration, UploadStatus } from './ports/pool.ts';
+import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
 
 export type { LastFailure } from '../domain/build/state.ts';
 export type { Blockage, Blocker } from '../projections/blocked.ts';
@@ -80,8 +80,13 @@ export interface Application {
   /** What may be served now (I7), by the hash part of its path. */
   servable(hashPart: string): StoreItem | undefined;
   deleteItem(by: Principal, base: string, reason: string): Promise<void>;
-  /** Called where a file that should be there is not: appends StoreItemMissing, so that what needs it waits for a rebuild. */
-  reportMissing(base: string, reason: string): Promise<void>;
+  /** Compares the pool with the log, all of it or some items; what is found wrong is missing from then on, and rebuilt where it is needed. */
+  verifyItems(by: Principal, wish: VerifyWish): AsyncIterable<VerifyReport>;
+  /**
+   * Called where the file of an item is in doubt: `size`, it was not there; `recent`, nobody has looked for a while; `all`, its bytes were
+   * wrong. It is looked at; what is wrong becomes StoreItemMissing, so that what needs it waits for a rebuild.
+   */
+  doubtItem(base: string, how: 'all' | 'recent' | 'size'): Promise<void>;
 
   // The agent link (see domain/agent/messages.ts).
   /** A link was opened. An older link of the agent is closed first. */
@@ -134,6 +139,26 @@ export interface SubmitResult {
   /** Builds under way that were joined. */
   readonly joined: readonly string[];
 }
+
+export interface VerifyWish {
+  /** Whether every byte is read; otherwise it is only looked whether the files are there, with their sizes. */
+  readonly full: boolean;
+  /** Base names; all items if absent. */
+  readonly paths?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How far a verification is, an item that is wrong, or the end. Numbers of items and of bytes of files, which are those to be read. */
+export type VerifyReport =
+  | {
+      readonly type: 'progress' | 'end';
+      readonly checked: number;
+      readonly total: number;
+      readonly bytes: number;
+      readonly totalBytes: number;
+      readonly wrong: number;
+    }
+  | { readonly type: 'wrong'; readonly item: string; readonly fault: FileFault['kind']; readonly message: string };
 
 export interface AgentStatus {
   readonly name: string;

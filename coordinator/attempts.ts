@@ -3,6 +3,7 @@ import type { BuildRefusal } from '../domain/build/decide.ts';
 import { liveAgent } from '../domain/build/state.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import { caFor, contentAddressOfOutput, verifyContentAddress } from '../domain/store/content-address.ts';
+import type { Item } from '../projections/graph.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { Allocator } from './allocator.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
@@ -55,20 +56,25 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     check(build, agent, attempt, commandBuild(core, build, command, { actor: `agent-${agent}` }));
   }
 
-  /** Which of the inputs that the agent did not find are really not there; where the pool has lost one, that becomes an event (I8). */
-  async function confirmMissing(paths: readonly string[]): Promise<string[]> {
+  /**
+   * Which of the inputs that the agent did not find, or found damaged, are really not there or damaged; that becomes an event (I8). The
+   * agent is believed nothing.
+   */
+  async function confirmMissing({ missing = [], damaged = [] }: Report<'setup-failed'>): Promise<string[]> {
     const confirmed: string[] = [];
-    for (const path of paths) if (!(await items.isServable(path))) confirmed.push(path);
+    for (const path of missing) if (!(await items.isServable(path))) confirmed.push(path);
+    for (const path of damaged) if (!(await items.isVerified(path, 'all'))) confirmed.push(path);
     return confirmed;
   }
 
   async function setupFailed(build: BuildRecord, agent: string, report: Report<'setup-failed'>): Promise<void> {
     check(build, agent, report.attempt, commandBuildDryRun(build, agent, report.attempt));
-    const confirmed = await confirmMissing(report.missing ?? []);
+    const confirmed = await confirmMissing(report);
     // What the build does not wait for would set it going again at once.
     const missing = farm.queue.missing(build.drv) > 0 ? confirmed : [];
     // What the agent did not find although it is here is a failure of the transfer.
-    const failure = report.class === 'inputs-missing' && missing.length === 0 ? 'fetch-failed' : report.class;
+    const fetching = report.class === 'inputs-missing' || report.class === 'fetch-failed';
+    const failure = !fetching ? report.class : missing.length === 0 ? 'fetch-failed' : 'inputs-missing';
     fail(build, agent, { ...report, class: failure }, true, missing);
   }
 
@@ -100,31 +106,25 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
           class: 'agent-error',
           message: `output ${output.name}: ${output.path} is not the path that the derivation determines`,
         };
-      if (output.upload === undefined) {
-        if (!farm.availability.isPresent(item))
-          return { class: 'upload-failed', message: `output ${output.name}: ${output.path} was not uploaded` };
-        continue;
-      }
-      const upload = await pool.finished(output.upload);
-      // Published already, by a report of which the agent did not hear: then it has to be here.
-      if (!upload && farm.availability.isPresent(item)) continue;
-      if (!upload || upload.item.path !== output.path)
-        return {
-          class: 'upload-failed',
-          message: `output ${output.name}: there is no finished upload ${output.upload} of ${output.path}`,
-        };
-      if (fixed) {
+      const upload = output.upload === undefined ? undefined : await pool.finished(output.upload);
+      if (upload && upload.item.path === output.path && fixed) {
         const problem = await checkFixedOutput(fixed, upload);
         if (problem) return { ...problem, message: `output ${output.name}: ${problem.message}` };
       }
-      if (farm.availability.isPresent(item)) {
-        // It came from elsewhere in the meantime; the pool keeps what it has.
-        await pool.abandon(upload.id);
+      const same = farm.details.narHash(item) === output.narHash;
+      if (await items.isVerified(output.path, same ? 'recent' : 'all')) {
+        // It came from elsewhere in the meantime, or by a report of which the agent did not hear; the pool keeps what it has.
+        if (upload) await pool.abandon(upload.id);
         continue;
+      }
+      if (!upload || upload.item.path !== output.path) {
+        const lacking = output.upload === undefined ? '' : `there is no finished upload ${output.upload}, and `;
+        const message = `output ${output.name}: ${lacking}the pool does not have ${output.path}`;
+        return { class: 'upload-failed', message };
       }
       const ca = fixed && caFor(contentAddressOfOutput({ hashAlgo: fixed.method, hash: fixed.hash }));
       found.push({ ...upload.item, deriver: graph.drvPath(build.drv), ...(ca !== undefined && { ca }) });
-      uploads.push(output.upload);
+      uploads.push(upload.id);
     }
     return { items: found, uploads };
   }
@@ -159,20 +159,24 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     const signed = await Promise.all(verified.items.map((item) => items.sign(item)));
 
     // From here on nothing waits: what is decided is decided on one state.
+    const meta = { actor: `agent-${agent}`, correlation: build.submission, causation: `${buildId(build)}#${attempt}` };
+    // The items first (I6); they are added even where the success itself comes too late: the work is not thrown away.
+    const present = ({ path }: BuiltOutput): boolean => farm.availability.isPresent(graph.itemOf(path) as Item);
+    const kept = report.outputs.filter(present);
+    const diverged = kept.flatMap(({ name, path, narHash: got }) => {
+      const held = farm.details.narHash(graph.itemOf(path) as Item) as string;
+      return held === got ? [] : [{ output: name, path, kept: held, got }];
+    });
+    for (const item of signed) items.add(item, meta);
+    const gone = report.outputs.find((output) => !present(output));
+    if (gone !== undefined) {
+      const message = `output ${gone.name}: ${gone.path} went while the success was verified`;
+      return fail(build, agent, { attempt, class: 'upload-failed', message, durationMs, logBytes }, false, []);
+    }
     const current = liveAgent(build.state);
     const currentAttempt = build.state.attempt;
-    const diverged = report.outputs.flatMap((output) => {
-      const item = graph.itemOf(output.path);
-      const kept = item !== undefined && farm.availability.isPresent(item) ? farm.details.narHash(item) : undefined;
-      return kept === undefined || kept === output.narHash
-        ? []
-        : [{ output: output.name, path: output.path, kept, got: output.narHash }];
-    });
     const outputs = Object.fromEntries(report.outputs.map(({ name, path }) => [name, path]));
-    const meta = { actor: `agent-${agent}`, correlation: build.submission, causation: `${buildId(build)}#${attempt}` };
     const command = { type: 'succeed', attempt, agent, outputs, durationMs, logBytes, diverged } as const;
-    // The items first (I6); they are added even where the success itself comes too late: the work is not thrown away.
-    for (const item of signed) items.add(item, meta);
     check(build, agent, attempt, commandBuild(core, build, command, meta));
     if (current !== undefined && (current !== agent || currentAttempt !== attempt))
       stop(build, current, currentAttempt, 'another attempt has succeeded');

@@ -17,6 +17,7 @@ import { createLateAttempts } from './late-attempts.ts';
 import { startRebuilds } from './rebuilds.ts';
 import { retryOf, startRetries } from './retries.ts';
 import { createUploads } from './uploads.ts';
+import { verifyItems } from './verify-items.ts';
 
 export interface Coordinator extends Disposable {
   readonly application: Application;
@@ -132,8 +133,9 @@ export function startCoordinator(core: Core): Coordinator {
       return item !== undefined && farm.availability.isAvailable(item) ? farm.details.get(item) : undefined;
     },
     deleteItem: (by, path, reason) => items.delete(path, reason, { actor: by.id }),
-    async reportMissing(path, reason) {
-      items.missing(path, reason, { actor: 'coordinator' });
+    verifyItems: (by, wish) => verifyItems(core, items, { actor: by.id }, wish),
+    async doubtItem(path, how) {
+      await items.check(path, { actor: 'coordinator' }, { how });
       await writer.durable();
     },
     async agentMessage(agent, message) {

@@ -1,8 +1,10 @@
 import type { StoreItem } from '../domain/item/events.ts';
+import { parseCa, verifyContentAddress } from '../domain/store/content-address.ts';
 import { fingerprint } from '../domain/store/fingerprint.ts';
 import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
 import type { Meta } from './ports/event-store.ts';
+import type { CheckWish, FileFault } from './ports/pool.ts';
 
 /** Store items come and go: the events of `item-…` streams. */
 export interface Items {
@@ -13,18 +15,33 @@ export interface Items {
   add(item: StoreItem, meta: Meta): void;
   /** Whether an item may be used now: it is available, and the pool really has its file. A file that is lost becomes StoreItemMissing (I8). */
   isServable(path: string): Promise<boolean>;
-  missing(path: string, reason: string, meta: Meta): void;
+  /** Whether it is present, with bytes that were verified now or some minutes ago (I6). If they are wrong, it is missing from then on. */
+  isVerified(path: string, how?: 'all' | 'recent'): Promise<boolean>;
+  /**
+   * Holds the file of a present item against what the log says of it. What is wrong becomes StoreItemMissing, of all items that are in
+   * the file, and the file goes. `undefined` if all is right, or the item went or came anew meanwhile.
+   */
+  check(path: string, meta: Meta, wish?: CheckWish): Promise<Found | undefined>;
   delete(path: string, reason: string, meta: Meta): Promise<void>;
+}
+
+/** What was wrong, and the items that are missing for it: those in one file go together. */
+export interface Found {
+  readonly fault: FileFault;
+  readonly items: readonly string[];
 }
 
 export function createItems(core: Core): Items {
   const { farm, writer, pool, signer, policy, logger } = core;
   const fullPath = (base: string): string => `${policy.storeDir}/${base}`;
   const stream = (path: string): string => path.slice(0, 32);
+  const coordinator: Meta = { actor: 'coordinator' };
 
   /** Files that are published and belong to no item yet, and removals under way: the same bytes may come while they go. */
   const publishing = new Map<string, number>();
   const removing = new Map<string, Promise<void>>();
+  /** Publications under way; settle when their bytes are in place. */
+  const arriving = new Map<string, Promise<void>>();
 
   function itemOf(path: string): number {
     const item = farm.graph.itemOf(path);
@@ -33,17 +50,75 @@ export function createItems(core: Core): Items {
     return item;
   }
 
-  function missing(path: string, reason: string, meta: Meta): void {
+  const isPresent = (path: string): boolean => {
     const item = farm.graph.itemOf(path);
-    if (item === undefined || !farm.availability.isPresent(item)) return;
+    return item !== undefined && farm.availability.isPresent(item);
+  };
+
+  function missing(path: string, reason: string, meta: Meta): void {
     logger.warn({ item: path }, `store item is missing: ${reason}`);
     writer.commit(
       'item',
       stream(path),
       farm.itemRevision(path),
-      [{ type: 'StoreItemMissing', data: { path, reason } }],
+      [{ type: 'StoreItemMissing', data: { path, reason: reason.slice(0, maxReason) } }],
       meta,
     );
+  }
+
+  /** To be called once the event that says so is durable; another item may have the same file, or be about to. */
+  async function removeFile(file: StoreItem['file']): Promise<void> {
+    if (publishing.has(file.hash) || farm.details.byFile(file.hash) !== undefined) return;
+    const removal = pool.remove(file).finally(() => removing.delete(file.hash));
+    removing.set(file.hash, removal);
+    await removal;
+  }
+
+  function release(hash: string): void {
+    const claims = (publishing.get(hash) ?? 0) - 1;
+    if (claims > 0) publishing.set(hash, claims);
+    else publishing.delete(hash);
+  }
+
+  /** Whether the path is the one that its content address determines; what has none is vouched for by the build that made it. */
+  function pathFault({ path, references, ca }: StoreItem): FileFault | undefined {
+    if (ca === undefined) return undefined;
+    const addressed = { path: fullPath(path), references: references.map(fullPath) };
+    if (verifyContentAddress(addressed, parseCa(ca), policy.storeDir)) return undefined;
+    const message = `expected the path that ${ca} with ${references.length} references determines, got ${path}`;
+    return { kind: 'wrong-path', message };
+  }
+
+  async function check(path: string, meta: Meta, wish?: CheckWish): Promise<Found | undefined> {
+    for (;;) {
+      const item = farm.graph.itemOf(path);
+      const details = item === undefined ? undefined : farm.details.get(item);
+      if (details === undefined) return undefined;
+      const revision = farm.itemRevision(path);
+      const fault = pathFault(details) ?? (await pool.check(details, wish));
+      if (fault === undefined || farm.itemRevision(path) !== revision) return undefined;
+      const { hash } = details.file;
+      const ofFile = fault.kind !== 'wrong-path' && fault.kind !== 'wrong-references';
+      if (ofFile && arriving.has(hash)) {
+        // The same bytes have come again, and take the place of what was found wrong.
+        await arriving.get(hash);
+        continue;
+      }
+      const reason = `${fault.kind}: ${fault.message}`;
+      const gone = [path];
+      missing(path, reason, meta);
+      if (ofFile) {
+        for (let other = farm.details.byFile(hash); other !== undefined; other = farm.details.byFile(hash)) {
+          gone.push(farm.graph.itemPath(other));
+          missing(farm.graph.itemPath(other), reason, meta);
+        }
+      }
+      await writer.durable();
+      await removeFile(details.file).catch((error: Error) =>
+        logger.error({ file: hash, err: error }, 'a file that is wrong could not be removed'),
+      );
+      return { fault, items: gone };
+    }
   }
 
   return {
@@ -57,17 +132,23 @@ export function createItems(core: Core): Items {
       });
       return { ...item, signatures: [await signer.sign(text)] };
     },
-    async publish(upload, file) {
-      publishing.set(file.hash, (publishing.get(file.hash) ?? 0) + 1);
-      await removing.get(file.hash);
-      await pool.publish(upload);
+    async publish(upload, { hash }) {
+      publishing.set(hash, (publishing.get(hash) ?? 0) + 1);
+      const arrival = (removing.get(hash) ?? Promise.resolve()).then(() => pool.publish(upload));
+      const settled = arrival.catch(() => undefined);
+      arriving.set(hash, settled);
+      try {
+        await arrival;
+      } catch (error) {
+        release(hash);
+        throw error;
+      } finally {
+        if (arriving.get(hash) === settled) arriving.delete(hash);
+      }
     },
     add(item, meta) {
-      const claims = (publishing.get(item.file.hash) ?? 0) - 1;
-      if (claims > 0) publishing.set(item.file.hash, claims);
-      else publishing.delete(item.file.hash);
-      const known = farm.graph.itemOf(item.path);
-      if (known !== undefined && farm.availability.isPresent(known)) return;
+      release(item.file.hash);
+      if (isPresent(item.path)) return;
       writer.commit(
         'item',
         stream(item.path),
@@ -81,10 +162,15 @@ export function createItems(core: Core): Items {
       if (item === undefined || !farm.availability.isAvailable(item)) return false;
       const details = farm.details.get(item);
       if (details && (await pool.has(details.file))) return true;
-      missing(path, 'the pool does not have its file', { actor: 'coordinator' });
-      return false;
+      await check(path, coordinator, { how: 'size' });
+      return farm.availability.isAvailable(item);
     },
-    missing,
+    async isVerified(path, how = 'recent') {
+      if (!isPresent(path)) return false;
+      await check(path, coordinator, { how });
+      return isPresent(path);
+    },
+    check,
     async delete(path, reason, meta) {
       const file = farm.details.get(itemOf(path))?.file;
       writer.commit(
@@ -95,11 +181,10 @@ export function createItems(core: Core): Items {
         meta,
       );
       await writer.durable();
-      // Bytes go after the event; another item may have the same file.
-      if (!file || publishing.has(file.hash) || farm.details.byFile(file.hash) !== undefined) return;
-      const removal = pool.remove(file).finally(() => removing.delete(file.hash));
-      removing.set(file.hash, removal);
-      await removal;
+      if (file) await removeFile(file);
     },
   };
 }
+
+/** What the event takes. */
+const maxReason = 4096;

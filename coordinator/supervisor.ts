@@ -48,6 +48,7 @@ const clientWrites: ReadonlySet<keyof Application> = new Set([
   'prioritizeBuild',
   'retryBuild',
   'deleteItem',
+  'verifyItems',
 ]);
 
 const firstWaitMs = 500;

@@ -120,9 +120,11 @@ export function createUploads(core: Core, items: Items): Uploads {
       const excess = referencesExcess(references, policy.maxCommitBytes);
       if (excess !== undefined) throw new DroverError('too-large', `references: ${excess}`);
       const scan = by.agent === undefined ? checkSource(declaration) : checkOutput(by.agent, declaration);
-      const item = graph.itemOf(path);
-      if (item !== undefined && availability.isPresent(item) && (await items.isServable(path)))
-        throw new DroverError('item-exists', `${path} is there already`, { narHash: farm.details.narHash(item) });
+      // The upload is what repairs bytes that are wrong, so none is turned away for them.
+      if (await items.isVerified(path))
+        throw new DroverError('item-exists', `${path} is there already`, {
+          narHash: farm.details.narHash(graph.itemOf(path) as Item),
+        });
       const plain = {
         path,
         narHash,

@@ -14,6 +14,8 @@ export interface ItemDetails {
   get(item: Item): StoreItem | undefined;
   /** SHA-256 of the NAR, as `sha256:…`; cheaper than all of {@link get}. */
   narHash(item: Item): string | undefined;
+  /** Size of its file in bytes; 0 for an item that is not present. */
+  fileSize(item: Item): number;
   /** An item whose NAR is in the file with this hash (`sha256:…`). */
   byFile(hash: string): Item | undefined;
 }
@@ -113,6 +115,10 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
     narHash(item) {
       const row = rows.get(item);
       return row === undefined ? undefined : readHash(row * 2 * hashBytes);
+    },
+    fileSize(item) {
+      const row = rows.get(item);
+      return row === undefined ? 0 : (sizes.values[row * 2 + 1] as number);
     },
     byFile(hash) {
       const item = byFile.get(shortHash(hash));

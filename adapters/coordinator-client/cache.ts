@@ -49,6 +49,13 @@ async function* received(stream: AsyncIterable<Uint8Array>, what: string): Async
   try {
     yield* stream;
   } catch (error) {
+    // All bytes came, and are no zstd: that is no matter of the network.
+    if (isZlibError(error))
+      throw new TransferError('wrong-nar', `${what}: ${error.message}`, { status: 1 }, { cause: error });
     throw networkError(what, error);
   }
+}
+
+function isZlibError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^(ZSTD_|Z_)/.test(String(error.code));
 }

@@ -6,7 +6,7 @@ import { linkSocketOptions } from '../agent-link/server.ts';
 import { addAccessControl } from './access.ts';
 import { cacheLogRoute } from './cache/build-log.ts';
 import { cacheInfoRoute } from './cache/cache-info.ts';
-import { createMissingFiles } from './cache/missing-files.ts';
+import { createDoubtfulFiles } from './cache/doubtful-files.ts';
 import { narRoute } from './cache/nar.ts';
 import { narinfoRoute } from './cache/narinfo.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions } from './context.ts';
@@ -85,7 +85,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
   await addOpenapi(app, version);
 
-  const reportMissing = createMissingFiles(application);
+  const doubtFile = createDoubtfulFiles(application);
   const plugins = [
     tokenRoutes(context),
     agentRoutes(context),
@@ -100,8 +100,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     healthRoutes(context),
     errorDocsRoute,
     cacheInfoRoute(context),
-    narinfoRoute(context, reportMissing),
-    narRoute(context, reportMissing),
+    narinfoRoute(context, doubtFile),
+    narRoute(context, doubtFile),
     cacheLogRoute(context),
   ];
   for (const plugin of plugins) await app.register(plugin);

@@ -116,7 +116,7 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
 
   async function transfer(info: NarInfo, signal: AbortSignal): Promise<void> {
     await transfers.run(signal, () =>
-      retry({ ...retrying, signal, worth: (error) => mayPass(error) || isDamage(error) }, async () => {
+      retry({ ...retrying, signal, worth: worthAgain(info) }, async () => {
         const [lacking] = await builder.missing([info.storePath], signal);
         if (lacking === undefined) return;
         const nar = await cache.nar(info, signal);
@@ -178,10 +178,21 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
   };
 }
 
-/** Cut or damaged on its way: a second try may bring it whole. */
+/** How often a NAR is fetched whose bytes are wrong: the network may have done it once or twice, then it is the cache. */
+const damagedTries = 3;
+
+/** Which failures of a transfer are worth another try; the last of wrong bytes says whose they were. */
+function worthAgain({ storePath }: NarInfo): (error: unknown) => boolean {
+  let damaged = 0;
+  return (error) => {
+    if (!isDamage(error)) return mayPass(error) || (isBuilderError(error) && error.code === 'unavailable');
+    if (++damaged < damagedTries) return true;
+    throw new TransferError('wrong-nar', (error as Error).message, { status: 1, damaged: storePath }, { cause: error });
+  };
+}
+
+/** Other bytes than the narinfo says, or none that are a NAR. */
 function isDamage(error: unknown): boolean {
   if (isTransferError(error)) return error.code === 'wrong-nar';
-  return (
-    (error instanceof Error && error.name === 'FormatError') || (isBuilderError(error) && error.code === 'unavailable')
-  );
+  return error instanceof Error && error.name === 'FormatError';
 }

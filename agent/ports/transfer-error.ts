@@ -7,16 +7,19 @@ export class TransferError extends Error {
   readonly status: number;
   /** Where the upload goes on, if the coordinator said so. */
   readonly offset: number | undefined;
+  /** Full path of the store item whose bytes were wrong each time that they were fetched. */
+  readonly damaged: string | undefined;
   constructor(
     code: string,
     message: string,
-    details: { status?: number; offset?: number | undefined } = {},
+    details: { status?: number; offset?: number | undefined; damaged?: string } = {},
     options?: ErrorOptions,
   ) {
     super(message, options);
     this.code = code;
     this.status = details.status ?? 0;
     this.offset = details.offset;
+    this.damaged = details.damaged;
   }
 }
 

@@ -30,6 +30,7 @@ export function createBenchPool(): BenchPool {
       publish: async (id) => void uploads.delete(id),
       abandon: async (id) => void uploads.delete(id),
       open: async () => undefined,
+      check: async () => undefined,
       has: async () => true,
       remove: async () => undefined,
       sweep: async () => ({ files: 0, bytes: 0, uploads: 0 }),

@@ -5,6 +5,8 @@ import { addConnectionOptions, type ConnectionFlags, connect } from '../http/con
 import { wholeNumber } from '../numbers.ts';
 import { details, json, table } from '../output/table.ts';
 import { relativeTime, shortName, size } from '../output/text.ts';
+import { addItemsDelete, baseOf } from './items-delete.ts';
+import { addItemsVerify } from './items-verify.ts';
 
 type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
 interface ListFlags {
@@ -18,8 +20,11 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
   const { io } = context;
   const items = addGroup(program, {
     usage: 'items',
-    summary: 'List store items in the pool and look into them',
-    examples: [['drover items list --name hello', 'what there is of hello']],
+    summary: 'List, look into, verify and delete the store items in the pool',
+    examples: [
+      ['drover items list --name hello', 'what there is of hello'],
+      ['drover items verify --full', 'whether all of it is what it was'],
+    ],
   });
 
   const list = addCommand(items, {
@@ -65,9 +70,10 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
     const row = await connect(flags, io.environment).get<ItemRow>(`/v1/items/${encodeURIComponent(baseOf(item))}`);
     io.out(flags.json ? json(row) : formatItem(row, io.now()));
   });
-}
 
-const baseOf = (path: string) => path.replace(/^.*\//, '');
+  addItemsVerify(items, context);
+  addItemsDelete(items, context);
+}
 
 function formatItem(item: ItemRow, now: number): string {
   return details([

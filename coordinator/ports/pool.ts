@@ -50,6 +50,35 @@ export type UploadRefusal = {
   readonly offset?: number;
 };
 
+/** What is wrong with the file of an item. */
+export interface FileFault {
+  /**
+   * `absent`; `wrong-size`; `unreadable`: the disk does not give it; `damaged`: its bytes are not those that were verified when it
+   * came; `wrong-references`: the file is as it was, and does not have the references that the item says; `wrong-path`: the item's
+   * path is not the one that its content address and references determine.
+   */
+  readonly kind: 'absent' | 'wrong-size' | 'unreadable' | 'damaged' | 'wrong-references' | 'wrong-path';
+  /** What was expected and what came. */
+  readonly message: string;
+}
+
+export interface CheckWish {
+  /**
+   * `all`, as if absent: every byte is read. `recent`: it is enough that they were some minutes ago and the file was not touched
+   * since. `size`: nothing is read.
+   */
+  readonly how?: 'all' | 'recent' | 'size' | undefined;
+  /** Ends the check: it rejects. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of bytes as they are read. */
+  readonly read?: ((bytes: number) => void) | undefined;
+}
+
+/** A published file turned out, while it was read, to have other bytes than it must. `name` survives copies of the package. */
+export class FileDamaged extends Error {
+  override readonly name = 'FileDamaged';
+}
+
 /**
  * All NARs that the coordinator holds, and uploads under way. Verification is off the main thread, while the bytes
  * stream in; a NAR is written beside, fsynced, renamed, fsynced; it is never visible before it is whole.
@@ -89,6 +118,12 @@ export interface Pool extends AsyncDisposable {
   open(file: Pick<StoreItem['file'], 'hash' | 'compression'>): Promise<PoolFile | undefined>;
   /** Whether the file is there with the right size. */
   has(file: StoreItem['file']): Promise<boolean>;
+  /**
+   * Reads the whole file of an item and holds it against all that is said of it: hash and size of the file, and of the NAR in it, which
+   * has to be well-formed, and its references where nothing else vouches for them (an item with a `ca` is vouched for by its path). Off
+   * the main thread, a few at a time. `undefined` if all is right.
+   */
+  check(item: Omit<StoreItem, 'signatures'>, wish?: CheckWish): Promise<FileFault | undefined>;
   remove(file: StoreItem['file']): Promise<void>;
   /** Removes published files whose hash `isKnown` denies, and uploads too old; called once at start. Returns what went. */
   sweep(
@@ -100,6 +135,11 @@ export interface PoolFile {
   readonly size: number;
   /** Milliseconds since the Unix epoch. */
   readonly modified: number;
-  /** Bytes [start, end). */
+  /** Whether its bytes were verified not long ago, and the file was not touched since. */
+  readonly verified: boolean;
+  /**
+   * Bytes [start, end). Where all of a file that is not `verified` is read, it is verified meanwhile: with wrong bytes the stream
+   * fails with {@link FileDamaged} before its end, and never ends well.
+   */
   read(start: number, end: number): NodeJS.ReadableStream;
 }

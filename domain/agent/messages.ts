@@ -54,6 +54,8 @@ export const agentMessage = z.discriminatedUnion('type', [
     ...attemptKey,
     class: failure,
     missing: z.array(baseName).max(1000).optional(),
+    /** Inputs that came with other bytes than their narinfo says, however often they were fetched. */
+    damaged: z.array(baseName).max(16).optional(),
     message: shortText,
   }),
   z.object({

@@ -224,6 +224,7 @@ describe('inputs', () => {
       coordinator.send(allocationOf('b1', 'true', { inputs: [first.slice(11)] }).message);
       const result = await coordinator.message('setup-failed', 'b1');
       assert.equal(result.type === 'setup-failed' && result.class, 'fetch-failed');
+      assert.deepEqual(result.type === 'setup-failed' && result.damaged, [first.slice(11)], 'the coordinator is told');
       assert.deepEqual(builder.added, []);
     });
   }

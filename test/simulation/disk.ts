@@ -52,9 +52,14 @@ export function createSlowStore(inner: EventStore, time: VirtualTime): EventStor
 }
 
 /** A pool in memory that believes what it is told: what a NAR holds is not the point of a simulation. */
-export function createFakePool(): Pool & { readonly files: Set<string>; lose(hash: string): void } {
+export function createFakePool(): Pool & {
+  readonly files: Set<string>;
+  lose(hash: string): void;
+  damage(hash: string): void;
+} {
   const uploads = new Map<string, FinishedUpload & { owner: string }>();
   const files = new Set<string>();
+  const damaged = new Set<string>();
   const status = (id: string): UploadStatus | undefined => {
     const upload = uploads.get(id);
     return (
@@ -70,6 +75,7 @@ export function createFakePool(): Pool & { readonly files: Set<string>; lose(has
   return {
     files,
     lose: (hash) => void files.delete(hash),
+    damage: (hash) => void damaged.add(hash),
     async begin(owner, declaration) {
       const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
       const id = `u${path.slice(24, 32)}${narHash.slice(-20)}`;
@@ -89,12 +95,18 @@ export function createFakePool(): Pool & { readonly files: Set<string>; lose(has
       const upload = uploads.get(id);
       if (!upload) throw new Error(`no upload ${id}`);
       files.add(upload.item.file.hash);
+      damaged.delete(upload.item.file.hash);
     },
     async abandon(id) {
       uploads.delete(id);
     },
     open: async () => undefined,
     has: async (file) => files.has(file.hash),
+    async check({ file }, { how } = {}) {
+      if (!files.has(file.hash)) return { kind: 'absent', message: 'expected its file in the pool, got none' };
+      if (how === 'size' || !damaged.has(file.hash)) return undefined;
+      return { kind: 'damaged', message: `expected a file with ${file.hash}, got another` };
+    },
     async remove(file) {
       files.delete(file.hash);
     },

@@ -252,7 +252,7 @@ export async function simulate({
     for (const path of tops) {
       for (const { path: output } of world.outputsOf(path)) {
         const item = application.servable(output.slice(0, 32));
-        if (item && !(await pool.has(item.file))) application.reportMissing(output, 'simulated').catch(() => undefined);
+        if (item && !(await pool.has(item.file))) application.doubtItem(output, 'size').catch(() => undefined);
       }
       void submit([path], `again${restores++}`);
     }

@@ -69,7 +69,8 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     },
     servable: () => undefined,
     deleteItem: async () => undefined,
-    reportMissing: async () => undefined,
+    doubtItem: async () => undefined,
+    async *verifyItems() {},
     agentConnected: async () => ({
       heartbeatSeconds: 10,
       leaseSeconds: 60,

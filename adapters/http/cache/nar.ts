@@ -1,23 +1,30 @@
+import { buffer } from 'node:stream/consumers';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { HttpContext } from '../context.ts';
 import { nothing } from '../schemas.ts';
 import { byteRange } from './byte-range.ts';
+import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
-import type { ReportMissing } from './missing-files.ts';
 import { parseNarName } from './nar-url.ts';
 import { notHere } from './not-here.ts';
 
 const narAnswer = (description: string) => ({ description, content: { 'application/x-nix-nar': { schema: z.any() } } });
+/** What is read as a whole before the answer begins, where its bytes are to be verified. */
+const smallFile = 1024 * 1024;
 const year = 365 * 24 * 60 * 60;
 
-/** `/nar/<file hash>.nar[.zst]`: the file itself, whole or one range of it. The bytes under a name never change. */
+/**
+ * `/nar/<file hash>.nar[.zst]`: the file itself, whole or one range of it. The bytes under a name never change: no answer with
+ * others is ever whole.
+ */
 export function narRoute(
   { pool, cache, itemOfFile, metrics }: HttpContext,
-  reportMissing: ReportMissing,
+  doubtFile: DoubtFile,
 ): FastifyPluginAsyncZod {
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${year}, immutable`;
   const sent = metrics.counter('drover_nar_bytes_total', 'Bytes of NARs asked for by readers of the cache.');
+  const isDamaged = (error: unknown): boolean => error instanceof Error && error.name === 'FileDamaged';
   return async (app) => {
     app.route({
       method: ['GET', 'HEAD'],
@@ -37,11 +44,12 @@ export function narRoute(
       handler: async (request, reply) => {
         const name = parseNarName(request.params.file);
         const file = name === undefined ? undefined : await pool.open(name);
-        if (name === undefined || file === undefined) {
-          const item = name === undefined ? undefined : itemOfFile(name.hash);
-          if (item !== undefined) await reportMissing(item.path, request.log);
+        const item = name === undefined ? undefined : itemOfFile(name.hash);
+        if (name === undefined || file === undefined || (item !== undefined && item.file.size !== file.size)) {
+          if (item !== undefined) await doubtFile(item.path, 'size', request.log);
           return notHere(reply);
         }
+        const doubt = (how: 'all' | 'recent') => item && doubtFile(item.path, how, request.log);
         const etag = `"${name.hash.slice('sha256:'.length)}"`;
         reply.headers({
           etag,
@@ -63,11 +71,35 @@ export function narRoute(
             .send('no such range\n');
         }
         const { start, end } = range ?? { start: 0, end: file.size };
+        const whole = end - start === file.size;
+        let body: Buffer | NodeJS.ReadableStream | undefined;
+        if (request.method === 'GET' && whole && !file.verified && file.size <= smallFile) {
+          // Read before anything is said: a reader that hears 404 goes elsewhere at once.
+          try {
+            body = await buffer(file.read(start, end));
+          } catch (error) {
+            await doubt('all');
+            if (isDamaged(error)) return notHere(reply);
+            throw error;
+          }
+        }
         if (range !== undefined) reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${file.size}`);
         reply.headers({ 'content-type': 'application/x-nix-nar', 'content-length': end - start });
         if (request.method === 'HEAD') return reply.send();
         sent.add({}, end - start);
-        return reply.send(file.read(start, end));
+        if (body === undefined) {
+          // A part cannot be held against the hash of the whole: that is done beside.
+          if (!whole && !file.verified)
+            doubt('recent')?.catch((error: Error) => request.log.error({ err: error }, 'could not check a file'));
+          body = file.read(start, end);
+          // The answer is cut then, by fastify: nobody takes it for whole.
+          body.once('error', (error: Error) => {
+            doubt('all')?.catch((cause: Error) =>
+              request.log.error({ err: cause, after: error }, 'could not check a file'),
+            );
+          });
+        }
+        return reply.send(body);
       },
     });
   };

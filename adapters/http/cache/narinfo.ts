@@ -6,16 +6,13 @@ import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
 import type { HttpContext } from '../context.ts';
 import { nothing } from '../schemas.ts';
+import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
-import type { ReportMissing } from './missing-files.ts';
 import { narUrl } from './nar-url.ts';
 import { notHere } from './not-here.ts';
 
 /** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
-export function narinfoRoute(
-  { application, pool, cache }: HttpContext,
-  reportMissing: ReportMissing,
-): FastifyPluginAsyncZod {
+export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFile: DoubtFile): FastifyPluginAsyncZod {
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=60`;
   return async (app) => {
     app.route({
@@ -36,7 +33,7 @@ export function narinfoRoute(
         const item = isHashPart(hash) ? application.servable(hash) : undefined;
         if (item === undefined) return notHere(reply);
         if (!(await pool.has(item.file))) {
-          await reportMissing(item.path, request.log);
+          await doubtFile(item.path, 'size', request.log);
           return notHere(reply);
         }
         const answer = render(item, application.storeDir);

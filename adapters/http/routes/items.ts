@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
@@ -6,12 +7,13 @@ import { hashPartLength } from '../../../domain/store/store-path.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
+import { abortOnEnd } from '../long-answer.ts';
 import { itemRow, nothing, page, paging } from '../schemas.ts';
 
 const params = z.object({ item: baseName });
 
 export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { application, views } = context;
+  const { application, views, closing } = context;
   return async (app) => {
     app.get(
       '/v1/items',
@@ -54,6 +56,39 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         return row;
       },
     );
+    app.post(
+      '/v1/items/verify',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['items'],
+          summary:
+            'Compares the pool with the log; what is found wrong is missing from then on, and rebuilt where it is needed.',
+          description:
+            'Lines of JSON as it goes on: `progress`, `wrong` for each item that is, `end` when all were looked at. An answer without `end` was cut off. It ends when its reader goes.',
+          body: z.strictObject({
+            full: z
+              .boolean()
+              .describe(
+                'Whether every byte is read and verified; otherwise only whether the files are there, with their sizes.',
+              )
+              .default(false),
+            items: z.array(baseName).min(1).max(10_000).describe('Base names; all items if absent.').exactOptional(),
+          }),
+          response: { 200: { description: 'Reports.', content: { 'application/x-ndjson': { schema: z.any() } } } },
+        },
+      },
+      async (request, reply) => {
+        const { full, items: paths } = request.body;
+        const signal = abortOnEnd(reply.raw, closing);
+        const reports = application.verifyItems(principalOf(request), { full, paths, signal });
+        return reply
+          .header('cache-control', 'no-store')
+          .header('x-accel-buffering', 'no')
+          .type('application/x-ndjson')
+          .send(Readable.from(lines(reports), { objectMode: false }));
+      },
+    );
     app.delete(
       '/v1/items/:item',
       {
@@ -72,4 +107,8 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     );
   };
+}
+
+async function* lines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const value of values) yield `${JSON.stringify(value)}\n`;
 }

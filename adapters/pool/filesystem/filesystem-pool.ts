@@ -3,6 +3,7 @@ import { DroverError } from '../../../coordinator/errors.ts';
 import type { FinishedUpload, Pool, UploadDeclaration, UploadRefusal } from '../../../coordinator/ports/pool.ts';
 import type { Clock } from '../../../coordinator/ports/runtime.ts';
 import { parseSha256 } from '../../../domain/store/hash-text.ts';
+import { createFileCheck } from './check-file.ts';
 import { parseContentMethod } from './content-hash.ts';
 import { createLayout } from './layout.ts';
 import { createPublishedFiles } from './published-files.ts';
@@ -11,6 +12,7 @@ import { isDiskFull, isMissing } from './system-error.ts';
 import { dropSession, type Upload } from './upload.ts';
 import { checkDeclaration, toFinishedUpload } from './upload-record.ts';
 import { loadUploads, statusOf } from './uploads.ts';
+import { createVerifiedFiles } from './verified-files.ts';
 import { createVerifiers, type VerifiersOptions } from './verifiers.ts';
 
 export interface FilesystemPoolOptions {
@@ -19,7 +21,7 @@ export interface FilesystemPoolOptions {
   readonly maxNarSize: number;
   /** After this time an upload that was not published is removed at the next sweep. */
   readonly maxUploadAgeMs: number;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Clock;
   readonly verifiers?: VerifiersOptions;
 }
 
@@ -33,8 +35,10 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
   const layout = createLayout(options.dir);
   for (const folder of [layout.nars, layout.uploads]) await mkdir(folder, { recursive: true, mode: 0o700 });
   const uploads = await loadUploads(layout);
-  const files = createPublishedFiles(layout);
+  const verified = createVerifiedFiles(options.clock);
+  const files = createPublishedFiles(layout, verified);
   const verifiers = createVerifiers(options.verifiers);
+  const check = createFileCheck(layout, verifiers, verified);
   const receiver = createReceiver(layout, verifiers);
   /** Oldest first. */
   const idle = new Set<Upload>();
@@ -49,8 +53,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       const record = { owner, startedAt: options.clock.now(), declaration, ...(scan !== undefined && { scan }) };
       try {
         let upload = await uploads.begin(record);
-        if (upload.published && !(await files.has(fileOf(upload)))) {
-          // Published once and removed since: its bytes are wanted anew.
+        if (upload.published && !(await isSound(upload))) {
+          // Published once and removed or damaged since: its bytes are wanted anew.
           await forget(upload);
           upload = await uploads.begin(record);
         }
@@ -86,7 +90,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     async finished(id) {
       const upload = uploads.get(id);
       if (upload?.finished === undefined) return undefined;
-      if (upload.published && !(await files.has(fileOf(upload)))) return undefined;
+      if (upload.published && !(await isSound(upload))) return undefined;
       return toFinishedUpload(id, upload.finished);
     },
 
@@ -106,7 +110,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       const upload = uploads.get(id);
       if (upload?.finished === undefined)
         throw new DroverError('unknown-upload', `expected a finished upload, got ${id.slice(0, 64)}`);
-      if (!(await files.take(layout.upload(id).part, fileOf(upload)))) {
+      if (!(await files.take(layout.upload(id).part, fileOf(upload), upload.fresh))) {
         throw new DroverError('unknown-upload', `the file of upload ${id} was removed`);
       }
       upload.published = true;
@@ -124,6 +128,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
     open: files.open,
     has: files.has,
+    check,
     remove: files.remove,
 
     async sweep(isKnown) {
@@ -150,6 +155,15 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     },
   };
   return pool;
+
+  /** Whether the file of a published upload is there and as it was. */
+  async function isSound(upload: Upload): Promise<boolean> {
+    const { finished } = upload;
+    if (finished === undefined) return false;
+    const fault = await check(toFinishedUpload(upload.id, finished).item, { how: 'recent' });
+    // Those of a source are vouched for by its path.
+    return fault === undefined || fault.kind === 'wrong-references';
+  }
 
   async function write(upload: Upload, body: AsyncIterable<Uint8Array>) {
     if (closed) throw new DroverError('not-ready', 'the pool is closed');

@@ -1,4 +1,5 @@
 import type { UploadRefusal } from '../../../coordinator/ports/pool.ts';
+import type { CheckStep } from './check-session.ts';
 import type { ContentHashRequest } from './content-hash.ts';
 import type { Expectation, Verified } from './nar-intake.ts';
 
@@ -14,6 +15,9 @@ export interface Operations {
   finish: { request: object; answer: Verified };
   /** Hash of the contents of a verified file, base 16. Needs no session. */
   hash: { request: ContentHashRequest; answer: string | undefined };
+  /** Opens a file that is there, to be verified in steps. */
+  check: { request: { path: string; expected: Expectation }; answer: undefined };
+  step: { request: object; answer: CheckStep };
   /** Forgets the session; the file stays. */
   close: { request: object; answer: undefined };
 }

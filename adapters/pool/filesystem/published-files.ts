@@ -1,47 +1,56 @@
-import { createReadStream, statSync } from 'node:fs';
+import { type BigIntStats, createReadStream, statSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Pool, PoolFile } from '../../../coordinator/ports/pool.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { syncDirectory } from '../../data-dir/durable.ts';
+import { checkedRead, readSize } from './checked-read.ts';
 import { hashOfNarName, type Layout } from './layout.ts';
 import { isMissing } from './system-error.ts';
+import type { VerifiedFiles } from './verified-files.ts';
 
 type File = StoreItem['file'];
 
 /** The files in `nar/`. */
 export interface PublishedFiles extends Pick<Pool, 'open' | 'has' | 'remove'> {
-  /** Moves `part` there; true also where that was done before. False where neither is to be found. */
-  take(part: string, file: File): Promise<boolean>;
+  /**
+   * Moves `part` there; true also where that was done before. False where neither is to be found.
+   *
+   * @param fresh whether the bytes of `part` were verified just now.
+   */
+  take(part: string, file: File, fresh: boolean): Promise<boolean>;
   /** Removes those whose hash is not wanted. */
   sweep(wanted: (fileHash: string) => boolean): Promise<{ files: number; bytes: number }>;
 }
 
-export function createPublishedFiles(layout: Layout): PublishedFiles {
+export function createPublishedFiles(layout: Layout, verified: VerifiedFiles): PublishedFiles {
   return {
     async open(file) {
       const path = layout.nar(file);
       const found = await statFile(path);
-      return found && poolFile(path, found.size, found.mtimeMs);
+      return found && poolFile(path, file.hash, found, verified);
     },
     async has(file) {
       // Asked for each narinfo: a trip to the thread pool takes ten times as long as the call itself.
       return statSync(layout.nar(file), { throwIfNoEntry: false })?.size === file.size;
     },
     async remove(file) {
+      verified.forget(layout.nar(file));
       await rm(layout.nar(file), { force: true });
     },
-    async take(part, file) {
+    async take(part, file, fresh) {
       const path = layout.nar(file);
       const folder = dirname(path);
       if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await syncDirectory(layout.nars);
       try {
         // What was just verified replaces what is there, which then is the same or damaged.
         await rename(part, path);
+        const moved = fresh ? await statFile(path) : undefined;
+        if (moved !== undefined) verified.add(path, moved);
       } catch (error) {
         if (!isMissing(error)) throw error;
-        if ((await statFile(path))?.size !== file.size) return false;
+        if (Number((await statFile(path))?.size) !== file.size) return false;
       }
       await syncDirectory(folder);
       return true;
@@ -55,7 +64,7 @@ export function createPublishedFiles(layout: Layout): PublishedFiles {
           // Not ours, not our business.
           if (hash === undefined || wanted(hash)) continue;
           const path = join(layout.nars, folder, name);
-          bytes += (await statFile(path))?.size ?? 0;
+          bytes += Number((await statFile(path))?.size ?? 0);
           files++;
           await rm(path, { force: true });
         }
@@ -65,21 +74,27 @@ export function createPublishedFiles(layout: Layout): PublishedFiles {
   };
 }
 
-function poolFile(path: string, size: number, modified: number): PoolFile {
+function poolFile(path: string, hash: string, found: BigIntStats, verified: VerifiedFiles): PoolFile {
+  const size = Number(found.size);
   return {
     size,
-    modified: Math.floor(modified),
+    modified: Number(found.mtimeMs),
+    get verified() {
+      return verified.has(path, found);
+    },
     read(start, end) {
+      if (start === 0 && end === size && !verified.has(path, found))
+        return checkedRead(path, size, hash, () => verified.add(path, found));
       // createReadStream has no way to say "nothing".
       if (end <= start) return Readable.from([]);
-      return createReadStream(path, { start, end: end - 1, highWaterMark: 256 * 1024 });
+      return createReadStream(path, { start, end: end - 1, highWaterMark: readSize });
     },
   };
 }
 
-async function statFile(path: string) {
+export async function statFile(path: string): Promise<BigIntStats | undefined> {
   try {
-    const found = await stat(path);
+    const found = await stat(path, { bigint: true });
     return found.isFile() ? found : undefined;
   } catch (error) {
     if (isMissing(error)) return undefined;

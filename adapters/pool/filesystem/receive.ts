@@ -61,6 +61,7 @@ export function createReceiver(layout: Layout, verifiers: Verifiers): Receiver {
     dropSession(upload);
     upload.offset = declaration.fileSize;
     upload.finished = record;
+    upload.fresh = true;
   }
 
   /** Once for each upload that does not come in one piece. */

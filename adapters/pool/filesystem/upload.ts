@@ -8,6 +8,8 @@ export interface Upload {
   /** Bytes that are safe. */
   offset: number;
   finished?: FinishedRecord;
+  /** Its last byte came, and was verified, since this process started. */
+  fresh: boolean;
   /** The part was moved to `nar/`. */
   published: boolean;
   /** Whether its declaration and folder would outlive a power cut. */

@@ -39,7 +39,16 @@ export async function loadUploads(layout: Layout): Promise<Uploads> {
       await rm(paths.folder, { recursive: true, force: true }).catch(() => undefined);
       throw error;
     }
-    const upload: Upload = { id, record, offset: 0, published: false, durable: false, gone: false, deaths: 0 };
+    const upload: Upload = {
+      id,
+      record,
+      offset: 0,
+      fresh: false,
+      published: false,
+      durable: false,
+      gone: false,
+      deaths: 0,
+    };
     uploads.set(id, upload);
     return upload;
   }
@@ -78,7 +87,16 @@ async function load(layout: Layout, id: string): Promise<Upload | undefined> {
   if (record === undefined) return undefined;
   const size = await sizeOf(layout.upload(id).part);
   const { fileSize } = record.declaration;
-  const upload: Upload = { id, record, offset: fileSize, published: false, durable: false, gone: false, deaths: 0 };
+  const upload: Upload = {
+    id,
+    record,
+    offset: fileSize,
+    fresh: false,
+    published: false,
+    durable: false,
+    gone: false,
+    deaths: 0,
+  };
   if ('file' in record) return { ...upload, finished: record, published: size === undefined };
   if (size === undefined || size > fileSize) return undefined;
   return { ...upload, offset: size };

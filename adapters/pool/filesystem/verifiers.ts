@@ -10,6 +10,13 @@ export interface Verifiers extends AsyncDisposable {
   /** Opens a session on the least busy worker; it catches up with what `part` holds. */
   open(part: string, expected: Expectation): Promise<VerifierSession>;
   hash(request: ContentHashRequest): Promise<string | undefined>;
+  /** Reads a file and verifies it as an upload is verified; rejects like a session does. `read` is told of bytes as they are read. */
+  check(path: string, expected: Expectation, options: CheckOptions): Promise<Verified>;
+}
+
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly read?: ((bytes: number) => void) | undefined;
 }
 
 /** Calls reject with {@link Refused}, with {@link VerifierDied}, or with what the disk said; then the session is over. */
@@ -121,6 +128,24 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
       slot.sessions++;
       try {
         return await ask(slot, session, 'hash', request);
+      } finally {
+        slot.sessions--;
+        ask(slot, session, 'close', {}).catch(() => undefined);
+      }
+    },
+    async check(path, expected, { signal, read }) {
+      if (closed) throw new VerifierDied('the pool is closed');
+      const slot = choose();
+      const session = nextId++;
+      slot.sessions++;
+      try {
+        await ask(slot, session, 'check', { path, expected });
+        for (;;) {
+          signal?.throwIfAborted();
+          const step = await ask(slot, session, 'step', {});
+          read?.(step.read);
+          if (step.verified !== undefined) return step.verified;
+        }
       } finally {
         slot.sessions--;
         ask(slot, session, 'close', {}).catch(() => undefined);

@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { type CheckSession, openCheck } from './check-session.ts';
 import { hashContents } from './content-hash.ts';
 import type { Answer, Request } from './protocol.ts';
 import { Refused } from './refused.ts';
@@ -11,13 +12,14 @@ import { isDiskFull } from './system-error.ts';
  */
 interface Entry {
   session: Session | undefined;
+  check: CheckSession | undefined;
   /** Settles, never rejects, when the last request so far is answered. */
   last: Promise<void>;
 }
 const sessions = new Map<number, Entry>();
 
 parentPort?.on('message', (request: Request) => {
-  const entry = sessions.get(request.session) ?? { session: undefined, last: Promise.resolve() };
+  const entry = sessions.get(request.session) ?? { session: undefined, check: undefined, last: Promise.resolve() };
   sessions.set(request.session, entry);
   entry.last = entry.last.then(() => answer(entry, request));
 });
@@ -28,8 +30,7 @@ async function answer(entry: Entry, request: Request): Promise<void> {
     const value = await perform(entry, request);
     post({ id, value }, request.op === 'data' ? [request.slab] : []);
   } catch (error) {
-    await entry.session?.close().catch(() => undefined);
-    entry.session = undefined;
+    await end(entry).catch(() => undefined);
     post({ id, ...describe(error) });
   }
 }
@@ -41,11 +42,17 @@ async function perform(entry: Entry, request: Request): Promise<unknown> {
   }
   if (request.op === 'close') {
     sessions.delete(request.session);
-    await entry.session?.close();
-    entry.session = undefined;
-    return undefined;
+    return end(entry);
   }
   if (request.op === 'hash') return hashContents(request);
+  if (request.op === 'check') {
+    entry.check = await openCheck(request.path, request.expected);
+    return undefined;
+  }
+  if (request.op === 'step') {
+    if (entry.check === undefined) throw new Error('the check ended before');
+    return entry.check.step();
+  }
   const { session } = entry;
   if (session === undefined) throw new Error('the upload ended before');
   switch (request.op) {
@@ -57,6 +64,14 @@ async function perform(entry: Entry, request: Request): Promise<unknown> {
     case 'finish':
       return session.finish();
   }
+}
+
+async function end(entry: Entry): Promise<void> {
+  const { session, check } = entry;
+  entry.session = undefined;
+  entry.check = undefined;
+  await session?.close();
+  await check?.close();
 }
 
 function describe(

@@ -12,6 +12,7 @@ const bytes = Buffer.from('abcdefghijklmnopqrstuvwxyz');
 const file: PoolFile = {
   size: 26,
   modified: 1_700_000_000_000,
+  verified: true,
   read: (start, end) => Readable.from([bytes.subarray(start, end)]),
 };
 const pool = {
@@ -71,7 +72,7 @@ describe('narinfo', () => {
   test('of an item whose file is gone: 404, and the application is told', async () => {
     await using server = await harness({ pool: { ...pool, has: async () => false }, application: { servable } });
     assert.equal((await server.ask(undefined, { url: `/${hashA}.narinfo` })).statusCode, 404);
-    assert.equal(server.application.only('reportMissing')[0], itemA.path);
+    assert.deepEqual(server.application.only('doubtItem'), [itemA.path, 'size']);
   });
 });
 
@@ -135,7 +136,7 @@ describe('NAR', () => {
       const answer = await server.ask(undefined, { url: `/nar/${name}` });
       assert.deepEqual([answer.statusCode, answer.body], [404, 'not here\n']);
     }
-    assert.equal(server.application.calls.filter(({ method }) => method === 'reportMissing').length, 0);
+    assert.equal(server.application.calls.filter(({ method }) => method === 'doubtItem').length, 0);
   });
 
   test('that should be there and is not: 404, and the application is told once for many readers', async () => {
@@ -143,7 +144,7 @@ describe('NAR', () => {
     await using server = await harness({
       pool: { ...pool, open: async () => undefined },
       itemOfFile: (hash) => (hash === itemA.file.hash ? itemA : undefined),
-      application: { reportMissing: async () => told.promise },
+      application: { doubtItem: async () => told.promise },
     });
     const asked = Promise.all([1, 2, 3].map(() => server.ask(undefined, { url: nar })));
     setImmediate(() => told.resolve());
@@ -151,7 +152,7 @@ describe('NAR', () => {
       (await asked).map(({ statusCode }) => statusCode),
       [404, 404, 404],
     );
-    assert.equal(server.application.only('reportMissing')[0], itemA.path);
+    assert.deepEqual(server.application.only('doubtItem'), [itemA.path, 'size']);
   });
 
   test('of a cache that is not public is not for shared caches', async () => {

@@ -18,7 +18,7 @@ export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposa
 }
 
 export function openPool(dir: string, options: Partial<FilesystemPoolOptions> = {}): Promise<Pool> {
-  const clock = { now: () => 1_000_000 };
+  const clock = { now: () => 1_000_000, monotonic: () => 0 };
   return openFilesystemPool({
     dir,
     maxNarSize: 256 * 1024 * 1024,

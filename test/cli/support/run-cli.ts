@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly colour?: boolean;
+  /** Whether standard error is a terminal. */
+  readonly interactive?: boolean;
   readonly interrupted?: AbortSignal;
 }
 
@@ -36,7 +38,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     })(),
     environment: { ...options.environment },
     colour: options.colour ?? false,
-    interactive: false,
+    interactive: options.interactive ?? false,
     now: () => testNow,
     interrupted: () => options.interrupted ?? new AbortController().signal,
   };

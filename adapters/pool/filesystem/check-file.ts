@@ -1,0 +1,68 @@
+import type { CheckWish, FileFault } from '../../../coordinator/ports/pool.ts';
+import type { StoreItem } from '../../../domain/item/events.ts';
+import type { Layout } from './layout.ts';
+import { statFile } from './published-files.ts';
+import { Refused } from './refused.ts';
+import { isUnreadable } from './system-error.ts';
+import { identityOf, type VerifiedFiles } from './verified-files.ts';
+import type { Verifiers } from './verifiers.ts';
+
+type Checked = Omit<StoreItem, 'signatures'>;
+
+/** Files that are read at a time. */
+const mostAtOnce = 4;
+
+/** Checks published files against what is said of them; see `Pool.check`. */
+export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: VerifiedFiles) {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+
+  async function limited<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (running >= mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
+    running++;
+    try {
+      return await work();
+    } finally {
+      running--;
+      waiting.shift()?.();
+    }
+  }
+
+  async function readAll(path: string, item: Checked, wish: CheckWish): Promise<FileFault | undefined> {
+    const { narHash, narSize, references, file } = item;
+    // What has a content address may have references that are not in its bytes: its path vouches for them.
+    const scan = item.ca === undefined ? { scan: [] } : {};
+    const expected = { narHash, narSize, references, compression: file.compression, ...scan };
+    try {
+      const { fileHash } = await verifiers.check(path, expected, wish);
+      if (fileHash === file.hash) return undefined;
+      return { kind: 'damaged', message: `expected a file with ${file.hash}, got ${fileHash}` };
+    } catch (error) {
+      if (error instanceof Refused) {
+        const { code, message } = error.refusal;
+        return { kind: code === 'wrong-references' ? code : 'damaged', message };
+      }
+      if (isUnreadable(error)) return { kind: 'unreadable', message: (error as Error).message };
+      throw error;
+    }
+  }
+
+  return async (item: Checked, wish: CheckWish = {}): Promise<FileFault | undefined> => {
+    const path = layout.nar(item.file);
+    for (;;) {
+      const before = await statFile(path);
+      if (before === undefined) return { kind: 'absent', message: 'expected its file in the pool, got none' };
+      if (Number(before.size) !== item.file.size)
+        return { kind: 'wrong-size', message: `expected a file of ${item.file.size} bytes, got one of ${before.size}` };
+      if (wish.how === 'size' || (wish.how === 'recent' && verified.has(path, before))) return undefined;
+      const fault = await limited(() => readAll(path, item, wish));
+      if (fault === undefined) {
+        verified.add(path, before);
+        return undefined;
+      }
+      // Another may have come in its place while it was read.
+      const after = await statFile(path);
+      if (after !== undefined && identityOf(after) === identityOf(before)) return fault;
+    }
+  };
+}

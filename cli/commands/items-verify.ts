@@ -1,0 +1,75 @@
+import type { Command } from 'commander';
+import type { VerifyReport } from '../../coordinator/application.ts';
+import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { jsonLines } from '../http/json-lines.ts';
+import { CliError } from '../output/cli-error.ts';
+import { json } from '../output/table.ts';
+import { printable, size } from '../output/text.ts';
+import { createProgress } from '../submit/progress.ts';
+import { baseOf } from './items-delete.ts';
+
+interface VerifyFlags extends ConnectionFlags {
+  readonly json?: true;
+  readonly full?: true;
+}
+type Wrong = Extract<VerifyReport, { type: 'wrong' }>;
+type State = Exclude<VerifyReport, { type: 'wrong' }>;
+
+export function addItemsVerify(items: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(items, {
+    usage: 'verify [item...]',
+    summary: 'Compare the pool with the log: all items, or those that are named',
+    more: [
+      'Without --full it is looked whether the files are there, with their sizes; with --full every byte is read: hash of the file, hash and',
+      'size of the NAR in it, references, content address. What is wrong is missing from then on: the cache does not serve it any more, and',
+      'what needs it has it built again. Exit code 1 if something was wrong. It can be stopped at any time.',
+    ].join('\n'),
+    examples: [
+      ['drover items verify', 'whether all files are there'],
+      ['drover items verify --full', 'whether they are what they were, however long that takes'],
+      ['drover items verify --full --json /nix/store/HASH-hello-2.12', 'one, for a program'],
+    ],
+  }).option('--full', 'read every byte');
+  addConnectionOptions(addJsonOption(command));
+  onAction(command, context, async (named: readonly string[], flags: VerifyFlags) => {
+    const signal = io.interrupted();
+    const client = connect(flags, io.environment);
+    const full = flags.full === true;
+    const wrong: Wrong[] = [];
+    let state: State | undefined;
+    try {
+      using progress = createProgress(io);
+      const response = await client.request('POST', '/v1/items/verify', {
+        headers: { 'content-type': 'application/json', accept: 'application/x-ndjson' },
+        body: JSON.stringify({ full, ...(named.length > 0 && { items: named.map(baseOf) }) }),
+        signal,
+      });
+      for await (const report of jsonLines<VerifyReport>(response)) {
+        if (report.type === 'wrong') {
+          wrong.push(report);
+          progress.line(`${report.item}: ${printable(report.message)} (${report.fault})`);
+          continue;
+        }
+        if (state === undefined) progress.begin('items', report.total);
+        progress.update(report.checked);
+        state = report;
+      }
+    } catch (error) {
+      if (signal.aborted) return 130;
+      // Once it has begun, whatever ends it early is one and the same to whoever waits.
+      if (state === undefined) throw error;
+    }
+    if (state?.type !== 'end')
+      throw new CliError('connection-failed', 'the verification was cut off before its end', {
+        hint: 'what it found until then counts; start it again for the rest',
+      });
+    const { checked, bytes } = state;
+    const read = full ? `, ${size(bytes)} read` : '';
+    if (flags.json) io.out(json({ checked, bytes, wrong: wrong.map(({ type: _, ...rest }) => rest) }));
+    else
+      io.out(`${checked} items verified${read}, ${wrong.length === 0 ? 'nothing wrong' : `${wrong.length} wrong`}\n`);
+    return wrong.length === 0 ? 0 : 1;
+  });
+}

@@ -1,0 +1,20 @@
+import { CliError } from '../output/cli-error.ts';
+
+/** The values of an answer of lines of JSON, as they come. A line that was cut off is none; whether the last value came is for the caller to see. */
+export async function* jsonLines<Value>(response: Response): AsyncGenerator<Value> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of response.body ?? []) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() as string;
+    for (const line of lines) if (line !== '') yield parse<Value>(line);
+  }
+}
+
+function parse<Value>(line: string): Value {
+  try {
+    return JSON.parse(line) as Value;
+  } catch (cause) {
+    throw new CliError('unexpected-answer', 'the coordinator answered with a line that is not JSON', { cause });
+  }
+}

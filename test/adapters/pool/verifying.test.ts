@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { open, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import type { Pool, PoolFile } from '../../../coordinator/ports/pool.ts';
+import type { StoreItem } from '../../../domain/item/events.ts';
+import { declarationOf, hashPartOf, narOf, noise } from './nars.ts';
+import { accepted, contentsOf, filesIn, openPool, send, temporaryFolder, temporaryPool } from './pools.ts';
+
+type Item = Omit<StoreItem, 'signatures'>;
+const part = hashPartOf('a');
+const reference = `${part}-a`;
+
+/** A published item that refers to another, and the path of its file. */
+async function publish(pool: Pool, dir: string, compression: 'none' | 'zstd' = 'zstd', length = 700_000) {
+  const nar = await narOf({ tool: noise(length), doc: `see /nix/store/${part}-a` });
+  const file = compression === 'zstd' ? zstdCompressSync(nar) : nar;
+  const { id } = accepted(await send(pool, declarationOf(nar, file, { references: [reference] }), file, []));
+  await pool.publish(id);
+  const item = (await pool.finished(id))?.item as Item;
+  const [path = ''] = (await filesIn(join(dir, 'nar'))).map((name) => join(dir, 'nar', name));
+  return { item, path, file, nar, id };
+}
+
+/** Changes one byte and makes the file look untouched, as far as a program can. */
+async function flip(path: string, at: number): Promise<void> {
+  const { mtime, atime } = await stat(path);
+  const handle = await open(path, 'r+');
+  const byte = Buffer.alloc(1);
+  await handle.read(byte, 0, 1, at);
+  byte[0] = (byte[0] as number) ^ 1;
+  await handle.write(byte, 0, 1, at);
+  await handle.close();
+  await utimes(path, atime, mtime);
+}
+
+async function readAll(file: PoolFile | undefined): Promise<{ bytes: number; error?: Error }> {
+  let bytes = 0;
+  try {
+    for await (const chunk of (file as PoolFile).read(0, (file as PoolFile).size)) bytes += chunk.length;
+    return { bytes };
+  } catch (error) {
+    return { bytes, error: error as Error };
+  }
+}
+
+describe('a published file', () => {
+  for (const compression of ['none', 'zstd'] as const) {
+    it(`is found damaged wherever a bit of it was turned (${compression})`, async () => {
+      await using held = await temporaryPool();
+      const { pool, dir } = held;
+      const { item, path, file } = await publish(pool, dir, compression, 5000);
+      assert.equal(await pool.check(item), undefined);
+      for (let at = 0; at < file.length; at += 97) {
+        await flip(path, at);
+        const fault = await pool.check(item, { how: 'recent' });
+        assert.equal(fault?.kind, 'damaged', `byte ${at}`);
+        assert.match(fault?.message ?? '', /expected/);
+        await flip(path, at);
+      }
+      assert.equal(await pool.check(item, { how: 'recent' }), undefined);
+    });
+  }
+
+  it('is held against all that is said of it', async () => {
+    await using held = await temporaryPool();
+    const { pool, dir } = held;
+    const { item, path } = await publish(pool, dir);
+    const other = `sha256:${'1'.repeat(52)}`;
+    const kindOf = async (changes: Partial<Item>) => (await pool.check({ ...item, ...changes }))?.kind;
+    assert.equal(await kindOf({ narHash: other }), 'damaged');
+    assert.equal(await kindOf({ narSize: item.narSize + 1 }), 'damaged');
+    assert.equal(await kindOf({ references: [reference, `${hashPartOf('b')}-b`] }), 'wrong-references');
+    // Those of a source are in its path.
+    assert.equal(await kindOf({ references: [`${hashPartOf('b')}-b`], ca: 'fixed:r:sha256:x' }), undefined);
+    assert.equal(await kindOf({ file: { ...item.file, size: item.file.size + 1 } }), 'wrong-size');
+    await writeFile(path, 'short');
+    for (const how of ['size', 'recent', 'all'] as const)
+      assert.equal((await pool.check(item, { how }))?.kind, 'wrong-size', how);
+    await pool.remove(item.file);
+    for (const how of ['size', 'recent', 'all'] as const)
+      assert.equal((await pool.check(item, { how }))?.kind, 'absent', how);
+  });
+
+  it('that was verified is remembered for a while, and while nobody touches it', async () => {
+    let now = 0;
+    await using held = await temporaryPool({ clock: { now: () => 0, monotonic: () => now } });
+    const { pool, dir } = held;
+    const { item, path } = await publish(pool, dir);
+    const bytesRead = async (how: 'all' | 'recent' | 'size') => {
+      let bytes = 0;
+      const read = (count: number) => {
+        bytes += count;
+      };
+      await pool.check(item, { how, read });
+      return bytes;
+    };
+    assert.equal(await bytesRead('recent'), 0, 'it was verified when it came');
+    assert.equal((await pool.open(item.file))?.verified, true);
+    assert.equal(await bytesRead('all'), item.file.size);
+    now += 11 * 60 * 1000;
+    assert.equal((await pool.open(item.file))?.verified, false);
+    assert.equal(await bytesRead('size'), 0);
+    assert.equal(await bytesRead('recent'), item.file.size);
+    assert.equal(await bytesRead('recent'), 0);
+    const { atime, mtime } = await stat(path);
+    await utimes(path, atime, mtime);
+    assert.equal(await bytesRead('recent'), item.file.size);
+  });
+
+  it('never ends well for a reader of its wrong bytes, and is verified by one of its right ones', async () => {
+    await using folder = await temporaryFolder();
+    let published: Awaited<ReturnType<typeof publish>>;
+    {
+      await using before = await openPool(folder.path);
+      published = await publish(before, folder.path);
+    }
+    // Another start has verified nothing yet.
+    await using pool = await openPool(folder.path);
+    const { item, path, file } = published;
+    const fresh = await pool.open(item.file);
+    assert.equal(fresh?.verified, false);
+    // Only the whole can be held against the hash.
+    assert.deepEqual(await contentsOf(fresh, 10, 20), file.subarray(10, 20));
+    assert.equal(fresh?.verified, false);
+    assert.deepEqual(await contentsOf(fresh), file);
+    assert.equal(fresh?.verified, true);
+    assert.deepEqual(await contentsOf(await pool.open(item.file)), file);
+    for (const at of [0, 300_000, file.length - 1]) {
+      await flip(path, at);
+      const { bytes, error } = await readAll(await pool.open(item.file));
+      assert.equal(error?.name, 'FileDamaged');
+      assert.ok(bytes < file.length, `${bytes} of ${file.length}`);
+      await flip(path, at);
+    }
+    const cut = await pool.open(item.file);
+    await writeFile(path, file.subarray(0, 400_000));
+    assert.equal((await readAll(cut)).error?.name, 'FileDamaged');
+  });
+
+  it('that is put in the place of a wrong one while that is read is what counts', async () => {
+    await using held = await temporaryPool();
+    const { pool, dir } = held;
+    const { item, path, file } = await publish(pool, dir, 'none', 40_000_000);
+    await flip(path, file.length - 500);
+    let replaced = false;
+    const fault = await pool.check(item, {
+      read: () => {
+        if (replaced) return;
+        replaced = true;
+        void writeFile(`${path}.new`, file).then(() => rename(`${path}.new`, path));
+      },
+    });
+    assert.equal(replaced, true);
+    // Which of the two was seen last depends on the disk; what is there now is right.
+    if (fault !== undefined) assert.equal(fault.kind, 'damaged');
+    assert.equal(await pool.check(item), undefined);
+  });
+
+  it('need not be read to its end', async () => {
+    await using held = await temporaryPool();
+    const { pool, dir } = held;
+    const { item } = await publish(pool, dir, 'none', 20_000_000);
+    const stop = new AbortController();
+    let bytes = 0;
+    const read = (count: number) => {
+      bytes += count;
+      stop.abort(new Error('enough'));
+    };
+    await assert.rejects(pool.check(item, { signal: stop.signal, read }), /enough/);
+    assert.ok(bytes < item.file.size);
+    // And leaves the verifier as it was.
+    assert.equal(await pool.check(item), undefined);
+    const stream = (await pool.open(item.file))?.read(0, 1000);
+    if (stream !== undefined) await once(stream.resume(), 'end');
+  });
+
+  it('that was damaged after its upload was published is sent anew', async () => {
+    await using held = await temporaryPool();
+    const { pool, dir } = held;
+    const { item, path, file, nar, id } = await publish(pool, dir);
+    await flip(path, 1000);
+    assert.equal(await pool.finished(id), undefined);
+    const declaration = declarationOf(nar, file, { references: [reference] });
+    const begun = accepted(await pool.begin('sender', declaration, []));
+    assert.deepEqual([begun.finished, begun.offset], [false, 0]);
+    const again = accepted(await send(pool, declaration, file, []));
+    await pool.publish(again.id);
+    assert.equal(await pool.check(item), undefined);
+    assert.deepEqual(await readFile(path), file);
+  });
+});
