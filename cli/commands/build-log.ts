@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BuildDetail } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
+import { printableLines } from '../output/text.ts';
 
 export interface LogWish {
   readonly build: string;
@@ -34,15 +36,42 @@ export async function streamLog(
         offset += chunk.length;
         await io.write(chunk);
       }
+      await tellFailure(client, build, attempt, offset === 0, io);
       return 0;
     } catch (error) {
       if (signal?.aborted) return 130;
+      if (isNoLog(error) && (await tellFailure(client, build, attempt, true, io))) return 0;
       const refused =
         error instanceof CliError && !['connection-failed', 'connection-refused', 'not-ready'].includes(error.code);
       if (!follow || refused) throw cut(error);
       await sleep(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => {});
     }
   }
+}
+
+const isNoLog = (error: unknown): boolean => error instanceof CliError && error.code === 'not-found';
+
+/**
+ * Says on standard error how the attempt failed, where its log does not: a builder may print nothing, and what the daemon refuses
+ * (a wrong hash, a forbidden reference) is not in its log. Returns whether there was something to say.
+ */
+async function tellFailure(
+  client: Client,
+  build: string,
+  wanted: number | undefined,
+  nothingPrinted: boolean,
+  io: Io,
+): Promise<boolean> {
+  // The log is what was asked for: that there is no more to be had is no failure.
+  const detail = await client.get<BuildDetail>(`/v1/builds/${encodeURIComponent(build)}`).catch(() => undefined);
+  const attempt = detail?.attempts?.find((one) => one.attempt === (wanted ?? detail.attempt));
+  const failure = attempt?.failure;
+  if (attempt === undefined || !failure?.message) return false;
+  if (failure.class === 'builder-failed' && !nothingPrinted) return false;
+  const printed = nothingPrinted ? 'the builder printed nothing; ' : '';
+  io.err(`drover: ${printed}attempt ${attempt.attempt} on ${attempt.agent}: ${failure.class}\n`);
+  io.err(`  ${printableLines(failure.message, 2)}\n`);
+  return true;
 }
 
 function cut(error: unknown): unknown {

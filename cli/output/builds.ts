@@ -1,7 +1,7 @@
 import type { AttemptRow, BuildDetail, BuildRow } from '../../coordinator/ports/views.ts';
 import type { Io } from './io.ts';
 import { type Column, details, table } from './table.ts';
-import { duration, firstLine, relativeTime, shortName, size } from './text.ts';
+import { duration, firstLine, printableLines, relativeTime, shortName, size } from './text.ts';
 
 export function formatBuilds(rows: readonly BuildRow[], io: Pick<Io, 'colour' | 'now'>): string {
   const now = io.now();
@@ -23,11 +23,12 @@ export function formatBuilds(rows: readonly BuildRow[], io: Pick<Io, 'colour' | 
 export function formatBuild(build: BuildDetail, io: Pick<Io, 'colour' | 'now'>): string {
   const now = io.now();
   const { options, failure } = build;
+  const lines = failure?.message.includes('\n') ? message(failure.message) : undefined;
   const head = details([
     ['build', build.id],
     ['derivation', build.derivation],
     ['state', build.state],
-    ['failure', failure === null ? undefined : `${failure.class}: ${firstLine(failure.message)}`],
+    ['failure', failure === null ? undefined : lines ? failure.class : `${failure.class}: ${failure.message}`],
     ['system', build.system],
     ['submission', `${build.submission} (${build.reason})`],
     ['priority', build.priority],
@@ -62,7 +63,24 @@ export function formatBuild(build: BuildDetail, io: Pick<Io, 'colour' | 'now'>):
       value: (row) => (row.failure === null ? undefined : `${row.failure.class}: ${firstLine(row.failure.message)}`),
     },
   ];
-  return `${head}\n${table(build.attempts, columns, { colour: io.colour, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}`;
+  return `${head}${lines ?? ''}\n${table(build.attempts, columns, { colour: io.colour, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}${earlierMessages(build)}`;
+}
+
+/** What failures of attempts said, where that is more than stands elsewhere. */
+function earlierMessages({ attempts, failure }: BuildDetail): string {
+  const told = new Set([failure?.message]);
+  return attempts
+    .flatMap(({ attempt, failure: failed }) => {
+      if (failed === null || !failed.message.includes('\n') || told.has(failed.message)) return [];
+      told.add(failed.message);
+      return [`\nattempt ${attempt}:\n${message(failed.message)}`];
+    })
+    .join('');
+}
+
+/** All lines: what matters is seldom in the first. */
+function message(text: string): string {
+  return `  ${printableLines(text, 2)}\n`;
 }
 
 function took(startedAt: number | null, endedAt: number | null, now: number): string | undefined {

@@ -3,7 +3,7 @@ import type { BuildRow, Page } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents } from '../http/event-feed.ts';
 import type { Io } from '../output/io.ts';
-import { firstLine, paint, plural, printable, shortName } from '../output/text.ts';
+import { firstLine, paint, plural, printable, printableLines, shortName } from '../output/text.ts';
 import { watchForBlocked } from './blocked-watch.ts';
 import {
   blockingTypes,
@@ -110,6 +110,8 @@ function describe({ build, kind }: Change, { colour }: Io): string | undefined {
   const on = build.agent === undefined ? '' : ` on ${build.agent}`;
   const again = build.attempt > 1 ? `, attempt ${build.attempt}` : '';
   const why = build.message === undefined ? '' : `: ${printable(firstLine(build.message))}`;
+  // It is the last word on this build: all lines of it.
+  const whole = build.message === undefined ? '' : `: ${printableLines(build.message, 4)}`;
   switch (kind) {
     case 'allocated':
       return undefined;
@@ -122,7 +124,7 @@ function describe({ build, kind }: Change, { colour }: Io): string | undefined {
     case 'released':
       return `${paint('queued   ', 'canceled', colour)}  ${name} again${why}`;
     case 'failed':
-      return `${paint('failed   ', 'failed', colour)}  ${name} (build ${build.id})${why}`;
+      return `${paint('failed   ', 'failed', colour)}  ${name} (build ${build.id})${whole}`;
     case 'canceled':
       return `${paint('canceled ', 'canceled', colour)}  ${name} (build ${build.id})${why}`;
   }

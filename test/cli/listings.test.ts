@@ -197,6 +197,51 @@ describe('listings for people', () => {
     );
   });
 
+  it('shows all lines of a message', async () => {
+    const message = 'hash mismatch:\n  specified: a\n  got: b';
+    const earlier = { ...detail.attempts[0], attempt: 2, failure: { class: 'unknown', message: 'one\ntwo' } };
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1': () => ({
+        json: {
+          ...detail,
+          failure: { class: 'hash-mismatch', message },
+          attempts: [{ ...detail.attempts[0], failure: { class: 'hash-mismatch', message } }, earlier],
+        },
+      }),
+    });
+    const { out } = await run(['builds', 'show', 'b-1', '--url', server.url]);
+    assert.match(out, /\nfailure: +hash-mismatch\n/);
+    assert.match(out, /\n {2}hash mismatch:\n {4}specified: a\n {4}got: b\n/);
+    assert.match(out, /\n\nattempt 2:\n {2}one\n {2}two\n$/);
+  });
+
+  it('says why a build failed, with all lines of its message', async () => {
+    const failure = { attempt: 2, class: 'disk-full', message: 'no room\nat all', agent: 'w', cause: 'several-agents' };
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1/why': () => ({
+        json: { build: 'b-1', state: 'failed', reason: 'ended', summary: 'The build has failed.', failure },
+      }),
+      'GET /v1/builds/b-2/why': () => ({
+        json: {
+          build: 'b-2',
+          state: 'queued',
+          reason: 'back-off',
+          summary: 'Waits.',
+          failure,
+          notBefore: 0,
+          until: 'x',
+        },
+      }),
+    });
+    const ended = await run(['builds', 'why', 'b-1', '--url', server.url]);
+    assert.equal(
+      ended.out,
+      'The build has failed.\nattempt:  2\nagent:    w\nfailure:  disk-full\n  no room\n  at all\n',
+    );
+    const resting = await run(['builds', 'why', 'b-2', '--url', server.url]);
+    assert.match(resting.out, /\n {2}no room\n {2}at all\nnot before: /);
+  });
+
   it('says why, with the inputs and the event that ends the wait', async () => {
     await using server = await fake();
     const { out } = await run(['builds', 'why', 'b-22', '--url', server.url]);

@@ -30,6 +30,51 @@ describe('drover builds log', () => {
   });
 });
 
+describe('drover builds log of what failed', () => {
+  const mismatch =
+    "hash mismatch in fixed-output derivation 'x':\n  specified: sha256-AA=\n     got:    sha256-BB=\u001b[2J";
+  const failedBy = (failure: object) => ({
+    json: { id: 'b-1', attempt: 2, attempts: [{ attempt: 1 }, { attempt: 2, agent: 'w', failure }] },
+  });
+  const notFound = { status: 404, json: { code: 'not-found', title: 'There is nothing here', detail: 'no log' } };
+
+  it('tells what the daemon said where the builder printed nothing', async () => {
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': () => notFound,
+      'GET /v1/builds/b-1': () => failedBy({ class: 'hash-mismatch', message: mismatch }),
+    });
+    const { code, out, err } = await run(['builds', 'log', 'b-1', '--url', server.url]);
+    assert.deepEqual([code, out], [0, '']);
+    assert.equal(
+      err,
+      "drover: the builder printed nothing; attempt 2 on w: hash-mismatch\n  hash mismatch in fixed-output derivation 'x':\n    specified: sha256-AA=\n       got:    sha256-BB=\\x1b[2J\n",
+    );
+  });
+  it('adds what the daemon said to what the builder printed, where that is another matter', async () => {
+    let failure = { class: 'rejected', message: 'refused' };
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': () => ({ text: 'hello\n' }),
+      'GET /v1/builds/b-1': () => failedBy(failure),
+    });
+    const rejected = await run(['builds', 'log', 'b-1', '--url', server.url]);
+    assert.deepEqual(
+      [rejected.code, rejected.out, rejected.err],
+      [0, 'hello\n', 'drover: attempt 2 on w: rejected\n  refused\n'],
+    );
+    failure = { class: 'builder-failed', message: 'exit code 1' };
+    assert.equal((await run(['builds', 'log', 'b-1', '--url', server.url])).err, '');
+  });
+  it('says that there is none where there is nothing to tell', async () => {
+    await using server = await fakeCoordinator({
+      'GET /v1/builds/b-1/log': () => notFound,
+      'GET /v1/builds/b-1': () => ({ json: { id: 'b-1', attempt: 1, attempts: [{ attempt: 1, failure: null }] } }),
+    });
+    const { code, err } = await run(['builds', 'log', 'b-1', '--url', server.url]);
+    assert.equal(code, 1);
+    assert.match(err, /no log/);
+  });
+});
+
 describe('drover events tail', () => {
   it('prints events from a position on until it is interrupted, as lines of JSON if asked', async () => {
     const controller = new AbortController();

@@ -29,7 +29,7 @@ const succeeded = sse('0009', 'build-a', 'BuildSucceeded', { attempt: 1, agent: 
 const failed = sse('0009', 'build-a', 'BuildFailed', {
   attempt: 1,
   class: 'builder-failed',
-  message: 'exit code 1\u001b[2J',
+  message: 'exit code 1;\nlast 1 log lines:\n> no\u001b[2J',
 });
 const joinedEnd = sse('0010', 'build-j', 'BuildSucceeded', { attempt: 1, agent: 'w2' });
 
@@ -73,7 +73,12 @@ describe('drover submit --wait', () => {
     );
     const { code, out, err } = await run(['submit', '--url', fake.url, root, '--wait']);
     assert.equal(code, 1);
-    assert.ok(err.includes('failed     root (build a): builder-failed: exit code 1\\x1b[2J'), err);
+    assert.ok(
+      err.includes(
+        'failed     root (build a): builder-failed: exit code 1;\n    last 1 log lines:\n    > no\\x1b[2J\n',
+      ),
+      err,
+    );
     assert.match(out, /1 build ended, 0 succeeded, 1 did not\n {2}failed {2}root {2}drover builds log a\n/);
   });
 

@@ -81,4 +81,13 @@ rec {
   aboveFailing = build "above-failing" "read word < $failing" { inherit failing; };
   beside = build "beside" "echo beside > $out" { };
   topOfFailing = build "top-of-failing" "echo > $out" { inherit aboveFailing beside; };
+
+  # What Nix or a disk would not take, and a builder that only says so.
+  pipe = build "pipe" "/bin/mkfifo $out" { };
+  sayingDiskFull = build "saying-disk-full" "echo 'error: writing to file: No space left on device'; exit 3" { };
+  wrongHash = build "wrong-hash" "echo real-content > $out" {
+    outputHashMode = "flat";
+    outputHashAlgo = "sha256";
+    outputHash = "0000000000000000000000000000000000000000000000000000000000000000";
+  };
 }
