@@ -16,6 +16,7 @@ import { createItems } from './items.ts';
 import { createLateAttempts } from './late-attempts.ts';
 import { startRebuilds } from './rebuilds.ts';
 import { retryOf, startRetries } from './retries.ts';
+import { startSatisfying } from './satisfying.ts';
 import { createUploads } from './uploads.ts';
 import { verifyItems } from './verify-items.ts';
 
@@ -51,6 +52,7 @@ export function startCoordinator(core: Core): Coordinator {
   writer.listen(() => allocator.schedule());
   startRetries(core, deadlines, () => allocator.schedule());
   startRebuilds(core, intake);
+  startSatisfying(core);
   access.resume();
   fleet.resume();
   intake.resume();

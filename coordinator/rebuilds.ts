@@ -1,5 +1,4 @@
 import type { Item } from '../projections/graph.ts';
-import { producerOf } from '../projections/needs.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import type { Core } from './core.ts';
 import type { Intake } from './intake.ts';
@@ -9,7 +8,7 @@ import type { Intake } from './intake.ts';
  * itself (design, section 1). The key of that submission is the event, so a restart in between makes it neither twice nor never.
  */
 export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): void {
-  const { graph, availability, queue } = farm;
+  const { graph, availability, producers, queue } = farm;
 
   /** An unfinished build that needs the item, or an item that refers to it. */
   function neederOf(start: Item): BuildRecord | undefined {
@@ -30,7 +29,7 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
     if (availability.isPresent(item) || !availability.wasPresent(item)) return;
     const needer = neederOf(item);
     if (!needer) return;
-    const producer = producerOf(farm, item);
+    const producer = producers.of(item);
     // Without a producer it is a source: `why` names it, and whoever has it can send it again.
     if (producer === undefined || queue.unfinished(producer)) return;
     const path = graph.itemPath(item);

@@ -2,6 +2,8 @@ import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { Core } from './core.ts';
 import type { Deadlines } from './deadlines.ts';
 
+const ends: ReadonlySet<string> = new Set(['BuildCanceled', 'BuildSucceeded', 'BuildSatisfied']);
+
 /** Names the deadline of a build's back-off. */
 export const retryOf = (build: string): string => `retry ${build}`;
 
@@ -18,7 +20,7 @@ export function startRetries({ farm, writer, policy }: Core, deadlines: Deadline
   }
   writer.listen((_, id, event) => {
     if (event.type === 'BuildRetryScheduled') arm(farm.queue.build(id) as BuildRecord);
-    else if (event.type === 'BuildCanceled' || event.type === 'BuildSucceeded') deadlines.clear(retryOf(id));
+    else if (ends.has(event.type)) deadlines.clear(retryOf(id));
   });
   for (const build of farm.queue.resting()) arm(build);
 }

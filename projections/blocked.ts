@@ -1,7 +1,6 @@
 import { isEnded, liveAgent } from '../domain/build/state.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
-import { producerOf } from './needs.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 
 /** What keeps builds from ever running: a store item that is not there and that nothing under way makes. */
@@ -38,7 +37,7 @@ const ofItem = (item: Item): Node => item * 2 + 1;
  * their blockers is walked once, however many ways lead there, so it costs no more than the unfinished part of their closure.
  */
 export function findBlocked(farm: Farm, builds: Iterable<BuildRecord>): Blockage {
-  const { graph, availability, queue } = farm;
+  const { graph, availability, producers, queue } = farm;
   /** From what is waited for to what waits for it. */
   const waiters = new Map<Node, Node[]>();
   const blockers: Item[] = [];
@@ -60,7 +59,7 @@ export function findBlocked(farm: Farm, builds: Iterable<BuildRecord>): Blockage
         if (reference !== item && !availability.isAvailable(reference)) waits(node, ofItem(reference));
       return;
     }
-    const producer = producerOf(farm, item);
+    const producer = producers.of(item);
     if (producer !== undefined && queue.unfinished(producer)) waits(node, ofDrv(producer));
     else blockers.push(item);
   }
@@ -113,9 +112,9 @@ function isUnderWay(latest: BuildRecord | undefined): boolean {
 }
 
 function describe(farm: Farm, item: Item, waiting: number): Blocker {
-  const { graph, queue } = farm;
+  const { graph, producers, queue } = farm;
   const path = graph.itemPath(item);
-  const producer = producerOf(farm, item);
+  const producer = producers.of(item);
   if (producer === undefined) return { item: path, state: 'source-missing', waiting };
   const derivation = graph.drvPath(producer);
   const last = queue.latest(producer);

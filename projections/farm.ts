@@ -10,6 +10,7 @@ import { createAgents } from './agents.ts';
 import { createAvailability } from './availability.ts';
 import { createGraph } from './graph.ts';
 import { createItemDetails } from './item-details.ts';
+import { createProducers } from './producers.ts';
 import { buildId, createQueue } from './queue.ts';
 import { createStrays, type Strays } from './strays.ts';
 import { createSubmissions } from './submissions.ts';
@@ -20,8 +21,23 @@ export type Farm = ReturnType<typeof createFarm>;
 /** All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3). */
 export function createFarm() {
   const graph = createGraph();
-  const availability = createAvailability(graph, (item, available) => queue.availabilityChanged(item, available));
-  const queue = createQueue(graph, () => availability);
+  const availability = createAvailability(graph, (item, available) => {
+    producers.availabilityChanged();
+    queue.availabilityChanged(item, available);
+  });
+  const producers = createProducers({
+    graph,
+    isAvailable: availability.isAvailable,
+    isActive: (drv) => queue.isActive(drv),
+    hasFailed: (drv) => queue.hasFailed(drv),
+    shifted: (drv) => queue.urgency.touched(drv),
+  });
+  const queue = createQueue({
+    graph,
+    availability: () => availability,
+    producers,
+    isForced: (id) => submissions.get(id)?.wish.force === true,
+  });
   const details = createItemDetails(graph, availability);
   const agents = createAgents();
   const tokens = createTokens();
@@ -66,6 +82,7 @@ export function createFarm() {
   return {
     graph,
     availability,
+    producers,
     queue,
     details,
     agents,
@@ -96,7 +113,10 @@ export function createFarm() {
         case 'derivation': {
           if (event.type !== 'DerivationAdded') return;
           const drv = graph.add(event.data);
-          if (drv !== undefined) queue.derivationAdded(drv);
+          if (drv !== undefined) {
+            producers.derivationAdded(drv);
+            queue.derivationAdded(drv);
+          }
           submissions.derivationAdded(correlation);
           return;
         }

@@ -36,6 +36,7 @@ export interface Graph {
   /** Longest way down to a derivation without inputs; an input is always less deep than what needs it. */
   depth(drv: Drv): number;
   outputs(drv: Drv): readonly { readonly name: string; readonly item: Item }[];
+  eachOutput(drv: Drv, visit: (item: Item) => void): void;
   fixed(drv: Drv): { readonly method: string; readonly hash: string } | undefined;
   /** Store items that a build needs, one call each. */
   eachNeed(drv: Drv, visit: (item: Item) => void): void;
@@ -153,6 +154,10 @@ export function createGraph(): Graph {
       for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
         found.push({ name: outputNames[edge] as string, item: at(outputItem, edge) });
       return found;
+    },
+    eachOutput(drv, visit) {
+      const last = end(outputStart, outputItem, drv);
+      for (let edge = at(outputStart, drv); edge < last; edge++) visit(at(outputItem, edge));
     },
     fixed: (drv) => fixedOutputs.get(drv),
     eachNeed(drv, visit) {

@@ -20,7 +20,7 @@ export function findNeeds(
   roots: readonly Drv[],
   { inputs, force }: { inputs: boolean; force: boolean },
 ): Needs {
-  const { graph, availability, queue } = farm;
+  const { graph, availability, producers, queue } = farm;
   const build: Drv[] = [];
   const joined: BuildRecord[] = [];
   let available = 0;
@@ -44,7 +44,7 @@ export function findNeeds(
       lacking.add(item);
       if (availability.isPresent(item)) items.push(...availability.references(item));
       else {
-        const producer = producerOf(farm, item);
+        const producer = producers.of(item);
         if (producer !== undefined) visit(producer, false, false);
       }
     }
@@ -62,14 +62,4 @@ export function findNeeds(
     graph.eachNeed(drv, (item) => visitItem(item, lacking));
   build.sort((a, b) => graph.depth(b) - graph.depth(a) || a - b);
   return { build, available, joined };
-}
-
-/** The derivation to build for an item: one that is being built already, else the first that was added. */
-export function producerOf(farm: Farm, item: Item): Drv | undefined {
-  let found: Drv | undefined;
-  farm.graph.eachProducer(item, (producer) => {
-    found = producer;
-    return farm.queue.unfinished(producer) !== undefined;
-  });
-  return found;
 }

@@ -5,6 +5,7 @@ import type { Availability } from './availability.ts';
 import { ints } from './column.ts';
 import { createDurations } from './durations.ts';
 import type { Drv, Graph, Item, JobClass } from './graph.ts';
+import type { Producers } from './producers.ts';
 import { createUrgency, type Urgency } from './urgency.ts';
 
 /** One build, as the queue knows it. */
@@ -18,6 +19,8 @@ export interface BuildRecord extends HeapEntry {
   state: BuildState;
   /** Revision of the last event of its stream. */
   revision: number;
+  /** Asked for with force: it is built although its outputs are available. */
+  readonly forced: boolean;
   /** It waits for `state.notBefore`. */
   resting: boolean;
   /** The build of the same derivation that was submitted before it. */
@@ -51,6 +54,11 @@ export interface Queue {
   latest(drv: Drv): BuildRecord | undefined;
   /** The latest build of the derivation that has not ended. */
   unfinished(drv: Drv): BuildRecord | undefined;
+  /** Whether it has no unfinished build and the last one failed or was cancelled. */
+  hasFailed(drv: Drv): boolean;
+  isActive(drv: Drv): boolean;
+  /** Builds that are queued, though something else made all their outputs available. */
+  satisfied(): ReadonlySet<BuildRecord>;
   /** Number of needed items that are not available. */
   missing(drv: Drv): number;
   ready(jobClass: JobClass): ReadyHeap<BuildRecord>;
@@ -70,13 +78,22 @@ export interface Queue {
   apply(id: string, event: BuildEvent, revision: number): BuildRecord | undefined;
 }
 
-export function createQueue(graph: Graph, availability: () => Availability): Queue {
+export interface QueueSources {
+  readonly graph: Graph;
+  availability(): Availability;
+  readonly producers: Producers;
+  /** Whether the submission builds its roots in any case. */
+  isForced(submission: string): boolean;
+}
+
+export function createQueue({ graph, availability, producers, isForced }: QueueSources): Queue {
   const bySubmission = new Map<string, BuildRecord[]>();
   const latest: (BuildRecord | undefined)[] = [];
   const active = ints(); // Per derivation: unfinished builds.
   const missing = ints(); // Per derivation: needed items that are not available.
   const heaps: ReadyHeap<BuildRecord>[] = [];
   const resting = new Set<BuildRecord>();
+  const satisfied = new Set<BuildRecord>();
   const live = new Map<string, Set<BuildRecord>>();
   const byStatus = { none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
   const nobody: ReadonlySet<BuildRecord> = new Set();
@@ -86,11 +103,17 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
   const isActive = (drv: Drv): boolean => drv < active.length && (active.values[drv] as number) > 0;
 
   function* unfinishedOf(drv: Drv): Generator<BuildRecord> {
-    for (let build = latest[drv]; build; build = build.previous) if (!isEnded(build.state.status)) yield build;
+    let left = active.values[drv] as number;
+    for (let build = latest[drv]; build && left > 0; build = build.previous) {
+      if (isEnded(build.state.status)) continue;
+      left--;
+      yield build;
+    }
   }
 
   const urgency = createUrgency({
     graph,
+    producers,
     isActive,
     ownPriority(drv) {
       let highest = Number.NEGATIVE_INFINITY;
@@ -99,6 +122,7 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
     },
     expectedSeconds: durations.expectedSeconds,
     changed(drv) {
+      if (missing.values[drv] !== 0) return; // None of its builds is in a heap.
       for (const build of unfinishedOf(drv)) if (build.heapIndex !== -1) heapOf(drv).moved(build);
     },
   });
@@ -117,9 +141,20 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
   }
   const heapOf = (drv: Drv): ReadyHeap<BuildRecord> => heapFor(graph.jobClass(drv));
 
+  function hasOutputs(drv: Drv): boolean {
+    let has = true;
+    graph.eachOutput(drv, (item) => {
+      has &&= availability().isAvailable(item);
+    });
+    return has;
+  }
+
   /** Puts the build into the heap of its class or takes it out, as its state and its inputs have it. */
   function sort(build: BuildRecord): void {
-    const ready = build.state.status === 'queued' && !build.resting && missing.values[build.drv] === 0;
+    const queued = build.state.status === 'queued';
+    const ready = queued && !build.resting && missing.values[build.drv] === 0;
+    if (queued && !build.forced && hasOutputs(build.drv)) satisfied.add(build);
+    else satisfied.delete(build);
     if (ready && build.heapIndex === -1) heapOf(build.drv).add(build);
     else if (!ready && build.heapIndex !== -1) heapOf(build.drv).remove(build);
   }
@@ -147,6 +182,7 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
       order: order++,
       state: evolveBuild(initialBuild, event),
       revision,
+      forced: event.data.reason === 'requested' && isForced(submission),
       resting: false,
       previous: latest[drv],
       heapIndex: -1,
@@ -160,7 +196,8 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
     latest[drv] = build;
     active.values[drv] = (active.values[drv] as number) + 1;
     byStatus.queued++;
-    urgency.rose(drv);
+    if (active.values[drv] === 1) producers.buildsChanged(drv);
+    urgency.touched(drv);
     sort(build);
     return build;
   }
@@ -183,6 +220,12 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
     build: find,
     buildsOf: (submission) => bySubmission.get(submission) ?? [],
     latest: (drv) => latest[drv],
+    isActive,
+    hasFailed(drv) {
+      const status = isActive(drv) ? undefined : latest[drv]?.state.status;
+      return status === 'failed' || status === 'canceled';
+    },
+    satisfied: () => satisfied,
     unfinished: (drv) => (isActive(drv) ? unfinishedOf(drv).next().value : undefined),
     missing: (drv) => missing.values[drv] as number,
     ready: heapFor,
@@ -224,6 +267,10 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
         if (isActive(drv) && left === (available ? 0 : 1)) for (const build of unfinishedOf(drv)) sort(build);
         return undefined;
       });
+      graph.eachProducer(item, (drv) => {
+        if (isActive(drv)) for (const build of unfinishedOf(drv)) sort(build);
+        return undefined;
+      });
     },
     apply(id, event, revision) {
       if (event.type === 'BuildSubmitted') return submitted(id, event, revision);
@@ -238,14 +285,12 @@ export function createQueue(graph: Graph, availability: () => Availability): Que
       moveLive(build, liveAgent(before), liveAgent(state));
       if (event.type === 'BuildRetryScheduled') rest(build, true);
       else if (state.status !== 'queued') rest(build, false);
-      if (event.type === 'BuildPrioritized') {
-        if (event.data.priority > before.options.priority) urgency.rose(build.drv);
-        else urgency.fell(build.drv);
-      }
+      if (event.type === 'BuildPrioritized') urgency.touched(build.drv);
       if (event.type === 'BuildSucceeded') durations.learn(build.drv, event.data.durationMs / 1000);
       if (isEnded(state.status) && !isEnded(before.status)) {
         active.values[build.drv] = (active.values[build.drv] as number) - 1;
-        urgency.fell(build.drv);
+        if (!isActive(build.drv)) producers.buildsChanged(build.drv);
+        urgency.touched(build.drv);
       }
       sort(build);
       return build;

@@ -1,27 +1,27 @@
 import { createReadyHeap, type HeapEntry } from '../domain/scheduling/ready-heap.ts';
-import { floats, ints } from './column.ts';
+import { bytes, floats, ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
+import type { Producers } from './producers.ts';
 
 /**
  * How urgent each derivation with an unfinished build is: its derived priority, the highest of its own builds' and of all that waits
  * for it; and its critical path, the seconds of the longest chain of unfinished builds from it up. Both flow from what needs a
- * derivation to its inputs. Rises are pushed at once; falls are collected and settled together, each derivation once, because a
- * submission of fifty thousand builds may be cancelled build by build.
+ * derivation to the producers of its inputs. Changes are collected and settled together, before anything is compared: a submission of
+ * fifty thousand builds may come, or be cancelled, build by build.
  */
 export interface Urgency {
   priority(drv: Drv): number;
   /** Seconds. */
   criticalPath(drv: Drv): number;
-  /** A build of it was added, or the priority of one rose. */
-  rose(drv: Drv): void;
-  /** A build of it ended, or the priority of one fell. */
-  fell(drv: Drv): void;
-  /** Makes good all falls; call before comparing. */
+  /** A build of it was added or has ended, the priority of one has changed, or others wait for it than before. */
+  touched(drv: Drv): void;
+  /** Makes good all changes; call before comparing. */
   settle(): void;
 }
 
 export interface UrgencySources {
   readonly graph: Graph;
+  readonly producers: Pick<Producers, 'underWay' | 'refresh'>;
   /** Whether it has an unfinished build. */
   isActive(drv: Drv): boolean;
   /** Highest priority of its unfinished builds. */
@@ -39,118 +39,124 @@ interface Pending extends HeapEntry {
 
 const idle = -1_000_000;
 
-export function createUrgency({ graph, isActive, ownPriority, expectedSeconds, changed }: UrgencySources): Urgency {
+/** What is to be done with a derivation: hand on what it was raised to, or work it out from all that needs it. */
+const handOn = 1;
+const workOut = 2;
+
+export function createUrgency(sources: UrgencySources): Urgency {
+  const { graph, producers, isActive, ownPriority, expectedSeconds, changed } = sources;
   const priorities = ints();
   const paths = floats();
-  const fallen = new Set<Drv>();
+  const waiting = bytes();
+  const touched = ints();
 
   function row(drv: Drv): void {
     while (priorities.length <= drv) {
       priorities.push(idle);
       paths.push(0);
+      waiting.push(0);
     }
   }
 
-  function pull(drv: Drv): { priority: number; path: number } {
-    let priority = ownPriority(drv);
-    let above = 0;
-    for (const { item } of graph.outputs(drv)) {
-      graph.eachNeeder(item, (needer) => {
-        if (!isActive(needer)) return undefined;
-        const theirs = priorities.values[needer] as number;
-        if (theirs > priority) priority = theirs;
-        const path = paths.values[needer] as number;
-        if (path > above) above = path;
-        return undefined;
+  /** Sets both figures from what needs the derivation. */
+  function pull(drv: Drv): void {
+    let priority = idle;
+    let path = 0;
+    if (isActive(drv)) {
+      priority = ownPriority(drv);
+      graph.eachOutput(drv, (item) => {
+        if (producers.underWay(item) !== drv) return;
+        graph.eachNeeder(item, (needer) => {
+          if (!isActive(needer)) return undefined;
+          row(needer);
+          priority = Math.max(priority, priorities.values[needer] as number);
+          path = Math.max(path, paths.values[needer] as number);
+          return undefined;
+        });
       });
+      path += expectedSeconds(drv);
     }
-    return { priority, path: above + expectedSeconds(drv) };
-  }
-
-  /** Deepest first: then whatever flows into a derivation has arrived before it is looked at, and it is looked at once. */
-  function worklist(): { add(drv: Drv): void; next(): Drv | undefined } {
-    const heap = createReadyHeap<Pending>((a, b) => a.depth > b.depth || (a.depth === b.depth && a.drv < b.drv));
-    const known = new Set<Drv>();
-    return {
-      add(drv) {
-        if (known.has(drv)) return;
-        known.add(drv);
-        heap.add({ heapIndex: -1, drv, depth: graph.depth(drv) });
-      },
-      next() {
-        const first = heap.first();
-        if (!first) return undefined;
-        heap.remove(first);
-        known.delete(first.drv);
-        return first.drv;
-      },
-    };
-  }
-
-  function eachActiveInput(drv: Drv, visit: (input: Drv) => void): void {
-    graph.eachNeed(drv, (item) => {
-      graph.eachProducer(item, (producer) => {
-        if (producer !== drv && isActive(producer)) visit(producer);
-        return undefined;
-      });
-    });
-  }
-
-  function pushUp(start: Drv): void {
-    let queue: ReturnType<typeof worklist> | undefined;
-    for (let drv: Drv | undefined = start; drv !== undefined; drv = queue?.next()) {
-      const priority = priorities.values[drv] as number;
-      const path = paths.values[drv] as number;
-      eachActiveInput(drv, (input) => {
-        row(input);
-        const longer = path + expectedSeconds(input);
-        if ((priorities.values[input] as number) >= priority && (paths.values[input] as number) >= longer) return;
-        if ((priorities.values[input] as number) < priority) priorities.values[input] = priority;
-        if ((paths.values[input] as number) < longer) paths.values[input] = longer;
-        changed(input);
-        queue ??= worklist();
-        queue.add(input);
-      });
-    }
+    priorities.values[drv] = priority;
+    paths.values[drv] = path;
   }
 
   function settle(): void {
-    if (fallen.size === 0) return;
-    const queue = worklist();
-    for (const drv of fallen) queue.add(drv);
-    fallen.clear();
-    for (let drv = queue.next(); drv !== undefined; drv = queue.next()) {
-      row(drv);
+    producers.refresh();
+    if (touched.length === 0) return;
+    // Deepest first: then whatever flows into a derivation has arrived before it is looked at, and it is looked at once. Only a
+    // producer that stands in for the shallowest one can be deeper than what needs it: it has to wait for the next round. As chains
+    // of producers do not go round, there are at most as many rounds as such producers.
+    const round = createReadyHeap<Pending>((a, b) => a.depth > b.depth || (a.depth === b.depth && a.drv < b.drv));
+    let next: Pending[] = [];
+    let reached = Number.POSITIVE_INFINITY;
+
+    function add(drv: Drv, what: number): void {
+      const before = waiting.values[drv] as number;
+      waiting.values[drv] = before | what;
+      if (before !== 0) return;
+      const entry = { heapIndex: -1, drv, depth: graph.depth(drv) };
+      if (entry.depth < reached) round.add(entry);
+      else next.push(entry);
+    }
+
+    function look(drv: Drv): void {
       const before = priorities.values[drv] as number;
       const beforePath = paths.values[drv] as number;
-      const now = isActive(drv) ? pull(drv) : { priority: idle, path: 0 };
-      if (now.priority === before && now.path === beforePath) continue;
-      priorities.values[drv] = now.priority;
-      paths.values[drv] = now.path;
-      changed(drv);
-      eachActiveInput(drv, (input) => {
-        const heldByThis =
-          (priorities.values[input] as number) === before ||
-          (paths.values[input] as number) === beforePath + expectedSeconds(input);
-        if (heldByThis) queue.add(input);
+      const what = waiting.values[drv] as number;
+      waiting.values[drv] = 0;
+      if (what & workOut) {
+        pull(drv);
+        if (priorities.values[drv] !== before || paths.values[drv] !== beforePath) changed(drv);
+        else if (what === workOut) return;
+      }
+      const priority = priorities.values[drv] as number;
+      const path = paths.values[drv] as number;
+      graph.eachNeed(drv, (item) => {
+        const input = producers.underWay(item);
+        if (input === undefined || input === drv) return;
+        row(input);
+        if ((waiting.values[input] as number) & workOut) return;
+        const theirs = priorities.values[input] as number;
+        const theirPath = paths.values[input] as number;
+        const own = expectedSeconds(input);
+        if ((priority < before && theirs === before) || (path < beforePath && theirPath === beforePath + own))
+          return add(input, workOut);
+        if (priority <= theirs && path + own <= theirPath) return;
+        if (priority > theirs) priorities.values[input] = priority;
+        if (path + own > theirPath) paths.values[input] = path + own;
+        changed(input);
+        add(input, handOn);
       });
+    }
+
+    for (let index = 0; index < touched.length; index++) {
+      const drv = touched.values[index] as number;
+      waiting.values[drv] = 0;
+      add(drv, workOut);
+    }
+    touched.length = 0;
+    while (round.size > 0 || next.length > 0) {
+      if (round.size === 0) {
+        for (const entry of next) round.add(entry);
+        next = [];
+      }
+      const entry = round.first() as Pending;
+      round.remove(entry);
+      reached = entry.depth;
+      look(entry.drv);
     }
   }
 
   return {
     priority: (drv) => (drv < priorities.length ? (priorities.values[drv] as number) : idle),
     criticalPath: (drv) => (drv < paths.length ? (paths.values[drv] as number) : 0),
-    rose(drv) {
+    touched(drv) {
       row(drv);
-      const { priority, path } = pull(drv);
-      if (priority === priorities.values[drv] && path === paths.values[drv]) return;
-      priorities.values[drv] = priority;
-      paths.values[drv] = path;
-      changed(drv);
-      pushUp(drv);
-    },
-    fell(drv) {
-      fallen.add(drv);
+      // The first figure it is asked for stays: it must not depend on when changes are settled.
+      if (isActive(drv)) expectedSeconds(drv);
+      if (waiting.values[drv] !== 0) return;
+      waiting.values[drv] = workOut;
+      touched.push(drv);
     },
     settle,
   };

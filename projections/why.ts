@@ -5,7 +5,6 @@ import { misfit } from './agents.ts';
 import { type Blocker, findBlocked } from './blocked.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
-import { producerOf } from './needs.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 
 /** What a waiting build waits for; see {@link Why}. */
@@ -175,7 +174,7 @@ function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
 }
 
 function explainInput(farm: Farm, item: Item): WaitedInput {
-  const { graph, availability, queue } = farm;
+  const { graph, availability, producers, queue } = farm;
   const path = graph.itemPath(item);
   if (availability.isPresent(item)) {
     const missing = availability.references(item).filter((reference) => !availability.isAvailable(reference));
@@ -185,7 +184,7 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
       missing: missing.slice(0, mostNamed).map((reference) => graph.itemPath(reference)),
     };
   }
-  const producer = producerOf(farm, item);
+  const producer = producers.of(item);
   if (producer === undefined) return { item: path, state: 'source-missing' };
   const derivation = graph.drvPath(producer);
   const last = queue.unfinished(producer) ?? queue.latest(producer);

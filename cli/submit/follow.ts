@@ -14,7 +14,15 @@ export interface WatchedBuild {
 /** Something worth a line. */
 export interface Change {
   readonly build: WatchedBuild;
-  readonly kind: 'allocated' | 'started' | 'attempt-failed' | 'released' | 'succeeded' | 'failed' | 'canceled';
+  readonly kind:
+    | 'allocated'
+    | 'started'
+    | 'attempt-failed'
+    | 'released'
+    | 'succeeded'
+    | 'satisfied'
+    | 'failed'
+    | 'canceled';
 }
 
 /** Builds of a submission, by the events of the log. */
@@ -48,6 +56,7 @@ export const watchedTypes = [
   'BuildAttemptFailed',
   'BuildReleased',
   'BuildSucceeded',
+  'BuildSatisfied',
   'BuildFailed',
   'BuildCanceled',
   'StoreItemDeleted',
@@ -134,6 +143,7 @@ const steps: Readonly<Record<string, readonly [WatchedState, Change['kind']]>> =
   BuildAttemptFailed: ['queued', 'attempt-failed'],
   BuildReleased: ['queued', 'released'],
   BuildSucceeded: ['succeeded', 'succeeded'],
+  BuildSatisfied: ['succeeded', 'satisfied'],
   BuildFailed: ['failed', 'failed'],
   BuildCanceled: ['canceled', 'canceled'],
 };

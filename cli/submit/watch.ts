@@ -119,6 +119,8 @@ function describe({ build, kind }: Change, { colour }: Io): string | undefined {
       return `${paint('building ', 'running', colour)}  ${name}${on}${again}`;
     case 'succeeded':
       return `${paint('succeeded', 'succeeded', colour)}  ${name}${on}${again}`;
+    case 'satisfied':
+      return `${paint('succeeded', 'succeeded', colour)}  ${name}: its outputs are there, made by another build`;
     case 'attempt-failed':
       return `${paint('attempt  ', 'canceled', colour)}  ${name}${on}${again} did not succeed${why}`;
     case 'released':

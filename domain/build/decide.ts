@@ -57,6 +57,8 @@ export type BuildCommand =
       readonly type: 'release';
       readonly reason: 'agent-lost' | 'handed-back' | 'agent-removed' | 'agent-forgot' | 'token-revoked';
     } & AttemptKey)
+  /** All its outputs are available. */
+  | { readonly type: 'satisfy' }
   | { readonly type: 'cancel'; readonly reason: string | undefined }
   | { readonly type: 'prioritize'; readonly priority: number };
 
@@ -94,6 +96,9 @@ export function decideBuild(
       const { attempt, agent, reason } = command;
       return { events: [{ type: 'BuildReleased', data: { attempt, agent, reason } }] };
     }
+    case 'satisfy':
+      if (state.status !== 'queued') return { refused: isEnded(state.status) ? 'build-ended' : 'not-queued' };
+      return { events: [{ type: 'BuildSatisfied', data: {} }] };
     case 'cancel':
       if (state.status === 'canceled') return { events: [] };
       if (isEnded(state.status)) return { refused: 'build-ended' };

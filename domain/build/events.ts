@@ -71,6 +71,11 @@ export const BuildSucceeded = defineEvent(
     logBytes: count.optional(),
   }),
 );
+export const BuildSatisfied = defineEvent(
+  'BuildSatisfied',
+  'It needs no attempt any more: while it was queued, something else made all its outputs available, like a build of another derivation with the same output. For whoever waits it has succeeded.',
+  z.object({}),
+);
 export const BuildFailed = defineEvent(
   'BuildFailed',
   'All attempts are used up, or the failure is one that a retry does not change.',
@@ -106,6 +111,7 @@ export const buildEvents = [
   BuildRetryScheduled,
   BuildReleased,
   BuildSucceeded,
+  BuildSatisfied,
   BuildFailed,
   BuildCanceled,
   OutputsDiverged,

@@ -88,6 +88,7 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
     case 'BuildReleased':
       return { ...state, status: 'queued' };
     case 'BuildSucceeded':
+    case 'BuildSatisfied':
       return { ...state, status: 'succeeded' };
     case 'BuildFailed':
       return { ...state, status: 'failed', ...failedAs(state, event.data) };

@@ -41,6 +41,11 @@ UPDATE builds SET
   failure_message = NULL
 WHERE id = ?1`;
 
+/** Without an attempt of its own that succeeded. */
+export const satisfyBuild = `
+UPDATE builds SET state = 'succeeded', ended_at = ?2, failure_class = NULL, failure_message = NULL
+WHERE id = ?1`;
+
 export const failBuild = `
 UPDATE builds SET state = 'failed', ended_at = ?2, failure_class = ?3, failure_message = ?4
 WHERE id = ?1`;

@@ -51,6 +51,8 @@ export function buildWrites(event: BuildEvent, id: string, at: number): readonly
         write(cancelAttempts, id, at),
       ];
     }
+    case 'BuildSatisfied':
+      return [write(build.satisfyBuild, id, at), write(cancelAttempts, id, at)];
     case 'BuildFailed': {
       const { class: failure, message } = event.data;
       return [write(build.failBuild, id, at, failure, message), write(cancelAttempts, id, at)];

@@ -12,6 +12,8 @@ import { fakeBase, fakeSha256 } from '../support/paths.ts';
 /** Derivation n has inputs among 0 … n - 1, one or two outputs, and maybe a source. */
 interface Plan {
   readonly inputs: readonly number[];
+  /** An earlier derivation that has the same outputs; then `two` is that one's. */
+  readonly like: number | undefined;
   readonly two: boolean;
   readonly source: boolean;
 }
@@ -28,11 +30,19 @@ type Step =
 const drvPath = (n: number): string => fakeBase('d', n, '.drv');
 const outputPath = (n: number, name: string): string => fakeBase(name, n);
 
-function derivation(n: number, { inputs, two, source }: Plan) {
+/** Paths of the outputs. */
+function outputsOf(designs: readonly Plan[], n: number): { out: string; dev?: string } {
+  const { like, two } = designs[n] as Plan;
+  if (like !== undefined) return outputsOf(designs, like);
+  return { out: outputPath(n, 'out'), ...(two && { dev: outputPath(n, 'v') }) };
+}
+
+function derivation(designs: readonly Plan[], n: number) {
+  const { inputs, source } = designs[n] as Plan;
   return {
     path: drvPath(n),
     system: n % 5 === 0 ? 'i686-linux' : 'x86_64-linux',
-    outputs: { out: outputPath(n, 'out'), ...(two && { dev: outputPath(n, 'v') }) },
+    outputs: outputsOf(designs, n),
     inputs: inputs.map((input) => drvPath(input).slice(0, 32)),
     sources: source ? [fakeBase('s', n)] : [],
   };
@@ -54,6 +64,7 @@ const plans = fc.integer({ min: 2, max: 14 }).chain((size) =>
       fc.record({
         inputs:
           n === 0 ? fc.constant<number[]>([]) : fc.uniqueArray(fc.integer({ min: 0, max: n - 1 }), { maxLength: 4 }),
+        like: n === 0 ? fc.constant(undefined) : fc.option(fc.nat(n - 1), { nil: undefined, freq: 2 }),
         two: fc.boolean(),
         source: fc.integer({ min: 0, max: 4 }).map((k) => k === 0),
       }),
@@ -83,7 +94,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Applies steps to a farm, keeping a naive model beside it. */
 function play(
-  designs: readonly Plan[],
+  allDesigns: readonly Plan[],
   steps: readonly Step[],
 ): { farm: Farm; check: () => void; log: (farm: Farm) => void } {
   const history: Parameters<Farm['apply']>[] = [];
@@ -92,18 +103,46 @@ function play(
     history.push(event);
     farm.apply(...event);
   };
-  for (const [n, plan] of designs.entries())
-    apply('derivation', drvPath(n).slice(0, 32), { type: 'DerivationAdded', data: derivation(n, plan) }, 0, 0);
-  const items = designs.flatMap((plan, n) => [
-    outputPath(n, 'out'),
-    ...(plan.two ? [outputPath(n, 'v')] : []),
-    ...(plan.source ? [fakeBase('s', n)] : []),
-  ]);
+  // Some derivations come when others are under way already.
+  let designs: readonly Plan[] = [];
+  const addUpTo = (size: number): void => {
+    const from = designs.length;
+    designs = allDesigns.slice(0, size);
+    for (let n = from; n < size; n++)
+      apply('derivation', drvPath(n).slice(0, 32), { type: 'DerivationAdded', data: derivation(designs, n) }, 0, 0);
+    prepare();
+  };
+  const late = steps.length > 4 ? Math.ceil(steps.length / 2) : 0;
+  let items: string[] = [];
+  let needs: string[][] = [];
+  let makers = new Map<string, number[]>();
+  function prepare(): void {
+    items = [
+      ...new Set(
+        designs.flatMap((plan, n) => [
+          ...Object.values(outputsOf(designs, n)),
+          ...(plan.source ? [fakeBase('s', n)] : []),
+        ]),
+      ),
+    ];
+    needs = designs.map((plan, n) => [
+      ...plan.inputs.map((input) => outputsOf(designs, input).out),
+      ...(plan.source ? [fakeBase('s', n)] : []),
+    ]);
+    const depths: number[] = [];
+    for (const { inputs } of designs) depths.push(Math.max(-1, ...inputs.map((input) => depths[input] as number)) + 1);
+    makers = new Map<string, number[]>();
+    for (const n of designs.keys())
+      for (const path of Object.values(outputsOf(designs, n))) makers.set(path, [...(makers.get(path) ?? []), n]);
+    for (const of of makers.values()) of.sort((a, b) => (depths[a] as number) - (depths[b] as number) || a - b);
+  }
+  addUpTo(late === 0 ? allDesigns.length : Math.ceil(allDesigns.length / 2));
   const present = new Map<string, readonly string[]>();
   let submitted = 0;
   const builds: string[] = [];
 
-  for (const next of steps) {
+  for (const [index, next] of steps.entries()) {
+    if (index === late && late > 0) addUpTo(allDesigns.length);
     if (next.type === 'submit') {
       const id = `s-${++submitted}`;
       builds.push(id);
@@ -176,17 +215,66 @@ function play(
       else assert.equal(farm.details.get(item), undefined);
     }
     queue.urgency.settle();
-    const needs = designs.map((plan, n) => [
-      ...plan.inputs.map((input) => outputPath(input, 'out')),
-      ...(plan.source ? [fakeBase('s', n)] : []),
-    ]);
     const unfinished = (n: number) =>
       builds
         .map((id) => queue.build(id))
         .filter((build) => build && graph.drvPath(build.drv) === drvPath(n) && !isEnded(build.state.status));
-    // Highest numbers first: whatever needs a derivation comes after it.
+    const isActive = (n: number): boolean => unfinished(n).length > 0;
+    const hasFailed = (n: number): boolean => {
+      const last = queue.latest(graph.drvOf(drvPath(n)) as number)?.state.status;
+      return !isActive(n) && (last === 'failed' || last === 'canceled');
+    };
+    // Who produces an item, as docs/decisions/0010 has it, without any memory.
+    const inWant = (path: string): boolean => {
+      const [first, ...others] = makers.get(path) ?? [];
+      if (first === undefined || others.length === 0 || isActive(first)) return false;
+      return hasFailed(first) || others.some(isActive);
+    };
+    const isSound = (n: number): boolean =>
+      (needs[n] as string[]).every((path) => {
+        if (isAvailable(path)) return true;
+        const first = makers.get(path)?.[0];
+        return !inWant(path) && (first === undefined || isSound(first));
+      });
+    const producerOf = (path: string): number | undefined => {
+      const [first, ...others] = makers.get(path) ?? [];
+      if (first === undefined || !inWant(path)) return first;
+      const other = others.find((n) => isActive(n) && isSound(n));
+      if (other !== undefined || !hasFailed(first)) return other ?? first;
+      return others.find((n) => !hasFailed(n) && isSound(n)) ?? first;
+    };
+    for (const path of items) {
+      const expected = producerOf(path);
+      const got = farm.producers.of(graph.itemOf(path) as number);
+      assert.equal(
+        got === undefined ? undefined : graph.drvPath(got),
+        expected === undefined ? undefined : drvPath(expected),
+      );
+    }
+    // From each derivation to the producers of what it lacks, and on: that never comes back.
+    const open = new Set<number>();
+    const follow = (n: number): void => {
+      assert.ok(!open.has(n), `the chain of ${n} comes back to it`);
+      open.add(n);
+      for (const path of needs[n] as string[]) {
+        const producer = isAvailable(path) ? undefined : producerOf(path);
+        if (producer !== undefined) follow(producer);
+      }
+      open.delete(n);
+    };
+    for (const n of designs.keys()) follow(n);
+
+    const flowsTo = (path: string): number | undefined => {
+      const [first, ...others] = makers.get(path) ?? [];
+      if (first === undefined || isActive(first)) return first;
+      return isAvailable(path) ? undefined : others.find((n) => isActive(n) && isSound(n));
+    };
     const urgency = new Map<number, { priority: number; path: number }>();
-    for (let n = designs.length - 1; n >= 0; n--) {
+    const waitingFor = (n: number): number[] =>
+      [...designs.keys()].filter((m) => isActive(m) && (needs[m] as string[]).some((path) => flowsTo(path) === n));
+    const rank = (n: number): number => 1 + Math.max(0, ...waitingFor(n).map(rank));
+    const order = [...designs.keys()].filter(isActive).sort((a, b) => rank(a) - rank(b));
+    for (const n of designs.keys()) {
       const lacking = (needs[n] as string[]).filter((path) => !isAvailable(path)).length;
       const drv = graph.drvOf(drvPath(n)) as number;
       assert.equal(queue.missing(drv), lacking, `missing inputs of ${n}`);
@@ -195,10 +283,11 @@ function play(
         const ready = build?.state.status === 'queued' && lacking === 0;
         assert.equal(build?.heapIndex !== -1, ready, `readiness of ${n}`);
       }
-      if (own.length === 0) continue;
-      const waiting = designs.flatMap((plan, m) =>
-        plan.inputs.includes(n) && urgency.has(m) ? [urgency.get(m) as { priority: number; path: number }] : [],
-      );
+    }
+    for (const n of order) {
+      const drv = graph.drvOf(drvPath(n)) as number;
+      const own = unfinished(n);
+      const waiting = waitingFor(n).map((m) => urgency.get(m) as { priority: number; path: number });
       const mine = {
         priority: Math.max(
           ...own.map((build) => build?.state.options.priority ?? 0),
@@ -227,6 +316,22 @@ function play(
 }
 
 describe('the farm', () => {
+  it('hands urgency on to a producer that is deeper than what needs it', () => {
+    const plan = (inputs: number[], like?: number): Plan => ({ inputs, like, two: false, source: false });
+    const designs = [plan([]), plan([]), plan([1]), plan([2], 0), plan([0])];
+    const submit = (drv: number): Step => ({ type: 'submit', drv, priority: 0 });
+    const build = (what: 'cancel' | 'prioritize', pick: number, priority = 0): Step => ({
+      type: 'build',
+      what,
+      pick,
+      priority,
+    });
+    const { farm } = play(designs, [submit(4), submit(3), submit(2), build('prioritize', 0, 2)]);
+    const priority = (n: number): number => farm.queue.urgency.priority(farm.graph.drvOf(drvPath(n)) as number);
+    assert.deepEqual([2, 3, 4].map(priority), [2, 2, 2]);
+    play(designs, [submit(4), submit(3), submit(2), submit(0), build('prioritize', 0, 2), build('cancel', 3)]);
+  });
+
   it('agrees with a naive model after every event', () => {
     fc.assert(
       fc.property(plans, fc.array(step, { maxLength: 60 }), (designs, steps) => play(designs, steps).check()),
@@ -268,13 +373,12 @@ describe('the farm', () => {
         for (const needed of build)
           farm.graph.eachNeed(needed, (item) => {
             if (farm.availability.isPresent(item)) return;
-            farm.graph.eachProducer(item, (producer) => {
-              assert.ok(
-                build.includes(producer) || farm.queue.unfinished(producer),
-                `nothing makes ${farm.graph.itemPath(item)}`,
-              );
-              return undefined;
-            });
+            const producer = farm.producers.of(item);
+            if (producer === undefined) return;
+            assert.ok(
+              build.includes(producer) || farm.queue.unfinished(producer),
+              `nothing makes ${farm.graph.itemPath(item)}`,
+            );
           });
       }),
       { numRuns: 200 },
@@ -282,7 +386,7 @@ describe('the farm', () => {
   });
 
   it('builds roots again with force, and joins what is under way without', () => {
-    const designs: Plan[] = [{ inputs: [], two: false, source: false }];
+    const designs: Plan[] = [{ inputs: [], like: undefined, two: false, source: false }];
     const { farm } = play(designs, [
       { type: 'submit', drv: 0, priority: 0 },
       { type: 'add', item: 0, references: [] },

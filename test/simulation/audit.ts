@@ -62,6 +62,12 @@ export async function auditLog(store: EventStore): Promise<{ events: number; att
             assert.ok(present.has(path), `I6: ${where}: ${path} is in the pool`);
           }
           break;
+        case 'BuildSatisfied':
+          assert.ok(build && !build.live && !build.ended, `I4: ${where}: queued`);
+          build.ended = true;
+          for (const path of Object.values(outputs.get(build.derivation) ?? {}))
+            assert.ok(isAvailable(path), `I6: ${where}: ${path} is available`);
+          break;
         case 'BuildFailed':
         case 'BuildCanceled':
           assert.ok(build && !build.ended, `${where}: once`);

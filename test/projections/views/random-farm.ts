@@ -228,6 +228,14 @@ export function simulateFarm(steps: readonly Step[]): SimulatedFarm {
       });
     },
     (pick) => {
+      // Something else has made its outputs available.
+      const build = pickBuild(pick, 'queued');
+      if (build === undefined || pick % 4 !== 0) return;
+      for (const path of Object.values(build.outputs)) if (!items.has(path)) addItem(path, pick);
+      build.state = 'succeeded';
+      append(`build-${build.id}`, { type: 'BuildSatisfied', data: {} });
+    },
+    (pick) => {
       // The result of an attempt that was given up for lost comes in after all (I4).
       const build = pickBuild(pick, 'queued', 'allocated', 'running');
       if (build?.released !== undefined) succeed(build, build.released, pick);

@@ -143,6 +143,19 @@ test('BuildAttemptFailed with BuildRetryScheduled: queued; the next attempt begi
   });
 });
 
+test('BuildSatisfied: succeeded, without an attempt that did', () => {
+  const satisfied = () => build('BuildSatisfied', {});
+  const released = () => build('BuildReleased', { attempt: 1, agent: 'ant', reason: 'agent-lost' });
+  assert.deepEqual(after(derivation, submitted, satisfied), {
+    build: ['succeeded', 0, null, null, 3, null, null],
+    attempts: [],
+  });
+  assert.deepEqual(after(derivation, submitted, allocated(), released, satisfied), {
+    build: ['succeeded', 1, 'ant', null, 5, null, null],
+    attempts: [[1, 'ant', 3, null, 4, 'released', 'agent-lost', '', null]],
+  });
+});
+
 test('BuildAttemptFailed with BuildFailed: ended', () => {
   const failed = () => build('BuildFailed', { attempt: 1, class: 'builder-failed', message: 'gave up' });
   assert.deepEqual(after(derivation, submitted, allocated(), started(), attemptFailed(), failed), {
