@@ -89,7 +89,9 @@ export const coordinatorConfigSchema = z
           .min(1)
           .max(100)
           .default(3)
-          .describe('Attempts of a build that did not say; failures of machines and networks are not counted.'),
+          .describe(
+            'Attempts of a build that did not say; failures of machines and networks are counted apart (docs/failures.md).',
+          ),
         timeoutSeconds: seconds(36_000, 'Longest time for one attempt of a build that did not say.'),
         maxSilentSeconds: seconds(3_600, 'Longest time without output for one attempt of a build that did not say.'),
       })
@@ -108,7 +110,7 @@ export const coordinatorConfigSchema = z
           .max(1000)
           .default(3)
           .describe(
-            'Failures in a row through the fault of its machine after which an agent gets no builds for a while.',
+            'Derivations in a row that failed through the fault of its machine after which an agent gets no builds for a while.',
           ),
         seconds: seconds(600, 'How long that while is. The last agent of its kind is never quarantined.'),
       })

@@ -3,10 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cliPage } from './docs/cli.ts';
 import { eventsPage } from './docs/events.ts';
 import { withSettings } from './docs/settings.ts';
+import { withVerdicts } from './docs/verdicts.ts';
 
 const docs = new URL('../docs/', import.meta.url);
 const operating = new URL('operating.md', docs);
+const failures = new URL('failures.md', docs);
 
 writeFileSync(new URL('events.md', docs), eventsPage());
 writeFileSync(new URL('cli.md', docs), cliPage());
 writeFileSync(operating, withSettings(readFileSync(operating, 'utf8')));
+writeFileSync(failures, withVerdicts(readFileSync(failures, 'utf8')));

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { fieldsOf } from '../../cli/config/fields.ts';
+import { builderFailures, infrastructureFailures } from '../../domain/build/failure-class.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { cliPage } from '../../scripts/docs/cli.ts';
 import { eventsPage } from '../../scripts/docs/events.ts';
 import { settingsTables, withSettings } from '../../scripts/docs/settings.ts';
+import { withVerdicts } from '../../scripts/docs/verdicts.ts';
 
 const read = (name: string) => readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 const remedy = 'run: node scripts/generate-docs.ts';
@@ -39,6 +41,20 @@ describe('docs/operating.md', () => {
     for (const [name, schema] of Object.entries(settingsTables)) {
       for (const { key, description } of fieldsOf(schema)) assert.match(description, /^[A-Zj].*\.$/, `${name}: ${key}`);
     }
+  });
+});
+
+describe('docs/failures.md', () => {
+  it('has the statuses and texts of the table', async () => {
+    const page = await read('failures.md');
+    assert.equal(page, withVerdicts(page), remedy);
+  });
+
+  it('has every class under the heading of whose it is', async () => {
+    const [, build = '', machine = ''] = (await read('failures.md')).split(/^## /m);
+    const classes = (section: string) => Array.from(section.matchAll(/^### (.+)$/gm), ([, name]) => name);
+    assert.deepEqual(classes(build), [...builderFailures]);
+    assert.deepEqual(classes(machine), [...infrastructureFailures]);
   });
 });
 
