@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { arch, availableParallelism, loadavg, platform } from 'node:os';
 import type { Logger } from 'pino';
 import { openAgentLink } from '../adapters/agent-link/client.ts';
@@ -7,11 +7,15 @@ import { openAttemptStore } from '../adapters/agent-state/attempt-store.ts';
 import { openNixBuilder } from '../adapters/builder/nix/nix-builder.ts';
 import { openCache } from '../adapters/coordinator-client/cache.ts';
 import { createHttpClient } from '../adapters/coordinator-client/http-request.ts';
+import { openTokenFile } from '../adapters/coordinator-client/token-file.ts';
 import { openUploads } from '../adapters/coordinator-client/uploads.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 
+/** Exit code where the agent's token is not accepted (any more): starting it again helps only with another token. EX_NOPERM of sysexits.h. */
+const exitLockedOut = 77;
+const lockedOut: ReadonlySet<string> = new Set(['token-unknown', 'agent-retired']);
 /** Path of the agent link below the coordinator's address. */
 const linkPath = 'v1/agent-link';
 const version = '0.1.0';
@@ -23,7 +27,7 @@ const version = '0.1.0';
 export async function runAgent(config: AgentConfig, logger: Logger, signal?: AbortSignal): Promise<number> {
   // What waits for a coordinator that is away has nothing but a timer.
   const runtime = createSystemRuntime({ keepAlive: true });
-  const token = (await readFile(config.tokenFile, 'utf8')).trim();
+  const token = await openTokenFile(config.tokenFile);
   const slots = config.slots ?? availableParallelism();
   const systems = config.systems ?? [currentSystem()];
   await using builder = openNixBuilder({
@@ -85,7 +89,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   try {
     const end = await agent.ended;
     logger.info({ reason: end.reason }, 'the agent has left');
-    return end.reason === 'refused' ? 1 : 0;
+    if (end.reason !== 'refused') return 0;
+    return lockedOut.has(end.code) ? exitLockedOut : 1;
   } finally {
     for (const name of signals) process.off(name, leave);
     signal?.removeEventListener('abort', leave);

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { backOff } from '../../agent/back-off.ts';
+import type { AgentToken } from '../../agent/ports/agent-token.ts';
 import type { CoordinatorLink, LinkEnd, LinkHandlers } from '../../agent/ports/coordinator-link.ts';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
 import {
@@ -17,7 +18,7 @@ import { createOutbox } from './outbox.ts';
 export interface LinkOptions {
   /** `ws://` or `wss://`, path included. */
   readonly url: string;
-  readonly token: string;
+  readonly token: AgentToken;
   /** New at each start of the agent. */
   readonly session: string;
   readonly hello: Pick<Hello, 'version' | 'builder' | 'storeDir' | 'abilities'>;
@@ -59,7 +60,10 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
     while (!stop.signal.aborted) {
       const outcome = await converse();
       if (stop.signal.aborted) break;
-      if (outcome.fatal !== undefined) {
+      // Renewed while the link was up: the old token has ended, and the new one is good.
+      const renewed = outcome.fatal?.code === 'token-unknown' && (await options.token.refresh());
+      if (renewed) logger.info('the token was renewed');
+      else if (outcome.fatal !== undefined) {
         finish({ reason: 'refused', ...outcome.fatal });
         return;
       }
@@ -112,7 +116,8 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
     };
 
     try {
-      socket = await dialCoordinator(options.url, options.token, { frame, closed: endWith }, stop.signal);
+      await options.token.refresh();
+      socket = await dialCoordinator(options.url, options.token.current, { frame, closed: endWith }, stop.signal);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const hopeless = error instanceof LinkRefused && (error.status === 401 || error.status === 403);

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { z } from 'zod';
+import type { AgentToken } from '../../agent/ports/agent-token.ts';
 import { TransferError } from '../../agent/ports/transfer-error.ts';
 
 /** Silence on a connection after which it is given up. The coordinator may take a while to verify and store a NAR. */
@@ -22,7 +23,7 @@ export interface HttpClient extends Disposable {
   send(request: HttpRequest): Promise<IncomingMessage>;
 }
 
-export function createHttpClient(base: URL, token: string): HttpClient {
+export function createHttpClient(base: URL, token: Pick<AgentToken, 'current'>): HttpClient {
   const secure = base.protocol === 'https:';
   const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
   const root = base.href.endsWith('/') ? base.href : `${base.href}/`;
@@ -36,7 +37,7 @@ export function createHttpClient(base: URL, token: string): HttpClient {
           reject(signal.aborted ? signal.reason : networkError(`${method} ${url.pathname}`, error));
         };
         // The token is the coordinator's alone, wherever a narinfo's URL may point.
-        const authorization = url.origin === base.origin ? { authorization: `Bearer ${token}` } : {};
+        const authorization = url.origin === base.origin ? { authorization: `Bearer ${token.current}` } : {};
         const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
           method,
           headers: { ...authorization, ...headers },

@@ -30,5 +30,7 @@ export function isTransferError(error: unknown): error is TransferError {
 /** Whether the same request may succeed later: no answer, an overloaded or restarting coordinator. */
 export function mayPass(error: unknown): boolean {
   if (!isTransferError(error)) return false;
+  // Another token may be in use by then; where there is none, the link ends the agent, and what it has fails by nothing.
+  if (error.status === 401) return true;
   return error.status === 0 || error.status === 429 || error.status >= 500 || error.code === 'upload-busy';
 }

@@ -55,7 +55,7 @@ describe('an agent with a real Nix', { skip: noNix }, () => {
     assert.equal(await running, 0);
   });
 
-  test('exits with 1 when its token is not accepted', async () => {
+  test('exits with 77 when its token is not accepted', async () => {
     await using coordinator = await startFakeCoordinator();
     await using folder = await temporaryFolder();
     const tokenFile = join(folder.path, 'token');
@@ -66,7 +66,7 @@ describe('an agent with a real Nix', { skip: noNix }, () => {
       store: `local?root=${join(folder.path, 'root')}`,
       state: join(folder.path, 'state'),
     });
-    assert.equal(await runAgent(config, logger), 1);
+    assert.equal(await runAgent(config, logger), 77);
   });
 });
 

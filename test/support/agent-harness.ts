@@ -11,6 +11,7 @@ import { type AgentOptions, startAgent } from '../../agent/agent.ts';
 import type { Builder } from '../../agent/ports/builder.ts';
 import type { CoordinatorMessage } from '../../domain/agent/messages.ts';
 import { serializeDerivation } from '../../domain/store/derivation.ts';
+import { fixedToken } from './agent-token.ts';
 import { type FakeCoordinator, token } from './fake-coordinator.ts';
 import { fastRuntime } from './fast-runtime.ts';
 import { shellDerivation } from './nix-store.ts';
@@ -30,7 +31,7 @@ export async function startTestAgent(
 ) {
   const { session = 'agent-session-1', ...more } = change;
   const store = await openAttemptStore(state, 3);
-  const http = createHttpClient(coordinator.url, token);
+  const http = createHttpClient(coordinator.url, fixedToken(token));
   const runtime = fastRuntime();
   const logger = pino({ level: 'silent' });
   const agent = await startAgent({
@@ -49,7 +50,7 @@ export async function startTestAgent(
       openAgentLink(
         {
           url: coordinator.linkUrl,
-          token,
+          token: fixedToken(token),
           session,
           hello: {
             version: '0.1.0',

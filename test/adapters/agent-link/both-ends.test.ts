@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { WebSocketServer } from 'ws';
 import { openAgentLink } from '../../../adapters/agent-link/client.ts';
 import { createAgentLinkServer, type LinkApplication } from '../../../adapters/agent-link/server.ts';
+import { fixedToken } from '../../support/agent-token.ts';
 import { fastRuntime } from '../../support/fast-runtime.ts';
 
 const logger = pino({ level: 'silent' });
@@ -44,7 +45,7 @@ test('both ends of the link lose and repeat nothing over cuts and restarts of th
   const link = openAgentLink(
     {
       url: `ws://127.0.0.1:${port}/`,
-      token: 'any',
+      token: fixedToken('any'),
       session: 'agent-session-1',
       hello: {
         version: '0.1.0',

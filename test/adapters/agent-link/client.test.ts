@@ -2,18 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pino } from 'pino';
 import { openAgentLink } from '../../../adapters/agent-link/client.ts';
+import type { AgentToken } from '../../../agent/ports/agent-token.ts';
 import type { LinkHandlers } from '../../../agent/ports/coordinator-link.ts';
 import type { Runtime } from '../../../coordinator/ports/runtime.ts';
 import type { CoordinatorMessage, FromAgent, Welcome } from '../../../domain/agent/messages.ts';
 import { maxCoordinatorFrameBytes } from '../../../domain/limits.ts';
+import { fixedToken } from '../../support/agent-token.ts';
 import { type FakeCoordinator, startFakeCoordinator, token } from '../../support/fake-coordinator.ts';
 import { fastRuntime, manualRuntime } from '../../support/fast-runtime.ts';
 
 function linkTo(
   coordinator: FakeCoordinator,
-  change: Partial<LinkHandlers> & { runtime?: Runtime; token?: string } = {},
+  change: Partial<LinkHandlers> & { runtime?: Runtime; token?: AgentToken } = {},
 ) {
-  const { runtime = fastRuntime(), token: secret = token, ...handlers } = change;
+  const { runtime = fastRuntime(), token: secret = fixedToken(token), ...handlers } = change;
   const messages: CoordinatorMessage[] = [];
   const welcomes: Welcome[] = [];
   const link = openAgentLink(
@@ -218,9 +220,41 @@ describe('the link of an agent', () => {
 
   test('ends when its token is not accepted', async () => {
     await using coordinator = await startFakeCoordinator();
-    await using link = linkTo(coordinator, { token: 'wrong' });
+    await using link = linkTo(coordinator, { token: fixedToken('wrong') });
     const end = await link.ended;
     assert.equal(end.reason === 'refused' && end.code, 'token-unknown');
+  });
+
+  test('comes back with the token that was put in the place of one that is not accepted', async () => {
+    await using coordinator = await startFakeCoordinator();
+    let current = 'old';
+    // Asked before it dials, and again once it was refused.
+    const found = ['old', token];
+    const renewed: AgentToken = {
+      get current() {
+        return current;
+      },
+      async refresh() {
+        const before = current;
+        current = found.shift() ?? current;
+        return current !== before;
+      },
+    };
+    await using link = linkTo(coordinator, { token: renewed });
+    await link.send(started('b1'));
+  });
+
+  test('comes back with a new token where the one that opened the link was revoked', async () => {
+    await using coordinator = await startFakeCoordinator();
+    coordinator.faults.refuseLink = { code: 'token-unknown', message: 'it was revoked', fatal: true };
+    let asked = 0;
+    const refresh = async () => {
+      if (++asked < 2) return false;
+      coordinator.faults.refuseLink = undefined;
+      return true;
+    };
+    await using link = linkTo(coordinator, { token: { current: token, refresh } });
+    await link.send(started('b1'));
   });
 
   test('sends heartbeats, and gives up a connection that does not answer', async () => {
