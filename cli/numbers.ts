@@ -16,3 +16,18 @@ export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGE
 export function gather(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }
+
+const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 24 * 3600 };
+
+/** Reads an option that is a time, `90s`, `10m`, `2h`, `7d` or a number of seconds, of at most `most` seconds; gives seconds. */
+export function durationSeconds(most: number): (text: string) => number {
+  return (text) => {
+    const [, number = '', unit = ''] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? [];
+    const value = number === '' ? Number.NaN : Number(number) * (unitSeconds[unit] ?? Number.NaN);
+    if (!(value <= most))
+      throw new InvalidArgumentError(
+        `Expected a time of at most ${most} seconds like 90s, 10m, 2h or 7d, got ${JSON.stringify(text)}.`,
+      );
+    return value;
+  };
+}

@@ -33,7 +33,7 @@ export function buildProgram(context: CommandContext): Command {
     .exitOverride();
   withExamples(program, [
     ['drover coordinator --data /var/lib/drover', 'run a coordinator'],
-    ['drover agents add worker-1 > worker-1.token', 'let an agent in'],
+    ['drover agents add worker-1 --token-file worker-1.token', 'let an agent in'],
     [
       'drover agent --coordinator http://127.0.0.1:8745 --token-file worker-1.token --state /var/lib/drover-agent',
       'run that agent',

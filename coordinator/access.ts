@@ -1,7 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Scope } from '../domain/token/events.ts';
+import type { TokenRecord } from '../projections/tokens.ts';
 import type { Application, Principal } from './application.ts';
 import type { Core } from './core.ts';
+import type { Deadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
 import type { Meta } from './ports/event-store.ts';
@@ -13,7 +15,7 @@ export interface Issue {
 }
 
 /** Tokens: `drover_<id>_<43 base64url characters>`. The log has the SHA-256 of the whole, which is compared in constant time. */
-export type Access = Pick<Application, 'authenticate' | 'createToken' | 'revokeToken' | 'tokens'> & {
+export type Access = Pick<Application, 'authenticate' | 'createToken' | 'rotateToken' | 'revokeToken' | 'tokens'> & {
   issue(wish: Issue, meta: Meta): { id: string; secret: string };
   /** Makes a token that was written down before it was issued known, if it is not. */
   admit(secret: string, wish: Issue, meta: Meta): void;
@@ -32,12 +34,10 @@ export function newSecret(random: (length: number) => Uint8Array): string {
  * Tokens, and the end of what they opened: once a revocation is durable, every link, feed, answer and upload that the token
  * opened is over. What comes later is refused from the decision on.
  */
-export function createAccess({
-  farm,
-  writer,
-  runtime,
-  tokenUses,
-}: Pick<Core, 'farm' | 'writer' | 'runtime' | 'tokenUses'>): Access {
+export function createAccess(
+  { farm, writer, runtime, tokenUses }: Pick<Core, 'farm' | 'writer' | 'runtime' | 'tokenUses'>,
+  deadlines: Deadlines,
+): Access {
   const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 
   function idOf(secret: string): string {
@@ -65,14 +65,33 @@ export function createAccess({
     if (!token.revoked) writer.commit('token', id, token.revision, [{ type: 'TokenRevoked', data: {} }], meta);
   }
 
+  /** Revokes it at the given time, unless it ends sooner anyway. */
+  function revokeAt(token: TokenRecord, at: number, meta: Meta): void {
+    if (token.ends !== undefined && token.ends.at <= at) return;
+    writer.commit('token', token.id, token.revision, [{ type: 'TokenRevocationScheduled', data: { at } }], meta);
+  }
+
+  const deadlineOf = (id: string): string => `token ${id}`;
+  function arm({ id, ends }: TokenRecord): void {
+    if (ends === undefined) return;
+    deadlines.set(deadlineOf(id), ends.at, ends.at - ends.since, () => {
+      if (!writer.failure) revoke(id, { actor: 'coordinator' });
+    });
+  }
+
   writer.listen((category, id, event) => {
-    if (category === 'token' && event.type === 'TokenRevoked') writer.afterwards(() => tokenUses.end(id));
+    if (category !== 'token') return;
+    if (event.type === 'TokenRevocationScheduled') arm(farm.tokens.get(id) as TokenRecord);
+    if (event.type !== 'TokenRevoked') return;
+    deadlines.clear(deadlineOf(id));
+    writer.afterwards(() => tokenUses.end(id));
   });
 
   return {
     issue,
     admit,
     resume() {
+      for (const token of farm.tokens.all()) arm(token);
       for (const id of tokenUses.inUse()) if (farm.tokens.get(id)?.revoked !== false) tokenUses.end(id);
     },
     authenticate(secret): Principal | undefined {
@@ -87,6 +106,22 @@ export function createAccess({
       await writer.durable();
       return issued;
     },
+    async rotateToken(by, agent, { overlapSeconds }) {
+      const connection = farm.agents.get(agent)?.state.connection ?? 'none';
+      if (connection === 'none') throw new DroverError('unknown-agent', `there is no agent ${agent}`);
+      if (connection === 'retired') throw new DroverError('agent-retired', `the agent ${agent} was removed`);
+      const meta = { actor: by.id };
+      const before = [...farm.tokens.validOf(agent)];
+      // The new one first, so that the agent is never without.
+      const issued = issue({ name: `agent ${agent}`, scope: 'agent', agent }, meta);
+      const until = runtime.clock.now() + overlapSeconds * 1000;
+      for (const token of before) {
+        if (overlapSeconds === 0) revoke(token.id, meta);
+        else revokeAt(token, until, meta);
+      }
+      await writer.durable();
+      return { ...issued, replaced: before.map(({ id }) => id), ...(before.length > 0 && { until }) };
+    },
     async revokeToken(by, id) {
       revoke(id, { actor: by.id });
       await writer.durable();
@@ -95,13 +130,14 @@ export function createAccess({
       for (const { id } of [...farm.tokens.validOf(agent)]) revoke(id, meta);
     },
     tokens: () =>
-      [...farm.tokens.all()].map(({ id, name, scope, agent, issuedAt, revoked }) => ({
+      [...farm.tokens.all()].map(({ id, name, scope, agent, issuedAt, revoked, ends }) => ({
         id,
         name,
         scope,
         issuedAt,
         revoked,
         ...(agent !== undefined && { agent }),
+        ...(ends !== undefined && { until: ends.at }),
       })),
   };
 }

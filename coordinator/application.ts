@@ -33,6 +33,11 @@ export interface Application {
     by: Principal,
     wish: { name: string; scope: Exclude<Scope, 'agent'> },
   ): Promise<{ id: string; secret: string }>;
+  /**
+   * A new token for an agent. Those that it had are accepted for `overlapSeconds` more, so that it can be handed over; 0 revokes them now.
+   * `until`: when they end, milliseconds since the Unix epoch.
+   */
+  rotateToken(by: Principal, agent: string, wish: { overlapSeconds: number }): Promise<RotatedToken>;
   revokeToken(by: Principal, id: string): Promise<void>;
   tokens(): readonly TokenInfo[];
 
@@ -110,6 +115,14 @@ export interface Principal {
   readonly agent?: string;
 }
 
+export interface RotatedToken {
+  readonly id: string;
+  readonly secret: string;
+  /** Ids of the tokens that it takes the place of. */
+  readonly replaced: readonly string[];
+  readonly until?: number;
+}
+
 export interface TokenInfo {
   readonly id: string;
   readonly name: string;
@@ -117,6 +130,8 @@ export interface TokenInfo {
   readonly agent?: string;
   readonly issuedAt: number;
   readonly revoked: boolean;
+  /** When it will be revoked, milliseconds since the Unix epoch. */
+  readonly until?: number;
 }
 
 export interface SubmitWish {

@@ -39,7 +39,7 @@ export function startCoordinator(core: Core): Coordinator {
   const { farm, writer, policy, links, logs, signer } = core;
   const { queue, graph } = farm;
   const deadlines = createDeadlines(core.runtime);
-  const access = createAccess(core);
+  const access = createAccess(core, deadlines);
   const items = createItems(core);
   const allocator = createAllocator(core);
   const attempts = createAttempts(core, allocator, items);

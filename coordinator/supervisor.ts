@@ -40,6 +40,7 @@ interface Running {
 
 const clientWrites: ReadonlySet<keyof Application> = new Set([
   'createToken',
+  'rotateToken',
   'revokeToken',
   'addAgent',
   'steerAgent',

@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { type Commands, commandLine } from './commands.ts';
 import type { Service } from './service.ts';
 import type { Services } from './services.ts';
@@ -55,9 +55,7 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   for (const { name, features } of plans) {
     const tokenFile = workspace.file(`${name}.token`);
     const root = workspace.file(`${name}-store`);
-    const add = ['agents', 'add', name];
-    const token = await commands.run('drover', add, { shownAs: `${commandLine('drover', add)} > ${tokenFile}` });
-    await writeFile(tokenFile, token, { mode: 0o600 });
+    await commands.run('drover', ['agents', 'add', name, '--token-file', tokenFile]);
     const agent = await start(options, name, [
       'agent',
       ...['--coordinator', url],

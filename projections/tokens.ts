@@ -9,6 +9,8 @@ export interface TokenRecord {
   readonly hash: string;
   readonly issuedAt: number;
   revoked: boolean;
+  /** When it is to be revoked, and when that was decided; milliseconds since the Unix epoch. */
+  ends: { readonly at: number; readonly since: number } | undefined;
   revision: number;
 }
 
@@ -32,7 +34,7 @@ export function createTokens(): Tokens {
     apply(id, event, revision, at) {
       if (event.type === 'TokenIssued') {
         const { name, scope, hash, agent } = event.data;
-        const issued = { id, name, scope, hash, agent, issuedAt: at, revoked: false, revision };
+        const issued = { id, name, scope, hash, agent, issuedAt: at, revoked: false, ends: undefined, revision };
         tokens.set(id, issued);
         if (agent !== undefined) valid.set(agent, new Set([...validOf(agent), issued]));
         return;
@@ -40,7 +42,9 @@ export function createTokens(): Tokens {
       const token = tokens.get(id);
       if (!token) return;
       token.revision = revision;
+      if (event.type === 'TokenRevocationScheduled') token.ends = { at: event.data.at, since: at };
       if (event.type !== 'TokenRevoked') return;
+      token.ends = undefined;
       token.revoked = true;
       if (token.agent !== undefined) valid.get(token.agent)?.delete(token);
     },

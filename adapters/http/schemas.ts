@@ -43,6 +43,7 @@ export const tokenInfo: z.ZodType<TokenInfo> = z.object({
   agent: text.exactOptional(),
   issuedAt: instant,
   revoked: z.boolean(),
+  until: instant.exactOptional(),
 });
 
 export const agentStatus: z.ZodType<AgentStatus> = z.object({

@@ -1,11 +1,23 @@
 import type { Command } from 'commander';
-import type { AgentStatus } from '../../coordinator/application.ts';
+import { Option } from 'commander';
+import type { AgentStatus, RotatedToken } from '../../coordinator/application.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import {
+  type AdminConnectionFlags,
+  addAdminConnectionOptions,
+  addConnectionOptions,
+  type ConnectionFlags,
+  connect,
+  connectAsAdmin,
+} from '../http/connection.ts';
+import { durationSeconds } from '../numbers.ts';
 import { formatAgent, formatAgents } from '../output/agents.ts';
+import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
 import { json } from '../output/table.ts';
+import { relativeTime } from '../output/text.ts';
 
 type Flags = ConnectionFlags & { readonly json?: true; readonly reason?: string };
+const longestOverlapSeconds = 30 * 24 * 3600;
 const pathOf = (name: string) => `/v1/agents/${encodeURIComponent(name)}`;
 
 export function addAgentsCommands(program: Command, context: CommandContext): void {
@@ -14,26 +26,61 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
     usage: 'agents',
     summary: 'Add agents, list them, steer them',
     examples: [
-      ['drover agents add worker-1 > worker-1.token', 'a token for a new agent'],
+      ['drover agents add worker-1 --token-file worker-1.token', 'a token for a new agent'],
+      ['drover agents rotate-token worker-1 --token-file worker-1.token', 'another one in its place'],
       ['drover agents drain worker-1', 'let it finish, then leave'],
     ],
   });
 
   const add = addCommand(agents, {
     usage: 'add <name>',
-    summary: 'Add an agent and print its token, once',
+    summary: 'Add an agent and hand out its token, once',
+    more: 'The token goes to a file of mode 0600 with --token-file, otherwise to standard output.',
     examples: [
-      ['drover agents add worker-1 > worker-1.token', 'give this file to the agent (drover agent --token-file)'],
+      [
+        'drover agents add worker-1 --token-file worker-1.token',
+        'give this file to the agent (drover agent --token-file)',
+      ],
     ],
   });
-  addConnectionOptions(addJsonOption(add));
-  onAction(add, context, async (name: string, flags: Flags) => {
-    const added = await connect(flags, io.environment).send<{ name: string; secret: string }>('POST', '/v1/agents', {
-      name,
-    });
-    io.out(flags.json ? json(added) : `${added.secret}\n`);
-    if (!flags.json) io.err('This token is not shown again.\n');
+  addAdminConnectionOptions(addHandOutOptions(addJsonOption(add), ''));
+  onAction(add, context, async (name: string, flags: AdminConnectionFlags & HandOutFlags) => {
+    const client = connectAsAdmin(flags, io.environment);
+    await handOutToken(io, flags, () => client.send<{ name: string; secret: string }>('POST', '/v1/agents', { name }));
   });
+
+  const rotate = addCommand(agents, {
+    usage: 'rotate-token <name>',
+    summary: 'Make a new token for an agent; the one before is revoked after an overlap',
+    more: 'The agent reads its token file each time it connects: put the new token there before the overlap ends, and it comes back with that by itself, with all that it runs. With --overlap 0 the token before is revoked at once; the agent leaves if it does not have the new one yet.',
+    examples: [
+      [
+        'drover agents rotate-token worker-1 --token-file worker-1.token --overlap 1d',
+        'replaces the token in the file; both are good for a day',
+      ],
+    ],
+  }).addOption(
+    new Option('--overlap <time>', 'how long the token before is still accepted: 90s, 10m, 2h, 7d; 0 for not at all')
+      .argParser(durationSeconds(longestOverlapSeconds))
+      .default(3600, '1h'),
+  );
+  addAdminConnectionOptions(addHandOutOptions(addJsonOption(rotate), '; a token that is there is replaced'));
+  onAction(
+    rotate,
+    context,
+    async (name: string, { overlap, ...flags }: AdminConnectionFlags & HandOutFlags & { overlap: number }) => {
+      const client = connectAsAdmin(flags, io.environment);
+      const body = { overlapSeconds: overlap };
+      const make = () => client.send<{ name: string } & RotatedToken>('POST', `${pathOf(name)}/rotate-token`, body);
+      const { replaced, until } = await handOutToken(io, flags, make, { replacesToken: true });
+      if (until !== undefined && replaced.length > 0)
+        io.err(
+          overlap === 0
+            ? `Revoked: ${replaced.join(' ')}.\n`
+            : `Revoked ${relativeTime(until, io.now())}: ${replaced.join(' ')}. The agent has to have the new token by then.\n`,
+        );
+    },
+  );
 
   const list = addCommand(agents, {
     usage: 'list',

@@ -2,8 +2,15 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { TokenInfo } from '../../coordinator/application.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
-import { CliError } from '../output/cli-error.ts';
+import {
+  type AdminConnectionFlags,
+  addAdminConnectionOptions,
+  addConnectionOptions,
+  type ConnectionFlags,
+  connect,
+  connectAsAdmin,
+} from '../http/connection.ts';
+import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
 import { json, table } from '../output/table.ts';
 import { relativeTime } from '../output/text.ts';
 
@@ -15,28 +22,30 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
     usage: 'tokens',
     summary: 'Create, list and revoke tokens',
     more: 'Scopes: read may read; submit may also submit and steer builds; admin may do everything; agent is for one agent.',
-    examples: [['drover tokens create ci --scope submit > ci.token', 'for a build server']],
+    examples: [['drover tokens create ci --scope submit --token-file ci.token', 'for a build server']],
   });
 
   const create = addCommand(tokens, {
     usage: 'create <name>',
-    summary: 'Create a token and print it, once',
+    summary: 'Create a token and hand it out, once',
     more: 'With --scope agent this adds an agent of that name, as "drover agents add" does.',
-    examples: [['drover tokens create ci --scope submit > ci.token', 'one that may submit builds']],
+    examples: [['drover tokens create ci --scope submit --token-file ci.token', 'one that may submit builds']],
   }).addOption(
     new Option('--scope <scope>', 'what it may do').choices(['read', 'submit', 'agent', 'admin']).makeOptionMandatory(),
   );
-  addConnectionOptions(addJsonOption(create));
-  onAction(create, context, async (name: string, flags: Flags<{ scope: TokenInfo['scope'] }>) => {
-    const client = connect(flags, io.environment);
-    const made =
-      flags.scope === 'agent'
-        ? await client.send<{ secret: string }>('POST', '/v1/agents', { name })
-        : await client.send<{ secret: string }>('POST', '/v1/tokens', { name, scope: flags.scope });
-    if (typeof made?.secret !== 'string') throw new CliError('unexpected-answer', 'the coordinator made no token');
-    io.out(flags.json ? json(made) : `${made.secret}\n`);
-    if (!flags.json) io.err('This token is not shown again.\n');
-  });
+  addAdminConnectionOptions(addHandOutOptions(addJsonOption(create), ''));
+  onAction(
+    create,
+    context,
+    async (name: string, { scope, ...flags }: AdminConnectionFlags & HandOutFlags & { scope: TokenInfo['scope'] }) => {
+      const client = connectAsAdmin(flags, io.environment);
+      await handOutToken(io, flags, () =>
+        scope === 'agent'
+          ? client.send<{ secret: string }>('POST', '/v1/agents', { name })
+          : client.send<{ secret: string }>('POST', '/v1/tokens', { name, scope }),
+      );
+    },
+  );
 
   const list = addCommand(tokens, {
     usage: 'list',
@@ -57,8 +66,9 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
         { title: 'ISSUED', value: (row) => relativeTime(row.issuedAt, now) },
         {
           title: 'STATE',
-          value: (row) => (row.revoked ? 'revoked' : 'valid'),
-          state: (row) => (row.revoked ? 'dim' : 'succeeded'),
+          value: (row) =>
+            row.revoked ? 'revoked' : row.until === undefined ? 'valid' : `revoked ${relativeTime(row.until, now)}`,
+          state: (row) => (row.revoked ? 'dim' : row.until === undefined ? 'succeeded' : 'paused'),
         },
       ],
       { colour: io.colour, empty: 'No tokens.' },

@@ -8,7 +8,9 @@ const { logLevel, logFormat } = coordinatorConfigSchema.shape;
 /** What can be set for `drover agent`: the agent's own schema in words for an operator, and the log. */
 export const agentSettings = agentConfigSchema.safeExtend({
   coordinator: shape.coordinator.describe('URL of the coordinator.'),
-  tokenFile: shape.tokenFile.describe('File with the token that "drover agents add" printed, and nothing else.'),
+  tokenFile: shape.tokenFile.describe(
+    'File with the token of the agent, from "drover agents add --token-file", and nothing else. Read again at each connection.',
+  ),
   state: shape.state.describe('Folder for what the agent runs and has not reported yet. Made if it is not there.'),
   slots: shape.slots.describe('Builds at a time; if absent, the number of cores.'),
   store: shape.store.describe(

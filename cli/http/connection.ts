@@ -5,13 +5,47 @@ import { type Client, createClient } from './client.ts';
 
 export const defaultUrl = 'http://127.0.0.1:8745';
 
+const urlHelp = `the coordinator (env: DROVER_URL; default ${defaultUrl})`;
+const tokenHelp = 'token to use (env: DROVER_TOKEN); others can see it in the list of processes';
+
 /** The flags of every command that talks to a coordinator. */
 export function addConnectionOptions(command: Command): Command {
   return command
     .optionsGroup('Connection:')
-    .option('--url <url>', `the coordinator (env: DROVER_URL; default ${defaultUrl})`)
-    .option('--token <token>', 'token to use (env: DROVER_TOKEN); others can see it in the list of processes')
+    .option('--url <url>', urlHelp)
+    .option('--token <token>', tokenHelp)
     .option('--token-file <file>', 'file with the token (env: DROVER_TOKEN_FILE), for example DATA/admin.token');
+}
+
+/** The same for commands whose `--token-file` says where a new token is to be written. */
+export function addAdminConnectionOptions(command: Command): Command {
+  return command
+    .optionsGroup('Connection:')
+    .option('--url <url>', urlHelp)
+    .option('--token <token>', tokenHelp)
+    .option(
+      '--admin-token-file <file>',
+      'file with the token to use (env: DROVER_TOKEN_FILE), for example DATA/admin.token',
+    );
+}
+
+export interface AdminConnectionFlags {
+  readonly url?: string;
+  readonly token?: string;
+  readonly adminTokenFile?: string;
+}
+
+/** {@link connect} with the flags of {@link addAdminConnectionOptions}. */
+export function connectAsAdmin(
+  { url, token, adminTokenFile }: AdminConnectionFlags,
+  environment: NodeJS.ProcessEnv,
+): Client {
+  const flags = {
+    ...(url !== undefined && { url }),
+    ...(token !== undefined && { token }),
+    ...(adminTokenFile !== undefined && { tokenFile: adminTokenFile }),
+  };
+  return connect(flags, environment);
 }
 
 export interface ConnectionFlags {

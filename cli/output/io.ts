@@ -1,3 +1,5 @@
+import { fstatSync } from 'node:fs';
+
 /** Everything of the outside that a command touches, so that tests can stand in for a terminal. */
 export interface Io {
   /** Writes to standard output. */
@@ -12,6 +14,8 @@ export interface Io {
   readonly colour: boolean;
   /** Whether standard error is a terminal, fit for a moving bar. */
   readonly interactive: boolean;
+  /** Permission bits of the file that standard output goes to; `undefined` where it is no file. */
+  outFileMode?(): number | undefined;
   /** Milliseconds since the Unix epoch. */
   now(): number;
   /** Aborts on Ctrl-C. Asking for it means that the command ends by itself then. */
@@ -33,6 +37,14 @@ export function processIo(): Io {
     // https://no-color.org: any value that is not empty means no.
     colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
     interactive: stderr.isTTY === true && env.TERM !== 'dumb',
+    outFileMode() {
+      try {
+        const found = fstatSync(stdout.fd);
+        return found.isFile() ? found.mode & 0o777 : undefined;
+      } catch {
+        return undefined;
+      }
+    },
     now: () => Date.now(),
     interrupted() {
       const controller = new AbortController();

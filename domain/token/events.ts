@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineEvent, type EventOf, identifier } from '../event.ts';
+import { defineEvent, type EventOf, identifier, instant } from '../event.ts';
 
 export const scopes = ['read', 'submit', 'agent', 'admin'] as const;
 /** `admin` may do everything; `submit` may also read; `agent` may open a link, fetch and upload; `read` may read. */
@@ -19,7 +19,12 @@ export const TokenIssued = defineEvent(
   [],
   { adminOnly: ['hash'] },
 );
+export const TokenRevocationScheduled = defineEvent(
+  'TokenRevocationScheduled',
+  'Another token takes its place; it is accepted until `at`, when it is revoked.',
+  z.object({ at: instant }),
+);
 export const TokenRevoked = defineEvent('TokenRevoked', 'The token is refused from here on.', z.object({}));
 
-export const tokenEvents = [TokenIssued, TokenRevoked] as const;
+export const tokenEvents = [TokenIssued, TokenRevocationScheduled, TokenRevoked] as const;
 export type TokenEvent = EventOf<(typeof tokenEvents)[number]>;

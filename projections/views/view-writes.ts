@@ -37,6 +37,7 @@ export function viewWrites(event: DroverEvent, stream: string, at: number): read
     case 'AgentFit':
     case 'AgentRetired':
     case 'TokenIssued':
+    case 'TokenRevocationScheduled':
     case 'TokenRevoked':
       return [];
     default:

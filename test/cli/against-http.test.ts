@@ -46,6 +46,7 @@ describe('the CLI and the HTTP API', () => {
       'builds prioritize b-1 5',
       'builds retry b-1',
       'agents add beta',
+      'agents rotate-token alpha --overlap 10m',
       'agents list',
       'agents show alpha',
       'agents pause alpha',

@@ -15,6 +15,7 @@ const commands = [
   'agents pause',
   'agents remove',
   'agents resume',
+  'agents rotate-token',
   'agents show',
   'builds',
   'builds cancel',

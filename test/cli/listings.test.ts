@@ -105,6 +105,10 @@ const fake = () =>
       status: 201,
       json: { name: request.json<{ name: string }>().name, secret: 'sesame' },
     }),
+    'POST /v1/agents/worker-1/rotate-token': () => ({
+      status: 201,
+      json: { name: 'worker-1', id: 't-2', secret: 'sesame', replaced: ['t-1'], until: testNow + 7_200_000 },
+    }),
     'POST /v1/agents/worker-1/*': () => ({ json: agent }),
     'DELETE /v1/agents/worker-1': () => ({ json: agent }),
     'GET /v1/items': () => ({ json: { rows: [item] } }),
@@ -307,6 +311,14 @@ describe('commands that change something', () => {
     await using server = await fake();
     const steps: readonly (readonly [words: string, method: string, path: string, body: unknown])[] = [
       ['agents add worker-2', 'POST', '/v1/agents', { name: 'worker-2' }],
+      ['agents rotate-token worker-1', 'POST', '/v1/agents/worker-1/rotate-token', { overlapSeconds: 3600 }],
+      [
+        'agents rotate-token worker-1 --overlap 2d',
+        'POST',
+        '/v1/agents/worker-1/rotate-token',
+        { overlapSeconds: 172800 },
+      ],
+      ['agents rotate-token worker-1 --overlap 0', 'POST', '/v1/agents/worker-1/rotate-token', { overlapSeconds: 0 }],
       ['agents pause worker-1 --reason x', 'POST', '/v1/agents/worker-1/pause', { reason: 'x' }],
       ['agents resume worker-1', 'POST', '/v1/agents/worker-1/resume', {}],
       ['agents drain worker-1', 'POST', '/v1/agents/worker-1/drain', {}],

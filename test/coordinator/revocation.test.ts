@@ -93,3 +93,80 @@ describe('the revocation of a token of a client', () => {
     assert.deepEqual(farm.ended, [id], 'again is granted, and does nothing');
   });
 });
+
+describe("a rotation of an agent's token", () => {
+  const rotate = (farm: Awaited<ReturnType<typeof open>>['farm'], overlapSeconds: number) =>
+    farm.application.rotateToken(admin, 'a', { overlapSeconds });
+
+  it('has both accepted for a while; then the older is revoked, and the agent keeps what it builds', async () => {
+    const { farm, tokenOf, build } = await open();
+    const before = tokenOf('a');
+    const { id, secret, replaced, until } = await rotate(farm, 100);
+    assert.deepEqual(replaced, [before]);
+    assert.deepEqual(farm.application.authenticate(secret), { id, scope: 'agent', agent: 'a' });
+    await farm.pass(99);
+    const tokens = () => farm.application.tokens().map((token) => [token.id, token.revoked, token.until]);
+    assert.deepEqual(tokens(), [
+      [before, false, until],
+      [id, false, undefined],
+    ]);
+    await farm.pass(2);
+    assert.deepEqual(tokens(), [
+      [before, true, undefined],
+      [id, false, undefined],
+    ]);
+    assert.deepEqual(farm.ended, [before], 'links of the older token end');
+    assert.deepEqual(farm.closed, [], 'and no other');
+    assert.equal((await farm.types(`build-${build}`)).includes('BuildReleased'), false);
+    await farm.report('a', { type: 'started', build, attempt: 1 });
+  });
+
+  it('goes on over a restart, whatever the clock said in the meantime', async () => {
+    const { farm, tokenOf } = await open();
+    const before = tokenOf('a');
+    await rotate(farm, 100);
+    farm.dispose();
+    // The clock of the second coordinator begins anew, long before the first one's end: it still waits no longer than the overlap.
+    const restarted = await openTestCoordinator([derivation(1)], { store: farm.store, seed: 2 });
+    const revoked = () => restarted.application.tokens().find(({ id }) => id === before)?.revoked;
+    assert.equal(revoked(), false);
+    await restarted.pass(101);
+    assert.equal(revoked(), true);
+  });
+
+  it('without an overlap revokes at once; the agent keeps what it builds', async () => {
+    const { farm, tokenOf, build } = await open();
+    const before = tokenOf('a');
+    await rotate(farm, 0);
+    assert.deepEqual([farm.ended, farm.closed], [[before], []]);
+    assert.equal((await farm.types(`build-${build}`)).includes('BuildReleased'), false);
+  });
+
+  it('a second time never lengthens what the first one set', async () => {
+    const { farm, tokenOf } = await open();
+    const before = tokenOf('a');
+    const first = await rotate(farm, 100);
+    await rotate(farm, 1000);
+    const until = farm.application.tokens().find(({ id }) => id === before)?.until;
+    assert.equal(until, first.until);
+    const third = await rotate(farm, 10);
+    const ends = farm.application.tokens().map((token) => token.until);
+    assert.deepEqual(ends, [third.until, third.until, third.until, undefined]);
+  });
+
+  it('lets in an agent that was locked out, with what it still runs', async () => {
+    const { farm, tokenOf, build } = await open();
+    await farm.application.revokeToken(admin, tokenOf('a'));
+    await rotate(farm, 0);
+    const { drop } = await farm.connect('a', {}, [{ build, attempt: 1, phase: 'building' }]);
+    assert.deepEqual(drop, []);
+    assert.equal(farm.application.why(build).reason, 'running');
+  });
+
+  it('is refused for an agent that is not there, or was removed', async () => {
+    const { farm } = await open();
+    await assert.rejects(farm.application.rotateToken(admin, 'b', { overlapSeconds: 0 }), refusal('unknown-agent'));
+    await farm.application.steerAgent(admin, 'a', 'remove');
+    await assert.rejects(rotate(farm, 0), refusal('agent-retired'));
+  });
+});

@@ -42,6 +42,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       return scope === 'agent' ? { id: 't-agent', scope, agent: 'alpha' } : { id: `t-${scope}`, scope };
     },
     createToken: async () => ({ id: 't-new', secret: 'shown-once' }),
+    rotateToken: async () => ({ id: 't-new', secret: 'shown-once', replaced: ['t-agent'], until: 3_600_001 }),
     revokeToken: async () => undefined,
     tokens: () => [{ id: 't-read', name: 'reader', scope: 'read', issuedAt: 1, revoked: false }],
     addAgent: async () => ({ secret: 'shown-once' }),

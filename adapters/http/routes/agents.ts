@@ -1,11 +1,14 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
-import { identifier, shortText } from '../../../domain/event.ts';
+import { identifier, instant, shortText } from '../../../domain/event.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { agentParams, agentStatus } from '../schemas.ts';
 
+/** A month: a token that is to be accepted longer than that is not being replaced. */
+const longestOverlapSeconds = 30 * 24 * 3600;
+const defaultOverlapSeconds = 3600;
 const reason = z.strictObject({ reason: shortText.exactOptional() }).nullish();
 
 export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
@@ -67,6 +70,39 @@ export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         (request) => application.steerAgent(principalOf(request), request.params.agent, wish, request.body?.reason),
       );
     }
+    app.post(
+      '/v1/agents/:agent/rotate-token',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['agents'],
+          summary: 'Issues a new token for an agent; the one before is revoked after the overlap.',
+          params: agentParams,
+          body: z.strictObject({
+            overlapSeconds: z
+              .int()
+              .min(0)
+              .max(longestOverlapSeconds)
+              .describe('How long the one before is still accepted; 0 revokes it at once.')
+              .default(defaultOverlapSeconds),
+          }),
+          response: {
+            201: z.object({
+              name: z.string(),
+              id: z.string(),
+              secret: z.string(),
+              replaced: z.array(z.string()).readonly(),
+              until: instant.exactOptional(),
+            }),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { agent } = request.params;
+        const rotated = await application.rotateToken(principalOf(request), agent, request.body);
+        return reply.code(201).send({ name: agent, ...rotated });
+      },
+    );
     app.delete(
       '/v1/agents/:agent',
       {

@@ -14,6 +14,8 @@ export interface RunOptions {
   /** Whether standard error is a terminal. */
   readonly interactive?: boolean;
   readonly interrupted?: AbortSignal;
+  /** Mode of the file that standard output goes to. */
+  readonly outFileMode?: number;
 }
 
 /** The clock of all runs in tests. */
@@ -39,6 +41,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     environment: { ...options.environment },
     colour: options.colour ?? false,
     interactive: options.interactive ?? false,
+    outFileMode: () => options.outFileMode,
     now: () => testNow,
     interrupted: () => options.interrupted ?? new AbortController().signal,
   };
