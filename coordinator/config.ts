@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { derivationLineBytes, mostDerivationBytes } from '../domain/limits.ts';
+import { derivationLineBytes, mostDerivationBytes, mostUploadMemoryBytes } from '../domain/limits.ts';
 
 /**
  * Everything that can be set on a coordinator. One schema for flags, environment and file: the key `limits.max-nar-bytes`
@@ -79,6 +79,18 @@ export const coordinatorConfigSchema = z
           64 * MiB,
           'Largest body of a request, decompressed, in bytes; parts of NARs are not counted.',
         ),
+        uploadMemoryBytes: bytes(
+          256 * MiB,
+          'Memory for verifying uploads, in bytes; 12 MiB each at most. More at a time are refused for a moment.',
+        ),
+        tokenUploadMemoryBytes: bytes(64 * MiB, 'The part of it that the uploads of one token may have, in bytes.'),
+        tokenUploads: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .default(1000)
+          .describe('Uploads of one token that are begun and not in use yet.'),
+        uploadIdleSeconds: seconds(86_400, 'An upload that nobody has gone on with for so long is removed.'),
         maxLogBytes: bytes(256 * MiB, 'Largest log of one attempt, in bytes; a build that writes more fails.'),
       })
       .prefault({}),
@@ -117,12 +129,19 @@ export const coordinatorConfigSchema = z
       .prefault({}),
   })
   .superRefine(({ limits }, context) => {
+    const refuse = (message: string) => context.addIssue({ code: 'custom', path: [], message });
     const line = derivationLineBytes(limits.maxDerivationBytes);
     if (limits.maxBodyBytes < line) {
       const got = `${limits.maxBodyBytes} beside limits.max-derivation-bytes of ${limits.maxDerivationBytes}`;
-      const message = `limits.max-body-bytes: expected at least ${line}, so that the largest derivation fits into a body, got ${got}`;
-      context.addIssue({ code: 'custom', path: [], message });
+      refuse(
+        `limits.max-body-bytes: expected at least ${line}, so that the largest derivation fits into a body, got ${got}`,
+      );
     }
+    const { uploadMemoryBytes: all, tokenUploadMemoryBytes: share } = limits;
+    const name = 'limits.token-upload-memory-bytes';
+    if (share < mostUploadMemoryBytes)
+      refuse(`${name}: expected at least ${mostUploadMemoryBytes}, which one upload may need, got ${share}`);
+    if (all < share) refuse(`limits.upload-memory-bytes: expected at least the ${share} of ${name}, got ${all}`);
   });
 
 export type CoordinatorConfig = z.infer<typeof coordinatorConfigSchema>;

@@ -47,6 +47,7 @@ export const errorCodes = {
   'wrong-compression': [422, 'The file is not compressed as declared'],
   'not-your-upload': [403, 'The upload belongs to somebody else'],
   'upload-busy': [409, 'Another request is writing to the upload'],
+  'too-many-uploads': [429, 'Too many uploads at a time'],
   'not-content-addressed': [422, "The path is not the one that the source's content determines"],
   'item-exists': [409, 'The item is there already'],
   // The agent link.

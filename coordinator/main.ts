@@ -38,7 +38,6 @@ export interface RunningCoordinator {
   close(): Promise<void>;
 }
 
-const day = 24 * 60 * 60 * 1000;
 const startup = { actor: 'coordinator' } as const;
 
 /** The composition root: a coordinator on its data folder, with everything that makes it real. Rejects with an error for the operator. */
@@ -76,9 +75,20 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   await ensureSecretFile(dir.file('cache-key.pub'), () => `${publicKey}\n`, 0o644);
   const adminToken = await ensureSecretFile(dir.file('admin.token'), () => `${newSecret(bytes)}\n`);
 
-  const maxNarSize = config.limits.maxNarBytes;
   const pool = resources.use(
-    await openFilesystemPool({ dir: dir.pool, maxNarSize, maxUploadAgeMs: day, clock: runtime.clock }),
+    await openFilesystemPool({
+      dir: dir.pool,
+      maxNarSize: config.limits.maxNarBytes,
+      maxUploadAgeMs: config.limits.uploadIdleSeconds * 1000,
+      maxUploadsPerOwner: config.limits.tokenUploads,
+      memory: {
+        total: config.limits.uploadMemoryBytes,
+        perOwner: config.limits.tokenUploadMemoryBytes,
+      },
+      clock: runtime.clock,
+      timers: runtime.timers,
+      onError: (error) => logger.error({ err: error }, 'an upload that is too old could not be removed'),
+    }),
   );
   const derivations = resources.use(
     await openSqliteDerivationStore({ dir: dir.derivations, storeDir: config.storeDir, limits: derivationLimits }),

@@ -31,6 +31,22 @@ export const minCommitBytes: number = 512 * KiB;
 export const namesPerEvent = 1500;
 /** Most tags of a submission. */
 export const maxTags = 64;
+/**
+ * Largest window of a zstd frame that is accepted, as the log of its bytes: 8 MiB is what every decoder should support and no
+ * encoder should exceed. Source: RFC 8878, section 3.1.1.1.2.
+ */
+export const zstdWindowLogMax = 23;
+const window = 2 ** zstdWindowLogMax;
+/** Pieces of an upload on their way to its verifier, and their output, beside the window. */
+const uploadBuffers = 4 * MiB;
+
+/** The most that verifying an upload holds in memory. A window is filled by what comes out of it. */
+export function uploadMemoryBytes(compression: 'none' | 'zstd', narSize: number): number {
+  return uploadBuffers + (compression === 'zstd' ? Math.min(window, narSize) : 0);
+}
+/** What the largest upload needs: a smaller budget would let in none. */
+export const mostUploadMemoryBytes: number = uploadBuffers + window;
+
 /** A text in JSON at its worst: each character an escape like `\u001b`. */
 export const jsonBytes = (characters: number): number => 6 * characters + 2;
 

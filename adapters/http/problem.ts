@@ -99,7 +99,7 @@ export function problemHeaders(fault: Fault): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': problemType, 'cache-control': 'no-store' };
   // Basic as well: it is what programs that read netrc can do.
   if (status === 401) headers['www-authenticate'] = 'Bearer realm="drover", Basic realm="drover"';
-  if (status === 503) headers['retry-after'] = '5';
+  if (status === 503 || status === 429) headers['retry-after'] = '5';
   // A client that resumes an upload finds the place to go on in the same header as in a good answer.
   const { offset } = fault.details;
   if (typeof offset === 'number') headers['upload-offset'] = String(offset);

@@ -82,6 +82,7 @@ async function uploadFile(client: Client, declaration: UploadDeclaration, file: 
         'connection-refused',
         'wrong-offset',
         'upload-busy',
+        'too-many-uploads',
         'not-ready',
         'store-unavailable',
       ];

@@ -42,6 +42,7 @@ export const uploadRefusals = [
   'wrong-compression',
   'not-your-upload',
   'upload-busy',
+  'too-many-uploads',
   'disk-full',
 ] as const;
 export type UploadRefusal = {

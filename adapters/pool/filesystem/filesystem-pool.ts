@@ -1,16 +1,18 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { FinishedUpload, Pool, UploadDeclaration, UploadRefusal } from '../../../coordinator/ports/pool.ts';
-import type { Clock } from '../../../coordinator/ports/runtime.ts';
+import type { Clock, Timers } from '../../../coordinator/ports/runtime.ts';
 import { parseSha256 } from '../../../domain/store/hash-text.ts';
 import { createFileCheck } from './check-file.ts';
 import { parseContentMethod } from './content-hash.ts';
+import { createExpiry } from './expiry.ts';
 import { createLayout } from './layout.ts';
 import { createPublishedFiles } from './published-files.ts';
 import { createReceiver } from './receive.ts';
+import { createSessionBudget, type MemoryLimits } from './session-budget.ts';
 import { isDiskFull, isMissing } from './system-error.ts';
-import { dropSession, type Upload } from './upload.ts';
-import { checkDeclaration, toFinishedUpload } from './upload-record.ts';
+import type { Upload } from './upload.ts';
+import { checkDeclaration, toFinishedUpload, uploadIdOf } from './upload-record.ts';
 import { loadUploads, statusOf } from './uploads.ts';
 import { createVerifiedFiles } from './verified-files.ts';
 import { createVerifiers, type VerifiersOptions } from './verifiers.ts';
@@ -19,14 +21,18 @@ export interface FilesystemPoolOptions {
   /** Folder of the pool; made where it is missing. */
   readonly dir: string;
   readonly maxNarSize: number;
-  /** After this time an upload that was not published is removed at the next sweep. */
+  /** An upload that was not published and that nobody has written to for so long is removed. */
   readonly maxUploadAgeMs: number;
+  /** Most uploads of one owner that are not published. */
+  readonly maxUploadsPerOwner: number;
+  readonly memory: MemoryLimits;
   readonly clock: Clock;
+  readonly timers: Timers;
+  /** Told when an upload that is too old could not be removed. */
+  readonly onError?: (error: unknown) => void;
   readonly verifiers?: VerifiersOptions;
 }
 
-/** Verifiers of uploads that nobody writes to at the moment, kept so that they go on without reading the file again. */
-const idleSessions = 32;
 /** Records of published uploads, kept so that publishing again is recognised. */
 const publishedRecords = 1_000;
 
@@ -34,22 +40,32 @@ const publishedRecords = 1_000;
 export async function openFilesystemPool(options: FilesystemPoolOptions): Promise<Pool> {
   const layout = createLayout(options.dir);
   for (const folder of [layout.nars, layout.uploads]) await mkdir(folder, { recursive: true, mode: 0o700 });
-  const uploads = await loadUploads(layout);
+  const uploads = await loadUploads(layout, options.clock.monotonic);
   const verified = createVerifiedFiles(options.clock);
   const files = createPublishedFiles(layout, verified);
   const verifiers = createVerifiers(options.verifiers);
   const check = createFileCheck(layout, verifiers, verified);
   const receiver = createReceiver(layout, verifiers);
-  /** Oldest first. */
-  const idle = new Set<Upload>();
+  const budget = createSessionBudget(options.memory);
   const published = new Set<Upload>(Array.from(uploads.all()).filter((upload) => upload.published));
   let closed = false;
+  const expiry = createExpiry({
+    afterMs: options.maxUploadAgeMs,
+    clock: options.clock,
+    timers: options.timers,
+    uploads: uploads.all,
+    remove: forget,
+    onError: options.onError ?? (() => undefined),
+  });
+  expiry.arm();
 
   const pool: Pool = {
     async begin(owner, declared, scan) {
       const declaration = checkDeclaration(declared);
       const refused = refuseDeclaration(declaration, options.maxNarSize);
       if (refused !== undefined) return { refused };
+      const excess = tooMany(owner, declaration, scan);
+      if (excess !== undefined) return { refused: excess };
       const record = { owner, startedAt: options.clock.now(), declaration, ...(scan !== undefined && { scan }) };
       try {
         let upload = await uploads.begin(record);
@@ -58,6 +74,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
           await forget(upload);
           upload = await uploads.begin(record);
         }
+        upload.touchedAt = options.clock.monotonic();
+        expiry.arm();
         // All bytes were there when the coordinator was killed; nobody would send more.
         if (upload.offset === declaration.fileSize && upload.finished === undefined && upload.writing === undefined) {
           return await write(upload, nothing());
@@ -148,6 +166,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
     async [Symbol.asyncDispose]() {
       closed = true;
+      expiry[Symbol.dispose]();
       const writing = Array.from(uploads.all(), (upload) => upload.writing).filter((current) => current !== undefined);
       for (const { stop } of writing) stop.abort();
       await Promise.all(writing.map(({ ended }) => ended));
@@ -167,15 +186,18 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
   async function write(upload: Upload, body: AsyncIterable<Uint8Array>) {
     if (closed) throw new DroverError('not-ready', 'the pool is closed');
+    const refused = budget.admit(upload);
+    if (refused !== undefined) return { refused };
     const stop = new AbortController();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     upload.writing = { stop, ended };
-    idle.delete(upload);
     try {
       return await receive(upload, body, stop.signal);
     } finally {
       upload.writing = undefined;
-      keepIdle(upload);
+      upload.touchedAt = options.clock.monotonic();
+      budget.rest(upload);
+      expiry.arm();
       end();
     }
   }
@@ -196,23 +218,27 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     return { refused };
   }
 
-  function keepIdle(upload: Upload): void {
-    if (upload.session === undefined || upload.gone) return;
-    idle.add(upload);
-    if (idle.size <= idleSessions) return;
-    const [oldest] = idle;
-    if (oldest === undefined) return;
-    idle.delete(oldest);
-    dropSession(oldest);
+  /** Why the owner may begin no other upload; what was begun before can be found again. */
+  function tooMany(
+    owner: string,
+    declaration: UploadDeclaration,
+    scan: readonly string[] | undefined,
+  ): UploadRefusal | undefined {
+    let held = 0;
+    for (const upload of uploads.all()) if (upload.record.owner === owner && !upload.published) held++;
+    const most = options.maxUploadsPerOwner;
+    if (held < most || uploads.get(uploadIdOf({ owner, declaration, ...(scan && { scan }) }))) return undefined;
+    const message = `expected at most ${most} uploads of one token that wait to be used (setting limits.token-uploads), got another`;
+    return { code: 'too-many-uploads', message };
   }
 
   async function forget(upload: Upload): Promise<void> {
-    idle.delete(upload);
     published.delete(upload);
     upload.gone = true;
     upload.writing?.stop.abort();
     await upload.writing?.ended;
     await uploads.remove(upload);
+    budget.rest(upload);
   }
 
   /** Published, but the event was never appended: finished again, so that it can be published by whoever asks. */

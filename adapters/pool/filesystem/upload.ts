@@ -22,6 +22,8 @@ export interface Upload {
   gone: boolean;
   /** How often a verifier died at it. */
   deaths: number;
+  /** When it was begun, found or written to last, by the monotonic clock. */
+  touchedAt: number;
 }
 
 export function dropSession(upload: Upload): void {

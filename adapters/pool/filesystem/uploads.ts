@@ -18,12 +18,12 @@ export interface Uploads {
 }
 
 /** Reads what is in `uploads/`: uploads go on where they were. */
-export async function loadUploads(layout: Layout): Promise<Uploads> {
+export async function loadUploads(layout: Layout, monotonic: () => number): Promise<Uploads> {
   const uploads = new Map<string, Upload>();
   const beginning = new Map<string, Promise<Upload>>();
   const leftovers: string[] = [];
   for (const id of await readdir(layout.uploads)) {
-    const upload = await load(layout, id);
+    const upload = await load(layout, id, monotonic());
     if (upload === undefined) leftovers.push(id);
     else uploads.set(id, upload);
   }
@@ -48,6 +48,7 @@ export async function loadUploads(layout: Layout): Promise<Uploads> {
       durable: false,
       gone: false,
       deaths: 0,
+      touchedAt: monotonic(),
     };
     uploads.set(id, upload);
     return upload;
@@ -82,7 +83,7 @@ export async function loadUploads(layout: Layout): Promise<Uploads> {
   };
 }
 
-async function load(layout: Layout, id: string): Promise<Upload | undefined> {
+async function load(layout: Layout, id: string, touchedAt: number): Promise<Upload | undefined> {
   const record = await readRecord(layout, id);
   if (record === undefined) return undefined;
   const size = await sizeOf(layout.upload(id).part);
@@ -96,6 +97,7 @@ async function load(layout: Layout, id: string): Promise<Upload | undefined> {
     durable: false,
     gone: false,
     deaths: 0,
+    touchedAt,
   };
   if ('file' in record) return { ...upload, finished: record, published: size === undefined };
   if (size === undefined || size > fileSize) return undefined;

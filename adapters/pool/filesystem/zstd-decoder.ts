@@ -1,4 +1,5 @@
 import { constants, createZstdDecompress } from 'node:zlib';
+import { zstdWindowLogMax } from '../../../domain/limits.ts';
 import { Refused } from './refused.ts';
 
 /** Decompresses what is written; the output goes to `onOutput` while the next piece is being decompressed elsewhere. */
@@ -13,8 +14,6 @@ export interface Decoder {
 const chunkSize = 256 * 1024;
 /** Output that may wait for `onOutput`. */
 const outputAhead = 1024 * 1024;
-/** Largest window that is accepted, as the log of its bytes: what `zstd` itself accepts without being told to. */
-const windowLogMax = 27;
 /**
  * Frames that do not end with a chunk, per mebibyte written (and some more): each costs a new decompressor. Parallel
  * compressors make frames of half a mebibyte and more.
@@ -71,7 +70,7 @@ function openFrame(onOutput: (chunk: Uint8Array) => void): Frame {
     chunkSize,
     // Goes on to the stream's constructor; without it, decompression would wait for each chunk of output to be used.
     ...({ readableHighWaterMark: outputAhead } as object),
-    params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
+    params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLogMax },
   });
   /** Ends the write under way: one whose output nobody takes any more never calls back. */
   let giveUp = (_error: unknown): void => undefined;

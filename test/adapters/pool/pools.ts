@@ -10,6 +10,7 @@ import type {
   UploadRefusal,
   UploadStatus,
 } from '../../../coordinator/ports/pool.ts';
+import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { chunksOf } from './nars.ts';
 
 export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposable> {
@@ -18,12 +19,15 @@ export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposa
 }
 
 export function openPool(dir: string, options: Partial<FilesystemPoolOptions> = {}): Promise<Pool> {
-  const clock = { now: () => 1_000_000, monotonic: () => 0 };
+  const { timers } = createManualRuntime();
   return openFilesystemPool({
     dir,
     maxNarSize: 256 * 1024 * 1024,
     maxUploadAgeMs: 60_000,
-    clock,
+    maxUploadsPerOwner: 1000,
+    memory: { total: 256 * 1024 * 1024, perOwner: 256 * 1024 * 1024 },
+    clock: { now: () => 1_000_000, monotonic: () => 1_000_000 },
+    timers,
     verifiers: { threads: 1 },
     ...options,
   });

@@ -258,7 +258,7 @@ describe('the sweep', () => {
     const nars = await Promise.all(['known', 'orphan', 'begun', 'young'].map((text) => narOf(text)));
     const [known, orphan, begun, young] = nars as [Buffer, Buffer, Buffer, Buffer];
     let now = 1_000;
-    const clock = { now: () => now, monotonic: () => 0 };
+    const clock = { now: () => now, monotonic: () => now };
     const first = await openPool(folder.path, { clock });
     for (const nar of [known, orphan]) await first.publish(accepted(await send(first, declarationOf(nar), nar)).id);
     const old = accepted(await first.begin('sender', declarationOf(begun)));

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { constants, zstdCompressSync } from 'node:zlib';
+import type { UploadDeclaration } from '../../../coordinator/ports/pool.ts';
+import { mostUploadMemoryBytes, uploadMemoryBytes, zstdWindowLogMax } from '../../../domain/limits.ts';
+import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { declarationOf, hashPartOf, narOf, noise } from './nars.ts';
+import { accepted, refusal, send, temporaryPool } from './pools.ts';
+
+const MiB = 1024 * 1024;
+
+/** A body whose first bytes come at once, and the rest when it is told to end. */
+function slowly(first: Uint8Array) {
+  const end = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  async function* body(): AsyncGenerator<Uint8Array> {
+    yield first;
+    begun.resolve();
+    await end.promise;
+  }
+  return { body: body(), begun: begun.promise, end: end.resolve };
+}
+
+/** Declarations of the same NAR under different names. */
+async function numbered(size: number): Promise<{ file: Buffer; declaration(n: number): UploadDeclaration }> {
+  const nar = await narOf(noise(size));
+  const file = zstdCompressSync(nar);
+  return { file, declaration: (n) => declarationOf(nar, file, { path: `${hashPartOf(`${n}`)}-item` }) };
+}
+
+describe('memory for uploads', () => {
+  it('has room for what it is said to have room for, per owner and in all', async () => {
+    const { file, declaration } = await numbered(100_000);
+    const each = uploadMemoryBytes('zstd', declaration(0).narSize);
+    await using held = await temporaryPool({ memory: { total: 3 * each, perOwner: 2 * each } });
+    const start = async (owner: string, n: number) => {
+      const { id } = accepted(await held.pool.begin(owner, declaration(n)));
+      const slow = slowly(file.subarray(0, 1000));
+      const outcome = held.pool.write(id, owner, 0, slow.body);
+      return { id, outcome, ...slow };
+    };
+    const running = [await start('a', 1), await start('a', 2)];
+    await Promise.all(running.map(({ begun }) => begun));
+    const third = await start('a', 3);
+    const { code, message } = refusal(await third.outcome);
+    assert.equal(code, 'too-many-uploads');
+    assert.match(message, /of one token .*limits\.token-upload-memory-bytes/);
+    running.push(await start('b', 4));
+    const fourth = await start('c', 5);
+    assert.match(refusal(await fourth.outcome).message, /of all .*limits\.upload-memory-bytes/);
+    for (const { end } of running) end();
+    for (const { outcome } of running) assert.equal(accepted(await outcome).offset, 1000);
+
+    // Those at rest give way: what was refused goes on, and so do they.
+    for (const { id, owner } of [
+      { id: third.id, owner: 'a' },
+      { id: fourth.id, owner: 'c' },
+    ])
+      assert.ok(accepted(await held.pool.write(id, owner, 0, once(file))).finished);
+    for (const [index, { id }] of running.entries()) {
+      const owner = index === 2 ? 'b' : 'a';
+      assert.ok(accepted(await held.pool.write(id, owner, 1000, once(file.subarray(1000)))).finished);
+    }
+  });
+
+  it('is never less than the largest upload needs', () => {
+    assert.equal(uploadMemoryBytes('zstd', 1e12), mostUploadMemoryBytes);
+    assert.ok(uploadMemoryBytes('none', 1e12) < mostUploadMemoryBytes);
+  });
+
+  it('is not held by windows beyond what compressors use', async () => {
+    const nar = await narOf(Buffer.alloc(20 * MiB, 'abcdefgh'));
+    const packed = (windowLog: number) =>
+      zstdCompressSync(nar, {
+        params: { [constants.ZSTD_c_windowLog]: windowLog, [constants.ZSTD_c_contentSizeFlag]: 0 },
+      });
+    await using held = await temporaryPool();
+    const tooWide = packed(zstdWindowLogMax + 1);
+    assert.equal(refusal(await send(held.pool, declarationOf(nar, tooWide), tooWide)).code, 'wrong-compression');
+    const widest = packed(zstdWindowLogMax);
+    assert.ok(accepted(await send(held.pool, declarationOf(nar, widest), widest)).finished);
+  });
+});
+
+describe('uploads of one owner', () => {
+  it('are bounded in number; one that was begun is found again, and one that is used makes room', async () => {
+    const { file, declaration } = await numbered(1000);
+    await using held = await temporaryPool({ maxUploadsPerOwner: 2 });
+    const { id } = accepted(await held.pool.begin('a', declaration(1)));
+    accepted(await held.pool.begin('a', declaration(2)));
+    const { code, message } = refusal(await held.pool.begin('a', declaration(3)));
+    assert.equal(code, 'too-many-uploads');
+    assert.match(message, /at most 2 uploads .*limits\.token-uploads/);
+    assert.equal(accepted(await held.pool.begin('a', declaration(1))).id, id);
+    accepted(await held.pool.begin('b', declaration(3)));
+    accepted(await held.pool.write(id, 'a', 0, once(file)));
+    await held.pool.publish(id);
+    accepted(await held.pool.begin('a', declaration(3)));
+  });
+
+  it('are removed when nobody has gone on with them for long, whatever the clock of the wall says', async () => {
+    const runtime = createManualRuntime();
+    const { file, declaration } = await numbered(1000);
+    await using held = await temporaryPool({ maxUploadAgeMs: 60_000, clock: runtime.clock, timers: runtime.timers });
+    const left = accepted(await held.pool.begin('a', declaration(1))).id;
+    runtime.advance(40_000);
+    const tended = accepted(await held.pool.begin('a', declaration(2))).id;
+    const gone = async (id: string) => {
+      while ((await held.pool.status(id, 'a')) !== undefined) await new Promise(setImmediate);
+    };
+    runtime.advance(30_000);
+    await gone(left);
+    assert.deepEqual(await readdir(join(held.dir, 'uploads')), [tended]);
+    accepted(await held.pool.write(tended, 'a', 0, once(file.subarray(0, 500))));
+    // The timer that was set for it finds it tended, and is set anew.
+    while (runtime.armed === 0) await new Promise(setImmediate);
+    runtime.advance(30_000);
+    while (runtime.armed === 0) await new Promise(setImmediate);
+    assert.equal((await held.pool.status(tended, 'a'))?.offset, 500);
+    runtime.advance(60_000);
+    await gone(tended);
+    assert.equal(runtime.armed, 0);
+  });
+});
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
