@@ -7,7 +7,7 @@ const only = process.env.SIMULATION_SEED;
 const count = Number(process.env.SIMULATION_SEEDS ?? 12);
 const seeds = only === undefined ? Array.from({ length: count }, (_, n) => n + 1) : [Number(only)];
 
-describe('a farm under faults builds all that was asked for', () => {
+describe('a farm under faults builds all that can be built, and ends what cannot', () => {
   for (const seed of seeds)
     it(`seed ${seed}`, async (test) => {
       const { events, succeeded, restarts, ms, attempts } = await simulate({
@@ -17,6 +17,7 @@ describe('a farm under faults builds all that was asked for', () => {
         faults: 25,
         faultsOverMs: 60_000,
         flaky: 0.2,
+        hopeless: 3,
       });
       test.diagnostic(
         `${succeeded} builds, ${attempts} attempts, ${restarts} restarts, ${events} events in ${Math.round(ms / 1000)} simulated seconds`,

@@ -23,6 +23,8 @@ export interface SimulationOptions {
   readonly faultsOverMs: number;
   /** Share of derivations that fail once. */
   readonly flaky: number;
+  /** Derivations beside the others that no machine builds: each attempt fails by what looks like the infrastructure's fault. */
+  readonly hopeless?: number;
 }
 
 export interface SimulationResult {
@@ -64,14 +66,18 @@ export async function simulate({
   faults,
   faultsOverMs,
   flaky,
+  hopeless: hopelessCount = 0,
 }: SimulationOptions): Promise<SimulationResult> {
   const time = createVirtualTime(seed);
-  const facts = randomGraph(size, time.random, time.pick);
+  const buildable = randomGraph(size, time.random, time.pick);
+  const hopeless = Array.from({ length: hopelessCount }, (_, n) => hopelessDerivation(n));
+  const facts = [...buildable, ...hopeless];
   const byPath = new Map(facts.map((one) => [one.path, one]));
   const disk = openMemoryEventStore();
   const pool = createFakePool();
   const derivations = createFakeDerivationStore(facts);
-  const failing = new Set(facts.filter(() => time.random() < flaky).map(({ path }) => path));
+  const failing = new Set(buildable.filter(() => time.random() < flaky).map(({ path }) => path));
+  const isHopeless = (derivation: string): boolean => hopeless.some(({ path }) => path === derivation);
   const acknowledged = { submissions: [] as string[], succeeded: new Set<string>() };
   let restarts = 0;
   let slow: ReturnType<typeof createSlowStore>;
@@ -87,6 +93,7 @@ export async function simulate({
       Object.entries(byPath.get(derivation)?.outputs ?? {}).map(([name, path]) => ({ name, path })),
     outcome: (derivation: string, attempt: number) => ({
       ms: Math.floor(200 + time.random() * 3000),
+      ...(isHopeless(derivation) && { failure: 'agent-error' as const }),
       ...(failing.has(derivation) && attempt === 1 && { failure: time.pick(['builder-failed', 'disk-full'] as const) }),
     }),
     async isServed(path: string) {
@@ -199,7 +206,7 @@ export async function simulate({
   await startCoordinator();
   for (const { name } of agents) await until((world.application() as Application).addAgent(admin, name));
   for (const agent of agents) agent.connect();
-  const tops = facts.slice(-Math.ceil(size / 3)).map(({ path }) => path);
+  const tops = buildable.slice(-Math.ceil(size / 3)).map(({ path }) => path);
   // Clients try again until they are answered, with the same key.
   const pendingFaults: (() => void | Promise<void>)[] = [];
   const submit = async (roots: readonly string[], key: string): Promise<void> => {
@@ -216,7 +223,8 @@ export async function simulate({
     if (result) acknowledged.submissions.push(result.submission);
     else time.after(500, () => void submit(roots, key));
   };
-  for (const [n, root] of tops.entries())
+  const roots = [...tops, ...hopeless.map(({ path }) => path)];
+  for (const [n, root] of roots.entries())
     time.after((time.random() * faultsOverMs) / 2, () => void submit([root], `key${n}`));
   for (let n = 0; n < faults; n++) time.after(time.random() * faultsOverMs, () => pendingFaults.push(fault));
   const begun = time.now();
@@ -239,7 +247,8 @@ export async function simulate({
     if (
       steps % 50 === 0 &&
       application &&
-      acknowledged.submissions.length >= tops.length &&
+      acknowledged.submissions.length >= roots.length &&
+      application.status().builds.failed >= hopelessCount &&
       (await allServed()) &&
       time.now() - begun > faultsOverMs
     )
@@ -266,6 +275,12 @@ export async function simulate({
   const { events, attempts } = await auditLog(disk);
   const [replayed, again] = [await recover(disk, policy.storeDir), await recover(disk, policy.storeDir)];
   assert.deepEqual([...replayed.farm.describe()], [...again.farm.describe()]);
+  for (const { path } of hopeless) {
+    const { queue, graph } = replayed.farm;
+    const state = queue.latest(graph.drvOf(path) ?? assert.fail(path))?.state;
+    assert.equal(state?.status, 'failed', `${path}: ${JSON.stringify(state)}`);
+    assert.ok(state.mishaps <= 10, `${path}: tried ${state.mishaps} times`);
+  }
   return { events, succeeded: app.status().builds.succeeded, restarts, ms: time.now() - begun, attempts };
 }
 
@@ -279,6 +294,17 @@ function describeStuck(
     Object.values(facts.get(path)?.outputs ?? {}).some((output) => !application.servable(output.slice(0, 32))),
   );
   return `${JSON.stringify(application.status().builds)} ${JSON.stringify(application.agents().map(({ name, state, intake, running }) => ({ name, state, intake, running })))}, lacking ${lacking.join(' ')}`;
+}
+
+function hopelessDerivation(n: number): DerivationFacts {
+  return {
+    path: fakeBase('h', n, '.drv'),
+    system: 'x86_64-linux',
+    ...(n % 2 === 1 && { features: ['kvm'] }),
+    outputs: { out: fakeBase('w', n) },
+    inputs: [],
+    sources: [],
+  };
 }
 
 function randomGraph(
