@@ -128,11 +128,12 @@ export function createAllocator(core: Core): Allocator {
     };
     const send = async (): Promise<void> => {
       const bytes = await text.catch((error: Error) => {
-        unsendable('agent-error', `the derivation store failed: ${error.message}`);
+        // The coordinator's own trouble: no agent's, and not to be tried without end.
+        unsendable('unknown', `the derivation store failed: ${error.message}`);
       });
       // Cancelled, or the agent was lost, in the meantime.
       if (!live()) return;
-      if (!bytes) return unsendable('agent-error', 'the text of the derivation is not in the derivation store');
+      if (!bytes) return unsendable('rejected', 'the text of the derivation is not in the derivation store');
       const inputs: string[] = [];
       graph.eachNeed(build.drv, (item) => inputs.push(graph.itemPath(item)));
       const size = allocateFrameBytes(bytes.length, listBytes(inputs));

@@ -5,7 +5,7 @@ const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b
 export function messageForPeople(text: string): string {
   return text
     .replace(escapes, '')
-    .replace(/^(?:error: *)+/, '')
+    .replace(/^(?:error:\s*)+/, '')
     .replace(/^For full logs, run(?::\n {2,}\S)?.*\n?/gm, '')
     .trim();
 }
@@ -25,4 +25,10 @@ export function daemonsWords(text: string): string {
     }
   }
   return words.join('\n').trim().replace(/[;.]$/, '');
+}
+
+/** What went wrong, of a text that begins with what was being done: `… while doing this`, then `error: ` and that. */
+export function withoutTraces(words: string): string {
+  if (!words.startsWith('… ')) return words;
+  return words.replace(/^.*?\n\s*error:\s*/s, '');
 }

@@ -9,13 +9,14 @@ export interface NixRefusal {
 }
 
 const untrusted = "the agent's user has to be in `trusted-users` of the machine's nix.conf";
-const newerNix = 'no Nix of this version builds it; dynamic and text-hashed derivations are not supported';
+const unsupported =
+  'Drover builds input-addressed and fixed outputs; dynamic, text-hashed and floating ones are not supported';
 const repair = 'the store of the machine is damaged: `nix-store --verify --check-contents --repair` there';
 const abilities = 'the systems and features that the agent announces are not those of its Nix';
 
 /**
  * What daemons of Nix 2.8, 2.26, 2.34 and later say, by the file of Nix's sources that says it. The first row that matches the whole
- * text counts: names of files and other text that a build chooses stand within rows, so they cannot make one row look like another
+ * text counts (newer Nix puts "… while doing this" before it, which may be the whole that matters): names of files and other text that a build chooses stand within rows, so they cannot make one row look like another
  * that is further up, and what the operating system says comes last, at the very end of a text, where no build gets.
  */
 export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
@@ -38,6 +39,10 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     { says: 'invalid ownership on file %', means: 'rejected' },
     { says: "output '%' is not allowed to refer to the following paths:%", means: 'rejected' },
     { says: "derivation contains an illegal reference specifier '%'", means: 'rejected' },
+    {
+      says: "derivation '%' output check for '%' contains output name '%', but this is not a valid output of this derivation%",
+      means: 'rejected',
+    },
     { says: "derivation '%' output check for '%' contains an illegal reference specifier '%'%", means: 'rejected' },
     { says: "path '%' is too large at % bytes; limit is % bytes", means: 'rejected' },
     { says: "closure of path '%' is too large at % bytes; limit is % bytes", means: 'rejected' },
@@ -71,6 +76,8 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     { says: "'exportReferencesGraph' contains a non-store path '%'", means: 'rejected' },
     { says: "'exportReferencesGraph' value is not an array or a string", means: 'rejected' },
     { says: "cannot process __json attribute of '%': %", means: 'rejected' },
+    { says: 'cannot process __json attribute: %', means: 'rejected' },
+    { says: "… while parsing derivation '%'%", means: 'rejected' },
     { says: "attribute '%' of derivation '%' must be %", means: 'rejected' },
     { says: "attribute '%' must be %", means: 'rejected' },
     {
@@ -87,8 +94,8 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
   ],
   // derivations.cc, daemon.cc, hash.cc, experimental-features.cc
   'derivations that are not taken': [
-    { says: "unknown hash algorithm '%'%", means: 'rejected', hint: newerNix },
-    { says: "experimental Nix feature '%' is disabled%", means: 'rejected', hint: newerNix },
+    { says: "unknown hash algorithm '%'%", means: 'rejected', hint: unsupported },
+    { says: "experimental Nix feature '%' is disabled%", means: 'rejected', hint: unsupported },
     { says: "derivation % has incorrect output '%', should be %", means: 'rejected' },
     { says: "derivation has incorrect output '%', should be %", means: 'rejected' },
     { says: "derivation '%' has incorrect environment variable '%', should be '%'", means: 'rejected' },
@@ -105,6 +112,21 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     },
     {
       says: "Cannot build '%'.\nReason: required system or feature not available%",
+      means: 'agent-error',
+      hint: abilities,
+    },
+    {
+      says: "Cannot build '%'.\nReason: missing system features%",
+      means: 'agent-error',
+      hint: abilities,
+    },
+    {
+      says: "Cannot build '%'.\nReason: platform mismatch%",
+      means: 'agent-error',
+      hint: abilities,
+    },
+    {
+      says: "Cannot build '%'.\nReason: local builds are disabled%",
       means: 'agent-error',
       hint: abilities,
     },
@@ -128,6 +150,8 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     { says: 'unable to load seccomp BPF program%', means: 'agent-error' },
     { says: 'unable to make % shared%', means: 'agent-error' },
     { says: 'cannot kill %', means: 'agent-error' },
+    { says: 'Unable to build with a primary store that %', means: 'agent-error' },
+    { says: 'Unable to start any build; %', means: 'agent-error' },
     { says: 'build hook died unexpectedly: %', means: 'agent-error' },
     { says: 'interrupted by the user', means: 'agent-error' },
     { says: '% was interrupted', means: 'agent-error' },

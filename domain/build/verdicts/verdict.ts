@@ -1,5 +1,5 @@
 import type { FailureClass } from '../failure-class.ts';
-import { daemonsWords, messageForPeople } from './daemon-text.ts';
+import { daemonsWords, messageForPeople, withoutTraces } from './daemon-text.ts';
 import { type NixRefusal, nixRefusals } from './nix-refusals.ts';
 import { nixStatuses } from './nix-statuses.ts';
 
@@ -37,8 +37,10 @@ export function verdictOnResult(code: number, text: string): Verdict | 'built' {
 
 function find(text: string): Row | undefined {
   const words = daemonsWords(text);
-  return rows.find(({ parts }) => matches(words, parts));
+  return match(words) ?? match(withoutTraces(words));
 }
+
+const match = (words: string): Row | undefined => rows.find(({ parts }) => matches(words, parts));
 
 function told(text: string, row: Row | undefined): string {
   const message = messageForPeople(text);

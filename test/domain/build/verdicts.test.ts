@@ -112,6 +112,37 @@ describe('texts of Nix', () => {
     ],
     [
       '2.34',
+      4,
+      `Cannot build '${store}.drv'.\nReason: \u001b[31;1mmissing system features\u001b[0m\nRequired features: {kvm}\nAvailable features: {}`,
+      'agent-error',
+    ],
+    [
+      '2.34',
+      4,
+      `Cannot build '${store}.drv'.\nReason: platform mismatch\nRequired system: 'riscv64-linux'\nCurrent system: 'x86_64-linux'`,
+      'agent-error',
+    ],
+    [
+      '2.34',
+      9,
+      `error:\n       … while parsing derivation '${store}.drv'\n\n       … while parsing attribute "requiredSystemFeatures"\n\n       error: Expected JSON value to be of type 'array' but it is of type 'number': 3`,
+      'rejected',
+    ],
+    [
+      '2.34',
+      9,
+      'error:\n       … while setting up the build environment\n\n       error: bind mount from "/a" to "/b" failed: No space left on device',
+      'disk-full',
+    ],
+    ['2.34', 9, `error: file "${store}/p" has an unsupported type`, 'rejected'],
+    [
+      '2.34',
+      5,
+      `derivation '${store}.drv' output check for 'out' contains output name 'x', but this is not a valid output of this derivation. (Valid outputs are [out].)`,
+      'rejected',
+    ],
+    [
+      '2.34',
       3,
       `Cannot build '${store}.drv'.\nReason: \u001b[31;1mbuilder failed with exit code 3\u001b[0m.\nOutput paths:\n  ${store}\nLast 1 log lines:\n> x\nFor full logs, run:\n  nix log ${store}.drv`,
       'builder-failed',
