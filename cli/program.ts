@@ -12,7 +12,7 @@ import { addStatusCommand } from './commands/status.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addTokensCommands } from './commands/tokens.ts';
 import { CliError } from './output/cli-error.ts';
-import type { Io } from './output/io.ts';
+import { type Io, safeIo } from './output/io.ts';
 import { version } from './version.ts';
 
 /** The whole command line, every command with its help. */
@@ -61,7 +61,8 @@ export function buildProgram(context: CommandContext): Command {
 }
 
 /** Runs one command line. Never throws for what a user can do wrong. Resolves with the exit code. */
-export async function runCli(argv: readonly string[], io: Io): Promise<number> {
+export async function runCli(argv: readonly string[], process: Io): Promise<number> {
+  const io = safeIo(process);
   const context: CommandContext = { io, exitCode: 0 };
   try {
     await buildProgram(context).parseAsync([...argv], { from: 'user' });

@@ -3,6 +3,7 @@ import type { BuildDetail } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
+import { createTerminalFilter } from '../output/safe-text.ts';
 import { printableLines } from '../output/text.ts';
 
 export interface LogWish {
@@ -10,18 +11,33 @@ export interface LogWish {
   readonly attempt?: number;
   readonly offset: number;
   readonly follow: boolean;
+  /** Whether a terminal gets the bytes as they are. */
+  readonly raw: boolean;
 }
 
 const pauseMs = 500;
 
 /**
- * Copies the log of a build to standard output. While following, a lost connection is made again and the log goes on at
+ * Copies the log of a build to standard output: as it is to a file or a pipe, and with nothing in it that steers a terminal but colours
+ * to a terminal. While following, a lost connection is made again and the log goes on at
  * the byte where it was.
  */
-export async function streamLog(
+export async function streamLog(client: Client, wish: LogWish, io: Io): Promise<number> {
+  if (!io.terminal || wish.raw) return copyLog(client, wish, io, io.write);
+  const filter = createTerminalFilter(io.colour);
+  const print = (text: string) => (text === '' ? Promise.resolve() : io.write(Buffer.from(text)));
+  try {
+    return await copyLog(client, wish, io, (chunk) => print(filter.write(chunk)));
+  } finally {
+    await print(filter.end());
+  }
+}
+
+async function copyLog(
   client: Client,
   { build, attempt, offset: start, follow }: LogWish,
   io: Io,
+  write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<number> {
   let offset = start;
   const signal = follow ? io.interrupted() : undefined;
@@ -34,7 +50,7 @@ export async function streamLog(
       });
       for await (const chunk of response.body ?? []) {
         offset += chunk.length;
-        await io.write(chunk);
+        await write(chunk);
       }
       await tellFailure(client, build, attempt, offset === 0, io);
       return 0;

@@ -8,7 +8,7 @@ import { gather, wholeNumber } from '../numbers.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
 import { json } from '../output/table.ts';
 import { formatWhy } from '../output/why.ts';
-import { streamLog } from './build-log.ts';
+import { type LogWish, streamLog } from './build-log.ts';
 
 type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
 
@@ -112,6 +112,7 @@ function addLog(builds: Command, context: CommandContext): void {
   const command = addCommand(builds, {
     usage: 'log <build>',
     summary: 'Print the log of a build, as its builder wrote it',
+    more: 'A file or a pipe gets the bytes as they are. On a terminal colours pass, and all else that would steer it is shown instead; --raw sends that too.',
     examples: [
       ['drover builds log BUILD --follow', 'as it is written, until the attempt ends'],
       ['drover builds log BUILD --attempt 1', 'of an earlier attempt'],
@@ -119,11 +120,13 @@ function addLog(builds: Command, context: CommandContext): void {
   })
     .option('-f, --follow', 'go on until the attempt has ended')
     .option('--attempt <n>', 'which attempt; the last one if not given', wholeNumber(1))
-    .option('--offset <bytes>', 'leave out this many bytes', wholeNumber(0), 0);
+    .option('--offset <bytes>', 'leave out this many bytes', wholeNumber(0), 0)
+    .option('--raw', 'send a terminal everything, also what moves its cursor, sets its title or fills its clipboard');
   addConnectionOptions(command);
-  onAction(command, context, (id: string, flags: Flags<{ follow?: true; attempt?: number; offset: number }>) =>
-    streamLog(connect(flags, io.environment), { build: id, ...flags, follow: flags.follow === true }, io),
-  );
+  onAction(command, context, (id: string, flags: Flags<Omit<Partial<LogWish>, 'build'> & { offset: number }>) => {
+    const { follow = false, raw = false } = flags;
+    return streamLog(connect(flags, io.environment), { ...flags, build: id, follow, raw }, io);
+  });
 }
 
 function addSteering(builds: Command, context: CommandContext): void {

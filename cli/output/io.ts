@@ -1,15 +1,18 @@
 import { fstatSync } from 'node:fs';
+import { safeText } from './safe-text.ts';
 
 /** Everything of the outside that a command touches, so that tests can stand in for a terminal. */
 export interface Io {
   /** Writes to standard output. */
   out(text: string): void;
-  /** Writes much to standard output; resolves when there is room for more. */
+  /** Writes bytes as they are to standard output; resolves when there is room for more. */
   write(bytes: Uint8Array): Promise<void>;
   /** Writes to standard error: progress, warnings, errors. */
   err(text: string): void;
   readonly stdin: AsyncIterable<Uint8Array | string>;
   readonly environment: NodeJS.ProcessEnv;
+  /** Whether standard output is a terminal. */
+  readonly terminal: boolean;
   /** Whether standard output takes colours. */
   readonly colour: boolean;
   /** Whether standard error is a terminal, fit for a moving bar. */
@@ -20,6 +23,18 @@ export interface Io {
   now(): number;
   /** Aborts on Ctrl-C. Asking for it means that the command ends by itself then. */
   interrupted(): AbortSignal;
+}
+
+/**
+ * The same, with no text steering a terminal: the last line of defence where a name, a message or a hint was printed as it came. Bytes
+ * are for the command that writes them to look after.
+ */
+export function safeIo(io: Io): Io {
+  return {
+    ...io,
+    out: (text) => io.out(safeText(text, io.colour)),
+    err: (text) => io.err(safeText(text, io.colour)),
+  };
 }
 
 export function processIo(): Io {
@@ -34,6 +49,7 @@ export function processIo(): Io {
     err: (text) => void stderr.write(text),
     stdin,
     environment: env,
+    terminal: stdout.isTTY === true,
     // https://no-color.org: any value that is not empty means no.
     colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
     interactive: stderr.isTTY === true && env.TERM !== 'dumb',

@@ -1,8 +1,13 @@
 import { styleText } from 'node:util';
+import { safeText } from './safe-text.ts';
 
-/** Control characters as `\xNN`: names and messages come from elsewhere and must not steer the terminal. */
+/**
+ * On one line, control characters as `\xNN` and those of bidirectional text as `\uNNNN`: names and messages come from elsewhere and must
+ * steer neither the terminal nor the reader.
+ */
 export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const oneLine = text.replaceAll(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return safeText(oneLine, false);
 }
 
 /** The first line of a message that may have several, for a place that has one. */

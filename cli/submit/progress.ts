@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { Io } from '../output/io.ts';
+import { safeText } from '../output/safe-text.ts';
 
 /** A bar on a terminal; on anything else a line now and then. Both on standard error. */
 export interface Progress extends Disposable {
@@ -48,7 +49,7 @@ function barProgress(io: Io): Progress {
       bar?.update(done);
     },
     // MultiBar prints above the bars at its next turn, and only with a newline at the end.
-    line: (text) => (bar === undefined || stopped ? io.err(`${text}\n`) : bars.log(`${text}\n`)),
+    line: (text) => (bar === undefined || stopped ? io.err(`${text}\n`) : bars.log(`${safeText(text, io.colour)}\n`)),
     [Symbol.dispose]() {
       if (stopped || bar === undefined) return;
       stopped = true;

@@ -160,3 +160,79 @@ describe('serverSentEvents', () => {
     assert.deepEqual(await read('data: x\n'), []);
   });
 });
+
+describe('drover builds log of a hostile builder', () => {
+  const hostile = '\u001b]52;c;aGk=\u0007\u001b[32mok\u001b[0m\u202e\n';
+  const log = () => fakeCoordinator({ 'GET /v1/builds/b-1/log': () => ({ text: hostile }) });
+  const args = (url: string) => ['builds', 'log', 'b-1', '--url', url];
+
+  it('lets colours through to a terminal and shows the rest', async () => {
+    await using server = await log();
+    const terminal = { terminal: true, colour: true };
+    const { out } = await run(args(server.url), terminal);
+    assert.equal(out, '\\u001b]52;c;aGk=\\u0007\u001b[32mok\u001b[0m\\u202e\n\u001b[0m');
+    assert.equal((await run([...args(server.url), '--raw'], terminal)).out, hostile);
+  });
+
+  it('gives a file or a pipe the bytes as they are', async () => {
+    await using server = await log();
+    assert.equal((await run(args(server.url))).out, hostile);
+  });
+});
+
+describe('what comes from elsewhere', () => {
+  const nasty = 'x\u001b]0;owned\u0007\u202ey';
+  const steers = /[[\p{Cc}\p{Bidi_Control}]--[\t\n]]/v;
+
+  it('steers no terminal, whichever command shows it', async () => {
+    const row = { id: nasty, name: nasty, scope: nasty, agent: nasty, issuedAt: 1, revoked: false };
+    const agent = {
+      name: nasty,
+      state: nasty,
+      intake: nasty,
+      reason: nasty,
+      version: nasty,
+      builder: nasty,
+      running: [],
+    };
+    const event = { id: nasty, type: nasty, stream: nasty, position: nasty, time: nasty, data: { a: nasty } };
+    const refused = { status: 409, json: { code: nasty, detail: nasty, title: nasty } };
+    let interrupt = new AbortController();
+    await using server = await fakeCoordinator({
+      'GET /v1/tokens': () => ({ json: { rows: [row] } }),
+      'GET /v1/agents': () => ({ json: { rows: [agent] } }),
+      'GET /v1/agents/a': () => ({ json: agent }),
+      'GET /v1/agents/b': () => refused,
+      'GET /v1/builds': () => ({ json: { rows: [], next: nasty } }),
+      'POST /v1/builds/b/retry': () => ({ json: { submission: nasty, builds: 1 } }),
+      'GET /v1/events': (request, response) => {
+        // Back again: it has printed what came.
+        if (request.query.get('from') === '1') interrupt.abort();
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.end(`id: 1\ndata: ${JSON.stringify(event)}\n\n`);
+        return undefined;
+      },
+    });
+    for (const words of [
+      'tokens list',
+      'tokens list --json',
+      'agents list',
+      'agents show a',
+      'agents show a --json',
+      'agents show b',
+      'builds list',
+      'builds retry b',
+      'items show x',
+    ]) {
+      const { out, err } = await run([...words.split(' '), '--url', server.url]);
+      assert.doesNotMatch(out + err, steers, words);
+      assert.match(out + err, /./, words);
+    }
+    for (const json of [[], ['--json']]) {
+      interrupt = new AbortController();
+      const { out } = await run(['events', 'tail', ...json, '--url', server.url], { interrupted: interrupt.signal });
+      assert.doesNotMatch(out, steers);
+      assert.match(out, /owned/);
+    }
+  });
+});

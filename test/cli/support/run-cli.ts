@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly colour?: boolean;
   /** Whether standard error is a terminal. */
   readonly interactive?: boolean;
+  /** Whether standard output is a terminal. */
+  readonly terminal?: boolean;
   readonly interrupted?: AbortSignal;
   /** Mode of the file that standard output goes to. */
   readonly outFileMode?: number;
@@ -39,6 +41,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       yield options.stdin ?? '';
     })(),
     environment: { ...options.environment },
+    terminal: options.terminal ?? false,
     colour: options.colour ?? false,
     interactive: options.interactive ?? false,
     outFileMode: () => options.outFileMode,
