@@ -76,6 +76,33 @@ rec {
     echo "$word $middle" > $out
   '' { inherit small middle; requiredSystemFeatures = [ "other" ]; };
 
+  # The same file as a fixed output of each kind. Nix cannot hash a NAR in an expression: those are what `nix-hash` says.
+  fixedOutputs =
+    let
+      kind = outputHashAlgo: outputHashMode: outputHash:
+        build "fixed-${outputHashMode}-${outputHashAlgo}" "printf fixed > $out" {
+          inherit outputHashAlgo outputHashMode outputHash;
+        };
+      flat = algo: kind algo "flat" (builtins.hashString algo "fixed");
+    in
+    map flat [ "md5" "sha1" "sha256" "sha512" ] ++ [
+      (kind "md5" "recursive" "08b1f0218e5b5ffdbfbf7e5f5067bd7d")
+      (kind "sha1" "recursive" "e58d2e64bb81293f0777fac3578f62d710bf02c0")
+      (kind "sha256" "recursive" "d785d6810b51336f5e0e09f9c99f50015e3574c5085993c742608a1fa97066ff")
+      (kind "sha512" "recursive" "4296d75304fb3a73e48fdad5ea56714619646ec8435d759d8d279f5c04d17f6afea3503dd95e25c20c3b7328478d73bd07e8bb5010cd2161bb3891128f3f3e51")
+    ];
+  allFixedOutputs = build "all-fixed-outputs" ''
+    for each in $fixedOutputs; do read word < $each || true; echo "$word"; done > $out
+  '' { inherit fixedOutputs; };
+
+  # A fixed output that has its hash and refers to something all the same.
+  fixedReferring = build "fixed-referring" "echo $small > $out" {
+    inherit small;
+    outputHashMode = "flat";
+    outputHashAlgo = "sha256";
+    outputHash = builtins.hashString "sha256" "${small}\n";
+  };
+
   # Something that fails for good below something that waits for it, and something beside it that does not.
   failing = build "failing" "exit 3" { };
   aboveFailing = build "above-failing" "read word < $failing" { inherit failing; };
