@@ -19,6 +19,8 @@ export const maxCoordinatorFrameBytes: number = 16 * MiB;
 
 /** Largest `limits.max-derivation-bytes`: half of a frame, as the list of inputs is seldom longer than the text that names them. */
 export const mostDerivationBytes: number = maxCoordinatorFrameBytes / 2;
+/** Deepest nesting of structured attributes (`__json`). What reads them by recursion, here and in Nix, gets by with its stack. */
+export const maxJsonDepth = 256;
 /** Most outputs of a derivation. Guix has 7 at most, Nixpkgs some 20. */
 export const maxOutputs = 256;
 

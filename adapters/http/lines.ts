@@ -1,4 +1,5 @@
 import { DroverError } from '../../coordinator/errors.ts';
+import { bodyTooLarge } from './streamed-body.ts';
 
 export interface LineLimits {
   /** Longest line in bytes, without its end. */
@@ -38,11 +39,7 @@ export async function* splitLines(source: AsyncIterable<Uint8Array>, limits: Lin
   };
   for await (const chunk of source) {
     total += chunk.length;
-    if (total > limits.total)
-      throw new DroverError(
-        'body-too-large',
-        `expected a body of at most ${limits.total} bytes (setting limits.max-body-bytes), got more`,
-      );
+    if (total > limits.total) throw bodyTooLarge(limits.total);
     let start = 0;
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
       add(chunk.subarray(start, end));

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DroverError } from '../../coordinator/errors.ts';
+import { zstdWindowLogMax } from '../../domain/limits.ts';
 
 /** How much of a body that is refused is still read, so that its sender gets to see the answer. */
 const mostDrained = 64 * 1024 * 1024;
@@ -40,10 +41,12 @@ export function refuseEncodedBodies(app: FastifyInstance): void {
  * The bytes of a streamed body, its Content-Encoding undone. Ending the iteration early does not close the connection.
  *
  * @param encodings those that the route takes.
+ * @param most bytes that may come, before they are decoded: there are encodings of nothing that never end.
  */
 export function bodyOf(
   request: FastifyRequest,
   encodings: readonly ('zstd' | 'gzip')[] = [],
+  most: number = Number.POSITIVE_INFINITY,
 ): AsyncIterable<Uint8Array> {
   const body = request.body as Readable | undefined;
   if (body === undefined || body === null) return noBytes();
@@ -56,22 +59,36 @@ export function bodyOf(
       `Content-Encoding: expected ${expected}, got ${encoding.slice(0, 40)}`,
     );
   }
-  return decoded(body, encoding === 'zstd' ? createZstdDecompress() : createGunzip(), encoding);
+  const zstd = { params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLogMax } };
+  const decoder = encoding === 'zstd' ? createZstdDecompress(zstd) : createGunzip();
+  return decoded(body, decoder, encoding, most);
 }
 
 async function* decoded(
   body: Readable,
   decoder: ReturnType<typeof createGunzip>,
   encoding: string,
+  most: number,
 ): AsyncGenerator<Uint8Array> {
   // The error of either end comes out of the iteration below; `body` itself is left open for the answer.
-  body.on('error', (error) => decoder.destroy(error));
-  body.on('aborted', () => decoder.destroy(new Error('aborted')));
+  let cut: unknown;
+  const cutBy = (error: Error): void => {
+    cut ??= error;
+    decoder.destroy(error);
+  };
+  body.on('error', cutBy);
+  body.on('aborted', () => cutBy(new Error('aborted')));
+  let left = most;
+  body.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) cutBy(bodyTooLarge(most));
+  });
   body.pipe(decoder);
   try {
     yield* decoder;
   } catch (error) {
-    if (body.destroyed) throw error;
+    // Not whether the body is destroyed: one that has been read to its end is, too.
+    if (cut !== undefined) throw cut;
     throw new DroverError(
       'invalid-request',
       `expected a body in ${encoding}: ${error instanceof Error ? error.message : ''}`,
@@ -80,6 +97,12 @@ async function* decoded(
     body.unpipe(decoder);
     decoder.destroy();
   }
+}
+
+/** A body, as it comes or decoded, is over the limit for bodies. */
+export function bodyTooLarge(most: number): DroverError {
+  const expected = `expected a body of at most ${most} bytes (setting limits.max-body-bytes)`;
+  return new DroverError('body-too-large', `${expected}, got more`);
 }
 
 async function* noBytes(): AsyncGenerator<Uint8Array> {}

@@ -1,5 +1,7 @@
+import { maxJsonDepth } from '../limits.ts';
 import type { Derivation } from './derivation-shape.ts';
 import { excerpt, FormatError } from './format-error.ts';
+import { jsonDepth } from './json-depth.ts';
 
 /** Attributes of a derivation that tell a scheduler or an agent how it wants to be built. */
 export interface DerivationEnv {
@@ -42,6 +44,8 @@ const wanted: ReadonlySet<string> = new Set([
 
 function fromJson(byteString: string): DerivationEnv {
   let attributes: unknown;
+  const depth = jsonDepth(byteString);
+  if (depth > maxJsonDepth) throw malformed(`expected __json with nesting of at most ${maxJsonDepth}, got ${depth}`);
   try {
     attributes = JSON.parse(Buffer.from(byteString, 'latin1').toString('utf8'));
   } catch (cause) {

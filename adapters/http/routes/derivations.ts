@@ -56,7 +56,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
         },
         (request) =>
           addDerivationLines(
-            bodyOf(request, ['zstd', 'gzip']),
+            bodyOf(request, ['zstd', 'gzip'], limits.body),
             {
               derivation: limits.derivations.maxDerivationBytes,
               total: limits.body,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { addDerivationLines, type DerivationBodyLimits } from '../../../adapters/http/derivation-lines.ts';
 import { splitLines } from '../../../adapters/http/lines.ts';
 import { DroverError, isDroverError } from '../../../coordinator/errors.ts';
@@ -136,6 +136,46 @@ describe('a body of derivations', () => {
     assert.equal((await fetch(`${url}/healthz`)).status, 200);
   });
 });
+
+describe('over a real connection', () => {
+  const cases: [name: string, encoding: string, body: Buffer, status: number, code: string][] = [
+    ['gzip that is none', 'gzip', Buffer.from('plain'), 400, 'invalid-request'],
+    ['gzip that ends too early', 'gzip', gzipSync(many(50).join('')).subarray(0, 60), 400, 'invalid-request'],
+    ['gzip with a wrong sum', 'gzip', damaged(gzipSync(many(50).join(''))), 400, 'invalid-request'],
+    ['zstd that is none', 'zstd', Buffer.from('plain'), 400, 'invalid-request'],
+    ['zstd that ends too early', 'zstd', zstdCompressSync(many(50).join('')).subarray(0, 60), 400, 'invalid-request'],
+    ['a window over the limit', 'zstd', wide(), 400, 'invalid-request'],
+    ['members of nothing without an end', 'gzip', Buffer.concat(Array(5000).fill(gzipSync(''))), 413, 'body-too-large'],
+  ];
+  for (const [name, encoding, body, status, code] of cases) {
+    test(`${name}: ${status}`, async () => {
+      await using server = await harness({ limits: { body: 50_000 } });
+      const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
+      const answer = await fetch(`${url}/v1/derivations`, {
+        method: 'POST',
+        headers: {
+          authorization: 'Bearer secret-of-submit',
+          'content-type': 'application/x-ndjson',
+          'content-encoding': encoding,
+        },
+        body,
+      });
+      assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [status, code]);
+    });
+  }
+});
+
+function damaged(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[copy.length - 5] = (copy.at(-5) as number) ^ 1;
+  return copy;
+}
+
+/** A frame that asks for a window of 128 MiB. */
+function wide(): Buffer {
+  const params = { [constants.ZSTD_c_windowLog]: 27, [constants.ZSTD_c_contentSizeFlag]: 0 };
+  return zstdCompressSync(Buffer.alloc(20_000_000, '\n'), { params });
+}
 
 describe('back-pressure', () => {
   const limits: DerivationBodyLimits = { derivation: 10_000, total: 10_000_000, batch: 10, batchBytes: 10_000 };
