@@ -1,4 +1,4 @@
-import type { AgentMessage, BuiltOutput } from '../domain/agent/messages.ts';
+import type { AgentMessage, AgentOob, BuiltOutput } from '../domain/agent/messages.ts';
 import type { BuildRefusal } from '../domain/build/decide.ts';
 import { liveAgent } from '../domain/build/state.ts';
 import type { StoreItem } from '../domain/item/events.ts';
@@ -14,6 +14,11 @@ import type { Items } from './items.ts';
 export interface Attempts {
   /** Resolves once what the report caused is durable. Rejects where it is not the agent's to make; then it changes nothing (I4). */
   report(agent: string, message: AgentMessage): Promise<void>;
+  /**
+   * Keeps what an agent says of its log, up to `limits.max-log-bytes`. Agents end a build that writes more; the attempt of one
+   * that does not is failed here, so that no agent fills the disk.
+   */
+  keepLog(agent: string, chunk: Extract<AgentOob, { type: 'log' }>): Promise<void>;
 }
 
 type Report<Type extends AgentMessage['type']> = Extract<AgentMessage, { type: Type }>;
@@ -218,6 +223,23 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
   }
 
   return {
+    async keepLog(agent, { build: id, attempt, offset, data }) {
+      const build = findBuild(core, id);
+      if (build.state.agents[attempt - 1] !== agent) check(build, agent, attempt, 'not-your-attempt');
+      const most = core.policy.maxLogBytes;
+      const room = Math.max(0, most - offset);
+      const held = await logs.append(id, attempt, offset, data.subarray(0, room));
+      // Less: it begins behind what is held; more: it has been ended before.
+      if (data.length <= room || held !== most) return;
+      const message = `the log is longer than ${most} bytes (setting limits.max-log-bytes)`;
+      await logs.append(id, attempt, held, Buffer.from(`\n[drover: it ends here, as ${message}]\n`));
+      if (liveAgent(build.state) !== agent || build.state.attempt !== attempt) return;
+      core.logger.warn({ build: id, attempt, agent }, `${message}, and the agent goes on`);
+      stop(build, agent, attempt, message);
+      fail(build, agent, { attempt, class: 'log-limit', message }, false, []);
+      await logs.finish(id, attempt);
+      await writer.durable();
+    },
     async report(agent, message) {
       allocator.stopped(agent, message.type === 'started' ? '' : `${message.build}#${message.attempt}`);
       const build = findBuild(core, message.build);

@@ -148,10 +148,7 @@ export function startCoordinator(core: Core): Coordinator {
     async agentOob(agent, oob) {
       requireToken(agent);
       if (oob.type === 'heartbeat') return fleet.heartbeat(agent, oob);
-      const build = findBuild(core, oob.build);
-      if (build.state.agents[oob.attempt - 1] !== agent)
-        throw new DroverError('not-your-attempt', `attempt ${oob.attempt} of ${oob.build} was not given to ${agent}`);
-      await logs.append(oob.build, oob.attempt, oob.offset, oob.data);
+      await attempts.keepLog(agent, oob);
     },
   };
 

@@ -13,6 +13,8 @@ export interface FilesystemLogStoreOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+const rememberedSizes = 1000;
+
 /**
  * Logs as files. An append is acknowledged when the operating system has it: killing the coordinator loses nothing, a
  * power cut perhaps the end of a log that still grows. What is finished is durable.
@@ -23,6 +25,8 @@ export async function openFilesystemLogStore(options: FilesystemLogStoreOptions)
   /** Those that grow and were used since the start. */
   const logs = new Map<string, GrowingLog>();
   const loading = new Map<string, Promise<GrowingLog | 'finished' | 'none'>>();
+  /** Of finished logs, oldest first: an agent that goes on sending must not have one decompressed for each chunk. */
+  const finishedSizes = new Map<string, number>();
   const compressing = new Set<string>();
   let compressed: Promise<unknown> = Promise.resolve();
 
@@ -81,8 +85,13 @@ export async function openFilesystemLogStore(options: FilesystemLogStoreOptions)
   async function finishedSize(paths: LogPaths): Promise<number> {
     const plain = await sizeIfThere(paths.done);
     if (plain !== undefined) return plain;
+    const known = finishedSizes.get(paths.compressed);
+    if (known !== undefined) return known;
     let size = 0;
     for await (const chunk of stream(paths, {})) size += chunk.length;
+    finishedSizes.set(paths.compressed, size);
+    if (finishedSizes.size > rememberedSizes)
+      for (const oldest of finishedSizes.keys()) if (finishedSizes.delete(oldest)) break;
     return size;
   }
 

@@ -7,6 +7,7 @@ import { makeFixedOutputPath, makeSourcePath } from '../../domain/store/store-pa
 import { buildId } from '../../projections/queue.ts';
 import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
+import { noLogs } from '../support/fake-derivation-store.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
 const refusal = (code: string) => (error: unknown) => isDroverError(error) && error.code === code;
@@ -740,5 +741,47 @@ describe('a derivation that does not fit into a frame to an agent', () => {
       farm.allocations().map(({ derivation }) => derivation),
       [drvPath(2)],
     );
+  });
+});
+
+describe('a log over the limit, from an agent that does not keep it', () => {
+  it('is kept up to the limit and a mark, fails the attempt and stops it, once', async () => {
+    let log = Buffer.alloc(0);
+    const finished: string[] = [];
+    const logs = {
+      ...noLogs,
+      append: async (_build: string, _attempt: number, offset: number, data: Uint8Array) => {
+        if (offset <= log.length) log = Buffer.concat([log, data.subarray(log.length - offset)]);
+        return log.length;
+      },
+      finish: async (build: string, attempt: number) => void finished.push(`${build}#${attempt}`),
+    };
+    const farm = await openTestCoordinator([derivation(1)], { logs });
+    await farm.connect('a');
+    await farm.submit(1);
+    const [allocation] = farm.allocations();
+    const { build = '', attempt = 0 } = allocation ?? {};
+    await farm.report('a', { type: 'started', build, attempt });
+    const send = (offset: number, length: number) =>
+      farm.application.agentOob('a', { type: 'log', build, attempt, offset, data: Buffer.alloc(length, 'x') });
+    await send(0, 1000);
+    assert.equal(log.length, 1000, 'the limit itself is kept, without a mark');
+    for (let offset = 1000; offset < 10_000; offset += 500) await send(offset, 500);
+    assert.match(
+      log.toString(),
+      /^x{1000}\n\[drover: it ends here, .* 1000 bytes \(setting limits\.max-log-bytes\)\]\n$/,
+    );
+    assert.deepEqual((await farm.types(`build-${build}`)).slice(0, 4), [
+      'BuildSubmitted',
+      'BuildAllocated',
+      'BuildStarted',
+      'BuildAttemptFailed',
+    ]);
+    await farm.settle();
+    assert.deepEqual(
+      farm.sent.filter(({ message }) => message.type === 'cancel').map(({ agent }) => agent),
+      ['a'],
+    );
+    assert.deepEqual(finished, [`${build}#${attempt}`]);
   });
 });
