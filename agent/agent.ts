@@ -1,6 +1,13 @@
 import type { Logger } from 'pino';
 import type { Runtime } from '../coordinator/ports/runtime.ts';
-import type { AgentOob, CoordinatorMessage, Welcome } from '../domain/agent/messages.ts';
+import {
+  type AgentOob,
+  type CoordinatorMessage,
+  maxWaitReason,
+  mostWaiting,
+  type WaitingAttempt,
+  type Welcome,
+} from '../domain/agent/messages.ts';
 import { type Attempt, type AttemptContext, resumeAttempt, type StopReason, startAttempt } from './attempt.ts';
 import { failureOf } from './attempt-failure.ts';
 import { type AttemptRecord, attemptName } from './attempt-record.ts';
@@ -8,6 +15,7 @@ import { wait } from './back-off.ts';
 import { createFitness, type FitnessCheck } from './fitness.ts';
 import { createInputFetcher } from './inputs/fetch-inputs.ts';
 import { createLimiter } from './limiter.ts';
+import { createPartSize } from './outputs/part-size.ts';
 import type { AttemptStore } from './ports/attempt-store.ts';
 import type { Builder } from './ports/builder.ts';
 import type { Cache } from './ports/cache.ts';
@@ -94,13 +102,25 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     heartbeat: async () => ({ ...(await options.health()), ...present() }),
   });
 
+  function waitingNow(): WaitingAttempt[] {
+    const waiting: WaitingAttempt[] = [];
+    for (const { record, wait: waited } of attempts.values()) {
+      if (waited === undefined || waiting.length === mostWaiting) continue;
+      const { build, attempt } = record;
+      waiting.push({ build, attempt, for: waited.for, reason: waited.reason.slice(0, maxWaitReason) });
+    }
+    return waiting;
+  }
+
   function present(): Extract<AgentOob, { type: 'heartbeat' }> {
     const { unfit } = fitness;
+    const waiting = waitingNow();
     return {
       type: 'heartbeat',
       running: attempts.size,
       ...(leaving !== undefined && { leaving: true }),
       ...(unfit !== undefined && { unfit }),
+      ...(waiting.length > 0 && { waiting }),
     };
   }
 
@@ -134,6 +154,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     logger,
     slots: createLimiter(options.slots),
     deliveries: createLimiter(options.maxConcurrentUploads),
+    parts: createPartSize(),
+    waitsChanged: sayNow,
     send,
     unfit: (signal) => fitness.settled(signal),
   };
@@ -150,8 +172,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   function welcome(said: Welcome, to: LinkConnection): void {
     publicKeys = said.publicKeys;
     connection = { to, logs: new Map(said.logs.map((log) => [attemptName(log), log.size])) };
-    // It may have changed while the hello was on its way.
-    if (fitness.unfit !== saidUnfit) sayNow();
+    // It may have changed while the hello was on its way; and of waits a hello says nothing.
+    if (fitness.unfit !== saidUnfit || waitingNow().length > 0) sayNow();
     for (const dropped of said.drop) attempts.get(attemptName(dropped))?.stop('dropped');
     for (const [name, attempt] of attempts) attempt.log.attach(to, connection.logs.get(name) ?? 0);
   }

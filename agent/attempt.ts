@@ -10,11 +10,13 @@ import type { InputFetcher } from './inputs/fetch-inputs.ts';
 import type { Limiter } from './limiter.ts';
 import { createLogFeed, type LogFeed } from './log-feed.ts';
 import { deliverOutputs } from './outputs/deliver-outputs.ts';
+import type { PartSize } from './outputs/part-size.ts';
 import type { AttemptFiles } from './ports/attempt-store.ts';
 import type { Builder, BuilderSession } from './ports/builder.ts';
 import type { CoordinatorLink } from './ports/coordinator-link.ts';
 import { isTransferError } from './ports/transfer-error.ts';
 import type { Uploads } from './ports/uploads.ts';
+import { createWaits, type Wait } from './waits.ts';
 
 export type Allocation = Extract<CoordinatorMessage, { type: 'allocate' }>;
 
@@ -24,10 +26,14 @@ export interface AttemptContext {
   readonly uploads: Uploads;
   readonly runtime: Runtime;
   readonly logger: Logger;
-  /** Attempts in the store at a time. */
+  /** Attempts that prepare or build at a time. */
   readonly slots: Limiter;
   /** Outputs on their way at a time. */
   readonly deliveries: Limiter;
+  /** Of uploads, as proxies on the way to the coordinator have it. */
+  readonly parts: PartSize;
+  /** An attempt waits for the coordinator now, or goes on. */
+  readonly waitsChanged: () => void;
   readonly send: CoordinatorLink['send'];
   /** Waits while the agent tries itself; resolves with why it cannot build, `undefined` if it can. */
   readonly unfit: (signal: AbortSignal) => Promise<string | undefined>;
@@ -44,6 +50,8 @@ export interface Attempt {
   readonly record: AttemptRecord;
   readonly known: KnownAttempt;
   readonly log: LogFeed;
+  /** What it waits for at the coordinator. */
+  readonly wait: Wait | undefined;
   /** No effect once it has ended. */
   stop(reason: StopReason): void;
   /** Resolves once nothing of it runs and its result, if it has one, was acknowledged. Never rejects. */
@@ -96,6 +104,12 @@ function createAttempt(
     stop.abort(error);
   });
 
+  const waits = createWaits((now) => {
+    if (now === undefined) logger.info('the coordinator is there again: the attempt goes on');
+    else logger.warn({ for: now.for }, `the attempt waits: ${now.reason}`);
+    context.waitsChanged();
+  });
+
   async function save(change: Partial<AttemptRecord>): Promise<void> {
     record = { ...record, ...change };
     await files.save(record);
@@ -118,17 +132,18 @@ function createAttempt(
         logger.warn(`handed back, as this agent cannot build: ${unfit}`);
         return run.released('handed-back');
       }
-      return context.slots.run(signal, async () => {
-        await using session = await builder.open(signal);
+      // Held until the outputs are delivered; its place in the store is free for another once it is built.
+      await using held = new AsyncDisposableStack();
+      const ended = await context.slots.run(signal, async () => {
+        const session = held.use(await builder.open(signal));
         return (await prepare(session, allocation, derivation)) ?? (await build(session, allocation, derivation));
       });
+      return ended ?? (await deliver());
     },
-    upload() {
-      return context.slots.run(signal, async () => {
-        await using session = await builder.open(signal);
-        await session.hold((record.outputs ?? []).map(({ path }) => fullPath(path)));
-        return await deliver();
-      });
+    async upload() {
+      await using session = await builder.open(signal);
+      await session.hold((record.outputs ?? []).map(({ path }) => fullPath(path)));
+      return await deliver();
     },
     released: (reason) => ({ type: 'released', ...key, reason }),
   };
@@ -139,7 +154,7 @@ function createAttempt(
     derivation: Derivation,
   ): Promise<AgentMessage | undefined> {
     await session.hold(derivation.outputs.map(({ path }) => path));
-    const { missing } = await context.fetcher.fetch(session, allocation.inputs.map(fullPath), signal);
+    const { missing } = await context.fetcher.fetch(session, allocation.inputs.map(fullPath), signal, waits);
     if (missing.length === 0) return undefined;
     const bases = missing.map(baseOf);
     return {
@@ -151,7 +166,12 @@ function createAttempt(
     };
   }
 
-  async function build(session: BuilderSession, allocation: Allocation, derivation: Derivation): Promise<AgentMessage> {
+  /** Resolves with the failure, if there is one. */
+  async function build(
+    session: BuilderSession,
+    allocation: Allocation,
+    derivation: Derivation,
+  ): Promise<AgentMessage | undefined> {
     await save({ phase: 'building' });
     logger.info({ derivation: record.derivation }, 'the build starts');
     context.send({ type: 'started', ...key }).catch(() => {});
@@ -189,11 +209,12 @@ function createAttempt(
       durationMs: outcome.durationMs,
       outputs: derivation.outputs.map(({ name, path }) => ({ name, path: path.slice(builder.storeDir.length + 1) })),
     });
-    return deliver();
+    return undefined;
   }
 
   async function deliver(): Promise<AgentMessage> {
-    const options = { builder, uploads: context.uploads, runtime, limiter: context.deliveries, signal };
+    const { uploads, deliveries: limiter, parts } = context;
+    const options = { builder, uploads, runtime, limiter, parts, waits, signal };
     const outputs = await deliverOutputs(options, record, files);
     const bytes = outputs.reduce((sum, { references }) => sum + listBytes(references), 0);
     if (bytes > maxReferenceBytes) {
@@ -272,6 +293,9 @@ function createAttempt(
       return { ...key, phase: record.phase };
     },
     log,
+    get wait() {
+      return waits.current;
+    },
     stop(reason) {
       if (record.phase === 'ended' || stopReason !== undefined) return;
       logger.info({ reason, attempt: attemptName(key) }, 'the attempt is stopped');

@@ -5,6 +5,7 @@ import { type AgentRecord, misfit } from '../projections/agents.ts';
 import type { JobClass } from '../projections/graph.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import { type Core, commandBuild } from './core.ts';
+import type { WaitingAttempts } from './waiting-attempts.ts';
 
 /**
  * Gives ready builds to free slots: always the most urgent build that some agent with a free slot can run. Runs within the same turn of
@@ -36,7 +37,7 @@ interface Candidate {
   free: number;
 }
 
-export function createAllocator(core: Core): Allocator {
+export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator {
   const { farm, writer, derivations, links, policy, logger } = core;
   const { queue, graph } = farm;
   const stopping = new Map<string, Set<string>>();
@@ -63,7 +64,10 @@ export function createAllocator(core: Core): Allocator {
   }
 
   function freeSlots(agent: AgentRecord): number {
-    return (agent.state.abilities?.slots ?? 0) - queue.live(agent.name).size - (stopping.get(agent.name)?.size ?? 0);
+    const slots = agent.state.abilities?.slots ?? 0;
+    // What is built and only waits for room here holds no slot; but not more of it than there are slots, or disks would fill.
+    const built = Math.min(slots, waiting.uploads(agent.name));
+    return slots - (queue.live(agent.name).size - built) - (stopping.get(agent.name)?.size ?? 0);
   }
 
   function mostUrgent(candidates: readonly Candidate[]): BuildRecord | undefined {

@@ -20,7 +20,7 @@ export interface Application {
   readonly storeDir: string;
   readonly publicKeys: readonly string[];
 
-  /** Whether writes are taken; if not, why. */
+  /** Whether writes are taken; if not, why. Reasons that come with `ready` are warnings. */
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
   /** Resolves once all that was decided so far is durable: what is read after that will still be true after a power cut (I1). */
   settled(): Promise<void>;
@@ -215,4 +215,10 @@ export interface FarmStatus {
   readonly position: string | undefined;
   /** Commits decided and not yet durable. */
   readonly pendingCommits: number;
+  readonly uploads: {
+    /** Those that found no room in the pool and have not gone on since. */
+    readonly waiting: number;
+    /** How often one found no room, since the start. */
+    readonly refused: number;
+  };
 }

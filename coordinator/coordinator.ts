@@ -16,9 +16,11 @@ import { createItems } from './items.ts';
 import { createLateAttempts } from './late-attempts.ts';
 import { startRebuilds } from './rebuilds.ts';
 import { retryOf, startRetries } from './retries.ts';
+import { createRoom } from './room.ts';
 import { startSatisfying } from './satisfying.ts';
 import { createUploads } from './uploads.ts';
 import { verifyItems } from './verify-items.ts';
+import { createWaitingAttempts } from './waiting-attempts.ts';
 
 export interface Coordinator extends Disposable {
   readonly application: Application;
@@ -41,11 +43,13 @@ export function startCoordinator(core: Core): Coordinator {
   const deadlines = createDeadlines(core.runtime);
   const access = createAccess(core, deadlines);
   const items = createItems(core);
-  const allocator = createAllocator(core);
+  const waiting = createWaitingAttempts(core);
+  const room = createRoom(core);
+  const allocator = createAllocator(core, waiting);
   const attempts = createAttempts(core, allocator, items);
-  const uploads = createUploads(core, items);
+  const uploads = createUploads(core, items, room);
   const lateAttempts = createLateAttempts(core, allocator);
-  const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts });
+  const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
   const intake = createIntake(core);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
@@ -78,7 +82,10 @@ export function startCoordinator(core: Core): Coordinator {
     ...uploads,
     storeDir: policy.storeDir,
     publicKeys: [signer.publicKey],
-    readiness: () => ({ ready: !writer.failure, reasons: writer.failure ? [writer.failure.message] : [] }),
+    readiness() {
+      if (writer.failure) return { ready: false, reasons: [writer.failure.message] };
+      return { ready: true, reasons: room.warning === undefined ? [] : [room.warning] };
+    },
     settled: writer.durable,
     status() {
       const agents = [...farm.agents.all()].filter(({ state }) => state.connection !== 'retired');
@@ -96,6 +103,7 @@ export function startCoordinator(core: Core): Coordinator {
         },
         position: writer.position,
         pendingCommits: writer.pending,
+        uploads: { waiting: room.waiting, refused: room.refusals },
       };
     },
     blockage(id) {
@@ -110,6 +118,7 @@ export function startCoordinator(core: Core): Coordinator {
       explain(farm, findBuild(core, id), {
         backOff: () => deadlines.dueAt(retryOf(id)),
         lease: fleet.leases.endsAt,
+        coordinator: waiting.find,
       }),
     async settleLog(id, attempt) {
       const { state } = findBuild(core, id);
@@ -160,6 +169,7 @@ export function startCoordinator(core: Core): Coordinator {
     [Symbol.dispose]() {
       deadlines[Symbol.dispose]();
       fleet.leases[Symbol.dispose]();
+      room[Symbol.dispose]();
     },
   };
 }

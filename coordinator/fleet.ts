@@ -1,4 +1,4 @@
-import type { Hello } from '../domain/agent/messages.ts';
+import type { Hello, WaitingAttempt } from '../domain/agent/messages.ts';
 import { intakeOf } from '../domain/agent/state.ts';
 import { isInfrastructureFailure } from '../domain/build/failure-class.ts';
 import { isEnded } from '../domain/build/state.ts';
@@ -12,6 +12,7 @@ import type { Deadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import type { LateAttempts } from './late-attempts.ts';
 import { createLeases, type Leases } from './leases.ts';
+import type { WaitingAttempts } from './waiting-attempts.ts';
 
 export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'agentConnected' | 'agentDisconnected'> & {
   heartbeat(
@@ -21,6 +22,7 @@ export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'ag
       freeBytes?: number | undefined;
       leaving?: boolean | undefined;
       unfit?: string | undefined;
+      waiting?: readonly WaitingAttempt[] | undefined;
     },
   ): void;
   /** After a start: no link is open. */
@@ -34,13 +36,14 @@ export interface FleetParts {
   readonly access: Access;
   readonly deadlines: Deadlines;
   readonly lateAttempts: LateAttempts;
+  readonly waiting: WaitingAttempts;
 }
 
 const system = { actor: 'coordinator' };
 
 /** The agents: who is there, whose lease runs out, who is sick. */
 export function createFleet(core: Core, parts: FleetParts): Fleet {
-  const { allocator, access, deadlines, lateAttempts } = parts;
+  const { allocator, access, deadlines, lateAttempts, waiting } = parts;
   const { farm, writer, policy, runtime, links, logs, signer, logger } = core;
   const { queue } = farm;
   const heartbeats = new Map<string, NonNullable<AgentStatus['heartbeat']>>();
@@ -235,6 +238,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       if (hello.leaving) leave(name);
       allocator.forgetStopping(name);
       lateAttempts.forget(name);
+      waiting.forget(name);
       const { stays, drop } = reconcile(name, hello.running);
       for (const build of queue.live(name))
         if (!stays.has(`${buildId(build)}#${build.state.attempt}`)) allocator.push(build);
@@ -257,10 +261,13 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       disconnect(name, reason);
       await writer.durable();
     },
-    heartbeat(name, { load1, freeBytes, leaving, unfit }) {
+    heartbeat(name, { load1, freeBytes, leaving, unfit, waiting: waits }) {
       if (leaving) leave(name);
       reportFitness(name, unfit);
+      waiting.heard(name, waits ?? []);
+      allocator.schedule();
       heartbeats.set(name, {
+        ...heartbeats.get(name),
         at: runtime.clock.now(),
         ...(load1 !== undefined && { load1 }),
         ...(freeBytes !== undefined && { freeBytes }),

@@ -8,17 +8,21 @@ import { type Core, findBuild } from './core.ts';
 import { DroverError, type ErrorCode } from './errors.ts';
 import type { Items } from './items.ts';
 import type { FinishedUpload, UploadDeclaration, UploadRefusal, UploadStatus } from './ports/pool.ts';
+import type { Room } from './room.ts';
 
 /** Uploads: agents send outputs, which wait in the pool for the report of success; clients send sources, which are items at once. */
 export type Uploads = Pick<Application, 'beginUpload' | 'uploadStatus' | 'writeUpload'>;
 
-export function createUploads(core: Core, items: Items): Uploads {
+export function createUploads(core: Core, items: Items, room: Room): Uploads {
   const { farm, pool, policy, writer } = core;
   const { graph, availability } = farm;
 
   const ownerOf = (by: Principal): string => (by.agent === undefined ? `token-${by.id}` : `agent-${by.agent}`);
 
-  function refuse({ code, message, offset }: UploadRefusal): never {
+  const keyOf = (owner: string, path: string): string => `${owner} ${path}`;
+
+  function refuse({ code, message, offset, room: lack }: UploadRefusal, owner: string, path: string): never {
+    if (code === 'disk-full') room.refused(keyOf(owner, path), path, lack?.needed ?? 0, lack?.free);
     throw new DroverError(code satisfies ErrorCode, message, offset === undefined ? {} : { offset });
   }
 
@@ -134,14 +138,19 @@ export function createUploads(core: Core, items: Items): Uploads {
         fileSize,
         ...(deriver !== undefined && { deriver }),
       };
-      const begun = await pool.begin(ownerOf(by), plain, scan);
-      return 'refused' in begun ? refuse(begun.refused) : finishSource(by, begun);
+      const owner = ownerOf(by);
+      const begun = await pool.begin(owner, plain, scan);
+      if ('refused' in begun) refuse(begun.refused, owner, path);
+      if (begun.finished) room.taken(keyOf(owner, path));
+      return finishSource(by, begun);
     },
     uploadStatus: async (by, id) => finishSource(by, await statusOf(by, id)),
     async writeUpload(by, id, offset, body) {
-      await statusOf(by, id);
-      const written = await pool.write(id, ownerOf(by), offset, body);
-      return 'refused' in written ? refuse(written.refused) : finishSource(by, written);
+      const { owner, path } = await statusOf(by, id);
+      const written = await pool.write(id, owner, offset, body);
+      if ('refused' in written) refuse(written.refused, owner, path);
+      room.taken(keyOf(owner, path));
+      return finishSource(by, written);
     },
   };
 }

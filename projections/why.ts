@@ -31,6 +31,7 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
       readonly agent: string;
       readonly attempt: number;
       readonly leaseUntil?: number;
+      readonly wait?: WaitForCoordinator;
       readonly until: string;
     }
   | { readonly reason: 'back-off'; readonly notBefore: number; readonly failure?: LastFailure; readonly until: string }
@@ -52,10 +53,19 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
   | { readonly reason: 'no-slot'; readonly agents: readonly string[]; readonly ahead: number; readonly until: string }
 );
 
+/** An attempt whose agent cannot reach the coordinator for its inputs or its upload, or finds no room there. */
+export interface WaitForCoordinator {
+  readonly for: 'inputs' | 'upload';
+  /** What the agent heard instead. */
+  readonly reason: string;
+}
+
 /** When waits end, by those who count them: the instants in the log may be a wrong clock's. `undefined` where nothing runs. */
 export interface Waits {
   readonly backOff: (build: string) => number | undefined;
   readonly lease: (agent: string) => number | undefined;
+  /** What a live attempt waits for at the coordinator, as its agent says. */
+  readonly coordinator: (agent: string, build: string) => WaitForCoordinator | undefined;
 }
 
 /** Most inputs that an answer names; `total` counts all. */
@@ -116,15 +126,16 @@ function explainLive(farm: Farm, base: Base, waits: Waits, agent: string, attemp
   const state = farm.agents.get(agent)?.state;
   const doing = status === 'running' ? 'is building it' : 'has it and fetches its inputs';
   const until = 'BuildSucceeded, BuildAttemptFailed, BuildSetupFailed or BuildReleased';
-  if (!state || state.connection === 'connected')
-    return {
-      ...base,
-      reason: 'running',
-      agent,
-      attempt,
-      until,
-      summary: `Agent ${agent} ${doing} (attempt ${attempt}).`,
-    };
+  if (!state || state.connection === 'connected') {
+    const wait = waits.coordinator(agent, base.build);
+    const summary =
+      wait === undefined
+        ? `Agent ${agent} ${doing} (attempt ${attempt}).`
+        : wait.for === 'upload'
+          ? `Agent ${agent} has built it (attempt ${attempt}); the upload waits: ${wait.reason}`
+          : `Agent ${agent} has it (attempt ${attempt}); fetching its inputs waits: ${wait.reason}`;
+    return { ...base, reason: 'running', agent, attempt, ...(wait && { wait }), until, summary };
+  }
   const leaseUntil = waits.lease(agent);
   const then =
     leaseUntil === undefined

@@ -1,6 +1,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import type { AttemptFiles } from '../../agent/ports/attempt-store.ts';
@@ -58,7 +59,10 @@ export async function openAttemptFiles(folder: string, compressionLevel: number)
         throw error;
       }
     },
-    readSpool: (output, offset) => createReadStream(spoolPath(output), { start: offset, highWaterMark: 256 * 1024 }),
+    readSpool: (output, offset, size) =>
+      size === 0
+        ? Readable.from([])
+        : createReadStream(spoolPath(output), { start: offset, end: offset + size - 1, highWaterMark: 256 * 1024 }),
 
     close,
     async remove() {

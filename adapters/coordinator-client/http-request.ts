@@ -98,7 +98,14 @@ export async function refusal(response: IncomingMessage, what: string): Promise<
   } catch {
     // No problem document: a proxy answered, or the answer was cut.
   }
-  return new TransferError(`http-${status}`, `${what}: HTTP ${status}`, { status });
+  const { server } = response.headers;
+  return new TransferError(
+    `http-${status}`,
+    `${what}: HTTP ${status}${server ? ` from ${server.slice(0, 128)}` : ''}`,
+    {
+      status,
+    },
+  );
 }
 
 export async function readBody(response: IncomingMessage, limit: number): Promise<Buffer> {

@@ -146,6 +146,7 @@ export const submissionDetail: z.ZodType<SubmissionRow & Blockage> = z.object({
 export const uploadStatus: z.ZodType<UploadStatus> = z.object({
   id: text,
   owner: text,
+  path: text,
   offset: z.int().describe('bytes that are safe; the next part starts here'),
   fileSize: z.int(),
   finished: z.boolean(),
@@ -162,6 +163,7 @@ export const farmStatus: z.ZodType<FarmStatus> = z.object({
   agents: counts('connected', 'registered', 'slots', 'busy'),
   position: z.union([text, z.undefined()]),
   pendingCommits: z.int(),
+  uploads: counts('waiting', 'refused'),
 });
 
 const waitedInput: z.ZodType<WaitedInput> = z.object({
@@ -190,6 +192,7 @@ export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
     agent: text,
     attempt: z.int(),
     leaseUntil: instant.exactOptional(),
+    wait: z.object({ for: z.enum(['inputs', 'upload']), reason: text }).exactOptional(),
     until,
   }),
   z.object({

@@ -8,6 +8,7 @@ import { type Builder, type BuilderSession, isBuilderError } from '../ports/buil
 import type { Cache } from '../ports/cache.ts';
 import { isTransferError, mayPass, TransferError } from '../ports/transfer-error.ts';
 import { retry } from '../retry.ts';
+import type { Waits } from '../waits.ts';
 import { createSharedWork } from './shared-work.ts';
 import { verifiedNar } from './verified-nar.ts';
 
@@ -27,12 +28,14 @@ export interface InputFetcherOptions {
 export interface InputFetcher {
   /**
    * Makes `paths` (full) and their closures valid, and holds them. Resolves with those that neither the store nor the
-   * cache has; none of them missing means all is there. Rejects where a transfer failed for good.
+   * cache has; none of them missing means all is there. Rejects where a transfer failed for good; a coordinator that is away
+   * is waited for.
    */
   fetch(
     session: BuilderSession,
     paths: readonly string[],
     signal: AbortSignal,
+    waits: Waits,
   ): Promise<{ readonly missing: readonly string[] }>;
 }
 
@@ -43,7 +46,7 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
   const retrying = { runtime, pause: { first: 500, most: 15_000 }, tries: options.tries ?? 10 };
 
   /** What the cache says of each path of the closure that the store lacks. */
-  async function discover(session: BuilderSession, paths: readonly string[], signal: AbortSignal) {
+  async function discover(session: BuilderSession, paths: readonly string[], signal: AbortSignal, waits: Waits) {
     const found = new Map<string, NarInfo>();
     const missing: string[] = [];
     const seen = new Set(paths);
@@ -54,7 +57,10 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
       const next: string[] = [];
       await Promise.all(
         lacking.map(async (path) => {
-          const info = await transfers.run(signal, () => retry({ ...retrying, signal }, () => narinfoOf(path, signal)));
+          const away = awayOf(path, waits);
+          const info = await retry({ ...retrying, signal, away }, () =>
+            transfers.run(signal, () => narinfoOf(path, signal)),
+          );
           if (info === undefined) {
             missing.push(path);
             return;
@@ -91,7 +97,11 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
   }
 
   /** Everything of `found`, references first. Resolves with what turned out to be missing. */
-  async function transferAll(found: ReadonlyMap<string, NarInfo>, signal: AbortSignal): Promise<readonly string[]> {
+  async function transferAll(
+    found: ReadonlyMap<string, NarInfo>,
+    signal: AbortSignal,
+    waits: Waits,
+  ): Promise<readonly string[]> {
     const missing: string[] = [];
     const started = new Map<string, Promise<void>>();
     for (const path of referencesFirst(found)) {
@@ -100,7 +110,7 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
       const task = Promise.all(before).then(async () => {
         if (missing.length > 0) return;
         await shared
-          .run(path, signal, (sharedSignal) => transfer(info, sharedSignal))
+          .run(path, signal, (sharedSignal) => transfer(info, sharedSignal, waits))
           .catch((error: unknown) => {
             if (!isTransferError(error) || error.code !== 'nar-missing') throw error;
             missing.push(path);
@@ -114,9 +124,9 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
     return missing;
   }
 
-  async function transfer(info: NarInfo, signal: AbortSignal): Promise<void> {
-    await transfers.run(signal, () =>
-      retry({ ...retrying, signal, worth: worthAgain(info) }, async () => {
+  async function transfer(info: NarInfo, signal: AbortSignal, waits: Waits): Promise<void> {
+    await retry({ ...retrying, signal, worth: worthAgain(info), away: awayOf(info.storePath, waits) }, () =>
+      transfers.run(signal, async () => {
         const [lacking] = await builder.missing([info.storePath], signal);
         if (lacking === undefined) return;
         const nar = await cache.nar(info, signal);
@@ -170,12 +180,16 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
   }
 
   return {
-    async fetch(session, paths, signal) {
-      const { found, missing } = await discover(session, paths, signal);
+    async fetch(session, paths, signal, waits) {
+      const { found, missing } = await discover(session, paths, signal, waits);
       if (missing.length > 0) return { missing: missing.sort() };
-      return { missing: await transferAll(found, signal) };
+      return { missing: await transferAll(found, signal, waits) };
     },
   };
+}
+
+function awayOf(path: string, waits: Waits): (reason: string | undefined) => void {
+  return (reason) => (reason === undefined ? waits.over(path) : waits.begin(path, 'inputs', reason));
 }
 
 /** How often a NAR is fetched whose bytes are wrong: the network may have done it once or twice, then it is the cache. */

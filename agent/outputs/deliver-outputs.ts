@@ -6,14 +6,18 @@ import type { AttemptFiles } from '../ports/attempt-store.ts';
 import { type Builder, BuilderError, isBuilderError } from '../ports/builder.ts';
 import type { Uploads } from '../ports/uploads.ts';
 import { retry } from '../retry.ts';
+import type { Waits } from '../waits.ts';
+import type { PartSize } from './part-size.ts';
 import { uploadOutput } from './upload-output.ts';
 
 export interface DeliverOptions {
   readonly builder: Builder;
   readonly uploads: Uploads;
   readonly runtime: Runtime;
-  /** Outputs under way at a time, over all attempts. */
+  /** Outputs that are compressed or sent at a time, over all attempts. */
   readonly limiter: Limiter;
+  readonly parts: PartSize;
+  readonly waits: Waits;
   readonly signal: AbortSignal;
 }
 
@@ -40,7 +44,9 @@ export async function deliverOutputs(
   async function deliver(index: number): Promise<BuiltOutput> {
     let output = outputs[index] as OutputRecord;
     if (output.nar === undefined || (await files.spooled(output.name)) !== output.nar.fileSize) {
-      output = await update(index, { nar: await spool({ ...options, signal }, output, files) });
+      const spooled = output;
+      const nar = await options.limiter.run(signal, () => spool({ ...options, signal }, spooled, files));
+      output = await update(index, { nar });
     }
     const nar = output.nar as NonNullable<OutputRecord['nar']>;
     if (output.uploaded === undefined) {
@@ -68,7 +74,7 @@ export async function deliverOutputs(
     };
   }
 
-  const tasks = outputs.map((_, index) => options.limiter.run(signal, () => deliver(index)));
+  const tasks = outputs.map((_, index) => deliver(index));
   try {
     return await Promise.all(tasks);
   } catch (error) {

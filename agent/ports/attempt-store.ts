@@ -27,7 +27,8 @@ export interface AttemptFiles {
   spool(output: string, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number>;
   /** Size of the file that was spooled; `undefined` if there is none. */
   spooled(output: string): Promise<number | undefined>;
-  readSpool(output: string, offset: number): AsyncIterable<Uint8Array>;
+  /** `size` bytes of what was spooled, from `offset` on. */
+  readSpool(output: string, offset: number, size: number): AsyncIterable<Uint8Array>;
   /** Leaves everything where it is, for another start. */
   close(): Promise<void>;
   /** Forgets the attempt and all its files. */

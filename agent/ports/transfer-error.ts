@@ -27,6 +27,17 @@ export function isTransferError(error: unknown): error is TransferError {
   return error instanceof Error && error.name === 'TransferError' && 'code' in error && 'status' in error;
 }
 
+/**
+ * Whether the coordinator is away (no answer, one of a proxy in its place, starting, its event store is away) or has no room or no time
+ * now. That is nobody's failure: whoever asked waits, for as long as it takes.
+ */
+export function isAway(error: unknown): boolean {
+  return isTransferError(error) && awayStatuses.has(error.status);
+}
+
+/** No answer; too many requests; bad gateway, unavailable, gateway timeout; insufficient storage. */
+const awayStatuses: ReadonlySet<number> = new Set([0, 429, 502, 503, 504, 507]);
+
 /** Whether the same request may succeed later: no answer, an overloaded or restarting coordinator. */
 export function mayPass(error: unknown): boolean {
   if (!isTransferError(error)) return false;

@@ -18,7 +18,16 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
   });
 }
 
-function formatStatus({ builds, ready, derivations, items, agents, position, pendingCommits }: FarmStatus): string {
+function formatStatus({
+  builds,
+  ready,
+  derivations,
+  items,
+  agents,
+  position,
+  pendingCommits,
+  uploads,
+}: FarmStatus): string {
   const perSystem = Object.entries(ready)
     .filter(([, count]) => count > 0)
     .map(([system, count]) => `${system} ${count}`)
@@ -37,5 +46,6 @@ function formatStatus({ builds, ready, derivations, items, agents, position, pen
     ['store items', items],
     ['log position', position ?? 'empty'],
     ['commits under way', pendingCommits],
+    ['uploads without room', uploads.waiting === 0 ? undefined : uploads.waiting],
   ]);
 }

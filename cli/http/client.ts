@@ -124,6 +124,14 @@ async function problem(response: Response, url: string): Promise<CliError> {
     body = JSON.parse(text) as typeof body;
   } catch {
     // Not from Drover: a proxy, or another server.
+    if (response.status === 413) {
+      const server = response.headers.get('server');
+      return new CliError(
+        'proxy-limit',
+        `a proxy before ${url} takes no request of this size: 413${server === null ? '' : ` from ${printable(server)}`}`,
+        { hint: 'raise its limit for bodies (client_max_body_size, for nginx)' },
+      );
+    }
     return new CliError('unexpected-answer', `${url} answered ${response.status} ${response.statusText}`, {
       hint: 'is that the address of a Drover coordinator?',
     });

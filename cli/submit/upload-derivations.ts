@@ -64,20 +64,28 @@ export async function uploadDerivations(
     await last;
     sent += batch.lines.length;
     const reached = sent;
-    last = client
-      .request('POST', '/v1/derivations', {
-        body,
-        headers: { 'content-type': 'application/x-ndjson', 'content-encoding': 'zstd' },
-      })
-      .then(async (response) => {
-        await response.arrayBuffer();
-        onSent?.(reached);
-      });
+    last = sendLines(client, batch.lines, body).then(() => onSent?.(reached));
     // Looked at in the next turn of the loop; without this a failure before then would end the process.
     last.catch(() => {});
   }
   await last;
   return sent;
+}
+
+/** One request; where a proxy refuses one of its size, two of half as many derivations. */
+async function sendLines(client: Client, lines: readonly string[], body: Uint8Array): Promise<void> {
+  try {
+    const response = await client.request('POST', '/v1/derivations', {
+      body,
+      headers: { 'content-type': 'application/x-ndjson', 'content-encoding': 'zstd' },
+    });
+    await response.arrayBuffer();
+  } catch (error) {
+    if (!(error instanceof CliError) || error.code !== 'proxy-limit' || lines.length === 1) throw error;
+    const half = Math.ceil(lines.length / 2);
+    for (const part of [lines.slice(0, half), lines.slice(half)])
+      await sendLines(client, part, await compress(Buffer.from(part.join(''))));
+  }
 }
 
 function* batches(

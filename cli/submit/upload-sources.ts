@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createPartSize, type PartSize } from '../../agent/outputs/part-size.ts';
 import type { UploadDeclaration, UploadStatus } from '../../coordinator/ports/pool.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -18,6 +17,8 @@ export interface SourcesResult {
 
 /** Several small uploads at once hide the round trips; the disk of the coordinator is the bound. */
 const parallel = 4;
+/** A part is in memory while it is sent, so that a proxy hears its size before it comes. */
+const largestPart = 8 * 1024 * 1024;
 /** Tries without a byte of progress before giving up. */
 const fruitlessTries = 5;
 
@@ -38,13 +39,14 @@ export async function uploadSources(
   let next = 0;
   let done = 0;
   try {
+    const parts = createPartSize(largestPart);
     const worker = async (): Promise<void> => {
       for (let index = next++; index < missing.length; index = next++) {
         const base = missing[index] as string;
         const file = join(folder, base);
         const declaration = await packSource(base, source.physicalPath(base), candidates, file);
         if (declaration === undefined) absent.push(base);
-        else await uploadFile(client, declaration, file);
+        else await uploadFile(client, declaration, file, parts);
         await rm(file, { force: true });
         onDone(++done);
       }
@@ -56,8 +58,14 @@ export async function uploadSources(
   return { uploaded: missing.length - absent.length, absent: absent.sort() };
 }
 
-/** Sends one file; after a break it goes on where the coordinator has got to. */
-async function uploadFile(client: Client, declaration: UploadDeclaration, file: string): Promise<void> {
+/** Sends one file in parts; after a break it goes on where the coordinator has got to. */
+async function uploadFile(
+  client: Client,
+  declaration: UploadDeclaration,
+  path: string,
+  parts: PartSize,
+): Promise<void> {
+  await using file = await open(path);
   let fruitless = 0;
   let furthest = 0;
   for (;;) {
@@ -68,11 +76,7 @@ async function uploadFile(client: Client, declaration: UploadDeclaration, file: 
         furthest = status.offset;
         fruitless = 0;
       }
-      const rest = createReadStream(file, { start: status.offset });
-      await client.request('PATCH', `/v1/uploads/${status.id}`, {
-        headers: { 'content-type': 'application/octet-stream', 'upload-offset': String(status.offset) },
-        body: Readable.toWeb(rest) as ReadableStream<Uint8Array>,
-      });
+      await sendParts(client, status, file, parts);
       return;
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
@@ -93,6 +97,23 @@ async function uploadFile(client: Client, declaration: UploadDeclaration, file: 
         });
       }
       await sleep(200 * 2 ** fruitless);
+    }
+  }
+}
+
+/** Sends the file from where the coordinator has got to; a part that a proxy refuses is sent again as smaller ones. */
+async function sendParts(client: Client, from: UploadStatus, file: FileHandle, parts: PartSize): Promise<void> {
+  for (let { offset, finished } = from; !finished; ) {
+    const size = Math.min(from.fileSize - offset, parts.most);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size), 0, size, offset);
+    try {
+      const answer = await client.request('PATCH', `/v1/uploads/${from.id}`, {
+        headers: { 'content-type': 'application/octet-stream', 'upload-offset': String(offset) },
+        body: buffer.subarray(0, bytesRead),
+      });
+      ({ offset, finished } = (await answer.json()) as UploadStatus);
+    } catch (error) {
+      if (!(error instanceof CliError) || error.code !== 'proxy-limit' || !parts.refused(size)) throw error;
     }
   }
 }

@@ -25,6 +25,8 @@ export interface FinishedUpload {
 export interface UploadStatus {
   readonly id: string;
   readonly owner: string;
+  /** Base name of the store path. */
+  readonly path: string;
   /** Bytes that are safe; the next part starts here. */
   readonly offset: number;
   readonly fileSize: number;
@@ -49,6 +51,8 @@ export type UploadRefusal = {
   readonly code: (typeof uploadRefusals)[number];
   readonly message: string;
   readonly offset?: number;
+  /** For `disk-full`: bytes that are needed, and those that are free where that is known. */
+  readonly room?: { readonly needed: number; readonly free: number | undefined };
 };
 
 /** What is wrong with the file of an item. */

@@ -82,6 +82,18 @@ export const agentMessage = z.discriminatedUnion('type', [
 ]);
 export type AgentMessage = z.infer<typeof agentMessage>;
 
+/** Most waits that one heartbeat names, and characters of each one's reason: they fit into a frame. */
+export const mostWaiting = 256;
+export const maxWaitReason = 1024;
+/** An attempt that waits for the coordinator: it could not be reached over HTTP, or has no room. */
+const waitingAttempt = z.object({
+  ...attemptKey,
+  for: z.enum(['inputs', 'upload']),
+  /** What was heard instead. */
+  reason: z.string().max(maxWaitReason),
+});
+export type WaitingAttempt = z.infer<typeof waitingAttempt>;
+
 export const agentOob = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('heartbeat'),
@@ -92,6 +104,8 @@ export const agentOob = z.discriminatedUnion('type', [
     leaving: z.boolean().optional(),
     /** Why it cannot build, by what it found when it tried itself; absent: it can. Sent at once when that changes. */
     unfit: unfit.optional(),
+    /** Attempts that wait for the coordinator; sent at once when that begins or ends. */
+    waiting: z.array(waitingAttempt).max(mostWaiting).optional(),
   }),
   /** The log of an attempt from byte `offset` on; the coordinator keeps what continues what it has. */
   z.object({ type: z.literal('log'), ...attemptKey, offset: count, data: logChunk }),

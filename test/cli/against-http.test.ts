@@ -119,6 +119,7 @@ describe('the CLI and the HTTP API', () => {
       const status = () => ({
         id: 'u-1',
         owner: 't-admin',
+        path: 'x',
         offset: written,
         fileSize: declared?.fileSize ?? 0,
         finished: written === declared?.fileSize,
@@ -143,6 +144,7 @@ describe('the CLI and the HTTP API', () => {
             agents: { connected: 0, registered: 0, slots: 0, busy: 0 },
             position: undefined,
             pendingCommits: 0,
+            uploads: { waiting: 0, refused: 0 },
           }),
           missingSources: async () => [source],
           beginUpload: async (_by, declaration) => {

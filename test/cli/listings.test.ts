@@ -77,6 +77,7 @@ const status: FarmStatus = {
   agents: { connected: 1, registered: 2, slots: 4, busy: 3 },
   position: '0000000042',
   pendingCommits: 0,
+  uploads: { waiting: 0, refused: 0 },
 };
 const why: Why = {
   build: 'b-22',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { auditReplay } from '../support/e2e/audit.ts';
@@ -86,5 +87,41 @@ e2e(
     const id = await farm.buildOf('big');
     await farm.next('BuildSucceeded', isBuild(id));
     assert.equal(countOf(farm, 'BuildAttemptFailed', id), 0);
+  },
+);
+
+e2e(
+  'an upload that the pool has no room for waits, which everybody can see, holds nobody up, and goes on with room',
+  { diskMiB: 12 },
+  async (farm) => {
+    await farm.agent('a');
+    farm.put('blob', noise(16 * 1024 * 1024));
+    await farm.submit(['big']);
+    const id = await farm.buildOf('big');
+    await farm.coordinator.says(
+      /the pool has no room: an upload waits \(\S+-big\), \d+ bytes are needed, \d+ are free/,
+    );
+
+    const warned = await farm.request('GET', '/readyz', { token: null });
+    assert.equal(warned.status, 200);
+    assert.match(warned.body.warnings.join(), /^the pool has no room: an upload waits/);
+    const { body: metrics } = await farm.request('GET', '/metrics', { token: null });
+    assert.match(metrics, /^drover_uploads_waiting 1$/m);
+    assert.match((await farm.drover(['status'])).stdout, /uploads without room: +1\n/);
+
+    // Its agent has one slot, which is free for others.
+    farm.gate('one').open();
+    await farm.submit(['one']);
+    await expectOneAttempt(farm, 'one');
+    const why = await farm.drover(['builds', 'why', id]);
+    assert.match(
+      why.stdout,
+      /Agent a has built it \(attempt 1\); the upload waits: .*-big: expected room for the \d+ bytes/,
+    );
+    assert.equal(farm.coordinator.said().match(/the pool has no room/g)?.length, 1, 'said once');
+
+    execFileSync('mount', ['-o', 'remount,size=64m', farm.data]);
+    await expectOneAttempt(farm, 'big');
+    assert.deepEqual((await farm.request('GET', '/readyz', { token: null })).body.warnings, []);
   },
 );

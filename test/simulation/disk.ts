@@ -66,6 +66,7 @@ export function createFakePool(): Pool & {
       upload && {
         id,
         owner: upload.owner,
+        path: upload.item.path,
         offset: upload.item.file.size,
         fileSize: upload.item.file.size,
         finished: true,

@@ -17,7 +17,14 @@ export const secretOfScope = (scope: Principal['scope']) => `secret-of-${scope}`
 
 export const fakeAgent: AgentStatus = { name: 'alpha', state: 'connected', intake: 'accepting', running: [] };
 export const fakeSubmission: SubmitResult = { submission: 's-1', derivations: 2, builds: 1, available: 0, joined: [] };
-export const fakeUpload: UploadStatus = { id: 'u-1', owner: 't-submit', offset: 0, fileSize: 10, finished: false };
+export const fakeUpload: UploadStatus = {
+  id: 'u-1',
+  owner: 't-submit',
+  path: `${'0'.repeat(32)}-x`,
+  offset: 0,
+  fileSize: 10,
+  finished: false,
+};
 export const fakeStatus: FarmStatus = {
   builds: { waiting: 1, ready: 2, backoff: 0, allocated: 0, running: 3, succeeded: 4, failed: 5, canceled: 6 },
   ready: { 'x86_64-linux': 2 },
@@ -26,6 +33,7 @@ export const fakeStatus: FarmStatus = {
   agents: { connected: 1, registered: 2, slots: 4, busy: 3 },
   position: '0000000000000042',
   pendingCommits: 0,
+  uploads: { waiting: 0, refused: 0 },
 };
 
 export function createFakeApplication(overrides: Partial<Application> = {}): FakeApplication {

@@ -38,6 +38,10 @@ export async function startFakeCoordinator() {
   const faults = {
     /** Answers instead of doing what a request asks, by a prefix of `METHOD /path`; used up one by one. */
     refuse: [] as { request: string; status: number; problem?: object }[],
+    /** Answers like this to every such request for as long as it stands here. */
+    standing: undefined as { request: string; status: number; problem?: object } | undefined,
+    /** Larger bodies are refused, as by a proxy that stands before the coordinator. */
+    proxyTakes: undefined as number | undefined,
     /** The next upload's connection is cut after so many bytes of its body. */
     cutUploadAfter: undefined as number | undefined,
     /** The link acknowledges nothing while this is false. */
@@ -125,6 +129,14 @@ export async function startFakeCoordinator() {
       const [{ status, problem: body = { code: 'test' } } = { status: 500 }] = faults.refuse.splice(fault, 1);
       if (status === 0) response.destroy();
       else problem(status, body);
+      return;
+    }
+    const { standing, proxyTakes } = faults;
+    if (standing !== undefined && line.startsWith(standing.request)) {
+      return problem(standing.status, standing.problem ?? { code: 'test' });
+    }
+    if (Number(request.headers['content-length'] ?? 0) > (proxyTakes ?? Number.POSITIVE_INFINITY)) {
+      response.writeHead(413, { server: 'nginx/1.2.3', 'content-type': 'text/html' }).end('<h1>413</h1>');
       return;
     }
     if (request.headers.authorization !== `Bearer ${token}`) return problem(401, { code: 'token-unknown' });

@@ -63,6 +63,16 @@ export function addFarmMetrics(
     one(() => status().pendingCommits),
   );
   metrics.gauge(
+    'drover_uploads_waiting',
+    'Uploads that found no room in the pool and have not gone on since.',
+    one(() => status().uploads.waiting),
+  );
+  metrics.gauge(
+    'drover_uploads_refused_for_room',
+    'How often an upload found no room in the pool, since the start.',
+    one(() => status().uploads.refused),
+  );
+  metrics.gauge(
     'drover_agent_links',
     'Agent links that are open.',
     one(() => links().open),

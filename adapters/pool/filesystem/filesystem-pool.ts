@@ -6,6 +6,7 @@ import { parseSha256 } from '../../../domain/store/hash-text.ts';
 import { createFileCheck } from './check-file.ts';
 import { parseContentMethod } from './content-hash.ts';
 import { createExpiry } from './expiry.ts';
+import { freeBytes } from './free-space.ts';
 import { createLayout } from './layout.ts';
 import { createPublishedFiles } from './published-files.ts';
 import { createReceiver } from './receive.ts';
@@ -66,8 +67,10 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       if (refused !== undefined) return { refused };
       const excess = tooMany(owner, declaration, scan);
       if (excess !== undefined) return { refused: excess };
+      const lack = await lackOfRoom(declaration.fileSize);
       const record = { owner, startedAt: options.clock.now(), declaration, ...(scan !== undefined && { scan }) };
       try {
+        if (lack !== undefined && uploads.get(uploadIdOf(record)) === undefined) return { refused: lack };
         let upload = await uploads.begin(record);
         if (upload.published && !(await isSound(upload))) {
           // Published once and removed or damaged since: its bytes are wanted anew.
@@ -82,7 +85,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         }
         return statusOf(upload);
       } catch (error) {
-        if (isDiskFull(error)) return { refused: diskFull };
+        if (isDiskFull(error)) return { refused: diskFull(declaration.fileSize, 0) };
         throw error;
       }
     },
@@ -205,7 +208,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
   async function receive(upload: Upload, body: AsyncIterable<Uint8Array>, stop: AbortSignal) {
     let refused: UploadRefusal | undefined;
     try {
-      refused = await receiver.receive(upload, body, stop);
+      refused = (await lackOfRoom(left(upload), upload)) ?? (await receiver.receive(upload, body, stop));
     } catch (error) {
       // A disk that failed to keep some bytes may have lost others; nothing of the upload can be relied on.
       await uploads.remove(upload);
@@ -230,6 +233,15 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     if (held < most || uploads.get(uploadIdOf({ owner, declaration, ...(scan && { scan }) }))) return undefined;
     const message = `expected at most ${most} uploads of one token that wait to be used (setting limits.token-uploads), got another`;
     return { code: 'too-many-uploads', message };
+  }
+
+  /** Refuses at once what would not fit beside what is on its way, instead of when the disk is full. */
+  async function lackOfRoom(needed: number, upload?: Upload): Promise<UploadRefusal | undefined> {
+    const free = await freeBytes(options.dir);
+    if (free === undefined) return undefined;
+    let others = 0;
+    for (const other of uploads.all()) if (other.writing !== undefined && other !== upload) others += left(other);
+    return needed > free - others ? diskFull(needed, Math.max(0, free - others)) : undefined;
   }
 
   async function forget(upload: Upload): Promise<void> {
@@ -259,7 +271,15 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
   }
 }
 
-const diskFull: UploadRefusal = { code: 'disk-full', message: 'expected room for the upload, but the disk is full' };
+function diskFull(needed: number, free: number): UploadRefusal {
+  const message = `expected room for the ${needed} bytes of the upload, but ${free} are free in the pool`;
+  return { code: 'disk-full', message, room: { needed, free } };
+}
+
+/** Bytes that are still to come. */
+function left({ record, offset }: Upload): number {
+  return record.declaration.fileSize - offset;
+}
 
 function refuse(code: UploadRefusal['code'], message: string): { readonly refused: UploadRefusal } {
   return { refused: { code, message } };

@@ -114,5 +114,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 export function statusOf({ id, record, offset, finished }: Upload): UploadStatus {
-  return { id, owner: record.owner, offset, fileSize: record.declaration.fileSize, finished: finished !== undefined };
+  const { owner, declaration } = record;
+  const { path, fileSize } = declaration;
+  return { id, owner, path, offset, fileSize, finished: finished !== undefined };
 }

@@ -103,6 +103,7 @@ describe('an upload', () => {
     assert.deepEqual(accepted(await begin()), {
       id,
       owner: 'sender',
+      path: declarationOf(nar).path,
       offset: nar.length,
       fileSize: nar.length,
       finished: true,

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isDroverError } from '../../coordinator/errors.ts';
+import { createFakePool } from '../simulation/disk.ts';
+import { derivation, openTestCoordinator, outPath } from '../support/coordinator.ts';
+import { fakeSha256 } from '../support/paths.ts';
+
+const reason = 'expected room for the 9 bytes of the upload, but 3 are free in the pool';
+
+describe('an attempt that waits for the coordinator', () => {
+  it('is named by why, and holds no slot once it is built', async () => {
+    const farm = await openTestCoordinator([1, 2, 3].map((n) => derivation(n)));
+    await farm.connect('a');
+    await farm.submit(1, 2, 3);
+    const [first] = farm.allocations();
+    const key = { build: first?.build as string, attempt: 1 };
+    const beat = (waiting: object[]) =>
+      farm.application.agentOob('a', { type: 'heartbeat', running: 1, waiting } as never).then(farm.settle);
+
+    await beat([{ ...key, for: 'inputs', reason: 'HTTP 502' }]);
+    const fetching = farm.application.why(key.build);
+    assert.ok(fetching.reason === 'running' && fetching.wait?.for === 'inputs');
+    assert.match(fetching.summary, /fetching its inputs waits: HTTP 502$/);
+    assert.deepEqual(farm.allocations(), [], 'it is at work here');
+
+    await beat([{ ...key, for: 'upload', reason }]);
+    assert.match(
+      farm.application.why(key.build).summary,
+      /has built it \(attempt 1\); the upload waits: expected room/,
+    );
+    const second = farm.allocations();
+    assert.equal(second.length, 1, 'the slot is free');
+    await beat([
+      { ...key, for: 'upload', reason },
+      { build: second[0]?.build, attempt: 1, for: 'upload', reason },
+    ]);
+    assert.deepEqual(farm.allocations(), [], 'no more waits than there are slots, or the disk of the agent would fill');
+
+    await beat([]);
+    assert.match(farm.application.why(key.build).summary, /Agent a has it and fetches/);
+    await beat([{ ...key, attempt: 2, for: 'upload', reason }]);
+    assert.match(farm.application.why(key.build).summary, /fetches/, 'of another attempt');
+  });
+});
+
+describe('a pool without room', () => {
+  it('warns for as long as an upload waits, counts, and forgets what nobody asks for any more', async () => {
+    const pool = createFakePool();
+    const begin = pool.begin;
+    let full = true;
+    pool.begin = async (...wish) =>
+      full ? { refused: { code: 'disk-full', message: reason, room: { needed: 9, free: 3 } } } : begin(...wish);
+    const farm = await openTestCoordinator([derivation(1)], { pool });
+    await farm.connect('a');
+    await farm.submit(1);
+    const [allocation] = farm.allocations();
+    const upload = () =>
+      farm.application.beginUpload(
+        { id: 't', scope: 'agent', agent: 'a' },
+        {
+          path: outPath(1),
+          narHash: fakeSha256(2),
+          narSize: 9,
+          references: [],
+          compression: 'zstd',
+          fileSize: 9,
+          build: allocation?.build as string,
+          attempt: 1,
+        },
+      );
+    const refused = (error: unknown) => isDroverError(error) && error.code === 'disk-full';
+    await assert.rejects(upload, refused);
+    await assert.rejects(upload, refused);
+    const { ready, reasons } = farm.application.readiness();
+    assert.equal(ready, true);
+    assert.deepEqual(reasons, [
+      `the pool has no room: an upload waits (${outPath(1)}), 9 bytes are needed, 3 are free`,
+    ]);
+    assert.deepEqual(farm.application.status().uploads, { waiting: 1, refused: 2 });
+    await farm.pass(121);
+    assert.deepEqual(farm.application.readiness().reasons, []);
+
+    await assert.rejects(upload, refused);
+    full = false;
+    await upload();
+    assert.deepEqual(farm.application.status().uploads, { waiting: 0, refused: 3 });
+  });
+});

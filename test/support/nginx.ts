@@ -1,0 +1,60 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+
+/** Why there can be no nginx here, or `false`. */
+export const noNginx: string | false =
+  spawnSync('nginx', ['-v'], { stdio: 'ignore' }).error === undefined ? false : 'nginx is not installed';
+
+/** nginx with its defaults before a server on 127.0.0.1: bodies of up to `maxBody`, WebSockets pass. */
+export async function startNginx(folder: string, upstream: number, maxBody: string) {
+  const port = await freePort();
+  const file = join(folder, 'nginx.conf');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  );
+  await writeFile(
+    file,
+    `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr notice;
+events {}
+http {
+  access_log off; ${temporary.join(' ')}
+  server {
+    listen 127.0.0.1:${port}; client_max_body_size ${maxBody};
+    location / {
+      proxy_pass http://127.0.0.1:${upstream}; proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
+    }
+  }
+}
+`,
+  );
+  const server = spawn('nginx', ['-p', folder, '-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const exited = once(server, 'exit');
+  let said = '';
+  const up = Promise.withResolvers<void>();
+  server.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+    if (/using the "epoll" event method|OS: /.test(said)) up.resolve();
+  });
+  await Promise.race([up.promise, exited.then(() => Promise.reject(new Error(`nginx did not start: ${said}`)))]);
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      server.kill();
+      await exited;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return address.port;
+}
