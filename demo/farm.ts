@@ -1,5 +1,5 @@
-import { realpathSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
+import { defaultSandboxPaths } from '../adapters/builder/nix/sandbox-paths.ts';
 import { type Commands, commandLine } from './commands.ts';
 import type { Service } from './service.ts';
 import type { Services } from './services.ts';
@@ -80,13 +80,5 @@ function start({ commands, services, say }: FarmOptions, name: string, args: rea
 
 /** What the builders of graph.nix see of the machine: a shell, the common tools, their libraries, and the press. */
 function sandboxPaths(workspace: Workspace): readonly string[] {
-  return [
-    `/bin/sh=${realpathSync('/bin/sh')}`,
-    '/usr/bin',
-    '/lib?',
-    '/lib64?',
-    '/usr/lib?',
-    '/usr/lib64?',
-    `/press=${workspace.file('press')}`,
-  ];
+  return [...defaultSandboxPaths, '/usr/bin', `/press=${workspace.file('press')}`];
 }

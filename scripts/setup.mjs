@@ -1,7 +1,8 @@
 /**
  * Gets a clone ready to run: npm packages, Node 24 among them, and Nix. Does nothing, quickly, where all is there.
  *
- * Plain JavaScript for Node 20, as it runs before anything is installed. `--no-nix`: leave Nix alone.
+ * Plain JavaScript for Node 20, as it runs before anything is installed. `--no-nix`: leave Nix alone; `--all-nix`: newer Nix
+ * and nats-server of other Debian suites too, for tests (see scripts/debian/set-up.ts).
  * Exits 1, saying exactly what to do, where something is missing that it may not install.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -91,3 +92,13 @@ if (!packagesAreThere()) {
   }
 }
 if (!process.argv.includes('--no-nix') && !onPath('nix-store')) installNix();
+if (process.argv.includes('--all-nix')) {
+  const { status } = spawnSync(
+    join(root, 'node_modules', '.bin', 'node'),
+    [join(root, 'scripts', 'debian', 'set-up.ts')],
+    {
+      stdio: ['ignore', 2, 2],
+    },
+  );
+  process.exit(status ?? 1);
+}

@@ -6,7 +6,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { defaultSandboxPaths } from '../../adapters/builder/nix/nix-builder.ts';
+import { defaultSandboxPaths } from '../../adapters/builder/nix/sandbox-paths.ts';
 import type { AgentConfigInput } from '../../agent/config.ts';
 import { allocationOf, temporaryFolder } from '../support/agent-harness.ts';
 import { startFakeCoordinator, token } from '../support/fake-coordinator.ts';

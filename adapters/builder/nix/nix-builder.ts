@@ -12,6 +12,7 @@ import {
   queryValidPaths,
   setOptions,
 } from './operations.ts';
+import { defaultSandboxPaths, resolveSandboxPath } from './sandbox-paths.ts';
 import { parseStoreUri } from './store-uri.ts';
 import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
 
@@ -24,7 +25,7 @@ export interface NixBuilderOptions {
   readonly features?: readonly string[];
   /** For a chroot store: systems besides the machine's own. */
   readonly extraPlatforms?: readonly string[];
-  /** For a chroot store: what the sandbox shows besides the inputs. */
+  /** For a chroot store: what the sandbox shows besides the inputs. Default: a shell and its libraries. */
   readonly sandboxPaths?: readonly string[];
   /** For a chroot store: further settings of Nix. */
   readonly extraConfig?: Readonly<Record<string, string>>;
@@ -42,7 +43,7 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
   const connect = transportFor(options, storeDir);
   const sessions = new Set<Connection>();
 
-  async function open(): Promise<Connection> {
+  async function dial(): Promise<Connection> {
     const connection = await openConnection(await connect());
     try {
       await setOptions(connection);
@@ -51,6 +52,24 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
       throw error;
     }
     return connection;
+  }
+  let first: Promise<Connection> | undefined;
+  /** The first daemon makes the folders of a store that is new. It does so alone: some versions trip over each other. */
+  async function open(): Promise<Connection> {
+    if (first !== undefined) {
+      const opened = await first.then(
+        () => true,
+        () => false,
+      );
+      return opened ? dial() : open();
+    }
+    first = dial();
+    try {
+      return await first;
+    } catch (error) {
+      first = undefined;
+      throw error;
+    }
   }
   const pool = createConnectionPool(open, options.connections ?? 4);
 
@@ -133,7 +152,7 @@ function transportFor(options: NixBuilderOptions, storeDir: string): () => Promi
   if (address.kind === 'socket') return () => connectDaemon(address.path);
   const config = renderNixConfig({
     root: address.root,
-    sandboxPaths: options.sandboxPaths ?? defaultSandboxPaths,
+    sandboxPaths: (options.sandboxPaths ?? defaultSandboxPaths).flatMap((entry) => resolveSandboxPath(entry) ?? []),
     features: options.features ?? [],
     extraPlatforms: options.extraPlatforms ?? [],
     ...(options.extraConfig !== undefined && { extra: options.extraConfig }),
@@ -148,6 +167,3 @@ function transportFor(options: NixBuilderOptions, storeDir: string): () => Promi
   const program = options.program ?? 'nix-daemon';
   return () => spawnDaemon({ program, environment, graceMs: options.killAfterMs ?? 10_000 });
 }
-
-/** A shell and its libraries, for builders that ask for `/bin/sh`. */
-export const defaultSandboxPaths: readonly string[] = ['/bin/sh=/bin/dash', '/lib?', '/lib64?', '/usr/lib?'];

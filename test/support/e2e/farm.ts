@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defaultSandboxPaths } from '../../../adapters/builder/nix/nix-builder.ts';
+import { defaultSandboxPaths } from '../../../adapters/builder/nix/sandbox-paths.ts';
 import { createEventFeed, type EventFeed } from './event-feed.ts';
 import { createGates, type Gate } from './gates.ts';
 import { type Network, startNetwork } from './network.ts';

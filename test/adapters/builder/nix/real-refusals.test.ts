@@ -2,147 +2,150 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
+import { defaultSandboxPaths } from '../../../../adapters/builder/nix/sandbox-paths.ts';
 import { failureOf } from '../../../../agent/attempt-failure.ts';
 import type { BuildRequest } from '../../../../agent/ports/builder.ts';
 import type { FailureClass } from '../../../../domain/build/failure-class.ts';
 import { makeFixedOutputPath } from '../../../../domain/store/store-path.ts';
-import { buildRequest, noNix, openTemporaryNixBuilder, shellDerivation, storeDir } from '../../../support/nix-store.ts';
+import { buildRequest, openTemporaryNixBuilder, shellDerivation, storeDir } from '../../../support/nix-store.ts';
+import { nixVersions } from '../../../support/nix-versions.ts';
 
 /** Programs for builders that need more than a shell. */
-const sandboxPaths = ['/bin/sh=/bin/dash', '/usr/bin?', '/lib?', '/lib64?', '/usr/lib?', '/usr/lib64?'];
+const sandboxPaths = [...defaultSandboxPaths, '/usr/bin'];
 
-describe('what a real Nix refuses', { skip: noNix, concurrency: 2 }, () => {
-  let store: Awaited<ReturnType<typeof openTemporaryNixBuilder>>;
-  before(async () => {
-    store = await openTemporaryNixBuilder({ sandboxPaths });
-  });
-  after(() => store[Symbol.asyncDispose]());
-
-  interface Case {
-    readonly script?: string;
-    /** Variables besides the outputs' names. */
-    readonly env?: Readonly<Record<string, string>>;
-    readonly change?: Parameters<typeof shellDerivation>[2];
-    readonly limits?: Partial<BuildRequest>;
-    readonly class: FailureClass;
-    readonly says: RegExp;
-  }
-
-  async function build(
-    name: string,
-    { script = 'echo > $out', env = {}, change, limits }: Omit<Case, 'class' | 'says'>,
-  ) {
-    const run = `PATH=/usr/bin; export PATH; ${script}`;
-    const plain = shellDerivation(name, run, change);
-    const all = [...plain.derivation.env, ...Object.entries(env)].sort(([a], [b]) => (a < b ? -1 : 1));
-    const made = { ...plain, derivation: { ...plain.derivation, env: all } };
-    const request = buildRequest(made, limits);
-    await using session = await store.builder.open(request.signal);
-    return { outcome: await session.build(request), request };
-  }
-
-  function fixed(name: string, hashAlgo: string, method: '' | 'r:' = '') {
-    const hash = 'ab'.repeat(32);
-    const path = makeFixedOutputPath(name, method, 'sha256', hash, storeDir);
-    return { outputs: [{ name: 'out', path, hashAlgo, hash }], env: [['out', path]] as const };
-  }
-  const stranger = '/nix/store/00000000000000000000000000000000-x';
-
-  const cases: Readonly<Record<string, Case>> = {
-    fifo: { script: 'mkdir $out; mkfifo $out/p', class: 'rejected', says: /unsupported type/ },
-    'fifo-with-a-name': {
-      script: 'mkdir $out; mkfifo "$out/x: No space left on device"',
-      class: 'rejected',
-      says: /unsupported type/,
-    },
-    'prints-what-a-machine-says': {
-      script: 'echo "error: writing to file: No space left on device"; exit 3',
-      class: 'builder-failed',
-      says: /exit code 3.*> error: writing to file: No space left on device/s,
-    },
-    'writable-by-others': {
-      script: 'echo > $out; chmod 666 $out',
-      class: 'rejected',
-      says: /suspicious ownership or permission/,
-    },
-    'refers-to-itself': {
-      script: 'echo $out > $out',
-      env: { allowedReferences: '' },
-      class: 'rejected',
-      says: /not allowed to refer/,
-    },
-    'odd-check': {
-      script: 'echo $out > $out',
-      env: { disallowedReferences: 'x' },
-      class: 'rejected',
-      says: /illegal reference specifier|not a valid output/,
-    },
-    cycle: {
-      script: 'echo $dev > $out; echo $out > $dev',
-      change: { outputNames: ['dev', 'out'] },
-      class: 'rejected',
-      says: /cycle detected/,
-    },
-    'references-of-others': {
-      env: { exportReferencesGraph: `graph ${stranger}` },
-      class: 'rejected',
-      says: /not in the input closure/,
-    },
-    'references-odd': { env: { exportReferencesGraph: 'graph' }, class: 'rejected', says: /odd number of tokens/ },
-    'references-elsewhere': {
-      env: { exportReferencesGraph: `../g ${stranger}` },
-      class: 'rejected',
-      says: /invalid file name/,
-    },
-    'broken-json': { env: { __json: '{' }, class: 'rejected', says: /__json/ },
-    'no-sandbox': {
-      env: { __noChroot: '1' },
-      class: 'rejected',
-      says: /__noChroot.*\(its agents build in sandboxes only\)/s,
-    },
-    'feature-that-is-not-there': {
-      env: { requiredSystemFeatures: 'sun' },
-      class: 'agent-error',
-      says: /sun.*\(the systems and features that the agent announces are not those of its Nix\)/s,
-    },
-    'other-system': { change: { system: 'riscv64-linux' }, class: 'agent-error', says: /riscv64-linux/ },
-    'text-hashed': {
-      change: fixed('text-hashed', 'text:sha256'),
-      class: 'rejected',
-      says: /text:sha256|dynamic-derivations/,
-    },
-    'fixed-and-wrong': {
-      script: 'echo real-content > $out',
-      change: fixed('fixed-and-wrong', 'sha256'),
-      class: 'hash-mismatch',
-      says: /specified: sha256-q6ur.*got: +sha256-2HJEFmilTMdc6grzDHtsLJXwjoBvNwrYl9dsVbzMmKA=/s,
-    },
-    'fixed-and-a-folder': {
-      script: 'mkdir $out',
-      change: fixed('fixed-and-a-folder', 'sha256'),
-      class: 'rejected',
-      says: /non-executable regular file/,
-    },
-    silent: { script: 'sleep 60', limits: { maxSilentSeconds: 1 }, class: 'silent-too-long', says: /after 1 second/ },
-  };
-  for (const [name, expected] of Object.entries(cases))
-    test(`is judged by what the daemon says: ${name}`, async () => {
-      const { outcome } = await build(name, expected);
-      assert.ok(outcome.status === 'failed', outcome.status);
-      assert.equal(outcome.class, expected.class, outcome.message);
-      assert.match(outcome.message, expected.says);
+for (const nix of nixVersions)
+  describe(`what ${nix.name} refuses`, { skip: nix.skip, concurrency: 2 }, () => {
+    let store: Awaited<ReturnType<typeof openTemporaryNixBuilder>>;
+    before(async () => {
+      store = await openTemporaryNixBuilder({ sandboxPaths, program: nix.program });
     });
+    after(() => store[Symbol.asyncDispose]());
 
-  test('an output that is valid and gone from disk is the machine’s, and says what to do', async () => {
-    const { request } = await build('gone', { script: 'echo data > $out' });
-    const path = request.derivation.outputs[0]?.path as string;
-    const info = (await store.builder.pathInfo(path)) ?? assert.fail('not valid');
-    await rm(`${store.root}${path}`);
-    const { outcome } = await build('gone', { script: 'echo data > $out' });
-    assert.equal(outcome.status, 'built', 'its database says so');
-    const error = await buffer(store.builder.dump(info, request.signal)).catch((caught: unknown) => caught);
-    const failure = failureOf(error, 'upload-failed');
-    assert.equal(failure.class, 'agent-error', failure.message);
-    assert.match(failure.message, /nix-store --verify/);
+    interface Case {
+      readonly script?: string;
+      /** Variables besides the outputs' names. */
+      readonly env?: Readonly<Record<string, string>>;
+      readonly change?: Parameters<typeof shellDerivation>[2];
+      readonly limits?: Partial<BuildRequest>;
+      readonly class: FailureClass;
+      readonly says: RegExp;
+    }
+
+    async function build(
+      name: string,
+      { script = 'echo > $out', env = {}, change, limits }: Omit<Case, 'class' | 'says'>,
+    ) {
+      const run = `PATH=/usr/bin; export PATH; ${script}`;
+      const plain = shellDerivation(name, run, change);
+      const all = [...plain.derivation.env, ...Object.entries(env)].sort(([a], [b]) => (a < b ? -1 : 1));
+      const made = { ...plain, derivation: { ...plain.derivation, env: all } };
+      const request = buildRequest(made, limits);
+      await using session = await store.builder.open(request.signal);
+      return { outcome: await session.build(request), request };
+    }
+
+    function fixed(name: string, hashAlgo: string, method: '' | 'r:' = '') {
+      const hash = 'ab'.repeat(32);
+      const path = makeFixedOutputPath(name, method, 'sha256', hash, storeDir);
+      return { outputs: [{ name: 'out', path, hashAlgo, hash }], env: [['out', path]] as const };
+    }
+    const stranger = '/nix/store/00000000000000000000000000000000-x';
+
+    const cases: Readonly<Record<string, Case>> = {
+      fifo: { script: 'mkdir $out; mkfifo $out/p', class: 'rejected', says: /unsupported type/ },
+      'fifo-with-a-name': {
+        script: 'mkdir $out; mkfifo "$out/x: No space left on device"',
+        class: 'rejected',
+        says: /unsupported type/,
+      },
+      'prints-what-a-machine-says': {
+        script: 'echo "error: writing to file: No space left on device"; exit 3',
+        class: 'builder-failed',
+        says: /exit code 3.*> error: writing to file: No space left on device/s,
+      },
+      'writable-by-others': {
+        script: 'echo > $out; chmod 666 $out',
+        class: 'rejected',
+        says: /suspicious ownership or permission/,
+      },
+      'refers-to-itself': {
+        script: 'echo $out > $out',
+        env: { allowedReferences: '' },
+        class: 'rejected',
+        says: /not allowed to refer/,
+      },
+      'odd-check': {
+        script: 'echo $out > $out',
+        env: { disallowedReferences: 'x' },
+        class: 'rejected',
+        says: /illegal reference specifier|not a valid output/,
+      },
+      cycle: {
+        script: 'echo $dev > $out; echo $out > $dev',
+        change: { outputNames: ['dev', 'out'] },
+        class: 'rejected',
+        says: /cycle detected/,
+      },
+      'references-of-others': {
+        env: { exportReferencesGraph: `graph ${stranger}` },
+        class: 'rejected',
+        says: /not in the input closure/,
+      },
+      'references-odd': { env: { exportReferencesGraph: 'graph' }, class: 'rejected', says: /odd number of tokens/ },
+      'references-elsewhere': {
+        env: { exportReferencesGraph: `../g ${stranger}` },
+        class: 'rejected',
+        says: /invalid file name/,
+      },
+      'broken-json': { env: { __json: '{' }, class: 'rejected', says: /__json/ },
+      'no-sandbox': {
+        env: { __noChroot: '1' },
+        class: 'rejected',
+        says: /__noChroot.*\(its agents build in sandboxes only\)/s,
+      },
+      'feature-that-is-not-there': {
+        env: { requiredSystemFeatures: 'sun' },
+        class: 'agent-error',
+        says: /sun.*\(the systems and features that the agent announces are not those of its Nix\)/s,
+      },
+      'other-system': { change: { system: 'riscv64-linux' }, class: 'agent-error', says: /riscv64-linux/ },
+      'text-hashed': {
+        change: fixed('text-hashed', 'text:sha256'),
+        class: 'rejected',
+        says: /text:sha256|dynamic-derivations/,
+      },
+      'fixed-and-wrong': {
+        script: 'echo real-content > $out',
+        change: fixed('fixed-and-wrong', 'sha256'),
+        class: 'hash-mismatch',
+        says: /specified: sha256-q6ur.*got: +sha256-2HJEFmilTMdc6grzDHtsLJXwjoBvNwrYl9dsVbzMmKA=/s,
+      },
+      'fixed-and-a-folder': {
+        script: 'mkdir $out',
+        change: fixed('fixed-and-a-folder', 'sha256'),
+        class: 'rejected',
+        says: /non-executable regular file/,
+      },
+      silent: { script: 'sleep 60', limits: { maxSilentSeconds: 1 }, class: 'silent-too-long', says: /after 1 second/ },
+    };
+    for (const [name, expected] of Object.entries(cases))
+      test(`is judged by what the daemon says: ${name}`, async () => {
+        const { outcome } = await build(name, expected);
+        assert.ok(outcome.status === 'failed', outcome.status);
+        assert.equal(outcome.class, expected.class, outcome.message);
+        assert.match(outcome.message, expected.says);
+      });
+
+    test('an output that is valid and gone from disk is the machine’s, and says what to do', async () => {
+      const { request } = await build('gone', { script: 'echo data > $out' });
+      const path = request.derivation.outputs[0]?.path as string;
+      const info = (await store.builder.pathInfo(path)) ?? assert.fail('not valid');
+      await rm(`${store.root}${path}`);
+      const { outcome } = await build('gone', { script: 'echo data > $out' });
+      assert.equal(outcome.status, 'built', 'its database says so');
+      const error = await buffer(store.builder.dump(info, request.signal)).catch((caught: unknown) => caught);
+      const failure = failureOf(error, 'upload-failed');
+      assert.equal(failure.class, 'agent-error', failure.message);
+      assert.match(failure.message, /nix-store --verify/);
+    });
   });
-});
