@@ -49,7 +49,7 @@ const among = (file: string, places: readonly string[]) =>
   places.some((place) => (place.endsWith('/') ? file.startsWith(place) : file === place));
 
 /** `from '…'`, `import '…'` and `import('…')`; an import in a comment counts too, which does no harm. */
-const importPattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"\n]+)\1/g;
+const importPattern = /(?:[\w}*]\s+from\s*|\bimport\s*\(?\s*)(['"])([^'"\n]+)\1/g;
 
 /** What one file, named relative to the root, imports against the rules. */
 export function checkFile(file: string, text: string): readonly Violation[] {
