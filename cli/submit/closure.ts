@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { DerivationLimits } from '../../domain/limits.ts';
 import { type Derivation, parseDerivation } from '../../domain/store/derivation.ts';
+import { findExcess } from '../../domain/store/verify-derivation.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { DerivationSource } from './derivation-source.ts';
 
@@ -9,6 +11,8 @@ export interface Closure {
   readonly order: readonly string[];
   /** Derivations that are named as inputs but are not here, with one that needs each. They are not in `order`. */
   readonly absent: ReadonlyMap<string, string>;
+  /** Derivations that the coordinator would not take, with what was expected and what came. They are in `order`. */
+  readonly tooLarge: ReadonlyMap<string, string>;
   /** Base names of all input sources, in the order in which they were met. */
   readonly sources: ReadonlySet<string>;
   /** Size of all derivation texts, in bytes. */
@@ -26,9 +30,11 @@ export async function readClosure(
   roots: readonly string[],
   source: DerivationSource,
   onRead: (count: number) => void = () => {},
+  limits?: DerivationLimits,
 ): Promise<Closure> {
   const order: string[] = [];
   const absent = new Map<string, string>();
+  const tooLarge = new Map<string, string>();
   const sources = new Set<string>();
   const state = new Map<string, 'open' | 'done'>();
   const baseOf = interner(source.storeDir.length + 1);
@@ -72,7 +78,10 @@ export async function readClosure(
         absent.set(base, neededBy);
         return;
       }
-      const derivation = parse(base, text, source.storeDir);
+      const { storeDir } = source;
+      const derivation = parse(base, text, storeDir);
+      const excess = limits && findExcess(`${storeDir}/${base}`, derivation, text.length, storeDir, limits);
+      if (excess !== undefined) tooLarge.set(base, excess);
       for (const item of derivation.inputSources) sources.add(baseOf(item));
       const inputs = derivation.inputDerivations.map((input) => baseOf(input.path));
       state.set(base, 'open');
@@ -82,7 +91,7 @@ export async function readClosure(
     }
   }
   onRead(read);
-  return { order, absent, sources, bytes };
+  return { order, absent, tooLarge, sources, bytes };
 }
 
 function parse(base: string, text: Uint8Array, storeDir: string): Derivation {

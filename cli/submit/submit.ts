@@ -8,7 +8,7 @@ import { plural } from '../output/text.ts';
 import { type Closure, readClosure } from './closure.ts';
 import type { DerivationSource } from './derivation-source.ts';
 import type { Progress } from './progress.ts';
-import { missingDerivations, uploadDerivations } from './upload-derivations.ts';
+import { limitsOf, missingDerivations, uploadDerivations } from './upload-derivations.ts';
 import { type SourcesResult, uploadSources } from './upload-sources.ts';
 
 export interface SubmitPlan {
@@ -38,10 +38,12 @@ export async function submit(
   const wholeClosure = async (): Promise<Closure> => {
     if (closure === undefined) {
       progress.begin('reading derivations');
-      closure = await readClosure(plan.roots, source, (count) => {
+      const limits = await limitsOf(client);
+      const onRead = (count: number): void => {
         signal.throwIfAborted();
         progress.update(count);
-      });
+      };
+      closure = await readClosure(plan.roots, source, onRead, limits);
     }
     return closure;
   };

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
+import type { DerivationLimits } from '../../domain/limits.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Closure } from './closure.ts';
@@ -10,6 +11,16 @@ const compress = promisify(zstdCompress);
 const namesPerQuestion = 20_000;
 /** Derivation text per request: few round trips, and far below the coordinator's limit of a body. */
 const bytesPerRequest = 4 * 1024 * 1024;
+
+/** What the coordinator takes in; `undefined` of one that is too old to say. */
+export async function limitsOf(client: Client): Promise<DerivationLimits | undefined> {
+  try {
+    return await client.get<DerivationLimits>('/v1/limits');
+  } catch (error) {
+    if (error instanceof CliError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
 
 /** Those of `paths` that the coordinator lacks, in the same order. */
 export async function missingDerivations(client: Client, paths: readonly string[]): Promise<readonly string[]> {
@@ -54,6 +65,12 @@ export async function uploadDerivations(
       },
     );
   }
+
+  const excessive = missing.find((base) => closure.tooLarge.has(base));
+  if (excessive !== undefined)
+    throw new CliError('too-large', `${excessive}: ${closure.tooLarge.get(excessive)}`, {
+      hint: 'nothing was sent; an operator can raise the setting where it names one',
+    });
 
   let sent = 0;
   let last: Promise<unknown> = Promise.resolve();

@@ -83,10 +83,7 @@ function verify(
   if (textExcess !== undefined) return tooLarge(textExcess);
   const scanned = scanDerivation(derivationByteString(bytes), storeDir);
   const { derivation } = scanned;
-  const inputs = listBytes(neededNames(derivation, storeDir));
-  const outputs = derivation.outputs.length;
-  const event = (): number => JSON.stringify(factsOf(path, derivation, storeDir)).length;
-  const excess = derivationExcess({ text, outputs, inputs, event }, limits);
+  const excess = findExcess(path, derivation, text, context.storeDir, limits);
   if (excess !== undefined) return tooLarge(excess);
 
   const references = derivation.inputDerivations.map((input) => input.path);
@@ -105,10 +102,28 @@ function verify(
 }
 
 /**
+ * Why a derivation is too large for a coordinator with these limits; `undefined` if it is not.
+ *
+ * @param path its full path.
+ * @param text size of its text in bytes.
+ */
+export function findExcess(
+  path: string,
+  derivation: Derivation,
+  text: number,
+  storeDir: string,
+  limits: DerivationLimits,
+): string | undefined {
+  const inputs = listBytes(neededNames(derivation, storeDir));
+  const event = (): number => JSON.stringify(factsOf(path, derivation, storeDir)).length;
+  return derivationExcess({ text, outputs: derivation.outputs.length, inputs, event }, limits);
+}
+
+/**
  * Base names of the store items that a build needs, as an agent is told: sources and outputs of input derivations. These
  * have the names that their derivations determine; their hashes, which are not known here, do not change the length.
  */
-export function* neededNames(derivation: Derivation, storeDir: string): Generator<string> {
+function* neededNames(derivation: Derivation, storeDir: string): Generator<string> {
   const start = storeDir.length + 1;
   for (const source of derivation.inputSources) yield source.slice(start);
   for (const { path, outputs } of derivation.inputDerivations) {

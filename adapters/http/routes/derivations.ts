@@ -12,6 +12,25 @@ const missing = z.object({ missing: z.array(z.string()) });
 /** What a client sends before it submits: derivations, and the question which of them and of their sources are lacking. */
 export function derivationRoutes({ application, limits, closing }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
+    app.get(
+      '/v1/limits',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['derivations'],
+          summary:
+            'What the coordinator takes in, so that a client can say what is too large before it sends anything.',
+          response: {
+            200: z.object({
+              maxDerivationBytes: z.int().describe('Setting limits.max-derivation-bytes.'),
+              maxCommitBytes: z.int().describe('What the event store takes in one commit.'),
+              maxBodyBytes: z.int().describe('Setting limits.max-body-bytes.'),
+            }),
+          },
+        },
+      },
+      async () => ({ ...limits.derivations, maxBodyBytes: limits.body }),
+    );
     app.post(
       '/v1/derivations/missing',
       {

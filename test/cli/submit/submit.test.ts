@@ -59,6 +59,28 @@ describe('drover submit', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
+  it('names a derivation that the coordinator would not take, with size and setting, before anything is sent', async () => {
+    const size = closure.find(({ name }) => name === root)?.bytes.length ?? 0;
+    const held = new Set<string>();
+    const limits = { maxDerivationBytes: size - 1, maxCommitBytes: 1e6, maxBodyBytes: 1e9 };
+    const more: Record<string, Route> = { 'GET /v1/limits': () => ({ json: limits }) };
+    await using fake = await coordinator({ derivations: held, more });
+    const args = ['submit', '--url', fake.url, '--token', 'tok', '--derivations', folder, root];
+    const { code, err } = await run(args);
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      new RegExp(
+        `-[^ ]+\\.drv: expected a derivation of at most ${size - 1} bytes \\(setting limits\\.max-derivation-bytes\\), got`,
+      ),
+    );
+    assert.equal(held.size, 0);
+    // What is held already was taken under other limits.
+    for (const { name, bytes } of closure) if (bytes.length >= size && name !== root) held.add(name);
+    Object.assign(limits, { maxDerivationBytes: size });
+    assert.equal((await run(args)).code, 0);
+  });
+
   it('sends the whole closure, inputs first and compressed, then submits', async () => {
     const held = new Set<string>();
     await using fake = await coordinator({ derivations: held });
