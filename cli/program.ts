@@ -9,6 +9,7 @@ import { addEventsCommands } from './commands/events.ts';
 import { addItemsCommands } from './commands/items.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addSubmissionsCommands } from './commands/submissions.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addTokensCommands } from './commands/tokens.ts';
 import { CliError } from './output/cli-error.ts';
@@ -43,12 +44,13 @@ export function buildProgram(context: CommandContext): Command {
   ]);
   program.addHelpText(
     'after',
-    '\nExit codes: 0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 130 interrupted.',
+    '\nExit codes: 0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 70 a coordinator that its watchdog has ended; 130 interrupted.',
   );
 
   addCoordinatorCommand(program, context);
   addAgentCommand(program, context);
   addSubmitCommand(program, context);
+  addSubmissionsCommands(program, context);
   addBuildsCommands(program, context);
   addAgentsCommands(program, context);
   addItemsCommands(program, context);

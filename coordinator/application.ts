@@ -60,6 +60,10 @@ export interface Application {
   /** Sources that the closures of `roots` name and the pool lacks (base names). */
   missingSources(roots: readonly string[]): Promise<readonly string[]>;
   submit(by: Principal, wish: SubmitWish): Promise<SubmitResult>;
+  /** The submission that this token has made under an idempotency key, as far as the coordinator has it. */
+  submissionOf(by: Principal, key: string): string | undefined;
+  /** Has a submission queued that was set aside; resolves once that is noted, not once it is queued. */
+  resumeSubmission(by: Principal, submission: string): Promise<void>;
   why(build: string): Why;
   /**
    * Builds of a submission, those that it joined included, that have not ended, and those of them that are blocked. Nothing counts as

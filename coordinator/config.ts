@@ -51,6 +51,14 @@ export const coordinatorConfigSchema = z
       .describe('URL by which clients and agents reach the coordinator, where that is not the listen address.'),
     leaseSeconds: seconds(60, 'How long a disconnected agent keeps its builds before they go to another.'),
     heartbeatSeconds: seconds(10, 'How often an agent says that it is there.'),
+    watchdogSeconds: z
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(60)
+      .describe(
+        'Processor time that one turn of the event loop may take before the coordinator is ended by its watchdog, with exit code 70 and what it stood still over in the log; 0: never.',
+      ),
     logLevel: z
       .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
       .default('info')

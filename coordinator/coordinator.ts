@@ -59,6 +59,8 @@ export function startCoordinator(core: Core): Coordinator {
   startSatisfying(core);
   access.resume();
   fleet.resume();
+  const stall = core.stalled?.();
+  if (stall) intake.setAside(stall);
   intake.resume();
 
   function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): BuildRecord {

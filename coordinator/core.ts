@@ -13,6 +13,7 @@ import type { LogStore } from './ports/log-store.ts';
 import type { Pool } from './ports/pool.ts';
 import type { Runtime } from './ports/runtime.ts';
 import type { TokenUses } from './ports/token-uses.ts';
+import type { Stall, Work } from './ports/work.ts';
 import type { Writer } from './writer.ts';
 
 export interface Policy {
@@ -49,6 +50,9 @@ export interface Core {
   readonly logs: LogStore;
   readonly signer: Signer;
   readonly logger: Logger;
+  readonly work: Work;
+  /** Over what the process before this one stood still, until that has been dealt with. */
+  stalled?(): Stall | undefined;
 }
 
 /** Decides a wish about a build on what is known now and commits what comes of it. Refusals are values. */

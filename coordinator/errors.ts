@@ -24,6 +24,8 @@ export const errorCodes = {
   'unknown-derivation': [422, 'The derivation was not sent'],
   'wrong-store-dir': [422, 'Of another store directory than this coordinator'],
   'idempotency-conflict': [409, 'The idempotency key was used for another request'],
+  'submission-set-aside': [409, 'The coordinator stood still over this submission, and it was set aside'],
+  'submission-not-set-aside': [409, 'The submission is not set aside'],
   // Builds, agents, tokens, items.
   'unknown-build': [404, 'There is no such build'],
   'unknown-submission': [404, 'There is no such submission'],

@@ -11,11 +11,18 @@ import { type Core, findBuild } from './core.ts';
 import { DroverError } from './errors.ts';
 import { timeId } from './identifiers.ts';
 import type { Meta } from './ports/event-store.ts';
+import type { Stall } from './ports/work.ts';
 
 /** Submissions become derivations and builds. */
 export type Intake = Pick<
   Application,
-  'submit' | 'retryBuild' | 'missingDerivations' | 'addDerivations' | 'missingSources'
+  | 'submit'
+  | 'submissionOf'
+  | 'resumeSubmission'
+  | 'retryBuild'
+  | 'missingDerivations'
+  | 'addDerivations'
+  | 'missingSources'
 > & {
   /**
    * A build of an item that is needed and not there any more; the same `key` never makes a second one. It is built as it was asked for
@@ -24,6 +31,8 @@ export type Intake = Pick<
   rebuild(derivation: string, options: BuildOptions, key: string, meta: Meta): Promise<SubmitResult>;
   /** Whether a submission is being queued at the moment. */
   busy(): boolean;
+  /** Sets aside the submission over which the process before this one stood still, if it is not wholly queued. */
+  setAside(stall: Stall): void;
   /** Goes on with submissions that a stop of the coordinator cut off. */
   resume(): void;
 };
@@ -34,7 +43,7 @@ type Reason = 'requested' | 'rebuild' | 'retry';
 const eventsPerTurn = 1000;
 
 export function createIntake(core: Core): Intake {
-  const { farm, writer, derivations, policy, runtime, logger } = core;
+  const { farm, writer, derivations, policy, runtime, logger, work } = core;
   const { graph, queue, submissions } = farm;
   const underWay = new Map<string, Promise<SubmitResult>>();
 
@@ -53,6 +62,7 @@ export function createIntake(core: Core): Intake {
     const unknown = submission.roots.filter((root) => !isKnown(root));
     if (unknown.length === 0) return;
     for await (const part of derivations.closure(unknown, isKnown)) {
+      work.at('submission', submission.id);
       for (const facts of part) {
         if (isKnown(facts.path)) continue;
         writer.commit('derivation', facts.path.slice(0, 32), 'none', [{ type: 'DerivationAdded', data: facts }], meta);
@@ -75,6 +85,7 @@ export function createIntake(core: Core): Intake {
     meta: Meta,
   ): Promise<{ builds: number; available: number; joined: string[] }> {
     const { id, wish } = submission;
+    work.at('submission', id);
     const roots = submission.roots.map((root) => graph.drvOf(root) as number);
     const earlier = queue.buildsOf(id).filter((build) => build !== undefined);
     const done = new Set(earlier.map((build) => build.drv));
@@ -95,6 +106,7 @@ export function createIntake(core: Core): Intake {
       writer.commit('build', `${id}-${number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
       if (++sinceWait % eventsPerTurn !== 0) continue;
       await before;
+      work.at('submission', id);
       before = durableSoon();
     }
     const joined = needs.joined.map(buildId).filter((build) => !build.startsWith(`${id}-`));
@@ -104,6 +116,8 @@ export function createIntake(core: Core): Intake {
   async function enqueue(submission: SubmissionRecord, actor: string): Promise<SubmitResult> {
     const { id } = submission;
     const meta: Meta = { actor, correlation: id, causation: `submission-${id}@${submission.revision}` };
+    // Nothing is worked at that is not durable: what stands still over it has to find it again to set it aside.
+    await writer.durable();
     await addDerivations(submission, meta);
     const { builds, available, joined } = await addBuilds(submission, meta);
     const events: DroverEvent[] = [];
@@ -132,9 +146,24 @@ export function createIntake(core: Core): Intake {
     const known = underWay.get(submission.id);
     if (known) return known;
     if (submission.queued) return Promise.resolve(resultOf(submission));
+    if (submission.setAside !== undefined)
+      return Promise.reject(
+        new DroverError(
+          'submission-set-aside',
+          `the submission ${submission.id} is set aside: ${submission.setAside}; 'drover submissions resume ${submission.id}' has it queued after all`,
+          { submission: submission.id },
+        ),
+      );
     const running = enqueue(submission, actor).finally(() => underWay.delete(submission.id));
     underWay.set(submission.id, running);
     return running;
+  }
+
+  /** For nobody that waits for it. */
+  function goOn(submission: SubmissionRecord, actor: string): void {
+    start(submission, actor).catch((error: Error) =>
+      logger.error({ submission: submission.id, err: error }, 'submission could not be queued'),
+    );
   }
 
   async function receive(
@@ -240,12 +269,40 @@ export function createIntake(core: Core): Intake {
       return [...missing];
     },
     busy: () => underWay.size > 0,
+    submissionOf: (by, key) => submissions.byKey(keyOf(by.id, key))?.id,
+    async resumeSubmission(by, id) {
+      const submission = submissions.get(id);
+      if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+      if (submission.setAside === undefined)
+        throw new DroverError('submission-not-set-aside', `the submission ${id} is not set aside`);
+      const meta: Meta = { actor: by.id, correlation: id };
+      writer.commit('submission', id, submission.revision, [{ type: 'SubmissionResumed', data: {} }], meta);
+      await writer.durable();
+      goOn(submission, by.id);
+    },
+    setAside({ at, seconds, work: over, stack }) {
+      const submission = over?.what === 'submission' ? submissions.get(over.name) : undefined;
+      const told = { stoodStillAt: new Date(at).toISOString(), over, stack };
+      if (!submission || submission.queued || submission.setAside !== undefined) {
+        // What it was at is part of the log already, or never came to be in it.
+        logger.error(told, 'the coordinator stood still and was ended by its watchdog; there is nothing to set aside');
+        return;
+      }
+      const [where] = stack;
+      const reason = `the coordinator stood still over it for ${seconds} s${where === undefined ? '' : `, in ${where}`}`;
+      const data = { reason, stack: stack.slice(0, 20).map((line) => line.slice(0, 512)) };
+      const meta: Meta = { actor: 'watchdog', correlation: submission.id };
+      const event = { type: 'SubmissionSetAside', data } as const;
+      writer.commit('submission', submission.id, submission.revision, [event], meta);
+      logger.error(
+        { submission: submission.id, ...told },
+        'a submission is set aside: the coordinator stood still over it and was ended by its watchdog',
+      );
+    },
     resume() {
       for (const submission of submissions.unqueued()) {
         logger.info({ submission: submission.id }, 'goes on with a submission that was cut off');
-        start(submission, 'coordinator').catch((error: Error) =>
-          logger.error({ submission: submission.id, err: error }, 'submission could not be queued'),
-        );
+        goOn(submission, 'coordinator');
       }
     },
   };

@@ -17,6 +17,8 @@ import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
+import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
+import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
 import { minCommitBytes } from '../domain/limits.ts';
 import { generateSigningKey, parseSecretKey, publicKeyText } from '../domain/store/signature.ts';
 import { newSecret } from './access.ts';
@@ -44,6 +46,16 @@ const startup = { actor: 'coordinator' } as const;
 export async function runCoordinator(config: CoordinatorConfig, logger: Logger): Promise<RunningCoordinator> {
   await using resources = new AsyncDisposableStack();
   const dir = await openDataDir(config.data);
+  const stallFile = dir.file('stalled.json');
+  const watchdog = resources.use(
+    await startWatchdog({
+      seconds: config.watchdogSeconds,
+      file: stallFile,
+      json: config.logFormat === 'json' || (config.logFormat === 'auto' && process.stderr.isTTY !== true),
+      onFailure: (error) => logger.error({ err: error }, 'the watchdog failed; nothing watches the coordinator'),
+    }),
+  );
+  let stall = await readStall(stallFile);
   const runtime = createSystemRuntime();
   const { bytes } = runtime.random;
 
@@ -106,6 +118,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     access.admit(adminToken.text.trim(), { name: 'admin', scope: 'admin' }, startup);
     await application.settled();
     await identity.remember(store);
+    if (stall) await settleStall(stallFile);
+    stall = undefined;
     const swept = await pool.sweep((file) => farm.details.byFile(file) !== undefined);
     if (swept.files + swept.uploads > 0) logger.info(swept, 'removed what a stop had left in the pool');
   }
@@ -126,6 +140,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       logs,
       signer: resources.use(createCacheSigner(secretKey.text.trim())),
       logger,
+      work: watchdog.work,
+      stalled: () => stall,
     }),
   );
   const onFailure = (error: unknown): void => logger.error({ err: error }, 'the views failed and start again');

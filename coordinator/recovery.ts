@@ -2,6 +2,7 @@ import type { Category } from '../domain/events.ts';
 import { createFarm, type Farm } from '../projections/farm.ts';
 import { decodeEvent } from './event-codec.ts';
 import type { EventStore, Position } from './ports/event-store.ts';
+import { unwatched, type Work } from './ports/work.ts';
 
 export interface Recovered {
   readonly farm: Farm;
@@ -13,12 +14,8 @@ export interface Recovered {
   readonly firstUnknown: string | undefined;
 }
 
-/** Folds the whole log. `progress` is called now and then, for people who wait. */
-export async function recover(
-  store: EventStore,
-  storeDir: string,
-  progress?: (events: number) => void,
-): Promise<Recovered> {
+/** Folds the whole log. */
+export async function recover(store: EventStore, storeDir: string, work: Work = unwatched): Promise<Recovered> {
   const farm = createFarm();
   let position: Position | undefined;
   let events = 0;
@@ -39,10 +36,10 @@ export async function recover(
       }
       if (event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
         throw new Error(`storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`);
+      work.at('event', `${stored.stream}@${stored.revision} at ${stored.position}`);
       farm.apply(category, id, event, stored.revision, stored.at, stored.meta.correlation);
     }
     position = batch.checkpoint;
-    progress?.(events);
   }
   return { farm, position, events, unknown, firstUnknown };
 }

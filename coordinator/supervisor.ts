@@ -45,6 +45,7 @@ const clientWrites: ReadonlySet<keyof Application> = new Set([
   'addAgent',
   'steerAgent',
   'submit',
+  'resumeSubmission',
   'cancelBuild',
   'prioritizeBuild',
   'retryBuild',
@@ -74,7 +75,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     try {
       await options.opened?.(store);
       const begun = runtime.clock.monotonic();
-      const recovered = await recover(store, policy.storeDir);
+      const recovered = await recover(store, policy.storeDir, options.work);
       logger.info(
         { events: recovered.events, unknown: recovered.unknown, ms: Math.round(runtime.clock.monotonic() - begun) },
         'log replayed',

@@ -10,6 +10,8 @@ export interface SubmissionRecord {
   /** Derivations that were added for it. */
   added: number;
   queued: Extract<SubmissionEvent, { type: 'SubmissionQueued' }>['data'] | undefined;
+  /** Why it is not queued though it could be; `undefined` where it is not set aside. */
+  setAside: string | undefined;
   revision: number;
 }
 
@@ -17,7 +19,7 @@ export interface SubmissionRecord {
 export interface Submissions {
   get(id: string): SubmissionRecord | undefined;
   byKey(key: string): SubmissionRecord | undefined;
-  /** All roots are on the stream, but not all builds: the coordinator was stopped in between. */
+  /** All roots are on the stream, but not all builds: the coordinator was stopped in between. Without those that are set aside. */
   unqueued(): SubmissionRecord[];
   /** A derivation was added for this submission. */
   derivationAdded(id: string | undefined): void;
@@ -32,7 +34,10 @@ export function createSubmissions(): Submissions {
     byKey: (key) => byKey.get(key),
     unqueued: () =>
       [...submissions.values()].filter(
-        (submission) => !submission.queued && submission.roots.length === submission.wish.rootCount,
+        (submission) =>
+          !submission.queued &&
+          submission.setAside === undefined &&
+          submission.roots.length === submission.wish.rootCount,
       ),
     derivationAdded(id) {
       const record = id === undefined ? undefined : submissions.get(id);
@@ -41,7 +46,16 @@ export function createSubmissions(): Submissions {
     apply(id, event, revision) {
       if (event.type === 'SubmissionReceived') {
         const { roots, ...wish } = event.data;
-        const record: SubmissionRecord = { id, wish, roots, joined: [], added: 0, queued: undefined, revision };
+        const record: SubmissionRecord = {
+          id,
+          wish,
+          roots,
+          joined: [],
+          added: 0,
+          queued: undefined,
+          setAside: undefined,
+          revision,
+        };
         submissions.set(id, record);
         if (wish.key !== undefined) byKey.set(wish.key, record);
         return;
@@ -50,6 +64,8 @@ export function createSubmissions(): Submissions {
       if (!record) return;
       record.revision = revision;
       if (event.type === 'SubmissionRootsAdded') record.roots = [...record.roots, ...event.data.roots];
+      else if (event.type === 'SubmissionSetAside') record.setAside = event.data.reason;
+      else if (event.type === 'SubmissionResumed') record.setAside = undefined;
       else if (event.type === 'SubmissionJoined') record.joined = [...record.joined, ...event.data.builds];
       else if (event.type === 'SubmissionQueued') {
         record.queued = event.data;

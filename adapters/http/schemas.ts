@@ -18,6 +18,7 @@ import {
   buildStates,
   type ItemRow,
   type SubmissionRow,
+  submissionStates,
 } from '../../coordinator/ports/views.ts';
 import { agentAbilities } from '../../domain/agent/events.ts';
 import { intakes } from '../../domain/agent/state.ts';
@@ -132,6 +133,8 @@ const submissionRowFields = {
   id: text,
   receivedAt: instant,
   queuedAt: instant.nullable(),
+  state: z.enum(submissionStates),
+  setAside: text.nullable().describe('why it is set aside, where it is'),
   roots: z.int(),
   reason: text,
   counts: z.record(z.enum(buildStates), z.int()) as z.ZodType<Readonly<Record<BuildViewState, number>>>,

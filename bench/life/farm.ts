@@ -6,6 +6,7 @@ import { startCoordinator } from '../../coordinator/coordinator.ts';
 import type { Policy } from '../../coordinator/core.ts';
 import type { DerivationStore } from '../../coordinator/ports/derivation-store.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { createWriter, type Writer } from '../../coordinator/writer.ts';
 import type { CoordinatorMessage } from '../../domain/agent/messages.ts';
@@ -120,6 +121,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     logs: noLogs,
     signer,
     logger: pino({ level: 'silent' }),
+    work: unwatched,
   });
   application = coordinator.application;
   coordinator.hear(true);

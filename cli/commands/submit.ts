@@ -13,6 +13,7 @@ import { plural } from '../output/text.ts';
 import { type DerivationSource, openDerivationSource } from '../submit/derivation-source.ts';
 import { instantiate } from '../submit/instantiate.ts';
 import { createProgress } from '../submit/progress.ts';
+import { UnansweredError } from '../submit/send.ts';
 import { type SubmitPlan, type Submitted, submit } from '../submit/submit.ts';
 import { readTags } from '../submit/tags.ts';
 import { summary, watchSubmission } from '../submit/watch.ts';
@@ -69,29 +70,30 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
   onAction(command, context, async (drvs: readonly string[], flags: SubmitFlags) => {
     const signal = io.interrupted();
     const client = connect(flags, io.environment, signal);
-    const source = openDerivationSource({
-      storeDir: flags.storeDir ?? (await storeDirOf(client)),
-      storeRoot: flags.storeRoot,
-      folder: flags.derivations,
-    });
-    const plan: SubmitPlan = {
-      roots: await findRoots(drvs, flags, source, io),
-      options: {
-        priority: flags.priority,
-        ...(flags.maxAttempts === undefined ? {} : { maxAttempts: flags.maxAttempts }),
-        ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
-        ...(flags.maxSilent === undefined ? {} : { maxSilentSeconds: flags.maxSilent }),
-        ...(flags.tag === undefined ? {} : { tags: readTags(flags.tag) }),
-      },
-      inputs: flags.inputs,
-      force: flags.force === true,
-    };
-    // Where the log is now: all that the submission makes comes after it.
-    const after = flags.wait ? (await client.get<FarmStatus>('/v1/status')).position : undefined;
+    const steady = connect(flags, io.environment);
     const progress = createProgress(io);
     let submitted: Submitted | undefined;
     try {
-      submitted = await submit(client, plan, source, progress, signal);
+      const source = openDerivationSource({
+        storeDir: flags.storeDir ?? (await storeDirOf(client)),
+        storeRoot: flags.storeRoot,
+        folder: flags.derivations,
+      });
+      const plan: SubmitPlan = {
+        roots: await findRoots(drvs, flags, source, io),
+        options: {
+          priority: flags.priority,
+          ...(flags.maxAttempts === undefined ? {} : { maxAttempts: flags.maxAttempts }),
+          ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
+          ...(flags.maxSilent === undefined ? {} : { maxSilentSeconds: flags.maxSilent }),
+          ...(flags.tag === undefined ? {} : { tags: readTags(flags.tag) }),
+        },
+        inputs: flags.inputs,
+        force: flags.force === true,
+      };
+      // Where the log is now: all that the submission makes comes after it.
+      const after = flags.wait ? (await client.get<FarmStatus>('/v1/status')).position : undefined;
+      submitted = await submit(client, steady, plan, source, progress, signal);
       const result = submitted;
       if (!flags.json) for (const line of describe(result)) progress.line(line);
       if (!flags.wait) {
@@ -120,7 +122,9 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
     } catch (error) {
       if (!signal.aborted) throw error;
       progress[Symbol.dispose]();
-      io.err(submitted === undefined ? notYet : `${goOn(submitted.submission)}\n`);
+      const known = submitted?.submission ?? (error instanceof UnansweredError ? error.submission : undefined);
+      if (known !== undefined) io.err(`${goOn(known)}\n`);
+      else io.err(error instanceof UnansweredError ? notKnown : notYet);
       return 130;
     } finally {
       progress[Symbol.dispose]();
@@ -171,9 +175,15 @@ function describe({ submission, builds, available, joined, absentSources }: Subm
 
 const notYet = 'Interrupted; nothing was submitted. What was sent is kept: the same command goes on from there.\n';
 
+const notKnown = `Interrupted before the coordinator has answered; whether it has the submission is not known.
+  drover submissions list                                         says so, once it answers
+  drover submit …                                                 the same again joins what is under way
+`;
+
 function goOn(submission: string): string {
   return [
-    'No longer watching; the builds go on.',
+    `No longer watching; the coordinator has the submission ${submission} and goes on with it.`,
+    `  drover submissions show ${submission}                        how far it is`,
     `  drover builds list --submission ${submission}                    how they are`,
     '  drover submit … --wait                                          the same again joins them',
     '  drover builds cancel BUILD…                                     stop them',

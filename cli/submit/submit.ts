@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubmitResult } from '../../coordinator/application.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
 import type { Client } from '../http/client.ts';
@@ -8,6 +6,7 @@ import { plural } from '../output/text.ts';
 import { type Closure, readClosure } from './closure.ts';
 import type { DerivationSource } from './derivation-source.ts';
 import type { Progress } from './progress.ts';
+import { send } from './send.ts';
 import { limitsOf, missingDerivations, uploadDerivations } from './upload-derivations.ts';
 import { type SourcesResult, uploadSources } from './upload-sources.ts';
 
@@ -26,9 +25,13 @@ export interface Submitted extends SubmitResult {
   readonly absentSources: readonly string[];
 }
 
-/** Sends what the coordinator lacks of the closure of some derivations, then submits them. Rejects when `signal` aborts before that. */
+/**
+ * Sends what the coordinator lacks of the closure of some derivations, then submits them, with `steady`, whose requests no signal ends.
+ * Rejects when `signal` aborts before that.
+ */
 export async function submit(
   client: Client,
+  steady: Client,
   plan: SubmitPlan,
   source: DerivationSource,
   progress: Progress,
@@ -71,7 +74,7 @@ export async function submit(
   }
 
   signal.throwIfAborted();
-  const result = await send(client, plan);
+  const result = await send(steady, plan, signal);
   return { ...result, uploadedDerivations, uploadedSources: sources.uploaded, absentSources: sources.absent };
 }
 
@@ -85,21 +88,5 @@ async function candidatesOf(
   } catch (error) {
     if (error instanceof CliError && error.code === 'not-found') return new Set(missing);
     throw error;
-  }
-}
-
-/** Submits with a key, so that a try whose answer was lost can be made again without a second submission. */
-async function send(client: Client, plan: SubmitPlan): Promise<SubmitResult> {
-  const key = randomUUID();
-  for (let tries = 1; ; tries++) {
-    try {
-      return await client.send<SubmitResult>('POST', '/v1/submissions', plan, { 'idempotency-key': key });
-    } catch (error) {
-      const mayPass =
-        error instanceof CliError &&
-        ['connection-failed', 'connection-refused', 'not-ready', 'store-unavailable'].includes(error.code);
-      if (!mayPass || tries === 5) throw error;
-      await sleep(200 * 2 ** tries);
-    }
   }
 }

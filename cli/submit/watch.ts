@@ -1,7 +1,8 @@
-import type { Blockage, Blocker, SubmitResult } from '../../coordinator/application.ts';
+import type { Blockage, SubmitResult } from '../../coordinator/application.ts';
 import type { BuildRow, Page } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents } from '../http/event-feed.ts';
+import { describeBlockage } from '../output/blockage.ts';
 import type { Io } from '../output/io.ts';
 import { firstLine, paint, plural, printable, printableLines, shortName } from '../output/text.ts';
 import { watchForBlocked } from './blocked-watch.ts';
@@ -142,29 +143,4 @@ export function summary({ tracker, blockage }: Watched): string {
   if (bad.length > 20) lines.push(`  … and ${bad.length - 20} more`);
   if (blockage !== undefined) lines.push(...describeBlockage(blockage));
   return `${lines.join('\n')}\n`;
-}
-
-/** What keeps builds from running, and what would set them going, a line each. */
-export function describeBlockage({ blocked, blockers }: Blockage): readonly string[] {
-  return [
-    `${plural(blocked, 'build')} ${blocked === 1 ? 'waits' : 'wait'} for what nothing under way makes, and stay${blocked === 1 ? 's' : ''} queued:`,
-    ...blockers.map((blocker) => {
-      const waiting = `${blocker.waiting} ${blocker.waiting === 1 ? 'waits' : 'wait'} for it`;
-      return `  ${printable(shortName(blocker.item))}  ${blockerWords[blocker.state]}, ${waiting}  ${remedy(blocker)}`;
-    }),
-  ];
-}
-
-const blockerWords: Readonly<Record<Blocker['state'], string>> = {
-  'source-missing': 'a source that nobody has sent',
-  failed: 'its build failed',
-  canceled: 'its build was cancelled',
-  'no-build': 'nobody asked for a build',
-};
-
-/** The command that sets going what waits for it. */
-function remedy({ state, build, derivation }: Blocker): string {
-  if (build !== undefined && (state === 'failed' || state === 'canceled')) return `drover builds retry ${build}`;
-  if (derivation !== undefined) return `drover submit ${derivation}`;
-  return 'drover submit, from where it is';
 }

@@ -65,10 +65,16 @@ export interface BuildFilter {
 export interface ItemRow extends StoreItem {
   readonly addedAt: number;
 }
+export const submissionStates = ['under-way', 'queued', 'set-aside'] as const;
+export type SubmissionState = (typeof submissionStates)[number];
 export interface SubmissionRow {
   readonly id: string;
   readonly receivedAt: number;
   readonly queuedAt: number | null;
+  /** `queued`: all its builds are made; `under-way`: not yet; `set-aside`: not, until an operator resumes it. */
+  readonly state: SubmissionState;
+  /** Why it is set aside, where it is. */
+  readonly setAside: string | null;
   readonly roots: number;
   readonly reason: string;
   readonly counts: Readonly<Record<BuildViewState, number>>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseName, count, defineEvent, type EventOf, identifier, tags } from '../event.ts';
+import { baseName, count, defineEvent, type EventOf, identifier, shortText, tags } from '../event.ts';
 
 /** What holds for every build of a submission; absent means the coordinator's default. */
 export const buildOptions = z.object({
@@ -64,6 +64,24 @@ export const SubmissionQueued = defineEvent(
   }),
 );
 
-export const submissionEvents = [SubmissionReceived, SubmissionRootsAdded, SubmissionJoined, SubmissionQueued] as const;
+export const SubmissionSetAside = defineEvent(
+  'SubmissionSetAside',
+  'The coordinator stood still over this submission and was ended by its watchdog. The builds that it has go on; no more are made.',
+  z.object({
+    reason: shortText,
+    /** Where it stood still, innermost function first: the top of the stack. */
+    stack: z.array(z.string().max(512)).max(20),
+  }),
+);
+export const SubmissionResumed = defineEvent('SubmissionResumed', 'An operator has it queued after all.', z.object({}));
+
+export const submissionEvents = [
+  SubmissionReceived,
+  SubmissionRootsAdded,
+  SubmissionJoined,
+  SubmissionQueued,
+  SubmissionSetAside,
+  SubmissionResumed,
+] as const;
 export type SubmissionEvent = EventOf<(typeof submissionEvents)[number]>;
 export type SubmissionReceived = EventOf<typeof SubmissionReceived>;

@@ -91,7 +91,8 @@ CREATE TABLE submissions (
   received_at INTEGER NOT NULL,
   queued_at INTEGER,
   roots INTEGER NOT NULL,
-  reason TEXT NOT NULL
+  reason TEXT NOT NULL,
+  set_aside TEXT
 ) STRICT`;
 
 /** How many builds of a submission are in each state; kept by the triggers, whatever the order of the events. */

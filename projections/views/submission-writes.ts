@@ -5,6 +5,8 @@ export const addSubmission =
   'INSERT OR IGNORE INTO submissions (id, received_at, roots, reason) VALUES (?1, ?2, ?3, ?4)';
 export const queueSubmission = 'UPDATE submissions SET queued_at = ?2 WHERE id = ?1';
 
+export const setAsideSubmission = 'UPDATE submissions SET set_aside = ?2 WHERE id = ?1';
+
 /**
  * @param id of the submission, from its stream.
  * @param at when the event was stored, milliseconds since the Unix epoch.
@@ -15,6 +17,10 @@ export function submissionWrites(event: SubmissionEvent, id: string, at: number)
       return [{ sql: addSubmission, values: [id, at, event.data.rootCount, event.data.reason] }];
     case 'SubmissionQueued':
       return [{ sql: queueSubmission, values: [id, at] }];
+    case 'SubmissionSetAside':
+      return [{ sql: setAsideSubmission, values: [id, event.data.reason] }];
+    case 'SubmissionResumed':
+      return [{ sql: setAsideSubmission, values: [id, null] }];
     case 'SubmissionRootsAdded':
     case 'SubmissionJoined':
       return [];

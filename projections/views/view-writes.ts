@@ -24,6 +24,8 @@ export function viewWrites(event: DroverEvent, stream: string, at: number): read
     case 'SubmissionRootsAdded':
     case 'SubmissionJoined':
     case 'SubmissionQueued':
+    case 'SubmissionSetAside':
+    case 'SubmissionResumed':
       return submissionWrites(event, streamId(stream), at);
     case 'AgentRegistered':
     case 'AgentConnected':

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { Application } from '../../coordinator/application.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { type SupervisorOptions, superviseCoordinator } from '../../coordinator/supervisor.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
@@ -136,6 +137,7 @@ export async function simulate({
       logs: noLogs,
       signer,
       logger: pino({ level: process.env.SIMULATION_LOG ?? 'silent' }),
+      work: unwatched,
     });
     // Its first appends are durable only as time moves on.
     await until(starting);

@@ -5,6 +5,7 @@ import { startCoordinator } from '../../coordinator/coordinator.ts';
 import type { Policy } from '../../coordinator/core.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { LogStore } from '../../coordinator/ports/log-store.ts';
+import { type Stall, unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { createWriter } from '../../coordinator/writer.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
@@ -61,6 +62,7 @@ export async function openTestCoordinator(
     pool = createFakePool(),
     logs = noLogs as LogStore,
     seed = 1,
+    stalled = undefined as Stall | undefined,
     hearing = true,
     time = createVirtualTime(seed),
     textOf = (path: string): Uint8Array => Buffer.from(path),
@@ -96,6 +98,8 @@ export async function openTestCoordinator(
     logs,
     signer: { publicKey: 'k:AA==', sign: async () => 'k:AA==' },
     logger: pino({ level: 'silent' }),
+    work: unwatched,
+    stalled: () => stalled,
   });
   if (hearing) hear(true);
   const settle = async (): Promise<void> => {

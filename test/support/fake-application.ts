@@ -64,6 +64,8 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       if (build === 'nope') throw new DroverError('unknown-build', 'expected a build, got nope');
       return { build, state: 'succeeded', summary: 'It has ended.', reason: 'ended' };
     },
+    submissionOf: () => fakeSubmission.submission,
+    resumeSubmission: async () => undefined,
     blockage: () => ({ unfinished: 0, blocked: 0, blockers: [] }),
     settleLog: async () => undefined,
     cancelBuild: async () => undefined,

@@ -6,7 +6,7 @@ import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
-import { page, paging, submissionDetail, submissionParams, submissionRow, submitResult } from '../schemas.ts';
+import { nothing, page, paging, submissionDetail, submissionParams, submissionRow, submitResult } from '../schemas.ts';
 
 const submitBody = z.strictObject({
   roots: z
@@ -52,13 +52,23 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['submissions'],
           summary: 'Submissions, newest first.',
-          querystring: z.strictObject(paging),
+          querystring: z.strictObject({
+            ...paging,
+            key: identifier
+              .exactOptional()
+              .describe('only the one that this token has made under this idempotency key'),
+          }),
           response: { 200: page(submissionRow) },
         },
       },
       async (request) => {
         await freshViews(context);
-        const { limit, after } = request.query;
+        const { limit, after, key } = request.query;
+        if (key !== undefined) {
+          const made = application.submissionOf(principalOf(request), key);
+          const row = made === undefined ? undefined : views.submission(made);
+          return { rows: row === undefined ? [] : [row] };
+        }
         return views.submissions({ limit, ...(after === undefined ? {} : { after }) });
       },
     );
@@ -80,6 +90,22 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
         return { ...row, ...application.blockage(submission) };
+      },
+    );
+    app.post(
+      '/v1/submissions/:submission/resume',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['submissions'],
+          summary: 'Has a submission queued that was set aside.',
+          params: submissionParams,
+          response: { 204: nothing },
+        },
+      },
+      async (request, reply) => {
+        await application.resumeSubmission(principalOf(request), request.params.submission);
+        return reply.code(204).send();
       },
     );
   };

@@ -47,6 +47,8 @@ export const submissionA: SubmissionRow = {
   id: 's-1',
   receivedAt: 1,
   queuedAt: 2,
+  state: 'queued',
+  setAside: null,
   roots: 1,
   reason: 'requested',
   counts: { queued: 1, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 },

@@ -268,6 +268,59 @@ describe('drover submit', () => {
     assert.ok(!fake.seen.some(({ path }) => path === '/v1/submissions'));
   });
 
+  for (const [what, row, words] of [
+    [
+      'has it',
+      { id: 's9' },
+      /No longer watching; the coordinator has the submission s9 .*\n {2}drover submissions show s9 /,
+    ],
+    ['does not say', undefined, /whether it has the submission is not known\.\n {2}drover submissions list /],
+  ] as const)
+    it(`finds out after an interruption whether the coordinator has the submission: it ${what}`, async () => {
+      const controller = new AbortController();
+      const keys: unknown[] = [];
+      await using fake = await coordinator({
+        derivations: new Set([root]),
+        more: {
+          // As one that takes long, or stands still.
+          'POST /v1/submissions': ({ headers }) => {
+            keys.push(headers['idempotency-key']);
+            controller.abort();
+            return undefined;
+          },
+          'GET /v1/submissions': ({ query }) => {
+            keys.push(query.get('key'));
+            return { json: { rows: row === undefined ? [] : [row] } };
+          },
+        },
+      });
+      const argv = ['submit', '--url', fake.url, '--derivations', folder, root];
+      const { code, err } = await run(argv, { interrupted: controller.signal });
+      assert.equal(code, 130);
+      assert.match(err, words);
+      assert.doesNotMatch(err, /nothing was submitted/);
+      assert.equal(keys.length, 2);
+      assert.equal(keys[0], keys[1]);
+    });
+
+  it('still hears the answer that comes right after an interruption', async () => {
+    const controller = new AbortController();
+    await using fake = await coordinator({
+      derivations: new Set([root]),
+      more: {
+        'GET /v1/status': () => ({ json: { position: '1' } }),
+        'POST /v1/submissions': () => {
+          controller.abort();
+          return { status: 201, json: accepted };
+        },
+      },
+    });
+    const argv = ['submit', '--url', fake.url, '--derivations', folder, root, '--wait'];
+    const { code, err } = await run(argv, { interrupted: controller.signal });
+    assert.equal(code, 130);
+    assert.match(err, /the coordinator has the submission s1 and goes on with it/);
+  });
+
   it('passes a refusal on with its code', async () => {
     await using fake = await coordinator({
       more: {

@@ -176,6 +176,9 @@ describe('drover submit --wait', () => {
     );
     const { code, err } = await run(['submit', '--url', fake.url, root, '--wait'], { interrupted: controller.signal });
     assert.equal(code, 130);
-    assert.match(err, /the builds go on\.\n {2}drover builds list --submission s /);
+    assert.match(
+      err,
+      /has the submission s and goes on with it\.\n {2}drover submissions show s .*\n {2}drover builds list --submission s /,
+    );
   });
 });

@@ -217,7 +217,7 @@ test('OutputsDiverged changes no row', () => {
   assert.deepEqual(after(derivation, submitted, allocated(), diverged), after(derivation, submitted, allocated()));
 });
 
-test('SubmissionReceived, SubmissionRootsAdded, SubmissionJoined, SubmissionQueued, with counts by state', () => {
+test('SubmissionReceived, SubmissionRootsAdded, SubmissionSetAside, SubmissionResumed, SubmissionJoined, SubmissionQueued, with counts by state', () => {
   clock = 0;
   const submission = (type: string, data: object) => on('submission-s1', type, data);
   using views = createMemoryViews().given(
@@ -231,14 +231,19 @@ test('SubmissionReceived, SubmissionRootsAdded, SubmissionJoined, SubmissionQueu
       reason: 'requested',
     }),
     submission('SubmissionRootsAdded', { roots: [hello] }),
+    submission('SubmissionSetAside', { reason: 'stood still', stack: ['f (a:1:1)'] }),
+  );
+  const row = { seq: 1, id: 's1', received_at: 1, queued_at: null, roots: 3, reason: 'requested', set_aside: null };
+  assert.deepEqual(views.rows('SELECT * FROM submissions'), [{ ...row, set_aside: 'stood still' }]);
+  views.given(
+    submission('SubmissionResumed', {}),
     submission('SubmissionJoined', { builds: ['s0-1'] }),
     derivation(),
     submitted(),
     submission('SubmissionQueued', { derivations: 1, builds: 1, available: 0, joined: 1 }),
     allocated()(),
   );
-  const row = { seq: 1, id: 's1', received_at: 1, queued_at: 6, roots: 3, reason: 'requested' };
-  assert.deepEqual(views.rows('SELECT * FROM submissions'), [row]);
+  assert.deepEqual(views.rows('SELECT * FROM submissions'), [{ ...row, queued_at: 8 }]);
   const counts = { submission: 's1', queued: 0, allocated: 1, running: 0, succeeded: 0, failed: 0, canceled: 0 };
   assert.deepEqual(views.rows('SELECT * FROM submission_counts'), [counts]);
 });

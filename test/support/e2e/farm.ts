@@ -25,6 +25,8 @@ const replayProgram = fileURLToPath(new URL('replay.ts', import.meta.url));
 export interface FarmOptions {
   /** Further flags of the coordinator. */
   readonly flags?: readonly string[];
+  /** Added to the environment of the coordinator. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Gives the coordinator's data a disk of its own with so many MiB. Needs root. */
   readonly diskMiB?: number;
 }
@@ -73,7 +75,7 @@ export interface Farm extends AsyncDisposable {
   /** `kill -9` of the coordinator; resolves once it is gone. */
   kill9(): Promise<void>;
   /** Starts a coordinator on the same data; resolves once it serves. */
-  start(flags?: readonly string[]): Promise<void>;
+  start(flags?: readonly string[], options?: Pick<FarmOptions, 'env'>): Promise<void>;
   /** Follows the events again where the coordinator has ended the answer, as it does when it starts again by itself. */
   follow(): void;
   agent(name: string, options?: AgentOptions): Promise<Agent>;
@@ -138,7 +140,10 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
     return process;
   }
 
-  async function start(flags: readonly string[] = []): Promise<void> {
+  async function start(
+    flags: readonly string[] = [],
+    { env = options.env ?? {} }: Pick<FarmOptions, 'env'> = {},
+  ): Promise<void> {
     const all = [
       'coordinator',
       '--data',
@@ -150,7 +155,7 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
       ...(options.flags ?? []),
       ...flags,
     ];
-    coordinator = add('coordinator', startDrover(all));
+    coordinator = add('coordinator', startDrover(all, { env }));
     const up = await coordinator.says(/drover: coordinator at (http:\S+:(\d+)),/);
     if (up === undefined) throw new Error(`the coordinator did not start:\n${coordinator.said()}`);
     direct = up[1] as string;

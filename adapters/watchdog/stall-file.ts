@@ -1,0 +1,50 @@
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { type Stall, workKinds } from '../../coordinator/ports/work.ts';
+import { syncDirectory, temporaryName } from '../data-dir/durable.ts';
+import { readIfThere } from '../data-dir/secret-file.ts';
+
+const stallSchema = z.object({
+  at: z.number(),
+  seconds: z.number(),
+  work: z.object({ what: z.enum(workKinds), name: z.string() }).optional(),
+  stack: z.array(z.string()),
+});
+
+/** Writes down how the process stood still, so that the next one finds it, also after a power cut. Waits for nothing but the disk. */
+export function writeStall(file: string, stall: Stall): void {
+  const temporary = temporaryName(file);
+  const handle = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(handle, `${JSON.stringify(stall, null, 2)}\n`);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(temporary, file);
+  const folder = openSync(dirname(file), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** `undefined` where there is none. One that cannot be read says no more than that there was one. */
+export async function readStall(file: string): Promise<Stall | undefined> {
+  const text = await readIfThere(file);
+  if (text === undefined) return undefined;
+  try {
+    return stallSchema.parse(JSON.parse(text));
+  } catch {
+    return { at: 0, seconds: 0, stack: [] };
+  }
+}
+
+/** It has been dealt with: it stays beside, for people, until there is another. */
+export async function settleStall(file: string): Promise<void> {
+  await rename(file, file.replace(/(\.json)?$/, '.last$1'));
+  await syncDirectory(dirname(file));
+}

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import type { Blockage } from '../../coordinator/application.ts';
+import type { Page, SubmissionRow } from '../../coordinator/ports/views.ts';
+import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { wholeNumber } from '../numbers.ts';
+import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
+import { json } from '../output/table.ts';
+
+type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
+const pathOf = (id: string) => `/v1/submissions/${encodeURIComponent(id)}`;
+
+export function addSubmissionsCommands(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const submissions = addGroup(program, {
+    usage: 'submissions',
+    summary: 'List submissions, look into them, bring back those that were set aside',
+    examples: [['drover submissions list', 'what was submitted, the newest first']],
+  });
+
+  const list = addCommand(submissions, {
+    usage: 'list',
+    summary: 'List submissions, the newest first',
+    more: 'A submission is under way until all its builds are made, and queued then. One over which the coordinator stood still is set aside: its watchdog ended it, and the next start made no more of its builds.',
+    examples: [['drover submissions list', 'state, builds, and why one is set aside']],
+  })
+    .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
+    .option('--after <cursor>', 'go on where the page before ended');
+  addConnectionOptions(addJsonOption(list));
+  onAction(list, context, async (flags: Flags<{ limit: number; after?: string }>) => {
+    const { limit, after } = flags;
+    const page = await connect(flags, io.environment).get<Page<SubmissionRow>>('/v1/submissions', { limit, after });
+    io.out(flags.json ? json(page) : formatSubmissions(page.rows, io));
+    if (!flags.json && page.next !== undefined) io.err(`There are more: add --after ${page.next}\n`);
+  });
+
+  const show = addCommand(submissions, {
+    usage: 'show <submission>',
+    summary: 'Show one submission, how its builds are, and what blocks those that cannot run',
+    examples: [['drover submissions show SUBMISSION', 'how far it is']],
+  });
+  addConnectionOptions(addJsonOption(show));
+  onAction(show, context, async (id: string, flags: Flags) => {
+    const row = await connect(flags, io.environment).get<SubmissionRow & Blockage>(pathOf(id));
+    io.out(flags.json ? json(row) : formatSubmission(row, io));
+  });
+
+  const resume = addCommand(submissions, {
+    usage: 'resume <submission>',
+    summary: 'Have a submission queued that was set aside',
+    more: 'Needs a token of scope admin. If the coordinator stands still over it again, its watchdog ends it again and the next start sets it aside again.',
+    examples: [['drover submissions resume SUBMISSION', 'after an upgrade that mends the cause']],
+  });
+  addConnectionOptions(resume);
+  onAction(resume, context, async (id: string, flags: Flags) => {
+    await connect(flags, io.environment).send('POST', `${pathOf(id)}/resume`, {});
+    io.err(`The submission ${id} is being queued; drover submissions show ${id} says how far it is.\n`);
+  });
+}

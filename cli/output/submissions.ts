@@ -1,0 +1,50 @@
+import type { Blockage } from '../../coordinator/application.ts';
+import { buildStates, type SubmissionRow } from '../../coordinator/ports/views.ts';
+import { describeBlockage } from './blockage.ts';
+import type { Io } from './io.ts';
+import { details, table } from './table.ts';
+import { printable, relativeTime } from './text.ts';
+
+/** `3 queued, 1 failed`: the states that there are. */
+function countsText({ counts }: Pick<SubmissionRow, 'counts'>): string {
+  const parts = buildStates.filter((state) => counts[state] > 0).map((state) => `${counts[state]} ${state}`);
+  return parts.length === 0 ? 'none' : parts.join(', ');
+}
+
+export function formatSubmissions(rows: readonly SubmissionRow[], io: Pick<Io, 'colour' | 'now'>): string {
+  const now = io.now();
+  return table(
+    rows,
+    [
+      { title: 'SUBMISSION', value: (row) => row.id },
+      {
+        title: 'STATE',
+        value: (row) => row.state,
+        state: (row) => (row.state === 'set-aside' ? 'failed' : row.state === 'queued' ? 'succeeded' : 'running'),
+      },
+      { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now) },
+      { title: 'ROOTS', value: (row) => row.roots },
+      { title: 'BUILDS', value: countsText },
+      { title: 'WHY', value: (row) => row.setAside ?? row.reason },
+    ],
+    { colour: io.colour, empty: 'No submissions.' },
+  );
+}
+
+export function formatSubmission(row: SubmissionRow & Blockage, io: Pick<Io, 'now'>): string {
+  const now = io.now();
+  const text = details([
+    ['submission', row.id],
+    ['state', row.state],
+    ['set aside', row.setAside ?? undefined],
+    ['received', relativeTime(row.receivedAt, now)],
+    ['queued', row.queuedAt === null ? undefined : relativeTime(row.queuedAt, now)],
+    ['roots', row.roots],
+    ['reason', row.reason],
+    ['builds', countsText(row)],
+  ]);
+  const blocked = row.blocked > 0 ? `\n${describeBlockage(row).join('\n')}\n` : '';
+  const resume =
+    row.state === 'set-aside' ? `\ndrover submissions resume ${printable(row.id)} has it queued after all\n` : '';
+  return `${text}${blocked}${resume}`;
+}
