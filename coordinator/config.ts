@@ -87,6 +87,12 @@ export const coordinatorConfigSchema = z
           64 * MiB,
           'Largest body of a request, decompressed, in bytes; parts of NARs are not counted.',
         ),
+        tokenRequests: z
+          .int()
+          .min(8)
+          .max(1_000_000)
+          .default(512)
+          .describe('Requests, feeds of events and links of one token at a time.'),
         uploadMemoryBytes: bytes(
           256 * MiB,
           'Memory for verifying uploads, in bytes; 12 MiB each at most. More at a time are refused for a moment.',

@@ -10,6 +10,7 @@ export const errorCodes = {
   // Input.
   'invalid-request': [400, 'The request does not have the expected form'],
   'body-too-large': [413, 'The body is larger than the limit'],
+  'too-many-requests': [429, 'Too many requests at a time'],
   'unsupported-media-type': [415, 'The body is of another media type than expected'],
   'not-found': [404, 'There is nothing here'],
   'internal-error': [500, 'Something went wrong inside Drover'],

@@ -169,6 +169,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     newId: () => randomId(bytes(16)),
     limits: {
       body: config.limits.maxBodyBytes,
+      tokenRequests: config.limits.tokenRequests,
       derivations: derivationLimits,
     },
     cache: { public: config.cachePublic, priority: config.cachePriority },

@@ -50,7 +50,7 @@ declare module 'fastify' {
 /** Adds the check of tokens and scopes before anything of the request but its head is read. */
 export function addAccessControl(
   app: FastifyInstance,
-  context: Pick<HttpContext, 'application' | 'cache' | 'tokenUses'>,
+  context: Pick<HttpContext, 'application' | 'cache' | 'tokenUses' | 'limits'>,
 ): void {
   app.decorateRequest('principal', null);
   app.decorateRequest('tokenUse', null);
@@ -65,6 +65,12 @@ export function addAccessControl(
     const access = request.routeOptions.config.access;
     if (access === undefined || access === 'open' || (access === 'cache' && context.cache.public)) return;
     request.principal = authorize(context.application, access, request.headers.authorization);
+    const most = context.limits.tokenRequests;
+    if (context.tokenUses.count(request.principal.id) >= most)
+      throw new DroverError(
+        'too-many-requests',
+        `expected at most ${most} requests, feeds and links of one token at a time (setting limits.token-requests), got another`,
+      );
     const use = context.tokenUses.begin(request.principal.id, () => cut(request, reply));
     request.tokenUse = use;
     reply.raw.once('close', () => use[Symbol.dispose]());

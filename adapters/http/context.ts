@@ -21,6 +21,8 @@ export interface HttpLimits {
   readonly derivationBatch: number;
   /** … or once so many bytes of text have come. */
   readonly derivationBatchBytes: number;
+  /** Most requests, feeds and links of one token at a time. */
+  readonly tokenRequests: number;
   /** A connection without traffic for so long is closed. */
   readonly idle: number;
   /** A request's head must be there within this time. */
@@ -37,12 +39,16 @@ export const defaultHttpLimits: HttpLimits = {
   derivations: { maxDerivationBytes: mostDerivationBytes, maxCommitBytes: minCommitBytes },
   derivationBatch: 256,
   derivationBatchBytes: 4 * 1024 * 1024,
+  tokenRequests: 512,
   idle: 300_000,
   headers: 30_000,
   keepAlive: 75_000,
   eventStreamSilence: 15_000,
   viewsLag: 1_000,
 };
+
+/** Largest body of routes that take no lists of names, in bytes. */
+export const smallBody: number = 1024 * 1024;
 
 export interface CacheOptions {
   /** Whether the cache is read without a token. */
@@ -61,7 +67,7 @@ export interface HttpContext {
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly metrics: Metrics;
   /** Where what a request opens is noted, to be ended with its token. */
-  readonly tokenUses: Pick<TokenUseRegistry, 'begin'>;
+  readonly tokenUses: Pick<TokenUseRegistry, 'begin' | 'count'>;
   readonly limits: HttpLimits;
   readonly cache: CacheOptions;
   /** The item that a published file belongs to, by the file's hash; to tell a file that is gone from one that never was. */

@@ -60,11 +60,18 @@ export function faultOf(error: unknown, request?: Readonly<Record<string, unknow
     const detail = first === undefined ? error.message : `${first.field}: expected ${first.expected}, got ${first.got}`;
     return { code: 'invalid-request', detail, details: { errors }, unexpected: false };
   }
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return refusal('body-too-large', 'expected a smaller body');
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return refusal('body-too-large', bodySize(request));
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return refusal('unsupported-media-type', mediaTypes(request));
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500)
     return refusal('invalid-request', error.message);
   return internal;
+}
+
+/** The route's limit, in words. */
+function bodySize(request: Readonly<Record<string, unknown>> | undefined): string {
+  const { routeOptions } = (request ?? {}) as Partial<Pick<FastifyRequest, 'routeOptions'>>;
+  const most = routeOptions?.bodyLimit;
+  return most === undefined ? 'expected a smaller body' : `expected a body of at most ${most} bytes, got more`;
 }
 
 /** What the route takes and what came, in words. */

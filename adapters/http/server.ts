@@ -4,12 +4,13 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { DroverError } from '../../coordinator/errors.ts';
 import { linkSocketOptions } from '../agent-link/server.ts';
 import { addAccessControl } from './access.ts';
+import { addBodyBudget } from './body-budget.ts';
 import { cacheLogRoute } from './cache/build-log.ts';
 import { cacheInfoRoute } from './cache/cache-info.ts';
 import { createDoubtfulFiles } from './cache/doubtful-files.ts';
 import { narRoute } from './cache/nar.ts';
 import { narinfoRoute } from './cache/narinfo.ts';
-import { defaultHttpLimits, type HttpContext, type HttpServerOptions } from './context.ts';
+import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addOpenapi } from './openapi.ts';
@@ -49,7 +50,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: (request) => requestId(request, newId),
     requestIdHeader: false,
-    bodyLimit: limits.body,
+    bodyLimit: Math.min(limits.body, smallBody),
     connectionTimeout: limits.idle,
     keepAliveTimeout: limits.keepAlive,
     // Uploads take as long as they take; a connection without traffic is what `idle` is for.
@@ -81,6 +82,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     if (reads && config.access !== undefined && config.access !== 'open') await application.settled();
   });
   refuseEncodedBodies(app);
+  addBodyBudget(app, limits.body);
   addFarmMetrics(metrics, application, () => agentLink.stats, version);
 
   await addOpenapi(app, version);

@@ -4,6 +4,8 @@ import type { TokenUses } from '../../coordinator/ports/token-uses.ts';
 export interface TokenUseRegistry extends TokenUses {
   /** Something was opened by the right of `token`; `end` is called when that right ends. Dispose of it when it is over. */
   begin(token: string, end: () => void): Disposable;
+  /** How much is open by the right of `token`. */
+  count(token: string): number;
 }
 
 export function createTokenUses(): TokenUseRegistry {
@@ -21,6 +23,7 @@ export function createTokenUses(): TokenUseRegistry {
         },
       };
     },
+    count: (token) => uses.get(token)?.size ?? 0,
     inUse: () => [...uses.keys()],
     end(token) {
       const open = uses.get(token);

@@ -63,7 +63,9 @@ export async function* followEvents(
       if (signal.aborted) return;
       const passes =
         !(error instanceof CliError) ||
-        ['connection-failed', 'connection-refused', 'not-ready', 'store-unavailable'].includes(error.code);
+        ['connection-failed', 'connection-refused', 'not-ready', 'store-unavailable', 'too-many-requests'].includes(
+          error.code,
+        );
       if (!passes) throw error;
       onLost?.(error instanceof Error ? error.message : String(error));
     }

@@ -87,6 +87,7 @@ async function uploadFile(
         'wrong-offset',
         'upload-busy',
         'too-many-uploads',
+        'too-many-requests',
         'not-ready',
         'store-unavailable',
       ];

@@ -34,6 +34,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
     app.post(
       '/v1/derivations/missing',
       {
+        bodyLimit: limits.body,
         config: { access: 'submit' },
         schema: {
           tags: ['derivations'],
@@ -47,6 +48,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
     app.post(
       '/v1/sources/missing',
       {
+        bodyLimit: limits.body,
         config: { access: 'submit' },
         schema: {
           tags: ['derivations'],

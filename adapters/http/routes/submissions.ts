@@ -24,11 +24,12 @@ const submitBody = z.strictObject({
 });
 
 export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { application, views } = context;
+  const { application, views, limits } = context;
   return async (app) => {
     app.post(
       '/v1/submissions',
       {
+        bodyLimit: limits.body,
         config: { access: 'submit' },
         schema: {
           tags: ['submissions'],

@@ -21,7 +21,7 @@ const declaration = z.strictObject({
 });
 
 /** Resumable uploads of NARs: declared, sent in parts from the offset that is safe, verified with the last byte. */
-export function uploadRoutes({ application, metrics, closing }: HttpContext): FastifyPluginAsyncZod {
+export function uploadRoutes({ application, metrics, limits, closing }: HttpContext): FastifyPluginAsyncZod {
   const received = metrics.counter('drover_upload_bytes_total', 'Bytes of NARs received.');
   const parts: FastifyPluginAsyncZod = async (streams) => {
     acceptStreams(streams, closing, 'application/octet-stream', 'application/offset+octet-stream');
@@ -57,6 +57,7 @@ export function uploadRoutes({ application, metrics, closing }: HttpContext): Fa
     app.post(
       '/v1/uploads',
       {
+        bodyLimit: limits.body,
         config: { access: 'upload' },
         schema: {
           tags: ['uploads'],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fastify, type InjectOptions } from 'fastify';
 import { accessScopes, addAccessControl, type RouteAccess, secretOf } from '../../../adapters/http/access.ts';
+import { defaultHttpLimits } from '../../../adapters/http/context.ts';
 import { createTokenUses } from '../../../adapters/http/token-uses.ts';
 import { type Scope, scopes } from '../../../domain/token/events.ts';
 import { createFakeApplication } from '../../support/fake-application.ts';
@@ -75,6 +76,7 @@ test('a route that does not say who may use it is not registered', async () => {
     application: createFakeApplication(),
     cache: { public: true, priority: 1 },
     tokenUses: createTokenUses(),
+    limits: defaultHttpLimits,
   });
   assert.throws(() => app.get('/forgotten', async () => 'open to all'), /expected config\.access on GET \/forgotten/);
   await app.close();
