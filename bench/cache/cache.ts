@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeNar } from '../../domain/store/nar-writer.ts';
 import { encodeNixBase32 } from '../../domain/store/nix-base32.ts';
@@ -35,6 +35,11 @@ export async function run(report: Report, { work, seconds, quick }: BenchOptions
   const one = 'one connection, the client included';
   row('narinfo', 'narinfo', ours.narinfoMicros, 'µs', one);
   row('nar-out', 'NAR out', ours.narRate, 'MB/s', one);
+  const file = /([0-9a-z]{2})[0-9a-z]{50}\.nar.*$/.exec(nar);
+  const published = join(dir, 'data/pool/nar', file?.[1] ?? '', file?.[0] ?? '');
+  const now = new Date();
+  const unverified = await rate(drover, nar, seconds, () => utimes(published, now, now));
+  row('nar-out-unverified', 'NAR out, verified on its way', unverified, 'MB/s', `${one}; each time as the first time`);
   try {
     await using nginx = await startNginx(dir, root);
     using client = await connectPlainly(nginx.url);
@@ -50,15 +55,23 @@ export async function run(report: Report, { work, seconds, quick }: BenchOptions
 async function measure(client: PlainClient, hashes: readonly string[], nar: string, seconds: number) {
   let requests = 0;
   for (let n = 0; n < 5 * hashes.length; n++) await client.get(`/${hashes[n % hashes.length]}.narinfo`);
-  let begun = performance.now();
+  const begun = performance.now();
   for (const stop = begun + seconds * 1000; performance.now() < stop; requests++)
     await client.get(`/${hashes[requests % hashes.length]}.narinfo`);
   const narinfoMicros = ((performance.now() - begun) * 1000) / requests;
+  return { narinfoMicros, narRate: await rate(client, nar, seconds) };
+}
+
+/** How fast the NAR comes, in MB/s. */
+async function rate(client: PlainClient, nar: string, seconds: number, before?: () => Promise<void>): Promise<number> {
   let bytes = 0;
   await client.get(`/${nar}`);
-  begun = performance.now();
-  for (const stop = begun + seconds * 1000; performance.now() < stop; ) bytes += await client.get(`/${nar}`);
-  return { narinfoMicros, narRate: bytes / 1000 / (performance.now() - begun) };
+  const begun = performance.now();
+  for (const stop = begun + seconds * 1000; performance.now() < stop; ) {
+    await before?.();
+    bytes += await client.get(`/${nar}`);
+  }
+  return bytes / 1000 / (performance.now() - begun);
 }
 
 async function startCoordinatorProcess(dir: string) {

@@ -1,6 +1,8 @@
 import { buffer } from 'node:stream/consumers';
+import type { FastifyBaseLogger } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { StoreItem } from '../../../domain/item/events.ts';
 import type { HttpContext } from '../context.ts';
 import { nothing } from '../schemas.ts';
 import { byteRange } from './byte-range.ts';
@@ -24,7 +26,10 @@ export function narRoute(
 ): FastifyPluginAsyncZod {
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${year}, immutable`;
   const sent = metrics.counter('drover_nar_bytes_total', 'Bytes of NARs asked for by readers of the cache.');
-  const isDamaged = (error: unknown): boolean => error instanceof Error && error.name === 'FileDamaged';
+  function doubtBeside(item: StoreItem | undefined, how: 'all' | 'recent', logger: FastifyBaseLogger): void {
+    if (item === undefined) return;
+    doubtFile(item.path, how, logger).catch((error: Error) => logger.error({ err: error }, 'could not check a file'));
+  }
   return async (app) => {
     app.route({
       method: ['GET', 'HEAD'],
@@ -49,7 +54,6 @@ export function narRoute(
           if (item !== undefined) await doubtFile(item.path, 'size', request.log);
           return notHere(reply);
         }
-        const doubt = (how: 'all' | 'recent') => item && doubtFile(item.path, how, request.log);
         const etag = `"${name.hash.slice('sha256:'.length)}"`;
         reply.headers({
           etag,
@@ -78,9 +82,10 @@ export function narRoute(
           try {
             body = await buffer(file.read(start, end));
           } catch (error) {
-            await doubt('all');
-            if (isDamaged(error)) return notHere(reply);
-            throw error;
+            if (!isFault(error)) throw error;
+            if (item !== undefined) await doubtFile(item.path, 'all', request.log);
+            for (const header of ['etag', 'accept-ranges', 'last-modified']) reply.removeHeader(header);
+            return notHere(reply);
           }
         }
         if (range !== undefined) reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${file.size}`);
@@ -89,18 +94,22 @@ export function narRoute(
         sent.add({}, end - start);
         if (body === undefined) {
           // A part cannot be held against the hash of the whole: that is done beside.
-          if (!whole && !file.verified)
-            doubt('recent')?.catch((error: Error) => request.log.error({ err: error }, 'could not check a file'));
+          if (!whole && !file.verified) doubtBeside(item, 'recent', request.log);
           body = file.read(start, end);
           // The answer is cut then, by fastify: nobody takes it for whole.
           body.once('error', (error: Error) => {
-            doubt('all')?.catch((cause: Error) =>
-              request.log.error({ err: cause, after: error }, 'could not check a file'),
-            );
+            if (isFault(error)) doubtBeside(item, 'all', request.log);
           });
         }
         return reply.send(body);
       },
     });
   };
+}
+
+/** Whether a read failed for the file's sake; a reader that goes away ends one, too. */
+function isFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // Errors of the system have codes such as EIO, those of streams such as ERR_STREAM_PREMATURE_CLOSE.
+  return error.name === 'FileDamaged' || ('code' in error && /^E[A-Z0-9]+$/.test(String(error.code)));
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
-import { get } from 'node:http';
+import { get, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -48,16 +48,23 @@ async function servingDamaged(length: number, at: number) {
     url: `/nar/${item.file.hash.slice('sha256:'.length)}.nar`,
     /** What a reader on the other end of a real connection gets. */
     fetch(path: string, headers: Record<string, string> = {}) {
-      return new Promise<{ status: number; bytes: Buffer; whole: boolean }>((resolve, reject) => {
-        get({ host: '127.0.0.1', port, path, headers, agent: false }, (response) => {
-          const parts: Buffer[] = [];
-          response.on('data', (part: Buffer) => parts.push(part));
-          response.on('error', () => undefined);
-          response.once('close', () =>
-            resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(parts), whole: response.complete }),
-          );
-        }).once('error', reject);
-      });
+      return new Promise<{ status: number; headers: IncomingHttpHeaders; bytes: Buffer; whole: boolean }>(
+        (resolve, reject) => {
+          get({ host: '127.0.0.1', port, path, headers, agent: false }, (response) => {
+            const parts: Buffer[] = [];
+            response.on('data', (part: Buffer) => parts.push(part));
+            response.on('error', () => undefined);
+            response.once('close', () =>
+              resolve({
+                headers: response.headers,
+                status: response.statusCode ?? 0,
+                bytes: Buffer.concat(parts),
+                whole: response.complete,
+              }),
+            );
+          }).once('error', reject);
+        },
+      );
     },
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
@@ -83,7 +90,23 @@ test('a small NAR with a wrong byte is not there', async () => {
   await using held = await servingDamaged(3000, 50);
   const answer = await held.fetch(held.url);
   assert.deepEqual([answer.status, answer.whole, answer.bytes.toString()], [404, true, 'not here\n']);
+  assert.deepEqual([answer.headers.etag, answer.headers['cache-control']], [undefined, 'no-store']);
   assert.deepEqual(held.doubts, [[held.item.path, 'all']]);
+});
+
+test('a reader that goes away puts nothing in doubt', async () => {
+  await using held = await servingDamaged(30_000_000, 1);
+  const { port } = held.server.app.server.address() as AddressInfo;
+  await new Promise<void>((resolve) => {
+    const request = get({ host: '127.0.0.1', port, path: held.url, agent: false }, (response) => {
+      response.once('data', () => request.destroy());
+      response.once('error', () => undefined);
+      response.once('close', resolve);
+    });
+  });
+  // The server closes once all its streams have ended.
+  await held.server.app.close();
+  assert.deepEqual(held.doubts, []);
 });
 
 test('a range cannot be held against the hash of the whole: the file is looked at beside', async () => {
