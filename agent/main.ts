@@ -9,6 +9,7 @@ import { openCache } from '../adapters/coordinator-client/cache.ts';
 import { createHttpClient } from '../adapters/coordinator-client/http-request.ts';
 import { openTokenFile } from '../adapters/coordinator-client/token-file.ts';
 import { openUploads } from '../adapters/coordinator-client/uploads.ts';
+import { ensureFolder } from '../adapters/data-dir/data-dir.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
@@ -28,6 +29,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   // What waits for a coordinator that is away has nothing but a timer.
   const runtime = createSystemRuntime({ keepAlive: true });
   const token = await openTokenFile(config.tokenFile);
+  const notice = await ensureFolder(config.state);
+  if (notice !== undefined) logger.warn(notice);
   const slots = config.slots ?? availableParallelism();
   const systems = config.systems ?? [currentSystem()];
   await using builder = openNixBuilder({

@@ -46,6 +46,7 @@ const startup = { actor: 'coordinator' } as const;
 export async function runCoordinator(config: CoordinatorConfig, logger: Logger): Promise<RunningCoordinator> {
   await using resources = new AsyncDisposableStack();
   const dir = await openDataDir(config.data);
+  for (const notice of dir.notices) logger.warn(notice);
   const stallFile = dir.file('stalled.json');
   const watchdog = resources.use(
     await startWatchdog({

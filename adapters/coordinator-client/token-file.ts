@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import type { AgentToken } from '../../agent/ports/agent-token.ts';
+import { readPrivateFile } from '../data-dir/private-file.ts';
 
 /** A token is printable, without spaces, and goes into a header. */
 const tokenPattern = /^[\x21-\x7e]{1,4096}$/;
@@ -22,7 +22,7 @@ export async function openTokenFile(path: string): Promise<AgentToken> {
 }
 
 async function readToken(path: string): Promise<string> {
-  const text = (await readFile(path, 'utf8')).trim();
+  const text = (await readPrivateFile(path)).trim();
   if (!tokenPattern.test(text))
     throw Object.assign(
       new Error(`${path}: expected one token, got ${text === '' ? 'an empty file' : 'something else'}`),

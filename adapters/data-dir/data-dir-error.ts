@@ -1,4 +1,12 @@
-export const dataDirErrorCodes = ['not-a-directory', 'read-only', 'no-permission', 'disk-full', 'unreadable'] as const;
+export const dataDirErrorCodes = [
+  'not-a-directory',
+  'read-only',
+  'no-permission',
+  'disk-full',
+  'unreadable',
+  'foreign-owner',
+  'unsafe-permissions',
+] as const;
 export type DataDirErrorCode = (typeof dataDirErrorCodes)[number];
 
 /** The data folder cannot be used. The message names the path and what to do; `code` is for programs. */

@@ -2,6 +2,7 @@ import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DataDirError, explainDataDirError } from './data-dir-error.ts';
 import { syncDirectory } from './durable.ts';
+import { ensurePrivateFolder } from './private-folder.ts';
 
 /** The coordinator's folder. All paths are absolute. */
 export interface DataDir {
@@ -14,6 +15,8 @@ export interface DataDir {
   readonly derivations: string;
   /** Path of a file right in the folder. */
   file(name: string): string;
+  /** What an operator should know of how the folders were found, in sentences. */
+  readonly notices: readonly string[];
 }
 
 /**
@@ -24,19 +27,25 @@ export interface DataDir {
  */
 export async function openDataDir(path: string): Promise<DataDir> {
   const root = resolve(path);
+  const notices: string[] = [];
   const dir: DataDir = {
     path: root,
+    notices,
     pool: join(root, 'pool'),
     logs: join(root, 'logs'),
     derivations: join(root, 'derivations'),
     file: (name) => join(root, name),
   };
-  for (const folder of [root, dir.pool, dir.logs, dir.derivations]) await ensureFolder(folder);
+  for (const folder of [root, dir.pool, dir.logs, dir.derivations]) {
+    const notice = await ensureFolder(folder);
+    if (notice !== undefined) notices.push(notice);
+  }
   await probe(root);
   return dir;
 }
 
-async function ensureFolder(path: string): Promise<void> {
+/** Makes a folder with secrets where it is missing; otherwise sees to it that it is this user's alone. See {@link ensurePrivateFolder}. */
+export async function ensureFolder(path: string): Promise<string | undefined> {
   try {
     // Only what is above it recursively: that way Node says ENOENT where the file system is read-only.
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -45,6 +54,7 @@ async function ensureFolder(path: string): Promise<void> {
     });
     // mkdir is content with a file system where it had nothing to do; what is there must be a folder.
     if (!(await stat(path)).isDirectory()) throw new DataDirError('not-a-directory', `expected a folder at ${path}`);
+    return await ensurePrivateFolder(path);
   } catch (error) {
     throw explainDataDirError(path, error);
   }

@@ -2,10 +2,13 @@ import { link, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { explainDataDirError } from './data-dir-error.ts';
 import { syncDirectory, temporaryName } from './durable.ts';
+import { readPrivateFile } from './private-file.ts';
 
 /**
  * The text of a file that is made once and never overwritten: the admin's token, the cache's key pair. Where it is
  * missing, `make` gives its text and it is written with `mode` (0600: for the owner only), whole or not at all.
+ *
+ * A file that somebody else made, or a secret that others can read, is refused.
  *
  * @returns the text that the file holds, and whether it was made now.
  * @throws DataDirError where it can be neither read nor made.
@@ -16,7 +19,7 @@ export async function ensureSecretFile(
   mode = 0o600,
 ): Promise<{ readonly text: string; readonly created: boolean }> {
   try {
-    const held = await readIfThere(path);
+    const held = await orNone((mode & 0o077) === 0 ? readPrivateFile(path) : readFile(path, 'utf8'));
     if (held !== undefined) return { text: held, created: false };
     const text = await make();
     const created = await createDurably(path, text, mode);
@@ -28,9 +31,13 @@ export async function ensureSecretFile(
 }
 
 /** The text of a file, `undefined` where there is none. */
-export async function readIfThere(path: string): Promise<string | undefined> {
+export function readIfThere(path: string): Promise<string | undefined> {
+  return orNone(readFile(path, 'utf8'));
+}
+
+async function orNone(reading: Promise<string>): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await reading;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;

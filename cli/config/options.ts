@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import { CliError } from '../output/cli-error.ts';
@@ -58,12 +58,30 @@ function callOf(command: Command): string {
 
 function readConfigFile(name: string): string {
   try {
-    return readFileSync(name, 'utf8');
+    const text = readFileSync(name, 'utf8');
+    if (passwordInUrl.test(text)) checkSecretFile(name, statSync(name));
+    return text;
   } catch (error) {
+    if (error instanceof CliError) throw error;
     throw new CliError('invalid-config', `cannot read the config file ${name}: ${(error as Error).message}`, {
       exitCode: 2,
     });
   }
+}
+
+/** An address of an event store with a password in it. */
+const passwordInUrl = /:\/\/[^\s/@"']*:[^\s/@"']+@/;
+
+/** A service's group may read its configuration; nobody else may read a password, and nobody else may have written it. */
+function checkSecretFile(name: string, { uid, mode }: { readonly uid: number; readonly mode: number }): void {
+  const user = process.geteuid?.();
+  if (user === undefined || ((uid === user || uid === 0) && (mode & 0o027) === 0)) return;
+  const bits = (mode & 0o777).toString(8).padStart(4, '0');
+  throw new CliError(
+    'unsafe-permissions',
+    `the config file ${name} has a password in it: expected one of this user or root that others can neither read nor write, got uid ${uid}, mode ${bits}`,
+    { exitCode: 2, hint: `chmod 640 ${name}, or less` },
+  );
 }
 
 /** A setting's value on one line, as a flag would give it; `undefined` for none. */

@@ -33,7 +33,7 @@ test('an agent that is killed leaves no builder behind, and says so at its next 
   await using coordinator = await startFakeCoordinator();
   await using folder = await temporaryFolder();
   const tokenFile = join(folder.path, 'token');
-  await writeFile(tokenFile, token);
+  await writeFile(tokenFile, token, { mode: 0o600 });
   // The builder holds a pipe open for as long as it lives.
   const pipe = join(folder.path, 'pipe');
   execFileSync('mkfifo', [pipe]);

@@ -19,7 +19,7 @@ describe('an agent with a real Nix', { skip: noNix }, () => {
     await using coordinator = await startFakeCoordinator();
     await using folder = await temporaryFolder();
     const tokenFile = join(folder.path, 'token');
-    await writeFile(tokenFile, `${token}\n`);
+    await writeFile(tokenFile, `${token}\n`, { mode: 0o600 });
     coordinator.addItem(item, fileNar('from the cache\n'));
     const stop = new AbortController();
     const config = agentConfigSchema.parse({
@@ -59,7 +59,7 @@ describe('an agent with a real Nix', { skip: noNix }, () => {
     await using coordinator = await startFakeCoordinator();
     await using folder = await temporaryFolder();
     const tokenFile = join(folder.path, 'token');
-    await writeFile(tokenFile, 'wrong');
+    await writeFile(tokenFile, 'wrong', { mode: 0o600 });
     const config = agentConfigSchema.parse({
       coordinator: coordinator.url.href,
       tokenFile,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -32,6 +32,27 @@ describe('drover config check', () => {
     const { code, out } = await run(['config', 'check', '--json'], { environment: { DROVER_CONFIG: file } });
     assert.equal(code, 0);
     assert.deepEqual(JSON.parse(out).settings.data, { value: '/srv/drover', from: file });
+  });
+
+  it('refuses a file with a password that others can read, and only such a file', async () => {
+    const file = join(folder, 'nats.toml');
+    const text = (store: string) => `data = "/srv/drover"\nstore = "${store}"\n`;
+    const check = () => run(['config', 'check', '--config', file]);
+    await writeFile(file, text('nats://drover:hunter2@nats.example.org'));
+    for (const [mode, code] of [
+      [0o600, 0],
+      [0o640, 0],
+      [0o644, 2],
+      [0o660, 2],
+    ] as const) {
+      await chmod(file, mode);
+      const checked = await check();
+      assert.equal(checked.code, code, `${mode.toString(8)}: ${checked.err}`);
+      if (code === 2) assert.match(checked.err, /has a password in it: .*\(unsafe-permissions\)\nhint: chmod 640/);
+    }
+    await writeFile(file, text('nats://nats.example.org'));
+    await chmod(file, 0o644);
+    assert.equal((await check()).code, 0);
   });
 
   it('says what is wrong, with exit code 2', async () => {

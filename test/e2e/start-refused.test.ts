@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -66,7 +66,7 @@ test('a data folder that became read-only after its first start', { skip: noMoun
 
 test('a data folder on a full disk', { skip: noMounting }, async (context) => {
   const { path: data, mount } = folder(context);
-  mount('-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', data);
+  mount('-t', 'tmpfs', '-o', 'size=64k,mode=0700', 'tmpfs', data);
   try {
     writeFileSync(join(data, 'filler'), Buffer.alloc(1024 * 1024));
   } catch {
@@ -88,6 +88,24 @@ e2e('a data folder that another coordinator has, which goes on undisturbed', {},
   assert.match(said, new RegExp(`\\b${farm.coordinator.pid}\\b`), 'it says which process has it');
   assert.equal(await farm.position(), position);
   assert.equal((await farm.request('GET', '/readyz')).status, 200);
+});
+
+const notRoot = process.geteuid?.() !== 0 && 'only root can give files to others';
+
+test('a data folder that somebody else prepared', { skip: notRoot }, async (context) => {
+  const data = join(folder(context).path, 'data');
+  const planted = join(data, 'admin.token');
+  mkdirSync(data, { mode: 0o700 });
+  writeFileSync(planted, `drover_planted_${'x'.repeat(43)}\n`, { mode: 0o600 });
+  chownSync(planted, 12_345, 12_345);
+  assert.match(await refused(['--data', data]), /admin\.token.*belongs to uid 12345.*chown .*\(foreign-owner\)/s);
+  rmSync(planted);
+  chownSync(data, 12_345, 12_345);
+  assert.match(await refused(['--data', data]), /data.*belongs to uid 12345.*chown .*\(foreign-owner\)/s);
+  chownSync(data, 0, 0);
+  writeFileSync(join(data, 'events.db'), '');
+  chmodSync(data, 0o777);
+  assert.match(await refused(['--data', data]), /mode 0777.*chmod 700 .*\(unsafe-permissions\)/s);
 });
 
 test('a log that is damaged', async (context) => {

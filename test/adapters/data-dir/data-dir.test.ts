@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lchown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -51,6 +63,113 @@ describe('the data folder', () => {
       assert.match(explained.message, /^expected .*\/data/);
       assert.equal(explained.cause, cause);
     }
+  });
+});
+
+/** Somebody else; whoever runs these tests as root can be told apart from them. */
+const stranger = 12_345;
+const notRoot = process.geteuid?.() !== 0 && 'only root can give files to others';
+
+describe('a data folder that was there before', () => {
+  const made = async (path: string, mode: number) => {
+    await mkdir(path);
+    await chmod(path, mode);
+  };
+  const refused = (path: string, code: string, message: RegExp) =>
+    assert.rejects(openDataDir(path), { name: 'DataDirError', code, message });
+
+  it('is closed to others who could read it, and says so', async () => {
+    await using folder = await temporaryFolder();
+    for (const mode of [0o755, 0o750, 0o711, 0o704]) {
+      const path = join(folder.path, mode.toString(8));
+      await made(path, mode);
+      await writeFile(join(path, 'events.db'), '');
+      const { notices } = await openDataDir(path);
+      assert.equal(await modeOf(path), 0o700);
+      assert.match(notices.join(), new RegExp(`${path} could be read by others \\(mode 0${mode.toString(8)}\\)`));
+      assert.deepEqual((await openDataDir(path)).notices, []);
+    }
+  });
+
+  it('is closed while it is empty, where others could write to it, and refused once there is something in it', async () => {
+    await using folder = await temporaryFolder();
+    for (const mode of [0o777, 0o1777, 0o770, 0o702]) {
+      const path = join(folder.path, mode.toString(8));
+      await made(path, mode);
+      await openDataDir(path);
+      assert.equal(await modeOf(path), 0o700);
+      await chmod(path, mode);
+      await refused(path, 'unsafe-permissions', new RegExp(`then: chmod 700 ${path}$`));
+      assert.equal(await modeOf(path), mode & 0o777, 'it stays as it was');
+    }
+  });
+
+  it('may be behind a link of its own', async () => {
+    await using folder = await temporaryFolder();
+    const real = join(folder.path, 'real');
+    await made(real, 0o755);
+    await symlink(real, join(folder.path, 'link'));
+    await openDataDir(join(folder.path, 'link'));
+    assert.equal(await modeOf(real), 0o700);
+  });
+
+  it("that is somebody else's is refused, and what is in it", { skip: notRoot }, async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'data');
+    await made(path, 0o700);
+    await chown(path, stranger, stranger);
+    await refused(path, 'foreign-owner', new RegExp(`belongs to uid ${stranger}.*chown 0 ${path}$`));
+    await chown(path, 0, 0);
+    await openDataDir(path);
+    for (const name of ['admin.token', 'cache-key.sec', 'events.db']) {
+      const file = join(path, name);
+      await writeFile(file, 'planted', { mode: 0o600 });
+      await chown(file, stranger, stranger);
+      await refused(path, 'foreign-owner', new RegExp(`chown -h 0 ${file}$`));
+      await rm(file);
+      await symlink('/etc/hostname', file);
+      await lchown(file, stranger, stranger);
+      await refused(path, 'foreign-owner', new RegExp(file));
+      await rm(file);
+    }
+    await chown(join(path, 'pool'), stranger, stranger);
+    await refused(path, 'foreign-owner', /pool/);
+  });
+
+  it("behind somebody else's link is refused", { skip: notRoot }, async () => {
+    await using folder = await temporaryFolder();
+    const link = join(folder.path, 'link');
+    await made(join(folder.path, 'real'), 0o700);
+    await symlink('real', link);
+    await lchown(link, stranger, stranger);
+    await refused(link, 'foreign-owner', /chown -h 0 .*link$/);
+  });
+});
+
+describe('a secret that was there before', () => {
+  const read = (path: string) => ensureSecretFile(path, () => assert.fail('there is one'));
+
+  it('that others can read is refused', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'admin token');
+    await writeFile(path, 'secret');
+    for (const mode of [0o644, 0o640, 0o604, 0o620, 0o666]) {
+      await chmod(path, mode);
+      const message = new RegExp(`mode 0${mode.toString(8)} at .*: chmod 600 '${path}'$`);
+      await assert.rejects(read(path), { code: 'unsafe-permissions', message });
+    }
+    await chmod(path, 0o400);
+    assert.equal((await read(path)).text, 'secret');
+  });
+
+  it("that is somebody else's is refused, also behind a link", { skip: notRoot }, async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'token');
+    await writeFile(path, 'planted', { mode: 0o600 });
+    await chown(path, stranger, stranger);
+    await symlink(path, join(folder.path, 'link'));
+    for (const name of ['token', 'link'])
+      await assert.rejects(read(join(folder.path, name)), { code: 'foreign-owner', message: /chown 0 / });
   });
 });
 
