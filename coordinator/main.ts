@@ -4,6 +4,7 @@ import { createAgentLinkServer } from '../adapters/agent-link/server.ts';
 import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { openDataDir } from '../adapters/data-dir/data-dir.ts';
 import { logIdentity } from '../adapters/data-dir/log-identity.ts';
+import { checkLogMark, createLogMarks } from '../adapters/data-dir/log-mark.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
 import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
 import { openEventStore } from '../adapters/event-store/open.ts';
@@ -16,6 +17,7 @@ import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-sto
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
+import { rememberedByViews } from '../adapters/views/sqlite/remembered.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
 import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
@@ -114,6 +116,19 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   // The pool is swept of what the log does not know: on the wrong log, of everything.
   const identity = logIdentity(dir.file('log-id'));
 
+  const marks = resources.use(
+    createLogMarks({
+      folders: [dir.path, dir.pool],
+      onError: (error) => logger.warn({ err: error }, 'how far the log is could not be written down'),
+    }),
+  );
+  /** A log that is another one, or has lost its end, is left alone. */
+  async function opened(store: EventStore): Promise<void> {
+    await identity.check(store);
+    const remembered = [...(await marks.read()), rememberedByViews(dir.path)];
+    for (const mark of remembered) if (mark !== undefined) await checkLogMark(store, mark, dir.path);
+  }
+
   async function started({ access, farm, application }: Coordinator, store: EventStore): Promise<void> {
     // The file comes first: a token that is in the log and nowhere else could never be used.
     access.admit(adminToken.text.trim(), { name: 'admin', scope: 'admin' }, startup);
@@ -129,7 +144,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const supervisor = resources.use(
     await superviseCoordinator({
       openStore,
-      opened: identity.check,
+      opened,
+      stored: marks.advance,
       started,
       deposed: deposed.resolve,
       policy: policyOf(config, maxCommitBytes),

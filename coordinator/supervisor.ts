@@ -5,6 +5,7 @@ import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
 import { type EventStore, EventStoreError, isEventStoreError, type Position } from './ports/event-store.ts';
+import type { LogMark } from './ports/log-mark.ts';
 import { recover } from './recovery.ts';
 import { createWriter } from './writer.ts';
 
@@ -15,6 +16,8 @@ export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer'> {
   opened?(store: EventStore): Promise<void>;
   /** Called on each coordinator before anything else reaches it, the first time and after each failure. */
   started?(coordinator: Coordinator, store: EventStore): Promise<void>;
+  /** Told of the last event of what has become durable. */
+  stored?(mark: LogMark): void;
   /** The writer's lease went to another: this coordinator has stopped for good. */
   deposed?(error: Error): void;
 }
@@ -107,6 +110,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       position,
       // Before it runs, whoever starts it hears of the failure.
       failed: (error) => running?.store === store && failed(error),
+      stored: (mark) => options.stored?.(mark),
     });
     const coordinator = startCoordinator({ ...options, farm, writer });
     try {

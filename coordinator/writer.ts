@@ -2,6 +2,7 @@ import type { Category, DroverEvent } from '../domain/events.ts';
 import type { Farm } from '../projections/farm.ts';
 import { encodeEvent } from './event-codec.ts';
 import type { AppendResult, Commit, EventStore, Meta, Position, Revision } from './ports/event-store.ts';
+import type { LogMark } from './ports/log-mark.ts';
 import type { Clock } from './ports/runtime.ts';
 
 /** Called after an event was folded; never during replay. */
@@ -43,9 +44,11 @@ export interface WriterOptions {
   readonly epoch: string;
   readonly position: Position | undefined;
   failed(error: Error): void;
+  /** Told of the last event of what has become durable. */
+  stored?(mark: LogMark): void;
 }
 
-export function createWriter({ store, farm, clock, epoch, position, failed }: WriterOptions): Writer {
+export function createWriter({ store, farm, clock, epoch, position, failed, stored }: WriterOptions): Writer {
   const listeners: Listener[] = [];
   const effects: Effect[] = [];
   let next = 0; // Effects from here on have not run; the array is cut now and then.
@@ -76,7 +79,11 @@ export function createWriter({ store, farm, clock, epoch, position, failed }: Wr
     }
     durable += results.length;
     const latest = results.at(-1);
-    if (latest?.ok) last = latest.position;
+    const commit = commits.at(-1);
+    if (latest?.ok && commit) {
+      last = latest.position;
+      stored?.({ stream: commit.stream, revision: latest.revision, commit: commit.id, position: last });
+    }
     while (next < effects.length && (effects[next] as Effect).after <= durable) (effects[next++] as Effect).run();
     if (next > 1024) {
       effects.splice(0, next);

@@ -1,6 +1,12 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { forgetLogMarks } from '../../adapters/data-dir/log-mark.ts';
 import { openEventStore } from '../../adapters/event-store/open.ts';
+import { lockForWriting } from '../../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../../adapters/event-store/store-url.ts';
+import { removeViews } from '../../adapters/views/sqlite/database.ts';
+import { rememberedByViews, viewsFile } from '../../adapters/views/sqlite/remembered.ts';
 import { type CopyProgress, copyLog } from '../../coordinator/log-copy.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
@@ -21,9 +27,10 @@ export function addLogCommands(program: Command, context: CommandContext): void 
   const { io } = context;
   const log = addGroup(program, {
     usage: 'log',
-    summary: 'Move the log of events',
+    summary: 'Move the log of events, or go on with one that has lost its end',
     examples: [['drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222', 'to another engine']],
   });
+  addAcceptCommand(log, context);
   const copy = addCommand(log, {
     usage: 'copy',
     summary: 'Copy a log to another event store, then compare both',
@@ -43,6 +50,38 @@ export function addLogCommands(program: Command, context: CommandContext): void 
       await using target = await openEventStore(to, { dir: '.', write: true, as: 'drover log copy' });
       const result = await copyLog(source, target, { progress: teller(io), signal: io.interrupted() });
       io.out(flags.json ? json(result) : `${result.events} events are in both logs, SHA-256 ${result.hash}\n`);
+    } catch (error) {
+      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
+      throw error;
+    }
+  });
+}
+
+function addAcceptCommand(log: Command, context: CommandContext): void {
+  const { io } = context;
+  const accept = addCommand(log, {
+    usage: 'accept',
+    summary: 'Go on with a log that has lost its end',
+    more: 'A coordinator refuses (log-behind) a log that ends before what its data folder has seen of it. Restore the log if you can: what is missing was acknowledged. This makes the folder forget it: builds and items of that time are unknown, and NARs that only they had are removed from the pool at the next start. The coordinator has to be stopped.',
+    examples: [
+      ['drover log accept --data /var/lib/drover', 'after a backup was restored that lacks the newest events'],
+    ],
+  }).requiredOption('--data <dir>', "the coordinator's data folder");
+  onAction(accept, context, async ({ data }: { readonly data: string }) => {
+    const dir = resolve(data);
+    if (!existsSync(join(dir, 'log-id')))
+      throw new CliError('not-found', `expected the data folder of a coordinator, got ${dir}`, { exitCode: 2 });
+    try {
+      using _lock = lockForWriting(dir);
+      const views = rememberedByViews(dir);
+      const marks = await forgetLogMarks([dir, join(dir, 'pool')]);
+      removeViews(viewsFile(dir));
+      const forgotten = new Set([...marks, ...(views ? [views] : [])].map(({ position }) => position));
+      io.out(
+        forgotten.size === 0
+          ? `${dir} remembered nothing of its log\n`
+          : `${dir} has forgotten that its log went on to ${[...forgotten].sort().at(-1)}\n`,
+      );
     } catch (error) {
       if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
       throw error;

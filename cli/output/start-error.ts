@@ -11,6 +11,7 @@ const hints: Readonly<Record<string, string>> = {
   'disk-full': 'make room on the disk of the data folder',
   damaged: 'docs/operating.md, "Back up the log", says how to restore',
   'other-log': 'give --store the event store that this data folder was made with, or another --data',
+  'log-behind': 'docs/operating.md, "Back up the log", says how to restore, and what it means to go on without',
   'newer-schema': 'the data folder was written by a newer Drover; use that one',
 };
 

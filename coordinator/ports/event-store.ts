@@ -143,6 +143,7 @@ export const eventStoreErrorCodes = [
   'closed',
   'lease-lost',
   'other-log',
+  'log-behind',
   'too-large',
 ] as const;
 export type EventStoreErrorCode = (typeof eventStoreErrorCodes)[number];

@@ -5,10 +5,12 @@ import { hash } from 'node:crypto';
  * downwards, and a page goes on where `seq` is below the last one seen.
  */
 
+/** `last`: the last event that is in the views, as a LogMark in JSON. */
 const meta = `
 CREATE TABLE meta (
   one INTEGER PRIMARY KEY CHECK (one = 1),
-  checkpoint TEXT
+  checkpoint TEXT,
+  last TEXT
 ) STRICT`;
 
 const derivations = `

@@ -1,11 +1,12 @@
 import { decodeEvent } from '../../../coordinator/event-codec.ts';
 import type { Position, StoredEvent } from '../../../coordinator/ports/event-store.ts';
+import type { LogMark } from '../../../coordinator/ports/log-mark.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
 import { nameWrites } from '../../../projections/views/name-writes.ts';
 import { viewWrites } from '../../../projections/views/view-writes.ts';
 import type { Database } from './database.ts';
 
-const setCheckpoint = 'UPDATE meta SET checkpoint = ?1 WHERE one = 1';
+const setCheckpoint = 'UPDATE meta SET checkpoint = ?1, last = coalesce(?2, last) WHERE one = 1';
 
 /**
  * Writes what the events change and the checkpoint in one transaction: the file is always what the log gives up to
@@ -21,7 +22,7 @@ export function applyBatch(db: Database, events: readonly StoredEvent[], checkpo
         db.prepare(sql).run(...values);
     }
     for (const { sql } of nameWrites) db.prepare(sql).run();
-    db.prepare(setCheckpoint).run(checkpoint);
+    db.prepare(setCheckpoint).run(checkpoint, markOf(events.at(-1)));
     db.prepare('COMMIT').run();
   } catch (error) {
     try {
@@ -31,4 +32,11 @@ export function applyBatch(db: Database, events: readonly StoredEvent[], checkpo
     }
     throw error;
   }
+}
+
+/** The last event that is in the views, so that a log that lost its end is found out. */
+function markOf(last: StoredEvent | undefined): string | null {
+  if (last === undefined) return null;
+  const { stream, revision, commit, position } = last;
+  return JSON.stringify({ stream, revision, commit, position } satisfies LogMark);
 }

@@ -46,7 +46,9 @@ function openExisting(file: string, head: Position | undefined) {
     if (db.prepare('PRAGMA user_version').get()?.user_version === schemaVersion) {
       tune(db);
       const checkpoint = (db.prepare(readCheckpoint).get()?.checkpoint ?? undefined) as Position | undefined;
-      if (checkpoint === undefined || (head !== undefined && checkpoint <= head)) return { ...connect(db), checkpoint };
+      // Positions of another engine, which the log was on before, have another length.
+      const isWithin = head !== undefined && checkpoint?.length === head.length && checkpoint <= head;
+      if (checkpoint === undefined || isWithin) return { ...connect(db), checkpoint };
     }
   } catch (error) {
     if (!isDamage(error)) {
