@@ -63,6 +63,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       needs: ['life-guix', ...(first ? [first.name] : [])],
       run: async () => (await import('./life/replay.ts')).run,
     },
+    {
+      name: 'queued',
+      what: 'submissions on top of a long queue, and folding one',
+      run: async () => (await import('./life/queued.ts')).run,
+    },
     { name: 'push', what: 'how soon a dependent is pushed', run: async () => (await import('./life/push.ts')).run },
     {
       name: 'intake',

@@ -109,6 +109,7 @@ export function createIntake(core: Core): Intake {
       work.at('submission', id);
       before = durableSoon();
     }
+    farm.supply.takeIn(needs.walked);
     const joined = needs.joined.map(buildId).filter((build) => !build.startsWith(`${id}-`));
     return { builds: number, available: needs.available, joined };
   }

@@ -14,6 +14,7 @@ import { createProducers } from './producers.ts';
 import { buildId, createQueue } from './queue.ts';
 import { createStrays, type Strays } from './strays.ts';
 import { createSubmissions } from './submissions.ts';
+import { createSupply } from './supply.ts';
 import { createTokens } from './tokens.ts';
 
 export type Farm = ReturnType<typeof createFarm>;
@@ -23,6 +24,7 @@ export function createFarm() {
   const graph = createGraph();
   const availability = createAvailability(graph, (item, available) => {
     producers.availabilityChanged();
+    if (!available) supply.lost(item);
     queue.availabilityChanged(item, available);
   });
   const producers = createProducers({
@@ -36,7 +38,18 @@ export function createFarm() {
     graph,
     availability: () => availability,
     producers,
+    buildsChanged(drv) {
+      producers.buildsChanged(drv);
+      if (!queue.isActive(drv)) supply.ended(drv);
+    },
     isForced: (id) => submissions.get(id)?.wish.force === true,
+  });
+  const supply = createSupply({
+    graph,
+    producers,
+    isPresent: availability.isPresent,
+    isAvailable: availability.isAvailable,
+    isActive: (drv) => queue.isActive(drv),
   });
   const details = createItemDetails(graph, availability);
   const agents = createAgents();
@@ -84,6 +97,7 @@ export function createFarm() {
     availability,
     producers,
     queue,
+    supply,
     details,
     agents,
     tokens,
@@ -115,6 +129,7 @@ export function createFarm() {
           const drv = graph.add(event.data);
           if (drv !== undefined) {
             producers.derivationAdded(drv);
+            supply.derivationAdded(drv);
             queue.derivationAdded(drv);
           }
           submissions.derivationAdded(correlation);

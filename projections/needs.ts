@@ -9,6 +9,8 @@ export interface Needs {
   readonly available: number;
   /** Builds under way of roots. */
   readonly joined: readonly BuildRecord[];
+  /** Derivations whose inputs were looked at: for `supply`, once all is submitted. */
+  readonly walked: readonly Drv[];
 }
 
 /**
@@ -20,8 +22,9 @@ export function findNeeds(
   roots: readonly Drv[],
   { inputs, force }: { inputs: boolean; force: boolean },
 ): Needs {
-  const { graph, availability, producers, queue } = farm;
+  const { graph, availability, producers, queue, supply } = farm;
   const build: Drv[] = [];
+  const walked: Drv[] = [];
   const joined: BuildRecord[] = [];
   let available = 0;
   const seen = new Set<Drv>();
@@ -33,7 +36,8 @@ export function findNeeds(
     const underWay = queue.unfinished(drv);
     if (forced || !underWay) build.push(drv);
     else if (isRoot) joined.push(underWay);
-    if (inputs) pending.push(drv);
+    // Below those that are supplied nothing is left to do.
+    if (inputs && !supply.has(drv)) pending.push(drv);
   }
 
   /** Visits what makes an item available again: its producer, or the producers of references that it lacks. */
@@ -58,8 +62,10 @@ export function findNeeds(
     // The outputs are there, but something they refer to is not.
     else for (const { item } of outputs) visitItem(item, lacking);
   }
-  for (let drv = pending.pop(); drv !== undefined; drv = pending.pop())
+  for (let drv = pending.pop(); drv !== undefined; drv = pending.pop()) {
+    walked.push(drv);
     graph.eachNeed(drv, (item) => visitItem(item, lacking));
+  }
   build.sort((a, b) => graph.depth(b) - graph.depth(a) || a - b);
-  return { build, available, joined };
+  return { build, available, joined, walked };
 }

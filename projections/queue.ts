@@ -81,12 +81,14 @@ export interface Queue {
 export interface QueueSources {
   readonly graph: Graph;
   availability(): Availability;
-  readonly producers: Producers;
+  readonly producers: Pick<Producers, 'underWay' | 'refresh'>;
+  /** The first build of the derivation is under way, or the last one is not any more. */
+  buildsChanged(drv: Drv): void;
   /** Whether the submission builds its roots in any case. */
   isForced(submission: string): boolean;
 }
 
-export function createQueue({ graph, availability, producers, isForced }: QueueSources): Queue {
+export function createQueue({ graph, availability, producers, buildsChanged, isForced }: QueueSources): Queue {
   const bySubmission = new Map<string, BuildRecord[]>();
   const latest: (BuildRecord | undefined)[] = [];
   const active = ints(); // Per derivation: unfinished builds.
@@ -196,7 +198,7 @@ export function createQueue({ graph, availability, producers, isForced }: QueueS
     latest[drv] = build;
     active.values[drv] = (active.values[drv] as number) + 1;
     byStatus.queued++;
-    if (active.values[drv] === 1) producers.buildsChanged(drv);
+    if (active.values[drv] === 1) buildsChanged(drv);
     urgency.touched(drv);
     sort(build);
     return build;
@@ -289,7 +291,7 @@ export function createQueue({ graph, availability, producers, isForced }: QueueS
       if (event.type === 'BuildSucceeded') durations.learn(build.drv, event.data.durationMs / 1000);
       if (isEnded(state.status) && !isEnded(before.status)) {
         active.values[build.drv] = (active.values[build.drv] as number) - 1;
-        if (!isActive(build.drv)) producers.buildsChanged(build.drv);
+        if (!isActive(build.drv)) buildsChanged(build.drv);
         urgency.touched(build.drv);
       }
       sort(build);

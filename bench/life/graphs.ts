@@ -64,10 +64,10 @@ export function generatedGraph(size: number): BenchGraph {
 }
 
 /**
- * `width` chains of the given length; each derivation needs the one before it in its chain and 31 others of earlier rows. As many
+ * `width` chains of the given length; each derivation needs the one before it in its chain and some others of earlier rows. As many
  * builds are ready at any time as there are chains.
  */
-export function chains(width: number, length: number): BenchGraph {
+export function chains(width: number, length: number, more = 31): BenchGraph {
   const size = width * length;
   const path = paths(size);
   return {
@@ -80,7 +80,7 @@ export function chains(width: number, length: number): BenchGraph {
       if (n >= width) inputs.add(n - width);
       // Rows further down, which have ended long before, so that the chains stay independent of each other.
       const others = n - 3 * width;
-      for (let k = 0; k < 31 && others > 0; k++) inputs.add(Math.floor(random() * others));
+      for (let k = 0; k < more && others > 0; k++) inputs.add(Math.floor(random() * others));
       return factsOf(n, size, path, inputs);
     },
   };

@@ -153,6 +153,7 @@ function play(
         options: { priority: next.priority },
       } as const;
       apply('build', id, { type: 'BuildSubmitted', data }, 0, 0);
+      farm.supply.takeIn(designs.keys());
     } else if (next.type === 'build') {
       const id = builds[next.pick % Math.max(1, builds.length)];
       const build = id === undefined ? undefined : farm.queue.build(id);
@@ -263,6 +264,20 @@ function play(
       open.delete(n);
     };
     for (const n of designs.keys()) follow(n);
+
+    // What is supplied is under way, and relies on what is there, on sources, and on what is supplied without it.
+    const isSupplied = (n: number): boolean => farm.supply.has(graph.drvOf(drvPath(n)) as number);
+    const relied = new Set<number>();
+    for (const n of [...designs.keys(), ...designs.keys(), ...designs.keys()].filter(isSupplied)) {
+      const lacked = (needs[n] as string[]).filter((path) => !isAvailable(path));
+      if (lacked.every((path) => !makers.has(path) || makers.get(path)?.some((maker) => relied.has(maker))))
+        relied.add(n);
+    }
+    for (const n of designs.keys()) {
+      if (!isSupplied(n)) continue;
+      assert.ok(isActive(n), `${n} is supplied and under way`);
+      assert.ok(relied.has(n), `${n} is supplied by something`);
+    }
 
     const flowsTo = (path: string): number | undefined => {
       const [first, ...others] = makers.get(path) ?? [];
