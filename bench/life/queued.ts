@@ -32,7 +32,11 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
 }
 
 /** Adds derivations, twenty at a time, to a farm in which `size` builds are queued that they need. */
-async function submitOnTop(work: string, size: number, times: number): Promise<{ micros: number; settled: number; builds: number }> {
+async function submitOnTop(
+  work: string,
+  size: number,
+  times: number,
+): Promise<{ micros: number; settled: number; builds: number }> {
   const graph = generatedGraph(size + times * perSubmission);
   const facts = Array.from({ length: graph.size }, (_, n) => graph.facts(n));
   await using store = await openSqliteEventStore({ dir: await freshFolder(work, 'logs/queued') });
