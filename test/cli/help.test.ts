@@ -37,8 +37,13 @@ const commands = [
   'items show',
   'items verify',
   'log',
+  'log accept',
   'log copy',
   'status',
+  'submissions',
+  'submissions list',
+  'submissions resume',
+  'submissions show',
   'submit',
   'tokens',
   'tokens create',
@@ -78,7 +83,7 @@ describe('the command line', () => {
       const flags = command.options.map((option) => option.long);
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
-      const local = /^(coordinator|agent|config.*|log copy)$/.test(name) || command.commands.length > 0;
+      const local = /^(coordinator|agent|config.*|log (accept|copy))$/.test(name) || command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
     }
   });
