@@ -8,7 +8,15 @@ import {
   type WaitingAttempt,
   type Welcome,
 } from '../domain/agent/messages.ts';
-import { type Attempt, type AttemptContext, resumeAttempt, type StopReason, startAttempt } from './attempt.ts';
+import type { FailureClass } from '../domain/build/failure-class.ts';
+import {
+  type Allocation,
+  type Attempt,
+  type AttemptContext,
+  resumeAttempt,
+  type StopReason,
+  startAttempt,
+} from './attempt.ts';
 import { failureOf } from './attempt-failure.ts';
 import { type AttemptRecord, attemptName } from './attempt-record.ts';
 import { wait } from './back-off.ts';
@@ -46,6 +54,9 @@ export interface AgentOptions {
   readonly farewellMs?: number;
 }
 
+/** Failures of an attempt after which the agent tries whether it can build at all. */
+const machineFaults: ReadonlySet<FailureClass> = new Set(['agent-error', 'disk-full']);
+
 /** How the agent's life ended. */
 export type AgentEnd =
   | { readonly reason: 'drained' | 'stopped' }
@@ -76,6 +87,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let saidUnfit: string | undefined;
   let unacknowledged = 0;
   let finished = false;
+  const stop = new AbortController();
 
   const fitness = createFitness({ checks: options.checks ?? [], runtime, logger, changed: () => sayNow() });
   fitness.test('it starts');
@@ -99,7 +111,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       handled = done.catch(() => {});
       return done;
     },
-    heartbeat: async () => ({ ...(await options.health()), ...present() }),
+    heartbeat,
   });
 
   function waitingNow(): WaitingAttempt[] {
@@ -124,12 +136,23 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     };
   }
 
+  /** The folders that the figures are of may be gone: that is no reason to be silent. */
+  async function heartbeat(): Promise<ReturnType<typeof present>> {
+    const figures = await options.health().catch((error: Error) => {
+      fitness.test(`its own figures cannot be read: ${error.message}`);
+      return {};
+    });
+    return { ...figures, ...present() };
+  }
+
   /** Says how it is, without waiting for the next heartbeat. */
   function sayNow(): void {
     connection?.to.sendOob(present()).catch(() => {});
   }
 
   const send: CoordinatorLink['send'] = async (message, before) => {
+    if ('class' in message && machineFaults.has(message.class))
+      fitness.test(`attempt ${attemptName(message)} failed: ${message.class}: ${message.message}`);
     unacknowledged++;
     // A result: perhaps the last one.
     leaveIfDone();
@@ -206,8 +229,21 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       add(name, startAttempt(context, message, record, files));
     } catch (error) {
       logger.error({ err: error, build, attempt }, 'an attempt could not be recorded');
-      send({ type: 'setup-failed', build, attempt, ...failureOf(error, 'fetch-failed') }).catch(() => {});
+      void refuse(message, error);
     }
+  }
+
+  /** Where the agent itself is the reason, it says so and gives the attempt back: that is the failure of no build. */
+  async function refuse({ build, attempt }: Allocation, error: unknown): Promise<void> {
+    const failure = failureOf(error, 'fetch-failed');
+    fitness.test(`attempt ${attemptName({ build, attempt })} could not be recorded: ${failure.message}`);
+    const unfit = await fitness.settled(stop.signal).catch(() => 'it is being stopped');
+    const key = { build, attempt };
+    const answer =
+      unfit === undefined
+        ? ({ type: 'setup-failed', ...key, ...failure } as const)
+        : ({ type: 'released', ...key, reason: 'handed-back' } as const);
+    await send(answer).catch(() => {});
   }
 
   function stopAll(reason: StopReason, which: (attempt: Attempt) => boolean = () => true): void {
@@ -233,6 +269,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   async function finish(how: AgentEnd): Promise<void> {
     if (finished) return;
     finished = true;
+    stop.abort(new Error('the agent leaves'));
     farewell?.[Symbol.dispose]();
     fitness[Symbol.dispose]();
     stopAll('left');

@@ -7,7 +7,7 @@ import { openAttemptStore } from '../adapters/agent-state/attempt-store.ts';
 import { openNixBuilder } from '../adapters/builder/nix/nix-builder.ts';
 import { openCache } from '../adapters/coordinator-client/cache.ts';
 import { createHttpClient } from '../adapters/coordinator-client/http-request.ts';
-import { openTokenFile } from '../adapters/coordinator-client/token-file.ts';
+import { openTokenFile, watchTokenFile } from '../adapters/coordinator-client/token-file.ts';
 import { openUploads } from '../adapters/coordinator-client/uploads.ts';
 import { ensureFolder } from '../adapters/data-dir/data-dir.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
@@ -31,6 +31,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   const token = await openTokenFile(config.tokenFile);
   const notice = await ensureFolder(config.state);
   if (notice !== undefined) logger.warn(notice);
+  const tokenWatch = watchTokenFile(config.tokenFile, logger);
   const slots = config.slots ?? availableParallelism();
   const systems = config.systems ?? [currentSystem()];
   await using builder = openNixBuilder({
@@ -58,7 +59,11 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     maxConcurrentUploads: config.maxConcurrentUploads,
     cache: openCache(http),
     uploads: openUploads(http),
-    health: () => health(config.state),
+    health: async () => {
+      await tokenWatch();
+      return health(config.state);
+    },
+    checks: [{ what: 'state folder', run: () => store.check() }],
     openLink: (handlers) =>
       openAgentLink(
         {

@@ -2,11 +2,13 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttemptRecord, attemptName, attemptRecord } from '../../agent/attempt-record.ts';
 import type { AttemptStore } from '../../agent/ports/attempt-store.ts';
-import { syncDirectory } from '../data-dir/durable.ts';
+import { syncDirectory, writeFileDurably } from '../data-dir/durable.ts';
 import { openAttemptFiles } from './attempt-files.ts';
 
 const attemptsFolder = 'attempts';
 const damagedFolder = 'damaged';
+/** Written and removed to see that it can be; no attempt has such a name. */
+const probeName = '.probe';
 
 /**
  * Attempts in folders `attempts/<build>@<attempt>` below `folder`, each with `record.json`, `log` and the compressed NARs
@@ -14,15 +16,24 @@ const damagedFolder = 'damaged';
  */
 export async function openAttemptStore(folder: string, compressionLevel: number): Promise<AttemptStore> {
   const attempts = join(folder, attemptsFolder);
-  await mkdir(attempts, { recursive: true, mode: 0o700 });
-  await mkdir(join(folder, damagedFolder), { recursive: true, mode: 0o700 });
-  const lock = await lockFolder(folder);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders();
+  let lock = await lockFolder(folder);
+
+  async function makeFolders(): Promise<void> {
+    for (const path of [attempts, join(folder, damagedFolder)]) {
+      await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+      });
+    }
+  }
 
   return {
     async load() {
       const found: { record: AttemptRecord; files: Awaited<ReturnType<typeof openAttemptFiles>> }[] = [];
       const damaged: string[] = [];
       for (const name of (await readdir(attempts)).sort()) {
+        if (name.startsWith(probeName)) continue;
         const path = join(attempts, name);
         const record = await readRecord(path);
         if (record === 'none') {
@@ -49,6 +60,23 @@ export async function openAttemptStore(folder: string, compressionLevel: number)
       return files;
     },
 
+    async check() {
+      try {
+        await makeFolders();
+        if (!(await lock.isHeld())) {
+          await lock[Symbol.asyncDispose]();
+          lock = await lockFolder(folder);
+        }
+        const probe = join(attempts, probeName);
+        await writeFileDurably(probe, 'this folder can be written to\n');
+        await rm(probe, { recursive: true, force: true });
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code !== 'ENOENT') throw new Error(`${folder}: ${message}`, { cause: error });
+        throw new Error(`${folder} is gone; make it again (mkdir), or mount what was there`, { cause: error });
+      }
+    },
+
     async [Symbol.asyncDispose]() {
       await lock[Symbol.asyncDispose]();
     },
@@ -70,11 +98,16 @@ async function readRecord(path: string): Promise<AttemptRecord | 'none' | 'damag
   }
 }
 
+interface FolderLock extends AsyncDisposable {
+  /** False once the folder, and the lock with it, was removed. */
+  isHeld(): Promise<boolean>;
+}
+
 /**
  * Two agents on one folder would report each other's attempts. The lock is the process id in a file; one whose process is
  * gone is taken over.
  */
-async function lockFolder(folder: string): Promise<AsyncDisposable> {
+async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, 'lock');
   for (;;) {
     try {
@@ -82,10 +115,12 @@ async function lockFolder(folder: string): Promise<AsyncDisposable> {
       await file.writeFile(`${process.pid}\n`);
       await file.close();
       held.add(path);
+      const isHeld = async () => Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10) === process.pid;
       return {
+        isHeld,
         async [Symbol.asyncDispose]() {
           held.delete(path);
-          await rm(path, { force: true });
+          if (await isHeld()) await rm(path, { force: true });
         },
       };
     } catch (error) {

@@ -1,3 +1,6 @@
+import { constants, statSync } from 'node:fs';
+import { access } from 'node:fs/promises';
+import type { Logger } from 'pino';
 import type { AgentToken } from '../../agent/ports/agent-token.ts';
 import { readPrivateFile } from '../data-dir/private-file.ts';
 
@@ -18,6 +21,27 @@ export async function openTokenFile(path: string): Promise<AgentToken> {
       current = found;
       return isNew;
     },
+  };
+}
+
+/**
+ * Says in the log that the file with the token is gone, and that it is back; looks each time it is called. What runs goes on with the
+ * token as it was read. A pipe is read once, and never missed.
+ */
+export function watchTokenFile(path: string, logger: Pick<Logger, 'warn' | 'info'>): () => Promise<void> {
+  const wasFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  let gone = false;
+  return async () => {
+    if (!wasFile) return;
+    const reason = await access(path, constants.R_OK).then(
+      () => undefined,
+      (error: Error) => error.message,
+    );
+    if ((reason !== undefined) === gone) return;
+    gone = reason !== undefined;
+    if (gone)
+      logger.warn(`the token file cannot be read any more, and without it this agent cannot start again: ${reason}`);
+    else logger.info(`the token file ${path} is there again`);
   };
 }
 

@@ -9,6 +9,11 @@ export interface AttemptStore extends AsyncDisposable {
   }>;
   /** Makes room for a new attempt. */
   create(record: AttemptRecord): Promise<AttemptFiles>;
+  /**
+   * Whether attempts can be kept: the folder is there, it is ours and can be written to. What a removed folder lacks is made
+   * again once the folder itself is there. Rejects with what is wrong and what to do.
+   */
+  check(): Promise<void>;
 }
 
 export interface AttemptFiles {

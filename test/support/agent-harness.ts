@@ -27,9 +27,9 @@ export async function startTestAgent(
   coordinator: FakeCoordinator,
   builder: Builder,
   state: string,
-  change: Partial<AgentOptions> & { session?: string } = {},
+  change: Partial<AgentOptions> & { session?: string; stateCheck?: true } = {},
 ) {
-  const { session = 'agent-session-1', ...more } = change;
+  const { session = 'agent-session-1', stateCheck, ...more } = change;
   const store = await openAttemptStore(state, 3);
   const http = createHttpClient(coordinator.url, fixedToken(token));
   const runtime = fastRuntime();
@@ -46,6 +46,7 @@ export async function startTestAgent(
     uploads: openUploads(http),
     health: () => Promise.resolve({ load1: 0.5, freeBytes: 1000 }),
     farewellMs: 60_000,
+    ...(stateCheck && { checks: [{ what: 'state folder', run: () => store.check() }] }),
     openLink: (handlers) =>
       openAgentLink(
         {
