@@ -3,6 +3,7 @@ import { outcomeOf } from './build-result.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
 import { renderNixConfig } from './nix-config.ts';
+import { goneFromDisk } from './on-disk.ts';
 import {
   addTempRoot,
   addToStoreNar,
@@ -73,6 +74,12 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
   }
   const pool = createConnectionPool(open, options.connections ?? 4);
 
+  const address = parseStoreUri(options.store);
+  const root = address.kind === 'socket' ? '' : address.root;
+  const findGone = (paths: readonly string[]): Promise<string[]> => goneFromDisk(root, storeDir, paths);
+  /** Valid, and not on the disk: to be written although the daemon thinks that it has them. */
+  const gone = new Set<string>();
+
   /** A daemon that restarted has left connections behind that look well: what changes nothing is asked once more. */
   async function ask<Answer>(work: (connection: Connection) => Promise<Answer>): Promise<Answer> {
     try {
@@ -91,16 +98,24 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
       signal.throwIfAborted();
       const connection = await open();
       sessions.add(connection);
-      return createSession(connection, () => sessions.delete(connection));
+      return createSession(connection, findGone, () => sessions.delete(connection));
     },
 
     async missing(paths, signal) {
       if (paths.length === 0) return [];
       const valid = new Set(await ask((connection) => queryValidPaths(connection, paths, signal)));
+      for (const path of await findGone([...valid])) {
+        valid.delete(path);
+        gone.add(path);
+      }
       return paths.filter((path) => !valid.has(path));
     },
 
-    addItem: (item, nar, signal) => pool.use((connection) => addToStoreNar(connection, item, nar, signal)),
+    async addItem(item, nar, signal) {
+      const repair = gone.has(item.path);
+      await pool.use((connection) => addToStoreNar(connection, item, nar, signal, repair));
+      gone.delete(item.path);
+    },
 
     pathInfo: (path, signal) => ask((connection) => queryPathInfo(connection, path, signal)),
 
@@ -115,7 +130,11 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
   };
 }
 
-function createSession(connection: Connection, ended: () => void): BuilderSession {
+function createSession(
+  connection: Connection,
+  findGone: (paths: readonly string[]) => Promise<string[]>,
+  ended: () => void,
+): BuilderSession {
   return {
     async hold(paths) {
       for (const path of paths) await addTempRoot(connection, path);
@@ -125,7 +144,9 @@ function createSession(connection: Connection, ended: () => void): BuilderSessio
       const started = process.hrtime.bigint();
       try {
         await setOptions(connection, request);
-        const result = await buildDerivation(connection, request);
+        const outputs = request.derivation.outputs.map(({ path }) => path);
+        const valid = await queryValidPaths(connection, outputs, request.signal);
+        const result = await buildDerivation(connection, request, (await findGone(valid)).length > 0);
         return outcomeOf(result, Number((process.hrtime.bigint() - started) / 1_000_000n), request.timeoutSeconds);
       } catch (error) {
         if (request.signal.aborted) {

@@ -95,6 +95,7 @@ export async function addToStoreNar(
   item: NewItem,
   nar: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
+  repair = false,
 ): Promise<void> {
   const request = createWireWriter()
     .u64(operation.addToStoreNar)
@@ -107,7 +108,7 @@ export async function addToStoreNar(
     .bool(false) // not built here
     .texts(item.signatures.toSorted())
     .text(item.ca ?? '')
-    .bool(false) // no repair
+    .bool(repair) // written even if it is valid
     .bool(true) // the caller has checked the signatures: the daemon need not know the cache's key
     .take();
   await connection.ask({
@@ -153,7 +154,12 @@ export function narFromPath(connection: Connection, info: PathInfo, signal: Abor
   });
 }
 
-export async function buildDerivation(connection: Connection, request: BuildRequest): Promise<BuildResult> {
+/** @param repair outputs that are valid and gone from the disk, or damaged, are built again; others are taken as they are. */
+export async function buildDerivation(
+  connection: Connection,
+  request: BuildRequest,
+  repair = false,
+): Promise<BuildResult> {
   const { derivation } = request;
   const question = createWireWriter().u64(operation.buildDerivation).text(request.derivationPath);
   question.u64(derivation.outputs.length);
@@ -163,7 +169,7 @@ export async function buildDerivation(connection: Connection, request: BuildRequ
   question.texts(request.inputs.toSorted()).text(derivation.system).text(derivation.builder).texts(derivation.args);
   question.u64(derivation.env.length);
   for (const [name, value] of derivation.env) question.text(name).text(value);
-  question.u64(0); // build what is not there; neither repair nor check
+  question.u64(repair ? 1 : 0); // build what is not there
   return connection.ask({
     request: question.take(),
     handlers: { onLogLine: request.onLog },

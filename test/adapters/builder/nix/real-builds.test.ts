@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -72,6 +72,37 @@ for (const nix of nixVersions)
       const again = await build('twice', 'echo x > $out');
       assert.equal(again.outcome.status, 'built');
       assert.equal(again.log, '');
+    });
+
+    test('bring back an output that is valid and gone from the disk', async () => {
+      const script = 'echo x > $out; echo y > $dev';
+      const names = { outputNames: ['dev', 'out'] };
+      const { outputs } = await build('gone', script, {}, names);
+      const [dev, out] = outputs as [string, string];
+      await rm(join(store.root, out));
+      assert.deepEqual(await store.builder.missing([dev, out]), [out]);
+      const again = await build('gone', script, {}, names);
+      assert.equal(again.outcome.status, 'built', JSON.stringify(again.outcome));
+      assert.deepEqual(await store.builder.missing([dev, out]), []);
+      assert.equal(readFileSync(join(store.root, out), 'utf8'), 'x\n');
+      const info = (await store.builder.pathInfo(out)) ?? assert.fail('not valid');
+      assert.deepEqual(await buffer(store.builder.dump(info, new AbortController().signal)), fileNar('x\n'));
+    });
+
+    test('take an input again that is valid and gone from the disk', async () => {
+      const signal = new AbortController().signal;
+      const { outputs } = await build('input', 'echo x > $out');
+      const [out] = outputs as [string];
+      const info = (await store.builder.pathInfo(out)) ?? assert.fail('not valid');
+      const nar = await buffer(store.builder.dump(info, signal));
+      await rm(join(store.root, out));
+      assert.deepEqual(await store.builder.missing([out], signal), [out]);
+      const bytes = (async function* () {
+        yield nar;
+      })();
+      await store.builder.addItem({ ...info, signatures: [] }, bytes, signal);
+      assert.deepEqual(await store.builder.missing([out], signal), []);
+      assert.equal(readFileSync(join(store.root, out), 'utf8'), 'x\n');
     });
 
     test('keep bytes that are not UTF-8', async () => {
