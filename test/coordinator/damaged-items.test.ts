@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { VerifyReport } from '../../coordinator/application.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
+import { caFor } from '../../domain/store/content-address.ts';
+import { makeFixedOutputPath } from '../../domain/store/store-path.ts';
+import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { fakeSha256 } from '../support/paths.ts';
 
@@ -153,6 +157,37 @@ describe('a verification', () => {
       () => farm.application.verifyItems(admin, { full: false, paths: [outPath(2)] }),
       (error) => isDroverError(error) && error.code === 'unknown-item',
     );
+  });
+  it('finds a fixed output that refers to something, which an earlier version published', async () => {
+    const store = openMemoryEventStore();
+    const hash = 'ab'.repeat(32);
+    const ca = caFor({ method: '', algo: 'sha256', hash });
+    const path = makeFixedOutputPath('x', '', 'sha256', hash, '/nix/store').slice('/nix/store/'.length);
+    const file = { hash: fakeSha256(1), size: 1, compression: 'zstd' };
+    const pool = createFakePool();
+    const plain = { narHash: fakeSha256(1), narSize: 1, file, ca, signatures: [] };
+    const items = [
+      { ...plain, path: outPath(1), references: [], ca: undefined },
+      { ...plain, path, references: [outPath(1)] },
+    ];
+    for (const data of items)
+      await store.append({
+        id: data.path,
+        stream: `item-${data.path.slice(0, 32)}`,
+        expected: 'none',
+        events: [{ type: 'StoreItemAdded', version: 1, data }],
+        meta: { actor: 'test' },
+        at: 1,
+      });
+    pool.files.add(fakeSha256(1));
+    const farm = await openTestCoordinator([], { store, pool });
+    const wrong = (await verify(farm, false)).filter((report) => report.type === 'wrong');
+    assert.deepEqual(
+      wrong.map(({ item: base, fault }) => [base, fault]),
+      [[path, 'wrong-path']],
+    );
+    assert.ok(farm.pool.files.has(fakeSha256(1)), 'the bytes are those of another item, too');
+    assert.ok(farm.application.servable(outPath(1).slice(0, 32)));
   });
   it('names all items that are in a damaged file', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2)]);

@@ -1,5 +1,6 @@
-import type { CheckWish, FileFault } from '../../../coordinator/ports/pool.ts';
+import type { CheckWish, FileFault, UploadRefusal } from '../../../coordinator/ports/pool.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
+import { parseSha256 } from '../../../domain/store/hash-text.ts';
 import type { Layout } from './layout.ts';
 import { statFile } from './published-files.ts';
 import { Refused } from './refused.ts';
@@ -9,6 +10,8 @@ import type { Verifiers } from './verifiers.ts';
 
 type Checked = Omit<StoreItem, 'signatures'>;
 
+/** What a file is refused for that an earlier version may have let in. */
+const newerRules: ReadonlySet<string> = new Set<UploadRefusal['code']>(['wrong-compression', 'malformed-nar']);
 /** Files that are read at a time. */
 const mostAtOnce = 4;
 
@@ -40,11 +43,19 @@ export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: 
     } catch (error) {
       if (error instanceof Refused) {
         const { code, message } = error.refusal;
-        return { kind: code === 'wrong-references' ? code : 'damaged', message };
+        if (code === 'wrong-references') return { kind: code, message };
+        // What was verified by the rules of its time is not wrong by newer ones, if it is the same still.
+        if (newerRules.has(code) && (await isUnchanged(path, file.hash))) return undefined;
+        return { kind: 'damaged', message };
       }
       if (isUnreadable(error)) return { kind: 'unreadable', message: (error as Error).message };
       throw error;
     }
+  }
+
+  async function isUnchanged(path: string, hash: string): Promise<boolean> {
+    const hex = await verifiers.hash({ path, compression: 'none', algo: 'sha256', flat: false });
+    return hex === Buffer.from(parseSha256(hash)).toString('hex');
   }
 
   return async (item: Checked, wish: CheckWish = {}): Promise<FileFault | undefined> => {

@@ -94,6 +94,20 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
     });
   }
 
+  /** A session for the time of `work`. */
+  async function borrow<Result>(work: (slot: Slot, session: number) => Promise<Result>): Promise<Result> {
+    if (closed) throw new VerifierDied('the pool is closed');
+    const slot = choose();
+    const session = nextId++;
+    slot.sessions++;
+    try {
+      return await work(slot, session);
+    } finally {
+      slot.sessions--;
+      ask(slot, session, 'close', {}).catch(() => undefined);
+    }
+  }
+
   return {
     async open(part, expected) {
       if (closed) throw new VerifierDied('the pool is closed');
@@ -121,24 +135,9 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
         throw error;
       }
     },
-    async hash(request) {
-      if (closed) throw new VerifierDied('the pool is closed');
-      const slot = choose();
-      const session = nextId++;
-      slot.sessions++;
-      try {
-        return await ask(slot, session, 'hash', request);
-      } finally {
-        slot.sessions--;
-        ask(slot, session, 'close', {}).catch(() => undefined);
-      }
-    },
-    async check(path, expected, { signal, read }) {
-      if (closed) throw new VerifierDied('the pool is closed');
-      const slot = choose();
-      const session = nextId++;
-      slot.sessions++;
-      try {
+    hash: (request) => borrow((slot, session) => ask(slot, session, 'hash', request)),
+    check: (path, expected, { signal, read }) =>
+      borrow(async (slot, session) => {
         await ask(slot, session, 'check', { path, expected });
         for (;;) {
           signal?.throwIfAborted();
@@ -146,11 +145,7 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
           read?.(step.read);
           if (step.verified !== undefined) return step.verified;
         }
-      } finally {
-        slot.sessions--;
-        ask(slot, session, 'close', {}).catch(() => undefined);
-      }
-    },
+      }),
     async [Symbol.asyncDispose]() {
       closed = true;
       await Promise.all(Array.from(slots, (slot) => slot.worker.terminate()));

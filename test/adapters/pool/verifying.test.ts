@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { open, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { zstdCompressSync } from 'node:zlib';
+import { constants, zstdCompressSync } from 'node:zlib';
 import type { Pool, PoolFile } from '../../../coordinator/ports/pool.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
-import { declarationOf, hashPartOf, narOf, noise } from './nars.ts';
-import { accepted, contentsOf, filesIn, openPool, send, temporaryFolder, temporaryPool } from './pools.ts';
+import { zstdWindowLogMax } from '../../../domain/limits.ts';
+import { declarationOf, hashPartOf, narOf, noise, sha256Of } from './nars.ts';
+import { accepted, contentsOf, filesIn, openPool, refusal, send, temporaryFolder, temporaryPool } from './pools.ts';
 
 type Item = Omit<StoreItem, 'signatures'>;
 const part = hashPartOf('a');
@@ -15,7 +16,9 @@ const reference = `${part}-a`;
 
 /** A published item that refers to another, and the path of its file. */
 async function publish(pool: Pool, dir: string, compression: 'none' | 'zstd' = 'zstd', length = 700_000) {
-  const nar = await narOf({ tool: noise(length), doc: `see /nix/store/${part}-a` });
+  // Noise takes its time to make.
+  const tool = length > 1_000_000 ? Buffer.alloc(length, 'abcdefgh') : noise(length);
+  const nar = await narOf({ tool, doc: `see /nix/store/${part}-a` });
   const file = compression === 'zstd' ? zstdCompressSync(nar) : nar;
   const { id } = accepted(await send(pool, declarationOf(nar, file, { references: [reference] }), file, []));
   await pool.publish(id);
@@ -53,7 +56,7 @@ describe('a published file', () => {
       const { pool, dir } = held;
       const { item, path, file } = await publish(pool, dir, compression, 5000);
       assert.equal(await pool.check(item), undefined);
-      for (let at = 0; at < file.length; at += 97) {
+      for (let at = 0; at < file.length; at += 487) {
         await flip(path, at);
         const fault = await pool.check(item, { how: 'recent' });
         assert.equal(fault?.kind, 'damaged', `byte ${at}`);
@@ -82,6 +85,43 @@ describe('a published file', () => {
     await pool.remove(item.file);
     for (const how of ['size', 'recent', 'all'] as const)
       assert.equal((await pool.check(item, { how }))?.kind, 'absent', how);
+  });
+
+  it('is not wrong for what was let in when it came, and would not be today', async () => {
+    await using held = await temporaryPool();
+    const { pool, dir } = held;
+    const nar = await narOf(Buffer.alloc(20_000_000, 'abcdefgh'));
+    const params = { [constants.ZSTD_c_windowLog]: zstdWindowLogMax + 1, [constants.ZSTD_c_contentSizeFlag]: 0 };
+    const file = zstdCompressSync(nar, { params });
+    assert.equal(refusal(await send(pool, declarationOf(nar, file), file)).code, 'wrong-compression');
+    const { path, narHash, narSize } = declarationOf(nar, file);
+    const hash = sha256Of(file);
+    const item: Item = {
+      path,
+      narHash,
+      narSize,
+      references: [],
+      file: { hash, size: file.length, compression: 'zstd' },
+    };
+    const digest = hash.slice('sha256:'.length);
+    const place = join(dir, 'nar', digest.slice(0, 2), `${digest}.nar.zst`);
+    await mkdir(dirname(place), { recursive: true });
+    await writeFile(place, file);
+    assert.equal(await pool.check(item), undefined);
+    await flip(place, file.length - 20);
+    assert.equal((await pool.check(item))?.kind, 'damaged');
+  });
+
+  it('that is deleted while it is read is read to its end', async () => {
+    await using held = await temporaryPool();
+    const { pool, dir } = held;
+    const { item, file } = await publish(pool, dir, 'none', 3_000_000);
+    const parts: Buffer[] = [];
+    for await (const chunk of (await pool.open(item.file))?.read(0, file.length) ?? []) {
+      if (parts.push(chunk as Buffer) === 1) await pool.remove(item.file);
+    }
+    assert.ok(Buffer.concat(parts).equals(file));
+    assert.equal(await pool.open(item.file), undefined);
   });
 
   it('that was verified is remembered for a while, and while nobody touches it', async () => {
@@ -143,7 +183,7 @@ describe('a published file', () => {
   it('that is put in the place of a wrong one while that is read is what counts', async () => {
     await using held = await temporaryPool();
     const { pool, dir } = held;
-    const { item, path, file } = await publish(pool, dir, 'none', 40_000_000);
+    const { item, path, file } = await publish(pool, dir, 'none', 20_000_000);
     await flip(path, file.length - 500);
     let replaced = false;
     const fault = await pool.check(item, {
