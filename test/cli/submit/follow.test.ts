@@ -46,6 +46,14 @@ describe('trackSubmission', () => {
     assert.equal(tracker.ended, 1);
   });
 
+  it('takes a build whose outputs something else made for a success', () => {
+    const tracker = trackSubmission('s', 1, []);
+    tracker.apply(submitted('a'));
+    const change = tracker.apply(event('a', 'BuildSatisfied', {}));
+    assert.deepEqual([change?.kind, change?.build.state], ['satisfied', 'succeeded']);
+    assert.deepEqual([tracker.ended, tracker.succeeded, tracker.done], [1, 1, true]);
+  });
+
   it('waits for joined builds from where they are', () => {
     const derivation = `${'0'.repeat(32)}-j.drv`;
     const tracker = trackSubmission('s', 0, [

@@ -303,6 +303,21 @@ describe('clients', () => {
   });
 });
 
+describe('a build whose outputs something else made', () => {
+  it('ends as a success while it is queued, and only then', () => {
+    const satisfied: BuildEvent = { type: 'BuildSatisfied', data: {} };
+    given(submitted).when({ type: 'satisfy' }).then(satisfied);
+    given(submitted, allocated(1, 'a'), released(1, 'a')).when({ type: 'satisfy' }).then(satisfied);
+    given(submitted, allocated(1, 'a')).when({ type: 'satisfy' }).refused('not-queued');
+    given(submitted, satisfied).when({ type: 'satisfy' }).refused('build-ended');
+    given(submitted, satisfied).when({ type: 'allocate', agent: 'a' }).refused('build-ended');
+  });
+  it('takes a success that comes after it for a repeat', () =>
+    given(submitted, allocated(1, 'a'), released(1, 'a'), { type: 'BuildSatisfied', data: {} })
+      .when(succeed(1, 'a'))
+      .then());
+});
+
 describe('any sequence of commands', () => {
   const agent = fc.constantFrom('a', 'b', 'c');
   const attempt = fc.integer({ min: 1, max: 4 });
@@ -316,6 +331,7 @@ describe('any sequence of commands', () => {
       .map(([n, who, failure, setup]) => fail(n, who, { class: failure, setup })),
     fc.tuple(attempt, agent).map(([n, who]) => succeed(n, who)),
     fc.record({ type: fc.constant('release' as const), agent, attempt, reason: fc.constant('agent-lost' as const) }),
+    fc.record({ type: fc.constant('satisfy' as const) }),
     fc.record({ type: fc.constant('cancel' as const), reason: fc.constant(undefined) }),
   );
   it('keeps one live allocation at most, ends once, and stays ended', () => {
@@ -331,8 +347,7 @@ describe('any sequence of commands', () => {
             // Nothing is allocated while an attempt is live.
             if (event.type === 'BuildAllocated') assert.equal(live, undefined);
             state = evolveBuild(state, event);
-            if (event.type === 'BuildSucceeded' || event.type === 'BuildFailed' || event.type === 'BuildCanceled')
-              ends++;
+            if (['BuildSucceeded', 'BuildSatisfied', 'BuildFailed', 'BuildCanceled'].includes(event.type)) ends++;
           }
           if (wasEnded) assert.deepEqual(events, []);
         }

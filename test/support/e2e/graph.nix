@@ -43,6 +43,23 @@ rec {
     echo "top of $right and $header" > $out
   '' { inherit right; left = left.dev; };
 
+  # A bootstrap: the same source in two ways, the second by something that was built from the first.
+  source = more: build "source" "printf source > $out" ({
+    outputHashMode = "flat";
+    outputHashAlgo = "sha256";
+    outputHash = builtins.hashString "sha256" "source";
+  } // more);
+  firstSource = source { way = "by what was there before"; };
+  compiler = build "compiler" ''
+    read line < $source || true
+    echo "compiled from $line" > $out
+  '' { source = firstSource; };
+  secondSource = source { inherit compiler; };
+  product = build "product" ''
+    read line < $source || true
+    echo "product of $line" > $out
+  '' { source = secondSource; };
+
   # Builds that a test holds up.
   slow = gated "slow" "echo slow > $out" { };
   after = build "after" ''
