@@ -97,7 +97,7 @@ export async function uploadOutput(
         // Somebody counts otherwise than we do: ask.
         else if (error.code === 'wrong-offset' && state !== undefined) answeredBadly++;
         else if (isAway(error)) waits.begin(output, 'upload', error.message);
-        else if (!mayPass(error)) throw error;
+        else if (!mayPass(error)) throw ofOutput(error, wish.path);
         else answeredBadly++;
         if (answeredBadly >= tries) throw error;
         await backOff(runtime, failures, { first: 250, most: 30_000 }, signal);
@@ -106,4 +106,9 @@ export async function uploadOutput(
   } finally {
     waits.over(output);
   }
+}
+
+/** Whoever reads of a refusal knows outputs, not uploads. */
+function ofOutput({ code, message, status, offset }: TransferError, path: string): TransferError {
+  return new TransferError(code, message.startsWith(path) ? message : `${path}: ${message}`, { status, offset });
 }

@@ -17,6 +17,12 @@ e2e('what is the build’s own fault ends the build, quickly and with all that N
   assert.equal(refused.data.class, 'rejected');
   assert.match(refused.data.message, /unsupported type/);
 
+  // What Nix takes and the coordinator does not is no agent's fault either.
+  await farm.submit(['oddName']);
+  const odd = await farm.next('BuildFailed', isBuild(await farm.buildOf('odd-name')));
+  assert.deepEqual([odd.data.class, odd.data.attempt], ['rejected', 1]);
+  assert.match(odd.data.message, /^[0-9a-z]{32}-odd-name: .*~nix~case~hack~/);
+
   // A builder's own words do not make the machine's disk full.
   await farm.submit(['sayingDiskFull'], '--max-attempts', '2');
   const saying = await farm.buildOf('saying-disk-full');

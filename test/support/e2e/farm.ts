@@ -214,7 +214,9 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
       await mkdir(root, { recursive: true });
       const tokenFile = join(place, 'token');
       writeFileSync(tokenFile, body.token ?? body.secret, { mode: 0o600 });
-      const sandbox = [...defaultSandboxPaths, '/bin/cat', '/bin/mkfifo', `/gate=${gates.folder}`].join(',');
+      const sandbox = [...defaultSandboxPaths, '/bin/cat', '/bin/mkdir', '/bin/mkfifo', `/gate=${gates.folder}`].join(
+        ',',
+      );
       const args = [
         ...['agent', '--coordinator', network.url, '--token-file', tokenFile, '--state', join(place, 'state')],
         ...[

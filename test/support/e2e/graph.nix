@@ -128,6 +128,7 @@ rec {
 
   # What Nix or a disk would not take, and a builder that only says so.
   pipe = build "pipe" "/bin/mkfifo $out" { };
+  oddName = build "odd-name" "/bin/mkdir $out; echo > $out/a~nix~case~hack~1" { };
   sayingDiskFull = build "saying-disk-full" "echo 'error: writing to file: No space left on device'; exit 3" { };
   wrongHash = build "wrong-hash" "echo real-content > $out" {
     outputHashMode = "flat";
