@@ -135,4 +135,9 @@ rec {
     outputHashAlgo = "sha256";
     outputHash = "0000000000000000000000000000000000000000000000000000000000000000";
   };
+
+  # More outputs than any package has.
+  manyOutputs = build "many-outputs" ''
+    for name in $outputs; do eval "echo $name > \$$name"; done
+  '' { outputs = [ "out" ] ++ builtins.genList (n: "o${toString n}") 64; };
 }
