@@ -136,7 +136,18 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     await identity.remember(store);
     if (stall) await settleStall(stallFile);
     stall = undefined;
-    const swept = await pool.sweep((file) => farm.details.byFile(file) !== undefined);
+    // What an agent has finished counts when it comes back, however long it was away, as long as the build is not finished.
+    const isAwaited = (path: string): boolean => {
+      const item = farm.graph.itemOf(path);
+      let found = false;
+      if (item !== undefined)
+        farm.graph.eachProducer(item, (drv) => {
+          found ||= farm.queue.unfinished(drv) !== undefined;
+          return found;
+        });
+      return found;
+    };
+    const swept = await pool.sweep((file) => farm.details.byFile(file) !== undefined, isAwaited);
     if (swept.files + swept.uploads > 0) logger.info(swept, 'removed what a stop had left in the pool');
   }
 

@@ -130,9 +130,13 @@ export interface Pool extends AsyncDisposable {
    */
   check(item: Omit<StoreItem, 'signatures'>, wish?: CheckWish): Promise<FileFault | undefined>;
   remove(file: StoreItem['file']): Promise<void>;
-  /** Removes published files whose hash `isKnown` denies, and uploads too old; called once at start. Returns what went. */
+  /**
+   * Removes published files whose hash `isKnown` denies, and uploads too old; called at each start of a coordinator. Returns what went.
+   * From then on an upload of a `path` for which `isAwaited` holds is kept, however old it is.
+   */
   sweep(
     isKnown: (fileHash: string) => boolean,
+    isAwaited?: (path: string) => boolean,
   ): Promise<{ readonly files: number; readonly bytes: number; readonly uploads: number }>;
 }
 

@@ -7,6 +7,8 @@ export interface ExpiryOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly timers: Timers;
   readonly uploads: () => Iterable<Upload>;
+  /** Somebody may come back for it, however long that takes. */
+  readonly isAwaited: (upload: Upload) => boolean;
   readonly remove: (upload: Upload) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
@@ -17,7 +19,7 @@ export interface Expiry extends Disposable {
 }
 
 /** Removes uploads that nobody goes on with, one deadline at a time: that of the one which has been lying longest. */
-export function createExpiry({ afterMs, clock, timers, uploads, remove, onError }: ExpiryOptions): Expiry {
+export function createExpiry({ afterMs, clock, timers, uploads, isAwaited, remove, onError }: ExpiryOptions): Expiry {
   let armed: Disposable | undefined;
   let disposed = false;
 
@@ -27,8 +29,11 @@ export function createExpiry({ afterMs, clock, timers, uploads, remove, onError 
 
   async function expire(): Promise<void> {
     const oldest = clock.monotonic() - afterMs;
-    for (const upload of [...resting()])
-      if (upload.touchedAt <= oldest && upload.writing === undefined) await remove(upload);
+    for (const upload of [...resting()]) {
+      if (upload.touchedAt > oldest || upload.writing !== undefined) continue;
+      if (isAwaited(upload)) upload.touchedAt = clock.monotonic();
+      else await remove(upload);
+    }
   }
 
   function arm(): void {

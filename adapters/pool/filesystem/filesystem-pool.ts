@@ -50,11 +50,13 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
   const budget = createSessionBudget(options.memory);
   const published = new Set<Upload>(Array.from(uploads.all()).filter((upload) => upload.published));
   let closed = false;
+  let awaited: (upload: Upload) => boolean = () => false;
   const expiry = createExpiry({
     afterMs: options.maxUploadAgeMs,
     clock: options.clock,
     timers: options.timers,
     uploads: uploads.all,
+    isAwaited: (upload) => awaited(upload),
     remove: forget,
     onError: options.onError ?? (() => undefined),
   });
@@ -152,7 +154,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     check,
     remove: files.remove,
 
-    async sweep(isKnown) {
+    async sweep(isKnown, isAwaited = () => false) {
+      awaited = ({ record }) => isAwaited(record.declaration.path);
       let gone = await uploads.removeLeftovers();
       const oldest = options.clock.now() - options.maxUploadAgeMs;
       const kept = new Set<string>();
@@ -160,6 +163,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         if (upload.published && !isKnown(fileOf(upload).hash)) await withdraw(upload);
         else if (upload.published) kept.add(fileOf(upload).hash);
         if (upload.writing !== undefined || upload.published || upload.record.startedAt >= oldest) continue;
+        if (awaited(upload)) continue;
         await forget(upload);
         gone++;
       }

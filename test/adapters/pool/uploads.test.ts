@@ -4,6 +4,7 @@ import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
+import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { chunksOf, cutAfter, declarationOf, hashPartOf, narOf, noise, sha256Of } from './nars.ts';
 import { accepted, contentsOf, filesIn, openPool, refusal, send, temporaryFolder, temporaryPool } from './pools.ts';
 
@@ -254,6 +255,34 @@ describe('a restart', () => {
 });
 
 describe('the sweep', () => {
+  it('keeps what is awaited, at the start and later, however old it is', async () => {
+    const runtime = createManualRuntime();
+    const { clock, timers } = runtime;
+    await using folder = await temporaryFolder();
+    const nars = { awaited: await narOf('awaited'), other: await narOf('other') };
+    const first = await openPool(folder.path, { clock, timers });
+    const declared = (nar: Buffer, name: string) => ({ ...declarationOf(nar), path: `${'0'.repeat(32)}-${name}` });
+    const ids: string[] = [];
+    for (const [name, nar] of Object.entries(nars)) ids.push(accepted(await send(first, declared(nar, name), nar)).id);
+    const [awaited, other] = ids as [string, string];
+    await first[Symbol.asyncDispose]();
+    runtime.advance(61_000);
+
+    await using second = await openPool(folder.path, { clock, timers });
+    let wanted = true;
+    const isAwaited = (path: string) => wanted && path.endsWith('-awaited');
+    assert.equal((await second.sweep(() => true, isAwaited)).uploads, 1);
+    assert.equal(await second.finished(other), undefined);
+    runtime.advance(200_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(await second.finished(awaited), 'while its build is not finished');
+    wanted = false;
+    while (await second.finished(awaited)) {
+      runtime.advance(61_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+
   it('removes files that nobody knows and uploads that are too old', async () => {
     await using folder = await temporaryFolder();
     const nars = await Promise.all(['known', 'orphan', 'begun', 'young'].map((text) => narOf(text)));
