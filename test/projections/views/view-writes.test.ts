@@ -310,8 +310,11 @@ test('agents and tokens have no table here', () => {
     on('agent-ant', 'AgentResumed', {}),
     on('agent-ant', 'AgentDraining', {}),
     on('agent-ant', 'AgentQuarantined', { until: 1, reason: 'sick' }),
+    on('agent-ant', 'AgentUnfit', { reason: 'no sandbox' }),
+    on('agent-ant', 'AgentFit', {}),
     on('agent-ant', 'AgentRetired', {}),
     on('token-t1', 'TokenIssued', { name: 'ci', scope: 'read', hash: 'a'.repeat(64) }),
+    on('token-t1', 'TokenRevocationScheduled', { at: 1 }),
     on('token-t1', 'TokenRevoked', {}),
   );
   assert.deepEqual(views.dump(), empty);
