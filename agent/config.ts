@@ -30,10 +30,23 @@ export const agentConfigSchema = z
     compressionLevel: z.int().min(1).max(19).default(3),
     maxConcurrentUploads: z.int().min(1).max(64).default(4),
     maxConcurrentFetches: z.int().min(1).max(64).default(8),
+    /** Whether builds have to run in a sandbox; an agent whose builds do not takes none. False also turns it off for a chroot store. */
+    sandbox: z.boolean().default(true),
+    /** Variables of the agent's environment that a chroot store's Nix gets besides a few harmless ones, and fixed outputs that ask for them. */
+    passEnvironment: z
+      .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of a variable'))
+      .max(64)
+      .default([]),
     /** What the sandbox of a chroot store shows besides a build's inputs: `/target` or `/target=/source`, `?` for what may be absent. */
     sandboxPaths: z.array(z.string().startsWith('/')).optional(),
     /** Further settings of Nix for a chroot store. */
-    nixConfig: z.record(z.string().regex(/^[a-z][a-z0-9-]*$/), z.string()).default({}),
+    nixConfig: z
+      .record(z.string().regex(/^[a-z][a-z0-9-]*$/), z.string())
+      .refine(
+        (config) => !('sandbox' in config),
+        'expected settings of Nix, got sandbox, which is a setting of the agent',
+      )
+      .default({}),
   })
   .refine(({ features, mandatoryFeatures }) => mandatoryFeatures.every((one) => features.includes(one)), {
     path: ['mandatoryFeatures'],

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
-import { arch, availableParallelism, loadavg, platform } from 'node:os';
+import { arch, availableParallelism, loadavg, platform, userInfo } from 'node:os';
 import type { Logger } from 'pino';
 import { openAgentLink } from '../adapters/agent-link/client.ts';
 import { openAttemptStore } from '../adapters/agent-state/attempt-store.ts';
@@ -13,6 +13,8 @@ import { ensureFolder } from '../adapters/data-dir/data-dir.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
+import type { FitnessCheck } from './fitness.ts';
+import { selfTest } from './self-test.ts';
 
 /** Exit code where the agent's token is not accepted (any more): starting it again helps only with another token. EX_NOPERM of sysexits.h. */
 const exitLockedOut = 77;
@@ -41,10 +43,30 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     extraPlatforms: systems.filter((system) => system !== currentSystem()),
     extraConfig: config.nixConfig,
     connections: config.maxConcurrentFetches + config.maxConcurrentUploads,
+    sandbox: config.sandbox,
+    passEnvironment: config.passEnvironment,
     ...(config.sandboxPaths !== undefined && { sandboxPaths: config.sandboxPaths }),
   });
-  // A builder that does not answer is found out now, and not by the first build.
-  const builderName = await builder.describe();
+  const user = userName();
+  const builds = selfTest({
+    builder,
+    system: systems[0] as string,
+    sandbox: config.sandbox,
+    user,
+    random: runtime.random,
+  });
+  let builderName = 'nix (no answer yet)';
+  const builderCheck: FitnessCheck = {
+    ...builds,
+    async run(checking) {
+      // Before it is tried: what it runs with explains what comes of it.
+      const { details } = await builder.circumstances();
+      const name = await builder.describe();
+      if (name !== builderName) logger.info({ ...details, user }, `builds with ${name}`);
+      builderName = name;
+      await builds.run(checking);
+    },
+  };
   await using store = await openAttemptStore(config.state, config.compressionLevel);
   const base = new URL(config.coordinator);
   using http = createHttpClient(base, token);
@@ -63,7 +85,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
       await tokenWatch();
       return health(config.state);
     },
-    checks: [{ what: 'state folder', run: () => store.check() }],
+    checks: [{ what: 'state folder', run: () => store.check() }, builderCheck],
     openLink: (handlers) =>
       openAgentLink(
         {
@@ -72,7 +94,10 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
           session: randomBytes(12).toString('hex'),
           hello: {
             version,
-            builder: builderName,
+            // As it is at each connect.
+            get builder() {
+              return builderName;
+            },
             storeDir: config.storeDir,
             abilities: { systems, features: config.features, mandatoryFeatures: config.mandatoryFeatures, slots },
           },
@@ -82,7 +107,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
         handlers,
       ),
   });
-  logger.info({ builder: builderName, slots, systems }, 'the agent runs');
+  logger.info({ builder: builderName, slots, systems, user }, 'the agent runs');
 
   let asked = 0;
   const leave = () => {
@@ -115,6 +140,15 @@ function linkUrl(base: URL): string {
 function currentSystem(): string {
   const machines: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686', riscv64: 'riscv64' };
   return `${machines[arch()] ?? arch()}-${platform()}`;
+}
+
+/** Who a daemon sees us as. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `${process.getuid?.()}`;
+  }
 }
 
 async function health(folder: string): Promise<{ load1: number; freeBytes: number }> {

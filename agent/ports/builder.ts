@@ -10,6 +10,8 @@ export interface Builder extends AsyncDisposable {
   readonly storeDir: string;
   /** Program and version, for people: `nix 2.8.0`. */
   describe(): Promise<string>;
+  /** What it runs with. */
+  circumstances(): Promise<BuilderCircumstances>;
   /** Begins an attempt: what the session holds is safe from the store's garbage collector until it is disposed. */
   open(signal: AbortSignal): Promise<BuilderSession>;
   /** Those of `paths` that are not valid in the store. */
@@ -23,6 +25,13 @@ export interface Builder extends AsyncDisposable {
   pathInfo(path: string, signal?: AbortSignal): Promise<PathInfo | undefined>;
   /** The NAR of a valid path: `info.narSize` bytes. */
   dump(info: PathInfo, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+export interface BuilderCircumstances {
+  /** Whether the daemon trusts this agent; `undefined` where it does not say. */
+  readonly trusted?: boolean;
+  /** Version, store, sandbox and so on, by name, for people. */
+  readonly details: Readonly<Record<string, string>>;
 }
 
 /** One attempt's stay in the store. */

@@ -28,10 +28,16 @@ export const agentSettings = agentConfigSchema.safeExtend({
   compressionLevel: shape.compressionLevel.describe('Level of zstd for uploads: 1 is the quickest, 19 the smallest.'),
   maxConcurrentUploads: shape.maxConcurrentUploads.describe('Outputs uploaded at a time.'),
   maxConcurrentFetches: shape.maxConcurrentFetches.describe('Inputs fetched at a time.'),
+  sandbox: shape.sandbox.describe(
+    'Whether builds have to run in a sandbox. With false, what is built may see and change the machine.',
+  ),
+  passEnvironment: shape.passEnvironment.describe(
+    "For a store of its own: variables of the agent's environment that fixed outputs may ask for, for example http_proxy,https_proxy,no_proxy; others they cannot see.",
+  ),
   sandboxPaths: shape.sandboxPaths.describe(
     'For a store of its own: what a build sees besides its inputs, as /target or /target=/source; a ? at the end for what may be absent.',
   ),
-  nixConfig: shape.nixConfig.describe('Further settings of Nix for a store of its own, for example sandbox=false.'),
+  nixConfig: shape.nixConfig.describe('Further settings of Nix for a store of its own, for example cores=2.'),
   logLevel,
   logFormat,
 } satisfies Record<keyof typeof shape | 'logLevel' | 'logFormat', z.ZodType>);

@@ -55,6 +55,28 @@ describe('an agent with a real Nix', { skip: noNix }, () => {
     assert.equal(await running, 0);
   });
 
+  test('takes nothing while its builder does not answer, and says so', async () => {
+    await using coordinator = await startFakeCoordinator();
+    await using folder = await temporaryFolder();
+    const tokenFile = join(folder.path, 'token');
+    await writeFile(tokenFile, token, { mode: 0o600 });
+    const stop = new AbortController();
+    const config = agentConfigSchema.parse({
+      coordinator: coordinator.url.href,
+      tokenFile,
+      store: `unix://${join(folder.path, 'socket')}`,
+      state: join(folder.path, 'state'),
+    });
+    const running = runAgent(config, logger, stop.signal);
+    const hello = await coordinator.hello();
+    assert.match(hello.unfit ?? '', /^builder: cannot reach a Nix daemon at .*socket/);
+    coordinator.send(allocationOf('early', 'echo > $out').message);
+    const released = await coordinator.message('released', 'early');
+    assert.equal(released.type === 'released' && released.reason, 'handed-back');
+    stop.abort();
+    assert.equal(await running, 0);
+  });
+
   test('exits with 77 when its token is not accepted', async () => {
     await using coordinator = await startFakeCoordinator();
     await using folder = await temporaryFolder();

@@ -33,6 +33,7 @@ export function createFakeBuilder(
   const builder: Builder = {
     storeDir: '/nix/store',
     describe: () => Promise.resolve('fake 1'),
+    circumstances: () => Promise.resolve({ trusted: true, details: {} }),
     open() {
       sessions++;
       return Promise.resolve({

@@ -2,6 +2,7 @@ import { type Builder, type BuilderSession, isBuilderError, type PathInfo } from
 import { outcomeOf } from './build-result.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
+import { allowedEnvironment } from './environment.ts';
 import { renderNixConfig } from './nix-config.ts';
 import { goneFromDisk } from './on-disk.ts';
 import {
@@ -26,6 +27,10 @@ export interface NixBuilderOptions {
   readonly features?: readonly string[];
   /** For a chroot store: systems besides the machine's own. */
   readonly extraPlatforms?: readonly string[];
+  /** For a chroot store: whether builds run in a sandbox. Default true. */
+  readonly sandbox?: boolean;
+  /** For a chroot store: variables of our environment that Nix gets besides a few harmless ones; its builders see those that a fixed output asks for. */
+  readonly passEnvironment?: readonly string[];
   /** For a chroot store: what the sandbox shows besides the inputs. Default: a shell and its libraries. */
   readonly sandboxPaths?: readonly string[];
   /** For a chroot store: further settings of Nix. */
@@ -41,7 +46,7 @@ export interface NixBuilderOptions {
 /** A builder that speaks to a Nix daemon by its worker protocol: one connection per attempt and a few for all. */
 export function openNixBuilder(options: NixBuilderOptions): Builder {
   const storeDir = options.storeDir ?? '/nix/store';
-  const connect = transportFor(options, storeDir);
+  const { connect, details } = transportFor(options, storeDir);
   const sessions = new Set<Connection>();
 
   async function dial(): Promise<Connection> {
@@ -93,6 +98,17 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
   return {
     storeDir,
     describe: () => pool.use(async ({ greeting }) => `nix ${greeting.nixVersion ?? '(version unknown)'}`),
+
+    circumstances: () =>
+      ask(async ({ greeting: { nixVersion, trusted } }) => ({
+        ...(trusted !== undefined && { trusted }),
+        details: {
+          nix: nixVersion ?? 'unknown',
+          store: options.store,
+          trusted: trusted === undefined ? 'not said' : trusted ? 'yes' : 'no',
+          ...details,
+        },
+      })),
 
     async open(signal) {
       signal.throwIfAborted();
@@ -168,17 +184,27 @@ function createSession(
   };
 }
 
-function transportFor(options: NixBuilderOptions, storeDir: string): () => Promise<Transport> {
+function transportFor(
+  options: NixBuilderOptions,
+  storeDir: string,
+): { connect: () => Promise<Transport>; details: Record<string, string> } {
   const address = parseStoreUri(options.store);
-  if (address.kind === 'socket') return () => connectDaemon(address.path);
+  if (address.kind === 'socket') {
+    const theirs = "the daemon's own";
+    return { connect: () => connectDaemon(address.path), details: { sandbox: theirs, environment: theirs } };
+  }
+  const sandbox = options.sandbox ?? true;
   const config = renderNixConfig({
     root: address.root,
+    sandbox,
     sandboxPaths: (options.sandboxPaths ?? defaultSandboxPaths).flatMap((entry) => resolveSandboxPath(entry) ?? []),
     features: options.features ?? [],
     extraPlatforms: options.extraPlatforms ?? [],
     ...(options.extraConfig !== undefined && { extra: options.extraConfig }),
   });
+  const passed = allowedEnvironment(process.env, options.passEnvironment);
   const environment = {
+    ...passed,
     NIX_CONFIG: config,
     NIX_STORE_DIR: storeDir,
     // The settings above are all: neither the machine's nor a user's come in.
@@ -186,5 +212,8 @@ function transportFor(options: NixBuilderOptions, storeDir: string): () => Promi
     NIX_USER_CONF_FILES: '',
   };
   const program = options.program ?? 'nix-daemon';
-  return () => spawnDaemon({ program, environment, graceMs: options.killAfterMs ?? 10_000 });
+  return {
+    connect: () => spawnDaemon({ program, environment, graceMs: options.killAfterMs ?? 10_000 }),
+    details: { sandbox: String(sandbox), environment: Object.keys(passed).join(' ') },
+  };
 }

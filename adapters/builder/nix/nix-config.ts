@@ -1,6 +1,7 @@
 export interface ChrootConfig {
   /** Folder that holds the store. */
   readonly root: string;
+  readonly sandbox: boolean;
   /** What the sandbox shows besides the closure of the inputs: `/target` or `/target=/source`. */
   readonly sandboxPaths: readonly string[];
   /** Features that a build may require. */
@@ -19,7 +20,9 @@ export interface ChrootConfig {
 export function renderNixConfig(config: ChrootConfig): string {
   const settings: Record<string, string> = {
     store: `local?root=${config.root}`,
-    sandbox: 'true',
+    sandbox: String(config.sandbox),
+    // Without the right to make namespaces a build fails, instead of running unconfined.
+    'sandbox-fallback': 'false',
     'build-users-group': '',
     substituters: '',
     builders: '',

@@ -5,14 +5,15 @@ export type StoreAddress =
   /** `nix-daemon --stdio` of our own on a store below `root`. */
   | { readonly kind: 'chroot'; readonly root: string };
 
-const systemSocket = '/nix/var/nix/daemon-socket/socket';
+/** Where Nix itself looks for the system's daemon. */
+const systemSocket = () => process.env.NIX_DAEMON_SOCKET_PATH || '/nix/var/nix/daemon-socket/socket';
 
 /**
  * Reads the value of `--store`: `auto` or `daemon` (the system's daemon), `unix:///path`, `local?root=/dir`. Throws a
  * RangeError that says what was expected.
  */
 export function parseStoreUri(uri: string): StoreAddress {
-  if (uri === 'auto' || uri === 'daemon') return { kind: 'socket', path: systemSocket };
+  if (uri === 'auto' || uri === 'daemon') return { kind: 'socket', path: systemSocket() };
   if (uri.startsWith('unix://')) {
     const path = decodeURIComponent(uri.slice('unix://'.length));
     if (path.startsWith('/')) return { kind: 'socket', path };

@@ -20,6 +20,7 @@ export interface Transport {
 export interface StdioOptions {
   /** Program, for example `nix-daemon`. */
   readonly program: string;
+  /** All of its environment. */
   readonly environment: Readonly<Record<string, string>>;
   /** How long a daemon whose input was closed may take to stop its builder before everything is killed. */
   readonly graceMs: number;
@@ -28,7 +29,7 @@ export interface StdioOptions {
 /** Starts `nix-daemon --stdio`, which trusts us, for one conversation. */
 export async function spawnDaemon({ program, environment, graceMs }: StdioOptions): Promise<Transport> {
   const child = spawn(program, ['--stdio'], {
-    env: { ...withoutOurs(process.env), ...environment },
+    env: environment,
     stdio: ['pipe', 'pipe', 'pipe'],
     // A group of its own: a signal to ours (Ctrl-C) is not for the builds.
     detached: true,
@@ -96,11 +97,6 @@ export async function connectDaemon(path: string): Promise<Transport> {
       await closed;
     },
   };
-}
-
-/** A token in our environment is not for the daemon. */
-function withoutOurs(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith('DROVER_')));
 }
 
 function messageOf(error: unknown): string {

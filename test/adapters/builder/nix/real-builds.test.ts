@@ -173,6 +173,31 @@ for (const nix of nixVersions)
       assert.equal(right.outcome.status, 'built', JSON.stringify(right.outcome));
     });
 
+    test('see nothing of our environment but what they may', async () => {
+      process.env.DROVER_TEST_SECRET = 'hunter2';
+      process.env.DROVER_TEST_PROXY = 'http://proxy.example';
+      await using own = await openTemporaryNixBuilder({
+        program: nix.program,
+        passEnvironment: ['DROVER_TEST_PROXY'],
+      });
+      const script = 'echo "$DROVER_TEST_SECRET|$DROVER_TEST_PROXY"; printf right > $out';
+      const hash = sha256('right').toString('hex');
+      const path = makeFixedOutputPath('nosy', '', 'sha256', hash, storeDir);
+      const made = shellDerivation('nosy', script, {
+        outputs: [{ name: 'out', path, hashAlgo: 'sha256', hash }],
+        env: [
+          ['impureEnvVars', 'DROVER_TEST_SECRET DROVER_TEST_PROXY'],
+          ['out', path],
+        ],
+      });
+      const request = buildRequest(made);
+      await using session = await own.builder.open(request.signal);
+      assert.equal((await session.build(request)).status, 'built');
+      assert.equal(request.log(), '|http://proxy.example\n');
+      const { details } = await own.builder.circumstances();
+      assert.match(details.environment ?? '', /^PATH .*DROVER_TEST_PROXY$/);
+    });
+
     test('need the features that they require', async () => {
       const needing = (feature: string) => (name: string) =>
         build(
