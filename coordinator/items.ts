@@ -134,7 +134,9 @@ export function createItems(core: Core): Items {
     },
     async publish(upload, { hash }) {
       publishing.set(hash, (publishing.get(hash) ?? 0) + 1);
-      const arrival = (removing.get(hash) ?? Promise.resolve()).then(() => pool.publish(upload));
+      // Where the old one could not be removed, the new one takes its place all the same.
+      const removed = removing.get(hash)?.catch(() => undefined) ?? Promise.resolve();
+      const arrival = removed.then(() => pool.publish(upload));
       const settled = arrival.catch(() => undefined);
       arriving.set(hash, settled);
       try {
