@@ -112,6 +112,7 @@ export const buildDetail: z.ZodType<BuildDetail> = z.object({
 
 export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
   addedAt: instant,
+  addedBy: text,
   deriver: storeItem.shape.path.exactOptional(),
   ca: text.exactOptional(),
 }) as unknown as z.ZodType<ItemRow>;

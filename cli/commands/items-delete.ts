@@ -1,15 +1,22 @@
 import type { Command } from 'commander';
+import type { AgentStatus } from '../../coordinator/application.ts';
 import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import type { Client } from '../http/client.ts';
+import type { Client, Query } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
+import type { Io } from '../output/io.ts';
 import { json } from '../output/table.ts';
+import { plural, printable } from '../output/text.ts';
+import { instantOption } from '../output/when.ts';
+import { createProgress } from '../submit/progress.ts';
 
 interface DeleteFlags extends ConnectionFlags {
   readonly json?: true;
   readonly deriver?: string;
+  readonly agent?: string;
+  readonly since?: number;
   readonly reason?: string;
   readonly yes?: true;
 }
@@ -23,37 +30,76 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
     examples: [
       ['drover items delete /nix/store/HASH-hello-2.12 --reason "wrong patch"', 'one, and say why'],
       ['drover items delete --deriver HASH-hello-2.12.drv --yes', 'all outputs of a derivation, without a question'],
+      ['drover items delete --agent worker-1 --since 2d', 'all that an agent has built in the last two days'],
     ],
   })
     .option('--deriver <drv>', 'the outputs of this derivation, by its base name or path')
+    .option('--agent <name>', 'all that this agent has built; can be given again after it was interrupted')
+    .option(
+      '--since <time>',
+      'with --agent: what was added then or later, 2026-11-25T20:00:00Z or 2h ago',
+      instantOption(io.now),
+    )
     .option('--reason <text>', 'for the record')
     .option('-y, --yes', 'do not ask');
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (named: readonly string[], flags: DeleteFlags) => {
     const client = connect(flags, io.environment);
-    if ((named.length === 0) === (flags.deriver === undefined))
-      throw new CliError('wrong-use', 'expected items or --deriver, one of the two', { exitCode: 2 });
-    const paths = flags.deriver === undefined ? named.map(baseOf) : await outputsOf(client, baseOf(flags.deriver));
+    const { deriver, agent, since } = flags;
+    if (Number(named.length > 0) + Number(deriver !== undefined) + Number(agent !== undefined) !== 1)
+      throw new CliError('wrong-use', 'expected items, --deriver or --agent, one of the three', { exitCode: 2 });
+    if (since !== undefined && agent === undefined)
+      throw new CliError('wrong-use', 'expected --since with --agent only', { exitCode: 2 });
+    const paths =
+      deriver !== undefined
+        ? await outputsOf(client, baseOf(deriver))
+        : agent !== undefined
+          ? await itemsOf(client, { agent, since })
+          : named.map(baseOf);
+    if (agent !== undefined && paths.length === 0) {
+      io.err(`There is nothing that ${printable(agent)} has built.\n`);
+      return;
+    }
     if (flags.yes !== true) await confirm(io, `Delete ${paths.length === 1 ? paths[0] : `${paths.length} items`}?`);
     const query = flags.reason === undefined ? {} : { reason: flags.reason };
-    for (const path of paths) {
-      await client.request('DELETE', `/v1/items/${encodeURIComponent(path)}`, { query });
-      if (flags.json !== true) io.out(`deleted ${path}\n`);
+    using progress = createProgress(io);
+    if (paths.length > 1) progress.begin('deleting', paths.length);
+    for (const [index, path] of paths.entries()) {
+      await client.request('DELETE', `/v1/items/${encodeURIComponent(path)}`, { query }).catch((error: unknown) => {
+        // Gone between the list and now: that is what was wanted.
+        if (agent === undefined || !(error instanceof CliError) || error.code !== 'unknown-item') throw error;
+      });
+      progress.update(index + 1);
+      if (flags.json !== true && agent === undefined) io.out(`deleted ${path}\n`);
     }
     if (flags.json === true) io.out(json({ deleted: paths }));
+    else if (agent !== undefined) io.out(`deleted ${plural(paths.length, 'item')}\n`);
+    if (agent !== undefined) await warnOfMore(client, agent, io);
   });
+}
+
+/** An agent that still builds makes more of what was just withdrawn. */
+async function warnOfMore(client: Client, agent: string, io: Io): Promise<void> {
+  const status = await client.get<AgentStatus>(`/v1/agents/${encodeURIComponent(agent)}`).catch(() => undefined);
+  if (status?.intake === 'accepting')
+    io.err(`warning: ${printable(agent)} goes on building; drover agents pause, or drover tokens revoke, ends that\n`);
 }
 
 /** Base names of the items that have `deriver`. */
 async function outputsOf(client: Client, deriver: string): Promise<string[]> {
+  const paths = await itemsOf(client, { deriver });
+  if (paths.length === 0) throw new CliError('unknown-item', `there is no store item with the deriver ${deriver}`);
+  return paths;
+}
+
+async function itemsOf(client: Client, filter: Query): Promise<string[]> {
   const paths: string[] = [];
   let after: string | undefined;
   do {
-    const page: Page<ItemRow> = await client.get('/v1/items', { deriver, limit: 1000, after });
+    const page: Page<ItemRow> = await client.get('/v1/items', { ...filter, limit: 1000, after });
     paths.push(...page.rows.map(({ path }) => path));
     after = page.next;
   } while (after !== undefined);
-  if (paths.length === 0) throw new CliError('unknown-item', `there is no store item with the deriver ${deriver}`);
   return paths;
 }
 

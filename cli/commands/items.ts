@@ -5,6 +5,7 @@ import { addConnectionOptions, type ConnectionFlags, connect } from '../http/con
 import { wholeNumber } from '../numbers.ts';
 import { details, json, table } from '../output/table.ts';
 import { relativeTime, shortName, size } from '../output/text.ts';
+import { instantOption } from '../output/when.ts';
 import { addItemsDelete, baseOf } from './items-delete.ts';
 import { addItemsVerify } from './items-verify.ts';
 
@@ -12,6 +13,8 @@ type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
 interface ListFlags {
   readonly name?: string;
   readonly deriver?: string;
+  readonly agent?: string;
+  readonly since?: number;
   readonly limit: number;
   readonly after?: string;
 }
@@ -32,17 +35,24 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
     summary: 'List store items, the newest first',
     examples: [
       ['drover items list --name hello', 'by name'],
+      ['drover items list --agent worker-1 --since 2d', 'what one agent has built in the last two days'],
       ['drover items list --deriver HASH-hello-2.12.drv --json', 'outputs of one derivation, for a program'],
     ],
   })
     .option('--name <part>', "part of the item's name")
     .option('--deriver <drv>', 'outputs of this derivation, by its base name or path')
+    .option('--agent <name>', 'only what this agent has built')
+    .option(
+      '--since <time>',
+      'only what was added then or later: 2026-11-25T20:00:00Z, or 2h ago',
+      instantOption(io.now),
+    )
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
   addConnectionOptions(addJsonOption(list));
   onAction(list, context, async (flags: Flags<ListFlags>) => {
-    const { name, deriver, limit, after } = flags;
-    const query = { name, deriver: deriver === undefined ? undefined : baseOf(deriver), limit, after };
+    const { name, deriver, agent, since, limit, after } = flags;
+    const query = { name, deriver: deriver === undefined ? undefined : baseOf(deriver), agent, since, limit, after };
     const page = await connect(flags, io.environment).get<Page<ItemRow>>('/v1/items', query);
     const now = io.now();
     const text = table(
@@ -53,6 +63,7 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
         { title: 'REFERENCES', value: (row) => row.references.length },
         { title: 'DERIVER', value: (row) => (row.deriver === undefined ? undefined : shortName(row.deriver)) },
         { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now) },
+        { title: 'BY', value: (row) => row.addedBy },
       ],
       { colour: io.colour, empty: 'No items.' },
     );
@@ -84,6 +95,7 @@ function formatItem(item: ItemRow, now: number): string {
     ['deriver', item.deriver],
     ['content address', item.ca],
     ['added', relativeTime(item.addedAt, now)],
+    ['added by', item.addedBy],
     ...item.references.map((reference) => ['reference', reference] as const),
     ...item.signatures.map((signature) => ['signature', signature] as const),
   ]);

@@ -64,6 +64,18 @@ export interface BuildFilter {
 }
 export interface ItemRow extends StoreItem {
   readonly addedAt: number;
+  /** Who brought it: `agent-NAME`, or the id of a client's token. */
+  readonly addedBy: string;
+}
+export interface ItemFilter {
+  /** Part of the item's name, without regard to case. */
+  readonly name?: string;
+  /** Base name of the derivation. */
+  readonly deriver?: string;
+  /** Name of the agent that brought it. */
+  readonly agent?: string;
+  /** Not before, milliseconds since the Unix epoch. */
+  readonly since?: number;
 }
 export const submissionStates = ['under-way', 'queued', 'set-aside'] as const;
 export type SubmissionState = (typeof submissionStates)[number];
@@ -91,7 +103,7 @@ export interface Views extends AsyncDisposable {
   build(id: string): BuildDetail | undefined;
   /** The last build of a derivation whose log there may be: base name of the `.drv` to build and attempt. */
   logOf(derivation: string): { readonly build: string; readonly attempt: number } | undefined;
-  items(filter: { readonly name?: string; readonly deriver?: string }, paging: Paging): Page<ItemRow>;
+  items(filter: ItemFilter, paging: Paging): Page<ItemRow>;
   /** By the hash part of its path; deleted items are not there. */
   item(hashPart: string): ItemRow | undefined;
   submissions(paging: Paging): Page<SubmissionRow>;

@@ -3,8 +3,8 @@ import { hashPart } from './derivation-writes.ts';
 import type { Write } from './write.ts';
 
 export const addItem = `
-INSERT INTO items (hash, path, nar_hash, nar_size, refs, deriver, ca, file_hash, file_size, compression, signatures, added_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+INSERT INTO items (hash, path, nar_hash, nar_size, refs, deriver, ca, file_hash, file_size, compression, signatures, added_at, added_by)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
 ON CONFLICT (hash) DO UPDATE SET
   nar_hash = excluded.nar_hash,
   nar_size = excluded.nar_size,
@@ -15,17 +15,18 @@ ON CONFLICT (hash) DO UPDATE SET
   file_size = excluded.file_size,
   compression = excluded.compression,
   signatures = excluded.signatures,
-  added_at = excluded.added_at`;
+  added_at = excluded.added_at,
+  added_by = excluded.added_by`;
 
 export const removeItem = 'DELETE FROM items WHERE hash = ?1';
 
-/** @param at when the event was stored, milliseconds since the Unix epoch. */
-export function itemWrites(event: ItemEvent, at: number): readonly Write[] {
+/** @param at when the event was stored, milliseconds since the Unix epoch; `actor` whose token brought it. */
+export function itemWrites(event: ItemEvent, at: number, actor: string): readonly Write[] {
   const hash = hashPart(event.data.path);
   if (event.type !== 'StoreItemAdded') return [{ sql: removeItem, values: [hash] }];
   const { path, narHash, narSize, references, deriver, ca, file, signatures } = event.data;
   const refs = references.join(' ');
   const optional = [deriver ?? null, ca ?? null];
   const stored = [file.hash, file.size, file.compression, JSON.stringify(signatures)];
-  return [{ sql: addItem, values: [hash, path, narHash, narSize, refs, ...optional, ...stored, at] }];
+  return [{ sql: addItem, values: [hash, path, narHash, narSize, refs, ...optional, ...stored, at, actor] }];
 }

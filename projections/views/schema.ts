@@ -142,8 +142,10 @@ CREATE TABLE items (
   file_size INTEGER NOT NULL,
   compression TEXT NOT NULL,
   signatures TEXT NOT NULL,
-  added_at INTEGER NOT NULL
+  added_at INTEGER NOT NULL,
+  added_by TEXT NOT NULL
 ) STRICT`;
+const itemsByAdder = 'CREATE INDEX items_by_adder ON items (added_by)';
 const itemsByDeriver = 'CREATE INDEX items_by_deriver ON items (deriver) WHERE deriver IS NOT NULL';
 const itemNames = `
 CREATE VIRTUAL TABLE item_names USING fts5 (
@@ -174,6 +176,7 @@ export const schema: readonly string[] = [
   buildMoved,
   items,
   itemsByDeriver,
+  itemsByAdder,
   itemNames,
   itemRemoved,
 ];

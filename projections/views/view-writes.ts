@@ -11,15 +11,16 @@ import type { Write } from './write.ts';
  *
  * @param stream `<category>-<id>`.
  * @param at when the event was stored, milliseconds since the Unix epoch.
+ * @param actor who did it.
  */
-export function viewWrites(event: DroverEvent, stream: string, at: number): readonly Write[] {
+export function viewWrites(event: DroverEvent, stream: string, at: number, actor: string): readonly Write[] {
   switch (event.type) {
     case 'DerivationAdded':
       return derivationWrites(event);
     case 'StoreItemAdded':
     case 'StoreItemDeleted':
     case 'StoreItemMissing':
-      return itemWrites(event, at);
+      return itemWrites(event, at, actor);
     case 'SubmissionReceived':
     case 'SubmissionRootsAdded':
     case 'SubmissionJoined':

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { VerifyReport } from '../../coordinator/application.ts';
 import { fakeCoordinator, type Route } from './support/fake-coordinator.ts';
-import { run } from './support/run-cli.ts';
+import { run, testNow } from './support/run-cli.ts';
 
 const path = `${'1'.repeat(32)}-hello`;
 const other = `${'2'.repeat(32)}-hello-dev`;
@@ -104,6 +104,52 @@ describe('drover items delete', () => {
     assert.equal(none.code, 1);
     assert.match(none.err, /no store item with the deriver x\.drv/);
   });
+  it('deletes all that an agent has built, again after it was cut off, and says if the agent goes on', async () => {
+    let left = [path, other];
+    let intake = 'accepting';
+    const asked: (string | null)[] = [];
+    await using fake = await fakeCoordinator({
+      'GET /v1/items': ({ query }) => {
+        asked.push(query.get('agent'), query.get('since'));
+        return { json: { rows: left.map((each) => ({ path: each })) } };
+      },
+      'GET /v1/agents/bad': () => ({ json: { intake } }),
+      // The first is gone already, as somebody else has deleted it; the second breaks off once.
+      'DELETE /v1/items/*': ({ path: url }) => {
+        if (url.endsWith(path)) return { status: 404, json: { code: 'unknown-item', detail: 'there is none' } };
+        if (left.length === 2) {
+          left = [other];
+          return { status: 503, json: { code: 'store-unavailable', detail: 'away' } };
+        }
+        left = [];
+        return { json: undefined, status: 204 };
+      },
+    });
+    const argv = ['items', 'delete', '--agent', 'bad', '--since', '1d', '-y', '--reason', 'bad'];
+    assert.equal((await run(argv, against(fake.url))).code, 1);
+    const again = await run(argv, against(fake.url));
+    assert.deepEqual([again.code, again.out], [0, 'deleted 1 item\n']);
+    assert.match(again.err, /warning: bad goes on building/);
+    assert.deepEqual(asked, ['bad', `${testNow - 86_400_000}`, 'bad', `${testNow - 86_400_000}`]);
+    intake = 'offline';
+    const nothing = await run(argv, against(fake.url));
+    assert.deepEqual([nothing.code, nothing.out], [0, '']);
+    assert.match(nothing.err, /There is nothing that bad has built/);
+  });
+  it('takes a time that is understood', async () => {
+    for (const since of ['soon', '2026-13-01', '1', '2w', '12 May 2026']) {
+      const { code, err } = await run(
+        ['items', 'list', '--agent', 'a', '--since', since],
+        against('http://127.0.0.1:1'),
+      );
+      assert.equal(code, 2, since);
+      assert.match(err, /Expected a time like/);
+    }
+    await using fake = await deleting();
+    await run(['items', 'list', '--agent', 'a', '--since', '2026-01-01'], against(fake.url));
+    await run(['items', 'list', '--agent', 'a', '--since', '2026-01-01T01:00:00+01:00'], against(fake.url));
+    for (const { query } of fake.seen) assert.equal(query.get('since'), `${Date.UTC(2026, 0, 1)}`);
+  });
   it('asks first, and where nobody can be asked it wants --yes', async () => {
     await using fake = await deleting();
     const refused = await run(['items', 'delete', path], against(fake.url));
@@ -126,7 +172,7 @@ describe('drover items delete', () => {
     }
   });
   it('wants items or a derivation, not both', async () => {
-    for (const argv of [[], [path, '--deriver', 'x.drv']])
+    for (const argv of [[], [path, '--deriver', 'x.drv'], [path, '--agent', 'a'], [path, '--since', '1d']])
       assert.equal((await run(['items', 'delete', ...argv], against('http://127.0.0.1:1'))).code, 2);
   });
 });

@@ -67,6 +67,7 @@ const item: ItemRow = {
   file: { hash: `sha256:${'1'.repeat(52)}`, size: 100_000, compression: 'zstd' },
   signatures: ['drover-1:abc'],
   addedAt: testNow - 1000 * 86_400 * 3,
+  addedBy: 'agent-worker-1',
 };
 const token: TokenInfo = { id: 't-1', name: 'ci', scope: 'submit', issuedAt: testNow, revoked: false };
 const status: FarmStatus = {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
-import { baseName, shortText } from '../../../domain/event.ts';
+import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { hashPartLength } from '../../../domain/store/store-path.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
@@ -25,6 +25,13 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
           querystring: z.strictObject({
             name: z.string().min(1).max(256).describe("Part of the item's name.").exactOptional(),
             deriver: baseName.exactOptional(),
+            agent: identifier.describe('Only what this agent has built.').exactOptional(),
+            since: z.coerce
+              .number()
+              .int()
+              .min(0)
+              .describe('Only what was added then or later, milliseconds since the Unix epoch.')
+              .exactOptional(),
             ...paging,
           }),
           response: { 200: page(itemRow) },

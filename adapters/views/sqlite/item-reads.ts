@@ -1,4 +1,4 @@
-import type { ItemRow, Page, Paging } from '../../../coordinator/ports/views.ts';
+import type { ItemFilter, ItemRow, Page, Paging } from '../../../coordinator/ports/views.ts';
 import type { SqlValue } from '../../../projections/views/write.ts';
 import { readPaging } from './cursor.ts';
 import type { Database } from './database.ts';
@@ -6,13 +6,6 @@ import { type ListPlan, readPage, type Source } from './list-page.ts';
 import { nameHas, searchName } from './name-search.ts';
 
 const selectItem = 'SELECT * FROM items WHERE hash = ?1';
-
-export interface ItemFilter {
-  /** Part of the item's name, without regard to case. */
-  readonly name?: string;
-  /** Base name of the derivation. */
-  readonly deriver?: string;
-}
 
 export function readItems(db: Database, filter: ItemFilter, paging: Paging): Page<ItemRow> {
   const plan = planItems(filter);
@@ -26,23 +19,29 @@ export function readItem(db: Database, hashPart: string): ItemRow | undefined {
   return raw && toItemRow(raw as Record<string, SqlValue>);
 }
 
-function planItems({ name = '', deriver }: ItemFilter): ListPlan | undefined {
+function planItems({ name = '', deriver, agent, since }: ItemFilter): ListPlan | undefined {
   const search = searchName(name);
   if (search === 'none') return undefined;
-  const named = search === 'all' ? [] : [nameHas('substr(i.path, 34)', search.part)];
+  const rest = search === 'all' ? [] : [nameHas('substr(i.path, 34)', search.part)];
+  if (since !== undefined) rest.push({ sql: 'i.added_at >= ?', values: [since] });
   let source: Source = { from: 'items AS i NOT INDEXED', seq: 'i.seq', where: [] };
-  if (deriver !== undefined) {
-    const where = [{ sql: 'i.deriver = ?', values: [deriver] }];
+  const derived = { sql: 'i.deriver = ?', values: [deriver ?? null] };
+  if (agent !== undefined) {
+    const where = [{ sql: 'i.added_by = ?', values: [`agent-${agent}`] }];
+    source = { from: 'items AS i INDEXED BY items_by_adder', seq: 'i.seq', where };
+    if (deriver !== undefined) rest.push(derived);
+  } else if (deriver !== undefined) {
+    const where = [derived];
     source = { from: 'items AS i INDEXED BY items_by_deriver', seq: 'i.seq', where };
   } else if (search !== 'all' && search.match !== undefined) {
     const where = [{ sql: 'item_names MATCH ?', values: [search.match] }];
     source = { from: 'item_names CROSS JOIN items AS i ON i.seq = item_names.rowid', seq: 'item_names.rowid', where };
   }
-  return { kind: 'items', columns: itemColumns, joins: '', sources: [source], rest: named };
+  return { kind: 'items', columns: itemColumns, joins: '', sources: [source], rest };
 }
 
 const itemColumns = `, i.path, i.nar_hash, i.nar_size, i.refs, i.deriver, i.ca, i.file_hash, i.file_size, i.compression,
-  i.signatures, i.added_at`;
+  i.signatures, i.added_at, i.added_by`;
 
 function toItemRow(raw: Record<string, SqlValue>): ItemRow {
   const refs = raw.refs as string;
@@ -60,5 +59,6 @@ function toItemRow(raw: Record<string, SqlValue>): ItemRow {
     },
     signatures: JSON.parse(raw.signatures as string),
     addedAt: raw.added_at as number,
+    addedBy: raw.added_by as string,
   };
 }

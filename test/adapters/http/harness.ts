@@ -23,6 +23,7 @@ export const itemA: ItemRow = {
   file: { hash: `sha256:${'0'.repeat(52)}`, size: 26, compression: 'zstd' },
   signatures: ['test-1:c2lnbmF0dXJl'],
   addedAt: 5,
+  addedBy: 'agent-alpha',
 };
 export const buildA: BuildDetail = {
   id: 'b-1',

@@ -197,7 +197,25 @@ test('items: those that are there, by name, by deriver and by hash part', () => 
   const last = farm.events.findLast(
     ({ type, data }) => type === 'StoreItemAdded' && (data as { path: string }).path === items[0]?.path,
   );
-  assert.deepEqual(items[0], { ...(last?.data as object), addedAt: last?.at });
+  assert.deepEqual(items[0], { ...(last?.data as object), addedAt: last?.at, addedBy: last?.meta.actor });
+  const since = items[Math.floor(items.length / 2)]?.addedAt as number;
+  for (const agent of ['a0', 'a1', 'a2']) {
+    const brought = items.filter(({ addedBy }) => addedBy === `agent-${agent}`);
+    assert.ok(brought.length > 0);
+    assert.deepEqual(
+      collect((paging) => readItems(db, { agent }, paging), 11),
+      brought,
+    );
+    assert.deepEqual(
+      collect((paging) => readItems(db, { agent, since }, paging), 11),
+      brought.filter(({ addedAt }) => addedAt >= since),
+    );
+    assert.deepEqual(
+      collect((paging) => readItems(db, { agent, deriver, name: '2' }, paging), 11),
+      brought.filter((item) => item.deriver === deriver && item.path.slice(33).includes('2')),
+    );
+  }
+  assert.deepEqual(readItems(db, { agent: 'a' }, { limit: 100 }).rows, []);
   const deleted = farm.events.find(
     ({ type, data }) => type === 'StoreItemDeleted' && !farm.items.has((data as { path: string }).path),
   );

@@ -49,7 +49,7 @@ export function simulateFarm(steps: readonly Step[]): SimulatedFarm {
   const deleted: string[] = [];
   let submissions = 0;
 
-  function append(stream: StreamId, event: DroverEvent | { type: string; data: unknown }): void {
+  function append(stream: StreamId, event: DroverEvent | { type: string; data: unknown }, actor = 'test'): void {
     const revision = (revisions.get(stream) ?? -1) + 1;
     revisions.set(stream, revision);
     const position = String(events.length + 1).padStart(16, '0');
@@ -62,7 +62,7 @@ export function simulateFarm(steps: readonly Step[]): SimulatedFarm {
       position,
       commit: `c${position}`,
       at,
-      meta: { actor: 'test' },
+      meta: { actor },
     });
   }
 
@@ -74,19 +74,23 @@ export function simulateFarm(steps: readonly Step[]): SimulatedFarm {
   function addItem(path: string, pick: number): void {
     const deriver = derivations[pick % Math.max(1, derivations.length)]?.path;
     items.add(path);
-    append(`item-${path.slice(0, 32)}`, {
-      type: 'StoreItemAdded',
-      data: {
-        path,
-        narHash: `sha256:${'0'.repeat(52)}`,
-        narSize: 100 + (pick % 1000),
-        references: pick % 3 === 0 ? [] : [path, `${hashOf(pick)}-glibc-2.39`],
-        ...(deriver !== undefined && pick % 2 === 0 ? { deriver } : {}),
-        ...(pick % 5 === 0 ? { ca: 'text:sha256:abc' } : {}),
-        file: { hash: `sha256:${'1'.repeat(52)}`, size: pick % 500, compression: pick % 2 === 0 ? 'zstd' : 'none' },
-        signatures: pick % 4 === 0 ? [] : ['key-1:c2ln'],
+    append(
+      `item-${path.slice(0, 32)}`,
+      {
+        type: 'StoreItemAdded',
+        data: {
+          path,
+          narHash: `sha256:${'0'.repeat(52)}`,
+          narSize: 100 + (pick % 1000),
+          references: pick % 3 === 0 ? [] : [path, `${hashOf(pick)}-glibc-2.39`],
+          ...(deriver !== undefined && pick % 2 === 0 ? { deriver } : {}),
+          ...(pick % 5 === 0 ? { ca: 'text:sha256:abc' } : {}),
+          file: { hash: `sha256:${'1'.repeat(52)}`, size: pick % 500, compression: pick % 2 === 0 ? 'zstd' : 'none' },
+          signatures: pick % 4 === 0 ? [] : ['key-1:c2ln'],
+        },
       },
-    });
+      `agent-a${pick % 3}`,
+    );
   }
 
   function submit(pick: number): void {

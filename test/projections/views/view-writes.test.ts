@@ -276,6 +276,7 @@ test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {
     compression: 'zstd',
     signatures: '["key:c2ln"]',
     added_at: 1,
+    added_by: 'test',
   };
   assert.deepEqual(views.rows('SELECT * FROM items'), [row]);
   assert.equal(views.rows(found).length, 1);

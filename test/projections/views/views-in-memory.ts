@@ -9,6 +9,8 @@ export interface Recorded {
   readonly stream: string;
   readonly at: number;
   readonly event: DroverEvent;
+  /** Who did it, where that matters. */
+  readonly actor?: string;
 }
 
 export interface MemoryViews extends Disposable {
@@ -22,8 +24,8 @@ export function createMemoryViews(): MemoryViews {
   for (const statement of schema) db.exec(statement);
   const views: MemoryViews = {
     given(...recorded) {
-      for (const { event, stream, at } of recorded) {
-        for (const { sql, values } of viewWrites(event, stream, at)) db.prepare(sql).run(...values);
+      for (const { event, stream, at, actor = 'test' } of recorded) {
+        for (const { sql, values } of viewWrites(event, stream, at, actor)) db.prepare(sql).run(...values);
       }
       for (const { sql } of nameWrites) db.prepare(sql).run();
       return views;
