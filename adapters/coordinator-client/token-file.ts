@@ -9,12 +9,15 @@ const tokenPattern = /^[\x21-\x7e]{1,4096}$/;
 
 /** The token in a file, read again whenever it is asked for. Rejects where there is none to begin with. */
 export async function openTokenFile(path: string): Promise<AgentToken> {
+  // A pipe has its token once: whoever would read it again would wait for ever.
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   let current = await readToken(path);
   return {
     get current() {
       return current;
     },
     async refresh() {
+      if (!isFile) return false;
       // Gone, empty or half written: what was read before may still be good.
       const found = await readToken(path).catch(() => current);
       const isNew = found !== current;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -31,4 +32,12 @@ test('a token file that has no token is refused, saying what is wrong with it', 
     code: 'token-unreadable',
     message: /expected one token, got an empty file/,
   });
+});
+
+test('a pipe is read once, and never again', async () => {
+  await using folder = await temporaryFolder();
+  const pipe = join(folder.path, 'pipe');
+  execFileSync('mkfifo', ['-m', '600', pipe]);
+  const [token] = await Promise.all([openTokenFile(pipe), writeFile(pipe, 'drover_1_a\n')]);
+  assert.deepEqual([token.current, await token.refresh()], ['drover_1_a', false]);
 });
