@@ -10,8 +10,11 @@ import type { Intake } from './intake.ts';
 export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): void {
   const { graph, availability, producers, queue } = farm;
 
-  /** An unfinished build that needs the item, or an item that refers to it. */
-  function neederOf(start: Item): BuildRecord | undefined {
+  /**
+   * An unfinished build that needs the item, or an item that refers to it. Items of `unneeded` were found to have none, and are not
+   * looked at again; others are added.
+   */
+  function neederOf(start: Item, unneeded: Set<Item>): BuildRecord | undefined {
     const seen = new Set([start]);
     let needer: BuildRecord | undefined;
     for (const item of seen) {
@@ -20,14 +23,17 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
         return needer !== undefined;
       });
       if (needer) return needer;
-      availability.eachReferrer(item, (referrer) => seen.add(referrer));
+      availability.eachReferrer(item, (referrer) => {
+        if (!unneeded.has(referrer)) seen.add(referrer);
+      });
     }
+    for (const item of seen) unneeded.add(item);
     return undefined;
   }
 
-  function consider(item: Item): void {
+  function consider(item: Item, unneeded: Set<Item>): void {
     if (availability.isPresent(item) || !availability.wasPresent(item)) return;
-    const needer = neederOf(item);
+    const needer = neederOf(item, unneeded);
     if (!needer) return;
     const producer = producers.of(item);
     // Without a producer it is a source: `why` names it, and whoever has it can send it again.
@@ -46,7 +52,9 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
     if (event.type !== 'StoreItemDeleted' && event.type !== 'StoreItemMissing') return;
     const item = graph.itemByHash(id);
     // A decision of its own, not from within the fold.
-    if (item !== undefined) queueMicrotask(() => consider(item));
+    if (item !== undefined) queueMicrotask(() => consider(item, new Set()));
   });
-  for (let item = 0; item < graph.items; item++) consider(item);
+  // All at once and on one state: however many are gone, nothing is walked for each of them.
+  const unneeded = new Set<Item>();
+  for (let item = 0; item < graph.items; item++) consider(item, unneeded);
 }

@@ -400,6 +400,26 @@ describe('the farm', () => {
     );
   });
 
+  it('finds what makes a source, once that is known', () => {
+    const farm = createFarm();
+    const add = (n: number, sources: string[]): void => {
+      const one = { path: drvPath(n), system: 's', outputs: { out: outputPath(n, 'out') }, inputs: [], sources };
+      farm.apply('derivation', drvPath(n).slice(0, 32), { type: 'DerivationAdded', data: one }, 0, 0);
+    };
+    add(1, [outputPath(2, 'out')]);
+    const data = {
+      derivation: drvPath(1),
+      submission: 's',
+      reason: 'requested',
+      options: { priority: 0 },
+    } as const;
+    farm.apply('build', 's-1', { type: 'BuildSubmitted', data }, 0, 0);
+    farm.supply.takeIn([0]);
+    assert.ok(farm.supply.has(0));
+    add(2, []);
+    assert.deepEqual(findNeeds(farm, [0], { inputs: true, force: false }).build, [1]);
+  });
+
   it('builds roots again with force, and joins what is under way without', () => {
     const designs: Plan[] = [{ inputs: [], like: undefined, two: false, source: false }];
     const { farm } = play(designs, [
