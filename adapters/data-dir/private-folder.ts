@@ -47,6 +47,7 @@ function foreign(path: string, owner: number, user: number, flags = ''): DataDir
   );
 }
 
+/** Permission bits as `chmod` takes them: `0640`. */
 export const octal = (mode: number): string => (mode & 0o777).toString(8).padStart(4, '0');
 
 /** A path as a shell takes it. */

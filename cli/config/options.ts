@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { z } from 'zod';
+import { octal, quoted } from '../../adapters/data-dir/private-folder.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type Field, fieldsOf } from './fields.ts';
 import { type LoadedConfig, loadConfig } from './load.ts';
@@ -76,11 +77,10 @@ const passwordInUrl = /:\/\/[^\s/@"']*:[^\s/@"']+@/;
 function checkSecretFile(name: string, { uid, mode }: { readonly uid: number; readonly mode: number }): void {
   const user = process.geteuid?.();
   if (user === undefined || ((uid === user || uid === 0) && (mode & 0o027) === 0)) return;
-  const bits = (mode & 0o777).toString(8).padStart(4, '0');
   throw new CliError(
     'unsafe-permissions',
-    `the config file ${name} has a password in it: expected one of this user or root that others can neither read nor write, got uid ${uid}, mode ${bits}`,
-    { exitCode: 2, hint: `chmod 640 ${name}, or less` },
+    `the config file ${name} has a password in it: expected one of this user or root that others can neither read nor write, got uid ${uid}, mode ${octal(mode)}`,
+    { exitCode: 2, hint: `chmod 640 ${quoted(name)}` },
   );
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
+import { octal } from '../../adapters/data-dir/private-folder.ts';
 import { CliError } from './cli-error.ts';
 import type { Io } from './io.ts';
 import { json } from './table.ts';
@@ -117,5 +118,3 @@ function syncFolder(path: string): void {
     closeSync(folder);
   }
 }
-
-const octal = (mode: number): string => (mode & 0o777).toString(8).padStart(4, '0');

@@ -57,6 +57,31 @@ test('every route answers each scope as its access says', async () => {
   }
 });
 
+test("an agent's token opens its link, uploads and the cache, and nothing else", async () => {
+  await using server = await harness({ cache: { public: false } });
+  const opened: string[] = [];
+  for (const route of server.app.routeTable) {
+    if (route.access === 'open') continue;
+    const { statusCode } = await server.ask('agent', requestFor(route));
+    if (statusCode !== 403) opened.push(`${route.method} ${route.url}`);
+  }
+  assert.deepEqual(opened.toSorted(), [
+    'GET /:hash.narinfo',
+    'GET /log/:derivation',
+    'GET /nar/:file',
+    'GET /nix-cache-info',
+    'GET /v1/agent-link',
+    'GET /v1/uploads/:upload',
+    'HEAD /:hash.narinfo',
+    'HEAD /log/:derivation',
+    'HEAD /nar/:file',
+    'HEAD /nix-cache-info',
+    'HEAD /v1/uploads/:upload',
+    'PATCH /v1/uploads/:upload',
+    'POST /v1/uploads',
+  ]);
+});
+
 test('only what has to be is open', async () => {
   await using server = await harness();
   const open = server.app.routeTable.filter(({ access }) => access === 'open').map(({ url }) => url);
