@@ -1,15 +1,14 @@
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe } from 'node:test';
 import { openNatsEventStore } from '../../adapters/event-store/nats/store.ts';
-import { type NatsServer, natsServerVersion, noNatsServer, startNatsServer } from '../support/nats-server.ts';
+import { type NatsServer, natsServerVersions, startNatsServer } from '../support/nats-server.ts';
 import { eventStoreContract } from './event-store.ts';
 
-if (noNatsServer) it('nats', { skip: noNatsServer });
-else {
-  describe(`nats-server ${natsServerVersion()}`, () => {
+for (const { name, skip, program } of natsServerVersions)
+  describe(name, { skip }, () => {
     let server: NatsServer;
     let place = 0;
     before(async () => {
-      server = await startNatsServer();
+      server = await startNatsServer('', program);
     });
     after(() => server[Symbol.asyncDispose]());
 
@@ -30,4 +29,3 @@ else {
       { reopens: true, rivals: true, restarts: true },
     );
   });
-}

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { suites, unpacked } from '../../scripts/debian/suites.ts';
 
 /** Debian puts it into a folder that is not on everybody's path. */
 const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
@@ -15,9 +16,31 @@ export const noNatsServer: string | false = program
   ? false
   : 'nats-server is not installed (apt-get install nats-server)';
 
+/** One nats-server that tests can run; the machine's own and those that `npm run setup -- --all-nix` has unpacked. */
+export interface NatsServerVersion {
+  /** With its version where it is there: `nats-server 2.15.1 of Debian sid`. */
+  readonly name: string;
+  /** Why it cannot be tested with here, or `false` if it can. */
+  readonly skip: string | false;
+  readonly program: string;
+}
+
+export const natsServerVersions: readonly NatsServerVersion[] = [
+  { whose: 'of this machine', file: program, absent: noNatsServer || '' },
+  ...suites.map((suite) => {
+    const bin = unpacked(suite)?.bin;
+    const file = bin === undefined ? undefined : join(bin, 'nats-server');
+    return { whose: `of Debian ${suite}`, file, absent: "is not set up here ('npm run setup -- --all-nix')" };
+  }),
+].map(({ whose, file, absent }) => ({
+  name: file === undefined ? `the nats-server ${whose}` : `nats-server ${versionOf(file)} ${whose}`,
+  skip: file === undefined && absent,
+  program: file ?? 'nats-server',
+}));
+
 /** `2.9.10`. */
-export function natsServerVersion(): string {
-  return /: v(\S+)/.exec(execFileSync(program ?? 'nats-server', ['--version'], { encoding: 'utf8' }))?.[1] ?? '';
+function versionOf(file: string): string {
+  return /: v(\S+)/.exec(execFileSync(file, ['--version'], { encoding: 'utf8' }))?.[1] ?? '?';
 }
 
 /** A real nats-server with JetStream, on its own port and in its own folder. */
@@ -37,7 +60,7 @@ export interface NatsServer extends AsyncDisposable {
 }
 
 /** `config` is added to the server's configuration file. */
-export async function startNatsServer(config = ''): Promise<NatsServer> {
+export async function startNatsServer(config = '', run = program ?? 'nats-server'): Promise<NatsServer> {
   const dir = await mkdtemp(join(tmpdir(), 'drover-nats-'));
   let port = -1;
   let server: ChildProcess | undefined;
@@ -50,7 +73,7 @@ export async function startNatsServer(config = ''): Promise<NatsServer> {
       file,
       `listen: 127.0.0.1:${port}\njetstream { store_dir: ${JSON.stringify(dir)}, max_file: 20GB, max_mem: 1GB }\n${config}\n`,
     );
-    const child = spawn(program ?? 'nats-server', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(run, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
     server = child;
     lines = [];
     const ready = Promise.withResolvers<void>();

@@ -17,7 +17,10 @@ export interface Entry {
   result: AppendResult | undefined;
   /** The stream is to be read from the log: that it is new cannot be assumed. */
   doubtful: boolean;
-  /** Where the acknowledged log ended when this was first sent. If the log has it beyond, then from us. */
+  /** How often it was sent, and how often the server has refused just that message, and so not stored it. */
+  sent: number;
+  refused: number;
+  /** Where the acknowledged log ended when this was first sent. If the log has it beyond, then from us, unless all that was sent was refused. */
   firstSentAt: number | undefined;
 }
 
@@ -31,6 +34,8 @@ export function createEntry(commit: Commit, encoded: string, caller: Pick<Entry,
     decided: undefined,
     result: undefined,
     doubtful: false,
+    sent: 0,
+    refused: 0,
     firstSentAt: undefined,
   };
 }
@@ -43,7 +48,7 @@ export function markStored(entry: Entry, { sequence, revision, events }: CommitM
     ok: true,
     revision: revision + events.length - 1,
     position: formatPlace(sequence, events.length - 1),
-    replayed: false,
+    replayed: entry.sent > 0 && entry.refused === entry.sent,
   };
 }
 

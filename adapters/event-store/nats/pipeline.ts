@@ -158,6 +158,8 @@ export function createPipeline({ connection, log, subjects, reader, end, lease }
       try {
         publisher.publish({ subject: subjects.of(commit.stream), id, body, expected }, (ack) => {
           if ('error' in ack) {
+            // Some servers look at where the log ends before they look whether they have the message.
+            if (ack.error === 'conflict') entry.refused++;
             if (ack.error instanceof EventStoreError) fail(ack.error);
             else
               recover(
@@ -175,6 +177,7 @@ export function createPipeline({ connection, log, subjects, reader, end, lease }
         refuseOrRecover(error);
         return false;
       }
+      entry.sent++;
       entry.firstSentAt ??= acknowledged;
       entry.sequence = ++last;
       lastId = id;

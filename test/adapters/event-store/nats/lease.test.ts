@@ -9,7 +9,7 @@ import { connect } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
 import type { EventStore } from '../../../../coordinator/ports/event-store.ts';
 import { collect, commitOf, stored } from '../../../contract/event-store.ts';
-import { type NatsServer, noNatsServer, startNatsServer } from '../../../support/nats-server.ts';
+import { type NatsServer, natsServerVersions, startNatsServer } from '../../../support/nats-server.ts';
 
 const script = fileURLToPath(new URL('./writer-process.ts', import.meta.url));
 
@@ -17,13 +17,12 @@ async function commitsIn(store: EventStore): Promise<string[]> {
   return (await collect(store.readAll())).flatMap(({ events }) => events.map(({ commit }) => commit));
 }
 
-if (noNatsServer) it('the lease of NATS', { skip: noNatsServer });
-else
-  describe('the lease of NATS', { timeout: 60_000 }, () => {
+for (const { name, skip, program } of natsServerVersions)
+  describe(`the lease of NATS: ${name}`, { timeout: 60_000, skip }, () => {
     let server: NatsServer;
     let logs = 0;
     before(async () => {
-      server = await startNatsServer();
+      server = await startNatsServer('', program);
     });
     after(() => server[Symbol.asyncDispose]());
 

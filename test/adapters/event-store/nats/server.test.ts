@@ -8,16 +8,15 @@ import { connect, headers, nkeys, StorageType } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
 import { parseNatsUrl } from '../../../../adapters/event-store/nats/url.ts';
 import { collect, commitOf, stored } from '../../../contract/event-store.ts';
-import { type NatsServer, noNatsServer, startNatsServer } from '../../../support/nats-server.ts';
+import { type NatsServer, natsServerVersions, startNatsServer } from '../../../support/nats-server.ts';
 
 const writer = { holder: 'a test' };
 
-if (noNatsServer) it('a NATS server', { skip: noNatsServer });
-else
-  describe('a NATS server', { timeout: 60_000 }, () => {
+for (const { name, skip, program } of natsServerVersions)
+  describe(`a NATS server: ${name}`, { timeout: 60_000, skip }, () => {
     let server: NatsServer;
     before(async () => {
-      server = await startNatsServer();
+      server = await startNatsServer('', program);
     });
     after(() => server[Symbol.asyncDispose]());
     const open = (stream: string, more: object = {}) =>
