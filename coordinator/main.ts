@@ -21,7 +21,7 @@ import { rememberedByViews } from '../adapters/views/sqlite/remembered.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
 import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
-import { minCommitBytes } from '../domain/limits.ts';
+import { commitShortfall } from '../domain/limits.ts';
 import { generateSigningKey, parseSecretKey, publicKeyText } from '../domain/store/signature.ts';
 import { newSecret } from './access.ts';
 import { type CoordinatorConfig, parseListen } from './config.ts';
@@ -71,10 +71,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   resources.defer(async () => void (await first?.[Symbol.asyncDispose]()));
   const { capabilities } = first;
   const { maxCommitBytes } = capabilities;
-  if (maxCommitBytes < minCommitBytes) {
-    const expected = `expected an event store that takes commits of at least ${minCommitBytes} bytes, got one of ${maxCommitBytes}`;
-    throw new EventStoreError('unavailable', `${expected}; for NATS, raise max_payload and the stream's max_msg_size`);
-  }
+  const shortfall = commitShortfall(maxCommitBytes);
+  if (shortfall !== undefined) throw new EventStoreError('unavailable', shortfall);
   const derivationLimits = { maxDerivationBytes: config.limits.maxDerivationBytes, maxCommitBytes };
   const openStore = async (): Promise<EventStore> => {
     const store = first ?? (await open());

@@ -29,6 +29,12 @@ export const maxOutputs = 256;
  * server that takes less than this is refused at the start.
  */
 export const minCommitBytes: number = 512 * KiB;
+/** Why an event store that takes commits of so many bytes is of no use; `undefined` if it is. */
+export function commitShortfall(maxCommitBytes: number): string | undefined {
+  if (maxCommitBytes >= minCommitBytes) return undefined;
+  const expected = `expected an event store that takes commits of at least ${minCommitBytes} bytes`;
+  return `${expected}, got one of ${maxCommitBytes}; for NATS, raise max_payload and the stream's max_msg_size`;
+}
 /** Most names (roots, builds) that one event lists. */
 export const namesPerEvent = 1500;
 /** Most tags of a submission. */

@@ -13,6 +13,7 @@ import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { DroverEvent } from '../../domain/events.ts';
 import {
   allocateFrameBytes,
+  commitShortfall,
   derivationExcess,
   derivationLineBytes,
   listBytes,
@@ -197,6 +198,11 @@ test('a chunk of a log fits into a frame of an agent', () => {
   const data = new Uint8Array(maxLogChunkBytes);
   const frame = encodeFromAgent({ kind: 'oob', body: { type: 'log', ...key, offset: 1e15, data } });
   assert.equal(decodeFromAgent(frame).fault, undefined);
+});
+
+test('an event store that takes less than every commit needs is refused with both sizes', () => {
+  assert.equal(commitShortfall(minCommitBytes), undefined);
+  assert.match(commitShortfall(60_000) ?? '', /at least 524288 bytes, got one of 60000; for NATS, raise max_payload/);
 });
 
 describe('settings', () => {
