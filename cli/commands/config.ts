@@ -49,7 +49,7 @@ function addCheck(parent: Command, context: CommandContext, { schema, neighbour,
     const { config, origins } = configFrom(command, schema, [neighbour], io.environment);
     const rows = fieldsOf(schema).map((field) => ({
       setting: field.key,
-      value: field.secret ? '(hidden)' : valueAt(config, field),
+      value: field.secret ? '(hidden)' : withoutLogin(valueAt(config, field)),
       from: origins.get(field.key) ?? 'default',
     }));
     if (command.opts().json === true) {
@@ -73,4 +73,9 @@ function addCheck(parent: Command, context: CommandContext, { schema, neighbour,
 
 function valueAt(config: Record<string, unknown>, { path }: Field): unknown {
   return path.reduce<unknown>((node, name) => (node as Record<string, unknown> | undefined)?.[name], config);
+}
+
+/** Hides user and password of an address: what is printed here ends up in tickets. */
+function withoutLogin(value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/^([a-z+]+:\/\/)[^/]*@/, '$1(hidden)@') : value;
 }

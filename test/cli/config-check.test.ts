@@ -48,6 +48,8 @@ describe('drover config check', () => {
       await chmod(file, mode);
       const checked = await check();
       assert.equal(checked.code, code, `${mode.toString(8)}: ${checked.err}`);
+      assert.doesNotMatch(checked.out + checked.err, /hunter2/);
+      if (code === 0) assert.match(checked.out, /\nstore +nats:\/\/\(hidden\)@nats\.example\.org /);
       if (code === 2) assert.match(checked.err, /has a password in it: .*\(unsafe-permissions\)\nhint: chmod 640/);
     }
     await writeFile(file, text('nats://nats.example.org'));
