@@ -99,12 +99,12 @@ describe('loadConfig', () => {
       'token-file': 't',
       state: 's',
       features: 'kvm, big',
-      'nix-config': 'sandbox=false,x=a=b',
+      'nix-config': 'cores=2,x=a=b',
     };
     const loaded = loadConfig(agentSettings, { ...none, flags });
     assert.ok(!('problems' in loaded), JSON.stringify(loaded));
     assert.deepEqual(loaded.config.features, ['kvm', 'big']);
-    assert.deepEqual(loaded.config.nixConfig, { sandbox: 'false', x: 'a=b' });
+    assert.deepEqual(loaded.config.nixConfig, { cores: '2', x: 'a=b' });
     const refused = loadConfig(agentSettings, { ...none, flags: { ...flags, 'mandatory-features': 'other' } });
     assert.ok('problems' in refused);
     assert.match(refused.problems[0] ?? '', /^--mandatory-features: expected features that are listed/);
