@@ -55,6 +55,16 @@ export function uploadMemoryBytes(compression: 'none' | 'zstd', narSize: number)
 /** What the largest upload needs: a smaller budget would let in none. */
 export const mostUploadMemoryBytes: number = uploadBuffers + window;
 
+/**
+ * What the declarations of one token's uploads that wait to be used may hold in memory: references, and hash parts to look for. A
+ * hundred with a closure of 20,000 items each. One alone is always let in.
+ */
+export const maxDeclarationBytesPerToken: number = 64 * MiB;
+/** {@link maxDeclarationBytesPerToken} counts this of a declaration. */
+export function declarationBytes(references: readonly string[], scan: readonly string[] = []): number {
+  return listBytes(references) + scan.length * (32 + headBytes);
+}
+
 /** A text in JSON at its worst: each character an escape like `\u001b`. */
 export const jsonBytes = (characters: number): number => 6 * characters + 2;
 

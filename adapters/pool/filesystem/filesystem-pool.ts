@@ -2,6 +2,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { FinishedUpload, Pool, UploadDeclaration, UploadRefusal } from '../../../coordinator/ports/pool.ts';
 import type { Clock, Timers } from '../../../coordinator/ports/runtime.ts';
+import { declarationBytes, maxDeclarationBytesPerToken } from '../../../domain/limits.ts';
 import { parseSha256 } from '../../../domain/store/hash-text.ts';
 import { createFileCheck } from './check-file.ts';
 import { parseContentMethod } from './content-hash.ts';
@@ -26,6 +27,8 @@ export interface FilesystemPoolOptions {
   readonly maxUploadAgeMs: number;
   /** Most uploads of one owner that are not published. */
   readonly maxUploadsPerOwner: number;
+  /** What the declarations of one owner's uploads that are not published may hold in memory, in bytes. */
+  readonly maxDeclarationBytes?: number;
   readonly memory: MemoryLimits;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -48,6 +51,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
   const check = createFileCheck(layout, verifiers, verified);
   const receiver = createReceiver(layout, verifiers);
   const budget = createSessionBudget(options.memory);
+  const mostDeclared = options.maxDeclarationBytes ?? maxDeclarationBytesPerToken;
   const published = new Set<Upload>(Array.from(uploads.all()).filter((upload) => upload.published));
   let closed = false;
   let awaited: (upload: Upload) => boolean = () => false;
@@ -138,9 +142,10 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       }
       upload.published = true;
       published.add(upload);
-      if (published.size > publishedRecords) {
-        const [oldest] = published;
-        if (oldest !== undefined) await forget(oldest);
+      for (const oldest of published) {
+        const tooMany = published.size > publishedRecords || declared(published) > mostDeclared;
+        if (!tooMany || oldest === upload) break;
+        await forget(oldest);
       }
     },
 
@@ -231,12 +236,23 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     declaration: UploadDeclaration,
     scan: readonly string[] | undefined,
   ): UploadRefusal | undefined {
-    let held = 0;
-    for (const upload of uploads.all()) if (upload.record.owner === owner && !upload.published) held++;
+    const held: Upload[] = [];
+    for (const upload of uploads.all()) if (upload.record.owner === owner && !upload.published) held.push(upload);
+    const refuse = (message: string): UploadRefusal | undefined => {
+      const begun = uploads.get(uploadIdOf({ owner, declaration, ...(scan && { scan }) })) !== undefined;
+      return begun ? undefined : { code: 'too-many-uploads', message };
+    };
     const most = options.maxUploadsPerOwner;
-    if (held < most || uploads.get(uploadIdOf({ owner, declaration, ...(scan && { scan }) }))) return undefined;
-    const message = `expected at most ${most} uploads of one token that wait to be used (setting limits.token-uploads), got another`;
-    return { code: 'too-many-uploads', message };
+    if (held.length >= most)
+      return refuse(
+        `expected at most ${most} uploads of one token that wait to be used (setting limits.token-uploads), got another`,
+      );
+    const bytes = declared(held) + declarationBytes(declaration.references, scan);
+    if (held.length > 0 && bytes > mostDeclared)
+      return refuse(
+        `expected uploads of one token that wait to be used to name at most ${mostDeclared} bytes of references and inputs, got ${bytes} with this one`,
+      );
+    return undefined;
   }
 
   /** Refuses at once what would not fit beside what is on its way, instead of when the disk is full. */
@@ -278,6 +294,13 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 function diskFull(needed: number, free: number): UploadRefusal {
   const message = `expected room for the ${needed} bytes of the upload, but ${free} are free in the pool`;
   return { code: 'disk-full', message, room: { needed, free } };
+}
+
+/** What the declarations of these uploads hold in memory. */
+function declared(uploads: Iterable<Upload>): number {
+  let sum = 0;
+  for (const { declarationBytes } of uploads) sum += declarationBytes;
+  return sum;
 }
 
 /** Bytes that are still to come. */

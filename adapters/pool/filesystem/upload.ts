@@ -5,6 +5,8 @@ import type { VerifierSession } from './verifiers.ts';
 export interface Upload {
   readonly id: string;
   readonly record: UploadRecord;
+  /** What {@link record} holds in memory. */
+  readonly declarationBytes: number;
   /** Bytes that are safe. */
   offset: number;
   finished?: FinishedRecord;

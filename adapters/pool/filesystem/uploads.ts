@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import type { UploadStatus } from '../../../coordinator/ports/pool.ts';
+import { declarationBytes } from '../../../domain/limits.ts';
 import type { Layout } from './layout.ts';
 import { isMissing } from './system-error.ts';
 import { dropSession, type Upload } from './upload.ts';
@@ -42,6 +43,7 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
     const upload: Upload = {
       id,
       record,
+      declarationBytes: declarationBytes(record.declaration.references, record.scan),
       offset: 0,
       fresh: false,
       published: false,
@@ -91,6 +93,7 @@ async function load(layout: Layout, id: string, touchedAt: number): Promise<Uplo
   const upload: Upload = {
     id,
     record,
+    declarationBytes: declarationBytes(record.declaration.references, 'scan' in record ? record.scan : undefined),
     offset: fileSize,
     fresh: false,
     published: false,

@@ -4,10 +4,15 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { constants, zstdCompressSync } from 'node:zlib';
 import type { UploadDeclaration } from '../../../coordinator/ports/pool.ts';
-import { mostUploadMemoryBytes, uploadMemoryBytes, zstdWindowLogMax } from '../../../domain/limits.ts';
+import {
+  declarationBytes,
+  mostUploadMemoryBytes,
+  uploadMemoryBytes,
+  zstdWindowLogMax,
+} from '../../../domain/limits.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { declarationOf, hashPartOf, narOf, noise } from './nars.ts';
-import { accepted, refusal, send, temporaryPool } from './pools.ts';
+import { accepted, openPool, refusal, send, temporaryPool } from './pools.ts';
 
 const MiB = 1024 * 1024;
 
@@ -128,3 +133,51 @@ describe('uploads of one owner', () => {
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
+
+describe('memory for declarations', () => {
+  const references = Array.from({ length: 100 }, (_, n) => `${hashPartOf(`${n}`)}-input`);
+  it('is bounded per owner, as each lies in memory until it is used, and again after a start', async () => {
+    const { declaration } = await numbered(1000);
+    const wordy = (n: number): UploadDeclaration => ({ ...declaration(n), references });
+    const each = declarationBytes(references);
+    const options = { maxDeclarationBytes: 2 * each };
+    await using held = await temporaryPool(options);
+    const [first] = [accepted(await held.pool.begin('a', wordy(1))), accepted(await held.pool.begin('a', wordy(2)))];
+    const { code, message } = refusal(await held.pool.begin('a', wordy(3)));
+    assert.equal(code, 'too-many-uploads');
+    assert.match(
+      message,
+      new RegExp(`at most ${2 * each} bytes of references and inputs, got ${3 * each} with this one`),
+    );
+    assert.equal(accepted(await held.pool.begin('a', wordy(1))).id, first?.id, 'what was begun is found');
+    accepted(await held.pool.begin('b', wordy(3)));
+
+    await held.pool[Symbol.asyncDispose]();
+    const again = await openPool(held.dir, options);
+    assert.equal(refusal(await again.begin('a', wordy(3))).code, 'too-many-uploads');
+    await again.abandon(first?.id as string);
+    accepted(await again.begin('a', wordy(3)));
+    await again[Symbol.asyncDispose]();
+  });
+
+  it('counts what is looked for in the bytes, and lets in one alone however large it is', async () => {
+    const { declaration } = await numbered(1000);
+    const scan = references.map((base) => base.slice(0, 32));
+    await using held = await temporaryPool({ maxDeclarationBytes: 1000 });
+    accepted(await held.pool.begin('a', declaration(1), scan));
+    assert.equal(refusal(await held.pool.begin('a', declaration(2), scan)).code, 'too-many-uploads');
+  });
+
+  it('of those that are published is given back, oldest first', async () => {
+    const { file, declaration } = await numbered(1000);
+    const wordy = (n: number): UploadDeclaration => ({ ...declaration(n), references });
+    await using held = await temporaryPool({ maxDeclarationBytes: declarationBytes(references) });
+    const published: string[] = [];
+    for (const n of [1, 2, 3]) {
+      const { id } = accepted(await send(held.pool, wordy(n), file));
+      await held.pool.publish(id);
+      published.push(id);
+    }
+    assert.deepEqual(await readdir(join(held.dir, 'uploads')), [published.at(-1)]);
+  });
+});
