@@ -13,6 +13,7 @@ import {
   type Welcome,
 } from '../../domain/agent/messages.ts';
 import type { RefusedMessage } from './frames.ts';
+import type { Inbox } from './inbox.ts';
 import type { AgentSession } from './server-session.ts';
 import { type FrameSocket, frameSocket, type LinkFault } from './server-socket.ts';
 
@@ -66,6 +67,8 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   let heardAt = clock.monotonic();
   let timer: Disposable;
   let ended = false;
+  /** Whether an ack is on its way out. */
+  let acknowledging = false;
 
   const end = (reason: string, close: (frames: FrameSocket) => void) => {
     if (ended) return;
@@ -177,13 +180,24 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
       malformed(`expected message ${inbox.taken + 1} at most, got ${n}`);
     } else if (taken === 'seen') {
       // Its ack may have been lost. Where it is still being handled, the ack comes by itself.
-      if (n <= inbox.done) frames.send({ kind: 'ack', n: inbox.done });
+      if (n <= inbox.done) acknowledge(inbox);
     } else {
       handle(session, lane, async () => {
         const settled = await work();
-        if (settled && inbox.finish(n) && !ended) frames.send({ kind: 'ack', n: inbox.done });
+        if (settled && inbox.finish(n)) acknowledge(inbox);
       });
     }
+  }
+
+  /** One ack at a time, as the next covers more: an agent that sends and does not read would heap them up here. */
+  function acknowledge(inbox: Inbox): void {
+    if (acknowledging || ended) return;
+    acknowledging = true;
+    const n = inbox.done;
+    frames.send({ kind: 'ack', n }, () => {
+      acknowledging = false;
+      if (inbox.done > n) acknowledge(inbox);
+    });
   }
 
   /** Whether the message may be acknowledged: it is durable, or refused for good. */

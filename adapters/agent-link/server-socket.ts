@@ -12,8 +12,8 @@ export interface LinkFault {
 
 /** One WebSocket of an agent as frames. */
 export interface FrameSocket {
-  /** Nothing happens if the socket is not open. */
-  send(frame: FromCoordinator): void;
+  /** Nothing happens if the socket is not open. `sent` is called once the frame has left, or never will. */
+  send(frame: FromCoordinator, sent?: () => void): void;
   ping(): void;
   /** Says why, then closes. Frames that come later are not given on. */
   refuse(fault: LinkFault): void;
@@ -86,8 +86,8 @@ export function frameSocket(socket: WebSocket, handlers: FrameHandlers): FrameSo
   };
   const open = () => !over && socket.readyState === socket.OPEN;
   return {
-    send(frame) {
-      if (open()) socket.send(encodeFromCoordinator(frame));
+    send(frame, sent) {
+      if (open()) socket.send(encodeFromCoordinator(frame), () => sent?.());
     },
     ping() {
       if (open()) socket.ping();

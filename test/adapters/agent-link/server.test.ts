@@ -223,6 +223,21 @@ describe('messages of the agent', () => {
     assert.deepEqual([await arrived.take(), await arrived.take()], ['b-1', 'b-1']);
   });
 
+  test('that come again and again are not acknowledged one by one: acks do not heap up for an agent that does not read', async () => {
+    await using setup = await listening({ agentMessage: async () => undefined });
+    const agent = await dial(setup.url);
+    agent.send(hello);
+    await agent.expect('welcome');
+    agent.send({ kind: 'message', n: 1, body: started('b-1') });
+    await agent.expect('ack');
+    const repeats = 5000;
+    for (let again = 0; again < repeats; again++) agent.send({ kind: 'message', n: 1, body: started('b-1') });
+    agent.send({ kind: 'message', n: 2, body: started('b-2') });
+    let acks = 1;
+    while ((await agent.expect('ack')).n < 2) acks++;
+    assert.ok(acks < repeats / 2, `${acks} acks of ${repeats} repeats`);
+  });
+
   test('out of band go to the application in the order of their build, and their failure harms nothing', async () => {
     const arrived = createMailbox<string>();
     await using setup = await listening({
