@@ -26,6 +26,8 @@ export interface ContractOptions {
   readonly rivals?: boolean;
   /** Whether there is a server that can be killed and started again. */
   readonly restarts?: boolean;
+  /** How many streams are many. Default 100,000; less where each costs a round trip. */
+  readonly manyStreams?: number;
 }
 
 let unique = 0;
@@ -95,7 +97,7 @@ function assertWholeLog(events: readonly StoredEvent[]): void {
 export function eventStoreContract(
   name: string,
   makePlace: () => Promise<Place>,
-  { reopens, rivals = false, restarts = false }: ContractOptions,
+  { reopens, rivals = false, restarts = false, manyStreams = 100_000 }: ContractOptions,
 ): void {
   const places: Place[] = [];
   after(async () => {
@@ -290,13 +292,13 @@ export function eventStoreContract(
       assert.equal(await store.head(), undefined);
       stored(await store.append(commitOf('build-1', 'none')));
     });
-    test('holds 100,000 streams', async (store) => {
-      const commits = Array.from({ length: 100_000 }, (_, n) => commitOf(`item-${n}`, 'none', [n]));
+    test('holds many streams', async (store) => {
+      const commits = Array.from({ length: manyStreams }, (_, n) => commitOf(`item-${n}`, 'none', [n]));
       assert.ok((await store.appendBatch(commits)).every(({ ok }) => ok));
       const again = commits.filter((_, n) => n % 500 === 0).map(({ stream }) => commitOf(stream, 0));
       assert.ok((await store.appendBatch(again)).every(({ ok }) => ok));
       assert.equal((await collect(store.read('item-500'))).length, 2);
-      assert.equal((await eventsOf(store.readAll())).length, 100_200);
+      assert.equal((await eventsOf(store.readAll())).length, manyStreams + again.length);
     });
   });
 

@@ -29,7 +29,8 @@ eventStoreContract(
       [Symbol.asyncDispose]: () => rm(dir, { recursive: true }),
     };
   },
-  { reopens: true, rivals: true, restarts: true },
+  // One append is in flight at a time.
+  { reopens: true, rivals: true, restarts: true, manyStreams: 10_000 },
 );
 
 if (realServer) {
@@ -44,7 +45,7 @@ if (realServer) {
         [Symbol.asyncDispose]: async () => {},
       };
     },
-    { reopens: true, rivals: true, restarts: false },
+    { reopens: true, rivals: true, restarts: false, manyStreams: 10_000 },
   );
 } else {
   const skip = 'DROVER_TEST_EVENTSTORE_URL names no server: only the double was tested';

@@ -26,6 +26,6 @@ for (const { name, skip, program } of natsServerVersions)
           [Symbol.asyncDispose]: async () => {},
         };
       },
-      { reopens: true, rivals: true, restarts: true },
+      { reopens: true, rivals: true, restarts: true, manyStreams: 20_000 },
     );
   });

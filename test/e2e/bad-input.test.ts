@@ -231,6 +231,6 @@ e2e('tokens that are none, or not for that', {}, async (farm) => {
   // A token is refused at once where its agent is removed; the agent leaves, and says why.
   const real = await farm.agent('b');
   assert.equal((await farm.drover(['agents', 'remove', 'b'])).code, 0);
-  assert.equal((await real.process.exited).code, 1);
+  assert.equal((await real.process.exited).code, 77);
   assert.match(real.process.said(), /refuses this agent/);
 });

@@ -13,7 +13,7 @@ import { type NatsServer, noNatsServer, startNatsServer } from '../support/nats-
 function onNats(name: string, body: (farm: Farm, nats: NatsServer) => Promise<void>): void {
   test(name, { skip: noRealFarm || noNatsServer }, async () => {
     await using nats = await startNatsServer();
-    await using farm = await startFarm({ flags: ['--store', `${nats.url}?lease=1`] });
+    await using farm = await startFarm({ flags: ['--store', `${nats.url}?lease=5`] });
     await limited(name, farm, body(farm, nats));
   });
 }
@@ -89,7 +89,7 @@ onNats(
   'a second coordinator on the same store is refused, and may start once the first is gone',
   async (farm, nats) => {
     const data = await mkdtemp(join(tmpdir(), 'drover-e2e-'));
-    const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--store', `${nats.url}?lease=1`];
+    const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--store', `${nats.url}?lease=5`];
     try {
       const second = startDrover(args);
       assert.equal(await second.says(/coordinator at/), undefined);

@@ -285,6 +285,8 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
       const answer = await fetch(`${direct}${path}`, {
         method,
         headers: {
+          // A connection that is kept may be one to a coordinator that was killed since.
+          connection: 'close',
           ...(token !== null && { authorization: `Bearer ${token}` }),
           ...(body !== undefined && { 'content-type': 'application/json' }),
           ...headers,
