@@ -60,6 +60,7 @@ export const errorCodes = {
   superseded: [409, 'The agent opened a newer link'],
   // The coordinator itself.
   'disk-full': [507, 'The disk is full'],
+  'pool-unavailable': [503, 'The pool takes no files at the moment'],
   'store-unavailable': [503, 'The event store takes no writes at the moment'],
   'not-ready': [503, 'The coordinator is starting or stopping'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;

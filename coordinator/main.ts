@@ -100,6 +100,10 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       },
       clock: runtime.clock,
       timers: runtime.timers,
+      onRemade: (folder) =>
+        logger.error(
+          `${folder} was gone, with all that was in it, and is made again; 'drover items verify' finds what is missing`,
+        ),
       onError: (error) => logger.error({ err: error }, 'an upload that is too old could not be removed'),
     }),
   );

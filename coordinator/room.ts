@@ -1,9 +1,9 @@
 import type { Core } from './core.ts';
 
-/** Uploads that found no room in the pool, for whoever watches over the disk. */
+/** Uploads that the pool had no room for or could not take, for whoever watches over the disk. */
 export interface Room {
-  /** An upload of `bytes` was refused; `free` is what there was. */
-  refused(upload: string, path: string, bytes: number, free: number | undefined): void;
+  /** An upload of `bytes` was refused; `free` is what there was, `trouble` what is wrong where it is not the room. */
+  refused(upload: string, path: string, bytes: number, free: number | undefined, trouble?: string): void;
   /** Bytes of the upload were taken. */
   taken(upload: string): void;
   /** Uploads that were refused lately and have not gone on since. */
@@ -28,31 +28,34 @@ export function createRoom({ runtime, logger }: Pick<Core, 'runtime' | 'logger'>
   const waiting = new Map<string, Waiting>();
   let refusals = 0;
   let free: number | undefined;
+  let trouble: string | undefined;
 
   function forget(upload: string): void {
     const entry = waiting.get(upload);
     if (!entry) return;
     entry.timer[Symbol.dispose]();
     waiting.delete(upload);
-    if (waiting.size === 0) logger.info('no upload waits for room in the pool any more');
+    if (waiting.size === 0) logger.info('no upload waits for the pool any more');
   }
 
   function describe(): string {
     const bytes = [...waiting.values()].reduce((sum, one) => sum + one.bytes, 0);
     const [first] = waiting.values();
     const what = waiting.size === 1 ? `an upload waits (${first?.path})` : `${waiting.size} uploads wait`;
+    if (trouble !== undefined) return `${trouble}: ${what}`;
     const has = free === undefined ? 'its disk is full' : `${free} are free`;
     return `the pool has no room: ${what}, ${bytes} bytes are needed, ${has}`;
   }
 
   return {
-    refused(upload, path, bytes, now) {
+    refused(upload, path, bytes, now, wrong) {
       refusals++;
       free = now;
-      const wasFree = waiting.size === 0;
+      const isNews = waiting.size === 0 || (trouble === undefined) !== (wrong === undefined);
+      trouble = wrong;
       waiting.get(upload)?.timer[Symbol.dispose]();
       waiting.set(upload, { path, bytes, timer: runtime.timers.after(forgottenMs, () => forget(upload)) });
-      if (wasFree) logger.warn(describe());
+      if (isNews) logger.warn(describe());
     },
     taken: forget,
     get waiting() {

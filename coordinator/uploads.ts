@@ -23,6 +23,7 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
 
   function refuse({ code, message, offset, room: lack }: UploadRefusal, owner: string, path: string): never {
     if (code === 'disk-full') room.refused(keyOf(owner, path), path, lack?.needed ?? 0, lack?.free);
+    else if (code === 'pool-unavailable') room.refused(keyOf(owner, path), path, 0, undefined, message);
     throw new DroverError(code satisfies ErrorCode, message, offset === undefined ? {} : { offset });
   }
 

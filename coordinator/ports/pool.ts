@@ -46,6 +46,7 @@ export const uploadRefusals = [
   'upload-busy',
   'too-many-uploads',
   'disk-full',
+  'pool-unavailable',
 ] as const;
 export type UploadRefusal = {
   readonly code: (typeof uploadRefusals)[number];

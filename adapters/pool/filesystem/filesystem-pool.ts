@@ -12,7 +12,7 @@ import { createLayout } from './layout.ts';
 import { createPublishedFiles } from './published-files.ts';
 import { createReceiver } from './receive.ts';
 import { createSessionBudget, type MemoryLimits } from './session-budget.ts';
-import { isDiskFull, isMissing } from './system-error.ts';
+import { diskTrouble, isDiskFull, isDiskTrouble, isMissing } from './system-error.ts';
 import type { Upload } from './upload.ts';
 import { checkDeclaration, toFinishedUpload, uploadIdOf } from './upload-record.ts';
 import { loadUploads, statusOf } from './uploads.ts';
@@ -32,6 +32,8 @@ export interface FilesystemPoolOptions {
   readonly memory: MemoryLimits;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** Told of a folder of the pool that was gone, with all that was in it, and was made again. */
+  readonly onRemade?: (folder: string) => void;
   /** Told when an upload that is too old could not be removed. */
   readonly onError?: (error: unknown) => void;
   readonly verifiers?: VerifiersOptions;
@@ -43,7 +45,7 @@ const publishedRecords = 1_000;
 /** The pool in a folder. One process at a time: whoever opens it holds the lock of the data folder. */
 export async function openFilesystemPool(options: FilesystemPoolOptions): Promise<Pool> {
   const layout = createLayout(options.dir);
-  for (const folder of [layout.nars, layout.uploads]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders();
   const uploads = await loadUploads(layout, options.clock.monotonic);
   const verified = createVerifiedFiles(options.clock);
   const files = createPublishedFiles(layout, verified);
@@ -73,9 +75,11 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       if (refused !== undefined) return { refused };
       const excess = tooMany(owner, declaration, scan);
       if (excess !== undefined) return { refused: excess };
-      const lack = await lackOfRoom(declaration.fileSize);
       const record = { owner, startedAt: options.clock.now(), declaration, ...(scan !== undefined && { scan }) };
       try {
+        const remade = await makeFolders();
+        if (remade !== undefined) options.onRemade?.(remade);
+        const lack = await lackOfRoom(declaration.fileSize);
         if (lack !== undefined && uploads.get(uploadIdOf(record)) === undefined) return { refused: lack };
         let upload = await uploads.begin(record);
         if (upload.published && !(await isSound(upload))) {
@@ -91,8 +95,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         }
         return statusOf(upload);
       } catch (error) {
-        if (isDiskFull(error)) return { refused: diskFull(declaration.fileSize, 0) };
-        throw error;
+        return { refused: unavailable(error, declaration.fileSize) };
       }
     },
 
@@ -103,7 +106,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
     async write(id, owner, offset, body) {
       const upload = uploads.get(id);
-      if (upload === undefined)
+      if (upload === undefined || upload.spoilt)
         return refuse('unknown-upload', `expected an upload that was begun, got ${id.slice(0, 64)}`);
       if (upload.record.owner !== owner) return refuse('not-your-upload', 'the upload was begun by somebody else');
       if (upload.writing !== undefined) return refuse('upload-busy', 'another request is writing to the upload');
@@ -220,14 +223,33 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       refused = (await lackOfRoom(left(upload), upload)) ?? (await receiver.receive(upload, body, stop));
     } catch (error) {
       // A disk that failed to keep some bytes may have lost others; nothing of the upload can be relied on.
-      await uploads.remove(upload);
-      throw error;
+      const gone = unavailable(error, left(upload));
+      await removeOrSpoil(upload);
+      return { refused: gone };
     }
     if (upload.gone) return refuse('unknown-upload', 'the upload was abandoned');
     if (refused === undefined) return statusOf(upload);
     // Where the disk is full, too: what does not fit makes room, so that other uploads can finish.
-    await uploads.remove(upload);
+    await removeOrSpoil(upload);
     return { refused };
+  }
+
+  /** A disk that cannot be written to keeps the files as well; then the next upload of that name begins anew all the same. */
+  async function removeOrSpoil(upload: Upload): Promise<void> {
+    try {
+      await uploads.remove(upload);
+    } catch (error) {
+      if (!isDiskTrouble(error)) throw error;
+      upload.spoilt = true;
+    }
+  }
+
+  /** Also those that somebody removed, with what was in them: what is missing is found out when it is wanted. Gives the first that it made. */
+  async function makeFolders(): Promise<string | undefined> {
+    const made: (string | undefined)[] = [];
+    for (const folder of [layout.nars, layout.uploads])
+      made.push(await mkdir(folder, { recursive: true, mode: 0o700 }));
+    return made.find((folder) => folder !== undefined);
   }
 
   /** Why the owner may begin no other upload; what was begun before can be found again. */
@@ -289,6 +311,13 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     for (const upload of published) if (fileOf(upload).hash === hash) return true;
     return false;
   }
+}
+
+/** What a disk does not take or give now is nobody's failure: whoever sends waits. Other errors pass. */
+function unavailable(error: unknown, needed: number): UploadRefusal {
+  if (isDiskFull(error)) return diskFull(needed, 0);
+  if (!isDiskTrouble(error)) throw error;
+  return diskTrouble(error);
 }
 
 function diskFull(needed: number, free: number): UploadRefusal {

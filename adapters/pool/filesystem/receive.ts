@@ -4,7 +4,7 @@ import { syncDirectory } from '../../data-dir/durable.ts';
 import type { Layout } from './layout.ts';
 import { pump } from './pump.ts';
 import { Refused } from './refused.ts';
-import { isDiskFull } from './system-error.ts';
+import { diskTrouble, isDiskFull, isDiskTrouble } from './system-error.ts';
 import { dropSession, type Upload } from './upload.ts';
 import { writeFinished } from './upload-record.ts';
 import { VerifierDied, type VerifierSession, type Verifiers } from './verifiers.ts';
@@ -31,6 +31,7 @@ export function createReceiver(layout: Layout, verifiers: Verifiers): Receiver {
         if (error instanceof Refused) return error.refusal;
         if (isDiskFull(error))
           return { code: 'disk-full', message: 'expected room for the upload, but the disk is full' };
+        if (isDiskTrouble(error)) return diskTrouble(error);
         if (!(error instanceof VerifierDied)) throw error;
         return survive(upload, stop);
       }

@@ -22,6 +22,8 @@ export interface Upload {
   writing?: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
   /** Abandoned; what is still written to it counts for nothing. */
   gone: boolean;
+  /** Of no use, and its files could not be removed. */
+  spoilt?: boolean;
   /** How often a verifier died at it. */
   deaths: number;
   /** When it was begun, found or written to last, by the monotonic clock. */

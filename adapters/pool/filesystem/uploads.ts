@@ -62,7 +62,7 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
     begin(record) {
       const id = uploadIdOf(record);
       const held = uploads.get(id);
-      if (held !== undefined) return Promise.resolve(held);
+      if (held !== undefined && !held.spoilt) return Promise.resolve(held);
       // Two at the same time are one as well.
       const under = beginning.get(id) ?? make(id, record).finally(() => beginning.delete(id));
       beginning.set(id, under);

@@ -4,7 +4,7 @@ import { hashContents } from './content-hash.ts';
 import type { Answer, Request } from './protocol.ts';
 import { Refused } from './refused.ts';
 import { openSession, type Session } from './session.ts';
-import { isDiskFull } from './system-error.ts';
+import { diskTrouble, isDiskFull, isDiskTrouble } from './system-error.ts';
 
 /**
  * A verifying worker: many sessions, each a chain of requests. Whatever goes wrong in one is its answer and ends that
@@ -80,6 +80,7 @@ function describe(
   if (error instanceof Refused) return { refused: error.refusal };
   if (isDiskFull(error))
     return { refused: { code: 'disk-full', message: 'expected room for the upload, but the disk is full' } };
+  if (isDiskTrouble(error)) return { refused: diskTrouble(error) };
   return { failed: error instanceof Error ? error : new Error(String(error)) };
 }
 

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { chunksOf, declarationOf, narOf, noise } from './nars.ts';
+import { accepted, refusal, send, temporaryPool } from './pools.ts';
+
+it('makes its folders again where somebody removed them, and says so', async () => {
+  const remade: string[] = [];
+  await using made = await temporaryPool({ onRemade: (folder) => void remade.push(folder) });
+  const { dir, pool } = made;
+  const first = await narOf(noise(1000, 'first'));
+  const begun = accepted(await pool.begin('sender', declarationOf(first)));
+  await rm(dir, { recursive: true });
+
+  assert.equal(refusal(await pool.write(begun.id, 'sender', 0, chunksOf(first))).code, 'pool-unavailable');
+  const again = accepted(await send(pool, declarationOf(first), first));
+  assert.equal(again.finished, true);
+  await pool.publish(again.id);
+  const file = (await pool.finished(again.id))?.item.file;
+  assert.ok(file !== undefined && (await pool.has(file)));
+  assert.deepEqual(remade, [dir]);
+});
+
+it('refuses for now, and by name, what its disk does not take', async () => {
+  await using made = await temporaryPool();
+  const { dir, pool } = made;
+  const nar = await narOf(noise(1000, 'one'));
+  const [uploads, away] = [join(dir, 'uploads'), join(dir, 'away')];
+  await rename(uploads, away);
+  await writeFile(uploads, '');
+  const refused = refusal(await pool.begin('sender', declarationOf(nar)));
+  assert.equal(refused.code, 'pool-unavailable');
+  assert.match(refused.message, new RegExp(`the pool cannot be written to: .*${uploads}`));
+  await rm(uploads);
+  await rename(away, uploads);
+  assert.equal(accepted(await send(pool, declarationOf(nar), nar)).finished, true);
+});
