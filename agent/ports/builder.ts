@@ -10,7 +10,7 @@ export interface Builder extends AsyncDisposable {
   readonly storeDir: string;
   /** Program and version, for people: `nix 2.8.0`. */
   describe(): Promise<string>;
-  /** What it runs with. */
+  /** What it runs with now: nothing of an earlier answer, nor of how the store was then, is kept. */
   circumstances(): Promise<BuilderCircumstances>;
   /** Begins an attempt: what the session holds is safe from the store's garbage collector until it is disposed. */
   open(signal: AbortSignal): Promise<BuilderSession>;

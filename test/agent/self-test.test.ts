@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -56,6 +56,14 @@ describe('the test of an agent by itself', () => {
       },
       says: /cannot add to the store: .*Read-only file system/,
     },
+    'its own item that is not there, in the same words each time': {
+      builder: pretend((request) => ({
+        status: 'failed',
+        class: 'agent-error',
+        message: `dependency '${request.inputs[0]}' does not exist`,
+      })),
+      says: /dependency '\/nix\/store\/…-drover-self-test-input' does not exist/,
+    },
     'no right to make a sandbox': {
       builder: pretend(() => ({
         status: 'failed',
@@ -101,6 +109,13 @@ for (const nix of nixVersions)
       const { details } = await store.builder.circumstances();
       assert.equal(details.sandbox, 'true');
       assert.match(details.nix ?? '', /^2\.\d+\.\d+/);
+    });
+
+    test('on a store whose database was removed since the last time', async () => {
+      await using store = await openTemporaryNixBuilder({ program: nix.program });
+      await testOf(store.builder);
+      await rm(join(store.root, 'nix/var/nix/db'), { recursive: true });
+      await testOf(store.builder);
     });
 
     test('without the right to make namespaces: it builds nothing, and says so', async () => {

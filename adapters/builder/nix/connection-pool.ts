@@ -9,6 +9,8 @@ import type { Connection } from './connection.ts';
 export interface ConnectionPool extends AsyncDisposable {
   use<Value>(work: (connection: Connection) => Promise<Value>): Promise<Value>;
   take(): Promise<Lease>;
+  /** Closes those that nobody uses now: what comes next is asked of a daemon that sees the store as it is. */
+  renew(): Promise<void>;
 }
 
 export interface Lease extends AsyncDisposable {
@@ -61,6 +63,9 @@ export function createConnectionPool(open: () => Promise<Connection>, size: numb
 
   return {
     take,
+    async renew() {
+      await Promise.all(idle.splice(0).map(({ connection }) => drop(connection)));
+    },
     async use(work) {
       await using lease = await take();
       return await work(lease.connection);

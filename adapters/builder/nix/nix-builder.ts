@@ -99,8 +99,10 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
     storeDir,
     describe: () => pool.use(async ({ greeting }) => `nix ${greeting.nixVersion ?? '(version unknown)'}`),
 
-    circumstances: () =>
-      ask(async ({ greeting: { nixVersion, trusted } }) => ({
+    async circumstances() {
+      // A daemon that is connected keeps a database open that may be gone or replaced by now, and answers from it.
+      await pool.renew();
+      return ask(async ({ greeting: { nixVersion, trusted } }) => ({
         ...(trusted !== undefined && { trusted }),
         details: {
           nix: nixVersion ?? 'unknown',
@@ -108,7 +110,8 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
           trusted: trusted === undefined ? 'not said' : trusted ? 'yes' : 'no',
           ...details,
         },
-      })),
+      }));
+    },
 
     async open(signal) {
       signal.throwIfAborted();
