@@ -26,6 +26,10 @@ export type Access = Pick<Application, 'authenticate' | 'createToken' | 'rotateT
 
 const secretPattern = /^drover_([0-9a-z]{1,64})_[0-9A-Za-z_-]{43}$/;
 
+export function isSecret(text: string): boolean {
+  return secretPattern.test(text);
+}
+
 export function newSecret(random: (length: number) => Uint8Array): string {
   return `drover_${randomId(random(8))}_${Buffer.from(random(32)).toString('base64url')}`;
 }

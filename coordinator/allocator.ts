@@ -37,6 +37,10 @@ interface Candidate {
   free: number;
 }
 
+/** Submitting sends what is missing, and is the only thing that can. */
+const textLost =
+  'the text of the derivation is not in the derivation store: submit it again, or restore the store and retry the build';
+
 export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator {
   const { farm, writer, derivations, links, policy, logger } = core;
   const { queue, graph } = farm;
@@ -137,7 +141,7 @@ export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator
       });
       // Cancelled, or the agent was lost, in the meantime.
       if (!live()) return;
-      if (!bytes) return unsendable('rejected', 'the text of the derivation is not in the derivation store');
+      if (!bytes) return unsendable('rejected', textLost);
       const inputs: string[] = [];
       graph.eachNeed(build.drv, (item) => inputs.push(graph.itemPath(item)));
       const size = allocateFrameBytes(bytes.length, listBytes(inputs));

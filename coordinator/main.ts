@@ -3,9 +3,11 @@ import type { Logger } from 'pino';
 import { createAgentLinkServer } from '../adapters/agent-link/server.ts';
 import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { openDataDir } from '../adapters/data-dir/data-dir.ts';
+import { DataDirError } from '../adapters/data-dir/data-dir-error.ts';
 import { logIdentity } from '../adapters/data-dir/log-identity.ts';
 import { checkLogMark, createLogMarks } from '../adapters/data-dir/log-mark.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
+import { ensureSigningKey } from '../adapters/data-dir/signing-key.ts';
 import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
 import { openEventStore } from '../adapters/event-store/open.ts';
 import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
@@ -22,8 +24,7 @@ import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
 import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
 import { commitShortfall } from '../domain/limits.ts';
-import { generateSigningKey, parseSecretKey, publicKeyText } from '../domain/store/signature.ts';
-import { newSecret } from './access.ts';
+import { isSecret, newSecret } from './access.ts';
 import { type CoordinatorConfig, parseListen } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Policy } from './core.ts';
@@ -80,13 +81,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     return store;
   };
 
-  const secretKey = await ensureSecretFile(
-    dir.file('cache-key.sec'),
-    () => `${generateSigningKey(config.keyName, bytes(32)).secret}\n`,
-  );
-  const publicKey = publicKeyText(parseSecretKey(secretKey.text.trim()));
-  await ensureSecretFile(dir.file('cache-key.pub'), () => `${publicKey}\n`, 0o644);
-  const adminToken = await ensureSecretFile(dir.file('admin.token'), () => `${newSecret(bytes)}\n`);
+  const { secretKey, publicKey } = await ensureSigningKey(dir, config.keyName, bytes);
+  const adminToken = await adminTokenOf(dir.file('admin.token'), bytes);
 
   const pool = resources.use(
     await openFilesystemPool({
@@ -133,7 +129,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
 
   async function started({ access, farm, application }: Coordinator, store: EventStore): Promise<void> {
     // The file comes first: a token that is in the log and nowhere else could never be used.
-    access.admit(adminToken.text.trim(), { name: 'admin', scope: 'admin' }, startup);
+    access.admit(adminToken, { name: 'admin', scope: 'admin' }, startup);
     await application.settled();
     await identity.remember(store);
     if (stall) await settleStall(stallFile);
@@ -168,7 +164,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       pool,
       derivations,
       logs,
-      signer: resources.use(createCacheSigner(secretKey.text.trim())),
+      signer: resources.use(createCacheSigner(secretKey)),
       logger,
       work: watchdog.work,
       stalled: () => stall,
@@ -219,6 +215,15 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     deposed: deposed.promise,
     close: () => owned.disposeAsync(),
   };
+}
+
+async function adminTokenOf(file: string, random: (length: number) => Uint8Array): Promise<string> {
+  const token = (await ensureSecretFile(file, () => `${newSecret(random)}\n`)).text.trim();
+  if (isSecret(token)) return token;
+  throw new DataDirError(
+    'unusable-token',
+    `${file}: expected a token, drover_<id>_<secret>, got ${token.length} other characters. Restore it from the backup, or remove it: the next start makes another one`,
+  );
 }
 
 function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {

@@ -6,6 +6,8 @@ export const dataDirErrorCodes = [
   'unreadable',
   'foreign-owner',
   'unsafe-permissions',
+  'unusable-key',
+  'unusable-token',
 ] as const;
 export type DataDirErrorCode = (typeof dataDirErrorCodes)[number];
 

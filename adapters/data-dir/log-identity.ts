@@ -21,7 +21,7 @@ export function logIdentity(file: string): LogIdentity {
       if (found === expected) return;
       throw new EventStoreError(
         'other-log',
-        `this data folder belongs to the log that begins with ${expected} (${file}), and the event store has ${found === undefined ? 'an empty log' : `one that begins with ${found}`}`,
+        `this data folder belongs to the log that begins with ${expected} (${file}), and the event store has ${found === undefined ? 'an empty log: restore it from the backup if it was lost' : `one that begins with ${found}`}`,
       );
     },
     async remember(store) {

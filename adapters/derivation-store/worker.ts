@@ -46,13 +46,28 @@ function describe(error: unknown): { message: string; code: string } {
   return { message, code: error instanceof Error && 'code' in error ? String(error.code) : 'internal-error' };
 }
 
+/** What an operator is told of a file that cannot be used. */
+function unopened(error: unknown): { message: string; code: string } {
+  const { message, code } = describe(error);
+  if (code === 'newer-schema' || code === 'wrong-store-dir') return { message, code };
+  if (!isDamaged(error)) return { message: `${file}: ${message}`, code };
+  const advice =
+    'Restore it from the backup; without one, move it away: what is unfinished has to be submitted again then, which sends the texts of its derivations';
+  return { message: `${file}: ${message}. ${advice}`, code: 'damaged' };
+}
+
+/** SQLITE_ERROR, for a schema that makes no sense, SQLITE_CORRUPT, SQLITE_NOTADB. */
+function isDamaged(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && [1, 11, 26].includes(Number(error.errcode) & 0xff);
+}
+
 function open(): Handlers | undefined {
   try {
     const handlers = createHandlers(openDatabase(file, storeDir));
     parentPort?.postMessage({ opened: true } satisfies Opened);
     return handlers;
   } catch (error) {
-    parentPort?.postMessage({ opened: false, ...describe(error) } satisfies Opened);
+    parentPort?.postMessage({ opened: false, ...unopened(error) } satisfies Opened);
     return undefined;
   }
 }

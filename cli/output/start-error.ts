@@ -10,7 +10,9 @@ const hints: Readonly<Record<string, string>> = {
   'read-only': 'the data folder cannot be written to',
   'disk-full': 'make room on the disk of the data folder',
   damaged: 'docs/operating.md, "Back up the log", says how to restore',
-  'other-log': 'give --store the event store that this data folder was made with, or another --data',
+  'other-log':
+    'give --store the event store that this data folder was made with, or another --data; docs/operating.md, "Back up the log", says how to restore',
+  'views-unusable': 'the views are made from the log: what is in their place can be removed',
   'log-behind': 'docs/operating.md, "Back up the log", says how to restore, and what it means to go on without',
   'newer-schema': 'the data folder was written by a newer Drover; use that one',
 };

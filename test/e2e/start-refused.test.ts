@@ -121,6 +121,40 @@ test('a log that is damaged', async (context) => {
   assert.match(await refused(['--data', data]), /events\.db.*\(damaged\)/s);
 });
 
+test('files of the data folder that were emptied, damaged or lost, by their names and with what to do', async (context) => {
+  const data = join(folder(context).path, 'data');
+  const first = startDrover(['coordinator', '--data', data, '--listen', '127.0.0.1:0']);
+  await first.says(/coordinator at/);
+  first.kill('SIGTERM');
+  assert.equal((await first.exited).code, 0);
+  const cases: Readonly<Record<string, readonly [bytes: Buffer, says: RegExp]>> = {
+    'admin.token': [Buffer.alloc(0), /admin\.token: expected a token, .*remove it.*\(unusable-token\)/],
+    'cache-key.sec': [Buffer.alloc(0), /cache-key\.sec: expected a secret key.*Restore it.*\(unusable-key\)/],
+    'cache-key.pub': [Buffer.from('other-1:AAAA\n'), /cache-key\.pub: expected drover-1:.*remove it.*\(unusable-key\)/],
+    'derivations/derivations.db': [
+      Buffer.from('not a database'.repeat(100)),
+      /derivations\.db: file is not a database\. Restore it.*move it away.*\(damaged\)/,
+    ],
+  };
+  for (const [name, [bytes, says]] of Object.entries(cases)) {
+    const file = join(data, name);
+    const kept = readFileSync(file);
+    writeFileSync(file, bytes);
+    assert.match(await refused(['--data', data]), says);
+    writeFileSync(file, kept);
+  }
+  const secret = join(data, 'cache-key.sec');
+  const kept = readFileSync(secret);
+  rmSync(secret);
+  assert.match(await refused(['--data', data]), /cache-key\.sec is gone.*cache-key\.pub.*Restore it.*\(unusable-key\)/);
+  assert.equal(existsSync(secret), false, 'no other key is made in its place');
+  writeFileSync(secret, kept, { mode: 0o600 });
+
+  for (const ending of ['', '-wal', '-shm']) rmSync(join(data, `views.db${ending}`), { force: true });
+  mkdirSync(join(data, 'views.db'));
+  assert.match(await refused(['--data', data]), /views\.db: unable to open .*\(views-unusable\)/);
+});
+
 test('a setting that is misspelt: in a flag, in the environment, in the file', async (context) => {
   const { path: place } = folder(context);
   const data = join(place, 'data');
@@ -153,6 +187,7 @@ test('a data folder with the log of another one, or with an empty log', async (c
   for (const store of [`sqlite:${join(path, 'two')}`, `sqlite:${join(path, 'empty')}`]) {
     const said = await refused(['--data', join(path, 'one'), '--store', store]);
     assert.match(said, /this data folder belongs to the log that begins with .*\(other-log\)/s);
+    assert.equal(/an empty log: restore it/.test(said), store.endsWith('empty'));
     assert.ok(existsSync(nar));
   }
   const again = startDrover(['coordinator', '--data', join(path, 'one'), '--listen', '127.0.0.1:0']);

@@ -39,7 +39,7 @@ try {
   }
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  report({ type: 'failed', message, damaged: isDamage(error) });
+  report({ type: 'failed', message: `${file}: ${message}`, damaged: isDamage(error) });
 }
 port.close();
 

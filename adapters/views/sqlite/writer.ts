@@ -13,6 +13,7 @@ export interface Writer extends AsyncDisposable {
 /** The thread could not go on. `damaged`: the views' file has to be made anew. */
 export class WriterError extends Error {
   override readonly name = 'WriterError';
+  readonly code = 'views-unusable';
   readonly damaged: boolean;
   constructor(message: string, damaged: boolean, options?: ErrorOptions) {
     super(message, options);
