@@ -1,6 +1,13 @@
 import { z } from 'zod';
+import { sandboxPathsFault } from './sandbox-paths.ts';
 
 const name = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$/, 'expected up to 64 of [0-9A-Za-z._+-]');
+
+/** Names by which Nix knows what is a setting of the agent, which looks at it. */
+function settingOf(nix: string): string | undefined {
+  if (nix === 'sandbox' || nix === 'build-use-sandbox' || nix === 'build-use-chroot') return 'sandbox';
+  return /^(extra-)?(build-)?(extra-)?(sandbox-paths|chroot-dirs)$/.test(nix) ? 'sandbox-paths' : undefined;
+}
 
 /** What an operator sets for an agent. What has no default here is taken from the machine or has to be given. */
 export const agentConfigSchema = z
@@ -42,15 +49,22 @@ export const agentConfigSchema = z
     /** Further settings of Nix for a chroot store. */
     nixConfig: z
       .record(z.string().regex(/^[a-z][a-z0-9-]*$/), z.string())
-      .refine(
-        (config) => !('sandbox' in config),
-        'expected settings of Nix, got sandbox, which is a setting of the agent',
-      )
+      .superRefine((config, context) => {
+        for (const given of Object.keys(config)) {
+          const ours = settingOf(given);
+          if (ours !== undefined)
+            context.addIssue(`expected settings of Nix, got ${given}, which is the setting ${ours} of the agent`);
+        }
+      })
       .default({}),
   })
   .refine(({ features, mandatoryFeatures }) => mandatoryFeatures.every((one) => features.includes(one)), {
     path: ['mandatoryFeatures'],
     message: 'expected features that are listed in `features` too',
+  })
+  .superRefine(({ sandboxPaths = [], storeDir }, context) => {
+    const fault = sandboxPathsFault(sandboxPaths, storeDir);
+    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['sandboxPaths'], message: fault });
   });
 export type AgentConfig = z.infer<typeof agentConfigSchema>;
 /** As a file or the command line gives it. */

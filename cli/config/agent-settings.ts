@@ -35,7 +35,7 @@ export const agentSettings = agentConfigSchema.safeExtend({
     "For a store of its own: variables of the agent's environment that fixed outputs may ask for, for example http_proxy,https_proxy,no_proxy; others they cannot see.",
   ),
   sandboxPaths: shape.sandboxPaths.describe(
-    'For a store of its own: what a build sees besides its inputs, as /target or /target=/source; a ? at the end for what may be absent.',
+    'For a store of its own: what a build sees besides its inputs, as /target or /target=/source; a ? at the end for what may be absent. None may be below another, nor show /etc or the store as a whole.',
   ),
   nixConfig: shape.nixConfig.describe('Further settings of Nix for a store of its own, for example cores=2.'),
   logLevel,

@@ -14,7 +14,7 @@ import {
   queryValidPaths,
   setOptions,
 } from './operations.ts';
-import { defaultSandboxPaths, resolveSandboxPath } from './sandbox-paths.ts';
+import { defaultSandboxPaths, resolveSandboxPaths } from './sandbox-paths.ts';
 import { parseStoreUri } from './store-uri.ts';
 import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
 
@@ -200,7 +200,7 @@ function transportFor(
   const config = renderNixConfig({
     root: address.root,
     sandbox,
-    sandboxPaths: (options.sandboxPaths ?? defaultSandboxPaths).flatMap((entry) => resolveSandboxPath(entry) ?? []),
+    sandboxPaths: resolveSandboxPaths(options.sandboxPaths ?? defaultSandboxPaths, storeDir),
     features: options.features ?? [],
     extraPlatforms: options.extraPlatforms ?? [],
     ...(options.extraConfig !== undefined && { extra: options.extraConfig }),

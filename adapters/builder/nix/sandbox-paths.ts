@@ -1,7 +1,19 @@
 import { realpathSync } from 'node:fs';
+import { partsOf, sandboxPathsFault } from '../../../agent/sandbox-paths.ts';
 
 /** A shell and its libraries, for builders that ask for `/bin/sh`. Further programs of the machine find their libraries here too. */
 export const defaultSandboxPaths: readonly string[] = ['/bin/sh', '/lib?', '/lib64?', '/usr/lib?', '/usr/lib64?'];
+
+/**
+ * What Nix gets for `sandbox-paths`: the entries that are there.
+ *
+ * @throws RangeError for what `sandboxPathsFault` finds.
+ */
+export function resolveSandboxPaths(entries: readonly string[], storeDir: string): readonly string[] {
+  const fault = sandboxPathsFault(entries, storeDir);
+  if (fault !== undefined) throw new RangeError(`sandbox-paths: ${fault}`);
+  return entries.flatMap((entry) => resolveSandboxPath(entry) ?? []);
+}
 
 /**
  * An entry of `sandbox-paths` (`/target` or `/target=/source`, `?` at the end for what may be absent) such that every Nix
@@ -11,8 +23,7 @@ export const defaultSandboxPaths: readonly string[] = ['/bin/sh', '/lib?', '/lib
  * What may be absent and is gives `undefined`; what may not stays as it is, for Nix to complain about.
  */
 export function resolveSandboxPath(entry: string): string | undefined {
-  const optional = entry.endsWith('?');
-  const [target = '', source = target] = (optional ? entry.slice(0, -1) : entry).split('=', 2);
+  const { target, source, optional } = partsOf(entry);
   try {
     const real = realpathSync(source);
     return real === target ? target : `${target}=${real}`;

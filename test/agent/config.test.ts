@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { agentConfigSchema } from '../../agent/config.ts';
+
+describe('the settings of an agent', () => {
+  const faults = (given: object) =>
+    agentConfigSchema
+      .safeParse({ coordinator: 'http://localhost', tokenFile: 'token', state: 'state', ...given })
+      .error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? [];
+
+  test('refuse paths of the sandbox that are inside of one another', () => {
+    assert.deepEqual(faults({ sandboxPaths: ['/bin/sh', '/usr/bin', '/etc/ssl'] }), []);
+    assert.match(
+      faults({ sandboxPaths: ['/usr/bin/env', '/usr/bin'] }).join(),
+      /^sandboxPaths: .*\/usr\/bin\/env below/,
+    );
+    assert.match(faults({ storeDir: '/gnu/store', sandboxPaths: ['/gnu'] }).join(), /^sandboxPaths: .*\/gnu\/store/);
+  });
+
+  test('refuse among those of Nix what the agent looks at itself, by all its names', () => {
+    assert.deepEqual(faults({ nixConfig: { cores: '2', 'sandbox-build-dir': '/b' } }), []);
+    for (const name of ['sandbox', 'build-use-sandbox', 'build-use-chroot'])
+      assert.match(
+        faults({ nixConfig: { [name]: 'false' } }).join(),
+        /^nixConfig: .* the setting sandbox of the agent/,
+      );
+    for (const name of ['sandbox-paths', 'extra-sandbox-paths', 'build-extra-chroot-dirs', 'extra-build-sandbox-paths'])
+      assert.match(faults({ nixConfig: { [name]: '/bin' } }).join(), /the setting sandbox-paths of the agent/);
+  });
+});
