@@ -9,6 +9,7 @@ import type { Allocator } from './allocator.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { DroverError } from './errors.ts';
 import type { Items } from './items.ts';
+import { ownerOfAgent } from './uploads.ts';
 
 /** What agents report of their attempts becomes events. */
 export interface Attempts {
@@ -92,6 +93,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
   /** What is wrong with the outputs that are said to be there; `undefined` if they are all there and right (I6). */
   async function verify(
     build: BuildRecord,
+    agent: string,
     outputs: readonly BuiltOutput[],
   ): Promise<{ items: Omit<StoreItem, 'signatures'>[]; uploads: string[] } | Problem> {
     const expected = graph.outputs(build.drv);
@@ -111,7 +113,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
           class: 'agent-error',
           message: `output ${output.name}: ${output.path} is not the path that the derivation determines`,
         };
-      const upload = output.upload === undefined ? undefined : await pool.finished(output.upload);
+      const upload = output.upload === undefined ? undefined : await pool.finished(output.upload, ownerOfAgent(agent));
       if (upload && upload.item.path === output.path && fixed) {
         const problem = await checkFixedOutput(fixed, upload);
         if (problem) return { ...problem, message: `output ${output.name}: ${problem.message}` };
@@ -154,7 +156,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
   async function succeeded(build: BuildRecord, agent: string, report: Report<'succeeded'>): Promise<void> {
     const { attempt, durationMs, logBytes } = report;
     if (build.state.status === 'succeeded') return;
-    const verified = await verify(build, report.outputs);
+    const verified = await verify(build, agent, report.outputs);
     if ('message' in verified) {
       core.logger.warn({ build: buildId(build), attempt, agent }, verified.message);
       return fail(build, agent, { attempt, ...verified, durationMs, logBytes }, false, []);

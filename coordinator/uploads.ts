@@ -13,11 +13,14 @@ import type { Room } from './room.ts';
 /** Uploads: agents send outputs, which wait in the pool for the report of success; clients send sources, which are items at once. */
 export type Uploads = Pick<Application, 'beginUpload' | 'uploadStatus' | 'writeUpload'>;
 
+/** Whose the uploads of an agent are, with whichever of its tokens they were begun. */
+export const ownerOfAgent = (agent: string): string => `agent-${agent}`;
+
 export function createUploads(core: Core, items: Items, room: Room): Uploads {
   const { farm, pool, policy, writer } = core;
   const { graph, availability } = farm;
 
-  const ownerOf = (by: Principal): string => (by.agent === undefined ? `token-${by.id}` : `agent-${by.agent}`);
+  const ownerOf = (by: Principal): string => (by.agent === undefined ? `token-${by.id}` : ownerOfAgent(by.agent));
 
   const keyOf = (owner: string, path: string): string => `${owner} ${path}`;
 
@@ -80,7 +83,7 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
   /** A source that is whole becomes an item, if its path is the one that its content determines. */
   async function finishSource(by: Principal, status: UploadStatus): Promise<UploadStatus> {
     if (!status.finished || by.agent !== undefined) return status;
-    const upload = await pool.finished(status.id);
+    const upload = await pool.finished(status.id, status.owner);
     if (!upload) return status;
     const ca = sourceAddress(upload);
     if (ca === undefined) {

@@ -110,8 +110,8 @@ export interface Pool extends AsyncDisposable {
     offset: number,
     body: AsyncIterable<Uint8Array>,
   ): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
-  /** The finished upload, if it is one. */
-  finished(id: string): Promise<FinishedUpload | undefined>;
+  /** The finished upload, if it is one, and that owner's. */
+  finished(id: string, owner: string): Promise<FinishedUpload | undefined>;
   /**
    * Hash of a finished upload's contents, base 16, taken as a fixed output's `method` says, for example `sha256` (of the one regular, not
    * executable file that the NAR is) or `r:sha256` (of the NAR). `undefined` where it has no such hash.

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../coordinator/errors.ts';
 import type { AgentMessage } from '../../domain/agent/messages.ts';
-import { derivation, openTestCoordinator } from '../support/coordinator.ts';
+import { createFakePool } from '../simulation/disk.ts';
+import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { noLogs } from '../support/fake-derivation-store.ts';
+import { fakeSha256 } from '../support/paths.ts';
 
 const refusal = (code: string) => (error: unknown) => isDroverError(error) && error.code === code;
 
@@ -70,6 +72,52 @@ describe('an attempt of another agent', () => {
     await assert.rejects(farm.succeed('b', { build, attempt }, 1), refusal('not-your-attempt'));
   });
 });
+
+describe('an upload of another', () => {
+  const declare = (path: string, file: string) =>
+    ({ path, narHash: file, narSize: 1, references: [], compression: 'zstd', fileSize: 1 }) as const;
+
+  const report = (key: { build: string; attempt: number }, upload: string): AgentMessage => ({
+    type: 'succeeded',
+    build: key.build,
+    attempt: key.attempt,
+    outputs: [{ name: 'out', path: outPath(1), narHash: fakeSha256(2), narSize: 1, references: [], upload }],
+    durationMs: 1,
+    logBytes: 0,
+  });
+
+  it('is neither taken for an output nor abandoned by a report that names it', async () => {
+    const pool = createFakePool();
+    const farm = await openTestCoordinator([derivation(1)], { pool });
+    await farm.connect('b');
+    await farm.submit(1);
+    const [first] = farm.allocations();
+    assert.ok(first);
+    const foreign = await pool.begin('token-ci', declare(outPath(1), fakeSha256(2)));
+    assert.ok(!('refused' in foreign));
+    await farm.report('b', report(first, foreign.id));
+    assert.match(farm.farm.queue.build(first.build)?.state.lastFailure?.message ?? '', /no finished upload/);
+
+    // With the output there, what a report brings is not needed, and goes.
+    await farm.succeed('b', await allocated(farm), 1);
+    await farm.application.submit(admin, { roots: [drvPath(1)], options: { priority: 0 }, inputs: true, force: true });
+    await farm.settle();
+    const again = await allocated(farm);
+    await farm.report('b', report(again, foreign.id));
+    assert.equal(farm.farm.queue.build(again.build)?.state.status, 'succeeded');
+    assert.ok(await pool.finished(foreign.id, 'token-ci'));
+  });
+});
+
+/** The next allocation, however long it takes. */
+async function allocated(farm: Awaited<ReturnType<typeof openTestCoordinator>>) {
+  for (;;) {
+    const [next] = farm.allocations();
+    if (next !== undefined) return next;
+    await farm.time.step();
+    await farm.settle();
+  }
+}
 
 describe('a report', () => {
   it('on a build or an attempt that never was ends no log', async () => {

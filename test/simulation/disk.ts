@@ -79,7 +79,7 @@ export function createFakePool(): Pool & {
     damage: (hash) => void damaged.add(hash),
     async begin(owner, declaration) {
       const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
-      const id = `u${path.slice(24, 32)}${narHash.slice(-20)}`;
+      const id = `${owner}-${path.slice(24, 32)}${narHash.slice(-20)}`;
       const file = { hash: narHash, size: fileSize, compression };
       uploads.set(id, {
         id,
@@ -90,7 +90,7 @@ export function createFakePool(): Pool & {
     },
     status: async (id) => status(id),
     write: async (id) => status(id) as UploadStatus,
-    finished: async (id) => uploads.get(id),
+    finished: async (id, owner) => (uploads.get(id)?.owner === owner ? uploads.get(id) : undefined),
     contentHash: async () => undefined,
     async publish(id) {
       const upload = uploads.get(id);

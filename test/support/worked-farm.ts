@@ -1,3 +1,4 @@
+import { ownerOfAgent } from '../../coordinator/uploads.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { Drv } from '../../projections/graph.ts';
 import { buildId } from '../../projections/queue.ts';
@@ -22,7 +23,8 @@ export async function openWorkedFarm(facts: readonly DerivationFacts[], { withou
   const hashes = new Map(facts.flatMap(({ outputs, fixed }) => (fixed ? [[outputs.out, fixed.hash] as const] : [])));
   const fake = createFakePool();
   // What a fixed output holds is what its derivation says.
-  const contentHash = async (id: string) => hashes.get((await fake.finished(id))?.item.path as string);
+  const contentHash = async (id: string) =>
+    hashes.get((await fake.finished(id, ownerOfAgent('a')))?.item.path as string);
   const test = await openTestCoordinator(facts, { pool: { ...fake, contentHash } as typeof fake });
   const { application, farm } = test;
   const { graph, availability, queue } = farm;

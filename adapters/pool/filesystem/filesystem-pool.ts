@@ -117,9 +117,9 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       return upload.finished === undefined ? write(upload, body) : statusOf(upload);
     },
 
-    async finished(id) {
+    async finished(id, owner) {
       const upload = uploads.get(id);
-      if (upload?.finished === undefined) return undefined;
+      if (upload?.finished === undefined || upload.record.owner !== owner) return undefined;
       if (upload.published && !(await isSound(upload))) return undefined;
       return toFinishedUpload(id, upload.finished);
     },

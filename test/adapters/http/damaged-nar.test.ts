@@ -18,7 +18,7 @@ async function servingDamaged(length: number, at: number) {
     await using before = await openPool(folder.path);
     const { id } = accepted(await send(before, declarationOf(nar), nar));
     await before.publish(id);
-    ({ item } = (await before.finished(id)) as { item: Omit<StoreItem, 'signatures'> });
+    ({ item } = (await before.finished(id, 'sender')) as { item: Omit<StoreItem, 'signatures'> });
   }
   const [name = ''] = await filesIn(join(folder.path, 'nar'));
   const file = await open(join(folder.path, 'nar', name), 'r+');

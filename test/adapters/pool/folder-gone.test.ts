@@ -17,7 +17,7 @@ it('makes its folders again where somebody removed them, and says so', async () 
   const again = accepted(await send(pool, declarationOf(first), first));
   assert.equal(again.finished, true);
   await pool.publish(again.id);
-  const file = (await pool.finished(again.id))?.item.file;
+  const file = (await pool.finished(again.id, 'sender'))?.item.file;
   assert.ok(file !== undefined && (await pool.has(file)));
   assert.deepEqual(remade, [dir]);
 });

@@ -50,7 +50,7 @@ describe('an upload that was cut', () => {
           // An owner of its own: the same tree may come twice.
           const owner = `owner ${round++}`;
           const { id } = accepted(await send(whole.pool, declaration, file, [part], owner));
-          const expected = await whole.pool.finished(id);
+          const expected = await whole.pool.finished(id, owner);
           const finished = await sendInPieces(pieces, owner, declaration, file, cuts, chunk);
           assert.deepEqual({ ...finished, id: '' }, { ...expected, id: '' });
         },
@@ -161,7 +161,7 @@ it('uploads that take turns do not mix', async () => {
     );
   }
   for (const [index, nar] of nars.entries()) {
-    const finished = await held.pool.finished(ids[index] as string);
+    const finished = await held.pool.finished(ids[index] as string, 'sender');
     assert.equal(finished?.item.narHash, declarationOf(nar).narHash);
   }
 });
@@ -206,5 +206,5 @@ async function sendInPieces(
     assert.equal((await held.pool.status(id, owner))?.offset, at);
   }
   accepted(await held.pool.write(id, owner, offset, chunksOf(file.subarray(offset), chunk)));
-  return held.pool.finished(id);
+  return held.pool.finished(id, owner);
 }

@@ -22,7 +22,7 @@ describe('an upload', () => {
       assert.equal(finished, true);
       const { path, narHash, narSize, references, deriver } = declaration;
       const published = { hash: sha256Of(file), size: file.length, compression };
-      assert.deepEqual(await pool.finished(id), {
+      assert.deepEqual(await pool.finished(id, 'sender'), {
         id,
         item: { path, narHash, narSize, references, deriver, file: published },
       });
@@ -36,11 +36,11 @@ describe('an upload', () => {
       assert.deepEqual(await contentsOf(await pool.open(published)), file);
       assert.deepEqual(await contentsOf(await pool.open(published), 100, 300), file.subarray(100, 300));
       assert.deepEqual(await contentsOf(await pool.open(published), 100, 100), Buffer.alloc(0));
-      assert.ok(await pool.finished(id));
+      assert.ok(await pool.finished(id, 'sender'));
       await pool.remove(published);
       await pool.remove(published);
       assert.equal(await pool.has(published), false);
-      assert.equal(await pool.finished(id), undefined);
+      assert.equal(await pool.finished(id, 'sender'), undefined);
       await assert.rejects(pool.publish(id), { code: 'unknown-upload' });
       // And it can be sent anew.
       assert.equal(accepted(await pool.begin('sender', declaration, [hashPartOf('b')])).offset, 0);
@@ -68,7 +68,7 @@ describe('an upload', () => {
         const file = packed ? zstdCompressSync(nar) : nar;
         const { id } = accepted(await send(held.pool, declarationOf(nar, file), file));
         const flat = nar === single;
-        assert.equal((await held.pool.finished(id))?.flatSha256, flat ? hex('sha256', contents) : undefined);
+        assert.equal((await held.pool.finished(id, 'sender'))?.flatSha256, flat ? hex('sha256', contents) : undefined);
         for (const algo of ['md5', 'sha1', 'sha256', 'sha512']) {
           assert.equal(await held.pool.contentHash(id, algo), flat ? hex(algo, contents) : undefined);
           assert.equal(await held.pool.contentHash(id, `r:${algo}`), hex(algo, nar));
@@ -198,17 +198,17 @@ describe('a restart', () => {
     const file = { hash: sha256Of(nar), size: nar.length, compression: 'none' as const };
     const first = await openPool(folder.path);
     const { id } = accepted(await send(first, declarationOf(nar), nar));
-    const finished = await first.finished(id);
+    const finished = await first.finished(id, 'sender');
     await first[Symbol.asyncDispose]();
 
     const second = await openPool(folder.path);
-    assert.deepEqual(await second.finished(id), finished);
+    assert.deepEqual(await second.finished(id, 'sender'), finished);
     await second.publish(id);
     await second[Symbol.asyncDispose]();
 
     // Killed between publishing and the event: the sweep takes it back, and it can be published again.
     const third = await openPool(folder.path);
-    assert.deepEqual(await third.finished(id), finished);
+    assert.deepEqual(await third.finished(id, 'sender'), finished);
     assert.deepEqual(await third.sweep(() => false), { files: 0, bytes: 0, uploads: 0 });
     assert.equal(await third.has(file), false);
     await third.publish(id);
@@ -272,12 +272,12 @@ describe('the sweep', () => {
     let wanted = true;
     const isAwaited = (path: string) => wanted && path.endsWith('-awaited');
     assert.equal((await second.sweep(() => true, isAwaited)).uploads, 1);
-    assert.equal(await second.finished(other), undefined);
+    assert.equal(await second.finished(other, 'sender'), undefined);
     runtime.advance(200_000);
     await new Promise((resolve) => setImmediate(resolve));
-    assert.ok(await second.finished(awaited), 'while its build is not finished');
+    assert.ok(await second.finished(awaited, 'sender'), 'while its build is not finished');
     wanted = false;
-    while (await second.finished(awaited)) {
+    while (await second.finished(awaited, 'sender')) {
       runtime.advance(61_000);
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -22,7 +22,7 @@ async function publish(pool: Pool, dir: string, compression: 'none' | 'zstd' = '
   const file = compression === 'zstd' ? zstdCompressSync(nar) : nar;
   const { id } = accepted(await send(pool, declarationOf(nar, file, { references: [reference] }), file, []));
   await pool.publish(id);
-  const item = (await pool.finished(id))?.item as Item;
+  const item = (await pool.finished(id, 'sender'))?.item as Item;
   const [path = ''] = (await filesIn(join(dir, 'nar'))).map((name) => join(dir, 'nar', name));
   return { item, path, file, nar, id };
 }
@@ -222,7 +222,7 @@ describe('a published file', () => {
     const { pool, dir } = held;
     const { item, path, file, nar, id } = await publish(pool, dir);
     await flip(path, 1000);
-    assert.equal(await pool.finished(id), undefined);
+    assert.equal(await pool.finished(id, 'sender'), undefined);
     const declaration = declarationOf(nar, file, { references: [reference] });
     const begun = accepted(await pool.begin('sender', declaration, []));
     assert.deepEqual([begun.finished, begun.offset], [false, 0]);
