@@ -214,12 +214,9 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       case 'released': {
         if (message.reason === 'canceled') return;
         const reason = message.reason === 'handed-back' ? 'handed-back' : 'agent-forgot';
-        return check(
-          build,
-          agent,
-          attempt,
-          commandBuild(core, build, { type: 'release', attempt, agent, reason }, { actor: `agent-${agent}` }),
-        );
+        const [now, fraction] = [runtime.clock.now(), runtime.random.fraction()];
+        const command = { type: 'release', attempt, agent, reason, now, fraction } as const;
+        return check(build, agent, attempt, commandBuild(core, build, command, { actor: `agent-${agent}` }));
       }
     }
   }

@@ -56,8 +56,11 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   }
 
   function release(name: string, reason: 'agent-lost' | 'agent-removed' | 'token-revoked'): void {
-    for (const build of [...queue.live(name)])
-      commandBuild(core, build, { type: 'release', agent: name, attempt: build.state.attempt, reason }, system);
+    const [now, fraction] = [runtime.clock.now(), runtime.random.fraction()];
+    for (const build of [...queue.live(name)]) {
+      const command = { type: 'release', agent: name, attempt: build.state.attempt, reason, now, fraction } as const;
+      commandBuild(core, build, command, system);
+    }
   }
 
   function lose(name: string): void {

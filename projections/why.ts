@@ -80,7 +80,9 @@ export function explain(farm: Farm, build: BuildRecord, waits: Waits): Why {
   if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build);
   if (build.resting) {
     const notBefore = waits.backOff(base.build) ?? build.state.notBefore;
-    const summary = `${lastFailure ? describeFailure(lastFailure) : `Attempt ${attempt} failed.`} Attempt ${attempt + 1} may start from ${new Date(notBefore).toISOString()} on.`;
+    const ended = build.state.returned > 0 && lastFailure?.attempt !== attempt ? 'was handed back' : 'failed';
+    const told = lastFailure && ended === 'failed' ? describeFailure(lastFailure) : `Attempt ${attempt} ${ended}.`;
+    const summary = `${told} Attempt ${attempt + 1} may start from ${new Date(notBefore).toISOString()} on.`;
     const failure = lastFailure && { failure: lastFailure };
     return {
       ...base,

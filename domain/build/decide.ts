@@ -4,7 +4,7 @@ import { backOffMs } from './back-off.ts';
 import { describeVerdict, verdictOf, withBlame } from './blame.ts';
 import type { BuildEvent, FailureCause } from './events.ts';
 import { type FailureClass, isInfrastructureFailure } from './failure-class.ts';
-import { type BuildState, isEnded, liveAgent } from './state.ts';
+import { type BuildState, isEnded, isReturn, liveAgent } from './state.ts';
 
 export interface RetryPolicy {
   /** For builds that do not say. */
@@ -56,6 +56,9 @@ export type BuildCommand =
   | ({
       readonly type: 'release';
       readonly reason: 'agent-lost' | 'handed-back' | 'agent-removed' | 'agent-forgot' | 'token-revoked';
+      readonly now: number;
+      /** In [0, 1), for the spread of the back-off. */
+      readonly fraction: number;
     } & AttemptKey)
   /** All its outputs are available. */
   | { readonly type: 'satisfy' }
@@ -93,8 +96,7 @@ export function decideBuild(
     case 'release': {
       const obstacle = notLive(state, command);
       if (obstacle) return { refused: obstacle };
-      const { attempt, agent, reason } = command;
-      return { events: [{ type: 'BuildReleased', data: { attempt, agent, reason } }] };
+      return { events: release(state, command, policy) };
     }
     case 'satisfy':
       if (state.status !== 'queued') return { refused: isEnded(state.status) ? 'build-ended' : 'not-queued' };
@@ -178,6 +180,20 @@ function end(state: BuildState, command: Failed, cause: FailureCause): BuildEven
   const verdict = bounded ? `${describeVerdict(withBlame(state.blame, failure, agent), failure)}: ` : '';
   const message = `${verdict}${command.message}`.slice(0, maxMessage);
   return { type: 'BuildFailed', data: { attempt, class: failure, message, cause } };
+}
+
+/** What agents may give back at once: they leave, or start anew. Beyond, one that gives back all it gets would have it at once again. */
+const freeReturns = 3;
+
+function release(
+  { returned }: BuildState,
+  { attempt, agent, reason, now, fraction }: Extract<BuildCommand, { type: 'release' }>,
+  policy: RetryPolicy,
+): readonly BuildEvent[] {
+  const released: BuildEvent = { type: 'BuildReleased', data: { attempt, agent, reason } };
+  if (!isReturn(reason) || returned < freeReturns) return [released];
+  const wait = backOffMs(policy.infrastructure, returned - freeReturns + 1, fraction);
+  return [released, { type: 'BuildRetryScheduled', data: { attempt: attempt + 1, notBefore: now + wait } }];
 }
 
 function succeed(

@@ -46,7 +46,7 @@ export const BuildAttemptFailed = defineEvent(
 );
 export const BuildRetryScheduled = defineEvent(
   'BuildRetryScheduled',
-  'After a failed attempt: the build may be allocated again from `notBefore` on.',
+  'After an attempt that failed, or was handed back once too often: the build may be allocated again from `notBefore` on.',
   z.object({ attempt, notBefore: instant }),
 );
 export const BuildReleased = defineEvent(

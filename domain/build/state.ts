@@ -17,6 +17,8 @@ export interface BuildState {
   readonly failures: number;
   /** Failures that were the infrastructure's: they lengthen the back-off and use up nothing. */
   readonly mishaps: number;
+  /** Attempts that agents gave back of their own accord. */
+  readonly returned: number;
   /** On which agents, by class: what makes the infrastructure's failure the build's in the end. */
   readonly blame: Blame;
   /** Agents on which the infrastructure, or nobody knows what, failed this build: others are preferred. */
@@ -49,6 +51,7 @@ export const initialBuild: BuildState = {
   agents: none,
   failures: 0,
   mishaps: 0,
+  returned: 0,
   blame: nobody,
   avoid: none,
   notBefore: 0,
@@ -56,6 +59,11 @@ export const initialBuild: BuildState = {
 
 export function isEnded(status: BuildStatus): boolean {
   return status === 'succeeded' || status === 'failed' || status === 'canceled';
+}
+
+/** Whether an attempt was released because its agent said so, and not because the agent went. */
+export function isReturn(reason: Extract<BuildEvent, { type: 'BuildReleased' }>['data']['reason']): boolean {
+  return reason === 'handed-back' || reason === 'agent-forgot';
 }
 
 /** The agent that the live attempt is allocated to, if there is a live attempt. */
@@ -86,7 +94,7 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
     case 'BuildRetryScheduled':
       return { ...state, notBefore: event.data.notBefore };
     case 'BuildReleased':
-      return { ...state, status: 'queued' };
+      return { ...state, status: 'queued', returned: state.returned + (isReturn(event.data.reason) ? 1 : 0) };
     case 'BuildSucceeded':
     case 'BuildSatisfied':
       return { ...state, status: 'succeeded' };

@@ -96,6 +96,48 @@ describe('allocation (I4)', () => {
       .refused('stale-attempt'));
 });
 
+describe('what agents give back', () => {
+  const returned = (attempt: number): BuildEvent => ({
+    type: 'BuildReleased',
+    data: { attempt, agent: 'a', reason: 'handed-back' },
+  });
+  const giveBack = (attempt: number, reason: 'handed-back' | 'agent-forgot' | 'agent-lost'): BuildCommand => ({
+    type: 'release',
+    attempt,
+    agent: 'a',
+    reason,
+    now: 1_000_000,
+    fraction: 0,
+  });
+  const back = (count: number): BuildEvent[] =>
+    Array.from({ length: count }, (_, n) => [allocated(n + 1, 'a'), returned(n + 1)]).flat();
+
+  it('goes to others at once', () =>
+    given(submitted, ...back(2), allocated(3, 'a'))
+      .when(giveBack(3, 'handed-back'))
+      .then(returned(3)));
+  it('waits longer each time when that goes on and on', () => {
+    for (const [count, seconds] of [
+      [3, policy.infrastructure.baseSeconds],
+      [4, 2 * policy.infrastructure.baseSeconds],
+      [60, policy.infrastructure.maxSeconds],
+    ] as const)
+      given(submitted, ...back(count), allocated(count + 1, 'a'))
+        .when(giveBack(count + 1, 'handed-back'))
+        .then(returned(count + 1), {
+          type: 'BuildRetryScheduled',
+          data: { attempt: count + 2, notBefore: 1_000_000 + seconds * 500 },
+        });
+    given(submitted, ...back(3), allocated(4, 'a'))
+      .when(giveBack(4, 'agent-forgot'))
+      .thenTypes('BuildReleased', 'BuildRetryScheduled');
+  });
+  it('does not wait for the agent to be lost', () =>
+    given(submitted, ...back(9), allocated(10, 'a'))
+      .when(giveBack(10, 'agent-lost'))
+      .then(released(10, 'a')));
+});
+
 describe('reports of agents (I4)', () => {
   it('records a start once', () => {
     given(submitted, allocated(1, 'a')).when({ type: 'start', attempt: 1, agent: 'a' }).then(started(1));
@@ -330,7 +372,14 @@ describe('any sequence of commands', () => {
       .tuple(attempt, agent, failureClass, fc.boolean())
       .map(([n, who, failure, setup]) => fail(n, who, { class: failure, setup })),
     fc.tuple(attempt, agent).map(([n, who]) => succeed(n, who)),
-    fc.record({ type: fc.constant('release' as const), agent, attempt, reason: fc.constant('agent-lost' as const) }),
+    fc.record({
+      type: fc.constant('release' as const),
+      agent,
+      attempt,
+      reason: fc.constantFrom('agent-lost' as const, 'handed-back' as const),
+      now: fc.constant(0),
+      fraction: fc.constant(0),
+    }),
     fc.record({ type: fc.constant('satisfy' as const) }),
     fc.record({ type: fc.constant('cancel' as const), reason: fc.constant(undefined) }),
   );
