@@ -17,6 +17,7 @@ import { createHttpServer } from '../adapters/http/server.ts';
 import { createTokenUses } from '../adapters/http/token-uses.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
+import { connectionsWithin, openFilesLimit } from '../adapters/runtime/open-files.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
 import { rememberedByViews } from '../adapters/views/sqlite/remembered.ts';
@@ -179,6 +180,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     }),
   );
   agentLink.serve(supervisor.application);
+  const openFiles = openFilesLimit();
   const server = await createHttpServer({
     application: supervisor.application,
     views,
@@ -196,6 +198,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     limits: {
       body: config.limits.maxBodyBytes,
       tokenRequests: config.limits.tokenRequests,
+      ...(openFiles !== undefined && { connections: connectionsWithin(openFiles) }),
       derivations: derivationLimits,
     },
     cache: { public: config.cachePublic, priority: config.cachePriority },

@@ -23,6 +23,8 @@ export interface HttpLimits {
   readonly derivationBatchBytes: number;
   /** Most requests, feeds and links of one token at a time. */
   readonly tokenRequests: number;
+  /** Connections at a time, of whomever: more are closed as they come, so that none takes the files that work needs. */
+  readonly connections: number;
   /** A connection without traffic for so long is closed. */
   readonly idle: number;
   /** A request's head must be there within this time. */
@@ -40,6 +42,7 @@ export const defaultHttpLimits: HttpLimits = {
   derivationBatch: 256,
   derivationBatchBytes: 4 * 1024 * 1024,
   tokenRequests: 512,
+  connections: Number.POSITIVE_INFINITY,
   idle: 300_000,
   headers: 30_000,
   keepAlive: 75_000,

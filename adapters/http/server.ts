@@ -5,6 +5,7 @@ import { DroverError } from '../../coordinator/errors.ts';
 import { linkSocketOptions } from '../agent-link/server.ts';
 import { addAccessControl } from './access.ts';
 import { addBodyBudget } from './body-budget.ts';
+import { boundConnections } from './bound-connections.ts';
 import { cacheLogRoute } from './cache/build-log.ts';
 import { cacheInfoRoute } from './cache/cache-info.ts';
 import { createDoubtfulFiles } from './cache/doubtful-files.ts';
@@ -63,6 +64,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   });
+  boundConnections(app, limits.connections, options.runtime.clock);
   // No route takes text: JSON, or a stream that a route asks for.
   app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(validatorCompiler);

@@ -1,9 +1,39 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { harness } from './harness.ts';
 
 const MiB = 1024 * 1024;
+
+test('connections at a time are bounded, whoever makes them: the rest are closed as they come', async () => {
+  await using server = await harness({ limits: { connections: 2 } });
+  const url = new URL(await server.app.listen({ host: '127.0.0.1', port: 0 }));
+  const dial = async () => {
+    const socket = connect(Number(url.port), url.hostname);
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    return socket;
+  };
+  const answered = async (socket: Socket) => {
+    socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    return Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)]);
+  };
+  const [first, second] = [await dial(), await dial()];
+  assert.deepEqual([await answered(first), await answered(second)], [true, true]);
+  assert.equal(await answered(await dial()), false);
+  assert.equal(await answered(first), true, 'those that are there go on');
+  second.destroy();
+  // The server hears of it in its own time.
+  for (;;) {
+    const next = await dial();
+    const taken = await answered(next);
+    next.destroy();
+    if (taken) break;
+  }
+  first.destroy();
+});
 
 test('requests of one token at a time are bounded, whatever they are; another token has its own', async () => {
   await using server = await harness({ limits: { tokenRequests: 2 } });
