@@ -1,9 +1,10 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttemptRecord, attemptName, attemptRecord } from '../../agent/attempt-record.ts';
 import type { AttemptStore } from '../../agent/ports/attempt-store.ts';
 import { syncDirectory, writeFileDurably } from '../data-dir/durable.ts';
 import { openAttemptFiles } from './attempt-files.ts';
+import { lockFolder } from './folder-lock.ts';
 
 const attemptsFolder = 'attempts';
 const damagedFolder = 'damaged';
@@ -88,61 +89,15 @@ async function readRecord(path: string): Promise<AttemptRecord | 'none' | 'damag
   try {
     text = await readFile(join(path, 'record.json'), 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'none';
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return 'none';
+    // Nothing that an agent has put there.
+    if (code === 'ENOTDIR' || code === 'EISDIR') return 'damaged';
     throw error;
   }
   try {
     return attemptRecord.parse(JSON.parse(text));
   } catch {
     return 'damaged';
-  }
-}
-
-interface FolderLock extends AsyncDisposable {
-  /** False once the folder, and the lock with it, was removed. */
-  isHeld(): Promise<boolean>;
-}
-
-/**
- * Two agents on one folder would report each other's attempts. The lock is the process id in a file; one whose process is
- * gone is taken over.
- */
-async function lockFolder(folder: string): Promise<FolderLock> {
-  const path = join(folder, 'lock');
-  for (;;) {
-    try {
-      const file = await open(path, 'wx', 0o600);
-      await file.writeFile(`${process.pid}\n`);
-      await file.close();
-      held.add(path);
-      const isHeld = async () => Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10) === process.pid;
-      return {
-        isHeld,
-        async [Symbol.asyncDispose]() {
-          held.delete(path);
-          if (await isHeld()) await rm(path, { force: true });
-        },
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
-    const ours = holder === process.pid && !held.has(path);
-    if (!ours && Number.isSafeInteger(holder) && isAlive(holder)) {
-      throw new Error(`expected a state folder that no other agent uses, but process ${holder} holds ${path}`);
-    }
-    await rm(path, { force: true });
-  }
-}
-
-/** Locks of this process, so that one left by an earlier process with our id is told from our own. */
-const held = new Set<string>();
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

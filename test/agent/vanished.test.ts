@@ -66,7 +66,7 @@ describe('the check of a state folder', () => {
     await assert.rejects(store.check(), /state is gone; make it again/);
     await mkdir(state);
     await store.check();
-    assert.equal(Number(await readFile(join(state, 'lock'), 'utf8')), process.pid);
+    assert.equal(Number.parseInt(await readFile(join(state, 'lock'), 'utf8'), 10), process.pid);
     await assert.rejects(openAttemptStore(state, 3), /no other agent uses/);
   });
 

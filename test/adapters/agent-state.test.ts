@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { openAttemptStore } from '../../adapters/agent-state/attempt-store.ts';
+import { lockFolder } from '../../adapters/agent-state/folder-lock.ts';
+import { temporaryFolder } from '../support/agent-harness.ts';
+
+describe("an agent's state folder", () => {
+  test('whose lock an agent left that is gone is taken over, although its process id is in use again', async () => {
+    await using place = await temporaryFolder();
+    const lock = join(place.path, 'lock');
+    await using held = await lockFolder(place.path);
+    assert.equal(await held.isHeld(), true);
+    const [, start] = (await readFile(lock, 'utf8')).trim().split(' ');
+    assert.match(start ?? '', /^[0-9a-f-]{36}\/\d+$/, 'on Linux, which the tests run on');
+
+    // One that runs: the parent of this process, which no agent is.
+    await writeFile(lock, `${process.ppid} ${start}\n`);
+    await using again = await lockFolder(place.path);
+    assert.equal(await again.isHeld(), true);
+  });
+
+  test('that another process holds is refused, by an older version too, which did not say since when', async () => {
+    await using place = await temporaryFolder();
+    await writeFile(join(place.path, 'lock'), `${process.ppid}\n`);
+    await assert.rejects(lockFolder(place.path), new RegExp(`no other agent uses, but process ${process.ppid} holds`));
+  });
+
+  test('in which somebody put other things: they are put aside', async () => {
+    await using place = await temporaryFolder();
+    const attempts = join(place.path, 'attempts');
+    await mkdir(join(attempts, 'folder', 'record.json'), { recursive: true });
+    await writeFile(join(attempts, 'file'), 'notes');
+    await using store = await openAttemptStore(place.path, 3);
+    assert.deepEqual(await store.load(), { attempts: [], damaged: ['file', 'folder'] });
+    assert.deepEqual((await readdir(join(place.path, 'damaged'))).sort(), ['file', 'folder']);
+    assert.deepEqual(await readdir(attempts), []);
+  });
+});
