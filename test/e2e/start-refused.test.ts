@@ -155,6 +155,17 @@ test('files of the data folder that were emptied, damaged or lost, by their name
   assert.match(await refused(['--data', data]), /views\.db: unable to open .*\(views-unusable\)/);
 });
 
+e2e('texts of derivations that were lost: said at the start, and back with the next submission', {}, async (farm) => {
+  await farm.submit(['beside']);
+  await farm.kill9();
+  rmSync(join(farm.data, 'derivations'), { recursive: true });
+  await farm.start();
+  assert.match(farm.coordinator.said(), /derivations lacks texts that unfinished builds need.*submit them again/);
+  await farm.submit(['beside']);
+  await farm.agent('a');
+  await farm.next('BuildSucceeded');
+});
+
 test('a setting that is misspelt: in a flag, in the environment, in the file', async (context) => {
   const { path: place } = folder(context);
   const data = join(place, 'data');
