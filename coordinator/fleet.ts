@@ -1,5 +1,5 @@
 import type { Hello, WaitingAttempt } from '../domain/agent/messages.ts';
-import { intakeOf } from '../domain/agent/state.ts';
+import { intakeOf, reasonOf } from '../domain/agent/state.ts';
 import { isInfrastructureFailure } from '../domain/build/failure-class.ts';
 import { isEnded } from '../domain/build/state.ts';
 import type { AgentRecord } from '../projections/agents.ts';
@@ -183,7 +183,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     const { name, state } = agent;
     const until = leases.endsAt(name) ?? deadlines.dueAt(quarantineOf(name));
     const intake = intakeOf(state);
-    const reason = intake === 'unfit' ? state.unfit : state.reason;
+    const reason = reasonOf(state);
     const heartbeat = heartbeats.get(name);
     return {
       name,

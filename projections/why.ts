@@ -1,4 +1,4 @@
-import { type AgentState, intakeOf } from '../domain/agent/state.ts';
+import { type AgentState, intakeOf, reasonOf } from '../domain/agent/state.ts';
 import type { FailureCause } from '../domain/build/events.ts';
 import { isEnded, type LastFailure } from '../domain/build/state.ts';
 import { misfit } from './agents.ts';
@@ -143,7 +143,7 @@ function explainLive(farm: Farm, base: Base, waits: Waits, agent: string, attemp
     leaseUntil === undefined
       ? 'no lease runs while the coordinator cannot hear its agents'
       : `if it is not back by ${new Date(leaseUntil).toISOString()}, another gets the build`;
-  const summary = `Agent ${agent} ${doing} (attempt ${attempt}), but is not connected (${state.reason ?? state.connection}); ${then}.`;
+  const summary = `Agent ${agent} ${doing} (attempt ${attempt}), but is not connected (${state.gone ?? state.connection}); ${then}.`;
   return {
     ...base,
     reason: 'running',
@@ -228,18 +228,26 @@ function sentence({ state, build, missing }: Pick<WaitedInput, 'state' | 'build'
   }
 }
 
-/** What keeps the agent from taking anything new. */
-function obstacleOf(agent: AgentState): string | undefined {
+/** What keeps the agent from taking anything new, and what would end that. */
+function obstacleOf(name: string, agent: AgentState): string | undefined {
   const intake = intakeOf(agent);
+  const reason = reasonOf(agent);
+  const because = reason === undefined ? '' : ` (${reason})`;
   switch (intake) {
     case 'accepting':
       return undefined;
     case 'offline':
-      return 'is not connected';
+      return `is not connected${because}`;
     case 'unfit':
-      return `cannot build: ${agent.unfit}`;
-    default:
-      return `is ${intake}`;
+      return `cannot build: ${reason}`;
+    case 'quarantined':
+      return `is quarantined until ${new Date(agent.quarantinedUntil).toISOString()}${because}; 'drover agents resume ${name}' ends that now`;
+    case 'draining':
+      return agent.draining
+        ? `is draining${because}; 'drover agents resume ${name}' ends that`
+        : `is leaving${because}`;
+    case 'paused':
+      return `is paused${because}; 'drover agents resume ${name}' ends that`;
   }
 }
 
@@ -254,7 +262,7 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
       misfit(state, jobClass) ??
       (farm.tokens.validOf(name).size === 0
         ? `has no valid token; 'drover agents rotate-token ${name}' makes one`
-        : obstacleOf(state));
+        : obstacleOf(name, state));
     if (obstacle === undefined) able.push(name);
     else unable.push({ name, obstacle });
   }

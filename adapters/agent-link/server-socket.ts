@@ -72,9 +72,8 @@ export function frameSocket(socket: WebSocket, handlers: FrameHandlers): FrameSo
   socket.on('close', (code, reason) => {
     if (over) return;
     over = true;
-    handlers.closed(
-      broken ?? `closed with ${code}${reason.length > 0 ? ` ${reason.toString('utf8').slice(0, 120)}` : ''}`,
-    );
+    const said = reason.length > 0 ? ` ${reason.toString('utf8').slice(0, 120)}` : '';
+    handlers.closed(broken ?? (code === 1000 ? 'it ended the connection' : `closed with ${code}${said}`));
   });
 
   const finish = (close: () => void) => {

@@ -14,8 +14,10 @@ export interface AgentState {
   readonly unfit: string | undefined;
   /** End of the lease while disconnected; 0 otherwise. */
   readonly leaseUntil: number;
-  /** Why it is paused, draining, quarantined or disconnected. */
+  /** Why it is paused, draining or quarantined. */
   readonly reason: string | undefined;
+  /** Why it is not connected, or is about to leave. */
+  readonly gone: string | undefined;
   readonly abilities: AgentAbilities | undefined;
   readonly version: string | undefined;
   readonly builder: string | undefined;
@@ -30,6 +32,7 @@ export const initialAgent: AgentState = {
   unfit: undefined,
   leaseUntil: 0,
   reason: undefined,
+  gone: undefined,
   abilities: undefined,
   version: undefined,
   builder: undefined,
@@ -40,9 +43,9 @@ export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
     case 'AgentRegistered':
       return { ...initialAgent, connection: 'new' };
     case 'AgentConnected':
-      return { ...state, connection: 'connected', leaseUntil: 0, leaving: false, ...event.data };
+      return { ...state, connection: 'connected', leaseUntil: 0, leaving: false, gone: undefined, ...event.data };
     case 'AgentDisconnected':
-      return { ...state, connection: 'disconnected', leaseUntil: event.data.leaseUntil, reason: event.data.reason };
+      return { ...state, connection: 'disconnected', leaseUntil: event.data.leaseUntil, gone: event.data.reason };
     case 'AgentLost':
       return { ...state, connection: 'lost', leaseUntil: 0 };
     case 'AgentPaused':
@@ -50,7 +53,9 @@ export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
     case 'AgentResumed':
       return { ...state, paused: false, draining: false, quarantinedUntil: 0, reason: undefined };
     case 'AgentDraining':
-      return { ...state, [event.data.byAgent ? 'leaving' : 'draining']: true, reason: event.data.reason };
+      return event.data.byAgent
+        ? { ...state, leaving: true, gone: event.data.reason }
+        : { ...state, draining: true, reason: event.data.reason };
     case 'AgentQuarantined':
       return { ...state, quarantinedUntil: event.data.until, reason: event.data.reason };
     case 'AgentUnfit':
@@ -58,7 +63,7 @@ export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
     case 'AgentFit':
       return { ...state, unfit: undefined };
     case 'AgentRetired':
-      return { ...state, connection: 'retired', leaseUntil: 0 };
+      return { ...state, connection: 'retired', leaseUntil: 0, gone: undefined };
     default:
       return state;
   }
@@ -74,4 +79,20 @@ export function intakeOf(state: AgentState): Intake {
   if (state.draining || state.leaving) return 'draining';
   if (state.quarantinedUntil > 0) return 'quarantined';
   return state.unfit === undefined ? 'accepting' : 'unfit';
+}
+
+/** Why the agent gets nothing new, in words; `undefined` where it does, or nobody said. */
+export function reasonOf(state: AgentState): string | undefined {
+  switch (intakeOf(state)) {
+    case 'accepting':
+      return undefined;
+    case 'offline':
+      return state.gone;
+    case 'unfit':
+      return state.unfit;
+    case 'draining':
+      return state.draining ? state.reason : state.gone;
+    default:
+      return state.reason;
+  }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decideAgent } from '../../../domain/agent/decide.ts';
 import type { AgentEvent } from '../../../domain/agent/events.ts';
-import { evolveAgent, initialAgent, intakeOf } from '../../../domain/agent/state.ts';
+import { evolveAgent, initialAgent, intakeOf, reasonOf } from '../../../domain/agent/state.ts';
 import { specification } from '../../support/decider.ts';
 
 const given = specification({ initial: initialAgent, evolve: evolveAgent, decide: decideAgent });
@@ -81,5 +81,19 @@ describe('an agent', () => {
     const drained: AgentEvent = { type: 'AgentDraining', data: {} };
     assert.equal(intake(registered, connected, drained, leaving, disconnected, connected), 'draining');
     given(registered, connected, leaving).when({ type: 'drain', reason: undefined }).then(drained);
+  });
+  it('says why it gets nothing, as long as that is so: a connection that ended is no reason once there is another', () => {
+    const reason = (...events: AgentEvent[]) =>
+      reasonOf([registered, connected, ...events].reduce(evolveAgent, initialAgent));
+    const paused: AgentEvent = { type: 'AgentPaused', data: { reason: 'a look at it' } };
+    assert.equal(reason(disconnected), 'cut');
+    assert.equal(reason(disconnected, { type: 'AgentLost', data: {} }), 'cut');
+    assert.equal(reason(disconnected, connected), undefined);
+    assert.equal(reason(paused, disconnected), 'cut');
+    assert.equal(reason(paused, disconnected, connected), 'a look at it');
+    assert.equal(reason(leaving), 'it is being stopped');
+    assert.equal(reason(leaving, connected), undefined);
+    assert.equal(reason(unfit), 'no sandbox');
+    assert.equal(reason(disconnected, { type: 'AgentRetired', data: {} }), undefined);
   });
 });
