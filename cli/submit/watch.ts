@@ -1,4 +1,4 @@
-import type { Blockage, SubmitResult } from '../../coordinator/application.ts';
+import type { Blockage, SubmitResult, Why } from '../../coordinator/application.ts';
 import type { BuildRow, Page } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents } from '../http/event-feed.ts';
@@ -15,6 +15,7 @@ import {
   watchedTypes,
 } from './follow.ts';
 import type { Progress } from './progress.ts';
+import { watchForStillness } from './stillness.ts';
 
 export interface WatchOptions {
   /** Position of the log before the submission was made; `undefined`: the log was empty. */
@@ -52,6 +53,13 @@ export async function watchSubmission(
     },
   });
   if (tracker.live === 0) blocked.consider();
+  using still = watchForStillness({
+    queued: () => queuedOf(tracker),
+    ask: (build) => client.get<Why>(`/v1/builds/${build}/why`),
+    found: (build, why) =>
+      progress.line(`${paint('waiting  ', 'queued', io.colour)}  ${nameOf(tracker, build)}: ${printable(why)}`),
+  });
+  still.seen(tracker.live);
   const events = followEvents(client, {
     after,
     types: watchedTypes,
@@ -65,6 +73,7 @@ export async function watchSubmission(
       if (text !== undefined) progress.line(text);
       progress.update(tracker.ended);
     }
+    still.seen(tracker.live);
     if (tracker.live === 0 && (change !== undefined || blockingTypes.has(event.type))) blocked.consider();
     if (tracker.done) {
       enough.abort();
@@ -72,6 +81,17 @@ export async function watchSubmission(
     }
   }
   return { tracker, blockage: tracker.done ? undefined : blockage };
+}
+
+function queuedOf({ builds }: SubmissionTracker): Iterable<string> {
+  return builds
+    .values()
+    .filter(({ state }) => state === 'queued')
+    .map(({ id }) => id);
+}
+
+function nameOf({ builds }: SubmissionTracker, id: string): string {
+  return printable(shortName(builds.get(id)?.derivation ?? id));
 }
 
 /** Above this it is cheaper to read the list of all unfinished builds, 1,000 at a time, than to ask for each. */

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { watchForStillness } from '../../../cli/submit/stillness.ts';
+import type { Why } from '../../../coordinator/application.ts';
+
+const why = (reason: string, summary: string) => ({ build: 'b', state: 'queued', reason, summary }) as Why;
+
+/** `round` lets the pause pass and gives one answer for each build that waits; an error is "not known". */
+function watched(t: TestContext, queued: readonly string[]) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const said: string[] = [];
+  let answers: (Why | undefined)[] = [];
+  const still = watchForStillness({
+    queued: () => queued,
+    async ask() {
+      const answer = answers.shift();
+      if (answer === undefined) throw new Error('the coordinator is away');
+      return answer;
+    },
+    found: (build, summary) => said.push(`${build}: ${summary}`),
+    pauseMs: 1000,
+  });
+  t.after(() => still[Symbol.dispose]());
+  async function round(...given: (Why | undefined)[]): Promise<string[]> {
+    answers = given;
+    t.mock.timers.tick(1000);
+    // All that the answers set going is in microtasks.
+    await new Promise(setImmediate);
+    return said.splice(0);
+  }
+  return { still, round };
+}
+
+describe('a wait in which nothing runs', () => {
+  it('says why, by a build that waits for an agent; the same once, and again after something has run', async (t) => {
+    const { still, round } = watched(t, ['root', 'leaf']);
+    const paused = why('no-agent', 'a is paused');
+    still.seen(0);
+    assert.deepEqual(await round(undefined, undefined), []);
+    assert.deepEqual(await round(why('inputs', 'waits for leaf'), paused), ['leaf: a is paused']);
+    assert.deepEqual(await round(paused), []);
+    assert.deepEqual(await round(why('no-agent', 'a is draining')), ['root: a is draining']);
+    still.seen(1);
+    assert.deepEqual(await round(paused), [], 'something runs');
+    still.seen(0);
+    assert.deepEqual(await round(why('no-agent', 'a is draining')), ['root: a is draining']);
+  });
+
+  it('says nothing where the agents are busy with other builds', async (t) => {
+    const { still, round } = watched(t, ['root']);
+    still.seen(0);
+    assert.deepEqual(await round(why('no-slot', 'all are busy')), []);
+  });
+});
