@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { harness } from './harness.ts';
 
@@ -60,15 +61,15 @@ test('requests of one token at a time are bounded, whatever they are; another to
   while ((await feed('read')).answer.status !== 200);
 });
 
-test('large bodies under way are bounded in all, and refused before they are read', async () => {
+test('large bodies under way are bounded per token and in all, and refused before they are read', async () => {
   await using server = await harness({ limits: { body: 2 * MiB } });
   const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
   /** Says how much will come, and sends less. */
-  const begin = (length: number) => {
-    const request = httpRequest(`${url}/v1/derivations/missing`, {
+  const begin = (length: number, token: string, path = '/v1/derivations/missing') => {
+    const request = httpRequest(`${url}${path}`, {
       method: 'POST',
       headers: {
-        authorization: 'Bearer secret-of-submit',
+        authorization: `Bearer secret-of-${token}`,
         'content-type': 'application/json',
         'content-length': length,
       },
@@ -78,17 +79,23 @@ test('large bodies under way are bounded in all, and refused before they are rea
     return request;
   };
   const answerTo = (request: ReturnType<typeof begin>) =>
-    new Promise<number>((resolve) => request.once('response', ({ statusCode }) => resolve(statusCode ?? 0)));
-  const held = [begin(2 * MiB), begin(2 * MiB)];
+    new Promise<string>((resolve, reject) =>
+      request.once('response', (answer) =>
+        text(answer).then((said) => resolve(`${answer.statusCode} ${said}`), reject),
+      ),
+    );
+  const held = [begin(2 * MiB, 'submit')];
   const small = () =>
     fetch(`${url}/v1/derivations/missing`, {
       method: 'POST',
       headers: { authorization: 'Bearer secret-of-submit', 'content-type': 'application/json' },
       body: '{"paths":[]}',
     });
-  // One of the three has no room, and only that one is answered before its end.
-  held.push(begin(2 * MiB));
-  assert.equal(await Promise.race(held.map(answerTo)), 429);
+  // What has no room is answered before its end, and nothing else.
+  held.push(begin(2 * MiB, 'submit'));
+  assert.match(await Promise.race(held.map(answerTo)), /^429 .*at most 2097152 bytes of one token at a time/);
+  held.push(begin(2 * MiB, 'admin'), begin(2 * MiB, 'agent', '/v1/uploads'));
+  assert.match(await Promise.race(held.map(answerTo)), /^429 .*at most 4194304 bytes in all at a time/);
   assert.equal((await small()).status, 200);
   for (const request of held) request.destroy();
 });
