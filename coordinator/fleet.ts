@@ -12,6 +12,7 @@ import type { Deadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import type { LateAttempts } from './late-attempts.ts';
 import { createLeases, type Leases } from './leases.ts';
+import { createPace } from './pace.ts';
 import type { WaitingAttempts } from './waiting-attempts.ts';
 
 export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'agentConnected' | 'agentDisconnected'> & {
@@ -41,12 +42,17 @@ export interface FleetParts {
 
 const system = { actor: 'coordinator' };
 
+/** Links that an agent may make, and changes of its fitness that it may tell, before both are taken at this pace only. */
+const pace = { burst: 60, everyMs: 2000 };
+
 /** The agents: who is there, whose lease runs out, who is sick. */
 export function createFleet(core: Core, parts: FleetParts): Fleet {
   const { allocator, access, deadlines, lateAttempts, waiting } = parts;
   const { farm, writer, policy, runtime, links, logs, signer, logger } = core;
   const { queue } = farm;
   const heartbeats = new Map<string, NonNullable<AgentStatus['heartbeat']>>();
+  const mayConnect = createPace(runtime.clock, pace.burst, pace.everyMs);
+  const mayChange = createPace(runtime.clock, pace.burst, pace.everyMs);
   const leases = createLeases(runtime, policy.leaseSeconds * 1000, lose);
 
   function known(name: string): AgentRecord {
@@ -234,6 +240,11 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
           'wrong-store-dir',
           `storeDir: expected ${policy.storeDir}, the store of this coordinator, got ${hello.storeDir}`,
         );
+      if (!mayConnect(name))
+        throw new DroverError(
+          'too-many-requests',
+          `expected an agent that keeps its link, got ${pace.burst} links in a short time: one in ${pace.everyMs / 1000} s is taken for now`,
+        );
       const { abilities, version, builder } = hello;
       // First, so that one that is unfit is not given a build in between.
       reportFitness(name, hello.unfit);
@@ -266,7 +277,8 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     },
     heartbeat(name, { load1, freeBytes, leaving, unfit, waiting: waits }) {
       if (leaving) leave(name);
-      reportFitness(name, unfit);
+      // One that is dropped comes again with the next heartbeat.
+      if (farm.agents.get(name)?.state.unfit !== unfit && mayChange(name)) reportFitness(name, unfit);
       waiting.heard(name, waits ?? []);
       allocator.schedule();
       heartbeats.set(name, {

@@ -53,6 +53,7 @@ export const passingFaults: ReadonlySet<string> = new Set([
   'store-unavailable',
   'disk-full',
   'not-ready',
+  'too-many-requests',
   'internal-error',
 ]);
 
