@@ -157,7 +157,9 @@ const withoutSandbox =
 function explained(message: string, user: string): string {
   if (/not privileged to/.test(message)) return distrusted(user);
   const failed = `a trivial build failed: ${message}`;
-  return /namespace|start build process|clon|unshar|pivot|mount|chroot|sandbox|Operation not permitted/i.test(failed)
+  // Paths in it name folders and derivations as they please: only what is said about them counts.
+  const said = message.replaceAll(/'[^']*'/g, '');
+  return /namespace|start build process|clon|unshar|pivot|mount|chroot|sandbox|Operation not permitted/i.test(said)
     ? `${failed}; a sandbox needs the right to make namespaces and to mount: run the agent as root with CAP_SYS_ADMIN (a container needs to be privileged), or set "sandbox = false" for this agent if what it builds may see and change the machine`
     : failed;
 }

@@ -232,7 +232,7 @@ export function createIntake(core: Core): Intake {
       if (status === 'succeeded' && graph.outputs(build.drv).every(({ item }) => farm.availability.isAvailable(item)))
         throw new DroverError(
           'build-ended',
-          `the build ${id} has succeeded and its outputs are here; submit with force to build it again`,
+          `the build ${id} has succeeded and its outputs are here: there is nothing to retry`,
         );
       if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
         throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);

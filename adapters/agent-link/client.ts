@@ -28,6 +28,12 @@ export interface LinkOptions {
   readonly pause?: { readonly first: number; readonly most: number };
 }
 
+/** What a status says of the token, and what to do: another try would be answered the same. */
+const refusals: ReadonlyMap<number, string> = new Map([
+  [401, "the token is not known, or was revoked; 'drover agents rotate-token NAME --token-file FILE' makes another"],
+  [403, "the token is not one of an agent; 'drover agents add NAME --token-file FILE' makes one"],
+]);
+
 interface Outgoing {
   readonly message: AgentMessage;
   readonly before: (() => Promise<void>) | undefined;
@@ -120,11 +126,11 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       socket = await dialCoordinator(options.url, options.token.current, { frame, closed: endWith }, stop.signal);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const hopeless = error instanceof LinkRefused && (error.status === 401 || error.status === 403);
+      const hopeless = error instanceof LinkRefused ? refusals.get(error.status) : undefined;
       return {
         welcomed,
         reason,
-        ...(hopeless && { fatal: { code: 'token-unknown', message: `${reason}: the token is not accepted` } }),
+        ...(hopeless !== undefined && { fatal: { code: 'token-unknown', message: `${reason}: ${hopeless}` } }),
       };
     }
     const unfit = handlers.unfit?.();

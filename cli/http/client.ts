@@ -113,7 +113,7 @@ const hints: Readonly<Record<string, string>> = {
   'token-unknown': 'drover tokens list says which there are; drover tokens create makes one',
   'scope-insufficient': 'use a token of a wider scope: read < submit < admin',
   'not-ready': 'it is starting or stopping; try again in a moment',
-  'build-ended': 'drover builds retry makes a new build of the same derivation',
+  'build-ended': 'drover builds retry builds again what failed or was cancelled, drover submit --force what succeeded',
   'input-missing': 'submit from where the whole closure of derivations is, see --derivations and --store-root',
 };
 

@@ -72,6 +72,14 @@ describe('the test of an agent by itself', () => {
       })),
       says: /Operation not permitted; a sandbox needs the right .*"sandbox = false"/,
     },
+    'a fault of the store, which is no matter of the right to make a sandbox': {
+      builder: pretend(() => ({
+        status: 'failed',
+        class: 'agent-error',
+        message: "opening file '/s/x-drover-self-test.drv.chroot/bin/sh': Text file busy",
+      })),
+      says: /a trivial build failed: opening file '.*': Text file busy$/,
+    },
     'builds without a sandbox': {
       builder: pretend((request, put) => {
         put(output(request), `${nonce} 4711\n`);

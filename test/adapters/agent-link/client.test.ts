@@ -223,6 +223,7 @@ describe('the link of an agent', () => {
     await using link = linkTo(coordinator, { token: fixedToken('wrong') });
     const end = await link.ended;
     assert.equal(end.reason === 'refused' && end.code, 'token-unknown');
+    assert.match(end.reason === 'refused' ? end.message : '', /HTTP 401: the token is not known, .*rotate-token/);
   });
 
   test('comes back with the token that was put in the place of one that is not accepted', async () => {
