@@ -121,7 +121,7 @@ onNats(
       '--listen',
       '127.0.0.1:0',
       '--store',
-      `${nats.url}?lease=1`,
+      `${nats.url}?lease=5`,
     ]);
     try {
       assert.notEqual(await successor.says(/coordinator at/), undefined, successor.said());
