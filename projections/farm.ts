@@ -23,7 +23,7 @@ export type Farm = ReturnType<typeof createFarm>;
 export function createFarm() {
   const graph = createGraph();
   const availability = createAvailability(graph, (item, available) => {
-    producers.availabilityChanged();
+    producers.availabilityChanged(item);
     if (!available) supply.lost(item);
     queue.availabilityChanged(item, available);
   });

@@ -13,22 +13,26 @@ import type { Drv, Graph, Item } from './graph.ts';
  * 3. Else the shallowest, unless its last build failed or was cancelled.
  * 4. Else the shallowest other one with a sound chain and no such end; if there is none, the shallowest: somebody has to retry it.
  *
+ * A source that no derivation makes which is less deep than all that need it may be made of what needs it. It is made by a producer with
+ * a sound chain (one under way, else one that has not failed, else any), and if there is none, it is a source as any other.
+ *
  * A chain is what a build still lacks, all the way down, each item made by its shallowest producer. It is sound if none of these items
- * is itself in want of another producer. That this can't go round is shown in docs/decisions/0010.
+ * is such a source, or in want of another producer. That this can't go round is shown in docs/decisions/0010.
  */
 export interface Producers {
   /** The derivation to build for an item that is not available; `undefined` for a source. */
   of(item: Item): Drv | undefined;
   /**
-   * The producer under way that urgency flows to. What an item with several producers flows to is as of the last {@link refresh}.
+   * The producer under way that urgency flows to, none for what is available. What a {@link Contested} item flows to is as of the last
+   * {@link refresh}.
    */
   underWay(item: Item): Drv | undefined;
-  /** Settles what {@link underWay} says of items whose shallowest producer is not under way, but another is. */
+  /** Settles what {@link underWay} says of contested items. */
   refresh(): void;
   derivationAdded(drv: Drv): void;
   /** The first build of it is under way, or the last one is not any more. */
   buildsChanged(drv: Drv): void;
-  availabilityChanged(): void;
+  availabilityChanged(item: Item): void;
 }
 
 export interface ProducerSources {
@@ -42,31 +46,37 @@ export interface ProducerSources {
   shifted(drv: Drv): void;
 }
 
-/** An item with several producers. */
-interface Shared {
+/** An item of which it has to be found out who produces it: one with several producers, or a source that may be made of what needs it. */
+interface Contested {
   readonly item: Item;
   /** Shallowest first. */
   readonly producers: Drv[];
   readonly active: Set<Drv>;
-  /** The producer that urgency flows to while the shallowest is not under way. */
+  /** Depth of the least deep derivation that has it as a source, where that matters. */
+  floor: number;
+  /** The producer that urgency flows to where it is not simply the shallowest. */
   flowsTo: Drv | undefined;
 }
 
 export function createProducers({ graph, isAvailable, isActive, hasFailed, shifted }: ProducerSources): Producers {
   const shallowest = ints(); // Per item; -1 for sources.
-  const shared = new Map<Item, Shared>();
-  /** Those with builds under way, but none of the shallowest producer. */
-  const contested = new Set<Shared>();
+  const contested = new Map<Item, Contested>();
+  /** Those with builds under way of which urgency may flow to another than the shallowest producer's. */
+  const open = new Set<Contested>();
+  let deepItems = 0;
   let stale = false;
 
   const first = (item: Item): Drv => (item < shallowest.length ? (shallowest.values[item] as number) : -1);
+  /** Whether it may be made of what needs it. */
+  const isDeep = ({ producers, floor }: Contested): boolean => graph.depth(producers[0] as Drv) >= floor;
 
-  /** Whether the item may have another producer than the shallowest. */
+  /** Whether the item may have another producer than the shallowest, or none. */
   function isInWant(item: Item): boolean {
-    if (shared.size === 0) return false;
-    const known = shared.get(item);
-    const best = first(item);
-    return known !== undefined && !isActive(best) && (hasFailed(best) || known.active.size > 0);
+    if (contested.size === 0) return false;
+    const one = contested.get(item);
+    if (one === undefined) return false;
+    const [best] = one.producers as [Drv];
+    return isDeep(one) || (!isActive(best) && one.producers.length > 1 && (hasFailed(best) || one.active.size > 0));
   }
 
   /** Whether the chain of a producer is sound. `known` holds what was found so far: each derivation is looked at once. */
@@ -92,44 +102,78 @@ export function createProducers({ graph, isAvailable, isActive, hasFailed, shift
     return known.get(start) as boolean;
   }
 
-  /** Of the others than the shallowest, the first that is under way and has a sound chain. */
-  function otherUnderWay({ producers, active }: Shared, known: Map<Drv, boolean>): Drv | undefined {
+  /** Of an item in want, the first producer that is under way and has a sound chain. */
+  function soundUnderWay({ producers, active }: Contested, known: Map<Drv, boolean>): Drv | undefined {
     return active.size === 0 ? undefined : producers.find((drv) => active.has(drv) && isSound(drv, known));
   }
 
-  function update(one: Shared): void {
+  function update(one: Contested): void {
     stale = true;
-    const isContested = one.active.size > 0 && !isActive(first(one.item));
-    if (isContested) contested.add(one);
-    else contested.delete(one);
-    if (!isContested || (one.flowsTo !== undefined && !isActive(one.flowsTo))) flow(one, undefined);
+    const isOpen = one.active.size > 0 && (isDeep(one) || !isActive(first(one.item)));
+    if (isOpen) open.add(one);
+    else open.delete(one);
+    if (!isOpen || (one.flowsTo !== undefined && !isActive(one.flowsTo))) flow(one, undefined);
   }
 
-  function flow(one: Shared, to: Drv | undefined): void {
+  function flow(one: Contested, to: Drv | undefined): void {
     if (one.flowsTo === to) return;
     if (one.flowsTo !== undefined) shifted(one.flowsTo);
     one.flowsTo = to;
     if (to !== undefined) shifted(to);
   }
 
+  function contest(item: Item): Contested {
+    let one = contested.get(item);
+    if (!one) {
+      const best = first(item);
+      const active = new Set(isActive(best) ? [best] : []);
+      one = { item, producers: [best], active, floor: Number.POSITIVE_INFINITY, flowsTo: undefined };
+      contested.set(item, one);
+    }
+    return one;
+  }
+
+  /** Changes who could produce an item, or who needs it. */
+  function change(one: Contested, apply: () => void): void {
+    const best = first(one.item);
+    const wasDeep = isDeep(one);
+    apply();
+    deepItems += Number(isDeep(one)) - Number(wasDeep);
+    if (isActive(best) && (first(one.item) !== best || isDeep(one) !== wasDeep)) shifted(best);
+    update(one);
+  }
+
   /** A further producer of an item. */
   function share(item: Item, drv: Drv): void {
-    const best = first(item);
-    let one = shared.get(item);
-    if (!one) {
-      one = { item, producers: [best], active: new Set(isActive(best) ? [best] : []), flowsTo: undefined };
-      shared.set(item, one);
-    }
+    const one = contest(item);
     const { producers } = one;
     const depth = graph.depth(drv);
     let place = producers.length;
     while (place > 0 && graph.depth(producers[place - 1] as Drv) > depth) place--;
-    producers.splice(place, 0, drv);
-    if (place === 0) {
-      shallowest.values[item] = drv;
-      if (isActive(best)) shifted(best);
-    }
-    update(one);
+    change(one, () => {
+      producers.splice(place, 0, drv);
+      if (place === 0) shallowest.values[item] = drv;
+    });
+  }
+
+  /** The first producer of an item, which may have been a source until now. */
+  function produce(item: Item, drv: Drv): void {
+    shallowest.values[item] = drv;
+    graph.eachNeeder(item, (needer) => {
+      need(item, needer);
+      return undefined;
+    });
+  }
+
+  /** A derivation that needs an item which has a producer. */
+  function need(item: Item, needer: Drv): void {
+    const depth = graph.depth(needer);
+    if (graph.depth(first(item)) < depth) return;
+    const one = contest(item);
+    if (depth < one.floor)
+      change(one, () => {
+        one.floor = depth;
+      });
   }
 
   return {
@@ -137,43 +181,54 @@ export function createProducers({ graph, isAvailable, isActive, hasFailed, shift
       const best = first(item);
       if (best === -1) return undefined;
       if (!isInWant(item)) return best;
-      const one = shared.get(item) as Shared;
+      const one = contested.get(item) as Contested;
       const known = new Map<Drv, boolean>();
-      const other = otherUnderWay(one, known);
-      if (other !== undefined || !hasFailed(best)) return other ?? best;
-      return one.producers.find((drv) => !hasFailed(drv) && isSound(drv, known)) ?? best;
+      const sound = (drv: Drv): boolean => isSound(drv, known);
+      const underWay = soundUnderWay(one, known);
+      if (underWay !== undefined) return underWay;
+      if (!isDeep(one) && !hasFailed(best)) return best;
+      const other = one.producers.find((drv) => !hasFailed(drv) && sound(drv));
+      return other ?? (isDeep(one) ? one.producers.find(sound) : best);
     },
     underWay(item) {
       const best = first(item);
-      if (best === -1) return undefined;
-      if (isActive(best)) return best;
-      return contested.size === 0 ? undefined : shared.get(item)?.flowsTo;
+      if (best === -1 || isAvailable(item)) return undefined;
+      if (deepItems > 0 || !isActive(best)) {
+        const one = contested.get(item);
+        if (one !== undefined && (isDeep(one) || !isActive(best))) return one.flowsTo;
+      }
+      return isActive(best) ? best : undefined;
     },
     refresh() {
       if (!stale) return;
       stale = false;
       const known = new Map<Drv, boolean>();
-      for (const one of contested) flow(one, isAvailable(one.item) ? undefined : otherUnderWay(one, known));
+      for (const one of open) flow(one, isAvailable(one.item) ? undefined : soundUnderWay(one, known));
     },
     derivationAdded(drv) {
       graph.eachOutput(drv, (item) => {
         while (shallowest.length <= item) shallowest.push(-1);
-        if (first(item) === -1) shallowest.values[item] = drv;
+        if (first(item) === -1) produce(item, drv);
         else share(item, drv);
+      });
+      graph.eachNeed(drv, (item) => {
+        if (first(item) !== -1) need(item, drv);
       });
     },
     buildsChanged(drv) {
-      if (shared.size === 0) return;
+      if (contested.size === 0) return;
       graph.eachOutput(drv, (item) => {
-        const one = shared.get(item);
+        const one = contested.get(item);
         if (!one) return;
         if (isActive(drv)) one.active.add(drv);
         else one.active.delete(drv);
         update(one);
       });
     },
-    availabilityChanged() {
+    availabilityChanged(item) {
       stale = true;
+      const best = first(item);
+      if (best !== -1 && isActive(best)) shifted(best);
     },
   };
 }

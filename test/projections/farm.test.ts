@@ -16,6 +16,8 @@ interface Plan {
   readonly like: number | undefined;
   readonly two: boolean;
   readonly source: boolean;
+  /** A derivation whose output is a source too, be it an earlier one, itself, or one that needs this one. */
+  readonly made?: number | undefined;
 }
 type Step =
   | { readonly type: 'submit'; readonly drv: number; readonly priority: number }
@@ -38,14 +40,22 @@ function outputsOf(designs: readonly Plan[], n: number): { out: string; dev?: st
 }
 
 function derivation(designs: readonly Plan[], n: number) {
-  const { inputs, source } = designs[n] as Plan;
+  const { inputs } = designs[n] as Plan;
   return {
     path: drvPath(n),
     system: n % 5 === 0 ? 'i686-linux' : 'x86_64-linux',
     outputs: outputsOf(designs, n),
     inputs: inputs.map((input) => drvPath(input).slice(0, 32)),
-    sources: source ? [fakeBase('s', n)] : [],
+    sources: sourcesOf(designs, n),
   };
+}
+/** Paths of the sources. */
+function sourcesOf(designs: readonly Plan[], n: number): string[] {
+  const { source, made } = designs[n] as Plan;
+  return [
+    ...(source ? [fakeBase('s', n)] : []),
+    ...(made === undefined ? [] : [outputsOf(designs, made % designs.length).out]),
+  ];
 }
 function storeItem(path: string, references: readonly string[], n = 1): StoreItem {
   return {
@@ -67,6 +77,7 @@ const plans = fc.integer({ min: 2, max: 14 }).chain((size) =>
         like: n === 0 ? fc.constant(undefined) : fc.option(fc.nat(n - 1), { nil: undefined, freq: 2 }),
         two: fc.boolean(),
         source: fc.integer({ min: 0, max: 4 }).map((k) => k === 0),
+        made: fc.option(fc.nat(size - 1), { nil: undefined, freq: 1 }),
       }),
     ),
   ),
@@ -92,6 +103,21 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
 );
 
+/** The function, worked out once for each argument. Fails where an answer rests on itself. */
+function memo<Key, Value>(work: (key: Key) => Value): (key: Key) => Value {
+  const known = new Map<Key, Value>();
+  const open = new Set<Key>();
+  return (key) => {
+    if (known.has(key)) return known.get(key) as Value;
+    assert.ok(!open.has(key), `what is asked of ${key} comes back to it`);
+    open.add(key);
+    const value = work(key);
+    open.delete(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
 /** Applies steps to a farm, keeping a naive model beside it. */
 function play(
   allDesigns: readonly Plan[],
@@ -109,32 +135,36 @@ function play(
     const from = designs.length;
     designs = allDesigns.slice(0, size);
     for (let n = from; n < size; n++)
-      apply('derivation', drvPath(n).slice(0, 32), { type: 'DerivationAdded', data: derivation(designs, n) }, 0, 0);
+      apply('derivation', drvPath(n).slice(0, 32), { type: 'DerivationAdded', data: derivation(allDesigns, n) }, 0, 0);
     prepare();
   };
   const late = steps.length > 4 ? Math.ceil(steps.length / 2) : 0;
   let items: string[] = [];
   let needs: string[][] = [];
   let makers = new Map<string, number[]>();
+  /** Sources with no producer that is less deep than all that need them. */
+  let deep = new Set<string>();
   function prepare(): void {
     items = [
-      ...new Set(
-        designs.flatMap((plan, n) => [
-          ...Object.values(outputsOf(designs, n)),
-          ...(plan.source ? [fakeBase('s', n)] : []),
-        ]),
-      ),
+      ...new Set(designs.flatMap((_, n) => [...Object.values(outputsOf(designs, n)), ...sourcesOf(allDesigns, n)])),
     ];
     needs = designs.map((plan, n) => [
       ...plan.inputs.map((input) => outputsOf(designs, input).out),
-      ...(plan.source ? [fakeBase('s', n)] : []),
+      ...sourcesOf(allDesigns, n),
     ]);
     const depths: number[] = [];
     for (const { inputs } of designs) depths.push(Math.max(-1, ...inputs.map((input) => depths[input] as number)) + 1);
     makers = new Map<string, number[]>();
     for (const n of designs.keys())
       for (const path of Object.values(outputsOf(designs, n))) makers.set(path, [...(makers.get(path) ?? []), n]);
-    for (const of of makers.values()) of.sort((a, b) => (depths[a] as number) - (depths[b] as number) || a - b);
+    const byDepth = (a: number, b: number): number => (depths[a] as number) - (depths[b] as number);
+    for (const of of makers.values()) of.sort((a, b) => byDepth(a, b) || a - b);
+    deep = new Set(
+      items.filter((path) => {
+        const first = makers.get(path)?.[0];
+        return first !== undefined && needs.some((of, n) => of.includes(path) && byDepth(n, first) <= 0);
+      }),
+    );
   }
   addUpTo(late === 0 ? allDesigns.length : Math.ceil(allDesigns.length / 2));
   const present = new Map<string, readonly string[]>();
@@ -202,12 +232,9 @@ function play(
     check();
   }
 
-  function isAvailable(path: string): boolean {
-    return present.get(path)?.every(isAvailable) ?? false;
-  }
-
   function check(): void {
     const { graph, availability, queue } = farm;
+    const isAvailable = memo((path: string): boolean => present.get(path)?.every(isAvailable) ?? false);
     for (const path of items) {
       const item = graph.itemOf(path) as number;
       assert.equal(availability.isAvailable(item), isAvailable(path), `availability of ${path}`);
@@ -220,30 +247,36 @@ function play(
       builds
         .map((id) => queue.build(id))
         .filter((build) => build && graph.drvPath(build.drv) === drvPath(n) && !isEnded(build.state.status));
-    const isActive = (n: number): boolean => unfinished(n).length > 0;
-    const hasFailed = (n: number): boolean => {
+    const isActive = memo((n: number): boolean => unfinished(n).length > 0);
+    const hasFailed = memo((n: number): boolean => {
       const last = queue.latest(graph.drvOf(drvPath(n)) as number)?.state.status;
       return !isActive(n) && (last === 'failed' || last === 'canceled');
-    };
-    // Who produces an item, as docs/decisions/0010 has it, without any memory.
+    });
+    // Who produces an item, as docs/decisions/0010 has it, without any memory of what was before.
     const inWant = (path: string): boolean => {
       const [first, ...others] = makers.get(path) ?? [];
+      if (deep.has(path)) return true;
       if (first === undefined || others.length === 0 || isActive(first)) return false;
       return hasFailed(first) || others.some(isActive);
     };
-    const isSound = (n: number): boolean =>
+    const isSound: (n: number) => boolean = memo((n) =>
       (needs[n] as string[]).every((path) => {
         if (isAvailable(path)) return true;
         const first = makers.get(path)?.[0];
         return !inWant(path) && (first === undefined || isSound(first));
-      });
-    const producerOf = (path: string): number | undefined => {
+      }),
+    );
+    const producerOf = memo((path: string): number | undefined => {
       const [first, ...others] = makers.get(path) ?? [];
       if (first === undefined || !inWant(path)) return first;
+      if (deep.has(path)) {
+        const sound = [first, ...others].filter(isSound);
+        return sound.find(isActive) ?? sound.find((n) => !hasFailed(n)) ?? sound[0];
+      }
       const other = others.find((n) => isActive(n) && isSound(n));
       if (other !== undefined || !hasFailed(first)) return other ?? first;
       return others.find((n) => !hasFailed(n) && isSound(n)) ?? first;
-    };
+    });
     for (const path of items) {
       const expected = producerOf(path);
       const got = farm.producers.of(graph.itemOf(path) as number);
@@ -253,16 +286,13 @@ function play(
       );
     }
     // From each derivation to the producers of what it lacks, and on: that never comes back.
-    const open = new Set<number>();
-    const follow = (n: number): void => {
-      assert.ok(!open.has(n), `the chain of ${n} comes back to it`);
-      open.add(n);
+    const follow: (n: number) => true = memo((n) => {
       for (const path of needs[n] as string[]) {
         const producer = isAvailable(path) ? undefined : producerOf(path);
         if (producer !== undefined) follow(producer);
       }
-      open.delete(n);
-    };
+      return true;
+    });
     for (const n of designs.keys()) follow(n);
 
     // What is supplied is under way, and relies on what is there, on sources, and on what is supplied without it.
@@ -270,7 +300,9 @@ function play(
     const relied = new Set<number>();
     for (const n of [...designs.keys(), ...designs.keys(), ...designs.keys()].filter(isSupplied)) {
       const lacked = (needs[n] as string[]).filter((path) => !isAvailable(path));
-      if (lacked.every((path) => !makers.has(path) || makers.get(path)?.some((maker) => relied.has(maker))))
+      if (
+        lacked.every((path) => producerOf(path) === undefined || makers.get(path)?.some((maker) => relied.has(maker)))
+      )
         relied.add(n);
     }
     for (const n of designs.keys()) {
@@ -281,13 +313,15 @@ function play(
 
     const flowsTo = (path: string): number | undefined => {
       const [first, ...others] = makers.get(path) ?? [];
-      if (first === undefined || isActive(first)) return first;
-      return isAvailable(path) ? undefined : others.find((n) => isActive(n) && isSound(n));
+      if (first === undefined || isAvailable(path)) return undefined;
+      if (deep.has(path)) return [first, ...others].find((n) => isActive(n) && isSound(n));
+      return isActive(first) ? first : others.find((n) => isActive(n) && isSound(n));
     };
     const urgency = new Map<number, { priority: number; path: number }>();
-    const waitingFor = (n: number): number[] =>
-      [...designs.keys()].filter((m) => isActive(m) && (needs[m] as string[]).some((path) => flowsTo(path) === n));
-    const rank = (n: number): number => 1 + Math.max(0, ...waitingFor(n).map(rank));
+    const waitingFor = memo((n: number): number[] =>
+      [...designs.keys()].filter((m) => isActive(m) && (needs[m] as string[]).some((path) => flowsTo(path) === n)),
+    );
+    const rank: (n: number) => number = memo((n) => 1 + Math.max(0, ...waitingFor(n).map(rank)));
     const order = [...designs.keys()].filter(isActive).sort((a, b) => rank(a) - rank(b));
     for (const n of designs.keys()) {
       const lacking = (needs[n] as string[]).filter((path) => !isAvailable(path)).length;
@@ -345,6 +379,38 @@ describe('the farm', () => {
     const priority = (n: number): number => farm.queue.urgency.priority(farm.graph.drvOf(drvPath(n)) as number);
     assert.deepEqual([2, 3, 4].map(priority), [2, 2, 2]);
     play(designs, [submit(4), submit(3), submit(2), submit(0), build('prioritize', 0, 2), build('cancel', 3)]);
+  });
+
+  it('lets no urgency flow through what is there already', () => {
+    // 2 makes what 0 makes, and needs what 1 made of it: that is there, though 1 is under way once more.
+    const plan = (inputs: number[], like?: number): Plan => ({ inputs, like, two: false, source: false });
+    const designs = [plan([]), plan([0]), plan([1], 0)];
+    play(designs, [
+      { type: 'add', item: 1, references: [] },
+      { type: 'submit', drv: 1, priority: 0 },
+      { type: 'submit', drv: 2, priority: 1 },
+      { type: 'remove', item: 1, references: [] },
+    ]);
+  });
+
+  it('goes round by no source that is made of what needs it', () => {
+    const plan = (inputs: number[], made?: number): Plan => ({
+      inputs,
+      like: undefined,
+      two: false,
+      source: false,
+      made,
+    });
+    const submit = (drv: number): Step => ({ type: 'submit', drv, priority: 0 });
+    play([plan([], 0)], [submit(0)]);
+    play([plan([], 1), plan([0])], [submit(1), submit(0)]);
+    play(
+      [plan([], 2), plan([0]), plan([1])],
+      [submit(2), submit(1), submit(0), { type: 'add', item: 0, references: [] }],
+    );
+    // One that can be made without what needs it is made.
+    const { farm } = play([plan([], 2), plan([]), plan([1])], [submit(2), submit(0)]);
+    assert.equal(farm.producers.of(farm.graph.itemOf(outputPath(2, 'out')) as number), 2);
   });
 
   it('agrees with a naive model after every event', () => {
