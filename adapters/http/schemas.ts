@@ -35,6 +35,8 @@ import { scopes } from '../../domain/token/events.ts';
 const text = z.string();
 const texts = z.record(text, text);
 const instant = z.int().describe('milliseconds since the Unix epoch');
+const counts = <const Name extends string>(...names: readonly Name[]) =>
+  z.object(Object.fromEntries(names.map((name) => [name, z.int()])) as Record<Name, z.ZodInt>);
 const failure = z.object({ class: text, message: text }).nullable();
 
 export const tokenInfo: z.ZodType<TokenInfo> = z.object({
@@ -138,7 +140,7 @@ const submissionRowFields = {
   setAside: text.nullable().describe('why it is set aside, where it is'),
   roots: z.int(),
   reason: text,
-  counts: z.record(z.enum(buildStates), z.int()) as z.ZodType<Readonly<Record<BuildViewState, number>>>,
+  counts: counts(...buildStates) as z.ZodType<Readonly<Record<BuildViewState, number>>>,
 };
 export const submissionRow: z.ZodType<SubmissionRow> = z.object(submissionRowFields);
 
@@ -155,9 +157,6 @@ export const uploadStatus: z.ZodType<UploadStatus> = z.object({
   fileSize: z.int(),
   finished: z.boolean(),
 });
-
-const counts = <const Name extends string>(...names: readonly Name[]) =>
-  z.object(Object.fromEntries(names.map((name) => [name, z.int()])) as Record<Name, z.ZodInt>);
 
 export const farmStatus: z.ZodType<FarmStatus> = z.object({
   builds: counts('waiting', 'ready', 'backoff', 'allocated', 'running', 'succeeded', 'failed', 'canceled'),

@@ -15,6 +15,7 @@ export function cacheLogRoute({ views, logs, closing }: HttpContext): FastifyPlu
       config: { access: 'cache', quiet: true },
       schema: {
         tags: ['cache'],
+        operationId: 'getDerivationLog',
         summary: 'The log of the last build of a derivation.',
         params: z.object({ derivation: z.string() }),
         response: { 200: { description: 'The log.', content: { 'text/plain': { schema: z.any() } } } },

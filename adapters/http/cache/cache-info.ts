@@ -11,6 +11,7 @@ export function cacheInfoRoute({ application, cache }: HttpContext): FastifyPlug
       config: { access: 'cache', quiet: true },
       schema: {
         tags: ['cache'],
+        operationId: 'getCacheInfo',
         summary: 'What kind of cache this is.',
         response: {
           200: { description: 'Lines of `Key: value`.', content: { 'text/x-nix-cache-info': { schema: z.any() } } },

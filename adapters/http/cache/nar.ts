@@ -37,6 +37,7 @@ export function narRoute(
       config: { access: 'cache', quiet: true },
       schema: {
         tags: ['cache'],
+        operationId: 'getNar',
         summary: 'A NAR, compressed as its narinfo says.',
         params: z.object({ file: z.string() }),
         response: {

@@ -21,6 +21,7 @@ export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFil
       config: { access: 'cache', quiet: true },
       schema: {
         tags: ['cache'],
+        operationId: 'getNarinfo',
         summary: 'Metadata of a store item, signed.',
         params: z.object({ hash: z.string() }),
         response: {

@@ -19,6 +19,7 @@ export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         config: { access: 'admin' },
         schema: {
           tags: ['agents'],
+          operationId: 'addAgent',
           summary: 'Adds an agent; the secret of its token is shown only now.',
           body: z.strictObject({ name: identifier }),
           response: { 201: z.object({ name: z.string(), secret: z.string() }) },
@@ -36,6 +37,7 @@ export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         config: { access: 'read' },
         schema: {
           tags: ['agents'],
+          operationId: 'listAgents',
           summary: 'All agents.',
           response: { 200: z.object({ rows: z.array(agentStatus) }) },
         },
@@ -46,7 +48,13 @@ export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod
       '/v1/agents/:agent',
       {
         config: { access: 'read' },
-        schema: { tags: ['agents'], summary: 'One agent.', params: agentParams, response: { 200: agentStatus } },
+        schema: {
+          tags: ['agents'],
+          operationId: 'getAgent',
+          summary: 'One agent.',
+          params: agentParams,
+          response: { 200: agentStatus },
+        },
       },
       async (request) => {
         const { agent } = request.params;
@@ -65,7 +73,14 @@ export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         `/v1/agents/:agent/${wish}`,
         {
           config: { access: 'admin' },
-          schema: { tags: ['agents'], summary, params: agentParams, body: reason, response: { 200: agentStatus } },
+          schema: {
+            tags: ['agents'],
+            operationId: `${wish}Agent`,
+            summary,
+            params: agentParams,
+            body: reason,
+            response: { 200: agentStatus },
+          },
         },
         (request) => application.steerAgent(principalOf(request), request.params.agent, wish, request.body?.reason),
       );
@@ -76,6 +91,7 @@ export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         config: { access: 'admin' },
         schema: {
           tags: ['agents'],
+          operationId: 'rotateAgentToken',
           summary: 'Issues a new token for an agent; the one before is revoked after the overlap.',
           params: agentParams,
           body: z.strictObject({
@@ -109,6 +125,7 @@ export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         config: { access: 'admin' },
         schema: {
           tags: ['agents'],
+          operationId: 'removeAgent',
           summary: 'Removes an agent: its builds are released, its token is revoked.',
           params: agentParams,
           querystring: z.strictObject({ reason: shortText.exactOptional() }),

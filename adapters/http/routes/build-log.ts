@@ -16,6 +16,7 @@ export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['builds'],
+          operationId: 'readBuildLog',
           summary: "An attempt's log as the builder wrote it.",
           params: buildParams,
           querystring: z.strictObject({

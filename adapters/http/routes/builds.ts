@@ -31,6 +31,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['builds'],
+          operationId: 'listBuilds',
           summary: 'Builds, newest first.',
           querystring: z.strictObject({ ...conditions, state: stateList.exactOptional(), ...paging }),
           response: { 200: page(buildRow) },
@@ -48,6 +49,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['builds'],
+          operationId: 'getBuild',
           summary: 'One build with its attempts.',
           params: buildParams,
           response: { 200: buildDetail },
@@ -67,6 +69,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['builds'],
+          operationId: 'explainBuild',
           summary: 'Why the build is not running, and what would end the wait.',
           params: buildParams,
           response: { 200: why },
@@ -80,6 +83,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags: ['builds'],
+          operationId: 'cancelBuild',
           summary: 'Cancels a build that has not ended.',
           params: buildParams,
           body: z.strictObject({ reason: shortText.exactOptional() }).nullish(),
@@ -97,6 +101,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags: ['builds'],
+          operationId: 'prioritizeBuild',
           summary: "Changes a build's own priority.",
           params: buildParams,
           body: z.strictObject({ priority: buildOptions.shape.priority }),
@@ -114,6 +119,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags: ['builds'],
+          operationId: 'retryBuild',
           summary: 'Builds the derivation of a build that failed or was cancelled again.',
           params: buildParams,
           response: { 201: submitResult },
@@ -128,6 +134,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags: ['builds'],
+          operationId: 'cancelBuilds',
           summary: 'Cancels all builds that have not ended and meet every condition.',
           body: z
             .strictObject({ ...conditions, reason: shortText.exactOptional() })

@@ -18,6 +18,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
         config: { access: 'read' },
         schema: {
           tags: ['derivations'],
+          operationId: 'getLimits',
           summary:
             'What the coordinator takes in, so that a client can say what is too large before it sends anything.',
           response: {
@@ -38,6 +39,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
         config: { access: 'submit' },
         schema: {
           tags: ['derivations'],
+          operationId: 'findMissingDerivations',
           summary: 'Those of the named derivations that the coordinator lacks.',
           body: z.strictObject({ paths: names }),
           response: { 200: missing },
@@ -52,6 +54,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
         config: { access: 'submit' },
         schema: {
           tags: ['derivations'],
+          operationId: 'findMissingSources',
           summary: 'Sources that the closures of the derivations name and the pool lacks.',
           body: z.strictObject({ roots: names }),
           response: { 200: missing },
@@ -68,6 +71,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
           config: { access: 'submit', streamed: true },
           schema: {
             tags: ['derivations'],
+            operationId: 'addDerivations',
             summary: 'Adds derivations, inputs before what needs them.',
             description:
               'Body: application/x-ndjson, one line `{"path": base name, "text": base 64 of the .drv file}` per derivation, optionally with Content-Encoding zstd or gzip. Stops at the first that is refused; those before it stay.',

@@ -13,6 +13,7 @@ export const errorDocsRoute: FastifyPluginAsyncZod = async (app) => {
       config: { access: 'open', quiet: true },
       schema: {
         tags: ['status'],
+        operationId: 'listErrors',
         summary: 'The codes of all problems.',
         response: { 200: { description: 'One code per line.', content: { 'text/plain': { schema: z.any() } } } },
       },

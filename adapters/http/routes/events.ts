@@ -21,6 +21,7 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
         config: { access: 'read' },
         schema: {
           tags: ['events'],
+          operationId: 'readEvents',
           summary:
             'Events from a position on, as server-sent events or (Accept: application/x-ndjson) as lines of JSON.',
           headers: z.object({ 'last-event-id': position.optional(), accept: z.string().optional() }),

@@ -12,6 +12,7 @@ export function healthRoutes({ application, metrics }: HttpContext): FastifyPlug
         config: { access: 'open', quiet: true },
         schema: {
           tags: ['status'],
+          operationId: 'getHealth',
           summary: 'The process is up.',
           response: { 200: z.object({ status: z.literal('up') }) },
         },
@@ -24,6 +25,7 @@ export function healthRoutes({ application, metrics }: HttpContext): FastifyPlug
         config: { access: 'open', quiet: true },
         schema: {
           tags: ['status'],
+          operationId: 'getReadiness',
           summary: 'The coordinator takes writes; otherwise 503 with the reasons.',
           response: { 200: z.object({ ready: z.literal(true), warnings: z.array(z.string()) }) },
         },
@@ -41,6 +43,7 @@ export function healthRoutes({ application, metrics }: HttpContext): FastifyPlug
         config: { access: 'open', quiet: true },
         schema: {
           tags: ['status'],
+          operationId: 'getMetrics',
           summary: 'Figures in the text format of Prometheus.',
           response: { 200: { description: 'Figures.', content: { 'text/plain': { schema: z.any() } } } },
         },

@@ -21,6 +21,7 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['items'],
+          operationId: 'listItems',
           summary: 'Store items in the pool, newest first.',
           querystring: z.strictObject({
             name: z.string().min(1).max(256).describe("Part of the item's name.").exactOptional(),
@@ -49,6 +50,7 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['items'],
+          operationId: 'getItem',
           summary: 'One store item, by the base name of its path.',
           params,
           response: { 200: itemRow },
@@ -69,6 +71,7 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags: ['items'],
+          operationId: 'verifyItems',
           summary:
             'Compares the pool with the log; what is found wrong is missing from then on, and rebuilt where it is needed.',
           description:
@@ -102,6 +105,7 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags: ['items'],
+          operationId: 'deleteItem',
           summary: 'Deletes a store item; what needs it waits for a rebuild.',
           params,
           querystring: z.strictObject({ reason: shortText.default('deleted by an operator') }),

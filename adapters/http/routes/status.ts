@@ -8,7 +8,12 @@ export function statusRoutes({ application }: HttpContext): FastifyPluginAsyncZo
       '/v1/status',
       {
         config: { access: 'read' },
-        schema: { tags: ['status'], summary: 'Figures of the whole farm.', response: { 200: farmStatus } },
+        schema: {
+          tags: ['status'],
+          operationId: 'getStatus',
+          summary: 'Figures of the whole farm.',
+          response: { 200: farmStatus },
+        },
       },
       async () => application.status(),
     );

@@ -33,6 +33,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'submit' },
         schema: {
           tags: ['submissions'],
+          operationId: 'submit',
           summary: 'Submits derivations to be built.',
           headers: z.object({ 'idempotency-key': identifier.optional() }),
           body: submitBody,
@@ -52,6 +53,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['submissions'],
+          operationId: 'listSubmissions',
           summary: 'Submissions, newest first.',
           querystring: z.strictObject({
             ...paging,
@@ -79,6 +81,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'read' },
         schema: {
           tags: ['submissions'],
+          operationId: 'getSubmission',
           summary:
             'One submission, with its builds counted by state, and what blocks those that nothing under way can set going.',
           params: submissionParams,
@@ -99,6 +102,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         config: { access: 'admin' },
         schema: {
           tags: ['submissions'],
+          operationId: 'resumeSubmission',
           summary: 'Has a submission queued that was set aside.',
           params: submissionParams,
           response: { 204: nothing },

@@ -12,6 +12,7 @@ export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         config: { access: 'admin' },
         schema: {
           tags: ['tokens'],
+          operationId: 'createToken',
           summary: 'Issues a token; its secret is shown only now.',
           body: z.strictObject({ name: z.string().min(1).max(128), scope: z.enum(['read', 'submit', 'admin']) }),
           response: { 201: z.object({ id: z.string(), secret: z.string() }) },
@@ -25,6 +26,7 @@ export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         config: { access: 'admin' },
         schema: {
           tags: ['tokens'],
+          operationId: 'listTokens',
           summary: 'All tokens, without their secrets.',
           response: { 200: z.object({ rows: z.array(tokenInfo) }) },
         },
@@ -35,7 +37,13 @@ export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod
       '/v1/tokens/:token',
       {
         config: { access: 'admin' },
-        schema: { tags: ['tokens'], summary: 'Revokes a token.', params: tokenParams, response: { 204: nothing } },
+        schema: {
+          tags: ['tokens'],
+          operationId: 'revokeToken',
+          summary: 'Revokes a token.',
+          params: tokenParams,
+          response: { 204: nothing },
+        },
       },
       async (request, reply) => {
         // Whoever revokes the token that it has is still told that it is done.

@@ -31,6 +31,7 @@ export function uploadRoutes({ application, metrics, limits, closing }: HttpCont
         config: { access: 'upload', streamed: true },
         schema: {
           tags: ['uploads'],
+          operationId: 'sendUploadPart',
           summary: 'Sends the bytes from Upload-Offset on.',
           description: 'A connection that breaks loses only what was not safe yet: ask for the offset and go on.',
           consumes: ['application/octet-stream'],
@@ -61,6 +62,7 @@ export function uploadRoutes({ application, metrics, limits, closing }: HttpCont
         config: { access: 'upload' },
         schema: {
           tags: ['uploads'],
+          operationId: 'beginUpload',
           summary: 'Begins an upload, or finds the one that was begun with the same declaration.',
           body: declaration,
           response: { 201: uploadStatus },
@@ -81,6 +83,7 @@ export function uploadRoutes({ application, metrics, limits, closing }: HttpCont
       config: { access: 'upload' },
       schema: {
         tags: ['uploads'],
+        operationId: 'getUpload',
         summary: 'How far an upload is; also in the header Upload-Offset.',
         params: uploadParams,
         response: { 200: uploadStatus },

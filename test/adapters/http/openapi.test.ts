@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { harness } from './harness.ts';
 
 interface Operation {
+  readonly operationId?: string;
   readonly summary?: string;
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly schema: object }[];
   readonly responses?: Readonly<Record<string, { readonly description: string }>>;
@@ -15,12 +22,12 @@ interface Document {
 }
 
 async function withDocument(
-  check: (document: Document, routes: readonly { method: string; url: string; access: string }[]) => void,
+  check: (document: Document, routes: readonly { method: string; url: string; access: string }[]) => unknown,
 ): Promise<void> {
   await using server = await harness();
   const answer = await server.ask(undefined, { url: '/v1/openapi.json' });
   assert.equal(answer.statusCode, 200);
-  check(answer.json(), server.app.routeTable);
+  await check(answer.json(), server.app.routeTable);
 }
 
 /** In the notation of OpenAPI. */
@@ -63,7 +70,7 @@ test('every operation is described: summary, parameters of its path, an answer, 
         assert.ok('default' in responses, what);
         for (const { description } of Object.values(responses)) assert.ok(description.length > 0, what);
         const route = routes.find(({ method: verb, url }) => verb === method.toUpperCase() && templated(url) === path);
-        assert.equal(operation.security !== undefined, route?.access !== 'open', what);
+        assert.equal(operation.security?.length, route?.access === 'open' ? 0 : 1, what);
       }
     }
   }));
@@ -94,3 +101,23 @@ test('every schema is one of JSON Schema: known types, required fields that exis
     visit(document.paths, 'paths');
     assert.ok(schemas > 100);
   }));
+
+test('redocly has nothing to say against the document', async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, 'openapi.json');
+  await withDocument((document) => writeFile(file, JSON.stringify(document)));
+  const redocly = fileURLToPath(new URL('../../../node_modules/@redocly/cli/bin/cli.js', import.meta.url));
+  const lint = promisify(execFile)(process.execPath, [redocly, 'lint', file, '--format=json'], {
+    cwd: folder.path,
+    env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' },
+  });
+  const { stdout } = await lint.catch((error: { stdout: string }) => error);
+  const { totals, problems } = JSON.parse(stdout) as { totals: object; problems: readonly object[] };
+  assert.deepEqual(problems, []);
+  assert.deepEqual(totals, { errors: 0, warnings: 0, ignored: 0 });
+});
+
+async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'drover-openapi-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
