@@ -4,10 +4,13 @@
  *   npm test                      everything
  *   npm test -- test/domain       one folder
  *   npm test -- nar --watch       files with "nar" in their path; options go to Node's test runner
+ *
+ * A file that hangs is ended and fails: see test-guard/.
  */
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -16,6 +19,8 @@ const options = process.argv.slice(2).filter((argument) => argument.startsWith('
 
 const files = globSync('test/**/*.test.ts', { cwd: root })
   .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter.replace(/^\.\//, ''))))
+  // A file that is named in full may also be outside.
+  .concat(filters.filter((filter) => isAbsolute(filter) && existsSync(filter)))
   .sort();
 if (files.length === 0) {
   console.error(`No test file has ${filters.map((filter) => JSON.stringify(filter)).join(' or ')} in its path.`);
@@ -27,9 +32,10 @@ if (!options.some((option) => option.startsWith('--test-reporter'))) {
 }
 // A test file is a process of its own; many of them wait for disks and child processes, hence one more than there are cores.
 const concurrency = Math.max(2, availableParallelism() + 1);
+const guard = new URL('test-guard/guard.mjs', import.meta.url).href;
 const child = spawn(
   process.execPath,
-  ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=300000', ...options, ...files],
+  ['--test', '--import', guard, `--test-concurrency=${concurrency}`, '--test-timeout=300000', ...options, ...files],
   { cwd: root, stdio: 'inherit' },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
