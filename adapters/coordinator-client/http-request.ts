@@ -4,8 +4,8 @@ import { z } from 'zod';
 import type { AgentToken } from '../../agent/ports/agent-token.ts';
 import { TransferError } from '../../agent/ports/transfer-error.ts';
 
-/** Silence on a connection after which it is given up. The coordinator may take a while to verify and store a NAR. */
-const idleMs = 300_000;
+/** Longest time without a byte in either direction, in milliseconds: then the request is given up, for its maker to say so and to try again. */
+const defaultSilenceMs = 60_000;
 const maxProblemBytes = 64 * 1024;
 
 export interface HttpRequest {
@@ -23,7 +23,11 @@ export interface HttpClient extends Disposable {
   send(request: HttpRequest): Promise<IncomingMessage>;
 }
 
-export function createHttpClient(base: URL, token: Pick<AgentToken, 'current'>): HttpClient {
+export function createHttpClient(
+  base: URL,
+  token: Pick<AgentToken, 'current'>,
+  { silenceMs = defaultSilenceMs }: { readonly silenceMs?: number } = {},
+): HttpClient {
   const secure = base.protocol === 'https:';
   const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
   const root = base.href.endsWith('/') ? base.href : `${base.href}/`;
@@ -42,13 +46,27 @@ export function createHttpClient(base: URL, token: Pick<AgentToken, 'current'>):
           method,
           headers: { ...authorization, ...headers },
           ...(url.protocol === base.protocol && { agent }),
-          timeout: idleMs,
+          timeout: silenceMs,
           signal,
         });
-        request.on('timeout', () => request.destroy(new Error(`no sign of life for ${idleMs / 1000} s`)));
+        let answer: IncomingMessage | undefined;
+        request.on('timeout', () => {
+          // What has come and was not read yet waits for its reader, who may take his time.
+          const isUnread =
+            answer !== undefined && !answer.readableEnded && (answer.complete || answer.readableLength > 0);
+          if (isUnread) request.setTimeout(silenceMs);
+          else (answer ?? request).destroy(new Error(`no byte moved for ${silenceMs / 1000} s`));
+        });
         request.on('error', fail);
         // An early answer, such as a refusal before the body is sent, counts.
-        request.on('response', resolve);
+        request.on('response', (response) => {
+          answer = response;
+          // Who was answered early sends no more, and the connection, in the middle of a request, is of no use for another.
+          response.once('end', () => {
+            if (!request.writableEnded) request.destroy();
+          });
+          resolve(response);
+        });
         if (body === undefined || body instanceof Uint8Array) request.end(body);
         else void writeBody(request, body).catch((error: unknown) => request.destroy(error as Error));
       });

@@ -29,10 +29,10 @@ export function isTransferError(error: unknown): error is TransferError {
 
 /**
  * Whether the coordinator is away (no answer, one of a proxy in its place, starting, its event store is away) or has no room or no time
- * now. That is nobody's failure: whoever asked waits, for as long as it takes.
+ * now, or is still busy with what came of the same upload before. That is nobody's failure: whoever asked waits, for as long as it takes.
  */
 export function isAway(error: unknown): boolean {
-  return isTransferError(error) && awayStatuses.has(error.status);
+  return isTransferError(error) && (awayStatuses.has(error.status) || error.code === 'upload-busy');
 }
 
 /** No answer; too many requests; bad gateway, unavailable, gateway timeout; insufficient storage. */
@@ -43,5 +43,5 @@ export function mayPass(error: unknown): boolean {
   if (!isTransferError(error)) return false;
   // Another token may be in use by then; where there is none, the link ends the agent, and what it has fails by nothing.
   if (error.status === 401) return true;
-  return error.status === 0 || error.status === 429 || error.status >= 500 || error.code === 'upload-busy';
+  return isAway(error) || error.status >= 500;
 }

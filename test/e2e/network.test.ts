@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { expectOneAttempt, isAgent } from '../support/e2e/events-of.ts';
 import { noise } from '../support/e2e/farm.ts';
-import { uploadOffsets, uploadWritten } from '../support/e2e/uploads.ts';
+import { offsetOf, uploadOffsets, uploadWritten } from '../support/e2e/uploads.ts';
 
 e2e('a connection that is cut while building costs nothing', {}, async (farm) => {
   await farm.agent('a');
@@ -49,7 +49,7 @@ e2e('an upload that is cut goes on where it was, again and again', {}, async (fa
   const second = farm.network.hold(/^PATCH \/v1\/uploads\//, 2 * 1024 * 1024);
   cut.cut();
   const cutAgain = await second;
-  const [, offset] = uploadOffsets(farm) as [number, number];
+  const offset = offsetOf(cutAgain.request);
   assert.ok(offset >= 1024 * 1024, `expected to go on at 1 MiB or later, got ${offset}`);
   await uploadWritten(farm, offset + 1024 * 1024);
   // Everything at once, the link too.
@@ -57,5 +57,5 @@ e2e('an upload that is cut goes on where it was, again and again', {}, async (fa
   cutAgain.cut();
   await expectOneAttempt(farm, 'big');
   await expectOneAttempt(farm, 'after-big');
-  assert.ok((uploadOffsets(farm)[2] as number) >= offset + 1024 * 1024);
+  assert.ok(Math.max(...uploadOffsets(farm)) >= offset + 1024 * 1024);
 });

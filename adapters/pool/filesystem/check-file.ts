@@ -19,6 +19,7 @@ const mostAtOnce = 4;
 export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: VerifiedFiles) {
   let running = 0;
   const waiting: (() => void)[] = [];
+  const reading = new Map<string, Promise<FileFault | undefined>>();
 
   async function limited<Result>(work: () => Promise<Result>): Promise<Result> {
     if (running >= mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
@@ -29,6 +30,13 @@ export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: 
       running--;
       waiting.shift()?.();
     }
+  }
+
+  /** Whoever asks once more, because the answer takes long, waits for the same reading instead of beginning another. */
+  async function joined(key: string, work: () => Promise<FileFault | undefined>): Promise<FileFault | undefined> {
+    const running = reading.get(key) ?? work().finally(() => reading.delete(key));
+    reading.set(key, running);
+    return running;
   }
 
   async function readAll(path: string, item: Checked, wish: CheckWish): Promise<FileFault | undefined> {
@@ -66,7 +74,9 @@ export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: 
       if (Number(before.size) !== item.file.size)
         return { kind: 'wrong-size', message: `expected a file of ${item.file.size} bytes, got one of ${before.size}` };
       if (wish.how === 'size' || (wish.how === 'recent' && verified.has(path, before))) return undefined;
-      const fault = await limited(() => readAll(path, item, wish));
+      const read = () => limited(() => readAll(path, item, wish));
+      const isShared = wish.how === 'recent' && wish.signal === undefined;
+      const fault = await (isShared ? joined(JSON.stringify([identityOf(before), item]), read) : read());
       if (fault === undefined) {
         verified.add(path, before);
         return undefined;

@@ -13,7 +13,7 @@ import { createPublishedFiles } from './published-files.ts';
 import { createReceiver } from './receive.ts';
 import { createSessionBudget, type MemoryLimits } from './session-budget.ts';
 import { diskTrouble, isDiskFull, isDiskTrouble, isMissing } from './system-error.ts';
-import type { Upload } from './upload.ts';
+import { attended, silentWriterMs, type Upload, type Writing } from './upload.ts';
 import { checkDeclaration, toFinishedUpload, uploadIdOf } from './upload-record.ts';
 import { loadUploads, statusOf } from './uploads.ts';
 import { createVerifiedFiles } from './verified-files.ts';
@@ -109,7 +109,14 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       if (upload === undefined || upload.spoilt)
         return refuse('unknown-upload', `expected an upload that was begun, got ${id.slice(0, 64)}`);
       if (upload.record.owner !== owner) return refuse('not-your-upload', 'the upload was begun by somebody else');
-      if (upload.writing !== undefined) return refuse('upload-busy', 'another request is writing to the upload');
+      if (upload.writing !== undefined) {
+        const { stop, ended, silentSince } = upload.writing;
+        if (silentSince === undefined || options.clock.monotonic() - silentSince < silentWriterMs)
+          return refuse('upload-busy', 'another request is writing to the upload');
+        stop.abort();
+        await ended;
+        return pool.write(id, owner, offset, body);
+      }
       if (offset !== upload.offset) {
         const message = `expected the upload to go on at byte ${upload.offset}, got ${offset}`;
         return { refused: { code: 'wrong-offset', message, offset: upload.offset } };
@@ -205,9 +212,10 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     if (refused !== undefined) return { refused };
     const stop = new AbortController();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-    upload.writing = { stop, ended };
+    const writing: Writing = { stop, ended };
+    upload.writing = writing;
     try {
-      return await receive(upload, body, stop.signal);
+      return await receive(upload, attended(body, writing, options.clock.monotonic), stop.signal);
     } finally {
       upload.writing = undefined;
       upload.touchedAt = options.clock.monotonic();

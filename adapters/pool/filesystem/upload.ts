@@ -18,8 +18,8 @@ export interface Upload {
   durable: boolean;
   /** The verifier where it stopped, while it lives. */
   session?: VerifierSession | undefined;
-  /** Set while somebody writes: to stop that, and to wait until it has stopped. */
-  writing?: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined;
+  /** Set while somebody writes: to stop that, to wait until it has stopped, and since when nothing comes any more. */
+  writing?: Writing | undefined;
   /** Abandoned; what is still written to it counts for nothing. */
   gone: boolean;
   /** Of no use, and its files could not be removed. */
@@ -28,6 +28,34 @@ export interface Upload {
   deaths: number;
   /** When it was begun, found or written to last, by the monotonic clock. */
   touchedAt: number;
+}
+
+export interface Writing {
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+  /** Since when the sender is waited for, by the monotonic clock; not set while what came is being used. */
+  silentSince?: number | undefined;
+}
+
+/** A sender who is waited for this long, in milliseconds, gives way to the next one: his connection may be one that nobody closed. */
+export const silentWriterMs = 5_000;
+
+/** The chunks of `body`; notes in `writing` while the next one is waited for. */
+export async function* attended(
+  body: AsyncIterable<Uint8Array>,
+  writing: Writing,
+  now: () => number,
+): AsyncGenerator<Uint8Array> {
+  try {
+    writing.silentSince = now();
+    for await (const chunk of body) {
+      writing.silentSince = undefined;
+      yield chunk;
+      writing.silentSince = now();
+    }
+  } finally {
+    writing.silentSince = undefined;
+  }
 }
 
 export function dropSession(upload: Upload): void {

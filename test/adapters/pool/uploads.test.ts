@@ -4,9 +4,20 @@ import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
+import { silentWriterMs } from '../../../adapters/pool/filesystem/upload.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { chunksOf, cutAfter, declarationOf, hashPartOf, narOf, noise, sha256Of } from './nars.ts';
-import { accepted, contentsOf, filesIn, openPool, refusal, send, temporaryFolder, temporaryPool } from './pools.ts';
+import {
+  accepted,
+  contentsOf,
+  filesIn,
+  type Outcome,
+  openPool,
+  refusal,
+  send,
+  temporaryFolder,
+  temporaryPool,
+} from './pools.ts';
 
 const part = hashPartOf('a');
 
@@ -128,6 +139,32 @@ describe('an upload', () => {
     gate.resolve();
     assert.equal(accepted(await first).finished, true);
     assert.equal(accepted(await held.pool.write(id, 'sender', nar.length, chunksOf(Buffer.alloc(0)))).finished, true);
+  });
+
+  it('takes another where the one before has gone silent, and keeps what had come', async () => {
+    const { clock, timers, advance } = createManualRuntime();
+    await using held = await temporaryPool({ clock, timers });
+    const nar = await narOf(noise(10_000));
+    const { id } = accepted(await held.pool.begin('sender', declarationOf(nar)));
+    const silent = Promise.withResolvers<void>();
+    // A connection that nobody closed: nothing comes any more, and no end.
+    async function* dead() {
+      yield nar.subarray(0, 4_000);
+      silent.resolve();
+      await new Promise(() => undefined);
+    }
+    const first = held.pool.write(id, 'sender', 0, dead());
+    await silent.promise;
+    assert.equal(refusal(await held.pool.write(id, 'sender', 0, chunksOf(nar))).code, 'upload-busy');
+    advance(silentWriterMs);
+    // Two at the same time, as from a sender who is impatient: the first takes over, and none writes where the other does.
+    const next = await Promise.all(
+      [0, 4_000].map((at) => held.pool.write(id, 'sender', at, chunksOf(nar.subarray(at)))),
+    );
+    const [early, good] = next as [Outcome, Outcome];
+    assert.deepEqual([refusal(early).code, refusal(early).offset], ['wrong-offset', 4_000]);
+    assert.equal(accepted(good).finished, true);
+    assert.equal(accepted(await first).offset, 4_000);
   });
 
   it('says where it goes on', async () => {

@@ -50,6 +50,22 @@ async function readAll(file: PoolFile | undefined): Promise<{ bytes: number; err
 }
 
 describe('a published file', () => {
+  it('is read once for all who ask while it is being read, as those do who get no answer for long', async () => {
+    await using folder = await temporaryFolder();
+    const first = await openPool(folder.path);
+    const { item, file } = await publish(first, folder.path);
+    await first[Symbol.asyncDispose]();
+    // One that has not verified it lately.
+    await using pool = await openPool(folder.path);
+    let bytes = 0;
+    const read = (more: number) => {
+      bytes += more;
+    };
+    const asked = Array.from({ length: 5 }, () => pool.check(item, { how: 'recent', read }));
+    assert.deepEqual(await Promise.all(asked), Array(5).fill(undefined));
+    assert.equal(bytes, file.length);
+  });
+
   for (const compression of ['none', 'zstd'] as const) {
     it(`is found damaged wherever a bit of it was turned (${compression})`, async () => {
       await using held = await temporaryPool();

@@ -10,6 +10,7 @@ export interface SeenRequest {
 
 /** A connection that stands still: nothing passes in either direction. */
 export interface Held {
+  readonly request: SeenRequest;
   resume(): void;
   cut(): void;
 }
@@ -28,7 +29,7 @@ export interface Network extends AsyncDisposable {
   readonly requests: readonly SeenRequest[];
   /**
    * Stalls the next connection on which a request comes whose first line matches, after `bytes` bytes of it (0: not even the
-   * first line goes through); resolves once it stands still.
+   * first line goes through); resolves once it stands still. One that ends before, as by a refusal, is not the one.
    */
   hold(pattern: RegExp, bytes?: number): Promise<Held>;
   /** Cuts all connections. */
@@ -74,25 +75,22 @@ export async function startNetwork(): Promise<Network> {
     client.on('end', () => upstream.end());
 
     /** Bytes that may still go upstream before the connection is held. */
-    let left: { bytes: number; wish: Wish } | undefined;
+    let left: { bytes: number; wish: Wish; request: SeenRequest } | undefined;
     client.on('data', (chunk) => {
       const request = readHead(chunk);
       if (request !== undefined) {
         requests.push(request);
-        const index = wishes.findIndex(({ pattern }) => pattern.test(`${request.method} ${request.path}`));
-        const wish = wishes[index];
-        if (wish !== undefined) {
-          wishes.splice(index, 1);
-          left = { bytes: wish.bytes, wish };
-        }
+        const wish = wishes.find(({ pattern }) => pattern.test(`${request.method} ${request.path}`));
+        left = wish && { bytes: wish.bytes, wish, request };
       }
-      if (left === undefined || chunk.length <= left.bytes) {
+      if (left === undefined || chunk.length <= left.bytes || !wishes.includes(left.wish)) {
         if (left !== undefined) left.bytes -= chunk.length;
         pass(chunk, client, upstream);
         return;
       }
-      const { bytes, wish } = left;
+      const { bytes, wish, request: held } = left;
       left = undefined;
+      wishes.splice(wishes.indexOf(wish), 1);
       if (bytes > 0) upstream.write(chunk.subarray(0, bytes));
       client.pause();
       upstream.pause();
@@ -101,6 +99,7 @@ export async function startNetwork(): Promise<Network> {
         upstream.resetAndDestroy();
       };
       wish.held({
+        request: held,
         resume() {
           upstream.write(chunk.subarray(bytes));
           client.resume();
