@@ -70,10 +70,11 @@ export function startAttempt(
 
 /** Goes on with an attempt of the agent's life before this one. */
 export function resumeAttempt(context: AttemptContext, record: AttemptRecord, files: AttemptFiles): Attempt {
-  return createAttempt(context, record, files, (run) => {
+  return createAttempt(context, record, files, async (run) => {
     if (record.phase === 'uploading') return run.upload();
     // The build died with the agent that ran it.
-    return Promise.resolve(record.result ?? run.released('handed-back'));
+    await context.builder.tidy(`${context.builder.storeDir}/${record.derivation}`);
+    return record.result ?? run.released('handed-back');
   });
 }
 

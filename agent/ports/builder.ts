@@ -21,6 +21,8 @@ export interface Builder extends AsyncDisposable {
    * added and the error is passed on.
    */
   addItem(item: NewItem, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /** Removes what a build that died has left besides items, where it can be seen. No build of the derivation may be under way. Never rejects. */
+  tidy(derivationPath: string): Promise<void>;
   /** `undefined` if the path is not valid. */
   pathInfo(path: string, signal?: AbortSignal): Promise<PathInfo | undefined>;
   /** The NAR of a valid path: `info.narSize` bytes. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { e2e } from '../support/e2e/e2e-test.ts';
@@ -8,7 +9,7 @@ const quickRetries = { flags: ['--retry-base-seconds', '1', '--retry-max-seconds
 
 e2e('what is the build’s own fault ends the build, quickly and with all that Nix said', quickRetries, async (farm) => {
   // Two of a kind, or nobody could be quarantined.
-  await Promise.all([farm.agent('a'), farm.agent('b')]);
+  const agents = await Promise.all([farm.agent('a'), farm.agent('b')]);
 
   // A pipe for an output was tried for ever as an error of the agent.
   await farm.submit(['pipe'], '--max-attempts', '2');
@@ -16,6 +17,17 @@ e2e('what is the build’s own fault ends the build, quickly and with all that N
   const refused = await farm.next('BuildFailed', isBuild(pipe));
   assert.equal(refused.data.class, 'rejected');
   assert.match(refused.data.message, /unsupported type/);
+
+  // Neither was one that is deeper than Nix can look; and what it left nobody removed.
+  await farm.submit(['tooDeep']);
+  const deep = await farm.next('BuildFailed', isBuild(await farm.buildOf('too-deep')));
+  assert.deepEqual([deep.data.class, deep.data.attempt], ['rejected', 1]);
+  assert.match(deep.data.message, /File name too long/);
+  for (const { root } of agents)
+    assert.deepEqual(
+      readdirSync(join(root, 'nix/store')).filter((name) => name.endsWith('.chroot')),
+      [],
+    );
 
   // What Nix takes and the coordinator does not is no agent's fault either.
   await farm.submit(['oddName']);

@@ -60,6 +60,7 @@ export function createFakeBuilder(
       items.set(item.path, { nar: Buffer.concat(chunks), references: item.references });
       added.push(item.path);
     },
+    tidy: () => Promise.resolve(),
     pathInfo(path) {
       const item = items.get(path);
       if (item === undefined) return Promise.resolve(undefined);

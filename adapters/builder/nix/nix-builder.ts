@@ -1,10 +1,20 @@
-import { type Builder, type BuilderSession, isBuilderError, type PathInfo } from '../../../agent/ports/builder.ts';
+import {
+  type Builder,
+  type BuilderError,
+  type BuilderSession,
+  type BuildOutcome,
+  type BuildRequest,
+  isBuilderError,
+  type PathInfo,
+} from '../../../agent/ports/builder.ts';
+import { openBuildFolders } from './build-folders.ts';
 import { outcomeOf } from './build-result.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
 import { allowedEnvironment } from './environment.ts';
 import { renderNixConfig } from './nix-config.ts';
 import { goneFromDisk } from './on-disk.ts';
+import { createOneAtATime, type OneAtATime } from './one-at-a-time.ts';
 import {
   addTempRoot,
   addToStoreNar,
@@ -46,7 +56,8 @@ export interface NixBuilderOptions {
 /** A builder that speaks to a Nix daemon by its worker protocol: one connection per attempt and a few for all. */
 export function openNixBuilder(options: NixBuilderOptions): Builder {
   const storeDir = options.storeDir ?? '/nix/store';
-  const { connect, details } = transportFor(options, storeDir);
+  const { connect, details, removeSandbox } = transportFor(options, storeDir);
+  const alone = createOneAtATime();
   const sessions = new Set<Connection>();
 
   async function dial(): Promise<Connection> {
@@ -117,7 +128,8 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
       signal.throwIfAborted();
       const connection = await open();
       sessions.add(connection);
-      return createSession(connection, findGone, () => sessions.delete(connection));
+      const ended = () => void sessions.delete(connection);
+      return createSession({ connection, findGone, alone, removeSandbox, ended });
     },
 
     async missing(paths, signal) {
@@ -136,6 +148,8 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
       gone.delete(item.path);
     },
 
+    tidy: removeSandbox,
+
     pathInfo: (path, signal) => ask((connection) => queryPathInfo(connection, path, signal)),
 
     async *dump(info: PathInfo, signal: AbortSignal) {
@@ -149,33 +163,44 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
   };
 }
 
-function createSession(
-  connection: Connection,
-  findGone: (paths: readonly string[]) => Promise<string[]>,
-  ended: () => void,
-): BuilderSession {
+interface SessionParts {
+  readonly connection: Connection;
+  readonly findGone: (paths: readonly string[]) => Promise<string[]>;
+  /** By derivation: what one build has left is removed before the next one begins. */
+  readonly alone: OneAtATime;
+  readonly removeSandbox: (derivationPath: string) => Promise<void>;
+  readonly ended: () => void;
+}
+
+function createSession({ connection, findGone, alone, removeSandbox, ended }: SessionParts): BuilderSession {
+  async function build(request: BuildRequest): Promise<BuildOutcome> {
+    const started = process.hrtime.bigint();
+    try {
+      await setOptions(connection, request);
+      const outputs = request.derivation.outputs.map(({ path }) => path);
+      const valid = await queryValidPaths(connection, outputs, request.signal);
+      const result = await buildDerivation(connection, request, (await findGone(valid)).length > 0);
+      return outcomeOf(result, Number((process.hrtime.bigint() - started) / 1_000_000n), request.timeoutSeconds);
+    } catch (error) {
+      // Resolves when the daemon process is gone, which kills its builder before it goes.
+      if (request.signal.aborted || !isRefusal(error)) await connection.close();
+      request.signal.throwIfAborted();
+      if (!isRefusal(error)) throw error;
+      return { status: 'failed', class: error.failure, message: error.message };
+    }
+  }
+
   return {
     async hold(paths) {
       for (const path of paths) await addTempRoot(connection, path);
     },
 
     async build(request) {
-      const started = process.hrtime.bigint();
+      const { derivationPath, signal } = request;
       try {
-        await setOptions(connection, request);
-        const outputs = request.derivation.outputs.map(({ path }) => path);
-        const valid = await queryValidPaths(connection, outputs, request.signal);
-        const result = await buildDerivation(connection, request, (await findGone(valid)).length > 0);
-        return outcomeOf(result, Number((process.hrtime.bigint() - started) / 1_000_000n), request.timeoutSeconds);
+        return await alone(derivationPath, signal, () => build(request).finally(() => removeSandbox(derivationPath)));
       } catch (error) {
-        if (request.signal.aborted) {
-          // Resolves when the daemon process is gone, which kills its builder before it goes.
-          await connection.close();
-          return { status: 'canceled' };
-        }
-        if (isBuilderError(error) && (error.code === 'refused' || error.code === 'disk-full')) {
-          return { status: 'failed', class: error.failure, message: error.message };
-        }
+        if (signal.aborted) return { status: 'canceled' };
         throw error;
       }
     },
@@ -187,14 +212,28 @@ function createSession(
   };
 }
 
+/** The daemon said no, and goes on. */
+function isRefusal(error: unknown): error is BuilderError {
+  return isBuilderError(error) && (error.code === 'refused' || error.code === 'disk-full');
+}
+
 function transportFor(
   options: NixBuilderOptions,
   storeDir: string,
-): { connect: () => Promise<Transport>; details: Record<string, string> } {
+): {
+  connect: () => Promise<Transport>;
+  details: Record<string, string>;
+  removeSandbox: (derivationPath: string) => Promise<void>;
+} {
   const address = parseStoreUri(options.store);
   if (address.kind === 'socket') {
     const theirs = "the daemon's own";
-    return { connect: () => connectDaemon(address.path), details: { sandbox: theirs, environment: theirs } };
+    return {
+      connect: () => connectDaemon(address.path),
+      details: { sandbox: theirs, environment: theirs },
+      // Its store is not ours to tidy.
+      removeSandbox: () => Promise.resolve(),
+    };
   }
   const sandbox = options.sandbox ?? true;
   const config = renderNixConfig({
@@ -215,8 +254,24 @@ function transportFor(
     NIX_USER_CONF_FILES: '',
   };
   const program = options.program ?? 'nix-daemon';
+  const folders = openBuildFolders(address.root);
+  async function connect(): Promise<Transport> {
+    const folder = await folders.make();
+    try {
+      return await spawnDaemon({
+        program,
+        environment: { ...environment, TMPDIR: folder },
+        graceMs: options.killAfterMs ?? 10_000,
+        gone: (pid) => folders.remove(folder, pid),
+      });
+    } catch (error) {
+      await folders.remove(folder);
+      throw error;
+    }
+  }
   return {
-    connect: () => spawnDaemon({ program, environment, graceMs: options.killAfterMs ?? 10_000 }),
+    connect,
     details: { sandbox: String(sandbox), environment: Object.keys(passed).join(' ') },
+    removeSandbox: folders.removeSandbox,
   };
 }

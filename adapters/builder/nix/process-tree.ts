@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 
 /**
@@ -23,6 +23,24 @@ async function childrenOf(pid: number): Promise<number[]> {
     threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'latin1').catch(() => '')),
   );
   return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
+}
+
+/**
+ * Process ids of those whose root folder is one of `folders`: builders in their sandbox, whoever is their parent by now. Empty where
+ * there is no `/proc`, and where no folder is there.
+ */
+export async function rootedIn(folders: readonly string[]): Promise<readonly number[]> {
+  const identity = (path: string): Promise<string | undefined> =>
+    stat(path).then(
+      ({ dev, ino }) => `${dev} ${ino}`,
+      () => undefined,
+    );
+  const roots = new Set(await Promise.all(folders.map(identity)));
+  roots.delete(undefined);
+  if (roots.size === 0) return [];
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const there = await Promise.all(pids.map(async (pid) => roots.has(await identity(`/proc/${pid}/root`))));
+  return pids.filter((_, index) => there[index]).map(Number);
 }
 
 /** Kills all of them and waits, for two seconds at most, until none runs any more. */

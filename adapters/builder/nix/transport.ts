@@ -24,10 +24,12 @@ export interface StdioOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** How long a daemon whose input was closed may take to stop its builder before everything is killed. */
   readonly graceMs: number;
+  /** Called once the daemon and what it ran are gone, before {@link Transport.close} resolves. */
+  readonly gone: (pid: number) => Promise<void>;
 }
 
 /** Starts `nix-daemon --stdio`, which trusts us, for one conversation. */
-export async function spawnDaemon({ program, environment, graceMs }: StdioOptions): Promise<Transport> {
+export async function spawnDaemon({ program, environment, graceMs, gone: tidy }: StdioOptions): Promise<Transport> {
   const child = spawn(program, ['--stdio'], {
     env: environment,
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -60,6 +62,7 @@ export async function spawnDaemon({ program, environment, graceMs }: StdioOption
     await gone;
     clearTimeout(timer);
     await killed;
+    await tidy(pid);
   }
   return {
     input: child.stdout,

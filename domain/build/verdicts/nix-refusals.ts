@@ -11,6 +11,7 @@ export interface NixRefusal {
 const untrusted = "the agent's user has to be in `trusted-users` of the machine's nix.conf";
 const unsupported =
   'Drover builds input-addressed and fixed outputs; dynamic, text-hashed and floating ones are not supported';
+const tooDeep = 'folders in an output or in the folder of a build: too many levels, or too long names';
 const repair = 'the store of the machine is damaged: `nix-store --verify --check-contents --repair` there';
 const abilities = 'the systems and features that the agent announces are not those of its Nix';
 
@@ -225,5 +226,6 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     { says: '%: Transport endpoint is not connected', means: 'agent-error' },
     { says: '%: Device or resource busy', means: 'agent-error' },
     { says: '%: Text file busy', means: 'agent-error' },
+    { says: '%: File name too long', means: 'rejected', hint: tooDeep },
   ],
 };

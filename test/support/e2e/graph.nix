@@ -128,6 +128,12 @@ rec {
 
   # What Nix or a disk would not take, and a builder that only says so.
   pipe = build "pipe" "/bin/mkfifo $out" { };
+  tooDeep = build "too-deep" ''
+    name=123456789012345
+    for i in 1 2 3; do name=$name$name; done
+    /bin/mkdir $out; cd $out
+    for i in 1 2 3 4 5 6 7 8 9 0; do /bin/mkdir -p $name/$name/$name/$name; cd -P $name/$name/$name/$name; done
+  '' { };
   oddName = build "odd-name" "/bin/mkdir $out; echo > $out/a~nix~case~hack~1" { };
   sayingDiskFull = build "saying-disk-full" "echo 'error: writing to file: No space left on device'; exit 3" { };
   wrongHash = build "wrong-hash" "echo real-content > $out" {
