@@ -1,5 +1,6 @@
 import { BuilderError } from '../../../agent/ports/builder.ts';
 import { verdictOnText } from '../../../domain/build/verdicts/verdict.ts';
+import { createLogLines, type LogLines } from './log-lines.ts';
 import type { WireReader } from './wire-reader.ts';
 
 /** Kinds of message that a daemon sends before the answer to an operation. */
@@ -31,6 +32,15 @@ export interface MessageHandlers {
  * where the table of verdicts says so) if the operation failed; the connection is then still in step.
  */
 export async function drainMessages(reader: WireReader, handlers: MessageHandlers = {}): Promise<void> {
+  const log = createLogLines((line) => handlers.onLogLine?.(line));
+  try {
+    await drain(reader, log);
+  } finally {
+    await log.end();
+  }
+}
+
+async function drain(reader: WireReader, log: LogLines): Promise<void> {
   for (;;) {
     const kind = await reader.u64();
     switch (kind) {
@@ -58,7 +68,7 @@ export async function drainMessages(reader: WireReader, handlers: MessageHandler
         const type = await reader.u64();
         const [first] = await readFields(reader);
         const line = first instanceof Buffer ? logLine(type, first) : undefined;
-        if (line !== undefined) await handlers.onLogLine?.(line);
+        if (line !== undefined) await log.take(line);
         break;
       }
       default:

@@ -7,6 +7,7 @@ import {
   isBuilderError,
   type PathInfo,
 } from '../../../agent/ports/builder.ts';
+import { verdictOnLastWords } from '../../../domain/build/verdicts/verdict.ts';
 import { openBuildFolders } from './build-folders.ts';
 import { outcomeOf } from './build-result.ts';
 import { type Connection, openConnection } from './connection.ts';
@@ -185,8 +186,10 @@ function createSession({ connection, findGone, alone, removeSandbox, ended }: Se
       // Resolves when the daemon process is gone, which kills its builder before it goes.
       if (request.signal.aborted || !isRefusal(error)) await connection.close();
       request.signal.throwIfAborted();
-      if (!isRefusal(error)) throw error;
-      return { status: 'failed', class: error.failure, message: error.message };
+      if (isRefusal(error)) return { status: 'failed', class: error.failure, message: error.message };
+      const verdict = isBuilderError(error) ? verdictOnLastWords(error.message) : undefined;
+      if (verdict === undefined) throw error;
+      return { status: 'failed', ...verdict };
     }
   }
 

@@ -28,6 +28,9 @@ export interface StdioOptions {
   readonly gone: (pid: number) => Promise<void>;
 }
 
+/** How much is kept of what a daemon complains, in characters: one that crashes says why, and then a long stack. */
+const mostComplaint = 16_000;
+
 /** Starts `nix-daemon --stdio`, which trusts us, for one conversation. */
 export async function spawnDaemon({ program, environment, graceMs, gone: tidy }: StdioOptions): Promise<Transport> {
   const child = spawn(program, ['--stdio'], {
@@ -38,7 +41,7 @@ export async function spawnDaemon({ program, environment, graceMs, gone: tidy }:
   });
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaint = (complaint + text).slice(-2000);
+    complaint = (complaint + text).slice(-mostComplaint);
   });
   const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
   try {

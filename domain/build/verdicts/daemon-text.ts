@@ -1,9 +1,22 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is removed
 const escapes = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\-_])/g;
 
+/**
+ * An error as Nix sends it from one of its processes to another: type, level, name and message, in the encoding of its protocol.
+ * Nix 2.8 takes one that comes after the sandbox is ready ("the builder is not there") for the builder's log.
+ */
+const errorFrame =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is binary
+  /\u0001\n(?:> )?\u0005\0{7}Error\0{11}\u0005\0{7}Error\0{3}\0?[^\0]{1,2}\0{5,7}([^\0]+)\0+/g;
+
+/** The text with errors in place of the binary ones in it. */
+export function withoutErrorFrames(text: string): string {
+  return text.replace(errorFrame, (_, message: string) => `error: ${message}`);
+}
+
 /** A message of a daemon for people: without colours, its `error:` and its advice to look at a log that this store does not keep. */
 export function messageForPeople(text: string): string {
-  return text
+  return withoutErrorFrames(text)
     .replace(escapes, '')
     .replace(/^(?:error:\s*)+/, '')
     .replace(/^For full logs, run(?::\n {2,}\S)?.*\n?/gm, '')

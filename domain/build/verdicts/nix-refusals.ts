@@ -228,4 +228,15 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     { says: '%: Text file busy', means: 'agent-error' },
     { says: '%: File name too long', means: 'rejected', hint: tooDeep },
   ],
+  // Assertions in the code around them; crash-handler.cc from 2.26 on. A daemon that dies of what it was asked would die again
+  'what a daemon says as it dies': [
+    {
+      says: "%makeFixedOutputPath(%Assertion `references.empty()' failed%",
+      means: 'rejected',
+      hint: 'a fixed output refers to store paths, which none may; this Nix ends over it',
+    },
+    { says: "%Assertion `%' failed%", means: 'unknown' },
+    { says: "%Assertion '%' failed%", means: 'unknown' },
+    { says: '%Nix crashed. This is a bug%', means: 'unknown' },
+  ],
 };

@@ -26,6 +26,12 @@ export function verdictOnText(text: string): Verdict {
   return { class: row?.means ?? 'unknown', message: told(text, row) };
 }
 
+/** What the last words of a daemon mean that died at a build; `undefined` where nobody knows them. */
+export function verdictOnLastWords(text: string): Verdict | undefined {
+  const row = find(text);
+  return row && { class: row.means, message: told(text, row) };
+}
+
 /** What a BuildResult means; `built` where all outputs are valid. A status that is not known is judged by its text. */
 export function verdictOnResult(code: number, text: string): Verdict | 'built' {
   const status = statuses.get(code);

@@ -6,6 +6,7 @@ import { defaultSandboxPaths } from '../../../../adapters/builder/nix/sandbox-pa
 import { failureOf } from '../../../../agent/attempt-failure.ts';
 import type { BuildRequest } from '../../../../agent/ports/builder.ts';
 import type { FailureClass } from '../../../../domain/build/failure-class.ts';
+import { sha256 } from '../../../../domain/store/sha256.ts';
 import { makeFixedOutputPath } from '../../../../domain/store/store-path.ts';
 import { buildRequest, openTemporaryNixBuilder, shellDerivation, storeDir } from '../../../support/nix-store.ts';
 import { nixVersions } from '../../../support/nix-versions.ts';
@@ -44,8 +45,7 @@ for (const nix of nixVersions)
       return { outcome: await session.build(request), request };
     }
 
-    function fixed(name: string, hashAlgo: string, method: '' | 'r:' = '') {
-      const hash = 'ab'.repeat(32);
+    function fixed(name: string, hashAlgo: string, method: '' | 'r:' = '', hash = 'ab'.repeat(32)) {
       const path = makeFixedOutputPath(name, method, 'sha256', hash, storeDir);
       return { outputs: [{ name: 'out', path, hashAlgo, hash }], env: [['out', path]] as const };
     }
@@ -126,6 +126,22 @@ for (const nix of nixVersions)
         class: 'rejected',
         says: /non-executable regular file/,
       },
+      'no-builder': {
+        change: { builder: '/bin/not-there' },
+        class: 'builder-failed',
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: Nix 2.8 sends it in binary
+        says: /^[^\0\x01]*> error: executing '\/bin\/not-there': No such file or directory\n?$/,
+      },
+      'builtin-nobody-knows': {
+        change: { builder: 'builtin:xyz' },
+        class: 'builder-failed',
+        says: /unsupported builtin builder 'xyz'/,
+      },
+      'too-large-an-environment': {
+        env: { big: 'x'.repeat(200_000) },
+        class: 'builder-failed',
+        says: /executing '\/bin\/sh': Argument list too long/,
+      },
       silent: { script: 'sleep 60', limits: { maxSilentSeconds: 1 }, class: 'silent-too-long', says: /after 1 second/ },
     };
     for (const [name, expected] of Object.entries(cases))
@@ -135,6 +151,23 @@ for (const nix of nixVersions)
         assert.equal(outcome.class, expected.class, outcome.message);
         assert.match(outcome.message, expected.says);
       });
+
+    test('a fixed output with its hash that refers to something, over which Nix 2.8 dies', async () => {
+      const { request } = await build('referred', {});
+      const referred = request.derivation.outputs[0]?.path as string;
+      const hash = sha256(`${referred}\n`).toString('hex');
+      const { outcome } = await build('fixed-and-referring', {
+        script: `echo ${referred} > $out`,
+        change: fixed('fixed-and-referring', 'sha256', '', hash),
+        limits: { inputs: [referred] },
+      });
+      assert.ok(outcome.status === 'failed', outcome.status);
+      assert.equal(outcome.class, 'rejected', outcome.message);
+      assert.match(
+        outcome.message,
+        /references\.empty\(\).*\(a fixed output refers to store paths|not allowed to refer to other store paths/s,
+      );
+    });
 
     test('an output that is valid and gone from disk is the machine’s, and says what to do', async () => {
       const { request } = await build('gone', { script: 'echo data > $out' });
