@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { arch, availableParallelism, loadavg, platform, userInfo } from 'node:os';
 import type { Logger } from 'pino';
 import { openAgentLink } from '../adapters/agent-link/client.ts';
@@ -108,6 +109,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
       ),
   });
   logger.info({ builder: builderName, slots, systems, user }, 'the agent runs');
+  // Now, as one that is killed leaves nothing for its next start.
+  flushCompileCache();
 
   let asked = 0;
   const leave = () => {

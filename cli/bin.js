@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const needed = 24;
-const main = fileURLToPath(new URL('main.ts', import.meta.url));
+const self = fileURLToPath(import.meta.url);
 
 /** The executable of the npm package "node", wherever npm has put it for this package. */
 function ownNode() {
@@ -24,6 +24,8 @@ function ownNode() {
 }
 
 if (Number(process.versions.node.split('.')[0]) >= needed) {
+  const { useCompileCache } = await import('./compile-cache.js');
+  useCompileCache();
   await import('./main.ts');
 } else {
   const executable = ownNode();
@@ -36,7 +38,7 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
     );
     process.exit(1);
   }
-  const child = spawn(executable, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(executable, [self, ...process.argv.slice(2)], { stdio: 'inherit' });
   // Ctrl-C reaches both, as they are in one process group: this one waits for what the child makes of it. A signal that
   // is sent to this process alone is passed on.
   process.on('SIGINT', () => {});

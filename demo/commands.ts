@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const cli = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
+const cli = fileURLToPath(new URL('../cli/bin.js', import.meta.url));
 
 export interface RunOptions {
   /** Not shown before it runs, as it is a question of the demo's and no step of it. */

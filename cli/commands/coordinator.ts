@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import type { Command } from 'commander';
 import { coordinatorConfigSchema } from '../../coordinator/config.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
@@ -31,6 +32,8 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
     });
     io.err(`drover: coordinator at ${coordinator.url}, admin token in ${coordinator.adminTokenFile}\n`);
     io.err(`drover: the cache's public key is in ${coordinator.publicKeyFile}: ${coordinator.publicKey}\n`);
+    // Now, as one that is killed leaves nothing for its next start.
+    flushCompileCache();
     const stopped = Promise.withResolvers<void>();
     if (interrupted.aborted) stopped.resolve();
     else interrupted.addEventListener('abort', () => stopped.resolve(), { once: true });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chown, cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -46,6 +47,27 @@ describe('cli/bin.js', () => {
     const link = join(folder, 'drover');
     await symlink(bin, link);
     assert.equal(start(['--require', oldNode, '--', '--version'], link).status, 0);
+  });
+
+  it('keeps what it has compiled in a folder of the user alone', async () => {
+    const cacheOf = async (home: string) => {
+      await mkdir(home, { recursive: true });
+      const { PATH } = process.env;
+      const { status } = spawnSync(process.execPath, [bin, '--version'], { env: { PATH, HOME: home } });
+      assert.equal(status, 0);
+      return join(home, '.cache/drover/compiled');
+    };
+    const cache = await cacheOf(join(folder, 'own'));
+    assert.equal((await stat(cache)).mode & 0o777, 0o700);
+    assert.notDeepEqual(await readdir(cache, { recursive: true }), []);
+
+    // Nobody else's, who could write what is run.
+    if (process.getuid?.() === 0) {
+      const theirs = join(folder, 'theirs');
+      await mkdir(theirs);
+      await chown(theirs, 12345, 12345);
+      assert.equal(existsSync(await cacheOf(theirs)), false);
+    }
   });
 
   it('says what to do where there is no Node for it', async () => {
