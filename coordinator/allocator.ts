@@ -1,10 +1,12 @@
 import { intakeOf } from '../domain/agent/state.ts';
 import type { FailureClass } from '../domain/build/failure-class.ts';
+import { isAvoided } from '../domain/build/state.ts';
 import { allocateFrameBytes, listBytes, maxCoordinatorFrameBytes } from '../domain/limits.ts';
 import { type AgentRecord, misfit } from '../projections/agents.ts';
 import type { JobClass } from '../projections/graph.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import { type Core, commandBuild } from './core.ts';
+import { gone, type Texts } from './texts.ts';
 import type { WaitingAttempts } from './waiting-attempts.ts';
 
 /**
@@ -14,7 +16,9 @@ import type { WaitingAttempts } from './waiting-attempts.ts';
 export interface Allocator {
   /** Something changed that may make an allocation possible. */
   schedule(): void;
-  /** An attempt was cancelled: it keeps its slot until the agent says that it has stopped. */
+  /** An attempt goes on that is not live any more: it keeps its slot. */
+  occupied(agent: string, attempt: string): void;
+  /** An attempt was cancelled: it keeps its slot until the agent says that it has stopped, but no longer than a lease. */
   stopping(agent: string, attempt: string): void;
   stopped(agent: string, attempt: string): void;
   /** The agent's link was made anew: what it runs is known from its hello. */
@@ -26,6 +30,7 @@ export interface Allocator {
   /** How many agents could build this class if they were here and accepted builds; those that were removed do not count. */
   able(jobClass: JobClass): number;
   freeSlots(agent: AgentRecord): number;
+  [Symbol.dispose](): void;
 }
 
 /** Builds that prefer another agent and are passed over in one run; more than that wait for the next. */
@@ -37,14 +42,11 @@ interface Candidate {
   free: number;
 }
 
-/** Submitting sends what is missing, and is the only thing that can. */
-const textLost =
-  'the text of the derivation is not in the derivation store: submit it again, or restore the store and retry the build';
-
-export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator {
-  const { farm, writer, derivations, links, policy, logger } = core;
+export function createAllocator(core: Core, waiting: WaitingAttempts, texts: Pick<Texts, 'lost'>): Allocator {
+  const { farm, writer, derivations, links, policy, runtime, logger } = core;
   const { queue, graph } = farm;
-  const stopping = new Map<string, Set<string>>();
+  /** Per agent: attempts that are not live and hold a slot, each with what ends that. */
+  const holding = new Map<string, Map<string, Disposable | undefined>>();
   const fits = new Map<string, { abilities: unknown; byClass: (boolean | undefined)[] }>();
   let scheduled = false;
 
@@ -71,7 +73,7 @@ export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator
     const slots = agent.state.abilities?.slots ?? 0;
     // What is built and only waits for room here holds no slot; but not more of it than there are slots, or disks would fill.
     const built = Math.min(slots, waiting.uploads(agent.name));
-    return slots - (queue.live(agent.name).size - built) - (stopping.get(agent.name)?.size ?? 0);
+    return slots - (queue.live(agent.name).size - built) - (holding.get(agent.name)?.size ?? 0);
   }
 
   function mostUrgent(candidates: readonly Candidate[]): BuildRecord | undefined {
@@ -87,14 +89,16 @@ export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator
   /** The least busy agent that fits. One on which the infrastructure failed this build is taken only where no other would do. */
   function choose(build: BuildRecord, candidates: readonly Candidate[]): Candidate | undefined {
     const jobClass = graph.jobClass(build.drv);
-    const { avoid } = build.state;
+    const { state } = build;
+    const mayAvoid = state.avoid.length + state.lost.length > 0;
+    const avoided = (agent: AgentRecord): boolean => mayAvoid && isAvoided(state, agent.name);
     let best: Candidate | undefined;
     for (const candidate of candidates) {
-      if (candidate.free <= 0 || !fit(candidate.agent, jobClass) || avoid.includes(candidate.agent.name)) continue;
+      if (candidate.free <= 0 || !fit(candidate.agent, jobClass) || avoided(candidate.agent)) continue;
       if (!best || share(candidate) > share(best)) best = candidate;
     }
-    if (best || avoid.length === 0) return best;
-    for (const agent of farm.agents.all()) if (!avoid.includes(agent.name) && suits(agent, jobClass)) return undefined;
+    if (best || !mayAvoid) return best;
+    for (const agent of farm.agents.all()) if (!avoided(agent) && suits(agent, jobClass)) return undefined;
     return candidates.find(({ agent, free }) => free > 0 && fit(agent, jobClass));
   }
 
@@ -130,24 +134,28 @@ export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator
     const derivation = graph.drvPath(build.drv);
     const text = derivations.text(derivation); // Read while the event is made durable.
     const live = (): boolean => queue.live(agent).has(build) && build.state.attempt === attempt;
-    const unsendable = (failure: FailureClass, message: string): void => {
-      logger.error({ build: buildId(build), derivation }, message);
-      if (live()) fail(build, agent, attempt, failure, message);
+    /** Nobody's failure: the build waits until the text is there again. */
+    const textLost = (reason: string): void => {
+      logger.error({ build: buildId(build), derivation }, `the text of the derivation is lost: ${reason}`);
+      texts.lost(build.drv, reason);
+      const message = `the text of ${derivation} is lost: ${reason}`;
+      if (live()) fail(build, agent, attempt, 'inputs-missing', message, [derivation]);
     };
     const send = async (): Promise<void> => {
-      const bytes = await text.catch((error: Error) => {
-        // The coordinator's own trouble: no agent's, and not to be tried without end.
-        unsendable('unknown', `the derivation store failed: ${error.message}`);
-      });
+      const bytes = await text.catch((error: Error) => error);
+      if (writer.failure) return;
+      if (bytes instanceof Error) return textLost(`the derivation store could not read it: ${bytes.message}`);
+      if (bytes === undefined) return textLost(gone);
       // Cancelled, or the agent was lost, in the meantime.
       if (!live()) return;
-      if (!bytes) return unsendable('rejected', textLost);
       const inputs: string[] = [];
       graph.eachNeed(build.drv, (item) => inputs.push(graph.itemPath(item)));
       const size = allocateFrameBytes(bytes.length, listBytes(inputs));
       if (size > maxCoordinatorFrameBytes) {
         const expected = `expected text and list of inputs of at most ${maxCoordinatorFrameBytes} bytes`;
-        return unsendable('rejected', `${derivation} does not fit into a frame to an agent: ${expected}, got ${size}`);
+        const message = `${derivation} does not fit into a frame to an agent: ${expected}, got ${size}`;
+        logger.error({ build: buildId(build), derivation }, message);
+        return fail(build, agent, attempt, 'rejected', message);
       }
       links.send(agent, {
         type: 'allocate',
@@ -170,18 +178,36 @@ export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator
     });
   }
 
-  function fail(build: BuildRecord, agent: string, attempt: number, failureClass: FailureClass, message: string): void {
+  function fail(
+    build: BuildRecord,
+    agent: string,
+    attempt: number,
+    failureClass: FailureClass,
+    message: string,
+    missing: readonly string[] = [],
+  ): void {
     const { clock, random } = core.runtime;
     const failure = {
       class: failureClass,
       message,
       setup: true,
-      missing: [],
+      missing,
       able: able(graph.jobClass(build.drv)),
       now: clock.now(),
       fraction: random.fraction(),
     } as const;
     commandBuild(core, build, { type: 'fail', attempt, agent, ...failure }, meta);
+  }
+
+  function hold(agent: string, attempt: string, timer: Disposable | undefined): void {
+    const held = holding.get(agent) ?? new Map();
+    held.get(attempt)?.[Symbol.dispose]();
+    holding.set(agent, held.set(attempt, timer));
+  }
+
+  function release(agent: string): void {
+    for (const timer of holding.get(agent)?.values() ?? []) timer?.[Symbol.dispose]();
+    holding.delete(agent);
   }
 
   return {
@@ -190,14 +216,28 @@ export function createAllocator(core: Core, waiting: WaitingAttempts): Allocator
       scheduled = true;
       queueMicrotask(run);
     },
+    occupied: (agent, attempt) => hold(agent, attempt, undefined),
     stopping(agent, attempt) {
-      const set = stopping.get(agent) ?? new Set();
-      stopping.set(agent, set.add(attempt));
+      const timer = runtime.timers.after(policy.leaseSeconds * 1000, () => {
+        logger.warn(
+          { agent, attempt },
+          'the agent does not say that it has stopped a cancelled attempt: its slot counts as free',
+        );
+        this.stopped(agent, attempt);
+      });
+      hold(agent, attempt, timer);
     },
     stopped(agent, attempt) {
-      if (stopping.get(agent)?.delete(attempt)) this.schedule();
+      const held = holding.get(agent);
+      if (!held?.has(attempt)) return;
+      held.get(attempt)?.[Symbol.dispose]();
+      held.delete(attempt);
+      this.schedule();
     },
-    forgetStopping: (agent) => void stopping.delete(agent),
+    forgetStopping: release,
+    [Symbol.dispose]() {
+      for (const agent of [...holding.keys()]) release(agent);
+    },
     push,
     suits,
     able,

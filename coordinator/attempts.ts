@@ -1,5 +1,6 @@
 import type { AgentMessage, AgentOob, BuiltOutput } from '../domain/agent/messages.ts';
 import type { BuildRefusal } from '../domain/build/decide.ts';
+import type { FailureClass } from '../domain/build/failure-class.ts';
 import { liveAgent } from '../domain/build/state.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import { caFor, contentAddressOfOutput, verifyContentAddress } from '../domain/store/content-address.ts';
@@ -20,6 +21,8 @@ export interface Attempts {
    * that does not is failed here, so that no agent fills the disk.
    */
   keepLog(agent: string, chunk: Extract<AgentOob, { type: 'log' }>): Promise<void>;
+  /** Fails the live attempt of the build and tells its agent to stop it. */
+  abandon(build: BuildRecord, failure: FailureClass, message: string): void;
 }
 
 type Report<Type extends AgentMessage['type']> = Extract<AgentMessage, { type: Type }>;
@@ -195,6 +198,15 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     writer.afterwards(() => links.send(agent, { type: 'cancel', build: id, attempt, reason }));
   }
 
+  function abandon(build: BuildRecord, failure: FailureClass, message: string): void {
+    const { attempt } = build.state;
+    const agent = liveAgent(build.state);
+    if (agent === undefined) return;
+    core.logger.warn({ build: buildId(build), attempt, agent }, `the attempt is ended here: ${message}`);
+    stop(build, agent, attempt, message);
+    fail(build, agent, { attempt, class: failure, message }, false, []);
+  }
+
   async function handle(build: BuildRecord, agent: string, message: AgentMessage): Promise<void> {
     const { attempt } = message;
     switch (message.type) {
@@ -212,7 +224,13 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       case 'succeeded':
         return succeeded(build, agent, message);
       case 'released': {
-        if (message.reason === 'canceled') return;
+        if (message.reason === 'canceled') {
+          // It was: what is cancelled is over before the agent hears of it.
+          if (liveAgent(build.state) !== agent || build.state.attempt !== attempt) return;
+          const untrue = 'the agent says that it was told to cancel the attempt, and nobody cancelled it';
+          core.logger.warn({ build: buildId(build), attempt, agent }, untrue);
+          return fail(build, agent, { attempt, class: 'agent-error', message: untrue }, false, []);
+        }
         const reason = message.reason === 'handed-back' ? 'handed-back' : 'agent-forgot';
         const [now, fraction] = [runtime.clock.now(), runtime.random.fraction()];
         const command = { type: 'release', attempt, agent, reason, now, fraction } as const;
@@ -222,6 +240,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
   }
 
   return {
+    abandon,
     async keepLog(agent, { build: id, attempt, offset, data }) {
       const build = findBuild(core, id);
       if (build.state.agents[attempt - 1] !== agent) check(build, agent, attempt, 'not-your-attempt');
@@ -234,8 +253,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       await logs.append(id, attempt, held, Buffer.from(`\n[drover: it ends here, as ${message}]\n`));
       if (liveAgent(build.state) !== agent || build.state.attempt !== attempt) return;
       core.logger.warn({ build: id, attempt, agent }, `${message}, and the agent goes on`);
-      stop(build, agent, attempt, message);
-      fail(build, agent, { attempt, class: 'log-limit', message }, false, []);
+      abandon(build, 'log-limit', message);
       await logs.finish(id, attempt);
       await writer.durable();
     },

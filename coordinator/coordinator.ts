@@ -6,6 +6,7 @@ import { explain } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
 import { createAllocator } from './allocator.ts';
 import type { Application } from './application.ts';
+import { watchAttempts } from './attempt-watch.ts';
 import { createAttempts } from './attempts.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
@@ -18,6 +19,7 @@ import { startRebuilds } from './rebuilds.ts';
 import { retryOf, startRetries } from './retries.ts';
 import { createRoom } from './room.ts';
 import { startSatisfying } from './satisfying.ts';
+import { createTexts, type Texts } from './texts.ts';
 import { createUploads } from './uploads.ts';
 import { verifyItems } from './verify-items.ts';
 import { createWaitingAttempts } from './waiting-attempts.ts';
@@ -26,6 +28,7 @@ export interface Coordinator extends Disposable {
   readonly application: Application;
   readonly access: Access;
   readonly farm: Core['farm'];
+  readonly texts: Pick<Texts, 'check'>;
   /**
    * Tells whether agents can be heard: somebody listens for them and the event store takes what they report. Until that is so, and
    * whenever it is not, no lease runs out; each time it is so again, every lease begins anew.
@@ -45,12 +48,14 @@ export function startCoordinator(core: Core): Coordinator {
   const items = createItems(core);
   const waiting = createWaitingAttempts(core);
   const room = createRoom(core);
-  const allocator = createAllocator(core, waiting);
+  const texts = createTexts(core);
+  const allocator = createAllocator(core, waiting, texts);
   const attempts = createAttempts(core, allocator, items);
+  const watch = watchAttempts(core, { attempts, room, waiting });
   const uploads = createUploads(core, items, room);
   const lateAttempts = createLateAttempts(core, allocator);
   const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
-  const intake = createIntake(core);
+  const intake = createIntake(core, texts);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
@@ -82,6 +87,11 @@ export function startCoordinator(core: Core): Coordinator {
     ...fleet,
     ...intake,
     ...uploads,
+    async writeUpload(by, id, offset, body) {
+      const status = await uploads.writeUpload(by, id, offset, body);
+      if (by.agent !== undefined) watch.uploaded(by.agent, status.path);
+      return status;
+    },
     storeDir: policy.storeDir,
     publicKeys: [signer.publicKey],
     readiness() {
@@ -167,10 +177,13 @@ export function startCoordinator(core: Core): Coordinator {
     application,
     access,
     farm,
+    texts,
     hear: (can) => (can ? fleet.leases.hear() : fleet.leases.deafen()),
     [Symbol.dispose]() {
       deadlines[Symbol.dispose]();
       fleet.leases[Symbol.dispose]();
+      allocator[Symbol.dispose]();
+      watch[Symbol.dispose]();
       room[Symbol.dispose]();
     },
   };

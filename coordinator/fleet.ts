@@ -165,7 +165,12 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     for (const { build: id, attempt, phase } of running) {
       const build = queue.build(id);
       if (build && phase !== 'ended' && adopt(build, name, attempt)) stays.add(`${id}#${attempt}`);
-      else if (build && phase !== 'preparing' && isWelcome(build, name, attempt)) {
+      else if (build && isWelcome(build, name, attempt)) {
+        commandBuild(core, build, { type: 'keep', agent: name, attempt }, { actor: `agent-${name}` });
+        if (phase === 'preparing') {
+          drop.push({ build: id, attempt });
+          continue;
+        }
         stays.add(`${id}#${attempt}`);
         if (phase !== 'ended') lateAttempts.keep(name, build, attempt);
       } else drop.push({ build: id, attempt });

@@ -12,6 +12,7 @@ import { DroverError } from './errors.ts';
 import { timeId } from './identifiers.ts';
 import type { Meta } from './ports/event-store.ts';
 import type { Stall } from './ports/work.ts';
+import type { Texts } from './texts.ts';
 
 /** Submissions become derivations and builds. */
 export type Intake = Pick<
@@ -42,7 +43,7 @@ type Reason = 'requested' | 'rebuild' | 'retry';
 /** Events between two waits for the disk: the loop stays free for agents, and little is lost of it in memory. */
 const eventsPerTurn = 1000;
 
-export function createIntake(core: Core): Intake {
+export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake {
   const { farm, writer, derivations, policy, runtime, logger, work } = core;
   const { graph, queue, submissions } = farm;
   const underWay = new Map<string, Promise<SubmitResult>>();
@@ -160,11 +161,22 @@ export function createIntake(core: Core): Intake {
     return running;
   }
 
+  /** Cut off submissions whose derivations the store has lost: queued once somebody sends them again. */
+  const lacking = new Set<SubmissionRecord>();
+
   /** For nobody that waits for it. */
   function goOn(submission: SubmissionRecord, actor: string): void {
-    start(submission, actor).catch((error: Error) =>
-      logger.error({ submission: submission.id, err: error }, 'submission could not be queued'),
-    );
+    lacking.delete(submission);
+    start(submission, actor).catch((error: Error) => {
+      const isLacking = error instanceof DroverError && error.code === 'unknown-derivation';
+      if (isLacking) lacking.add(submission);
+      const then = isLacking ? '; it goes on once its derivations are submitted again' : '';
+      logger.error({ submission: submission.id, err: error }, `submission could not be queued${then}`);
+    });
+  }
+
+  function goOnWithLacking(): void {
+    for (const submission of [...lacking]) goOn(submission, 'coordinator');
   }
 
   async function receive(
@@ -252,6 +264,10 @@ export function createIntake(core: Core): Intake {
     },
     async addDerivations(texts) {
       const added = await derivations.add(texts);
+      // Also of those before one that is refused.
+      await restored.sent(texts.map(({ path }) => path));
+      await writer.durable();
+      goOnWithLacking();
       if (!('refused' in added)) return added;
       const { code, path, message } = added.refused;
       throw new DroverError(code as 'malformed-derivation', `${path}: ${message}`, { path });

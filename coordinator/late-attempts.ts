@@ -31,8 +31,10 @@ export function createLateAttempts({ farm, writer, links }: Core, allocator: All
     const build = farm.queue.build(id);
     if (!build || !isEnded(build.state.status)) return;
     const reason = build.state.status === 'succeeded' ? 'another attempt has succeeded' : `it is ${build.state.status}`;
-    for (const [agent, attempt] of late.get(id) ?? [])
+    for (const [agent, attempt] of late.get(id) ?? []) {
+      allocator.stopping(agent, `${id}#${attempt}`);
       writer.afterwards(() => links.send(agent, { type: 'cancel', build: id, attempt, reason }));
+    }
     late.delete(id);
   });
 
@@ -40,7 +42,7 @@ export function createLateAttempts({ farm, writer, links }: Core, allocator: All
     keep(agent, build, attempt) {
       const id = buildId(build);
       late.set(id, (late.get(id) ?? new Map()).set(agent, attempt));
-      allocator.stopping(agent, `${id}#${attempt}`);
+      allocator.occupied(agent, `${id}#${attempt}`);
     },
     over(agent, build, attempt) {
       if (late.get(build)?.get(agent) === attempt) remove(build, agent);

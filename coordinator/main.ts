@@ -128,23 +128,22 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     for (const mark of remembered) if (mark !== undefined) await checkLogMark(store, mark, dir.path);
   }
 
-  /** A store of derivations that was lost, or is older than the log, looks like any other; some are as good as all to see it. */
-  async function missTexts({ graph, queue }: Coordinator['farm']): Promise<void> {
-    const needed = Iterator.from(queue.unfinishedBuilds()).take(1000);
-    const missing = await derivations.missing(Array.from(needed, ({ drv }) => graph.drvPath(drv)));
-    if (missing.length === 0) return;
+  /** A store of derivations that was lost, or is older than the log, looks like any other. */
+  async function missTexts(texts: Coordinator['texts']): Promise<void> {
+    const { lost, first } = await texts.check();
+    if (lost === 0) return;
     logger.error(
-      { derivation: missing[0], missing: missing.length },
-      `${dir.derivations} lacks texts that unfinished builds need, which fail without: stop and restore it from the backup, or submit them again`,
+      { derivation: first, lost },
+      `${dir.derivations} lacks texts that unfinished builds need, which wait for them: submit them again, or stop and restore it from the backup`,
     );
   }
 
-  async function started({ access, farm, application }: Coordinator, store: EventStore): Promise<void> {
+  async function started({ access, farm, texts, application }: Coordinator, store: EventStore): Promise<void> {
     // The file comes first: a token that is in the log and nowhere else could never be used.
     access.admit(adminToken, { name: 'admin', scope: 'admin' }, startup);
     await application.settled();
     await identity.remember(store);
-    await missTexts(farm);
+    await missTexts(texts);
     if (stall) await settleStall(stallFile);
     stall = undefined;
     // What an agent has finished counts when it comes back, however long it was away, as long as the build is not finished.

@@ -3,12 +3,15 @@ import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 
-/** What keeps builds from ever running: a store item that is not there and that nothing under way makes. */
+/** What keeps builds from ever running: a store item that is not there and that nothing under way makes, or can make. */
 export interface Blocker {
   /** Base name of the store item. */
   readonly item: string;
-  /** `source-missing`: nobody sent it; `failed`, `canceled`: the end of its last build; `no-build`: nobody asked for one. */
-  readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build';
+  /**
+   * `source-missing`: nobody sent it; `failed`, `canceled`: the end of its last build; `no-build`: nobody asked for one; `text-lost`: the
+   * text of the derivation that makes it is lost.
+   */
+  readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
   /** Derivation that makes it, and the last build of that. */
   readonly derivation?: string;
   readonly build?: string;
@@ -41,6 +44,8 @@ export function findBlocked(farm: Farm, builds: Iterable<BuildRecord>): Blockage
   /** From what is waited for to what waits for it. */
   const waiters = new Map<Node, Node[]>();
   const blockers: Item[] = [];
+  /** Derivations that could be built now, had their texts not been lost. */
+  const textless: Drv[] = [];
   const pending: Node[] = [];
 
   /** Notes that one waits for the other, which is looked at where it is new. */
@@ -65,7 +70,11 @@ export function findBlocked(farm: Farm, builds: Iterable<BuildRecord>): Blockage
   }
 
   function lookAtDrv(drv: Drv, node: Node): void {
-    if (queue.missing(drv) === 0 || isUnderWay(queue.unfinished(drv))) return;
+    if (isUnderWay(queue.unfinished(drv))) return;
+    if (queue.missing(drv) === 0) {
+      if (farm.texts.lost(drv) !== undefined) textless.push(drv);
+      return;
+    }
     graph.eachNeed(drv, (item) => {
       if (!availability.isAvailable(item)) waits(node, ofItem(item));
     });
@@ -97,11 +106,12 @@ export function findBlocked(farm: Farm, builds: Iterable<BuildRecord>): Blockage
     return count;
   }
 
-  const blocked = countAbove(blockers.map(ofItem));
-  const named = blockers
-    .slice(0, 4 * mostBlockers)
-    .map((item) => describe(farm, item, countAbove([ofItem(item)])))
-    .sort((a, b) => b.waiting - a.waiting);
+  const blocked = countAbove([...blockers.map(ofItem), ...textless.map(ofDrv)]);
+  const most = 4 * mostBlockers;
+  const named = [
+    ...blockers.slice(0, most).map((item) => describe(farm, item, countAbove([ofItem(item)]))),
+    ...textless.slice(0, most).map((drv) => describeTextless(farm, drv, countAbove([ofDrv(drv)]))),
+  ].sort((a, b) => b.waiting - a.waiting);
   return { unfinished, blocked, blockers: named.slice(0, mostBlockers) };
 }
 
@@ -121,4 +131,11 @@ function describe(farm: Farm, item: Item, waiting: number): Blocker {
   const status = last?.state.status;
   const state = status === 'failed' || status === 'canceled' ? status : 'no-build';
   return { item: path, state, derivation, ...(last && { build: buildId(last) }), waiting };
+}
+
+function describeTextless({ graph, queue }: Farm, drv: Drv, waiting: number): Blocker {
+  const [output] = graph.outputs(drv);
+  const item = graph.itemPath(output?.item as Item);
+  const build = buildId(queue.unfinished(drv) as BuildRecord);
+  return { item, state: 'text-lost', derivation: graph.drvPath(drv), build, waiting };
 }

@@ -2,6 +2,7 @@ import type { AgentEvent } from '../domain/agent/events.ts';
 import type { BuildEvent } from '../domain/build/events.ts';
 import { isInfrastructureFailure, showsThatTheMachineWorks } from '../domain/build/failure-class.ts';
 import { liveAgent } from '../domain/build/state.ts';
+import type { DerivationEvent } from '../domain/derivation/events.ts';
 import type { Category, DroverEvent } from '../domain/events.ts';
 import type { ItemEvent } from '../domain/item/events.ts';
 import type { SubmissionEvent } from '../domain/submission/events.ts';
@@ -15,6 +16,7 @@ import { buildId, createQueue } from './queue.ts';
 import { createStrays, type Strays } from './strays.ts';
 import { createSubmissions } from './submissions.ts';
 import { createSupply } from './supply.ts';
+import { createTexts } from './texts.ts';
 import { createTokens } from './tokens.ts';
 
 export type Farm = ReturnType<typeof createFarm>;
@@ -43,7 +45,9 @@ export function createFarm() {
       if (!queue.isActive(drv)) supply.ended(drv);
     },
     isForced: (id) => submissions.get(id)?.wish.force === true,
+    hasText: (drv) => texts.lost(drv) === undefined,
   });
+  const texts = createTexts(graph, (drv) => queue.textChanged(drv));
   const supply = createSupply({
     graph,
     producers,
@@ -97,6 +101,7 @@ export function createFarm() {
     availability,
     producers,
     queue,
+    texts,
     supply,
     details,
     agents,
@@ -125,13 +130,14 @@ export function createFarm() {
       if (strays.takes(category, id, event, revision)) return;
       switch (category) {
         case 'derivation': {
-          if (event.type !== 'DerivationAdded') return;
+          if (event.type !== 'DerivationAdded') return texts.apply(event as DerivationEvent, revision);
           const drv = graph.add(event.data);
           if (drv !== undefined) {
             producers.derivationAdded(drv);
             supply.derivationAdded(drv);
             queue.derivationAdded(drv);
           }
+          texts.apply(event, revision);
           submissions.derivationAdded(correlation);
           return;
         }
@@ -153,7 +159,9 @@ export function createFarm() {
     /** Counts an event of a type or version that this program does not know: its stream is further by one, and nothing else changes. */
     pass(category: Category, id: string, revision: number): void {
       const item = category === 'item' ? graph.itemByHash(id) : undefined;
+      const drv = category === 'derivation' ? graph.drvByHash(id) : undefined;
       if (item !== undefined && itemRevisions.has(item)) itemRevisions.set(item, revision);
+      else if (drv !== undefined) texts.passed(drv, revision);
       else {
         const record = recordOf(category, id);
         if (record) record.revision = revision;
@@ -173,6 +181,7 @@ export function createFarm() {
         for (let build = latest; build; build = build.previous)
           yield `build ${buildId(build)} ${build.revision} ${JSON.stringify(build.state)} ${liveAgent(build.state) ?? '-'} ${build.heapIndex === -1 ? '' : 'ready'}`;
       }
+      for (const drv of texts.all()) yield `text lost ${graph.drvPath(drv)} ${texts.revision(drv)} ${texts.lost(drv)}`;
       for (let item = 0; item < graph.items; item++)
         if (availability.wasPresent(item))
           yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? null)}`;

@@ -75,6 +75,8 @@ export interface Queue {
   unfinishedBuilds(): Iterable<BuildRecord>;
   derivationAdded(drv: Drv): void;
   availabilityChanged(item: Item, available: boolean): void;
+  /** The text of the derivation was lost or is there again. */
+  textChanged(drv: Drv): void;
   apply(id: string, event: BuildEvent, revision: number): BuildRecord | undefined;
 }
 
@@ -86,9 +88,12 @@ export interface QueueSources {
   buildsChanged(drv: Drv): void;
   /** Whether the submission builds its roots in any case. */
   isForced(submission: string): boolean;
+  /** Whether the text that an agent is given is there. */
+  hasText(drv: Drv): boolean;
 }
 
-export function createQueue({ graph, availability, producers, buildsChanged, isForced }: QueueSources): Queue {
+export function createQueue(sources: QueueSources): Queue {
+  const { graph, availability, producers, buildsChanged, isForced, hasText } = sources;
   const bySubmission = new Map<string, BuildRecord[]>();
   const latest: (BuildRecord | undefined)[] = [];
   const active = ints(); // Per derivation: unfinished builds.
@@ -154,7 +159,7 @@ export function createQueue({ graph, availability, producers, buildsChanged, isF
   /** Puts the build into the heap of its class or takes it out, as its state and its inputs have it. */
   function sort(build: BuildRecord): void {
     const queued = build.state.status === 'queued';
-    const ready = queued && !build.resting && missing.values[build.drv] === 0;
+    const ready = queued && !build.resting && missing.values[build.drv] === 0 && hasText(build.drv);
     if (queued && !build.forced && hasOutputs(build.drv)) satisfied.add(build);
     else satisfied.delete(build);
     if (ready && build.heapIndex === -1) heapOf(build.drv).add(build);
@@ -273,6 +278,9 @@ export function createQueue({ graph, availability, producers, buildsChanged, isF
         if (isActive(drv)) for (const build of unfinishedOf(drv)) sort(build);
         return undefined;
       });
+    },
+    textChanged(drv) {
+      if (isActive(drv)) for (const build of unfinishedOf(drv)) sort(build);
     },
     apply(id, event, revision) {
       if (event.type === 'BuildSubmitted') return submitted(id, event, revision);

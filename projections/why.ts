@@ -13,9 +13,17 @@ export interface WaitedInput {
   readonly item: string;
   /**
    * `source-missing`: nobody sent it; `building`, `queued`: a build of it is under way; `failed`, `canceled`, `no-build`: nothing under way
-   * would make it; `reference-missing`: it is there, but something it refers to is not.
+   * would make it; `text-lost`: a build of it is queued, but the text of its derivation is lost; `reference-missing`: it is there, but something it refers to is not.
    */
-  readonly state: 'source-missing' | 'building' | 'queued' | 'failed' | 'canceled' | 'no-build' | 'reference-missing';
+  readonly state:
+    | 'source-missing'
+    | 'building'
+    | 'queued'
+    | 'text-lost'
+    | 'failed'
+    | 'canceled'
+    | 'no-build'
+    | 'reference-missing';
   /** Derivation that makes it, and the last build of that. */
   readonly derivation?: string;
   readonly build?: string;
@@ -41,6 +49,12 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
       readonly total: number;
       /** What keeps it from ever running unless somebody acts; empty while something under way can set it going. */
       readonly blockers: readonly Blocker[];
+      readonly until: string;
+    }
+  | {
+      /** The text of its own derivation is lost; somebody has to send it again. */
+      readonly reason: 'text-lost';
+      readonly derivation: string;
       readonly until: string;
     }
   | {
@@ -78,6 +92,8 @@ export function explain(farm: Farm, build: BuildRecord, waits: Waits): Why {
   if (status === 'allocated' || status === 'running')
     return explainLive(farm, base, waits, agents[attempt - 1] as string, attempt, status);
   if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build);
+  const lost = farm.texts.lost(build.drv);
+  if (lost !== undefined) return explainLost(base, farm.graph.drvPath(build.drv), lost);
   if (build.resting) {
     const notBefore = waits.backOff(base.build) ?? build.state.notBefore;
     const ended = build.state.returned > 0 && lastFailure?.attempt !== attempt ? 'was handed back' : 'failed';
@@ -102,7 +118,13 @@ function explainEnd(base: Base, { state: { status, lastFailure } }: BuildRecord)
   if (status !== 'failed' || lastFailure === undefined)
     return { ...base, reason: 'ended', summary: `The build has ended: ${status}.` };
   const { cause } = lastFailure;
-  const summary = `The build has failed: ${told(lastFailure)}${cause === undefined ? '' : ` ${causes[cause]}`}`;
+  const final =
+    cause === undefined
+      ? ''
+      : lastFailure.class === 'agent-lost'
+        ? ` 'drover builds retry ${base.build}' tries it again all the same.`
+        : ` ${causes[cause]}`;
+  const summary = `The build has failed: ${told(lastFailure)}${final}`;
   return { ...base, reason: 'ended', failure: lastFailure, summary };
 }
 
@@ -186,6 +208,14 @@ function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
   };
 }
 
+function explainLost(base: Base, derivation: string, reason: string): Why {
+  const summary = `Blocked. The text of ${derivation} is lost: ${reason}; '${submitAgain(derivation)}' sends it again.`;
+  return { ...base, reason: 'text-lost', derivation, summary, until: 'DerivationTextRestored' };
+}
+
+/** What brings the text of a derivation back. */
+const submitAgain = (derivation: string): string => `drover submit ${derivation}`;
+
 function explainInput(farm: Farm, item: Item): WaitedInput {
   const { graph, availability, producers, queue } = farm;
   const path = graph.itemPath(item);
@@ -205,11 +235,14 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
   const { status } = last.state;
   // A success whose output is gone again, and no new build yet.
   if (status === 'succeeded') return { item: path, state: 'no-build', derivation, build: buildId(last) };
-  const state = status === 'failed' || status === 'canceled' ? status : status === 'queued' ? 'queued' : 'building';
-  return { item: path, state, derivation, build: buildId(last) };
+  const made = { item: path, derivation, build: buildId(last) };
+  if (status === 'failed' || status === 'canceled') return { ...made, state: status };
+  if (status !== 'queued') return { ...made, state: 'building' };
+  const isLost = farm.texts.lost(producer) !== undefined && queue.missing(producer) === 0;
+  return { ...made, state: isLost ? 'text-lost' : 'queued' };
 }
 
-function sentence({ state, build, missing }: Pick<WaitedInput, 'state' | 'build' | 'missing'>): string {
+function sentence({ state, build, derivation, missing }: Omit<WaitedInput, 'item'>): string {
   switch (state) {
     case 'source-missing':
       return 'a source that nobody has sent';
@@ -217,6 +250,8 @@ function sentence({ state, build, missing }: Pick<WaitedInput, 'state' | 'build'
       return `build ${build} is making it`;
     case 'queued':
       return `build ${build} will make it and is queued`;
+    case 'text-lost':
+      return `build ${build} would make it, but the text of its derivation is lost; '${submitAgain(derivation ?? '')}' sends it again`;
     case 'failed':
       return `build ${build} of it failed; 'drover builds retry ${build}' would set this going`;
     case 'canceled':

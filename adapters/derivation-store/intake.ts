@@ -26,7 +26,8 @@ export function addDerivations(
       const text = texts.subarray(start, start + (lengths[index] as number));
       start += text.length;
       // The path is a hash of the text: one that is held is the same, whatever was sent.
-      if (tables.find(path) !== undefined) continue;
+      const known = tables.find(path);
+      if (known?.held) continue;
       const modulo = (input: string) => tables.find(input.slice(storeDir.length + 1))?.modulo;
       const verified = verifyDerivation(`${storeDir}/${path}`, text, { storeDir, modulo, ...(limits && { limits }) });
       if (verified.refused !== undefined) {
@@ -38,6 +39,11 @@ export function addDerivations(
         inputs[place] = tables.find(input.path.slice(storeDir.length + 1))?.row as number;
       }
       const place = blocks.put(text);
+      added++;
+      if (known !== undefined) {
+        tables.replaceText(path, place);
+        continue;
+      }
       tables.insert({
         path,
         row,
@@ -47,7 +53,6 @@ export function addDerivations(
         facts: packer.pack(verified.facts),
       });
       row++;
-      added++;
     }
     blocks.flush();
     return { added, ...(refused && { refused }) };
@@ -63,7 +68,10 @@ function createBlockWriter(tables: Tables) {
     if (parts.length === 0) return;
     tables.insertBlock(
       block,
-      zstdCompressSync(Buffer.concat(parts), { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
+      // With a checksum: a damaged text is not to be taken for another derivation.
+      zstdCompressSync(Buffer.concat(parts), {
+        params: { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 },
+      }),
     );
     block++;
     parts = [];

@@ -7,14 +7,20 @@ import { createRecentMap } from './recent-map.ts';
 export interface KnownDerivation {
   readonly row: number;
   readonly modulo: string;
+  /** Whether its text is there; one that was found damaged is not. */
+  readonly held: boolean;
 }
 
-export interface NewRow extends KnownDerivation {
-  /** Base name. */
-  readonly path: string;
+/** Where a text is. */
+export interface TextPlace {
   readonly block: number;
   readonly start: number;
   readonly length: number;
+}
+
+export interface NewRow extends Omit<KnownDerivation, 'held'>, TextPlace {
+  /** Base name. */
+  readonly path: string;
   readonly inputs: Uint32Array;
   readonly facts: Uint8Array;
 }
@@ -24,9 +30,12 @@ export interface Tables {
   /** By base name; from memory where it was used of late. */
   find(path: string): KnownDerivation | undefined;
   insert(row: NewRow): void;
+  /** Gives a derivation whose text was found damaged its text again. */
+  replaceText(path: string, place: TextPlace): void;
   insertBlock(id: number, texts: Uint8Array): void;
   nextRow(): number;
   nextBlock(): number;
+  /** A text that is damaged is taken for lost from then on, so that it is asked for again. */
   text(path: string): Uint8Array | undefined;
   inputs(row: number): Uint32Array;
   name(row: number): string;
@@ -34,6 +43,9 @@ export interface Tables {
   /** Runs `work` in one durable transaction; what an exception leaves behind is undone. */
   transaction<Result>(work: () => Result): Result;
 }
+
+/** No block has this number: the text that was in one was found damaged. */
+const noBlock = 0;
 
 /** How many derivations are remembered: twice the whole of Guix, some 25 MB. */
 const remembered = 50_000;
@@ -48,7 +60,7 @@ export function createTables(database: DatabaseSync): Tables {
       if (held !== undefined) return held;
       const found = statements.find.get(path.slice(0, hashPartLength));
       if (found === undefined || found.name !== path.slice(hashPartLength + 1)) return undefined;
-      const known = { row: Number(found.id), modulo: String(found.modulo) };
+      const known = { row: Number(found.id), modulo: String(found.modulo), held: found.block !== noBlock };
       memo.set(path, known);
       return known;
     },
@@ -56,7 +68,11 @@ export function createTables(database: DatabaseSync): Tables {
       const bytes = new Uint8Array(inputs.buffer, inputs.byteOffset, inputs.byteLength);
       const hash = path.slice(0, hashPartLength);
       statements.insert.run(row, hash, path.slice(hashPartLength + 1), modulo, block, start, length, bytes, facts);
-      memo.set(path, { row, modulo });
+      memo.set(path, { row, modulo, held: true });
+    },
+    replaceText(path, { block, start, length }) {
+      statements.place.run(block, start, length, path.slice(0, hashPartLength));
+      memo = createRecentMap(remembered);
     },
     insertBlock(id, texts) {
       statements.insertBlock.run(id, texts);
@@ -64,10 +80,16 @@ export function createTables(database: DatabaseSync): Tables {
     nextRow: () => next(statements.lastRow),
     nextBlock: () => next(statements.lastBlock),
     text(path) {
-      const found = statements.text.get(path.slice(0, hashPartLength));
-      if (found === undefined || found.name !== path.slice(hashPartLength + 1)) return undefined;
-      const texts = zstdDecompressSync(found.texts as Uint8Array);
-      return texts.subarray(Number(found.start), Number(found.start) + Number(found.length));
+      const hash = path.slice(0, hashPartLength);
+      const found = statements.text.get(hash);
+      if (found?.name === path.slice(hashPartLength + 1)) {
+        const text = cut(found.texts as Uint8Array, Number(found.start), Number(found.length));
+        if (text !== undefined) return text;
+        statements.place.run(noBlock, 0, 0, hash);
+      }
+      // Whatever is remembered of it, it is not there.
+      memo = createRecentMap(remembered);
+      return undefined;
     },
     inputs: (row) => wordsOf(statements.inputs.get(row)?.inputs as Uint8Array),
     name(row) {
@@ -93,9 +115,10 @@ export function createTables(database: DatabaseSync): Tables {
 
 function prepare(database: DatabaseSync) {
   return {
-    find: database.prepare('SELECT id, name, modulo FROM derivations WHERE hash = ?'),
+    find: database.prepare('SELECT id, name, modulo, block FROM derivations WHERE hash = ?'),
     insert: database.prepare('INSERT INTO derivations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     insertBlock: database.prepare('INSERT INTO blocks VALUES (?, ?)'),
+    place: database.prepare('UPDATE derivations SET block = ?, start = ?, length = ? WHERE hash = ?'),
     lastRow: database.prepare('SELECT max(id) AS last FROM derivations'),
     lastBlock: database.prepare('SELECT max(id) AS last FROM blocks'),
     text: database.prepare(
@@ -105,6 +128,15 @@ function prepare(database: DatabaseSync) {
     name: database.prepare('SELECT hash, name FROM derivations WHERE id = ?'),
     facts: database.prepare('SELECT facts FROM derivations WHERE id = ?'),
   };
+}
+
+/** The text in a block; `undefined` where the block is damaged. */
+function cut(block: Uint8Array, start: number, length: number): Uint8Array | undefined {
+  try {
+    return zstdDecompressSync(block).subarray(start, start + length);
+  } catch {
+    return undefined;
+  }
 }
 
 function next(last: StatementSync): number {

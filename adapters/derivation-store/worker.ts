@@ -18,7 +18,7 @@ function createHandlers(database: DatabaseSync): Handlers {
       parentPort?.unref();
       return undefined;
     },
-    missing: ({ paths }) => paths.filter((path) => tables.find(path) === undefined),
+    missing: ({ paths }) => paths.filter((path) => tables.find(path)?.held !== true),
     add: (request) => addDerivations(tables, { storeDir, limits }, request),
     text: ({ path }) => tables.text(path),
     rows: ({ paths }) => Uint32Array.from(paths, (path) => tables.find(path)?.row ?? 0),

@@ -23,7 +23,7 @@ import {
 import { agentAbilities } from '../../domain/agent/events.ts';
 import { intakes } from '../../domain/agent/state.ts';
 import { failureCauses } from '../../domain/build/events.ts';
-import { failureClasses } from '../../domain/build/failure-class.ts';
+import { endClasses } from '../../domain/build/failure-class.ts';
 import { identifier } from '../../domain/event.ts';
 import { storeItem } from '../../domain/item/events.ts';
 import { scopes } from '../../domain/token/events.ts';
@@ -121,7 +121,7 @@ export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
 
 const blocker: z.ZodType<Blocker> = z.object({
   item: text,
-  state: z.enum(['source-missing', 'failed', 'canceled', 'no-build']),
+  state: z.enum(['source-missing', 'failed', 'canceled', 'no-build', 'text-lost']),
   derivation: text.exactOptional(),
   build: text.exactOptional(),
   waiting: z.int().describe('how many of the builds wait for it'),
@@ -171,7 +171,16 @@ export const farmStatus: z.ZodType<FarmStatus> = z.object({
 
 const waitedInput: z.ZodType<WaitedInput> = z.object({
   item: text,
-  state: z.enum(['source-missing', 'building', 'queued', 'failed', 'canceled', 'no-build', 'reference-missing']),
+  state: z.enum([
+    'source-missing',
+    'building',
+    'queued',
+    'text-lost',
+    'failed',
+    'canceled',
+    'no-build',
+    'reference-missing',
+  ]),
   derivation: text.exactOptional(),
   build: text.exactOptional(),
   missing: z.array(text).exactOptional(),
@@ -181,7 +190,7 @@ const until = text.describe('the event that ends the wait');
 /** The attempt that failed last; `message` is its beginning, the whole is with the attempt. */
 const lastFailure = z.object({
   attempt: z.int(),
-  class: z.enum(failureClasses),
+  class: z.enum(endClasses),
   message: text,
   agent: text,
   cause: z.enum(failureCauses).exactOptional(),
@@ -213,6 +222,7 @@ export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
     blockers: z.array(blocker),
     until,
   }),
+  z.object({ ...whyFields, reason: z.literal('text-lost'), derivation: text, until }),
   z.object({
     ...whyFields,
     reason: z.literal('no-agent'),

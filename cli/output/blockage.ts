@@ -17,6 +17,7 @@ const blockerWords: Readonly<Record<Blocker['state'], string>> = {
   failed: 'its build failed',
   canceled: 'its build was cancelled',
   'no-build': 'nobody asked for a build',
+  'text-lost': 'the text of its derivation is lost',
 };
 
 /** The command that sets going what waits for it. */

@@ -27,6 +27,8 @@ function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
       const more = rest > 0 ? `… and ${plural(rest, 'more input')}\n` : '';
       return `\n${inputTable(why.inputs, io.colour)}${more}${blockerTable(why.blockers ?? [], io.colour)}`;
     }
+    case 'text-lost':
+      return details([['derivation', why.derivation]]);
     case 'no-agent': {
       const wanted = details([
         ['system', why.system],
@@ -60,6 +62,7 @@ const wordsOf: Readonly<Record<WaitedInput['state'], string>> = {
   'source-missing': 'source that nobody has sent',
   building: 'being built',
   queued: 'queued',
+  'text-lost': 'the text of its derivation is lost',
   failed: 'its build failed',
   canceled: 'its build was cancelled',
   'no-build': 'nobody asked for a build',

@@ -45,6 +45,7 @@ export const blockingTypes: ReadonlySet<string> = new Set([
   'BuildCanceled',
   'StoreItemDeleted',
   'StoreItemMissing',
+  'DerivationTextLost',
 ]);
 
 /** Types of events that {@link SubmissionTracker} reads, and those after which a watch looks again. */

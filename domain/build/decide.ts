@@ -1,10 +1,18 @@
 import type { Decision } from '../event.ts';
 import type { BackOff } from './back-off.ts';
 import { backOffMs } from './back-off.ts';
-import { describeVerdict, verdictOf, withBlame } from './blame.ts';
+import {
+  describeLosses,
+  describeReturns,
+  describeVerdict,
+  verdictOf,
+  verdictOfLosses,
+  verdictOfReturns,
+  withBlame,
+} from './blame.ts';
 import type { BuildEvent, FailureCause } from './events.ts';
 import { type FailureClass, isInfrastructureFailure } from './failure-class.ts';
-import { type BuildState, isEnded, isReturn, liveAgent } from './state.ts';
+import { type BuildState, isEnded, isReturn, liveAgent, lostWith } from './state.ts';
 
 export interface RetryPolicy {
   /** For builds that do not say. */
@@ -24,6 +32,8 @@ export type BuildCommand =
   | { readonly type: 'allocate'; readonly agent: string }
   /** Gives an attempt that was taken back to the agent that turns out to be still at it. */
   | ({ readonly type: 'adopt' } & AttemptKey)
+  /** The agent is still at an attempt that was taken back from it, and another may have the build: nobody was lost over it. */
+  | ({ readonly type: 'keep' } & AttemptKey)
   | ({ readonly type: 'start' } & AttemptKey)
   | ({
       readonly type: 'fail';
@@ -80,6 +90,13 @@ export function decideBuild(
       return { events: [{ type: 'BuildAllocated', data: { attempt: state.attempt + 1, agent: command.agent } }] };
     case 'adopt':
       return adopt(state, command);
+    case 'keep': {
+      const { attempt, agent } = command;
+      if (state.agents[attempt - 1] !== agent) return { refused: 'not-your-attempt' };
+      return {
+        events: state.lost.includes(attempt) ? [{ type: 'BuildAttemptKept', data: { attempt, agent } }] : [],
+      };
+    }
     case 'start': {
       const obstacle = notLive(state, command);
       if (obstacle) return { refused: obstacle };
@@ -124,7 +141,9 @@ function notLive(state: BuildState, { attempt, agent }: AttemptKey): BuildRefusa
 function adopt(state: BuildState, { attempt, agent }: AttemptKey): Decision<BuildEvent, BuildRefusal> {
   const obstacle = notLive(state, { attempt, agent });
   if (obstacle === undefined) return { events: [] };
-  if (obstacle !== 'stale-attempt' || state.status !== 'queued' || attempt !== state.attempt)
+  // What has failed is over: it is not gone on with.
+  const failed = state.lastFailure?.attempt === attempt;
+  if (obstacle !== 'stale-attempt' || state.status !== 'queued' || attempt !== state.attempt || failed)
     return { refused: obstacle };
   return { events: [{ type: 'BuildAllocated', data: { attempt, agent } }] };
 }
@@ -186,13 +205,30 @@ function end(state: BuildState, command: Failed, cause: FailureCause): BuildEven
 const freeReturns = 3;
 
 function release(
-  { returned }: BuildState,
-  { attempt, agent, reason, now, fraction }: Extract<BuildCommand, { type: 'release' }>,
+  state: BuildState,
+  command: Extract<BuildCommand, { type: 'release' }>,
   policy: RetryPolicy,
 ): readonly BuildEvent[] {
+  const { attempt, agent, reason, now, fraction } = command;
   const released: BuildEvent = { type: 'BuildReleased', data: { attempt, agent, reason } };
-  if (!isReturn(reason) || returned < freeReturns) return [released];
-  const wait = backOffMs(policy.infrastructure, returned - freeReturns + 1, fraction);
+  if (reason === 'agent-lost') {
+    const agents = [...lostWith(state), agent];
+    const cause = verdictOfLosses(agents);
+    if (cause === undefined) return [released];
+    return [
+      released,
+      { type: 'BuildFailed', data: { attempt, class: 'agent-lost', message: describeLosses(agents), cause } },
+    ];
+  }
+  if (!isReturn(reason)) return [released];
+  const returned = state.returned + 1;
+  const cause = verdictOfReturns(returned, state.agents);
+  if (cause !== undefined) {
+    const message = describeReturns(returned, agent);
+    return [released, { type: 'BuildFailed', data: { attempt, class: 'agent-error', message, cause } }];
+  }
+  if (returned <= freeReturns) return [released];
+  const wait = backOffMs(policy.infrastructure, returned - freeReturns, fraction);
   return [released, { type: 'BuildRetryScheduled', data: { attempt: attempt + 1, notBefore: now + wait } }];
 }
 

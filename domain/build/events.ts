@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { baseName, count, defineEvent, type EventOf, identifier, instant, shortText } from '../event.ts';
 import { buildOptions } from '../submission/events.ts';
-import { failureClasses } from './failure-class.ts';
+import { endClasses, failureClasses } from './failure-class.ts';
 
 const attempt = z.int().min(1);
 const failure = z.enum(failureClasses);
@@ -60,6 +60,11 @@ export const BuildReleased = defineEvent(
   // Version 2 knows one reason more.
   [(data) => data],
 );
+export const BuildAttemptKept = defineEvent(
+  'BuildAttemptKept',
+  'The agent that was given up for lost came back with the attempt, while another has the build: both go on, and what counts is which ends first. The loss counts no more.',
+  z.object({ attempt, agent: identifier }),
+);
 export const BuildSucceeded = defineEvent(
   'BuildSucceeded',
   'Every output is durable in the pool and verified (I6).',
@@ -78,10 +83,10 @@ export const BuildSatisfied = defineEvent(
 );
 export const BuildFailed = defineEvent(
   'BuildFailed',
-  'All attempts are used up, or the failure is one that a retry does not change.',
+  'All attempts are used up, the failure is one that a retry does not change, or agents are lost over it again and again.',
   z.object({
     attempt,
-    class: failure,
+    class: z.enum(endClasses),
     message: shortText,
     /**
      * Why there is no further attempt: `attempts-used-up`; `not-retried`: a retry changes nothing; `several-agents`, `one-agent`: the
@@ -89,6 +94,8 @@ export const BuildFailed = defineEvent(
      */
     cause: z.enum(failureCauses).optional(),
   }),
+  // Version 2 knows one class more.
+  [(data) => data],
 );
 export const BuildCanceled = defineEvent(
   'BuildCanceled',
@@ -110,6 +117,7 @@ export const buildEvents = [
   BuildAttemptFailed,
   BuildRetryScheduled,
   BuildReleased,
+  BuildAttemptKept,
   BuildSucceeded,
   BuildSatisfied,
   BuildFailed,

@@ -22,10 +22,13 @@ export const infrastructureFailures = [
   'agent-error',
 ] as const;
 export const failureClasses = [...builderFailures, ...infrastructureFailures] as const;
+/** Why a build has failed: as its last attempt did, or by what it does to agents, which none of them can report. */
+export const endClasses = [...failureClasses, 'agent-lost'] as const;
 
 export type BuilderFailure = (typeof builderFailures)[number];
 export type InfrastructureFailure = (typeof infrastructureFailures)[number];
 export type FailureClass = (typeof failureClasses)[number];
+export type EndClass = (typeof endClasses)[number];
 
 const infrastructure: ReadonlySet<string> = new Set(infrastructureFailures);
 

@@ -1,7 +1,7 @@
 import type { BuildOptions } from '../submission/events.ts';
 import { type Blame, withBlame } from './blame.ts';
 import type { BuildEvent, FailureCause } from './events.ts';
-import { type FailureClass, isInfrastructureFailure } from './failure-class.ts';
+import { type EndClass, type FailureClass, isInfrastructureFailure } from './failure-class.ts';
 
 export type BuildStatus = 'none' | 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
 
@@ -21,6 +21,8 @@ export interface BuildState {
   readonly returned: number;
   /** On which agents, by class: what makes the infrastructure's failure the build's in the end. */
   readonly blame: Blame;
+  /** Attempts whose agents were lost while they had them, and have not come back with them. */
+  readonly lost: readonly number[];
   /** Agents on which the infrastructure, or nobody knows what, failed this build: others are preferred. */
   readonly avoid: readonly string[];
   /** Not to be allocated before this instant (milliseconds since the Unix epoch); 0: at once. */
@@ -31,7 +33,7 @@ export interface BuildState {
 
 export interface LastFailure {
   readonly attempt: number;
-  readonly class: FailureClass;
+  readonly class: EndClass;
   /** Its beginning; the whole is in the event. */
   readonly message: string;
   readonly agent: string;
@@ -42,6 +44,7 @@ export interface LastFailure {
 const keptMessage = 400;
 
 const none: readonly string[] = [];
+const noAttempts: readonly number[] = [];
 const nobody: Blame = {};
 
 export const initialBuild: BuildState = {
@@ -53,6 +56,7 @@ export const initialBuild: BuildState = {
   mishaps: 0,
   returned: 0,
   blame: nobody,
+  lost: noAttempts,
   avoid: none,
   notBefore: 0,
 };
@@ -71,6 +75,16 @@ export function liveAgent(state: BuildState): string | undefined {
   return state.status === 'allocated' || state.status === 'running' ? state.agents[state.attempt - 1] : undefined;
 }
 
+/** Agents that had the build when they were lost, in order. */
+export function lostWith({ lost, agents }: Pick<BuildState, 'lost' | 'agents'>): readonly string[] {
+  return lost.map((attempt) => agents[attempt - 1] as string);
+}
+
+/** Whether others than this agent are preferred for the build. */
+export function isAvoided(state: BuildState, agent: string): boolean {
+  return state.avoid.includes(agent) || (state.lost.length > 0 && lostWith(state).includes(agent));
+}
+
 /** Folds one event into a build; events it does not know leave it as it is. */
 export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
   switch (event.type) {
@@ -81,7 +95,7 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
     case 'BuildAllocated': {
       const { attempt, agent } = event.data;
       const agents = attempt <= state.agents.length ? state.agents : [...state.agents, agent];
-      return { ...state, status: 'allocated', attempt, agents, notBefore: 0 };
+      return { ...state, status: 'allocated', attempt, agents, notBefore: 0, lost: without(state.lost, attempt) };
     }
     case 'BuildStarted':
       return { ...state, status: 'running' };
@@ -93,8 +107,14 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
       return { ...state, status: 'queued', ...failed(state, event.data) };
     case 'BuildRetryScheduled':
       return { ...state, notBefore: event.data.notBefore };
-    case 'BuildReleased':
-      return { ...state, status: 'queued', returned: state.returned + (isReturn(event.data.reason) ? 1 : 0) };
+    case 'BuildReleased': {
+      const { attempt, reason } = event.data;
+      const returned = state.returned + (isReturn(reason) ? 1 : 0);
+      const lost = reason === 'agent-lost' ? [...state.lost, attempt] : state.lost;
+      return { ...state, status: 'queued', returned, lost };
+    }
+    case 'BuildAttemptKept':
+      return { ...state, lost: without(state.lost, event.data.attempt) };
     case 'BuildSucceeded':
     case 'BuildSatisfied':
       return { ...state, status: 'succeeded' };
@@ -107,7 +127,12 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
   }
 }
 
+function without(attempts: readonly number[], attempt: number): readonly number[] {
+  return attempts.includes(attempt) ? attempts.filter((other) => other !== attempt) : attempts;
+}
+
 type Failure = Omit<LastFailure, 'agent' | 'cause'> & { readonly cause?: FailureCause | undefined };
+type AttemptFailure = Failure & { readonly class: FailureClass };
 
 function failedAs(state: BuildState, failure: Failure): Pick<BuildState, 'lastFailure'> {
   const { attempt, cause, message } = failure;
@@ -124,7 +149,7 @@ function failedAs(state: BuildState, failure: Failure): Pick<BuildState, 'lastFa
 
 function failed(
   state: BuildState,
-  failure: Failure,
+  failure: AttemptFailure,
 ): Pick<BuildState, 'lastFailure' | 'failures' | 'mishaps' | 'avoid' | 'blame'> {
   const { failures, mishaps, avoid, blame } = state;
   const last = failedAs(state, failure);

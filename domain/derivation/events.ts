@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseName, defineEvent, type EventOf } from '../event.ts';
+import { baseName, defineEvent, type EventOf, shortText } from '../event.ts';
 
 /** `<hash of the input derivation>` when only "out" is wanted, otherwise `<hash>!<output>,<output>`, outputs sorted. */
 const inputDerivation = z
@@ -30,5 +30,23 @@ export const DerivationAdded = defineEvent(
 export type DerivationAdded = EventOf<typeof DerivationAdded>;
 export type DerivationFacts = DerivationAdded['data'];
 
-export const derivationEvents = [DerivationAdded] as const;
+export const DerivationTextLost = defineEvent(
+  'DerivationTextLost',
+  'The derivation store turned out not to have the text any more, or it cannot be read. Builds of the derivation wait for DerivationTextRestored.',
+  z.object({
+    /** Base name of the `.drv`. */
+    path: baseName,
+    reason: shortText,
+  }),
+);
+export const DerivationTextRestored = defineEvent(
+  'DerivationTextRestored',
+  'The text is there again: a client sent it, or the derivation store was restored.',
+  z.object({
+    /** Base name of the `.drv`. */
+    path: baseName,
+  }),
+);
+
+export const derivationEvents = [DerivationAdded, DerivationTextLost, DerivationTextRestored] as const;
 export type DerivationEvent = EventOf<(typeof derivationEvents)[number]>;

@@ -59,6 +59,9 @@ export function buildWrites(event: BuildEvent, id: string, at: number): readonly
     }
     case 'BuildCanceled':
       return [write(build.cancelBuild, id, at), write(cancelAttempts, id, at)];
+    case 'BuildAttemptKept':
+      // It has ended as far as anybody counts on it; a success of it would be told of.
+      return [];
     case 'OutputsDiverged':
       // The pool keeps what it has, so no row changes.
       return [];

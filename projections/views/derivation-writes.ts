@@ -1,4 +1,4 @@
-import type { DerivationEvent } from '../../domain/derivation/events.ts';
+import type { DerivationAdded } from '../../domain/derivation/events.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import type { Write } from './write.ts';
 
@@ -10,7 +10,7 @@ ON CONFLICT (hash) DO UPDATE SET system = excluded.system, outputs = excluded.ou
 /** Where a build came before its derivation; the system and the outputs are not known then. */
 export const noteDerivation = 'INSERT OR IGNORE INTO derivations (hash, path, name) VALUES (?1, ?2, ?3)';
 
-export function derivationWrites({ data }: DerivationEvent): readonly Write[] {
+export function derivationWrites({ data }: DerivationAdded): readonly Write[] {
   const { path, system, outputs } = data;
   const values = [hashPart(path), path, derivationName(path), system, JSON.stringify(outputs)];
   return [{ sql: addDerivation, values }];

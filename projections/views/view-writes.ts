@@ -28,6 +28,8 @@ export function viewWrites(event: DroverEvent, stream: string, at: number, actor
     case 'SubmissionSetAside':
     case 'SubmissionResumed':
       return submissionWrites(event, streamId(stream), at);
+    case 'DerivationTextLost':
+    case 'DerivationTextRestored':
     case 'AgentRegistered':
     case 'AgentConnected':
     case 'AgentDisconnected':

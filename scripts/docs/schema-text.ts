@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { agentAbilities } from '../../domain/agent/events.ts';
-import { failureClasses } from '../../domain/build/failure-class.ts';
+import { endClasses, failureClasses } from '../../domain/build/failure-class.ts';
 import { baseName, count, identifier, instant, sha256Text, shortText, tags } from '../../domain/event.ts';
 import { storeItem } from '../../domain/item/events.ts';
 import { buildOptions } from '../../domain/submission/events.ts';
@@ -86,6 +86,8 @@ export function typeText(schema: z.ZodType): string {
 function enumText(values: readonly string[]): string {
   if (values.length === failureClasses.length && values.every((value, index) => value === failureClasses[index]))
     return 'failure class';
+  if (values.length === endClasses.length && values.every((value, index) => value === endClasses[index]))
+    return 'failure class, or `agent-lost`';
   return values.map((value) => `\`${value}\``).join(', ');
 }
 

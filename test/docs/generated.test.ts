@@ -54,7 +54,7 @@ describe('docs/failures.md', () => {
     const [, build = '', machine = ''] = (await read('failures.md')).split(/^## /m);
     const classes = (section: string) => Array.from(section.matchAll(/^### (.+)$/gm), ([, name]) => name);
     assert.deepEqual(classes(build), [...builderFailures]);
-    assert.deepEqual(classes(machine), [...infrastructureFailures]);
+    assert.deepEqual(classes(machine), [...infrastructureFailures, 'agent-lost']);
   });
 });
 

@@ -4,8 +4,10 @@ import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { e2e } from '../support/e2e/e2e-test.ts';
+import { isBuild } from '../support/e2e/events-of.ts';
 import { noMounting } from '../support/e2e/mounting.ts';
 import { type ProcessOptions, startDrover } from '../support/e2e/process.ts';
 
@@ -161,9 +163,33 @@ e2e('texts of derivations that were lost: said at the start, and back with the n
   rmSync(join(farm.data, 'derivations'), { recursive: true });
   await farm.start();
   assert.match(farm.coordinator.said(), /derivations lacks texts that unfinished builds need.*submit them again/);
-  await farm.submit(['beside']);
+  const build = await farm.buildOf('beside');
   await farm.agent('a');
-  await farm.next('BuildSucceeded');
+  const { stdout } = await farm.drover(['builds', 'why', build]);
+  const [, again] =
+    /The text of \S+-beside\.drv is lost: .*; '(drover submit \S+-beside\.drv)' sends/.exec(stdout) ?? [];
+  assert.ok(again, stdout);
+  assert.equal((await farm.request('GET', `/v1/builds/${build}`)).body.attempt, 0, 'it waits, and nothing is tried');
+  await farm.submit(['beside']);
+  const { stream } = await farm.next('BuildSucceeded');
+  assert.equal(stream, `build-${build}`);
+});
+
+e2e('a text that is lost while the coordinator runs', {}, async (farm) => {
+  await farm.submit(['beside']);
+  const build = await farm.buildOf('beside');
+  const database = new DatabaseSync(join(farm.data, 'derivations', 'derivations.db'));
+  database.exec('DELETE FROM derivations');
+  database.close();
+  await farm.agent('a');
+  const { data } = await farm.next('BuildSetupFailed', isBuild(build));
+  assert.equal(data.class, 'inputs-missing');
+  const { body } = await farm.request('GET', `/v1/builds/${build}/why`);
+  assert.equal(body.reason, 'text-lost');
+  const waited = await farm.drover(['submissions', 'show', build.replace(/-1$/, '')]);
+  assert.match(waited.stdout, /beside.*the text of its derivation is lost.*drover submit/);
+  await farm.submit(['beside']);
+  await farm.next('BuildSucceeded', isBuild(build));
 });
 
 test('a setting that is misspelt: in a flag, in the environment, in the file', async (context) => {

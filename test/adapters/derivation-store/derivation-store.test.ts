@@ -207,4 +207,27 @@ describe('the database', () => {
     assert.deepEqual(await asked, { added: derivations.length });
     await assert.rejects(held.store.missing(['x']), { code: 'not-ready' });
   });
+
+  it('takes a text that is damaged for lost, and takes it in again', async () => {
+    await using held = await temporaryStore();
+    await held.store.add(derivations);
+    const [first] = derivations as [Sent];
+    await held.store[Symbol.asyncDispose]();
+    const file = join(held.dir, 'derivations.db');
+    const database = new DatabaseSync(file);
+    const { id, texts } = database
+      .prepare('SELECT blocks.id, texts FROM blocks JOIN derivations ON block = blocks.id WHERE hash = ?')
+      .get(first.path.slice(0, 32)) as { id: number; texts: Uint8Array };
+    // Somewhere in the middle of the compressed texts.
+    texts[texts.length >> 1] = (texts[texts.length >> 1] as number) ^ 1;
+    database.prepare('UPDATE blocks SET texts = ? WHERE id = ?').run(texts, id);
+    database.close();
+    await held.reopen();
+    assert.deepEqual(await held.store.missing([first.path]), [], 'nobody has looked');
+    assert.equal(await held.store.text(first.path), undefined);
+    assert.deepEqual(await held.store.missing([first.path]), [first.path]);
+    assert.deepEqual(await held.store.add([first]), { added: 1 });
+    assert.deepEqual(await held.store.missing([first.path]), []);
+    assert.deepEqual(Buffer.from((await held.store.text(first.path)) as Uint8Array), Buffer.from(first.text));
+  });
 });

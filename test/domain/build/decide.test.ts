@@ -90,10 +90,65 @@ describe('allocation (I4)', () => {
     given(submitted, allocated(1, 'a'), released(1, 'a'))
       .when({ type: 'adopt', attempt: 1, agent: 'a' })
       .then(allocated(1, 'a')));
+  it('does not let it go on with what has failed', () =>
+    given(submitted, allocated(1, 'a'), attemptFailed(1))
+      .when({ type: 'adopt', attempt: 1, agent: 'a' })
+      .refused('stale-attempt'));
   it('does not give it back once another has it', () =>
     given(submitted, allocated(1, 'a'), released(1, 'a'), allocated(2, 'b'))
       .when({ type: 'adopt', attempt: 1, agent: 'a' })
       .refused('stale-attempt'));
+});
+
+describe('agents that are lost', () => {
+  const lose = (attempt: number, agent: string): BuildCommand => ({
+    type: 'release',
+    attempt,
+    agent,
+    reason: 'agent-lost',
+    now: 1_000_000,
+    fraction: 0,
+  });
+  const loss = (attempt: number, agent: string): BuildEvent[] => [allocated(attempt, agent), released(attempt, agent)];
+  const failed = (attempt: number, cause: 'several-agents' | 'one-agent', message: string): BuildEvent => ({
+    type: 'BuildFailed',
+    data: { attempt, class: 'agent-lost', message, cause },
+  });
+
+  it('fail the build that three of them had', () =>
+    given(submitted, ...loss(1, 'a'), ...loss(2, 'b'), allocated(3, 'c'), started(3))
+      .when(lose(3, 'c'))
+      .then(
+        released(3, 'c'),
+        failed(
+          3,
+          'several-agents',
+          'given up: 3 times the agent that had it was lost (a, b, c), and it may be the reason',
+        ),
+      ));
+  it('fail the build that one of them had five times', () =>
+    given(submitted, ...[1, 2, 3, 4].flatMap((attempt) => loss(attempt, 'a')), allocated(5, 'a'))
+      .when(lose(5, 'a'))
+      .then(
+        released(5, 'a'),
+        failed(5, 'one-agent', 'given up: 5 times the agent that had it was lost (a), and it may be the reason'),
+      ));
+  it('do not count where they come back with it, first or second', () => {
+    const twice = [submitted, ...loss(1, 'a'), ...loss(2, 'b')];
+    given(...twice, allocated(2, 'b'), released(2, 'b'), allocated(3, 'c'))
+      .when({ type: 'keep', attempt: 2, agent: 'b' })
+      .then({ type: 'BuildAttemptKept', data: { attempt: 2, agent: 'b' } });
+    const kept: BuildEvent = { type: 'BuildAttemptKept', data: { attempt: 2, agent: 'b' } };
+    given(...twice, allocated(3, 'c'), kept)
+      .when(lose(3, 'c'))
+      .then(released(3, 'c'));
+    given(...twice, allocated(3, 'c'), kept)
+      .when({ type: 'keep', attempt: 2, agent: 'b' })
+      .then();
+    given(...twice, allocated(2, 'b'), ...loss(2, 'b'))
+      .when({ type: 'keep', attempt: 2, agent: 'a' })
+      .refused('not-your-attempt');
+  });
 });
 
 describe('what agents give back', () => {
@@ -120,7 +175,7 @@ describe('what agents give back', () => {
     for (const [count, seconds] of [
       [3, policy.infrastructure.baseSeconds],
       [4, 2 * policy.infrastructure.baseSeconds],
-      [60, policy.infrastructure.maxSeconds],
+      [8, policy.infrastructure.maxSeconds],
     ] as const)
       given(submitted, ...back(count), allocated(count + 1, 'a'))
         .when(giveBack(count + 1, 'handed-back'))
@@ -132,6 +187,18 @@ describe('what agents give back', () => {
       .when(giveBack(4, 'agent-forgot'))
       .thenTypes('BuildReleased', 'BuildRetryScheduled');
   });
+  it('fails the build at the tenth time', () =>
+    given(submitted, ...back(9), allocated(10, 'a'))
+      .when(giveBack(10, 'handed-back'))
+      .then(returned(10), {
+        type: 'BuildFailed',
+        data: {
+          attempt: 10,
+          class: 'agent-error',
+          message: 'given up: agents gave it back 10 times, a the last time; their logs say why',
+          cause: 'one-agent',
+        },
+      }));
   it('does not wait for the agent to be lost', () =>
     given(submitted, ...back(9), allocated(10, 'a'))
       .when(giveBack(10, 'agent-lost'))

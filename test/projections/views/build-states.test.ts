@@ -30,7 +30,14 @@ test('the simulated farm records valid events only, and every type of the tables
   const inTables = [...eventTypes.keys()].filter((type) => /^(Build|StoreItem|Derivation|Submission)/.test(type));
   assert.deepEqual(
     inTables.filter((type) => !seen.has(type)),
-    ['SubmissionJoined', 'SubmissionSetAside', 'SubmissionResumed'],
+    [
+      'SubmissionJoined',
+      'SubmissionSetAside',
+      'SubmissionResumed',
+      'DerivationTextLost',
+      'DerivationTextRestored',
+      'BuildAttemptKept',
+    ],
   );
 });
 

@@ -295,7 +295,7 @@ test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {
   assert.deepEqual([views.rows('SELECT * FROM items'), views.rows(found)], [[], []]);
 });
 
-test('agents and tokens have no table here', () => {
+test('agents, tokens and what texts there are have no table here', () => {
   using views = createMemoryViews();
   const empty = views.dump();
   views.given(
@@ -314,6 +314,9 @@ test('agents and tokens have no table here', () => {
     on('agent-ant', 'AgentUnfit', { reason: 'no sandbox' }),
     on('agent-ant', 'AgentFit', {}),
     on('agent-ant', 'AgentRetired', {}),
+    on('derivation-0123456789abcdfghijklmnpqrsvwxyz', 'DerivationTextLost', { path: hello, reason: 'gone' }),
+    on('derivation-0123456789abcdfghijklmnpqrsvwxyz', 'DerivationTextRestored', { path: hello }),
+    build('BuildAttemptKept', { attempt: 1, agent: 'ant' }),
     on('token-t1', 'TokenIssued', { name: 'ci', scope: 'read', hash: 'a'.repeat(64) }),
     on('token-t1', 'TokenRevocationScheduled', { at: 1 }),
     on('token-t1', 'TokenRevoked', {}),
