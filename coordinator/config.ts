@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { derivationLineBytes, mostDerivationBytes, mostUploadMemoryBytes } from '../domain/limits.ts';
+import {
+  derivationLineBytes,
+  largestUploadsPerToken,
+  mostDerivationBytes,
+  mostFileBytes,
+  mostUploadMemoryBytes,
+} from '../domain/limits.ts';
 
 /**
  * Everything that can be set on a coordinator. One schema for flags, environment and file: the key `limits.max-nar-bytes`
@@ -104,6 +110,13 @@ export const coordinatorConfigSchema = z
           .max(1_000_000)
           .default(1000)
           .describe('Uploads of one token that are begun and not in use yet.'),
+        tokenUploadBytes: z
+          .int()
+          .min(1024)
+          .optional()
+          .describe(
+            `Bytes of the uploads of one token that are begun and not in use yet. If not set: room for ${largestUploadsPerToken} of the largest.`,
+          ),
         uploadIdleSeconds: seconds(86_400, 'An upload that nobody has gone on with for so long is removed.'),
         maxLogBytes: bytes(256 * MiB, 'Largest log of one attempt, in bytes; a build that writes more fails.'),
       })
@@ -155,6 +168,11 @@ export const coordinatorConfigSchema = z
     const name = 'limits.token-upload-memory-bytes';
     if (share < mostUploadMemoryBytes)
       refuse(`${name}: expected at least ${mostUploadMemoryBytes}, which one upload may need, got ${share}`);
+    const largest = mostFileBytes(limits.maxNarBytes);
+    if (limits.tokenUploadBytes !== undefined && limits.tokenUploadBytes < largest)
+      refuse(
+        `limits.token-upload-bytes: expected at least ${largest}, so that a NAR of limits.max-nar-bytes fits, got ${limits.tokenUploadBytes}`,
+      );
     if (all < share) refuse(`limits.upload-memory-bytes: expected at least the ${share} of ${name}, got ${all}`);
   });
 

@@ -24,7 +24,12 @@ import { rememberedByViews } from '../adapters/views/sqlite/remembered.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
 import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
-import { commitShortfall } from '../domain/limits.ts';
+import {
+  commitShortfall,
+  largestUploadsPerToken,
+  maxDeclarationBytesPerToken,
+  mostFileBytes,
+} from '../domain/limits.ts';
 import { isSecret, newSecret } from './access.ts';
 import { type CoordinatorConfig, parseListen } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
@@ -90,7 +95,11 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       dir: dir.pool,
       maxNarSize: config.limits.maxNarBytes,
       maxUploadAgeMs: config.limits.uploadIdleSeconds * 1000,
-      maxUploadsPerOwner: config.limits.tokenUploads,
+      perOwner: {
+        count: config.limits.tokenUploads,
+        fileBytes: config.limits.tokenUploadBytes ?? largestUploadsPerToken * mostFileBytes(config.limits.maxNarBytes),
+        declarationBytes: maxDeclarationBytesPerToken,
+      },
       memory: {
         total: config.limits.uploadMemoryBytes,
         perOwner: config.limits.tokenUploadMemoryBytes,

@@ -143,7 +143,8 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
         ...(deriver !== undefined && { deriver }),
       };
       const owner = ownerOf(by);
-      const begun = await pool.begin(owner, plain, scan);
+      const attempt = by.agent === undefined ? undefined : `${declaration.build}#${declaration.attempt}`;
+      const begun = await pool.begin(owner, plain, scan, attempt);
       if ('refused' in begun) refuse(begun.refused, owner, path);
       if (begun.finished) room.taken(keyOf(owner, path));
       return finishSource(by, begun);

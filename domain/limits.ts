@@ -55,15 +55,22 @@ export function uploadMemoryBytes(compression: 'none' | 'zstd', narSize: number)
 /** What the largest upload needs: a smaller budget would let in none. */
 export const mostUploadMemoryBytes: number = uploadBuffers + window;
 
+/** Largest file of a NAR: a compressor makes nothing much larger, and what claims so is not what it seems. */
+export function mostFileBytes(narSize: number): number {
+  return narSize + Math.ceil(narSize / 64) + 64 * KiB;
+}
+/** Unless `limits.token-upload-bytes` says otherwise, one token's uploads that wait to be used may be as large as so many of the largest. */
+export const largestUploadsPerToken = 4;
+
 /**
  * What the declarations of one token's uploads that wait to be used may hold in memory: references, and hash parts to look for. A
  * hundred with a closure of 20,000 items each. One alone is always let in.
  */
 export const maxDeclarationBytesPerToken: number = 64 * MiB;
-/** {@link maxDeclarationBytesPerToken} counts this of a declaration. */
-export function declarationBytes(references: readonly string[], scan: readonly string[] = []): number {
-  return listBytes(references) + scan.length * (32 + headBytes);
-}
+/** {@link maxDeclarationBytesPerToken} counts this of the references of a declaration … */
+export const referenceBytes = (references: readonly string[]): number => listBytes(references);
+/** … and this of the hash parts to look for, once for all outputs of an attempt. */
+export const scanBytes = (scan: readonly string[]): number => scan.length * (32 + headBytes);
 
 /** A text in JSON at its worst: each character an escape like `\u001b`. */
 export const jsonBytes = (characters: number): number => 6 * characters + 2;

@@ -60,7 +60,7 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
 /** Nothing gets old here, and nobody waits for memory. */
 const poolOptions = {
   maxUploadAgeMs: 1e12,
-  maxUploadsPerOwner: 1e6,
+  perOwner: { count: 1e6, fileBytes: 1e15, declarationBytes: 1e9 },
   memory: { total: 1e12, perOwner: 1e12 },
   clock: { now: () => 0, monotonic: () => performance.now() },
   timers: { after: () => ({ [Symbol.dispose]: () => undefined }) },

@@ -93,11 +93,14 @@ export interface Pool extends AsyncDisposable {
   /**
    * Starts an upload, or finds the one that `owner` began with the same declaration (so that it goes on where it was).
    * `scan`: hash parts of store paths to look for in the NAR besides the declared references (all direct and indirect inputs).
+   * `attempt`: what needs the upload together with others that have the same; one attempt of an owner always finds room for all of them
+   * beside what its other attempts have.
    */
   begin(
     owner: string,
     declaration: UploadDeclaration,
     scan?: readonly string[],
+    attempt?: string,
   ): Promise<UploadStatus | { readonly refused: UploadRefusal }>;
   status(id: string, owner: string): Promise<UploadStatus | undefined>;
   /**

@@ -18,6 +18,7 @@ import {
   derivationLineBytes,
   listBytes,
   maxCoordinatorFrameBytes,
+  maxDeclarationBytesPerToken,
   maxFrameBytes,
   maxLogChunkBytes,
   maxOutputs,
@@ -25,8 +26,10 @@ import {
   maxTags,
   minCommitBytes,
   mostDerivationBytes,
+  mostFileBytes,
   namesPerEvent,
   referencesExcess,
+  scanBytes,
 } from '../../domain/limits.ts';
 
 const hash = (n: number) => String(n).padStart(32, '0');
@@ -176,6 +179,11 @@ describe('a derivation that is let in', () => {
   });
 });
 
+test('the uploads of any one attempt may be declared: its references, and an input closure larger than any that is known', () => {
+  const closure = scanBytes(Array<string>(1_500_000));
+  assert.ok(maxReferenceBytes + closure <= maxDeclarationBytesPerToken);
+});
+
 test('a result with most outputs and references fits into a frame of an agent', () => {
   const references: string[] = [];
   for (let n = 0, bytes = 0; bytes + base(n).length + 5 <= maxReferenceBytes; bytes += base(n).length + 5, n++)
@@ -217,6 +225,15 @@ describe('settings', () => {
     );
     assert.ok(limits({ maxBodyBytes: 2_000_000, maxDerivationBytes: 1_000_000 }).success);
     assert.equal(derivationLineBytes(4194304), 5593432);
+  });
+  test('a NAR that is allowed, and that the uploads of one token have no room for, is refused with both names', () => {
+    const { error } = limits({ tokenUploadBytes: 16 * 1024 ** 3 });
+    assert.match(
+      error?.message ?? '',
+      /limits\.token-upload-bytes: expected at least \d+, so that a NAR of limits\.max-nar-bytes fits/,
+    );
+    assert.ok(limits({ tokenUploadBytes: mostFileBytes(16 * 1024 ** 3) }).success);
+    assert.ok(limits({ maxNarBytes: 1024 ** 4 }).success, 'what is not set follows');
   });
   test('a derivation that does not fit into a frame cannot be allowed', () => {
     assert.ok(!limits({ maxDerivationBytes: mostDerivationBytes + 1 }).success);

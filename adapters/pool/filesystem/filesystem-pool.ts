@@ -2,19 +2,20 @@ import { mkdir, rename } from 'node:fs/promises';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { FinishedUpload, Pool, UploadDeclaration, UploadRefusal } from '../../../coordinator/ports/pool.ts';
 import type { Clock, Timers } from '../../../coordinator/ports/runtime.ts';
-import { declarationBytes, maxDeclarationBytesPerToken } from '../../../domain/limits.ts';
+import { mostFileBytes } from '../../../domain/limits.ts';
 import { parseSha256 } from '../../../domain/store/hash-text.ts';
 import { createFileCheck } from './check-file.ts';
 import { parseContentMethod } from './content-hash.ts';
 import { createExpiry } from './expiry.ts';
 import { freeBytes } from './free-space.ts';
 import { createLayout } from './layout.ts';
+import { declaredBytes, excessOf, type OwnerLimits, sharedScan } from './owner-share.ts';
 import { createPublishedFiles } from './published-files.ts';
 import { createReceiver } from './receive.ts';
 import { createSessionBudget, type MemoryLimits } from './session-budget.ts';
 import { diskTrouble, isDiskFull, isDiskTrouble, isMissing } from './system-error.ts';
-import { attended, silentWriterMs, type Upload, type Writing } from './upload.ts';
-import { checkDeclaration, toFinishedUpload, uploadIdOf } from './upload-record.ts';
+import { attended, recordsOf, silentWriterMs, type Upload, type Writing } from './upload.ts';
+import { checkDeclaration, toFinishedUpload, type UploadRecord, uploadIdOf } from './upload-record.ts';
 import { loadUploads, statusOf } from './uploads.ts';
 import { createVerifiedFiles } from './verified-files.ts';
 import { createVerifiers, type VerifiersOptions } from './verifiers.ts';
@@ -25,10 +26,7 @@ export interface FilesystemPoolOptions {
   readonly maxNarSize: number;
   /** An upload that was not published and that nobody has written to for so long is removed. */
   readonly maxUploadAgeMs: number;
-  /** Most uploads of one owner that are not published. */
-  readonly maxUploadsPerOwner: number;
-  /** What the declarations of one owner's uploads that are not published may hold in memory, in bytes. */
-  readonly maxDeclarationBytes?: number;
+  readonly perOwner: OwnerLimits;
   readonly memory: MemoryLimits;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -53,30 +51,38 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
   const check = createFileCheck(layout, verifiers, verified);
   const receiver = createReceiver(layout, verifiers);
   const budget = createSessionBudget(options.memory);
-  const mostDeclared = options.maxDeclarationBytes ?? maxDeclarationBytesPerToken;
   const published = new Set<Upload>(Array.from(uploads.all()).filter((upload) => upload.published));
+  /** Uploads that are being begun: many at the same time count as well. */
+  const beginning = new Set<UploadRecord>();
   let closed = false;
-  let awaited: (upload: Upload) => boolean = () => false;
+  /** Who asks for what is told by {@link Pool.sweep}; before that, nobody knows. */
+  let awaited: ((upload: Upload) => boolean) | undefined;
   const expiry = createExpiry({
     afterMs: options.maxUploadAgeMs,
     clock: options.clock,
     timers: options.timers,
     uploads: uploads.all,
-    isAwaited: (upload) => awaited(upload),
+    isAwaited: (upload) => awaited?.(upload) ?? false,
     remove: forget,
     onError: options.onError ?? (() => undefined),
   });
   expiry.arm();
 
   const pool: Pool = {
-    async begin(owner, declared, scan) {
+    async begin(owner, declared, scan, attempt) {
       const declaration = checkDeclaration(declared);
       const refused = refuseDeclaration(declaration, options.maxNarSize);
       if (refused !== undefined) return { refused };
-      const excess = tooMany(owner, declaration, scan);
-      if (excess !== undefined) return { refused: excess };
-      const record = { owner, startedAt: options.clock.now(), declaration, ...(scan !== undefined && { scan }) };
+      const record = {
+        owner,
+        startedAt: options.clock.now(),
+        declaration,
+        ...(scan !== undefined && { scan: sharedScan(scan, recordsOf(heldBy(owner))) }),
+        ...(attempt !== undefined && { attempt }),
+      };
       try {
+        const excess = await admit(record);
+        if (excess !== undefined) return { refused: excess };
         const remade = await makeFolders();
         if (remade !== undefined) options.onRemade?.(remade);
         const lack = await lackOfRoom(declaration.fileSize);
@@ -96,6 +102,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         return statusOf(upload);
       } catch (error) {
         return { refused: unavailable(error, declaration.fileSize) };
+      } finally {
+        beginning.delete(record);
       }
     },
 
@@ -153,7 +161,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       upload.published = true;
       published.add(upload);
       for (const oldest of published) {
-        const tooMany = published.size > publishedRecords || declared(published) > mostDeclared;
+        const tooMany =
+          published.size > publishedRecords || declaredBytes(recordsOf(published)) > options.perOwner.declarationBytes;
         if (!tooMany || oldest === upload) break;
         await forget(oldest);
       }
@@ -169,8 +178,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     check,
     remove: files.remove,
 
-    async sweep(isKnown, isAwaited = () => false) {
-      awaited = ({ record }) => isAwaited(record.declaration.path);
+    async sweep(isKnown, isAwaited) {
+      if (isAwaited !== undefined) awaited = ({ record }) => isAwaited(record.declaration.path);
       let gone = await uploads.removeLeftovers();
       const oldest = options.clock.now() - options.maxUploadAgeMs;
       const kept = new Set<string>();
@@ -178,7 +187,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         if (upload.published && !isKnown(fileOf(upload).hash)) await withdraw(upload);
         else if (upload.published) kept.add(fileOf(upload).hash);
         if (upload.writing !== undefined || upload.published || upload.record.startedAt >= oldest) continue;
-        if (awaited(upload)) continue;
+        if (awaited?.(upload)) continue;
         await forget(upload);
         gone++;
       }
@@ -260,29 +269,32 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     return made.find((folder) => folder !== undefined);
   }
 
-  /** Why the owner may begin no other upload; what was begun before can be found again. */
-  function tooMany(
-    owner: string,
-    declaration: UploadDeclaration,
-    scan: readonly string[] | undefined,
-  ): UploadRefusal | undefined {
+  /** Counts an upload that is about to be begun, or says why its owner may not; what was begun before can be found again. */
+  async function admit(record: UploadRecord): Promise<UploadRefusal | undefined> {
+    if (uploads.get(uploadIdOf(record)) !== undefined) return undefined;
+    const refused = count(record);
+    if (refused?.code !== 'too-many-uploads') return refused;
+    // What nobody will use any more makes room before anybody has to wait for it: outputs of builds that have ended.
+    const idle = heldBy(record.owner).filter(
+      (upload) => upload.record.attempt !== undefined && upload.writing === undefined && awaited?.(upload) === false,
+    );
+    for (const upload of idle) await forget(upload);
+    return idle.length === 0 ? refused : count(record);
+  }
+
+  /** Nothing waits between the look and the count. */
+  function count(record: UploadRecord): UploadRefusal | undefined {
+    const held = new Set(recordsOf(heldBy(record.owner)));
+    for (const begun of beginning) if (begun.owner === record.owner) held.add(begun);
+    const refused = excessOf([...held], record, options.perOwner);
+    if (refused === undefined) beginning.add(record);
+    return refused;
+  }
+
+  function heldBy(owner: string): Upload[] {
     const held: Upload[] = [];
     for (const upload of uploads.all()) if (upload.record.owner === owner && !upload.published) held.push(upload);
-    const refuse = (message: string): UploadRefusal | undefined => {
-      const begun = uploads.get(uploadIdOf({ owner, declaration, ...(scan && { scan }) })) !== undefined;
-      return begun ? undefined : { code: 'too-many-uploads', message };
-    };
-    const most = options.maxUploadsPerOwner;
-    if (held.length >= most)
-      return refuse(
-        `expected at most ${most} uploads of one token that wait to be used (setting limits.token-uploads), got another`,
-      );
-    const bytes = declared(held) + declarationBytes(declaration.references, scan);
-    if (held.length > 0 && bytes > mostDeclared)
-      return refuse(
-        `expected uploads of one token that wait to be used to name at most ${mostDeclared} bytes of references and inputs, got ${bytes} with this one`,
-      );
-    return undefined;
+    return held;
   }
 
   /** Refuses at once what would not fit beside what is on its way, instead of when the disk is full. */
@@ -333,13 +345,6 @@ function diskFull(needed: number, free: number): UploadRefusal {
   return { code: 'disk-full', message, room: { needed, free } };
 }
 
-/** What the declarations of these uploads hold in memory. */
-function declared(uploads: Iterable<Upload>): number {
-  let sum = 0;
-  for (const { declarationBytes } of uploads) sum += declarationBytes;
-  return sum;
-}
-
 /** Bytes that are still to come. */
 function left({ record, offset }: Upload): number {
   return record.declaration.fileSize - offset;
@@ -360,8 +365,7 @@ function refuseDeclaration(declaration: UploadDeclaration, maxNarSize: number): 
       message: `expected a file of ${narSize} bytes, as the NAR, got one of ${fileSize}`,
     };
   }
-  // zstd makes nothing much larger; what claims so is not what it seems.
-  const largest = narSize + Math.ceil(narSize / 64) + 65_536;
+  const largest = mostFileBytes(narSize);
   if (fileSize > largest) {
     return {
       code: 'too-large',

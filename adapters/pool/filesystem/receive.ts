@@ -54,9 +54,10 @@ export function createReceiver(layout: Layout, verifiers: Verifiers): Receiver {
   }
 
   async function finish(upload: Upload, session: VerifierSession): Promise<void> {
-    const { owner, startedAt, declaration } = upload.record;
+    const { scan: _, ...begun } = upload.record;
+    const { declaration } = begun;
     const { fileHash, ...flat } = await session.finish();
-    const record = { owner, startedAt, declaration, file: { hash: fileHash, size: declaration.fileSize }, ...flat };
+    const record = { ...begun, file: { hash: fileHash, size: declaration.fileSize }, ...flat };
     await writeFinished(layout, upload.id, record);
     await syncDirectory(layout.uploads);
     dropSession(upload);

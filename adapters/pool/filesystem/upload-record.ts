@@ -25,6 +25,7 @@ const begunRecord = z.object({
   startedAt: z.number(),
   declaration,
   scan: z.array(z.string()).optional(),
+  attempt: z.string().optional(),
 });
 
 const finishedRecord = begunRecord.omit({ scan: true }).extend({
@@ -38,6 +39,8 @@ export interface UploadRecord {
   readonly startedAt: number;
   readonly declaration: UploadDeclaration;
   readonly scan?: readonly string[];
+  /** The attempt of its owner that made it, if one did. */
+  readonly attempt?: string;
 }
 export interface FinishedRecord extends Omit<UploadRecord, 'scan'> {
   readonly file: { readonly hash: string; readonly size: number };

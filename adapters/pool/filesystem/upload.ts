@@ -5,8 +5,6 @@ import type { VerifierSession } from './verifiers.ts';
 export interface Upload {
   readonly id: string;
   readonly record: UploadRecord;
-  /** What {@link record} holds in memory. */
-  readonly declarationBytes: number;
   /** Bytes that are safe. */
   offset: number;
   finished?: FinishedRecord;
@@ -28,6 +26,10 @@ export interface Upload {
   deaths: number;
   /** When it was begun, found or written to last, by the monotonic clock. */
   touchedAt: number;
+}
+
+export function* recordsOf(uploads: Iterable<Upload>): Generator<UploadRecord> {
+  for (const { record } of uploads) yield record;
 }
 
 export interface Writing {

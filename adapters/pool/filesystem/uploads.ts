@@ -1,9 +1,9 @@
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import type { UploadStatus } from '../../../coordinator/ports/pool.ts';
-import { declarationBytes } from '../../../domain/limits.ts';
 import type { Layout } from './layout.ts';
+import { sharedScan } from './owner-share.ts';
 import { isMissing } from './system-error.ts';
-import { dropSession, type Upload } from './upload.ts';
+import { dropSession, recordsOf, type Upload } from './upload.ts';
 import { begunText, readRecord, type UploadRecord, uploadIdOf } from './upload-record.ts';
 
 /** All uploads, on disk and in memory. */
@@ -24,7 +24,7 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
   const beginning = new Map<string, Promise<Upload>>();
   const leftovers: string[] = [];
   for (const id of await readdir(layout.uploads)) {
-    const upload = await load(layout, id, monotonic());
+    const upload = await load(layout, id, monotonic(), recordsOf(uploads.values()));
     if (upload === undefined) leftovers.push(id);
     else uploads.set(id, upload);
   }
@@ -43,7 +43,6 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
     const upload: Upload = {
       id,
       record,
-      declarationBytes: declarationBytes(record.declaration.references, record.scan),
       offset: 0,
       fresh: false,
       published: false,
@@ -85,15 +84,20 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
   };
 }
 
-async function load(layout: Layout, id: string, touchedAt: number): Promise<Upload | undefined> {
-  const record = await readRecord(layout, id);
-  if (record === undefined) return undefined;
+async function load(
+  layout: Layout,
+  id: string,
+  touchedAt: number,
+  others: Iterable<UploadRecord>,
+): Promise<Upload | undefined> {
+  const read = await readRecord(layout, id);
+  if (read === undefined) return undefined;
+  const record = 'scan' in read && read.scan !== undefined ? { ...read, scan: sharedScan(read.scan, others) } : read;
   const size = await sizeOf(layout.upload(id).part);
   const { fileSize } = record.declaration;
   const upload: Upload = {
     id,
     record,
-    declarationBytes: declarationBytes(record.declaration.references, 'scan' in record ? record.scan : undefined),
     offset: fileSize,
     fresh: false,
     published: false,

@@ -5,14 +5,16 @@ import { describe, it } from 'node:test';
 import { constants, zstdCompressSync } from 'node:zlib';
 import type { UploadDeclaration } from '../../../coordinator/ports/pool.ts';
 import {
-  declarationBytes,
+  maxOutputs,
   mostUploadMemoryBytes,
+  referenceBytes,
+  scanBytes,
   uploadMemoryBytes,
   zstdWindowLogMax,
 } from '../../../domain/limits.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { declarationOf, hashPartOf, narOf, noise } from './nars.ts';
-import { accepted, openPool, refusal, send, temporaryPool } from './pools.ts';
+import { accepted, openHanded, openPool, refusal, send, temporaryPool } from './pools.ts';
 
 const MiB = 1024 * 1024;
 
@@ -92,7 +94,7 @@ describe('memory for uploads', () => {
 describe('uploads of one owner', () => {
   it('are bounded in number; one that was begun is found again, and one that is used makes room', async () => {
     const { file, declaration } = await numbered(1000);
-    await using held = await temporaryPool({ maxUploadsPerOwner: 2 });
+    await using held = await temporaryPool({ perOwner: { ...openHanded, count: 2 } });
     const { id } = accepted(await held.pool.begin('a', declaration(1)));
     accepted(await held.pool.begin('a', declaration(2)));
     const { code, message } = refusal(await held.pool.begin('a', declaration(3)));
@@ -130,6 +132,92 @@ describe('uploads of one owner', () => {
   });
 });
 
+describe('uploads of one attempt', () => {
+  const limits = { count: 2, fileBytes: 1e9, declarationBytes: 1e9 };
+
+  it('all find room, however many of others wait: two attempts cannot wait for each other', async () => {
+    const { file, declaration } = await numbered(1000);
+    let now = 1_000_000;
+    const clock = { now: () => now++, monotonic: () => now };
+    await using held = await temporaryPool({ perOwner: limits, clock });
+    const begin = (n: number, attempt: string) => held.pool.begin('agent', declaration(n), [], attempt);
+    const first = [accepted(await begin(1, 'x#1'))];
+    accepted(await begin(11, 'y#1'));
+    for (const n of [2, 3]) first.push(accepted(await begin(n, 'x#1')));
+    const { code, message } = refusal(await begin(12, 'y#1'));
+    assert.equal(code, 'too-many-uploads');
+    assert.match(message, /at most 2 uploads .*limits\.token-uploads/);
+
+    // The same after a start. What is used makes room, and the next attempt is the first.
+    await held.pool[Symbol.asyncDispose]();
+    await using again = await openPool(held.dir, { perOwner: limits, clock });
+    assert.equal(refusal(await again.begin('agent', declaration(12), [], 'y#1')).code, 'too-many-uploads');
+    for (const { id } of first) {
+      accepted(await again.write(id, 'agent', 0, once(file)));
+      await again.publish(id);
+    }
+    for (const n of [12, 13]) accepted(await again.begin('agent', declaration(n), [], 'y#1'));
+  });
+
+  it('are not more than an attempt has outputs, also when all are begun at once', async () => {
+    const { declaration } = await numbered(1000);
+    await using held = await temporaryPool({ perOwner: limits });
+    const all = await Promise.all(
+      Array.from({ length: maxOutputs + 20 }, (_, n) => held.pool.begin('agent', declaration(n), [], 'x#1')),
+    );
+    assert.equal(all.filter((one) => 'refused' in one).length, 20);
+  });
+
+  it('of a build that has ended make room', async () => {
+    const { declaration } = await numbered(1000);
+    await using held = await temporaryPool({ perOwner: limits });
+    const ended = accepted(await held.pool.begin('agent', declaration(1), [], 'x#1'));
+    const source = accepted(await held.pool.begin('agent', declaration(2)));
+    await held.pool.sweep(
+      () => true,
+      (path) => path !== declaration(1).path,
+    );
+    accepted(await held.pool.begin('agent', declaration(3), [], 'y#1'));
+    accepted(await held.pool.begin('agent', declaration(4), [], 'y#1'));
+    assert.equal(refusal(await held.pool.begin('agent', declaration(5), [], 'z#1')).code, 'too-many-uploads');
+    assert.equal(await held.pool.status(ended.id, 'agent'), undefined);
+    assert.equal((await held.pool.status(source.id, 'agent'))?.offset, 0, 'what nobody is known to wait for stays');
+  });
+
+  it('share in memory what is looked for in all of them', async () => {
+    const { declaration } = await numbered(1000);
+    const scan = () => Array.from({ length: 100 }, (_, n) => hashPartOf(`${n}`));
+    const perOwner = { ...limits, count: 1000, declarationBytes: scanBytes(scan()) };
+    await using held = await temporaryPool({ perOwner });
+    for (let n = 0; n < 20; n++) accepted(await held.pool.begin('agent', declaration(n), scan(), 'x#1'));
+    await held.pool[Symbol.asyncDispose]();
+    await using again = await openPool(held.dir, { perOwner });
+    accepted(await again.begin('agent', declaration(20), scan(), 'x#1'));
+  });
+});
+
+describe('disk for uploads of one owner', () => {
+  it('is bounded; what fits beside nothing is refused for good', async () => {
+    const { declaration } = await numbered(1000);
+    const { fileSize } = declaration(0);
+    await using held = await temporaryPool({ perOwner: { ...openHanded, fileBytes: 2 * fileSize } });
+    const { id } = accepted(await held.pool.begin('a', declaration(1)));
+    accepted(await held.pool.begin('a', declaration(2)));
+    const { code, message } = refusal(await held.pool.begin('a', declaration(3)));
+    assert.equal(code, 'too-many-uploads');
+    assert.match(message, new RegExp(`at most ${2 * fileSize} bytes \\(setting limits\\.token-upload-bytes\\), got`));
+    accepted(await held.pool.begin('b', declaration(3)));
+    await held.pool.abandon(id);
+    accepted(await held.pool.begin('a', declaration(3)));
+
+    for (const n of [1, 2]) accepted(await held.pool.begin('agent', declaration(n), [], 'x#1'));
+    assert.equal(refusal(await held.pool.begin('agent', declaration(3), [], 'x#1')).code, 'too-large');
+    const { narSize } = declaration(0);
+    const huge = { ...declaration(4), narSize: 10 * narSize, fileSize: 3 * fileSize };
+    assert.equal(refusal(await held.pool.begin('c', huge)).code, 'too-large');
+  });
+});
+
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
@@ -139,8 +227,8 @@ describe('memory for declarations', () => {
   it('is bounded per owner, as each lies in memory until it is used, and again after a start', async () => {
     const { declaration } = await numbered(1000);
     const wordy = (n: number): UploadDeclaration => ({ ...declaration(n), references });
-    const each = declarationBytes(references);
-    const options = { maxDeclarationBytes: 2 * each };
+    const each = referenceBytes(references);
+    const options = { perOwner: { ...openHanded, declarationBytes: 2 * each } };
     await using held = await temporaryPool(options);
     const [first] = [accepted(await held.pool.begin('a', wordy(1))), accepted(await held.pool.begin('a', wordy(2)))];
     const { code, message } = refusal(await held.pool.begin('a', wordy(3)));
@@ -163,7 +251,7 @@ describe('memory for declarations', () => {
   it('counts what is looked for in the bytes, and lets in one alone however large it is', async () => {
     const { declaration } = await numbered(1000);
     const scan = references.map((base) => base.slice(0, 32));
-    await using held = await temporaryPool({ maxDeclarationBytes: 1000 });
+    await using held = await temporaryPool({ perOwner: { ...openHanded, declarationBytes: 1000 } });
     accepted(await held.pool.begin('a', declaration(1), scan));
     assert.equal(refusal(await held.pool.begin('a', declaration(2), scan)).code, 'too-many-uploads');
   });
@@ -171,7 +259,9 @@ describe('memory for declarations', () => {
   it('of those that are published is given back, oldest first', async () => {
     const { file, declaration } = await numbered(1000);
     const wordy = (n: number): UploadDeclaration => ({ ...declaration(n), references });
-    await using held = await temporaryPool({ maxDeclarationBytes: declarationBytes(references) });
+    await using held = await temporaryPool({
+      perOwner: { ...openHanded, declarationBytes: referenceBytes(references) },
+    });
     const published: string[] = [];
     for (const n of [1, 2, 3]) {
       const { id } = accepted(await send(held.pool, wordy(n), file));

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FilesystemPoolOptions, openFilesystemPool } from '../../../adapters/pool/filesystem/filesystem-pool.ts';
+import type { OwnerLimits } from '../../../adapters/pool/filesystem/owner-share.ts';
 import type {
   Pool,
   PoolFile,
@@ -18,13 +19,16 @@ export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposa
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
+/** Room for all that one owner wants. */
+export const openHanded: OwnerLimits = { count: 1000, fileBytes: 1e12, declarationBytes: 1e9 };
+
 export function openPool(dir: string, options: Partial<FilesystemPoolOptions> = {}): Promise<Pool> {
   const { timers } = createManualRuntime();
   return openFilesystemPool({
     dir,
     maxNarSize: 256 * 1024 * 1024,
     maxUploadAgeMs: 60_000,
-    maxUploadsPerOwner: 1000,
+    perOwner: openHanded,
     memory: { total: 256 * 1024 * 1024, perOwner: 256 * 1024 * 1024 },
     clock: { now: () => 1_000_000, monotonic: () => 1_000_000 },
     timers,
