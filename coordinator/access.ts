@@ -69,6 +69,13 @@ export function createAccess(
     if (!token.revoked) writer.commit('token', id, token.revision, [{ type: 'TokenRevoked', data: {} }], meta);
   }
 
+  function isLastAdmin(id: string): boolean {
+    const isValid = (token: TokenRecord | undefined): boolean => token?.scope === 'admin' && !token.revoked;
+    if (!isValid(farm.tokens.get(id))) return false;
+    for (const token of farm.tokens.all()) if (token.id !== id && isValid(token)) return false;
+    return true;
+  }
+
   /** Revokes it at the given time, unless it ends sooner anyway. */
   function revokeAt(token: TokenRecord, at: number, meta: Meta): void {
     if (token.ends !== undefined && token.ends.at <= at) return;
@@ -126,7 +133,12 @@ export function createAccess(
       await writer.durable();
       return { ...issued, replaced: before.map(({ id }) => id), ...(before.length > 0 && { until }) };
     },
-    async revokeToken(by, id) {
+    async revokeToken(by, id, { force = false } = {}) {
+      if (!force && isLastAdmin(id))
+        throw new DroverError(
+          'last-admin-token',
+          `${id} is the last token of scope admin, and without one nobody can add agents, tokens or take anything back: make another first, or give --force (force=true)`,
+        );
       revoke(id, { actor: by.id });
       await writer.durable();
     },

@@ -1,6 +1,7 @@
 import type { AgentAbilities } from '../domain/agent/events.ts';
 import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
 import type { Intake } from '../domain/agent/state.ts';
+import type { BuildStatus } from '../domain/build/state.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
@@ -38,7 +39,8 @@ export interface Application {
    * `until`: when they end, milliseconds since the Unix epoch.
    */
   rotateToken(by: Principal, agent: string, wish: { overlapSeconds: number }): Promise<RotatedToken>;
-  revokeToken(by: Principal, id: string): Promise<void>;
+  /** The last token of scope admin is only revoked where `force` says so. */
+  revokeToken(by: Principal, id: string, wish?: { readonly force?: boolean }): Promise<void>;
   tokens(): readonly TokenInfo[];
 
   // Agents.
@@ -70,6 +72,8 @@ export interface Application {
    * blocked while submissions are being queued: one of them may make what is waited for.
    */
   blockage(submission: string): Blockage;
+  /** How many of the builds that the submission joined are in which state. */
+  joinedBuilds(submission: string): Readonly<Record<BuildStatus, number>>;
   /** Finishes the log of an attempt that is over: a stop of the coordinator may have come before that. */
   settleLog(build: string, attempt: number): Promise<void>;
   cancelBuild(by: Principal, build: string, reason?: string): Promise<void>;

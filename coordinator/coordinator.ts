@@ -126,6 +126,11 @@ export function startCoordinator(core: Core): Coordinator {
       const found = findBlocked(farm, builds);
       return intake.busy() ? { ...found, blocked: 0, blockers: [] } : found;
     },
+    joinedBuilds(id) {
+      const counts = { none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+      for (const build of farm.submissions.get(id)?.joined ?? []) counts[queue.build(build)?.state.status ?? 'none']++;
+      return counts;
+    },
     why: (id) =>
       explain(farm, findBuild(core, id), {
         backOff: () => deadlines.dueAt(retryOf(id)),

@@ -32,6 +32,7 @@ export const errorCodes = {
   'unknown-submission': [404, 'There is no such submission'],
   'unknown-agent': [404, 'There is no such agent'],
   'unknown-token': [404, 'There is no such token'],
+  'last-admin-token': [409, 'It is the last token of scope admin'],
   'unknown-item': [404, 'There is no such store item'],
   'build-ended': [409, 'The build has ended'],
   'build-not-ended': [409, 'The build has not ended'],

@@ -41,6 +41,8 @@ import { superviseCoordinator } from './supervisor.ts';
 export interface RunningCoordinator {
   readonly url: string;
   readonly adminTokenFile: string;
+  /** Why the token in that file does not give admin rights; `undefined` where it does. */
+  readonly adminTokenTrouble: string | undefined;
   readonly publicKeyFile: string;
   /** As `trusted-public-keys` takes it. */
   readonly publicKey: string;
@@ -147,12 +149,34 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     );
   }
 
+  /** A pool that was removed, or is not mounted, looks like a new one; some items are as good as all to see it. */
+  async function missFiles({ graph, availability, details }: Coordinator['farm']): Promise<void> {
+    const every = Math.ceil(graph.items / 5000);
+    let looked = 0;
+    const missing: string[] = [];
+    for (let item = 0; item < graph.items; item += every) {
+      const held = availability.isPresent(item) ? details.get(item) : undefined;
+      if (held === undefined) continue;
+      looked++;
+      if (!(await pool.has(held.file))) missing.push(held.path);
+    }
+    if (missing.length === 0) return;
+    logger.error(
+      { items: availability.present, looked, missing: missing.length, first: missing[0] },
+      `${dir.pool} lacks files of items that the log has: if it was moved or is not mounted, stop and bring it back; otherwise 'drover items verify' finds all that is missing, and what is needed is built again`,
+    );
+  }
+
+  let adminTokenTrouble: string | undefined;
   async function started({ access, farm, texts, application }: Coordinator, store: EventStore): Promise<void> {
     // The file comes first: a token that is in the log and nowhere else could never be used.
     access.admit(adminToken, { name: 'admin', scope: 'admin' }, startup);
+    const scope = access.authenticate(adminToken)?.scope;
+    if (scope !== 'admin') adminTokenTrouble = scope === undefined ? 'is revoked' : `is of scope ${scope} only`;
     await application.settled();
     await identity.remember(store);
     await missTexts(texts);
+    await missFiles(farm);
     if (stall) await settleStall(stallFile);
     stall = undefined;
     // What an agent has finished counts when it comes back, however long it was away, as long as the build is not finished.
@@ -233,6 +257,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   return {
     url: config.publicUrl ?? url,
     adminTokenFile: join(dir.path, 'admin.token'),
+    adminTokenTrouble,
     publicKeyFile: join(dir.path, 'cache-key.pub'),
     publicKey,
     deposed: deposed.promise,

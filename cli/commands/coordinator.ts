@@ -30,7 +30,12 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
     const coordinator = await runCoordinator(config, logger).catch((error: unknown) => {
       throw startError(error, config);
     });
-    io.err(`drover: coordinator at ${coordinator.url}, admin token in ${coordinator.adminTokenFile}\n`);
+    const { url, adminTokenFile, adminTokenTrouble } = coordinator;
+    const token =
+      adminTokenTrouble === undefined
+        ? `admin token in ${adminTokenFile}`
+        : `with the admin tokens that were handed out: the one in ${adminTokenFile} ${adminTokenTrouble}. Where no other is left, stop the coordinator, remove that file, and start it: it makes another`;
+    io.err(`drover: coordinator at ${url}, ${token}\n`);
     io.err(`drover: the cache's public key is in ${coordinator.publicKeyFile}: ${coordinator.publicKey}\n`);
     // Now, as one that is killed leaves nothing for its next start.
     flushCompileCache();

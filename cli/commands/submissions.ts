@@ -21,7 +21,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   const list = addCommand(submissions, {
     usage: 'list',
     summary: 'List submissions, the newest first',
-    more: 'A submission is under way until all its builds are made, and queued then. One over which the coordinator stood still is set aside: its watchdog ended it, and the next start made no more of its builds.',
+    more: 'A submission is under way until all its builds are made, and queued then. Once they have ended, those of others that it joined included, it has failed if one of them has, was canceled if one was, and has succeeded otherwise. One over which the coordinator stood still is set aside: its watchdog ended it, and the next start made no more of its builds.',
     examples: [['drover submissions list', 'state, builds, and why one is set aside']],
   })
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)

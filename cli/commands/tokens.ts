@@ -79,13 +79,14 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   const revoke = addCommand(tokens, {
     usage: 'revoke <token...>',
     summary: 'Revoke tokens, by their ids: they are refused from now on',
+    more: 'The last token of scope admin is kept, unless --force is given: without one, nobody can add agents or tokens. Whoever has the data folder gets a new one: stop the coordinator, remove DATA/admin.token, and start it.',
     examples: [['drover tokens revoke TOKEN', 'the id is in the first column of the list']],
-  });
+  }).option('--force', 'also the last token of scope admin');
   addConnectionOptions(revoke);
-  onAction(revoke, context, async (ids: readonly string[], flags: Flags) => {
+  onAction(revoke, context, async (ids: readonly string[], flags: Flags<{ force?: true }>) => {
     const client = connect(flags, io.environment);
     for (const id of ids) {
-      await client.send('DELETE', `/v1/tokens/${encodeURIComponent(id)}`);
+      await client.send('DELETE', `/v1/tokens/${encodeURIComponent(id)}${flags.force ? '?force=true' : ''}`);
       io.out(`revoked ${id}\n`);
     }
   });

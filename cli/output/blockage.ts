@@ -21,7 +21,7 @@ const blockerWords: Readonly<Record<Blocker['state'], string>> = {
 };
 
 /** The command that sets going what waits for it. */
-function remedy({ state, build, derivation }: Blocker): string {
+export function remedy({ state, build, derivation }: Blocker): string {
   if (build !== undefined && (state === 'failed' || state === 'canceled')) return `drover builds retry ${build}`;
   if (derivation !== undefined) return `drover submit ${derivation}`;
   return 'drover submit, from where it is';

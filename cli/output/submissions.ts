@@ -20,7 +20,7 @@ export function formatSubmissions(rows: readonly SubmissionRow[], io: Pick<Io, '
       {
         title: 'STATE',
         value: (row) => row.state,
-        state: (row) => (row.state === 'set-aside' ? 'failed' : row.state === 'queued' ? 'succeeded' : 'running'),
+        state: (row) => (row.state === 'set-aside' ? 'failed' : row.state === 'under-way' ? 'running' : row.state),
       },
       { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now) },
       { title: 'ROOTS', value: (row) => row.roots },

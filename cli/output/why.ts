@@ -1,12 +1,37 @@
 import type { Blocker, LastFailure, WaitedInput, Why } from '../../coordinator/application.ts';
+import { remedy } from './blockage.ts';
 import type { Io } from './io.ts';
 import { details, table } from './table.ts';
 import { plural, printable, printableLines, relativeTime, shortName } from './text.ts';
 
 /** A build's reason for not running, for people. */
 export function formatWhy(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
-  const until = 'until' in why ? `\nThe wait ends with: ${printable(why.until)}\n` : '';
-  return `${printable(why.summary)}\n${specifics(why, io)}${until}`;
+  const end = endOf(why);
+  return `${printable(why.summary)}\n${specifics(why, io)}${end === undefined ? '' : `\nThe wait ends ${end}\n`}`;
+}
+
+/** How the wait ends: by itself, or by what a person does. `why.until` has the events, for programs. */
+function endOf(why: Why): string | undefined {
+  switch (why.reason) {
+    case 'ended':
+      return undefined;
+    case 'running':
+      return why.wait === undefined
+        ? 'by itself, when the attempt does.'
+        : 'by itself, once the coordinator can be reached and has room.';
+    case 'back-off':
+      return 'by itself, at that time.';
+    case 'inputs':
+      return why.blockers.length === 0
+        ? 'by itself, once these inputs are built.'
+        : `once these are done:\n${why.blockers.map((blocker) => `  ${printable(remedy(blocker))}\n`).join('')}`.trimEnd();
+    case 'text-lost':
+      return `once this is done:\n  drover submit ${printable(why.derivation)}`;
+    case 'no-agent':
+      return "once an agent that fits takes builds: see to an obstacle above, or add one with 'drover agents add NAME'.";
+    case 'no-slot':
+      return `by itself, once a slot is free; 'drover builds prioritize ${printable(why.build)} N' brings it forward.`;
+  }
 }
 
 function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {

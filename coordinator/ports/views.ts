@@ -77,13 +77,16 @@ export interface ItemFilter {
   /** Not before, milliseconds since the Unix epoch. */
   readonly since?: number;
 }
-export const submissionStates = ['under-way', 'queued', 'set-aside'] as const;
+export const submissionStates = ['under-way', 'queued', 'set-aside', 'succeeded', 'failed', 'canceled'] as const;
 export type SubmissionState = (typeof submissionStates)[number];
 export interface SubmissionRow {
   readonly id: string;
   readonly receivedAt: number;
   readonly queuedAt: number | null;
-  /** `queued`: all its builds are made; `under-way`: not yet; `set-aside`: not, until an operator resumes it. */
+  /**
+   * `under-way`: its builds are being made; `set-aside`: they are not, until an operator resumes it; `queued`: they are, and some have not
+   * ended. Once all have: `failed`, if one has, `canceled`, if one was, and `succeeded`.
+   */
   readonly state: SubmissionState;
   /** Why it is set aside, where it is. */
   readonly setAside: string | null;

@@ -248,14 +248,46 @@ describe('listings for people', () => {
     assert.match(resting.out, /\n {2}no room\n {2}at all\nnot before: /);
   });
 
-  it('says why, with the inputs and the event that ends the wait', async () => {
+  it('says why, with the inputs and how the wait ends', async () => {
     await using server = await fake();
     const { out } = await run(['builds', 'why', 'b-22', '--url', server.url]);
     assert.match(out, /^waits for 2 inputs\n/);
     assert.match(out, /fix\.patch +source that nobody has sent/);
     assert.match(out, /zlib +being built +b-3/);
     assert.match(out, /… and 3 more inputs\n/);
-    assert.match(out, /The wait ends with: StoreItemAdded\n$/);
+    assert.match(out, /The wait ends by itself, once these inputs are built\.\n$/);
+  });
+
+  it('says of every wait what a person can do, in commands and not in events', async () => {
+    const base = { build: 'b-1', state: 'queued', summary: 'so', until: 'StoreItemAdded' } as const;
+    const blockers = [
+      { item: item.path, state: 'failed', build: 'b-7', waiting: 1 },
+      { item: item.path, state: 'text-lost', derivation, build: 'b-8', waiting: 1 },
+    ] as const;
+    const waits: readonly [Why, RegExp][] = [
+      [{ ...base, reason: 'running', agent: 'a', attempt: 1 }, /by itself, when the attempt does\.\n$/],
+      [{ ...base, reason: 'back-off', notBefore: testNow }, /by itself, at that time\.\n$/],
+      [
+        { ...base, reason: 'inputs', inputs: [], total: 2, blockers },
+        new RegExp(
+          `ends once these are done:\n  drover builds retry b-7\n  drover submit ${derivation.replaceAll('.', '\\.')}\n$`,
+        ),
+      ],
+      [{ ...base, reason: 'text-lost', derivation }, /once this is done:\n {2}drover submit \S+\.drv\n$/],
+      [{ ...base, reason: 'no-agent', system: 'x', features: [], agents: [] }, /'drover agents add NAME'\.\n$/],
+      [
+        { ...base, reason: 'no-slot', agents: ['a'], ahead: 3 },
+        /'drover builds prioritize b-1 N' brings it forward\.\n$/,
+      ],
+    ];
+    for (const [answer, ending] of waits) {
+      await using server = await fakeCoordinator({ 'GET /v1/builds/b-1/why': () => ({ json: answer }) });
+      const { out } = await run(['builds', 'why', 'b-1', '--url', server.url]);
+      assert.match(out, ending);
+      assert.doesNotMatch(out, /StoreItem|Build[A-Z]/);
+      const { out: asJson } = await run(['builds', 'why', 'b-1', '--json', '--url', server.url]);
+      assert.equal(JSON.parse(asJson).until, 'StoreItemAdded', 'programs get the events');
+    }
   });
 
   it('colours states only where colours are wanted', async () => {

@@ -170,3 +170,21 @@ describe("a rotation of an agent's token", () => {
     await assert.rejects(rotate(farm, 0), refusal('agent-retired'));
   });
 });
+
+describe('the revocation of the last admin token', () => {
+  it('is refused unless it is meant', async () => {
+    const { farm } = await open();
+    const { application } = farm;
+    const [one, two] = [
+      await application.createToken(admin, { name: 'one', scope: 'admin' }),
+      await application.createToken(admin, { name: 'two', scope: 'admin' }),
+    ];
+    await application.createToken(admin, { name: 'reader', scope: 'read' });
+    await application.revokeToken(admin, one.id);
+    await assert.rejects(application.revokeToken(admin, two.id), refusal('last-admin-token'));
+    assert.equal(application.authenticate(two.secret)?.scope, 'admin');
+    await application.revokeToken(admin, one.id, {});
+    await application.revokeToken(admin, two.id, { force: true });
+    assert.equal(application.authenticate(two.secret), undefined);
+  });
+});

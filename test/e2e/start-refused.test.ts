@@ -192,6 +192,33 @@ e2e('a text that is lost while the coordinator runs', {}, async (farm) => {
   await farm.next('BuildSucceeded', isBuild(build));
 });
 
+e2e('an admin token that was revoked, with the way back', {}, async (farm) => {
+  const { body } = await farm.request('GET', '/v1/tokens');
+  const [{ id }] = body.rows;
+  const kept = await farm.drover(['tokens', 'revoke', id]);
+  assert.equal(kept.code, 1);
+  assert.match(kept.said, /last token of scope admin.*--force.*\(last-admin-token\)/s);
+  assert.equal((await farm.drover(['tokens', 'revoke', '--force', id])).code, 0);
+  assert.equal((await farm.request('GET', '/v1/tokens')).status, 401);
+  await farm.kill9();
+  const revoked = startDrover(['coordinator', '--data', farm.data, '--listen', '127.0.0.1:0']);
+  await revoked.says(/coordinator at .*the one in \S+admin\.token is revoked\. .*remove that file/);
+  await revoked.killGroup();
+  rmSync(join(farm.data, 'admin.token'));
+  await farm.start();
+  assert.equal((await farm.request('GET', '/v1/tokens')).status, 200);
+});
+
+e2e('a pool that was removed', {}, async (farm) => {
+  await farm.agent('a');
+  await farm.submit(['beside']);
+  await farm.next('BuildSucceeded');
+  await farm.kill9();
+  rmSync(join(farm.data, 'pool'), { recursive: true });
+  await farm.start();
+  assert.match(farm.coordinator.said(), /pool lacks files of items that the log has.*drover items verify/);
+});
+
 test('a setting that is misspelt: in a flag, in the environment, in the file', async (context) => {
   const { path: place } = folder(context);
   const data = join(place, 'data');

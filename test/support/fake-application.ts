@@ -67,6 +67,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     submissionOf: () => fakeSubmission.submission,
     resumeSubmission: async () => undefined,
     blockage: () => ({ unfinished: 0, blocked: 0, blockers: [] }),
+    joinedBuilds: () => ({ none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 }),
     settleLog: async () => undefined,
     cancelBuild: async () => undefined,
     prioritizeBuild: async () => undefined,

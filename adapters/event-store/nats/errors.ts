@@ -24,7 +24,7 @@ export function classifyRefusal(code: number, text: string): 'conflict' | 'later
   if (noSpace.includes(code))
     return new EventStoreError(
       'disk-full',
-      `NATS has no room for the log: ${text}. Nothing acknowledged is lost. Free space or raise the limits, then start again`,
+      `NATS has no room for the log: ${text}. Nothing acknowledged is lost. Free space or raise the limits: a coordinator that runs then goes on by itself`,
     );
   // 10008: temporarily unavailable; 10009: no leader; 10039: not enabled for the account (while a server starts); 10074, 10076: no quorum yet.
   if ([10008, 10009, 10039, 10074, 10076].includes(code) || code === 503) return 'later';

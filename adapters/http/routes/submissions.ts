@@ -7,6 +7,7 @@ import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { nothing, page, paging, submissionDetail, submissionParams, submissionRow, submitResult } from '../schemas.ts';
+import { withEnd } from '../submission-end.ts';
 
 const submitBody = z.strictObject({
   roots: z
@@ -70,9 +71,10 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         if (key !== undefined) {
           const made = application.submissionOf(principalOf(request), key);
           const row = made === undefined ? undefined : views.submission(made);
-          return { rows: row === undefined ? [] : [row] };
+          return { rows: row === undefined ? [] : [withEnd(row, application)] };
         }
-        return views.submissions({ limit, ...(after === undefined ? {} : { after }) });
+        const found = views.submissions({ limit, ...(after === undefined ? {} : { after }) });
+        return { ...found, rows: found.rows.map((row) => withEnd(row, application)) };
       },
     );
     app.get(
@@ -93,7 +95,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { submission } = request.params;
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
-        return { ...row, ...application.blockage(submission) };
+        return { ...withEnd(row, application), ...application.blockage(submission) };
       },
     );
     app.post(

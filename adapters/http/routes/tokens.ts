@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
-import { nothing, tokenInfo, tokenParams } from '../schemas.ts';
+import { flag, nothing, tokenInfo, tokenParams } from '../schemas.ts';
 
 export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
@@ -42,13 +42,16 @@ export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod
           operationId: 'revokeToken',
           summary: 'Revokes a token.',
           params: tokenParams,
+          querystring: z.strictObject({
+            force: flag.exactOptional().describe('also the last one of scope admin'),
+          }),
           response: { 204: nothing },
         },
       },
       async (request, reply) => {
         // Whoever revokes the token that it has is still told that it is done.
         request.tokenUse?.[Symbol.dispose]();
-        await application.revokeToken(principalOf(request), request.params.token);
+        await application.revokeToken(principalOf(request), request.params.token, request.query);
         return reply.code(204).send();
       },
     );

@@ -41,7 +41,8 @@ describe('a command goes to the application as it was asked for', () => {
       'createToken',
       [admin, { name: 'ci', scope: 'submit' }],
     ],
-    [json('DELETE', '/v1/tokens/t-1'), 204, undefined, 'revokeToken', [admin, 't-1']],
+    [json('DELETE', '/v1/tokens/t-1'), 204, undefined, 'revokeToken', [admin, 't-1', {}]],
+    [json('DELETE', '/v1/tokens/t-1?force=true'), 204, undefined, 'revokeToken', [admin, 't-1', { force: true }]],
     [
       json('POST', '/v1/agents', { name: 'beta' }),
       201,

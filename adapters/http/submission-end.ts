@@ -1,0 +1,13 @@
+import type { Application } from '../../coordinator/application.ts';
+import type { SubmissionRow } from '../../coordinator/ports/views.ts';
+
+const live = ['queued', 'allocated', 'running'] as const;
+
+/** The row with how the submission ended, once all its builds have, those that it joined included. */
+export function withEnd<Row extends SubmissionRow>(row: Row, application: Pick<Application, 'joinedBuilds'>): Row {
+  if (row.state !== 'queued' || live.some((state) => row.counts[state] > 0)) return row;
+  const joined = application.joinedBuilds(row.id);
+  if (live.some((state) => joined[state] > 0)) return row;
+  const has = (state: 'failed' | 'canceled'): boolean => row.counts[state] + joined[state] > 0;
+  return { ...row, state: has('failed') ? 'failed' : has('canceled') ? 'canceled' : 'succeeded' };
+}

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { withEnd } from '../../../adapters/http/submission-end.ts';
+import type { SubmissionRow } from '../../../coordinator/ports/views.ts';
+
+const none = { queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+
+function stateOf(counts: object, joined: object = {}, row: Partial<SubmissionRow> = {}): string {
+  const submission = {
+    id: 's',
+    receivedAt: 1,
+    queuedAt: 2,
+    state: 'queued',
+    setAside: null,
+    roots: 1,
+    reason: 'requested',
+  } as const;
+  const joinedBuilds = () => ({ none: 0, ...none, ...joined });
+  return withEnd({ ...submission, counts: { ...none, ...counts }, ...row }, { joinedBuilds }).state;
+}
+
+it('says how a submission has ended, and only once all that it waits for has', () => {
+  assert.equal(stateOf({ succeeded: 2 }), 'succeeded');
+  assert.equal(stateOf({}), 'succeeded', 'all was there already');
+  assert.equal(stateOf({ succeeded: 2, canceled: 1 }), 'canceled');
+  assert.equal(stateOf({ succeeded: 2, canceled: 1, failed: 1 }), 'failed');
+  for (const state of ['queued', 'allocated', 'running']) {
+    assert.equal(stateOf({ succeeded: 1, failed: 1, [state]: 1 }), 'queued');
+    assert.equal(stateOf({ succeeded: 1 }, { [state]: 1 }), 'queued', 'a build that it joined goes on');
+  }
+  assert.equal(stateOf({ succeeded: 1 }, { failed: 1 }), 'failed');
+  for (const state of ['under-way', 'set-aside'] as const)
+    assert.equal(stateOf({ succeeded: 1 }, {}, { state }), state);
+});
