@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { type KV, type KvEntry, StorageType } from 'nats';
+import { type KV, type KvEntry, nanos, StorageType } from 'nats';
 import { z } from 'zod';
 import { EventStoreError } from '../../../coordinator/ports/event-store.ts';
 import { type Connection, requestTimeout } from './connection.ts';
@@ -37,6 +37,8 @@ const holderValue = z.object({
   host: z.string(),
   pid: z.number(),
   since: z.string(),
+  /** How long it holds without a renewal; absent where an older version wrote it. */
+  seconds: z.number().optional(),
 });
 type HolderValue = z.infer<typeof holderValue>;
 
@@ -57,12 +59,13 @@ export async function acquireLease(connection: Connection, options: LeaseOptions
     host: hostname(),
     pid: process.pid,
     since: new Date().toISOString(),
+    seconds: options.seconds,
   };
   const value = JSON.stringify(self);
-  const kv = await openBucket(connection, options);
-  const ttl = options.seconds * 1000;
+  const { kv, ttl: before } = await openBucket(connection, options);
 
-  let revision = await takeEntry(kv, value, ttl);
+  let revision = await takeEntry(kv, value, before);
+  const ttl = await setTtl(connection, options, before);
   let fence = revision;
   let deadline = clock() + ttl;
   /** Whether the server answered our last renewal and has been connected since. */
@@ -184,7 +187,11 @@ export async function acquireLease(connection: Connection, options: LeaseOptions
   };
 }
 
-async function openBucket(connection: Connection, { log, seconds, settings }: LeaseOptions): Promise<KV> {
+/** The bucket, and how long its entries live: what the last holder wanted, in milliseconds. */
+async function openBucket(
+  connection: Connection,
+  { log, seconds, settings }: LeaseOptions,
+): Promise<{ readonly kv: KV; readonly ttl: number }> {
   const bucket = leaseBucket(log);
   try {
     const kv = await connection.nc.jetstream({ timeout: Math.min(requestTimeout, seconds * 1000) }).views.kv(bucket, {
@@ -197,20 +204,33 @@ async function openBucket(connection: Connection, { log, seconds, settings }: Le
       description: `Who writes to the log ${log} of Drover`,
     });
     const { ttl } = await kv.status();
-    if (ttl !== seconds * 1000) {
-      throw new EventStoreError(
-        'unavailable',
-        `The lease of the log ${log} lasts ${ttl / 1000} s, expected ${seconds} s. Use that, or stop all coordinators and remove the bucket: nats kv del ${bucket}`,
-      );
-    }
-    return kv;
+    return { kv, ttl };
   } catch (error) {
     throw toStoreError(error, `opening the bucket ${bucket}`);
   }
 }
 
-/** Creates the entry; waits while there is one that is not renewed. Returns its revision. */
-async function takeEntry(kv: KV, value: string, ttl: number): Promise<number> {
+/**
+ * Has entries live as long as this holder's lease, once it has it. Returns for how long it holds: where the server does not let the bucket be
+ * changed, no longer than entries live.
+ */
+async function setTtl({ jsm }: Connection, { log, seconds }: LeaseOptions, before: number): Promise<number> {
+  const ttl = seconds * 1000;
+  if (ttl === before) return ttl;
+  const stream = `KV_${leaseBucket(log)}`;
+  try {
+    const { config } = await jsm.streams.info(stream);
+    // A server takes no window that is longer than messages live.
+    const duplicate_window = Math.min(config.duplicate_window ?? nanos(ttl), nanos(ttl));
+    await jsm.streams.update(stream, { ...config, max_age: nanos(ttl), duplicate_window });
+    return ttl;
+  } catch {
+    return Math.min(ttl, before);
+  }
+}
+
+/** Creates the entry; waits while there is one that is not renewed, for as long as its holder meant it to live. Returns its revision. */
+async function takeEntry(kv: KV, value: string, bucketTtl: number): Promise<number> {
   const start = clock();
   let seen: KvEntry | null = null;
   for (;;) {
@@ -220,11 +240,13 @@ async function takeEntry(kv: KV, value: string, ttl: number): Promise<number> {
       if (!isConflict(error)) throw toStoreError(error, 'taking the lease');
     }
     const entry = await kv.get(key);
+    const holder = entry ? parseHolder(entry) : undefined;
+    const ttl = Math.max(bucketTtl, (holder?.seconds ?? 0) * 1000);
     const renewed = seen && entry && entry.revision !== seen.revision;
     if (entry && (renewed || clock() - start > ttl * 2)) {
       throw new EventStoreError(
         'in-use',
-        `The log is being written to by ${describe(parseHolder(entry))}. Stop that one first; only one coordinator may write. After it is gone, another can start within ${ttl / 1000} s`,
+        `The log is being written to by ${describe(holder)}. Stop that one first; only one coordinator may write. After it is gone, another can start within ${ttl / 1000} s`,
       );
     }
     seen ??= entry;

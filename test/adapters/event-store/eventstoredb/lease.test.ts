@@ -66,6 +66,18 @@ describe('the lease for the one writer', () => {
     assert.ok((fences[0] as number) < (fences[1] as number), String(fences));
   });
 
+  it('one with a shorter lease waits for that of the one before', async () => {
+    await using server = await startEventStoreDouble();
+    const first = await holdLease(server.url, 'killed', 2);
+    assert.equal(await first.append('build-1'), 'stored');
+    await assert.rejects(open(server.url, 'too early', 0.5), { code: 'in-use' });
+    const exit = once(first.child, 'exit');
+    first.child.kill('SIGKILL');
+    await exit;
+    await using second = await open(server.url, 'next', 0.5);
+    stored(await second.append(commitOf('build-1', 0)));
+  });
+
   it('one that was stopped past its lease and wakes up stops, without having written', async () => {
     await using server = await startEventStoreDouble();
     const first = await holdLease(server.url, 'sleeper', 1);
