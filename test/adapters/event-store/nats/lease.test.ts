@@ -84,26 +84,26 @@ for (const { name, skip, program } of natsServerVersions)
 
     it('one with a shorter lease waits for that of the one before, and keeps its own from then on', async () => {
       const stream = `LEASE_${logs++}`;
-      const { child, lines } = await startWriter(stream, 2);
-      await assert.rejects(open(stream, 'too early', 0.3), { code: 'in-use' });
+      const { child, lines } = await startWriter(stream, 3);
+      await assert.rejects(open(stream, 'too early', 1.5), { code: 'in-use' });
       const exited = once(child, 'exit');
       child.kill('SIGKILL');
       await exited;
-      const store = await open(stream, 'the next', 0.3);
+      const store = await open(stream, 'the next', 1.5);
       const commits = new Set(await commitsIn(store));
       for (const line of lines.slice(1)) assert.ok(commits.has(line), `${line} was acknowledged`);
       stored(await store.append(commitOf('build-1', 'none')));
       await using _ = store;
       // A longer one is refused by a shorter lease that is renewed, and takes over once it is not.
-      await assert.rejects(open(stream, 'meanwhile', 2), { code: 'in-use' });
+      await assert.rejects(open(stream, 'meanwhile', 3), { code: 'in-use' });
       stored(await store.append(commitOf('build-1', 0)));
       await store[Symbol.asyncDispose]();
-      await using longer = await open(stream, 'with a longer one', 2);
+      await using longer = await open(stream, 'with a longer one', 3);
       stored(await longer.append(commitOf('build-1', 1)));
       const nc = await connect({ servers: address() });
       const { config } = await (await nc.jetstreamManager()).streams.info(`KV_drover-lease-${stream}`);
       await nc.close();
-      assert.equal(config.max_age, 2e9, 'entries live as long as the lease of who holds it');
+      assert.equal(config.max_age, 3e9, 'entries live as long as the lease of who holds it');
     });
 
     it('a writer that was stopped past its lease wakes up, writes nothing and ends', async () => {
