@@ -10,6 +10,7 @@ import type { Allocator } from './allocator.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { DroverError } from './errors.ts';
 import type { Items } from './items.ts';
+import { isLogOver } from './log-ends.ts';
 import { ownerOfAgent } from './uploads.ts';
 
 /** What agents report of their attempts becomes events. */
@@ -244,6 +245,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     async keepLog(agent, { build: id, attempt, offset, data }) {
       const build = findBuild(core, id);
       if (build.state.agents[attempt - 1] !== agent) check(build, agent, attempt, 'not-your-attempt');
+      if (isLogOver(build.state, attempt)) return;
       const most = core.policy.maxLogBytes;
       const room = Math.max(0, most - offset);
       const held = await logs.append(id, attempt, offset, data.subarray(0, room));

@@ -1,4 +1,4 @@
-import { isEnded, liveAgent } from '../domain/build/state.ts';
+import { liveAgent } from '../domain/build/state.ts';
 import { findBlocked } from '../projections/blocked.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import { buildId } from '../projections/queue.ts';
@@ -15,6 +15,7 @@ import { createFleet } from './fleet.ts';
 import { createIntake } from './intake.ts';
 import { createItems } from './items.ts';
 import { createLateAttempts } from './late-attempts.ts';
+import { endLogs, isLogOver } from './log-ends.ts';
 import { startRebuilds } from './rebuilds.ts';
 import { retryOf, startRetries } from './retries.ts';
 import { createRoom } from './room.ts';
@@ -54,6 +55,7 @@ export function startCoordinator(core: Core): Coordinator {
   const watch = watchAttempts(core, { attempts, room, waiting });
   const uploads = createUploads(core, items, room);
   const lateAttempts = createLateAttempts(core, allocator);
+  endLogs(core);
   const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
   const intake = createIntake(core, texts);
 
@@ -139,7 +141,7 @@ export function startCoordinator(core: Core): Coordinator {
       }),
     async settleLog(id, attempt) {
       const { state } = findBuild(core, id);
-      if (isEnded(state.status) || attempt < state.attempt) await logs.finish(id, attempt);
+      if (isLogOver(state, attempt) || attempt < state.attempt) await logs.finish(id, attempt);
     },
     async cancelBuild(by, id, reason) {
       const { state } = findBuild(core, id);
