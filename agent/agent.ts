@@ -181,6 +181,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     waitsChanged: sayNow,
     send,
     unfit: (signal) => fitness.settled(signal),
+    unfitAfter(cause, signal) {
+      fitness.test(cause);
+      return fitness.settled(signal);
+    },
   };
 
   function add(name: string, attempt: Attempt): void {

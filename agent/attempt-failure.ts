@@ -7,6 +7,11 @@ export interface AttemptFailure {
   readonly message: string;
 }
 
+/** Whether the builder said that the store of this machine is damaged as a whole. */
+export function saysStoreDamaged(error: unknown): boolean {
+  return isBuilderError(error) && error.storeDamaged;
+}
+
 /** What the messages of the link take. */
 const maxMessage = 4096;
 

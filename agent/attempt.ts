@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
 import type { Runtime } from '../coordinator/ports/runtime.ts';
 import type { AgentMessage, CoordinatorMessage, KnownAttempt } from '../domain/agent/messages.ts';
+import type { FailureClass } from '../domain/build/failure-class.ts';
 import { listBytes, maxReferenceBytes } from '../domain/limits.ts';
 import { type Derivation, parseDerivation } from '../domain/store/derivation.ts';
-import { type AttemptFailure, failureOf, isDiskFull, shorten } from './attempt-failure.ts';
+import { type AttemptFailure, failureOf, isDiskFull, saysStoreDamaged, shorten } from './attempt-failure.ts';
 import { type AttemptRecord, attemptName } from './attempt-record.ts';
 import { buildWithinLimits } from './build-limits.ts';
 import type { InputFetcher } from './inputs/fetch-inputs.ts';
@@ -35,6 +36,8 @@ export interface AttemptContext {
   /** An attempt waits for the coordinator now, or goes on. */
   readonly waitsChanged: () => void;
   readonly send: CoordinatorLink['send'];
+  /** The same, after it has tried itself once more, for this reason. */
+  readonly unfitAfter: (cause: string, signal: AbortSignal) => Promise<string | undefined>;
   /** Waits while the agent tries itself; resolves with why it cannot build, `undefined` if it can. */
   readonly unfit: (signal: AbortSignal) => Promise<string | undefined>;
 }
@@ -77,6 +80,14 @@ export function resumeAttempt(context: AttemptContext, record: AttemptRecord, fi
     return record.result ?? run.released('handed-back');
   });
 }
+
+/** Failures that inputs can be the cause of which are not as they should be. */
+const mayBeOfInputs: ReadonlySet<FailureClass> = new Set([
+  'builder-failed',
+  'output-missing',
+  'unknown',
+  'agent-error',
+]);
 
 interface Run {
   fresh(allocation: Allocation): Promise<AgentMessage>;
@@ -194,6 +205,12 @@ function createAttempt(
     signal.throwIfAborted();
     if (outcome.status === 'canceled') throw new Error('the build was stopped, and not by the agent');
     if (outcome.status === 'failed') {
+      if (outcome.storeDamaged && (await isUnfit(outcome.message))) return run.released('handed-back');
+      const faults = mayBeOfInputs.has(outcome.class) ? await faultsOf(allocation) : [];
+      if (faults.length > 0) {
+        const message = `the store of this agent is not as the cache says (it is mended by the next attempt):\n${faults.join('\n')}\n${outcome.message}`;
+        return { type: 'failed', ...key, class: 'agent-error', message: shorten(message), logBytes: log.size };
+      }
       const durationMs = Math.round(runtime.clock.monotonic() - started);
       return {
         type: 'failed',
@@ -211,6 +228,24 @@ function createAttempt(
       outputs: derivation.outputs.map(({ name, path }) => ({ name, path: path.slice(builder.storeDir.length + 1) })),
     });
     return undefined;
+  }
+
+  /** What the store had wrong of the inputs; nothing where that cannot be told now. */
+  async function faultsOf({ inputs }: Allocation): Promise<readonly string[]> {
+    const faults = await context.fetcher.audit(inputs.map(fullPath), signal).catch((error: unknown) => {
+      logger.warn({ err: error }, 'whether the inputs are as they should be could not be found out');
+      return [];
+    });
+    signal.throwIfAborted();
+    if (faults.length > 0) logger.error({ faults }, 'the store is not as the cache says');
+    return faults;
+  }
+
+  /** A store that is damaged as a whole says nothing of a build: if this agent finds that it cannot build, the attempt goes to another. */
+  async function isUnfit(cause: string): Promise<boolean> {
+    const unfit = await context.unfitAfter(cause, signal);
+    if (unfit !== undefined) logger.warn(`handed back, as this agent cannot build: ${unfit}`);
+    return unfit !== undefined;
   }
 
   async function deliver(): Promise<AgentMessage> {
@@ -232,6 +267,8 @@ function createAttempt(
     } catch (error) {
       if (stopReason === 'dropped' || stopReason === 'left') return undefined;
       if (stopReason !== undefined) return run.released(stopReason);
+      if (saysStoreDamaged(error) && (await isUnfit((error as Error).message).catch(() => false)))
+        return run.released('handed-back');
       const failure = logFault ?? failureOf(error, record.phase === 'preparing' ? 'fetch-failed' : 'upload-failed');
       logger.warn({ err: error, class: failure.class }, 'the attempt failed');
       if (record.phase === 'preparing') {

@@ -86,7 +86,11 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
       await tokenWatch();
       return health(config.state);
     },
-    checks: [{ what: 'state folder', run: () => store.check() }, builderCheck],
+    checks: [
+      { what: 'state folder', run: () => store.check() },
+      { what: 'store database', run: () => builder.checkStore() },
+      builderCheck,
+    ],
     openLink: (handlers) =>
       openAgentLink(
         {

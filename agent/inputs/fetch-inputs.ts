@@ -37,6 +37,11 @@ export interface InputFetcher {
     signal: AbortSignal,
     waits: Waits,
   ): Promise<{ readonly missing: readonly string[] }>;
+  /**
+   * Compares what the store has of `paths` (full) and their closures with what the cache says of them. Resolves with what is
+   * wrong, for people; it counts as missing from now on, so that the next attempt brings it again. Rejects where it cannot be told.
+   */
+  audit(paths: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
 }
 
 export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
@@ -179,7 +184,48 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
     return order;
   }
 
+  /** What is wrong with the path in the store, by its narinfo; `undefined`: nothing. */
+  async function faultOf(info: NarInfo, signal: AbortSignal): Promise<string | undefined> {
+    const { storePath } = info;
+    const [lacking] = await builder.missing([storePath], signal);
+    const known = lacking === undefined ? await builder.pathInfo(storePath, signal) : undefined;
+    if (known === undefined) return `${storePath}: expected it to be there, got nothing`;
+    const base = (path: string): string => path.slice(builder.storeDir.length + 1);
+    const [wanted, got] = [info.references.toSorted(), known.references.map(base).sort()];
+    if (wanted.join() !== got.join())
+      return `${storePath}: expected references ${wanted.join(' ') || '(none)'}, got ${got.join(' ') || '(none)'}`;
+    if (known.narHash !== info.narHash) return `${storePath}: expected ${info.narHash}, got ${known.narHash}`;
+    return undefined;
+  }
+
+  async function audit(paths: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const faults: string[] = [];
+    const seen = new Set(paths);
+    for (let level = [...seen]; level.length > 0; ) {
+      const next: string[] = [];
+      const look = async (path: string): Promise<void> => {
+        const info = await transfers.run(signal, () => narinfoOf(path, signal));
+        // No longer in the cache: nothing to compare it with.
+        if (info === undefined) return;
+        const fault = await faultOf(info, signal);
+        if (fault !== undefined) {
+          faults.push(fault);
+          builder.distrust([path]);
+        }
+        for (const reference of referencesOf(info)) {
+          if (seen.has(reference)) continue;
+          seen.add(reference);
+          next.push(reference);
+        }
+      };
+      await Promise.all(level.map(look));
+      level = next;
+    }
+    return faults.sort();
+  }
+
   return {
+    audit,
     async fetch(session, paths, signal, waits) {
       const { found, missing } = await discover(session, paths, signal, waits);
       if (missing.length > 0) return { missing: missing.sort() };

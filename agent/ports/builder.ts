@@ -21,6 +21,10 @@ export interface Builder extends AsyncDisposable {
    * added and the error is passed on.
    */
   addItem(item: NewItem, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /** What the store has of these counts as missing from now on, until it is added again, which then replaces it. */
+  distrust(paths: readonly string[]): void;
+  /** Rejects where the store itself is damaged, as far as that can be seen, with what to do about it. */
+  checkStore(): Promise<void>;
   /** Removes what a build that died has left besides items, where it can be seen. No build of the derivation may be under way. Never rejects. */
   tidy(derivationPath: string): Promise<void>;
   /** `undefined` if the path is not valid. */
@@ -61,7 +65,13 @@ export interface BuildRequest {
 
 export type BuildOutcome =
   | { readonly status: 'built'; readonly durationMs: number }
-  | { readonly status: 'failed'; readonly class: FailureClass; readonly message: string }
+  | {
+      readonly status: 'failed';
+      readonly class: FailureClass;
+      readonly message: string;
+      /** The builder said that the machine's store itself is damaged. */
+      readonly storeDamaged?: boolean;
+    }
   | { readonly status: 'canceled' };
 
 /** What the store is told of an item. */
@@ -98,9 +108,16 @@ export class BuilderError extends Error {
   readonly code: BuilderErrorCode;
   /** Whose failure it is; where the builder did not say, the machine's. */
   readonly failure: FailureClass;
-  constructor(code: BuilderErrorCode, message: string, options: ErrorOptions & { failure?: FailureClass } = {}) {
+  /** It said that the machine's store itself is damaged. */
+  readonly storeDamaged: boolean;
+  constructor(
+    code: BuilderErrorCode,
+    message: string,
+    options: ErrorOptions & { failure?: FailureClass; storeDamaged?: boolean } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.storeDamaged = options.storeDamaged ?? false;
     this.failure = options.failure ?? (code === 'disk-full' ? 'disk-full' : 'agent-error');
   }
 }

@@ -60,6 +60,8 @@ export function createFakeBuilder(
       items.set(item.path, { nar: Buffer.concat(chunks), references: item.references });
       added.push(item.path);
     },
+    distrust: (paths) => paths.forEach((path) => void items.delete(path)),
+    checkStore: () => Promise.resolve(),
     tidy: () => Promise.resolve(),
     pathInfo(path) {
       const item = items.get(path);

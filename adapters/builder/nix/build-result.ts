@@ -39,5 +39,5 @@ export function outcomeOf(result: BuildResult, elapsedMs: number, timeoutSeconds
   const verdict = verdictOnResult(result.status, result.message);
   if (verdict === 'built') return { status: 'built', durationMs: elapsedMs };
   const silent = verdict.class === 'timed-out' && elapsedMs < timeoutSeconds * 1000;
-  return { status: 'failed', class: silent ? 'silent-too-long' : verdict.class, message: verdict.message };
+  return { status: 'failed', ...verdict, class: silent ? 'silent-too-long' : verdict.class };
 }

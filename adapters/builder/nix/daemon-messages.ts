@@ -116,6 +116,6 @@ async function readError(reader: WireReader): Promise<string> {
 }
 
 function refusal(text: string): BuilderError {
-  const { class: failure, message } = verdictOnText(text);
-  return new BuilderError(failure === 'disk-full' ? 'disk-full' : 'refused', message, { failure });
+  const { class: failure, message, storeDamaged = false } = verdictOnText(text);
+  return new BuilderError(failure === 'disk-full' ? 'disk-full' : 'refused', message, { failure, storeDamaged });
 }

@@ -26,6 +26,7 @@ import {
   setOptions,
 } from './operations.ts';
 import { defaultSandboxPaths, resolveSandboxPaths } from './sandbox-paths.ts';
+import { checkStoreDatabase } from './store-database.ts';
 import { parseStoreUri } from './store-uri.ts';
 import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
 
@@ -96,6 +97,8 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
   const findGone = (paths: readonly string[]): Promise<string[]> => goneFromDisk(root, storeDir, paths);
   /** Valid, and not on the disk: to be written although the daemon thinks that it has them. */
   const gone = new Set<string>();
+  /** Valid, and not as it should be. */
+  const distrusted = new Set<string>();
 
   /** A daemon that restarted has left connections behind that look well: what changes nothing is asked once more. */
   async function ask<Answer>(work: (connection: Connection) => Promise<Answer>): Promise<Answer> {
@@ -136,6 +139,7 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
     async missing(paths, signal) {
       if (paths.length === 0) return [];
       const valid = new Set(await ask((connection) => queryValidPaths(connection, paths, signal)));
+      for (const path of distrusted) valid.delete(path);
       for (const path of await findGone([...valid])) {
         valid.delete(path);
         gone.add(path);
@@ -144,10 +148,18 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
     },
 
     async addItem(item, nar, signal) {
-      const repair = gone.has(item.path);
+      const repair = gone.has(item.path) || distrusted.has(item.path);
       await pool.use((connection) => addToStoreNar(connection, item, nar, signal, repair));
       gone.delete(item.path);
+      distrusted.delete(item.path);
     },
+
+    distrust(paths) {
+      for (const path of paths) distrusted.add(path);
+    },
+
+    // Where else the database may be, nobody here knows.
+    checkStore: () => (storeDir === '/nix/store' ? checkStoreDatabase(root) : Promise.resolve()),
 
     tidy: removeSandbox,
 
@@ -186,7 +198,10 @@ function createSession({ connection, findGone, alone, removeSandbox, ended }: Se
       // Resolves when the daemon process is gone, which kills its builder before it goes.
       if (request.signal.aborted || !isRefusal(error)) await connection.close();
       request.signal.throwIfAborted();
-      if (isRefusal(error)) return { status: 'failed', class: error.failure, message: error.message };
+      if (isRefusal(error)) {
+        const { failure, message, storeDamaged } = error;
+        return { status: 'failed', class: failure, message, storeDamaged };
+      }
       const verdict = isBuilderError(error) ? verdictOnLastWords(error.message) : undefined;
       if (verdict === undefined) throw error;
       return { status: 'failed', ...verdict };

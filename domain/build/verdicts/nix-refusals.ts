@@ -6,6 +6,8 @@ export interface NixRefusal {
   readonly means: FailureClass;
   /** What a person could do, where the text does not tell. */
   readonly hint?: string;
+  /** It says that the store of the machine is damaged as a whole: no build can be judged by what comes of it there. */
+  readonly storeDamaged?: true;
 }
 
 const untrusted = "the agent's user has to be in `trusted-users` of the machine's nix.conf";
@@ -202,6 +204,14 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     { says: "cannot substitute path '%' - no write access to the Nix store", means: 'agent-error' },
     { says: 'Nix database directory % is not writable', means: 'agent-error' },
     { says: 'executing SQLite %database or disk is full%', means: 'disk-full' },
+    ...['executing', 'creating', 'opening', 'cannot open'].flatMap((doing) =>
+      ['database disk image is malformed', 'file is not a database', 'disk I/O error'].map((what) => ({
+        says: `${doing} SQLite %${what}%`,
+        means: 'agent-error' as const,
+        hint: repair,
+        storeDamaged: true as const,
+      })),
+    ),
     { says: 'executing SQLite %', means: 'agent-error' },
     { says: 'cannot open SQLite database %', means: 'agent-error' },
     { says: "SQLite database '%' is busy%", means: 'agent-error' },

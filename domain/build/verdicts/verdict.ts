@@ -8,6 +8,8 @@ export interface Verdict {
   readonly class: FailureClass;
   /** Every line of the daemon's message, a hint below it where the table has one. */
   readonly message: string;
+  /** The store of the machine is damaged as a whole. */
+  readonly storeDamaged?: true;
 }
 
 interface Row extends NixRefusal {
@@ -23,7 +25,7 @@ const statuses = new Map(nixStatuses.map((status) => [status.code, status]));
 /** What a daemon's text means that came without a status: an error of an operation. `unknown` where nobody knows it. */
 export function verdictOnText(text: string): Verdict {
   const row = find(text);
-  return { class: row?.means ?? 'unknown', message: told(text, row) };
+  return { class: row?.means ?? 'unknown', message: told(text, row), ...(row?.storeDamaged && { storeDamaged: true }) };
 }
 
 /** What the last words of a daemon mean that died at a build; `undefined` where nobody knows them. */
@@ -38,7 +40,11 @@ export function verdictOnResult(code: number, text: string): Verdict | 'built' {
   if (status?.means === 'built') return 'built';
   const row = status?.refined === false ? undefined : find(text);
   const message = told(text, row) || `the daemon answered status ${code}${status ? ` (${status.name})` : ''}`;
-  return { class: row?.means ?? status?.means ?? 'unknown', message };
+  return {
+    class: row?.means ?? status?.means ?? 'unknown',
+    message,
+    ...(row?.storeDamaged && { storeDamaged: true }),
+  };
 }
 
 function find(text: string): Row | undefined {

@@ -82,6 +82,14 @@ rec {
 
   # What needs `small` is built by another agent than `small` itself, so it has to be fetched.
   small = build "small" "echo small > $out" { };
+  referring = build "referring" "echo $small > $out" { inherit small; };
+  # Needs what its input refers to.
+  throughReferring = build "through-referring" ''
+    read path < $referring
+    read word < $path
+    [ "$word" = small ] || exit 4
+    echo "through $word" > $out
+  '' { inherit referring; };
   middle = gated "middle" "echo middle > $out" { };
   needsSmallElsewhere = build "needs-small-elsewhere" ''
     read word < $small

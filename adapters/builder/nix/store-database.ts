@@ -1,0 +1,30 @@
+import { once } from 'node:events';
+import { access } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+
+/**
+ * Rejects where the database of a Nix store is damaged, saying what to do about it. Resolves where it is whole, not there yet, or
+ * cannot be read by this user.
+ *
+ * @param root folder of a chroot store, `''` for the machine's own.
+ */
+export async function checkStoreDatabase(root: string): Promise<void> {
+  const file = `${root}/nix/var/nix/db/db.sqlite`;
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return;
+  const worker = new Worker(new URL('./quick-check-thread.ts', import.meta.url), { workerData: file });
+  try {
+    const [complaint] = (await once(worker, 'message')) as [string | undefined];
+    if (complaint === undefined) return;
+    const restore =
+      root === ''
+        ? 'restore it from a backup, or dump and load what is readable (sqlite3 .recover), and run nix-store --verify --check-contents --repair'
+        : `stop the agent and remove ${root}; what builds need comes from the cache again`;
+    throw new Error(`${file} is damaged (${complaint}): ${restore}`);
+  } finally {
+    await worker.terminate();
+  }
+}
