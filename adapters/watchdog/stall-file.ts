@@ -1,9 +1,8 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { type Stall, workKinds } from '../../coordinator/ports/work.ts';
-import { syncDirectory, temporaryName } from '../data-dir/durable.ts';
+import { syncDirectory } from '../data-dir/durable.ts';
 import { readIfThere } from '../data-dir/secret-file.ts';
 
 const stallSchema = z.object({
@@ -12,25 +11,6 @@ const stallSchema = z.object({
   work: z.object({ what: z.enum(workKinds), name: z.string() }).optional(),
   stack: z.array(z.string()),
 });
-
-/** Writes down how the process stood still, so that the next one finds it, also after a power cut. Waits for nothing but the disk. */
-export function writeStall(file: string, stall: Stall): void {
-  const temporary = temporaryName(file);
-  const handle = openSync(temporary, 'w', 0o600);
-  try {
-    writeSync(handle, `${JSON.stringify(stall, null, 2)}\n`);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-  renameSync(temporary, file);
-  const folder = openSync(dirname(file), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
-}
 
 /** `undefined` where there is none. One that cannot be read says no more than that there was one. */
 export async function readStall(file: string): Promise<Stall | undefined> {

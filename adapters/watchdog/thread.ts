@@ -6,7 +6,7 @@ import type { Stall } from '../../coordinator/ports/work.ts';
 import { readBeats, readWork, type Shared } from './label.ts';
 import { type Held, holdMainThread, mainThreadSeconds } from './main-thread.ts';
 import { createStallDetector, looksInARow } from './stall-detector.ts';
-import { writeStall } from './stall-file.ts';
+import { writeStall } from './write-stall.ts';
 
 export interface WatchdogData {
   readonly shared: Shared;
