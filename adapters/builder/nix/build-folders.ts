@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, readdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuilderError } from '../../../agent/ports/builder.ts';
@@ -29,7 +29,11 @@ export function openBuildFolders(root: string): BuildFolders {
   /** Newer Nix builds here instead, in `nix-<process id>-<number>`. */
   const newer = join(root, 'nix/var/nix/builds');
   let made = 0;
+  /** Those made and not yet removed. */
+  const used = new Set<string>();
   let ready: Promise<void> | undefined;
+  /** While the folder that held them goes, with the last of them. */
+  let leaving: Promise<void> | undefined;
 
   /** What agents have left that were killed. */
   async function sweep(): Promise<void> {
@@ -44,13 +48,16 @@ export function openBuildFolders(root: string): BuildFolders {
   }
 
   async function make(): Promise<string> {
-    ready ??= sweep();
+    const folder = join(base, `${process.pid}-${made++}`);
+    used.add(folder);
     try {
+      await leaving;
+      ready ??= sweep();
       await ready;
-      const folder = join(base, `${process.pid}-${made++}`);
       await mkdir(folder, { mode: 0o700 });
       return folder;
     } catch (error) {
+      used.delete(folder);
       ready = undefined;
       const { code, message } = error as NodeJS.ErrnoException;
       const full = code === 'ENOSPC' || code === 'EDQUOT';
@@ -64,6 +71,13 @@ export function openBuildFolders(root: string): BuildFolders {
     make,
     async remove(folder, pid) {
       await quietly(folder);
+      used.delete(folder);
+      if (used.size === 0) {
+        ready = undefined;
+        // What another agent, or a failure, has left in it keeps it.
+        leaving = rmdir(base).catch(() => {});
+        await leaving;
+      }
       if (pid !== undefined) await removeWhere(newer, (name) => name.startsWith(`nix-${pid}-`));
     },
     async removeSandbox(derivationPath) {

@@ -35,7 +35,7 @@ for (const nix of nixVersions)
           await store.builder[Symbol.asyncDispose]();
           const inStore = (await readdir(join(store.root, 'nix/store'))).filter((name) => name.endsWith('.chroot'));
           const newer = await readdir(join(store.root, 'nix/var/nix/builds')).catch(() => []);
-          return [...inStore, ...newer, ...(await readdir(dirname(mine)))];
+          return [...inStore, ...newer, ...(await readdir(dirname(mine)).catch(() => []))];
         },
         [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
       };
