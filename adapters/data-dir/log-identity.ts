@@ -1,9 +1,10 @@
 import { type EventStore, EventStoreError } from '../../coordinator/ports/event-store.ts';
+import { firstCommit } from '../event-store/first-commit.ts';
 import { ensureSecretFile, readIfThere } from './secret-file.ts';
 
 /**
  * Ties a data folder to its log, which may be on another machine: the pool and all else that is in the folder mean nothing with another log.
- * A log is known by its first commit, whose id is random and stays when the log is copied to another engine.
+ * A log is known by its first commit.
  */
 export interface LogIdentity {
   /** Rejects with `other-log` if the folder belongs to another log. */
@@ -28,9 +29,4 @@ export function logIdentity(file: string): LogIdentity {
       await ensureSecretFile(file, async () => `${await firstCommit(store)}\n`, 0o644);
     },
   };
-}
-
-async function firstCommit(store: EventStore): Promise<string | undefined> {
-  for await (const { events } of store.readAll({ limit: 1 })) for (const { commit } of events) return commit;
-  return undefined;
 }

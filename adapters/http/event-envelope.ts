@@ -9,7 +9,8 @@ import { visibleData } from '../../domain/visible-data.ts';
 export interface EventEnvelope {
   readonly specversion: '1.0';
   readonly id: string;
-  readonly source: '/v1/events';
+  /** `urn:drover:log:` and the id of the log's first commit: the same wherever the log is read, and no other log's. */
+  readonly source: string;
   readonly type: string;
   readonly subject: string;
   readonly time: string;
@@ -26,13 +27,18 @@ export interface EventEnvelope {
   readonly data: unknown;
 }
 
+/** Source of the events of the log that begins with the commit. */
+export function sourceOf(firstCommit: string): string {
+  return `urn:drover:log:${firstCommit}`;
+}
+
 /** @param reader the scope of the token that asks: not every field is for all. */
-export function envelopeOf(event: StoredEvent, reader: Scope): EventEnvelope {
+export function envelopeOf(event: StoredEvent, source: string, reader: Scope): EventEnvelope {
   const { stream, revision, position, type, version, at, meta, data } = event;
   return {
     specversion: '1.0',
     id: `${stream}@${revision}`,
-    source: '/v1/events',
+    source,
     type,
     subject: stream,
     time: new Date(at).toISOString(),

@@ -4,6 +4,13 @@ import type { Scope } from '../../domain/token/events.ts';
 import { envelopeOf } from './event-envelope.ts';
 import { type EventSelection, isSelected } from './event-selection.ts';
 
+export interface EventReader {
+  /** `source` of the envelopes. Asked for once there are events: an empty log has none. */
+  source(): Promise<string>;
+  /** Of the token that asks. */
+  readonly scope: Scope;
+}
+
 /**
  * Batches as server-sent events, `id` being the position. Where a batch has nothing for the reader its checkpoint is sent
  * alone, which moves the reader's Last-Event-ID without an event; and where nothing comes for `silence` milliseconds a
@@ -12,7 +19,7 @@ import { type EventSelection, isSelected } from './event-selection.ts';
 export async function* serverSentEvents(
   batches: AsyncIterable<Batch>,
   selection: EventSelection,
-  reader: Scope,
+  reader: EventReader,
   runtime: Pick<Runtime, 'clock' | 'timers'>,
   silence: number,
 ): AsyncGenerator<string> {
@@ -22,12 +29,13 @@ export async function* serverSentEvents(
       yield ':\n\n';
       continue;
     }
+    const source = batch.events.length === 0 ? '' : await reader.source();
     let text = '';
     let last: string | undefined;
     for (const event of batch.events) {
       if (!isSelected(selection, event)) continue;
       last = event.position;
-      text += `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(envelopeOf(event, reader))}\n\n`;
+      text += `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(envelopeOf(event, source, reader.scope))}\n\n`;
     }
     if (last !== batch.checkpoint) text += `id: ${batch.checkpoint}\n\n`;
     yield text;
@@ -38,12 +46,13 @@ export async function* serverSentEvents(
 export async function* eventLines(
   batches: AsyncIterable<Batch>,
   selection: EventSelection,
-  reader: Scope,
+  reader: EventReader,
 ): AsyncGenerator<string> {
   for await (const { events } of batches) {
+    const source = events.length === 0 ? '' : await reader.source();
     let text = '';
     for (const event of events)
-      if (isSelected(selection, event)) text += `${JSON.stringify(envelopeOf(event, reader))}\n`;
+      if (isSelected(selection, event)) text += `${JSON.stringify(envelopeOf(event, source, reader.scope))}\n`;
     if (text !== '') yield text;
   }
 }

@@ -37,7 +37,8 @@ not know.
 | field | meaning |
 |---|---|
 | \`id\` | \`<stream>@<revision>\`; one event has one id for ever |
-| \`source\`, \`specversion\`, \`datacontenttype\` | always \`/v1/events\`, \`1.0\`, \`application/json\` |
+| \`source\` | which log: \`urn:drover:log:\` and the id of its first commit. With \`id\`, unique in the world |
+| \`specversion\`, \`datacontenttype\` | always \`1.0\`, \`application/json\` |
 | \`type\` | one of the names below |
 | \`subject\`, \`stream\` | the thing that it happened to: \`build-…\`, \`agent-…\` |
 | \`revision\` | its place in the stream: 0, 1, 2 … |

@@ -2,8 +2,10 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
+import { firstCommit } from '../../event-store/first-commit.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
+import { sourceOf } from '../event-envelope.ts';
 import { type EventSelection, storeFilter } from '../event-selection.ts';
 import { eventLines, serverSentEvents } from '../event-stream.ts';
 import { abortOnEnd } from '../long-answer.ts';
@@ -14,6 +16,13 @@ const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
 
 /** The log for anybody outside: live as server-sent events, or as lines of JSON for export. */
 export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContext): FastifyPluginAsyncZod {
+  let known: string | undefined;
+  async function source(): Promise<string> {
+    known ??= await firstCommit(eventStore);
+    if (known === undefined) throw new Error('an event was read of a log that has none');
+    return sourceOf(known);
+  }
+
   return async (app) => {
     app.get(
       '/v1/events',
@@ -74,10 +83,10 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
           : after === 'end'
             ? none()
             : eventStore.readAll({ ...place, filter, signal });
-        const { scope } = principalOf(request);
+        const reader = { source, scope: principalOf(request).scope };
         const text = lines
-          ? eventLines(batches, selection, scope)
-          : serverSentEvents(batches, selection, scope, runtime, limits.eventStreamSilence);
+          ? eventLines(batches, selection, reader)
+          : serverSentEvents(batches, selection, reader, runtime, limits.eventStreamSilence);
         return (
           reply
             .header('cache-control', 'no-store')

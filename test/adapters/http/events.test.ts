@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { CloudEvent, type CloudEventV1 } from 'cloudevents';
 import type { z } from 'zod';
+import { firstCommit } from '../../../adapters/event-store/first-commit.ts';
 import type { EventEnvelope } from '../../../adapters/http/event-envelope.ts';
 import type { EventStore, NewEvent, StreamId } from '../../../coordinator/ports/event-store.ts';
 import { eventTypes } from '../../../domain/events.ts';
@@ -56,7 +58,7 @@ describe('export', () => {
     assert.deepEqual(lines(answer.body)[0], {
       specversion: '1.0',
       id: 'build-1@0',
-      source: '/v1/events',
+      source: `urn:drover:log:${await firstCommit(server.eventStore)}`,
       type: 'BuildSubmitted',
       subject: 'build-1',
       time: '2023-11-14T22:13:20.000Z',
@@ -71,6 +73,28 @@ describe('export', () => {
       data: { of: 'build-1' },
     });
     assert.deepEqual(ids(answer.body), ['build-1@0', 'item-1@0', 'build-12@0', 'build-1@1']);
+  });
+
+  test('holds by the CloudEvents SDK, which takes it for one of its own', async () => {
+    await using server = await harness();
+    await history(server.eventStore);
+    for (const line of lines(await exported(server))) {
+      const event = new CloudEvent(line as unknown as CloudEventV1<unknown>, true);
+      assert.equal(event.validate(), true);
+      assert.deepEqual(JSON.parse(event.toString()), line);
+    }
+    assert.throws(() => new CloudEvent({ source: 'x', type: 'y', 'not-allowed': 1 }, true), 'the SDK does refuse');
+  });
+
+  test('of two logs, no event has the source and the id of another', async () => {
+    await using one = await harness();
+    await using other = await harness();
+    for (const { eventStore } of [one, other]) await history(eventStore);
+    const keys = [one, other].map(async (server) =>
+      lines(await exported(server)).map(({ source, id }) => `${source} ${id}`),
+    );
+    const all = (await Promise.all(keys)).flat();
+    assert.equal(new Set(all).size, 8);
   });
 
   test('can be filtered by type, stream, category and correlation', async () => {
