@@ -44,8 +44,7 @@ export function createEventCodec(types: ReadonlyMap<string, EventType>): EventCo
       }
       let { data } = stored;
       try {
-        for (let version = stored.version; version < known.version; version++)
-          data = known.upcasters[version - 1]?.(data);
+        data = upcast(known, stored.version, data);
       } catch (error) {
         return unknown(
           `upcasting ${stored.type} v${stored.version} failed: ${error instanceof Error ? error.message : error}`,
@@ -68,6 +67,13 @@ export function createEventCodec(types: ReadonlyMap<string, EventType>): EventCo
       };
     },
   };
+}
+
+/** Data of an older version in the newest one's form. */
+export function upcast({ version: newest, upcasters }: EventType, version: number, data: unknown): unknown {
+  let upcasted = data;
+  for (let step = version; step < newest; step++) upcasted = upcasters[step - 1]?.(upcasted);
+  return upcasted;
 }
 
 function problemOf(error: { issues: readonly { path: readonly PropertyKey[]; message: string }[] }): string {

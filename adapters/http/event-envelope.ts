@@ -1,4 +1,6 @@
+import { upcast } from '../../coordinator/event-codec.ts';
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
+import { eventTypes } from '../../domain/events.ts';
 import type { Scope } from '../../domain/token/events.ts';
 import { visibleData } from '../../domain/visible-data.ts';
 
@@ -18,7 +20,7 @@ export interface EventEnvelope {
   readonly stream: string;
   readonly revision: number;
   readonly position: string;
-  /** Schema version of `data`. */
+  /** Schema version of `data`: the newest, where this program knows the event. */
   readonly version: number;
   readonly actor: string;
   readonly correlation?: string;
@@ -34,7 +36,8 @@ export function sourceOf(firstCommit: string): string {
 
 /** @param reader the scope of the token that asks: not every field is for all. */
 export function envelopeOf(event: StoredEvent, source: string, reader: Scope): EventEnvelope {
-  const { stream, revision, position, type, version, at, meta, data } = event;
+  const { stream, revision, position, type, at, meta } = event;
+  const { version, data } = newestForm(event);
   return {
     specversion: '1.0',
     id: `${stream}@${revision}`,
@@ -53,4 +56,11 @@ export function envelopeOf(event: StoredEvent, source: string, reader: Scope): E
     ...(meta.trace === undefined ? {} : { traceparent: meta.trace }),
     data: visibleData(type, data, reader),
   };
+}
+
+/** Readers get events of every age in one form; what this program does not know stays as it is. */
+function newestForm({ type, version, data }: StoredEvent): Pick<StoredEvent, 'version' | 'data'> {
+  const known = eventTypes.get(type);
+  if (known === undefined || version >= known.version) return { version, data };
+  return { version: known.version, data: upcast(known, version, data) };
 }

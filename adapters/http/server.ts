@@ -25,6 +25,7 @@ import { errorDocsRoute } from './routes/error-docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { itemRoutes } from './routes/items.ts';
+import { schemaRoutes } from './routes/schemas.ts';
 import { statusRoutes } from './routes/status.ts';
 import { submissionRoutes } from './routes/submissions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -100,6 +101,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     itemRoutes(context),
     uploadRoutes(context),
     eventRoutes(context),
+    schemaRoutes({ version }),
     statusRoutes(context),
     healthRoutes(context),
     errorDocsRoute,

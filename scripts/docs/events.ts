@@ -44,7 +44,7 @@ not know.
 | \`revision\` | its place in the stream: 0, 1, 2 … |
 | \`position\` | its place in the whole log; opaque, and as text in the order of the log. Give the last one back to go on: \`Last-Event-ID\`, or \`--from\` |
 | \`time\` | when the coordinator decided it |
-| \`version\` | schema version of \`data\` |
+| \`version\` | schema version of \`data\`: readers get the newest, whenever an event was written. \`/v1/schemas/<type>\` is its JSON Schema |
 | \`actor\` | who did it: a token, an agent, or a part of the coordinator |
 | \`correlation\`, \`causation\`, \`traceparent\` | the submission or command that it belongs to, what led to it, its trace; where there is one |
 | \`data\` | the fields below |`;

@@ -18,6 +18,7 @@ const parameters: Record<string, string> = {
   hash: hashA,
   file: 'x.nar',
   derivation: drvA,
+  type: 'BuildStarted',
 };
 
 /** A request for a route that ends by itself; what is wrong with it shows after the token was checked. */
@@ -85,7 +86,16 @@ test("an agent's token opens its link, uploads and the cache, and nothing else",
 test('only what has to be is open', async () => {
   await using server = await harness();
   const open = server.app.routeTable.filter(({ access }) => access === 'open').map(({ url }) => url);
-  assert.deepEqual(open.toSorted(), ['/docs/errors', '/healthz', '/metrics', '/readyz', '/v1/openapi.json']);
+  assert.deepEqual(open.toSorted(), [
+    '/docs/errors',
+    '/healthz',
+    '/metrics',
+    '/readyz',
+    '/v1/asyncapi.json',
+    '/v1/openapi.json',
+    '/v1/schemas',
+    '/v1/schemas/:type',
+  ]);
 });
 
 test('a public cache is read without a token', async () => {

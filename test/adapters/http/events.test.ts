@@ -86,6 +86,18 @@ describe('export', () => {
     assert.throws(() => new CloudEvent({ source: 'x', type: 'y', 'not-allowed': 1 }, true), 'the SDK does refuse');
   });
 
+  test('is in the newest form, whenever an event was written; what is not known stays as it is', async () => {
+    await using server = await harness();
+    const data = { attempt: 1, agent: 'a', reason: 'agent-lost' };
+    await append(server.eventStore, 'build-1', 'BuildReleased', undefined, { data });
+    await append(server.eventStore, 'build-1', 'BuildExploded', undefined, { data: { x: 1 } });
+    const forms = lines(await exported(server)).map((event) => [event.version, event.data]);
+    assert.deepEqual(forms, [
+      [2, data],
+      [1, { x: 1 }],
+    ]);
+  });
+
   test('of two logs, no event has the source and the id of another', async () => {
     await using one = await harness();
     await using other = await harness();

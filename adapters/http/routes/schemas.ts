@@ -1,0 +1,48 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { DroverError } from '../../../coordinator/errors.ts';
+import { eventTypes } from '../../../domain/events.ts';
+import { asyncapiDocument, eventSchema } from '../event-schemas.ts';
+
+/** What the events of the log look like, for programs: JSON Schema of each type, and an AsyncAPI document of them all. */
+export function schemaRoutes({ version }: { readonly version: string }): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/v1/schemas',
+      {
+        config: { access: 'open' },
+        schema: {
+          tags: ['events'],
+          operationId: 'listEventSchemas',
+          summary: 'The types of events, with the newest version of each.',
+          response: { 200: z.array(z.object({ type: z.string(), version: z.int(), when: z.string() })) },
+        },
+      },
+      async () => Array.from(eventTypes.values(), ({ type, version, when }) => ({ type, version, when })),
+    );
+    app.get(
+      '/v1/schemas/:type',
+      {
+        config: { access: 'open' },
+        schema: {
+          tags: ['events'],
+          operationId: 'getEventSchema',
+          summary: 'JSON Schema (2020-12) of the envelope of an event type, with its data in the newest version.',
+          params: z.object({ type: z.string().max(128) }),
+          response: {
+            200: { description: 'The schema.', content: { 'application/schema+json': { schema: z.any() } } },
+          },
+        },
+      },
+      async (request, reply) => {
+        const type = eventTypes.get(request.params.type);
+        if (type === undefined)
+          throw new DroverError('not-found', `type: expected an event type of /v1/schemas, got ${request.params.type}`);
+        return reply.type('application/schema+json').send(JSON.stringify(eventSchema(type)));
+      },
+    );
+    app.get('/v1/asyncapi.json', { config: { access: 'open' }, schema: { hide: true } }, async () =>
+      asyncapiDocument(version),
+    );
+  };
+}
