@@ -1,6 +1,7 @@
-/** Writes the parts of docs/ that are made from the code. test/docs fails where they are not up to date. */
+/** Writes the parts of docs/ and of the client that are made from the code. test/docs fails where they are not up to date. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cliPage } from './docs/cli.ts';
+import { clientSource } from './docs/client-source.ts';
 import { eventsPage } from './docs/events.ts';
 import { withSettings } from './docs/settings.ts';
 import { withVerdicts } from './docs/verdicts.ts';
@@ -13,3 +14,4 @@ writeFileSync(new URL('events.md', docs), eventsPage());
 writeFileSync(new URL('cli.md', docs), cliPage());
 writeFileSync(operating, withSettings(readFileSync(operating, 'utf8')));
 writeFileSync(failures, withVerdicts(readFileSync(failures, 'utf8')));
+writeFileSync(new URL('../client/generated.ts', import.meta.url), await clientSource());

@@ -20,7 +20,9 @@ interface Layer {
 const pureBuiltins = ['node:crypto', 'node:buffer', 'node:zlib', 'node:util'];
 
 export const layers: readonly Layer[] = [
-  { files: ['coordinator/main.ts', 'agent/main.ts', 'cli/', 'test/', 'bench/', 'demo/', 'scripts/'] },
+  // Runs in browsers too.
+  { files: ['client/'], mayImport: ['client/'], builtins: [], packages: [] },
+  { files: ['coordinator/main.ts', 'agent/main.ts', 'cli/', 'test/', 'bench/', 'demo/', 'examples/', 'scripts/'] },
   { files: ['domain/'], mayImport: ['domain/'], builtins: pureBuiltins, packages: ['zod'] },
   { files: ['projections/'], mayImport: ['projections/', 'domain/'], builtins: pureBuiltins, packages: ['zod'] },
   {

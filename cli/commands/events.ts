@@ -45,7 +45,7 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
   onAction(tail, context, async ({ from, type, stream, correlation, actor, json, ...flags }: TailFlags) => {
     const signal = io.interrupted();
     const feed = followEvents(connect(flags, io.environment), {
-      after: from === 'start' ? undefined : from,
+      from,
       ...(type === undefined ? {} : { types: type }),
       ...(stream === undefined ? {} : { streams: stream }),
       ...(correlation === undefined ? {} : { correlation }),

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import type { Query } from '../../client/http.ts';
 import type { AgentStatus } from '../../coordinator/application.ts';
 import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import type { Client, Query } from '../http/client.ts';
+import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';

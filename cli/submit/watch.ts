@@ -61,7 +61,7 @@ export async function watchSubmission(
   });
   still.seen(tracker.live);
   const events = followEvents(client, {
-    after,
+    from: after ?? 'start',
     types: watchedTypes,
     signal: AbortSignal.any([signal, enough.signal]),
     onLost: (reason) => progress.line(`connection lost (${printable(reason)}); trying again`),

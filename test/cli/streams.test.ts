@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type ServerSentEvent, serverSentEvents } from '../../cli/http/server-sent-events.ts';
+import { type ServerSentEvent, serverSentEvents } from '../../client/server-sent-events.ts';
 import { fakeCoordinator, sse } from './support/fake-coordinator.ts';
 import { run } from './support/run-cli.ts';
 

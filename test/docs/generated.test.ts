@@ -5,6 +5,7 @@ import { fieldsOf } from '../../cli/config/fields.ts';
 import { builderFailures, infrastructureFailures } from '../../domain/build/failure-class.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { cliPage } from '../../scripts/docs/cli.ts';
+import { clientSource } from '../../scripts/docs/client-source.ts';
 import { eventsPage } from '../../scripts/docs/events.ts';
 import { settingsTables, withSettings } from '../../scripts/docs/settings.ts';
 import { withVerdicts } from '../../scripts/docs/verdicts.ts';
@@ -61,5 +62,11 @@ describe('docs/failures.md', () => {
 describe('docs/cli.md', () => {
   it('is what --help says', async () => {
     assert.equal(await read('cli.md'), cliPage(), remedy);
+  });
+});
+
+describe('client/generated.ts', () => {
+  it('is what the OpenAPI document and the schemas of events say', async () => {
+    assert.equal(await read('../client/generated.ts'), await clientSource(), remedy);
   });
 });

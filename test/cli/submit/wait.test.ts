@@ -100,7 +100,11 @@ describe('drover submit --wait', () => {
           response.write(`${submitted}${started}`);
           response.write(sse('0008', 'build-a', 'BuildReleased', { attempt: 1, reason: 'agent-lost' }));
           // Of somebody else: after it, the coordinator is asked again.
-          const tell = setInterval(() => response.write(sse('0009', 'build-x', 'BuildFailed', { class: 'x' })), 100);
+          let position = 1000;
+          const tell = setInterval(
+            () => response.write(sse(`${++position}`, 'build-x', 'BuildFailed', { class: 'x' })),
+            100,
+          );
           response.on('close', () => clearInterval(tell));
           return undefined;
         },

@@ -78,11 +78,11 @@ export function problem(status: number, code: string, detail: string): unknown {
 export function sse(position: string, stream: string, type: string, data: unknown): string {
   const envelope = {
     specversion: '1.0',
-    id: `${stream}@0`,
+    id: `${stream}@${Number(position)}`,
     type,
     subject: stream,
     stream,
-    revision: 0,
+    revision: Number(position),
     position,
     time: new Date(0).toISOString(),
     data,

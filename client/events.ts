@@ -1,0 +1,228 @@
+import { DroverUnreachable, isPassing } from './errors.ts';
+import type { EventData } from './generated.ts';
+import type { Http } from './http.ts';
+import { serverSentEvents } from './server-sent-events.ts';
+
+/** What is the same in every event: an envelope of CloudEvents 1.0, and where it stands in the log. See docs/events.md. */
+export interface Envelope {
+  readonly specversion: '1.0';
+  /** `<stream>@<revision>`; unique with `source`. */
+  readonly id: string;
+  /** The log. */
+  readonly source: string;
+  readonly subject: string;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly datacontenttype: 'application/json';
+  /** What it happened to: `build-…`, `agent-…`. */
+  readonly stream: string;
+  readonly revision: number;
+  /** Place in the whole log; a later event's is greater as text. */
+  readonly position: string;
+  readonly version: number;
+  readonly actor: string;
+  readonly correlation?: string;
+  readonly causation?: string;
+  readonly traceparent?: string;
+}
+
+export type EventType = keyof EventData;
+
+/** An event of one type, or of any: `type` tells what `data` is. */
+export type DroverEvent<Type extends EventType = EventType> = {
+  readonly [Each in Type]: Envelope & { readonly type: Each; readonly data: EventData[Each] };
+}[Type];
+
+/** Where a subscriber's place in the log is kept. */
+export interface Checkpoint {
+  /** The position that was saved last. */
+  load(): Promise<string | undefined>;
+  save(position: string): Promise<void>;
+}
+
+export interface EventsOptions<Type extends EventType = EventType> {
+  /** Position of the last event that is known, `start` for the whole log (that is the default), or `end` for new events only. */
+  readonly from?: string;
+  /** Events of these types only. Without it types that this version does not know come too: pass over what you do not know. */
+  readonly types?: readonly Type[];
+  /** Streams; one that ends in `-` stands for its category. */
+  readonly streams?: readonly string[];
+  /** Only what belongs to this submission. */
+  readonly correlation?: string;
+  /** Only what this token, agent (`agent-NAME`) or part of the coordinator did. */
+  readonly actor?: string;
+  /** Whether to go on with new events once all are read; true if absent. */
+  readonly follow?: boolean;
+  /**
+   * Goes before `from` where it has a position. An event's is saved once the loop asks for the next one, at most every second, and when
+   * the loop is left: after a crash some events come again, with the same ids, and none is left out.
+   */
+  readonly checkpoint?: Checkpoint;
+  /** Ends the loop, without an error. */
+  readonly signal?: AbortSignal;
+  /** Called when the connection was lost, before it is made again. */
+  readonly onLost?: (reason: string) => void;
+}
+
+/** Milliseconds between two tries to connect. */
+const shortestPause = 250;
+const longestPause = 10_000;
+/** The coordinator sends something every 15 seconds: after a minute of nothing the connection is dead. */
+const longestSilence = 60_000;
+const saveEvery = 1000;
+/** How many ids are remembered to leave out what comes twice. */
+const remembered = 1024;
+
+/**
+ * Events in the order of the log, from a position on, and then as they happen. A lost connection is made again after the last event, for as
+ * long as it takes; an event that comes again is left out.
+ *
+ * @throws {DroverProblem} for a refusal that waiting does not change
+ */
+export async function* readEvents<Type extends EventType>(
+  http: Http,
+  options: EventsOptions<Type>,
+): AsyncGenerator<DroverEvent<Type>, void, undefined> {
+  const { types, streams, correlation, actor, follow = true, checkpoint, signal, onLost } = options;
+  const place = await createPlace(checkpoint, options.from === 'start' ? undefined : options.from);
+  const seen = new Set<string>();
+  let pause = shortestPause;
+  try {
+    while (!signal?.aborted) {
+      const quiet = watchSilence(signal);
+      try {
+        const query = {
+          from: place.position,
+          type: types?.join(','),
+          stream: streams?.join(','),
+          correlation,
+          actor,
+          ...(!follow && { follow }),
+        };
+        const headers = { accept: 'text/event-stream' };
+        const response = await http.request('GET', '/v1/events', { query, headers, signal: quiet.signal });
+        for await (const { id, data } of serverSentEvents(quiet.listen(response))) {
+          pause = shortestPause;
+          if (data !== undefined) {
+            const event = parse(data) as DroverEvent<Type>;
+            if (!seen.has(event.id)) {
+              yield event;
+              remember(seen, event.id);
+            }
+          }
+          // One without data: everything up to there was looked at.
+          if (id !== '') await place.advance(id);
+        }
+        if (!follow) return;
+        onLost?.('the coordinator ended the connection');
+      } catch (error) {
+        if (signal?.aborted) return;
+        if (quiet.isSilent()) onLost?.(`nothing came for ${longestSilence / 1000} seconds`);
+        else if (!isLost(error)) throw error;
+        else {
+          onLost?.((error as Error).message);
+          pause = Math.max(pause, (error as { retryAfter?: number }).retryAfter ?? 0);
+        }
+      } finally {
+        quiet.stop();
+      }
+      await sleep(pause, signal);
+      pause = Math.min(pause * 2, longestPause);
+    }
+  } finally {
+    await place.save();
+  }
+}
+
+/** A body that breaks off is an error of the runtime's own, a TypeError both in Node and in browsers. */
+function isLost(error: unknown): boolean {
+  return isPassing(error) || (error instanceof TypeError && !(error instanceof MalformedEvent));
+}
+
+/** Not something that a connection did. */
+class MalformedEvent extends TypeError {}
+
+function parse(text: string): { readonly id: string } {
+  const event = JSON.parse(text) as { readonly id?: unknown } | null;
+  if (typeof event?.id !== 'string') throw new MalformedEvent('expected an event with an id, got something else');
+  return event as { readonly id: string };
+}
+
+function remember(seen: Set<string>, id: string): void {
+  seen.add(id);
+  if (seen.size > remembered) for (const oldest of seen) return void seen.delete(oldest);
+}
+
+interface Place {
+  readonly position: string | undefined;
+  advance(position: string): Promise<void>;
+  save(): Promise<void>;
+}
+
+async function createPlace(checkpoint: Checkpoint | undefined, from: string | undefined): Promise<Place> {
+  let position = (await checkpoint?.load()) ?? from;
+  let saved = position;
+  let savedAt = performance.now();
+  async function save(): Promise<void> {
+    if (checkpoint === undefined || position === undefined || position === saved) return;
+    await checkpoint.save(position);
+    saved = position;
+    savedAt = performance.now();
+  }
+  return {
+    get position() {
+      return position;
+    },
+    async advance(next) {
+      position = next;
+      if (performance.now() - savedAt >= saveEvery) await save();
+    },
+    save,
+  };
+}
+
+/** Aborts what it listens to once nothing has come for too long. */
+function watchSilence(outer: AbortSignal | undefined) {
+  const controller = new AbortController();
+  let silent = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const again = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      silent = true;
+      controller.abort();
+    }, longestSilence);
+  };
+  again();
+  return {
+    signal: outer === undefined ? controller.signal : AbortSignal.any([outer, controller.signal]),
+    isSilent: () => silent,
+    async *listen(response: Response): AsyncGenerator<Uint8Array> {
+      if (response.body === null) throw new DroverUnreachable('the answer has no body');
+      // Not every browser has an iterator on streams.
+      const reader = response.body.getReader();
+      try {
+        for (let part = await reader.read(); !part.done; part = await reader.read()) {
+          again();
+          yield part.value;
+        }
+      } finally {
+        await reader.cancel().catch(() => {});
+      }
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
+
+function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener('abort', done);
+    if (signal?.aborted) done();
+  });
+}

@@ -1,0 +1,1150 @@
+// Made by scripts/generate-docs.ts from the OpenAPI document and the schemas of events; do not edit.
+
+/** How each operation is asked for over HTTP; `{…}` in a path are fields of the request. */
+export const operations = {
+  createToken: { method: 'POST', path: '/v1/tokens', query: [], headers: [], body: true },
+  listTokens: { method: 'GET', path: '/v1/tokens', query: [], headers: [], body: false },
+  revokeToken: { method: 'DELETE', path: '/v1/tokens/{token}', query: [], headers: [], body: false },
+  addAgent: { method: 'POST', path: '/v1/agents', query: [], headers: [], body: true },
+  listAgents: { method: 'GET', path: '/v1/agents', query: [], headers: [], body: false },
+  getAgent: { method: 'GET', path: '/v1/agents/{agent}', query: [], headers: [], body: false },
+  removeAgent: { method: 'DELETE', path: '/v1/agents/{agent}', query: ['reason'], headers: [], body: false },
+  pauseAgent: { method: 'POST', path: '/v1/agents/{agent}/pause', query: [], headers: [], body: true },
+  resumeAgent: { method: 'POST', path: '/v1/agents/{agent}/resume', query: [], headers: [], body: true },
+  drainAgent: { method: 'POST', path: '/v1/agents/{agent}/drain', query: [], headers: [], body: true },
+  rotateAgentToken: { method: 'POST', path: '/v1/agents/{agent}/rotate-token', query: [], headers: [], body: true },
+  getLimits: { method: 'GET', path: '/v1/limits', query: [], headers: [], body: false },
+  findMissingDerivations: { method: 'POST', path: '/v1/derivations/missing', query: [], headers: [], body: true },
+  findMissingSources: { method: 'POST', path: '/v1/sources/missing', query: [], headers: [], body: true },
+  submit: { method: 'POST', path: '/v1/submissions', query: [], headers: ['idempotency-key'], body: true },
+  listSubmissions: {
+    method: 'GET',
+    path: '/v1/submissions',
+    query: ['limit', 'after', 'key'],
+    headers: [],
+    body: false,
+  },
+  getSubmission: { method: 'GET', path: '/v1/submissions/{submission}', query: [], headers: [], body: false },
+  resumeSubmission: {
+    method: 'POST',
+    path: '/v1/submissions/{submission}/resume',
+    query: [],
+    headers: [],
+    body: false,
+  },
+  listBuilds: {
+    method: 'GET',
+    path: '/v1/builds',
+    query: ['system', 'name', 'agent', 'submission', 'derivation', 'tag', 'state', 'limit', 'after'],
+    headers: [],
+    body: false,
+  },
+  getBuild: { method: 'GET', path: '/v1/builds/{build}', query: [], headers: [], body: false },
+  explainBuild: { method: 'GET', path: '/v1/builds/{build}/why', query: [], headers: [], body: false },
+  cancelBuild: { method: 'POST', path: '/v1/builds/{build}/cancel', query: [], headers: [], body: true },
+  prioritizeBuild: { method: 'POST', path: '/v1/builds/{build}/prioritize', query: [], headers: [], body: true },
+  retryBuild: { method: 'POST', path: '/v1/builds/{build}/retry', query: [], headers: [], body: false },
+  cancelBuilds: { method: 'POST', path: '/v1/builds/cancel', query: [], headers: [], body: true },
+  listItems: {
+    method: 'GET',
+    path: '/v1/items',
+    query: ['name', 'deriver', 'agent', 'since', 'limit', 'after'],
+    headers: [],
+    body: false,
+  },
+  getItem: { method: 'GET', path: '/v1/items/{item}', query: [], headers: [], body: false },
+  deleteItem: { method: 'DELETE', path: '/v1/items/{item}', query: ['reason'], headers: [], body: false },
+  beginUpload: { method: 'POST', path: '/v1/uploads', query: [], headers: [], body: true },
+  getUpload: { method: 'GET', path: '/v1/uploads/{upload}', query: [], headers: [], body: false },
+  listEventSchemas: { method: 'GET', path: '/v1/schemas', query: [], headers: [], body: false },
+  getStatus: { method: 'GET', path: '/v1/status', query: [], headers: [], body: false },
+  getHealth: { method: 'GET', path: '/healthz', query: [], headers: [], body: false },
+  getReadiness: { method: 'GET', path: '/readyz', query: [], headers: [], body: false },
+} as const;
+
+/** What each operation is asked with, parameters and body in one, and what it answers. */
+export interface Operations {
+  /** Issues a token; its secret is shown only now. */
+  readonly createToken: {
+    readonly request: {
+      readonly name: string;
+      readonly scope: 'read' | 'submit' | 'admin';
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly secret: string;
+    };
+  };
+  /** All tokens, without their secrets. */
+  readonly listTokens: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly rows: readonly {
+        readonly id: string;
+        readonly name: string;
+        readonly scope: 'read' | 'submit' | 'agent' | 'admin';
+        readonly agent?: string;
+        /** milliseconds since the Unix epoch */
+        readonly issuedAt: number;
+        readonly revoked: boolean;
+        /** milliseconds since the Unix epoch */
+        readonly until?: number;
+      }[];
+    };
+  };
+  /** Revokes a token. */
+  readonly revokeToken: {
+    readonly request: {
+      readonly token: string;
+    };
+    readonly answer: undefined;
+  };
+  /** Adds an agent; the secret of its token is shown only now. */
+  readonly addAgent: {
+    readonly request: {
+      readonly name: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly secret: string;
+    };
+  };
+  /** All agents. */
+  readonly listAgents: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly rows: readonly {
+        readonly name: string;
+        readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+        readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+        readonly reason?: string;
+        /** milliseconds since the Unix epoch */
+        readonly until?: number;
+        readonly abilities?: {
+          readonly systems: readonly string[];
+          readonly features: readonly string[];
+          readonly mandatoryFeatures: readonly string[];
+          readonly slots: number;
+        };
+        readonly version?: string;
+        readonly builder?: string;
+        readonly running: readonly {
+          readonly build: string;
+          readonly attempt: number;
+        }[];
+        readonly heartbeat?: {
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly load1?: number;
+          readonly freeBytes?: number;
+        };
+      }[];
+    };
+  };
+  /** One agent. */
+  readonly getAgent: {
+    readonly request: {
+      readonly agent: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly reason?: string;
+      /** milliseconds since the Unix epoch */
+      readonly until?: number;
+      readonly abilities?: {
+        readonly systems: readonly string[];
+        readonly features: readonly string[];
+        readonly mandatoryFeatures: readonly string[];
+        readonly slots: number;
+      };
+      readonly version?: string;
+      readonly builder?: string;
+      readonly running: readonly {
+        readonly build: string;
+        readonly attempt: number;
+      }[];
+      readonly heartbeat?: {
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly load1?: number;
+        readonly freeBytes?: number;
+      };
+    };
+  };
+  /** Removes an agent: its builds are released, its token is revoked. */
+  readonly removeAgent: {
+    readonly request: {
+      readonly reason?: string;
+      readonly agent: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly reason?: string;
+      /** milliseconds since the Unix epoch */
+      readonly until?: number;
+      readonly abilities?: {
+        readonly systems: readonly string[];
+        readonly features: readonly string[];
+        readonly mandatoryFeatures: readonly string[];
+        readonly slots: number;
+      };
+      readonly version?: string;
+      readonly builder?: string;
+      readonly running: readonly {
+        readonly build: string;
+        readonly attempt: number;
+      }[];
+      readonly heartbeat?: {
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly load1?: number;
+        readonly freeBytes?: number;
+      };
+    };
+  };
+  /** Gives the agent nothing new. */
+  readonly pauseAgent: {
+    readonly request: {
+      readonly agent: string;
+      readonly reason?: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly reason?: string;
+      /** milliseconds since the Unix epoch */
+      readonly until?: number;
+      readonly abilities?: {
+        readonly systems: readonly string[];
+        readonly features: readonly string[];
+        readonly mandatoryFeatures: readonly string[];
+        readonly slots: number;
+      };
+      readonly version?: string;
+      readonly builder?: string;
+      readonly running: readonly {
+        readonly build: string;
+        readonly attempt: number;
+      }[];
+      readonly heartbeat?: {
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly load1?: number;
+        readonly freeBytes?: number;
+      };
+    };
+  };
+  /** Ends a pause, a drain or a quarantine. */
+  readonly resumeAgent: {
+    readonly request: {
+      readonly agent: string;
+      readonly reason?: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly reason?: string;
+      /** milliseconds since the Unix epoch */
+      readonly until?: number;
+      readonly abilities?: {
+        readonly systems: readonly string[];
+        readonly features: readonly string[];
+        readonly mandatoryFeatures: readonly string[];
+        readonly slots: number;
+      };
+      readonly version?: string;
+      readonly builder?: string;
+      readonly running: readonly {
+        readonly build: string;
+        readonly attempt: number;
+      }[];
+      readonly heartbeat?: {
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly load1?: number;
+        readonly freeBytes?: number;
+      };
+    };
+  };
+  /** Gives the agent nothing new and lets it go when its builds have ended. */
+  readonly drainAgent: {
+    readonly request: {
+      readonly agent: string;
+      readonly reason?: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly reason?: string;
+      /** milliseconds since the Unix epoch */
+      readonly until?: number;
+      readonly abilities?: {
+        readonly systems: readonly string[];
+        readonly features: readonly string[];
+        readonly mandatoryFeatures: readonly string[];
+        readonly slots: number;
+      };
+      readonly version?: string;
+      readonly builder?: string;
+      readonly running: readonly {
+        readonly build: string;
+        readonly attempt: number;
+      }[];
+      readonly heartbeat?: {
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly load1?: number;
+        readonly freeBytes?: number;
+      };
+    };
+  };
+  /** Issues a new token for an agent; the one before is revoked after the overlap. */
+  readonly rotateAgentToken: {
+    readonly request: {
+      readonly agent: string;
+      /** How long the one before is still accepted; 0 revokes it at once. */
+      readonly overlapSeconds?: number;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly id: string;
+      readonly secret: string;
+      readonly replaced: readonly string[];
+      readonly until?: number;
+    };
+  };
+  /** What the coordinator takes in, so that a client can say what is too large before it sends anything. */
+  readonly getLimits: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      /** Setting limits.max-derivation-bytes. */
+      readonly maxDerivationBytes: number;
+      /** What the event store takes in one commit. */
+      readonly maxCommitBytes: number;
+      /** Setting limits.max-body-bytes. */
+      readonly maxBodyBytes: number;
+    };
+  };
+  /** Those of the named derivations that the coordinator lacks. */
+  readonly findMissingDerivations: {
+    readonly request: {
+      readonly paths: readonly string[];
+    };
+    readonly answer: {
+      readonly missing: readonly string[];
+    };
+  };
+  /** Sources that the closures of the derivations name and the pool lacks. */
+  readonly findMissingSources: {
+    readonly request: {
+      readonly roots: readonly string[];
+    };
+    readonly answer: {
+      readonly missing: readonly string[];
+    };
+  };
+  /** Submits derivations to be built. */
+  readonly submit: {
+    readonly request: {
+      /** Base names of derivations that were added before. */
+      readonly roots: readonly string[];
+      /** Holds for every build of the submission. */
+      readonly options?: {
+        readonly priority?: number;
+        readonly maxAttempts?: number;
+        readonly timeoutSeconds?: number;
+        readonly maxSilentSeconds?: number;
+        readonly tags?: Readonly<Record<string, string>>;
+      };
+      /** Also build inputs without an available output or a build. */
+      readonly inputs?: boolean;
+      /** Also build what is built or under way. */
+      readonly force?: boolean;
+      readonly 'idempotency-key'?: string;
+    };
+    readonly answer: {
+      readonly submission: string;
+      readonly derivations: number;
+      readonly builds: number;
+      readonly available: number;
+      readonly joined: readonly string[];
+    };
+  };
+  /** Submissions, newest first. */
+  readonly listSubmissions: {
+    readonly request: {
+      readonly limit?: number;
+      readonly after?: string;
+      /** only the one that this token has made under this idempotency key */
+      readonly key?: string;
+    };
+    readonly answer: {
+      readonly rows: readonly {
+        readonly id: string;
+        /** milliseconds since the Unix epoch */
+        readonly receivedAt: number;
+        readonly queuedAt: number | null;
+        readonly state: 'under-way' | 'queued' | 'set-aside';
+        /** why it is set aside, where it is */
+        readonly setAside: string | null;
+        readonly roots: number;
+        readonly reason: string;
+        readonly counts: {
+          readonly queued: number;
+          readonly allocated: number;
+          readonly running: number;
+          readonly succeeded: number;
+          readonly failed: number;
+          readonly canceled: number;
+        };
+      }[];
+      readonly next?: string;
+    };
+  };
+  /** One submission, with its builds counted by state, and what blocks those that nothing under way can set going. */
+  readonly getSubmission: {
+    readonly request: {
+      readonly submission: string;
+    };
+    readonly answer: {
+      readonly id: string;
+      /** milliseconds since the Unix epoch */
+      readonly receivedAt: number;
+      readonly queuedAt: number | null;
+      readonly state: 'under-way' | 'queued' | 'set-aside';
+      /** why it is set aside, where it is */
+      readonly setAside: string | null;
+      readonly roots: number;
+      readonly reason: string;
+      readonly counts: {
+        readonly queued: number;
+        readonly allocated: number;
+        readonly running: number;
+        readonly succeeded: number;
+        readonly failed: number;
+        readonly canceled: number;
+      };
+      /** builds that have not ended, those that it joined included */
+      readonly unfinished: number;
+      /** those of them that nothing under way can set going */
+      readonly blocked: number;
+      /** what they wait for, that which most wait for first; at most 20 */
+      readonly blockers: readonly {
+        readonly item: string;
+        readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build';
+        readonly derivation?: string;
+        readonly build?: string;
+        /** how many of the builds wait for it */
+        readonly waiting: number;
+      }[];
+    };
+  };
+  /** Has a submission queued that was set aside. */
+  readonly resumeSubmission: {
+    readonly request: {
+      readonly submission: string;
+    };
+    readonly answer: undefined;
+  };
+  /** Builds, newest first. */
+  readonly listBuilds: {
+    readonly request: {
+      readonly system?: string;
+      /** Part of the derivation's name. */
+      readonly name?: string;
+      readonly agent?: string;
+      readonly submission?: string;
+      readonly derivation?: string;
+      /** `key` or `key=value`. */
+      readonly tag?: string;
+      readonly state?: string | readonly string[];
+      readonly limit?: number;
+      readonly after?: string;
+    };
+    readonly answer: {
+      readonly rows: readonly {
+        readonly id: string;
+        readonly derivation: string;
+        readonly system: string;
+        readonly submission: string;
+        readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+        readonly reason: string;
+        readonly priority: number;
+        readonly tags: Readonly<Record<string, string>>;
+        /** number of the last attempt; 0 before the first */
+        readonly attempt: number;
+        readonly agent: string | null;
+        /** milliseconds since the Unix epoch */
+        readonly submittedAt: number;
+        readonly startedAt: number | null;
+        readonly endedAt: number | null;
+        readonly failure: {
+          readonly class: string;
+          readonly message: string;
+        } | null;
+      }[];
+      readonly next?: string;
+    };
+  };
+  /** One build with its attempts. */
+  readonly getBuild: {
+    readonly request: {
+      readonly build: string;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly derivation: string;
+      readonly system: string;
+      readonly submission: string;
+      readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+      readonly reason: string;
+      readonly priority: number;
+      readonly tags: Readonly<Record<string, string>>;
+      /** number of the last attempt; 0 before the first */
+      readonly attempt: number;
+      readonly agent: string | null;
+      /** milliseconds since the Unix epoch */
+      readonly submittedAt: number;
+      readonly startedAt: number | null;
+      readonly endedAt: number | null;
+      readonly failure: {
+        readonly class: string;
+        readonly message: string;
+      } | null;
+      readonly outputs: Readonly<Record<string, string>>;
+      readonly attempts: readonly {
+        readonly attempt: number;
+        readonly agent: string;
+        /** milliseconds since the Unix epoch */
+        readonly allocatedAt: number;
+        readonly startedAt: number | null;
+        readonly endedAt: number | null;
+        readonly outcome: string;
+        readonly failure: {
+          readonly class: string;
+          readonly message: string;
+        } | null;
+        readonly logBytes: number | null;
+      }[];
+      readonly options: {
+        readonly maxAttempts?: number;
+        readonly timeoutSeconds?: number;
+        readonly maxSilentSeconds?: number;
+      };
+    };
+  };
+  /** Why the build is not running, and what would end the wait. */
+  readonly explainBuild: {
+    readonly request: {
+      readonly build: string;
+    };
+    readonly answer:
+      | {
+          readonly build: string;
+          readonly state: string;
+          readonly summary: string;
+          readonly reason: 'ended';
+          readonly failure?: {
+            readonly attempt: number;
+            readonly class:
+              | 'builder-failed'
+              | 'timed-out'
+              | 'silent-too-long'
+              | 'log-limit'
+              | 'output-missing'
+              | 'hash-mismatch'
+              | 'not-deterministic'
+              | 'rejected'
+              | 'unknown'
+              | 'inputs-missing'
+              | 'fetch-failed'
+              | 'upload-failed'
+              | 'disk-full'
+              | 'agent-error';
+            readonly message: string;
+            readonly agent: string;
+            readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
+          };
+        }
+      | {
+          readonly build: string;
+          readonly state: string;
+          readonly summary: string;
+          readonly reason: 'running';
+          readonly agent: string;
+          readonly attempt: number;
+          /** milliseconds since the Unix epoch */
+          readonly leaseUntil?: number;
+          readonly wait?: {
+            readonly for: 'inputs' | 'upload';
+            readonly reason: string;
+          };
+          /** the event that ends the wait */
+          readonly until: string;
+        }
+      | {
+          readonly build: string;
+          readonly state: string;
+          readonly summary: string;
+          readonly reason: 'back-off';
+          /** milliseconds since the Unix epoch */
+          readonly notBefore: number;
+          readonly failure?: {
+            readonly attempt: number;
+            readonly class:
+              | 'builder-failed'
+              | 'timed-out'
+              | 'silent-too-long'
+              | 'log-limit'
+              | 'output-missing'
+              | 'hash-mismatch'
+              | 'not-deterministic'
+              | 'rejected'
+              | 'unknown'
+              | 'inputs-missing'
+              | 'fetch-failed'
+              | 'upload-failed'
+              | 'disk-full'
+              | 'agent-error';
+            readonly message: string;
+            readonly agent: string;
+            readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
+          };
+          /** the event that ends the wait */
+          readonly until: string;
+        }
+      | {
+          readonly build: string;
+          readonly state: string;
+          readonly summary: string;
+          readonly reason: 'inputs';
+          readonly inputs: readonly {
+            readonly item: string;
+            readonly state:
+              | 'source-missing'
+              | 'building'
+              | 'queued'
+              | 'failed'
+              | 'canceled'
+              | 'no-build'
+              | 'reference-missing';
+            readonly derivation?: string;
+            readonly build?: string;
+            readonly missing?: readonly string[];
+          }[];
+          readonly total: number;
+          readonly blockers: readonly {
+            readonly item: string;
+            readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build';
+            readonly derivation?: string;
+            readonly build?: string;
+            /** how many of the builds wait for it */
+            readonly waiting: number;
+          }[];
+          /** the event that ends the wait */
+          readonly until: string;
+        }
+      | {
+          readonly build: string;
+          readonly state: string;
+          readonly summary: string;
+          readonly reason: 'no-agent';
+          readonly system: string;
+          readonly features: readonly string[];
+          readonly agents: readonly {
+            readonly name: string;
+            readonly obstacle: string;
+          }[];
+          /** the event that ends the wait */
+          readonly until: string;
+        }
+      | {
+          readonly build: string;
+          readonly state: string;
+          readonly summary: string;
+          readonly reason: 'no-slot';
+          readonly agents: readonly string[];
+          readonly ahead: number;
+          /** the event that ends the wait */
+          readonly until: string;
+        };
+  };
+  /** Cancels a build that has not ended. */
+  readonly cancelBuild: {
+    readonly request: {
+      readonly build: string;
+      readonly reason?: string;
+    };
+    readonly answer: undefined;
+  };
+  /** Changes a build's own priority. */
+  readonly prioritizeBuild: {
+    readonly request: {
+      readonly build: string;
+      readonly priority: number;
+    };
+    readonly answer: undefined;
+  };
+  /** Builds the derivation of a build that failed or was cancelled again. */
+  readonly retryBuild: {
+    readonly request: {
+      readonly build: string;
+    };
+    readonly answer: {
+      readonly submission: string;
+      readonly derivations: number;
+      readonly builds: number;
+      readonly available: number;
+      readonly joined: readonly string[];
+    };
+  };
+  /** Cancels all builds that have not ended and meet every condition. */
+  readonly cancelBuilds: {
+    readonly request: {
+      readonly system?: string;
+      /** Part of the derivation's name. */
+      readonly name?: string;
+      readonly agent?: string;
+      readonly submission?: string;
+      readonly derivation?: string;
+      /** `key` or `key=value`. */
+      readonly tag?: string;
+      readonly reason?: string;
+    };
+    readonly answer: {
+      readonly canceled: number;
+    };
+  };
+  /** Store items in the pool, newest first. */
+  readonly listItems: {
+    readonly request: {
+      /** Part of the item's name. */
+      readonly name?: string;
+      readonly deriver?: string;
+      /** Only what this agent has built. */
+      readonly agent?: string;
+      /** Only what was added then or later, milliseconds since the Unix epoch. */
+      readonly since?: number;
+      readonly limit?: number;
+      readonly after?: string;
+    };
+    readonly answer: {
+      readonly rows: readonly {
+        readonly path: string;
+        readonly narHash: string;
+        readonly narSize: number;
+        readonly references: readonly string[];
+        readonly deriver?: string;
+        readonly ca?: string;
+        readonly file: {
+          readonly hash: string;
+          readonly size: number;
+          readonly compression: 'none' | 'zstd';
+        };
+        readonly signatures: readonly string[];
+        /** milliseconds since the Unix epoch */
+        readonly addedAt: number;
+        readonly addedBy: string;
+      }[];
+      readonly next?: string;
+    };
+  };
+  /** One store item, by the base name of its path. */
+  readonly getItem: {
+    readonly request: {
+      readonly item: string;
+    };
+    readonly answer: {
+      readonly path: string;
+      readonly narHash: string;
+      readonly narSize: number;
+      readonly references: readonly string[];
+      readonly deriver?: string;
+      readonly ca?: string;
+      readonly file: {
+        readonly hash: string;
+        readonly size: number;
+        readonly compression: 'none' | 'zstd';
+      };
+      readonly signatures: readonly string[];
+      /** milliseconds since the Unix epoch */
+      readonly addedAt: number;
+      readonly addedBy: string;
+    };
+  };
+  /** Deletes a store item; what needs it waits for a rebuild. */
+  readonly deleteItem: {
+    readonly request: {
+      readonly reason?: string;
+      readonly item: string;
+    };
+    readonly answer: undefined;
+  };
+  /** Begins an upload, or finds the one that was begun with the same declaration. */
+  readonly beginUpload: {
+    readonly request: {
+      readonly path: string;
+      readonly narHash: string;
+      readonly narSize: number;
+      readonly references: readonly string[];
+      readonly compression: 'none' | 'zstd';
+      readonly deriver?: string;
+      readonly fileSize: number;
+      readonly build?: string;
+      readonly attempt?: number;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly owner: string;
+      readonly path: string;
+      /** bytes that are safe; the next part starts here */
+      readonly offset: number;
+      readonly fileSize: number;
+      readonly finished: boolean;
+    };
+  };
+  /** How far an upload is; also in the header Upload-Offset. */
+  readonly getUpload: {
+    readonly request: {
+      readonly upload: string;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly owner: string;
+      readonly path: string;
+      /** bytes that are safe; the next part starts here */
+      readonly offset: number;
+      readonly fileSize: number;
+      readonly finished: boolean;
+    };
+  };
+  /** The types of events, with the newest version of each. */
+  readonly listEventSchemas: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: readonly {
+      readonly type: string;
+      readonly version: number;
+      readonly when: string;
+    }[];
+  };
+  /** Figures of the whole farm. */
+  readonly getStatus: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly builds: {
+        readonly waiting: number;
+        readonly ready: number;
+        readonly backoff: number;
+        readonly allocated: number;
+        readonly running: number;
+        readonly succeeded: number;
+        readonly failed: number;
+        readonly canceled: number;
+      };
+      readonly ready: Readonly<Record<string, number>>;
+      readonly derivations: number;
+      readonly items: number;
+      readonly agents: {
+        readonly connected: number;
+        readonly registered: number;
+        readonly slots: number;
+        readonly busy: number;
+      };
+      readonly position: string | null;
+      readonly pendingCommits: number;
+      readonly uploads: {
+        readonly waiting: number;
+        readonly refused: number;
+      };
+    };
+  };
+  /** The process is up. */
+  readonly getHealth: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly status: 'up';
+    };
+  };
+  /** The coordinator takes writes; otherwise 503 with the reasons. */
+  readonly getReadiness: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly ready: true;
+      readonly warnings: readonly string[];
+    };
+  };
+}
+
+/** `data` of each type of event. */
+export interface EventData {
+  /** A client submitted derivations, all of them verified. Acted upon once `rootCount` roots are on the stream. */
+  readonly SubmissionReceived: {
+    readonly storeDir: string;
+    readonly rootCount: number;
+    readonly roots: readonly string[];
+    readonly options: {
+      readonly priority: number;
+      readonly maxAttempts?: number;
+      readonly timeoutSeconds?: number;
+      readonly maxSilentSeconds?: number;
+      readonly tags?: Readonly<Record<string, string>>;
+    };
+    readonly inputs: boolean;
+    readonly force: boolean;
+    readonly reason: 'requested' | 'rebuild' | 'retry';
+    readonly key?: string;
+    readonly wish?: string;
+  };
+  /** The next part of the roots of a large submission. */
+  readonly SubmissionRootsAdded: {
+    readonly roots: readonly string[];
+  };
+  /** Builds that were under way already build roots of this submission. */
+  readonly SubmissionJoined: {
+    readonly builds: readonly string[];
+  };
+  /** Every derivation and build of the submission is on its stream. */
+  readonly SubmissionQueued: {
+    readonly derivations: number;
+    readonly builds: number;
+    readonly available: number;
+    readonly joined: number;
+  };
+  /** The coordinator stood still over this submission and was ended by its watchdog. The builds that it has go on; no more are made. */
+  readonly SubmissionSetAside: {
+    readonly reason: string;
+    readonly stack: readonly string[];
+  };
+  /** An operator has it queued after all. */
+  readonly SubmissionResumed: Readonly<Record<string, never>>;
+  /** A submission brought a derivation that was not known, and its paths are the ones its content determines. */
+  readonly DerivationAdded: {
+    readonly path: string;
+    readonly system: string;
+    readonly features?: readonly string[];
+    readonly outputs: Readonly<Record<string, string>>;
+    readonly fixed?: {
+      readonly method: string;
+      readonly hash: string;
+    };
+    readonly inputs: readonly string[];
+    readonly sources: readonly string[];
+  };
+  /** A build of one derivation was asked for, by a client or as an input of what a client asked for. */
+  readonly BuildSubmitted: {
+    readonly derivation: string;
+    readonly submission: string;
+    readonly reason: 'requested' | 'input' | 'rebuild' | 'retry';
+    readonly options: {
+      readonly priority: number;
+      readonly maxAttempts?: number;
+      readonly timeoutSeconds?: number;
+      readonly maxSilentSeconds?: number;
+      readonly tags?: Readonly<Record<string, string>>;
+    };
+  };
+  /** Its own priority was changed. */
+  readonly BuildPrioritized: {
+    readonly priority: number;
+  };
+  /** The allocator gave an attempt to an agent. */
+  readonly BuildAllocated: {
+    readonly attempt: number;
+    readonly agent: string;
+  };
+  /** The agent has the inputs and started the builder. */
+  readonly BuildStarted: {
+    readonly attempt: number;
+  };
+  /** The agent could not start the builder: inputs missing, or they could not be fetched. */
+  readonly BuildSetupFailed: {
+    readonly attempt: number;
+    readonly class:
+      | 'builder-failed'
+      | 'timed-out'
+      | 'silent-too-long'
+      | 'log-limit'
+      | 'output-missing'
+      | 'hash-mismatch'
+      | 'not-deterministic'
+      | 'rejected'
+      | 'unknown'
+      | 'inputs-missing'
+      | 'fetch-failed'
+      | 'upload-failed'
+      | 'disk-full'
+      | 'agent-error';
+    readonly missing?: readonly string[];
+    readonly message: string;
+  };
+  /** An attempt ended without the outputs. */
+  readonly BuildAttemptFailed: {
+    readonly attempt: number;
+    readonly class:
+      | 'builder-failed'
+      | 'timed-out'
+      | 'silent-too-long'
+      | 'log-limit'
+      | 'output-missing'
+      | 'hash-mismatch'
+      | 'not-deterministic'
+      | 'rejected'
+      | 'unknown'
+      | 'inputs-missing'
+      | 'fetch-failed'
+      | 'upload-failed'
+      | 'disk-full'
+      | 'agent-error';
+    readonly message: string;
+    readonly durationMs?: number;
+    readonly logBytes?: number;
+  };
+  /** After an attempt that failed, or was handed back once too often: the build may be allocated again from `notBefore` on. */
+  readonly BuildRetryScheduled: {
+    readonly attempt: number;
+    readonly notBefore: number;
+  };
+  /** The attempt was taken back: the agent is lost, gone or handed it back. It uses up nothing; the build is queued again. */
+  readonly BuildReleased: {
+    readonly attempt: number;
+    readonly agent: string;
+    readonly reason: 'agent-lost' | 'handed-back' | 'agent-removed' | 'agent-forgot' | 'token-revoked';
+  };
+  /** Every output is durable in the pool and verified (I6). */
+  readonly BuildSucceeded: {
+    readonly attempt: number;
+    readonly agent: string;
+    readonly outputs: Readonly<Record<string, string>>;
+    readonly durationMs: number;
+    readonly logBytes?: number;
+  };
+  /** It needs no attempt any more: while it was queued, something else made all its outputs available, like a build of another derivation with the same output. For whoever waits it has succeeded. */
+  readonly BuildSatisfied: Readonly<Record<string, never>>;
+  /** All attempts are used up, or the failure is one that a retry does not change. */
+  readonly BuildFailed: {
+    readonly attempt: number;
+    readonly class:
+      | 'builder-failed'
+      | 'timed-out'
+      | 'silent-too-long'
+      | 'log-limit'
+      | 'output-missing'
+      | 'hash-mismatch'
+      | 'not-deterministic'
+      | 'rejected'
+      | 'unknown'
+      | 'inputs-missing'
+      | 'fetch-failed'
+      | 'upload-failed'
+      | 'disk-full'
+      | 'agent-error';
+    readonly message: string;
+    readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
+  };
+  /** A client cancelled it. */
+  readonly BuildCanceled: {
+    readonly reason?: string;
+  };
+  /** A second build of a derivation gave other bytes than the pool holds. The pool keeps what it has. */
+  readonly OutputsDiverged: {
+    readonly attempt: number;
+    readonly agent: string;
+    readonly output: string;
+    readonly path: string;
+    readonly kept: string;
+    readonly got: string;
+  };
+  /** An operator added an agent. */
+  readonly AgentRegistered: {
+    readonly name: string;
+  };
+  /** The agent opened its link and said what it can build. */
+  readonly AgentConnected: {
+    readonly abilities: {
+      readonly systems: readonly string[];
+      readonly features: readonly string[];
+      readonly mandatoryFeatures: readonly string[];
+      readonly slots: number;
+    };
+    readonly version: string;
+    readonly builder: string;
+  };
+  /** The link was lost. What the agent runs goes on until the lease ends. */
+  readonly AgentDisconnected: {
+    readonly leaseUntil: number;
+    readonly reason: string;
+  };
+  /** The lease ended without the agent coming back. */
+  readonly AgentLost: Readonly<Record<string, never>>;
+  /** An operator paused it: it gets no new builds. */
+  readonly AgentPaused: {
+    readonly reason?: string;
+  };
+  /** A pause, a drain or a quarantine ended. */
+  readonly AgentResumed: {
+    readonly reason?: string;
+  };
+  /** It gets no new builds and will leave once its builds have ended. */
+  readonly AgentDraining: {
+    readonly reason?: string;
+    readonly byAgent?: true;
+  };
+  /** Too many attempts failed through the fault of the machine; it gets no builds until `until`. */
+  readonly AgentQuarantined: {
+    readonly until: number;
+    readonly reason: string;
+  };
+  /** The agent tried itself and found that it cannot build, for this reason: it gets no builds until AgentFit. */
+  readonly AgentUnfit: {
+    readonly reason: string;
+  };
+  /** The agent tried itself again, and it can build. */
+  readonly AgentFit: Readonly<Record<string, never>>;
+  /** An operator removed it. */
+  readonly AgentRetired: Readonly<Record<string, never>>;
+  /** A NAR is durable in the pool and was verified. */
+  readonly StoreItemAdded: {
+    readonly path: string;
+    readonly narHash: string;
+    readonly narSize: number;
+    readonly references: readonly string[];
+    readonly deriver?: string;
+    readonly ca?: string;
+    readonly file: {
+      readonly hash: string;
+      readonly size: number;
+      readonly compression: 'none' | 'zstd';
+    };
+    readonly signatures: readonly string[];
+  };
+  /** An operator or the collector decided that the item goes. */
+  readonly StoreItemDeleted: {
+    readonly path: string;
+    readonly reason: string;
+  };
+  /** The pool was found not to hold, or to hold damaged, what it should. */
+  readonly StoreItemMissing: {
+    readonly path: string;
+    readonly reason: string;
+  };
+  /** A token was made. The log has its SHA-256, never the token. */
+  readonly TokenIssued: {
+    readonly name: string;
+    readonly scope: 'read' | 'submit' | 'agent' | 'admin';
+    readonly hash?: string;
+    readonly agent?: string;
+  };
+  /** Another token takes its place; it is accepted until `at`, when it is revoked. */
+  readonly TokenRevocationScheduled: {
+    readonly at: number;
+  };
+  /** The token is refused from here on. */
+  readonly TokenRevoked: Readonly<Record<string, never>>;
+}

@@ -1,0 +1,111 @@
+import { DroverProblem, DroverUnreachable } from './errors.ts';
+
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+export interface RequestOptions {
+  readonly query?: Query;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | ReadableStream<Uint8Array>;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpOptions {
+  /** Where the coordinator answers, for example `https://drover.example.org`. */
+  readonly url: string;
+  readonly token?: string | undefined;
+  /** Ends every request when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+  /** Instead of the global one. */
+  readonly fetch?: typeof fetch;
+}
+
+/** One request to a coordinator. */
+export interface Http {
+  readonly url: string;
+  /**
+   * The answer as it comes, once its status is good.
+   *
+   * @throws {DroverProblem} if the coordinator refuses
+   * @throws {DroverUnreachable} if no answer comes, or one that is not a coordinator's
+   */
+  request(method: string, path: string, options?: RequestOptions): Promise<Response>;
+}
+
+export function createHttp({ url, token, signal: always, fetch: send = globalThis.fetch }: HttpOptions): Http {
+  const base = url.replace(/\/+$/, '');
+  return {
+    url: base,
+    async request(method, path, { query, headers, body, signal } = {}) {
+      const signals = [signal, always].filter((one) => one !== undefined);
+      const init = {
+        method,
+        headers: {
+          accept: 'application/json',
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: body as NonNullable<RequestInit['body']> }),
+        // Needed for a streamed body: the answer is read after all of it was sent.
+        ...(body instanceof ReadableStream ? { duplex: 'half' as const } : {}),
+        ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+      };
+      let response: Response;
+      try {
+        response = await send(`${base}${path}${queryText(query)}`, init);
+      } catch (cause) {
+        if (signals.some(({ aborted }) => aborted)) throw cause;
+        throw new DroverUnreachable(`${base} does not answer: ${reasonOf(cause)}`, { cause });
+      }
+      if (!response.ok) throw await refusal(response, base);
+      return response;
+    },
+  };
+}
+
+/** JSON of an answer from `url`; `undefined` where it has no body. */
+export async function readJson(response: Response, url: string): Promise<unknown> {
+  const text = await response.text().catch((cause: unknown) => {
+    throw new DroverUnreachable(`${url} broke off its answer: ${reasonOf(cause)}`, { cause });
+  });
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    const message = `${url} answered with something that is not JSON`;
+    throw new DroverProblem('unexpected-answer', response.status, message, {});
+  }
+}
+
+async function refusal(response: Response, url: string): Promise<Error> {
+  const { status, statusText, headers } = response;
+  const text = await response.text().catch(() => '');
+  let problem: { code?: unknown; detail?: unknown; title?: unknown };
+  try {
+    problem = JSON.parse(text) ?? {};
+  } catch {
+    problem = {};
+  }
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
+  const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+  const { code, detail, title } = problem;
+  if (typeof code === 'string')
+    return new DroverProblem(code, status, String(detail ?? title ?? statusText), problem, retryAfter);
+  // Not from Drover: a proxy, or another server.
+  const answer = `${url} answered ${status} ${statusText}`;
+  return new DroverProblem('unexpected-answer', status, answer, { server: headers.get('server') }, retryAfter);
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function queryText(query: Query = {}): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined) continue;
+    for (const each of Array.isArray(value) ? value : [value]) parameters.append(name, String(each));
+  }
+  const text = parameters.toString();
+  return text === '' ? '' : `?${text}`;
+}

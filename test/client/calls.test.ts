@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createDrover, DroverProblem, DroverUnreachable } from '../../client/index.ts';
+import { buildA, harness } from '../adapters/http/harness.ts';
+import { secretOfScope } from '../support/fake-application.ts';
+
+async function served(...overrides: Parameters<typeof harness>) {
+  const server = await harness(...overrides);
+  const url = await server.app.listen({ port: 0, host: '127.0.0.1' });
+  return {
+    drover: createDrover({ url, token: secretOfScope('admin') }),
+    url,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+describe('the calls of a client', () => {
+  it('put fields where they belong: path, query, headers, body', async () => {
+    const told: unknown[] = [];
+    const tell =
+      (what: string) =>
+      async (_: unknown, ...given: unknown[]) =>
+        void told.push([what, ...given]);
+    await using server = await served({
+      application: {
+        prioritizeBuild: tell('prioritize'),
+        cancelBuild: tell('cancel'),
+        deleteItem: tell('delete'),
+        submit: async (_, wish) => {
+          told.push(['submit', wish.idempotencyKey, wish.roots, wish.force]);
+          return { submission: 's-1', derivations: 1, builds: 1, available: 0, joined: [] };
+        },
+      },
+    });
+    const { drover } = server;
+    assert.equal((await drover.getBuild({ build: 'b-1' })).derivation, buildA.derivation);
+    assert.deepEqual(
+      (await drover.listBuilds({ state: 'queued,running', limit: 5 })).rows.map(({ id }) => id),
+      ['b-1'],
+    );
+    assert.equal(await drover.prioritizeBuild({ build: 'b-1', priority: 7 }), undefined);
+    await drover.cancelBuild({ build: 'b-1' });
+    await drover.cancelBuild({ build: 'b-1', reason: 'not wanted' });
+    const item = buildA.outputs.out as string;
+    await drover.deleteItem({ item, reason: 'a/b&c' });
+    await drover.submit({ roots: [buildA.derivation], force: true, 'idempotency-key': 'once' });
+    assert.deepEqual(told, [
+      ['prioritize', 'b-1', 7],
+      ['cancel', 'b-1', undefined],
+      ['cancel', 'b-1', 'not wanted'],
+      ['delete', item, 'a/b&c'],
+      ['submit', 'once', [buildA.derivation], true],
+    ]);
+    assert.equal((await drover.listAgents()).rows.length >= 0, true);
+  });
+
+  it('reject with the problem, its code, and what else it says', async () => {
+    await using server = await served();
+    await assert.rejects(server.drover.getBuild({ build: 'b-9' }), (error) => {
+      assert.ok(error instanceof DroverProblem);
+      assert.deepEqual([error.code, error.status], ['unknown-build', 404]);
+      assert.equal(error.problem.title, 'There is no such build');
+      return true;
+    });
+    const stranger = createDrover({ url: server.url });
+    await assert.rejects(stranger.getStatus(), { name: 'DroverProblem', code: 'token-missing', status: 401 });
+  });
+
+  it('reject with what is wrong where nothing is sent, or nobody answers', async () => {
+    const drover = createDrover({ url: 'http://127.0.0.1:9' });
+    await assert.rejects(drover.getStatus(), DroverUnreachable);
+    await assert.rejects(drover.getBuild({ build: '' }), /getBuild: expected build/);
+    await assert.rejects(drover.getBuild({ build: 'b', priority: 1 } as never), /getBuild: expected no field priority/);
+    assert.throws(() => createDrover({ url: 'drover.example' }), /url: expected one that starts with http/);
+  });
+});

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+import { createDrover, DroverProblem } from '../../client/index.ts';
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A server that answers each connection for the feed with the next of the answers. */
+async function feed(...answers: Answer[]) {
+  const asked: URL[] = [];
+  const server = createServer((request, response) => {
+    asked.push(new URL(request.url as string, 'http://x'));
+    const answer = answers[asked.length - 1];
+    if (answer) answer(request, response);
+    else response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  return {
+    drover: createDrover({ url, token: 't' }),
+    asked,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const event = (place: number, type = 'BuildStarted') => {
+  const position = String(place).padStart(4, '0');
+  const data = {
+    specversion: '1.0',
+    id: `build-s-1@${place}`,
+    type,
+    stream: 'build-s-1',
+    position,
+    data: { attempt: 1 },
+  };
+  return `id: ${position}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+};
+const sends =
+  (text: string, then?: 'cut' | 'end'): Answer =>
+  (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(text, () => {
+      if (then === 'cut') response.destroy();
+      else if (then === 'end') response.end();
+    });
+  };
+const refuses =
+  (status: number, problem: object | string): Answer =>
+  (_request, response) => {
+    response.writeHead(status, { 'content-type': 'application/problem+json' });
+    response.end(typeof problem === 'string' ? problem : JSON.stringify(problem));
+  };
+
+/** Reads until so many have come. */
+async function take<Value>(values: AsyncIterable<Value>, count: number): Promise<Value[]> {
+  const taken: Value[] = [];
+  for await (const value of values) if (taken.push(value) === count) break;
+  return taken;
+}
+
+describe('the events of a client', () => {
+  it('go on after a cut, an end and an outage, where they were, and leave out what comes again', async () => {
+    await using server = await feed(
+      sends(`${event(1)}${event(2)}${event(3).slice(0, 30)}`, 'cut'),
+      refuses(503, { code: 'not-ready', detail: 'it starts' }),
+      refuses(502, '<html>bad gateway</html>'),
+      sends(`${event(2)}${event(3)}id: 0007\n\n`, 'end'),
+      sends(event(8)),
+    );
+    const lost: string[] = [];
+    const events = server.drover.events({ onLost: (reason) => lost.push(reason) });
+    const ids = (await take(events, 4)).map(({ id }) => id);
+    assert.deepEqual(
+      ids,
+      [1, 2, 3, 8].map((place) => `build-s-1@${place}`),
+    );
+    assert.deepEqual(
+      server.asked.map(({ searchParams }) => searchParams.get('from')),
+      [null, '0002', '0002', '0002', '0007'],
+    );
+    assert.equal(lost.length, 4);
+    assert.match(lost[1] as string, /it starts/);
+    assert.match(lost[2] as string, /502 Bad Gateway/);
+  });
+
+  it('ask for what was wished for', async () => {
+    await using server = await feed(sends(event(1), 'end'));
+    const wish = { from: '0000', types: ['BuildStarted'], streams: ['build-'], correlation: 's', actor: 'a' } as const;
+    const [first] = await take(server.drover.events({ ...wish, follow: false }), 9);
+    assert.equal(first?.data.attempt, 1);
+    assert.deepEqual(Object.fromEntries(server.asked[0]?.searchParams ?? []), {
+      from: '0000',
+      type: 'BuildStarted',
+      stream: 'build-',
+      correlation: 's',
+      actor: 'a',
+      follow: 'false',
+    });
+  });
+
+  it('end with a refusal that waiting does not change', async () => {
+    for (const status of [400, 401, 403]) {
+      await using server = await feed(refuses(status, { code: 'token-unknown', detail: 'no such token', status }));
+      await assert.rejects(take(server.drover.events(), 1), (error) => {
+        assert.ok(error instanceof DroverProblem);
+        assert.deepEqual([error.code, error.status, error.message], ['token-unknown', status, 'no such token']);
+        return true;
+      });
+    }
+  });
+
+  it('end without an error when they are not wanted any more, also while they wait to connect', async () => {
+    await using server = await feed(refuses(503, {}));
+    const stop = new AbortController();
+    const events = server.drover.events({ signal: stop.signal, onLost: () => stop.abort() });
+    assert.deepEqual(await take(events, 1), []);
+  });
+
+  it('do not take the loop’s own errors for a lost connection', async () => {
+    await using server = await feed(sends(event(1)));
+    const reading = (async () => {
+      for await (const one of server.drover.events()) throw new TypeError(`my own, at ${one.id}`);
+    })();
+    await assert.rejects(reading, /my own/);
+    assert.equal(server.asked.length, 1);
+  });
+
+  it('save the place only of what the loop has done with, and where it is left', async () => {
+    const saved: string[] = [];
+    const checkpoint = {
+      load: async () => saved.at(-1),
+      save: async (position: string) => void saved.push(position),
+    };
+    await using server = await feed(sends(event(1) + event(2) + event(3)), sends(event(3)));
+    const crash = (async () => {
+      for await (const one of server.drover.events({ checkpoint }))
+        if (one.position === '0003') throw new Error('crash');
+    })();
+    await assert.rejects(crash, /crash/);
+    assert.deepEqual(saved, ['0002']);
+    await take(server.drover.events({ checkpoint, from: 'end' }), 1);
+    assert.equal(server.asked[1]?.searchParams.get('from'), '0002');
+  });
+});

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { harness } from '../adapters/http/harness.ts';
+import { secretOfScope } from '../support/fake-application.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
+
+let commits = 0;
+/** A build of the fixed views, step by step. */
+async function append(store: EventStore, type: string, data: object): Promise<void> {
+  const event = { type, version: 1, data };
+  const commit = { stream: 'build-b-1', expected: 'any', events: [event], meta: { actor: 'a' }, at: 0 } as const;
+  assert.ok((await store.append({ ...commit, id: `c-${++commits}` })).ok);
+}
+
+/** A server whose `subscribed` is called when somebody follows the log. */
+async function served(subscribed: () => void) {
+  const store = openMemoryEventStore();
+  const server = await harness({
+    eventStore: {
+      head: () => store.head(),
+      readAll: (options) => store.readAll(options),
+      subscribe(options) {
+        subscribed();
+        return store.subscribe(options);
+      },
+    },
+  });
+  const url = await server.app.listen({ port: 0, host: '127.0.0.1' });
+  const folder = await mkdtemp(join(tmpdir(), 'drover-client-'));
+  return {
+    store,
+    folder,
+    env: { ...process.env, DROVER_URL: url, DROVER_TOKEN: secretOfScope('read') },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+describe('drover/client as others install it', () => {
+  before(() => run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'client'], { cwd: root }));
+
+  it('imports nothing but its own files', () => {
+    const files = globSync('dist/client/*.js', { cwd: root });
+    assert.ok(files.length >= 6);
+    for (const file of files)
+      for (const [, from] of readFileSync(join(root, file), 'utf8').matchAll(/from '([^']+)'/g))
+        assert.match(from as string, /^\.\/[\w-]+\.js$/, file);
+  });
+
+  it('examples are short, and do what they say', async (t) => {
+    for (const file of globSync('examples/*.ts', { cwd: root }))
+      assert.ok(readFileSync(join(root, file), 'utf8').split('\n').length <= 40, file);
+    let subscribed = Promise.withResolvers<void>();
+    await using farm = await served(() => subscribed.resolve());
+    const { store, folder, env } = farm;
+    await append(store, 'BuildSubmitted', { derivation: 'd', submission: 's', reason: 'requested', options: {} });
+
+    await t.test('the notifier tells of a failure, and after a restart not again', async () => {
+      async function notified(expected: string, before: () => Promise<void>): Promise<void> {
+        const args = ['examples/notifier.ts', join(folder, 'place')];
+        const notifier = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+        const line = once(notifier.stdout, 'data');
+        await before();
+        const { name, message } = JSON.parse(String((await line)[0]));
+        assert.deepEqual([name, message], ['hello', expected]);
+        notifier.kill('SIGTERM');
+        await once(notifier, 'exit');
+      }
+      await notified('one', async () => {
+        await subscribed.promise;
+        await append(store, 'BuildFailed', { attempt: 1, class: 'builder-failed', message: 'one' });
+      });
+      await append(store, 'BuildFailed', { attempt: 2, class: 'timed-out', message: 'two' });
+      subscribed = Promise.withResolvers();
+      await notified('two', () => subscribed.promise);
+    });
+
+    await t.test('the mirror has what came of each build, and goes on where it was', async () => {
+      const file = join(folder, 'results.sqlite');
+      const mirrored = async () => {
+        await run(process.execPath, ['examples/mirror-to-sqlite.ts', file, '--once'], { cwd: root, env });
+        using database = new DatabaseSync(file, { readOnly: true });
+        return { ...database.prepare('SELECT id, derivation, result FROM builds').get() };
+      };
+      assert.deepEqual(await mirrored(), { id: 'b-1', derivation: 'd', result: 'failed' });
+      await append(store, 'BuildCanceled', {});
+      assert.deepEqual(await mirrored(), { id: 'b-1', derivation: 'd', result: 'canceled' });
+    });
+
+    await t.test('the auditor finds the log whole', async () => {
+      const { stdout } = await run(process.execPath, ['examples/auditor.ts'], { cwd: root, env });
+      const { streams, actors, faults } = JSON.parse(stdout);
+      assert.deepEqual([streams, actors, faults], [1, { a: 4 }, 0]);
+    });
+  });
+});
