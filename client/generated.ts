@@ -4,7 +4,7 @@
 export const operations = {
   createToken: { method: 'POST', path: '/v1/tokens', query: [], headers: [], body: true },
   listTokens: { method: 'GET', path: '/v1/tokens', query: [], headers: [], body: false },
-  revokeToken: { method: 'DELETE', path: '/v1/tokens/{token}', query: [], headers: [], body: false },
+  revokeToken: { method: 'DELETE', path: '/v1/tokens/{token}', query: ['force'], headers: [], body: false },
   addAgent: { method: 'POST', path: '/v1/agents', query: [], headers: [], body: true },
   listAgents: { method: 'GET', path: '/v1/agents', query: [], headers: [], body: false },
   getAgent: { method: 'GET', path: '/v1/agents/{agent}', query: [], headers: [], body: false },
@@ -95,6 +95,8 @@ export interface Operations {
   /** Revokes a token. */
   readonly revokeToken: {
     readonly request: {
+      /** also the last one of scope admin */
+      readonly force?: 'true' | 'false';
       readonly token: string;
     };
     readonly answer: undefined;
@@ -391,7 +393,7 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly receivedAt: number;
         readonly queuedAt: number | null;
-        readonly state: 'under-way' | 'queued' | 'set-aside';
+        readonly state: 'under-way' | 'queued' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
         /** why it is set aside, where it is */
         readonly setAside: string | null;
         readonly roots: number;
@@ -418,7 +420,7 @@ export interface Operations {
       /** milliseconds since the Unix epoch */
       readonly receivedAt: number;
       readonly queuedAt: number | null;
-      readonly state: 'under-way' | 'queued' | 'set-aside';
+      readonly state: 'under-way' | 'queued' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
       /** why it is set aside, where it is */
       readonly setAside: string | null;
       readonly roots: number;
@@ -438,7 +440,7 @@ export interface Operations {
       /** what they wait for, that which most wait for first; at most 20 */
       readonly blockers: readonly {
         readonly item: string;
-        readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build';
+        readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
         readonly derivation?: string;
         readonly build?: string;
         /** how many of the builds wait for it */
@@ -567,7 +569,8 @@ export interface Operations {
               | 'fetch-failed'
               | 'upload-failed'
               | 'disk-full'
-              | 'agent-error';
+              | 'agent-error'
+              | 'agent-lost';
             readonly message: string;
             readonly agent: string;
             readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
@@ -612,7 +615,8 @@ export interface Operations {
               | 'fetch-failed'
               | 'upload-failed'
               | 'disk-full'
-              | 'agent-error';
+              | 'agent-error'
+              | 'agent-lost';
             readonly message: string;
             readonly agent: string;
             readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
@@ -631,6 +635,7 @@ export interface Operations {
               | 'source-missing'
               | 'building'
               | 'queued'
+              | 'text-lost'
               | 'failed'
               | 'canceled'
               | 'no-build'
@@ -642,12 +647,21 @@ export interface Operations {
           readonly total: number;
           readonly blockers: readonly {
             readonly item: string;
-            readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build';
+            readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
             readonly derivation?: string;
             readonly build?: string;
             /** how many of the builds wait for it */
             readonly waiting: number;
           }[];
+          /** the event that ends the wait */
+          readonly until: string;
+        }
+      | {
+          readonly build: string;
+          readonly state: string;
+          readonly summary: string;
+          readonly reason: 'text-lost';
+          readonly derivation: string;
           /** the event that ends the wait */
           readonly until: string;
         }
@@ -937,6 +951,15 @@ export interface EventData {
     readonly inputs: readonly string[];
     readonly sources: readonly string[];
   };
+  /** The derivation store turned out not to have the text any more, or it cannot be read. Builds of the derivation wait for DerivationTextRestored. */
+  readonly DerivationTextLost: {
+    readonly path: string;
+    readonly reason: string;
+  };
+  /** The text is there again: a client sent it, or the derivation store was restored. */
+  readonly DerivationTextRestored: {
+    readonly path: string;
+  };
   /** A build of one derivation was asked for, by a client or as an input of what a client asked for. */
   readonly BuildSubmitted: {
     readonly derivation: string;
@@ -1017,6 +1040,11 @@ export interface EventData {
     readonly agent: string;
     readonly reason: 'agent-lost' | 'handed-back' | 'agent-removed' | 'agent-forgot' | 'token-revoked';
   };
+  /** The agent that was given up for lost came back with the attempt, while another has the build: both go on, and what counts is which ends first. The loss counts no more. */
+  readonly BuildAttemptKept: {
+    readonly attempt: number;
+    readonly agent: string;
+  };
   /** Every output is durable in the pool and verified (I6). */
   readonly BuildSucceeded: {
     readonly attempt: number;
@@ -1027,7 +1055,7 @@ export interface EventData {
   };
   /** It needs no attempt any more: while it was queued, something else made all its outputs available, like a build of another derivation with the same output. For whoever waits it has succeeded. */
   readonly BuildSatisfied: Readonly<Record<string, never>>;
-  /** All attempts are used up, or the failure is one that a retry does not change. */
+  /** All attempts are used up, the failure is one that a retry does not change, or agents are lost over it again and again. */
   readonly BuildFailed: {
     readonly attempt: number;
     readonly class:
@@ -1044,7 +1072,8 @@ export interface EventData {
       | 'fetch-failed'
       | 'upload-failed'
       | 'disk-full'
-      | 'agent-error';
+      | 'agent-error'
+      | 'agent-lost';
     readonly message: string;
     readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
   };
