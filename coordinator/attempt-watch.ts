@@ -24,12 +24,12 @@ interface Watched {
   readonly agent: string;
   /** Since when nothing of it has come, by the monotonic clock. */
   heardAt: number;
-  /** How often uploads have given it more time. */
+  /** How often it was given more time: parts of its outputs came, or its agent says that it cannot reach the coordinator. */
   extensions: number;
   timer: Disposable;
 }
 
-/** Uploads come to an end; an agent that always has one more does not build. */
+/** Uploads and waits come to an end; an agent that always has one more does not build. */
 const mostExtensions = 10;
 
 /** The longest wait that a timer takes. */
@@ -54,11 +54,12 @@ export function watchAttempts(
       const id = buildId(build);
       const limit = limitOf(build);
       const idle = clock.monotonic() - entry.heardAt;
-      const isHere = farm.agents.get(entry.agent)?.state.connection === 'connected';
+      const isAway = farm.agents.get(entry.agent)?.state.connection !== 'connected';
+      const waits = waiting.find(entry.agent, id) !== undefined;
       // What is away has its lease, and what finds no room here has to wait as long as that is so.
-      const mayBe = !isHere || (room.waiting > 0 && waiting.find(entry.agent, id) !== undefined);
-      if (mayBe) return arm(build, entry, limit);
-      if (idle < limit && entry.extensions++ < mostExtensions) return arm(build, entry, limit - idle);
+      if (isAway || (waits && room.waiting > 0)) return arm(build, entry, limit);
+      if ((waits || idle < limit) && entry.extensions++ < mostExtensions)
+        return arm(build, entry, waits ? limit : limit - idle);
       attempts.abandon(
         build,
         'agent-error',

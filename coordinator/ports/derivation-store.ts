@@ -10,7 +10,8 @@ export interface DerivationRefusal {
 
 /**
  * Texts of derivations: verified when they come in, kept by store path, durable. It has no part in any decision: what
- * Drover believes is in DerivationAdded events, appended when a submission uses the derivation.
+ * Drover believes is in DerivationAdded events, appended when a submission uses the derivation, and in those that say of a text that it
+ * was lost or is there again.
  */
 export interface DerivationStore extends AsyncDisposable {
   /** Those of `paths` (base names) that are not held. */

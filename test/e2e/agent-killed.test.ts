@@ -72,3 +72,26 @@ e2e(
     assert.equal(countOf(farm, 'BuildAllocated', id), 2);
   },
 );
+
+e2e('a build over which one agent after the other is lost fails, and a retry builds it', shortLease, async (farm) => {
+  await farm.submit(['slow']);
+  const id = await farm.buildOf('slow');
+  for (const name of ['a', 'b', 'c']) {
+    const agent = await farm.agent(name);
+    const { gone } = await farm.gate('slow').arrived();
+    await agent.process.killGroup();
+    await gone;
+    await farm.next('AgentLost', isAgent(name));
+  }
+  const { data } = await farm.next('BuildFailed', isBuild(id));
+  assert.deepEqual([data.class, data.cause], ['agent-lost', 'several-agents']);
+  assert.match(data.message, /^given up: 3 times the agent that had it was lost \(a, b, c\)/);
+  const { stdout } = await farm.drover(['builds', 'why', id]);
+  const [, retry] = /'drover (builds retry \S+)'/.exec(stdout) ?? [];
+  assert.ok(retry, stdout);
+  assert.equal((await farm.drover(retry.split(' '))).code, 0);
+  await farm.agent('d');
+  await farm.gate('slow').arrived();
+  farm.gate('slow').open();
+  await farm.next('BuildSucceeded');
+});
