@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../coordinator/errors.ts';
 import { createFakePool } from '../simulation/disk.ts';
-import { derivation, openTestCoordinator, outPath } from '../support/coordinator.ts';
-import { fakeSha256 } from '../support/paths.ts';
+import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
+import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
+const refusal = (code: string) => (error: unknown) => isDroverError(error) && error.code === code;
 const reason = 'expected room for the 9 bytes of the upload, but 3 are free in the pool';
 
 describe('an attempt that waits for the coordinator', () => {
@@ -84,5 +85,62 @@ describe('a pool without room', () => {
     full = false;
     await upload();
     assert.deepEqual(farm.application.status().uploads, { waiting: 0, refused: 3 });
+  });
+});
+
+describe('why (I5)', () => {
+  it('names each kind of wait', async () => {
+    const source = fakeBase('s', 7);
+    const farm = await openTestCoordinator([
+      derivation(1),
+      derivation(2, [1]),
+      derivation(3, [], { sources: [source] }),
+      derivation(4, [], { features: ['kvm'] }),
+    ]);
+    const { submission } = await farm.submit(2);
+    const other = await farm.submit(3);
+    const special = await farm.submit(4);
+    const reason = (id: string) => farm.application.why(id);
+    assert.equal(reason(`${submission}-2`).reason, 'no-agent');
+    assert.match(reason(`${submission}-2`).summary, /no agent was ever added/);
+    await farm.connect('a');
+    const [first] = farm.allocations();
+    assert.equal(reason(first?.build as string).reason, 'running');
+    const waits = reason(`${submission}-1`);
+    assert.ok(waits.reason === 'inputs' && waits.inputs[0]?.state === 'building' && waits.total === 1);
+    const sourceWait = reason(`${other.submission}-1`);
+    assert.ok(
+      sourceWait.reason === 'inputs' &&
+        sourceWait.inputs[0]?.state === 'source-missing' &&
+        sourceWait.inputs[0].item === source,
+    );
+    assert.match(reason(`${special.submission}-1`).summary, /a lacks the feature kvm/);
+    const busy = await openTestCoordinator([derivation(1), derivation(2)]);
+    await busy.connect('a');
+    await busy.submit(1, 2);
+    const [taken] = busy.allocations();
+    const queued = [...busy.farm.queue.unfinishedBuilds()].find((build) => build.state.status === 'queued');
+    assert.ok(taken && queued);
+    const slot = busy.application.why(`${queued.submission}-${queued.number}`);
+    assert.ok(slot.reason === 'no-slot' && slot.ahead === 0);
+    await assert.rejects(async () => busy.application.why('nothing-1'), refusal('unknown-build'));
+  });
+  it('points at the failed or cancelled build that it waits for, and a retry of that sets it going', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
+    await farm.connect('a');
+    const { submission } = await farm.submit(2);
+    const [{ build } = { build: '' }] = farm.allocations();
+    await farm.application.cancelBuild(admin, build);
+    await farm.report('a', { type: 'released', build, attempt: 1, reason: 'canceled' });
+    const why = farm.application.why(`${submission}-1`);
+    assert.ok(why.reason === 'inputs' && why.inputs[0]?.state === 'canceled' && why.inputs[0].build === build);
+    await farm.application.retryBuild(admin, build);
+    await farm.settle();
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    assert.deepEqual(
+      farm.allocations().map((one) => one.derivation),
+      [drvPath(2)],
+    );
+    await assert.rejects(farm.application.retryBuild(admin, `${submission}-1`), refusal('build-not-ended'));
   });
 });
