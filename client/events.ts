@@ -51,6 +51,12 @@ export interface EventsOptions<Type extends EventType = EventType> {
   readonly correlation?: string;
   /** Only what this token, agent (`agent-NAME`) or part of the coordinator did. */
   readonly actor?: string;
+  /** Decided then or later, milliseconds since the Unix epoch. */
+  readonly since?: number;
+  /** Decided before then. */
+  readonly until?: number;
+  /** Position of the last event that is wanted: the loop ends there. */
+  readonly to?: string;
   /** Whether to go on with new events once all are read; true if absent. */
   readonly follow?: boolean;
   /**
@@ -83,7 +89,7 @@ export async function* readEvents<Type extends EventType>(
   http: Http,
   options: EventsOptions<Type>,
 ): AsyncGenerator<DroverEvent<Type>, void, undefined> {
-  const { types, streams, correlation, actor, follow = true, checkpoint, signal, onLost } = options;
+  const { types, streams, correlation, actor, since, until, to, follow = true, checkpoint, signal, onLost } = options;
   const place = await createPlace(checkpoint, options.from === 'start' ? undefined : options.from);
   const seen = new Set<string>();
   let pause = shortestPause;
@@ -97,6 +103,9 @@ export async function* readEvents<Type extends EventType>(
           stream: streams?.join(','),
           correlation,
           actor,
+          since,
+          until,
+          to,
           ...(!follow && { follow }),
         };
         const headers = { accept: 'text/event-stream' };
@@ -113,7 +122,7 @@ export async function* readEvents<Type extends EventType>(
           // One without data: everything up to there was looked at.
           if (id !== '') await place.advance(id);
         }
-        if (!follow) return;
+        if (!follow || (to !== undefined && place.position !== undefined && place.position >= to)) return;
         onLost?.('the coordinator ended the connection');
       } catch (error) {
         if (signal?.aborted) return;

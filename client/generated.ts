@@ -56,6 +56,7 @@ export const operations = {
   deleteItem: { method: 'DELETE', path: '/v1/items/{item}', query: ['reason'], headers: [], body: false },
   beginUpload: { method: 'POST', path: '/v1/uploads', query: [], headers: [], body: true },
   getUpload: { method: 'GET', path: '/v1/uploads/{upload}', query: [], headers: [], body: false },
+  getEvent: { method: 'GET', path: '/v1/events/{event}', query: [], headers: [], body: false },
   listEventSchemas: { method: 'GET', path: '/v1/schemas', query: [], headers: [], body: false },
   getStatus: { method: 'GET', path: '/v1/status', query: [], headers: [], body: false },
   getHealth: { method: 'GET', path: '/healthz', query: [], headers: [], body: false },
@@ -837,6 +838,42 @@ export interface Operations {
       readonly offset: number;
       readonly fileSize: number;
       readonly finished: boolean;
+    };
+  };
+  /** One event, by its id. */
+  readonly getEvent: {
+    readonly request: {
+      readonly event: string;
+    };
+    readonly answer: {
+      readonly specversion: '1.0';
+      /** `<stream>@<revision>`; unique with `source` */
+      readonly id: string;
+      /** `urn:drover:log:` and the id of the log’s first commit */
+      readonly source: string;
+      readonly type: string;
+      /** the stream */
+      readonly subject: string;
+      /** when the coordinator decided it */
+      readonly time: string;
+      readonly datacontenttype: 'application/json';
+      /** the thing that it happened to */
+      readonly stream: string;
+      /** its place in the stream */
+      readonly revision: number;
+      /** its place in the whole log: a reader goes on from the last one */
+      readonly position: string;
+      /** schema version of `data` */
+      readonly version: number;
+      /** who did it: a token, an agent, or a part of the coordinator */
+      readonly actor: string;
+      /** the submission or command that it belongs to */
+      readonly correlation?: string;
+      /** the event or command that led to it */
+      readonly causation?: string;
+      /** W3C trace context */
+      readonly traceparent?: string;
+      readonly data: unknown;
     };
   };
   /** The types of events, with the newest version of each. */

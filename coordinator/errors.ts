@@ -34,6 +34,7 @@ export const errorCodes = {
   'unknown-token': [404, 'There is no such token'],
   'last-admin-token': [409, 'It is the last token of scope admin'],
   'unknown-item': [404, 'There is no such store item'],
+  'unknown-event': [404, 'There is no such event'],
   'build-ended': [409, 'The build has ended'],
   'build-not-ended': [409, 'The build has not ended'],
   'agent-exists': [409, 'There is an agent of that name'],

@@ -26,7 +26,7 @@ export interface Supervisor extends AsyncDisposable {
   /** Forwards to the running coordinator; refuses with `not-ready` or `store-unavailable` while there is none. */
   readonly application: Application;
   /** The open event store; rejects while there is none. */
-  readonly store: Pick<EventStore, 'readAll' | 'subscribe' | 'head'>;
+  readonly store: Pick<EventStore, 'read' | 'readAll' | 'subscribe' | 'head'>;
   /** Somebody listens for agents from now on: leases run. */
   listening(): void;
   /** The present item whose NAR is in the file with this hash. */
@@ -223,6 +223,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     application,
     store: {
       head: async () => openStore().head(),
+      read: (stream, wish) => openStore().read(stream, wish),
       readAll: (wish) => openStore().readAll(wish),
       subscribe: (wish) => openStore().subscribe(wish),
     },

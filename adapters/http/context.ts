@@ -66,7 +66,7 @@ export interface HttpContext {
   readonly views: Views;
   readonly pool: Pick<Pool, 'open' | 'has'>;
   readonly logs: Pick<LogStore, 'read'>;
-  readonly eventStore: Pick<EventStore, 'readAll' | 'subscribe' | 'head'>;
+  readonly eventStore: Pick<EventStore, 'read' | 'readAll' | 'subscribe' | 'head'>;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly metrics: Metrics;
   /** Where what a request opens is noted, to be ended with its token. */

@@ -8,8 +8,8 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 const text = z.string();
 
-/** What is the same in every envelope. */
-const envelope = z.object({
+/** The envelope of any event. */
+export const envelope = z.object({
   specversion: z.literal('1.0'),
   id: text.describe('`<stream>@<revision>`; unique with `source`'),
   source: text.describe('`urn:drover:log:` and the id of the log’s first commit'),

@@ -2,7 +2,7 @@ import type { Batch } from '../../coordinator/ports/event-store.ts';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
 import type { Scope } from '../../domain/token/events.ts';
 import { envelopeOf } from './event-envelope.ts';
-import { type EventSelection, isSelected } from './event-selection.ts';
+import { type EventSelection, isPast, isSelected } from './event-selection.ts';
 
 export interface EventReader {
   /** `source` of the envelopes. Asked for once there are events: an empty log has none. */
@@ -39,6 +39,7 @@ export async function* serverSentEvents(
     }
     if (last !== batch.checkpoint) text += `id: ${batch.checkpoint}\n\n`;
     yield text;
+    if (isPast(selection, batch.checkpoint)) return;
   }
 }
 
@@ -48,12 +49,13 @@ export async function* eventLines(
   selection: EventSelection,
   reader: EventReader,
 ): AsyncGenerator<string> {
-  for await (const { events } of batches) {
+  for await (const { events, checkpoint } of batches) {
     const source = events.length === 0 ? '' : await reader.source();
     let text = '';
     for (const event of events)
       if (isSelected(selection, event)) text += `${JSON.stringify(envelopeOf(event, source, reader.scope))}\n`;
     if (text !== '') yield text;
+    if (isPast(selection, checkpoint)) return;
   }
 }
 

@@ -3,15 +3,21 @@ import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } fr
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { type FeedEvent, followEvents } from '../http/event-feed.ts';
 import { gather } from '../numbers.ts';
+import type { Io } from '../output/io.ts';
 import { paint, printable } from '../output/text.ts';
+import { instantOption } from '../output/when.ts';
+import { createProgress } from '../submit/progress.ts';
 
-interface TailFlags extends ConnectionFlags {
-  readonly json?: true;
-  readonly from: string;
+interface Selection extends ConnectionFlags {
   readonly type?: readonly string[];
   readonly stream?: readonly string[];
   readonly correlation?: string;
   readonly actor?: string;
+  readonly from: Place;
+  readonly until?: Place;
+}
+interface TailFlags extends Selection {
+  readonly json?: true;
 }
 
 export function addEventsCommands(program: Command, context: CommandContext): void {
@@ -19,43 +25,128 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
   const events = addGroup(program, {
     usage: 'events',
     summary: 'Read the log of events',
-    examples: [['drover events tail', 'what happens now']],
+    examples: [
+      ['drover events tail', 'what happens now'],
+      ['drover events export > log.ndjson', 'all that happened'],
+    ],
   });
+
   const tail = addCommand(events, {
     usage: 'tail',
     summary: 'Print events as they happen, until Ctrl-C',
     more: 'A lost connection is made again without a gap or a repeat. docs/events.md says what each event means.',
     examples: [
       ['drover events tail --from start --json', 'the whole log, then what comes, as lines of JSON'],
-      ['drover events tail --type BuildFailed --type BuildSucceeded', 'only the ends of builds'],
+      ['drover events tail --from 2h --type BuildFailed', 'the failures of the last two hours, and those that come'],
       ['drover events tail --stream agent-', 'all that is about agents'],
       ['drover events tail --from start --actor agent-worker-1', 'all that one agent did'],
     ],
-  })
+  });
+  addSelection(tail, io, 'end');
+  addConnectionOptions(addJsonOption(tail));
+  onAction(tail, context, async ({ json, ...flags }: TailFlags) => {
+    const signal = io.interrupted();
+    const print = json ? asLine : (event: FeedEvent) => `${formatEvent(event, io.colour)}\n`;
+    for await (const event of feedOf(flags, io, signal, flags.until === undefined)) io.out(print(event));
+    return signal.aborted ? 130 : 0;
+  });
+
+  const exporting = addCommand(events, {
+    usage: 'export',
+    summary: 'Print the events that are there, one line of JSON each',
+    more: [
+      'Ends with the last event that was there at the start. A lost connection is made again without a gap or a repeat; what Ctrl-C leaves',
+      'out can be had with --from and the position of the last line.',
+    ].join('\n'),
+    examples: [
+      ['drover events export > log.ndjson', 'the whole log'],
+      ['drover events export --from 2026-11-01 --until 2026-12-01 --type BuildFailed', 'the failures of a month'],
+    ],
+  });
+  addSelection(exporting, io, 'start');
+  addConnectionOptions(exporting);
+  onAction(exporting, context, async (flags: Selection) => {
+    const signal = io.interrupted();
+    using progress = createProgress(io);
+    progress.begin('events');
+    let count = 0;
+    for await (const event of feedOf(flags, io, signal, false)) {
+      await io.write(Buffer.from(asLine(event)));
+      progress.update(++count);
+    }
+    return signal.aborted ? 130 : 0;
+  });
+
+  const show = addCommand(events, {
+    usage: 'show <event>',
+    summary: 'Show one event, by its id: <stream>@<revision>',
+    examples: [['drover events show build-1m8aperfahjkz4xf-2@0', 'how that build was asked for']],
+  });
+  addConnectionOptions(addJsonOption(show));
+  onAction(show, context, async (id: string, { json: asJson, ...flags }: ConnectionFlags & { json?: true }) => {
+    const event = await connect(flags, io.environment).get<FeedEvent>(`/v1/events/${encodeURIComponent(id)}`);
+    io.out(asJson ? asLine(event) : `${formatEvent(event, io.colour)}\n${describeEnvelope(event)}`);
+  });
+}
+
+function addSelection(command: Command, io: Io, from: string): void {
+  const place = placeOption(io.now);
+  command
     .option(
-      '--from <position>',
-      'start (the first event), end (only new ones), or the position of the last event that you have',
-      'end',
+      '--from <place>',
+      'start (the first event), end (only new ones), the position of the last event that you have, or a time (2026-11-25T20:00:00Z, 2h)',
+      place,
+      place(from),
     )
+    .option('--until <place>', 'ends with the event at this position, or with the last one before this time', place)
     .option('--type <type>', 'only events of this type; can be repeated', gather)
     .option('--stream <stream>', 'only this stream, or with - at its end all of that category; can be repeated', gather)
     .option('--correlation <id>', 'only what belongs to this submission or command')
     .option('--actor <actor>', 'only what this token (its id), agent (agent-NAME) or part of the coordinator did');
-  addConnectionOptions(addJsonOption(tail));
-  onAction(tail, context, async ({ from, type, stream, correlation, actor, json, ...flags }: TailFlags) => {
-    const signal = io.interrupted();
-    const feed = followEvents(connect(flags, io.environment), {
-      from,
-      ...(type === undefined ? {} : { types: type }),
-      ...(stream === undefined ? {} : { streams: stream }),
-      ...(correlation === undefined ? {} : { correlation }),
-      ...(actor === undefined ? {} : { actor }),
-      signal,
-      onLost: (reason) => io.err(`connection lost (${printable(reason)}); trying again\n`),
-    });
-    for await (const event of feed) io.out(json ? `${JSON.stringify(event)}\n` : `${formatEvent(event, io.colour)}\n`);
-    return signal.aborted ? 130 : 0;
+}
+
+/** A place in the log, as it was given and for the feed. */
+interface Place {
+  readonly position?: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly time?: number;
+  toString(): string;
+}
+
+function placeOption(now: () => number): (text: string) => Place {
+  const instant = instantOption(now);
+  return (text) => ({
+    ...(/^(\d{4}-|\d{1,6}[smhd]$)/.test(text) ? { time: instant(text) } : { position: text }),
+    toString: () => text,
   });
+}
+
+function feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: boolean): AsyncIterable<FeedEvent> {
+  const { type, stream, correlation, actor, from, until, ...connection } = flags;
+  return followEvents(connect(connection, io.environment), {
+    from: from.position ?? 'start',
+    ...(from.time !== undefined && { since: from.time }),
+    ...(until?.position !== undefined && { to: until.position }),
+    ...(until?.time !== undefined && { until: until.time }),
+    ...(type !== undefined && { types: type }),
+    ...(stream !== undefined && { streams: stream }),
+    ...(correlation !== undefined && { correlation }),
+    ...(actor !== undefined && { actor }),
+    follow,
+    signal,
+    onLost: (reason) => io.err(`connection lost (${printable(reason)}); trying again\n`),
+  });
+}
+
+function asLine(event: FeedEvent): string {
+  return `${JSON.stringify(event)}\n`;
+}
+
+function describeEnvelope({ actor, correlation, causation }: FeedEvent): string {
+  const parts = { actor, correlation, causation };
+  return Object.entries(parts)
+    .flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(12)} ${printable(value)}\n`]))
+    .join('');
 }
 
 function formatEvent({ time, position, type, stream, data }: FeedEvent, colour: boolean): string {

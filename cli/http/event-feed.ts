@@ -3,8 +3,9 @@ import { type EventsOptions, readEvents } from '../../client/events.ts';
 import { type Client, toCliError } from './client.ts';
 
 /** An event as the coordinator gives it out, of whatever type: the command line shows also those that it does not know. */
-export interface FeedEvent extends Pick<Envelope, 'id' | 'stream' | 'position' | 'time'> {
+export interface FeedEvent extends Pick<Envelope, 'id' | 'stream' | 'position' | 'time' | 'correlation' | 'causation'> {
   readonly type: string;
+  readonly actor?: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 

@@ -131,6 +131,57 @@ describe('drover events tail', () => {
   });
 });
 
+describe('drover events export and show', () => {
+  it('export prints what is there, one line each, between two places', async () => {
+    await using server = await fakeCoordinator({
+      'GET /v1/events': (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.end(sse('0042', 'agent-w', 'AgentPaused', {}) + sse('0043', 'agent-w', 'AgentResumed', {}));
+        return undefined;
+      },
+    });
+    const export_ = (...flags: string[]) => run(['events', 'export', ...flags, '--url', server.url]);
+    const { code, out } = await export_();
+    assert.equal(code, 0);
+    assert.deepEqual(
+      out.split('\n').map((line) => (line === '' ? '' : JSON.parse(line).position)),
+      ['0042', '0043', ''],
+    );
+    await export_('--from', '2026-11-01', '--until', '2026-12-01T00:00:00Z', '--type', 'AgentPaused');
+    await export_('--from', '0041', '--until', '0043');
+    const asked = server.seen.map(({ query }) => Object.fromEntries(query));
+    assert.deepEqual(
+      asked,
+      [
+        { from: 'start', follow: 'false' },
+        {
+          from: 'start',
+          since: String(Date.parse('2026-11-01')),
+          until: String(Date.parse('2026-12-01')),
+          type: 'AgentPaused',
+          follow: 'false',
+        },
+        { from: '0041', to: '0043', follow: 'false' },
+      ].map(({ from, ...rest }) => (from === 'start' ? rest : { from, ...rest })),
+    );
+    const wrong = await export_('--from', '2026-13-45');
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /Expected a time like/);
+  });
+
+  it('show prints one event with who did it and why', async () => {
+    const event = { id: 'agent-w@3', type: 'AgentPaused', stream: 'agent-w', position: '0042', time: 'T', data: {} };
+    await using server = await fakeCoordinator({
+      'GET /v1/events/agent-w%403': () => ({ json: { ...event, actor: 'admin', causation: 'c-1' } }),
+    });
+    const { code, out } = await run(['events', 'show', 'agent-w@3', '--url', server.url]);
+    assert.equal(code, 0);
+    assert.equal(out, 'T 0042 AgentPaused agent-w {}\n  actor        admin\n  causation    c-1\n');
+    const asJson = await run(['events', 'show', 'agent-w@3', '--json', '--url', server.url]);
+    assert.equal(JSON.parse(asJson.out).id, 'agent-w@3');
+  });
+});
+
 describe('serverSentEvents', () => {
   async function read(...chunks: readonly string[]): Promise<readonly ServerSentEvent[]> {
     const events: ServerSentEvent[] = [];

@@ -31,6 +31,7 @@ async function served(subscribed: () => void) {
   const server = await harness({
     eventStore: {
       head: () => store.head(),
+      read: (stream, options) => store.read(stream, options),
       readAll: (options) => store.readAll(options),
       subscribe(options) {
         subscribed();

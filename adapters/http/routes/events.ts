@@ -2,16 +2,19 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
+import type { StreamId } from '../../../coordinator/ports/event-store.ts';
 import { firstCommit } from '../../event-store/first-commit.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
-import { sourceOf } from '../event-envelope.ts';
+import { envelopeOf, sourceOf } from '../event-envelope.ts';
+import { envelope } from '../event-schemas.ts';
 import { type EventSelection, storeFilter } from '../event-selection.ts';
 import { eventLines, serverSentEvents } from '../event-stream.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { flag, many } from '../schemas.ts';
 
 const position = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
+const time = z.coerce.number().int().min(0);
 const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
 
 /** The log for anybody outside: live as server-sent events, or as lines of JSON for export. */
@@ -50,6 +53,9 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
             actor: name
               .describe('Only what this token, agent (`agent-NAME`) or part of the coordinator did.')
               .exactOptional(),
+            since: time.describe('Only what was decided then or later.').exactOptional(),
+            until: time.describe('Only what was decided before then.').exactOptional(),
+            to: position.describe('Ends with the event at this position.').exactOptional(),
             follow: flag
               .describe('Whether to go on with new events; if absent: yes for server-sent events, no for lines.')
               .optional(),
@@ -63,15 +69,15 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
         },
       },
       async (request, reply) => {
-        const { from, type: types, stream: streams, correlation, actor, follow } = request.query;
+        const { from, type: types, stream: streams, follow, ...conditions } = request.query;
         const lines = /application\/x-ndjson/.test(request.headers.accept ?? '');
         const after = request.headers['last-event-id'] ?? from;
-        if (after !== undefined && after !== 'end') await checkPosition(eventStore, after);
+        if (after !== undefined && after !== 'end') await checkPosition(eventStore, 'from', after);
+        if (conditions.to !== undefined) await checkPosition(eventStore, 'to', conditions.to);
         const selection: EventSelection = {
           types,
           streams,
-          ...(correlation === undefined ? {} : { correlation }),
-          ...(actor === undefined ? {} : { actor }),
+          ...conditions,
         };
         const signal = abortOnEnd(reply.raw, closing);
         const filter = storeFilter(selection);
@@ -97,17 +103,40 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
         );
       },
     );
+    app.get(
+      '/v1/events/:event',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['events'],
+          operationId: 'getEvent',
+          summary: 'One event, by its id.',
+          params: z.object({ event: z.string().regex(eventId, 'expected <stream>@<revision>') }),
+          response: { 200: envelope },
+        },
+      },
+      async (request) => {
+        const { event: id } = request.params;
+        const [, stream, revision] = eventId.exec(id) as unknown as [string, StreamId, string];
+        for await (const event of eventStore.read(stream, { from: Number(revision), limit: 1 }))
+          if (event.revision === Number(revision)) return envelopeOf(event, await source(), principalOf(request).scope);
+        throw new DroverError('unknown-event', `expected the id of an event, got ${id}`);
+      },
+    );
   };
 }
 
+/** `<stream>@<revision>`. */
+const eventId = /^([a-z]{1,32}-[0-9a-zA-Z._-]{1,128})@(0|[1-9][0-9]{0,14})$/;
+
 /** Positions belong to the engine: whether it gave one out is asked before the answer begins, as it cannot be refused later. */
-async function checkPosition(eventStore: HttpContext['eventStore'], after: string): Promise<void> {
+async function checkPosition(eventStore: HttpContext['eventStore'], field: string, after: string): Promise<void> {
   // An engine that cannot be read says so here.
   await eventStore.head();
   try {
     for await (const _ of eventStore.readAll({ after, limit: 1 })) break;
   } catch {
-    throw new DroverError('invalid-request', `from: expected a position of this log, got ${after}`);
+    throw new DroverError('invalid-request', `${field}: expected a position of this log, got ${after}`);
   }
 }
 

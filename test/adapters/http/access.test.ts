@@ -19,6 +19,7 @@ const parameters: Record<string, string> = {
   file: 'x.nar',
   derivation: drvA,
   type: 'BuildStarted',
+  event: 'build-1@0',
 };
 
 /** A request for a route that ends by itself; what is wrong with it shows after the token was checked. */

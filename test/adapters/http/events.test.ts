@@ -129,6 +129,34 @@ describe('export', () => {
     assert.equal(await exported(server, '?actor=agent-ba'), '', 'whole names only');
   });
 
+  test('can be cut by time, and ends with a position', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    const at = 1_700_000_000_000;
+    assert.equal((await exported(server, `?since=${at}`)).split('\n').length, 5);
+    assert.equal(await exported(server, `?since=${at + 1}`), '');
+    assert.equal(await exported(server, `?until=${at}`), '');
+    assert.deepEqual(ids(await exported(server, `?to=${positions[1]}`)), ['build-1@0', 'item-1@0']);
+    assert.deepEqual(ids(await exported(server, `?to=${positions[1]}&follow=true`)), ['build-1@0', 'item-1@0']);
+    const wrong = await server.ask('read', { url: '/v1/events?to=nowhere' });
+    assert.equal(wrong.statusCode, 400);
+    assert.match(wrong.json().detail, /to: expected a position/);
+  });
+
+  test('one event is to be had by its id', async () => {
+    await using server = await harness();
+    await history(server.eventStore);
+    const found = await server.ask('read', { url: '/v1/events/build-1@1' });
+    assert.deepEqual(found.json(), lines(await exported(server)).at(-1));
+    for (const [id, status] of [
+      ['build-1@2', 404],
+      ['build-9@0', 404],
+      ['build-1', 400],
+      ['build-1@-1', 400],
+    ] as const)
+      assert.equal((await server.ask('read', { url: `/v1/events/${id}` })).statusCode, status, id);
+  });
+
   test('goes on after a position; from the end there is nothing', async () => {
     await using server = await harness();
     const positions = await history(server.eventStore);
