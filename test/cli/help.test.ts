@@ -30,6 +30,8 @@ const commands = [
   'config check-agent',
   'coordinator',
   'events',
+  'events export',
+  'events show',
   'events tail',
   'items',
   'items delete',
