@@ -51,7 +51,15 @@ describe('an upload that was cut', () => {
           const owner = `owner ${round++}`;
           const { id } = accepted(await send(whole.pool, declaration, file, [part], owner));
           const expected = await whole.pool.finished(id, owner);
-          const finished = await sendInPieces(pieces, owner, declaration, file, cuts, chunk);
+          // Byte by byte only where that is not a hundred thousand times.
+          const finished = await sendInPieces(
+            pieces,
+            owner,
+            declaration,
+            file,
+            cuts,
+            Math.max(chunk, Math.ceil(file.length / 2000)),
+          );
           assert.deepEqual({ ...finished, id: '' }, { ...expected, id: '' });
         },
       ),

@@ -53,7 +53,7 @@ test('one that computes much and answers in between is left alone, and one that 
   const busy = watched(
     dir,
     `const spent = () => process.threadCpuUsage().user / 1e6;
-    while (spent() < 4) {
+    while (spent() < 2.5) {
       const until = spent() + 0.05;
       while (spent() < until);
       await new Promise((resolve) => setImmediate(resolve));
