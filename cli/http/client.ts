@@ -3,12 +3,26 @@ import {
   createHttp,
   type Http,
   type HttpOptions,
+  type RequestOptions as PlainOptions,
   type Query,
-  type RequestOptions,
   readJson,
 } from '../../client/http.ts';
 import { CliError } from '../output/cli-error.ts';
 import { printable } from '../output/text.ts';
+import { createSilence, heard, inPieces, SilenceError } from './silence.ts';
+
+export interface RequestOptions extends PlainOptions {
+  /**
+   * Whether something moves all the time, so that a minute without a byte in either direction is a failed connection. Elsewhere an answer
+   * may take five minutes to begin, and as long for each further byte.
+   */
+  readonly steady?: true;
+}
+
+export interface ClientOptions extends HttpOptions {
+  /** How long a `steady` request may be silent, in milliseconds. */
+  readonly silenceMs?: number;
+}
 
 /** A coordinator, over HTTP. Every refusal is thrown as a {@link CliError} with the code of its problem. */
 export interface Client {
@@ -17,6 +31,8 @@ export interface Client {
   readonly http: Http;
   /** The answer as it comes, once its status is good. */
   request(method: string, path: string, options?: RequestOptions): Promise<Response>;
+  /** What an answer has as JSON; `undefined` where it has no body. */
+  json<Result>(response: Response): Promise<Result>;
   get<Result>(path: string, query?: Query): Promise<Result>;
   /** Sends JSON and reads JSON; `undefined` where the answer has no body. */
   send<Result>(
@@ -27,7 +43,7 @@ export interface Client {
   ): Promise<Result>;
 }
 
-export function createClient(options: HttpOptions): Client {
+export function createClient({ silenceMs = 60_000, ...options }: ClientOptions): Client {
   const plain = createHttp(options);
   const http: Http = {
     url: plain.url,
@@ -35,10 +51,26 @@ export function createClient(options: HttpOptions): Client {
       plain.request(method, path, { ...others, headers: { 'user-agent': 'drover-cli', ...headers } }),
   };
 
-  async function request(method: string, path: string, wish: RequestOptions = {}): Promise<Response> {
-    return http.request(method, path, wish).catch((error: unknown) => {
+  async function request(method: string, path: string, { steady, ...wish }: RequestOptions = {}): Promise<Response> {
+    const asked = steady ? requestSteadily(method, path, wish) : http.request(method, path, wish);
+    return asked.catch((error: unknown) => {
       throw toCliError(error, http.url);
     });
+  }
+
+  async function requestSteadily(
+    method: string,
+    path: string,
+    { body, headers, signal, ...wish }: PlainOptions,
+  ): Promise<Response> {
+    const silence = createSilence(silenceMs);
+    const sent =
+      body instanceof Uint8Array
+        ? // A proxy is to hear of the size before it comes.
+          { body: inPieces(body, silence.moved), headers: { ...headers, 'content-length': `${body.length}` } }
+        : { ...(body !== undefined && { body }), ...(headers !== undefined && { headers }) };
+    const ends = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]);
+    return heard(await silence.during(http.request(method, path, { ...wish, ...sent, signal: ends })), silence);
   }
 
   async function json<Result>(response: Response): Promise<Result> {
@@ -51,6 +83,7 @@ export function createClient(options: HttpOptions): Client {
     url: http.url,
     http,
     request,
+    json,
     get: async <Result>(path: string, query: Query = {}) => json<Result>(await request('GET', path, { query })),
     send: async <Result>(
       method: string,
@@ -70,6 +103,7 @@ export function createClient(options: HttpOptions): Client {
 /** What to say to a person of an error of `client/`; any other stays as it is. */
 export function toCliError(error: unknown, url: string): unknown {
   if (error instanceof DroverUnreachable) return unreachable(url, error.cause);
+  if (error instanceof SilenceError) return unreachable(url, error);
   if (!(error instanceof DroverProblem)) return error;
   const { code, status, message, problem } = error;
   if (code !== 'unexpected-answer') return new CliError(code, printable(message), { hint: hints[code] });

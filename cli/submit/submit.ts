@@ -58,6 +58,7 @@ export async function submit(
     uploadedDerivations = await uploadDerivations(client, all, source, {
       onStart: (total) => progress.begin('sending derivations', total),
       onSent: (sent) => progress.update(sent),
+      onTrouble: (text) => progress.line(text),
     });
     if (uploadedDerivations > 0) progress.line(`sent ${plural(uploadedDerivations, 'derivation')}`);
   }
@@ -69,7 +70,10 @@ export async function submit(
   if (missing.length > 0) {
     const candidates = await candidatesOf(wholeClosure, missing);
     progress.begin('sending sources', missing.length);
-    sources = await uploadSources(client, missing, candidates, source, (done) => progress.update(done));
+    sources = await uploadSources(client, missing, candidates, source, {
+      onDone: (done) => progress.update(done),
+      onTrouble: (text) => progress.line(text),
+    });
     if (sources.uploaded > 0) progress.line(`sent ${plural(sources.uploaded, 'source')}`);
   }
 

@@ -15,6 +15,13 @@ export interface SourcesResult {
   readonly absent: readonly string[];
 }
 
+export interface SourcesProgress {
+  /** How many are there, or are not on this machine. */
+  readonly onDone?: (done: number) => void;
+  /** Told why something is tried again. */
+  readonly onTrouble?: (text: string) => void;
+}
+
 /** Several small uploads at once hide the round trips; the disk of the coordinator is the bound. */
 const parallel = 4;
 /** A part is in memory while it is sent, so that a proxy hears its size before it comes. */
@@ -32,7 +39,7 @@ export async function uploadSources(
   missing: readonly string[],
   candidates: ReadonlySet<string>,
   source: DerivationSource,
-  onDone: (done: number) => void = () => {},
+  { onDone = () => {}, onTrouble = () => {} }: SourcesProgress = {},
 ): Promise<SourcesResult> {
   const folder = await mkdtemp(join(tmpdir(), 'drover-submit-'));
   const absent: string[] = [];
@@ -46,7 +53,7 @@ export async function uploadSources(
         const file = join(folder, base);
         const declaration = await packSource(base, source.physicalPath(base), candidates, file);
         if (declaration === undefined) absent.push(base);
-        else await uploadFile(client, declaration, file, parts);
+        else await uploadFile(client, declaration, file, parts, onTrouble);
         await rm(file, { force: true });
         onDone(++done);
       }
@@ -64,6 +71,7 @@ async function uploadFile(
   declaration: UploadDeclaration,
   path: string,
   parts: PartSize,
+  onTrouble: (text: string) => void,
 ): Promise<void> {
   await using file = await open(path);
   let fruitless = 0;
@@ -97,6 +105,7 @@ async function uploadFile(
           cause: error,
         });
       }
+      onTrouble(`source ${declaration.path}: ${error.message}; trying again`);
       await sleep(200 * 2 ** fruitless);
     }
   }
@@ -111,8 +120,9 @@ async function sendParts(client: Client, from: UploadStatus, file: FileHandle, p
       const answer = await client.request('PATCH', `/v1/uploads/${from.id}`, {
         headers: { 'content-type': 'application/octet-stream', 'upload-offset': String(offset) },
         body: buffer.subarray(0, bytesRead),
+        steady: true,
       });
-      ({ offset, finished } = (await answer.json()) as UploadStatus);
+      ({ offset, finished } = await client.json<UploadStatus>(answer));
     } catch (error) {
       if (!(error instanceof CliError) || error.code !== 'proxy-limit' || !parts.refused(size)) throw error;
     }
