@@ -121,7 +121,8 @@ describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
     const options = { temporary: temporary.path };
     const { code, out, err } = await demo(['--keep'], options);
     assert.equal(code, 0, `${out}\n${err}`);
-    const [name = ''] = await temporary.files();
+    // Beside it is a folder of builds, of each agent that runs.
+    const name = (await temporary.files()).find((file) => file.startsWith('drover-demo-')) ?? '';
     const folder = join(temporary.path, name);
     try {
       // Connections of the agents to Nix are processes too.
