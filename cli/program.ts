@@ -6,6 +6,7 @@ import { addBuildsCommands } from './commands/builds.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addCoordinatorCommand } from './commands/coordinator.ts';
 import { addEventsCommands } from './commands/events.ts';
+import { addHooksCommands } from './commands/hooks.ts';
 import { addItemsCommands } from './commands/items.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -55,6 +56,7 @@ export function buildProgram(context: CommandContext): Command {
   addAgentsCommands(program, context);
   addItemsCommands(program, context);
   addEventsCommands(program, context);
+  addHooksCommands(program, context);
   addTokensCommands(program, context);
   addLogCommands(program, context);
   addStatusCommand(program, context);

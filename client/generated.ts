@@ -13,6 +13,17 @@ export const operations = {
   resumeAgent: { method: 'POST', path: '/v1/agents/{agent}/resume', query: [], headers: [], body: true },
   drainAgent: { method: 'POST', path: '/v1/agents/{agent}/drain', query: [], headers: [], body: true },
   rotateAgentToken: { method: 'POST', path: '/v1/agents/{agent}/rotate-token', query: [], headers: [], body: true },
+  listHooks: { method: 'GET', path: '/v1/hooks', query: [], headers: [], body: false },
+  addHook: { method: 'POST', path: '/v1/hooks', query: [], headers: [], body: true },
+  getHook: { method: 'GET', path: '/v1/hooks/{hook}', query: [], headers: [], body: false },
+  changeHook: { method: 'PUT', path: '/v1/hooks/{hook}', query: [], headers: [], body: true },
+  removeHook: { method: 'DELETE', path: '/v1/hooks/{hook}', query: ['reason'], headers: [], body: false },
+  pauseHook: { method: 'POST', path: '/v1/hooks/{hook}/pause', query: [], headers: [], body: true },
+  resumeHook: { method: 'POST', path: '/v1/hooks/{hook}/resume', query: [], headers: [], body: true },
+  skipHookEvents: { method: 'POST', path: '/v1/hooks/{hook}/skip', query: [], headers: [], body: true },
+  retryParkedHookEvents: { method: 'POST', path: '/v1/hooks/{hook}/retry-parked', query: [], headers: [], body: true },
+  replayHook: { method: 'POST', path: '/v1/hooks/{hook}/replay', query: [], headers: [], body: true },
+  testHook: { method: 'POST', path: '/v1/hooks/{hook}/test', query: [], headers: [], body: true },
   getLimits: { method: 'GET', path: '/v1/limits', query: [], headers: [], body: false },
   findMissingDerivations: { method: 'POST', path: '/v1/derivations/missing', query: [], headers: [], body: true },
   findMissingSources: { method: 'POST', path: '/v1/sources/missing', query: [], headers: [], body: true },
@@ -321,6 +332,881 @@ export interface Operations {
       readonly secret: string;
       readonly replaced: readonly string[];
       readonly until?: number;
+    };
+  };
+  /** All hooks. */
+  readonly listHooks: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly rows: readonly {
+        readonly name: string;
+        readonly state: 'active' | 'paused' | 'broken';
+        readonly source: 'api' | 'config';
+        /** Where events go is for tokens of scope admin; others see only the kind. */
+        readonly definition: {
+          readonly on: readonly string[];
+          readonly where?: {
+            readonly tags?: Readonly<Record<string, string>>;
+            readonly systems?: readonly string[];
+            readonly name?: string;
+            readonly classes?: readonly (
+              | 'builder-failed'
+              | 'timed-out'
+              | 'silent-too-long'
+              | 'log-limit'
+              | 'output-missing'
+              | 'hash-mismatch'
+              | 'not-deterministic'
+              | 'rejected'
+              | 'unknown'
+              | 'inputs-missing'
+              | 'fetch-failed'
+              | 'upload-failed'
+              | 'disk-full'
+              | 'agent-error'
+            )[];
+            readonly agents?: readonly string[];
+          };
+          readonly concurrency: number;
+          readonly timeoutSeconds: number;
+          readonly retry: {
+            readonly maxAttempts: number;
+            readonly baseSeconds: number;
+            readonly maxSeconds: number;
+          };
+          readonly order: 'stream' | 'all';
+          readonly target:
+            | {
+                readonly kind: 'command';
+                readonly run: string | readonly string[];
+              }
+            | {
+                readonly kind: 'webhook';
+                readonly url: string;
+                readonly secretFile?: string;
+                readonly allowPrivate?: boolean;
+              }
+            | {
+                readonly kind: 'command' | 'webhook';
+              };
+        };
+        /** As it is written down: everything up to there is settled, but what fails or is parked. */
+        readonly place: {
+          readonly after?: string;
+          readonly before?: string;
+        };
+        /** What it waits for, in words; absent where it has nothing to do, or does it. */
+        readonly waits?: string;
+        readonly lag: {
+          /** events that it owes */
+          readonly events: number;
+          /** whether these are all: not where it reads the log from further back */
+          readonly exact: boolean;
+          /** age of the oldest that it owes */
+          readonly seconds: number;
+        };
+        readonly delivered: number;
+        readonly inFlight: readonly {
+          readonly event: string;
+          readonly attempt: number;
+          readonly seconds: number;
+        }[];
+        readonly failing: readonly {
+          readonly event: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly attempts: number;
+          readonly error?: string;
+          /** milliseconds since the Unix epoch */
+          readonly next?: number;
+        }[];
+        readonly parked: readonly {
+          readonly event: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly attempts: number;
+          readonly error?: string;
+          /** milliseconds since the Unix epoch */
+          readonly next?: number;
+        }[];
+        readonly lastFailure?: {
+          readonly event: string;
+          readonly error: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+        };
+      }[];
+    };
+  };
+  /** Adds a hook. */
+  readonly addHook: {
+    readonly request: {
+      readonly name: string;
+      /** Where it begins: `now` (if absent), `start`, or after a position. One that was removed goes on from its place if absent. */
+      readonly from?: string;
+      /** Types of events that it gets. */
+      readonly on: readonly string[];
+      /** Conditions beside the type; all have to hold. */
+      readonly where?: {
+        readonly tags?: Readonly<Record<string, string>>;
+        readonly systems?: readonly string[];
+        readonly name?: string;
+        readonly classes?: readonly (
+          | 'builder-failed'
+          | 'timed-out'
+          | 'silent-too-long'
+          | 'log-limit'
+          | 'output-missing'
+          | 'hash-mismatch'
+          | 'not-deterministic'
+          | 'rejected'
+          | 'unknown'
+          | 'inputs-missing'
+          | 'fetch-failed'
+          | 'upload-failed'
+          | 'disk-full'
+          | 'agent-error'
+        )[];
+        readonly agents?: readonly string[];
+      };
+      /** A command: a text for /bin/sh -c, or a program and its arguments. */
+      readonly run?: string | readonly string[];
+      /** A webhook. */
+      readonly url?: string;
+      /** File on the coordinator's machine with the webhook's secret, whsec_…; without, deliveries are not signed. */
+      readonly secretFile?: string;
+      /** Whether the webhook may be at a private address. */
+      readonly allowPrivate?: boolean;
+      /** Deliveries at a time. */
+      readonly concurrency?: number;
+      /** How long one delivery may take. */
+      readonly timeoutSeconds?: number;
+      readonly retry?: {
+        /** Deliveries of one event before it is parked. */
+        readonly maxAttempts?: number;
+        /** Wait before the second; doubles with each further one, with jitter. */
+        readonly baseSeconds?: number;
+        /** Longest wait. */
+        readonly maxSeconds?: number;
+      };
+      /** stream: events of one stream one after the other; all: each waits for the one before it in the log. */
+      readonly order?: 'stream' | 'all';
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'active' | 'paused' | 'broken';
+      readonly source: 'api' | 'config';
+      /** Where events go is for tokens of scope admin; others see only the kind. */
+      readonly definition: {
+        readonly on: readonly string[];
+        readonly where?: {
+          readonly tags?: Readonly<Record<string, string>>;
+          readonly systems?: readonly string[];
+          readonly name?: string;
+          readonly classes?: readonly (
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error'
+          )[];
+          readonly agents?: readonly string[];
+        };
+        readonly concurrency: number;
+        readonly timeoutSeconds: number;
+        readonly retry: {
+          readonly maxAttempts: number;
+          readonly baseSeconds: number;
+          readonly maxSeconds: number;
+        };
+        readonly order: 'stream' | 'all';
+        readonly target:
+          | {
+              readonly kind: 'command';
+              readonly run: string | readonly string[];
+            }
+          | {
+              readonly kind: 'webhook';
+              readonly url: string;
+              readonly secretFile?: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook';
+            };
+      };
+      /** As it is written down: everything up to there is settled, but what fails or is parked. */
+      readonly place: {
+        readonly after?: string;
+        readonly before?: string;
+      };
+      /** What it waits for, in words; absent where it has nothing to do, or does it. */
+      readonly waits?: string;
+      readonly lag: {
+        /** events that it owes */
+        readonly events: number;
+        /** whether these are all: not where it reads the log from further back */
+        readonly exact: boolean;
+        /** age of the oldest that it owes */
+        readonly seconds: number;
+      };
+      readonly delivered: number;
+      readonly inFlight: readonly {
+        readonly event: string;
+        readonly attempt: number;
+        readonly seconds: number;
+      }[];
+      readonly failing: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly parked: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly lastFailure?: {
+        readonly event: string;
+        readonly error: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+      };
+    };
+  };
+  /** One hook. */
+  readonly getHook: {
+    readonly request: {
+      readonly hook: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'active' | 'paused' | 'broken';
+      readonly source: 'api' | 'config';
+      /** Where events go is for tokens of scope admin; others see only the kind. */
+      readonly definition: {
+        readonly on: readonly string[];
+        readonly where?: {
+          readonly tags?: Readonly<Record<string, string>>;
+          readonly systems?: readonly string[];
+          readonly name?: string;
+          readonly classes?: readonly (
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error'
+          )[];
+          readonly agents?: readonly string[];
+        };
+        readonly concurrency: number;
+        readonly timeoutSeconds: number;
+        readonly retry: {
+          readonly maxAttempts: number;
+          readonly baseSeconds: number;
+          readonly maxSeconds: number;
+        };
+        readonly order: 'stream' | 'all';
+        readonly target:
+          | {
+              readonly kind: 'command';
+              readonly run: string | readonly string[];
+            }
+          | {
+              readonly kind: 'webhook';
+              readonly url: string;
+              readonly secretFile?: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook';
+            };
+      };
+      /** As it is written down: everything up to there is settled, but what fails or is parked. */
+      readonly place: {
+        readonly after?: string;
+        readonly before?: string;
+      };
+      /** What it waits for, in words; absent where it has nothing to do, or does it. */
+      readonly waits?: string;
+      readonly lag: {
+        /** events that it owes */
+        readonly events: number;
+        /** whether these are all: not where it reads the log from further back */
+        readonly exact: boolean;
+        /** age of the oldest that it owes */
+        readonly seconds: number;
+      };
+      readonly delivered: number;
+      readonly inFlight: readonly {
+        readonly event: string;
+        readonly attempt: number;
+        readonly seconds: number;
+      }[];
+      readonly failing: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly parked: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly lastFailure?: {
+        readonly event: string;
+        readonly error: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+      };
+    };
+  };
+  /** Makes the hook something else; its place stays. */
+  readonly changeHook: {
+    readonly request: {
+      readonly hook: string;
+      /** Types of events that it gets. */
+      readonly on: readonly string[];
+      /** Conditions beside the type; all have to hold. */
+      readonly where?: {
+        readonly tags?: Readonly<Record<string, string>>;
+        readonly systems?: readonly string[];
+        readonly name?: string;
+        readonly classes?: readonly (
+          | 'builder-failed'
+          | 'timed-out'
+          | 'silent-too-long'
+          | 'log-limit'
+          | 'output-missing'
+          | 'hash-mismatch'
+          | 'not-deterministic'
+          | 'rejected'
+          | 'unknown'
+          | 'inputs-missing'
+          | 'fetch-failed'
+          | 'upload-failed'
+          | 'disk-full'
+          | 'agent-error'
+        )[];
+        readonly agents?: readonly string[];
+      };
+      /** A command: a text for /bin/sh -c, or a program and its arguments. */
+      readonly run?: string | readonly string[];
+      /** A webhook. */
+      readonly url?: string;
+      /** File on the coordinator's machine with the webhook's secret, whsec_…; without, deliveries are not signed. */
+      readonly secretFile?: string;
+      /** Whether the webhook may be at a private address. */
+      readonly allowPrivate?: boolean;
+      /** Deliveries at a time. */
+      readonly concurrency?: number;
+      /** How long one delivery may take. */
+      readonly timeoutSeconds?: number;
+      readonly retry?: {
+        /** Deliveries of one event before it is parked. */
+        readonly maxAttempts?: number;
+        /** Wait before the second; doubles with each further one, with jitter. */
+        readonly baseSeconds?: number;
+        /** Longest wait. */
+        readonly maxSeconds?: number;
+      };
+      /** stream: events of one stream one after the other; all: each waits for the one before it in the log. */
+      readonly order?: 'stream' | 'all';
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'active' | 'paused' | 'broken';
+      readonly source: 'api' | 'config';
+      /** Where events go is for tokens of scope admin; others see only the kind. */
+      readonly definition: {
+        readonly on: readonly string[];
+        readonly where?: {
+          readonly tags?: Readonly<Record<string, string>>;
+          readonly systems?: readonly string[];
+          readonly name?: string;
+          readonly classes?: readonly (
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error'
+          )[];
+          readonly agents?: readonly string[];
+        };
+        readonly concurrency: number;
+        readonly timeoutSeconds: number;
+        readonly retry: {
+          readonly maxAttempts: number;
+          readonly baseSeconds: number;
+          readonly maxSeconds: number;
+        };
+        readonly order: 'stream' | 'all';
+        readonly target:
+          | {
+              readonly kind: 'command';
+              readonly run: string | readonly string[];
+            }
+          | {
+              readonly kind: 'webhook';
+              readonly url: string;
+              readonly secretFile?: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook';
+            };
+      };
+      /** As it is written down: everything up to there is settled, but what fails or is parked. */
+      readonly place: {
+        readonly after?: string;
+        readonly before?: string;
+      };
+      /** What it waits for, in words; absent where it has nothing to do, or does it. */
+      readonly waits?: string;
+      readonly lag: {
+        /** events that it owes */
+        readonly events: number;
+        /** whether these are all: not where it reads the log from further back */
+        readonly exact: boolean;
+        /** age of the oldest that it owes */
+        readonly seconds: number;
+      };
+      readonly delivered: number;
+      readonly inFlight: readonly {
+        readonly event: string;
+        readonly attempt: number;
+        readonly seconds: number;
+      }[];
+      readonly failing: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly parked: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly lastFailure?: {
+        readonly event: string;
+        readonly error: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+      };
+    };
+  };
+  /** Removes the hook. Its place is kept, for when it is added again. */
+  readonly removeHook: {
+    readonly request: {
+      /** For the record. */
+      readonly reason?: string;
+      readonly hook: string;
+    };
+    readonly answer: undefined;
+  };
+  /** Has the hook deliver nothing; what it owes waits. */
+  readonly pauseHook: {
+    readonly request: {
+      readonly hook: string;
+      /** For the record. */
+      readonly reason?: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'active' | 'paused' | 'broken';
+      readonly source: 'api' | 'config';
+      /** Where events go is for tokens of scope admin; others see only the kind. */
+      readonly definition: {
+        readonly on: readonly string[];
+        readonly where?: {
+          readonly tags?: Readonly<Record<string, string>>;
+          readonly systems?: readonly string[];
+          readonly name?: string;
+          readonly classes?: readonly (
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error'
+          )[];
+          readonly agents?: readonly string[];
+        };
+        readonly concurrency: number;
+        readonly timeoutSeconds: number;
+        readonly retry: {
+          readonly maxAttempts: number;
+          readonly baseSeconds: number;
+          readonly maxSeconds: number;
+        };
+        readonly order: 'stream' | 'all';
+        readonly target:
+          | {
+              readonly kind: 'command';
+              readonly run: string | readonly string[];
+            }
+          | {
+              readonly kind: 'webhook';
+              readonly url: string;
+              readonly secretFile?: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook';
+            };
+      };
+      /** As it is written down: everything up to there is settled, but what fails or is parked. */
+      readonly place: {
+        readonly after?: string;
+        readonly before?: string;
+      };
+      /** What it waits for, in words; absent where it has nothing to do, or does it. */
+      readonly waits?: string;
+      readonly lag: {
+        /** events that it owes */
+        readonly events: number;
+        /** whether these are all: not where it reads the log from further back */
+        readonly exact: boolean;
+        /** age of the oldest that it owes */
+        readonly seconds: number;
+      };
+      readonly delivered: number;
+      readonly inFlight: readonly {
+        readonly event: string;
+        readonly attempt: number;
+        readonly seconds: number;
+      }[];
+      readonly failing: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly parked: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly lastFailure?: {
+        readonly event: string;
+        readonly error: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+      };
+    };
+  };
+  /** Ends a pause. */
+  readonly resumeHook: {
+    readonly request: {
+      readonly hook: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'active' | 'paused' | 'broken';
+      readonly source: 'api' | 'config';
+      /** Where events go is for tokens of scope admin; others see only the kind. */
+      readonly definition: {
+        readonly on: readonly string[];
+        readonly where?: {
+          readonly tags?: Readonly<Record<string, string>>;
+          readonly systems?: readonly string[];
+          readonly name?: string;
+          readonly classes?: readonly (
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error'
+          )[];
+          readonly agents?: readonly string[];
+        };
+        readonly concurrency: number;
+        readonly timeoutSeconds: number;
+        readonly retry: {
+          readonly maxAttempts: number;
+          readonly baseSeconds: number;
+          readonly maxSeconds: number;
+        };
+        readonly order: 'stream' | 'all';
+        readonly target:
+          | {
+              readonly kind: 'command';
+              readonly run: string | readonly string[];
+            }
+          | {
+              readonly kind: 'webhook';
+              readonly url: string;
+              readonly secretFile?: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook';
+            };
+      };
+      /** As it is written down: everything up to there is settled, but what fails or is parked. */
+      readonly place: {
+        readonly after?: string;
+        readonly before?: string;
+      };
+      /** What it waits for, in words; absent where it has nothing to do, or does it. */
+      readonly waits?: string;
+      readonly lag: {
+        /** events that it owes */
+        readonly events: number;
+        /** whether these are all: not where it reads the log from further back */
+        readonly exact: boolean;
+        /** age of the oldest that it owes */
+        readonly seconds: number;
+      };
+      readonly delivered: number;
+      readonly inFlight: readonly {
+        readonly event: string;
+        readonly attempt: number;
+        readonly seconds: number;
+      }[];
+      readonly failing: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly parked: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly lastFailure?: {
+        readonly event: string;
+        readonly error: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+      };
+    };
+  };
+  /** Goes on without events that fail or are parked. */
+  readonly skipHookEvents: {
+    readonly request: {
+      readonly hook: string;
+      /** Ids of events; all that are parked if absent. */
+      readonly events?: readonly string[];
+      /** For the record. */
+      readonly reason?: string;
+    };
+    readonly answer: {
+      readonly skipped: number;
+    };
+  };
+  /** Delivers parked events again. */
+  readonly retryParkedHookEvents: {
+    readonly request: {
+      readonly hook: string;
+      /** Ids of events; all that are parked if absent. */
+      readonly events?: readonly string[];
+    };
+    readonly answer: {
+      readonly retried: number;
+    };
+  };
+  /** Sets the place of the hook: everything after it is delivered, again where it was before. */
+  readonly replayHook: {
+    readonly request: {
+      readonly hook: string;
+      /** `now`, `start`, or a position of the log: what comes after it. */
+      readonly from: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly state: 'active' | 'paused' | 'broken';
+      readonly source: 'api' | 'config';
+      /** Where events go is for tokens of scope admin; others see only the kind. */
+      readonly definition: {
+        readonly on: readonly string[];
+        readonly where?: {
+          readonly tags?: Readonly<Record<string, string>>;
+          readonly systems?: readonly string[];
+          readonly name?: string;
+          readonly classes?: readonly (
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error'
+          )[];
+          readonly agents?: readonly string[];
+        };
+        readonly concurrency: number;
+        readonly timeoutSeconds: number;
+        readonly retry: {
+          readonly maxAttempts: number;
+          readonly baseSeconds: number;
+          readonly maxSeconds: number;
+        };
+        readonly order: 'stream' | 'all';
+        readonly target:
+          | {
+              readonly kind: 'command';
+              readonly run: string | readonly string[];
+            }
+          | {
+              readonly kind: 'webhook';
+              readonly url: string;
+              readonly secretFile?: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook';
+            };
+      };
+      /** As it is written down: everything up to there is settled, but what fails or is parked. */
+      readonly place: {
+        readonly after?: string;
+        readonly before?: string;
+      };
+      /** What it waits for, in words; absent where it has nothing to do, or does it. */
+      readonly waits?: string;
+      readonly lag: {
+        /** events that it owes */
+        readonly events: number;
+        /** whether these are all: not where it reads the log from further back */
+        readonly exact: boolean;
+        /** age of the oldest that it owes */
+        readonly seconds: number;
+      };
+      readonly delivered: number;
+      readonly inFlight: readonly {
+        readonly event: string;
+        readonly attempt: number;
+        readonly seconds: number;
+      }[];
+      readonly failing: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly parked: readonly {
+        readonly event: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        readonly attempts: number;
+        readonly error?: string;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+      }[];
+      readonly lastFailure?: {
+        readonly event: string;
+        readonly error: string;
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+      };
+    };
+  };
+  /** Delivers one event now, whether it matches or not; changes nothing of what the hook owes. */
+  readonly testHook: {
+    readonly request: {
+      readonly hook: string;
+      readonly event: string;
+    };
+    readonly answer: {
+      /** whether the hook would get the event by itself */
+      readonly matches: boolean;
+      readonly ok: boolean;
+      readonly error?: string;
+      readonly ms: number;
     };
   };
   /** What the coordinator takes in, so that a client can say what is too large before it sends anything. */
@@ -1213,4 +2099,152 @@ export interface EventData {
   };
   /** The token is refused from here on. */
   readonly TokenRevoked: Readonly<Record<string, never>>;
+  /** An operator or the configuration added a hook. */
+  readonly HookAdded: {
+    readonly definition?: {
+      readonly on: readonly string[];
+      readonly where?: {
+        readonly tags?: Readonly<Record<string, string>>;
+        readonly systems?: readonly string[];
+        readonly name?: string;
+        readonly classes?: readonly (
+          | 'builder-failed'
+          | 'timed-out'
+          | 'silent-too-long'
+          | 'log-limit'
+          | 'output-missing'
+          | 'hash-mismatch'
+          | 'not-deterministic'
+          | 'rejected'
+          | 'unknown'
+          | 'inputs-missing'
+          | 'fetch-failed'
+          | 'upload-failed'
+          | 'disk-full'
+          | 'agent-error'
+        )[];
+        readonly agents?: readonly string[];
+      };
+      readonly target:
+        | {
+            readonly kind: 'command';
+            readonly run: string | readonly string[];
+          }
+        | {
+            readonly kind: 'webhook';
+            readonly url: string;
+            readonly secretFile?: string;
+            readonly allowPrivate?: boolean;
+          };
+      readonly concurrency: number;
+      readonly timeoutSeconds: number;
+      readonly retry: {
+        readonly maxAttempts: number;
+        readonly baseSeconds: number;
+        readonly maxSeconds: number;
+      };
+      readonly order: 'stream' | 'all';
+    };
+    readonly from?: {
+      readonly after?: string;
+      readonly before?: string;
+    };
+    readonly source: 'api' | 'config';
+  };
+  /** It is something else from here on; its place stays. */
+  readonly HookChanged: {
+    readonly definition?: {
+      readonly on: readonly string[];
+      readonly where?: {
+        readonly tags?: Readonly<Record<string, string>>;
+        readonly systems?: readonly string[];
+        readonly name?: string;
+        readonly classes?: readonly (
+          | 'builder-failed'
+          | 'timed-out'
+          | 'silent-too-long'
+          | 'log-limit'
+          | 'output-missing'
+          | 'hash-mismatch'
+          | 'not-deterministic'
+          | 'rejected'
+          | 'unknown'
+          | 'inputs-missing'
+          | 'fetch-failed'
+          | 'upload-failed'
+          | 'disk-full'
+          | 'agent-error'
+        )[];
+        readonly agents?: readonly string[];
+      };
+      readonly target:
+        | {
+            readonly kind: 'command';
+            readonly run: string | readonly string[];
+          }
+        | {
+            readonly kind: 'webhook';
+            readonly url: string;
+            readonly secretFile?: string;
+            readonly allowPrivate?: boolean;
+          };
+      readonly concurrency: number;
+      readonly timeoutSeconds: number;
+      readonly retry: {
+        readonly maxAttempts: number;
+        readonly baseSeconds: number;
+        readonly maxSeconds: number;
+      };
+      readonly order: 'stream' | 'all';
+    };
+    readonly source: 'api' | 'config';
+  };
+  /** It delivers nothing until it is resumed; what it owes waits. */
+  readonly HookPaused: {
+    readonly reason?: string;
+  };
+  /** It goes on from its place. */
+  readonly HookResumed: Readonly<Record<string, never>>;
+  /** An operator or the configuration removed it. Its place is kept, for when it is added again. */
+  readonly HookRemoved: {
+    readonly reason?: string;
+  };
+  /** How far its deliveries are: one event for many of them, at most one a second and one at shutdown. */
+  readonly HookCheckpointed: {
+    readonly through?: string;
+    readonly held?: readonly {
+      readonly stream: string;
+      readonly revision: number;
+      readonly at: number;
+      readonly attempts: number;
+      readonly error?: string;
+      readonly notBefore?: number;
+    }[];
+    readonly released?: readonly string[];
+    readonly delivered: number;
+  };
+  /** All attempts to deliver an event failed: it, and what comes after it on its stream, waits for an operator. */
+  readonly HookParked: {
+    readonly event: string;
+    readonly at: number;
+    readonly attempts: number;
+    readonly error: string;
+  };
+  /** An operator has parked events delivered again. */
+  readonly HookRetried: {
+    readonly events: readonly string[];
+  };
+  /** An operator has the hook go on without these events. */
+  readonly HookSkipped: {
+    readonly events: readonly string[];
+    readonly reason?: string;
+  };
+  /** An operator set its place: everything after it is delivered, again where it was before. */
+  readonly HookReplayed: {
+    readonly from: {
+      readonly after?: string;
+      readonly before?: string;
+    };
+    readonly kept?: readonly string[];
+  };
 }

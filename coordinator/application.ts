@@ -7,6 +7,7 @@ import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blocked.ts';
 import type { Why } from '../projections/why.ts';
+import type { HookWishes } from './hooks/hooks.ts';
 import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
 
 export type { LastFailure } from '../domain/build/state.ts';
@@ -17,7 +18,7 @@ export type { WaitedInput, Why } from '../projections/why.ts';
  * What the coordinator can be asked, whoever asks: HTTP, the agent link, tests, the simulation. A method that changes
  * something resolves once its events are durable (I1) and rejects with a `DroverError` where the wish is refused (I12).
  */
-export interface Application {
+export interface Application extends HookWishes {
   readonly storeDir: string;
   readonly publicKeys: readonly string[];
 

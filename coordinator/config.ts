@@ -6,6 +6,7 @@ import {
   mostFileBytes,
   mostUploadMemoryBytes,
 } from '../domain/limits.ts';
+import { hookSettings } from './hooks/settings.ts';
 
 /**
  * Everything that can be set on a coordinator. One schema for flags, environment and file: the key `limits.max-nar-bytes`
@@ -154,8 +155,27 @@ export const coordinatorConfigSchema = z
         seconds: seconds(600, 'How long that while is. The last agent of its kind is never quarantined.'),
       })
       .prefault({}),
+    hooks: z
+      .strictObject({
+        trustApi: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Whether hooks that are added over the API may run commands on this machine and call private addresses; those of the configuration always may.',
+          ),
+      })
+      .prefault({}),
+    hook: z
+      .array(hookSettings)
+      .max(1000)
+      .default([])
+      .describe('Hooks, each a table [[hook]] of the config file; docs/hooks.md.'),
   })
-  .superRefine(({ limits }, context) => {
+  .superRefine(({ limits, hook }, context) => {
+    const names = hook.map(({ name }) => name);
+    const twice = names.find((name, at) => names.indexOf(name) !== at);
+    if (twice !== undefined)
+      context.addIssue({ code: 'custom', path: ['hook'], message: `expected one hook of each name, two are ${twice}` });
     const refuse = (message: string) => context.addIssue({ code: 'custom', path: [], message });
     const line = derivationLineBytes(limits.maxDerivationBytes);
     if (limits.maxBodyBytes < line) {

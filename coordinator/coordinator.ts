@@ -12,6 +12,7 @@ import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { createFleet } from './fleet.ts';
+import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createIntake } from './intake.ts';
 import { createItems } from './items.ts';
 import { createLateAttempts } from './late-attempts.ts';
@@ -35,6 +36,10 @@ export interface Coordinator extends Disposable {
    * whenever it is not, no lease runs out; each time it is so again, every lease begins anew.
    */
   hear(can: boolean): void;
+  /** Makes the hooks of the configuration what it says. */
+  readonly declareHooks: HookManager['declare'];
+  /** Before a stop that is meant: ends what can be ended gently, and writes down how far it is. */
+  finish(): Promise<void>;
 }
 
 /**
@@ -58,6 +63,7 @@ export function startCoordinator(core: Core): Coordinator {
   endLogs(core);
   const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
   const intake = createIntake(core, texts);
+  const hooks = createHookManager(core);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
@@ -69,6 +75,7 @@ export function startCoordinator(core: Core): Coordinator {
   const stall = core.stalled?.();
   if (stall) intake.setAside(stall);
   intake.resume();
+  hooks.resume();
 
   function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): BuildRecord {
     const build = findBuild(core, id);
@@ -94,6 +101,7 @@ export function startCoordinator(core: Core): Coordinator {
       if (by.agent !== undefined) watch.uploaded(by.agent, status.path);
       return status;
     },
+    ...hooks.wishes,
     storeDir: policy.storeDir,
     publicKeys: [signer.publicKey],
     readiness() {
@@ -185,6 +193,8 @@ export function startCoordinator(core: Core): Coordinator {
     access,
     farm,
     texts,
+    declareHooks: hooks.declare,
+    finish: hooks.finish,
     hear: (can) => (can ? fleet.leases.hear() : fleet.leases.deafen()),
     [Symbol.dispose]() {
       deadlines[Symbol.dispose]();
@@ -192,6 +202,7 @@ export function startCoordinator(core: Core): Coordinator {
       allocator[Symbol.dispose]();
       watch[Symbol.dispose]();
       room[Symbol.dispose]();
+      hooks[Symbol.dispose]();
     },
   };
 }

@@ -8,7 +8,8 @@ import { type BuildRecord, buildId } from '../projections/queue.ts';
 import { DroverError } from './errors.ts';
 import type { AgentLinks } from './ports/agent-links.ts';
 import type { DerivationStore } from './ports/derivation-store.ts';
-import type { Meta } from './ports/event-store.ts';
+import type { EventStore, Meta } from './ports/event-store.ts';
+import type { HookTransport } from './ports/hook-transport.ts';
 import type { LogStore } from './ports/log-store.ts';
 import type { Pool } from './ports/pool.ts';
 import type { Runtime } from './ports/runtime.ts';
@@ -28,6 +29,8 @@ export interface Policy {
   /** Largest data of one commit, in bytes, that the event store takes. */
   readonly maxCommitBytes: number;
   readonly quarantine: { readonly failures: number; readonly seconds: number };
+  /** Whether hooks that are added over the API may run commands here and call private addresses. */
+  readonly trustHooksOfApi: boolean;
 }
 
 /** Signs fingerprints with the cache's key. */
@@ -41,6 +44,8 @@ export interface Signer {
 export interface Core {
   readonly farm: Farm;
   readonly writer: Writer;
+  /** The log as it is stored. */
+  readonly log: Pick<EventStore, 'read' | 'readAll'>;
   readonly policy: Policy;
   readonly runtime: Runtime;
   readonly links: AgentLinks;
@@ -49,6 +54,7 @@ export interface Core {
   readonly derivations: DerivationStore;
   readonly logs: LogStore;
   readonly signer: Signer;
+  readonly hookTransport: HookTransport;
   readonly logger: Logger;
   readonly work: Work;
   /** Over what the process before this one stood still, until that has been dealt with. */

@@ -55,6 +55,12 @@ export const errorCodes = {
   'too-many-uploads': [429, 'Too many uploads at a time'],
   'not-content-addressed': [422, "The path is not the one that the source's content determines"],
   'item-exists': [409, 'The item is there already'],
+  // Hooks.
+  'unknown-hook': [404, 'There is no such hook'],
+  'hook-exists': [409, 'There is a hook of that name'],
+  'hook-in-configuration': [409, 'The hook is declared in the configuration'],
+  'hook-not-usable': [422, 'The hook cannot work as it is'],
+  'hook-event-not-held': [409, 'The hook does not hold this event'],
   // The agent link.
   'malformed-frame': [400, 'Not a frame of the agent link'],
   'frame-too-large': [413, 'A frame is larger than the limit'],

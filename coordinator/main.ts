@@ -12,6 +12,7 @@ import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-d
 import { openEventStore } from '../adapters/event-store/open.ts';
 import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
+import { createHookTransport } from '../adapters/hooks/transport.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
 import { createTokenUses } from '../adapters/http/token-uses.ts';
@@ -34,6 +35,7 @@ import { isSecret, newSecret } from './access.ts';
 import { type CoordinatorConfig, parseListen } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Policy } from './core.ts';
+import { declaredHook } from './hooks/settings.ts';
 import { randomId } from './identifiers.ts';
 import { type EventStore, EventStoreError } from './ports/event-store.ts';
 import { superviseCoordinator } from './supervisor.ts';
@@ -168,12 +170,16 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   }
 
   let adminTokenTrouble: string | undefined;
-  async function started({ access, farm, texts, application }: Coordinator, store: EventStore): Promise<void> {
+  async function started(
+    { access, farm, texts, application, declareHooks }: Coordinator,
+    store: EventStore,
+  ): Promise<void> {
     // The file comes first: a token that is in the log and nowhere else could never be used.
     access.admit(adminToken, { name: 'admin', scope: 'admin' }, startup);
     const scope = access.authenticate(adminToken)?.scope;
     if (scope !== 'admin') adminTokenTrouble = scope === undefined ? 'is revoked' : `is of scope ${scope} only`;
     await application.settled();
+    await declareHooks(config.hook.map(declaredHook));
     await identity.remember(store);
     await missTexts(texts);
     await missFiles(farm);
@@ -210,6 +216,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       derivations,
       logs,
       signer: resources.use(createCacheSigner(secretKey)),
+      hookTransport: createHookTransport({ logger, version: version() }),
       logger,
       work: watchdog.work,
       stalled: () => stall,
@@ -287,5 +294,6 @@ function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
     maxNarBytes: limits.maxNarBytes,
     maxCommitBytes,
     quarantine,
+    trustHooksOfApi: config.hooks.trustApi,
   };
 }

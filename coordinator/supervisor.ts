@@ -9,7 +9,7 @@ import type { LogMark } from './ports/log-mark.ts';
 import { recover } from './recovery.ts';
 import { createWriter } from './writer.ts';
 
-export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer'> {
+export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer' | 'log'> {
   /** Opens the event store; called again after each failure. */
   openStore(): Promise<EventStore>;
   /** Called with each store before anything is written to it; rejects where it is not the one that is meant. */
@@ -54,6 +54,14 @@ const clientWrites: ReadonlySet<keyof Application> = new Set([
   'retryBuild',
   'deleteItem',
   'verifyItems',
+  'addHook',
+  'changeHook',
+  'pauseHook',
+  'resumeHook',
+  'removeHook',
+  'replayHook',
+  'skipHookEvents',
+  'retryHookEvents',
 ]);
 
 const firstWaitMs = 500;
@@ -112,7 +120,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       failed: (error) => running?.store === store && failed(error),
       stored: (mark) => options.stored?.(mark),
     });
-    const coordinator = startCoordinator({ ...options, farm, writer });
+    const coordinator = startCoordinator({ ...options, farm, writer, log: store });
     try {
       await options.started?.(coordinator, store);
       await writer.durable();
@@ -240,6 +248,11 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       closed = true;
       retry?.[Symbol.dispose]();
       await restarting;
+      // What waits for a store that is away would wait for ever.
+      if (running?.store.obstacle === undefined)
+        await running?.coordinator
+          .finish()
+          .catch((error: Error) => logger.warn({ err: error }, 'hooks did not end well'));
       await stop();
     },
   };

@@ -7,6 +7,11 @@ import type { Clock } from './ports/runtime.ts';
 
 /** Called after an event was folded; never during replay. */
 export type Listener = (category: Category, id: string, event: DroverEvent) => void;
+/** Called with each commit once it is durable, in the order of the log, in the turn in which that is known; with the place of its last event. */
+export type DurableListener = (
+  commit: Commit,
+  last: { readonly revision: Revision; readonly position: Position },
+) => void;
 
 /**
  * The one way for events to come about. A commit is folded into the farm at once, so that the next decision sees it, and handed to the
@@ -21,6 +26,8 @@ export interface Writer {
   /** Resolves once everything committed so far is durable; rejects if it cannot be made so. */
   durable(): Promise<void>;
   listen(listener: Listener): void;
+  /** @param listener must not throw. */
+  whenDurable(listener: DurableListener): void;
   /** Commits that are not durable yet. */
   readonly pending: number;
   readonly position: Position | undefined;
@@ -50,6 +57,7 @@ export interface WriterOptions {
 
 export function createWriter({ store, farm, clock, epoch, position, failed, stored }: WriterOptions): Writer {
   const listeners: Listener[] = [];
+  const durableListeners: DurableListener[] = [];
   const effects: Effect[] = [];
   let next = 0; // Effects from here on have not run; the array is cut now and then.
   let batch: Commit[] = [];
@@ -84,6 +92,9 @@ export function createWriter({ store, farm, clock, epoch, position, failed, stor
       last = latest.position;
       stored?.({ stream: commit.stream, revision: latest.revision, commit: commit.id, position: last });
     }
+    if (durableListeners.length > 0)
+      for (const [index, result] of results.entries())
+        if (result.ok) for (const listener of durableListeners) listener(commits[index] as Commit, result);
     while (next < effects.length && (effects[next] as Effect).after <= durable) (effects[next++] as Effect).run();
     if (next > 1024) {
       effects.splice(0, next);
@@ -137,6 +148,7 @@ export function createWriter({ store, farm, clock, epoch, position, failed, stor
     afterwards: (effect) => add({ run: effect, fail: () => undefined }),
     durable: () => new Promise((resolve, reject) => add({ run: resolve, fail: reject })),
     listen: (listener) => void listeners.push(listener),
+    whenDurable: (listener) => void durableListeners.push(listener),
     get pending() {
       return committed - durable;
     },

@@ -2,6 +2,7 @@ import { agentEvents } from './agent/events.ts';
 import { buildEvents } from './build/events.ts';
 import { derivationEvents } from './derivation/events.ts';
 import type { EventOf, EventType } from './event.ts';
+import { hookEvents } from './hook/events.ts';
 import { itemEvents } from './item/events.ts';
 import { submissionEvents } from './submission/events.ts';
 import { tokenEvents } from './token/events.ts';
@@ -14,6 +15,7 @@ export const eventsByCategory = {
   agent: agentEvents,
   item: itemEvents,
   token: tokenEvents,
+  hook: hookEvents,
 } as const;
 
 export type Category = keyof typeof eventsByCategory;

@@ -4,12 +4,14 @@ import { isInfrastructureFailure, showsThatTheMachineWorks } from '../domain/bui
 import { liveAgent } from '../domain/build/state.ts';
 import type { DerivationEvent } from '../domain/derivation/events.ts';
 import type { Category, DroverEvent } from '../domain/events.ts';
+import type { HookEvent } from '../domain/hook/events.ts';
 import type { ItemEvent } from '../domain/item/events.ts';
 import type { SubmissionEvent } from '../domain/submission/events.ts';
 import type { TokenEvent } from '../domain/token/events.ts';
 import { createAgents } from './agents.ts';
 import { createAvailability } from './availability.ts';
 import { createGraph } from './graph.ts';
+import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
 import { createProducers } from './producers.ts';
 import { buildId, createQueue } from './queue.ts';
@@ -59,6 +61,7 @@ export function createFarm() {
   const agents = createAgents();
   const tokens = createTokens();
   const submissions = createSubmissions();
+  const hooks = createHooks();
   const itemRevisions = new Map<number, number>();
   const strays = createStrays(graph);
 
@@ -93,6 +96,7 @@ export function createFarm() {
     if (category === 'build') return queue.build(id);
     if (category === 'agent') return agents.get(id);
     if (category === 'submission') return submissions.get(id);
+    if (category === 'hook') return hooks.get(id);
     return category === 'token' ? tokens.get(id) : undefined;
   }
 
@@ -107,6 +111,7 @@ export function createFarm() {
     agents,
     tokens,
     submissions,
+    hooks,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
@@ -153,6 +158,8 @@ export function createFarm() {
           return submissions.apply(id, event as SubmissionEvent, revision);
         case 'token':
           return tokens.apply(id, event as TokenEvent, revision, at);
+        case 'hook':
+          return hooks.apply(id, event as HookEvent, revision);
       }
     },
 
@@ -188,6 +195,7 @@ export function createFarm() {
       for (const agent of agents.all())
         yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)}`;
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
+      yield* hooks.describe();
       yield* strays.describe();
     },
   };

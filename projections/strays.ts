@@ -22,6 +22,7 @@ const beginnings: ReadonlySet<DroverEvent['type']> = new Set([
   'AgentRegistered',
   'StoreItemAdded',
   'TokenIssued',
+  'HookAdded',
 ]);
 
 export function createStrays(graph: Pick<Graph, 'drvByHash'>): Strays {

@@ -35,7 +35,18 @@ export function sourceOf(firstCommit: string): string {
 }
 
 /** @param reader the scope of the token that asks: not every field is for all. */
-export function envelopeOf(event: StoredEvent, source: string, reader: Scope): EventEnvelope {
+export function envelopeOf(event: StoredEvent, source: string, reader: Scope): EventEnvelope;
+/** Of an event whose position is not known. */
+export function envelopeOf(
+  event: Omit<StoredEvent, 'position'>,
+  source: string,
+  reader: Scope,
+): Omit<EventEnvelope, 'position'>;
+export function envelopeOf(
+  event: Omit<StoredEvent, 'position'> & { readonly position?: string },
+  source: string,
+  reader: Scope,
+): Omit<EventEnvelope, 'position'> & { readonly position?: string } {
   const { stream, revision, position, type, at, meta } = event;
   const { version, data } = newestForm(event);
   return {
@@ -48,7 +59,7 @@ export function envelopeOf(event: StoredEvent, source: string, reader: Scope): E
     datacontenttype: 'application/json',
     stream,
     revision,
-    position,
+    ...(position === undefined ? {} : { position }),
     version,
     actor: meta.actor,
     ...(meta.correlation === undefined ? {} : { correlation: meta.correlation }),
@@ -59,7 +70,7 @@ export function envelopeOf(event: StoredEvent, source: string, reader: Scope): E
 }
 
 /** Readers get events of every age in one form; what this program does not know stays as it is. */
-function newestForm({ type, version, data }: StoredEvent): Pick<StoredEvent, 'version' | 'data'> {
+function newestForm({ type, version, data }: Omit<StoredEvent, 'position'>): Pick<StoredEvent, 'version' | 'data'> {
   const known = eventTypes.get(type);
   if (known === undefined || version >= known.version) return { version, data };
   return { version: known.version, data: upcast(known, version, data) };

@@ -9,6 +9,7 @@ import type {
   WaitedInput,
   Why,
 } from '../../coordinator/application.ts';
+import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { UploadStatus } from '../../coordinator/ports/pool.ts';
 import {
   type AttemptRow,
@@ -25,6 +26,7 @@ import { intakes } from '../../domain/agent/state.ts';
 import { failureCauses } from '../../domain/build/events.ts';
 import { endClasses } from '../../domain/build/failure-class.ts';
 import { identifier } from '../../domain/event.ts';
+import { type HookTarget, hookDefinition, hookPlace, hookTarget } from '../../domain/hook/definition.ts';
 import { storeItem } from '../../domain/item/events.ts';
 import { scopes } from '../../domain/token/events.ts';
 
@@ -48,6 +50,41 @@ export const tokenInfo: z.ZodType<TokenInfo> = z.object({
   revoked: z.boolean(),
   until: instant.exactOptional(),
 });
+
+const failingEvent = z.object({
+  event: text,
+  at: instant,
+  attempts: z.int(),
+  error: text.exactOptional(),
+  next: instant.exactOptional(),
+});
+export const hookStatus: z.ZodType<VisibleHook> = z.object({
+  name: text,
+  state: z.enum(['active', 'paused', 'broken']),
+  source: z.enum(['api', 'config']),
+  definition: hookDefinition
+    .omit({ target: true })
+    .extend({ target: z.union([hookTarget, z.object({ kind: z.enum(['command', 'webhook']) })]) })
+    .describe('Where events go is for tokens of scope admin; others see only the kind.'),
+  place: hookPlace.describe('As it is written down: everything up to there is settled, but what fails or is parked.'),
+  waits: text.describe('What it waits for, in words; absent where it has nothing to do, or does it.').exactOptional(),
+  lag: z.object({
+    events: z.int().describe('events that it owes'),
+    exact: z.boolean().describe('whether these are all: not where it reads the log from further back'),
+    seconds: z.number().describe('age of the oldest that it owes'),
+  }),
+  delivered: z.int(),
+  inFlight: z.array(z.object({ event: text, attempt: z.int(), seconds: z.number() })),
+  failing: z.array(failingEvent),
+  parked: z.array(failingEvent),
+  lastFailure: z.object({ event: text, error: text, at: instant }).exactOptional(),
+});
+/** A hook without what may be secret of it. */
+export type VisibleHook = Omit<HookStatus, 'definition'> & {
+  readonly definition: Omit<HookStatus['definition'], 'target'> & {
+    readonly target: HookTarget | { readonly kind: HookTarget['kind'] };
+  };
+};
 
 export const agentStatus: z.ZodType<AgentStatus> = z.object({
   name: text,

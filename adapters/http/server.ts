@@ -14,6 +14,7 @@ import { narinfoRoute } from './cache/narinfo.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
+import { addHookMetrics } from './metrics/hook-metrics.ts';
 import { addOpenapi } from './openapi.ts';
 import { addRequestLog, requestId } from './request-log.ts';
 import { addAgentLinkRoute } from './routes/agent-link.ts';
@@ -24,6 +25,7 @@ import { derivationRoutes } from './routes/derivations.ts';
 import { errorDocsRoute } from './routes/error-docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { hookRoutes } from './routes/hooks.ts';
 import { itemRoutes } from './routes/items.ts';
 import { schemaRoutes } from './routes/schemas.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -87,6 +89,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   refuseEncodedBodies(app);
   addBodyBudget(app, limits.body);
   addFarmMetrics(metrics, application, () => agentLink.stats, version);
+  addHookMetrics(metrics, application);
 
   await addOpenapi(app, version);
 
@@ -94,6 +97,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const plugins = [
     tokenRoutes(context),
     agentRoutes(context),
+    hookRoutes(context),
     derivationRoutes(context),
     submissionRoutes(context),
     buildRoutes(context),

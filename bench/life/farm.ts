@@ -13,6 +13,7 @@ import type { CoordinatorMessage } from '../../domain/agent/messages.ts';
 import { generateSigningKey } from '../../domain/store/signature.ts';
 import type { Farm } from '../../projections/farm.ts';
 import { noLogs } from '../../test/support/fake-derivation-store.ts';
+import { noHooks } from '../../test/support/fake-hook-transport.ts';
 import { hashLike } from '../event-store/load.ts';
 import { createBenchPool } from './bench-pool.ts';
 
@@ -61,6 +62,7 @@ const policy: Omit<Policy, 'storeDir'> = {
   maxNarBytes: 1e12,
   maxCommitBytes: 1e6,
   quarantine: { failures: 3, seconds: 1 },
+  trustHooksOfApi: false,
 };
 
 export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFarm> {
@@ -112,6 +114,8 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
   const coordinator = startCoordinator({
     farm,
     writer,
+    log: store,
+    hookTransport: noHooks,
     policy: { ...policy, storeDir },
     runtime: createSystemRuntime(),
     links,

@@ -10,7 +10,8 @@ export interface Field {
   readonly flag: string;
   /** `DROVER_LIMITS_MAX_NAR_BYTES`. */
   readonly variable: string;
-  readonly type: 'string' | 'number' | 'boolean' | 'list' | 'map';
+  /** `tables`: an array of tables, which only a file can hold; it has no flag and no variable. */
+  readonly type: 'string' | 'number' | 'boolean' | 'list' | 'map' | 'tables';
   /** For a setting that is one of a few words. */
   readonly choices?: readonly string[];
   /** `undefined`: there is none. */
@@ -24,14 +25,16 @@ interface Definition {
   readonly type: string;
   readonly innerType?: z.ZodType;
   readonly in?: z.ZodType;
+  readonly out?: z.ZodType;
   readonly defaultValue?: unknown;
+  readonly element?: z.ZodType;
   readonly entries?: Readonly<Record<string, string>>;
 }
 const definitionOf = (schema: z.ZodType): Definition => schema.def as unknown as Definition;
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** All settings of a config schema: an object of scalars, lists, and objects of those. Throws on any other schema. */
+/** All settings of a config schema: an object of scalars, lists, objects of those, and arrays of tables. Throws on any other schema. */
 export function fieldsOf(schema: z.ZodObject, path: readonly string[] = []): readonly Field[] {
   return Object.entries(schema.shape).flatMap(([name, member]) => fieldOf(member as z.ZodType, [...path, name]));
 }
@@ -50,7 +53,7 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
     inner = next;
     description ??= inner.description;
   }
-  const { type, entries } = definitionOf(inner);
+  const { type, entries, element } = definitionOf(inner);
   if (type === 'object') return fieldsOf(inner as z.ZodObject, path);
   const words = path.map(kebab);
   const flag = words.join('-');
@@ -60,7 +63,7 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
       key: words.join('.'),
       flag,
       variable: `DROVER_${flag.replaceAll('-', '_').toUpperCase()}`,
-      type: fieldType(type, path),
+      type: type === 'array' && element && isTable(element) ? 'tables' : fieldType(type, path),
       ...(entries === undefined ? {} : { choices: Object.values(entries) }),
       fallback,
       required,
@@ -68,6 +71,12 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
       description: description ?? '',
     },
   ];
+}
+
+/** What is made out of something else, as by a preprocess, is taken for what comes out. */
+function isTable(element: z.ZodType): boolean {
+  const { type, out } = definitionOf(element);
+  return type === 'object' || (type === 'pipe' && out !== undefined && isTable(out));
 }
 
 function fieldType(type: string, path: readonly string[]): Field['type'] {

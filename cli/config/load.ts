@@ -32,18 +32,19 @@ export function loadConfig<Schema extends z.ZodObject>(
   neighbours: readonly z.ZodObject[] = [],
 ): LoadedConfig<z.infer<Schema>> | { readonly problems: readonly string[] } {
   const fields = fieldsOf(schema);
+  const withoutTables = fields.filter(({ type }) => type !== 'tables');
   const problems: string[] = [];
   const values = new Map<Field, { readonly value: unknown; readonly origin: string }>();
 
   if (file !== undefined) readFile(file, fields, values, problems);
   readEnvironment(
     environment,
-    fields,
+    withoutTables,
     neighbours.flatMap((neighbour) => fieldsOf(neighbour)),
     values,
     problems,
   );
-  for (const field of fields) {
+  for (const field of withoutTables) {
     const value = flags[field.flag];
     if (value === undefined) continue;
     const origin = `--${field.flag}`;
@@ -150,8 +151,21 @@ function explain(issue: z.core.$ZodIssue, fields: readonly Field[], values: Valu
   const message = issue.message
     .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
     .replace(/, received .*$/, '');
+  if (field.type === 'tables') return `${name}${placeIn(field, issue, message, given.value)}`;
   const got = field.secret ? '(hidden)' : JSON.stringify(given.value);
   return `${name}: ${message}, got ${got}`;
+}
+
+/** What is wrong with one of several tables: which, by its name where it has one, and which key of it, as the file has them. */
+function placeIn(field: Field, issue: z.core.$ZodIssue, message: string, tables: unknown): string {
+  const [index, ...keys] = issue.path.slice(field.path.length);
+  if (index === undefined) return `: ${message}`;
+  const table: unknown = Array.isArray(tables) ? tables[Number(index)] : undefined;
+  const name = isTable(table) && typeof table.name === 'string' ? JSON.stringify(table.name) : Number(index) + 1;
+  const kebab = keys.map((key) => String(key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  if (kebab.length === 0) return ` ${name}: ${message}`;
+  const got = kebab.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], table);
+  return ` ${name}, ${kebab.join('.')}: ${message}${got === undefined ? '' : `, got ${JSON.stringify(got)}`}`;
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

@@ -10,13 +10,14 @@ import { type LoadedConfig, loadConfig } from './load.ts';
 export function addConfigOptions(command: Command, schema: z.ZodObject): void {
   command.option('--config <file>', 'TOML file with settings (env: DROVER_CONFIG)');
   for (const field of fieldsOf(schema)) {
+    if (field.type === 'tables') continue;
     const option = new Option(flagSyntax(field), describe(field));
     if (field.choices !== undefined) option.choices([...field.choices]);
     command.addOption(option);
   }
 }
 
-const placeholders = { string: 'value', number: 'n', list: 'a,b', map: 'key=value' } as const;
+const placeholders = { string: 'value', number: 'n', list: 'a,b', map: 'key=value', tables: '' } as const;
 
 function flagSyntax({ flag, type }: Field): string {
   if (type === 'boolean') return `--${flag} [bool]`;
@@ -87,7 +88,8 @@ function checkSecretFile(name: string, { uid, mode }: { readonly uid: number; re
 /** A setting's value on one line, as a flag would give it; `undefined` for none. */
 export function showSetting(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (Array.isArray(value)) return value.join(',');
+  // Of tables, their names.
+  if (Array.isArray(value)) return value.map((one) => (typeof one === 'object' ? one.name : one)).join(',');
   if (typeof value === 'object')
     return Object.entries(value)
       .map(([key, each]) => `${key}=${String(each)}`)

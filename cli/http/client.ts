@@ -36,7 +36,7 @@ export interface Client {
   get<Result>(path: string, query?: Query): Promise<Result>;
   /** Sends JSON and reads JSON; `undefined` where the answer has no body. */
   send<Result>(
-    method: 'POST' | 'PATCH' | 'DELETE',
+    method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     body?: unknown,
     headers?: Readonly<Record<string, string>>,

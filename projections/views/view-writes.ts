@@ -44,6 +44,16 @@ export function viewWrites(event: DroverEvent, stream: string, at: number, actor
     case 'TokenIssued':
     case 'TokenRevocationScheduled':
     case 'TokenRevoked':
+    case 'HookAdded':
+    case 'HookChanged':
+    case 'HookPaused':
+    case 'HookResumed':
+    case 'HookRemoved':
+    case 'HookCheckpointed':
+    case 'HookParked':
+    case 'HookRetried':
+    case 'HookSkipped':
+    case 'HookReplayed':
       return [];
     default:
       return buildWrites(event, streamId(stream), at);

@@ -21,11 +21,11 @@ export function withSettings(page: string): string {
 }
 
 function settingsTable(schema: z.ZodObject): string {
-  const rows = fieldsOf(schema).map(({ key, fallback, required, description, choices }) => {
+  const rows = fieldsOf(schema).map(({ key, type, fallback, required, description, choices }) => {
     const shown = showSetting(fallback);
     const usual = required ? 'has to be given' : shown === undefined || shown === '' ? '' : `\`${shown}\``;
     const words = choices === undefined ? '' : ` One of ${choices.map((choice) => `\`${choice}\``).join(', ')}.`;
-    return `| \`${key}\` | ${usual} | ${description.replaceAll('|', '\\|')}${words} |`;
+    return `| \`${type === 'tables' ? `[[${key}]]` : key}\` | ${usual} | ${description.replaceAll('|', '\\|')}${words} |`;
   });
   return `| setting | default | meaning |\n|---|---|---|\n${rows.join('\n')}`;
 }

@@ -53,6 +53,20 @@ describe('the CLI and the HTTP API', () => {
       'agents resume alpha --reason x',
       'agents drain alpha',
       'agents remove alpha --reason y',
+      'hooks add beta --on BuildFailed --on BuildSucceeded --tag a=b --system x86_64-linux --drv hello-* --class timed-out --agent alpha --run true --concurrency 2 --timeout 10s --attempts 3 --retry-base 1s --retry-max 1m --order all --from start',
+      'hooks add beta --on BuildFailed --webhook https://example.org/x --secret-file /x --allow-private --from 0000000000000001',
+      'hooks add notify --replace --on BuildFailed --webhook https://example.org/x',
+      'hooks list',
+      'hooks show notify',
+      'hooks pause notify --reason x',
+      'hooks resume notify',
+      'hooks skip notify',
+      'hooks skip notify --event build-s-1@4 --event build-s-2@0 --reason x',
+      'hooks retry-parked notify',
+      'hooks retry-parked notify --event build-s-1@4',
+      'hooks replay notify --from start',
+      'hooks test notify --event build-s-1@4',
+      'hooks remove notify --reason y',
       'items list --name hello --deriver /nix/store/0c7kfrczv1idqh8bzqjgrdzjh3akz8ip-hello.drv',
       `items show ${itemA.path}`,
       'tokens create ci --scope submit',
@@ -73,6 +87,35 @@ describe('the CLI and the HTTP API', () => {
     assert.ok(
       methods.some(([method, , wish, reason]) => method === 'steerAgent' && wish === 'remove' && reason === 'y'),
     );
+    assert.deepEqual(methods.find(([method]) => method === 'addHook')?.slice(1), [
+      'beta',
+      {
+        definition: {
+          on: ['BuildFailed', 'BuildSucceeded'],
+          where: {
+            tags: { a: 'b' },
+            systems: ['x86_64-linux'],
+            name: 'hello-*',
+            classes: ['timed-out'],
+            agents: ['alpha'],
+          },
+          target: { kind: 'command', run: 'true' },
+          concurrency: 2,
+          timeoutSeconds: 10,
+          retry: { maxAttempts: 3, baseSeconds: 1, maxSeconds: 60 },
+          order: 'all',
+        },
+        from: 'start',
+      },
+    ]);
+    assert.deepEqual(
+      methods.filter(([method]) => method === 'skipHookEvents').map((call) => call.slice(1)),
+      [
+        ['notify', undefined, undefined],
+        ['notify', ['build-s-1@4', 'build-s-2@0'], 'x'],
+      ],
+    );
+    assert.ok(methods.some(([method, , from]) => method === 'replayHook' && from === 'start'));
   });
 
   it('agree on refusals', async () => {

@@ -8,6 +8,7 @@ import { recover } from '../../coordinator/recovery.ts';
 import { type SupervisorOptions, superviseCoordinator } from '../../coordinator/supervisor.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFakeDerivationStore, noLogs } from '../support/fake-derivation-store.ts';
+import { noHooks } from '../support/fake-hook-transport.ts';
 import { fakeBase } from '../support/paths.ts';
 import { createSimulatedAgent } from './agent.ts';
 import { auditLog } from './audit.ts';
@@ -51,6 +52,7 @@ const policy: SupervisorOptions['policy'] = {
   maxNarBytes: 1e9,
   maxCommitBytes: 1e6,
   quarantine: { failures: 4, seconds: 20 },
+  trustHooksOfApi: true,
 };
 /** Much more than what is left after the last fault takes, and much less than a clock jumps. */
 const longestTailMs = 3600 * 1000;
@@ -135,6 +137,7 @@ export async function simulate({
       pool,
       derivations,
       logs: noLogs,
+      hookTransport: noHooks,
       signer,
       logger: pino({ level: process.env.SIMULATION_LOG ?? 'silent' }),
       work: unwatched,

@@ -4,6 +4,7 @@ import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
 import type { Policy } from '../../coordinator/core.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { LogStore } from '../../coordinator/ports/log-store.ts';
 import { type Stall, unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
@@ -14,6 +15,7 @@ import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFakePool } from '../simulation/disk.ts';
 import { createVirtualTime } from '../simulation/time.ts';
 import { createFakeDerivationStore, noLogs } from './fake-derivation-store.ts';
+import { noHooks } from './fake-hook-transport.ts';
 import { fakeBase, fakeSha256 } from './paths.ts';
 
 export const admin = { id: 'admin', scope: 'admin' } as const;
@@ -33,6 +35,7 @@ const policy: Policy = {
   maxNarBytes: 1e9,
   maxCommitBytes: 1e6,
   quarantine: { failures: 3, seconds: 600 },
+  trustHooksOfApi: true,
 };
 
 /** Derivation `n` of a plan, with `out` as its only output; `inputs` are numbers of other derivations. */
@@ -64,6 +67,7 @@ export async function openTestCoordinator(
     seed = 1,
     stalled = undefined as Stall | undefined,
     hearing = true,
+    hookTransport = noHooks as HookTransport,
     time = createVirtualTime(seed),
     textOf = (path: string): Uint8Array => Buffer.from(path),
   } = {},
@@ -85,10 +89,14 @@ export async function openTestCoordinator(
   const {
     application,
     hear,
+    finish,
+    declareHooks,
     [Symbol.dispose]: dispose,
   } = startCoordinator({
     farm,
     writer,
+    log: store,
+    hookTransport,
     policy,
     runtime: time.runtime,
     links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },
@@ -119,6 +127,8 @@ export async function openTestCoordinator(
     time,
     settle,
     dispose,
+    finish,
+    declareHooks,
     hear,
     /** Allocations that were sent and not looked at yet, as `<agent> <derivation's number>`. */
     allocations(): { agent: string; build: string; attempt: number; derivation: string }[] {

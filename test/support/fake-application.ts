@@ -1,6 +1,8 @@
 import type { AgentStatus, Application, FarmStatus, Principal, SubmitResult } from '../../coordinator/application.ts';
 import { DroverError } from '../../coordinator/errors.ts';
+import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { UploadStatus } from '../../coordinator/ports/pool.ts';
+import { hookDefaults } from '../../domain/hook/definition.ts';
 
 /**
  * A fake of {@link Application} for tests of the doors alone: it decides nothing and keeps nothing, answers with fixed
@@ -16,6 +18,20 @@ export interface FakeApplication extends Application {
 export const secretOfScope = (scope: Principal['scope']) => `secret-of-${scope}`;
 
 export const fakeAgent: AgentStatus = { name: 'alpha', state: 'connected', intake: 'accepting', running: [] };
+export const fakeHook: HookStatus = {
+  name: 'notify',
+  state: 'active',
+  source: 'api',
+  definition: { ...hookDefaults, on: ['BuildFailed'], target: { kind: 'webhook', url: 'https://example.org/secret' } },
+  place: { after: 'build-s-1@3' },
+  waits: '1 event is parked: what follows on the same stream waits until an operator retries or skips',
+  lag: { events: 2, exact: true, seconds: 3 },
+  delivered: 4,
+  inFlight: [{ event: 'build-s-2@3', attempt: 1, seconds: 5 }],
+  failing: [],
+  parked: [{ event: 'build-s-1@4', at: 1, attempts: 10, error: 'it answered 500' }],
+  lastFailure: { event: 'build-s-1@4', error: 'it answered 500', at: 2 },
+};
 export const fakeSubmission: SubmitResult = { submission: 's-1', derivations: 2, builds: 1, available: 0, joined: [] };
 export const fakeUpload: UploadStatus = {
   id: 'u-1',
@@ -56,6 +72,16 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     addAgent: async () => ({ secret: 'shown-once' }),
     steerAgent: async () => fakeAgent,
     agents: () => [fakeAgent],
+    hooks: () => [fakeHook],
+    addHook: async () => fakeHook,
+    changeHook: async () => fakeHook,
+    pauseHook: async () => fakeHook,
+    resumeHook: async () => fakeHook,
+    removeHook: async () => undefined,
+    replayHook: async () => fakeHook,
+    skipHookEvents: async () => ({ skipped: 1 }),
+    retryHookEvents: async () => ({ retried: 1 }),
+    testHook: async () => ({ matches: true, ok: true, ms: 1 }),
     missingDerivations: async (paths) => paths,
     addDerivations: async (derivations) => ({ added: derivations.length }),
     missingSources: async () => [],

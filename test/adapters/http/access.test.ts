@@ -20,6 +20,7 @@ const parameters: Record<string, string> = {
   derivation: drvA,
   type: 'BuildStarted',
   event: 'build-1@0',
+  hook: 'notify',
 };
 
 /** A request for a route that ends by itself; what is wrong with it shows after the token was checked. */

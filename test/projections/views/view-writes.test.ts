@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DroverEvent } from '../../../domain/events.ts';
 import { eventTypes } from '../../../domain/events.ts';
+import { hookDefaults } from '../../../domain/hook/definition.ts';
 import { createMemoryViews, type Recorded } from './views-in-memory.ts';
 
 const hello = '0123456789abcdfghijklmnpqrsvwxyz-hello-2.12.drv';
@@ -295,9 +296,10 @@ test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {
   assert.deepEqual([views.rows('SELECT * FROM items'), views.rows(found)], [[], []]);
 });
 
-test('agents, tokens and what texts there are have no table here', () => {
+test('agents, tokens, hooks and what texts there are have no table here', () => {
   using views = createMemoryViews();
   const empty = views.dump();
+  const hook = { ...hookDefaults, on: ['BuildFailed'], target: { kind: 'command', run: 'true' } };
   views.given(
     on('agent-ant', 'AgentRegistered', { name: 'ant' }),
     on('agent-ant', 'AgentConnected', {
@@ -320,6 +322,16 @@ test('agents, tokens and what texts there are have no table here', () => {
     on('token-t1', 'TokenIssued', { name: 'ci', scope: 'read', hash: 'a'.repeat(64) }),
     on('token-t1', 'TokenRevocationScheduled', { at: 1 }),
     on('token-t1', 'TokenRevoked', {}),
+    on('hook-h', 'HookAdded', { definition: hook, source: 'api', from: {} }),
+    on('hook-h', 'HookChanged', { definition: hook, source: 'api' }),
+    on('hook-h', 'HookPaused', {}),
+    on('hook-h', 'HookResumed', {}),
+    on('hook-h', 'HookCheckpointed', { through: 'build-1@0', delivered: 1 }),
+    on('hook-h', 'HookParked', { event: 'build-1@0', at: 1, attempts: 1, error: 'no' }),
+    on('hook-h', 'HookRetried', { events: ['build-1@0'] }),
+    on('hook-h', 'HookSkipped', { events: ['build-1@0'] }),
+    on('hook-h', 'HookReplayed', { from: {} }),
+    on('hook-h', 'HookRemoved', {}),
   );
   assert.deepEqual(views.dump(), empty);
 });

@@ -1,0 +1,284 @@
+import { type Command, Option } from 'commander';
+import type { HookTest } from '../../coordinator/hooks/hooks.ts';
+import type { HookStatus } from '../../coordinator/hooks/status.ts';
+import { failureClasses } from '../../domain/build/failure-class.ts';
+import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { durationSeconds, gather, wholeNumber } from '../numbers.ts';
+import { CliError } from '../output/cli-error.ts';
+import { formatHook, formatHooks } from '../output/hooks.ts';
+import { json } from '../output/table.ts';
+import { printable } from '../output/text.ts';
+import { readTags } from '../submit/tags.ts';
+
+type Flags = ConnectionFlags & { readonly json?: true };
+interface DefinitionFlags extends Flags {
+  readonly on: readonly string[];
+  readonly tag?: readonly string[];
+  readonly system?: readonly string[];
+  readonly drv?: string;
+  readonly class?: readonly string[];
+  readonly agent?: readonly string[];
+  readonly run?: string;
+  readonly webhook?: string;
+  readonly secretFile?: string;
+  readonly allowPrivate?: true;
+  readonly concurrency?: number;
+  readonly timeout?: number;
+  readonly attempts?: number;
+  readonly retryBase?: number;
+  readonly retryMax?: number;
+  readonly order?: string;
+  readonly from?: string;
+  readonly replace?: true;
+}
+const week = 7 * 24 * 3600;
+const pathOf = (name: string) => `/v1/hooks/${encodeURIComponent(name)}`;
+const position =
+  'now, start, or a position of the log (drover events tail shows them): what comes after it is delivered';
+
+export function addHooksCommands(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const hooks = addGroup(program, {
+    usage: 'hooks',
+    summary: 'Have events delivered to commands and webhooks',
+    more: 'A hook gets each event that it asked for at least once, in order, at its own pace. docs/hooks.md says more.',
+    examples: [
+      ['drover hooks add ci --on BuildFailed --on BuildSucceeded --webhook https://ci.example/drover', 'a webhook'],
+      ['drover hooks list', 'how far each is, and what it waits for'],
+      ['drover hooks retry-parked ci', 'once the receiver is well again'],
+    ],
+  });
+  addDefinition(hooks, context);
+
+  const list = addCommand(hooks, {
+    usage: 'list',
+    summary: 'List all hooks, how far each is, and what it waits for',
+    examples: [['drover hooks list', 'lag, failures, parked events']],
+  });
+  addConnectionOptions(addJsonOption(list));
+  onAction(list, context, async (flags: Flags) => {
+    const answer = await connect(flags, io.environment).get<{ rows: readonly HookStatus[] }>('/v1/hooks');
+    io.out(flags.json ? json(answer) : formatHooks(answer.rows, io));
+  });
+
+  const show = addCommand(hooks, {
+    usage: 'show <name>',
+    summary: 'Show one hook: what it is, what it delivers, what fails and what is parked',
+    examples: [['drover hooks show ci', 'all that is known of it']],
+  });
+  addConnectionOptions(addJsonOption(show));
+  onAction(show, context, async (name: string, flags: Flags) => {
+    const hook = await connect(flags, io.environment).get<HookStatus>(pathOf(name));
+    io.out(flags.json ? json(hook) : formatHook(hook, io));
+  });
+
+  const steering = [
+    ['pause', 'Have a hook deliver nothing; what it owes waits', 'while its receiver is away'],
+    ['resume', 'Let a paused hook go on', 'what it owes comes first'],
+  ] as const;
+  for (const [what, summary, why] of steering) {
+    const command = addCommand(hooks, {
+      usage: `${what} <name>`,
+      summary,
+      examples: [[`drover hooks ${what} ci`, why]],
+    });
+    if (what === 'pause') command.option('--reason <text>', 'for the record');
+    addConnectionOptions(addJsonOption(command));
+    onAction(command, context, async (name: string, { reason, ...flags }: Flags & { readonly reason?: string }) => {
+      const body = reason === undefined ? {} : { reason };
+      const hook = await connect(flags, io.environment).send<HookStatus>('POST', `${pathOf(name)}/${what}`, body);
+      io.out(flags.json ? json(hook) : formatHook(hook, io));
+    });
+  }
+
+  const skip = addCommand(hooks, {
+    usage: 'skip <name>',
+    summary: 'Have a hook go on without events that fail or are parked',
+    more: 'Without --event, those that are parked. What follows on the same streams is delivered then.',
+    examples: [
+      ['drover hooks skip ci --event build-0r7k2m9q4abcdefg-12@4', 'one that fails or is parked'],
+      ['drover hooks skip ci --reason "nobody needs them"', 'all that are parked'],
+    ],
+  })
+    .option('--event <id>', 'this event; can be repeated', gather)
+    .option('--reason <text>', 'for the record');
+  addConnectionOptions(addJsonOption(skip));
+  onAction(
+    skip,
+    context,
+    async (name: string, { event, reason, ...flags }: Flags & { event?: readonly string[]; reason?: string }) => {
+      const body = { ...(event && { events: event }), ...(reason !== undefined && { reason }) };
+      const client = connect(flags, io.environment);
+      const answer = await client.send<{ skipped: number }>('POST', `${pathOf(name)}/skip`, body);
+      io.out(flags.json ? json(answer) : `Skipped ${count(answer.skipped)}.\n`);
+    },
+  );
+
+  const retry = addCommand(hooks, {
+    usage: 'retry-parked <name>',
+    summary: 'Deliver parked events again',
+    examples: [
+      ['drover hooks retry-parked ci', 'all of them'],
+      ['drover hooks retry-parked ci --event build-0r7k2m9q4abcdefg-12@4', 'one'],
+    ],
+  }).option('--event <id>', 'this event; can be repeated', gather);
+  addConnectionOptions(addJsonOption(retry));
+  onAction(retry, context, async (name: string, { event, ...flags }: Flags & { event?: readonly string[] }) => {
+    const client = connect(flags, io.environment);
+    const path = `${pathOf(name)}/retry-parked`;
+    const answer = await client.send<{ retried: number }>('POST', path, event ? { events: event } : {});
+    io.out(flags.json ? json(answer) : `${count(answer.retried)} will be delivered again.\n`);
+  });
+
+  const replay = addCommand(hooks, {
+    usage: 'replay <name>',
+    summary: 'Set the place of a hook: everything after it is delivered, again where it was before',
+    more: 'Receivers can tell a repeat: an event keeps its id. A place further on leaves out what is between.',
+    examples: [
+      ['drover hooks replay ci --from start', 'the whole log again'],
+      ['drover hooks replay ci --from 0000000000004711', 'what came after this position'],
+    ],
+  }).requiredOption('--from <position>', position);
+  addConnectionOptions(addJsonOption(replay));
+  onAction(replay, context, async (name: string, { from, ...flags }: Flags & { from: string }) => {
+    const client = connect(flags, io.environment);
+    const hook = await client.send<HookStatus>('POST', `${pathOf(name)}/replay`, { from });
+    io.out(flags.json ? json(hook) : formatHook(hook, io));
+  });
+
+  const test = addCommand(hooks, {
+    usage: 'test <name>',
+    summary: 'Deliver one event of the log now, whether it matches or not, and say what came of it',
+    more: 'Nothing of what the hook owes is changed by it. The exit code is 1 if the delivery fails.',
+    examples: [['drover hooks test ci --event build-0r7k2m9q4abcdefg-12@4', 'does the receiver take it?']],
+  }).requiredOption('--event <id>', 'id of the event: STREAM@REVISION');
+  addConnectionOptions(addJsonOption(test));
+  onAction(test, context, async (name: string, { event, ...flags }: Flags & { event: string }) => {
+    const client = connect(flags, io.environment);
+    const result = await client.send<HookTest>('POST', `${pathOf(name)}/test`, { event });
+    const came = result.ok
+      ? `delivered in ${result.ms} ms`
+      : `failed after ${result.ms} ms: ${printable(result.error ?? '')}`;
+    const match = result.matches ? '' : 'The hook would not get this event by itself.\n';
+    io.out(flags.json ? json(result) : `${event}: ${came}\n${match}`);
+    return result.ok ? 0 : 1;
+  });
+
+  const remove = addCommand(hooks, {
+    usage: 'remove <name>',
+    summary: 'Remove a hook; its place is kept, for when it is added again',
+    examples: [['drover hooks remove ci', 'it delivers nothing more']],
+  }).option('--reason <text>', 'for the record');
+  addConnectionOptions(remove);
+  onAction(remove, context, async (name: string, { reason, ...flags }: Flags & { reason?: string }) => {
+    const query = reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`;
+    await connect(flags, io.environment).send('DELETE', `${pathOf(name)}${query}`);
+    io.out(`Removed ${printable(name)}.\n`);
+  });
+}
+
+function addDefinition(hooks: Command, context: CommandContext): void {
+  const { io } = context;
+  const seconds = durationSeconds(week);
+  const add = addCommand(hooks, {
+    usage: 'add <name>',
+    summary: 'Add a hook, or with --replace make one something else',
+    more:
+      'It gets what happens from now on, or from where --from says. One that was removed goes on from its place. ' +
+      'Commands and private addresses are for hooks of the configuration, unless the coordinator trusts its API with them (hooks.trust-api).',
+    examples: [
+      [
+        'drover hooks add ci --on BuildFailed --tag branch=main --webhook https://ci.example/drover --secret-file /etc/drover/ci.whsec',
+        'failures of one branch, signed',
+      ],
+      ['drover hooks add archive --on StoreItemAdded --drv "hello-*" --run "archive.sh" --from start', 'a command'],
+    ],
+  })
+    .requiredOption('--on <type>', 'type of event (docs/events.md); can be repeated', gather)
+    .option('--tag <key=value>', 'only builds and submissions with this tag; can be repeated, then all', gather)
+    .option('--system <system>', 'only of this system; can be repeated', gather)
+    .option(
+      '--drv <pattern>',
+      'only derivations or items with this name, without the hash; * and ? stand for characters',
+    )
+    .addOption(
+      new Option('--class <class>', 'only failures of this class; can be repeated').argParser((text, before) =>
+        gather(failureClass(text), before as readonly string[] | undefined),
+      ),
+    )
+    .option('--agent <name>', 'only of this agent; can be repeated', gather)
+    .option('--run <command>', "a command for /bin/sh -c on the coordinator's machine")
+    .option('--webhook <url>', 'a webhook')
+    .option('--secret-file <file>', "file on the coordinator's machine with the webhook's secret, whsec_…")
+    .option('--allow-private', 'the webhook may be at a private address')
+    .addOption(new Option('--concurrency <n>', 'deliveries at a time').argParser(wholeNumber(1, 64)))
+    .addOption(new Option('--timeout <time>', 'how long one delivery may take: 90s, 10m, 2h').argParser(seconds))
+    .addOption(
+      new Option('--attempts <n>', 'deliveries of one event before it is parked').argParser(wholeNumber(1, 1000)),
+    )
+    .addOption(new Option('--retry-base <time>', 'wait before the second; doubles with each').argParser(seconds))
+    .addOption(new Option('--retry-max <time>', 'longest wait').argParser(seconds))
+    .addOption(
+      new Option('--order <order>', 'stream: events of one stream in order; all: one after the other').choices([
+        'stream',
+        'all',
+      ]),
+    )
+    .option('--from <position>', position)
+    .option('--replace', 'change the hook of that name; its place stays');
+  addConnectionOptions(addJsonOption(add));
+  onAction(add, context, async (name: string, flags: DefinitionFlags) => {
+    if (flags.replace && flags.from !== undefined)
+      throw new CliError('wrong-use', '--replace keeps the place of the hook; "drover hooks replay" sets it', {
+        exitCode: 2,
+      });
+    const client = connect(flags, io.environment);
+    const wish = wishOf(flags);
+    const hook = flags.replace
+      ? await client.send<HookStatus>('PUT', pathOf(name), wish)
+      : await client.send<HookStatus>('POST', '/v1/hooks', {
+          name,
+          ...wish,
+          ...(flags.from !== undefined && { from: flags.from }),
+        });
+    io.out(flags.json ? json(hook) : formatHook(hook, io));
+  });
+}
+
+function wishOf(flags: DefinitionFlags): object {
+  const given = <Value>(name: string, value: Value | undefined): object =>
+    value === undefined ? {} : { [name]: value };
+  const where = {
+    ...given('tags', flags.tag && readTags(flags.tag)),
+    ...given('systems', flags.system),
+    ...given('name', flags.drv),
+    ...given('classes', flags.class),
+    ...given('agents', flags.agent),
+  };
+  return {
+    on: flags.on,
+    ...(Object.keys(where).length > 0 && { where }),
+    ...given('run', flags.run),
+    ...given('url', flags.webhook),
+    ...given('secretFile', flags.secretFile),
+    ...given('allowPrivate', flags.allowPrivate),
+    ...given('concurrency', flags.concurrency),
+    ...given('timeoutSeconds', flags.timeout),
+    retry: {
+      ...given('maxAttempts', flags.attempts),
+      ...given('baseSeconds', flags.retryBase),
+      ...given('maxSeconds', flags.retryMax),
+    },
+    ...given('order', flags.order),
+  };
+}
+
+function failureClass(text: string): string {
+  if ((failureClasses as readonly string[]).includes(text)) return text;
+  throw new CliError('wrong-use', `expected --class ${failureClasses.join(', ')}, got ${text}`, { exitCode: 2 });
+}
+
+function count(events: number): string {
+  return events === 1 ? '1 event' : `${events} events`;
+}

@@ -1,0 +1,444 @@
+import type { Logger } from 'pino';
+import type { Checkpoint } from '../../domain/hook/checkpoint.ts';
+import { checkpointOf } from '../../domain/hook/checkpoint.ts';
+import { type HookDefinition, keptHookError, parseEventId } from '../../domain/hook/definition.ts';
+import type { HookEvent } from '../../domain/hook/events.ts';
+import { type EventFacts, isFor } from '../../domain/hook/match.ts';
+import {
+  type Ailing,
+  createHookTriggers,
+  type HookTriggers,
+  readAhead,
+  type TriggerStatus,
+} from '../../projections/hook-triggers.ts';
+import type { HookRecord } from '../../projections/hooks.ts';
+import type { EventStore, Position, StoredEvent } from '../ports/event-store.ts';
+import type { HookOutcome, HookTransport } from '../ports/hook-transport.ts';
+import type { Runtime } from '../ports/runtime.ts';
+import { type Head, justBefore } from './places.ts';
+
+/** An event that passed a hook's conditions. Its position may be that of the last event of its commit. */
+export interface MatchedEvent extends StoredEvent {
+  readonly facts: EventFacts;
+}
+
+export interface RunnerSources {
+  readonly hook: HookRecord;
+  readonly log: Pick<EventStore, 'read' | 'readAll'>;
+  readonly runtime: Runtime;
+  readonly transport: HookTransport;
+  readonly logger: Logger;
+  /** Id of the log's first commit. */
+  logId(): Promise<string>;
+  /** Why it may not deliver at all. */
+  forbidden(): string | undefined;
+  /** What is known of an event; the same whenever it is asked. */
+  factsOf(event: StoredEvent): EventFacts;
+  /** The last event that is durable, as far as this process knows. */
+  head(): Head | undefined;
+  /** Writes events of the hook. */
+  write(...events: readonly HookEvent[]): void;
+}
+
+export type RunnerState = 'opening' | 'behind' | 'live' | 'broken' | 'stopped';
+
+/** Delivers one hook's events: reads the log from its place on, then goes on with what becomes durable. */
+export interface HookRunner {
+  readonly hook: HookRecord;
+  readonly state: RunnerState;
+  /** Why it is broken. */
+  readonly broken: string | undefined;
+  wants(type: string): boolean;
+  /** Events of a commit that is durable now. To be called for each commit with an event of a type that it wants, in order. */
+  durable(events: readonly StoredEvent[]): void;
+  /** Definition or pause changed, or time for a look. */
+  changed(): void;
+  retry(events: readonly string[]): void;
+  skip(events: readonly string[]): void;
+  /** Whether the event is being delivered right now. */
+  isInFlight(event: string): boolean;
+  /** Writes down how far it is, soon. */
+  touch(): void;
+  checkpoint(): Checkpoint | undefined;
+  /** Starts nothing more; resolves once nothing is in flight. */
+  drain(): Promise<void>;
+  /** Ends what is in flight; its outcomes count no more. Resolves once all has ended. */
+  stop(): Promise<void>;
+  status(): RunnerStatus;
+}
+
+export interface RunnerStatus extends TriggerStatus {
+  readonly inFlight: readonly { readonly event: string; readonly attempt: number; readonly sinceMs: number }[];
+  readonly ailing: readonly Ailing[];
+  /** Deliveries that succeeded and are not written down yet. */
+  readonly unwritten: number;
+  /** When the last event that was looked at happened, where it is behind. */
+  readonly examinedAt: number | undefined;
+  readonly lastFailure: { readonly event: string; readonly error: string; readonly at: number } | undefined;
+}
+
+const checkpointMs = 1000;
+const rereadMs = 1000;
+/** Commits that may become durable while the log is read for the last time; if there are more, it is read once more. */
+const mostJoining = 1000;
+
+export function createHookRunner(sources: RunnerSources): HookRunner {
+  const { hook, log, runtime, transport, logger, factsOf, head, write } = sources;
+  const { clock, timers, random } = runtime;
+  let state: RunnerState = 'opening';
+  let broken: string | undefined;
+  let draining = false;
+  let logId = '';
+  let triggers: HookTriggers<MatchedEvent> | undefined;
+  /** Up to here the log has been looked at; empty at its start. */
+  let cursor: Position = '';
+  let examined: (Head & { readonly at: number }) | undefined;
+  let joining: StoredEvent[][] | undefined;
+  let reading = new AbortController();
+  let roomMade: (() => void) | undefined;
+  let wanted: ReadonlySet<string> = new Set(definition().on);
+  let delivered = 0;
+  let lastFailure: RunnerStatus['lastFailure'];
+  let retryTimer: Disposable | undefined;
+  let checkpointTimer: Disposable | undefined;
+  const inFlight = new Map<
+    MatchedEvent,
+    { readonly abort: AbortController; readonly since: number; attempt: number }
+  >();
+  const idle: (() => void)[] = [];
+
+  // Waits go by the monotonic clock from here on, whatever the clock does.
+  const begun = { wall: clock.now(), monotonic: clock.monotonic() };
+  const now = (): number => Math.round(begun.wall + clock.monotonic() - begun.monotonic);
+
+  function definition(): HookDefinition {
+    return hook.state.definition as HookDefinition;
+  }
+  const isStopped = (): boolean => state === 'stopped';
+
+  /** The event with what is known of it, if it is one of the hook's. */
+  function match(event: StoredEvent): MatchedEvent | undefined {
+    if (!wanted.has(event.type)) return undefined;
+    const facts = factsOf(event);
+    return isFor(definition(), hook.name, event, facts) ? { ...event, facts } : undefined;
+  }
+
+  /** Nothing but an operator can set it going. */
+  function giveUp(problem: string): void {
+    state = 'broken';
+    broken = problem;
+    logger.error({ hook: hook.name }, `the hook ${hook.name} cannot go on: ${problem}`);
+  }
+
+  async function open(): Promise<void> {
+    const forbidden = sources.forbidden();
+    if (forbidden !== undefined) return giveUp(forbidden);
+    logId = await sources.logId();
+    const { after, before } = hook.state.place;
+    const id = after ?? before;
+    let first: StoredEvent | undefined;
+    if (id !== undefined) {
+      const { stream, revision } = parseEventId(id);
+      for await (const stored of log.read(stream, { from: revision, limit: 1 })) first = stored;
+      if (first?.revision !== revision) return giveUp(`its place, the event ${id}, is not in this log`);
+      cursor = after === undefined ? justBefore(first.position) : first.position;
+      if (after !== undefined) examined = { id, position: first.position, at: first.at };
+    }
+    if (isStopped()) return;
+    // No wait is longer than its own longest, whatever the clock said when it was written down.
+    const latest = now() + definition().retry.maxSeconds * 1000;
+    const held = new Map(
+      [...hook.state.held].map(([stream, one]) => [
+        stream,
+        one.notBefore === undefined ? one : { ...one, notBefore: Math.min(one.notBefore, latest) },
+      ]),
+    );
+    triggers = createHookTriggers<MatchedEvent>({ held }, id === undefined ? undefined : cursor, definition());
+    if (before !== undefined && first) take(first);
+    state = 'behind';
+    await catchUp();
+  }
+
+  function take(event: StoredEvent): void {
+    const matched = match(event);
+    if (matched) triggers?.offer(matched);
+    cursor = event.position;
+    examined = { id: `${event.stream}@${event.revision}`, position: event.position, at: event.at };
+  }
+
+  async function room(signal: AbortSignal): Promise<void> {
+    while (triggers?.hasRoom() === false && !signal.aborted) {
+      pump();
+      if (triggers.hasRoom()) return;
+      await new Promise<void>((resolve) => {
+        roomMade = resolve;
+      });
+    }
+  }
+
+  /** Reads the log until it has seen all that is durable, then goes on live. */
+  async function catchUp(): Promise<void> {
+    const { signal } = reading;
+    for (;;) {
+      await room(signal);
+      if (signal.aborted) return;
+      joining = [];
+      const wish = { filter: { types: [...wanted] }, signal, ...(cursor !== '' && { after: cursor }) };
+      for await (const batch of log.readAll(wish)) {
+        for (const stored of batch.events) {
+          if (signal.aborted) return;
+          take(stored);
+          if (triggers?.hasRoom() === false) await room(signal);
+        }
+        if (signal.aborted) return;
+        cursor = batch.checkpoint;
+        pump();
+      }
+      if (signal.aborted) return;
+      if (joining === undefined) continue;
+      const since = joining as StoredEvent[][];
+      joining = undefined;
+      for (const events of since)
+        if ((events[0] as StoredEvent).position > cursor) for (const event of events) take(event);
+      state = 'live';
+      triggers?.caughtUp();
+      return pump();
+    }
+  }
+
+  function fallBehind(): void {
+    state = 'behind';
+    run(catchUp());
+  }
+
+  /** What goes wrong in reading is tried again from where it was: the log may be away for a moment. */
+  function run(work: Promise<void>): void {
+    const { signal } = reading;
+    work.catch((error: Error) => {
+      if (signal.aborted) return;
+      joining = undefined;
+      logger.warn({ hook: hook.name, err: error }, `the hook ${hook.name} could not read the log and tries again`);
+      timers.after(rereadMs, () => {
+        if (!signal.aborted) run(triggers === undefined ? open() : catchUp());
+      });
+    });
+  }
+
+  function pump(): void {
+    if (triggers === undefined || isStopped()) return;
+    if (!draining && hook.state.status === 'active')
+      for (let event = triggers.next(now()); event; event = triggers.next(now())) deliver(event);
+    for (const wish of triggers.reads()) void readStream(wish.stream as StoredEvent['stream'], wish.from);
+    arm();
+    if (roomMade && triggers.hasRoom()) {
+      const tell = roomMade;
+      roomMade = undefined;
+      tell();
+    }
+  }
+
+  function arm(): void {
+    retryTimer?.[Symbol.dispose]();
+    const due = draining || hook.state.status !== 'active' ? undefined : triggers?.dueAt();
+    retryTimer = due === undefined ? undefined : timers.after(Math.max(0, due - now()), pump);
+  }
+
+  async function readStream(stream: StoredEvent['stream'], from: number): Promise<void> {
+    const found: MatchedEvent[] = [];
+    let upTo = from - 1;
+    let more = false;
+    try {
+      for await (const stored of log.read(stream, { from, limit: readAhead + 1 })) {
+        // What has not been offered yet comes in its turn.
+        if (stored.position > cursor) break;
+        more = upTo - from + 1 >= readAhead;
+        if (more) break;
+        upTo = stored.revision;
+        const matched = match(stored);
+        if (matched) found.push(matched);
+      }
+    } catch (error) {
+      logger.warn({ hook: hook.name, err: error }, `the hook ${hook.name} could not read ${stream} and tries again`);
+      timers.after(rereadMs, () => {
+        triggers?.loaded(stream, [], from - 1, true);
+        pump();
+      });
+      return;
+    }
+    triggers?.loaded(stream, found, upTo, more);
+    pump();
+  }
+
+  function deliver(event: MatchedEvent): void {
+    const { target, timeoutSeconds } = definition();
+    // It was changed in the meantime.
+    if (!isFor(definition(), hook.name, event, event.facts)) return triggers?.delivered(event);
+    const id = `${event.stream}@${event.revision}`;
+    const abort = new AbortController();
+    const flight = { abort, since: clock.monotonic(), attempt: (triggers?.attempts(event.stream) ?? 0) + 1 };
+    inFlight.set(event, flight);
+    let isLate = false;
+    const timer = timers.after(timeoutSeconds * 1000, () => {
+      isLate = true;
+      abort.abort();
+    });
+    const { facts, position: _, ...rest } = event;
+    const failed = (error: unknown): HookOutcome => ({ ok: false, error: String((error as Error)?.message ?? error) });
+    let outcome: Promise<HookOutcome>;
+    try {
+      outcome = transport.deliver(
+        { hook: hook.name, target, log: logId, event: rest, facts, attempt: flight.attempt },
+        abort.signal,
+      );
+    } catch (error) {
+      outcome = Promise.resolve(failed(error));
+    }
+    void outcome.catch(failed).then((result) => {
+      timer[Symbol.dispose]();
+      inFlight.delete(event);
+      if (!isStopped()) {
+        if (isLate) settle(event, id, { ok: false, error: `it took longer than ${timeoutSeconds} s and was ended` });
+        else settle(event, id, result);
+      }
+      if (inFlight.size === 0) for (const resolve of idle.splice(0)) resolve();
+    });
+  }
+
+  function settle(event: MatchedEvent, id: string, outcome: HookOutcome): void {
+    if (triggers === undefined) return;
+    if (outcome.ok) {
+      triggers.delivered(event);
+      delivered++;
+    } else {
+      const error = oneLine(outcome.error);
+      lastFailure = { event: id, error, at: clock.now() };
+      const attempts = triggers.attempts(event.stream) + 1;
+      logger.warn({ hook: hook.name, event: id, attempts }, `the hook ${hook.name} failed at ${id}: ${error}`);
+      if (triggers.failed(event, error, now(), random.fraction()) === 'park') park(event, id, error, attempts);
+    }
+    touch();
+    pump();
+  }
+
+  function park(event: MatchedEvent, id: string, error: string, attempts: number): void {
+    const checkpoint = takeCheckpoint();
+    write(...(checkpoint ? [{ type: 'HookCheckpointed', data: checkpoint } as const] : []), {
+      type: 'HookParked',
+      data: { event: id, at: event.at, attempts, error },
+    });
+    logger.error(
+      { hook: hook.name, event: id, attempts },
+      `the hook ${hook.name} gave ${id} up after ${attempts} attempts: it is parked, and what follows it on its stream waits; 'drover hooks retry-parked ${hook.name}' or 'skip' go on`,
+    );
+  }
+
+  function takeCheckpoint(): Checkpoint | undefined {
+    if (triggers === undefined) return undefined;
+    const place = state === 'live' ? later(head(), examined) : examined;
+    const data = checkpointOf(hook.state, triggers.progress(place), delivered);
+    delivered = 0;
+    return data;
+  }
+
+  function touch(): void {
+    checkpointTimer ??= timers.after(checkpointMs, () => {
+      checkpointTimer = undefined;
+      const data = isStopped() ? undefined : takeCheckpoint();
+      if (data) write({ type: 'HookCheckpointed', data });
+    });
+  }
+
+  run(open());
+
+  return {
+    hook,
+    get state() {
+      return state;
+    },
+    get broken() {
+      return broken;
+    },
+    wants: (type) => wanted.has(type),
+    durable(events) {
+      if (state !== 'live') {
+        if (joining && joining.length >= mostJoining) joining = undefined;
+        joining?.push([...events]);
+        return;
+      }
+      if (triggers?.hasRoom() === false) return fallBehind();
+      for (const event of events) take(event);
+      pump();
+    },
+    changed() {
+      triggers?.define(definition());
+      const types = definition().on;
+      const isOther = types.length !== wanted.size || types.some((type) => !wanted.has(type));
+      wanted = new Set(types);
+      // A reading that leaves out what is wanted now begins again where it is.
+      if (isOther && state === 'behind') {
+        reading.abort();
+        reading = new AbortController();
+        joining = undefined;
+        roomMade?.();
+        run(catchUp());
+      }
+      pump();
+    },
+    retry(events) {
+      for (const { stream, revision } of events.map(parseEventId)) triggers?.retry(stream, revision);
+      touch();
+      pump();
+    },
+    skip(events) {
+      for (const { stream, revision } of events.map(parseEventId)) triggers?.skip(stream, revision);
+      touch();
+      pump();
+    },
+    isInFlight(id) {
+      const { stream, revision } = parseEventId(id);
+      return [...inFlight.keys()].some((event) => event.stream === stream && event.revision === revision);
+    },
+    touch,
+    checkpoint: takeCheckpoint,
+    async drain() {
+      draining = true;
+      if (inFlight.size > 0) await new Promise<void>((resolve) => idle.push(resolve));
+    },
+    async stop() {
+      state = 'stopped';
+      reading.abort();
+      roomMade?.();
+      retryTimer?.[Symbol.dispose]();
+      checkpointTimer?.[Symbol.dispose]();
+      for (const { abort } of inFlight.values()) abort.abort();
+      if (inFlight.size > 0) await new Promise<void>((resolve) => idle.push(resolve));
+    },
+    status() {
+      const none = { queued: 0, beside: 0, exact: false, running: 0, failing: 0, parked: 0 } as const;
+      return {
+        ...(triggers?.status() ?? { ...none, oldest: undefined, lastError: undefined, stuck: undefined }),
+        inFlight: [...inFlight].map(([{ stream, revision }, { since, attempt }]) => ({
+          event: `${stream}@${revision}`,
+          attempt,
+          sinceMs: clock.monotonic() - since,
+        })),
+        ailing: triggers?.ailing() ?? [],
+        unwritten: delivered,
+        examinedAt: state === 'live' ? undefined : examined?.at,
+        lastFailure,
+      };
+    },
+  };
+}
+
+function later(a: Head | undefined, b: Head | undefined): Head | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.position >= b.position ? a : b;
+}
+
+/** What fits into an event, whatever a receiver said. */
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+  const line = text.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();
+  return line.length <= keptHookError ? line : `${line.slice(0, keptHookError - 1)}…`;
+}

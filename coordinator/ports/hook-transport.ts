@@ -1,0 +1,33 @@
+import type { HookTarget } from '../../domain/hook/definition.ts';
+import type { EventFacts } from '../../domain/hook/match.ts';
+import type { StoredEvent } from './event-store.ts';
+
+/** An event on its way to a hook. */
+export interface HookDelivery {
+  /** Name of the hook. */
+  readonly hook: string;
+  readonly target: HookTarget;
+  /** Id of the log's first commit, by which it is known. */
+  readonly log: string;
+  /** Without its position: that is the business of who reads the log. */
+  readonly event: Omit<StoredEvent, 'position'>;
+  readonly facts: EventFacts;
+  /** 1 for the first. */
+  readonly attempt: number;
+}
+
+export type HookOutcome =
+  | { readonly ok: true }
+  /** `error`: for the operator, in one line. */
+  | { readonly ok: false; readonly error: string };
+
+/** Carries events to hooks: runs commands, calls webhooks. Every adapter passes `test/contract/hook-transport.ts`. */
+export interface HookTransport {
+  /**
+   * Delivers one event. Whatever goes wrong is an outcome, never an exception. Once `signal` aborts (the time is up, the coordinator
+   * stops) it lets go, ends what it started, and resolves soon; the outcome counts for nothing then.
+   */
+  deliver(delivery: HookDelivery, signal: AbortSignal): Promise<HookOutcome>;
+  /** Why the target cannot be used on this machine, for whoever adds it; `undefined` if it can. */
+  check(target: HookTarget): Promise<string | undefined>;
+}

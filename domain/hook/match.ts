@@ -1,0 +1,56 @@
+import type { HookConditions, HookDefinition } from './definition.ts';
+
+/** What is known of an event beside its type; what it has nothing to say of is absent. None of it changes later. */
+export interface EventFacts {
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly system?: string | undefined;
+  /** Name of the derivation or store item, without its hash. */
+  readonly name?: string | undefined;
+  readonly class?: string | undefined;
+  readonly agent?: string | undefined;
+}
+
+export function matchesConditions(where: HookConditions | undefined, facts: EventFacts): boolean {
+  if (where === undefined) return true;
+  const isOneOf = (wanted: readonly string[] | undefined, got: string | undefined): boolean =>
+    wanted === undefined || (got !== undefined && wanted.includes(got));
+  return (
+    isOneOf(where.systems, facts.system) &&
+    isOneOf(where.classes, facts.class) &&
+    isOneOf(where.agents, facts.agent) &&
+    (where.name === undefined || (facts.name !== undefined && matchesPattern(where.name, facts.name))) &&
+    Object.entries(where.tags ?? {}).every(([tag, value]) => facts.tags?.[tag] === value)
+  );
+}
+
+/** Whether the hook is to get the event; never one of its own stream, which would go on for ever. */
+export function isFor(
+  { on, where }: Pick<HookDefinition, 'on' | 'where'>,
+  hook: string,
+  event: { readonly type: string; readonly stream: string },
+  facts: EventFacts,
+): boolean {
+  return on.includes(event.type) && event.stream !== `hook-${hook}` && matchesConditions(where, facts);
+}
+
+/** `*` stands for any characters, `?` for one. Takes pattern times text steps at most, whatever the pattern. */
+export function matchesPattern(pattern: string, text: string): boolean {
+  let at = 0;
+  let star = -1; // The last `*`, and where in the text what it stands for begins to end.
+  let resume = 0;
+  let next = 0;
+  while (at < text.length) {
+    if (pattern[next] === '*') {
+      star = next++;
+      resume = at;
+    } else if (next < pattern.length && (pattern[next] === '?' || pattern[next] === text[at])) {
+      next++;
+      at++;
+    } else if (star !== -1) {
+      next = star + 1;
+      at = ++resume;
+    } else return false;
+  }
+  while (pattern[next] === '*') next++;
+  return next === pattern.length;
+}

@@ -1,0 +1,38 @@
+import type { HookEvent } from '../domain/hook/events.ts';
+import { evolveHook, type HookState, initialHook } from '../domain/hook/state.ts';
+
+export interface HookRecord {
+  readonly name: string;
+  state: HookState;
+  /** Revision of the last event of its stream. */
+  revision: number;
+}
+
+/** Every hook that was ever added, with its place: one that was removed goes on from there when it is added again. */
+export interface Hooks {
+  get(name: string): HookRecord | undefined;
+  all(): Iterable<HookRecord>;
+  apply(name: string, event: HookEvent, revision: number): void;
+  describe(): Iterable<string>;
+}
+
+export function createHooks(): Hooks {
+  const hooks = new Map<string, HookRecord>();
+  return {
+    get: (name) => hooks.get(name),
+    all: () => hooks.values(),
+    apply(name, event, revision) {
+      let hook = hooks.get(name);
+      if (!hook) {
+        hook = { name, state: initialHook, revision };
+        hooks.set(name, hook);
+      }
+      hook.state = evolveHook(hook.state, event);
+      hook.revision = revision;
+    },
+    *describe() {
+      for (const { name, revision, state } of hooks.values())
+        yield `hook ${name} ${revision} ${JSON.stringify({ ...state, held: [...state.held] })}`;
+    },
+  };
+}

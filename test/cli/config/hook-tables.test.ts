@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { fieldsOf } from '../../../cli/config/fields.ts';
+import { loadConfig } from '../../../cli/config/load.ts';
+import { coordinatorConfigSchema } from '../../../coordinator/config.ts';
+import { declaredHook } from '../../../coordinator/hooks/settings.ts';
+
+const load = (text: string, environment: Record<string, string> = {}) =>
+  loadConfig(coordinatorConfigSchema, {
+    flags: {},
+    environment,
+    file: { name: 'c.toml', text: `data = "/d"\n${text}` },
+  });
+
+describe('[[hook]] of the configuration', () => {
+  it('is read with its keys as the file has them, and defaults for the rest', () => {
+    const loaded = load(`
+[[hook]]
+name = "mail"
+on = ["BuildFailed", "BuildSucceeded"]
+run = ["mail-it", "--to", "x"]
+timeout-seconds = 5
+retry.max-attempts = 3
+where = { tags = { "my-tag" = "x" }, systems = ["x86_64-linux"], name = "hello-*" }
+[[hook]]
+name = "ci"
+on = ["BuildFailed"]
+url = "https://ci.example/drover"
+secret-file = "/etc/drover/ci.whsec"
+allow-private = true
+order = "all"
+from = "start"
+`);
+    assert.ok('config' in loaded, JSON.stringify(loaded));
+    assert.deepEqual(loaded.config.hook.map(declaredHook), [
+      {
+        name: 'mail',
+        from: 'now',
+        definition: {
+          on: ['BuildFailed', 'BuildSucceeded'],
+          where: { tags: { 'my-tag': 'x' }, systems: ['x86_64-linux'], name: 'hello-*' },
+          target: { kind: 'command', run: ['mail-it', '--to', 'x'] },
+          concurrency: 4,
+          timeoutSeconds: 5,
+          retry: { maxAttempts: 3, baseSeconds: 5, maxSeconds: 900 },
+          order: 'stream',
+        },
+      },
+      {
+        name: 'ci',
+        from: 'start',
+        definition: {
+          on: ['BuildFailed'],
+          target: {
+            kind: 'webhook',
+            url: 'https://ci.example/drover',
+            secretFile: '/etc/drover/ci.whsec',
+            allowPrivate: true,
+          },
+          concurrency: 4,
+          timeoutSeconds: 60,
+          retry: { maxAttempts: 10, baseSeconds: 5, maxSeconds: 900 },
+          order: 'all',
+        },
+      },
+    ]);
+    assert.equal(loaded.origins.get('hook'), 'c.toml');
+  });
+
+  it('is refused with the hook and the key that are wrong', () => {
+    const loaded = load(`
+[[hook]]
+name = "web"
+on = ["BuildFaild"]
+url = "ftp://x"
+timeout-seconds = 0
+frob = 1
+[[hook]]
+name = "both"
+on = ["BuildFailed"]
+run = "true"
+url = "https://x.example/"
+[[hook]]
+on = ["BuildFailed"]
+run = "true"
+`);
+    assert.ok('problems' in loaded);
+    const text = loaded.problems.join('\n');
+    assert.match(text, /^c\.toml: hook "web", on\.0: expected the type of an event, .*, got "BuildFaild"$/m);
+    assert.match(text, /^c\.toml: hook "web", url: expected an http or https URL, got "ftp:\/\/x"$/m);
+    assert.match(text, /^c\.toml: hook "web", timeout-seconds: .*, got 0$/m);
+    assert.match(text, /^c\.toml: hook "web": .*frob/m);
+    assert.match(text, /^c\.toml: hook "both": expected either run or url$/m);
+    assert.match(text, /^c\.toml: hook 3, name: /m);
+  });
+
+  it('has a name of its own each', () => {
+    const one = '[[hook]]\nname = "a"\non = ["BuildFailed"]\nrun = "true"\n';
+    const loaded = load(one + one);
+    assert.ok('problems' in loaded && /two are a/.test(loaded.problems.join()));
+  });
+
+  it('has no flag and no variable', () => {
+    const loaded = load('', { DROVER_HOOK: 'x' });
+    assert.ok('problems' in loaded && /DROVER_HOOK: unknown variable/.test(loaded.problems.join()));
+    assert.equal(fieldsOf(coordinatorConfigSchema).find(({ key }) => key === 'hook')?.type, 'tables');
+  });
+});
