@@ -9,6 +9,7 @@ import { addEventsCommands } from './commands/events.ts';
 import { addHooksCommands } from './commands/hooks.ts';
 import { addItemsCommands } from './commands/items.ts';
 import { addLogCommands } from './commands/log.ts';
+import { addMirrorCommand } from './commands/mirror.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addSubmissionsCommands } from './commands/submissions.ts';
 import { addSubmitCommand } from './commands/submit.ts';
@@ -57,6 +58,7 @@ export function buildProgram(context: CommandContext): Command {
   addItemsCommands(program, context);
   addEventsCommands(program, context);
   addHooksCommands(program, context);
+  addMirrorCommand(program, context);
   addTokensCommands(program, context);
   addLogCommands(program, context);
   addStatusCommand(program, context);

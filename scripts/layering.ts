@@ -35,7 +35,7 @@ export const layers: readonly Layer[] = [
   { files: ['agent/'], mayImport: ['agent/', 'domain/', 'coordinator/ports/', 'coordinator/errors.ts'] },
   {
     files: ['adapters/'],
-    mayImport: ['adapters/', 'coordinator/', 'agent/', 'projections/', 'domain/'],
+    mayImport: ['adapters/', 'client/', 'coordinator/', 'agent/', 'projections/', 'domain/'],
   },
 ];
 /** Composition roots: nobody below them imports them. */

@@ -56,6 +56,14 @@ export interface ConnectionFlags {
 
 /** The coordinator that flags and environment name, flags first. */
 export function connect(flags: ConnectionFlags, environment: NodeJS.ProcessEnv, signal?: AbortSignal): Client {
+  return createClient({ ...connectionOf(flags, environment), signal });
+}
+
+/** Its address, and the token for it. */
+export function connectionOf(
+  flags: ConnectionFlags,
+  environment: NodeJS.ProcessEnv,
+): { readonly url: string; readonly token: string | undefined } {
   const url = flags.url ?? (environment.DROVER_URL || defaultUrl);
   if (!/^https?:\/\/[^/]+/.test(url)) {
     throw new CliError(
@@ -66,7 +74,7 @@ export function connect(flags: ConnectionFlags, environment: NodeJS.ProcessEnv, 
       },
     );
   }
-  return createClient({ url, token: findToken(flags, environment), signal });
+  return { url, token: findToken(flags, environment) };
 }
 
 function findToken({ token, tokenFile }: ConnectionFlags, environment: NodeJS.ProcessEnv): string | undefined {

@@ -52,6 +52,7 @@ const commands = [
   'log',
   'log accept',
   'log copy',
+  'mirror',
   'status',
   'submissions',
   'submissions list',

@@ -1,6 +1,7 @@
 import type { CheckWish, FileFault, UploadRefusal } from '../../../coordinator/ports/pool.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { parseSha256 } from '../../../domain/store/hash-text.ts';
+import { createLimit } from '../../runtime/limit.ts';
 import type { Layout } from './layout.ts';
 import { statFile } from './published-files.ts';
 import { Refused } from './refused.ts';
@@ -17,20 +18,8 @@ const mostAtOnce = 4;
 
 /** Checks published files against what is said of them; see `Pool.check`. */
 export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: VerifiedFiles) {
-  let running = 0;
-  const waiting: (() => void)[] = [];
+  const limited = createLimit(mostAtOnce);
   const reading = new Map<string, Promise<FileFault | undefined>>();
-
-  async function limited<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (running >= mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-    running++;
-    try {
-      return await work();
-    } finally {
-      running--;
-      waiting.shift()?.();
-    }
-  }
 
   /** Whoever asks once more, because the answer takes long, waits for the same reading instead of beginning another. */
   async function joined(key: string, work: () => Promise<FileFault | undefined>): Promise<FileFault | undefined> {

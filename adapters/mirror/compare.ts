@@ -1,0 +1,64 @@
+import type { Drover } from '../../client/drover.ts';
+import { DroverProblem } from '../../client/errors.ts';
+import { createLimit } from '../runtime/limit.ts';
+import { openCacheFolder } from './cache-folder.ts';
+
+export interface CompareOptions {
+  readonly drover: Drover;
+  readonly folder: string;
+  readonly wants: (path: string) => boolean;
+  readonly connections: number;
+  readonly progress: (compared: number) => void;
+}
+
+/** One item by which a folder and the coordinator's cache differ. */
+export interface Difference {
+  /** Base name. */
+  readonly item: string;
+  /** `nar`: the file of the NAR is not there, or has another size. */
+  readonly kind: 'missing' | 'extra' | 'different' | 'nar';
+}
+
+/** What a mirror lacks of what the coordinator serves, and has beyond it. An item that changes meanwhile may be named. */
+export async function compareMirror(options: CompareOptions): Promise<{ compared: number; differences: Difference[] }> {
+  const { drover, wants, progress } = options;
+  const folder = await openCacheFolder(options.folder);
+  const limit = createLimit(options.connections);
+  const differences: Difference[] = [];
+  const seen = new Set<string>();
+  let compared = 0;
+
+  /** The narinfo as it is served; what a coordinator has and does not serve, it does not have. */
+  async function served(path: string): Promise<string | undefined> {
+    try {
+      return await limit(async () => (await drover.request('GET', `/${path.slice(0, 32)}.narinfo`)).text());
+    } catch (error) {
+      if (error instanceof DroverProblem && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async function compare(item: string): Promise<void> {
+    const mine = folder.get(item);
+    const theirs = await served(item);
+    if (theirs === undefined && mine !== undefined) differences.push({ item, kind: 'extra' });
+    else if (theirs !== undefined && mine === undefined) differences.push({ item, kind: 'missing' });
+    else if (mine !== undefined && theirs !== mine.text) differences.push({ item, kind: 'different' });
+    else if (mine !== undefined && !(await folder.hasNar(mine.info))) differences.push({ item, kind: 'nar' });
+    progress(++compared);
+  }
+
+  let after: string | undefined;
+  do {
+    const page = await drover.listItems({ limit: 1000, ...(after !== undefined && { after }) });
+    const wanted = page.rows.map(({ path }) => path).filter(wants);
+    for (const path of wanted) seen.add(path);
+    await Promise.all(wanted.map(compare));
+    after = page.next;
+  } while (after !== undefined);
+  // What came along because others refer to it, and what should not be there.
+  await Promise.all(
+    Array.from(folder.all(), ({ path }) => path).flatMap((path) => (seen.has(path) ? [] : [compare(path)])),
+  );
+  return { compared, differences: differences.sort((a, b) => (a.item < b.item ? -1 : 1)) };
+}

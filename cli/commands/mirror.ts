@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import { compareMirror } from '../../adapters/mirror/compare.ts';
+import { openMirror } from '../../adapters/mirror/mirror.ts';
+import { createDrover } from '../../client/drover.ts';
+import { parsePublicKey } from '../../domain/store/signature.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
+import { toCliError } from '../http/client.ts';
+import { addConnectionOptions, type ConnectionFlags, connectionOf } from '../http/connection.ts';
+import { gather } from '../numbers.ts';
+import { CliError } from '../output/cli-error.ts';
+import { plural, printable, size } from '../output/text.ts';
+import { createProgress } from '../submit/progress.ts';
+
+interface MirrorFlags extends ConnectionFlags {
+  readonly from?: string;
+  readonly to: string;
+  readonly keys?: readonly string[];
+  readonly filter?: RegExp;
+  readonly connections: number;
+  readonly once?: true;
+  readonly check?: true;
+}
+
+/** Names of items that are shown where something is wrong with many. */
+const mostNamed = 20;
+
+export function addMirrorCommand(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(program, {
+    usage: 'mirror',
+    summary: 'Keep a folder that is a plain binary cache of all that the coordinator has',
+    more: [
+      'Follows what is added and deleted, from where it was when it was ended last, until Ctrl-C. NARs are verified, and gone on with where a',
+      'connection was lost. A narinfo is in the folder only while its NAR and all that it refers to are. Any static web server can give the',
+      'folder out, and Nix can read it as file://. With --once it ends when it has all, exit code 1 if something could not be had.',
+    ].join('\n'),
+    examples: [
+      ['drover mirror --from https://drover.example.org --to /srv/cache', 'all, and whatever comes'],
+      [
+        'drover mirror --to /srv/cache --once --filter "^(firefox|hello)-"',
+        'some items with all that they refer to, then end',
+      ],
+      ['drover mirror --to /srv/cache --check', 'is the folder what the coordinator serves?'],
+    ],
+  })
+    .option('--from <url>', 'the coordinator; the same as --url')
+    .requiredOption('--to <folder>', 'where the cache is to be; made if it is not there')
+    .option(
+      '--keys <key>',
+      'public key (NAME:BASE64), or a file with one: items have to be signed by it; can be repeated',
+      gather,
+    )
+    .option('--filter <pattern>', 'only items whose name, without the hash, matches this regular expression', pattern)
+    .option('--connections <number>', 'files that are fetched at a time', connections, 8)
+    .option('--once', 'end when all is there that the coordinator has')
+    .option('--check', 'only compare, file by file by size; exit code 1 if something differs');
+  addConnectionOptions(command);
+  onAction(command, context, async (flags: MirrorFlags) => {
+    const { from, to, keys, filter, once, check } = flags;
+    const signal = io.interrupted();
+    const { url, token } = connectionOf({ ...flags, ...(from !== undefined && { url: from }) }, io.environment);
+    const drover = createDrover({ url, token, signal });
+    const wants = (path: string): boolean => filter === undefined || filter.test(path.slice(33));
+    const shared = { drover, folder: resolve(to), wants, connections: flags.connections };
+    using progress = createProgress(io);
+    try {
+      if (check) {
+        progress.begin('comparing');
+        const { compared, differences } = await compareMirror({ ...shared, progress: progress.update });
+        for (const { item, kind } of differences) io.out(`${kind.padEnd(9)}  ${printable(item)}\n`);
+        progress.line(`${plural(compared, 'item')} compared, ${differences.length} differ`);
+        return differences.length === 0 ? 0 : 1;
+      }
+      let began = -1;
+      let got = 0;
+      const mirror = await openMirror({
+        ...shared,
+        ...(keys !== undefined && { keys: keys.map(keyOf) }),
+        signal,
+        progress({ wanted, published, bytes }) {
+          if (wanted !== began) progress.begin('items', wanted);
+          began = wanted;
+          got = bytes;
+          progress.update(published);
+        },
+        trouble: (message) => progress.line(printable(message)),
+      });
+      const lacking = await mirror.run(once === true);
+      if (signal.aborted) return 130;
+      for (const item of lacking.slice(0, mostNamed)) progress.line(`could not be had: ${item}`);
+      progress.line(`${size(got)} fetched, ${lacking.length} of ${plural(began, 'item')} could not be had`);
+      return lacking.length === 0 ? 0 : 1;
+    } catch (error) {
+      if (signal.aborted) return 130;
+      throw toCliError(error, url);
+    }
+  });
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`Expected a regular expression: ${(error as Error).message}.`);
+  }
+}
+
+function connections(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1 || number > 256)
+    throw new InvalidArgumentError(`Expected a number from 1 to 256, got ${JSON.stringify(text)}.`);
+  return number;
+}
+
+/** A key as it is given, or as it is in a file. */
+function keyOf(given: string): string {
+  try {
+    const text = given.includes(':') ? given : readFileSync(given, 'utf8').trim();
+    parsePublicKey(text);
+    return text;
+  } catch (error) {
+    throw new CliError('unusable-key', `--keys ${given}: ${(error as Error).message}`, { exitCode: 2 });
+  }
+}

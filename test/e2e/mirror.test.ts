@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeSourcePath } from '../../domain/store/store-path.ts';
+import { declarationOf, narOf } from '../adapters/pool/nars.ts';
+import { e2e } from '../support/e2e/e2e-test.ts';
+import type { Farm } from '../support/e2e/farm.ts';
+import { startDrover } from '../support/e2e/process.ts';
+import { startStaticServer } from '../support/static-server.ts';
+
+/** Resolves once it holds, looked at whenever something changes in the folder. */
+function becomes(folder: string, holds: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(folder, look);
+    function look(): void {
+      if (!holds()) return;
+      watcher.close();
+      resolve();
+    }
+    look();
+  });
+}
+
+const narinfos = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.narinfo'))
+    .sort();
+
+/** Each narinfo's NAR is there, and the narinfos of all that it refers to. */
+function assertClosed(folder: string): void {
+  for (const name of narinfos(folder)) {
+    const text = readFileSync(join(folder, name), 'utf8');
+    const references = /^References: (.*)$/m.exec(text)?.[1]?.split(' ').filter(Boolean) ?? [];
+    for (const reference of references) assert.ok(existsSync(join(folder, `${reference.slice(0, 32)}.narinfo`)), text);
+    assert.ok(existsSync(join(folder, /^URL: (.*)$/m.exec(text)?.[1] as string)), text);
+  }
+}
+
+e2e('a mirror follows what is added and deleted, and real Nix fetches from it', {}, async (farm) => {
+  await Promise.all([farm.agent('a', { features: ['left'] }), farm.agent('b', { features: ['right'] })]);
+  const { watched } = await farm.submit(['top'], '--wait');
+  const folder = join(farm.folder, 'mirror');
+  const mirror = (...flags: string[]) => farm.drover(['mirror', '--to', folder, ...flags]);
+  const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
+
+  const first = await mirror('--once', '--keys', farm.publicKey);
+  assert.equal(first.code, 0, first.said);
+  assertClosed(folder);
+  const { rows } = (await farm.request('GET', '/v1/items?limit=1000')).body;
+  assert.equal(narinfos(folder).length, rows.length);
+  assert.equal((await mirror('--check')).code, 0);
+
+  // A real client, with an empty store, and nothing but the folder.
+  await using server = await startStaticServer(folder);
+  const top = watched.find(({ derivation }: { derivation: string }) => derivation.endsWith('-top.drv'));
+  const output = (await farm.request('GET', `/v1/builds/${top.id}`)).body.outputs.out;
+  const root = join(farm.folder, 'client');
+  mkdirSync(root);
+  const trust = ['--option', 'substituters', server.url, '--option', 'trusted-public-keys', farm.publicKey];
+  await farm.nix('nix-store', ['--store', `local?root=${root}`, '--realise', `/nix/store/${output}`, ...trust]);
+  assert.match(readFileSync(join(root, 'nix/store', output), 'utf8'), /^top of right/);
+
+  // What is deleted goes, and with it what refers to it; built again, it comes again.
+  const follower = startDrover(['mirror', '--to', folder], { env: environment });
+  const left = rows.find(({ path }: { path: string }) => path.endsWith('-left'));
+  const base = rows.find(({ path }: { path: string }) => path.endsWith('-base'));
+  assert.ok(left.references.includes(base.path), 'the test needs an item that refers to another');
+  const file = (item: { path: string }) => join(folder, `${item.path.slice(0, 32)}.narinfo`);
+  assert.equal((await farm.request('DELETE', `/v1/items/${base.path}`)).status, 204);
+  await becomes(folder, () => !existsSync(file(base)));
+  assert.ok(!existsSync(file(left)), 'what refers to it went before');
+  await farm.submit(['base'], '--wait');
+  await becomes(folder, () => existsSync(file(left)));
+  assertClosed(folder);
+  follower.kill('SIGTERM');
+  await follower.exited;
+  assert.equal((await mirror('--once')).code, 0);
+  assert.equal((await mirror('--check')).code, 0);
+
+  // What is wrong with the folder is found.
+  const nar = readdirSync(join(folder, 'nar'))[0] as string;
+  truncateSync(join(folder, 'nar', nar), 10);
+  const damaged = await mirror('--check');
+  assert.equal(damaged.code, 1);
+  assert.match(damaged.stdout, /^nar {8}[0-9a-z]{32}-/);
+
+  // Signed by somebody else, filtered, of another log.
+  const strange = await farm.drover([
+    'mirror',
+    '--to',
+    join(farm.folder, 'strange'),
+    '--once',
+    '--keys',
+    `other:${Buffer.alloc(32).toString('base64')}`,
+  ]);
+  assert.equal(strange.code, 1);
+  assert.match(strange.said, /expected a signature by one of other/);
+  assert.deepEqual(narinfos(join(farm.folder, 'strange')), []);
+  const some = join(farm.folder, 'some');
+  assert.equal((await farm.drover(['mirror', '--to', some, '--once', '--filter', '^left$'])).code, 0);
+  assert.deepEqual(narinfos(some), [base, left].map(({ path }) => `${path.slice(0, 32)}.narinfo`).sort());
+  writeFileSync(
+    join(some, '.drover-mirror.json'),
+    JSON.stringify({ version: 1, source: 'urn:drover:log:x', waiting: [] }),
+  );
+  const other = await farm.drover(['mirror', '--to', some, '--once']);
+  assert.equal(other.code, 1);
+  assert.match(other.said, /mirrors urn:drover:log:x/);
+});
+
+async function upload(farm: Farm, name: string, bytes: Uint8Array): Promise<string> {
+  const nar = await narOf(bytes);
+  const path = makeSourcePath(name, createHash('sha256').update(nar).digest(), [], false, '/nix/store').slice(
+    '/nix/store/'.length,
+  );
+  const begun = await farm.request('POST', '/v1/uploads', { body: declarationOf(nar, nar, { path }) });
+  assert.equal(begun.status, 201, JSON.stringify(begun.body));
+  const headers = { 'content-type': 'application/offset+octet-stream', 'upload-offset': '0' };
+  const sent = await farm.request('PATCH', `/v1/uploads/${begun.body.id}`, { raw: nar, headers });
+  assert.ok(sent.status < 300, JSON.stringify(sent.body));
+  return path;
+}
+
+e2e('a mirror that is killed again and again, as its coordinator is, ends equal', {}, async (farm) => {
+  const paths: string[] = [];
+  for (let n = 0; n < 20; n++) paths.push(await upload(farm, `source-${n}`, randomBytes(100_000 + n)));
+  const folder = join(farm.folder, 'mirror');
+  mkdirSync(join(folder, 'nar'), { recursive: true });
+  for (let round = 1; round <= 4; round++) {
+    const before = narinfos(folder).length;
+    const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
+    const mirror = startDrover(['mirror', '--to', folder, '--connections', '2'], { env: environment });
+    // Somewhere in between, at another place each time.
+    await becomes(folder, () => narinfos(folder).length >= Math.min(before + round, 18));
+    if (round % 2 === 0) {
+      await farm.kill9();
+      await farm.start();
+    }
+    mirror.kill('SIGKILL');
+    await mirror.exited;
+    assertClosed(folder);
+    if (round % 2 === 1) assert.equal((await farm.request('DELETE', `/v1/items/${paths[round]}`)).status, 204);
+  }
+  const last = await farm.drover(['mirror', '--to', folder, '--once']);
+  assert.equal(last.code, 0, last.said);
+  assert.equal(narinfos(folder).length, 18);
+  assert.equal((await farm.drover(['mirror', '--to', folder, '--check'])).code, 0);
+  assert.equal(readdirSync(join(folder, 'nar')).length, 18, 'nothing is left of what was deleted or cut');
+});
