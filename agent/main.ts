@@ -88,8 +88,9 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     },
     checks: [
       { what: 'state folder', run: () => store.check() },
-      { what: 'store database', run: () => builder.checkStore() },
       builderCheck,
+      // After that: only then it is known whether the store can be seen from here.
+      { what: 'store database', run: () => builder.checkStore() },
     ],
     openLink: (handlers) =>
       openAgentLink(

@@ -94,7 +94,10 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
 
   const address = parseStoreUri(options.store);
   const root = address.kind === 'socket' ? '' : address.root;
-  const findGone = (paths: readonly string[]): Promise<string[]> => goneFromDisk(root, storeDir, paths);
+  /** Whether the store as it is seen from here is the daemon's: a socket may lead out of a container, or to a store below another root. */
+  let visible = root !== '';
+  const findGone = async (paths: readonly string[]): Promise<string[]> =>
+    visible ? goneFromDisk(root, storeDir, paths) : [];
   /** Valid, and not on the disk: to be written although the daemon thinks that it has them. */
   const gone = new Set<string>();
   /** Valid, and not as it should be. */
@@ -152,6 +155,7 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
       await pool.use((connection) => addToStoreNar(connection, item, nar, signal, repair));
       gone.delete(item.path);
       distrusted.delete(item.path);
+      visible ||= (await goneFromDisk(root, storeDir, [item.path])).length === 0;
     },
 
     distrust(paths) {
@@ -159,7 +163,7 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
     },
 
     // Where else the database may be, nobody here knows.
-    checkStore: () => (storeDir === '/nix/store' ? checkStoreDatabase(root) : Promise.resolve()),
+    checkStore: () => (visible && storeDir === '/nix/store' ? checkStoreDatabase(root) : Promise.resolve()),
 
     tidy: removeSandbox,
 

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, watch } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openNixBuilder } from '../../../../adapters/builder/nix/nix-builder.ts';
+import { renderNixConfig } from '../../../../adapters/builder/nix/nix-config.ts';
+import { defaultSandboxPaths, resolveSandboxPaths } from '../../../../adapters/builder/nix/sandbox-paths.ts';
+import { selfTest } from '../../../../agent/self-test.ts';
+import { buildRequest, shellDerivation, storeDir } from '../../../support/nix-store.ts';
+import { nixVersions } from '../../../support/nix-versions.ts';
+
+/** A daemon that listens on a socket, as on a machine of its own; its store is below another root than this process sees. */
+async function startDaemon(program: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'drover-daemon-'));
+  const socket = join(folder, 'socket');
+  const config = renderNixConfig({
+    root: join(folder, 'root'),
+    sandbox: true,
+    sandboxPaths: resolveSandboxPaths(defaultSandboxPaths, storeDir),
+    features: [],
+    extraPlatforms: [],
+  });
+  const changes = watch(folder);
+  const there = (async () => {
+    while (!existsSync(socket)) await once(changes, 'change');
+  })();
+  const env = { PATH: process.env.PATH, NIX_CONFIG: config, NIX_CONF_DIR: folder, NIX_DAEMON_SOCKET_PATH: socket };
+  const daemon = spawn(program, [], { env, stdio: 'ignore' });
+  const ended = once(daemon, 'exit');
+  await Promise.race([there, ended]);
+  changes.close();
+  assert.equal(daemon.exitCode, null, 'the daemon runs');
+  return {
+    socket,
+    async [Symbol.asyncDispose]() {
+      daemon.kill();
+      await ended;
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+for (const nix of nixVersions)
+  test(`the daemon of ${nix.name} builds, behind a socket, on a store that is not seen from here`, {
+    skip: nix.skip,
+  }, async () => {
+    await using daemon = await startDaemon(nix.program);
+    await using builder = openNixBuilder({ store: `unix://${daemon.socket}` });
+    const { signal } = new AbortController();
+    const random = { fraction: () => 0, bytes: (size: number) => randomBytes(size) };
+    await selfTest({ builder, system: 'x86_64-linux', sandbox: true, user: 'root', random }).run(signal);
+
+    const made = shellDerivation('behind-a-socket', 'echo said; echo > $out');
+    const request = buildRequest(made);
+    await using session = await builder.open(signal);
+    const outcome = await session.build(request);
+    assert.equal(outcome.status, 'built', JSON.stringify(outcome));
+    assert.equal(request.log(), 'said\n');
+    // It is not below this process's own /nix/store: that says nothing.
+    const path = made.derivation.outputs[0]?.path as string;
+    assert.deepEqual(await builder.missing([path]), []);
+    await builder.checkStore();
+  });
