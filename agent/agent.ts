@@ -207,7 +207,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   async function take(message: CoordinatorMessage): Promise<void> {
     if (message.type === 'drain') {
-      logger.info('the coordinator asks to drain');
+      logger.warn(
+        "this agent is drained: it takes nothing new and leaves once nothing runs; 'drover agents resume' ends that",
+      );
       leaving ??= 'drained';
       leaveIfDone();
       return;

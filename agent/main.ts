@@ -129,7 +129,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   signal?.addEventListener('abort', leave, { once: true });
   try {
     const end = await agent.ended;
-    logger.info({ reason: end.reason }, 'the agent has left');
+    const then = end.reason === 'drained' ? ": it was drained; 'drover agents resume', then start it again" : '';
+    logger.info({ reason: end.reason }, `the agent has left${then}`);
     if (end.reason !== 'refused') return 0;
     return lockedOut.has(end.code) ? exitLockedOut : 1;
   } finally {

@@ -272,7 +272,9 @@ function obstacleOf(name: string, agent: AgentState): string | undefined {
     case 'accepting':
       return undefined;
     case 'offline':
-      return `is not connected${because}`;
+      return agent.draining
+        ? `is not connected, as it was drained${agent.reason === undefined ? '' : ` (${agent.reason})`}; 'drover agents resume ${name}' ends that, then start it`
+        : `is not connected${because}`;
     case 'unfit':
       return `cannot build: ${reason}`;
     case 'quarantined':

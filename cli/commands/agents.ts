@@ -2,14 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { AgentStatus, RotatedToken } from '../../coordinator/application.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import {
-  type AdminConnectionFlags,
-  addAdminConnectionOptions,
-  addConnectionOptions,
-  type ConnectionFlags,
-  connect,
-  connectAsAdmin,
-} from '../http/connection.ts';
+import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } from '../http/connection.ts';
 import { durationSeconds } from '../numbers.ts';
 import { formatAgent, formatAgents } from '../output/agents.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
@@ -43,8 +36,8 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
       ],
     ],
   });
-  addAdminConnectionOptions(addHandOutOptions(addJsonOption(add), ''));
-  onAction(add, context, async (name: string, flags: AdminConnectionFlags & HandOutFlags) => {
+  addHandOutOptions(add);
+  onAction(add, context, async (name: string, flags: HandOutFlags) => {
     const client = connectAsAdmin(flags, io.environment);
     await handOutToken(io, flags, () => client.send<{ name: string; secret: string }>('POST', '/v1/agents', { name }));
   });
@@ -64,23 +57,19 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
       .argParser(durationSeconds(longestOverlapSeconds))
       .default(3600, '1h'),
   );
-  addAdminConnectionOptions(addHandOutOptions(addJsonOption(rotate), '; a token that is there is replaced'));
-  onAction(
-    rotate,
-    context,
-    async (name: string, { overlap, ...flags }: AdminConnectionFlags & HandOutFlags & { overlap: number }) => {
-      const client = connectAsAdmin(flags, io.environment);
-      const body = { overlapSeconds: overlap };
-      const make = () => client.send<{ name: string } & RotatedToken>('POST', `${pathOf(name)}/rotate-token`, body);
-      const { replaced, until } = await handOutToken(io, flags, make, { replacesToken: true });
-      if (until !== undefined && replaced.length > 0)
-        io.err(
-          overlap === 0
-            ? `Revoked: ${replaced.join(' ')}.\n`
-            : `Revoked ${relativeTime(until, io.now())}: ${replaced.join(' ')}. The agent has to have the new token by then.\n`,
-        );
-    },
-  );
+  addHandOutOptions(rotate, '; a token that is there is replaced');
+  onAction(rotate, context, async (name: string, { overlap, ...flags }: HandOutFlags & { overlap: number }) => {
+    const client = connectAsAdmin(flags, io.environment);
+    const body = { overlapSeconds: overlap };
+    const make = () => client.send<{ name: string } & RotatedToken>('POST', `${pathOf(name)}/rotate-token`, body);
+    const { replaced, until } = await handOutToken(io, flags, make, { replacesToken: true });
+    if (until !== undefined && replaced.length > 0)
+      io.err(
+        overlap === 0
+          ? `Revoked: ${replaced.join(' ')}.\n`
+          : `Revoked ${relativeTime(until, io.now())}: ${replaced.join(' ')}. The agent has to have the new token by then.\n`,
+      );
+  });
 
   const list = addCommand(agents, {
     usage: 'list',

@@ -23,6 +23,7 @@ export function addConfigCommands(program: Command, context: CommandContext): vo
     ],
     schema: coordinatorConfigSchema,
     neighbour: agentSettings,
+    elsewhere: "'drover config check-agent' checks the file of an agent",
   });
   addCheck(config, context, {
     usage: 'check-agent',
@@ -30,6 +31,7 @@ export function addConfigCommands(program: Command, context: CommandContext): vo
     examples: [['drover config check-agent --config /etc/drover-agent.toml', 'exit code 2 if anything is wrong']],
     schema: agentSettings,
     neighbour: coordinatorConfigSchema,
+    elsewhere: "'drover config check' checks the file of a coordinator",
   });
 }
 
@@ -39,14 +41,20 @@ interface CheckWords {
   readonly examples: readonly (readonly [string, string])[];
   readonly schema: z.ZodObject;
   readonly neighbour: z.ZodObject;
+  /** What checks settings of the neighbour. */
+  readonly elsewhere: string;
 }
 
-function addCheck(parent: Command, context: CommandContext, { schema, neighbour, ...words }: CheckWords): void {
+function addCheck(
+  parent: Command,
+  context: CommandContext,
+  { schema, neighbour, elsewhere, ...words }: CheckWords,
+): void {
   const { io } = context;
   const command = addCommand(parent, words).option('--json', 'print JSON, for programs');
   addConfigOptions(command, schema);
   onAction(command, context, async () => {
-    const { config, origins } = configFrom(command, schema, [neighbour], io.environment);
+    const { config, origins } = configFrom(command, schema, [neighbour], io.environment, elsewhere);
     const rows = fieldsOf(schema).map((field) => ({
       setting: field.key,
       value: field.secret ? '(hidden)' : withoutLogin(valueAt(config, field)),

@@ -181,11 +181,13 @@ const notKnown = `Interrupted before the coordinator has answered; whether it ha
 `;
 
 function goOn(submission: string): string {
-  return [
-    `No longer watching; the coordinator has the submission ${submission} and goes on with it.`,
-    `  drover submissions show ${submission}                        how far it is`,
-    `  drover builds list --submission ${submission}                    how they are`,
-    '  drover submit … --wait                                          the same again joins them',
-    '  drover builds cancel BUILD…                                     stop them',
-  ].join('\n');
+  const next = [
+    [`drover submissions show ${submission}`, 'how far it is'],
+    [`drover builds list --submission ${submission}`, 'how they are'],
+    ['drover submit … --wait', 'the same again joins them'],
+    ['drover builds cancel BUILD…', 'stop them'],
+  ] as const;
+  const width = Math.max(...next.map(([command]) => command.length));
+  const lines = next.map(([command, what]) => `  ${command.padEnd(width)}  ${what}`);
+  return `No longer watching; the coordinator has the submission ${submission} and goes on with it.\n${lines.join('\n')}`;
 }

@@ -2,14 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { TokenInfo } from '../../coordinator/application.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import {
-  type AdminConnectionFlags,
-  addAdminConnectionOptions,
-  addConnectionOptions,
-  type ConnectionFlags,
-  connect,
-  connectAsAdmin,
-} from '../http/connection.ts';
+import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } from '../http/connection.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
 import { json, table } from '../output/table.ts';
 import { relativeTime } from '../output/text.ts';
@@ -33,19 +26,15 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   }).addOption(
     new Option('--scope <scope>', 'what it may do').choices(['read', 'submit', 'agent', 'admin']).makeOptionMandatory(),
   );
-  addAdminConnectionOptions(addHandOutOptions(addJsonOption(create), ''));
-  onAction(
-    create,
-    context,
-    async (name: string, { scope, ...flags }: AdminConnectionFlags & HandOutFlags & { scope: TokenInfo['scope'] }) => {
-      const client = connectAsAdmin(flags, io.environment);
-      await handOutToken(io, flags, () =>
-        scope === 'agent'
-          ? client.send<{ secret: string }>('POST', '/v1/agents', { name })
-          : client.send<{ secret: string }>('POST', '/v1/tokens', { name, scope }),
-      );
-    },
-  );
+  addHandOutOptions(create);
+  onAction(create, context, async (name: string, { scope, ...flags }: HandOutFlags & { scope: TokenInfo['scope'] }) => {
+    const client = connectAsAdmin(flags, io.environment);
+    await handOutToken(io, flags, () =>
+      scope === 'agent'
+        ? client.send<{ secret: string }>('POST', '/v1/agents', { name })
+        : client.send<{ secret: string }>('POST', '/v1/tokens', { name, scope }),
+    );
+  });
 
   const list = addCommand(tokens, {
     usage: 'list',

@@ -30,20 +30,16 @@ export function loadConfig<Schema extends z.ZodObject>(
   schema: Schema,
   { flags, environment, file }: ConfigSources,
   neighbours: readonly z.ZodObject[] = [],
-): LoadedConfig<z.infer<Schema>> | { readonly problems: readonly string[] } {
+): LoadedConfig<z.infer<Schema>> | { readonly problems: readonly string[]; readonly ofNeighbour: boolean } {
   const fields = fieldsOf(schema);
+  const others = neighbours.flatMap((neighbour) => fieldsOf(neighbour));
   const withoutTables = fields.filter(({ type }) => type !== 'tables');
   const problems: string[] = [];
   const values = new Map<Field, { readonly value: unknown; readonly origin: string }>();
 
-  if (file !== undefined) readFile(file, fields, values, problems);
-  readEnvironment(
-    environment,
-    withoutTables,
-    neighbours.flatMap((neighbour) => fieldsOf(neighbour)),
-    values,
-    problems,
-  );
+  const unknown = file === undefined ? [] : readFile(file, fields, values, problems);
+  const ofNeighbour = unknown.some((key) => others.some((other) => other.key === key));
+  readEnvironment(environment, withoutTables, others, values, problems);
   for (const field of withoutTables) {
     const value = flags[field.flag];
     if (value === undefined) continue;
@@ -57,25 +53,27 @@ export function loadConfig<Schema extends z.ZodObject>(
   if (!parsed.success) {
     for (const issue of parsed.error.issues) problems.push(explain(issue, fields, values));
   }
-  if (!parsed.success || problems.length > 0) return { problems };
+  if (!parsed.success || problems.length > 0) return { problems, ofNeighbour };
   const origins = new Map(fields.map((field) => [field.key, values.get(field)?.origin ?? 'default']));
   return { config: parsed.data, origins };
 }
 
 type Values = Map<Field, { readonly value: unknown; readonly origin: string }>;
 
+/** The keys that are none of `fields`. */
 function readFile(
   file: { name: string; text: string },
   fields: readonly Field[],
   values: Values,
   problems: string[],
-): void {
+): readonly string[] {
+  const unknown: string[] = [];
   let table: Record<string, unknown>;
   try {
     table = parseToml(file.text);
   } catch (error) {
     problems.push(`${file.name}: not valid TOML: ${error instanceof Error ? error.message.trim() : String(error)}`);
-    return;
+    return unknown;
   }
   const byKey = new Map(fields.map((field) => [field.key, field]));
   const visit = (node: Record<string, unknown>, prefix: string): void => {
@@ -84,10 +82,14 @@ function readFile(
       const field = byKey.get(key);
       if (field !== undefined) values.set(field, { value, origin: file.name });
       else if (isTable(value) && fields.some((known) => known.key.startsWith(`${key}.`))) visit(value, `${key}.`);
-      else problems.push(`${file.name}: unknown key "${key}"${didYouMean(key, [...byKey.keys()])}`);
+      else {
+        unknown.push(key);
+        problems.push(`${file.name}: unknown key "${key}"${didYouMean(key, [...byKey.keys()])}`);
+      }
     }
   };
   visit(table, '');
+  return unknown;
 }
 
 function readEnvironment(
@@ -152,7 +154,14 @@ function explain(issue: z.core.$ZodIssue, fields: readonly Field[], values: Valu
     .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
     .replace(/, received .*$/, '');
   if (field.type === 'tables') return `${name}${placeIn(field, issue, message, given.value)}`;
-  const got = field.secret ? '(hidden)' : JSON.stringify(given.value);
+  // What a check of several values together has to say, it says itself.
+  if (message.includes(', got ')) return `${name}: ${message}`;
+  const inner = issue.path.slice(field.path.length);
+  const wrong = inner.reduce<unknown>(
+    (node, step) => (node as Record<PropertyKey, unknown> | undefined)?.[step],
+    given.value,
+  );
+  const got = field.secret ? '(hidden)' : JSON.stringify(wrong ?? given.value);
   return `${name}: ${message}, got ${got}`;
 }
 

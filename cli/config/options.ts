@@ -30,12 +30,13 @@ function describe({ description, fallback, variable }: Field): string {
   return `${description.replace(/\.$/, '')} (env: ${variable}${suffix})`;
 }
 
-/** The config that a command's flags, the environment and the file make. Throws a {@link CliError} with every problem. */
+/** The config that a command's flags, the environment and the file make. Throws a {@link CliError} with every problem; `elsewhere` is what helps where the file has settings of a neighbour. */
 export function configFrom<Schema extends z.ZodObject>(
   command: Command,
   schema: Schema,
   neighbours: readonly z.ZodObject[],
   environment: NodeJS.ProcessEnv,
+  elsewhere?: string,
 ): LoadedConfig<z.infer<Schema>> {
   const options = command.opts<Record<string, unknown>>();
   const flags: Record<string, unknown> = {};
@@ -47,7 +48,8 @@ export function configFrom<Schema extends z.ZodObject>(
   const file = name === undefined ? undefined : { name, text: readConfigFile(name) };
   const loaded = loadConfig(schema, { flags, environment, ...(file === undefined ? {} : { file }) }, neighbours);
   if ('problems' in loaded) {
-    const hint = `${callOf(command)} --help lists every setting`;
+    const hint =
+      loaded.ofNeighbour && elsewhere !== undefined ? elsewhere : `${callOf(command)} --help lists every setting`;
     throw new CliError('invalid-config', loaded.problems.join('\n'), { hint, exitCode: 2 });
   }
   return loaded;

@@ -3,25 +3,28 @@ import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, rm
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { octal } from '../../adapters/data-dir/private-folder.ts';
+import { addJsonOption } from '../command.ts';
+import { type AdminConnectionFlags, addAdminConnectionOptions } from '../http/connection.ts';
 import { CliError } from './cli-error.ts';
 import type { Io } from './io.ts';
 import { json } from './table.ts';
 import { printable } from './text.ts';
 
-export interface HandOutFlags {
+export interface HandOutFlags extends AdminConnectionFlags {
   readonly tokenFile?: string;
   readonly force?: true;
   readonly json?: true;
 }
 
-/** Flags of the commands that make a token. */
-export function addHandOutOptions(command: Command, replaces: string): Command {
-  return command
+/** Flags of the commands that make a token, which take an admin. */
+export function addHandOutOptions(command: Command, replaces = ''): Command {
+  addJsonOption(command)
     .option(
       '--token-file <file>',
       `write the token there, readable by you only, instead of printing it${replaces}; the token to use comes from --admin-token-file`,
     )
     .option('--force', 'write it there whatever the file holds now');
+  return addAdminConnectionOptions(command);
 }
 
 /**

@@ -87,7 +87,8 @@ export function reasonOf(state: AgentState): string | undefined {
     case 'accepting':
       return undefined;
     case 'offline':
-      return state.gone;
+      if (!state.draining) return state.gone;
+      return `it was drained${state.reason === undefined ? '' : ` (${state.reason})`}, and leaves whenever it starts until 'drover agents resume'`;
     case 'unfit':
       return state.unfit;
     case 'draining':

@@ -64,6 +64,14 @@ describe('drover config check', () => {
     assert.equal(code, 2);
     assert.equal(out, '');
     assert.match(err, /unknown key "lissten"; did you mean listen\?/);
+    const agents = join(folder, 'agent.toml');
+    await writeFile(agents, 'coordinator = "http://c"\nstate = "/s"\ntoken-file = "/t"');
+    const wrong = await run(['config', 'check', '--config', agents]);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /\nhint: 'drover config check-agent' checks the file of an agent\n/);
+    assert.equal((await run(['config', 'check-agent', '--config', agents])).code, 0);
+    const turned = await run(['config', 'check-agent', '--config', file]);
+    assert.match(turned.err, /\nhint: 'drover config check' checks the file of a coordinator\n/);
     const missing = await run(['config', 'check', '--config', join(folder, 'nowhere.toml')]);
     assert.equal(missing.code, 2);
     assert.match(missing.err, /cannot read the config file .*nowhere\.toml/);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { e2e } from '../support/e2e/e2e-test.ts';
-import { expectOneAttempt, isBuild } from '../support/e2e/events-of.ts';
+import { expectOneAttempt, isAgent, isBuild } from '../support/e2e/events-of.ts';
 
 e2e('cancelling ends the builder, and what needed it waits with a reason', {}, async (farm) => {
   await farm.agent('a');
@@ -61,8 +61,12 @@ e2e('a drained agent ends what it has, takes nothing new and leaves well', {}, a
   farm.gate('slow').open();
   await expectOneAttempt(farm, 'slow');
   assert.deepEqual(await a.process.exited, { code: 0, signal: null });
-  const { body: why } = await farm.request('GET', `/v1/builds/${await farm.buildOf('one')}/why`);
-  assert.equal(why.reason, 'no-agent');
+  assert.match(a.process.said(), /the agent has left: it was drained; 'drover agents resume', then start it again/);
+  await farm.next('AgentDisconnected', isAgent('a'));
+  const why = await farm.drover(['builds', 'why', await farm.buildOf('one')]);
+  assert.match(why.stdout, /a is not connected, as it was drained; 'drover agents resume a' ends that, then start it/);
+  const listed = await farm.drover(['agents', 'list']);
+  assert.match(listed.stdout, /offline .*it was drained, and leaves whenever it starts until 'drover agents resume'/);
 
   farm.gate('one').open();
   await farm.agent('b');

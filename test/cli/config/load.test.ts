@@ -63,6 +63,23 @@ describe('loadConfig', () => {
     assert.deepEqual(problems({ file: file('data = "/d"\n[limit]\nx = 3') }), ['drover.toml: unknown key "limit"']);
   });
 
+  it('names what is wrong within a list or map, and says of a check of the whole what that says', () => {
+    const needed = { coordinator: 'http://c', 'token-file': '/t', state: '/s' };
+    const said = (flags: Record<string, string>) => {
+      const loaded = loadConfig(agentSettings, { flags: { ...needed, ...flags }, environment: {} });
+      assert.ok('problems' in loaded);
+      return loaded.problems;
+    };
+    assert.deepEqual(said({ systems: 'x86_64-linux,no such' }), [
+      '--systems: expected up to 64 of [0-9A-Za-z._+-], got "no such"',
+    ]);
+    const [paths = ''] = said({ 'sandbox-paths': '/bin/sh,/usr/lib,/usr/lib/x' });
+    assert.match(paths, /^--sandbox-paths: expected paths of which none is below another, got [^[]*$/);
+    assert.deepEqual(said({ 'nix-config': 'sandbox=false' }), [
+      '--nix-config: expected settings of Nix, got sandbox, which is the setting sandbox of the agent',
+    ]);
+  });
+
   it('names a misspelt variable; leaves those of clients, agents and tests alone', () => {
     assert.deepEqual(problems({ environment: { DROVER_DATA: '/d', DROVER_LISTNE: 'x:1' } }), [
       'DROVER_LISTNE: unknown variable; did you mean DROVER_LISTEN?',

@@ -51,6 +51,16 @@ describe('an agent', () => {
     );
     assert.equal(intake(registered, connected, disconnected), 'offline');
   });
+  it('says that it was drained, once it has left for that', () => {
+    const drained: AgentEvent[] = [
+      registered,
+      connected,
+      { type: 'AgentDraining', data: { reason: 'a reboot' } },
+      disconnected,
+    ];
+    const state = drained.reduce(evolveAgent, initialAgent);
+    assert.match(reasonOf(state) ?? '', /^it was drained \(a reboot\), .* until 'drover agents resume'$/);
+  });
   it('stays paused over a reconnect', () =>
     assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
   const unfit: AgentEvent = { type: 'AgentUnfit', data: { reason: 'no sandbox' } };
