@@ -15,7 +15,11 @@ export async function checkStoreDatabase(root: string): Promise<void> {
     () => false,
   );
   if (!isThere) return;
-  const worker = new Worker(new URL('./quick-check-thread.ts', import.meta.url), { workerData: file });
+  const worker = new Worker(new URL('./quick-check-thread.ts', import.meta.url), {
+    workerData: file,
+    // What this process was started with is not for a thread.
+    execArgv: [],
+  });
   try {
     const [complaint] = (await once(worker, 'message')) as [string | undefined];
     if (complaint === undefined) return;
