@@ -240,7 +240,9 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   function arm(): void {
     retryTimer?.[Symbol.dispose]();
     const due = draining || hook.state.status !== 'active' ? undefined : triggers?.dueAt();
-    retryTimer = due === undefined ? undefined : timers.after(Math.max(0, due - now()), pump);
+    // What is due already, and was not begun, waits for another to end, which comes by here.
+    const wait = due === undefined ? 0 : due - now();
+    retryTimer = wait > 0 ? timers.after(wait, pump) : undefined;
   }
 
   async function readStream(stream: StoredEvent['stream'], from: number): Promise<void> {

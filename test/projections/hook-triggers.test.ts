@@ -178,7 +178,8 @@ function play(order: HookDefinition['order'], steps: readonly Step[]) {
     quiet = busy.some(Boolean) ? 0 : quiet + 1;
     assert.ok(now < 100_000_000, 'comes to an end');
   }
-  return { log, deliveries, skipped, status: triggers.status() };
+  checkpoint();
+  return { log, deliveries, skipped, status: triggers.status(), held: written.held.size };
 }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -198,7 +199,8 @@ describe('what a hook owes', () => {
     it(`is delivered at least once and in order, over crashes, failures and with a memory of four events (order: ${order})`, () => {
       fc.assert(
         fc.property(fc.array(step, { minLength: 50, maxLength: 200, size: 'max' }), (steps) => {
-          const { log, deliveries, skipped, status } = play(order, steps);
+          const { log, deliveries, skipped, status, held } = play(order, steps);
+          assert.equal(held, 0, 'nothing is held for ever');
           const place = new Map(log.map(({ id }, n) => [id, n]));
           const got = new Set(deliveries.map(({ id }) => id));
           for (const { id, mine } of log) {
@@ -233,4 +235,44 @@ describe('what a hook owes', () => {
         { numRuns: 400 },
       );
     });
+
+  const owned = { ...definition, concurrency: 1 };
+  const held = (revision: number, attempts: number) =>
+    new Map([['build-1', { revision, at: 1, attempts, error: 'no', parked: false }]]);
+  const event = (revision: number, position = String(revision)): Trigger => ({
+    stream: 'build-1',
+    revision,
+    at: 1,
+    position,
+  });
+
+  it('remembers how often an event failed that lies after the place', () => {
+    const triggers = createHookTriggers<Trigger>({ held: held(3, 7) }, undefined, owned);
+    assert.deepEqual(triggers.reads(), [{ stream: 'build-1', from: 3 }]);
+    triggers.loaded('build-1', [], 2, false);
+    assert.equal(triggers.next(0), undefined);
+    triggers.offer(event(2));
+    triggers.offer(event(3));
+    assert.equal(triggers.attempts('build-1'), 7);
+    assert.equal(triggers.next(0)?.revision, 3);
+  });
+
+  it("forgets how often an event failed that is the hook's no more", () => {
+    const triggers = createHookTriggers<Trigger>({ held: held(3, 7) }, '9', owned);
+    triggers.reads();
+    triggers.loaded('build-1', [event(5)], 6, false);
+    assert.equal(triggers.attempts('build-1'), 0);
+    assert.equal(triggers.next(0)?.revision, 5);
+  });
+
+  it('is due by the clock that it is told, and is given out as many at a time as are wanted', () => {
+    const triggers = createHookTriggers<Trigger>({ held: new Map() }, undefined, owned);
+    triggers.offer(event(0));
+    triggers.offer({ ...event(0), stream: 'build-2' });
+    const first = triggers.next(0) ?? assert.fail();
+    assert.equal(triggers.next(0), undefined);
+    assert.equal(triggers.failed(first, 'no', 1000, 0), 'retry');
+    assert.equal(triggers.dueAt(), 3500);
+    assert.equal(triggers.next(1000)?.stream, 'build-2');
+  });
 });

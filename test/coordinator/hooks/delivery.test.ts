@@ -155,6 +155,23 @@ describe('hooks', () => {
     assert.equal(farm.status('h').waits, undefined);
   });
 
+  for (const order of ['stream', 'all'] as const)
+    it(`wait without going round where what is due again finds no room (order: ${order})`, async () => {
+      const farm = await open();
+      await farm.add('h', {
+        concurrency: 1,
+        order,
+        timeoutSeconds: 1000,
+        retry: { maxAttempts: 9, baseSeconds: 1, maxSeconds: 1 },
+      });
+      await farm.poke('a', 'b');
+      await farm.end(false);
+      if (order === 'stream') assert.equal(farm.transport.inFlight[0]?.id, 'agent-b@1');
+      const before = farm.time.now();
+      for (let steps = 0; steps < 20; steps++) await farm.time.step();
+      assert.ok(farm.time.now() > before + 1500, `${farm.time.now() - before} ms in 20 steps`);
+    });
+
   it('with order all wait for what is parked, say so, and go on where it is skipped', async () => {
     const farm = await open();
     await farm.add('h', { order: 'all', retry: { maxAttempts: 1, baseSeconds: 1, maxSeconds: 1 } });
