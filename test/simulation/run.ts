@@ -8,11 +8,11 @@ import { recover } from '../../coordinator/recovery.ts';
 import { type SupervisorOptions, superviseCoordinator } from '../../coordinator/supervisor.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFakeDerivationStore, noLogs } from '../support/fake-derivation-store.ts';
-import { noHooks } from '../support/fake-hook-transport.ts';
 import { fakeBase } from '../support/paths.ts';
 import { createSimulatedAgent } from './agent.ts';
 import { auditLog } from './audit.ts';
 import { createFakePool, createSlowStore } from './disk.ts';
+import { createSimulatedReceivers } from './hooks.ts';
 import { createVirtualTime } from './time.ts';
 
 export interface SimulationOptions {
@@ -83,6 +83,7 @@ export async function simulate({
   const isHopeless = (derivation: string): boolean => hopeless.some(({ path }) => path === derivation);
   const acknowledged = { submissions: [] as string[], succeeded: new Set<string>() };
   let restarts = 0;
+  const receivers = createSimulatedReceivers(time);
   let slow: ReturnType<typeof createSlowStore>;
   let supervisor: Awaited<ReturnType<typeof superviseCoordinator>> | undefined;
 
@@ -125,6 +126,7 @@ export async function simulate({
     const openStore = async (): Promise<EventStore> => {
       if (mine !== restarts) return new Promise(() => undefined);
       slow = createSlowStore(disk, time);
+      receivers.started();
       return slow;
     };
     const signer = { publicKey: 'k:AA==', sign: async () => 'k:AA==' };
@@ -137,7 +139,7 @@ export async function simulate({
       pool,
       derivations,
       logs: noLogs,
-      hookTransport: noHooks,
+      hookTransport: receivers.transport(() => mine === restarts),
       signer,
       logger: pino({ level: process.env.SIMULATION_LOG ?? 'silent' }),
       work: unwatched,
@@ -210,6 +212,7 @@ export async function simulate({
 
   await startCoordinator();
   for (const { name } of agents) await until((world.application() as Application).addAgent(admin, name));
+  await until(receivers.add(world.application() as Application));
   for (const agent of agents) agent.connect();
   const tops = buildable.slice(-Math.ceil(size / 3)).map(({ path }) => path);
   // Clients try again until they are answered, with the same key.
@@ -255,6 +258,7 @@ export async function simulate({
       acknowledged.submissions.length >= roots.length &&
       application.status().builds.failed >= hopelessCount &&
       (await allServed()) &&
+      receivers.isQuiet(application) &&
       time.now() - begun > faultsOverMs
     )
       break;
@@ -278,6 +282,7 @@ export async function simulate({
   const app = world.application() as Application;
   await until(new Promise<void>((resolve) => void time.after(100, resolve)));
   const { events, attempts } = await auditLog(disk);
+  await receivers.audit(disk);
   const [replayed, again] = [await recover(disk, policy.storeDir), await recover(disk, policy.storeDir)];
   assert.deepEqual([...replayed.farm.describe()], [...again.farm.describe()]);
   for (const { path } of hopeless) {
