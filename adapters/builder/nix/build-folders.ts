@@ -43,7 +43,7 @@ export function openBuildFolders(root: string): BuildFolders {
     const { uid } = await lstat(base);
     const own = process.getuid?.() ?? uid;
     if (uid !== own) throw new Error(`${base}: expected a folder of user ${own}, got one of user ${uid}; remove it`);
-    await removeWhere(base, (name) => isGone(/^(\d+)-/.exec(name)));
+    await removeWhere(base, (name) => !used.has(join(base, name)) && isGone(/^(\d+)-/.exec(name)));
     await removeWhere(newer, (name) => isGone(/^nix-(\d+)-/.exec(name)));
   }
 
@@ -98,7 +98,7 @@ async function removeWhere(folder: string, which: (name: string) => boolean): Pr
 /** What cannot be removed now is tried again at the next start. */
 const quietly = (path: string): Promise<void> => removeTree(path).catch(() => {});
 
-/** Whether the process that the name is of runs no more; ours has made nothing yet. */
+/** Whether the process that the name is of runs no more. Ours may have had its id before. */
 function isGone(named: RegExpExecArray | null): boolean {
   if (named === null) return false;
   const pid = Number(named[1]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -95,3 +96,15 @@ for (const nix of nixVersions)
       for (const folder of runs) await openBuildFolders(place.store.root).remove(folder);
     });
   });
+
+test('folders in use stay when another could not be made, and what was left is looked for again', async () => {
+  const folders = openBuildFolders(`/nowhere/${randomUUID()}`);
+  const one = await folders.make();
+  // In the way of the next one.
+  await mkdir(one.replace(/\d+$/, (number) => `${Number(number) + 1}`));
+  await assert.rejects(folders.make(), /cannot make a folder for builds: EEXIST/);
+  const two = await folders.make();
+  assert.ok(existsSync(one));
+  for (const folder of [one, two]) await folders.remove(folder);
+  assert.equal(existsSync(dirname(one)), false);
+});
