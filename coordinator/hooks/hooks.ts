@@ -117,10 +117,10 @@ export function createHookManager(core: Core): HookManager {
       logger,
       factsOf: factsOfStored,
       head: () => head,
-      write(...events) {
+      write(...wishes) {
         if (writer.failure || isOver) return;
         try {
-          writer.commit('hook', hook.name, hook.revision, events, { actor: 'hooks' });
+          for (const wish of wishes) commit(hook.name, wish, { actor: 'hooks' });
         } catch (error) {
           // A bug in the delivery of hooks is no reason to stop the farm; what is not written down is delivered again after a start.
           logger.error({ hook: hook.name, err: error }, `how far the hook ${hook.name} is could not be written down`);
@@ -337,7 +337,7 @@ export function createHookManager(core: Core): HookManager {
       const flying = events?.find((event) => runner.isInFlight(event));
       if (flying !== undefined)
         throw new DroverError('hook-event-not-held', `${flying} is being delivered at this moment; try again`);
-      writeDown(name, runner);
+      runner.writeDown();
       const ids = events ?? parkedEvents(runner.hook.state);
       commit(name, { type: 'skip', events, reason }, { actor: by.id });
       runner.skip(ids);
@@ -353,7 +353,9 @@ export function createHookManager(core: Core): HookManager {
       return { retried: ids.length };
     },
     async testHook(by, name, id) {
-      const { definition } = find(name).state as { definition: HookDefinition };
+      const { definition, source } = find(name).state as { definition: HookDefinition; source: 'api' | 'config' };
+      const forbidden = source === 'api' ? forbiddenByApi(definition) : undefined;
+      if (forbidden !== undefined) throw new DroverError('hook-not-usable', forbidden);
       const stored = await readEvent(id);
       if (!stored) throw new DroverError('unknown-event', `there is no event ${id}`);
       const facts = factsOfStored(stored);
@@ -380,15 +382,8 @@ export function createHookManager(core: Core): HookManager {
   };
 
   function remove(name: string, reason: string | undefined, meta: Meta): void {
-    const runner = runners.get(name);
-    if (runner) writeDown(name, runner);
+    runners.get(name)?.writeDown();
     commit(name, { type: 'remove', reason }, meta);
-  }
-
-  /** Its place as it is now. */
-  function writeDown(name: string, runner: HookRunner): void {
-    const checkpoint = runner.checkpoint();
-    if (checkpoint) commit(name, { type: 'checkpoint', checkpoint }, { actor: 'hooks' });
   }
 
   return {
@@ -422,7 +417,7 @@ export function createHookManager(core: Core): HookManager {
       const timer = runtime.timers.after(graceMs, grace.resolve);
       await Promise.race([Promise.all(all.map((runner) => runner.drain())), grace.promise]);
       timer[Symbol.dispose]();
-      if (!writer.failure) for (const runner of all) writeDown(runner.hook.name, runner);
+      if (!writer.failure) for (const runner of all) runner.writeDown();
       isOver = true;
       await Promise.all(all.map((runner) => runner.stop()));
       if (writer.failure) return;

@@ -1,8 +1,7 @@
 import type { Logger } from 'pino';
-import type { Checkpoint } from '../../domain/hook/checkpoint.ts';
-import { checkpointOf } from '../../domain/hook/checkpoint.ts';
+import { checkpointsOf } from '../../domain/hook/checkpoint.ts';
+import type { HookCommand } from '../../domain/hook/decide.ts';
 import { type HookDefinition, keptHookError, parseEventId } from '../../domain/hook/definition.ts';
-import type { HookEvent } from '../../domain/hook/events.ts';
 import { type EventFacts, isFor } from '../../domain/hook/match.ts';
 import {
   type Ailing,
@@ -36,8 +35,8 @@ export interface RunnerSources {
   factsOf(event: StoredEvent): EventFacts;
   /** The last event that is durable, as far as this process knows. */
   head(): Head | undefined;
-  /** Writes events of the hook. */
-  write(...events: readonly HookEvent[]): void;
+  /** Commits what comes of the wishes, in order. */
+  write(...wishes: readonly HookCommand[]): void;
 }
 
 export type RunnerState = 'opening' | 'behind' | 'live' | 'broken' | 'stopped';
@@ -59,7 +58,8 @@ export interface HookRunner {
   isInFlight(event: string): boolean;
   /** Writes down how far it is, soon. */
   touch(): void;
-  checkpoint(): Checkpoint | undefined;
+  /** The same, now. */
+  writeDown(): void;
   /** Starts nothing more; resolves once nothing is in flight. */
   drain(): Promise<void>;
   /** Ends what is in flight; its outcomes count no more. Resolves once all has ended. */
@@ -323,30 +323,26 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   }
 
   function park(event: MatchedEvent, id: string, error: string, attempts: number): void {
-    const checkpoint = takeCheckpoint();
-    write(...(checkpoint ? [{ type: 'HookCheckpointed', data: checkpoint } as const] : []), {
-      type: 'HookParked',
-      data: { event: id, at: event.at, attempts, error },
-    });
+    write(...checkpoints(), { type: 'park', parking: { event: id, at: event.at, attempts, error } });
     logger.error(
       { hook: hook.name, event: id, attempts },
       `the hook ${hook.name} gave ${id} up after ${attempts} attempts: it is parked, and what follows it on its stream waits; 'drover hooks retry-parked ${hook.name}' or 'skip' go on`,
     );
   }
 
-  function takeCheckpoint(): Checkpoint | undefined {
-    if (triggers === undefined) return undefined;
+  /** How far it is, to be written down. */
+  function checkpoints(): HookCommand[] {
+    if (triggers === undefined) return [];
     const place = state === 'live' ? later(head(), examined) : examined;
-    const data = checkpointOf(hook.state, triggers.progress(place), delivered);
+    const all = checkpointsOf(hook.state, triggers.progress(place), delivered);
     delivered = 0;
-    return data;
+    return all.map((checkpoint) => ({ type: 'checkpoint', checkpoint }));
   }
 
   function touch(): void {
     checkpointTimer ??= timers.after(checkpointMs, () => {
       checkpointTimer = undefined;
-      const data = isStopped() ? undefined : takeCheckpoint();
-      if (data) write({ type: 'HookCheckpointed', data });
+      if (!isStopped()) write(...checkpoints());
     });
   }
 
@@ -401,7 +397,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       return [...inFlight.keys()].some((event) => event.stream === stream && event.revision === revision);
     },
     touch,
-    checkpoint: takeCheckpoint,
+    writeDown: () => write(...checkpoints()),
     async drain() {
       draining = true;
       if (inFlight.size > 0) await new Promise<void>((resolve) => idle.push(resolve));

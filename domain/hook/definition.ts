@@ -8,10 +8,14 @@ export const eventId = z
   .max(256)
   .regex(/^[a-z]+-[^@\s]+@(?:0|[1-9][0-9]{0,15})$/, 'expected <stream>@<revision>');
 
+/** Characters of a command with all its arguments: with the rest of a definition it fits into a commit, however it is escaped. */
+const longestCommand = 32 * 1024;
+const mostTags = 64;
+
 /** Conditions beside the type; all that are given have to hold, and what an event has nothing to say of does not hold. */
 export const hookConditions = z.strictObject({
   /** Tags of the build or submission, all of them with these values. */
-  tags: tags.optional(),
+  tags: tags.refine((all) => Object.keys(all).length <= mostTags, `expected at most ${mostTags} tags`).optional(),
   /** One of these systems. */
   systems: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
   /** Name of the derivation or store item, without its hash: `*` stands for any characters, `?` for one. */
@@ -25,7 +29,7 @@ export type HookConditions = z.infer<typeof hookConditions>;
 
 const argument = z
   .string()
-  .max(65_536)
+  .max(longestCommand)
   .refine((text) => !text.includes('\0'), 'expected a text without NUL');
 
 /** Where events go. */
@@ -33,7 +37,17 @@ export const hookTarget = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('command'),
     /** A text for `/bin/sh -c`, or a program and its arguments. */
-    run: z.union([argument.min(1), z.array(argument).min(1).max(256)]),
+    run: z.union([
+      argument.min(1),
+      z
+        .array(argument)
+        .min(1)
+        .max(256)
+        .refine(
+          (all) => all.reduce((sum, { length }) => sum + length, 0) <= longestCommand,
+          `expected at most ${longestCommand} characters in all`,
+        ),
+    ]),
   }),
   z.strictObject({
     kind: z.literal('webhook'),

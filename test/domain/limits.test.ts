@@ -11,6 +11,9 @@ import { encodeEvent } from '../../coordinator/event-codec.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { DroverEvent } from '../../domain/events.ts';
+import { checkpointsOf } from '../../domain/hook/checkpoint.ts';
+import { type HookDefinition, hookDefaults, keptHookError } from '../../domain/hook/definition.ts';
+import { initialHook } from '../../domain/hook/state.ts';
 import {
   allocateFrameBytes,
   commitShortfall,
@@ -211,6 +214,38 @@ test('a chunk of a log fits into a frame of an agent', () => {
 test('an event store that takes less than every commit needs is refused with both sizes', () => {
   assert.equal(commitShortfall(minCommitBytes), undefined);
   assert.match(commitShortfall(60_000) ?? '', /at least 524288 bytes, got one of 60000; for NATS, raise max_payload/);
+});
+
+test('what a hook writes down fits into every commit, whatever its receivers say', () => {
+  const held = new Map(
+    Array.from({ length: 1000 }, (_, n) => [
+      `build-${String(n).padEnd(64, 'x')}`,
+      {
+        revision: 1e15,
+        at: 1e15,
+        attempts: 1e9,
+        notBefore: 1e15,
+        error: '\u2028'.repeat(keptHookError),
+        parked: false,
+      },
+    ]),
+  );
+  const definition: HookDefinition = {
+    ...hookDefaults,
+    on: Array.from({ length: 200 }, (_, n) => `A${n}`.padEnd(64, 'x')),
+    where: {
+      tags: Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`${n}`.padEnd(64, 'x'), '"'.repeat(256)])),
+      agents: Array.from({ length: 1000 }, (_, n) => `${n}`.padEnd(64, 'x')),
+    },
+    target: { kind: 'command', run: '\u0001'.repeat(32 * 1024) },
+  };
+  const events = [
+    { type: 'HookAdded', data: { definition, source: 'api', from: {} } } as const,
+    ...checkpointsOf(initialHook, { through: 'build-1@1', held }, 1).map(
+      (data) => ({ type: 'HookCheckpointed', data }) as const,
+    ),
+  ];
+  for (const event of events) assert.ok(Buffer.byteLength(JSON.stringify(encodeEvent(event))) < minCommitBytes - 4096);
 });
 
 describe('settings', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { checkpointOf } from '../../domain/hook/checkpoint.ts';
+import { checkpointsOf } from '../../domain/hook/checkpoint.ts';
 import { type HookDefinition, hookDefaults, parseEventId } from '../../domain/hook/definition.ts';
 import type { HookEvent } from '../../domain/hook/events.ts';
 import { evolveHook, type HookState, initialHook } from '../../domain/hook/state.ts';
@@ -57,9 +57,9 @@ function play(order: HookDefinition['order'], steps: readonly Step[]) {
     deliveredSince = 0;
   }
   function checkpoint(): void {
-    const data = checkpointOf(written, triggers.progress(log[cursor - 1]), deliveredSince);
+    for (const data of checkpointsOf(written, triggers.progress(log[cursor - 1]), deliveredSince))
+      write({ type: 'HookCheckpointed', data });
     deliveredSince = 0;
-    if (data) write({ type: 'HookCheckpointed', data });
     for (const done of deliveries) if (done.life === life) safe.add(done.id);
   }
   function offer(): boolean {

@@ -14,9 +14,14 @@ const definition = (more: Partial<HookDefinition> = {}): HookDefinition => ({
 });
 
 /** Agents make events when they are told to; each has a stream of its own. */
-async function open({ store = openMemoryEventStore() as EventStore, seed = 1, agents = ['a', 'b', 'c'] } = {}) {
+async function open({
+  store = openMemoryEventStore() as EventStore,
+  seed = 1,
+  agents = ['a', 'b', 'c'],
+  trustHooksOfApi = true,
+} = {}) {
   const transport = createFakeHookTransport();
-  const farm = await openTestCoordinator([derivation(1)], { store, hookTransport: transport, seed });
+  const farm = await openTestCoordinator([derivation(1)], { store, hookTransport: transport, seed, trustHooksOfApi });
   for (const agent of agents) if (!farm.farm.agents.get(agent)) await farm.application.addAgent(admin, agent);
   const add = async (name: string, more?: Partial<HookDefinition>, from?: 'now' | 'start') => {
     await farm.application.addHook(admin, name, { definition: definition(more), from });
@@ -374,6 +379,29 @@ describe('hooks', () => {
     await farm.declareHooks([{ name: 'h', definition: definition(), from: 'now' }]);
     await farm.settle();
     assert.deepEqual(farm.transport.begun, ['h agent-a@1', 'h agent-b@1']);
+  });
+
+  it('of the API run commands and call private addresses only where the API is trusted with them', async () => {
+    const store = openMemoryEventStore();
+    const trusting = await open({ store });
+    await trusting.add('h');
+    trusting.dispose();
+    const farm = await open({ store, seed: 2, trustHooksOfApi: false });
+    await farm.settle();
+    const refused = { code: 'hook-not-usable', message: /hooks\.trust-api/ };
+    await assert.rejects(farm.add('x'), refused);
+    const inside = { kind: 'webhook', url: 'https://ci.internal/', allowPrivate: true } as const;
+    await assert.rejects(farm.add('x', { target: inside }), refused);
+    await farm.add('web', { target: { kind: 'webhook', url: 'https://ci.example/' } });
+    // One that was added while it was trusted.
+    assert.equal(farm.status('h').state, 'broken');
+    assert.match(farm.status('h').waits ?? '', /hooks\.trust-api/);
+    await assert.rejects(farm.application.testHook(admin, 'h', 'agent-a@0'), refused);
+    await assert.rejects(farm.application.changeHook(admin, 'web', definition()), refused);
+    await farm.declareHooks([{ name: 'own', definition: definition(), from: 'now' }]);
+    await farm.settle();
+    await farm.poke('a');
+    assert.deepEqual(farm.transport.begun, ['web agent-a@1', 'own agent-a@1']);
   });
 
   it('whose place is not in the log say so, and go on from where they are told', async () => {

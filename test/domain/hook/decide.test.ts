@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkpointOf } from '../../../domain/hook/checkpoint.ts';
+import { checkpointsOf } from '../../../domain/hook/checkpoint.ts';
 import { decideHook, type HookRefusal } from '../../../domain/hook/decide.ts';
 import { type HookDefinition, hookDefaults, hookDefinition, parseEventId } from '../../../domain/hook/definition.ts';
 import type { HookEvent } from '../../../domain/hook/events.ts';
@@ -108,19 +108,37 @@ describe('a hook', () => {
   });
   it('writes down only what is different', () => {
     const held = new Map([['build-1', { revision: 3, at: 7, attempts: 1, error: 'no', parked: false }]]);
-    const first = checkpointOf(state(added), { through: 'build-1@5', held }, 2);
+    const [first] = checkpointsOf(state(added), { through: 'build-1@5', held }, 2);
     assert.deepEqual(first, {
       through: 'build-1@5',
       held: [{ stream: 'build-1', revision: 3, at: 7, attempts: 1, error: 'no' }],
       delivered: 2,
     });
     const written = state(added, { type: 'HookCheckpointed', data: first ?? assert.fail() });
-    assert.equal(checkpointOf(written, { through: 'build-1@5', held }, 0), undefined);
-    assert.deepEqual(checkpointOf(written, { through: undefined, held: new Map() }, 0), {
-      released: ['build-1'],
-      delivered: 0,
-    });
+    assert.deepEqual(checkpointsOf(written, { through: 'build-1@5', held }, 0), []);
+    assert.deepEqual(checkpointsOf(written, { through: undefined, held: new Map() }, 0), [
+      { released: ['build-1'], delivered: 0 },
+    ]);
     assert.equal(written.delivered, 2);
+  });
+  it('writes down many streams in parts, the place with the last that holds any', () => {
+    const held = new Map(
+      Array.from({ length: 450 }, (_, n) => [`build-${n}`, { revision: 1, at: 1, attempts: 1, parked: false }]),
+    );
+    const parts = checkpointsOf(state(added), { through: 'build-1@5', held }, 7);
+    assert.deepEqual(
+      parts.map(({ through, held: some, delivered }) => [through, some?.length, delivered]),
+      [
+        [undefined, 200, 0],
+        [undefined, 200, 0],
+        ['build-1@5', 50, 7],
+      ],
+    );
+    const written = state(added, ...parts.map((data): HookEvent => ({ type: 'HookCheckpointed', data })));
+    assert.deepEqual([...written.held], [...held]);
+    const none = checkpointsOf(written, { through: 'build-1@6', held: new Map() }, 0);
+    assert.equal(none.length, 3);
+    assert.equal(state(added, ...none.map((data): HookEvent => ({ type: 'HookCheckpointed', data }))).held.size, 0);
   });
   it('keeps by a checkpoint that an event is parked, and forgets it with the event', () => {
     const same = { stream: 'build-1', revision: 3, at: 7, attempts: 2, error: 'no' };
