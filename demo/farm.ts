@@ -39,8 +39,9 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   const { workspace, commands } = options;
   const { signal } = commands;
   const data = workspace.file('coordinator');
-  // A short back-off, as somebody is watching.
+  // A short back-off, as somebody is watching; and a hook that leads to this machine.
   const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--retry-base-seconds', '1'];
+  args.push('--hooks-trust-api', 'true');
   if (options.store !== undefined) args.push('--store', options.store);
   const coordinator = await start(options, 'coordinator', args);
   const [, url = '', adminTokenFile = ''] = await coordinator.says(/coordinator at (\S+), admin token in (.+)/, signal);

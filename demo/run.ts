@@ -5,6 +5,7 @@ import { startFarm } from './farm.ts';
 import { fetchAndCompare } from './fetch.ts';
 import { leaveUp } from './keep.ts';
 import { startNats } from './nats.ts';
+import { type Receiver, removeHook, startReceiver } from './receiver.ts';
 import { report } from './report.ts';
 import { openServices } from './services.ts';
 import { submitGraph } from './submit.ts';
@@ -28,6 +29,7 @@ export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): 
   const workspace = await createWorkspace();
   const services = openServices(workspace);
   let kept = false;
+  let receiver: Receiver | undefined;
   try {
     const commands = createCommands(demoEnvironment(workspace), say, AbortSignal.any([signal, services.lost]));
 
@@ -35,8 +37,12 @@ export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): 
     say(`\nA coordinator and two agents, each with a Nix store of its own, below ${workspace.path}:\n`);
     const farm = await startFarm({ workspace, commands, services, say, store });
 
+    say('\nA receiver of webhooks, and a hook that tells it how the build goes that fails at first:\n');
+    receiver = await startReceiver(commands, workspace);
+
     say('\nA graph of real derivations (demo/graph.nix), which neither agent could build alone:\n');
     const builds = await submitGraph(commands, workspace);
+    for (const line of await receiver.received()) say(line);
     const outputs = builds.flatMap((build) => Object.values(build.outputs));
 
     say("\nAll outputs, by an ordinary Nix client from the coordinator's cache, into a third, empty store:\n");
@@ -45,6 +51,7 @@ export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): 
 
     say(`\n${report(builds, farm.agents, sizes, colour)}`);
     if (keep) {
+      await removeHook(commands);
       await leaveUp(workspace, services.all);
       kept = true;
       say(tryNext(farm, workspace, builds));
@@ -53,6 +60,7 @@ export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): 
     if (!signal.aborted) say(await services.lastWords());
     throw error;
   } finally {
+    await receiver?.[Symbol.asyncDispose]();
     if (!kept) {
       await services.stop();
       await removeWorkspace(workspace.path);

@@ -89,6 +89,11 @@ describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
       agents.every(([own]) => (own ?? 0) >= 2),
       'each agent builds at least what needs its feature',
     );
+    assert.match(
+      out,
+      /^received +BuildAttemptFailed of attempt 1: builder-failed +\(webhook-id build-\S+, signature valid\)$/m,
+    );
+    assert.match(out, /^received +BuildSucceeded of attempt 2 +\(.*signature valid\)$/m);
     assert.match(out, /^32 outputs fetched with valid signatures, each byte for byte/m);
     assert.match(err, /^attempt +press on \w+ did not succeed: builder-failed/m);
     assert.match(err, /^succeeded +press on \w+, attempt 2$/m);
