@@ -7,7 +7,7 @@ import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blocked.ts';
 import type { Why } from '../projections/why.ts';
-import type { HookWishes } from './hooks/hooks.ts';
+import type { HookWishes } from './hooks/wishes.ts';
 import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
 
 export type { LastFailure } from '../domain/build/state.ts';

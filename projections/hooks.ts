@@ -16,6 +16,11 @@ export interface Hooks {
   describe(): Iterable<string>;
 }
 
+/** Whether it was added and not removed since. */
+export function isThere({ state }: HookRecord): boolean {
+  return state.status === 'active' || state.status === 'paused';
+}
+
 export function createHooks(): Hooks {
   const hooks = new Map<string, HookRecord>();
   return {

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import type { HookTest } from '../../coordinator/hooks/hooks.ts';
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
+import type { HookTest } from '../../coordinator/hooks/wishes.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';

@@ -1,62 +1,23 @@
 import type { DroverEvent } from '../../domain/events.ts';
 import { decideHook, type HookCommand } from '../../domain/hook/decide.ts';
-import { type HookDefinition, type HookPlace, parseEventId } from '../../domain/hook/definition.ts';
-import { type EventFacts, isFor } from '../../domain/hook/match.ts';
-import { initialHook, parkedEvents } from '../../domain/hook/state.ts';
+import type { HookDefinition, HookPlace } from '../../domain/hook/definition.ts';
+import type { EventFacts } from '../../domain/hook/match.ts';
+import { initialHook } from '../../domain/hook/state.ts';
 import { factsOf } from '../../projections/event-facts.ts';
-import type { HookRecord } from '../../projections/hooks.ts';
-import type { Principal } from '../application.ts';
+import { type HookRecord, isThere } from '../../projections/hooks.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import { decodeEvent } from '../event-codec.ts';
 import type { Commit, Meta, Position, StoredEvent } from '../ports/event-store.ts';
-import { type Head, justBefore } from './places.ts';
+import { type Head, type HookStart, placeOf } from './places.ts';
 import { createHookRunner, type HookRunner } from './runner.ts';
-import { type HookStatus, statusOf } from './status.ts';
-
-/** Where a hook begins: with what comes, with the start of the log, or after a position. */
-export type HookStart = 'now' | 'start' | { readonly after: Position };
+import { forbiddenByApi } from './trust.ts';
+import { createHookWishes, type HookWishes } from './wishes.ts';
 
 export interface DeclaredHook {
   readonly name: string;
   readonly definition: HookDefinition;
   readonly from: HookStart;
-}
-
-/** What can be asked of hooks; part of the application. */
-export interface HookWishes {
-  hooks(): readonly HookStatus[];
-  /** `from`: if absent, now; one that was removed goes on from its place. */
-  addHook(
-    by: Principal,
-    name: string,
-    wish: { readonly definition: HookDefinition; readonly from?: HookStart | undefined },
-  ): Promise<HookStatus>;
-  changeHook(by: Principal, name: string, definition: HookDefinition): Promise<HookStatus>;
-  pauseHook(by: Principal, name: string, reason?: string): Promise<HookStatus>;
-  resumeHook(by: Principal, name: string): Promise<HookStatus>;
-  removeHook(by: Principal, name: string, reason?: string): Promise<void>;
-  /** Sets its place: what comes after is delivered, again where it was before. */
-  replayHook(by: Principal, name: string, from: HookStart): Promise<HookStatus>;
-  /** Goes on without these events, which fail or are parked; all that are parked if none are named. */
-  skipHookEvents(
-    by: Principal,
-    name: string,
-    events?: readonly string[],
-    reason?: string,
-  ): Promise<{ skipped: number }>;
-  /** Delivers these parked events again, all of them if none are named. */
-  retryHookEvents(by: Principal, name: string, events?: readonly string[]): Promise<{ retried: number }>;
-  /** Delivers one event now, whether it matches or not; changes nothing of what the hook owes. */
-  testHook(by: Principal, name: string, event: string): Promise<HookTest>;
-}
-
-export interface HookTest {
-  /** Whether the hook would get the event by itself. */
-  readonly matches: boolean;
-  readonly ok: boolean;
-  readonly error?: string;
-  readonly ms: number;
 }
 
 export interface HookManager extends Disposable {
@@ -82,14 +43,22 @@ export function createHookManager(core: Core): HookManager {
   let passed = 0;
   let isOver = false;
 
+  /** Asked by every hook that wants the type: looked up once. */
+  const knownFacts = new WeakMap<StoredEvent, EventFacts>();
   function factsOfStored(event: StoredEvent): EventFacts {
+    const facts = knownFacts.get(event) ?? lookUp(event);
+    knownFacts.set(event, facts);
+    return facts;
+  }
+
+  function lookUp(event: StoredEvent): EventFacts {
     const dash = event.stream.indexOf('-');
     const decoded = decodeEvent(event);
     if (!decoded.known) return {};
     return factsOf(farm, event.stream.slice(0, dash), event.stream.slice(dash + 1), decoded as DroverEvent);
   }
 
-  function commit(name: string, command: HookCommand, meta: Meta): number {
+  function commit(name: string, command: HookCommand, meta: Meta): void {
     const hook = farm.hooks.get(name);
     const decision = decideHook(hook?.state ?? initialHook, command);
     if (decision.refused !== undefined) {
@@ -102,14 +71,15 @@ export function createHookManager(core: Core): HookManager {
       );
     }
     writer.commit('hook', name, hook?.revision ?? 'none', decision.events, meta);
-    return decision.events.length;
   }
 
   function start(hook: HookRecord): void {
     const runner = createHookRunner({
       hook,
       forbidden: () =>
-        hook.state.source === 'api' ? forbiddenByApi(hook.state.definition as HookDefinition) : undefined,
+        hook.state.source === 'api'
+          ? forbiddenByApi(policy.trustHooksOfApi, hook.state.definition as HookDefinition)
+          : undefined,
       log,
       logId,
       runtime,
@@ -143,8 +113,7 @@ export function createHookManager(core: Core): HookManager {
     writer.afterwards(() => {
       void ended.then(() => {
         const hook = farm.hooks.get(name);
-        const isWanted = hook?.state.status === 'active' || hook?.state.status === 'paused';
-        if (!isOver && hook && isWanted && !runners.has(name)) start(hook);
+        if (!isOver && hook && isThere(hook) && !runners.has(name)) start(hook);
       });
     });
   }
@@ -158,12 +127,7 @@ export function createHookManager(core: Core): HookManager {
   });
 
   writer.whenDurable((commit, last) => {
-    try {
-      deliver(commit, last);
-    } catch (error) {
-      // A bug in the delivery of hooks is no reason to stop the farm.
-      logger.error({ err: error }, 'an event could not be handed to hooks');
-    }
+    deliver(commit, last);
     head = { id: `${commit.stream}@${last.revision}`, position: last.position };
     passed += commit.events.length;
     if (passed < checkpointEvery) return;
@@ -182,15 +146,8 @@ export function createHookManager(core: Core): HookManager {
 
   function find(name: string): HookRecord {
     const hook = farm.hooks.get(name);
-    if (hook?.state.status !== 'active' && hook?.state.status !== 'paused') throw unknownHook(name);
+    if (!hook || !isThere(hook)) throw unknownHook(name);
     return hook;
-  }
-
-  function findRunner(name: string): HookRunner {
-    find(name);
-    const runner = runners.get(name);
-    if (!runner) throw new DroverError('not-ready', `the hook ${name} is starting; try again`);
-    return runner;
   }
 
   let logIdKnown: string | undefined;
@@ -201,30 +158,6 @@ export function createHookManager(core: Core): HookManager {
     return logIdKnown;
   }
 
-  async function readEvent(id: string): Promise<StoredEvent | undefined> {
-    const { stream, revision } = parseEventId(id);
-    for await (const stored of log.read(stream, { from: revision, limit: 1 }))
-      if (stored.revision === revision) return stored;
-    return undefined;
-  }
-
-  /** The place that a caller means, with its position; `undefined` for now. */
-  async function placeOf(from: HookStart): Promise<{ place: HookPlace; position: Position } | undefined> {
-    if (from === 'start') return { place: {}, position: '' };
-    if (from === 'now') return undefined;
-    try {
-      for await (const { events } of log.readAll({ after: from.after, limit: 1 }))
-        for (const { stream, revision, position } of events)
-          return { place: { before: `${stream}@${revision}` }, position: justBefore(position) };
-    } catch {
-      throw new DroverError(
-        'invalid-request',
-        `from: expected now, start or a position of this log, got ${from.after}`,
-      );
-    }
-    return undefined;
-  }
-
   /** The event that the hook's stream gets next: everything before it is not new. */
   function nowOf(name: string): HookPlace {
     const hook = farm.hooks.get(name);
@@ -232,162 +165,21 @@ export function createHookManager(core: Core): HookManager {
     return { after: `hook-${name}@${revision === undefined ? 0 : revision + 1}` };
   }
 
-  async function requireUsable(definition: HookDefinition): Promise<void> {
-    const forbidden = forbiddenByApi(definition);
-    if (forbidden !== undefined) throw new DroverError('hook-not-usable', forbidden);
-    const problem = await transport.check(definition.target);
-    if (problem !== undefined) throw new DroverError('hook-not-usable', problem);
-  }
-
-  /** Who has an admin token is not by that the user that the coordinator runs as. */
-  function forbiddenByApi({ target }: HookDefinition): string | undefined {
-    if (policy.trustHooksOfApi) return undefined;
-    const how =
-      "that is for hooks of the coordinator's configuration ([[hook]]), unless its setting hooks.trust-api is true";
-    if (target.kind === 'command') return `run: a hook that is added over the API may not run commands: ${how}`;
-    return target.allowPrivate === true
-      ? `allow-private: a hook that is added over the API may not call private addresses: ${how}`
-      : undefined;
-  }
-
-  function requireOwn(name: string): void {
-    if (farm.hooks.get(name)?.state.source !== 'config') return;
-    throw new DroverError(
-      'hook-in-configuration',
-      `the hook ${name} is declared in the coordinator's configuration: change it there and start the coordinator again`,
-    );
-  }
-
-  /** Streams whose held event lies before the place: it would not be delivered from there. */
-  async function heldBefore(hook: HookRecord, position: Position): Promise<string[]> {
-    const kept: string[] = [];
-    for (const [stream, { revision }] of hook.state.held) {
-      const stored = await readEvent(`${stream}@${revision}`);
-      if (stored !== undefined && stored.position <= position) kept.push(stream);
-    }
-    return kept;
-  }
-
-  const statusByName = (name: string): HookStatus => {
-    const runner = runners.get(name);
-    const hook = farm.hooks.get(name);
-    if (runner) return statusOf(runner, runtime.clock.now());
-    const { definition, source, place, delivered } = (hook as HookRecord).state;
-    return {
-      name,
-      state: 'active',
-      source,
-      definition: definition as HookDefinition,
-      place,
-      waits: 'it is starting',
-      lag: { events: 0, exact: false, seconds: 0 },
-      delivered,
-      inFlight: [],
-      failing: [],
-      parked: [],
-    };
-  };
-  const isThere = ({ state }: HookRecord): boolean => state.status === 'active' || state.status === 'paused';
-
-  async function done(name: string): Promise<HookStatus> {
-    await writer.durable();
-    return statusByName(name);
-  }
-
-  const wishes: HookWishes = {
-    hooks: () => [...farm.hooks.all()].filter(isThere).map(({ name }) => statusByName(name)),
-    async addHook(by, name, { definition, from }) {
-      await requireUsable(definition);
-      const place = from === undefined ? undefined : await placeOf(from);
-      const now = nowOf(name);
-      const wanted = from === undefined ? undefined : (place?.place ?? now);
-      commit(name, { type: 'add', definition, source: 'api', from: wanted, now }, { actor: by.id });
-      return done(name);
-    },
-    async changeHook(by, name, definition) {
-      find(name);
-      requireOwn(name);
-      await requireUsable(definition);
-      commit(name, { type: 'change', definition, source: 'api' }, { actor: by.id });
-      return done(name);
-    },
-    async pauseHook(by, name, reason) {
-      commit(name, { type: 'pause', reason }, { actor: by.id });
-      return done(name);
-    },
-    async resumeHook(by, name) {
-      commit(name, { type: 'resume' }, { actor: by.id });
-      return done(name);
-    },
-    async removeHook(by, name, reason) {
-      find(name);
-      requireOwn(name);
-      remove(name, reason, { actor: by.id });
-      await writer.durable();
-    },
-    async replayHook(by, name, from) {
-      const hook = find(name);
-      const place = await placeOf(from);
-      const kept = place ? await heldBefore(hook, place.position) : [...hook.state.held.keys()];
-      commit(name, { type: 'replay', from: place?.place ?? nowOf(name), kept }, { actor: by.id });
-      return done(name);
-    },
-    async skipHookEvents(by, name, events, reason) {
-      const runner = findRunner(name);
-      const flying = events?.find((event) => runner.isInFlight(event));
-      if (flying !== undefined)
-        throw new DroverError('hook-event-not-held', `${flying} is being delivered at this moment; try again`);
-      runner.writeDown();
-      const ids = events ?? parkedEvents(runner.hook.state);
-      commit(name, { type: 'skip', events, reason }, { actor: by.id });
-      runner.skip(ids);
-      await writer.durable();
-      return { skipped: ids.length };
-    },
-    async retryHookEvents(by, name, events) {
-      const runner = findRunner(name);
-      const ids = events ?? parkedEvents(runner.hook.state);
-      commit(name, { type: 'retry-parked', events }, { actor: by.id });
-      runner.retry(ids);
-      await writer.durable();
-      return { retried: ids.length };
-    },
-    async testHook(by, name, id) {
-      const { definition, source } = find(name).state as { definition: HookDefinition; source: 'api' | 'config' };
-      const forbidden = source === 'api' ? forbiddenByApi(definition) : undefined;
-      if (forbidden !== undefined) throw new DroverError('hook-not-usable', forbidden);
-      const stored = await readEvent(id);
-      if (!stored) throw new DroverError('unknown-event', `there is no event ${id}`);
-      const facts = factsOfStored(stored);
-      const begun = runtime.clock.monotonic();
-      const abort = new AbortController();
-      const { timeoutSeconds, target } = definition;
-      let isLate = false;
-      const timer = runtime.timers.after(timeoutSeconds * 1000, () => {
-        isLate = true;
-        abort.abort();
-      });
-      logger.info({ hook: name, event: id, by: by.id }, `the hook ${name} is tried with ${id}`);
-      const { position: _, ...event } = stored;
-      const outcome = await transport.deliver(
-        { hook: name, target, log: await logId(), event, facts, attempt: 1 },
-        abort.signal,
-      );
-      timer[Symbol.dispose]();
-      const ms = Math.round(runtime.clock.monotonic() - begun);
-      const matches = isFor(definition, name, stored, facts);
-      if (isLate) return { matches, ms, ok: false, error: `it took longer than ${timeoutSeconds} s and was ended` };
-      return { matches, ms, ...outcome };
-    },
-  };
-
   function remove(name: string, reason: string | undefined, meta: Meta): void {
     runners.get(name)?.writeDown();
     commit(name, { type: 'remove', reason }, meta);
   }
 
   return {
-    wishes,
+    wishes: createHookWishes(core, {
+      commit,
+      find,
+      nowOf,
+      remove,
+      runnerOf: (name) => runners.get(name),
+      factsOfStored,
+      logId,
+    }),
     resume() {
       for (const hook of farm.hooks.all()) if (isThere(hook)) start(hook);
     },
@@ -402,7 +194,7 @@ export function createHookManager(core: Core): HookManager {
           commit(name, { type: 'change', definition, source: 'config' }, meta);
           continue;
         }
-        const place = hook === undefined ? await placeOf(from) : undefined;
+        const place = hook === undefined ? await placeOf(log, from) : undefined;
         const now = nowOf(name);
         commit(name, { type: 'add', definition, source: 'config', from: place?.place, now }, meta);
       }

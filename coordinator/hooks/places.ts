@@ -1,4 +1,6 @@
-import type { Position } from '../ports/event-store.ts';
+import { type HookPlace, parseEventId } from '../../domain/hook/definition.ts';
+import { DroverError } from '../errors.ts';
+import type { EventStore, Position, StoredEvent } from '../ports/event-store.ts';
 
 /** An event and where it is. */
 export interface Head {
@@ -6,10 +8,37 @@ export interface Head {
   readonly position: Position;
 }
 
+/** Where a hook begins: with what comes, with the start of the log, or after a position. */
+export type HookStart = 'now' | 'start' | { readonly after: Position };
+
 /**
  * A text that compares as greater than every position before this one, and as less than it: positions have a fixed width and none
  * has a `~`. It stands for the place before an event where nothing is known of the one before that.
  */
 export function justBefore(position: Position): Position {
   return `${position.slice(0, -1)}${String.fromCharCode(position.charCodeAt(position.length - 1) - 1)}~`;
+}
+
+export async function readEvent(log: Pick<EventStore, 'read'>, id: string): Promise<StoredEvent | undefined> {
+  const { stream, revision } = parseEventId(id);
+  for await (const stored of log.read(stream, { from: revision, limit: 1 }))
+    if (stored.revision === revision) return stored;
+  return undefined;
+}
+
+/** The place that a caller means, with its position; `undefined` for now. */
+export async function placeOf(
+  log: Pick<EventStore, 'readAll'>,
+  from: HookStart,
+): Promise<{ readonly place: HookPlace; readonly position: Position } | undefined> {
+  if (from === 'start') return { place: {}, position: '' };
+  if (from === 'now') return undefined;
+  try {
+    for await (const { events } of log.readAll({ after: from.after, limit: 1 }))
+      for (const { stream, revision, position } of events)
+        return { place: { before: `${stream}@${revision}` }, position: justBefore(position) };
+  } catch {
+    throw new DroverError('invalid-request', `from: expected now, start or a position of this log, got ${from.after}`);
+  }
+  return undefined;
 }

@@ -14,7 +14,8 @@ import type { HookRecord } from '../../projections/hooks.ts';
 import type { EventStore, Position, StoredEvent } from '../ports/event-store.ts';
 import type { HookOutcome, HookTransport } from '../ports/hook-transport.ts';
 import type { Runtime } from '../ports/runtime.ts';
-import { type Head, justBefore } from './places.ts';
+import { type Flight, launch } from './flight.ts';
+import { type Head, justBefore, readEvent } from './places.ts';
 
 /** An event that passed a hook's conditions. Its position may be that of the last event of its commit. */
 export interface MatchedEvent extends StoredEvent {
@@ -101,10 +102,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   let lastFailure: RunnerStatus['lastFailure'];
   let retryTimer: Disposable | undefined;
   let checkpointTimer: Disposable | undefined;
-  const inFlight = new Map<
-    MatchedEvent,
-    { readonly abort: AbortController; readonly since: number; attempt: number }
-  >();
+  const inFlight = new Map<MatchedEvent, Flight & { readonly attempt: number }>();
   const idle: (() => void)[] = [];
 
   // Waits go by the monotonic clock from here on, whatever the clock does.
@@ -138,9 +136,8 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
     const id = after ?? before;
     let first: StoredEvent | undefined;
     if (id !== undefined) {
-      const { stream, revision } = parseEventId(id);
-      for await (const stored of log.read(stream, { from: revision, limit: 1 })) first = stored;
-      if (first?.revision !== revision) return giveUp(`its place, the event ${id}, is not in this log`);
+      first = await readEvent(log, id);
+      if (first === undefined) return giveUp(`its place, the event ${id}, is not in this log`);
       cursor = after === undefined ? justBefore(first.position) : first.position;
       if (after !== undefined) examined = { id, position: first.position, at: first.at };
     }
@@ -276,32 +273,14 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
     // It was changed in the meantime.
     if (!isFor(definition(), hook.name, event, event.facts)) return triggers?.delivered(event);
     const id = `${event.stream}@${event.revision}`;
-    const abort = new AbortController();
-    const flight = { abort, since: clock.monotonic(), attempt: (triggers?.attempts(event.stream) ?? 0) + 1 };
-    inFlight.set(event, flight);
-    let isLate = false;
-    const timer = timers.after(timeoutSeconds * 1000, () => {
-      isLate = true;
-      abort.abort();
-    });
+    const attempt = (triggers?.attempts(event.stream) ?? 0) + 1;
     const { facts, position: _, ...rest } = event;
-    const failed = (error: unknown): HookOutcome => ({ ok: false, error: String((error as Error)?.message ?? error) });
-    let outcome: Promise<HookOutcome>;
-    try {
-      outcome = transport.deliver(
-        { hook: hook.name, target, log: logId, event: rest, facts, attempt: flight.attempt },
-        abort.signal,
-      );
-    } catch (error) {
-      outcome = Promise.resolve(failed(error));
-    }
-    void outcome.catch(failed).then((result) => {
-      timer[Symbol.dispose]();
+    const delivery = { hook: hook.name, target, log: logId, event: rest, facts, attempt };
+    const flight = launch(transport, runtime, delivery, timeoutSeconds);
+    inFlight.set(event, { ...flight, attempt });
+    void flight.outcome.then((outcome) => {
       inFlight.delete(event);
-      if (!isStopped()) {
-        if (isLate) settle(event, id, { ok: false, error: `it took longer than ${timeoutSeconds} s and was ended` });
-        else settle(event, id, result);
-      }
+      if (!isStopped()) settle(event, id, outcome);
       if (inFlight.size === 0) for (const resolve of idle.splice(0)) resolve();
     });
   }
@@ -364,8 +343,14 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
         return;
       }
       if (triggers?.hasRoom() === false) return fallBehind();
-      for (const event of events) take(event);
-      pump();
+      try {
+        for (const event of events) take(event);
+        pump();
+      } catch (error) {
+        // A bug here is no reason to stop the farm, and loses nothing: the log has it all.
+        logger.error({ hook: hook.name, err: error }, `the hook ${hook.name} reads again what it could not take`);
+        fallBehind();
+      }
     },
     changed() {
       triggers?.define(definition());
@@ -408,7 +393,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       roomMade?.();
       retryTimer?.[Symbol.dispose]();
       checkpointTimer?.[Symbol.dispose]();
-      for (const { abort } of inFlight.values()) abort.abort();
+      for (const flight of inFlight.values()) flight.abort();
       if (inFlight.size > 0) await new Promise<void>((resolve) => idle.push(resolve));
     },
     status() {
