@@ -20,6 +20,8 @@ export interface CachedItem {
  */
 export interface CacheFolder {
   readonly path: string;
+  /** Number of items. */
+  readonly size: number;
   get(path: string): CachedItem | undefined;
   all(): Iterable<CachedItem>;
   /** Items in the folder that refer to the path, itself left out. */
@@ -77,6 +79,9 @@ export async function openCacheFolder(path: string): Promise<CacheFolder> {
 
   return {
     path,
+    get size() {
+      return items.size;
+    },
     get: (item) => items.get(item),
     all: () => items.values(),
     referrersOf: (item) => [...(referrers.get(item) ?? [])],

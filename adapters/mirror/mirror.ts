@@ -59,8 +59,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   let bytes = 0;
 
   function tell(): void {
-    let published = 0;
-    for (const _ of folder.all()) published++;
+    const published = folder.size;
     options.progress({ wanted: published + waiting.size, published, bytes });
   }
 
