@@ -10,6 +10,7 @@ import { addHooksCommands } from './commands/hooks.ts';
 import { addItemsCommands } from './commands/items.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addMirrorCommand } from './commands/mirror.ts';
+import { addReplayCommand } from './commands/replay.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addSubmissionsCommands } from './commands/submissions.ts';
 import { addSubmitCommand } from './commands/submit.ts';
@@ -59,6 +60,7 @@ export function buildProgram(context: CommandContext): Command {
   addEventsCommands(program, context);
   addHooksCommands(program, context);
   addMirrorCommand(program, context);
+  addReplayCommand(program, context);
   addTokensCommands(program, context);
   addLogCommands(program, context);
   addStatusCommand(program, context);

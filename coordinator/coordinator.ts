@@ -11,6 +11,7 @@ import { createAttempts } from './attempts.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
+import { figuresOf } from './figures.ts';
 import { createFleet } from './fleet.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createIntake } from './intake.ts';
@@ -109,25 +110,12 @@ export function startCoordinator(core: Core): Coordinator {
       return { ready: true, reasons: room.warning === undefined ? [] : [room.warning] };
     },
     settled: writer.durable,
-    status() {
-      const agents = [...farm.agents.all()].filter(({ state }) => state.connection !== 'retired');
-      const connected = agents.filter(({ state }) => state.connection === 'connected');
-      return {
-        builds: queue.counts(),
-        ready: queue.readyBySystem(),
-        derivations: graph.derivations,
-        items: farm.availability.present,
-        agents: {
-          registered: agents.length,
-          connected: connected.length,
-          slots: connected.reduce((sum, { state }) => sum + (state.abilities?.slots ?? 0), 0),
-          busy: agents.reduce((sum, { name }) => sum + queue.live(name).size, 0),
-        },
-        position: writer.position,
-        pendingCommits: writer.pending,
-        uploads: { waiting: room.waiting, refused: room.refusals },
-      };
-    },
+    status: () => ({
+      ...figuresOf(farm),
+      position: writer.position,
+      pendingCommits: writer.pending,
+      uploads: { waiting: room.waiting, refused: room.refusals },
+    }),
     blockage(id) {
       const submission = farm.submissions.get(id);
       if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);

@@ -1,7 +1,7 @@
 import type { Category } from '../domain/events.ts';
 import { createFarm, type Farm } from '../projections/farm.ts';
 import { decodeEvent } from './event-codec.ts';
-import type { EventStore, Position } from './ports/event-store.ts';
+import type { EventStore, Position, StoredEvent } from './ports/event-store.ts';
 import { unwatched, type Work } from './ports/work.ts';
 
 export interface Recovered {
@@ -23,23 +23,34 @@ export async function recover(store: EventStore, storeDir: string, work: Work = 
   let firstUnknown: string | undefined;
   for await (const batch of store.readAll()) {
     for (const stored of batch.events) {
-      const event = decodeEvent(stored);
       events++;
-      const dash = stored.stream.indexOf('-');
-      const category = stored.stream.slice(0, dash) as Category;
-      const id = stored.stream.slice(dash + 1);
-      if (!event.known) {
-        unknown++;
-        firstUnknown ??= `${stored.stream}@${stored.revision}: ${event.problem}`;
-        farm.pass(category, id, stored.revision);
-        continue;
-      }
-      if (event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
-        throw new Error(`storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`);
       work.at('event', `${stored.stream}@${stored.revision} at ${stored.position}`);
-      farm.apply(category, id, event, stored.revision, stored.at, stored.meta.correlation);
+      const problem = foldEvent(farm, stored, storeDir);
+      if (problem === undefined) continue;
+      unknown++;
+      firstUnknown ??= `${stored.stream}@${stored.revision}: ${problem}`;
     }
     position = batch.checkpoint;
   }
   return { farm, position, events, unknown, firstUnknown };
+}
+
+/**
+ * Folds one event of the log, the next one. Gives what is not known of it, if that is so: then it counts as a revision and changes nothing.
+ *
+ * @param storeDir what the log has to be made for; anything if absent.
+ */
+export function foldEvent(farm: Farm, stored: StoredEvent, storeDir?: string): string | undefined {
+  const event = decodeEvent(stored);
+  const dash = stored.stream.indexOf('-');
+  const category = stored.stream.slice(0, dash) as Category;
+  const id = stored.stream.slice(dash + 1);
+  if (!event.known) {
+    farm.pass(category, id, stored.revision);
+    return event.problem;
+  }
+  if (storeDir !== undefined && event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
+    throw new Error(`storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`);
+  farm.apply(category, id, event, stored.revision, stored.at, stored.meta.correlation);
+  return undefined;
 }

@@ -4,8 +4,8 @@ import { addConnectionOptions, type ConnectionFlags, connect } from '../http/con
 import { type FeedEvent, followEvents } from '../http/event-feed.ts';
 import { gather } from '../numbers.ts';
 import type { Io } from '../output/io.ts';
+import { type Place, placeOption } from '../output/place.ts';
 import { paint, printable } from '../output/text.ts';
-import { instantOption } from '../output/when.ts';
 import { createProgress } from '../submit/progress.ts';
 
 interface Selection extends ConnectionFlags {
@@ -103,22 +103,6 @@ function addSelection(command: Command, io: Io, from: string): void {
     .option('--stream <stream>', 'only this stream, or with - at its end all of that category; can be repeated', gather)
     .option('--correlation <id>', 'only what belongs to this submission or command')
     .option('--actor <actor>', 'only what this token (its id), agent (agent-NAME) or part of the coordinator did');
-}
-
-/** A place in the log, as it was given and for the feed. */
-interface Place {
-  readonly position?: string;
-  /** Milliseconds since the Unix epoch. */
-  readonly time?: number;
-  toString(): string;
-}
-
-function placeOption(now: () => number): (text: string) => Place {
-  const instant = instantOption(now);
-  return (text) => ({
-    ...(/^(\d{4}-|\d{1,6}[smhd]$)/.test(text) ? { time: instant(text) } : { position: text }),
-    toString: () => text,
-  });
 }
 
 function feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: boolean): AsyncIterable<FeedEvent> {

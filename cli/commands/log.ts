@@ -43,8 +43,8 @@ export function addLogCommands(program: Command, context: CommandContext): void 
     .requiredOption('--from <store>', 'sqlite:DIR, nats://… or esdb://…')
     .requiredOption('--to <store>', 'where to; empty, or what an earlier copy left there');
   onAction(addJsonOption(copy), context, async (flags: Flags) => {
-    const from = addressOf('--from', flags.from);
-    const to = addressOf('--to', flags.to);
+    const from = storeAddress('--from', flags.from);
+    const to = storeAddress('--to', flags.to);
     try {
       await using source = await openEventStore(from, { dir: '.', write: false, as: 'drover log copy' });
       await using target = await openEventStore(to, { dir: '.', write: true, as: 'drover log copy' });
@@ -89,7 +89,8 @@ function addAcceptCommand(log: Command, context: CommandContext): void {
   });
 }
 
-function addressOf(flag: string, text: string): ReturnType<typeof parseStoreAddress> {
+/** The event store that a flag names. */
+export function storeAddress(flag: string, text: string): ReturnType<typeof parseStoreAddress> {
   try {
     const address = parseStoreAddress(text);
     if (address.kind === 'sqlite' && address.dir === undefined) throw new Error('Expected sqlite:DIR, got sqlite');

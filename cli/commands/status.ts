@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { figureRows } from '../output/figures.ts';
 import { details, json } from '../output/table.ts';
 
 export function addStatusCommand(program: Command, context: CommandContext): void {
@@ -18,33 +19,9 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
   });
 }
 
-function formatStatus({
-  builds,
-  ready,
-  derivations,
-  items,
-  agents,
-  position,
-  pendingCommits,
-  uploads,
-}: FarmStatus): string {
-  const perSystem = Object.entries(ready)
-    .filter(([, count]) => count > 0)
-    .map(([system, count]) => `${system} ${count}`)
-    .join(', ');
+function formatStatus({ pendingCommits, uploads, ...figures }: FarmStatus): string {
   return details([
-    ['waiting for inputs', builds.waiting],
-    ['ready', perSystem === '' ? builds.ready : `${builds.ready} (${perSystem})`],
-    ['waiting to retry', builds.backoff],
-    ['allocated', builds.allocated],
-    ['running', builds.running],
-    ['succeeded', builds.succeeded],
-    ['failed', builds.failed],
-    ['cancelled', builds.canceled],
-    ['agents', `${agents.connected} of ${agents.registered} connected, ${agents.busy} of ${agents.slots} slots busy`],
-    ['derivations', derivations],
-    ['store items', items],
-    ['log position', position ?? 'empty'],
+    ...figureRows(figures),
     ['commits under way', pendingCommits],
     ['uploads without room', uploads.waiting === 0 ? undefined : uploads.waiting],
   ]);

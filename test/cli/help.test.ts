@@ -53,6 +53,7 @@ const commands = [
   'log accept',
   'log copy',
   'mirror',
+  'replay',
   'status',
   'submissions',
   'submissions list',
