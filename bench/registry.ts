@@ -69,6 +69,7 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./life/queued.ts')).run,
     },
     { name: 'push', what: 'how soon a dependent is pushed', run: async () => (await import('./life/push.ts')).run },
+    { name: 'hooks', what: 'how soon a hook is started', run: async () => (await import('./hooks/latency.ts')).run },
     {
       name: 'intake',
       what: 'taking in the whole of Guix',

@@ -6,6 +6,7 @@ import { startCoordinator } from '../../coordinator/coordinator.ts';
 import type { Policy } from '../../coordinator/core.ts';
 import type { DerivationStore } from '../../coordinator/ports/derivation-store.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import { unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { createWriter, type Writer } from '../../coordinator/writer.ts';
@@ -27,6 +28,8 @@ export interface BenchFarmOptions {
   readonly buildMs?: () => number;
   /** An allocation is on its way to its agent. */
   readonly allocated?: (allocation: Allocation) => void;
+  /** Carries events to hooks, for benches that have some. */
+  readonly hookTransport?: HookTransport;
   /** An agent's report of success has come in. */
   readonly succeeding?: (paths: readonly string[]) => void;
 }
@@ -115,7 +118,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     farm,
     writer,
     log: store,
-    hookTransport: noHooks,
+    hookTransport: options.hookTransport ?? noHooks,
     policy: { ...policy, storeDir },
     runtime: createSystemRuntime(),
     links,
