@@ -2,7 +2,9 @@ import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
-import { isTemporary, writeFileDurably } from '../data-dir/durable.ts';
+import { temporaryName, writeFileDurably } from '../data-dir/durable.ts';
+import { narUrl, parseNarName } from '../http/cache/nar-url.ts';
+import { mirrorStateName } from './mirror-state.ts';
 
 /** What a cache folder has of one store item. */
 export interface CachedItem {
@@ -26,8 +28,17 @@ export interface CacheFolder {
   all(): Iterable<CachedItem>;
   /** Items in the folder that refer to the path, itself left out. */
   referrersOf(path: string): readonly string[];
-  /** Whether the NAR is there with its size. NARs come to their place whole and verified only. */
+  /**
+   * Whether the NAR is there with its size, and known to be what this narinfo says of it. NARs come to their place whole and verified
+   * only, but by the narinfo of another item perhaps: many items may have one NAR.
+   *
+   * @throws FormatError if it is known to be another
+   */
   hasNar(info: NarInfo): Promise<boolean>;
+  /** Whether a file is in the NAR's place of which it is not known what it is: an earlier run ended just after it brought it. */
+  isNarUnknown(info: NarInfo): Promise<boolean>;
+  /** The NAR is in its place now, verified by this narinfo. */
+  broughtNar(info: NarInfo): void;
   narFile(info: NarInfo): string;
   /** Writes the narinfo; the NAR has to be there. */
   publish(item: CachedItem): Promise<void>;
@@ -38,19 +49,27 @@ export interface CacheFolder {
   writeCacheInfo(text: string): Promise<void>;
 }
 
+/** Files that are written here, beside the NARs. */
+const isOurs = (name: string): boolean =>
+  /^[0-9a-z]{32}\.narinfo$/.test(name) || name === 'nix-cache-info' || name === mirrorStateName;
+
 /**
- * Opens or makes the folder.
+ * Opens or makes the folder. What is not of a cache stays as it is in there, whatever its name.
  *
+ * @param use to `read`, nothing is changed: somebody else may be writing
  * @throws FormatError if a narinfo in it cannot be read
  */
-export async function openCacheFolder(path: string): Promise<CacheFolder> {
+export async function openCacheFolder(path: string, use: 'read' | 'write' = 'write'): Promise<CacheFolder> {
   const narFolder = join(path, 'nar');
-  await mkdir(narFolder, { recursive: true });
+  if (use === 'write') await mkdir(narFolder, { recursive: true });
   const items = new Map<string, CachedItem>();
   const referrers = new Map<string, Set<string>>();
+  /** What is known of the NARs in the folder, by URL. */
+  const nars = new Map<string, string>();
 
   function index(item: CachedItem): void {
     items.set(item.path, item);
+    nars.set(item.info.url, factsOf(item.info));
     for (const reference of item.info.references) {
       if (reference === item.path) continue;
       const set = referrers.get(reference) ?? new Set();
@@ -62,8 +81,12 @@ export async function openCacheFolder(path: string): Promise<CacheFolder> {
     for (const reference of item.info.references) referrers.get(reference)?.delete(item.path);
   }
 
-  for (const name of await readdir(path)) {
-    if (isTemporary(name)) await rm(join(path, name), { force: true });
+  const found = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (use === 'read' && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of found) {
+    if (use === 'write' && isTemporary(name)) await rm(join(path, name), { force: true });
     if (!name.endsWith('.narinfo')) continue;
     const text = await readFile(join(path, name), 'utf8');
     try {
@@ -87,9 +110,15 @@ export async function openCacheFolder(path: string): Promise<CacheFolder> {
     referrersOf: (item) => [...(referrers.get(item) ?? [])],
     narFile,
     async hasNar(info) {
-      const found = await stat(narFile(info)).catch(() => undefined);
-      return found?.size === info.fileSize;
+      const file = await stat(narFile(info)).catch(() => undefined);
+      if (file?.size !== info.fileSize) return false;
+      const known = nars.get(info.url);
+      if (known === undefined || known === factsOf(info)) return known !== undefined;
+      throw new FormatError('malformed-nar', `expected a NAR of ${factsOf(info)} in ${info.url}, got one of ${known}`);
     },
+    isNarUnknown: async (info) =>
+      !nars.has(info.url) && (await stat(narFile(info)).catch(() => undefined)) !== undefined,
+    broughtNar: (info) => void nars.set(info.url, factsOf(info)),
     async publish(item) {
       await writeFileDurably(narinfoFile(item.path), item.text, 0o644);
       const before = items.get(item.path);
@@ -104,24 +133,37 @@ export async function openCacheFolder(path: string): Promise<CacheFolder> {
     },
     async sweep() {
       const used = new Set(Array.from(items.values(), ({ info }) => info.url.slice('nar/'.length)));
-      const left = (await readdir(narFolder)).filter((name) => !used.has(name));
-      for (const name of left) await rm(join(narFolder, name), { force: true });
+      const left = (await readdir(narFolder)).filter((name) => isNarFile(name) && !used.has(name));
+      for (const name of left) {
+        nars.delete(`nar/${name}`);
+        await rm(join(narFolder, name), { force: true });
+      }
       return left.length;
     },
     writeCacheInfo: (text) => writeFileDurably(join(path, 'nix-cache-info'), text, 0o644),
   };
 }
 
+const isTemporary = (name: string): boolean =>
+  isOurs(name.replace(/\.tmp$/, '')) && temporaryName(name.replace(/\.tmp$/, '')) === name;
+
+/** A NAR, or the part of one that was fetched so far. */
+const isNarFile = (name: string): boolean => parseNarName(name.replace(/\.part$/, '')) !== undefined;
+
+/** What a narinfo says of the bytes of its NAR. */
+function factsOf({ narHash, narSize }: NarInfo): string {
+  return `${narHash}, ${narSize} bytes`;
+}
+
 /**
- * Reads a narinfo that may be put into a folder: its NAR is to be verified, and nothing in it names a place outside.
+ * Reads a narinfo that may be put into a folder: its NAR is to be verified, and has the place that its hash names, so that no two files
+ * share one and nothing is outside.
  *
  * @throws FormatError `malformed-narinfo`
  */
 export function cachedItem(text: string): CachedItem {
   const info = parseNarinfo(text);
   const { url, storePath, fileHash, fileSize, compression } = info;
-  if (!/^nar\/[0-9a-z][0-9a-zA-Z._-]{0,200}$/.test(url))
-    throw new FormatError('malformed-narinfo', `URL: expected nar/<file>, got ${JSON.stringify(url)}`);
   if (fileHash === undefined || fileSize === undefined)
     throw new FormatError('malformed-narinfo', 'expected FileHash and FileSize, got a narinfo without');
   if (compression !== 'zstd' && compression !== 'none')
@@ -129,5 +171,8 @@ export function cachedItem(text: string): CachedItem {
       'malformed-narinfo',
       `Compression: expected zstd or none, got ${JSON.stringify(compression)}`,
     );
+  const place = narUrl({ hash: fileHash, compression });
+  if (url !== place || parseNarName(url.slice('nar/'.length)) === undefined)
+    throw new FormatError('malformed-narinfo', `URL: expected ${place}, got ${JSON.stringify(url)}`);
   return { path: storePath.slice(storePath.lastIndexOf('/') + 1), info, text };
 }

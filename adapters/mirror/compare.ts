@@ -22,7 +22,7 @@ export interface Difference {
 /** What a mirror lacks of what the coordinator serves, and has beyond it. An item that changes meanwhile may be named. */
 export async function compareMirror(options: CompareOptions): Promise<{ compared: number; differences: Difference[] }> {
   const { drover, wants, progress } = options;
-  const folder = await openCacheFolder(options.folder);
+  const folder = await openCacheFolder(options.folder, 'read');
   const limit = createLimit(options.connections);
   const differences: Difference[] = [];
   const seen = new Set<string>();
@@ -44,7 +44,8 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
     if (theirs === undefined && mine !== undefined) differences.push({ item, kind: 'extra' });
     else if (theirs !== undefined && mine === undefined) differences.push({ item, kind: 'missing' });
     else if (mine !== undefined && theirs !== mine.text) differences.push({ item, kind: 'different' });
-    else if (mine !== undefined && !(await folder.hasNar(mine.info))) differences.push({ item, kind: 'nar' });
+    else if (mine !== undefined && !(await folder.hasNar(mine.info).catch(() => false)))
+      differences.push({ item, kind: 'nar' });
     progress(++compared);
   }
 

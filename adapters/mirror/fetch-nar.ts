@@ -11,6 +11,9 @@ import { encodeNixBase32 } from '../../domain/store/nix-base32.ts';
 import { syncDirectory } from '../data-dir/durable.ts';
 import { createZstdDecoder } from '../pool/filesystem/zstd-decoder.ts';
 
+/** Where the bytes are that came so far. */
+export const partOf = (file: string): string => `${file}.part`;
+
 /**
  * Brings the NAR of a narinfo to `file`, whole and verified, or not at all: hash and size of the file and of the NAR in it. What a
  * connection that was cut has left is gone on with.
@@ -25,7 +28,7 @@ export async function fetchNar(
   signal: AbortSignal,
   received: (bytes: number) => void,
 ): Promise<void> {
-  const part = `${file}.part`;
+  const part = partOf(file);
   const size = info.fileSize as number;
   const check = createCheck(info);
   const have = Math.min((await stat(part).catch(() => undefined))?.size ?? 0, size);
@@ -46,6 +49,9 @@ export async function fetchNar(
       }
     }
     await check.end();
+    const written = (await handle.stat()).size;
+    // Another mirror that writes to the same folder, for example.
+    if (written !== size) throw wrong('file', `${size} bytes on the disk`, `${written}`);
     await handle.sync();
   } catch (error) {
     // Only what the bytes are is reason to begin again.

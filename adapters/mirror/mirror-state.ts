@@ -15,7 +15,10 @@ const mirrorState = z.strictObject({
 });
 export type MirrorState = z.infer<typeof mirrorState>;
 
-const fileOf = (folder: string): string => join(folder, '.drover-mirror.json');
+/** Its file in the folder. */
+export const mirrorStateName = '.drover-mirror.json';
+
+const fileOf = (folder: string): string => join(folder, mirrorStateName);
 
 /** @throws Error if the file is there and is none of ours */
 export async function readMirrorState(folder: string): Promise<MirrorState> {

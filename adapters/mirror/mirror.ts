@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Drover } from '../../client/drover.ts';
 import { DroverProblem, isPassing } from '../../client/errors.ts';
@@ -6,7 +7,7 @@ import { FormatError } from '../../domain/store/format-error.ts';
 import { verify } from '../../domain/store/signature.ts';
 import { createLimit } from '../runtime/limit.ts';
 import { type CachedItem, cachedItem, openCacheFolder } from './cache-folder.ts';
-import { fetchNar } from './fetch-nar.ts';
+import { fetchNar, partOf } from './fetch-nar.ts';
 import { readMirrorState, writeMirrorState } from './mirror-state.ts';
 
 export interface MirrorOptions {
@@ -126,17 +127,29 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     }
   }
 
-  async function bringNar(item: CachedItem): Promise<boolean> {
-    if (await folder.hasNar(item.info)) return true;
+  /** One after the other where items have the same NAR: it is fetched once. */
+  const nars = new Map<string, Promise<boolean>>();
+  function bringNar(item: CachedItem): Promise<boolean> {
+    const { url } = item.info;
+    const before = nars.get(url) ?? Promise.resolve(false);
+    const brought = before.then(() => bringOwnNar(item)).finally(() => nars.get(url) === brought && nars.delete(url));
+    nars.set(url, brought);
+    return brought;
+  }
+
+  async function bringOwnNar({ path, info }: CachedItem): Promise<boolean> {
+    const file = folder.narFile(info);
     try {
-      await limit(() =>
-        answered(() => fetchNar(drover, item.info, folder.narFile(item.info), signal, (more) => (bytes += more))),
-      );
+      if (await folder.hasNar(info)) return true;
+      // What is there is looked at as what was fetched before.
+      if (await folder.isNarUnknown(info)) await rename(file, partOf(file));
+      await limit(() => answered(() => fetchNar(drover, info, file, signal, (more) => (bytes += more))));
+      folder.broughtNar(info);
       return true;
     } catch (error) {
       if (error instanceof DroverProblem && error.status === 404) return false;
       if (!(error instanceof FormatError) && (error as Error).name !== 'Refused') throw error;
-      trouble(`${item.path}: ${(error as Error).message}`);
+      trouble(`${path}: ${(error as Error).message}`);
       return false;
     }
   }
