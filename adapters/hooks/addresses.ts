@@ -25,6 +25,8 @@ for (const [net, prefix] of [
   privateAddresses.addSubnet(net, prefix, 'ipv4');
 for (const [net, prefix] of [
   ['::', 96],
+  // IPv4 addresses translated by SIIT (RFC 7915); the list takes mapped ones for what they are.
+  ['::ffff:0:0:0', 96],
   ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
   ['100::', 64],

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 
 const secretPattern = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
 const largestFile = 4096;
@@ -8,10 +9,9 @@ const largestFile = 4096;
 export async function readSecrets(file: string): Promise<readonly Buffer[]> {
   let text: string;
   try {
-    await using handle = await open(file);
-    const { size } = await handle.stat();
-    if (size > largestFile) throw new Error(`expected at most ${largestFile} bytes, got ${size}`);
-    text = await handle.readFile('utf8');
+    // A FIFO that nobody writes to would keep a thread of the process for ever, a device may have no end.
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    text = await smallFile(handle);
   } catch (error) {
     throw new Error(`secret file ${file}: ${(error as Error).message}`);
   }
@@ -25,6 +25,18 @@ export async function readSecrets(file: string): Promise<readonly Buffer[]> {
       `secret file ${file}: expected whsec_ and the base 64 of 24 to 64 bytes on each line, got something else`,
     );
   return keys;
+}
+
+async function smallFile(handle: FileHandle): Promise<string> {
+  const found = await handle.stat();
+  if (!found.isFile()) throw new Error('expected a file, got a folder, device or pipe');
+  // Whatever its size is said to be: what /proc has says 0.
+  const bytes = Buffer.alloc(largestFile + 1);
+  let length = 0;
+  for (let more = -1; more !== 0 && length < bytes.length; length += more)
+    more = (await handle.read(bytes, length, bytes.length - length)).bytesRead;
+  if (length > largestFile) throw new Error(`expected at most ${largestFile} bytes, got more`);
+  return bytes.toString('utf8', 0, length);
 }
 
 /**

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
@@ -126,6 +127,26 @@ describe('a webhook', () => {
     }
   });
 
+  it('reads its secret from small files alone', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'drover-hook-'));
+    try {
+      const fifo = join(dir, 'fifo');
+      execFileSync('mkfifo', [fifo]);
+      for (const secretFile of [fifo, dir, '/dev/zero', '/dev/null']) {
+        const target = { kind: 'webhook', url: 'https://example.org/', secretFile } as const;
+        // More of them than there are threads to wait in.
+        for (const problem of await Promise.all(Array.from({ length: 6 }, () => transport().check(target))))
+          assert.match(problem ?? '', /expected a file, got a folder, device or pipe/);
+      }
+      const secretFile = join(dir, 'large');
+      await writeFile(secretFile, 'x'.repeat(5000));
+      const target = { kind: 'webhook', url: 'https://example.org/', secretFile } as const;
+      assert.match((await transport().check(target)) ?? '', /expected at most 4096 bytes/);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+
   it('follows no redirect, and says what it was answered', async () => {
     let calls = 0;
     await using server = await listen((response, { headers }) => {
@@ -191,6 +212,7 @@ describe('a webhook', () => {
       'fe80::1%eth0',
       'fd00::1',
       '::ffff:10.0.0.1',
+      '::ffff:0:10.0.0.1',
       '64:ff9b::a00:1',
       '2002:a00:1::',
       'ff02::1',
