@@ -431,7 +431,8 @@ export interface Operations {
         }[];
         readonly lastFailure?: {
           readonly event: string;
-          readonly error: string;
+          /** for tokens of scope admin */
+          readonly error?: string;
           /** milliseconds since the Unix epoch */
           readonly at: number;
         };
@@ -585,7 +586,8 @@ export interface Operations {
       }[];
       readonly lastFailure?: {
         readonly event: string;
-        readonly error: string;
+        /** for tokens of scope admin */
+        readonly error?: string;
         /** milliseconds since the Unix epoch */
         readonly at: number;
       };
@@ -689,7 +691,8 @@ export interface Operations {
       }[];
       readonly lastFailure?: {
         readonly event: string;
-        readonly error: string;
+        /** for tokens of scope admin */
+        readonly error?: string;
         /** milliseconds since the Unix epoch */
         readonly at: number;
       };
@@ -840,7 +843,8 @@ export interface Operations {
       }[];
       readonly lastFailure?: {
         readonly event: string;
-        readonly error: string;
+        /** for tokens of scope admin */
+        readonly error?: string;
         /** milliseconds since the Unix epoch */
         readonly at: number;
       };
@@ -955,7 +959,8 @@ export interface Operations {
       }[];
       readonly lastFailure?: {
         readonly event: string;
-        readonly error: string;
+        /** for tokens of scope admin */
+        readonly error?: string;
         /** milliseconds since the Unix epoch */
         readonly at: number;
       };
@@ -1059,7 +1064,8 @@ export interface Operations {
       }[];
       readonly lastFailure?: {
         readonly event: string;
-        readonly error: string;
+        /** for tokens of scope admin */
+        readonly error?: string;
         /** milliseconds since the Unix epoch */
         readonly at: number;
       };
@@ -1189,7 +1195,8 @@ export interface Operations {
       }[];
       readonly lastFailure?: {
         readonly event: string;
-        readonly error: string;
+        /** for tokens of scope admin */
+        readonly error?: string;
         /** milliseconds since the Unix epoch */
         readonly at: number;
       };
@@ -2228,7 +2235,7 @@ export interface EventData {
     readonly event: string;
     readonly at: number;
     readonly attempts: number;
-    readonly error: string;
+    readonly error?: string;
   };
   /** An operator has parked events delivered again. */
   readonly HookRetried: {

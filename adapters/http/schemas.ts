@@ -77,7 +77,9 @@ export const hookStatus: z.ZodType<VisibleHook> = z.object({
   inFlight: z.array(z.object({ event: text, attempt: z.int(), seconds: z.number() })),
   failing: z.array(failingEvent),
   parked: z.array(failingEvent),
-  lastFailure: z.object({ event: text, error: text, at: instant }).exactOptional(),
+  lastFailure: z
+    .object({ event: text, error: text.describe('for tokens of scope admin').exactOptional(), at: instant })
+    .exactOptional(),
 });
 /** A hook without what may be secret of it. */
 export type VisibleHook = Omit<HookStatus, 'definition'> & {

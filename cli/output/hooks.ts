@@ -55,7 +55,7 @@ export function formatHook(hook: HookStatus, io: Pick<Io, 'colour' | 'now'>): st
     [
       'last failure',
       hook.lastFailure &&
-        `${relativeTime(hook.lastFailure.at, now)}, ${hook.lastFailure.event}: ${hook.lastFailure.error}`,
+        `${relativeTime(hook.lastFailure.at, now)}, ${hook.lastFailure.event}${hook.lastFailure.error === undefined ? '' : `: ${hook.lastFailure.error}`}`,
     ],
   ]);
   const rows = [

@@ -23,7 +23,8 @@ export interface HookStatus {
   readonly inFlight: readonly { readonly event: string; readonly attempt: number; readonly seconds: number }[];
   readonly failing: readonly FailingEvent[];
   readonly parked: readonly FailingEvent[];
-  readonly lastFailure?: { readonly event: string; readonly error: string; readonly at: number };
+  /** Its error is left out for whoever may not see where the hook leads to. */
+  readonly lastFailure?: { readonly event: string; readonly error?: string; readonly at: number };
 }
 
 export interface FailingEvent {

@@ -5,6 +5,7 @@ import { eventId, hookDefinition, hookPlace, keptHookError, mostHeldStreams } fr
 /** Never reached: held streams are bounded, also where those of before and after are named beside each other. */
 const mostNames = 10 * mostHeldStreams;
 const stream = z.string().max(256);
+/** Of a command or a receiver, who often repeat where they were called: for admins only, as that is. */
 const error = z.string().max(keptHookError);
 
 /** A stream of which not everything up to the hook's place is settled. */
@@ -67,6 +68,8 @@ export const HookCheckpointed = defineEvent(
     /** Deliveries that succeeded since the checkpoint before. */
     delivered: count,
   }),
+  [],
+  { adminOnly: ['held'] },
 );
 export const HookParked = defineEvent(
   'HookParked',
@@ -78,6 +81,8 @@ export const HookParked = defineEvent(
     attempts: count,
     error,
   }),
+  [],
+  { adminOnly: ['error'] },
 );
 export const HookRetried = defineEvent(
   'HookRetried',

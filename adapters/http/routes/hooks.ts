@@ -38,11 +38,18 @@ const addition = z
     if (problem !== undefined) context.addIssue({ code: 'custom', path: [], message: problem });
   });
 
-/** Addresses and commands often have a secret in them. */
+/** Addresses and commands often have a secret in them, and who fails often repeats what he was called with. */
 function visible(hook: HookStatus, scope: Scope): VisibleHook {
   if (scope === 'admin') return hook;
   const { target, ...definition } = hook.definition;
-  return { ...hook, definition: { ...definition, target: { kind: target.kind } } };
+  const withoutError = <Failure extends { readonly error?: string }>({ error: _, ...failure }: Failure) => failure;
+  return {
+    ...hook,
+    definition: { ...definition, target: { kind: target.kind } },
+    failing: hook.failing.map(withoutError),
+    parked: hook.parked.map(withoutError),
+    ...(hook.lastFailure && { lastFailure: withoutError(hook.lastFailure) }),
+  };
 }
 
 /** Hooks: what each gets, how far it is, and what operators do about it. */
