@@ -43,7 +43,12 @@ export async function addOpenapi(app: FastifyInstance, version: string): Promise
     transformObject: (document) =>
       'openapiObject' in document ? nameHeads(document.openapiObject) : document.swaggerObject,
   });
-  app.get('/v1/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, async () => app.swagger());
+  // Anybody may ask, as often as they like, and it never changes.
+  let text: string | undefined;
+  app.get('/v1/openapi.json', { config: { access: 'open' }, schema: { hide: true } }, async (_, reply) => {
+    text ??= JSON.stringify(app.swagger());
+    return reply.type('application/json; charset=utf-8').send(text);
+  });
 }
 
 /** A route that answers GET and HEAD is two operations, which share one object and need names of their own. */

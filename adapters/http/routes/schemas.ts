@@ -6,6 +6,14 @@ import { asyncapiDocument, eventSchema } from '../event-schemas.ts';
 
 /** What the events of the log look like, for programs: JSON Schema of each type, and an AsyncAPI document of them all. */
 export function schemaRoutes({ version }: { readonly version: string }): FastifyPluginAsyncZod {
+  // Anybody may ask, as often as they like, and they never change: each is written once.
+  const written = new Map<string, string>();
+  function once(name: string, write: () => object): string {
+    const text = written.get(name) ?? JSON.stringify(write());
+    written.set(name, text);
+    return text;
+  }
+
   return async (app) => {
     app.get(
       '/v1/schemas',
@@ -38,11 +46,11 @@ export function schemaRoutes({ version }: { readonly version: string }): Fastify
         const type = eventTypes.get(request.params.type);
         if (type === undefined)
           throw new DroverError('not-found', `type: expected an event type of /v1/schemas, got ${request.params.type}`);
-        return reply.type('application/schema+json').send(JSON.stringify(eventSchema(type)));
+        return reply.type('application/schema+json').send(once(type.type, () => eventSchema(type)));
       },
     );
-    app.get('/v1/asyncapi.json', { config: { access: 'open' }, schema: { hide: true } }, async () =>
-      asyncapiDocument(version),
+    app.get('/v1/asyncapi.json', { config: { access: 'open' }, schema: { hide: true } }, async (_, reply) =>
+      reply.type('application/json; charset=utf-8').send(once('', () => asyncapiDocument(version))),
     );
   };
 }
