@@ -1,30 +1,10 @@
 import { DroverUnreachable, isPassing } from './errors.ts';
-import type { EventData } from './generated.ts';
+import type { EventData, Operations } from './generated.ts';
 import type { Http } from './http.ts';
 import { serverSentEvents } from './server-sent-events.ts';
 
 /** What is the same in every event: an envelope of CloudEvents 1.0, and where it stands in the log. See docs/events.md. */
-export interface Envelope {
-  readonly specversion: '1.0';
-  /** `<stream>@<revision>`; unique with `source`. */
-  readonly id: string;
-  /** The log. */
-  readonly source: string;
-  readonly subject: string;
-  /** RFC 3339. */
-  readonly time: string;
-  readonly datacontenttype: 'application/json';
-  /** What it happened to: `build-…`, `agent-…`. */
-  readonly stream: string;
-  readonly revision: number;
-  /** Place in the whole log; a later event's is greater as text. */
-  readonly position: string;
-  readonly version: number;
-  readonly actor: string;
-  readonly correlation?: string;
-  readonly causation?: string;
-  readonly traceparent?: string;
-}
+export type Envelope = Omit<Operations['getEvent']['answer'], 'type' | 'data'>;
 
 export type EventType = keyof EventData;
 
