@@ -102,6 +102,14 @@ test('every schema is one of JSON Schema: known types, required fields that exis
     assert.ok(schemas > 100);
   }));
 
+test('the document is made once, however often it is asked for', async () => {
+  await using server = await harness();
+  const ask = async () => (await server.ask(undefined, { url: '/v1/openapi.json' })).body;
+  const first = await ask();
+  Object.defineProperty(server.app, 'swagger', { value: () => assert.fail('made again') });
+  assert.equal(await ask(), first);
+});
+
 test('redocly has nothing to say against the document', async () => {
   await using folder = await temporaryFolder();
   const file = join(folder.path, 'openapi.json');
