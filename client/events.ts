@@ -1,4 +1,4 @@
-import { DroverUnreachable, isPassing } from './errors.ts';
+import { DroverProblem, DroverUnreachable, isPassing } from './errors.ts';
 import type { EventData, Operations } from './generated.ts';
 import type { Http } from './http.ts';
 import { serverSentEvents } from './server-sent-events.ts';
@@ -93,7 +93,7 @@ export async function* readEvents<Type extends EventType>(
         for await (const { id, data } of serverSentEvents(quiet.listen(response))) {
           pause = shortestPause;
           if (data !== undefined) {
-            const event = parse(data) as DroverEvent<Type>;
+            const event = parse(data, http.url) as DroverEvent<Type>;
             if (!seen.has(event.id)) {
               yield event;
               remember(seen, event.id);
@@ -125,16 +125,20 @@ export async function* readEvents<Type extends EventType>(
 
 /** A body that breaks off is an error of the runtime's own, a TypeError both in Node and in browsers. */
 function isLost(error: unknown): boolean {
-  return isPassing(error) || (error instanceof TypeError && !(error instanceof MalformedEvent));
+  return isPassing(error) || error instanceof TypeError;
 }
 
-/** Not something that a connection did. */
-class MalformedEvent extends TypeError {}
-
-function parse(text: string): { readonly id: string } {
-  const event = JSON.parse(text) as { readonly id?: unknown } | null;
-  if (typeof event?.id !== 'string') throw new MalformedEvent('expected an event with an id, got something else');
-  return event as { readonly id: string };
+/** What every reader relies on is there. */
+function parse(text: string, url: string): unknown {
+  try {
+    const event = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
+    const { id, type, stream, position, data } = event ?? {};
+    const isWhole = [id, type, stream, position].every((field) => typeof field === 'string');
+    if (isWhole && typeof data === 'object' && data !== null) return event;
+  } catch {
+    // Not JSON.
+  }
+  throw new DroverProblem('unexpected-answer', 200, `${url} sent something that is not an event`, {});
 }
 
 function remember(seen: Set<string>, id: string): void {

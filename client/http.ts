@@ -62,11 +62,42 @@ export function createHttp({ url, token, signal: always, fetch: send = globalThi
   };
 }
 
+/** More than any answer has: what goes on beyond it is no coordinator's, or has no end. */
+const longestAnswer = 256 * 1024 * 1024;
+const longestProblem = 1024 * 1024;
+/** However long somebody on the way says to wait. */
+const longestRetryAfter = 300_000;
+
+/**
+ * The text of an answer from `url`.
+ *
+ * @throws {DroverUnreachable} if it breaks off
+ * @throws {DroverProblem} `unexpected-answer` if it is longer than so many bytes
+ */
+export async function readText(response: Response, url: string, most: number = longestAnswer): Promise<string> {
+  const decoder = new TextDecoder();
+  const reader = response.body?.getReader();
+  let text = '';
+  let size = 0;
+  try {
+    for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+      size += part.value.length;
+      if (size > most) break;
+      text += decoder.decode(part.value, { stream: true });
+    }
+  } catch (cause) {
+    throw new DroverUnreachable(`${url} broke off its answer: ${reasonOf(cause)}`, { cause });
+  } finally {
+    await reader?.cancel().catch(() => {});
+  }
+  if (size <= most) return text + decoder.decode();
+  const message = `${url} answered with more than ${most} bytes`;
+  throw new DroverProblem('unexpected-answer', response.status, message, {});
+}
+
 /** JSON of an answer from `url`; `undefined` where it has no body. */
 export async function readJson(response: Response, url: string): Promise<unknown> {
-  const text = await response.text().catch((cause: unknown) => {
-    throw new DroverUnreachable(`${url} broke off its answer: ${reasonOf(cause)}`, { cause });
-  });
+  const text = await readText(response, url);
   if (text === '') return undefined;
   try {
     return JSON.parse(text);
@@ -78,7 +109,7 @@ export async function readJson(response: Response, url: string): Promise<unknown
 
 async function refusal(response: Response, url: string): Promise<Error> {
   const { status, statusText, headers } = response;
-  const text = await response.text().catch(() => '');
+  const text = await readText(response, url, longestProblem).catch(() => '');
   let problem: { code?: unknown; detail?: unknown; title?: unknown };
   try {
     problem = JSON.parse(text) ?? {};
@@ -86,7 +117,7 @@ async function refusal(response: Response, url: string): Promise<Error> {
     problem = {};
   }
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
-  const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+  const retryAfter = Number.isFinite(seconds) && seconds >= 0 ? Math.min(seconds * 1000, longestRetryAfter) : undefined;
   const { code, detail, title } = problem;
   if (typeof code === 'string')
     return new DroverProblem(code, status, String(detail ?? title ?? statusText), problem, retryAfter);

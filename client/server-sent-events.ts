@@ -22,8 +22,16 @@ export async function* serverSentEvents(
   let event = '';
   let data: string[] = [];
   let length = 0;
+  let mayBreak = false;
   for await (const chunk of body) {
-    rest += decoder.decode(chunk, { stream: true });
+    const text = decoder.decode(chunk, { stream: true });
+    rest += text;
+    if (length + rest.length > maxEventLength)
+      throw new Error(`expected events of at most ${maxEventLength} characters, got more`);
+    // A long line is not looked through again with each piece of it.
+    const isWhole = mayBreak || /[\r\n]/.test(text);
+    mayBreak = text.endsWith('\r');
+    if (!isWhole) continue;
     const lines = rest.split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop() ?? '';
     for (const line of lines) {
@@ -49,7 +57,5 @@ export async function* serverSentEvents(
       }
       length += line.length;
     }
-    if (length + rest.length > maxEventLength)
-      throw new Error(`expected events of at most ${maxEventLength} characters, got more`);
   }
 }

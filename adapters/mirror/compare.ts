@@ -2,6 +2,7 @@ import type { Drover } from '../../client/drover.ts';
 import { DroverProblem } from '../../client/errors.ts';
 import { createLimit } from '../runtime/limit.ts';
 import { openCacheFolder } from './cache-folder.ts';
+import { readSmall } from './read-small.ts';
 
 export interface CompareOptions {
   readonly drover: Drover;
@@ -31,7 +32,7 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
   /** The narinfo as it is served; what a coordinator has and does not serve, it does not have. */
   async function served(path: string): Promise<string | undefined> {
     try {
-      return await limit(async () => (await drover.request('GET', `/${path.slice(0, 32)}.narinfo`)).text());
+      return await limit(() => readSmall(drover, `/${path.slice(0, 32)}.narinfo`));
     } catch (error) {
       if (error instanceof DroverProblem && error.status === 404) return undefined;
       throw error;

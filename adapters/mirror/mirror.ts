@@ -9,6 +9,7 @@ import { createLimit } from '../runtime/limit.ts';
 import { type CachedItem, cachedItem, openCacheFolder } from './cache-folder.ts';
 import { fetchNar, partOf } from './fetch-nar.ts';
 import { readMirrorState, writeMirrorState } from './mirror-state.ts';
+import { readSmall } from './read-small.ts';
 
 export interface MirrorOptions {
   readonly drover: Drover;
@@ -113,7 +114,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   /** The narinfo that the coordinator serves; `undefined` where it serves none, or a wrong one. */
   async function narinfoOf(path: string): Promise<CachedItem | undefined> {
     try {
-      const ask = async () => (await drover.request('GET', `/${path.slice(0, 32)}.narinfo`, { signal })).text();
+      const ask = () => readSmall(drover, `/${path.slice(0, 32)}.narinfo`, signal);
       const item = cachedItem(await limit(() => answered(ask)));
       if (item.path !== path) throw new FormatError('malformed-narinfo', `expected that of ${path}, got ${item.path}`);
       if (keys !== undefined && !isSigned(item, keys))
@@ -121,8 +122,9 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       return item;
     } catch (error) {
       if (error instanceof DroverProblem && error.status === 404) return undefined;
-      if (!(error instanceof FormatError)) throw error;
-      trouble(`${path}: ${error.message}`);
+      const isWrong = error instanceof DroverProblem && error.status === 200;
+      if (!(error instanceof FormatError) && !isWrong) throw error;
+      trouble(`${path}: ${(error as Error).message}`);
       return undefined;
     }
   }
@@ -226,7 +228,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   return {
     async run(once) {
-      await folder.writeCacheInfo(await answered(async () => (await drover.request('GET', '/nix-cache-info')).text()));
+      await folder.writeCacheInfo(await answered(() => readSmall(drover, '/nix-cache-info', signal)));
       tell();
       while (!signal.aborted) {
         const changes = await readBatch();

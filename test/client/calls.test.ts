@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { readText } from '../../client/http.ts';
 import { createDrover, DroverProblem, DroverUnreachable } from '../../client/index.ts';
 import { buildA, harness } from '../adapters/http/harness.ts';
 import { secretOfScope } from '../support/fake-application.ts';
@@ -72,5 +73,30 @@ describe('the calls of a client', () => {
     await assert.rejects(drover.getBuild({ build: '' }), /getBuild: expected build/);
     await assert.rejects(drover.getBuild({ build: 'b', priority: 1 } as never), /getBuild: expected no field priority/);
     assert.throws(() => createDrover({ url: 'drover.example' }), /url: expected one that starts with http/);
+  });
+
+  it('read no answer that has no end, and wait no longer than is bearable', async () => {
+    let taken = 0;
+    const endless = new ReadableStream({
+      pull(controller) {
+        taken++;
+        controller.enqueue(Buffer.alloc(1000, 'x'));
+      },
+    });
+    const reading = readText(new Response(endless), 'http://x', 10_000);
+    await assert.rejects(reading, (error) => error instanceof DroverProblem && error.code === 'unexpected-answer');
+    assert.ok(taken < 20, `${taken}`);
+
+    const refuses = (after: string) =>
+      createDrover({
+        url: 'http://x',
+        fetch: async () => new Response('{"code":"not-ready"}', { status: 503, headers: { 'retry-after': after } }),
+      });
+    for (const [after, expected] of [
+      ['3', 3000],
+      ['99999999', 300_000],
+      ['1e300', 300_000],
+    ] as const)
+      await assert.rejects(refuses(after).getStatus(), { retryAfter: expected });
   });
 });

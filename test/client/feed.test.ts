@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { createDrover, DroverProblem } from '../../client/index.ts';
+import { serverSentEvents } from '../../client/server-sent-events.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -111,6 +112,34 @@ describe('the events of a client', () => {
         return true;
       });
     }
+  });
+
+  it('end with something that is no event, by name', async () => {
+    for (const data of [
+      '{bad',
+      'null',
+      '{"id":"x"}',
+      '{"id":"x","type":"y","stream":"z","position":"1","data":null}',
+    ]) {
+      await using server = await feed(sends(`id: 1\ndata: ${data}\n\n`));
+      await assert.rejects(take(server.drover.events(), 1), (error) => {
+        assert.ok(error instanceof DroverProblem, String(error));
+        assert.match(error.message, /sent something that is not an event/);
+        return true;
+      });
+    }
+  });
+
+  it('refuse a line without an end, and are not slowed down by it', async () => {
+    let pieces = 0;
+    async function* endless() {
+      for (; ; pieces++) yield Buffer.alloc(16_384, 'x');
+    }
+    const used = process.cpuUsage();
+    await assert.rejects(take(serverSentEvents(endless()), 1), /events of at most/);
+    assert.equal(pieces, 4096);
+    const { user } = process.cpuUsage(used);
+    assert.ok(user < 5e6, `took ${user / 1e6} s`);
   });
 
   it('end without an error when they are not wanted any more, also while they wait to connect', async () => {
