@@ -1,7 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import type { AttemptFiles } from '../../agent/ports/attempt-store.ts';
@@ -59,10 +58,18 @@ export async function openAttemptFiles(folder: string, compressionLevel: number)
         throw error;
       }
     },
-    readSpool: (output, offset, size) =>
-      size === 0
-        ? Readable.from([])
-        : createReadStream(spoolPath(output), { start: offset, end: offset + size - 1, highWaterMark: 256 * 1024 }),
+    async *readSpool(output, offset, size) {
+      if (size === 0) return;
+      const path = spoolPath(output);
+      let read = 0;
+      const range = { start: offset, end: offset + size - 1, highWaterMark: 256 * 1024 };
+      for await (const chunk of createReadStream(path, range) as AsyncIterable<Buffer>) {
+        read += chunk.length;
+        yield chunk;
+      }
+      // Whoever was promised the rest would wait for it.
+      if (read < size) throw new Error(`${path}: expected ${size} bytes from ${offset} on, got ${read}`);
+    },
 
     close,
     async remove() {

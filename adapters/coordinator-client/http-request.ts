@@ -19,7 +19,10 @@ export interface HttpRequest {
 
 /** Requests to one coordinator with a token, over connections that are kept. */
 export interface HttpClient extends Disposable {
-  /** The answer, whatever its status; its body must be read or destroyed. Rejects with {@link TransferError} `network` if there is none. */
+  /**
+   * The answer, whatever its status; its body must be read or destroyed. Rejects with {@link TransferError} `network` if there is none,
+   * and with the error of the request's own body as it is.
+   */
   send(request: HttpRequest): Promise<IncomingMessage>;
 }
 
@@ -68,7 +71,12 @@ export function createHttpClient(
           resolve(response);
         });
         if (body === undefined || body instanceof Uint8Array) request.end(body);
-        else void writeBody(request, body).catch((error: unknown) => request.destroy(error as Error));
+        else
+          void writeBody(request, body).catch((error: unknown) => {
+            // Of what is sent, and so of this machine: no other try of the same would fare better.
+            reject(signal.aborted ? signal.reason : error);
+            request.destroy();
+          });
       });
     },
     [Symbol.dispose]() {

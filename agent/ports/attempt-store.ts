@@ -32,7 +32,7 @@ export interface AttemptFiles {
   spool(output: string, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number>;
   /** Size of the file that was spooled; `undefined` if there is none. */
   spooled(output: string): Promise<number | undefined>;
-  /** `size` bytes of what was spooled, from `offset` on. */
+  /** `size` bytes of what was spooled, from `offset` on. Throws where there are fewer. */
   readSpool(output: string, offset: number, size: number): AsyncIterable<Uint8Array>;
   /** Leaves everything where it is, for another start. */
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { openAttemptStore } from '../../adapters/agent-state/attempt-store.ts';
@@ -52,6 +52,35 @@ describe('a state folder that is removed while the agent runs', () => {
     coordinator.send(allocationOf('then', 'true').message);
     await coordinator.message('succeeded', 'then', before);
   });
+});
+
+describe('what waits to be uploaded', () => {
+  const losses = {
+    'is gone': (file: string) => rm(file),
+    'is shorter than it was': (file: string) => truncate(file, 5),
+  };
+  for (const [name, lose] of Object.entries(losses))
+    test(`and ${name} fails the attempt by name, as no coordinator would mend that`, async () => {
+      await using coordinator = await startFakeCoordinator();
+      await using state = await temporaryFolder();
+      coordinator.faults.standing = { request: 'POST /v1/uploads', status: 503 };
+      const builder = createFakeBuilder(async (request, put): Promise<BuildOutcome> => {
+        for (const { path } of request.derivation.outputs) put(path, 'made');
+        return { status: 'built', durationMs: 5 };
+      });
+      await using _agent = await startTestAgent(coordinator, builder, state.path);
+      await coordinator.hello();
+      coordinator.send(allocationOf('b1', 'true').message);
+      await coordinator.frame(
+        (one): one is Oob => one.kind === 'oob' && one.body.type === 'heartbeat' && one.body.waiting !== undefined,
+      );
+      await lose(join(state.path, 'attempts', 'b1@1', 'output-out.nar.zst'));
+      coordinator.faults.standing = undefined;
+      const failed = await coordinator.message('failed', 'b1');
+      assert.ok(failed.type === 'failed');
+      assert.equal(failed.class, 'agent-error');
+      assert.match(failed.message, /output-out\.nar\.zst/);
+    });
 });
 
 describe('the check of a state folder', () => {
