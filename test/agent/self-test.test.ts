@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -123,6 +123,14 @@ for (const nix of nixVersions)
       await using store = await openTemporaryNixBuilder({ program: nix.program });
       await testOf(store.builder);
       await rm(join(store.root, 'nix/var/nix/db'), { recursive: true });
+      await testOf(store.builder);
+    });
+
+    test('on a store whose database was removed without what says of which version it is', async () => {
+      await using store = await openTemporaryNixBuilder({ program: nix.program });
+      await testOf(store.builder);
+      const folder = join(store.root, 'nix/var/nix/db');
+      for (const name of await readdir(folder)) if (name.startsWith('db.sqlite')) await rm(join(folder, name));
       await testOf(store.builder);
     });
 

@@ -26,7 +26,7 @@ import {
   setOptions,
 } from './operations.ts';
 import { defaultSandboxPaths, resolveSandboxPaths } from './sandbox-paths.ts';
-import { checkStoreDatabase } from './store-database.ts';
+import { allowNewDatabase, checkStoreDatabase } from './store-database.ts';
 import { parseStoreUri } from './store-uri.ts';
 import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
 
@@ -257,9 +257,10 @@ function transportFor(
       removeSandbox: () => Promise.resolve(),
     };
   }
+  const { root } = address;
   const sandbox = options.sandbox ?? true;
   const config = renderNixConfig({
-    root: address.root,
+    root,
     sandbox,
     sandboxPaths: resolveSandboxPaths(options.sandboxPaths ?? defaultSandboxPaths, storeDir),
     features: options.features ?? [],
@@ -272,14 +273,15 @@ function transportFor(
     NIX_CONFIG: config,
     NIX_STORE_DIR: storeDir,
     // The settings above are all: neither the machine's nor a user's come in.
-    NIX_CONF_DIR: `${address.root}/no-configuration`,
+    NIX_CONF_DIR: `${root}/no-configuration`,
     NIX_USER_CONF_FILES: '',
   };
   const program = options.program ?? 'nix-daemon';
-  const folders = openBuildFolders(address.root);
+  const folders = openBuildFolders(root);
   async function connect(): Promise<Transport> {
     const folder = await folders.make();
     try {
+      await allowNewDatabase(root);
       return await spawnDaemon({
         program,
         environment: { ...environment, TMPDIR: folder },

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { access } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 
 /**
@@ -9,12 +9,8 @@ import { Worker } from 'node:worker_threads';
  * @param root folder of a chroot store, `''` for the machine's own.
  */
 export async function checkStoreDatabase(root: string): Promise<void> {
-  const file = `${root}/nix/var/nix/db/db.sqlite`;
-  const isThere = await access(file).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) return;
+  const file = databaseOf(root);
+  if (!(await isThere(file))) return;
   const worker = new Worker(new URL('./quick-check-thread.ts', import.meta.url), {
     workerData: file,
     // What this process was started with is not for a thread.
@@ -31,4 +27,21 @@ export async function checkStoreDatabase(root: string): Promise<void> {
   } finally {
     await worker.terminate();
   }
+}
+
+/**
+ * Lets Nix make a database where a chroot store has lost it: it does so only where nothing says of which version the store's is, and
+ * refuses to open the store otherwise, for good.
+ */
+export async function allowNewDatabase(root: string): Promise<void> {
+  if (!(await isThere(databaseOf(root)))) await rm(`${root}/nix/var/nix/db/schema`, { force: true });
+}
+
+const databaseOf = (root: string): string => `${root}/nix/var/nix/db/db.sqlite`;
+
+function isThere(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+  );
 }
