@@ -90,6 +90,12 @@ function reportError(error: unknown, io: Io): number {
     if (error.hint !== undefined) io.err(`hint: ${error.hint}\n`);
     return error.exitCode;
   }
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  if (syscall !== undefined) {
+    // Of the operating system: its words say it, and a stack only that it was asked.
+    io.err(`drover: ${(error as Error).message} (${code})\n`);
+    return 1;
+  }
   io.err(`drover: unexpected error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 1;
 }

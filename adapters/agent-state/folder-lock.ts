@@ -27,7 +27,10 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
         },
       };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const { code, path: named, message } = error as NodeJS.ErrnoException;
+      // A write that fails, as on a full disk, does not say of what.
+      if (code !== 'EEXIST')
+        throw named === undefined ? Object.assign(new Error(`${path}: ${message}`, { cause: error }), { code }) : error;
     }
     const text = await readFile(path, 'utf8').catch(() => '');
     const holder = Number.parseInt(text, 10);

@@ -41,7 +41,7 @@ export async function uploadSources(
   source: DerivationSource,
   { onDone = () => {}, onTrouble = () => {} }: SourcesProgress = {},
 ): Promise<SourcesResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'drover-submit-'));
+  const folder = await mkdtemp(join(tmpdir(), 'drover-submit-')).catch(refuseFolder);
   const absent: string[] = [];
   let next = 0;
   let done = 0;
@@ -51,7 +51,13 @@ export async function uploadSources(
       for (let index = next++; index < missing.length; index = next++) {
         const base = missing[index] as string;
         const file = join(folder, base);
-        const declaration = await packSource(base, source.physicalPath(base), candidates, file);
+        const declaration = await packSource(base, source.physicalPath(base), candidates, file).catch(
+          (error: NodeJS.ErrnoException) => {
+            // What could not be read has another path.
+            if (error.syscall !== 'write' && error.path !== file) throw error;
+            return refuseFolder(error);
+          },
+        );
         if (declaration === undefined) absent.push(base);
         else await uploadFile(client, declaration, file, parts, onTrouble);
         await rm(file, { force: true });
@@ -63,6 +69,13 @@ export async function uploadSources(
     await rm(folder, { recursive: true, force: true });
   }
   return { uploaded: missing.length - absent.length, absent: absent.sort() };
+}
+
+function refuseFolder(cause: Error): never {
+  throw new CliError('no-temporary-folder', `sources are packed below ${tmpdir()}, which failed: ${cause.message}`, {
+    hint: 'TMPDIR names another folder; nothing was submitted',
+    cause,
+  });
 }
 
 /** Sends one file in parts; after a break it goes on where the coordinator has got to. */

@@ -251,6 +251,32 @@ describe('drover submit', () => {
     }
   });
 
+  it('names the folder for temporary files where it cannot be used, and what to do, without a stack', async (context) => {
+    const here = `${'1'.repeat(32)}-here.patch`;
+    const storeRoot = await mkdtemp(join(tmpdir(), 'drover-root-'));
+    context.after(() => rm(storeRoot, { recursive: true, force: true }));
+    await mkdir(join(storeRoot, storeDir), { recursive: true });
+    await writeFile(join(storeRoot, storeDir, here), 'source');
+    await using fake = await coordinator({ derivations: new Set([root]), missingSources: [here] });
+    const before = process.env.TMPDIR;
+    context.after(() => {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+    });
+    const gone = join(storeRoot, 'gone');
+    process.env.TMPDIR = gone;
+    const flags = ['--url', fake.url, '--derivations', folder, '--store-root', storeRoot];
+    const { code, err } = await run(['submit', ...flags, root]);
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      new RegExp(
+        `drover: sources are packed below ${gone}, which failed: ENOENT.* \\(no-temporary-folder\\)\nhint: TMPDIR`,
+      ),
+    );
+    assert.doesNotMatch(err, /^ +at /m);
+  });
+
   it('stops when it is interrupted, and says that nothing was submitted', async () => {
     const controller = new AbortController();
     await using fake = await coordinator({
