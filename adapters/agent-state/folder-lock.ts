@@ -1,5 +1,6 @@
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withPath } from '../data-dir/durable.ts';
 
 export interface FolderLock extends AsyncDisposable {
   /** False once the folder, and the lock with it, was removed. */
@@ -27,10 +28,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
         },
       };
     } catch (error) {
-      const { code, path: named, message } = error as NodeJS.ErrnoException;
-      // A write that fails, as on a full disk, does not say of what.
-      if (code !== 'EEXIST')
-        throw named === undefined ? Object.assign(new Error(`${path}: ${message}`, { cause: error }), { code }) : error;
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw withPath(error, path);
     }
     const text = await readFile(path, 'utf8').catch(() => '');
     const holder = Number.parseInt(text, 10);

@@ -11,6 +11,13 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** The error of a file operation, with the file: a write that fails, as on a full disk, does not say of what. */
+export function withPath(error: unknown, path: string): unknown {
+  const { code, syscall, path: named } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || named !== undefined) return error;
+  return Object.assign(new Error(`${path}: ${(error as Error).message}`, { cause: error }), { code, syscall, path });
+}
+
 /** The name under which a file is written before it is whole; {@link isTemporary} tells what a crash left. */
 export function temporaryName(path: string): string {
   return `${path}.tmp`;
@@ -37,7 +44,7 @@ export async function writeFileDurably(path: string, data: Uint8Array | string, 
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
+    throw withPath(error, path);
   }
   await syncDirectory(dirname(path));
 }

@@ -8,7 +8,7 @@ import { FormatError } from '../../domain/store/format-error.ts';
 import { createNarVerifier } from '../../domain/store/nar-verifier.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { encodeNixBase32 } from '../../domain/store/nix-base32.ts';
-import { syncDirectory } from '../data-dir/durable.ts';
+import { syncDirectory, withPath } from '../data-dir/durable.ts';
 import { createZstdDecoder } from '../pool/filesystem/zstd-decoder.ts';
 
 /** Where the bytes are that came so far. */
@@ -44,7 +44,8 @@ export async function fetchNar(
         throw new FormatError('malformed-nar', 'the part that was there does not fit');
       for await (const chunk of bodyOf(response)) {
         await check.write(chunk);
-        await handle.write(chunk);
+        // All of it, or an error: a disk that runs full takes a part first, and says nothing.
+        await handle.appendFile(chunk);
         received(chunk.length);
       }
     }
@@ -56,7 +57,7 @@ export async function fetchNar(
   } catch (error) {
     // Only what the bytes are is reason to begin again.
     if (error instanceof FormatError || (error as Error).name === 'Refused') await rm(part, { force: true });
-    throw error;
+    throw withPath(error, part);
   } finally {
     await handle.close();
     check.close();

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Stall } from '../../coordinator/ports/work.ts';
 import { temporaryName } from '../data-dir/durable.ts';
@@ -11,7 +11,7 @@ export function writeStall(file: string, stall: Stall): void {
   const temporary = temporaryName(file);
   const handle = openSync(temporary, 'w', 0o600);
   try {
-    writeSync(handle, `${JSON.stringify(stall, null, 2)}\n`);
+    writeFileSync(handle, `${JSON.stringify(stall, null, 2)}\n`);
     fsyncSync(handle);
   } finally {
     closeSync(handle);

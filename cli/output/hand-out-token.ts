@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { octal } from '../../adapters/data-dir/private-folder.ts';
@@ -73,7 +73,7 @@ function beginPrivateFile(path: string, { force, replacesToken }: { force: boole
   return {
     finish(text: string) {
       attempt(path, () => {
-        writeSync(handle, text);
+        writeFileSync(handle, text);
         fsyncSync(handle);
         renameSync(beside, path);
       });
