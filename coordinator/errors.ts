@@ -35,6 +35,7 @@ export const errorCodes = {
   'last-admin-token': [409, 'It is the last token of scope admin'],
   'unknown-item': [404, 'There is no such store item'],
   'unknown-event': [404, 'There is no such event'],
+  'position-ahead': [409, 'The log ends before this position'],
   'build-ended': [409, 'The build has ended'],
   'build-not-ended': [409, 'The build has not ended'],
   'agent-exists': [409, 'There is an agent of that name'],

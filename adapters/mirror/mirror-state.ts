@@ -10,6 +10,8 @@ const mirrorState = z.strictObject({
   source: z.string().optional(),
   /** Position of the last event whose consequences are in the folder. */
   position: z.string().optional(),
+  /** Its id: the log may have been cut since, and then has another event there, or none. */
+  event: z.string().optional(),
   /** Base names of items that are wanted and can't be published yet. */
   waiting: z.array(z.string()),
 });

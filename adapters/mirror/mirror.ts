@@ -59,6 +59,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const waiting = new Set(state.waiting);
   const limit = createLimit(options.connections);
   let bytes = 0;
+  /** Of the folder, as the log is read from its start once more: what it has not named so far. */
+  let unnamed: Set<string> | undefined;
 
   function tell(): void {
     const published = folder.size;
@@ -78,6 +80,23 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     }
   }
 
+  /** Begins anew where the log has lost the event that was read last, as after a restore of an older one. */
+  async function findPlace(): Promise<void> {
+    const { event: id, position } = state;
+    if (id === undefined) return;
+    try {
+      const ask = async () => (await drover.request('GET', `/v1/events/${id}`, { signal })).json();
+      if (((await answered(ask)) as { position?: unknown }).position === position) return;
+    } catch (error) {
+      if (!(error instanceof DroverProblem && error.code === 'unknown-event')) throw error;
+    }
+    trouble(`the log has lost ${id} at ${position}, which was read already: it is read again from its start`);
+    state.position = undefined;
+    state.event = undefined;
+    waiting.clear();
+    unnamed = new Set(Array.from(folder.all(), ({ path }) => path));
+  }
+
   async function readBatch(): Promise<Changes> {
     const changes: Changes = new Map();
     const types = ['StoreItemAdded', 'StoreItemDeleted', 'StoreItemMissing'] as const;
@@ -88,6 +107,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         throw new Error(`${folder.path} mirrors ${state.source}, and the coordinator's log is ${event.source}`);
       changes.set(event.data.path, event.type === 'StoreItemAdded');
       state.position = event.position;
+      state.event = event.id;
       if (changes.size >= batchSize) break;
     }
     return changes;
@@ -211,6 +231,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   async function apply(changes: Changes): Promise<void> {
     for (const [path, added] of changes) {
+      unnamed?.delete(path);
       const known = folder.get(path);
       if (added) {
         // Added again with other bytes, perhaps, while nobody looked.
@@ -222,7 +243,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       if (known !== undefined) await withdraw(path);
     }
     await bring(new Set(waiting));
-    await writeMirrorState(folder.path, { ...state, waiting: [...waiting].sort() });
+    // Until all is read again, a restart has to find out anew that it has to be.
+    if (unnamed === undefined) await writeMirrorState(folder.path, { ...state, waiting: [...waiting].sort() });
     tell();
   }
 
@@ -231,9 +253,15 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       await folder.writeCacheInfo(await answered(() => readSmall(drover, '/nix-cache-info', signal)));
       tell();
       while (!signal.aborted) {
+        await findPlace();
         const changes = await readBatch();
         if (signal.aborted) break;
-        if (changes.size > 0 || (once && waiting.size > 0)) await apply(changes);
+        if (changes.size === 0 && unnamed !== undefined) {
+          // Only the lost end of the log had them.
+          for (const path of unnamed) changes.set(path, false);
+          unnamed = undefined;
+          await apply(changes);
+        } else if (changes.size > 0 || (once && waiting.size > 0)) await apply(changes);
         if (changes.size > 0) continue;
         await folder.sweep();
         if (once) break;
@@ -245,7 +273,13 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   async function somethingHappens(): Promise<void> {
     const from = state.position ?? 'start';
-    for await (const _ of drover.events({ from, streams: ['item-'] as const, signal, onLost: trouble })) return;
+    try {
+      for await (const _ of drover.events({ from, streams: ['item-'] as const, signal, onLost: trouble })) return;
+    } catch (error) {
+      // Found out and mended before the next batch is read.
+      if (!(error instanceof DroverProblem && error.code === 'position-ahead' && state.event !== undefined))
+        throw error;
+    }
   }
 }
 

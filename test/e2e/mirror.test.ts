@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, watch, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { makeSourcePath } from '../../domain/store/store-path.ts';
 import { declarationOf, narOf } from '../adapters/pool/nars.ts';
@@ -147,4 +156,43 @@ e2e('a mirror that is killed again and again, as its coordinator is, ends equal'
   assert.equal(narinfos(folder).length, 18);
   assert.equal((await farm.drover(['mirror', '--to', folder, '--check'])).code, 0);
   assert.equal(readdirSync(join(folder, 'nar')).length, 18, 'nothing is left of what was deleted or cut');
+});
+
+e2e('a mirror of a log that has lost its end becomes what is left, and follows that', {}, async (farm) => {
+  const folder = join(farm.folder, 'mirror');
+  const older = join(farm.folder, 'older.db');
+  const send = (name: string) => upload(farm, name, randomBytes(1000));
+  const mirror = (...flags: string[]) => farm.drover(['mirror', '--to', folder, ...flags]);
+  const expectEqual = async (...paths: string[]) => {
+    assert.deepEqual(narinfos(folder), paths.map((path) => `${path.slice(0, 32)}.narinfo`).sort());
+    assert.equal((await mirror('--check')).code, 0);
+  };
+  const kept = await send('kept');
+  const deleted = await send('deleted');
+  farm.coordinator.kill('SIGTERM');
+  await farm.coordinator.exited;
+  copyFileSync(join(farm.data, 'events.db'), older);
+  await farm.start();
+  await farm.request('DELETE', `/v1/items/${deleted}`);
+  const lost = [await send('lost'), await send('lost-too')];
+  assert.equal((await mirror('--once')).code, 0);
+  await expectEqual(kept, ...lost);
+
+  // A restore of an older log, accepted as it is: the mirror has read on to what is not there any more.
+  farm.coordinator.kill('SIGTERM');
+  await farm.coordinator.exited;
+  copyFileSync(older, join(farm.data, 'events.db'));
+  assert.equal((await farm.drover(['log', 'accept', '--data', farm.data])).code, 0);
+  await farm.start();
+  const told = await mirror('--once');
+  assert.match(
+    told.said,
+    /the log has lost item-\S+@0 at \d+, which was read already: it is read again from its start/,
+  );
+  assert.deepEqual(narinfos(folder), [`${kept.slice(0, 32)}.narinfo`]);
+
+  const more = [];
+  for (let n = 0; n < 3; n++) more.push(await send(`more-${n}`));
+  await mirror('--once');
+  await expectEqual(kept, ...more);
 });

@@ -72,7 +72,10 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
         const { from, type: types, stream: streams, follow, ...conditions } = request.query;
         const lines = /application\/x-ndjson/.test(request.headers.accept ?? '');
         const after = request.headers['last-event-id'] ?? from;
-        if (after !== undefined && after !== 'end') await checkPosition(eventStore, 'from', after);
+        if (after !== undefined && after !== 'end') {
+          await checkPosition(eventStore, 'from', after);
+          await checkReached(eventStore, after);
+        }
         if (conditions.to !== undefined) await checkPosition(eventStore, 'to', conditions.to);
         const selection: EventSelection = {
           types,
@@ -138,6 +141,20 @@ async function checkPosition(eventStore: HttpContext['eventStore'], field: strin
   } catch {
     throw new DroverError('invalid-request', `${field}: expected a position of this log, got ${after}`);
   }
+}
+
+/**
+ * A reader that has seen more than there is has followed another log, or one that was cut since (`drover log accept`): it would wait for
+ * what it takes for known until the log is as long again, and miss it.
+ */
+async function checkReached(eventStore: HttpContext['eventStore'], after: string): Promise<void> {
+  const head = await eventStore.head();
+  if (head === undefined || after <= head) return;
+  throw new DroverError(
+    'position-ahead',
+    `from: expected a position up to ${head}, where the log ends, got ${after}: its end was lost since, or this is another log. Read it again from the start`,
+    { head },
+  );
 }
 
 async function* none(): AsyncGenerator<never> {}

@@ -164,6 +164,23 @@ describe('export', () => {
     assert.equal(await exported(server, `?from=${positions[3]}`), '');
     assert.equal(await exported(server, '?from=end'), '');
   });
+
+  test('says so to who has seen more than there is, instead of waiting without a word', async () => {
+    await using server = await harness();
+    const positions = await history(server.eventStore);
+    const ahead = await append(server.eventStore, 'build-2', 'BuildSubmitted');
+    await using shorter = await harness();
+    await history(shorter.eventStore);
+    for (const accept of ['text/event-stream', 'application/x-ndjson'])
+      for (const sent of [
+        { url: `/v1/events?from=${ahead}`, headers: { accept } },
+        { url: '/v1/events', headers: { accept, 'last-event-id': ahead } },
+      ]) {
+        const answer = await shorter.ask('read', sent);
+        assert.deepEqual([answer.statusCode, answer.json().code], [409, 'position-ahead'], JSON.stringify(sent));
+        assert.match(answer.json().detail, new RegExp(`up to ${positions[3]}, .* got ${ahead}`));
+      }
+  });
 });
 
 describe('what is derived from a secret', () => {
