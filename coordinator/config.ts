@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { mostHooks } from '../domain/hook/definition.ts';
 import {
   derivationLineBytes,
   largestUploadsPerToken,
@@ -167,7 +168,7 @@ export const coordinatorConfigSchema = z
       .prefault({}),
     hook: z
       .array(hookSettings)
-      .max(1000)
+      .max(mostHooks)
       .default([])
       .describe('Hooks, each a table [[hook]] of the config file; docs/hooks.md.'),
   })

@@ -1,4 +1,4 @@
-import type { HookDefinition } from '../../domain/hook/definition.ts';
+import { type HookDefinition, mostHooks } from '../../domain/hook/definition.ts';
 import { isFor } from '../../domain/hook/match.ts';
 import { parkedEvents } from '../../domain/hook/state.ts';
 import { type HookRecord, isThere } from '../../projections/hooks.ts';
@@ -115,6 +115,9 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
     async addHook(by, name, { definition, from }) {
       await requireUsable(definition);
       const place = from === undefined ? undefined : await placeOf(log, from);
+      const others = [...farm.hooks.all()].filter((hook) => isThere(hook) && hook.name !== name).length;
+      if (others >= mostHooks)
+        throw new DroverError('hook-not-usable', `expected at most ${mostHooks} hooks, got another; remove one first`);
       const now = nowOf(name);
       const wanted = from === undefined ? undefined : (place?.place ?? now);
       commit(name, { type: 'add', definition, source: 'api', from: wanted, now }, { actor: by.id });

@@ -110,6 +110,8 @@ export function parseEventId(id: string): { readonly stream: `${string}-${string
   return { stream: id.slice(0, at) as `${string}-${string}`, revision: Number(id.slice(at + 1)) };
 }
 
+/** Hooks that there are at a time: each costs a look at every commit, and memory and processor time of its own where it fails. */
+export const mostHooks = 100;
 /** Streams of one hook that are not settled as far as its place: more of them, and it takes no further events. */
 export const mostHeldStreams = 400;
 /** Characters of an error that events keep; with those of all held streams they fit into a commit. */

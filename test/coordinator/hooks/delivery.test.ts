@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
-import { type HookDefinition, hookDefaults } from '../../../domain/hook/definition.ts';
+import { type HookDefinition, hookDefaults, mostHooks } from '../../../domain/hook/definition.ts';
 import { admin, derivation, openTestCoordinator } from '../../support/coordinator.ts';
 import { createFakeHookTransport } from '../../support/fake-hook-transport.ts';
 
@@ -52,6 +52,17 @@ async function open({
 }
 
 describe('hooks', () => {
+  it('are so many at most, also where they are added side by side', async () => {
+    const farm = await open();
+    const added = await Promise.allSettled(Array.from({ length: mostHooks + 5 }, (_, n) => farm.add(`h${n}`)));
+    const refused = added.flatMap((one) => (one.status === 'rejected' ? [String(one.reason.code)] : []));
+    assert.deepEqual(refused, Array(5).fill('hook-not-usable'));
+    await farm.application.removeHook(admin, 'h0');
+    await farm.add('another');
+    // What is there already is said of it.
+    await assert.rejects(farm.add('another'), { code: 'hook-exists' });
+  });
+
   it('get what happens after they were added, in the same turn in which it is durable', async () => {
     const farm = await open();
     await farm.poke('a');
