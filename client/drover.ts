@@ -43,7 +43,9 @@ async function call(http: Http, name: keyof Operations, request: Readonly<Record
   };
   const filled = path.replace(/\{(\w+)\}/g, (_, field: string) => {
     const value = take(field);
-    if (typeof value !== 'string' || value === '') throw new TypeError(`${name}: expected ${field}, got ${value}`);
+    // Dots alone would be taken for a way through the path, however they are written.
+    if (typeof value !== 'string' || /^\.{0,2}$/.test(value))
+      throw new TypeError(`${name}: expected ${field}, got ${value}`);
     return encodeURIComponent(value);
   });
   const asked = Object.fromEntries(query.map((field) => [field, take(field) as string | undefined]));

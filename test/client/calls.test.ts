@@ -70,7 +70,7 @@ describe('the calls of a client', () => {
   it('reject with what is wrong where nothing is sent, or nobody answers', async () => {
     const drover = createDrover({ url: 'http://127.0.0.1:9' });
     await assert.rejects(drover.getStatus(), DroverUnreachable);
-    await assert.rejects(drover.getBuild({ build: '' }), /getBuild: expected build/);
+    for (const build of ['', '.', '..']) await assert.rejects(drover.getBuild({ build }), /getBuild: expected build/);
     await assert.rejects(drover.getBuild({ build: 'b', priority: 1 } as never), /getBuild: expected no field priority/);
     assert.throws(() => createDrover({ url: 'drover.example' }), /url: expected one that starts with http/);
   });
