@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Drover } from '../../client/drover.ts';
-import { DroverProblem, isPassing } from '../../client/errors.ts';
+import { DroverProblem, DroverUnreachable, isPassing } from '../../client/errors.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { verify } from '../../domain/store/signature.ts';
@@ -21,6 +21,8 @@ export interface MirrorOptions {
   /** NARs that are fetched at a time. */
   readonly connections: number;
   readonly signal: AbortSignal;
+  /** How long a mirror that runs once waits for a coordinator that does not answer, in milliseconds; a minute if absent. */
+  readonly patienceMs?: number;
   /** Told of how far it is. */
   readonly progress: (state: MirrorProgress) => void;
   /** Told of what goes wrong: an item that is not what it should be, a coordinator that is away. */
@@ -61,20 +63,33 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   let bytes = 0;
   /** Of the folder, as the log is read from its start once more: what it has not named so far. */
   let unnamed: Set<string> | undefined;
+  let patience = Number.POSITIVE_INFINITY;
+  /** When the coordinator did not answer first, where it has not answered since. */
+  let silentSince: number | undefined;
 
   function tell(): void {
     const published = folder.size;
     options.progress({ wanted: published + waiting.size, published, bytes });
   }
 
+  /** Says that there was no answer. Throws where that goes on for too long. */
+  function lost(message: string): void {
+    silentSince ??= performance.now();
+    if (performance.now() - silentSince >= patience)
+      throw new DroverUnreachable(`${message}; what is in ${folder.path} stays, and the next run goes on from there`);
+    trouble(`${message}; trying again`);
+  }
+
   /** What is asked again until there is an answer; a refusal is one. */
   async function answered<Result>(ask: () => Promise<Result>): Promise<Result> {
     for (let pause = shortestPause; ; pause = Math.min(2 * pause, longestPause)) {
       try {
-        return await ask();
+        const answer = await ask();
+        silentSince = undefined;
+        return answer;
       } catch (error) {
         if (signal.aborted || !isPassing(error)) throw error;
-        trouble(`${(error as Error).message}; trying again`);
+        lost((error as Error).message);
         await sleep(pause, signal);
       }
     }
@@ -101,7 +116,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     const changes: Changes = new Map();
     const types = ['StoreItemAdded', 'StoreItemDeleted', 'StoreItemMissing'] as const;
     const from = state.position ?? 'start';
-    for await (const event of drover.events({ from, types, follow: false, signal })) {
+    for await (const event of drover.events({ from, types, follow: false, signal, onLost: lost })) {
+      silentSince = undefined;
       state.source ??= event.source;
       if (state.source !== event.source)
         throw new Error(`${folder.path} mirrors ${state.source}, and the coordinator's log is ${event.source}`);
@@ -110,6 +126,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       state.event = event.id;
       if (changes.size >= batchSize) break;
     }
+    silentSince = undefined;
     return changes;
   }
 
@@ -250,6 +267,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   return {
     async run(once) {
+      if (once) patience = options.patienceMs ?? 60_000;
       await folder.writeCacheInfo(await answered(() => readSmall(drover, '/nix-cache-info', signal)));
       tell();
       while (!signal.aborted) {

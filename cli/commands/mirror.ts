@@ -35,7 +35,7 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
     more: [
       'Follows what is added and deleted, from where it was when it was ended last, until Ctrl-C. NARs are verified, and gone on with where a',
       'connection was lost. A narinfo is in the folder only while its NAR and all that it refers to are. Any static web server can give the',
-      'folder out, and Nix can read it as file://. With --once it ends when it has all, exit code 1 if something could not be had.',
+      'folder out, and Nix can read it as file://. With --once it ends when it has all, exit code 1 if something could not be had, or the coordinator has not answered for a minute.',
     ].join('\n'),
     examples: [
       ['drover mirror --from https://drover.example.org --to /srv/cache', 'all, and whatever comes'],
@@ -91,7 +91,8 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
       const lacking = await mirror.run(once === true);
       if (signal.aborted) return 130;
       for (const item of lacking.slice(0, mostNamed)) progress.line(`could not be had: ${item}`);
-      progress.line(`${size(got)} fetched, ${lacking.length} of ${plural(began, 'item')} could not be had`);
+      const reason = lacking.length === 0 ? '' : ': see above, or the coordinator lacks what they refer to';
+      progress.line(`${size(got)} fetched, ${lacking.length} of ${plural(began, 'item')} could not be had${reason}`);
       return lacking.length === 0 ? 0 : 1;
     } catch (error) {
       if (signal.aborted) return 130;

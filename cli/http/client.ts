@@ -102,7 +102,7 @@ export function createClient({ silenceMs = 60_000, ...options }: ClientOptions):
 
 /** What to say to a person of an error of `client/`; any other stays as it is. */
 export function toCliError(error: unknown, url: string): unknown {
-  if (error instanceof DroverUnreachable) return unreachable(url, error.cause);
+  if (error instanceof DroverUnreachable) return unreachable(url, error.cause ?? error);
   if (error instanceof SilenceError) return unreachable(url, error);
   if (!(error instanceof DroverProblem)) return error;
   const { code, status, message, problem } = error;
@@ -140,7 +140,8 @@ function unreachable(url: string, error: unknown): CliError {
 const hints: Readonly<Record<string, string>> = {
   'token-missing':
     'give one with --token-file or DROVER_TOKEN_FILE; the first start of the coordinator made DATA/admin.token',
-  'token-unknown': 'drover tokens list says which there are; drover tokens create makes one',
+  'token-unknown':
+    'with a token of scope admin, drover tokens list says which there are, and drover tokens create makes one; where none is left, the section on revoking a token in docs/operating.md has the way back',
   'scope-insufficient': 'use a token of a wider scope: read < submit < admin',
   'not-ready': 'it is starting or stopping; try again in a moment',
   'build-ended': 'drover builds retry builds again what failed or was cancelled, drover submit --force what succeeded',

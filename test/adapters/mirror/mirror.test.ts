@@ -7,7 +7,7 @@ import { after, describe, it } from 'node:test';
 import { compareMirror } from '../../../adapters/mirror/compare.ts';
 import { openMirror } from '../../../adapters/mirror/mirror.ts';
 import type { Drover } from '../../../client/drover.ts';
-import { DroverProblem } from '../../../client/errors.ts';
+import { DroverProblem, DroverUnreachable } from '../../../client/errors.ts';
 import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { fakeBase } from '../../support/paths.ts';
 import { narOf, sha256Of } from '../pool/nars.ts';
@@ -101,6 +101,25 @@ describe('mirror', () => {
     assert.deepEqual(lacking, [lies.path, squats.path, part.path].sort());
     assert.equal(new Set(troubles).size, 3, troubles.join('\n'));
     assert.deepEqual(readFileSync(join(folder, good.info.url)), one);
+  });
+
+  it('gives up a coordinator that does not answer where it is to end, with what there is kept', async () => {
+    const { drover } = droverOf([itemOf(1, await narOf('one'))]);
+    const folder = join(root, 'silent');
+    await mirror(drover, folder);
+    const none = () => Promise.reject(new DroverUnreachable('nobody answers'));
+    async function* noEvents({ onLost }: { onLost(reason: string): void }) {
+      for (;;) yield onLost('nobody answers');
+    }
+    for (const away of [
+      { ...drover, request: none },
+      { ...drover, events: noEvents },
+    ] as unknown as Drover[]) {
+      const options = { drover: away, folder, wants: () => true, connections: 8, signal: never, progress() {} };
+      const opened = await openMirror({ ...options, patienceMs: 0, trouble() {} });
+      await assert.rejects(opened.run(true), /nobody answers; what is in .*silent stays, and the next run goes on/);
+    }
+    assert.deepEqual(await compare(drover, folder), []);
   });
 
   it('verifies what an earlier run has brought and not published', async () => {
