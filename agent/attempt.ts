@@ -5,7 +5,7 @@ import type { FailureClass } from '../domain/build/failure-class.ts';
 import { listBytes, maxReferenceBytes } from '../domain/limits.ts';
 import { type Derivation, parseDerivation } from '../domain/store/derivation.ts';
 import { type AttemptFailure, failureOf, isDiskFull, saysStoreDamaged, shorten } from './attempt-failure.ts';
-import { type AttemptRecord, attemptName } from './attempt-record.ts';
+import type { AttemptRecord } from './attempt-record.ts';
 import { buildWithinLimits } from './build-limits.ts';
 import type { InputFetcher } from './inputs/fetch-inputs.ts';
 import type { Limiter } from './limiter.ts';
@@ -336,7 +336,7 @@ function createAttempt(
     },
     stop(reason) {
       if (record.phase === 'ended' || stopReason !== undefined) return;
-      logger.info({ reason, attempt: attemptName(key) }, 'the attempt is stopped');
+      logger.info({ reason }, 'the attempt is stopped');
       stopReason = reason;
       stop.abort(new Error(`the attempt was stopped: ${reason}`));
     },

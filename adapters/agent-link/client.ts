@@ -30,8 +30,11 @@ export interface LinkOptions {
 
 /** What a status says of the token, and what to do: another try would be answered the same. */
 const refusals: ReadonlyMap<number, string> = new Map([
-  [401, "the token is not known, or was revoked; 'drover agents rotate-token NAME --token-file FILE' makes another"],
-  [403, "the token is not one of an agent; 'drover agents add NAME --token-file FILE' makes one"],
+  [401, "is not known, or was revoked; 'drover agents rotate-token NAME --token-file FILE' makes another"],
+  [
+    403,
+    "is not one of an agent; 'drover agents add NAME --token-file FILE' makes one (for clients, DROVER_TOKEN_FILE names another file than for agents)",
+  ],
 ]);
 
 interface Outgoing {
@@ -130,7 +133,9 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       return {
         welcomed,
         reason,
-        ...(hopeless !== undefined && { fatal: { code: 'token-unknown', message: `${reason}: ${hopeless}` } }),
+        ...(hopeless !== undefined && {
+          fatal: { code: 'token-unknown', message: `${reason}: the token in ${options.token.from} ${hopeless}` },
+        }),
       };
     }
     const unfit = handlers.unfit?.();

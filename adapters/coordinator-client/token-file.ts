@@ -13,6 +13,7 @@ export async function openTokenFile(path: string): Promise<AgentToken> {
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   let current = await readToken(path);
   return {
+    from: path,
     get current() {
       return current;
     },

@@ -6,6 +6,8 @@ export interface Place {
   /** Milliseconds since the Unix epoch. */
   readonly time?: number;
   toString(): string;
+  /** For help, which shows defaults. */
+  toJSON(): string;
 }
 
 /** Reads an option that is a position or a time. */
@@ -14,5 +16,6 @@ export function placeOption(now: () => number): (text: string) => Place {
   return (text) => ({
     ...(/^(\d{4}-|\d{1,6}[smhd]$)/.test(text) ? { time: instant(text) } : { position: text }),
     toString: () => text,
+    toJSON: () => text,
   });
 }

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
+import { pino } from 'pino';
 import type { Builder, BuildOutcome, BuildRequest } from '../../agent/ports/builder.ts';
 import { sha256 } from '../../domain/store/sha256.ts';
 import { allocationOf, startTestAgent, temporaryFolder } from '../support/agent-harness.ts';
@@ -119,7 +120,9 @@ describe('an attempt', () => {
     await using coordinator = await startFakeCoordinator();
     await using state = await temporaryFolder();
     const build = endless();
-    await using _agent = await startTestAgent(coordinator, createFakeBuilder(build.build), state.path);
+    const said: string[] = [];
+    const logger = pino({}, { write: (line: string) => void said.push(line) });
+    await using _agent = await startTestAgent(coordinator, createFakeBuilder(build.build), state.path, { logger });
     await coordinator.hello();
     coordinator.send(allocationOf('b1', 'true').message);
     await build.started;
@@ -127,6 +130,9 @@ describe('an attempt', () => {
     const result = await coordinator.message('released', 'b1');
     assert.equal(result.type === 'released' && result.reason, 'canceled');
     assert.equal(build.stopped, 1);
+    const stopped = said.find((line) => line.includes('the attempt is stopped')) ?? '';
+    // Twice the same name is one too many for who reads JSON.
+    assert.deepEqual(stopped.match(/"(build|attempt)":/g), ['"build":', '"attempt":']);
   });
 
   test('fails as the fault of the machine when its disk is full', async () => {

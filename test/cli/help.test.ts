@@ -89,6 +89,7 @@ describe('the command line', () => {
       assert.match(out, /\nExamples:\n {2}# .+\n {2}\$ .*drover /);
       assert.ok(out.includes(`drover ${name.split(' ')[0]}`));
       assert.notEqual(command.summary(), '');
+      assert.doesNotMatch(out, /default: [^\d")]*[{[]/, 'a default is shown as it is given');
       for (const option of command.options) assert.notEqual(option.description, '', `${name} ${option.flags}`);
     });
   }

@@ -15,6 +15,8 @@ const unsupported =
   'Drover builds input-addressed and fixed outputs; dynamic, text-hashed and floating ones are not supported';
 const tooDeep = 'folders in an output or in the folder of a build: too many levels, or too long names';
 const repair = 'the store of the machine is damaged: `nix-store --verify --check-contents --repair` there';
+const absent =
+  'where the file is in the store, the store of the machine is damaged: `nix-store --verify --check-contents --repair` there; elsewhere, `sandbox-paths` of its nix.conf may name what is not there';
 const abilities = 'the systems and features that the agent announces are not those of its Nix';
 
 /**
@@ -226,7 +228,7 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     { says: '%: Read-only file system', means: 'agent-error' },
     { says: '%: Permission denied', means: 'agent-error' },
     { says: '%: Operation not permitted', means: 'agent-error' },
-    { says: '%: No such file or directory', means: 'agent-error', hint: repair },
+    { says: '%: No such file or directory', means: 'agent-error', hint: absent },
     { says: '%: Too many open files', means: 'agent-error' },
     { says: '%: Too many open files in system', means: 'agent-error' },
     { says: '%: Cannot allocate memory', means: 'agent-error' },

@@ -223,7 +223,10 @@ describe('the link of an agent', () => {
     await using link = linkTo(coordinator, { token: fixedToken('wrong') });
     const end = await link.ended;
     assert.equal(end.reason === 'refused' && end.code, 'token-unknown');
-    assert.match(end.reason === 'refused' ? end.message : '', /HTTP 401: the token is not known, .*rotate-token/);
+    assert.match(
+      end.reason === 'refused' ? end.message : '',
+      /HTTP 401: the token in \/run\/agent.token is not known, .*rotate-token/,
+    );
   });
 
   test('comes back with the token that was put in the place of one that is not accepted', async () => {
@@ -232,6 +235,7 @@ describe('the link of an agent', () => {
     // Asked before it dials, and again once it was refused.
     const found = ['old', token];
     const renewed: AgentToken = {
+      from: '/run/agent.token',
       get current() {
         return current;
       },
@@ -254,7 +258,7 @@ describe('the link of an agent', () => {
       coordinator.faults.refuseLink = undefined;
       return true;
     };
-    await using link = linkTo(coordinator, { token: { current: token, refresh } });
+    await using link = linkTo(coordinator, { token: { ...fixedToken(token), refresh } });
     await link.send(started('b1'));
   });
 
