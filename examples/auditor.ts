@@ -1,7 +1,7 @@
 /**
  * Reads the whole log: are the revisions of each stream without gaps, are all events of one log, and who did how much?
  *
- *   DROVER_URL=… DROVER_TOKEN=… node examples/auditor.ts
+ *   DROVER_URL=… DROVER_TOKEN=… npx node examples/auditor.ts
  */
 import { createDrover } from 'drover/client';
 

@@ -1,7 +1,7 @@
 /**
  * Keeps what came of each build in an SQLite file of its own, whose place in the log is in the same transaction; --once ends at its head.
  *
- *   DROVER_URL=… DROVER_TOKEN=… node examples/mirror-to-sqlite.ts FILE [--once]
+ *   DROVER_URL=… DROVER_TOKEN=… npx node examples/mirror-to-sqlite.ts FILE [--once]
  */
 import { DatabaseSync } from 'node:sqlite';
 import { createDrover } from 'drover/client';

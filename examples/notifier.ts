@@ -1,7 +1,7 @@
 /**
  * Says of each build that fails what it was and why, from now on; goes on where it was after a restart.
  *
- *   DROVER_URL=… DROVER_TOKEN=… node examples/notifier.ts PLACE
+ *   DROVER_URL=… DROVER_TOKEN=… npx node examples/notifier.ts PLACE
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { createDrover } from 'drover/client';
