@@ -507,6 +507,17 @@ export function eventStoreContract(
       stored(await again.append(commitOf('build-1', 9, [10])));
       assert.deepEqual(values(await take(again, 1, { after: checkpoints.at(-1) as Position })), [10]);
     });
+    testReopened('no checkpoint is beyond the last event, whatever writers put into the log', async (first, reopen) => {
+      stored(await first.append(commitOf('build-1', 'any', [1])));
+      const again = await reopen();
+      const head = await again.head();
+      const stop = new AbortController();
+      for await (const { checkpoint, live } of again.subscribe({ signal: stop.signal })) {
+        assert.ok(checkpoint <= (head as Position), `${checkpoint} is beyond ${head}`);
+        if (live) stop.abort();
+      }
+    });
+
     test('abort ends the wait, without an error', async (store) => {
       const stop = new AbortController();
       const reading = collect(store.subscribe({ signal: stop.signal }));

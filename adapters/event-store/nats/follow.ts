@@ -37,17 +37,16 @@ export async function* follow({ connection, log, after, filter, signal }: Follow
     let seen = 0;
     for (const [at, raw] of messages.entries()) {
       const message = decodeMessage(raw);
+      // What writers say of themselves is no place in the log: nobody is to be further than its last event.
+      if (message.kind !== 'commit') continue;
       const { sequence } = message;
       let index = 0;
-      if (message.kind === 'commit') {
-        for (const event of storedEvents(message)) {
-          if ((sequence > start.sequence || index > start.index) && passes(event, filter)) events.push(event);
-          index++;
-        }
-        index--;
-        seen += message.events.length;
+      for (const event of storedEvents(message)) {
+        if ((sequence > start.sequence || index > start.index) && passes(event, filter)) events.push(event);
+        index++;
       }
-      const place = formatPlace(sequence, index);
+      seen += message.events.length;
+      const place = formatPlace(sequence, index - 1);
       if (place > checkpoint) checkpoint = place;
       if (seen >= batchSize && at < messages.length - 1) {
         yield { events, checkpoint, live: false };
