@@ -29,7 +29,8 @@ export interface ProcessOptions {
 
 /** What processes of ours said when they ended by an error that nobody handled: always a bug, whatever a test looks for. */
 const unhandled: string[] = [];
-const unhandledPattern = new RegExp(`${unhandledMessage}|UnhandledPromiseRejection|triggerUncaughtException`);
+/** Of the servers' own last words, and of Node's: whatever it ends for, its version comes after the stack. */
+const unhandledPattern = new RegExp(`${unhandledMessage}|^Node\\.js v\\d+\\.\\d+\\.\\d+$`, 'm');
 /** Those since the last question. */
 export const takeUnhandled = (): string[] => unhandled.splice(0);
 process.on('exit', () => {
