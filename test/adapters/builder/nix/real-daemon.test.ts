@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, watch } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -32,17 +33,31 @@ async function startDaemon(program: string) {
   const env = { PATH: process.env.PATH, NIX_CONFIG: config, NIX_CONF_DIR: folder, NIX_DAEMON_SOCKET_PATH: socket };
   const daemon = spawn(program, [], { env, stdio: 'ignore' });
   const ended = once(daemon, 'exit');
-  await Promise.race([there, ended]);
+  await Promise.race([there.then(() => accepts(socket)), ended]);
   changes.close();
   assert.equal(daemon.exitCode, null, 'the daemon runs');
   return {
     socket,
     async [Symbol.asyncDispose]() {
-      daemon.kill();
+      // One that is asked to stop as it starts may not hear it.
+      daemon.kill('SIGKILL');
       await ended;
       await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** The socket is in its folder before anybody listens on it. */
+async function accepts(path: string): Promise<void> {
+  for (;;) {
+    const socket = connect(path);
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isOpen) return;
+  }
 }
 
 for (const nix of nixVersions)
