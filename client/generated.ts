@@ -387,7 +387,14 @@ export interface Operations {
                 readonly allowPrivate?: boolean;
               }
             | {
-                readonly kind: 'command' | 'webhook';
+                readonly kind: 'guix-data-service';
+                readonly url: string;
+                readonly buildServer: number;
+                readonly tokenFile: string;
+                readonly allowPrivate?: boolean;
+              }
+            | {
+                readonly kind: 'command' | 'webhook' | 'guix-data-service';
               };
         };
         /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -445,8 +452,8 @@ export interface Operations {
       readonly name: string;
       /** Where it begins: `now` (if absent), `start`, or after a position. One that was removed goes on from its place if absent. */
       readonly from?: string;
-      /** Types of events that it gets. */
-      readonly on: readonly string[];
+      /** Types of events that it gets; what is built in has types of its own, and gets all of them if absent. */
+      readonly on?: readonly string[];
       /** Conditions beside the type; all have to hold. */
       readonly where?: {
         readonly tags?: Readonly<Record<string, string>>;
@@ -478,6 +485,13 @@ export interface Operations {
       readonly secretFile?: string;
       /** Whether the webhook may be at a private address. */
       readonly allowPrivate?: boolean;
+      /** A Guix Data Service, which is told how builds go: its url, its number for this buildServer, and the tokenFile. */
+      readonly guixDataService?: {
+        readonly url: string;
+        readonly buildServer: number;
+        readonly tokenFile: string;
+        readonly allowPrivate?: boolean;
+      };
       /** Deliveries at a time. */
       readonly concurrency?: number;
       /** How long one delivery may take. */
@@ -542,7 +556,14 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook';
+              readonly kind: 'guix-data-service';
+              readonly url: string;
+              readonly buildServer: number;
+              readonly tokenFile: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -647,7 +668,14 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook';
+              readonly kind: 'guix-data-service';
+              readonly url: string;
+              readonly buildServer: number;
+              readonly tokenFile: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -702,8 +730,8 @@ export interface Operations {
   readonly changeHook: {
     readonly request: {
       readonly hook: string;
-      /** Types of events that it gets. */
-      readonly on: readonly string[];
+      /** Types of events that it gets; what is built in has types of its own, and gets all of them if absent. */
+      readonly on?: readonly string[];
       /** Conditions beside the type; all have to hold. */
       readonly where?: {
         readonly tags?: Readonly<Record<string, string>>;
@@ -735,6 +763,13 @@ export interface Operations {
       readonly secretFile?: string;
       /** Whether the webhook may be at a private address. */
       readonly allowPrivate?: boolean;
+      /** A Guix Data Service, which is told how builds go: its url, its number for this buildServer, and the tokenFile. */
+      readonly guixDataService?: {
+        readonly url: string;
+        readonly buildServer: number;
+        readonly tokenFile: string;
+        readonly allowPrivate?: boolean;
+      };
       /** Deliveries at a time. */
       readonly concurrency?: number;
       /** How long one delivery may take. */
@@ -799,7 +834,14 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook';
+              readonly kind: 'guix-data-service';
+              readonly url: string;
+              readonly buildServer: number;
+              readonly tokenFile: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -915,7 +957,14 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook';
+              readonly kind: 'guix-data-service';
+              readonly url: string;
+              readonly buildServer: number;
+              readonly tokenFile: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -1020,7 +1069,14 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook';
+              readonly kind: 'guix-data-service';
+              readonly url: string;
+              readonly buildServer: number;
+              readonly tokenFile: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -1151,7 +1207,14 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook';
+              readonly kind: 'guix-data-service';
+              readonly url: string;
+              readonly buildServer: number;
+              readonly tokenFile: string;
+              readonly allowPrivate?: boolean;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -2142,6 +2205,13 @@ export interface EventData {
             readonly url: string;
             readonly secretFile?: string;
             readonly allowPrivate?: boolean;
+          }
+        | {
+            readonly kind: 'guix-data-service';
+            readonly url: string;
+            readonly buildServer: number;
+            readonly tokenFile: string;
+            readonly allowPrivate?: boolean;
           };
       readonly concurrency: number;
       readonly timeoutSeconds: number;
@@ -2193,6 +2263,13 @@ export interface EventData {
             readonly kind: 'webhook';
             readonly url: string;
             readonly secretFile?: string;
+            readonly allowPrivate?: boolean;
+          }
+        | {
+            readonly kind: 'guix-data-service';
+            readonly url: string;
+            readonly buildServer: number;
+            readonly tokenFile: string;
             readonly allowPrivate?: boolean;
           };
       readonly concurrency: number;

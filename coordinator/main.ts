@@ -216,7 +216,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       derivations,
       logs,
       signer: resources.use(createCacheSigner(secretKey)),
-      hookTransport: createHookTransport({ logger, version: version() }),
+      hookTransport: createHookTransport({ logger, version: version(), storeDir: config.storeDir }),
       logger,
       work: watchdog.work,
       stalled: () => stall,

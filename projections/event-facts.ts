@@ -47,11 +47,10 @@ function buildFacts({ queue, graph }: Pick<Farm, 'queue' | 'graph'>, id: string,
 
 function derivationFacts({ graph }: Pick<Farm, 'graph'>, drv: number | undefined): EventFacts {
   if (drv === undefined) return {};
+  const derivation = graph.drvPath(drv);
   return {
-    name: graph
-      .drvPath(drv)
-      .slice(33)
-      .replace(/\.drv$/, ''),
+    derivation,
+    name: derivation.slice(33).replace(/\.drv$/, ''),
     system: graph.jobClass(drv).system,
   };
 }

@@ -1,5 +1,5 @@
 import type { HookDelivery, HookOutcome } from '../../coordinator/ports/hook-transport.ts';
-import type { HookTarget } from '../../domain/hook/definition.ts';
+import type { HookTarget } from '../../domain/hook/target.ts';
 import { envelopeOf, sourceOf } from '../http/event-envelope.ts';
 
 /** A delivery to one kind of target. */

@@ -1,18 +1,29 @@
 import type { Logger } from 'pino';
 import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
+import type { HookTarget, HookTargetKind } from '../../domain/hook/target.ts';
 import { createCommandTransport } from './command.ts';
+import { createGuixDataServiceTransport } from './guix-data-service.ts';
+import type { HookKind } from './kind.ts';
 import { createWebhookTransport } from './webhook.ts';
 
+export interface HookTransportOptions {
+  readonly logger: Logger;
+  readonly version: string;
+  /** Of the store that builds are for, like `/gnu/store`. */
+  readonly storeDir: string;
+}
+
 /** Carries events to hooks of every kind. */
-export function createHookTransport(options: { readonly logger: Logger; readonly version: string }): HookTransport {
-  const command = createCommandTransport(options);
-  const webhook = createWebhookTransport(options);
+export function createHookTransport(options: HookTransportOptions): HookTransport {
+  const kinds: { readonly [Kind in HookTargetKind]: HookKind<Kind> } = {
+    command: createCommandTransport(options),
+    webhook: createWebhookTransport(options),
+    'guix-data-service': createGuixDataServiceTransport(options),
+  };
+  // That a kind gets only what is its own is clear from the target's `kind`; the compiler cannot follow it through the table.
+  const kindOf = ({ kind }: HookTarget) => kinds[kind] as unknown as HookTransport;
   return {
-    deliver({ target, ...rest }, signal) {
-      return target.kind === 'command'
-        ? command.deliver({ target, ...rest }, signal)
-        : webhook.deliver({ target, ...rest }, signal);
-    },
-    check: async (target) => (target.kind === 'command' ? command.check(target) : webhook.check(target)),
+    deliver: (delivery, signal) => kindOf(delivery.target).deliver(delivery, signal),
+    check: (target) => kindOf(target).check(target),
   };
 }

@@ -26,7 +26,8 @@ import { intakes } from '../../domain/agent/state.ts';
 import { failureCauses } from '../../domain/build/events.ts';
 import { endClasses } from '../../domain/build/failure-class.ts';
 import { identifier } from '../../domain/event.ts';
-import { type HookTarget, hookDefinition, hookPlace, hookTarget } from '../../domain/hook/definition.ts';
+import { hookDefinition, hookPlace } from '../../domain/hook/definition.ts';
+import { type HookTarget, hookTarget, hookTargetKinds } from '../../domain/hook/target.ts';
 import { storeItem } from '../../domain/item/events.ts';
 import { scopes } from '../../domain/token/events.ts';
 
@@ -64,7 +65,7 @@ export const hookStatus: z.ZodType<VisibleHook> = z.object({
   source: z.enum(['api', 'config']),
   definition: hookDefinition
     .omit({ target: true })
-    .extend({ target: z.union([hookTarget, z.object({ kind: z.enum(['command', 'webhook']) })]) })
+    .extend({ target: z.union([hookTarget, z.object({ kind: z.enum(hookTargetKinds) })]) })
     .describe('Where events go is for tokens of scope admin; others see only the kind.'),
   place: hookPlace.describe('As it is written down: everything up to there is settled, but what fails or is parked.'),
   waits: text.describe('What it waits for, in words; absent where it has nothing to do, or does it.').exactOptional(),

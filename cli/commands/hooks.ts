@@ -13,7 +13,7 @@ import { readTags } from '../submit/tags.ts';
 
 type Flags = ConnectionFlags & { readonly json?: true };
 interface DefinitionFlags extends Flags {
-  readonly on: readonly string[];
+  readonly on?: readonly string[];
   readonly tag?: readonly string[];
   readonly system?: readonly string[];
   readonly drv?: string;
@@ -23,6 +23,9 @@ interface DefinitionFlags extends Flags {
   readonly webhook?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: true;
+  readonly guixDataService?: string;
+  readonly buildServer?: number;
+  readonly buildServerTokenFile?: string;
   readonly concurrency?: number;
   readonly timeout?: number;
   readonly attempts?: number;
@@ -195,7 +198,11 @@ function addDefinition(hooks: Command, context: CommandContext): void {
       ['drover hooks add archive --on StoreItemAdded --drv "hello-*" --run "archive.sh" --from start', 'a command'],
     ],
   })
-    .requiredOption('--on <type>', 'type of event (docs/events.md); can be repeated', gather)
+    .option(
+      '--on <type>',
+      'type of event (docs/events.md); can be repeated. What is built in gets all that it knows',
+      gather,
+    )
     .option('--tag <key=value>', 'only builds and submissions with this tag; can be repeated, then all', gather)
     .option('--system <system>', 'only of this system; can be repeated', gather)
     .option(
@@ -211,7 +218,14 @@ function addDefinition(hooks: Command, context: CommandContext): void {
     .option('--run <command>', "a command for /bin/sh -c on the coordinator's machine")
     .option('--webhook <url>', 'a webhook')
     .option('--secret-file <file>', "file on the coordinator's machine with the webhook's secret, whsec_…")
-    .option('--allow-private', 'the webhook may be at a private address')
+    .option('--allow-private', 'the webhook, or what is built in, may be at a private address')
+    .option('--guix-data-service <url>', 'built in: tell a Guix Data Service how builds go')
+    .addOption(
+      new Option('--build-server <n>', 'the number under which it knows this build server').argParser(
+        wholeNumber(0, Number.MAX_SAFE_INTEGER),
+      ),
+    )
+    .option('--build-server-token-file <file>', "file on the coordinator's machine with the token that it gave out")
     .addOption(new Option('--concurrency <n>', 'deliveries at a time').argParser(wholeNumber(1, 64)))
     .addOption(new Option('--timeout <time>', 'how long one delivery may take: 90s, 10m, 2h').argParser(seconds))
     .addOption(
@@ -256,13 +270,15 @@ function wishOf(flags: DefinitionFlags): object {
     ...given('classes', flags.class),
     ...given('agents', flags.agent),
   };
+  const { guixDataService: url, buildServer, buildServerTokenFile: tokenFile } = flags;
+  const allowPrivate = given('allowPrivate', flags.allowPrivate);
   return {
-    on: flags.on,
+    ...given('on', flags.on),
     ...(Object.keys(where).length > 0 && { where }),
     ...given('run', flags.run),
     ...given('url', flags.webhook),
     ...given('secretFile', flags.secretFile),
-    ...given('allowPrivate', flags.allowPrivate),
+    ...(url === undefined ? allowPrivate : { guixDataService: { url, buildServer, tokenFile, ...allowPrivate } }),
     ...given('concurrency', flags.concurrency),
     ...given('timeoutSeconds', flags.timeout),
     retry: {

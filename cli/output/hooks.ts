@@ -88,7 +88,9 @@ export function formatHook(hook: HookStatus, io: Pick<Io, 'colour' | 'now'>): st
 
 /** Of a hook that somebody without an admin token looks at, only the kind is known. */
 function whereTo(target: HookStatus['definition']['target'] | { readonly kind: string }): string {
-  if ('url' in target) {
+  if (target.kind === 'guix-data-service' && 'url' in target)
+    return `the Guix Data Service ${target.url}, as build server ${target.buildServer} (token of ${target.tokenFile})`;
+  if (target.kind === 'webhook' && 'url' in target) {
     const signed = target.secretFile === undefined ? 'not signed' : `signed with ${target.secretFile}`;
     return `${target.url} (${signed}${target.allowPrivate ? ', private addresses allowed' : ''})`;
   }

@@ -1,16 +1,11 @@
 import { z } from 'zod';
 import { identifier } from '../../domain/event.ts';
 import { eventTypes } from '../../domain/events.ts';
-import {
-  type HookTarget,
-  hookConditions,
-  hookDefaults,
-  hookDefinition,
-  hookTarget,
-} from '../../domain/hook/definition.ts';
+import { hookConditions, hookDefaults, hookDefinition } from '../../domain/hook/definition.ts';
+import { commandTarget, guixDataServiceSettings, type HookTarget, webhookTarget } from '../../domain/hook/target.ts';
+import { builtInOf } from './built-ins.ts';
 import type { DeclaredHook } from './hooks.ts';
 
-const [command, webhook] = hookTarget.options;
 const { concurrency, timeoutSeconds, retry, order } = hookDefinition.shape;
 
 /** Types that hooks can be for: a hook that got its own checkpoints, or those of another that got its own, would never end. */
@@ -24,14 +19,22 @@ export const hookWish = {
     )
     .min(1)
     .max(200)
-    .describe('Types of events that it gets.'),
+    .exactOptional()
+    .describe('Types of events that it gets; what is built in has types of its own, and gets all of them if absent.'),
   where: hookConditions.exactOptional().describe('Conditions beside the type; all have to hold.'),
-  run: command.shape.run.exactOptional().describe('A command: a text for /bin/sh -c, or a program and its arguments.'),
-  url: webhook.shape.url.exactOptional().describe('A webhook.'),
-  secretFile: webhook.shape.secretFile.describe(
+  run: commandTarget.shape.run
+    .exactOptional()
+    .describe('A command: a text for /bin/sh -c, or a program and its arguments.'),
+  url: webhookTarget.shape.url.exactOptional().describe('A webhook.'),
+  secretFile: webhookTarget.shape.secretFile.describe(
     "File on the coordinator's machine with the webhook's secret, whsec_…; without, deliveries are not signed.",
   ),
   allowPrivate: z.boolean().exactOptional().describe('Whether the webhook may be at a private address.'),
+  guixDataService: guixDataServiceSettings
+    .exactOptional()
+    .describe(
+      'A Guix Data Service, which is told how builds go: its url, its number for this buildServer, and the tokenFile.',
+    ),
   concurrency: concurrency.default(hookDefaults.concurrency).describe('Deliveries at a time.'),
   timeoutSeconds: timeoutSeconds.default(hookDefaults.timeoutSeconds).describe('How long one delivery may take.'),
   retry: z
@@ -57,32 +60,58 @@ export const hookStart = z
 
 type Wish = z.infer<z.ZodObject<typeof hookWish>>;
 
-/** Exactly one of `run` and `url`, and what belongs to a webhook with that alone. */
-export function targetProblem({
-  run,
-  url,
-  secretFile,
-  allowPrivate,
-}: Pick<Wish, 'run' | 'url' | 'secretFile' | 'allowPrivate'>): string | undefined {
-  if ((run === undefined) === (url === undefined)) return 'expected either run or url';
-  if (url !== undefined) return undefined;
-  if (secretFile !== undefined) return 'secret-file is for webhooks (url)';
-  return allowPrivate === undefined ? undefined : 'allow-private is for webhooks (url)';
+type TargetWish = Pick<Wish, 'on' | 'run' | 'url' | 'secretFile' | 'allowPrivate' | 'guixDataService'>;
+
+/** Keys that say where events go, as the configuration has them. */
+const targetKeys = 'run, url, guix-data-service';
+
+/** Everything that the wish names as a place where events go. */
+function targetsOf({ run, url, secretFile, allowPrivate, guixDataService }: TargetWish): readonly HookTarget[] {
+  const targets: HookTarget[] = [];
+  if (run !== undefined) targets.push({ kind: 'command', run });
+  if (url !== undefined)
+    targets.push({
+      kind: 'webhook',
+      url,
+      ...(secretFile !== undefined && { secretFile }),
+      ...(allowPrivate !== undefined && { allowPrivate }),
+    });
+  if (guixDataService !== undefined) targets.push({ kind: 'guix-data-service', ...guixDataService });
+  return targets;
 }
 
-/** @param wish one without a {@link targetProblem}. */
+/** Exactly one target, what belongs to a webhook with that alone, and types that the target makes something of. */
+function targetProblem(wish: TargetWish): string | undefined {
+  const { on, url, secretFile, allowPrivate } = wish;
+  const [target, ...others] = targetsOf(wish);
+  if (target === undefined || others.length > 0) return `expected one of ${targetKeys}`;
+  if (url === undefined && secretFile !== undefined) return 'secret-file is for webhooks (url)';
+  if (url === undefined && allowPrivate !== undefined) return 'allow-private is for webhooks (url)';
+  const builtIn = builtInOf(target);
+  if (builtIn === undefined) return on === undefined ? 'expected on, the types of events that it gets' : undefined;
+  const other = on?.find((type) => !builtIn.types.includes(type));
+  return other && `on: expected types that ${target.kind} knows (${builtIn.types.join(', ')}), got ${other}`;
+}
+
+/** For schemas of a {@link Wish}. */
+export function checkTarget(wish: TargetWish, context: z.core.$RefinementCtx): void {
+  const problem = targetProblem(wish);
+  if (problem !== undefined) context.addIssue({ code: 'custom', path: [], message: problem });
+}
+
+/** @param wish one that passes {@link checkTarget}. */
 export function definitionOf(wish: Wish): DeclaredHook['definition'] {
-  const { run, url, secretFile, allowPrivate, where, ...rest } = wish;
-  const target: HookTarget =
-    run !== undefined
-      ? { kind: 'command', run }
-      : {
-          kind: 'webhook',
-          url: url as string,
-          ...(secretFile !== undefined && { secretFile }),
-          ...(allowPrivate !== undefined && { allowPrivate }),
-        };
-  return hookDefinition.parse({ ...rest, ...(where !== undefined && { where }), target });
+  const { on, where, concurrency, timeoutSeconds, retry, order } = wish;
+  const [target] = targetsOf(wish) as [HookTarget];
+  return hookDefinition.parse({
+    on: on ?? builtInOf(target)?.types,
+    ...(where !== undefined && { where }),
+    target,
+    concurrency,
+    timeoutSeconds,
+    retry,
+    order,
+  });
 }
 
 const camel = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -98,10 +127,7 @@ function withCamelKeys(value: unknown, path = ''): unknown {
 /** A table `[[hook]]` of the configuration. */
 export const hookSettings = z.preprocess(
   (value) => withCamelKeys(value),
-  z.strictObject({ name: identifier, from: hookStart.default('now'), ...hookWish }).superRefine((wish, context) => {
-    const problem = targetProblem(wish);
-    if (problem !== undefined) context.addIssue({ code: 'custom', path: [], message: problem });
-  }),
+  z.strictObject({ name: identifier, from: hookStart.default('now'), ...hookWish }).superRefine(checkTarget),
 );
 export type HookSettings = z.infer<typeof hookSettings>;
 

@@ -6,10 +6,19 @@ import type { HookDefinition } from '../../domain/hook/definition.ts';
  */
 export function forbiddenByApi(trustsApi: boolean, { target }: HookDefinition): string | undefined {
   if (trustsApi) return undefined;
-  const how =
-    "that is for hooks of the coordinator's configuration ([[hook]]), unless its setting hooks.trust-api is true";
-  if (target.kind === 'command') return `run: a hook that is added over the API may not run commands: ${how}`;
+  const problem = reach(target);
+  return (
+    problem &&
+    `${problem}: that is for hooks of the coordinator's configuration ([[hook]]), unless its setting hooks.trust-api is true`
+  );
+}
+
+/** What the target would have of the coordinator's machine. A secret of a webhook is none of it: no other file passes for one. */
+function reach(target: HookDefinition['target']): string | undefined {
+  if (target.kind === 'command') return 'run: a hook that is added over the API may not run commands';
+  if ('tokenFile' in target)
+    return 'token-file: a hook that is added over the API may not send what is in files of the coordinator';
   return target.allowPrivate === true
-    ? `allow-private: a hook that is added over the API may not call private addresses: ${how}`
+    ? 'allow-private: a hook that is added over the API may not call private addresses'
     : undefined;
 }

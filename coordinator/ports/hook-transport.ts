@@ -1,5 +1,5 @@
-import type { HookTarget } from '../../domain/hook/definition.ts';
 import type { EventFacts } from '../../domain/hook/match.ts';
+import type { HookTarget } from '../../domain/hook/target.ts';
 import type { StoredEvent } from './event-store.ts';
 
 /** An event on its way to a hook. */

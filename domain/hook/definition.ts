@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { failureClasses } from '../build/failure-class.ts';
 import { identifier, tags } from '../event.ts';
+import { hookTarget } from './target.ts';
 
 /** `<stream>@<revision>`: names an event for ever, whatever engine the log is on. */
 export const eventId = z
@@ -8,8 +9,6 @@ export const eventId = z
   .max(256)
   .regex(/^[a-z]+-[^@\s]+@(?:0|[1-9][0-9]{0,15})$/, 'expected <stream>@<revision>');
 
-/** Characters of a command with all its arguments: with the rest of a definition it fits into a commit, however it is escaped. */
-const longestCommand = 32 * 1024;
 const mostTags = 64;
 
 /** Conditions beside the type; all that are given have to hold, and what an event has nothing to say of does not hold. */
@@ -26,42 +25,6 @@ export const hookConditions = z.strictObject({
   agents: z.array(identifier).min(1).max(1000).optional(),
 });
 export type HookConditions = z.infer<typeof hookConditions>;
-
-const argument = z
-  .string()
-  .max(longestCommand)
-  .refine((text) => !text.includes('\0'), 'expected a text without NUL');
-
-/** Where events go. */
-export const hookTarget = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('command'),
-    /** A text for `/bin/sh -c`, or a program and its arguments. */
-    run: z.union([
-      argument.min(1),
-      z
-        .array(argument)
-        .min(1)
-        .max(256)
-        .refine(
-          (all) => all.reduce((sum, { length }) => sum + length, 0) <= longestCommand,
-          `expected at most ${longestCommand} characters in all`,
-        ),
-    ]),
-  }),
-  z.strictObject({
-    kind: z.literal('webhook'),
-    url: z
-      .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
-      .max(2048)
-      .refine((url) => !/^[^/]*\/\/[^/?#]*@/.test(url), 'expected a URL without user and password'),
-    /** File on the coordinator's machine with the secret, `whsec_…`; deliveries are not signed without. */
-    secretFile: z.string().min(1).max(4096).optional(),
-    /** Whether addresses of private networks and of the machine itself are allowed. */
-    allowPrivate: z.boolean().optional(),
-  }),
-]);
-export type HookTarget = z.infer<typeof hookTarget>;
 
 const seconds = z
   .int()

@@ -4,6 +4,8 @@ import type { HookConditions, HookDefinition } from './definition.ts';
 export interface EventFacts {
   readonly tags?: Readonly<Record<string, string>> | undefined;
   readonly system?: string | undefined;
+  /** Base name of the derivation. */
+  readonly derivation?: string | undefined;
   /** Name of the derivation or store item, without its hash. */
   readonly name?: string | undefined;
   readonly class?: string | undefined;

@@ -55,6 +55,7 @@ describe('the CLI and the HTTP API', () => {
       'agents remove alpha --reason y',
       'hooks add beta --on BuildFailed --on BuildSucceeded --tag a=b --system x86_64-linux --drv hello-* --class timed-out --agent alpha --run true --concurrency 2 --timeout 10s --attempts 3 --retry-base 1s --retry-max 1m --order all --from start',
       'hooks add beta --on BuildFailed --webhook https://example.org/x --secret-file /x --allow-private --from 0000000000000001',
+      'hooks add data --guix-data-service https://data.example --build-server 3 --build-server-token-file /x --allow-private',
       'hooks add notify --replace --on BuildFailed --webhook https://example.org/x',
       'hooks list',
       'hooks show notify',

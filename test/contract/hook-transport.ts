@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { HookDelivery, HookTransport } from '../../coordinator/ports/hook-transport.ts';
-import type { HookTarget } from '../../domain/hook/definition.ts';
+import type { HookTarget } from '../../domain/hook/target.ts';
 
 /** Something that hooks deliver to, as one kind of target reaches it. */
 export interface HookReceiver extends AsyncDisposable {
@@ -21,7 +21,13 @@ export const deliveryOf = (target: HookTarget, more: Partial<HookDelivery> = {})
   target,
   log: 'c-1',
   attempt: 1,
-  facts: { name: 'hello-2.12', system: 'x86_64-linux', class: 'builder-failed', tags: { branch: 'main' } },
+  facts: {
+    derivation: '0c7kfrczv1idqh8bzqjgrdzjh3akz8ip-hello-2.12.drv',
+    name: 'hello-2.12',
+    system: 'x86_64-linux',
+    class: 'builder-failed',
+    tags: { branch: 'main' },
+  },
   event: {
     stream: 'build-s1-3',
     revision: 4,
@@ -35,14 +41,16 @@ export const deliveryOf = (target: HookTarget, more: Partial<HookDelivery> = {})
   ...more,
 });
 
-/** What every transport of hooks does. */
+const never = new AbortController().signal;
+
+/** What every transport does that hands events over as they are. */
 export function hookTransportContract(
   kind: string,
   transport: () => HookTransport,
   open: () => Promise<HookReceiver>,
 ): void {
-  const never = new AbortController().signal;
-  describe(`the hook transport contract: ${kind}`, () => {
+  anyHookTransportContract(kind, transport, open);
+  describe(`the hook transport contract: events to a ${kind}`, () => {
     it('delivers the event as a CloudEvent, with the same id each time, without its position', async () => {
       await using receiver = await open();
       receiver.behave('accept');
@@ -87,6 +95,16 @@ export function hookTransportContract(
       assert.deepEqual(outcome, { ok: true });
       assert.equal(((await arrived) as { data: typeof data }).data.text.length, 900_000);
     });
+  });
+}
+
+/** What every transport of hooks does. */
+export function anyHookTransportContract(
+  kind: string,
+  transport: () => HookTransport,
+  open: () => Promise<HookReceiver>,
+): void {
+  describe(`the hook transport contract: ${kind}`, () => {
     it('says why where it is refused or reaches nobody, and does not throw', async () => {
       await using receiver = await open();
       receiver.behave('refuse');

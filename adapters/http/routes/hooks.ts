@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
-import { definitionOf, hookStart, hookWish, targetProblem } from '../../../coordinator/hooks/settings.ts';
+import { checkTarget, definitionOf, hookStart, hookWish } from '../../../coordinator/hooks/settings.ts';
 import type { HookStatus } from '../../../coordinator/hooks/status.ts';
 import { identifier, shortText } from '../../../domain/event.ts';
 import { eventId } from '../../../domain/hook/definition.ts';
@@ -19,10 +19,7 @@ const events = z
   .describe('Ids of events; all that are parked if absent.')
   .exactOptional();
 const from = hookStart.describe('`now`, `start`, or a position of the log: what comes after it.');
-const wish = z.strictObject(hookWish).superRefine((body, context) => {
-  const problem = targetProblem(body);
-  if (problem !== undefined) context.addIssue({ code: 'custom', path: [], message: problem });
-});
+const wish = z.strictObject(hookWish).superRefine(checkTarget);
 const addition = z
   .strictObject({
     name: identifier,
@@ -33,10 +30,7 @@ const addition = z
       .exactOptional(),
     ...hookWish,
   })
-  .superRefine((body, context) => {
-    const problem = targetProblem(body);
-    if (problem !== undefined) context.addIssue({ code: 'custom', path: [], message: problem });
-  });
+  .superRefine(checkTarget);
 
 /** Addresses and commands often have a secret in them, and who fails often repeats what he was called with. */
 function visible(hook: HookStatus, scope: Scope): VisibleHook {

@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -11,43 +9,11 @@ import { pino } from 'pino';
 import { isPrivateAddress } from '../../../adapters/hooks/addresses.ts';
 import { createHookTransport } from '../../../adapters/hooks/transport.ts';
 import { deliveryOf, type HookReceiver, hookTransportContract } from '../../contract/hook-transport.ts';
+import { listen, type Received } from '../../support/web-receiver.ts';
 
-const transport = () => createHookTransport({ logger: pino({ level: 'silent' }), version: '1.2' });
+const transport = () =>
+  createHookTransport({ logger: pino({ level: 'silent' }), version: '1.2', storeDir: '/nix/store' });
 const never = new AbortController().signal;
-
-interface Received {
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-  readonly method: string | undefined;
-}
-
-async function listen(answer: (response: ServerResponse, received: Received) => void, hostname = '127.0.0.1') {
-  const open = new Set<ServerResponse>();
-  const closed: (() => void)[] = [];
-  const server = createServer((request, response) => {
-    open.add(response);
-    response.on('close', () => {
-      open.delete(response);
-      if (open.size === 0) for (const tell of closed.splice(0)) tell();
-    });
-    let body = '';
-    request.setEncoding('utf8').on('data', (chunk: string) => {
-      body += chunk;
-    });
-    request.on('end', () => answer(response, { headers: request.headers, body, method: request.method }));
-  });
-  await new Promise<void>((resolve) => server.listen(0, hostname, resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    port,
-    url: `http://127.0.0.1:${port}/hook?x=1`,
-    gone: () => (open.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => closed.push(resolve))),
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 async function openWebhook(): Promise<HookReceiver> {
   let how = 'accept';

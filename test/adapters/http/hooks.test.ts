@@ -51,8 +51,9 @@ describe('hooks over HTTP', () => {
     await using server = await harness();
     const on = ['BuildFailed'];
     for (const [payload, expected] of [
-      [{ name: 'x', on }, /either run or url/],
-      [{ name: 'x', on, run: 'true', url: 'https://example.org/' }, /either run or url/],
+      [{ name: 'x', on }, /expected one of run, url, /],
+      [{ name: 'x', run: 'true' }, /expected on/],
+      [{ name: 'x', on, run: 'true', url: 'https://example.org/' }, /expected one of run, url, /],
       [{ name: 'x', on: ['BuildFaild'], run: 'true' }, /expected the type of an event.*BuildFaild/],
       [{ name: 'x', on: ['HookCheckpointed'], run: 'true' }, /expected the type of an event/],
       [{ name: 'x', on, run: 'true', from: 'yesterday' }, /expected now, start or a position/],

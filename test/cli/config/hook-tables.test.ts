@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { fieldsOf } from '../../../cli/config/fields.ts';
 import { loadConfig } from '../../../cli/config/load.ts';
 import { coordinatorConfigSchema } from '../../../coordinator/config.ts';
+import { builtIns } from '../../../coordinator/hooks/built-ins.ts';
 import { declaredHook } from '../../../coordinator/hooks/settings.ts';
 
 const load = (text: string, environment: Record<string, string> = {}) =>
@@ -67,6 +68,28 @@ from = "start"
     assert.equal(loaded.origins.get('hook'), 'c.toml');
   });
 
+  it('of what is built in has its own table, and all types of events that it knows', () => {
+    const loaded = load(`
+[[hook]]
+name = "data"
+guix-data-service = { url = "https://data.guix.gnu.org", build-server = 3, token-file = "/etc/drover/token" }
+[[hook]]
+name = "some"
+on = ["BuildFailed"]
+guix-data-service = { url = "https://data.guix.gnu.org", build-server = 3, token-file = "/etc/drover/token" }
+`);
+    assert.ok('config' in loaded, JSON.stringify(loaded));
+    const [data, some] = loaded.config.hook.map(declaredHook);
+    assert.deepEqual(data?.definition.target, {
+      kind: 'guix-data-service',
+      url: 'https://data.guix.gnu.org',
+      buildServer: 3,
+      tokenFile: '/etc/drover/token',
+    });
+    assert.deepEqual(data.definition.on, builtIns['guix-data-service'].types);
+    assert.deepEqual(some?.definition.on, ['BuildFailed']);
+  });
+
   it('is refused with the hook and the key that are wrong', () => {
     const loaded = load(`
 [[hook]]
@@ -83,6 +106,16 @@ url = "https://x.example/"
 [[hook]]
 on = ["BuildFailed"]
 run = "true"
+[[hook]]
+name = "data"
+on = ["AgentPaused"]
+guix-data-service = { url = "https://data.guix.gnu.org", build-server = 3, token-file = "/x" }
+[[hook]]
+name = "half"
+guix-data-service = { url = "https://data.guix.gnu.org", token-file = "/x" }
+[[hook]]
+name = "no-types"
+run = "true"
 `);
     assert.ok('problems' in loaded);
     const text = loaded.problems.join('\n');
@@ -90,8 +123,11 @@ run = "true"
     assert.match(text, /^c\.toml: hook "web", url: expected an http or https URL, got "ftp:\/\/x"$/m);
     assert.match(text, /^c\.toml: hook "web", timeout-seconds: .*, got 0$/m);
     assert.match(text, /^c\.toml: hook "web": .*frob/m);
-    assert.match(text, /^c\.toml: hook "both": expected either run or url$/m);
+    assert.match(text, /^c\.toml: hook "both": expected one of run, url, guix-data-service$/m);
     assert.match(text, /^c\.toml: hook 3, name: /m);
+    assert.match(text, /^c\.toml: hook "data": on: expected types that guix-data-service knows .*, got AgentPaused$/m);
+    assert.match(text, /^c\.toml: hook "half", guix-data-service\.build-server: /m);
+    assert.match(text, /^c\.toml: hook "no-types": expected on, /m);
   });
 
   it('has a name of its own each', () => {

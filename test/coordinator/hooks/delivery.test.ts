@@ -403,6 +403,9 @@ describe('hooks', () => {
     await assert.rejects(farm.add('x'), refused);
     const inside = { kind: 'webhook', url: 'https://ci.internal/', allowPrivate: true } as const;
     await assert.rejects(farm.add('x', { target: inside }), refused);
+    // It would send what is in the file to wherever the hook says.
+    const data = { kind: 'guix-data-service', url: 'https://data.example', buildServer: 1, tokenFile: '/x' } as const;
+    await assert.rejects(farm.add('x', { target: data }), refused);
     await farm.add('web', { target: { kind: 'webhook', url: 'https://ci.example/' } });
     // One that was added while it was trusted.
     assert.equal(farm.status('h').state, 'broken');
