@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { agentMessage, builtOutput } from '../domain/agent/messages.ts';
+import { attemptPhases } from '../domain/build/attempt-phases.ts';
 import { baseName, count, identifier, sha256Text } from '../domain/event.ts';
 
 /**
@@ -14,6 +15,8 @@ export const attemptRecord = z.object({
   phase: z.enum(['preparing', 'building', 'uploading', 'ended']),
   /** From `uploading` on. */
   durationMs: count.optional(),
+  /** From `uploading` on: up to then. */
+  phases: attemptPhases.optional(),
   /** From `uploading` on. */
   outputs: z
     .array(

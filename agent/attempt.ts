@@ -12,6 +12,7 @@ import type { Limiter } from './limiter.ts';
 import { createLogFeed, type LogFeed } from './log-feed.ts';
 import { deliverOutputs } from './outputs/deliver-outputs.ts';
 import type { PartSize } from './outputs/part-size.ts';
+import { createPhaseTimes } from './phase-times.ts';
 import type { AttemptFiles } from './ports/attempt-store.ts';
 import type { Builder, BuilderSession } from './ports/builder.ts';
 import type { CoordinatorLink } from './ports/coordinator-link.ts';
@@ -106,6 +107,7 @@ function createAttempt(
   const logger = context.logger.child(key);
   const stop = new AbortController();
   const { signal } = stop;
+  const times = createPhaseTimes(runtime.clock.monotonic, first.phases);
   let record = first;
   let stopReason: StopReason | undefined;
   let logFault: AttemptFailure | undefined;
@@ -129,6 +131,7 @@ function createAttempt(
 
   const run: Run = {
     async fresh(allocation) {
+      times.enter('waiting');
       let derivation: Derivation;
       try {
         derivation = parseDerivation(allocation.text, { storeDir: builder.storeDir });
@@ -147,12 +150,14 @@ function createAttempt(
       // Held until the outputs are delivered; its place in the store is free for another once it is built.
       await using held = new AsyncDisposableStack();
       const ended = await context.slots.run(signal, async () => {
+        times.enter('fetching');
         const session = held.use(await builder.open(signal));
         return (await prepare(session, allocation, derivation)) ?? (await build(session, allocation, derivation));
       });
       return ended ?? (await deliver());
     },
     async upload() {
+      times.enter('uploading');
       await using session = await builder.open(signal);
       await session.hold((record.outputs ?? []).map(({ path }) => fullPath(path)));
       return await deliver();
@@ -187,6 +192,7 @@ function createAttempt(
     await save({ phase: 'building' });
     logger.info({ derivation: record.derivation }, 'the build starts');
     context.send({ type: 'started', ...key }).catch(() => {});
+    times.enter('building');
     const started = runtime.clock.monotonic();
     const outcome = await buildWithinLimits(
       session,
@@ -221,9 +227,11 @@ function createAttempt(
         logBytes: log.size,
       };
     }
+    times.enter('uploading');
     await log.flush();
     await save({
       phase: 'uploading',
+      phases: times.sofar,
       durationMs: outcome.durationMs,
       outputs: derivation.outputs.map(({ name, path }) => ({ name, path: path.slice(builder.storeDir.length + 1) })),
     });
@@ -261,6 +269,13 @@ function createAttempt(
   }
 
   /** The result, or `undefined` where the coordinator is not to hear of one. */
+  async function timedResult(): Promise<AgentMessage | undefined> {
+    const result = await resultOf();
+    // One of the agent's life before this one has its own.
+    if (result === undefined || result === record.result) return result;
+    return result.type === 'started' || result.type === 'released' ? result : { ...result, phases: times.sofar };
+  }
+
   async function resultOf(): Promise<AgentMessage | undefined> {
     try {
       return await course(run);
@@ -281,7 +296,7 @@ function createAttempt(
   }
 
   async function live(): Promise<void> {
-    const result = await resultOf();
+    const result = await timedResult();
     if (result === undefined) {
       await (stopReason === 'dropped' ? files.remove() : files.close());
       return;

@@ -1999,6 +1999,12 @@ export interface EventData {
       | 'agent-error';
     readonly missing?: readonly string[];
     readonly message: string;
+    readonly phases?: {
+      readonly waitingMs?: number;
+      readonly fetchingMs?: number;
+      readonly buildingMs?: number;
+      readonly uploadingMs?: number;
+    };
   };
   /** An attempt ended without the outputs. */
   readonly BuildAttemptFailed: {
@@ -2021,6 +2027,12 @@ export interface EventData {
     readonly message: string;
     readonly durationMs?: number;
     readonly logBytes?: number;
+    readonly phases?: {
+      readonly waitingMs?: number;
+      readonly fetchingMs?: number;
+      readonly buildingMs?: number;
+      readonly uploadingMs?: number;
+    };
   };
   /** After an attempt that failed, or was handed back once too often: the build may be allocated again from `notBefore` on. */
   readonly BuildRetryScheduled: {
@@ -2045,6 +2057,12 @@ export interface EventData {
     readonly outputs: Readonly<Record<string, string>>;
     readonly durationMs: number;
     readonly logBytes?: number;
+    readonly phases?: {
+      readonly waitingMs?: number;
+      readonly fetchingMs?: number;
+      readonly buildingMs?: number;
+      readonly uploadingMs?: number;
+    };
   };
   /** It needs no attempt any more: while it was queued, something else made all its outputs available, like a build of another derivation with the same output. For whoever waits it has succeeded. */
   readonly BuildSatisfied: Readonly<Record<string, never>>;

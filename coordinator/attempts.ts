@@ -42,11 +42,11 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
   function fail(
     build: BuildRecord,
     agent: string,
-    report: Pick<Report<'failed'>, 'attempt' | 'class' | 'message' | 'durationMs' | 'logBytes'>,
+    report: Pick<Report<'failed'>, 'attempt' | 'class' | 'message' | 'durationMs' | 'logBytes' | 'phases'>,
     setup: boolean,
     missing: readonly string[],
   ): void {
-    const { attempt, class: failure, message, durationMs, logBytes } = report;
+    const { attempt, class: failure, message, durationMs, logBytes, phases } = report;
     const now = runtime.clock.now();
     const fraction = runtime.random.fraction();
     const command = {
@@ -58,6 +58,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       setup,
       durationMs,
       logBytes,
+      phases,
       missing,
       able: allocator.able(graph.jobClass(build.drv)),
       now,
@@ -158,12 +159,12 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
   }
 
   async function succeeded(build: BuildRecord, agent: string, report: Report<'succeeded'>): Promise<void> {
-    const { attempt, durationMs, logBytes } = report;
+    const { attempt, durationMs, logBytes, phases } = report;
     if (build.state.status === 'succeeded') return;
     const verified = await verify(build, agent, report.outputs);
     if ('message' in verified) {
       core.logger.warn({ build: buildId(build), attempt, agent }, verified.message);
-      return fail(build, agent, { attempt, ...verified, durationMs, logBytes }, false, []);
+      return fail(build, agent, { attempt, ...verified, durationMs, logBytes, phases }, false, []);
     }
     for (const [index, upload] of verified.uploads.entries())
       await items.publish(upload, (verified.items[index] as StoreItem).file);
@@ -182,12 +183,12 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     const gone = report.outputs.find((output) => !present(output));
     if (gone !== undefined) {
       const message = `output ${gone.name}: ${gone.path} went while the success was verified`;
-      return fail(build, agent, { attempt, class: 'upload-failed', message, durationMs, logBytes }, false, []);
+      return fail(build, agent, { attempt, class: 'upload-failed', message, durationMs, logBytes, phases }, false, []);
     }
     const current = liveAgent(build.state);
     const currentAttempt = build.state.attempt;
     const outputs = Object.fromEntries(report.outputs.map(({ name, path }) => [name, path]));
-    const command = { type: 'succeed', attempt, agent, outputs, durationMs, logBytes, diverged } as const;
+    const command = { type: 'succeed', attempt, agent, outputs, durationMs, logBytes, phases, diverged } as const;
     check(build, agent, attempt, commandBuild(core, build, command, meta));
     if (current !== undefined && (current !== agent || currentAttempt !== attempt))
       stop(build, current, currentAttempt, 'another attempt has succeeded');

@@ -8,6 +8,7 @@ import type { HookEvent } from '../domain/hook/events.ts';
 import type { ItemEvent } from '../domain/item/events.ts';
 import type { SubmissionEvent } from '../domain/submission/events.ts';
 import type { TokenEvent } from '../domain/token/events.ts';
+import { createAgentless } from './agentless.ts';
 import { createAgents } from './agents.ts';
 import { createAvailability } from './availability.ts';
 import { createGraph } from './graph.ts';
@@ -19,6 +20,7 @@ import { createStrays, type Strays } from './strays.ts';
 import { createSubmissions } from './submissions.ts';
 import { createSupply } from './supply.ts';
 import { createTexts } from './texts.ts';
+import { createTimeline, type Timeline } from './timeline.ts';
 import { createTokens } from './tokens.ts';
 
 export type Farm = ReturnType<typeof createFarm>;
@@ -38,8 +40,12 @@ export function createFarm() {
     hasFailed: (drv) => queue.hasFailed(drv),
     shifted: (drv) => queue.urgency.touched(drv),
   });
+  const agents = createAgents();
+  const agentless = createAgentless(agents);
+  const timeline = createTimeline(agentless);
   const queue = createQueue({
     graph,
+    timeline,
     availability: () => availability,
     producers,
     buildsChanged(drv) {
@@ -58,7 +64,6 @@ export function createFarm() {
     isActive: (drv) => queue.isActive(drv),
   });
   const details = createItemDetails(graph, availability);
-  const agents = createAgents();
   const tokens = createTokens();
   const submissions = createSubmissions();
   const hooks = createHooks();
@@ -105,6 +110,7 @@ export function createFarm() {
     availability,
     producers,
     queue,
+    timeline: timeline as Pick<Timeline, 'spans' | 'endedAt'>,
     texts,
     supply,
     details,
@@ -133,6 +139,7 @@ export function createFarm() {
       correlation?: string,
     ): void {
       if (strays.takes(category, id, event, revision)) return;
+      timeline.now(at);
       switch (category) {
         case 'derivation': {
           if (event.type !== 'DerivationAdded') return texts.apply(event as DerivationEvent, revision);
@@ -141,6 +148,7 @@ export function createFarm() {
             producers.derivationAdded(drv);
             supply.derivationAdded(drv);
             queue.derivationAdded(drv);
+            agentless.watch(graph.jobClass(drv));
           }
           texts.apply(event, revision);
           submissions.derivationAdded(correlation);
@@ -153,7 +161,7 @@ export function createFarm() {
           return applyItem(event as ItemEvent, revision);
         case 'agent':
           agents.apply(id, event as AgentEvent, revision);
-          return;
+          return agentless.changed(id, event as AgentEvent, at);
         case 'submission':
           return submissions.apply(id, event as SubmissionEvent, revision);
         case 'token':
@@ -186,7 +194,7 @@ export function createFarm() {
           : '';
         yield `derivation ${graph.drvPath(drv)} lacks ${queue.missing(drv)}${urgency}${latest ? ` latest ${buildId(latest)}` : ''}`;
         for (let build = latest; build; build = build.previous)
-          yield `build ${buildId(build)} ${build.revision} ${JSON.stringify(build.state)} ${liveAgent(build.state) ?? '-'} ${build.heapIndex === -1 ? '' : 'ready'}`;
+          yield `build ${buildId(build)} ${build.revision} ${JSON.stringify(build.state)} ${liveAgent(build.state) ?? '-'} ${build.heapIndex === -1 ? '' : 'ready'} ${timeline.describe(build)}`;
       }
       for (const drv of texts.all()) yield `text lost ${graph.drvPath(drv)} ${texts.revision(drv)} ${texts.lost(drv)}`;
       for (let item = 0; item < graph.items; item++)

@@ -6,6 +6,7 @@ import { ints } from './column.ts';
 import { createDurations } from './durations.ts';
 import type { Drv, Graph, Item, JobClass } from './graph.ts';
 import type { Producers } from './producers.ts';
+import type { Timeline } from './timeline.ts';
 import { createUrgency, type Urgency } from './urgency.ts';
 
 /** One build, as the queue knows it. */
@@ -84,6 +85,8 @@ export interface QueueSources {
   readonly graph: Graph;
   availability(): Availability;
   readonly producers: Pick<Producers, 'underWay' | 'refresh'>;
+  /** Told of everything that a build is at. */
+  readonly timeline: Pick<Timeline, 'waits' | 'happened'>;
   /** The first build of the derivation is under way, or the last one is not any more. */
   buildsChanged(drv: Drv): void;
   /** Whether the submission builds its roots in any case. */
@@ -93,7 +96,7 @@ export interface QueueSources {
 }
 
 export function createQueue(sources: QueueSources): Queue {
-  const { graph, availability, producers, buildsChanged, isForced, hasText } = sources;
+  const { graph, availability, producers, timeline, buildsChanged, isForced, hasText } = sources;
   const bySubmission = new Map<string, BuildRecord[]>();
   const latest: (BuildRecord | undefined)[] = [];
   const active = ints(); // Per derivation: unfinished builds.
@@ -156,10 +159,12 @@ export function createQueue(sources: QueueSources): Queue {
     return has;
   }
 
-  /** Puts the build into the heap of its class or takes it out, as its state and its inputs have it. */
-  function sort(build: BuildRecord): void {
+  /** Puts the build into the heap of its class or takes it out, as its state and its inputs have it; `item` where one came or went. */
+  function sort(build: BuildRecord, item?: Item): void {
     const queued = build.state.status === 'queued';
-    const ready = queued && !build.resting && missing.values[build.drv] === 0 && hasText(build.drv);
+    const waitsOn = missing.values[build.drv] !== 0 ? 'inputs' : hasText(build.drv) ? 'ready' : 'text-lost';
+    if (queued) timeline.waits(build, waitsOn, item);
+    const ready = queued && !build.resting && waitsOn === 'ready';
     if (queued && !build.forced && hasOutputs(build.drv)) satisfied.add(build);
     else satisfied.delete(build);
     if (ready && build.heapIndex === -1) heapOf(build.drv).add(build);
@@ -271,7 +276,7 @@ export function createQueue(sources: QueueSources): Queue {
       graph.eachNeeder(item, (drv) => {
         const left = (missing.values[drv] as number) + (available ? -1 : 1);
         missing.values[drv] = left;
-        if (isActive(drv) && left === (available ? 0 : 1)) for (const build of unfinishedOf(drv)) sort(build);
+        if (isActive(drv) && left === (available ? 0 : 1)) for (const build of unfinishedOf(drv)) sort(build, item);
         return undefined;
       });
       graph.eachProducer(item, (drv) => {
@@ -293,6 +298,7 @@ export function createQueue(sources: QueueSources): Queue {
       byStatus[before.status]--;
       byStatus[state.status]++;
       moveLive(build, liveAgent(before), liveAgent(state));
+      timeline.happened(build, event);
       if (event.type === 'BuildRetryScheduled') rest(build, true);
       else if (state.status !== 'queued') rest(build, false);
       if (event.type === 'BuildPrioritized') urgency.touched(build.drv);

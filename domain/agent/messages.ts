@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { attemptPhases } from '../build/attempt-phases.ts';
 import { failureClasses } from '../build/failure-class.ts';
 import { baseName, count, identifier, sha256Text, shortText } from '../event.ts';
 import { maxLogChunkBytes, maxOutputs } from '../limits.ts';
@@ -23,6 +24,8 @@ const logChunk = bytes.refine(
 const attemptKey = { build: identifier, attempt: z.int().min(1) };
 const failure = z.enum(failureClasses);
 const unfit = shortText.min(1);
+/** Agents of before leave it out. */
+const phases = attemptPhases.optional();
 
 /** An attempt that the agent knows of when it connects. */
 export const knownAttempt = z.object({
@@ -57,6 +60,7 @@ export const agentMessage = z.discriminatedUnion('type', [
     /** Inputs that came with other bytes than their narinfo says, however often they were fetched. */
     damaged: z.array(baseName).max(16).optional(),
     message: shortText,
+    phases,
   }),
   z.object({
     type: z.literal('failed'),
@@ -65,6 +69,7 @@ export const agentMessage = z.discriminatedUnion('type', [
     message: shortText,
     durationMs: count.optional(),
     logBytes: count.optional(),
+    phases,
   }),
   z.object({
     type: z.literal('succeeded'),
@@ -72,6 +77,7 @@ export const agentMessage = z.discriminatedUnion('type', [
     outputs: z.array(builtOutput).min(1).max(maxOutputs),
     durationMs: count,
     logBytes: count,
+    phases,
   }),
   /** The agent will not do it: it is shutting down, or was told to cancel and has stopped. */
   z.object({

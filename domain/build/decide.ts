@@ -1,4 +1,5 @@
 import type { Decision } from '../event.ts';
+import type { AttemptPhases } from './attempt-phases.ts';
 import type { BackOff } from './back-off.ts';
 import { backOffMs } from './back-off.ts';
 import {
@@ -43,6 +44,7 @@ export type BuildCommand =
       readonly setup: boolean;
       readonly durationMs?: number | undefined;
       readonly logBytes?: number | undefined;
+      readonly phases?: AttemptPhases | undefined;
       /** Base names of inputs that the pool was found not to have: the build waits for them, not for a back-off. */
       readonly missing: readonly string[];
       /** Agents that could build it, connected or not, the one that failed included. */
@@ -56,6 +58,7 @@ export type BuildCommand =
       readonly outputs: Readonly<Record<string, string>>;
       readonly durationMs: number;
       readonly logBytes: number;
+      readonly phases?: AttemptPhases | undefined;
       readonly diverged: readonly {
         readonly output: string;
         readonly path: string;
@@ -155,11 +158,18 @@ const maxMessage = 4096;
 
 function fail(state: BuildState, command: Failed, policy: RetryPolicy): readonly BuildEvent[] {
   const { attempt, class: failure, missing } = command;
+  const phases = command.phases && { phases: command.phases };
   const message = command.message.slice(0, maxMessage);
   const failed: BuildEvent = command.setup
     ? {
         type: 'BuildSetupFailed',
-        data: { attempt, class: failure, message, ...(missing.length > 0 && { missing: missing.slice(0, 1000) }) },
+        data: {
+          attempt,
+          class: failure,
+          message,
+          ...(missing.length > 0 && { missing: missing.slice(0, 1000) }),
+          ...phases,
+        },
       }
     : {
         type: 'BuildAttemptFailed',
@@ -169,6 +179,7 @@ function fail(state: BuildState, command: Failed, policy: RetryPolicy): readonly
           message,
           ...(command.durationMs !== undefined && { durationMs: command.durationMs }),
           ...(command.logBytes !== undefined && { logBytes: command.logBytes }),
+          ...phases,
         },
       };
   // What is missing will be added again or named by `why`: there is an event to wait for, so no back-off.
@@ -236,7 +247,7 @@ function succeed(
   state: BuildState,
   command: Extract<BuildCommand, { type: 'succeed' }>,
 ): Decision<BuildEvent, BuildRefusal> {
-  const { attempt, agent, outputs, durationMs, logBytes } = command;
+  const { attempt, agent, outputs, durationMs, logBytes, phases } = command;
   if (state.agents[attempt - 1] !== agent) return { refused: 'not-your-attempt' };
   // Late, from an agent given up for lost, it still counts as long as the build is not finished (I4).
   if (isEnded(state.status)) return state.status === 'succeeded' ? { events: [] } : { refused: 'build-ended' };
@@ -244,5 +255,6 @@ function succeed(
     type: 'OutputsDiverged',
     data: { attempt, agent, ...difference },
   }));
-  return { events: [...diverged, { type: 'BuildSucceeded', data: { attempt, agent, outputs, durationMs, logBytes } }] };
+  const data = { attempt, agent, outputs, durationMs, logBytes, ...(phases && { phases }) };
+  return { events: [...diverged, { type: 'BuildSucceeded', data }] };
 }

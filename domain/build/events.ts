@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { baseName, count, defineEvent, type EventOf, identifier, instant, shortText } from '../event.ts';
 import { buildOptions } from '../submission/events.ts';
+import { attemptPhases } from './attempt-phases.ts';
 import { endClasses, failureClasses } from './failure-class.ts';
 
 const attempt = z.int().min(1);
@@ -37,12 +38,27 @@ export const BuildStarted = defineEvent(
 export const BuildSetupFailed = defineEvent(
   'BuildSetupFailed',
   'The agent could not start the builder: inputs missing, or they could not be fetched.',
-  z.object({ attempt, class: failure, missing: z.array(baseName).max(1000).optional(), message: shortText }),
+  z.object({
+    attempt,
+    class: failure,
+    missing: z.array(baseName).max(1000).optional(),
+    message: shortText,
+    /** How long the attempt was in each phase, by the clock of its agent; a phase that it did not get to is absent. */
+    phases: attemptPhases.optional(),
+  }),
 );
 export const BuildAttemptFailed = defineEvent(
   'BuildAttemptFailed',
   'An attempt ended without the outputs.',
-  z.object({ attempt, class: failure, message: shortText, durationMs: count.optional(), logBytes: count.optional() }),
+  z.object({
+    attempt,
+    class: failure,
+    message: shortText,
+    durationMs: count.optional(),
+    logBytes: count.optional(),
+    /** How long the attempt was in each phase, by the clock of its agent; a phase that it did not get to is absent. */
+    phases: attemptPhases.optional(),
+  }),
 );
 export const BuildRetryScheduled = defineEvent(
   'BuildRetryScheduled',
@@ -74,6 +90,8 @@ export const BuildSucceeded = defineEvent(
     outputs: z.record(z.string(), baseName),
     durationMs: count,
     logBytes: count.optional(),
+    /** How long the attempt was in each phase, by the clock of its agent; a phase that it did not get to is absent. */
+    phases: attemptPhases.optional(),
   }),
 );
 export const BuildSatisfied = defineEvent(

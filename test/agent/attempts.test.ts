@@ -61,6 +61,7 @@ describe('an attempt', () => {
       outputs.map(({ name, path }) => [name, path]),
     );
     assert.equal(result.logBytes, 6);
+    assert.deepEqual(Object.keys(result.phases ?? {}), ['waitingMs', 'fetchingMs', 'buildingMs', 'uploadingMs']);
     assert.equal(coordinator.logs.get('b1@1')?.toString(), 'hello\n');
     for (const { upload, path } of result.outputs) {
       const { bytes } = coordinator.uploads.get(upload as string) ?? assert.fail('no upload');
@@ -113,7 +114,9 @@ describe('an attempt', () => {
     await coordinator.hello();
     coordinator.send({ ...allocationOf('b1', 'true').message, text: Buffer.from('Derive(nonsense') });
     const result = await coordinator.message('setup-failed', 'b1');
-    assert.equal(result.type === 'setup-failed' && result.class, 'rejected');
+    assert.ok(result.type === 'setup-failed');
+    assert.equal(result.class, 'rejected');
+    assert.deepEqual(Object.keys(result.phases ?? {}), ['waitingMs'], 'no phase that it did not get to');
   });
 
   test('is stopped by a cancel, which is reported once its build is gone', async () => {

@@ -224,6 +224,15 @@ describe('reports of agents (I4)', () => {
     given(submitted, allocated(1, 'a'), started(1), released(1, 'a'), allocated(2, 'b'))
       .when(succeed(1, 'a'))
       .thenTypes('BuildSucceeded'));
+  it('writes down what the agent says of its phases', () => {
+    const phases = { fetchingMs: 3, buildingMs: 10 };
+    given(submitted, allocated(1, 'a'))
+      .when({ ...succeed(1, 'a'), phases } as BuildCommand)
+      .then({
+        type: 'BuildSucceeded',
+        data: { attempt: 1, agent: 'a', outputs: { out: derivation }, durationMs: 5, logBytes: 7, phases },
+      });
+  });
   it('counts a success once', () => given(submitted, allocated(1, 'a'), succeeded).when(succeed(1, 'a')).then());
   it('does not revive what was cancelled', () =>
     given(submitted, allocated(1, 'a'), { type: 'BuildCanceled', data: {} })

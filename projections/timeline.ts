@@ -1,0 +1,218 @@
+import type { BuildEvent } from '../domain/build/events.ts';
+import { isEnded } from '../domain/build/state.ts';
+import type { Agentless } from './agentless.ts';
+import { bytes, floats, ints } from './column.ts';
+import type { Item, JobClass } from './graph.ts';
+import type { BuildRecord } from './queue.ts';
+
+/** Where the time of a build goes, in the order in which an undisturbed one has them. */
+export const phases = [
+  'inputs',
+  'text-lost',
+  'back-off',
+  'no-agent',
+  'slot',
+  'allocated',
+  'fetching',
+  'building',
+  'uploading',
+] as const;
+/**
+ * `inputs`: an input is not available; `text-lost`: the text of its derivation is; `back-off`: a retry is not due yet; `no-agent`: no agent
+ * takes builds of its kind; `slot`: those that do are busy; `allocated`: an agent has it and has not begun; `fetching`, `building`,
+ * `uploading`: what its agent does. Where the agent does not say, `allocated` includes the fetching, and `building` the uploading.
+ */
+export type Phase = (typeof phases)[number];
+
+/** A time that a build was in one phase. */
+export interface Span {
+  readonly phase: Phase;
+  /** Milliseconds since the Unix epoch. */
+  readonly from: number;
+  readonly to: number;
+  /** Of the phases of an agent. */
+  readonly attempt?: number;
+  /** `inputs`: the item whose coming ended the wait. */
+  readonly item?: Item;
+  /** `no-agent`: what became of the last one. */
+  readonly cause?: string;
+}
+
+/**
+ * What each build was at, from its submission to its end. A fold of all events, kept as one row per change: the spans of a build follow
+ * one on the other without a gap, so that they add up to its whole time.
+ */
+export interface Timeline {
+  /** The event that is being folded happened then. */
+  now(at: number): void;
+  /** What the build waits for has changed, or may have; `item` where it was the coming or going of one. */
+  waits(build: BuildRecord, on: 'inputs' | 'text-lost' | 'ready', item?: Item): void;
+  /** One of its own events was folded into it. */
+  happened(build: BuildRecord, event: BuildEvent): void;
+  /** Oldest first; up to `now` (milliseconds since the Unix epoch) for one that has not ended. */
+  spans(build: BuildRecord, jobClass: JobClass, now: number): readonly Span[];
+  /** When it ended. */
+  endedAt(build: BuildRecord): number | undefined;
+  /** Its rows as text: equal timelines give equal texts. */
+  describe(build: BuildRecord): string;
+}
+
+type State = 'inputs' | 'text-lost' | 'ready' | 'allocated' | 'fetching' | 'building' | 'uploading' | 'ended';
+const states: readonly State[] = [
+  'inputs',
+  'text-lost',
+  'ready',
+  'allocated',
+  'fetching',
+  'building',
+  'uploading',
+  'ended',
+];
+const codes = Object.fromEntries(states.map((state, code) => [state, code])) as Record<State, number>;
+
+export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
+  const last = ints(); // Per build, by its order: its last row.
+  const since = floats();
+  const state = bytes();
+  const before = ints(); // The row before of the same build; -1 for the first.
+  const detail = ints(); // The item that led to it, or the number of the attempt; -1 for none.
+  /** Rows of builds whose retry is not due before an instant. */
+  const notBefore = new Map<number, number>();
+  let clock = 0;
+
+  const lastOf = (build: BuildRecord): number =>
+    build.order < last.length ? (last.values[build.order] as number) : -1;
+
+  function push(build: BuildRecord, code: number, at: number, about: number): void {
+    while (last.length <= build.order) last.push(-1);
+    const row = lastOf(build);
+    // Clocks are set back now and then; time in here is not.
+    since.push(row === -1 ? at : Math.max(at, since.values[row] as number));
+    state.push(code);
+    before.push(row);
+    detail.push(about);
+    last.values[build.order] = since.length - 1;
+  }
+
+  /** Puts a row between the last one, of the given state, and the one before it: the state began that long before it ended. */
+  function insert(build: BuildRecord, code: number, ms: number, attempt: number): void {
+    const row = lastOf(build);
+    const previous = before.values[row] as number;
+    since.push(Math.max(since.values[previous] as number, (since.values[row] as number) - ms));
+    state.push(code);
+    before.push(previous);
+    detail.push(attempt);
+    before.values[row] = since.length - 1;
+  }
+
+  /** What the agent says of the attempt that has just ended: its last row is still that of the attempt. */
+  function split(build: BuildRecord, event: Reported): void {
+    const { attempt } = event.data;
+    const row = lastOf(build);
+    if (row === -1 || detail.values[row] !== attempt) return;
+    const { fetchingMs, buildingMs, uploadingMs } = event.data.phases ?? {};
+    const current = state.values[row] as number;
+    if (current === codes.allocated) {
+      // The agent never said when it began to build, or did so before it was given up for a while.
+      const took = { fetching: fetchingMs, building: buildingMs, uploading: uploadingMs };
+      let left = (fetchingMs ?? 0) + (buildingMs ?? 0) + (uploadingMs ?? 0);
+      for (const name of ['fetching', 'building', 'uploading'] as const) {
+        if (took[name] === undefined) continue;
+        push(build, codes[name], Math.max(since.values[row] as number, clock - left), attempt);
+        left -= took[name];
+      }
+      return;
+    }
+    if (current !== codes.building) return;
+    if (fetchingMs !== undefined && state.values[before.values[row] as number] === codes.allocated)
+      insert(build, codes.fetching, fetchingMs, attempt);
+    const built = buildingMs ?? ('durationMs' in event.data ? event.data.durationMs : undefined);
+    if (built === undefined || (uploadingMs === undefined && event.type !== 'BuildSucceeded')) return;
+    push(build, codes.uploading, Math.min(clock, (since.values[row] as number) + built), attempt);
+  }
+
+  return {
+    now(at) {
+      clock = at;
+    },
+    waits(build, on, item) {
+      const row = lastOf(build);
+      const due = build.state.notBefore;
+      const rests = on === 'ready' && due > 0;
+      if (row !== -1 && state.values[row] === codes[on] && notBefore.get(row) === (rests ? due : undefined)) return;
+      push(build, codes[on], clock, item ?? -1);
+      if (rests) notBefore.set(lastOf(build), due);
+    },
+    happened(build, event) {
+      switch (event.type) {
+        case 'BuildAllocated':
+          return push(build, codes.allocated, clock, event.data.attempt);
+        case 'BuildStarted':
+          return push(build, codes.building, clock, event.data.attempt);
+        case 'BuildSetupFailed':
+        case 'BuildAttemptFailed':
+          return split(build, event);
+        case 'BuildSucceeded':
+          split(build, event);
+          return push(build, codes.ended, clock, -1);
+        default:
+          if (isEnded(build.state.status) && state.values[lastOf(build)] !== codes.ended)
+            push(build, codes.ended, clock, -1);
+      }
+    },
+    spans(build, jobClass, now) {
+      const found: Span[] = [];
+      const rows: number[] = [];
+      for (let row = lastOf(build); row !== -1; row = before.values[row] as number) rows.push(row);
+      rows.reverse();
+      for (const [index, row] of rows.entries()) {
+        const next = rows[index + 1];
+        const from = since.values[row] as number;
+        const to = next === undefined ? Math.max(from, now) : (since.values[next] as number);
+        const name = states[state.values[row] as number] as State;
+        if (name === 'ended') break;
+        if (name === 'ready') addReady(found, jobClass, from, to, notBefore.get(row) ?? 0);
+        else if (name === 'text-lost') add(found, { phase: name, from, to });
+        else if (name === 'inputs') {
+          const item = next === undefined ? -1 : (detail.values[next] as number);
+          const came = next !== undefined && (state.values[next] as number) <= codes.ready && item !== -1;
+          add(found, { phase: name, from, to, ...(came && { item }) });
+        } else found.push({ phase: name, from, to, attempt: detail.values[row] as number });
+      }
+      return found;
+    },
+    endedAt(build) {
+      const row = lastOf(build);
+      return row !== -1 && state.values[row] === codes.ended ? since.values[row] : undefined;
+    },
+    describe(build) {
+      const rows: string[] = [];
+      for (let row = lastOf(build); row !== -1; row = before.values[row] as number)
+        rows.push(`${states[state.values[row] as number]}@${since.values[row]}/${notBefore.get(row) ?? ''}`);
+      return rows.reverse().join(' ');
+    },
+  };
+
+  function addReady(found: Span[], jobClass: JobClass, from: number, to: number, due: number): void {
+    let at = from;
+    const until = (end: number, phase: Phase, cause?: string): void => {
+      if (add(found, { phase, from: at, to: Math.min(end, to), ...(cause !== undefined && { cause }) }))
+        at = Math.min(end, to);
+    };
+    until(due, 'back-off');
+    for (const time of at < to ? agentless.within(jobClass, at, to) : []) {
+      until(time.from, 'slot');
+      until(time.to, 'no-agent', time.cause);
+    }
+    until(to, 'slot');
+  }
+}
+
+/** Adds a wait that took any time. */
+function add(found: Span[], span: Span): boolean {
+  if (span.to <= span.from) return false;
+  found.push(span);
+  return true;
+}
+
+type Reported = Extract<BuildEvent, { type: 'BuildSetupFailed' | 'BuildAttemptFailed' | 'BuildSucceeded' }>;
