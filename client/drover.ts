@@ -1,4 +1,4 @@
-import { type DroverEvent, type EventsOptions, type EventType, readEvents } from './events.ts';
+import { type DroverEvent, type EventName, type EventsOptions, type EventType, readEvents } from './events.ts';
 import { type Operations, operations } from './generated.ts';
 import { createHttp, type Http, type HttpOptions, readJson } from './http.ts';
 
@@ -14,7 +14,7 @@ export type Calls = {
 /** A coordinator. Every function rejects with a `DroverProblem` if it refuses, with `DroverUnreachable` if it does not answer. */
 export interface Drover extends Calls, Http {
   /** The log: see {@link EventsOptions}. */
-  events<Type extends EventType = EventType>(
+  events<Type extends EventType | EventName = EventType>(
     options?: EventsOptions<Type>,
   ): AsyncGenerator<DroverEvent<Type>, void, undefined>;
 }

@@ -1,17 +1,27 @@
 import { DroverProblem, DroverUnreachable, isPassing } from './errors.ts';
-import type { EventData, Operations } from './generated.ts';
+import { type EventData, type Operations, typePrefix } from './generated.ts';
 import type { Http } from './http.ts';
 import { serverSentEvents } from './server-sent-events.ts';
 
 /** What is the same in every event: an envelope of CloudEvents 1.0, and where it stands in the log. See docs/events.md. */
 export type Envelope = Omit<Operations['getEvent']['answer'], 'type' | 'data'>;
 
-export type EventType = keyof EventData;
+export type EventName = keyof EventData;
+/** `type` of an event: its name after the prefix that says whose it is, `drover.BuildFailed`. */
+export type EventType = TypeOf<EventName>;
+type TypeOf<Name extends EventName> = `${typeof typePrefix}${Name}`;
+type NameOf<Type> = Type extends EventName ? Type : Type extends TypeOf<infer Name extends EventName> ? Name : never;
 
-/** An event of one type, or of any: `type` tells what `data` is. */
-export type DroverEvent<Type extends EventType = EventType> = {
-  readonly [Each in Type]: Envelope & { readonly type: Each; readonly data: EventData[Each] };
-}[Type];
+/** An event of one type (or name), or of any: `type` tells what `data` is. */
+export type DroverEvent<Type extends EventType | EventName = EventType> = {
+  readonly [Each in NameOf<Type>]: Envelope & { readonly type: TypeOf<Each>; readonly data: EventData[Each] };
+}[NameOf<Type>];
+
+/** The name of an event, by its type: `BuildFailed`. */
+export function eventName<Type extends string>(type: Type): Type extends EventType ? NameOf<Type> : string {
+  const name = type.startsWith(typePrefix) ? type.slice(typePrefix.length) : type;
+  return name as Type extends EventType ? NameOf<Type> : string;
+}
 
 /** Where a subscriber's place in the log is kept. */
 export interface Checkpoint {
@@ -20,10 +30,10 @@ export interface Checkpoint {
   save(position: string): Promise<void>;
 }
 
-export interface EventsOptions<Type extends EventType = EventType> {
+export interface EventsOptions<Type extends EventType | EventName = EventType> {
   /** Position of the last event that is known, `start` for the whole log (that is the default), or `end` for new events only. */
   readonly from?: string;
-  /** Events of these types only. Without it types that this version does not know come too: pass over what you do not know. */
+  /** Events of these types only, `drover.BuildFailed` or in short `BuildFailed`. Without it types that this version does not know come too: pass over what you do not know. */
   readonly types?: readonly Type[];
   /** Streams; one that ends in `-` stands for its category. */
   readonly streams?: readonly string[];
@@ -65,7 +75,7 @@ const remembered = 1024;
  *
  * @throws {DroverProblem} for a refusal that waiting does not change
  */
-export async function* readEvents<Type extends EventType>(
+export async function* readEvents<Type extends EventType | EventName>(
   http: Http,
   options: EventsOptions<Type>,
 ): AsyncGenerator<DroverEvent<Type>, void, undefined> {

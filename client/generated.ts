@@ -452,7 +452,7 @@ export interface Operations {
       readonly name: string;
       /** Where it begins: `now` (if absent), `start`, or after a position. One that was removed goes on from its place if absent. */
       readonly from?: string;
-      /** Types of events that it gets; what is built in has types of its own, and gets all of them if absent. */
+      /** Types of events that it gets, with `drover.` before their names or without; what is built in has types of its own, and gets all of them if absent. */
       readonly on?: readonly string[];
       /** Conditions beside the type; all have to hold. */
       readonly where?: {
@@ -730,7 +730,7 @@ export interface Operations {
   readonly changeHook: {
     readonly request: {
       readonly hook: string;
-      /** Types of events that it gets; what is built in has types of its own, and gets all of them if absent. */
+      /** Types of events that it gets, with `drover.` before their names or without; what is built in has types of its own, and gets all of them if absent. */
       readonly on?: readonly string[];
       /** Conditions beside the type; all have to hold. */
       readonly where?: {
@@ -1807,6 +1807,7 @@ export interface Operations {
       readonly id: string;
       /** `urn:drover:log:` and the id of the log’s first commit */
       readonly source: string;
+      /** `drover.` and the name of the event */
       readonly type: string;
       /** the stream */
       readonly subject: string;
@@ -1837,6 +1838,7 @@ export interface Operations {
     readonly request: Readonly<Record<string, never>>;
     readonly answer: readonly {
       readonly type: string;
+      readonly name: string;
       readonly version: number;
       readonly when: string;
     }[];
@@ -1889,7 +1891,10 @@ export interface Operations {
   };
 }
 
-/** `data` of each type of event. */
+/** What goes before the name of an event in its type: `drover.BuildFailed`. */
+export const typePrefix = 'drover.';
+
+/** `data` of each event, by its name. */
 export interface EventData {
   /** A client submitted derivations, all of them verified. Acted upon once `rootCount` roots are on the stream. */
   readonly SubmissionReceived: {

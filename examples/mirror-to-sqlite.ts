@@ -26,8 +26,8 @@ const wish = { from: place?.position ?? 'start', types, follow: once !== '--once
 for await (const event of drover.events(wish)) {
   const build = event.stream.slice('build-'.length);
   database.exec('BEGIN');
-  if (event.type === 'BuildSubmitted') submit.run(build, event.data.derivation);
-  else end.run(event.type.slice('Build'.length).toLowerCase(), event.time, build);
+  if (event.type === 'drover.BuildSubmitted') submit.run(build, event.data.derivation);
+  else end.run(event.type.slice('drover.Build'.length).toLowerCase(), event.time, build);
   move.run(event.position);
   database.exec('COMMIT');
 }

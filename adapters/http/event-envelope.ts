@@ -1,5 +1,6 @@
 import { upcast } from '../../coordinator/event-codec.ts';
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
+import { wireType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
 import type { Scope } from '../../domain/token/events.ts';
 import { visibleData } from '../../domain/visible-data.ts';
@@ -13,6 +14,7 @@ export interface EventEnvelope {
   readonly id: string;
   /** `urn:drover:log:` and the id of the log's first commit: the same wherever the log is read, and no other log's. */
   readonly source: string;
+  /** `drover.` and the name of the event. */
   readonly type: string;
   readonly subject: string;
   readonly time: string;
@@ -53,7 +55,7 @@ export function envelopeOf(
     specversion: '1.0',
     id: `${stream}@${revision}`,
     source,
-    type,
+    type: wireType(type),
     subject: stream,
     time: new Date(at).toISOString(),
     datacontenttype: 'application/json',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { EventType } from '../../domain/event.ts';
+import { wireType } from '../../domain/event-name.ts';
 import { type Category, eventsByCategory, eventTypes } from '../../domain/events.ts';
 import type { EventEnvelope } from './event-envelope.ts';
 
@@ -13,7 +14,7 @@ export const envelope = z.object({
   specversion: z.literal('1.0'),
   id: text.describe('`<stream>@<revision>`; unique with `source`'),
   source: text.describe('`urn:drover:log:` and the id of the log’s first commit'),
-  type: text,
+  type: text.describe('`drover.` and the name of the event'),
   subject: text.describe('the stream'),
   time: z.iso.datetime().describe('when the coordinator decided it'),
   datacontenttype: z.literal('application/json'),
@@ -45,7 +46,7 @@ export function eventSchema({ type, version, when, schema, adminOnly }: EventTyp
     description: when,
     properties: {
       ...properties,
-      type: { const: type },
+      type: { const: wireType(type) },
       stream: { ...properties.stream, pattern: `^${categoryOf(type)}-` },
       version: { const: version },
       data: { ...described, ...(required !== undefined && { required }) },
@@ -61,7 +62,7 @@ export function asyncapiDocument(version: string): JsonSchema {
     Array.from(eventTypes.values(), (type) => [
       type.type,
       {
-        name: type.type,
+        name: wireType(type.type),
         title: type.type,
         summary: type.when,
         contentType: 'application/cloudevents+json',

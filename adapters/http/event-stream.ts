@@ -13,7 +13,7 @@ export interface EventReader {
 
 /**
  * Batches as server-sent events, `id` being the position. Where a batch has nothing for the reader its checkpoint is sent
- * alone, which moves the reader's Last-Event-ID without an event; and where nothing comes for `silence` milliseconds a
+ * alone, which moves the reader's Last-Event-ID without an event; `event` is the bare name, for `addEventListener`; and where nothing comes for `silence` milliseconds a
  * comment, so that nobody on the way takes the connection for dead. Source: HTML standard, server-sent events.
  */
 export async function* serverSentEvents(

@@ -121,7 +121,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       state.source ??= event.source;
       if (state.source !== event.source)
         throw new Error(`${folder.path} mirrors ${state.source}, and the coordinator's log is ${event.source}`);
-      changes.set(event.data.path, event.type === 'StoreItemAdded');
+      changes.set(event.data.path, event.type === 'drover.StoreItemAdded');
       state.position = event.position;
       state.event = event.id;
       if (changes.size >= batchSize) break;

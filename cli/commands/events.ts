@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { eventName } from '../../client/events.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { type FeedEvent, followEvents } from '../http/event-feed.ts';
@@ -99,7 +100,7 @@ function addSelection(command: Command, io: Io, from: string): void {
       place(from),
     )
     .option('--until <place>', 'ends with the event at this position, or with the last one before this time', place)
-    .option('--type <type>', 'only events of this type; can be repeated', gather)
+    .option('--type <type>', 'only events of this type, BuildFailed or drover.BuildFailed; can be repeated', gather)
     .option('--stream <stream>', 'only this stream, or with - at its end all of that category; can be repeated', gather)
     .option('--correlation <id>', 'only what belongs to this submission or command')
     .option('--actor <actor>', 'only what this token (its id), agent (agent-NAME) or part of the coordinator did');
@@ -135,5 +136,5 @@ function describeEnvelope({ actor, correlation, causation }: FeedEvent): string 
 
 function formatEvent({ time, position, type, stream, data }: FeedEvent, colour: boolean): string {
   const place = paint(`${time} ${position}`, 'dim', colour);
-  return `${place} ${paint(type, 'heading', colour)} ${printable(stream)} ${printable(JSON.stringify(data))}`;
+  return `${place} ${paint(printable(eventName(type)), 'heading', colour)} ${printable(stream)} ${printable(JSON.stringify(data))}`;
 }

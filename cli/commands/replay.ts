@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { openEventStore } from '../../adapters/event-store/open.ts';
-import { type DroverEvent, type EventsOptions, type EventType, readEvents } from '../../client/events.ts';
+import { type DroverEvent, type EventsOptions, type EventType, eventName, readEvents } from '../../client/events.ts';
 import { figuresOf } from '../../coordinator/figures.ts';
 import { isEventStoreError, type StoredEvent } from '../../coordinator/ports/event-store.ts';
 import { foldEvent } from '../../coordinator/recovery.ts';
@@ -129,5 +129,5 @@ function storedOf(event: DroverEvent): StoredEvent {
   const { stream, revision, position, type, version, data, time, actor, correlation, causation } = event;
   const meta = { actor, ...(correlation && { correlation }), ...(causation && { causation }) };
   const place = { stream: stream as StoredEvent['stream'], revision, position };
-  return { ...place, type, version, data, at: Date.parse(time), commit: '', meta };
+  return { ...place, type: eventName(type), version, data, at: Date.parse(time), commit: '', meta };
 }

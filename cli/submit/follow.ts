@@ -1,3 +1,4 @@
+import { eventName } from '../../client/events.ts';
 import type { FeedEvent } from '../http/event-feed.ts';
 
 export type WatchedState = 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
@@ -103,7 +104,8 @@ export function trackSubmission(
     if (!event.stream.startsWith('build-')) return undefined;
     const id = event.stream.slice('build-'.length);
     const { data } = event;
-    if (event.type === 'BuildSubmitted') {
+    const name = eventName(event.type);
+    if (name === 'BuildSubmitted') {
       if (data.submission === submission && !builds.has(id)) {
         builds.set(id, { id, derivation: String(data.derivation), state: 'queued', attempt: 0 });
       }
@@ -114,7 +116,7 @@ export function trackSubmission(
     if (build === undefined || ends.has(build.state)) return undefined;
     const attempt = typeof data.attempt === 'number' ? data.attempt : build.attempt;
     if (attempt < build.attempt) return undefined;
-    const step = steps[event.type];
+    const step = steps[name];
     if (step === undefined) return undefined;
     const [state, kind] = step;
     const agent = typeof data.agent === 'string' ? data.agent : build.agent;

@@ -1,3 +1,4 @@
+import { eventName } from '../../client/events.ts';
 import type { Blockage, SubmitResult, Why } from '../../coordinator/application.ts';
 import type { BuildRow, Page } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
@@ -74,7 +75,7 @@ export async function watchSubmission(
       progress.update(tracker.ended);
     }
     still.seen(tracker.live);
-    if (tracker.live === 0 && (change !== undefined || blockingTypes.has(event.type))) blocked.consider();
+    if (tracker.live === 0 && (change !== undefined || blockingTypes.has(eventName(event.type)))) blocked.consider();
     if (tracker.done) {
       enough.abort();
       break;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { identifier } from '../../domain/event.ts';
+import { bareType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { hookConditions, hookDefaults, hookDefinition } from '../../domain/hook/definition.ts';
 import { commandTarget, guixDataServiceSettings, type HookTarget, webhookTarget } from '../../domain/hook/target.ts';
@@ -15,12 +16,17 @@ const hookable: ReadonlySet<string> = new Set([...eventTypes.keys()].filter((typ
 export const hookWish = {
   on: z
     .array(
-      z.string().refine((type) => hookable.has(type), 'expected the type of an event, as docs/events.md lists them'),
+      z
+        .string()
+        .overwrite(bareType)
+        .refine((type) => hookable.has(type), 'expected the type of an event, as docs/events.md lists them'),
     )
     .min(1)
     .max(200)
     .exactOptional()
-    .describe('Types of events that it gets; what is built in has types of its own, and gets all of them if absent.'),
+    .describe(
+      'Types of events that it gets, with `drover.` before their names or without; what is built in has types of its own, and gets all of them if absent.',
+    ),
   where: hookConditions.exactOptional().describe('Conditions beside the type; all have to hold.'),
   run: commandTarget.shape.run
     .exactOptional()

@@ -1,4 +1,5 @@
 import { eventSchema } from '../../adapters/http/event-schemas.ts';
+import { typePrefix } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
 
 type Schema = { readonly [key: string]: unknown };
@@ -49,7 +50,10 @@ export function clientTypes(document: OpenapiDocument): string {
     ...operations.map(({ type }) => type),
     '}',
     '',
-    '/** `data` of each type of event. */',
+    '/** What goes before the name of an event in its type: `drover.BuildFailed`. */',
+    `export const typePrefix = '${typePrefix}';`,
+    '',
+    '/** `data` of each event, by its name. */',
     'export interface EventData {',
     ...events,
     '}',

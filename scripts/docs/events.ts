@@ -39,7 +39,7 @@ not know.
 | \`id\` | \`<stream>@<revision>\`; one event has one id for ever |
 | \`source\` | which log: \`urn:drover:log:\` and the id of its first commit. With \`id\`, unique in the world |
 | \`specversion\`, \`datacontenttype\` | always \`1.0\`, \`application/json\` |
-| \`type\` | one of the names below |
+| \`type\` | \`drover.\` and one of the names below: \`drover.BuildFailed\`. Where a type is asked for, the name alone will do; \`DROVER_EVENT_TYPE\` of hooks and \`event:\` of server-sent events have the name alone |
 | \`subject\`, \`stream\` | the thing that it happened to: \`build-…\`, \`agent-…\` |
 | \`revision\` | its place in the stream: 0, 1, 2 … |
 | \`position\` | its place in the whole log; opaque, and as text in the order of the log. Give the last one back to go on: \`Last-Event-ID\`, or \`--from\` |

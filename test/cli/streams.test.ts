@@ -110,8 +110,8 @@ describe('drover events tail', () => {
     assert.deepEqual(
       lines.map(({ position, type }) => [position, type]),
       [
-        ['0042', 'AgentPaused'],
-        ['0043', 'AgentResumed'],
+        ['0042', 'drover.AgentPaused'],
+        ['0043', 'drover.AgentResumed'],
       ],
     );
     assert.deepEqual(Object.fromEntries(server.seen[0]?.query ?? []), {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { createDrover, DroverProblem } from '../../client/index.ts';
+import { createDrover, DroverProblem, eventName } from '../../client/index.ts';
 import { serverSentEvents } from '../../client/server-sent-events.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -33,7 +33,7 @@ const event = (place: number, type = 'BuildStarted') => {
   const data = {
     specversion: '1.0',
     id: `build-s-1@${place}`,
-    type,
+    type: `drover.${type}`,
     stream: 'build-s-1',
     position,
     data: { attempt: 1 },
@@ -93,6 +93,7 @@ describe('the events of a client', () => {
     const wish = { from: '0000', types: ['BuildStarted'], streams: ['build-'], correlation: 's', actor: 'a' } as const;
     const [first] = await take(server.drover.events({ ...wish, follow: false }), 9);
     assert.equal(first?.data.attempt, 1);
+    assert.equal(eventName(first.type) satisfies 'BuildStarted', 'BuildStarted');
     assert.deepEqual(Object.fromEntries(server.asked[0]?.searchParams ?? []), {
       from: '0000',
       type: 'BuildStarted',

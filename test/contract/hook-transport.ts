@@ -62,7 +62,7 @@ export function hookTransportContract(
           specversion: '1.0',
           id: 'build-s1-3@4',
           source: 'urn:drover:log:c-1',
-          type: 'BuildAttemptFailed',
+          type: 'drover.BuildAttemptFailed',
           subject: 'build-s1-3',
           time: '2023-11-14T22:13:20.000Z',
           datacontenttype: 'application/json',

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { StreamId } from '../../../coordinator/ports/event-store.ts';
+import { bareType } from '../../../domain/event-name.ts';
 import { firstCommit } from '../../event-store/first-commit.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
@@ -44,7 +45,10 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
                 'Position of the last event seen, `end` for new ones only; the whole log if absent. Last-Event-ID goes before it.',
               )
               .optional(),
-            type: many.pipe(z.array(name)).describe('Only events of these types.').default([]),
+            type: many
+              .pipe(z.array(name.overwrite(bareType)))
+              .describe('Only events of these types, with `drover.` before their names or without.')
+              .default([]),
             stream: many
               .pipe(z.array(name))
               .describe('Only these streams; one that ends in `-` stands for its category.')

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
+import { bareType, wireType } from '../../../domain/event-name.ts';
 import { eventTypes } from '../../../domain/events.ts';
 import { asyncapiDocument, eventSchema } from '../event-schemas.ts';
 
@@ -23,10 +24,18 @@ export function schemaRoutes({ version }: { readonly version: string }): Fastify
           tags: ['events'],
           operationId: 'listEventSchemas',
           summary: 'The types of events, with the newest version of each.',
-          response: { 200: z.array(z.object({ type: z.string(), version: z.int(), when: z.string() })) },
+          response: {
+            200: z.array(z.object({ type: z.string(), name: z.string(), version: z.int(), when: z.string() })),
+          },
         },
       },
-      async () => Array.from(eventTypes.values(), ({ type, version, when }) => ({ type, version, when })),
+      async () =>
+        Array.from(eventTypes.values(), ({ type, version, when }) => ({
+          type: wireType(type),
+          name: type,
+          version,
+          when,
+        })),
     );
     app.get(
       '/v1/schemas/:type',
@@ -35,7 +44,8 @@ export function schemaRoutes({ version }: { readonly version: string }): Fastify
         schema: {
           tags: ['events'],
           operationId: 'getEventSchema',
-          summary: 'JSON Schema (2020-12) of the envelope of an event type, with its data in the newest version.',
+          summary:
+            'JSON Schema (2020-12) of the envelope of an event type (`drover.BuildFailed`, or `BuildFailed`), with its data in the newest version.',
           params: z.object({ type: z.string().max(128) }),
           response: {
             200: { description: 'The schema.', content: { 'application/schema+json': { schema: z.any() } } },
@@ -43,7 +53,7 @@ export function schemaRoutes({ version }: { readonly version: string }): Fastify
         },
       },
       async (request, reply) => {
-        const type = eventTypes.get(request.params.type);
+        const type = eventTypes.get(bareType(request.params.type));
         if (type === undefined)
           throw new DroverError('not-found', `type: expected an event type of /v1/schemas, got ${request.params.type}`);
         return reply.type('application/schema+json').send(once(type.type, () => eventSchema(type)));

@@ -59,7 +59,7 @@ describe('export', () => {
       specversion: '1.0',
       id: 'build-1@0',
       source: `urn:drover:log:${await firstCommit(server.eventStore)}`,
-      type: 'BuildSubmitted',
+      type: 'drover.BuildSubmitted',
       subject: 'build-1',
       time: '2023-11-14T22:13:20.000Z',
       datacontenttype: 'application/json',
@@ -113,6 +113,10 @@ describe('export', () => {
     await using server = await harness();
     await history(server.eventStore);
     assert.deepEqual(ids(await exported(server, '?type=BuildStarted,StoreItemAdded')), ['item-1@0', 'build-1@1']);
+    assert.deepEqual(ids(await exported(server, '?type=drover.BuildStarted,StoreItemAdded')), [
+      'item-1@0',
+      'build-1@1',
+    ]);
     assert.deepEqual(ids(await exported(server, '?type=BuildStarted&type=StoreItemAdded')), ['item-1@0', 'build-1@1']);
     assert.deepEqual(ids(await exported(server, '?stream=build-1')), ['build-1@0', 'build-1@1'], 'not build-12');
     assert.deepEqual(ids(await exported(server, '?stream=build-')), ['build-1@0', 'build-12@0', 'build-1@1']);

@@ -69,6 +69,18 @@ describe('hooks over HTTP', () => {
     assert.ok(!server.application.calls.some(({ method }) => method === 'addHook'));
   });
 
+  it('are for types with their prefix or without, and keep the name alone', async () => {
+    await using server = await harness();
+    const payload = { name: 'x', on: ['drover.BuildFailed', 'BuildCanceled'], run: 'true' };
+    await server.app.inject({ method: 'POST', url: '/v1/hooks', headers: as('admin'), payload });
+    const [, , { definition }] = server.application.only('addHook') as [
+      unknown,
+      unknown,
+      { definition: { on: string[] } },
+    ];
+    assert.deepEqual(definition.on, ['BuildFailed', 'BuildCanceled']);
+  });
+
   it('have figures, each with the name of its hook', async () => {
     await using server = await harness();
     const { body } = await server.app.inject({ url: '/metrics', headers: as('read') });

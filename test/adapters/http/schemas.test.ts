@@ -42,7 +42,8 @@ test('a schema refuses what is no such event', () => {
   for (const wrong of [
     { ...envelope, data: { attempt: 0 } },
     { ...envelope, data: {} },
-    { ...envelope, type: 'BuildFailed' },
+    { ...envelope, type: 'drover.BuildFailed' },
+    { ...envelope, type: 'BuildStarted' },
     { ...envelope, stream: 'item-1' },
     { ...envelope, id: undefined },
   ])
@@ -51,15 +52,18 @@ test('a schema refuses what is no such event', () => {
 
 test('each schema is to be had by its type, listed, and anything else is refused by name', async () => {
   await using server = await harness();
-  const listed = (await server.ask(undefined, { url: '/v1/schemas' })).json() as { type: string }[];
+  const listed = (await server.ask(undefined, { url: '/v1/schemas' })).json() as { type: string; name: string }[];
   assert.deepEqual(
-    listed.map(({ type }) => type),
+    listed.map(({ name }) => name),
     [...eventTypes.keys()],
   );
-  for (const { type } of listed) {
+  for (const { type, name } of listed) {
+    assert.equal(type, `drover.${name}`);
     const answer = await server.ask(undefined, { url: `/v1/schemas/${type}` });
     assert.match(String(answer.headers['content-type']), /^application\/schema\+json/);
-    assert.equal(answer.json().title, type);
+    assert.equal(answer.json().title, name);
+    assert.equal(answer.json().properties.type.const, type);
+    assert.equal((await server.ask(undefined, { url: `/v1/schemas/${name}` })).body, answer.body);
   }
   const unknown = await server.ask(undefined, { url: '/v1/schemas/BuildExploded' });
   assert.equal(unknown.statusCode, 404);

@@ -60,7 +60,7 @@ function droverOf(items: readonly Item[]): { readonly drover: Drover; readonly a
     async *events({ from }: { from: string }) {
       if (from !== 'start') return;
       for (const [n, { path }] of items.entries())
-        yield { type: 'StoreItemAdded', source: 'urn:x', position: `${n}`, data: { path } };
+        yield { type: 'drover.StoreItemAdded', source: 'urn:x', position: `${n}`, data: { path } };
     },
     listItems: async () => ({ rows: items.map(({ path }) => ({ path })) }),
   };

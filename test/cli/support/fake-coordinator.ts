@@ -79,7 +79,7 @@ export function sse(position: string, stream: string, type: string, data: unknow
   const envelope = {
     specversion: '1.0',
     id: `${stream}@${Number(position)}`,
-    type,
+    type: `drover.${type}`,
     subject: stream,
     stream,
     revision: Number(position),

@@ -1,10 +1,11 @@
 import type { EventEnvelope } from '../../../adapters/http/event-envelope.ts';
+import { bareType } from '../../../domain/event-name.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: events are read as any subscriber reads them, field by field.
 export type Event = Omit<EventEnvelope, 'data'> & { readonly data: any };
 export type EventMatch = (event: Event) => boolean;
 
-/** All events of a farm, followed as a subscriber does it: server-sent events, resumed where they were cut. */
+/** All events of a farm, followed as a subscriber does it: server-sent events, resumed where they were cut. Types are bare names. */
 export interface EventFeed extends AsyncDisposable {
   /** What came so far, in order. */
   readonly events: readonly Event[];
@@ -35,7 +36,9 @@ export function createEventFeed(): EventFeed {
       rest = blocks.pop() ?? '';
       for (const block of blocks) {
         const data = block.split('\n').find((line) => line.startsWith('data: '));
-        if (data !== undefined) events.push(JSON.parse(data.slice('data: '.length)) as Event);
+        if (data === undefined) continue;
+        const event = JSON.parse(data.slice('data: '.length)) as Event;
+        events.push({ ...event, type: bareType(event.type) });
       }
       for (const { look } of waiting.values()) look();
     }
