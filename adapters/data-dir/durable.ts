@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { constants, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Makes what was created, renamed or removed in a folder outlive a power cut. */
@@ -27,6 +27,9 @@ export function isTemporary(name: string): boolean {
   return name.endsWith('.tmp');
 }
 
+/** Made or emptied, for writing; never through a link that somebody has put there, which may lead anywhere. */
+const emptied = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+
 /**
  * Writes a file that is there whole or not at all, also after a power cut: written beside, fsynced, renamed, folder
  * fsynced. An older file of that name is replaced. One writer at a time per path.
@@ -34,7 +37,7 @@ export function isTemporary(name: string): boolean {
 export async function writeFileDurably(path: string, data: Uint8Array | string, mode = 0o600): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    const handle = await open(temporary, 'w', mode);
+    const handle = await open(temporary, emptied, mode);
     try {
       await handle.writeFile(data);
       await handle.sync();

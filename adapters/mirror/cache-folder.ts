@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
-import { temporaryName, writeFileDurably } from '../data-dir/durable.ts';
+import { syncDirectory, temporaryName, withPath, writeFileDurably } from '../data-dir/durable.ts';
 import { narUrl, parseNarName } from '../http/cache/nar-url.ts';
 import { mirrorStateName } from './mirror-state.ts';
 
@@ -22,10 +22,14 @@ export interface CachedItem {
  */
 export interface CacheFolder {
   readonly path: string;
+  /** Hash parts of narinfos that could not be read; they are set aside where the folder is open to `write`. */
+  readonly damaged: readonly string[];
   /** Number of items. */
   readonly size: number;
   get(path: string): CachedItem | undefined;
   all(): Iterable<CachedItem>;
+  /** What items in the folder refer to and is not there: only as long as a damaged folder is not closed again. */
+  dangling(): readonly string[];
   /** Items in the folder that refer to the path, itself left out. */
   referrersOf(path: string): readonly string[];
   /**
@@ -44,28 +48,31 @@ export interface CacheFolder {
   publish(item: CachedItem): Promise<void>;
   /** Removes the narinfo, and leaves the NAR. */
   unpublish(path: string): Promise<void>;
+  /** Removes the NAR; no narinfo may name it. */
+  removeNar(info: NarInfo): Promise<void>;
   /** Removes NARs that no narinfo names. Gives how many. */
   sweep(): Promise<number>;
   writeCacheInfo(text: string): Promise<void>;
 }
 
+const narinfoName = /^([0-9a-z]{32})\.narinfo$/;
 /** Files that are written here, beside the NARs. */
 const isOurs = (name: string): boolean =>
-  /^[0-9a-z]{32}\.narinfo$/.test(name) || name === 'nix-cache-info' || name === mirrorStateName;
+  narinfoName.test(name) || name === 'nix-cache-info' || name === mirrorStateName;
 
 /**
  * Opens or makes the folder. What is not of a cache stays as it is in there, whatever its name.
  *
  * @param use to `read`, nothing is changed: somebody else may be writing
- * @throws FormatError if a narinfo in it cannot be read
  */
 export async function openCacheFolder(path: string, use: 'read' | 'write' = 'write'): Promise<CacheFolder> {
   const narFolder = join(path, 'nar');
-  if (use === 'write') await mkdir(narFolder, { recursive: true });
+  if (use === 'write') await makeFolder(narFolder);
   const items = new Map<string, CachedItem>();
   const referrers = new Map<string, Set<string>>();
   /** What is known of the NARs in the folder, by URL. */
   const nars = new Map<string, string>();
+  const damaged: string[] = [];
 
   function index(item: CachedItem): void {
     items.set(item.path, item);
@@ -87,14 +94,15 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
   });
   for (const name of found) {
     if (use === 'write' && isTemporary(name)) await rm(join(path, name), { force: true });
-    if (!name.endsWith('.narinfo')) continue;
-    const text = await readFile(join(path, name), 'utf8');
-    try {
-      index(cachedItem(text));
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      throw new FormatError(error.code, `${join(path, name)}: ${error.message}`);
+    const hashPart = narinfoName.exec(name)?.[1];
+    if (hashPart === undefined) continue;
+    const item = await readItem(join(path, name), hashPart);
+    if (item !== undefined) {
+      index(item);
+      continue;
     }
+    damaged.push(hashPart);
+    if (use === 'write') await rename(join(path, name), join(path, `${name}.damaged`));
   }
 
   const narFile = ({ url }: NarInfo): string => join(path, url);
@@ -102,11 +110,13 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
 
   return {
     path,
+    damaged,
     get size() {
       return items.size;
     },
     get: (item) => items.get(item),
     all: () => items.values(),
+    dangling: () => [...referrers].flatMap(([item, from]) => (from.size > 0 && !items.has(item) ? [item] : [])),
     referrersOf: (item) => [...(referrers.get(item) ?? [])],
     narFile,
     async hasNar(info) {
@@ -131,9 +141,16 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
       await rm(narinfoFile(item), { force: true });
       forget(known);
     },
+    async removeNar(info) {
+      nars.delete(info.url);
+      await syncDirectory(path);
+      await rm(narFile(info), { force: true });
+    },
     async sweep() {
       const used = new Set(Array.from(items.values(), ({ info }) => info.url.slice('nar/'.length)));
       const left = (await readdir(narFolder)).filter((name) => isNarFile(name) && !used.has(name));
+      // A narinfo that comes back after a power cut would come back without its NAR.
+      if (left.length > 0) await syncDirectory(path);
       for (const name of left) {
         nars.delete(`nar/${name}`);
         await rm(join(narFolder, name), { force: true });
@@ -142,6 +159,27 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
     },
     writeCacheInfo: (text) => writeFileDurably(join(path, 'nix-cache-info'), text, 0o644),
   };
+}
+
+/** Makes `nar` in the folder of the cache: a folder of its own, as a link could lead anywhere. */
+async function makeFolder(path: string): Promise<void> {
+  if ((await lstat(path).catch(() => undefined))?.isSymbolicLink())
+    throw new Error(`${path}: expected a folder, got a symbolic link`);
+  await mkdir(path, { recursive: true }).catch((error) => {
+    throw withPath(error, path);
+  });
+}
+
+/** `undefined` for what cannot be that item's narinfo. */
+async function readItem(file: string, hashPart: string): Promise<CachedItem | undefined> {
+  try {
+    const item = cachedItem(await readFile(file, 'utf8'));
+    return item.path.startsWith(hashPart) ? item : undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof FormatError || code === 'EISDIR' || code === 'EIO') return undefined;
+    throw error;
+  }
 }
 
 const isTemporary = (name: string): boolean =>

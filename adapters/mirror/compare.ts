@@ -1,7 +1,9 @@
 import type { Drover } from '../../client/drover.ts';
 import { DroverProblem } from '../../client/errors.ts';
+import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { createLimit } from '../runtime/limit.ts';
 import { openCacheFolder } from './cache-folder.ts';
+import { verifyNar } from './fetch-nar.ts';
 import { readSmall } from './read-small.ts';
 
 export interface CompareOptions {
@@ -9,6 +11,8 @@ export interface CompareOptions {
   readonly folder: string;
   readonly wants: (path: string) => boolean;
   readonly connections: number;
+  /** Whether NARs are read, every byte; by size alone otherwise. */
+  readonly bytes: boolean;
   readonly progress: (compared: number) => void;
 }
 
@@ -16,7 +20,7 @@ export interface CompareOptions {
 export interface Difference {
   /** Base name. */
   readonly item: string;
-  /** `nar`: the file of the NAR is not there, or has another size. */
+  /** `nar`: the file of the NAR is not there, or has another size or other bytes. */
   readonly kind: 'missing' | 'extra' | 'different' | 'nar';
 }
 
@@ -27,6 +31,8 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
   const limit = createLimit(options.connections);
   const differences: Difference[] = [];
   const seen = new Set<string>();
+  const reading = createLimit(2);
+  const damaged = new Map<string, Promise<boolean>>();
   let compared = 0;
 
   /** The narinfo as it is served; what a coordinator has and does not serve, it does not have. */
@@ -39,14 +45,29 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
     }
   }
 
+  async function isDamaged(info: NarInfo): Promise<boolean> {
+    if (!(await folder.hasNar(info).catch(() => false))) return true;
+    if (!options.bytes) return false;
+    // Many items may have one.
+    const known =
+      damaged.get(info.url) ??
+      reading(() =>
+        verifyNar(info, folder.narFile(info)).then(
+          () => false,
+          () => true,
+        ),
+      );
+    damaged.set(info.url, known);
+    return known;
+  }
+
   async function compare(item: string): Promise<void> {
     const mine = folder.get(item);
     const theirs = await served(item);
     if (theirs === undefined && mine !== undefined) differences.push({ item, kind: 'extra' });
     else if (theirs !== undefined && mine === undefined) differences.push({ item, kind: 'missing' });
     else if (mine !== undefined && theirs !== mine.text) differences.push({ item, kind: 'different' });
-    else if (mine !== undefined && !(await folder.hasNar(mine.info).catch(() => false)))
-      differences.push({ item, kind: 'nar' });
+    else if (mine !== undefined && (await isDamaged(mine.info))) differences.push({ item, kind: 'nar' });
     progress(++compared);
   }
 

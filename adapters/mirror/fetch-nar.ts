@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { constants, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DroverUnreachable } from '../../client/errors.ts';
 import type { Http } from '../../client/http.ts';
@@ -34,7 +34,7 @@ export async function fetchNar(
   const have = Math.min((await stat(part).catch(() => undefined))?.size ?? 0, size);
   if (have > 0) for await (const chunk of createReadStream(part, { end: have - 1 })) await check.write(chunk as Buffer);
 
-  const handle = await open(part, 'a+');
+  const handle = await open(part, appended);
   try {
     await handle.truncate(have);
     if (have < size) {
@@ -64,6 +64,27 @@ export async function fetchNar(
   }
   await rename(part, file);
   await syncDirectory(dirname(file));
+}
+
+/** Made if it is not there; never through a link, which may lead anywhere. */
+const appended = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+
+/**
+ * Reads the whole file of a NAR.
+ *
+ * @throws FormatError if its bytes are not what the narinfo says
+ */
+export async function verifyNar(info: NarInfo, file: string): Promise<void> {
+  const check = createCheck(info);
+  try {
+    for await (const chunk of createReadStream(file)) await check.write(chunk as Buffer);
+    await check.end();
+  } catch (error) {
+    if ((error as Error).name === 'Refused') throw new FormatError('malformed-nar', (error as Error).message);
+    throw error instanceof DroverUnreachable ? wrong('file', `${info.fileSize} bytes`, 'less') : error;
+  } finally {
+    check.close();
+  }
 }
 
 /** A body that breaks off is a connection that was lost. */

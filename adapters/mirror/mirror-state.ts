@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileDurably } from '../data-dir/durable.ts';
@@ -22,18 +22,37 @@ export const mirrorStateName = '.drover-mirror.json';
 
 const fileOf = (folder: string): string => join(folder, mirrorStateName);
 
-/** @throws Error if the file is there and is none of ours */
-export async function readMirrorState(folder: string): Promise<MirrorState> {
+/**
+ * The state in a folder; that of a new one where there is none, or none that can be read: that is set aside, and `trouble` told.
+ *
+ * @throws Error if it is that of a newer version
+ */
+export async function readMirrorState(folder: string, trouble: (message: string) => void): Promise<MirrorState> {
   const file = fileOf(folder);
+  const none: MirrorState = { version: 1, waiting: [] };
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (text === undefined) return { version: 1, waiting: [] };
+  if (text === undefined) return none;
+  const { value } = parsed(text);
+  const version = (value as { version?: unknown } | undefined)?.version;
+  if (typeof version === 'number' && version > 1)
+    throw new Error(`${file}: expected version 1, got ${version}: a newer Drover has written to this folder`);
+  const state = mirrorState.safeParse(value);
+  if (state.success) return state.data;
+  await rename(file, `${file}.damaged`);
+  trouble(
+    `${file} is damaged and was set aside as ${mirrorStateName}.damaged: the log is read from its start once more`,
+  );
+  return none;
+}
+
+function parsed(text: string): { readonly value: unknown } {
   try {
-    return mirrorState.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new Error(`${file}: expected the state of a mirror; remove it, and all is compared again`, { cause });
+    return { value: JSON.parse(text) };
+  } catch {
+    return { value: undefined };
   }
 }
 

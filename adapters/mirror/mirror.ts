@@ -1,13 +1,12 @@
-import { rename } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Drover } from '../../client/drover.ts';
 import { DroverProblem, DroverUnreachable, isPassing } from '../../client/errors.ts';
-import { fingerprint } from '../../domain/store/fingerprint.ts';
-import { FormatError } from '../../domain/store/format-error.ts';
-import { verify } from '../../domain/store/signature.ts';
-import { createLimit } from '../runtime/limit.ts';
-import { type CachedItem, cachedItem, openCacheFolder } from './cache-folder.ts';
-import { fetchNar, partOf } from './fetch-nar.ts';
+import { withPath } from '../data-dir/durable.ts';
+import { openCacheFolder } from './cache-folder.ts';
+import type { Difference } from './compare.ts';
+import { type ClosureLimit, createFilling } from './filling.ts';
+import { lockCacheFolder } from './folder-lock.ts';
 import { readMirrorState, writeMirrorState } from './mirror-state.ts';
 import { readSmall } from './read-small.ts';
 
@@ -23,6 +22,7 @@ export interface MirrorOptions {
   readonly signal: AbortSignal;
   /** How long a mirror that runs once waits for a coordinator that does not answer, in milliseconds; a minute if absent. */
   readonly patienceMs?: number;
+  readonly most?: ClosureLimit;
   /** Told of how far it is. */
   readonly progress: (state: MirrorProgress) => void;
   /** Told of what goes wrong: an item that is not what it should be, a coordinator that is away. */
@@ -38,9 +38,12 @@ export interface MirrorProgress {
   readonly bytes: number;
 }
 
-export interface Mirror {
+/** Nobody else writes to the folder until it is disposed of. */
+export interface Mirror extends Disposable {
   /** Follows the log; with `once` up to its head. Resolves with the items that are wanted and could not be had. */
   run(once: boolean): Promise<readonly string[]>;
+  /** Takes out what differs from the coordinator's cache; the next run brings what is to be there. */
+  repair(differences: readonly Difference[]): Promise<void>;
 }
 
 /** Events of so many items are worked on at a time. */
@@ -55,17 +58,37 @@ const longestPause = 15_000;
  */
 export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const { drover, keys, wants, signal, trouble } = options;
+  await mkdir(options.folder, { recursive: true }).catch((error) => {
+    throw withPath(error, options.folder);
+  });
+  using opening = new DisposableStack();
+  opening.use(lockCacheFolder(options.folder));
   const folder = await openCacheFolder(options.folder);
-  const state = await readMirrorState(options.folder);
+  const state = await readMirrorState(options.folder, trouble);
   /** Wanted, and not in the folder. */
   const waiting = new Set(state.waiting);
-  const limit = createLimit(options.connections);
   let bytes = 0;
   /** Of the folder, as the log is read from its start once more: what it has not named so far. */
   let unnamed: Set<string> | undefined;
   let patience = Number.POSITIVE_INFINITY;
   /** When the coordinator did not answer first, where it has not answered since. */
   let silentSince: number | undefined;
+  let isItsLog = state.source === undefined;
+  const filling = createFilling({
+    folder,
+    source: { narinfo, nars: drover },
+    keys,
+    connections: options.connections,
+    waiting,
+    signal,
+    answered,
+    received(more) {
+      bytes += more;
+    },
+    published: tell,
+    trouble,
+    ...(options.most && { most: options.most }),
+  });
 
   function tell(): void {
     const published = folder.size;
@@ -90,9 +113,33 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       } catch (error) {
         if (signal.aborted || !isPassing(error)) throw error;
         lost((error as Error).message);
-        await sleep(pause, signal);
+        await sleep(Math.max(pause, (error as { retryAfter?: number }).retryAfter ?? 0), signal);
       }
     }
+  }
+
+  async function narinfo(hashPart: string): Promise<string | undefined> {
+    try {
+      return await readSmall(drover, `/${hashPart}.narinfo`, signal);
+    } catch (error) {
+      if (error instanceof DroverProblem && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  function expectSource(source: string): void {
+    state.source ??= source;
+    if (state.source !== source)
+      throw new Error(`${folder.path} mirrors ${state.source}, and the coordinator's log is ${source}`);
+    isItsLog = true;
+  }
+
+  /** Another log than the one that is mirrored says nothing of what is in the folder. */
+  async function expectItsLog(): Promise<void> {
+    if (isItsLog) return;
+    for await (const { source } of drover.events({ from: 'start', follow: false, signal, onLost: lost }))
+      return expectSource(source);
+    if (!signal.aborted) throw new Error(`${folder.path} mirrors ${state.source}, and the coordinator's log is empty`);
   }
 
   /** Begins anew where the log has lost the event that was read last, as after a restore of an older one. */
@@ -118,9 +165,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     const from = state.position ?? 'start';
     for await (const event of drover.events({ from, types, follow: false, signal, onLost: lost })) {
       silentSince = undefined;
-      state.source ??= event.source;
-      if (state.source !== event.source)
-        throw new Error(`${folder.path} mirrors ${state.source}, and the coordinator's log is ${event.source}`);
+      expectSource(event.source);
       changes.set(event.data.path, event.type === 'drover.StoreItemAdded');
       state.position = event.position;
       state.event = event.id;
@@ -130,145 +175,54 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     return changes;
   }
 
-  /** Takes an item out of the folder, and before it all that refers to it. */
-  async function withdraw(start: string): Promise<void> {
-    const order = [start];
-    const seen = new Set(order);
-    for (const path of order)
-      for (const referrer of folder.referrersOf(path)) {
-        if (seen.has(referrer)) continue;
-        seen.add(referrer);
-        order.push(referrer);
-      }
-    for (const path of order.reverse()) {
-      if (folder.get(path) === undefined) continue;
-      await folder.unpublish(path);
-      // It is wanted still; the coordinator has it again once what it refers to is there.
-      if (path !== start) waiting.add(path);
-    }
-  }
-
-  /** The narinfo that the coordinator serves; `undefined` where it serves none, or a wrong one. */
-  async function narinfoOf(path: string): Promise<CachedItem | undefined> {
-    try {
-      const ask = () => readSmall(drover, `/${path.slice(0, 32)}.narinfo`, signal);
-      const item = cachedItem(await limit(() => answered(ask)));
-      if (item.path !== path) throw new FormatError('malformed-narinfo', `expected that of ${path}, got ${item.path}`);
-      if (keys !== undefined && !isSigned(item, keys))
-        throw new FormatError('malformed-narinfo', `expected a signature by one of ${keys.map(nameOf).join(', ')}`);
-      return item;
-    } catch (error) {
-      if (error instanceof DroverProblem && error.status === 404) return undefined;
-      const isWrong = error instanceof DroverProblem && error.status === 200;
-      if (!(error instanceof FormatError) && !isWrong) throw error;
-      trouble(`${path}: ${(error as Error).message}`);
-      return undefined;
-    }
-  }
-
-  /** One after the other where items have the same NAR: it is fetched once. */
-  const nars = new Map<string, Promise<boolean>>();
-  function bringNar(item: CachedItem): Promise<boolean> {
-    const { url } = item.info;
-    const before = nars.get(url) ?? Promise.resolve(false);
-    const brought = before.then(() => bringOwnNar(item)).finally(() => nars.get(url) === brought && nars.delete(url));
-    nars.set(url, brought);
-    return brought;
-  }
-
-  async function bringOwnNar({ path, info }: CachedItem): Promise<boolean> {
-    const file = folder.narFile(info);
-    try {
-      if (await folder.hasNar(info)) return true;
-      // What is there is looked at as what was fetched before.
-      if (await folder.isNarUnknown(info)) await rename(file, partOf(file));
-      await limit(() => answered(() => fetchNar(drover, info, file, signal, (more) => (bytes += more))));
-      folder.broughtNar(info);
-      return true;
-    } catch (error) {
-      if (error instanceof DroverProblem && error.status === 404) return false;
-      if (!(error instanceof FormatError) && (error as Error).name !== 'Refused') throw error;
-      trouble(`${path}: ${(error as Error).message}`);
-      return false;
-    }
-  }
-
-  /** Brings items, and what they refer to, into the folder; what cannot be had waits. */
-  async function bring(wanted: ReadonlySet<string>): Promise<void> {
-    const found = new Map<string, CachedItem>();
-    let pending = [...wanted].filter((path) => folder.get(path) === undefined);
-    const asked = new Set(pending);
-    while (pending.length > 0) {
-      const items = await Promise.all(pending.map(narinfoOf));
-      pending = [];
-      for (const item of items) {
-        if (item === undefined) continue;
-        found.set(item.path, item);
-        for (const reference of item.info.references)
-          if (folder.get(reference) === undefined && !asked.has(reference)) {
-            asked.add(reference);
-            pending.push(reference);
-          }
-      }
-    }
-    const dependents = new Map<string, string[]>();
-    for (const { path, info } of found.values())
-      for (const reference of info.references) dependents.set(reference, [...(dependents.get(reference) ?? []), path]);
-    const ready = new Set<string>();
-    const isClosed = ({ path, info }: CachedItem): boolean =>
-      info.references.every((reference) => reference === path || folder.get(reference) !== undefined);
-
-    /** Publishes an item whose NAR is there, and then those that waited for nothing else. */
-    async function publish(start: string): Promise<void> {
-      const next = [start];
-      for (const path of next) {
-        const item = found.get(path);
-        if (item === undefined || !ready.has(path) || folder.get(path) !== undefined || !isClosed(item)) continue;
-        await folder.publish(item);
-        waiting.delete(path);
-        next.push(...(dependents.get(path) ?? []));
-        tell();
-      }
-    }
-    // One at a time: two that are published side by side would each not see the other.
-    let publishing = Promise.resolve();
-    await Promise.all(
-      Array.from(found.values(), async (item) => {
-        if (!(await bringNar(item))) return;
-        ready.add(item.path);
-        publishing = publishing.then(() => publish(item.path));
-        await publishing;
-      }),
-    );
-    for (const path of wanted)
-      if (folder.get(path) === undefined) waiting.add(path);
-      // What an earlier run published just before it ended.
-      else waiting.delete(path);
-  }
-
   async function apply(changes: Changes): Promise<void> {
     for (const [path, added] of changes) {
       unnamed?.delete(path);
+      filling.tryAgain(path);
       const known = folder.get(path);
       if (added) {
         // Added again with other bytes, perhaps, while nobody looked.
-        if (known !== undefined && (await narinfoOf(path))?.text !== known.text) await withdraw(path);
+        if (known !== undefined && (await filling.narinfoOf(path))?.text !== known.text) await filling.withdraw(path);
         if (wants(path)) waiting.add(path);
         continue;
       }
       waiting.delete(path);
-      if (known !== undefined) await withdraw(path);
+      if (known !== undefined) await filling.withdraw(path);
     }
-    await bring(new Set(waiting));
+    await filling.bring(new Set(waiting));
     // Until all is read again, a restart has to find out anew that it has to be.
     if (unnamed === undefined) await writeMirrorState(folder.path, { ...state, waiting: [...waiting].sort() });
     tell();
   }
 
+  /** Does it; a mirror that goes on waits for room on a full disk. */
+  async function withRoom(once: boolean, work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (signal.aborted || (code !== 'ENOSPC' && code !== 'EDQUOT')) throw error;
+        const problem = `there is no room for ${folder.path}: ${message}`;
+        if (once)
+          throw new Error(`${problem}; what is there stays, and the next run goes on from there`, { cause: error });
+        trouble(`${problem}; trying again`);
+        await sleep(longestPause, signal);
+        if (signal.aborted) return;
+      }
+    }
+  }
+
+  const owned = opening.move();
   return {
     async run(once) {
       if (once) patience = options.patienceMs ?? 60_000;
-      await folder.writeCacheInfo(await answered(() => readSmall(drover, '/nix-cache-info', signal)));
+      await expectItsLog();
+      if (signal.aborted) return [];
+      const info = await answered(() => readSmall(drover, '/nix-cache-info', signal));
+      await withRoom(once, () => folder.writeCacheInfo(info));
+      await filling.mend();
+      let isFresh = true;
       tell();
       while (!signal.aborted) {
         await findPlace();
@@ -278,15 +232,27 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
           // Only the lost end of the log had them.
           for (const path of unnamed) changes.set(path, false);
           unnamed = undefined;
-          await apply(changes);
-        } else if (changes.size > 0 || (once && waiting.size > 0)) await apply(changes);
+          await withRoom(once, () => apply(changes));
+          // What an earlier run could not have is there now, perhaps.
+        } else if (changes.size > 0 || (isFresh && waiting.size > 0)) await withRoom(once, () => apply(changes));
+        isFresh = false;
         if (changes.size > 0) continue;
-        await folder.sweep();
+        await withRoom(once, async () => void (await folder.sweep()));
         if (once) break;
         await somethingHappens();
       }
       return [...waiting].sort();
     },
+    async repair(differences) {
+      await expectItsLog();
+      const damaged = differences.flatMap(({ item, kind }) => (kind === 'nar' ? [folder.get(item)?.info] : []));
+      for (const { item, kind } of differences) {
+        await filling.withdraw(item);
+        if (kind !== 'extra') waiting.add(item);
+      }
+      for (const info of damaged) if (info !== undefined) await folder.removeNar(info);
+    },
+    [Symbol.dispose]: () => owned.dispose(),
   };
 
   async function somethingHappens(): Promise<void> {
@@ -303,13 +269,6 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
 /** Base names of items, and whether they were added or went. */
 type Changes = Map<string, boolean>;
-
-function isSigned({ info }: CachedItem, keys: readonly string[]): boolean {
-  const text = fingerprint(info);
-  return keys.some((key) => info.signatures.some((signature) => verify(key, text, signature)));
-}
-
-const nameOf = (key: string): string => key.slice(0, key.indexOf(':'));
 
 /** Ends early when the signal aborts. */
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

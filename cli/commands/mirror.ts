@@ -22,6 +22,8 @@ interface MirrorFlags extends ConnectionFlags {
   readonly connections: number;
   readonly once?: true;
   readonly check?: true;
+  readonly sizes?: true;
+  readonly repair?: true;
 }
 
 /** Names of items that are shown where something is wrong with many. */
@@ -43,7 +45,7 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
         'drover mirror --to /srv/cache --once --filter "^(firefox|hello)-"',
         'some items with all that they refer to, then end',
       ],
-      ['drover mirror --to /srv/cache --check', 'is the folder what the coordinator serves?'],
+      ['drover mirror --to /srv/cache --check', 'is the folder what the coordinator serves, byte for byte?'],
     ],
   })
     .option('--from <url>', 'the coordinator; the same as --url')
@@ -56,10 +58,15 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
     .option('--filter <pattern>', 'only items whose name, without the hash, matches this regular expression', pattern)
     .option('--connections <number>', 'files that are fetched at a time', connections, 8)
     .option('--once', 'end when all is there that the coordinator has')
-    .option('--check', 'only compare, file by file by size; exit code 1 if something differs');
+    .option('--check', 'only compare; every byte of the folder is read. Exit code 1 if something differs')
+    .option('--sizes', 'with --check or --repair: hold NARs against their size, and read none')
+    .option('--repair', 'compare, fetch again what differs, and end as with --once');
   addConnectionOptions(command);
   onAction(command, context, async (flags: MirrorFlags) => {
-    const { from, to, keys, filter, once, check } = flags;
+    const { from, to, keys, filter, check, repair } = flags;
+    const once = flags.once === true || repair === true;
+    if (flags.sizes && !check && !repair)
+      throw new CliError('sizes-alone', '--sizes goes with --check or --repair', { exitCode: 2 });
     const signal = io.interrupted();
     const { url, token } = connectionOf({ ...flags, ...(from !== undefined && { url: from }) }, io.environment);
     const drover = createDrover({ url, token, signal });
@@ -67,16 +74,23 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
     const shared = { drover, folder: resolve(to), wants, connections: flags.connections };
     using progress = createProgress(io);
     try {
-      if (check) {
+      const compare = async () => {
         progress.begin('comparing');
-        const { compared, differences } = await compareMirror({ ...shared, progress: progress.update });
+        const bytes = flags.sizes !== true;
+        const { compared, differences } = await compareMirror({ ...shared, bytes, progress: progress.update });
         for (const { item, kind } of differences) io.out(`${kind.padEnd(9)}  ${printable(item)}\n`);
         progress.line(`${plural(compared, 'item')} compared, ${differences.length} differ`);
-        return differences.length === 0 ? 0 : 1;
+        return differences;
+      };
+      if (check) {
+        const differences = await compare();
+        if (differences.length === 0) return 0;
+        progress.line("'drover mirror --repair' with the same flags fetches again what differs");
+        return 1;
       }
       let began = -1;
       let got = 0;
-      const mirror = await openMirror({
+      using mirror = await openMirror({
         ...shared,
         ...(keys !== undefined && { keys: keys.map(keyOf) }),
         signal,
@@ -88,7 +102,8 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
         },
         trouble: (message) => progress.line(printable(message)),
       });
-      const lacking = await mirror.run(once === true);
+      if (repair) await mirror.repair(await compare());
+      const lacking = await mirror.run(once);
       if (signal.aborted) return 130;
       for (const item of lacking.slice(0, mostNamed)) progress.line(`could not be had: ${item}`);
       const reason = lacking.length === 0 ? '' : ': see above, or the coordinator lacks what they refer to';

@@ -65,10 +65,10 @@ export function connectionOf(
   environment: NodeJS.ProcessEnv,
 ): { readonly url: string; readonly token: string | undefined } {
   const url = flags.url ?? (environment.DROVER_URL || defaultUrl);
-  if (!/^https?:\/\/[^/]+/.test(url)) {
+  if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(url)) {
     throw new CliError(
       'invalid-url',
-      `expected a URL that starts with http:// or https://, got ${JSON.stringify(url)}`,
+      `expected a URL that starts with http:// or https:// and has no ? or #, got ${JSON.stringify(url)}`,
       {
         exitCode: 2,
       },

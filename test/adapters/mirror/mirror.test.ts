@@ -1,81 +1,47 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { compareMirror } from '../../../adapters/mirror/compare.ts';
-import { openMirror } from '../../../adapters/mirror/mirror.ts';
+import { type MirrorOptions, openMirror } from '../../../adapters/mirror/mirror.ts';
 import type { Drover } from '../../../client/drover.ts';
 import { DroverProblem, DroverUnreachable } from '../../../client/errors.ts';
-import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
+import { renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { fakeBase } from '../../support/paths.ts';
 import { narOf, sha256Of } from '../pool/nars.ts';
+import { droverOf, type Item, itemOf } from './fake-drover.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'drover-mirror-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 const never = new AbortController().signal;
 
-interface Item {
-  readonly path: string;
-  readonly nar: Buffer;
-  readonly info: NarInfo;
-}
-
-function itemOf(n: number, nar: Buffer, changes: Partial<NarInfo> = {}): Item {
-  const path = fakeBase('item', n);
-  const hash = sha256Of(nar);
-  const info: NarInfo = {
-    storePath: `/nix/store/${path}`,
-    url: `nar/${hash.slice(7)}.nar`,
-    compression: 'none',
-    fileHash: hash,
-    fileSize: nar.length,
-    narHash: hash,
-    narSize: nar.length,
-    references: [],
-    signatures: [],
-    ...changes,
-  };
-  return { path, nar, info };
-}
-
-/** A coordinator that has these items, and gives each NAR out in small pieces. */
-function droverOf(items: readonly Item[]): { readonly drover: Drover; readonly asked: string[] } {
-  const asked: string[] = [];
-  const drover = {
-    async request(_: string, path: string): Promise<Response> {
-      asked.push(path);
-      if (path === '/nix-cache-info') return new Response('StoreDir: /nix/store\n');
-      const item = items.find(
-        ({ path: own, info }) => path === `/${own.slice(0, 32)}.narinfo` || path === `/${info.url}`,
-      );
-      if (item === undefined) throw new DroverProblem('not-found', 404, 'not there', {});
-      if (path.endsWith('.narinfo')) return new Response(renderNarinfo(item.info));
-      const pieces = Array.from({ length: Math.ceil(item.nar.length / 1000) }, (_, n) =>
-        item.nar.subarray(n * 1000, n * 1000 + 1000),
-      );
-      return new Response(ReadableStream.from(pieces) as ReadableStream<Uint8Array>);
-    },
-    async *events({ from }: { from: string }) {
-      if (from !== 'start') return;
-      for (const [n, { path }] of items.entries())
-        yield { type: 'drover.StoreItemAdded', source: 'urn:x', position: `${n}`, data: { path } };
-    },
-    listItems: async () => ({ rows: items.map(({ path }) => ({ path })) }),
-  };
-  return { drover: drover as unknown as Drover, asked };
-}
-
-async function mirror(drover: Drover, folder: string): Promise<{ lacking: readonly string[]; troubles: string[] }> {
+async function mirror(
+  drover: Drover,
+  folder: string,
+  more: Partial<MirrorOptions> = {},
+): Promise<{ lacking: readonly string[]; troubles: string[] }> {
   const troubles: string[] = [];
-  const options = { drover, folder, wants: () => true, connections: 8, signal: never, progress() {} };
-  const opened = await openMirror({ ...options, trouble: (message) => troubles.push(message) });
+  const options = { drover, folder, wants: () => true, connections: 8, signal: never, progress() {}, ...more };
+  using opened = await openMirror({ ...options, trouble: (message) => troubles.push(message) });
   return { lacking: await opened.run(true), troubles };
 }
 
 const compare = async (drover: Drover, folder: string) =>
-  (await compareMirror({ drover, folder, wants: () => true, connections: 2, progress() {} })).differences;
+  (await compareMirror({ drover, folder, wants: () => true, connections: 2, bytes: true, progress() {} })).differences;
+
+const narinfoIn = (folder: string, { path }: Item): string => join(folder, `${path.slice(0, 32)}.narinfo`);
 
 describe('mirror', () => {
   it('fetches a NAR once that many items have', async () => {
@@ -116,7 +82,7 @@ describe('mirror', () => {
       { ...drover, events: noEvents },
     ] as unknown as Drover[]) {
       const options = { drover: away, folder, wants: () => true, connections: 8, signal: never, progress() {} };
-      const opened = await openMirror({ ...options, patienceMs: 0, trouble() {} });
+      using opened = await openMirror({ ...options, patienceMs: 0, trouble() {} });
       await assert.rejects(opened.run(true), /nobody answers; what is in .*silent stays, and the next run goes on/);
     }
     assert.deepEqual(await compare(drover, folder), []);
@@ -161,5 +127,149 @@ describe('mirror', () => {
     const absent = join(root, 'absent');
     await compare(drover, absent);
     assert.ok(!existsSync(absent));
+  });
+
+  it('keeps a second mirror out of its folder, and names the first', async () => {
+    const { drover } = droverOf([]);
+    const folder = join(root, 'twice');
+    const options = { drover, folder, wants: () => true, connections: 1, signal: never, progress() {}, trouble() {} };
+    const first = await openMirror(options);
+    await assert.rejects(openMirror(options), {
+      name: 'FolderInUse',
+      message: new RegExp(`process ${process.pid} on \\S+ does to .*twice`),
+    });
+    first[Symbol.dispose]();
+    await mirror(drover, folder);
+  });
+
+  it('leaves out an item that refers to ever new ones, and brings the others', async () => {
+    const nar = await narOf('one');
+    const endless = itemOf(100, nar, { references: [fakeBase('item', 101)] });
+    const good = [itemOf(1, nar), itemOf(2, await narOf('two'))];
+    const { drover } = droverOf([good[0] as Item, endless, good[1] as Item]);
+    const known = Array.from({ length: 1000 }, (_, n) => fakeBase('item', 101 + n));
+    let asked = 0;
+    const request: Drover['request'] = async (method, path, options) => {
+      const at = known.findIndex((base) => path === `/${base.slice(0, 32)}.narinfo`);
+      if (at === -1) return drover.request(method, path, options);
+      assert.ok(++asked < 100, 'it goes on and on');
+      return new Response(renderNarinfo(itemOf(101 + at, nar, { references: [known[at + 1] as string] }).info));
+    };
+    const folder = join(root, 'endless');
+    const most = { narinfos: 5, bytes: 1_000_000 };
+    const { lacking, troubles } = await mirror({ ...drover, request }, folder, { most });
+    assert.deepEqual(lacking, [endless.path]);
+    assert.match(troubles.join('\n'), new RegExp(`${endless.path}: expected an item with at most 5 others`));
+    for (const item of good) assert.ok(existsSync(narinfoIn(folder, item)));
+  });
+
+  it('sets aside what is damaged in its folder, and has it again', async () => {
+    const below = itemOf(1, await narOf('below'));
+    const above = itemOf(2, await narOf('above'), { references: [below.path] });
+    const { drover } = droverOf([below, above]);
+    const folder = join(root, 'damaged');
+    await mirror(drover, folder);
+    const file = narinfoIn(folder, below);
+    const good = readFileSync(file);
+    for (const bad of ['', 'StorePath: /nix/store/x', readFileSync(narinfoIn(folder, above))]) {
+      writeFileSync(file, bad);
+      const { lacking, troubles } = await mirror(drover, folder);
+      assert.deepEqual([lacking, readFileSync(file)], [[], good]);
+      assert.match(troubles.join('\n'), /^[0-9a-z]{32}\.narinfo was damaged and is set aside/);
+      assert.ok(existsSync(`${file}.damaged`));
+    }
+    // Somebody removed one: what refers to it may not stay alone, and both come back.
+    rmSync(file);
+    assert.deepEqual(await mirror(drover, folder), { lacking: [], troubles: [] });
+    const state = join(folder, '.drover-mirror.json');
+    const whole = readFileSync(state, 'utf8');
+    for (const bad of [whole.slice(0, -5), '', '{"version":1}']) {
+      writeFileSync(state, bad);
+      const { troubles } = await mirror(drover, folder);
+      assert.match(troubles.join('\n'), /drover-mirror\.json is damaged and was set aside/);
+      assert.deepEqual(JSON.parse(readFileSync(state, 'utf8')), JSON.parse(whole));
+    }
+    writeFileSync(state, '{"version":2}');
+    await assert.rejects(mirror(drover, folder), /expected version 1, got 2: a newer Drover/);
+    writeFileSync(state, whole);
+    assert.deepEqual(await compare(drover, folder), []);
+  });
+
+  it('finds a byte of a NAR that is wrong, and repairs it', async () => {
+    const nar = await narOf('right');
+    const items = [itemOf(1, nar), itemOf(2, nar, { references: [fakeBase('item', 1)] })];
+    const { drover } = droverOf(items);
+    const folder = join(root, 'bytes');
+    await mirror(drover, folder);
+    const file = join(folder, items[0]?.info.url as string);
+    for (const damage of [
+      () => writeFileSync(file, Buffer.from(nar).fill('?', 100, 101)),
+      () => truncateSync(file, 10),
+      () => rmSync(file),
+    ]) {
+      damage();
+      const differences = await compare(drover, folder);
+      assert.deepEqual(
+        differences.map(({ kind }) => kind),
+        ['nar', 'nar'],
+      );
+      const options = { drover, folder, wants: () => true, connections: 2, signal: never, progress() {}, trouble() {} };
+      using opened = await openMirror(options);
+      await opened.repair(differences);
+      assert.deepEqual(await opened.run(true), []);
+      assert.deepEqual(readFileSync(file), nar);
+      assert.deepEqual(await compare(drover, folder), []);
+    }
+  });
+
+  it('takes nothing away on the word of another log, or of an empty one', async () => {
+    const item = itemOf(1, await narOf('kept'));
+    const folder = join(root, 'other-log');
+    await mirror(droverOf([item]).drover, folder);
+    const state = JSON.parse(readFileSync(join(folder, '.drover-mirror.json'), 'utf8'));
+    writeFileSync(join(folder, '.drover-mirror.json'), JSON.stringify({ ...state, event: 'item-x@0' }));
+    await assert.rejects(mirror(droverOf([]).drover, folder), /mirrors urn:x, and the coordinator's log is empty/);
+    await assert.rejects(mirror(droverOf([item], 'urn:y').drover, folder), /mirrors urn:x, .* log is urn:y/);
+    assert.ok(existsSync(narinfoIn(folder, item)));
+  });
+
+  it('waits as long as it is told, and ends where it is refused', async () => {
+    const item = itemOf(1, await narOf('late'));
+    const { drover } = droverOf([item]);
+    let refused = 0;
+    const answer =
+      (status: number, retryAfter?: number): Drover['request'] =>
+      async (method, path, options) => {
+        if (path.startsWith('/nar/') && (status !== 503 || refused++ === 0))
+          throw new DroverProblem('busy', status, `it says ${status}`, {}, retryAfter);
+        return drover.request(method, path, options);
+      };
+    const before = performance.now();
+    const { lacking, troubles } = await mirror({ ...drover, request: answer(503, 700) }, join(root, 'busy'));
+    assert.deepEqual([lacking, troubles], [[], ['it says 503; trying again']]);
+    assert.ok(performance.now() - before >= 690);
+    for (const status of [401, 403])
+      await assert.rejects(mirror({ ...drover, request: answer(status) }, join(root, 'refused')), { status });
+    assert.deepEqual((await mirror({ ...drover, request: answer(404) }, join(root, 'gone'))).lacking, [item.path]);
+  });
+
+  it('never follows a link out of its folder', async () => {
+    const item = itemOf(1, await narOf('inside'));
+    const { drover } = droverOf([item]);
+    const outside = join(root, 'outside');
+    await mkdir(outside);
+    writeFileSync(join(outside, 'file'), 'mine');
+    const linked = join(root, 'linked');
+    await mkdir(linked);
+    symlinkSync(outside, join(linked, 'nar'));
+    await assert.rejects(mirror(drover, linked), /nar: expected a folder, got a symbolic link/);
+    for (const name of [`${item.info.url}.part`, '.drover-mirror.json.tmp', '.drover-mirror.lock']) {
+      const folder = join(root, `link-${name.replaceAll('/', '-')}`);
+      await mkdir(join(folder, 'nar'), { recursive: true });
+      symlinkSync(join(outside, 'file'), join(folder, name));
+      await mirror(drover, folder).catch(() => {});
+      assert.equal(readFileSync(join(outside, 'file'), 'utf8'), 'mine', name);
+    }
+    assert.deepEqual(readdirSync(outside), ['file']);
   });
 });

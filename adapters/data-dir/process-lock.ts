@@ -1,0 +1,36 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+
+export interface LockFiles {
+  /** An empty SQLite database, held by an exclusive transaction. */
+  readonly lock: string;
+  /** Says who has it, for the message alone. */
+  readonly holder: string;
+}
+
+/**
+ * A lock of the operating system: it ends with the process, however that ends. `{ heldBy }` where another has it, in this process or in
+ * another one.
+ *
+ * @param self what the holder's file says of us
+ */
+export function takeProcessLock(files: LockFiles, self: string): Disposable | { readonly heldBy: string } {
+  const lock = new DatabaseSync(files.lock, { timeout: 0 });
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    writeFileSync(files.holder, `${self}\n`);
+  } catch (error) {
+    lock.close();
+    if (((error as { errcode?: number }).errcode ?? 0) % 256 !== 5) throw error; // 5: SQLITE_BUSY
+    return { heldBy: holderOf(files.holder) };
+  }
+  return { [Symbol.dispose]: () => lock.close() };
+}
+
+function holderOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim() || '(unknown)';
+  } catch {
+    return '(unknown)';
+  }
+}

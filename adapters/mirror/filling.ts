@@ -1,0 +1,248 @@
+import { rename } from 'node:fs/promises';
+import { DroverProblem } from '../../client/errors.ts';
+import { fingerprint } from '../../domain/store/fingerprint.ts';
+import { FormatError } from '../../domain/store/format-error.ts';
+import { verify } from '../../domain/store/signature.ts';
+import { createLimit } from '../runtime/limit.ts';
+import { type CachedItem, type CacheFolder, cachedItem } from './cache-folder.ts';
+import type { CacheSource } from './cache-source.ts';
+import { fetchNar, partOf } from './fetch-nar.ts';
+
+export interface FillingOptions {
+  readonly folder: CacheFolder;
+  readonly source: CacheSource;
+  /** Public keys: an item has to be signed by one of them. Absent: signatures are not looked at. */
+  readonly keys?: readonly string[] | undefined;
+  /** Files that are asked for at a time. */
+  readonly connections: number;
+  /** Wanted, and not in the folder. */
+  readonly waiting: Set<string>;
+  readonly signal: AbortSignal;
+  /** Asks; again where the answer is that it may come later. */
+  answered<Result>(ask: () => Promise<Result>): Promise<Result>;
+  /** Told of bytes that came. */
+  received(bytes: number): void;
+  /** Told after each item that is in the folder now. */
+  published(): void;
+  /** Told of an item that is not what it should be. */
+  trouble(message: string): void;
+  /** Narinfos that are looked at for one item, and bytes of these; more than any closure has if absent. */
+  readonly most?: ClosureLimit;
+}
+
+export interface ClosureLimit {
+  readonly narinfos: number;
+  readonly bytes: number;
+}
+
+/** Brings items from a cache into a folder, and takes them out, so that the folder is closed at every moment (I7). */
+export interface Filling {
+  /** Brings items, and what they refer to; what cannot be had waits. */
+  bring(wanted: ReadonlySet<string>): Promise<void>;
+  /** Takes an item out, and before it all that refers to it, which waits then. */
+  withdraw(path: string): Promise<void>;
+  /** The narinfo that the source serves; `undefined` where it serves none, or a wrong one. */
+  narinfoOf(path: string): Promise<CachedItem | undefined>;
+  /** Takes out what refers to something that is not there, as after damage; finds out what was damaged. Both wait. */
+  mend(): Promise<void>;
+  /** An item that was given up in this run may be another now. */
+  tryAgain(path: string): void;
+}
+
+/** The largest closures of systems have some ten thousand items. */
+const largestClosure: ClosureLimit = { narinfos: 200_000, bytes: 512 * 1024 * 1024 };
+
+export function createFilling(options: FillingOptions): Filling {
+  const { folder, source, keys, waiting, signal, answered, received, published, trouble } = options;
+  const { most = largestClosure } = options;
+  const limit = createLimit(options.connections);
+  /** Items that refer to more than anything does: they are not looked at again in this run. */
+  const endless = new Set<string>();
+
+  async function narinfoAt(hashPart: string): Promise<CachedItem | undefined> {
+    try {
+      const text = await limit(() => answered(() => source.narinfo(hashPart)));
+      if (text === undefined) return undefined;
+      const item = cachedItem(text);
+      if (!item.path.startsWith(hashPart))
+        throw new FormatError('malformed-narinfo', `expected that of ${hashPart}, got ${item.path}`);
+      if (keys !== undefined && !isSigned(item, keys))
+        throw new FormatError('malformed-narinfo', `expected a signature by one of ${keys.map(nameOf).join(', ')}`);
+      return item;
+    } catch (error) {
+      const isWrong = error instanceof DroverProblem && error.status === 200;
+      if (!(error instanceof FormatError) && !isWrong) throw error;
+      trouble(`${hashPart}.narinfo: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  async function narinfoOf(path: string): Promise<CachedItem | undefined> {
+    const item = await narinfoAt(path.slice(0, 32));
+    if (item === undefined || item.path === path) return item;
+    trouble(`${path}: expected its narinfo, got that of ${item.path}`);
+    return undefined;
+  }
+
+  async function withdraw(start: string): Promise<void> {
+    const order = [start];
+    const seen = new Set(order);
+    for (const path of order)
+      for (const referrer of folder.referrersOf(path)) {
+        if (seen.has(referrer)) continue;
+        seen.add(referrer);
+        order.push(referrer);
+      }
+    for (const path of order.reverse()) {
+      if (folder.get(path) === undefined) continue;
+      await folder.unpublish(path);
+      // It is wanted still; the source has it again once what it refers to is there.
+      if (path !== start) waiting.add(path);
+    }
+  }
+
+  /** One after the other where items have the same NAR: it is fetched once. */
+  const nars = new Map<string, Promise<boolean>>();
+  function bringNar(item: CachedItem): Promise<boolean> {
+    const { url } = item.info;
+    const before = nars.get(url) ?? Promise.resolve(false);
+    const brought = before
+      .catch(() => false)
+      .then(() => bringOwnNar(item))
+      .finally(() => nars.get(url) === brought && nars.delete(url));
+    nars.set(url, brought);
+    return brought;
+  }
+
+  async function bringOwnNar({ path, info }: CachedItem): Promise<boolean> {
+    const file = folder.narFile(info);
+    try {
+      if (await folder.hasNar(info)) return true;
+      // What is there is looked at as what was fetched before.
+      if (await folder.isNarUnknown(info)) await rename(file, partOf(file));
+      await limit(() => answered(() => fetchNar(source.nars, info, file, signal, received)));
+      folder.broughtNar(info);
+      return true;
+    } catch (error) {
+      if (error instanceof DroverProblem && error.status === 404) return false;
+      if (!(error instanceof FormatError) && (error as Error).name !== 'Refused') throw error;
+      trouble(`${path}: ${(error as Error).message}`);
+      return false;
+    }
+  }
+
+  /** Narinfos of items and of all that they refer to and the folder lacks; `undefined` if these are more than anything has. */
+  async function discover(wanted: readonly string[]): Promise<Map<string, CachedItem> | undefined> {
+    const found = new Map<string, CachedItem>();
+    const asked = new Set(wanted);
+    let bytes = 0;
+    for (let pending: readonly string[] = wanted; pending.length > 0; ) {
+      if (asked.size > most.narinfos || bytes > most.bytes) return undefined;
+      const next: string[] = [];
+      const look = async (path: string): Promise<void> => {
+        if (asked.size > most.narinfos || bytes > most.bytes) return;
+        const item = await narinfoOf(path);
+        if (item === undefined) return;
+        bytes += item.text.length;
+        found.set(item.path, item);
+        for (const reference of item.info.references)
+          if (folder.get(reference) === undefined && !asked.has(reference)) {
+            asked.add(reference);
+            next.push(reference);
+          }
+      };
+      await allOf(pending.map(look));
+      pending = next;
+    }
+    return found;
+  }
+
+  async function bringAll(wanted: readonly string[]): Promise<void> {
+    if (wanted.length === 0) return;
+    const found = await discover(wanted);
+    if (found !== undefined) return publishAll(found);
+    const [first = ''] = wanted;
+    if (wanted.length === 1) {
+      endless.add(first);
+      return trouble(
+        `${first}: expected an item with at most ${most.narinfos} others that it refers to, directly or not, got one with more: it is left out`,
+      );
+    }
+    // Which of them it is; the others are brought.
+    const half = wanted.length >> 1;
+    await bringAll(wanted.slice(0, half));
+    await bringAll(wanted.slice(half).filter((path) => folder.get(path) === undefined));
+  }
+
+  async function publishAll(found: ReadonlyMap<string, CachedItem>): Promise<void> {
+    const dependents = new Map<string, string[]>();
+    for (const { path, info } of found.values())
+      for (const reference of info.references) {
+        const known = dependents.get(reference);
+        if (known) known.push(path);
+        else dependents.set(reference, [path]);
+      }
+    const ready = new Set<string>();
+    const isClosed = ({ path, info }: CachedItem): boolean =>
+      info.references.every((reference) => reference === path || folder.get(reference) !== undefined);
+
+    /** Publishes an item whose NAR is there, and then those that waited for nothing else. */
+    async function publish(start: string): Promise<void> {
+      const next = [start];
+      for (const path of next) {
+        const item = found.get(path);
+        if (item === undefined || !ready.has(path) || folder.get(path) !== undefined || !isClosed(item)) continue;
+        await folder.publish(item);
+        waiting.delete(path);
+        next.push(...(dependents.get(path) ?? []));
+        published();
+      }
+    }
+    // One at a time: two that are published side by side would each not see the other.
+    let publishing = Promise.resolve();
+    await allOf(
+      Array.from(found.values(), async (item) => {
+        if (!(await bringNar(item))) return;
+        ready.add(item.path);
+        publishing = publishing.then(() => publish(item.path));
+        await publishing;
+      }),
+    );
+  }
+
+  return {
+    narinfoOf,
+    withdraw,
+    tryAgain: (path) => void endless.delete(path),
+    async bring(wanted) {
+      await bringAll([...wanted].filter((path) => folder.get(path) === undefined && !endless.has(path)));
+      for (const path of wanted)
+        if (folder.get(path) === undefined) waiting.add(path);
+        // What an earlier run published just before it ended.
+        else waiting.delete(path);
+    },
+    async mend() {
+      for (const hashPart of folder.damaged) {
+        trouble(`${hashPart}.narinfo was damaged and is set aside as ${hashPart}.narinfo.damaged; it is fetched again`);
+        const item = await narinfoAt(hashPart);
+        if (item !== undefined) waiting.add(item.path);
+      }
+      for (const path of folder.dangling()) {
+        waiting.add(path);
+        await withdraw(path);
+      }
+    },
+  };
+}
+
+/** Waits for all, also where one fails: what goes on in the background would meet the next try. */
+async function allOf(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+}
+
+function isSigned({ info }: CachedItem, keys: readonly string[]): boolean {
+  const text = fingerprint(info);
+  return keys.some((key) => info.signatures.some((signature) => verify(key, text, signature)));
+}
+
+const nameOf = (key: string): string => key.slice(0, key.indexOf(':'));

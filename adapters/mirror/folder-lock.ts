@@ -1,0 +1,39 @@
+import { lstatSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { withPath } from '../data-dir/durable.ts';
+import { takeProcessLock } from '../data-dir/process-lock.ts';
+
+const lockName = '.drover-mirror.lock';
+const holderName = '.drover-mirror.pid';
+
+/** Another process writes to the folder. `name` survives copies of the package. */
+export class FolderInUse extends Error {
+  override readonly name = 'FolderInUse';
+}
+
+/**
+ * Keeps a second writer out of a cache folder: two would each remove what the other is bringing.
+ *
+ * @throws FolderInUse that names the other, if it is a process of a machine that shares locks with this one
+ */
+export function lockCacheFolder(folder: string): Disposable {
+  const files = { lock: join(folder, lockName), holder: join(folder, holderName) };
+  for (const file of Object.values(files))
+    if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink())
+      throw new Error(`${file}: expected a file of a mirror, got a symbolic link`);
+  let lock: ReturnType<typeof takeProcessLock>;
+  try {
+    lock = takeProcessLock(files, `${process.pid} on ${hostname()}`);
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    // SQLite says neither of what, nor why.
+    throw code === 'ERR_SQLITE_ERROR'
+      ? new Error(`${files.lock}: ${message}`, { cause: error })
+      : withPath(error, folder);
+  }
+  if (Symbol.dispose in lock) return lock;
+  throw new FolderInUse(
+    `expected a folder that nobody else writes to, but process ${lock.heldBy} does to ${folder}; stop that one first, or take another folder`,
+  );
+}
