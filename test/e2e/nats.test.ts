@@ -155,15 +155,15 @@ async function move(farm: Farm, nats: NatsServer): Promise<void> {
     assert.equal(code, 0, said);
     return JSON.parse(stdout);
   };
-  const there = await copy(`sqlite:${farm.data}`, `${nats.url}?lease=1`);
+  const there = await copy(`sqlite:${farm.data}`, `${nats.url}?lease=20`);
   assert.ok(there.events > 10 && there.found === 0);
   // Again: everything is found, nothing is written twice.
-  assert.deepEqual(await copy(`sqlite:${farm.data}`, `${nats.url}?lease=1`), { ...there, found: there.events });
+  assert.deepEqual(await copy(`sqlite:${farm.data}`, `${nats.url}?lease=20`), { ...there, found: there.events });
   const moved = join(farm.folder, 'moved');
   assert.equal((await copy(nats.url, `sqlite:${moved}`)).hash, there.hash);
   assert.deepEqual(await farm.replay(moved), before);
   // The coordinator goes on where it was, on the other engine, with the same data folder for everything else.
-  await farm.start(['--store', `${nats.url}?lease=1`]);
+  await farm.start(['--store', `${nats.url}?lease=20`]);
   const { body } = await farm.request('GET', '/v1/builds');
   assert.ok(body.rows.length > 0 && body.rows.every((build: { state: string }) => build.state === 'succeeded'));
 }
