@@ -1,4 +1,5 @@
 /** `drover/client`: a coordinator's API and its log, for programs. Runs on Node and in browsers, and needs nothing else. */
+export { storageCheckpoint, type TextStorage } from './checkpoint.ts';
 export { type Calls, createDrover, type Drover } from './drover.ts';
 export { DroverProblem, DroverUnreachable, isPassing } from './errors.ts';
 export {

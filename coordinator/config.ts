@@ -87,6 +87,24 @@ export const coordinatorConfigSchema = z
       .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$/, 'expected up to 63 of [0-9A-Za-z._-]')
       .default('drover-1')
       .describe('Name of the signing key that the first start makes. An existing key keeps its name.'),
+    http: z
+      .strictObject({
+        allowedOrigins: z
+          .array(
+            z
+              .string()
+              .refine(
+                (text) => text === '*' || (/^https?:/.test(text) && URL.parse(text)?.origin === text),
+                'expected an origin, like https://dashboard.example.org, or *',
+              ),
+          )
+          .max(100)
+          .default([])
+          .describe(
+            'Origins of web pages that may call the API from a browser (CORS); * is any. What they may do depends on their token.',
+          ),
+      })
+      .prefault({}),
     limits: z
       .strictObject({
         maxDerivationBytes: bytes(4 * MiB, 'Largest derivation, in bytes; 8 MiB at most.', mostDerivationBytes),

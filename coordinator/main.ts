@@ -252,6 +252,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       ...(openFiles !== undefined && { connections: connectionsWithin(openFiles) }),
       derivations: derivationLimits,
     },
+    allowedOrigins: config.http.allowedOrigins,
     cache: { public: config.cachePublic, priority: config.cachePriority },
   });
   resources.defer(() => server.close());

@@ -2,7 +2,8 @@
  * Gets a clone ready to run: npm packages, Node 24 among them, and Nix. Does nothing, quickly, where all is there.
  *
  * Plain JavaScript for Node 20, as it runs before anything is installed. `--no-nix`: leave Nix alone; `--all-nix`: newer Nix
- * and nats-server of other Debian suites too, for tests (see scripts/debian/set-up.ts).
+ * and nats-server of other Debian suites too, for tests (see scripts/debian/set-up.ts). `--browser`: Chromium too, for the test of the
+ * client in a page; without it that test is skipped by name.
  * Exits 1, saying exactly what to do, where something is missing that it may not install.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -80,6 +81,20 @@ function installNix() {
   if (!onPath('nix-store')) fail('setup: nix-bin was installed, but nix-store is still not on PATH.');
 }
 
+/** Nothing else needs it, so that it cannot be had is said and ends nothing. */
+function installBrowser() {
+  if (onPath('chromium') || onPath('google-chrome')) return;
+  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
+    console.error('setup: no Chromium: the client is not tried in a browser. On Debian: sudo apt-get install chromium');
+    return;
+  }
+  console.error("setup: installing Debian's package chromium with apt-get.");
+  const install = ['-o', 'DPkg::Lock::Timeout=600', 'install', '-y', '-qq', '--no-install-recommends', 'chromium'];
+  const apt = (args) => spawnSync('apt-get', args, { stdio: ['ignore', 2, 2], timeout: 600_000 }).status === 0;
+  if (!apt(install) && !(apt(['update', '-qq']) && apt(install)))
+    console.error('setup: Chromium could not be installed: the client is not tried in a browser.');
+}
+
 checkTools();
 if (!packagesAreThere()) {
   console.error('setup: installing npm packages, Node 24 among them.');
@@ -92,6 +107,7 @@ if (!packagesAreThere()) {
   }
 }
 if (!process.argv.includes('--no-nix') && !onPath('nix-store')) installNix();
+if (process.argv.includes('--browser')) installBrowser();
 if (process.argv.includes('--all-nix')) {
   const { status } = spawnSync(
     join(root, 'node_modules', '.bin', 'node'),

@@ -84,6 +84,8 @@ export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' 
   readonly agentLink: AgentLinkServer;
   /** Version of Drover, for OpenAPI and metrics. */
   readonly version: string;
+  /** Origins of web pages that may call the API from a browser; none if absent. */
+  readonly allowedOrigins?: readonly string[];
   /** Makes request ids. */
   readonly newId: () => string;
   readonly limits?: Partial<HttpLimits>;

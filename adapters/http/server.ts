@@ -12,6 +12,7 @@ import { createDoubtfulFiles } from './cache/doubtful-files.ts';
 import { narRoute } from './cache/nar.ts';
 import { narinfoRoute } from './cache/narinfo.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
+import { addCors } from './cors.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addHookMetrics } from './metrics/hook-metrics.ts';
@@ -76,6 +77,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   // Before all hooks of ours: it closes the socket of an upgrade that one of them refuses.
   await app.register(websocket, { options: linkSocketOptions, preClose: endLongAnswers });
   addErrorHandling(app);
+  await addCors(app, options.allowedOrigins ?? []);
   addRequestLog(app, metrics);
   app.addHook('onRequest', async () => {
     if (closing.signal.aborted) throw new DroverError('not-ready', 'the coordinator is stopping');

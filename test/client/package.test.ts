@@ -13,6 +13,7 @@ import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import { harness } from '../adapters/http/harness.ts';
 import { secretOfScope } from '../support/fake-application.ts';
+import { chromium, followInBrowser } from './browser.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
@@ -63,6 +64,12 @@ describe('drover/client as others install it', () => {
       for (const [, from] of readFileSync(join(root, file), 'utf8').matchAll(/from '([^']+)'/g))
         assert.match(from as string, /^\.\/[\w-]+\.js$/, file);
   });
+
+  it(
+    'runs in a browser, as a module of a page of another origin',
+    { skip: chromium === undefined && 'no Chromium is installed; on Debian: sudo apt-get install chromium' },
+    followInBrowser,
+  );
 
   it('examples are short, and do what they say', async (t) => {
     for (const file of globSync('examples/*.ts', { cwd: root }))

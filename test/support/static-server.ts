@@ -2,8 +2,11 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, normalize } from 'node:path';
+import { extname, join, normalize } from 'node:path';
 import { pipeline } from 'node:stream';
+
+/** What browsers insist on. */
+const types: Readonly<Record<string, string>> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript' };
 
 /** A web server that gives out the files of a folder and knows nothing else, on a port of its own. */
 export async function startStaticServer(folder: string): Promise<AsyncDisposable & { readonly url: string }> {
@@ -11,7 +14,8 @@ export async function startStaticServer(folder: string): Promise<AsyncDisposable
     const file = join(folder, normalize(new URL(request.url as string, 'http://x').pathname));
     stat(file).then(
       ({ size }) => {
-        response.writeHead(200, { 'content-length': size });
+        const type = types[extname(file)];
+        response.writeHead(200, { 'content-length': size, ...(type !== undefined && { 'content-type': type }) });
         pipeline(createReadStream(file), response, () => {});
       },
       () => response.writeHead(404).end(),
