@@ -1,10 +1,11 @@
 import type { Hello, WaitingAttempt } from '../domain/agent/messages.ts';
-import { intakeOf, reasonOf } from '../domain/agent/state.ts';
+import { intakeOf } from '../domain/agent/state.ts';
 import { isInfrastructureFailure } from '../domain/build/failure-class.ts';
 import { isEnded } from '../domain/build/state.ts';
 import type { AgentRecord } from '../projections/agents.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { Access } from './access.ts';
+import { agentStatusOf } from './agent-status.ts';
 import type { Allocator } from './allocator.ts';
 import type { AgentStatus, Application } from './application.ts';
 import { type Core, commandAgent, commandBuild } from './core.ts';
@@ -191,23 +192,9 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   }
 
   function status(agent: AgentRecord): AgentStatus {
-    const { name, state } = agent;
+    const { name } = agent;
     const until = leases.endsAt(name) ?? deadlines.dueAt(quarantineOf(name));
-    const intake = intakeOf(state);
-    const reason = reasonOf(state);
-    const heartbeat = heartbeats.get(name);
-    return {
-      name,
-      state: state.connection === 'none' ? 'new' : state.connection,
-      intake,
-      ...(reason !== undefined && { reason }),
-      ...(until !== undefined && { until }),
-      ...(state.abilities && { abilities: state.abilities }),
-      ...(state.version !== undefined && { version: state.version }),
-      ...(state.builder !== undefined && { builder: state.builder }),
-      running: [...queue.live(name)].map((build) => ({ build: buildId(build), attempt: build.state.attempt })),
-      ...(heartbeat && { heartbeat }),
-    };
+    return agentStatusOf(queue, agent, { until, heartbeat: heartbeats.get(name) });
   }
 
   return {

@@ -3,7 +3,8 @@ import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { wholeNumber } from '../numbers.ts';
-import { details, json, table } from '../output/table.ts';
+import { formatItem } from '../output/items.ts';
+import { json, table } from '../output/table.ts';
 import { relativeTime, shortName, size } from '../output/text.ts';
 import { instantOption } from '../output/when.ts';
 import { addItemsDelete, baseOf } from './items-delete.ts';
@@ -84,19 +85,4 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
 
   addItemsVerify(items, context);
   addItemsDelete(items, context);
-}
-
-function formatItem(item: ItemRow, now: number): string {
-  return details([
-    ['item', item.path],
-    ['NAR hash', item.narHash],
-    ['NAR size', `${size(item.narSize)} (${item.narSize})`],
-    ['file', `${item.file.hash}, ${item.file.compression}, ${size(item.file.size)}`],
-    ['deriver', item.deriver],
-    ['content address', item.ca],
-    ['added', relativeTime(item.addedAt, now)],
-    ['added by', item.addedBy],
-    ...item.references.map((reference) => ['reference', reference] as const),
-    ...item.signatures.map((signature) => ['signature', signature] as const),
-  ]);
 }

@@ -1,133 +1,210 @@
-import { Argument, type Command } from 'commander';
-import { openEventStore } from '../../adapters/event-store/open.ts';
-import { type DroverEvent, type EventsOptions, type EventType, eventName, readEvents } from '../../client/events.ts';
-import { figuresOf } from '../../coordinator/figures.ts';
-import { isEventStoreError, type StoredEvent } from '../../coordinator/ports/event-store.ts';
+import { Argument, type Command, Option } from 'commander';
+import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
+import { type BuildFilter, buildStates, type Paging } from '../../coordinator/ports/views.ts';
 import { foldEvent } from '../../coordinator/recovery.ts';
-import { createFarm, type Farm } from '../../projections/farm.ts';
-import { explain } from '../../projections/why.ts';
+import { eventTypes } from '../../domain/events.ts';
+import { type ChangeCollector, collectChanges } from '../../projections/changes.ts';
+import { createFarm } from '../../projections/farm.ts';
 import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import { toCliError } from '../http/client.ts';
-import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { addConnectionOptions } from '../http/connection.ts';
+import { gather, wholeNumber } from '../numbers.ts';
+import { type Edge, formatChanges } from '../output/changes.ts';
 import { CliError } from '../output/cli-error.ts';
-import { figureRows } from '../output/figures.ts';
 import type { Io } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
-import { details, json } from '../output/table.ts';
-import { formatWhy } from '../output/why.ts';
-import { createProgress } from '../submit/progress.ts';
-import { storeAddress } from './log.ts';
+import { json } from '../output/table.ts';
+import { plural } from '../output/text.ts';
+import { type LogFlags, openLog } from '../replay/log-source.ts';
+import { askAgent, askBuild, askItem, askQueue, askStatus, askWhy, type Question } from '../replay/questions.ts';
+import { type Reading, readLog, type Stop, timeOf } from '../replay/read-log.ts';
+import { baseOf } from './items-delete.ts';
 
-interface ReplayFlags extends ConnectionFlags {
+interface ReplayFlags extends LogFlags {
   readonly until?: Place;
-  readonly data?: string;
-  readonly store?: string;
+  readonly diff?: readonly Place[];
   readonly json?: true;
+  readonly state?: readonly string[];
+  readonly system?: string;
+  readonly name?: string;
+  readonly agent?: string;
+  readonly submission?: string;
+  readonly tag?: string;
+  readonly limit?: number;
+  readonly after?: string;
 }
 
-/** What was known at a moment: the farm, and the last event of it. */
-interface Past {
-  readonly farm: Farm;
-  readonly last: StoredEvent;
-}
+/** What is asked about, and of which thing. */
+const whats: Readonly<Record<string, { of?: string; ask(id: string, flags: ReplayFlags): Question }>> = {
+  status: { ask: askStatus },
+  queue: { ask: (_, flags) => askQueue(...queueWish(flags)) },
+  build: { of: 'a build', ask: askBuild },
+  item: { of: 'an item', ask: (path) => askItem(baseOf(path)) },
+  agent: { of: 'an agent', ask: askAgent },
+  why: { of: 'a build', ask: askWhy },
+};
 
 export function addReplayCommand(program: Command, context: CommandContext): void {
   const { io } = context;
+  const place = placeOption(io.now);
   const command = addCommand(program, {
     usage: 'replay',
-    summary: 'Show what was known at a moment, from the log alone',
+    summary: 'Show what was known at a moment, or what changed between two, from the log alone',
     more: [
-      'Folds the log up to a position or a time and shows what the live command would have shown then. The log is read from a running',
-      'coordinator, from the file in a data folder (of a running or a stopped one, or a copy), or from an event store.',
+      'Folds the log up to a position or a time and shows what the live command would have shown then: status; queue (builds list of',
+      'what had not ended); build (builds show); item (items show); agent (agents show); why (builds why). With --diff, what is not the',
+      'same at two places, and who made it so. The log is read from a running coordinator, from the file in a data folder (of a running or',
+      'a stopped one, or a copy), or from an event store.',
     ].join('\n'),
     examples: [
       ['drover replay status --until 2026-11-24T08:00:00Z', 'how the farm stood on Tuesday morning'],
+      ['drover replay queue --until 2026-11-24T08:00:00Z --tag branch=main', 'what had not ended then'],
+      ['drover replay build 1m8aperfahjkz4xf-2 --until 0000000000004711', 'a build and its attempts, as they were'],
+      [
+        'drover replay item /nix/store/HASH-hello-2.12 --until 1d',
+        'what there was of it yesterday, and who brought it',
+      ],
       ['drover replay why 1m8aperfahjkz4xf-2 --until 3h', 'why that build was not running three hours ago'],
+      ['drover replay --diff 2026-11-24 2026-11-25', 'what changed on that Tuesday, and by whom'],
       ['drover replay status --data /backup/drover', 'the end of the log in a backup'],
     ],
   })
-    .addArgument(new Argument('<what>', 'what to show').choices(['status', 'why']))
-    .argument('[id]', 'the build, for why')
+    .addArgument(new Argument('[what]', 'what to show').choices(Object.keys(whats)))
+    .argument('[id]', 'the build, the item or the agent')
     .option(
       '--until <place>',
-      'position of the last event, or a time; the end of the log if absent',
-      placeOption(io.now),
+      'position of the last event, or a time (2026-11-25T20:00:00Z, 2h); the end of the log if absent',
+      place,
+    )
+    .addOption(
+      new Option('--diff <places...>', 'two places, the earlier one first: positions or times, start or end').argParser(
+        (text, before: readonly Place[] = []) => [...before, place(text)],
+      ),
     )
     .option('--data <dir>', 'read the log of this data folder')
-    .option('--store <store>', 'read the log of sqlite:DIR, nats://… or esdb://…');
+    .option('--store <store>', 'read the log of sqlite:DIR, nats://… or esdb://…')
+    .addOption(new Option('--state <state>', `queue: ${buildStates.join(', ')}; can be repeated`).argParser(gather))
+    .option('--system <system>', 'queue: for example x86_64-linux')
+    .option('--name <part>', "queue: part of the derivation's name")
+    .option('--agent <agent>', 'queue: agent of the last attempt')
+    .option('--submission <id>', 'queue: builds of one submission')
+    .option('--tag <tag>', 'queue: key, or key=value')
+    .option('--limit <n>', 'queue and --diff: rows of each list; 50 if not given', wholeNumber(1, 1_000_000))
+    .option('--after <cursor>', 'queue: go on where the page before ended');
   addConnectionOptions(addJsonOption(command));
-  onAction(command, context, async (what: 'status' | 'why', id: string | undefined, flags: ReplayFlags) => {
-    if ((what === 'why') !== (id !== undefined))
-      throw new CliError('invalid-request', `expected ${what === 'why' ? 'a build' : 'nothing'} after ${what}`, {
-        exitCode: 2,
-      });
+  onAction(command, context, async (what: string | undefined, id: string | undefined, flags: ReplayFlags) => {
     const signal = io.interrupted();
-    const past = await fold(flags, io, signal);
-    if (signal.aborted) return 130;
-    if (past === undefined) throw new CliError('not-found', 'the log has no event up to there');
-    const { farm, last } = past;
-    if (id === undefined) {
-      const figures = { ...figuresOf(farm), position: last.position };
-      const time = new Date(last.at).toISOString();
-      io.out(flags.json ? json({ ...figures, time }) : details([['as of', time], ...figureRows(figures)]));
-      return 0;
-    }
-    const build = farm.queue.build(id);
-    if (!build) throw new CliError('unknown-build', `there was no build ${id} at ${last.position}`);
-    // Nobody counts these waits any more: the instants in the log are all there is.
-    const nothing = () => undefined;
-    const why = explain(farm, build, { backOff: nothing, lease: nothing, coordinator: nothing });
-    io.out(flags.json ? json(why) : formatWhy(why, { colour: io.colour, now: () => last.at }));
-    return 0;
+    const done =
+      flags.diff === undefined ? await show(what, id, flags, io, signal) : await diff(what, flags, io, signal);
+    return done ? 0 : 130;
   });
 }
 
-async function fold(flags: ReplayFlags, io: Io, signal: AbortSignal): Promise<Past | undefined> {
-  const { time, position } = flags.until ?? {};
-  const farm = createFarm();
+/** Prints what was known at a moment. False if it was interrupted. */
+async function show(
+  what: string | undefined,
+  id: string | undefined,
+  flags: ReplayFlags,
+  io: Io,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const asked = what === undefined ? undefined : whats[what];
+  if (asked === undefined) throw wrongUse(`expected ${Object.keys(whats).join(', ')} or --diff`);
+  if ((asked.of === undefined) !== (id === undefined))
+    throw wrongUse(`expected ${asked.of ?? 'nothing'} after ${what}`);
+  const strange = queueFlags.find((flag) => flags[flag] !== undefined);
+  if (what !== 'queue' && strange !== undefined) throw wrongUse(`--${strange} is for queue, not for ${what}`);
+  using question = asked.ask(id ?? '', flags);
+  const stop = { flag: '--until', place: flags.until ?? theEnd };
   let last: StoredEvent | undefined;
-  let count = 0;
-  using progress = createProgress(io);
-  progress.begin('events folded');
-  for await (const event of source(flags, io, signal)) {
-    if (signal.aborted) return undefined;
-    // Times go with the clock of their moment, positions with the log.
-    if (time !== undefined && event.at >= time) break;
-    if (position !== undefined && event.position > position) break;
-    foldEvent(farm, event);
-    last = event;
-    progress.update(++count);
+  const reading: Reading = {
+    event: question.event,
+    reached(_, event) {
+      last = event;
+    },
+  };
+  if (!(await read(flags, [stop], reading, io, signal))) return false;
+  if (last === undefined) throw wrongUse('--until: nothing was known at the start of the log');
+  const answer = question.answer({ last, at: stop.place.time ?? last.at, colour: io.colour });
+  if (flags.json) {
+    io.out(json(answer.value));
+    return true;
   }
-  return last && { farm, last };
+  io.out(answer.text);
+  const beside = answer.notInLog === undefined ? '' : ` Not in the log: ${answer.notInLog}.`;
+  io.err(`As of ${last.position}, ${timeOf(last)}.${beside}\n`);
+  if (answer.next !== undefined) io.err(`There are more: add --after ${answer.next}\n`);
+  return true;
 }
 
-async function* source(flags: ReplayFlags, io: Io, signal: AbortSignal): AsyncGenerator<StoredEvent> {
-  const { data, store } = flags;
-  if (data === undefined && store === undefined) {
-    const client = connect(flags, io.environment, signal);
-    try {
-      const wish: EventsOptions<EventType> = { follow: false, signal };
-      for await (const event of readEvents(client.http, wish)) yield storedOf(event);
-    } catch (error) {
-      throw toCliError(error, client.url);
-    }
-    return;
-  }
-  if (data !== undefined && store !== undefined)
-    throw new CliError('invalid-request', 'expected one of --data and --store, got both', { exitCode: 2 });
-  const address = store === undefined ? ({ kind: 'sqlite', dir: undefined } as const) : storeAddress('--store', store);
-  try {
-    await using log = await openEventStore(address, { dir: data ?? '.', write: false, as: 'drover replay' });
-    for await (const { events } of log.readAll({ signal })) yield* events;
-  } catch (error) {
-    if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
-    throw error;
-  }
+/** Prints what is not the same at two places. False if it was interrupted. */
+async function diff(what: string | undefined, flags: ReplayFlags, io: Io, signal: AbortSignal): Promise<boolean> {
+  const [from, to, ...more] = flags.diff ?? [];
+  if (from === undefined || to === undefined || more.length > 0)
+    throw wrongUse(`--diff: expected two places, got ${flags.diff?.length}`);
+  const strange = what ?? (['until', ...queueFlags] as const).find((flag) => flag !== 'limit' && flags[flag]);
+  if (strange !== undefined) throw wrongUse(`expected either --diff or ${what ?? `--${strange}`}, got both`);
+  const farm = createFarm();
+  let changes: ChangeCollector | undefined;
+  const edges: Edge[] = [];
+  const reading: Reading = {
+    event(event) {
+      const fold = () => void foldEvent(farm, event);
+      if (changes) changes.event(event, fold);
+      else fold();
+    },
+    reached(index, last) {
+      changes ??= collectChanges(farm);
+      edges[index] = last === undefined ? null : { position: last.position, time: timeOf(last) };
+    },
+  };
+  const stops = [from, to].map((place) => ({ flag: '--diff', place }));
+  if (!(await read(flags, stops, reading, io, signal))) return false;
+  const [first = null, last = null] = edges;
+  const found = { from: first, to: last, ...(changes as ChangeCollector).result(flags.limit ?? fewRows) };
+  io.out(flags.json ? json(found) : formatChanges(found, io));
+  return true;
 }
 
-function storedOf(event: DroverEvent): StoredEvent {
-  const { stream, revision, position, type, version, data, time, actor, correlation, causation } = event;
-  const meta = { actor, ...(correlation && { correlation }), ...(causation && { causation }) };
-  const place = { stream: stream as StoredEvent['stream'], revision, position };
-  return { ...place, type: eventName(type), version, data, at: Date.parse(time), commit: '', meta };
+async function read(
+  flags: ReplayFlags,
+  stops: readonly Stop[],
+  reading: Reading,
+  io: Io,
+  signal: AbortSignal,
+): Promise<boolean> {
+  await using log = await openLog(flags, io, signal);
+  let unknown = 0;
+  const counting: Reading = {
+    ...reading,
+    event(event) {
+      if (event.version > (eventTypes.get(event.type)?.version ?? 0)) unknown++;
+      reading.event(event);
+    },
+  };
+  if (!(await readLog(log, stops, counting, io, signal))) return false;
+  for (const note of log.notes) io.err(`${note}\n`);
+  if (unknown > 0)
+    io.err(
+      `${plural(unknown, 'event')} of a newer Drover ${unknown === 1 ? 'is' : 'are'} not known here and left out: use that version.\n`,
+    );
+  return true;
+}
+
+const theEnd: Place = { position: 'end', toString: () => 'end', toJSON: () => 'end' };
+const fewRows = 50;
+/** Flags that say which builds of the queue are shown. */
+const queueFlags = ['state', 'system', 'name', 'agent', 'submission', 'tag', 'limit', 'after'] as const;
+
+function queueWish(flags: ReplayFlags): [BuildFilter, Paging] {
+  const { state, system, name, agent, submission, tag, limit = fewRows, after } = flags;
+  const strange = state?.find((one) => !(buildStates as readonly string[]).includes(one));
+  if (strange !== undefined) throw wrongUse(`--state: expected ${buildStates.join(', ')}, got ${strange}`);
+  if (limit > 1000) throw wrongUse(`--limit: expected at most 1000 for queue, got ${limit}`);
+  const given = { state, system, name, agent, submission, tag };
+  const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return [filter, { limit, ...(after !== undefined && { after }) }];
+}
+
+function wrongUse(message: string): CliError {
+  return new CliError('invalid-request', message, { exitCode: 2 });
 }

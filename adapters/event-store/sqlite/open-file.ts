@@ -24,7 +24,7 @@ export function openForWriting(file: string): DatabaseSync {
       PRAGMA wal_autocheckpoint = 2000;
       PRAGMA journal_size_limit = 67108864;
     `);
-      if (pragma(db, 'user_version') === 0 && db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n === 0) {
+      if (isEmpty(db)) {
         db.exec(`BEGIN IMMEDIATE; ${createSchema} COMMIT`);
       }
       checkHeader(db, file);
@@ -80,7 +80,18 @@ function pragma(db: DatabaseSync, name: string): unknown {
   return Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
+/** Whether nothing was ever written to it. */
+function isEmpty(db: DatabaseSync): boolean {
+  return pragma(db, 'user_version') === 0 && db.prepare('SELECT count(*) AS n FROM sqlite_schema').get()?.n === 0;
+}
+
 function checkHeader(db: DatabaseSync, file: string): void {
+  if (isEmpty(db))
+    throw makeStoreError(
+      'unavailable',
+      file,
+      'nothing is in it yet. If it is a copy of a log that is in use, all is still in events.db-wal, which has to be copied with it',
+    );
   if (pragma(db, 'application_id') !== applicationId)
     throw makeStoreError('damaged', file, 'this is a database, but not an event log of Drover');
   const version = pragma(db, 'user_version');

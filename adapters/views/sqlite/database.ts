@@ -35,6 +35,11 @@ export function openForReading(file: string): Database {
   return connect(db);
 }
 
+/** Empty tables in a file of their own, which SQLite makes once they outgrow its cache and removes when they are closed. */
+export function openTemporary(): Database {
+  return connect(createTables(''));
+}
+
 export function removeViews(file: string): void {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true });
 }

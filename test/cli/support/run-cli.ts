@@ -25,17 +25,23 @@ export const testNow = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 /** Runs one command line in this process, without a terminal. */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<CliRun> {
-  let out = '';
-  let err = '';
+  const { io, written } = testIo(options);
+  const code = await runCli(argv, io);
+  return { code, ...written };
+}
+
+/** The outside of a command, and what it writes there. */
+export function testIo(options: RunOptions): { readonly io: Io; readonly written: { out: string; err: string } } {
+  const written = { out: '', err: '' };
   const io: Io = {
     out(text) {
-      out += text;
+      written.out += text;
     },
     async write(bytes) {
-      out += Buffer.from(bytes).toString('utf8');
+      written.out += Buffer.from(bytes).toString('utf8');
     },
     err(text) {
-      err += text;
+      written.err += text;
     },
     stdin: (async function* () {
       yield options.stdin ?? '';
@@ -48,6 +54,5 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     now: () => testNow,
     interrupted: () => options.interrupted ?? new AbortController().signal,
   };
-  const code = await runCli(argv, io);
-  return { code, out, err };
+  return { io, written };
 }

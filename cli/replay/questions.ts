@@ -1,0 +1,153 @@
+import { openTemporaryViews } from '../../adapters/views/sqlite/temporary-views.ts';
+import { agentStatusOf } from '../../coordinator/agent-status.ts';
+import { figuresOf } from '../../coordinator/figures.ts';
+import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
+import type { BuildFilter, Paging } from '../../coordinator/ports/views.ts';
+import { foldEvent } from '../../coordinator/recovery.ts';
+import { hashPartLength } from '../../domain/store/store-path.ts';
+import { createFarm, type Farm } from '../../projections/farm.ts';
+import { explain } from '../../projections/why.ts';
+import { formatAgent } from '../output/agents.ts';
+import { formatBuild, formatBuilds } from '../output/builds.ts';
+import { CliError } from '../output/cli-error.ts';
+import { figureRows } from '../output/figures.ts';
+import { formatItem } from '../output/items.ts';
+import { details } from '../output/table.ts';
+import { formatWhy } from '../output/why.ts';
+import { timeOf } from './read-log.ts';
+
+/** When it is asked about. */
+export interface Moment {
+  /** The last event of then. */
+  readonly last: StoredEvent;
+  /** Milliseconds since the Unix epoch: the time that was asked for, or that of the last event. */
+  readonly at: number;
+  readonly colour: boolean;
+}
+
+/** What a live command answers: `value` is what it prints as JSON, `text` what people read. */
+export interface Answer {
+  readonly value: unknown;
+  readonly text: string;
+  /** What the live command shows beside and no event says. */
+  readonly notInLog?: string;
+  /** Where the list goes on. */
+  readonly next?: string | undefined;
+}
+
+/** Something to be known of a moment, from the events up to then. */
+export interface Question extends Disposable {
+  event(event: StoredEvent): void;
+  answer(moment: Moment): Answer;
+}
+
+export function askStatus(): Question {
+  return ofFarm((farm, { last }) => {
+    const figures = { ...figuresOf(farm), position: last.position };
+    const time = timeOf(last);
+    return { value: { ...figures, time }, text: details([['as of', time], ...figureRows(figures)]) };
+  });
+}
+
+export function askWhy(id: string): Question {
+  return ofFarm((farm, { last, at, colour }) => {
+    const build = farm.queue.build(id);
+    if (!build) throw missing('build', id, last);
+    // Nobody counts these waits any more: the instants in the log are all there is.
+    const nothing = () => undefined;
+    const lease = (name: string) => farm.agents.get(name)?.state.leaseUntil || undefined;
+    const why = explain(farm, build, { backOff: nothing, lease, coordinator: nothing });
+    return { value: why, text: formatWhy(why, { colour, now: () => at }) };
+  });
+}
+
+export function askAgent(name: string): Question {
+  return ofFarm((farm, { last, at, colour }) => {
+    const agent = farm.agents.get(name);
+    if (!agent) throw missing('agent', name, last);
+    const { leaseUntil, quarantinedUntil } = agent.state;
+    const status = agentStatusOf(farm.queue, agent, { until: leaseUntil || quarantinedUntil || undefined });
+    const text = formatAgent(status, { colour, now: () => at });
+    return { value: status, text, notInLog: 'heartbeats, load and free disk' };
+  });
+}
+
+export function askBuild(id: string): Question {
+  const stream = `build-${id}`;
+  return ofViews(
+    // The derivation comes first, when it is not known yet which one it is.
+    (event) => event.stream === stream || event.type === 'DerivationAdded',
+    (views, { last, at, colour }) => {
+      const build = views.build(id);
+      if (!build) throw missing('build', id, last);
+      return { value: build, text: formatBuild(build, { colour, now: () => at }) };
+    },
+  );
+}
+
+/** Builds that had not ended, or those of some states. */
+export function askQueue(filter: BuildFilter, paging: Paging): Question {
+  return ofViews(
+    ({ stream, type }) => stream.startsWith('build-') || type === 'DerivationAdded',
+    (views, { at, colour }) => {
+      const page = views.builds({ state: ['queued', 'allocated', 'running'], ...filter }, paging);
+      return { value: page, text: formatBuilds(page.rows, { colour, now: () => at }), next: page.next };
+    },
+  );
+}
+
+/** @param path base name of the item. */
+export function askItem(path: string): Question {
+  const hash = path.slice(0, hashPartLength);
+  const stream = `item-${hash}`;
+  let latest: StoredEvent | undefined;
+  return ofViews(
+    (event) => {
+      if (event.stream !== stream) return false;
+      latest = event;
+      return true;
+    },
+    (views, { last, at }) => {
+      const item = views.item(hash);
+      if (item?.path === path) return { value: item, text: formatItem(item, at) };
+      throw missing('item', path, last, latest);
+    },
+  );
+}
+
+function ofFarm(answer: (farm: Farm, moment: Moment) => Answer): Question {
+  const farm = createFarm();
+  return {
+    event: (event) => void foldEvent(farm, event),
+    answer(moment) {
+      // A wait that has ended is no event: whoever counts wakes the build.
+      for (const build of [...farm.queue.resting()]) if (build.state.notBefore <= moment.at) farm.queue.wake(build);
+      return answer(farm, moment);
+    },
+    [Symbol.dispose]() {},
+  };
+}
+
+function ofViews(
+  matters: (event: StoredEvent) => boolean,
+  answer: (views: ReturnType<typeof openTemporaryViews>, moment: Moment) => Answer,
+): Question {
+  const views = openTemporaryViews();
+  return {
+    event(event) {
+      if (matters(event)) views.add(event);
+    },
+    answer: (moment) => answer(views, moment),
+    [Symbol.dispose]: () => views[Symbol.dispose](),
+  };
+}
+
+/** @param latest what happened to it last, where it was there before. */
+function missing(kind: 'build' | 'item' | 'agent', id: string, last: StoredEvent, latest?: StoredEvent): CliError {
+  const { reason } = (latest?.data ?? {}) as { reason?: string };
+  const went =
+    latest === undefined
+      ? ''
+      : ` any more: ${latest.type} at ${timeOf(latest)}, by ${latest.meta.actor}${reason === undefined ? '' : ` (${reason})`}`;
+  return new CliError(`unknown-${kind}`, `there was no ${kind} ${id} at ${last.position}${went}`);
+}

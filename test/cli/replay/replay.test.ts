@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
+import { openSqliteViews } from '../../../adapters/views/sqlite/sqlite-views.ts';
+import { copyLog } from '../../../coordinator/log-copy.ts';
+import { type HookDefinition, hookDefaults } from '../../../domain/hook/definition.ts';
+import { harness } from '../../adapters/http/harness.ts';
+import { admin, derivation, drvPath, outPath } from '../../support/coordinator.ts';
+import { secretOfScope } from '../../support/fake-application.ts';
+import { openWorkedFarm } from '../../support/worked-farm.ts';
+import { run, testNow } from '../support/run-cli.ts';
+
+/** A farm with some history, and what it answered at three moments of it. */
+async function history() {
+  const farm = await openWorkedFarm([derivation(1), derivation(2, [1]), derivation(3, [2])]);
+  const moments: { position: string; status: object; why: object }[] = [];
+  const remember = async (build: string) => {
+    await farm.application.settled();
+    const { builds, ready, derivations, items, agents, position } = farm.application.status();
+    const why = farm.application.why(build);
+    moments.push({ position: position as string, status: { builds, ready, derivations, items, agents }, why });
+  };
+  const { submission } = await farm.wish([drvPath(3)]);
+  const root = farm.farm.queue.buildsOf(submission).find(({ drv }) => farm.farm.graph.drvPath(drv) === drvPath(3));
+  const id = `${submission}-${root?.number}`;
+  await remember(id);
+  await farm.work();
+  await remember(id);
+  return { farm, id, moments };
+}
+
+describe('drover replay', () => {
+  it('shows of a log in a file, in the hands of another too, what was known then', async () => {
+    await using folder = await temporary();
+    {
+      const { farm, id, moments } = await history();
+      await using log = await openSqliteEventStore({ dir: folder.path });
+      await copyLog(farm.store, log, {});
+      const positions = new Map<string, string>();
+      for await (const { events } of log.readAll())
+        for (const event of events) positions.set(event.commit, event.position);
+      // The copy has positions of its own.
+      const there = new Map<string, string>();
+      for await (const { events } of farm.store.readAll())
+        for (const event of events) there.set(event.position, positions.get(event.commit) as string);
+      assert.notDeepEqual(moments[0]?.status, moments[1]?.status);
+      for (const { position, status, why } of moments) {
+        const until = ['--until', there.get(position) as string, '--data', folder.path, '--json'];
+        const then = await run(['replay', 'status', ...until]);
+        assert.equal(then.code, 0, then.err);
+        const { time: _, position: at, ...figures } = JSON.parse(then.out);
+        assert.equal(at, there.get(position));
+        assert.deepEqual(figures, status);
+        assert.deepEqual(JSON.parse((await run(['replay', 'why', id, ...until])).out), JSON.parse(JSON.stringify(why)));
+      }
+      const text = await run(['replay', 'status', '--data', folder.path]);
+      assert.match(text.out, /^as of: +\d{4}-.*\n[\s\S]*succeeded: +3\n/);
+      const before = await run(['replay', 'why', id, '--data', folder.path, '--until', '1969-12-31']);
+      assert.equal(before.code, 2, before.out);
+    }
+  });
+
+  it('shows of a running coordinator what its live commands show, word by word', async () => {
+    const { farm, id } = await history();
+    await using folder = await temporary();
+    const feed = { kind: 'port', store: farm.store } as const;
+    await using views = await openSqliteViews({ dir: folder.path, feed });
+    await farm.application.settled();
+    const { agents, status, why } = farm.application;
+    await using server = await harness({ eventStore: farm.store, views, application: { agents, status, why } });
+    const url = await server.app.listen({ port: 0, host: '127.0.0.1' });
+    const at = ['--url', url, '--token', secretOfScope('read')];
+    const now = new Date(testNow).toISOString();
+    for (const [live, replayed] of [
+      [['builds', 'list', '--state', 'queued', '--state', 'running', '--state', 'allocated'], ['queue']],
+      [
+        ['builds', 'list', '--state', 'succeeded', '--limit', '2'],
+        ['queue', '--state', 'succeeded', '--limit', '2'],
+      ],
+      [
+        ['builds', 'show', id],
+        ['build', id],
+      ],
+      [
+        ['builds', 'why', id],
+        ['why', id],
+      ],
+      [
+        ['items', 'show', outPath(2)],
+        ['item', `/nix/store/${outPath(2)}`],
+      ],
+      [
+        ['agents', 'show', 'a'],
+        ['agent', 'a'],
+      ],
+    ] as const)
+      for (const form of [[], ['--json']]) {
+        const then = await run(['replay', ...replayed, '--until', now, ...form, ...at]);
+        const said = await run([...live, ...form, ...at]);
+        assert.equal(then.code, 0, then.err);
+        if (form.length === 0) assert.equal(then.out, said.out);
+        else assert.deepEqual(JSON.parse(then.out), JSON.parse(said.out));
+        if (form.length === 0) assert.match(then.err, /^As of \d{16}, \d{4}-/);
+      }
+    const more = await run(['replay', 'queue', '--state', 'succeeded', '--limit', '2', ...at]);
+    const after = /add --after (\S+)/.exec(more.err)?.[1] as string;
+    const rest = await run(['replay', 'queue', '--state', 'succeeded', '--after', after, ...at]);
+    assert.equal(rest.out.split('\n').length, 3, rest.out);
+    const agent = await run(['replay', 'agent', 'a', ...at]);
+    assert.match(agent.err, /Not in the log: heartbeats/);
+  });
+
+  it('tells what changed between two places and who did it, wherever the log is read', async () => {
+    const { farm, id, moments } = await history();
+    const { application } = farm;
+    const ci = await application.createToken(admin, { name: 'ci', scope: 'submit' });
+    const by = { id: ci.id, scope: 'submit' } as const;
+    await application.deleteItem(by, outPath(1), 'wrong patch');
+    await application.addHook(by, 'mail', { definition });
+    await application.steerAgent(by, 'a', 'pause', 'a new disk');
+    await application.settled();
+    const status = application.status;
+    await using server = await harness({ eventStore: farm.store, application: { status } });
+    const url = await server.app.listen({ port: 0, host: '127.0.0.1' });
+    const overHttp = (scope: 'read' | 'admin') => ['--url', url, '--token', secretOfScope(scope)];
+    const [first, second] = moments as [(typeof moments)[number], (typeof moments)[number]];
+
+    const built = JSON.parse(
+      (await run(['replay', '--diff', first.position, second.position, '--json', ...overHttp('read')])).out,
+    );
+    assert.deepEqual(built.builds.counts, [
+      { from: 'queued', to: 'succeeded', count: 2 },
+      { from: 'allocated', to: 'succeeded', count: 1 },
+    ]);
+    const { from, to, type, by: who } = built.builds.rows.at(-1);
+    assert.deepEqual(
+      [built.builds.rows.at(-1).id, from.state, to.state, type],
+      [id, 'queued', 'succeeded', 'BuildSucceeded'],
+    );
+    assert.deepEqual(who, { id: 'agent-a', kind: 'agent', name: 'a' });
+    assert.deepEqual(built.items.counts, [{ from: null, to: 'present', count: 3 }]);
+
+    const text = await run(['replay', '--diff', second.position, 'end', ...overHttp('read')]);
+    assert.equal(text.code, 0, text.err);
+    const token = `token ci \\(${ci.id}\\)`;
+    for (const line of [
+      `store items: 1 \\(present → none 1\\)`,
+      `${outPath(1)} +present → none +\\S+ +${token} +StoreItemDeleted +wrong patch`,
+      `a +intake accepting → paused, reason none → a new disk +\\S+ +${token} +AgentPaused +a new disk`,
+      `mail +none → active +\\S+ +${token} +HookAdded`,
+      `${ci.id} +ci +none → valid +\\S+ +admin +TokenIssued`,
+      `${token} +3 +`,
+    ])
+      assert.match(text.out, new RegExp(`^${line}`, 'm'));
+    assert.match(text.out, /no submissions, no builds/);
+
+    await using folder = await temporary();
+    await using copy = await openSqliteEventStore({ dir: folder.path });
+    await copyLog(farm.store, copy, {});
+    const whole = (...where: string[]) => run(['replay', '--diff', 'start', 'end', '--json', ...where]);
+    const inFile = JSON.parse((await whole('--data', folder.path)).out);
+    const overApi = JSON.parse((await whole(...overHttp('admin'))).out);
+    assert.deepEqual({ ...inFile, to: inFile.to.time }, { ...overApi, to: overApi.to.time });
+    assert.equal(inFile.from, null);
+    const one = JSON.parse((await whole('--data', folder.path, '--limit', '1')).out);
+    assert.deepEqual([one.builds.total, one.builds.rows.length, one.actors.rows.length], [3, 1, 1]);
+    const same = await run(['replay', '--diff', second.position, second.position, ...overHttp('read')]);
+    assert.match(same.out, /: 0 events.*\nNothing happened in between\.\n$/);
+  });
+
+  it('says what cannot be, and of a file alone what is not known', async () => {
+    const { farm, id, moments } = await history();
+    const { status } = farm.application;
+    await using server = await harness({ eventStore: farm.store, application: { status } });
+    const url = await server.app.listen({ port: 0, host: '127.0.0.1' });
+    const replay = (...args: readonly string[]) =>
+      run(['replay', ...args, '--url', url, '--token', secretOfScope('read')]);
+    const [first, second] = moments as [(typeof moments)[number], (typeof moments)[number]];
+    const then = await replay('status', '--until', first.position, '--json');
+    const { time: _, position: __, ...figures } = JSON.parse(then.out);
+    assert.deepEqual(figures, first.status);
+    assert.match((await replay('why', id, '--until', first.position)).out, /^Waits for /);
+    const end = status().position as string;
+    const zero = '0'.repeat(16);
+    for (const [args, code, words] of [
+      [['why'], 2, /expected a build after why/],
+      [['status', id], 2, /expected nothing after status/],
+      [['why', 'nobody-1'], 1, /there was no build nobody-1/],
+      [['build', 'nobody-1'], 1, /there was no build nobody-1/],
+      [['agent', 'nobody'], 1, /there was no agent nobody/],
+      [['item', outPath(1), '--until', first.position], 1, /there was no item \S+ at \d+ \(/],
+      [['status', '--data', '/x', '--store', 'sqlite:/y'], 2, /one of --data and --store/],
+      [['status', '--data', '/nonexistent'], 1, /nonexistent/],
+      [['weather'], 2, /status, queue, build, item, agent, why/],
+      [[], 2, /expected status, .*why or --diff/],
+      [['status', '--limit', '3'], 2, /--limit is for queue, not for status/],
+      [['queue', '--state', 'lost'], 2, /--state: expected queued, .*, got lost/],
+      [['queue', '--limit', '5000'], 2, /--limit: expected at most 1000/],
+      [['status', '--until', '9'.repeat(16)], 2, new RegExp(`--until: .* up to ${end}, where the log ends`)],
+      [['status', '--until', '4711'], 2, new RegExp(`--until: .*like ${end}.*got 4711`)],
+      [['status', '--until', zero], 2, new RegExp(`--until: ${zero} lies before the first event, 0+1 of `)],
+      [['status', '--until', '2020-01-01'], 2, /--until: 2020-01-01 lies before the first event/],
+      [['status', '--until', '2030-01-01'], 2, /--until: expected a time up to now/],
+      [['status', '--until', 'start'], 2, /--until: nothing was known/],
+      [['--diff', first.position], 2, /--diff: expected two places, got 1/],
+      [['--diff', second.position, first.position], 2, /--diff: expected the earlier place first/],
+      [['--diff', 'end', first.position], 2, /--diff: expected the earlier place first/],
+      [['--diff', first.position, '9'.repeat(16)], 2, /--diff: .*where the log ends/],
+      [['--until', 'end', '--diff', first.position, second.position], 2, /either --diff or --until/],
+    ] as const) {
+      const refused = await replay(...args);
+      assert.equal(refused.code, code, `${args.join(' ')}: ${refused.err}`);
+      assert.match(refused.err, words);
+    }
+
+    await using folder = await temporary();
+    await using copied = await temporary();
+    {
+      await using log = await openSqliteEventStore({ dir: folder.path });
+      await copyLog(farm.store, log, {});
+      // All of it is in the write-ahead log still.
+      await copyFile(join(folder.path, 'events.db'), join(copied.path, 'events.db'));
+      const nothing = await run(['replay', 'status', '--data', copied.path]);
+      assert.equal(nothing.code, 1);
+      assert.match(nothing.err, /events\.db-wal/);
+    }
+    await copyFile(join(folder.path, 'events.db'), join(copied.path, 'events.db'));
+    const alone = await run(['replay', 'status', '--data', copied.path]);
+    assert.match(alone.out, /succeeded: +3\n/);
+    assert.match(alone.err, /Only events\.db is in .*not known/);
+  });
+});
+
+/** A folder that is removed in the end. */
+async function temporary() {
+  const path = await mkdtemp(join(tmpdir(), 'drover-replay-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
+
+const definition: HookDefinition = {
+  ...hookDefaults,
+  on: ['BuildFailed'],
+  target: { kind: 'webhook', url: 'https://example.org/secret' },
+};
