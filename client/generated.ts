@@ -387,6 +387,23 @@ export interface Operations {
                 readonly allowPrivate?: boolean;
               }
             | {
+                readonly kind: 'notify';
+                readonly webhook?: {
+                  readonly url: string;
+                  readonly secretFile?: string;
+                  readonly allowPrivate?: boolean;
+                };
+                readonly mail?: {
+                  readonly server: string;
+                  readonly from: string;
+                  readonly to: readonly string[];
+                  readonly user?: string;
+                  readonly passwordFile?: string;
+                  readonly plain?: boolean;
+                  readonly allowPrivate?: boolean;
+                };
+              }
+            | {
                 readonly kind: 'guix-data-service';
                 readonly url: string;
                 readonly buildServer: number;
@@ -394,7 +411,7 @@ export interface Operations {
                 readonly allowPrivate?: boolean;
               }
             | {
-                readonly kind: 'command' | 'webhook' | 'guix-data-service';
+                readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
               };
         };
         /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -485,6 +502,23 @@ export interface Operations {
       readonly secretFile?: string;
       /** Whether the webhook may be at a private address. */
       readonly allowPrivate?: boolean;
+      /** Tells somebody, by a webhook or by mail, when a derivation (by name and system) breaks and when it is fixed, and nothing in between. */
+      readonly notify?: {
+        readonly webhook?: {
+          readonly url: string;
+          readonly secretFile?: string;
+          readonly allowPrivate?: boolean;
+        };
+        readonly mail?: {
+          readonly server: string;
+          readonly from: string;
+          readonly to: readonly string[];
+          readonly user?: string;
+          readonly passwordFile?: string;
+          readonly plain?: boolean;
+          readonly allowPrivate?: boolean;
+        };
+      };
       /** A Guix Data Service, which is told how builds go: its url, its number for this buildServer, and the tokenFile. */
       readonly guixDataService?: {
         readonly url: string;
@@ -556,6 +590,23 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
+              readonly kind: 'notify';
+              readonly webhook?: {
+                readonly url: string;
+                readonly secretFile?: string;
+                readonly allowPrivate?: boolean;
+              };
+              readonly mail?: {
+                readonly server: string;
+                readonly from: string;
+                readonly to: readonly string[];
+                readonly user?: string;
+                readonly passwordFile?: string;
+                readonly plain?: boolean;
+                readonly allowPrivate?: boolean;
+              };
+            }
+          | {
               readonly kind: 'guix-data-service';
               readonly url: string;
               readonly buildServer: number;
@@ -563,7 +614,7 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'guix-data-service';
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -668,6 +719,23 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
+              readonly kind: 'notify';
+              readonly webhook?: {
+                readonly url: string;
+                readonly secretFile?: string;
+                readonly allowPrivate?: boolean;
+              };
+              readonly mail?: {
+                readonly server: string;
+                readonly from: string;
+                readonly to: readonly string[];
+                readonly user?: string;
+                readonly passwordFile?: string;
+                readonly plain?: boolean;
+                readonly allowPrivate?: boolean;
+              };
+            }
+          | {
               readonly kind: 'guix-data-service';
               readonly url: string;
               readonly buildServer: number;
@@ -675,7 +743,7 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'guix-data-service';
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -763,6 +831,23 @@ export interface Operations {
       readonly secretFile?: string;
       /** Whether the webhook may be at a private address. */
       readonly allowPrivate?: boolean;
+      /** Tells somebody, by a webhook or by mail, when a derivation (by name and system) breaks and when it is fixed, and nothing in between. */
+      readonly notify?: {
+        readonly webhook?: {
+          readonly url: string;
+          readonly secretFile?: string;
+          readonly allowPrivate?: boolean;
+        };
+        readonly mail?: {
+          readonly server: string;
+          readonly from: string;
+          readonly to: readonly string[];
+          readonly user?: string;
+          readonly passwordFile?: string;
+          readonly plain?: boolean;
+          readonly allowPrivate?: boolean;
+        };
+      };
       /** A Guix Data Service, which is told how builds go: its url, its number for this buildServer, and the tokenFile. */
       readonly guixDataService?: {
         readonly url: string;
@@ -834,6 +919,23 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
+              readonly kind: 'notify';
+              readonly webhook?: {
+                readonly url: string;
+                readonly secretFile?: string;
+                readonly allowPrivate?: boolean;
+              };
+              readonly mail?: {
+                readonly server: string;
+                readonly from: string;
+                readonly to: readonly string[];
+                readonly user?: string;
+                readonly passwordFile?: string;
+                readonly plain?: boolean;
+                readonly allowPrivate?: boolean;
+              };
+            }
+          | {
               readonly kind: 'guix-data-service';
               readonly url: string;
               readonly buildServer: number;
@@ -841,7 +943,7 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'guix-data-service';
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -957,6 +1059,23 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
+              readonly kind: 'notify';
+              readonly webhook?: {
+                readonly url: string;
+                readonly secretFile?: string;
+                readonly allowPrivate?: boolean;
+              };
+              readonly mail?: {
+                readonly server: string;
+                readonly from: string;
+                readonly to: readonly string[];
+                readonly user?: string;
+                readonly passwordFile?: string;
+                readonly plain?: boolean;
+                readonly allowPrivate?: boolean;
+              };
+            }
+          | {
               readonly kind: 'guix-data-service';
               readonly url: string;
               readonly buildServer: number;
@@ -964,7 +1083,7 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'guix-data-service';
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -1069,6 +1188,23 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
+              readonly kind: 'notify';
+              readonly webhook?: {
+                readonly url: string;
+                readonly secretFile?: string;
+                readonly allowPrivate?: boolean;
+              };
+              readonly mail?: {
+                readonly server: string;
+                readonly from: string;
+                readonly to: readonly string[];
+                readonly user?: string;
+                readonly passwordFile?: string;
+                readonly plain?: boolean;
+                readonly allowPrivate?: boolean;
+              };
+            }
+          | {
               readonly kind: 'guix-data-service';
               readonly url: string;
               readonly buildServer: number;
@@ -1076,7 +1212,7 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'guix-data-service';
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -1207,6 +1343,23 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
+              readonly kind: 'notify';
+              readonly webhook?: {
+                readonly url: string;
+                readonly secretFile?: string;
+                readonly allowPrivate?: boolean;
+              };
+              readonly mail?: {
+                readonly server: string;
+                readonly from: string;
+                readonly to: readonly string[];
+                readonly user?: string;
+                readonly passwordFile?: string;
+                readonly plain?: boolean;
+                readonly allowPrivate?: boolean;
+              };
+            }
+          | {
               readonly kind: 'guix-data-service';
               readonly url: string;
               readonly buildServer: number;
@@ -1214,7 +1367,7 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'guix-data-service';
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -2230,6 +2383,23 @@ export interface EventData {
             readonly allowPrivate?: boolean;
           }
         | {
+            readonly kind: 'notify';
+            readonly webhook?: {
+              readonly url: string;
+              readonly secretFile?: string;
+              readonly allowPrivate?: boolean;
+            };
+            readonly mail?: {
+              readonly server: string;
+              readonly from: string;
+              readonly to: readonly string[];
+              readonly user?: string;
+              readonly passwordFile?: string;
+              readonly plain?: boolean;
+              readonly allowPrivate?: boolean;
+            };
+          }
+        | {
             readonly kind: 'guix-data-service';
             readonly url: string;
             readonly buildServer: number;
@@ -2287,6 +2457,23 @@ export interface EventData {
             readonly url: string;
             readonly secretFile?: string;
             readonly allowPrivate?: boolean;
+          }
+        | {
+            readonly kind: 'notify';
+            readonly webhook?: {
+              readonly url: string;
+              readonly secretFile?: string;
+              readonly allowPrivate?: boolean;
+            };
+            readonly mail?: {
+              readonly server: string;
+              readonly from: string;
+              readonly to: readonly string[];
+              readonly user?: string;
+              readonly passwordFile?: string;
+              readonly plain?: boolean;
+              readonly allowPrivate?: boolean;
+            };
           }
         | {
             readonly kind: 'guix-data-service';

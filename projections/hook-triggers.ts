@@ -38,9 +38,9 @@ export interface HookTriggers<Event extends Trigger> {
   hasRoom(): boolean;
   /**
    * The next event of the log, or a later one, that is the hook's. One that was settled or taken before is passed over; one behind
-   * an event that fails is not kept in memory, but read from its stream later.
+   * an event that fails is not kept in memory, but read from its stream later. @returns whether it is owed from now on.
    */
-  offer(event: Event): void;
+  offer(event: Event): boolean;
   /** All events up to the head of the log as it was at the start have been offered. */
   caughtUp(): void;
   /** The next event to deliver, which is in flight from now on; `undefined` where nothing is due or enough is in flight. */
@@ -297,12 +297,16 @@ export function createHookTriggers<Event extends Trigger>(
     hasRoom: () => queued < bounds.window && lanes.size - expecting.size < bounds.lanes,
     offer(event) {
       const floor = floors.get(event.stream);
-      if (floor && event.revision < floor.revision) return settle(event);
+      if (floor && event.revision < floor.revision) {
+        settle(event);
+        return false;
+      }
       const lane = lanes.get(event.stream) ?? addLane(event.stream, event.revision - 1);
-      if (event.revision <= lane.taken) return;
+      if (event.revision <= lane.taken) return false;
       const keepsBack = lane.lacks || lane.reading || (lane.queue.length > 0 && ailing.has(lane) && order === 'stream');
       if (keepsBack) drop(lane, 1);
       else enqueue(lane, event);
+      return true;
     },
     caughtUp() {
       floors.clear();

@@ -1,7 +1,9 @@
 import type { HookDelivery } from '../../coordinator/ports/hook-transport.ts';
 import { infrastructureFailures } from '../../domain/build/failure-class.ts';
 import type { HookKind } from './kind.ts';
-import { addressProblem, post } from './post.ts';
+import { post } from './post.ts';
+import { addressProblem } from './reach.ts';
+import type { Resolve } from './resolve.ts';
 import { readSecretLine } from './small-file.ts';
 
 /** How the service names what an event says of a build; it has no name for an attempt that will be tried again. */
@@ -23,9 +25,11 @@ const otherFailures: ReadonlySet<string> = new Set([...infrastructureFailures, '
 export function createGuixDataServiceTransport({
   version,
   storeDir,
+  resolve,
 }: {
   readonly version: string;
   readonly storeDir: string;
+  readonly resolve: Resolve;
 }): HookKind<'guix-data-service'> {
   return {
     async check({ url, tokenFile, allowPrivate }) {
@@ -40,7 +44,10 @@ export function createGuixDataServiceTransport({
         const events = new URL(`${url.replace(/\/$/, '')}/build-server/${buildServer}/build-events`);
         events.searchParams.set('token', await readSecretLine('token file', tokenFile));
         const headers = { 'content-type': 'application/json', 'user-agent': `drover/${version}` };
-        return await post({ url: events, headers, body: JSON.stringify({ items: [item] }), allowPrivate }, signal);
+        return await post(
+          { url: events, headers, body: JSON.stringify({ items: [item] }), allowPrivate, resolve },
+          signal,
+        );
       } catch (error) {
         return { ok: false, error: messageOf(error as Error) };
       }

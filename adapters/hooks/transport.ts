@@ -4,9 +4,11 @@ import type { HookTarget, HookTargetKind } from '../../domain/hook/target.ts';
 import { createCommandTransport } from './command.ts';
 import { createGuixDataServiceTransport } from './guix-data-service.ts';
 import type { HookKind } from './kind.ts';
+import { createNotifyTransport, type NotifyOptions } from './notify.ts';
+import { createResolve } from './resolve.ts';
 import { createWebhookTransport } from './webhook.ts';
 
-export interface HookTransportOptions {
+export interface HookTransportOptions extends Omit<NotifyOptions, 'resolve'> {
   readonly logger: Logger;
   readonly version: string;
   /** Of the store that builds are for, like `/gnu/store`. */
@@ -14,10 +16,12 @@ export interface HookTransportOptions {
 }
 
 /** Carries events to hooks of every kind. */
-export function createHookTransport(options: HookTransportOptions): HookTransport {
+export function createHookTransport(given: HookTransportOptions): HookTransport {
+  const options = { ...given, resolve: createResolve() };
   const kinds: { readonly [Kind in HookTargetKind]: HookKind<Kind> } = {
     command: createCommandTransport(options),
     webhook: createWebhookTransport(options),
+    notify: createNotifyTransport(options),
     'guix-data-service': createGuixDataServiceTransport(options),
   };
   // That a kind gets only what is its own is clear from the target's `kind`; the compiler cannot follow it through the table.

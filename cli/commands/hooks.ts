@@ -23,6 +23,13 @@ interface DefinitionFlags extends Flags {
   readonly webhook?: string;
   readonly secretFile?: string;
   readonly allowPrivate?: true;
+  readonly notifyWebhook?: string;
+  readonly notifyMail?: readonly string[];
+  readonly mailServer?: string;
+  readonly mailFrom?: string;
+  readonly mailUser?: string;
+  readonly mailPasswordFile?: string;
+  readonly mailPlain?: true;
   readonly guixDataService?: string;
   readonly buildServer?: number;
   readonly buildServerTokenFile?: string;
@@ -195,6 +202,10 @@ function addDefinition(hooks: Command, context: CommandContext): void {
         'drover hooks add ci --on BuildFailed --tag branch=main --webhook https://ci.example/drover --secret-file /etc/drover/ci.whsec',
         'failures of one branch, signed',
       ],
+      [
+        'drover hooks add broken --tag branch=main --notify-mail ops@example.org --mail-server smtps://mail.example.org --mail-from drover@example.org',
+        'a mail when something breaks or is fixed',
+      ],
       ['drover hooks add archive --on StoreItemAdded --drv "hello-*" --run "archive.sh" --from start', 'a command'],
     ],
   })
@@ -219,6 +230,16 @@ function addDefinition(hooks: Command, context: CommandContext): void {
     .option('--webhook <url>', 'a webhook')
     .option('--secret-file <file>', "file on the coordinator's machine with the webhook's secret, whsec_…")
     .option('--allow-private', 'the webhook, or what is built in, may be at a private address')
+    .option(
+      '--notify-webhook <url>',
+      'built in: tell a webhook when a derivation (by name and system) breaks, and when it is fixed',
+    )
+    .option('--notify-mail <address>', 'built in: tell this address the same by mail; can be repeated', gather)
+    .option('--mail-server <url>', 'smtp://HOST[:PORT] (STARTTLS) or smtps://HOST[:PORT]')
+    .option('--mail-from <address>', 'whom the mail is from')
+    .option('--mail-user <name>', 'user of the mail server, with --mail-password-file')
+    .option('--mail-password-file <file>', "file on the coordinator's machine with the password")
+    .option('--mail-plain', 'without TLS, for a relay on the same machine')
     .option('--guix-data-service <url>', 'built in: tell a Guix Data Service how builds go')
     .addOption(
       new Option('--build-server <n>', 'the number under which it knows this build server').argParser(
@@ -260,9 +281,53 @@ function addDefinition(hooks: Command, context: CommandContext): void {
   });
 }
 
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const given = <Value>(name: string, value: Value | undefined): object => (value === undefined ? {} : { [name]: value });
+
+/** Flags that say more of what another flag names. */
+const belongTo = {
+  notifyMail: ['mailServer', 'mailFrom', 'mailUser', 'mailPasswordFile', 'mailPlain'],
+  guixDataService: ['buildServer', 'buildServerTokenFile'],
+} as const;
+
+/** Where events go; the coordinator says what is too much or missing. */
+function targetOf(flags: DefinitionFlags): object {
+  for (const [owner, names] of Object.entries(belongTo))
+    for (const name of names)
+      if (flags[name] !== undefined && flags[owner as keyof typeof belongTo] === undefined)
+        throw new CliError('wrong-use', `expected --${kebab(owner)} with --${kebab(name)}, got none`, { exitCode: 2 });
+  const { notifyWebhook, notifyMail, guixDataService } = flags;
+  const allowPrivate = given('allowPrivate', flags.allowPrivate);
+  const webhook = { ...given('secretFile', flags.secretFile), ...allowPrivate };
+  const mail = {
+    ...given('server', flags.mailServer),
+    ...given('from', flags.mailFrom),
+    ...given('user', flags.mailUser),
+    ...given('passwordFile', flags.mailPasswordFile),
+    ...given('plain', flags.mailPlain),
+    ...allowPrivate,
+  };
+  const service = {
+    ...given('buildServer', flags.buildServer),
+    ...given('tokenFile', flags.buildServerTokenFile),
+    ...allowPrivate,
+  };
+  const isNotify = notifyWebhook !== undefined || notifyMail !== undefined;
+  return {
+    ...given('run', flags.run),
+    ...given('url', flags.webhook),
+    ...(isNotify && {
+      notify: {
+        ...given('webhook', notifyWebhook && { url: notifyWebhook, ...webhook }),
+        ...given('mail', notifyMail && { to: notifyMail, ...mail }),
+      },
+    }),
+    ...given('guixDataService', guixDataService && { url: guixDataService, ...service }),
+    ...(!isNotify && guixDataService === undefined && webhook),
+  };
+}
+
 function wishOf(flags: DefinitionFlags): object {
-  const given = <Value>(name: string, value: Value | undefined): object =>
-    value === undefined ? {} : { [name]: value };
   const where = {
     ...given('tags', flags.tag && readTags(flags.tag)),
     ...given('systems', flags.system),
@@ -270,15 +335,10 @@ function wishOf(flags: DefinitionFlags): object {
     ...given('classes', flags.class),
     ...given('agents', flags.agent),
   };
-  const { guixDataService: url, buildServer, buildServerTokenFile: tokenFile } = flags;
-  const allowPrivate = given('allowPrivate', flags.allowPrivate);
   return {
     ...given('on', flags.on),
     ...(Object.keys(where).length > 0 && { where }),
-    ...given('run', flags.run),
-    ...given('url', flags.webhook),
-    ...given('secretFile', flags.secretFile),
-    ...(url === undefined ? allowPrivate : { guixDataService: { url, buildServer, tokenFile, ...allowPrivate } }),
+    ...targetOf(flags),
     ...given('concurrency', flags.concurrency),
     ...given('timeoutSeconds', flags.timeout),
     retry: {

@@ -86,14 +86,35 @@ export function formatHook(hook: HookStatus, io: Pick<Io, 'colour' | 'now'>): st
   return `${head}\n${events}`;
 }
 
+type Target = HookStatus['definition']['target'];
+const destinations: { readonly [Kind in Target['kind']]: (target: Extract<Target, { kind: Kind }>) => string } = {
+  command: ({ run }) => (typeof run === 'string' ? run : JSON.stringify(run)),
+  webhook: webhookText,
+  notify({ webhook, mail }) {
+    if (webhook) return `on changes ${webhookText(webhook)}`;
+    return `on changes mail to ${mail?.to.join(', ')}, by ${mail?.server}${mail?.plain ? ' without TLS' : ''}${privateText(mail)}`;
+  },
+  'guix-data-service': (target) =>
+    `the Guix Data Service ${target.url}, as build server ${target.buildServer} (token of ${target.tokenFile})${privateText(target)}`,
+};
+
 /** Of a hook that somebody without an admin token looks at, only the kind is known. */
-function whereTo(target: HookStatus['definition']['target'] | { readonly kind: string }): string {
-  if (target.kind === 'guix-data-service' && 'url' in target)
-    return `the Guix Data Service ${target.url}, as build server ${target.buildServer} (token of ${target.tokenFile})`;
-  if (target.kind === 'webhook' && 'url' in target) {
-    const signed = target.secretFile === undefined ? 'not signed' : `signed with ${target.secretFile}`;
-    return `${target.url} (${signed}${target.allowPrivate ? ', private addresses allowed' : ''})`;
-  }
-  if ('run' in target) return typeof target.run === 'string' ? target.run : JSON.stringify(target.run);
-  return `a ${target.kind}`;
+function whereTo(target: Target | { readonly kind: Target['kind'] }): string {
+  if (Object.keys(target).length === 1)
+    return target.kind === 'command' || target.kind === 'webhook' ? `a ${target.kind}` : target.kind;
+  return (destinations[target.kind] as (target: unknown) => string)(target);
+}
+
+interface WebhookPlace {
+  readonly url: string;
+  readonly secretFile?: string | undefined;
+  readonly allowPrivate?: boolean | undefined;
+}
+function webhookText(place: WebhookPlace): string {
+  const signed = place.secretFile === undefined ? 'not signed' : `signed with ${place.secretFile}`;
+  return `${place.url} (${signed})${privateText(place)}`;
+}
+
+function privateText(place: { readonly allowPrivate?: boolean | undefined } | undefined): string {
+  return place?.allowPrivate ? ', private addresses allowed' : '';
 }

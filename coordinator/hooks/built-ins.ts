@@ -4,11 +4,14 @@ import type { HookTarget, HookTargetKind } from '../../domain/hook/target.ts';
 export interface BuiltIn {
   /** Types of events that it makes something of; it gets them all unless the hook says `on`. */
   readonly types: readonly string[];
+  /** It gets only what changed whether a derivation, by name and system, is broken. */
+  readonly changesOnly?: true;
 }
 
 export type BuiltInKind = Exclude<HookTargetKind, 'command' | 'webhook'>;
 
 export const builtIns: Readonly<Record<BuiltInKind, BuiltIn>> = {
+  notify: { types: ['BuildSucceeded', 'BuildSatisfied', 'BuildFailed'], changesOnly: true },
   'guix-data-service': {
     types: ['BuildSubmitted', 'BuildStarted', 'BuildSucceeded', 'BuildSatisfied', 'BuildFailed', 'BuildCanceled'],
   },

@@ -9,6 +9,7 @@ import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import { decodeEvent } from '../event-codec.ts';
 import type { Commit, Meta, Position, StoredEvent } from '../ports/event-store.ts';
+import { builtInOf } from './built-ins.ts';
 import { type Head, type HookStart, placeOf } from './places.ts';
 import { createHookRunner, type HookRunner } from './runner.ts';
 import { forbiddenByApi } from './trust.ts';
@@ -120,7 +121,10 @@ export function createHookManager(core: Core): HookManager {
 
   writer.listen((category, name, event) => {
     if (category !== 'hook') return;
-    if (event.type === 'HookAdded' || event.type === 'HookReplayed') begin(name);
+    const isOther =
+      event.type === 'HookChanged' &&
+      (runners.get(name)?.isSelective || builtInOf(event.data.definition.target)?.changesOnly);
+    if (event.type === 'HookAdded' || event.type === 'HookReplayed' || isOther) begin(name);
     else if (event.type === 'HookRemoved') void end(name);
     else if (event.type === 'HookChanged' || event.type === 'HookPaused' || event.type === 'HookResumed')
       writer.afterwards(() => runners.get(name)?.changed());

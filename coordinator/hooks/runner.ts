@@ -14,8 +14,10 @@ import type { HookRecord } from '../../projections/hooks.ts';
 import type { EventStore, Position, StoredEvent } from '../ports/event-store.ts';
 import type { HookOutcome, HookTransport } from '../ports/hook-transport.ts';
 import type { Runtime } from '../ports/runtime.ts';
+import { builtInOf } from './built-ins.ts';
 import { type Flight, launch } from './flight.ts';
 import { type Head, justBefore, readEvent } from './places.ts';
+import { type Selection, selectionOf, selectUpTo } from './selection.ts';
 
 /** An event that passed a hook's conditions. Its position may be that of the last event of its commit. */
 export interface MatchedEvent extends StoredEvent {
@@ -48,6 +50,8 @@ export interface HookRunner {
   readonly state: RunnerState;
   /** Why it is broken. */
   readonly broken: string | undefined;
+  /** What it gets depends on the log before: another definition needs another runner. */
+  readonly isSelective: boolean;
   wants(type: string): boolean;
   /** Events of a commit that is durable now. To be called for each commit with an event of a type that it wants, in order. */
   durable(events: readonly StoredEvent[]): void;
@@ -97,7 +101,10 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   let joining: StoredEvent[][] | undefined;
   let reading = new AbortController();
   let roomMade: (() => void) | undefined;
-  let wanted: ReadonlySet<string> = new Set(definition().on);
+  let wanted: ReadonlySet<string> = new Set(wantedTypes());
+  let selection: Selection | undefined;
+  /** Of a selection: what changed by the events that are owed. It is known when they come by in the order of the log, and not after. */
+  const changes = new Map<string, EventFacts['change']>();
   let delivered = 0;
   let lastFailure: RunnerStatus['lastFailure'];
   let retryTimer: Disposable | undefined;
@@ -114,10 +121,19 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   }
   const isStopped = (): boolean => state === 'stopped';
 
+  function wantedTypes(): readonly string[] {
+    const { on, target } = definition();
+    return builtInOf(target)?.changesOnly ? (builtInOf(target)?.types ?? on) : on;
+  }
+
   /** The event with what is known of it, if it is one of the hook's. */
   function match(event: StoredEvent): MatchedEvent | undefined {
     if (!wanted.has(event.type)) return undefined;
     const facts = factsOf(event);
+    if (selection) {
+      const change = changes.get(idOf(event));
+      return change && { ...event, facts: { ...facts, change } };
+    }
     return isFor(definition(), hook.name, event, facts) ? { ...event, facts } : undefined;
   }
 
@@ -142,6 +158,12 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       if (after !== undefined) examined = { id, position: first.position, at: first.at };
     }
     if (isStopped()) return;
+    selection = selectionOf(definition(), factsOf);
+    if (selection && id !== undefined)
+      for await (const event of selectUpTo(selection, log, cursor, reading.signal))
+        if (event.revision >= (hook.state.held.get(event.stream)?.revision ?? Number.POSITIVE_INFINITY))
+          changes.set(idOf(event), event.facts.change);
+    if (isStopped()) return;
     // No wait is longer than its own longest, whatever the clock said when it was written down.
     const latest = now() + definition().retry.maxSeconds * 1000;
     const held = new Map(
@@ -157,8 +179,8 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   }
 
   function take(event: StoredEvent): void {
-    const matched = match(event);
-    if (matched) triggers?.offer(matched);
+    const matched = selection && wanted.has(event.type) ? selection.take(event) : match(event);
+    if (matched && triggers?.offer(matched) && selection) changes.set(idOf(matched), matched.facts.change);
     cursor = event.position;
     examined = { id: `${event.stream}@${event.revision}`, position: event.position, at: event.at };
   }
@@ -271,8 +293,8 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   function deliver(event: MatchedEvent): void {
     const { target, timeoutSeconds } = definition();
     // It was changed in the meantime.
-    if (!isFor(definition(), hook.name, event, event.facts)) return triggers?.delivered(event);
-    const id = `${event.stream}@${event.revision}`;
+    if (!selection && !isFor(definition(), hook.name, event, event.facts)) return triggers?.delivered(event);
+    const id = idOf(event);
     const attempt = (triggers?.attempts(event.stream) ?? 0) + 1;
     const { facts, position: _, ...rest } = event;
     const delivery = { hook: hook.name, target, log: logId, event: rest, facts, attempt };
@@ -289,6 +311,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
     if (triggers === undefined) return;
     if (outcome.ok) {
       triggers.delivered(event);
+      changes.delete(id);
       delivered++;
     } else {
       const error = oneLine(outcome.error);
@@ -335,6 +358,9 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
     get broken() {
       return broken;
     },
+    get isSelective() {
+      return selection !== undefined;
+    },
     wants: (type) => wanted.has(type),
     durable(events) {
       if (state !== 'live') {
@@ -354,7 +380,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
     },
     changed() {
       triggers?.define(definition());
-      const types = definition().on;
+      const types = wantedTypes();
       const isOther = types.length !== wanted.size || types.some((type) => !wanted.has(type));
       wanted = new Set(types);
       // A reading that leaves out what is wanted now begins again where it is.
@@ -373,7 +399,10 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       pump();
     },
     skip(events) {
-      for (const { stream, revision } of events.map(parseEventId)) triggers?.skip(stream, revision);
+      for (const id of events) {
+        const { stream, revision } = parseEventId(id);
+        if (triggers?.skip(stream, revision)) changes.delete(id);
+      }
       touch();
       pump();
     },
@@ -412,6 +441,10 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       };
     },
   };
+}
+
+function idOf({ stream, revision }: Pick<StoredEvent, 'stream' | 'revision'>): string {
+  return `${stream}@${revision}`;
 }
 
 function later(a: Head | undefined, b: Head | undefined): Head | undefined {

@@ -3,7 +3,13 @@ import { identifier } from '../../domain/event.ts';
 import { bareType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { hookConditions, hookDefaults, hookDefinition } from '../../domain/hook/definition.ts';
-import { commandTarget, guixDataServiceSettings, type HookTarget, webhookTarget } from '../../domain/hook/target.ts';
+import {
+  commandTarget,
+  guixDataServiceSettings,
+  type HookTarget,
+  notifySettings,
+  webhookTarget,
+} from '../../domain/hook/target.ts';
 import { builtInOf } from './built-ins.ts';
 import type { DeclaredHook } from './hooks.ts';
 
@@ -36,6 +42,11 @@ export const hookWish = {
     "File on the coordinator's machine with the webhook's secret, whsec_…; without, deliveries are not signed.",
   ),
   allowPrivate: z.boolean().exactOptional().describe('Whether the webhook may be at a private address.'),
+  notify: notifySettings
+    .exactOptional()
+    .describe(
+      'Tells somebody, by a webhook or by mail, when a derivation (by name and system) breaks and when it is fixed, and nothing in between.',
+    ),
   guixDataService: guixDataServiceSettings
     .exactOptional()
     .describe(
@@ -66,13 +77,13 @@ export const hookStart = z
 
 type Wish = z.infer<z.ZodObject<typeof hookWish>>;
 
-type TargetWish = Pick<Wish, 'on' | 'run' | 'url' | 'secretFile' | 'allowPrivate' | 'guixDataService'>;
+type TargetWish = Pick<Wish, 'on' | 'run' | 'url' | 'secretFile' | 'allowPrivate' | 'notify' | 'guixDataService'>;
 
 /** Keys that say where events go, as the configuration has them. */
-const targetKeys = 'run, url, guix-data-service';
+const targetKeys = 'run, url, notify, guix-data-service';
 
 /** Everything that the wish names as a place where events go. */
-function targetsOf({ run, url, secretFile, allowPrivate, guixDataService }: TargetWish): readonly HookTarget[] {
+function targetsOf({ run, url, secretFile, allowPrivate, notify, guixDataService }: TargetWish): readonly HookTarget[] {
   const targets: HookTarget[] = [];
   if (run !== undefined) targets.push({ kind: 'command', run });
   if (url !== undefined)
@@ -82,6 +93,7 @@ function targetsOf({ run, url, secretFile, allowPrivate, guixDataService }: Targ
       ...(secretFile !== undefined && { secretFile }),
       ...(allowPrivate !== undefined && { allowPrivate }),
     });
+  if (notify !== undefined) targets.push({ kind: 'notify', ...notify });
   if (guixDataService !== undefined) targets.push({ kind: 'guix-data-service', ...guixDataService });
   return targets;
 }

@@ -1,5 +1,5 @@
 import { type HookDefinition, mostHooks } from '../../domain/hook/definition.ts';
-import { isFor } from '../../domain/hook/match.ts';
+import { type EventFacts, isFor } from '../../domain/hook/match.ts';
 import { parkedEvents } from '../../domain/hook/state.ts';
 import { type HookRecord, isThere } from '../../projections/hooks.ts';
 import type { Principal } from '../application.ts';
@@ -10,6 +10,7 @@ import { launch } from './flight.ts';
 import { type HookStart, placeOf, readEvent } from './places.ts';
 import type { HookRunner } from './runner.ts';
 import type { HookRunners } from './running.ts';
+import { selectionOf, selectUpTo } from './selection.ts';
 import { type HookStatus, statusOf } from './status.ts';
 import { forbiddenByApi } from './trust.ts';
 
@@ -177,7 +178,12 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
       if (forbidden !== undefined) throw new DroverError('hook-not-usable', forbidden);
       const stored = await readEvent(log, id);
       if (!stored) throw new DroverError('unknown-event', `there is no event ${id}`);
-      const facts = factsOfStored(stored);
+      const selection = selectionOf(definition, factsOfStored);
+      let selected: EventFacts | undefined;
+      if (selection)
+        for await (const one of selectUpTo(selection, log, stored.position))
+          if (one.stream === stored.stream && one.revision === stored.revision) selected = one.facts;
+      const facts = selected ?? factsOfStored(stored);
       const { timeoutSeconds, target } = definition;
       logger.info({ hook: name, event: id, by: by.id }, `the hook ${name} is tried with ${id}`);
       const { position: _, ...event } = stored;
@@ -185,7 +191,7 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
       const flight = launch(transport, runtime, delivery, timeoutSeconds);
       const outcome = await flight.outcome;
       const ms = Math.round(runtime.clock.monotonic() - flight.since);
-      const matches = isFor(definition, name, stored, facts);
+      const matches = selection ? selected !== undefined : isFor(definition, name, stored, facts);
       return { matches, ms, ...outcome };
     },
   };

@@ -10,6 +10,17 @@ export interface EventFacts {
   readonly name?: string | undefined;
   readonly class?: string | undefined;
   readonly agent?: string | undefined;
+  /** Whether the derivation, by name and system, broke by this event or was fixed; known for hooks that are told of changes only. */
+  readonly change?: VerdictChange | undefined;
+}
+
+/** What was fine, or never built, fails now; or what failed is fine again. */
+export interface VerdictChange {
+  readonly kind: 'broken' | 'fixed';
+  /** The failure that it began with: of `broken`, the event itself. */
+  readonly brokenBy: string;
+  /** When that happened, milliseconds since the Unix epoch. */
+  readonly brokenSince: number;
 }
 
 export function matchesConditions(where: HookConditions | undefined, facts: EventFacts): boolean {

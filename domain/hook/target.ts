@@ -32,13 +32,49 @@ export const commandTarget = z.strictObject({
   ]),
 });
 
-export const webhookTarget = z.strictObject({
-  kind: z.literal('webhook'),
+const webhook = {
   url: webUrl,
   /** File with the secret, `whsec_…`; deliveries are not signed without. */
   secretFile: file.optional(),
   allowPrivate: allowPrivate.optional(),
+};
+export const webhookTarget = z.strictObject({ kind: z.literal('webhook'), ...webhook });
+
+const mailAddress = z.email({ error: 'expected a mail address, like ops@example.org' }).max(320);
+const mailSettings = z.strictObject({
+  /** Of the mail server, `smtp://HOST[:PORT]` (STARTTLS) or `smtps://HOST[:PORT]`. */
+  server: z
+    .url({ protocol: /^smtps?$/, error: 'expected smtp://HOST[:PORT] or smtps://HOST[:PORT]' })
+    .max(2048)
+    .refine((url) => /^smtps?:\/\/[^/?#@]+$/.test(url), 'expected smtp://HOST[:PORT], without user, password and path'),
+  from: mailAddress,
+  to: z.array(mailAddress).min(1).max(50),
+  /** With it, `passwordFile`. */
+  user: z.string().min(1).max(320).optional(),
+  passwordFile: file.optional(),
+  /** Without TLS, for a relay on the same machine; never with a password. */
+  plain: z.boolean().optional(),
+  allowPrivate: allowPrivate.optional(),
 });
+export type MailSettings = z.infer<typeof mailSettings>;
+
+/** Where somebody is told that a derivation broke or was fixed: one of both. */
+const notifyShape = { webhook: z.strictObject(webhook).optional(), mail: mailSettings.optional() };
+type NotifyShape = z.infer<z.ZodObject<typeof notifyShape>>;
+
+/** What is wrong with the whole of it. */
+function checkNotify({ webhook, mail }: NotifyShape, context: z.core.$RefinementCtx): void {
+  const refuse = (message: string): void => context.addIssue({ code: 'custom', path: [], message });
+  if ((webhook === undefined) === (mail === undefined)) refuse('expected either webhook or mail');
+  if (mail === undefined) return;
+  if ((mail.user === undefined) !== (mail.passwordFile === undefined))
+    refuse('expected both user and password-file, or none');
+  if (mail.plain && mail.user !== undefined) refuse('expected no password where the mail goes without TLS (plain)');
+  if (mail.plain && mail.server.startsWith('smtps:'))
+    refuse('expected smtp:// where the mail goes without TLS (plain)');
+}
+export const notifySettings = z.strictObject(notifyShape).superRefine(checkNotify);
+export const notifyTarget = z.strictObject({ kind: z.literal('notify'), ...notifyShape }).superRefine(checkNotify);
 
 /** What is said of a Guix Data Service that is told how builds go. */
 export const guixDataServiceSettings = z.strictObject({
@@ -56,7 +92,12 @@ export const guixDataServiceTarget = z.strictObject({
 });
 
 /** Where events go. */
-export const hookTarget = z.discriminatedUnion('kind', [commandTarget, webhookTarget, guixDataServiceTarget]);
+export const hookTarget = z.discriminatedUnion('kind', [
+  commandTarget,
+  webhookTarget,
+  notifyTarget,
+  guixDataServiceTarget,
+]);
 export type HookTarget = z.infer<typeof hookTarget>;
 export type HookTargetKind = HookTarget['kind'];
 export const hookTargetKinds: readonly HookTargetKind[] = hookTarget.options.map(({ shape }) => shape.kind.value);

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { createHookTransport } from '../../../adapters/hooks/transport.ts';
 import { deliveryOf, type HookReceiver, hookTransportContract } from '../../contract/hook-transport.ts';
+import { hookTransport } from '../../support/hook-transport.ts';
 
-const quiet = () => createHookTransport({ logger: pino({ level: 'silent' }), version: '1', storeDir: '/nix/store' });
+const quiet = () => hookTransport();
 const never = new AbortController().signal;
 
 /** A command that sends what it gets to this process, and does then as it is told. */
@@ -109,7 +109,7 @@ describe('a command hook', () => {
   it('fails with its exit code and the last line that it said; what it says is in the log with the event', async () => {
     const lines: { msg: string; event: string; hook: string }[] = [];
     const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-    const transport = createHookTransport({ logger, version: '1', storeDir: '/nix/store' });
+    const transport = hookTransport({ logger });
     const run = 'echo first; seq 200 >&2; echo "cannot reach it" >&2; exit 4';
     const outcome = await transport.deliver(deliveryOf({ kind: 'command', run }), never);
     assert.deepEqual(outcome, { ok: false, error: 'exit code 4: cannot reach it' });
@@ -137,7 +137,7 @@ describe('a command hook', () => {
     const abort = new AbortController();
     const heard = Promise.withResolvers<void>();
     const logger = pino({ level: 'info' }, { write: () => heard.resolve() });
-    const stubborn = createHookTransport({ logger, version: '1', storeDir: '/nix/store' }).deliver(
+    const stubborn = hookTransport({ logger }).deliver(
       deliveryOf({ kind: 'command', run: "trap '' TERM; echo here; sleep 1000 & wait; sleep 1000" }),
       abort.signal,
     );

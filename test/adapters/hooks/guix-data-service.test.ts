@@ -3,16 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { pino } from 'pino';
 import { z } from 'zod';
-import { createHookTransport } from '../../../adapters/hooks/transport.ts';
 import { builtIns } from '../../../coordinator/hooks/built-ins.ts';
 import type { HookDelivery } from '../../../coordinator/ports/hook-transport.ts';
 import { anyHookTransportContract, deliveryOf, type HookReceiver } from '../../contract/hook-transport.ts';
+import { hookTransport } from '../../support/hook-transport.ts';
 import { listen } from '../../support/web-receiver.ts';
 
-const transport = () =>
-  createHookTransport({ logger: pino({ level: 'silent' }), version: '1.2', storeDir: '/gnu/store' });
+const transport = () => hookTransport({ version: '1.2', storeDir: '/gnu/store' });
 const never = new AbortController().signal;
 const folder = await mkdtemp(join(tmpdir(), 'drover-gds-'));
 after(() => rm(folder, { recursive: true, force: true }));

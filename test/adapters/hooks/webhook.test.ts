@@ -5,14 +5,12 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { pino } from 'pino';
 import { isPrivateAddress } from '../../../adapters/hooks/addresses.ts';
-import { createHookTransport } from '../../../adapters/hooks/transport.ts';
 import { deliveryOf, type HookReceiver, hookTransportContract } from '../../contract/hook-transport.ts';
+import { hookTransport } from '../../support/hook-transport.ts';
 import { listen, type Received } from '../../support/web-receiver.ts';
 
-const transport = () =>
-  createHookTransport({ logger: pino({ level: 'silent' }), version: '1.2', storeDir: '/nix/store' });
+const transport = () => hookTransport({ version: '1.2' });
 const never = new AbortController().signal;
 
 async function openWebhook(): Promise<HookReceiver> {

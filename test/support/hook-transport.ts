@@ -1,0 +1,14 @@
+import { pino } from 'pino';
+import { createHookTransport, type HookTransportOptions } from '../../adapters/hooks/transport.ts';
+import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
+
+/** The transport of hooks as the coordinator has it; silent, and without build logs, unless a test says otherwise. */
+export function hookTransport(more: Partial<HookTransportOptions> = {}): HookTransport {
+  return createHookTransport({
+    logger: pino({ level: 'silent' }),
+    version: '1',
+    storeDir: '/nix/store',
+    logs: { size: async () => 0, read: async () => undefined },
+    ...more,
+  });
+}
