@@ -36,6 +36,13 @@ export const operations = {
     body: false,
   },
   getSubmission: { method: 'GET', path: '/v1/submissions/{submission}', query: [], headers: [], body: false },
+  getSubmissionTimes: {
+    method: 'GET',
+    path: '/v1/submissions/{submission}/times',
+    query: [],
+    headers: [],
+    body: false,
+  },
   resumeSubmission: {
     method: 'POST',
     path: '/v1/submissions/{submission}/resume',
@@ -1556,6 +1563,126 @@ export interface Operations {
         /** how many of the builds wait for it */
         readonly waiting: number;
       }[];
+    };
+  };
+  /** Where the time of a submission went: the sums of its builds by phase, its critical path, and what would have made it faster. */
+  readonly getSubmissionTimes: {
+    readonly request: {
+      readonly submission: string;
+    };
+    readonly answer: {
+      /** null where it has no build */
+      readonly times: {
+        /** those that it joined included */
+        readonly builds: number;
+        /** milliseconds in each phase; one that took no time is absent */
+        readonly phases: {
+          /** milliseconds */
+          readonly inputs?: number;
+          /** milliseconds */
+          readonly 'text-lost'?: number;
+          /** milliseconds */
+          readonly 'back-off'?: number;
+          /** milliseconds */
+          readonly 'no-agent'?: number;
+          /** milliseconds */
+          readonly slot?: number;
+          /** milliseconds */
+          readonly allocated?: number;
+          /** milliseconds */
+          readonly fetching?: number;
+          /** milliseconds */
+          readonly building?: number;
+          /** milliseconds */
+          readonly uploading?: number;
+        };
+        /** attempts that have ended without their agents saying how long they fetched: that is in `allocated` */
+        readonly untold: number;
+        readonly criticalPath: {
+          /** milliseconds since the Unix epoch */
+          readonly from: number;
+          /** milliseconds since the Unix epoch */
+          readonly to: number;
+          /** whether all builds have; otherwise it is the path so far */
+          readonly ended: boolean;
+          /** milliseconds in each phase; one that took no time is absent */
+          readonly phases: {
+            /** milliseconds */
+            readonly inputs?: number;
+            /** milliseconds */
+            readonly 'text-lost'?: number;
+            /** milliseconds */
+            readonly 'back-off'?: number;
+            /** milliseconds */
+            readonly 'no-agent'?: number;
+            /** milliseconds */
+            readonly slot?: number;
+            /** milliseconds */
+            readonly allocated?: number;
+            /** milliseconds */
+            readonly fetching?: number;
+            /** milliseconds */
+            readonly building?: number;
+            /** milliseconds */
+            readonly uploading?: number;
+          };
+          /** on the path; `steps` has the last 100 at most */
+          readonly builds: number;
+          readonly steps: readonly {
+            readonly build: string;
+            readonly derivation: string;
+            /** milliseconds since the Unix epoch */
+            readonly from: number;
+            /** milliseconds since the Unix epoch */
+            readonly to: number;
+            /** milliseconds in each phase; one that took no time is absent */
+            readonly phases: {
+              /** milliseconds */
+              readonly inputs?: number;
+              /** milliseconds */
+              readonly 'text-lost'?: number;
+              /** milliseconds */
+              readonly 'back-off'?: number;
+              /** milliseconds */
+              readonly 'no-agent'?: number;
+              /** milliseconds */
+              readonly slot?: number;
+              /** milliseconds */
+              readonly allocated?: number;
+              /** milliseconds */
+              readonly fetching?: number;
+              /** milliseconds */
+              readonly building?: number;
+              /** milliseconds */
+              readonly uploading?: number;
+            };
+            /** the input that it waited for last */
+            readonly item?: string;
+          }[];
+        };
+        /** what would have made it faster */
+        readonly advice: readonly {
+          readonly kind:
+            | 'inputs'
+            | 'text-lost'
+            | 'back-off'
+            | 'no-agent'
+            | 'slot'
+            | 'allocated'
+            | 'fetching'
+            | 'building'
+            | 'uploading'
+            | 'retries'
+            | 'lost';
+          /** what it would have saved at most */
+          readonly ms: number;
+          readonly system?: string;
+          readonly features?: readonly string[];
+          readonly cause?: string;
+          /** of the path, that it is about */
+          readonly builds: number;
+        }[];
+      } | null;
     };
   };
   /** Has a submission queued that was set aside. */

@@ -6,12 +6,14 @@ import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blocked.ts';
+import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
 import type { HookWishes } from './hooks/wishes.ts';
 import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
 
 export type { LastFailure } from '../domain/build/state.ts';
 export type { Blockage, Blocker } from '../projections/blocked.ts';
+export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
 
 /**
@@ -73,6 +75,8 @@ export interface Application extends HookWishes {
    * blocked while submissions are being queued: one of them may make what is waited for.
    */
   blockage(submission: string): Blockage;
+  /** Where the time of a submission went, that of builds that it joined included; `undefined` where it has no build. */
+  submissionTimes(submission: string): Promise<SubmissionTimes | undefined>;
   /** How many of the builds that the submission joined are in which state. */
   joinedBuilds(submission: string): Readonly<Record<BuildStatus, number>>;
   /** Finishes the log of an attempt that is over: a stop of the coordinator may have come before that. */

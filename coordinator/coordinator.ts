@@ -2,6 +2,7 @@ import { liveAgent } from '../domain/build/state.ts';
 import { findBlocked } from '../projections/blocked.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import { buildId } from '../projections/queue.ts';
+import { submissionTimes } from '../projections/submission-times.ts';
 import { explain } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
 import { createAllocator } from './allocator.ts';
@@ -86,6 +87,14 @@ export function startCoordinator(core: Core): Coordinator {
     return build;
   }
 
+  /** Builds of a submission, those that it joined included. */
+  function buildsFor(id: string): BuildRecord[] {
+    const submission = farm.submissions.get(id);
+    if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+    const joined = submission.joined.map((build) => queue.build(build));
+    return [...queue.buildsOf(id), ...joined].filter((build) => build !== undefined);
+  }
+
   /** What came in over a link whose token was revoked before it was looked at counts no more. */
   function requireToken(agent: string): void {
     if (farm.tokens.validOf(agent).size === 0)
@@ -116,12 +125,18 @@ export function startCoordinator(core: Core): Coordinator {
       pendingCommits: writer.pending,
       uploads: { waiting: room.waiting, refused: room.refusals },
     }),
+    async submissionTimes(id) {
+      const { clock, timers } = core.runtime;
+      const steps = submissionTimes(farm, buildsFor(id), clock.now());
+      let step = steps.next();
+      while (!step.done) {
+        await new Promise<void>((resolve) => timers.after(0, resolve));
+        step = steps.next();
+      }
+      return step.value;
+    },
     blockage(id) {
-      const submission = farm.submissions.get(id);
-      if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
-      const joined = submission.joined.map((build) => queue.build(build));
-      const builds = [...queue.buildsOf(id), ...joined].filter((build) => build !== undefined);
-      const found = findBlocked(farm, builds);
+      const found = findBlocked(farm, buildsFor(id));
       return intake.busy() ? { ...found, blocked: 0, blockers: [] } : found;
     },
     joinedBuilds(id) {

@@ -110,7 +110,7 @@ export function createFarm() {
     availability,
     producers,
     queue,
-    timeline: timeline as Pick<Timeline, 'spans' | 'endedAt'>,
+    timeline: timeline as Pick<Timeline, 'spans' | 'tally' | 'endedAt'>,
     texts,
     supply,
     details,

@@ -38,6 +38,20 @@ export interface Span {
   readonly cause?: string;
 }
 
+/** The time of many builds, by phase. */
+export interface Tally {
+  /** Milliseconds, in the order of {@link phases}. */
+  readonly ms: Float64Array;
+  /** When the first of them was submitted. */
+  begin: number;
+  /** Attempts that have ended without their agents saying how long they fetched: that is in `allocated`. */
+  untold: number;
+}
+
+export function createTally(): Tally {
+  return { ms: new Float64Array(phases.length), begin: Number.POSITIVE_INFINITY, untold: 0 };
+}
+
 /**
  * What each build was at, from its submission to its end. A fold of all events, kept as one row per change: the spans of a build follow
  * one on the other without a gap, so that they add up to its whole time.
@@ -51,6 +65,8 @@ export interface Timeline {
   happened(build: BuildRecord, event: BuildEvent): void;
   /** Oldest first; up to `now` (milliseconds since the Unix epoch) for one that has not ended. */
   spans(build: BuildRecord, jobClass: JobClass, now: number): readonly Span[];
+  /** Adds the spans to a tally: the same sums, for a great many builds. */
+  tally(build: BuildRecord, jobClass: JobClass, now: number, into: Tally): void;
   /** When it ended. */
   endedAt(build: BuildRecord): number | undefined;
   /** Its rows as text: equal timelines give equal texts. */
@@ -181,6 +197,22 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
       }
       return found;
     },
+    tally(build, jobClass, now, into) {
+      let to = Math.max(now, since.values[lastOf(build)] ?? 0);
+      let next = -1; // State of the row after this one, and whether there is one more after that.
+      let goesOn = false;
+      for (let row = lastOf(build); row !== -1; row = before.values[row] as number) {
+        const from = since.values[row] as number;
+        const code = state.values[row] as number;
+        if (code === codes.ready) countReady(into, jobClass, from, to, notBefore.get(row) ?? 0);
+        else if (code !== codes.ended) count(into, states[code] as Phase, to - from);
+        if (code === codes.allocated && next === codes.building && goesOn) into.untold++;
+        goesOn = next !== -1;
+        next = code;
+        to = from;
+      }
+      into.begin = Math.min(into.begin, to);
+    },
     endedAt(build) {
       const row = lastOf(build);
       return row !== -1 && state.values[row] === codes.ended ? since.values[row] : undefined;
@@ -192,6 +224,13 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
       return rows.reverse().join(' ');
     },
   };
+
+  function countReady(into: Tally, jobClass: JobClass, from: number, to: number, due: number): void {
+    if (due <= from && agentless.within(jobClass, from, to).length === 0) return count(into, 'slot', to - from);
+    const found: Span[] = [];
+    addReady(found, jobClass, from, to, due);
+    for (const span of found) count(into, span.phase, span.to - span.from);
+  }
 
   function addReady(found: Span[], jobClass: JobClass, from: number, to: number, due: number): void {
     let at = from;
@@ -206,6 +245,12 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
     }
     until(to, 'slot');
   }
+}
+
+const places = Object.fromEntries(phases.map((phase, place) => [phase, place])) as Record<Phase, number>;
+
+function count({ ms }: Tally, phase: Phase, more: number): void {
+  ms[places[phase]] = (ms[places[phase]] as number) + more;
 }
 
 /** Adds a wait that took any time. */

@@ -4,6 +4,8 @@ import type {
   Blockage,
   Blocker,
   FarmStatus,
+  PhaseSums,
+  SubmissionTimes,
   SubmitResult,
   TokenInfo,
   WaitedInput,
@@ -30,6 +32,7 @@ import { hookDefinition, hookPlace } from '../../domain/hook/definition.ts';
 import { type HookTarget, hookTarget, hookTargetKinds } from '../../domain/hook/target.ts';
 import { storeItem } from '../../domain/item/events.ts';
 import { scopes } from '../../domain/token/events.ts';
+import { phases } from '../../projections/timeline.ts';
 
 /**
  * What the routes answer. Each schema is annotated with the type of the port it shows, so that the two cannot part; only
@@ -187,6 +190,53 @@ export const submissionRow: z.ZodType<SubmissionRow> = z.object(submissionRowFie
 export const submissionDetail: z.ZodType<SubmissionRow & Blockage> = z.object({
   ...submissionRowFields,
   ...blockageFields,
+});
+
+const ms = z.number().describe('milliseconds');
+export const phaseSums: z.ZodType<PhaseSums> = z
+  .object(
+    Object.fromEntries(phases.map((phase) => [phase, ms.exactOptional()])) as Record<
+      (typeof phases)[number],
+      z.ZodExactOptional<typeof ms>
+    >,
+  )
+  .describe('milliseconds in each phase; one that took no time is absent');
+
+export const submissionTimes: z.ZodType<SubmissionTimes> = z.object({
+  builds: z.int().describe('those that it joined included'),
+  phases: phaseSums,
+  untold: z
+    .int()
+    .describe('attempts that have ended without their agents saying how long they fetched: that is in `allocated`'),
+  criticalPath: z.object({
+    from: instant,
+    to: instant,
+    ended: z.boolean().describe('whether all builds have; otherwise it is the path so far'),
+    phases: phaseSums,
+    builds: z.int().describe('on the path; `steps` has the last 100 at most'),
+    steps: z.array(
+      z.object({
+        build: text,
+        derivation: text,
+        from: instant,
+        to: instant,
+        phases: phaseSums,
+        item: text.describe('the input that it waited for last').exactOptional(),
+      }),
+    ),
+  }),
+  advice: z
+    .array(
+      z.object({
+        kind: z.enum([...phases, 'retries', 'lost']),
+        ms: ms.describe('what it would have saved at most'),
+        system: text.exactOptional(),
+        features: z.array(text).exactOptional(),
+        cause: text.exactOptional(),
+        builds: z.int().describe('of the path, that it is about'),
+      }),
+    )
+    .describe('what would have made it faster'),
 });
 
 export const uploadStatus: z.ZodType<UploadStatus> = z.object({

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import type { Blockage } from '../../coordinator/application.ts';
+import type { Blockage, SubmissionTimes } from '../../coordinator/application.ts';
 import type { Page, SubmissionRow } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { wholeNumber } from '../numbers.ts';
+import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
 import { json } from '../output/table.ts';
 
@@ -36,13 +37,23 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
 
   const show = addCommand(submissions, {
     usage: 'show <submission>',
-    summary: 'Show one submission, how its builds are, and what blocks those that cannot run',
-    examples: [['drover submissions show SUBMISSION', 'how far it is']],
+    summary: 'Show one submission: how its builds are, what blocks those that cannot run, and where its time went',
+    more: [
+      'The critical path is the chain of builds that determined when the submission ended, or so far: each waited for an output of the one',
+      'before it. What is said to have saved time is an upper bound: another chain may be nearly as long.',
+    ].join('\n'),
+    examples: [
+      ['drover submissions show SUBMISSION', 'how far it is, or what it took'],
+      ['drover submissions show SUBMISSION --json', 'for a program: the times in milliseconds are in `times`'],
+    ],
   });
   addConnectionOptions(addJsonOption(show));
   onAction(show, context, async (id: string, flags: Flags) => {
-    const row = await connect(flags, io.environment).get<SubmissionRow & Blockage>(pathOf(id));
-    io.out(flags.json ? json(row) : formatSubmission(row, io));
+    const client = connect(flags, io.environment);
+    const row = await client.get<SubmissionRow & Blockage>(pathOf(id));
+    const { times } = await client.get<{ times: SubmissionTimes | null }>(`${pathOf(id)}/times`);
+    if (flags.json) return io.out(json({ ...row, times }));
+    io.out(`${formatSubmission(row, io)}${times === null ? '' : formatSubmissionTimes(times, io)}`);
   });
 
   const resume = addCommand(submissions, {

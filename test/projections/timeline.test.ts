@@ -5,7 +5,8 @@ import type { BuildEvent } from '../../domain/build/events.ts';
 import { isEnded } from '../../domain/build/state.ts';
 import { createFarm } from '../../projections/farm.ts';
 import type { BuildRecord } from '../../projections/queue.ts';
-import type { Span } from '../../projections/timeline.ts';
+import { sumPhases } from '../../projections/submission-times.ts';
+import { createTally, phases, type Span } from '../../projections/timeline.ts';
 import { createTimedFarm, type TimedFarm } from '../support/timed-farm.ts';
 
 /** `phase from-to`, with the attempt where there is one. */
@@ -123,6 +124,16 @@ describe('the timeline of a build', () => {
             spans.reduce((sum, { from, to }) => sum + to - from, 0),
             at - 1000,
           );
+          const tally = createTally();
+          const { graph, timeline } = farm.farm;
+          timeline.tally(build, graph.jobClass(build.drv), clock + 5, tally);
+          const sums = sumPhases(spans);
+          assert.deepEqual(
+            [...tally.ms],
+            phases.map((phase) => sums[phase] ?? 0),
+            'a tally counts the same',
+          );
+          assert.equal(tally.begin, 1000);
           assert.equal(isEnded(build.state.status), farm.farm.timeline.endedAt(build) !== undefined);
           // The same from the log (I3), also where it is folded in one go.
           const again = createFarm();
@@ -139,18 +150,18 @@ describe('the timeline of a build', () => {
 function step(farm: TimedFarm, build: BuildRecord, does: number, ms: number): void {
   const { status, attempt } = build.state;
   const live = status === 'allocated' || status === 'running';
-  const phases =
+  const said =
     ms % 3 === 0 ? {} : { phases: { fetchingMs: ms, ...(ms % 2 === 0 && { buildingMs: ms, uploadingMs: 3 }) } };
   const events: Record<number, BuildEvent | false> = {
     0: status === 'queued' && { type: 'BuildAllocated', data: { attempt: attempt + 1, agent: 'a' } },
     1: status === 'allocated' && { type: 'BuildStarted', data: { attempt } },
     2: live && {
       type: 'BuildAttemptFailed',
-      data: { attempt, class: 'unknown', message: '', durationMs: ms, ...phases },
+      data: { attempt, class: 'unknown', message: '', durationMs: ms, ...said },
     },
     3: status === 'allocated' && {
       type: 'BuildSetupFailed',
-      data: { attempt, class: 'fetch-failed', message: '', ...phases },
+      data: { attempt, class: 'fetch-failed', message: '', ...said },
     },
     4: live && { type: 'BuildReleased', data: { attempt, agent: 'a', reason: 'agent-lost' } },
     5: status === 'queued' && {
@@ -159,7 +170,7 @@ function step(farm: TimedFarm, build: BuildRecord, does: number, ms: number): vo
     },
     6: attempt > 0 && {
       type: 'BuildSucceeded',
-      data: { attempt: 1, agent: 'a', outputs: {}, durationMs: ms, ...phases },
+      data: { attempt: 1, agent: 'a', outputs: {}, durationMs: ms, ...said },
     },
     7: ms > 80 && { type: 'BuildCanceled', data: {} },
   };

@@ -1,4 +1,11 @@
-import type { AgentStatus, Application, FarmStatus, Principal, SubmitResult } from '../../coordinator/application.ts';
+import type {
+  AgentStatus,
+  Application,
+  FarmStatus,
+  Principal,
+  SubmissionTimes,
+  SubmitResult,
+} from '../../coordinator/application.ts';
 import { DroverError } from '../../coordinator/errors.ts';
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { UploadStatus } from '../../coordinator/ports/pool.ts';
@@ -33,6 +40,28 @@ export const fakeHook: HookStatus = {
   lastFailure: { event: 'build-s-1@4', error: 'it answered 500', at: 2 },
 };
 export const fakeSubmission: SubmitResult = { submission: 's-1', derivations: 2, builds: 1, available: 0, joined: [] };
+export const fakeTimes: SubmissionTimes = {
+  builds: 1,
+  phases: { slot: 5, building: 10 },
+  untold: 0,
+  criticalPath: {
+    from: 1,
+    to: 16,
+    ended: true,
+    phases: { slot: 5, building: 10 },
+    builds: 1,
+    steps: [
+      {
+        build: 's-1-1',
+        derivation: `${'0'.repeat(32)}-x.drv`,
+        from: 1,
+        to: 16,
+        phases: { slot: 5, building: 10 },
+      },
+    ],
+  },
+  advice: [{ kind: 'slot', ms: 5, system: 'x86_64-linux', builds: 1 }],
+};
 export const fakeUpload: UploadStatus = {
   id: 'u-1',
   owner: 't-submit',
@@ -92,6 +121,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     },
     submissionOf: () => fakeSubmission.submission,
     resumeSubmission: async () => undefined,
+    submissionTimes: async () => fakeTimes,
     blockage: () => ({ unfinished: 0, blocked: 0, blockers: [] }),
     joinedBuilds: () => ({ none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 }),
     settleLog: async () => undefined,

@@ -6,7 +6,16 @@ import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
-import { nothing, page, paging, submissionDetail, submissionParams, submissionRow, submitResult } from '../schemas.ts';
+import {
+  nothing,
+  page,
+  paging,
+  submissionDetail,
+  submissionParams,
+  submissionRow,
+  submissionTimes,
+  submitResult,
+} from '../schemas.ts';
 import { withEnd } from '../submission-end.ts';
 
 const submitBody = z.strictObject({
@@ -97,6 +106,21 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
         return { ...withEnd(row, application), ...application.blockage(submission) };
       },
+    );
+    app.get(
+      '/v1/submissions/:submission/times',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['submissions'],
+          operationId: 'getSubmissionTimes',
+          summary:
+            'Where the time of a submission went: the sums of its builds by phase, its critical path, and what would have made it faster.',
+          params: submissionParams,
+          response: { 200: z.object({ times: submissionTimes.nullable().describe('null where it has no build') }) },
+        },
+      },
+      async (request) => ({ times: (await application.submissionTimes(request.params.submission)) ?? null }),
     );
     app.post(
       '/v1/submissions/:submission/resume',
