@@ -27,7 +27,13 @@ export const operations = {
   getLimits: { method: 'GET', path: '/v1/limits', query: [], headers: [], body: false },
   findMissingDerivations: { method: 'POST', path: '/v1/derivations/missing', query: [], headers: [], body: true },
   findMissingSources: { method: 'POST', path: '/v1/sources/missing', query: [], headers: [], body: true },
-  submit: { method: 'POST', path: '/v1/submissions', query: [], headers: ['idempotency-key'], body: true },
+  submit: {
+    method: 'POST',
+    path: '/v1/submissions',
+    query: [],
+    headers: ['idempotency-key', 'traceparent'],
+    body: true,
+  },
   listSubmissions: {
     method: 'GET',
     path: '/v1/submissions',
@@ -1487,6 +1493,7 @@ export interface Operations {
       /** Also build what is built or under way. */
       readonly force?: boolean;
       readonly 'idempotency-key'?: string;
+      readonly traceparent?: string;
     };
     readonly answer: {
       readonly submission: string;

@@ -155,6 +155,8 @@ export interface SubmitWish {
   readonly force: boolean;
   /** The same key with the same wish gives the same submission. */
   readonly idempotencyKey?: string;
+  /** The client's place in a trace, as its `traceparent`. One that is none is ignored. */
+  readonly traceparent?: string;
 }
 export interface SubmitResult {
   readonly submission: string;

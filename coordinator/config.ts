@@ -184,6 +184,35 @@ export const coordinatorConfigSchema = z
           ),
       })
       .prefault({}),
+    traces: z
+      .strictObject({
+        endpoint: z
+          .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+          .optional()
+          .describe(
+            'Where traces go, by OTLP over HTTP: the base URL of a collector, to which /v1/traces is added. Without it, and without OTEL_EXPORTER_OTLP_ENDPOINT, there are none.',
+          ),
+        headersFile: z
+          .string()
+          .min(1, 'expected a file')
+          .optional()
+          .describe('File with headers for the collector, one a line as "name: value": where it wants a token.'),
+        ratio: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(1)
+          .describe(
+            'Share of submissions that are traced, 0 to 1; one that comes with a traceparent is what that says.',
+          ),
+        serviceName: z
+          .string()
+          .min(1)
+          .max(255)
+          .optional()
+          .describe('The service.name of spans; where it is not set OTEL_SERVICE_NAME, else drover.'),
+      })
+      .prefault({}),
     hook: z
       .array(hookSettings)
       .max(mostHooks)

@@ -15,6 +15,7 @@ import type { Pool } from './ports/pool.ts';
 import type { Runtime } from './ports/runtime.ts';
 import type { TokenUses } from './ports/token-uses.ts';
 import type { Stall, Work } from './ports/work.ts';
+import type { Tracing } from './tracing.ts';
 import type { Writer } from './writer.ts';
 
 export interface Policy {
@@ -55,6 +56,7 @@ export interface Core {
   readonly logs: LogStore;
   readonly signer: Signer;
   readonly hookTransport: HookTransport;
+  readonly tracing: Omit<Tracing, 'farm'>;
   readonly logger: Logger;
   readonly work: Work;
   /** Over what the process before this one stood still, until that has been dealt with. */

@@ -222,7 +222,9 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
       ...(key !== undefined && { key }),
     };
     const meta: Meta = { actor: by.id, correlation: id, ...(cause !== undefined && { causation: cause }) };
-    writer.commit('submission', id, 'none', [{ type: 'SubmissionReceived', data: received }], meta);
+    const trace = core.tracing.begin(id, wish.traceparent);
+    const first = trace === undefined ? meta : { ...meta, trace };
+    writer.commit('submission', id, 'none', [{ type: 'SubmissionReceived', data: received }], first);
     const record = submissions.get(id) as SubmissionRecord;
     for (let from = namesPerEvent; from < roots.length; from += namesPerEvent)
       writer.commit(

@@ -14,6 +14,7 @@ import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
 import { createHookTransport } from '../adapters/hooks/transport.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
+import { addTraceMetrics } from '../adapters/http/metrics/trace-metrics.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
 import { createTokenUses } from '../adapters/http/token-uses.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
@@ -21,6 +22,8 @@ import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.
 import { connectionsWithin, openFilesLimit } from '../adapters/runtime/open-files.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
+import type { OtlpTraces } from '../adapters/traces/otlp-traces.ts';
+import { traceSettings } from '../adapters/traces/settings.ts';
 import { rememberedByViews } from '../adapters/views/sqlite/remembered.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
@@ -200,6 +203,9 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     if (swept.files + swept.uploads > 0) logger.info(swept, 'removed what a stop had left in the pool');
   }
 
+  const traces = await tracesOf(config, dir.file('traces.json'), logger);
+  resources.defer(async () => void (await traces?.[Symbol.asyncDispose]()));
+
   const deposed = Promise.withResolvers<Error>();
   const supervisor = resources.use(
     await superviseCoordinator({
@@ -223,6 +229,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
         publicUrl: config.publicUrl,
         logs,
       }),
+      traces,
       logger,
       work: watchdog.work,
       stalled: () => stall,
@@ -238,6 +245,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   );
   agentLink.serve(supervisor.application);
   const openFiles = openFilesLimit();
+  const metrics = createMetrics();
+  if (traces) addTraceMetrics(metrics, traces);
   const server = await createHttpServer({
     application: supervisor.application,
     views,
@@ -246,7 +255,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     eventStore: supervisor.store,
     itemOfFile: supervisor.itemOfFile,
     runtime,
-    metrics: createMetrics(),
+    metrics,
     logger,
     agentLink,
     tokenUses,
@@ -277,6 +286,14 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     deposed: deposed.promise,
     close: () => owned.disposeAsync(),
   };
+}
+
+/** Nothing of OpenTelemetry is loaded where there are to be no traces. */
+async function tracesOf({ traces }: CoordinatorConfig, file: string, logger: Logger): Promise<OtlpTraces | undefined> {
+  const settings = traceSettings(traces, process.env);
+  if (settings === undefined) return undefined;
+  const { openOtlpTraces } = await import('../adapters/traces/otlp-traces.ts');
+  return openOtlpTraces({ ...settings, version: version(), file, logger });
 }
 
 async function adminTokenOf(file: string, random: (length: number) => Uint8Array): Promise<string> {

@@ -14,9 +14,13 @@ export interface Recovered {
   readonly firstUnknown: string | undefined;
 }
 
-/** Folds the whole log. */
-export async function recover(store: EventStore, storeDir: string, work: Work = unwatched): Promise<Recovered> {
-  const farm = createFarm();
+/** Folds the whole log, into a farm that has seen nothing yet. */
+export async function recover(
+  store: EventStore,
+  storeDir: string,
+  work: Work = unwatched,
+  farm: Farm = createFarm(),
+): Promise<Recovered> {
   let position: Position | undefined;
   let events = 0;
   let unknown = 0;
@@ -51,6 +55,6 @@ export function foldEvent(farm: Farm, stored: StoredEvent, storeDir?: string): s
   }
   if (storeDir !== undefined && event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
     throw new Error(`storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`);
-  farm.apply(category, id, event, stored.revision, stored.at, stored.meta.correlation);
+  farm.apply(category, id, event, stored.revision, stored.at, stored.meta.correlation, stored.meta.trace);
   return undefined;
 }

@@ -6,10 +6,14 @@ import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
 import { type EventStore, EventStoreError, isEventStoreError, type Position } from './ports/event-store.ts';
 import type { LogMark } from './ports/log-mark.ts';
+import type { Traces } from './ports/traces.ts';
 import { recover } from './recovery.ts';
+import { createTracing, type Tracing } from './tracing.ts';
 import { createWriter } from './writer.ts';
 
-export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer' | 'log'> {
+export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer' | 'log' | 'tracing'> {
+  /** Where spans go; nowhere if absent. */
+  readonly traces?: Traces | undefined;
   /** Opens the event store; called again after each failure. */
   openStore(): Promise<EventStore>;
   /** Called with each store before anything is written to it; rejects where it is not the one that is meant. */
@@ -86,7 +90,8 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     try {
       await options.opened?.(store);
       const begun = runtime.clock.monotonic();
-      const recovered = await recover(store, policy.storeDir, options.work);
+      const tracing = createTracing(runtime.clock, options.traces);
+      const recovered = await recover(store, policy.storeDir, options.work, tracing.farm);
       logger.info(
         { events: recovered.events, unknown: recovered.unknown, ms: Math.round(runtime.clock.monotonic() - begun) },
         'log replayed',
@@ -96,7 +101,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
           { unknown: recovered.unknown, first: recovered.firstUnknown },
           'the log has events that this version does not know, as after a return from a newer one: they are counted and passed over, and what they said is not known here',
         );
-      running = await run(store, recovered);
+      running = await run(store, recovered, tracing);
       obstacle = undefined;
       waitMs = firstWaitMs;
     } catch (error) {
@@ -108,6 +113,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
   async function run(
     store: EventStore,
     { farm, position }: { farm: Core['farm']; position: Position | undefined },
+    tracing: Tracing,
   ): Promise<Running> {
     const epoch = randomId(runtime.random.bytes(12));
     const writer = createWriter({
@@ -119,8 +125,10 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       // Before it runs, whoever starts it hears of the failure.
       failed: (error) => running?.store === store && failed(error),
       stored: (mark) => options.stored?.(mark),
+      traceOf: tracing.traceOf,
     });
-    const coordinator = startCoordinator({ ...options, farm, writer, log: store });
+    tracing.goLive(writer);
+    const coordinator = startCoordinator({ ...options, farm, writer, log: store, tracing });
     try {
       await options.started?.(coordinator, store);
       await writer.durable();

@@ -17,7 +17,7 @@ export type Uploads = Pick<Application, 'beginUpload' | 'uploadStatus' | 'writeU
 export const ownerOfAgent = (agent: string): string => `agent-${agent}`;
 
 export function createUploads(core: Core, items: Items, room: Room): Uploads {
-  const { farm, pool, policy, writer } = core;
+  const { farm, pool, policy, writer, tracing } = core;
   const { graph, availability } = farm;
 
   const ownerOf = (by: Principal): string => (by.agent === undefined ? `token-${by.id}` : ownerOfAgent(by.agent));
@@ -152,10 +152,14 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
     uploadStatus: async (by, id) => finishSource(by, await statusOf(by, id)),
     async writeUpload(by, id, offset, body) {
       const { owner, path } = await statusOf(by, id);
-      const written = await pool.write(id, owner, offset, body);
-      if ('refused' in written) refuse(written.refused, owner, path);
-      room.taken(keyOf(owner, path));
-      return finishSource(by, written);
+      const receive = async (): Promise<UploadStatus> => {
+        const written = await pool.write(id, owner, offset, body);
+        if ('refused' in written) refuse(written.refused, owner, path);
+        room.taken(keyOf(owner, path));
+        return finishSource(by, written);
+      };
+      const { agent } = by;
+      return agent === undefined ? receive() : tracing.receiving({ agent, upload: id, path, offset }, receive);
     },
   };
 }

@@ -53,9 +53,11 @@ export interface WriterOptions {
   failed(error: Error): void;
   /** Told of the last event of what has become durable. */
   stored?(mark: LogMark): void;
+  /** Where in a trace what happens to a stream is, as a `traceparent`, for commits that do not say; `undefined` for in none. */
+  traceOf?(category: Category, id: string, correlation: string | undefined): string | undefined;
 }
 
-export function createWriter({ store, farm, clock, epoch, position, failed, stored }: WriterOptions): Writer {
+export function createWriter({ store, farm, clock, epoch, position, failed, stored, traceOf }: WriterOptions): Writer {
   const listeners: Listener[] = [];
   const durableListeners: DurableListener[] = [];
   const effects: Effect[] = [];
@@ -120,9 +122,11 @@ export function createWriter({ store, farm, clock, epoch, position, failed, stor
   }
 
   return {
-    commit(category, id, wanted, events, meta) {
+    commit(category, id, wanted, events, given) {
       if (failure) throw failure;
       if (events.length === 0) return;
+      const trace = given.trace ?? traceOf?.(category, id, given.correlation);
+      const meta = trace === undefined ? given : { ...given, trace };
       const at = clock.now();
       // Encoding validates: an event that its own schema refuses is folded nowhere.
       const encoded = events.map(encodeEvent);
@@ -130,7 +134,7 @@ export function createWriter({ store, farm, clock, epoch, position, failed, stor
       const expected = wanted === 'none' ? (farm.strays.revision(category, id) ?? 'none') : wanted;
       const first = expected === 'none' ? 0 : expected + 1;
       for (const [index, event] of events.entries())
-        farm.apply(category, id, event, first + index, at, meta.correlation);
+        farm.apply(category, id, event, first + index, at, meta.correlation, trace);
       if (
         batch.push({
           id: `${epoch}.${committed}`,

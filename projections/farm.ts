@@ -127,8 +127,8 @@ export function createFarm() {
     },
 
     /**
-     * Folds one event. `id` is the stream's name without its category, `correlation` what the event belongs to. Streams of other
-     * categories are passed over.
+     * Folds one event. `id` is the stream's name without its category, `correlation` what the event belongs to, `trace` its place in a
+     * trace. Streams of other categories are passed over.
      */
     apply(
       category: Category,
@@ -137,6 +137,7 @@ export function createFarm() {
       revision: number,
       at: number,
       correlation?: string,
+      trace?: string,
     ): void {
       if (strays.takes(category, id, event, revision)) return;
       timeline.now(at);
@@ -163,7 +164,7 @@ export function createFarm() {
           agents.apply(id, event as AgentEvent, revision);
           return agentless.changed(id, event as AgentEvent, at);
         case 'submission':
-          return submissions.apply(id, event as SubmissionEvent, revision);
+          return submissions.apply(id, event as SubmissionEvent, revision, trace);
         case 'token':
           return tokens.apply(id, event as TokenEvent, revision, at);
         case 'hook':

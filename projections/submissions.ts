@@ -13,6 +13,8 @@ export interface SubmissionRecord {
   /** Why it is not queued though it could be; `undefined` where it is not set aside. */
   setAside: string | undefined;
   revision: number;
+  /** `traceparent` of its first event. */
+  readonly trace?: string;
 }
 
 /** Every submission, and which of them are not wholly queued yet. */
@@ -23,7 +25,7 @@ export interface Submissions {
   unqueued(): SubmissionRecord[];
   /** A derivation was added for this submission. */
   derivationAdded(id: string | undefined): void;
-  apply(id: string, event: SubmissionEvent, revision: number): void;
+  apply(id: string, event: SubmissionEvent, revision: number, trace?: string): void;
 }
 
 export function createSubmissions(): Submissions {
@@ -43,7 +45,7 @@ export function createSubmissions(): Submissions {
       const record = id === undefined ? undefined : submissions.get(id);
       if (record) record.added++;
     },
-    apply(id, event, revision) {
+    apply(id, event, revision, trace) {
       if (event.type === 'SubmissionReceived') {
         const { roots, ...wish } = event.data;
         const record: SubmissionRecord = {
@@ -55,6 +57,7 @@ export function createSubmissions(): Submissions {
           queued: undefined,
           setAside: undefined,
           revision,
+          ...(trace !== undefined && { trace }),
         };
         submissions.set(id, record);
         if (wish.key !== undefined) byKey.set(wish.key, record);

@@ -17,7 +17,7 @@ const inherited = [
 
 /** The environment of a command for one delivery; what an event has nothing to say of is left out. */
 export function hookVariables(
-  { hook, event, facts, attempt }: Omit<HookDelivery, 'target' | 'log'>,
+  { hook, event, facts, attempt, traceparent }: Omit<HookDelivery, 'target' | 'log'>,
   environment: NodeJS.ProcessEnv,
 ): Record<string, string> {
   const variables: Record<string, string> = {};
@@ -52,5 +52,7 @@ export function hookVariables(
   for (const [name, value] of Object.entries(own))
     if (typeof value === 'string' || typeof value === 'number')
       variables[`DROVER_${name}`] = String(value).replaceAll('\0', '');
+  // By the name that OpenTelemetry gives it, for whatever of it goes on with the trace.
+  if (traceparent !== undefined) variables.TRACEPARENT = traceparent;
   return variables;
 }

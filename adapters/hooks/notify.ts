@@ -40,7 +40,7 @@ export function createNotifyTransport(options: NotifyOptions): HookKind<'notify'
   }
 
   function byWebhook(place: WebhookPlace, delivery: Delivery, told: Notification, signal: AbortSignal) {
-    const { event, log } = delivery;
+    const { event, log, traceparent } = delivery;
     const { change, summary, text } = told;
     const body = JSON.stringify({
       ...envelopeOf(event, sourceOf(log), 'read'),
@@ -50,7 +50,7 @@ export function createNotifyTransport(options: NotifyOptions): HookKind<'notify'
       summary,
       text,
     });
-    return postSigned({ place, id: idOf(event), body, version, resolve }, signal);
+    return postSigned({ place, id: idOf(event), body, version, resolve, traceparent }, signal);
   }
 
   async function byMail(settings: MailSettings, delivery: Delivery, told: Notification, signal: AbortSignal) {

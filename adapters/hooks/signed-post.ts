@@ -15,11 +15,13 @@ export interface SignedPost {
   readonly body: string;
   readonly version: string;
   readonly resolve: Resolve;
+  /** The trace that the receiver may go on with. */
+  readonly traceparent?: string | undefined;
 }
 
 /** Posts by the Standard Webhooks specification. Rejects where nobody answers, or the secret cannot be read. */
 export async function postSigned(
-  { place, id, body, version, resolve }: SignedPost,
+  { place, id, body, version, resolve, traceparent }: SignedPost,
   signal: AbortSignal,
 ): Promise<HookOutcome> {
   const { url, secretFile, allowPrivate } = place;
@@ -30,6 +32,7 @@ export async function postSigned(
     'user-agent': `drover/${version}`,
     'webhook-id': id,
     'webhook-timestamp': String(timestamp),
+    ...(traceparent !== undefined && { traceparent }),
     ...(keys.length > 0 && { 'webhook-signature': signatureOf(keys, id, timestamp, body) }),
   };
   return post({ url: new URL(url), headers, body, allowPrivate, resolve }, signal);

@@ -13,10 +13,13 @@ export function createWebhookTransport({
   return {
     check: webhookProblem,
     async deliver({ target, ...delivery }, signal) {
-      const { stream, revision } = delivery.event;
-      const id = `${stream}@${revision}`;
+      const { traceparent, event } = delivery;
+      const id = `${event.stream}@${event.revision}`;
       try {
-        return await postSigned({ place: target, id, body: eventText(delivery), version, resolve }, signal);
+        return await postSigned(
+          { place: target, id, body: eventText(delivery), version, resolve, traceparent },
+          signal,
+        );
       } catch (error) {
         return { ok: false, error: (error as Error).message };
       }

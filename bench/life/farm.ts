@@ -7,8 +7,10 @@ import type { Policy } from '../../coordinator/core.ts';
 import type { DerivationStore } from '../../coordinator/ports/derivation-store.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
+import type { Traces } from '../../coordinator/ports/traces.ts';
 import { unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
+import { createTracing } from '../../coordinator/tracing.ts';
 import { createWriter, type Writer } from '../../coordinator/writer.ts';
 import type { CoordinatorMessage } from '../../domain/agent/messages.ts';
 import { generateSigningKey } from '../../domain/store/signature.ts';
@@ -30,6 +32,8 @@ export interface BenchFarmOptions {
   readonly allocated?: (allocation: Allocation) => void;
   /** Carries events to hooks, for benches that have some. */
   readonly hookTransport?: HookTransport;
+  /** Where spans go, for benches that have some. */
+  readonly traces?: Traces;
   /** An agent's report of success has come in. */
   readonly succeeding?: (paths: readonly string[]) => void;
 }
@@ -70,11 +74,14 @@ const policy: Omit<Policy, 'storeDir'> = {
 
 export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFarm> {
   const { store, storeDir, derivations, buildMs, allocated, succeeding } = options;
-  const { farm, position } = await recover(store, storeDir);
+  const { clock } = createSystemRuntime();
+  const tracing = createTracing(clock, options.traces);
+  const { farm, position } = await recover(store, storeDir, unwatched, tracing.farm);
   const fail = Promise.withResolvers<never>();
   fail.promise.catch(() => undefined);
-  const { clock } = createSystemRuntime();
-  const writer = createWriter({ store, farm, clock, epoch: 'bench', position, failed: fail.reject });
+  const { traceOf } = tracing;
+  const writer = createWriter({ store, farm, clock, epoch: 'bench', position, failed: fail.reject, traceOf });
+  tracing.goLive(writer);
   writer.listen(() => {
     events++;
   });
@@ -128,6 +135,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     logs: noLogs,
     signer,
     logger: pino({ level: 'silent' }),
+    tracing,
     work: unwatched,
   });
   application = coordinator.application;

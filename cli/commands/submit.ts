@@ -40,7 +40,7 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
   const command = addCommand(program, {
     usage: 'submit [drv...]',
     summary: 'Send derivations, with all that they need, and have them built',
-    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; - reads a list from standard input. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again.`,
+    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; - reads a list from standard input. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.`,
     examples: [
       ['drover submit /nix/store/HASH-hello-2.12.drv --wait', 'build it and wait; exit code 0 only if all went well'],
       ['drover submit --expr default.nix -A hello --tag branch=main', 'what an expression evaluates to'],
@@ -93,7 +93,7 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
       };
       // Where the log is now: all that the submission makes comes after it.
       const after = flags.wait ? (await client.get<FarmStatus>('/v1/status')).position : undefined;
-      submitted = await submit(client, steady, plan, source, progress, signal);
+      submitted = await submit(client, steady, plan, source, progress, signal, io.environment.TRACEPARENT);
       const result = submitted;
       if (!flags.json) for (const line of describe(result)) progress.line(line);
       if (!flags.wait) {

@@ -31,13 +31,19 @@ const passing = ['connection-failed', 'connection-refused', 'not-ready', 'store-
  * its requests when `signal` aborts: what is on its way may have been received, and whoever interrupts is to hear of it. Rejects with
  * {@link UnansweredError} where that could not be found out, and with the signal's reason where nothing was sent.
  */
-export async function send(client: Client, plan: SubmitPlan, signal: AbortSignal): Promise<SubmitResult> {
+export async function send(
+  client: Client,
+  plan: SubmitPlan,
+  signal: AbortSignal,
+  traceparent?: string,
+): Promise<SubmitResult> {
   const key = randomUUID();
+  const headers = { 'idempotency-key': key, ...(traceparent && { traceparent }) };
   const giveUpAt = performance.now() + patienceMs;
   let mayBeThere = false;
   for (let pause = 400; ; pause = Math.min(pause * 2, longestPauseMs)) {
     signal.throwIfAborted();
-    const answer = client.send<SubmitResult>('POST', '/v1/submissions', plan, { 'idempotency-key': key });
+    const answer = client.send<SubmitResult>('POST', '/v1/submissions', plan, headers);
     try {
       return await unlessInterrupted(answer, signal);
     } catch (error) {

@@ -28,6 +28,8 @@ export interface Submitted extends SubmitResult {
 /**
  * Sends what the coordinator lacks of the closure of some derivations, then submits them, with `steady`, whose requests no signal ends.
  * Rejects when `signal` aborts before that.
+ *
+ * @param traceparent the trace that the submission goes on with.
  */
 export async function submit(
   client: Client,
@@ -36,6 +38,7 @@ export async function submit(
   source: DerivationSource,
   progress: Progress,
   signal: AbortSignal,
+  traceparent?: string,
 ): Promise<Submitted> {
   let closure: Closure | undefined;
   const wholeClosure = async (): Promise<Closure> => {
@@ -78,7 +81,7 @@ export async function submit(
   }
 
   signal.throwIfAborted();
-  const result = await send(steady, plan, signal);
+  const result = await send(steady, plan, signal, traceparent);
   return { ...result, uploadedDerivations, uploadedSources: sources.uploaded, absentSources: sources.absent };
 }
 

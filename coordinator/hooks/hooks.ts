@@ -38,7 +38,7 @@ const checkpointEvery = 10_000;
 
 /** Every hook with its runner, and the wishes of operators about them (I10). */
 export function createHookManager(core: Core): HookManager {
-  const { farm, writer, log, runtime, logger, policy, hookTransport: transport } = core;
+  const { farm, writer, log, runtime, logger, policy, hookTransport: transport, tracing } = core;
   const runners = new Map<string, HookRunner>();
   let head: Head | undefined;
   let passed = 0;
@@ -85,6 +85,7 @@ export function createHookManager(core: Core): HookManager {
       logId,
       runtime,
       transport,
+      tracing,
       logger,
       factsOf: factsOfStored,
       head: () => head,

@@ -14,6 +14,7 @@ import type { HookRecord } from '../../projections/hooks.ts';
 import type { EventStore, Position, StoredEvent } from '../ports/event-store.ts';
 import type { HookOutcome, HookTransport } from '../ports/hook-transport.ts';
 import type { Runtime } from '../ports/runtime.ts';
+import type { Tracing } from '../tracing.ts';
 import { builtInOf } from './built-ins.ts';
 import { type Flight, launch } from './flight.ts';
 import { type Head, justBefore, readEvent } from './places.ts';
@@ -29,6 +30,7 @@ export interface RunnerSources {
   readonly log: Pick<EventStore, 'read' | 'readAll'>;
   readonly runtime: Runtime;
   readonly transport: HookTransport;
+  readonly tracing: Pick<Tracing, 'delivery'>;
   readonly logger: Logger;
   /** Id of the log's first commit. */
   logId(): Promise<string>;
@@ -88,7 +90,7 @@ const rereadMs = 1000;
 const mostJoining = 1000;
 
 export function createHookRunner(sources: RunnerSources): HookRunner {
-  const { hook, log, runtime, transport, logger, factsOf, head, write } = sources;
+  const { hook, log, runtime, transport, tracing, logger, factsOf, head, write } = sources;
   const { clock, timers, random } = runtime;
   let state: RunnerState = 'opening';
   let broken: string | undefined;
@@ -297,11 +299,22 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
     const id = idOf(event);
     const attempt = (triggers?.attempts(event.stream) ?? 0) + 1;
     const { facts, position: _, ...rest } = event;
-    const delivery = { hook: hook.name, target, log: logId, event: rest, facts, attempt };
+    const traced = tracing.delivery(hook.name, target.kind, rest, attempt);
+    const { traceparent } = traced;
+    const delivery = {
+      hook: hook.name,
+      target,
+      log: logId,
+      event: rest,
+      facts,
+      attempt,
+      ...(traceparent !== undefined && { traceparent }),
+    };
     const flight = launch(transport, runtime, delivery, timeoutSeconds);
     inFlight.set(event, { ...flight, attempt });
     void flight.outcome.then((outcome) => {
       inFlight.delete(event);
+      traced.ended(outcome);
       if (!isStopped()) settle(event, id, outcome);
       if (inFlight.size === 0) for (const resolve of idle.splice(0)) resolve();
     });

@@ -14,6 +14,8 @@ export interface HookDelivery {
   readonly facts: EventFacts;
   /** 1 for the first. */
   readonly attempt: number;
+  /** Where the delivery is in the trace of the event, for the receiver to go on from; absent where it is in none. */
+  readonly traceparent?: string;
 }
 
 export type HookOutcome =

@@ -6,8 +6,10 @@ import type { Policy } from '../../coordinator/core.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { LogStore } from '../../coordinator/ports/log-store.ts';
+import type { Traces } from '../../coordinator/ports/traces.ts';
 import { type Stall, unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
+import { createTracing } from '../../coordinator/tracing.ts';
 import { createWriter } from '../../coordinator/writer.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage, CoordinatorMessage, Hello, KnownAttempt } from '../../domain/agent/messages.ts';
@@ -69,11 +71,13 @@ export async function openTestCoordinator(
     hearing = true,
     hookTransport = noHooks as HookTransport,
     trustHooksOfApi = true,
+    traces = undefined as Traces | undefined,
     time = createVirtualTime(seed),
     textOf = (path: string): Uint8Array => Buffer.from(path),
   } = {},
 ) {
-  const { farm, position } = await recover(store, policy.storeDir);
+  const tracing = createTracing(time.runtime.clock, traces);
+  const { farm, position } = await recover(store, policy.storeDir, unwatched, tracing.farm);
   const failures: Error[] = [];
   const writer = createWriter({
     store,
@@ -82,7 +86,9 @@ export async function openTestCoordinator(
     epoch: `e${seed}`,
     position,
     failed: (error) => void failures.push(error),
+    traceOf: tracing.traceOf,
   });
+  tracing.goLive(writer);
   const sent: { agent: string; message: CoordinatorMessage }[] = [];
   const closed: string[] = [];
   const ended: string[] = [];
@@ -107,6 +113,7 @@ export async function openTestCoordinator(
     logs,
     signer: { publicKey: 'k:AA==', sign: async () => 'k:AA==' },
     logger: pino({ level: 'silent' }),
+    tracing,
     work: unwatched,
     stalled: () => stalled,
   });

@@ -19,6 +19,8 @@ export interface Metrics {
   /** @param bounds upper bounds of the buckets, rising; the one for everything is added. */
   histogram(name: string, help: string, bounds: readonly number[]): Histogram;
   gauge(name: string, help: string, read: () => Reading): void;
+  /** A counter that somebody else counts, read as a gauge is. */
+  total(name: string, help: string, read: () => Reading): void;
   /** Text format 0.0.4. Source: prometheus.io, exposition formats. */
   render(): string;
 }
@@ -76,23 +78,24 @@ export function createMetrics(): Metrics {
         },
       };
     },
-    gauge(name, help, read) {
-      add(name, 'gauge', help, () => {
-        let text = '';
-        try {
-          for (const [labels, value] of read()) text += `${name}${braces(labelText(labels))} ${number(value)}\n`;
-        } catch {
-          // A figure that cannot be had at the moment has no sample; the others are wanted then more than ever.
-        }
-        return text;
-      });
-    },
+    gauge: (name, help, read) => add(name, 'gauge', help, () => samples(name, read)),
+    total: (name, help, read) => add(name, 'counter', help, () => samples(name, read)),
     render() {
       let text = '';
       for (const family of families.values()) text += family();
       return text;
     },
   };
+}
+
+function samples(name: string, read: () => Reading): string {
+  let text = '';
+  try {
+    for (const [labels, value] of read()) text += `${name}${braces(labelText(labels))} ${number(value)}\n`;
+  } catch {
+    // A figure that cannot be had at the moment has no sample; the others are wanted then more than ever.
+  }
+  return text;
 }
 
 function labelText(labels: Labels): string {

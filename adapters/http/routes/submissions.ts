@@ -45,15 +45,26 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
           tags: ['submissions'],
           operationId: 'submit',
           summary: 'Submits derivations to be built.',
-          headers: z.object({ 'idempotency-key': identifier.optional() }),
+          headers: z.object({
+            'idempotency-key': identifier.optional(),
+            traceparent: z
+              .string()
+              .optional()
+              .describe(
+                'W3C Trace Context: the trace that the submission goes on with; one that is malformed is ignored.',
+              ),
+          }),
           body: submitBody,
           response: { 201: submitResult },
         },
       },
       async (request, reply) => {
-        const key = request.headers['idempotency-key'];
-        const wish = key === undefined ? request.body : { ...request.body, idempotencyKey: key };
-        const result = await application.submit(principalOf(request), wish);
+        const { 'idempotency-key': idempotencyKey, traceparent } = request.headers;
+        const result = await application.submit(principalOf(request), {
+          ...request.body,
+          ...(idempotencyKey !== undefined && { idempotencyKey }),
+          ...(traceparent !== undefined && { traceparent }),
+        });
         return reply.code(201).header('location', `/v1/submissions/${result.submission}`).send(result);
       },
     );

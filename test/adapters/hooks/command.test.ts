@@ -80,7 +80,8 @@ describe('a command hook', () => {
     process.env.DROVER_TEST_HOOK_SECRET = 'secret';
     process.env.SOME_TOKEN = 'secret';
     try {
-      const environment = await outputOf('env');
+      const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      const environment = await outputOf('env', { traceparent });
       const value = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(environment)?.[1];
       assert.equal(value('DROVER_HOOK'), 'h');
       assert.equal(value('DROVER_EVENT_ID'), 'build-s1-3@4');
@@ -91,6 +92,7 @@ describe('a command hook', () => {
       assert.equal(value('DROVER_FAILURE_CLASS'), 'builder-failed');
       assert.equal(value('DROVER_TAGS'), '{"branch":"main"}');
       assert.equal(value('DROVER_AGENT'), undefined);
+      assert.equal(value('TRACEPARENT'), traceparent);
       assert.doesNotMatch(environment, /secret/);
     } finally {
       delete process.env.DROVER_TEST_HOOK_SECRET;

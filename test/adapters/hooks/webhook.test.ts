@@ -56,7 +56,8 @@ describe('a webhook', () => {
       await writeFile(secretFile, `${secrets.join('\n')}\n`, { mode: 0o600 });
       const target = { kind: 'webhook', url: server.url, allowPrivate: true, secretFile } as const;
       assert.equal(await transport().check(target), undefined);
-      assert.deepEqual(await transport().deliver(deliveryOf(target), never), { ok: true });
+      const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+      assert.deepEqual(await transport().deliver(deliveryOf(target, { traceparent }), never), { ok: true });
       const [got] = received;
       assert.ok(got);
       for (const secret of secrets) assert.ok(verify(secret, got));
@@ -66,6 +67,7 @@ describe('a webhook', () => {
       assert.equal(got.method, 'POST');
       assert.match(String(got.headers['content-type']), /^application\/cloudevents\+json/);
       assert.equal(got.headers['user-agent'], 'drover/1.2');
+      assert.equal(got.headers.traceparent, traceparent);
     } finally {
       await rm(dir, { recursive: true });
     }

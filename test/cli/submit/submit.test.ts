@@ -159,6 +159,7 @@ describe('drover submit', () => {
     ];
     const { code, out, err } = await run(['submit', '--url', fake.url, '--derivations', folder, ...flags, '-'], {
       stdin: `${root}\n${root}\n`,
+      environment: { TRACEPARENT: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' },
     });
     assert.equal(code, 0, err);
     assert.equal(out, '');
@@ -166,6 +167,7 @@ describe('drover submit', () => {
     const submissions = fake.seen.filter(({ path }) => path === '/v1/submissions');
     assert.equal(submissions.length, 2);
     assert.equal(submissions[0]?.headers['idempotency-key'], submissions[1]?.headers['idempotency-key']);
+    for (const { headers } of submissions) assert.match(String(headers.traceparent), /^00-4bf92f35/);
     assert.deepEqual(submissions[1]?.json(), {
       roots: [root],
       options: {

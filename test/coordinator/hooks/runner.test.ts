@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import { createHookRunner } from '../../../coordinator/hooks/runner.ts';
 import type { StoredEvent } from '../../../coordinator/ports/event-store.ts';
+import { createTracing } from '../../../coordinator/tracing.ts';
 import { hookDefaults } from '../../../domain/hook/definition.ts';
 import { initialHook } from '../../../domain/hook/state.ts';
 import { createVirtualTime } from '../../simulation/time.ts';
@@ -32,6 +33,7 @@ async function open() {
     },
     runtime: time.runtime,
     transport,
+    tracing: createTracing(time.runtime.clock),
     logger: pino({ level: 'silent' }),
     logId: async () => 'c',
     forbidden: () => undefined,

@@ -6,6 +6,7 @@ import { openMemoryEventStore } from '../../../adapters/event-store/memory/store
 import type { Head } from '../../../coordinator/hooks/places.ts';
 import { createHookRunner, type HookRunner } from '../../../coordinator/hooks/runner.ts';
 import type { StoredEvent } from '../../../coordinator/ports/event-store.ts';
+import { createTracing } from '../../../coordinator/tracing.ts';
 import { decideHook } from '../../../domain/hook/decide.ts';
 import { type HookDefinition, hookDefaults } from '../../../domain/hook/definition.ts';
 import type { EventFacts, VerdictChange } from '../../../domain/hook/match.ts';
@@ -58,6 +59,7 @@ async function open(definition: HookDefinition, place: HookRecord['state']['plac
       log: store,
       runtime: time.runtime,
       transport,
+      tracing: createTracing(time.runtime.clock),
       logger: pino({ level: 'silent' }),
       logId: async () => 'c',
       forbidden: () => undefined,
