@@ -65,6 +65,13 @@ export const operations = {
   },
   getBuild: { method: 'GET', path: '/v1/builds/{build}', query: [], headers: [], body: false },
   explainBuild: { method: 'GET', path: '/v1/builds/{build}/why', query: [], headers: [], body: false },
+  getBuildHistory: {
+    method: 'GET',
+    path: '/v1/builds/{build}/history',
+    query: ['limit', 'after'],
+    headers: [],
+    body: false,
+  },
   cancelBuild: { method: 'POST', path: '/v1/builds/{build}/cancel', query: [], headers: [], body: true },
   prioritizeBuild: { method: 'POST', path: '/v1/builds/{build}/prioritize', query: [], headers: [], body: true },
   retryBuild: { method: 'POST', path: '/v1/builds/{build}/retry', query: [], headers: [], body: false },
@@ -1933,6 +1940,121 @@ export interface Operations {
           /** the event that ends the wait */
           readonly until: string;
         };
+  };
+  /** What happened to a build and around it, in order, with every wait. */
+  readonly getBuildHistory: {
+    readonly request: {
+      /** Most of the build's own events. */
+      readonly limit?: number;
+      /** `next` of the page before. */
+      readonly after?: number;
+      readonly build: string;
+    };
+    readonly answer: {
+      readonly build: string;
+      readonly derivation: string;
+      readonly state: string;
+      /** when it was submitted */
+      readonly from: number;
+      /** when it ended, or now */
+      readonly to: number;
+      /** milliseconds in each phase; one that took no time is absent */
+      readonly phases: {
+        /** milliseconds */
+        readonly inputs?: number;
+        /** milliseconds */
+        readonly 'text-lost'?: number;
+        /** milliseconds */
+        readonly 'back-off'?: number;
+        /** milliseconds */
+        readonly 'no-agent'?: number;
+        /** milliseconds */
+        readonly slot?: number;
+        /** milliseconds */
+        readonly allocated?: number;
+        /** milliseconds */
+        readonly fetching?: number;
+        /** milliseconds */
+        readonly building?: number;
+        /** milliseconds */
+        readonly uploading?: number;
+      };
+      readonly entries: readonly {
+        readonly kind: 'event' | 'wait' | 'hook';
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        /** milliseconds since the entry before */
+        readonly since: number;
+        readonly position?: string;
+        /** id of the event; for a hook, of that which it was for */
+        readonly event?: string;
+        readonly type?: string;
+        readonly actor?: string;
+        readonly summary: string;
+        readonly attempt?: number;
+        /** where the log of the attempt is */
+        readonly log?: string;
+        /** milliseconds in each phase; one that took no time is absent */
+        readonly phases?: {
+          /** milliseconds */
+          readonly inputs?: number;
+          /** milliseconds */
+          readonly 'text-lost'?: number;
+          /** milliseconds */
+          readonly 'back-off'?: number;
+          /** milliseconds */
+          readonly 'no-agent'?: number;
+          /** milliseconds */
+          readonly slot?: number;
+          /** milliseconds */
+          readonly allocated?: number;
+          /** milliseconds */
+          readonly fetching?: number;
+          /** milliseconds */
+          readonly building?: number;
+          /** milliseconds */
+          readonly uploading?: number;
+        };
+        /** phases that the agent did not tell */
+        readonly unknown?: readonly (
+          | 'inputs'
+          | 'text-lost'
+          | 'back-off'
+          | 'no-agent'
+          | 'slot'
+          | 'allocated'
+          | 'fetching'
+          | 'building'
+          | 'uploading'
+        )[];
+        readonly wait?:
+          | 'inputs'
+          | 'text-lost'
+          | 'back-off'
+          | 'no-agent'
+          | 'slot'
+          | 'allocated'
+          | 'fetching'
+          | 'building'
+          | 'uploading';
+        /** how long it waited */
+        readonly ms?: number;
+        /** that it waited for, the last to come first; `total` counts all */
+        readonly inputs?: readonly {
+          readonly item: string;
+          /** milliseconds since the Unix epoch */
+          readonly at?: number;
+          readonly build?: string;
+        }[];
+        readonly total?: number;
+        readonly hook?: string;
+        readonly result?: 'delivered' | 'settled' | 'skipped' | 'parked' | 'failing' | 'owed';
+      }[];
+      /** to be given as `after`, where the build has more events */
+      readonly next?: number;
+      /** what was left out */
+      readonly cut: readonly string[];
+    };
   };
   /** Cancels a build that has not ended. */
   readonly cancelBuild: {

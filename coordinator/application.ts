@@ -8,13 +8,16 @@ import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blocked.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
+import type { BuildHistory } from './history/entries.ts';
 import type { HookWishes } from './hooks/wishes.ts';
 import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
 
 export type { LastFailure } from '../domain/build/state.ts';
 export type { Blockage, Blocker } from '../projections/blocked.ts';
 export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
+export type { Phase } from '../projections/timeline.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
+export type { BuildHistory, HistoryEntry, HookResult, WaitedItem } from './history/entries.ts';
 
 /**
  * What the coordinator can be asked, whoever asks: HTTP, the agent link, tests, the simulation. A method that changes
@@ -70,6 +73,11 @@ export interface Application extends HookWishes {
   /** Has a submission queued that was set aside; resolves once that is noted, not once it is queued. */
   resumeSubmission(by: Principal, submission: string): Promise<void>;
   why(build: string): Why;
+  /** What happened to a build and around it, in order; a page of `limit` of its own events after a revision. */
+  buildHistory(
+    build: string,
+    page: { readonly after?: number | undefined; readonly limit: number },
+  ): Promise<BuildHistory>;
   /**
    * Builds of a submission, those that it joined included, that have not ended, and those of them that are blocked. Nothing counts as
    * blocked while submissions are being queued: one of them may make what is waited for.

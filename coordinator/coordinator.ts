@@ -14,6 +14,7 @@ import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { figuresOf } from './figures.ts';
 import { createFleet } from './fleet.ts';
+import { buildHistory } from './history/history.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createIntake } from './intake.ts';
 import { createItems } from './items.ts';
@@ -150,6 +151,7 @@ export function startCoordinator(core: Core): Coordinator {
         lease: fleet.leases.endsAt,
         coordinator: waiting.find,
       }),
+    buildHistory: async (id, page) => buildHistory(core, findBuild(core, id), page),
     async settleLog(id, attempt) {
       const { state } = findBuild(core, id);
       if (isLogOver(state, attempt) || attempt < state.attempt) await logs.finish(id, attempt);

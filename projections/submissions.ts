@@ -21,6 +21,8 @@ export interface SubmissionRecord {
 export interface Submissions {
   get(id: string): SubmissionRecord | undefined;
   byKey(key: string): SubmissionRecord | undefined;
+  /** Ids of submissions that joined a build. */
+  joinedTo(build: string): readonly string[];
   /** All roots are on the stream, but not all builds: the coordinator was stopped in between. Without those that are set aside. */
   unqueued(): SubmissionRecord[];
   /** A derivation was added for this submission. */
@@ -31,9 +33,11 @@ export interface Submissions {
 export function createSubmissions(): Submissions {
   const submissions = new Map<string, SubmissionRecord>();
   const byKey = new Map<string, SubmissionRecord>();
+  const joiners = new Map<string, string[]>();
   return {
     get: (id) => submissions.get(id),
     byKey: (key) => byKey.get(key),
+    joinedTo: (build) => joiners.get(build) ?? [],
     unqueued: () =>
       [...submissions.values()].filter(
         (submission) =>
@@ -69,8 +73,10 @@ export function createSubmissions(): Submissions {
       if (event.type === 'SubmissionRootsAdded') record.roots = [...record.roots, ...event.data.roots];
       else if (event.type === 'SubmissionSetAside') record.setAside = event.data.reason;
       else if (event.type === 'SubmissionResumed') record.setAside = undefined;
-      else if (event.type === 'SubmissionJoined') record.joined = [...record.joined, ...event.data.builds];
-      else if (event.type === 'SubmissionQueued') {
+      else if (event.type === 'SubmissionJoined') {
+        record.joined = [...record.joined, ...event.data.builds];
+        for (const build of event.data.builds) joiners.set(build, [...(joiners.get(build) ?? []), id]);
+      } else if (event.type === 'SubmissionQueued') {
         record.queued = event.data;
         record.roots = [];
       }

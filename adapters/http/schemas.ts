@@ -3,6 +3,7 @@ import type {
   AgentStatus,
   Blockage,
   Blocker,
+  BuildHistory,
   FarmStatus,
   PhaseSums,
   SubmissionTimes,
@@ -237,6 +238,43 @@ export const submissionTimes: z.ZodType<SubmissionTimes> = z.object({
       }),
     )
     .describe('what would have made it faster'),
+});
+
+const phaseName = z.enum(phases);
+export const buildHistory: z.ZodType<BuildHistory> = z.object({
+  build: text,
+  derivation: text,
+  state: text,
+  from: instant.describe('when it was submitted'),
+  to: instant.describe('when it ended, or now'),
+  phases: phaseSums,
+  entries: z.array(
+    z.object({
+      kind: z.enum(['event', 'wait', 'hook']),
+      at: instant,
+      since: ms.describe('milliseconds since the entry before'),
+      position: text.exactOptional(),
+      event: text.describe('id of the event; for a hook, of that which it was for').exactOptional(),
+      type: text.exactOptional(),
+      actor: text.exactOptional(),
+      summary: text,
+      attempt: z.int().exactOptional(),
+      log: text.describe('where the log of the attempt is').exactOptional(),
+      phases: phaseSums.exactOptional(),
+      unknown: z.array(phaseName).describe('phases that the agent did not tell').exactOptional(),
+      wait: phaseName.exactOptional(),
+      ms: ms.describe('how long it waited').exactOptional(),
+      inputs: z
+        .array(z.object({ item: text, at: instant.exactOptional(), build: text.exactOptional() }))
+        .describe('that it waited for, the last to come first; `total` counts all')
+        .exactOptional(),
+      total: z.int().exactOptional(),
+      hook: text.exactOptional(),
+      result: z.enum(['delivered', 'settled', 'skipped', 'parked', 'failing', 'owed']).exactOptional(),
+    }),
+  ),
+  next: z.int().describe('to be given as `after`, where the build has more events').exactOptional(),
+  cut: z.array(text).describe('what was left out'),
 });
 
 export const uploadStatus: z.ZodType<UploadStatus> = z.object({

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { SubmitResult, Why } from '../../coordinator/application.ts';
+import type { BuildHistory, SubmitResult, Why } from '../../coordinator/application.ts';
 import { type BuildDetail, type BuildRow, buildStates, type Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { gather, wholeNumber } from '../numbers.ts';
+import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
 import { json } from '../output/table.ts';
 import { formatWhy } from '../output/why.ts';
@@ -36,6 +37,7 @@ export function addBuildsCommands(program: Command, context: CommandContext): vo
   addList(builds, context);
   addShow(builds, context);
   addWhy(builds, context);
+  addHistory(builds, context);
   addLog(builds, context);
   addSteering(builds, context);
 }
@@ -104,6 +106,33 @@ function addWhy(builds: Command, context: CommandContext): void {
   onAction(command, context, async (id: string, flags: Flags) => {
     const why = await connect(flags, io.environment).get<Why>(`/v1/builds/${encodeURIComponent(id)}/why`);
     io.out(flags.json ? json(why) : formatWhy(why, io));
+  });
+}
+
+function addHistory(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(builds, {
+    usage: 'history <build>',
+    summary:
+      'Tell the whole story of a build, in order: who asked for it, every wait, every attempt, its outputs, hooks',
+    more: [
+      'Each line has its time, how long after the line before, and its place in the log. All of it comes from events, so it is there as long as',
+      'the log is. What hooks have delivered is known as of their checkpoints, which they write once a second at most.',
+    ].join('\n'),
+    examples: [
+      ['drover builds history BUILD', 'why it took so long'],
+      ['drover builds history BUILD --json', 'for a program'],
+    ],
+  })
+    .option('--limit <n>', 'events of the build per page, 1 to 1000', wholeNumber(1, 1000), 200)
+    .option('--after <n>', 'go on where the page before ended', wholeNumber(0));
+  addConnectionOptions(addJsonOption(command));
+  onAction(command, context, async (id: string, flags: Flags<{ limit: number; after?: number }>) => {
+    const { limit, after } = flags;
+    const path = `/v1/builds/${encodeURIComponent(id)}/history`;
+    const history = await connect(flags, io.environment).get<BuildHistory>(path, { limit, after });
+    io.out(flags.json ? json(history) : formatHistory(history, io));
+    if (!flags.json && history.next !== undefined) io.err(`There is more: add --after ${history.next}\n`);
   });
 }
 

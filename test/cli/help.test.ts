@@ -19,6 +19,7 @@ const commands = [
   'agents show',
   'builds',
   'builds cancel',
+  'builds history',
   'builds list',
   'builds log',
   'builds prioritize',

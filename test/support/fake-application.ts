@@ -1,6 +1,7 @@
 import type {
   AgentStatus,
   Application,
+  BuildHistory,
   FarmStatus,
   Principal,
   SubmissionTimes,
@@ -62,6 +63,17 @@ export const fakeTimes: SubmissionTimes = {
   },
   advice: [{ kind: 'slot', ms: 5, system: 'x86_64-linux', builds: 1 }],
 };
+export const fakeHistory: BuildHistory = {
+  build: 'b-1',
+  derivation: `${'0'.repeat(32)}-x.drv`,
+  state: 'succeeded',
+  from: 1,
+  to: 16,
+  phases: { slot: 5, building: 10 },
+  entries: [{ kind: 'wait', at: 6, since: 5, summary: 'waited for a free slot', wait: 'slot', ms: 5 }],
+  next: 7,
+  cut: [],
+};
 export const fakeUpload: UploadStatus = {
   id: 'u-1',
   owner: 't-submit',
@@ -122,6 +134,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     submissionOf: () => fakeSubmission.submission,
     resumeSubmission: async () => undefined,
     submissionTimes: async () => fakeTimes,
+    buildHistory: async () => fakeHistory,
     blockage: () => ({ unfinished: 0, blocked: 0, blockers: [] }),
     joinedBuilds: () => ({ none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 }),
     settleLog: async () => undefined,

@@ -7,7 +7,18 @@ import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
-import { buildDetail, buildParams, buildRow, many, nothing, page, paging, submitResult, why } from '../schemas.ts';
+import {
+  buildDetail,
+  buildHistory,
+  buildParams,
+  buildRow,
+  many,
+  nothing,
+  page,
+  paging,
+  submitResult,
+  why,
+} from '../schemas.ts';
 
 const text = z.string().min(1).max(256);
 /** Which builds: all conditions that are given hold. */
@@ -76,6 +87,26 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => application.why(request.params.build),
+    );
+    app.get(
+      '/v1/builds/:build/history',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['builds'],
+          operationId: 'getBuildHistory',
+          summary: 'What happened to a build and around it, in order, with every wait.',
+          description:
+            'Its own events, those of its outputs, of the submissions that asked for it and of other builds of the same derivation, and what hooks made of its events.',
+          params: buildParams,
+          querystring: z.strictObject({
+            limit: z.coerce.number().int().min(1).max(1000).default(200).describe("Most of the build's own events."),
+            after: z.coerce.number().int().min(0).describe('`next` of the page before.').exactOptional(),
+          }),
+          response: { 200: buildHistory },
+        },
+      },
+      async (request) => application.buildHistory(request.params.build, request.query),
     );
     app.post(
       '/v1/builds/:build/cancel',

@@ -7,7 +7,14 @@ import type { InjectOptions } from 'fastify';
 import type { Application } from '../../../coordinator/application.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { BuildFilter, Paging } from '../../../coordinator/ports/views.ts';
-import { fakeAgent, fakeStatus, fakeSubmission, fakeTimes, fakeUpload } from '../../support/fake-application.ts';
+import {
+  fakeAgent,
+  fakeHistory,
+  fakeStatus,
+  fakeSubmission,
+  fakeTimes,
+  fakeUpload,
+} from '../../support/fake-application.ts';
 import { buildA, drvA, fakeViews, harness, hashA, itemA, submissionA } from './harness.ts';
 
 const admin = { id: 't-admin', scope: 'admin' };
@@ -142,6 +149,7 @@ describe('a question is answered', () => {
     ['/v1/agents', { rows: [fakeAgent] }],
     ['/v1/agents/alpha', fakeAgent],
     ['/v1/submissions', { rows: [submissionA] }],
+    ['/v1/builds/b-1/history', fakeHistory],
     ['/v1/submissions/s-1/times', { times: fakeTimes }],
     ['/v1/submissions/s-1', { ...submissionA, unfinished: 0, blocked: 0, blockers: [] }],
     ['/v1/builds/b-1', buildA],

@@ -1,0 +1,148 @@
+import type { HookPlace } from '../../domain/hook/definition.ts';
+import { isFor } from '../../domain/hook/match.ts';
+import { factsOf } from '../../projections/event-facts.ts';
+import type { HookRecord } from '../../projections/hooks.ts';
+import { isThere } from '../../projections/hooks.ts';
+import type { Core } from '../core.ts';
+import { decodeEvent, type RecordedEvent } from '../event-codec.ts';
+import { readEvent } from '../hooks/places.ts';
+import type { Position, StreamId } from '../ports/event-store.ts';
+import type { HookResult } from './entries.ts';
+
+export interface HookOutcome {
+  readonly hook: string;
+  /** The event that it was for. */
+  readonly event: RecordedEvent;
+  readonly result: HookResult;
+  /** When that was written down, and where; of the event itself where it was not. */
+  readonly at: number;
+  readonly position: Position | undefined;
+  /** Deliveries that failed, as far as is known. */
+  readonly attempts: number;
+}
+
+/** Events of a hook that are read to find when it had delivered something. */
+const mostRead = 100;
+
+/**
+ * How each hook that there is stands with events of one stream. Whether an event is settled follows from the hook's state; when it was, from
+ * the first checkpoint that covers it, which is looked for in the hook's stream from the event on.
+ *
+ * @param events of one stream, in order.
+ */
+export async function hookOutcomes(
+  { farm, log }: Pick<Core, 'farm' | 'log'>,
+  events: readonly RecordedEvent[],
+): Promise<readonly HookOutcome[]> {
+  const positions = new Map<string, Promise<Position | undefined>>();
+  const positionOf = (id: string): Promise<Position | undefined> => {
+    const found = positions.get(id) ?? readEvent(log, id).then((event) => event?.position);
+    positions.set(id, found);
+    return found;
+  };
+  const idOf = ({ stream, revision }: RecordedEvent): string => `${stream}@${revision}`;
+
+  /** Whether everything up to the position lies within the place. */
+  async function covers({ after, before }: HookPlace, position: Position): Promise<boolean> {
+    const end = await positionOf(after ?? before ?? '-@0');
+    return end !== undefined && (after === undefined ? position < end : position <= end);
+  }
+
+  async function outcomesOf(hook: HookRecord): Promise<readonly HookOutcome[]> {
+    const { name, state } = hook;
+    const definition = state.definition;
+    if (definition === undefined) return [];
+    const matching = events.filter((event) => isFor(definition, name, event, factsOfBuild(farm, event)));
+    const stream = `hook-${name}` as StreamId;
+    const first = matching.length === 0 ? undefined : await firstOf(stream);
+    const owed: RecordedEvent[] = [];
+    for (const event of matching) {
+      // Where it began: what was before that was never for it.
+      const begins = first?.type === 'HookAdded' && first.data.from ? first.data.from : undefined;
+      const isBefore = begins && (begins.after ?? begins.before) && (await covers(begins, event.position));
+      if (!isBefore) owed.push(event);
+    }
+    if (owed.length === 0) return [];
+    const found = await scan(stream, hook.revision, owed);
+    const outcomes: HookOutcome[] = [];
+    for (const event of owed) {
+      const held = state.held.get(event.stream);
+      const base = { hook: name, event, attempts: 0, at: event.at, position: undefined };
+      const seen = found.get(idOf(event));
+      if (held && held.revision <= event.revision) {
+        const own = held.revision === event.revision;
+        const result = own && held.parked ? 'parked' : own && held.attempts > 0 ? 'failing' : 'owed';
+        outcomes.push({ ...base, ...(result === 'parked' && seen), result, attempts: own ? held.attempts : 0 });
+      } else if (seen) outcomes.push({ ...base, ...seen });
+      else outcomes.push({ ...base, result: (await covers(state.place, event.position)) ? 'settled' : 'owed' });
+    }
+    return outcomes;
+  }
+
+  async function firstOf(stream: StreamId): Promise<RecordedEvent | undefined> {
+    for await (const stored of log.read(stream, { limit: 1 })) {
+      const event = decodeEvent(stored);
+      return event.known ? event : undefined;
+    }
+    return undefined;
+  }
+
+  /** The first event of the hook that says of each that it is settled or parked. */
+  async function scan(
+    stream: StreamId,
+    head: number,
+    owed: readonly RecordedEvent[],
+  ): Promise<ReadonlyMap<string, Pick<HookOutcome, 'result' | 'at' | 'position' | 'attempts'>>> {
+    const found = new Map<string, Pick<HookOutcome, 'result' | 'at' | 'position' | 'attempts'>>();
+    const from = await firstAfter(stream, head, (owed[0] as RecordedEvent).position);
+    let through: Position = '';
+    let held: number | undefined; // The first event of the build's stream that is not settled, where it is held.
+    for await (const stored of log.read(stream, { from, limit: mostRead })) {
+      const event = decodeEvent(stored);
+      if (!event.known) continue;
+      const { at, position } = event;
+      if (event.type === 'HookParked')
+        found.set(event.data.event, { result: 'parked', at, position, attempts: event.data.attempts });
+      else if (event.type === 'HookRetried') for (const id of event.data.events) found.delete(id);
+      else if (event.type === 'HookSkipped')
+        for (const id of event.data.events) found.set(id, { result: 'skipped', at, position, attempts: 0 });
+      else if (event.type === 'HookReplayed') found.clear();
+      else if (event.type === 'HookCheckpointed') {
+        const own = (owed[0] as RecordedEvent).stream;
+        if (event.data.released?.includes(own)) held = undefined;
+        held = event.data.held?.find((one) => one.stream === own)?.revision ?? held;
+        through = (event.data.through && (await positionOf(event.data.through))) ?? through;
+        for (const one of owed) {
+          const isSettled =
+            one.position <= through ? held === undefined || held > one.revision : (held ?? 0) > one.revision;
+          const known = found.get(idOf(one));
+          if (isSettled && (known === undefined || known.result === 'parked'))
+            found.set(idOf(one), { result: 'delivered', at, position, attempts: 0 });
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The first revision of the stream that lies after the position; by halves, as a hook may have written a checkpoint a second for years. */
+  async function firstAfter(stream: StreamId, head: number, position: Position): Promise<number> {
+    let low = 0;
+    let high = head + 1;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const at = await positionOf(`${stream}@${middle}`);
+      if (at === undefined || at > position) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  const outcomes: HookOutcome[] = [];
+  if (events.length > 0)
+    for (const hook of farm.hooks.all()) if (isThere(hook)) outcomes.push(...(await outcomesOf(hook)));
+  return outcomes;
+}
+
+function factsOfBuild(farm: Core['farm'], event: RecordedEvent): ReturnType<typeof factsOf> {
+  return factsOf(farm, 'build', event.stream.slice('build-'.length), event);
+}
