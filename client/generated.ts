@@ -1571,9 +1571,16 @@ export interface Operations {
       /** what they wait for, that which most wait for first; at most 20 */
       readonly blockers: readonly {
         readonly item: string;
-        readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
+        readonly state: 'source-missing' | 'source-lost' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
         readonly derivation?: string;
         readonly build?: string;
+        /** when and why a source that was there went */
+        readonly lost?: {
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly how: 'deleted' | 'missing';
+          readonly reason: string;
+        };
         /** how many of the builds wait for it */
         readonly waiting: number;
       }[];
@@ -1884,6 +1891,7 @@ export interface Operations {
             readonly item: string;
             readonly state:
               | 'source-missing'
+              | 'source-lost'
               | 'building'
               | 'queued'
               | 'text-lost'
@@ -1894,13 +1902,27 @@ export interface Operations {
             readonly derivation?: string;
             readonly build?: string;
             readonly missing?: readonly string[];
+            /** when and why a source that was there went */
+            readonly lost?: {
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly how: 'deleted' | 'missing';
+              readonly reason: string;
+            };
           }[];
           readonly total: number;
           readonly blockers: readonly {
             readonly item: string;
-            readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
+            readonly state: 'source-missing' | 'source-lost' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
             readonly derivation?: string;
             readonly build?: string;
+            /** when and why a source that was there went */
+            readonly lost?: {
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly how: 'deleted' | 'missing';
+              readonly reason: string;
+            };
             /** how many of the builds wait for it */
             readonly waiting: number;
           }[];

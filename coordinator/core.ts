@@ -5,7 +5,7 @@ import { type BuildCommand, type BuildRefusal, decideBuild, type RetryPolicy } f
 import type { BuildEvent } from '../domain/build/events.ts';
 import type { Farm } from '../projections/farm.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
-import { DroverError } from './errors.ts';
+import { DroverError, unknownBuild } from './errors.ts';
 import type { AgentLinks } from './ports/agent-links.ts';
 import type { DerivationStore } from './ports/derivation-store.ts';
 import type { EventStore, Meta } from './ports/event-store.ts';
@@ -46,7 +46,7 @@ export interface Core {
   readonly farm: Farm;
   readonly writer: Writer;
   /** The log as it is stored. */
-  readonly log: Pick<EventStore, 'read' | 'readAll'>;
+  readonly log: Pick<EventStore, 'read' | 'readAll' | 'head'>;
   readonly policy: Policy;
   readonly runtime: Runtime;
   readonly links: AgentLinks;
@@ -95,6 +95,6 @@ const agentRefusals = {
 
 export function findBuild(core: Core, id: string): BuildRecord {
   const build = core.farm.queue.build(id);
-  if (!build) throw new DroverError('unknown-build', `there is no build ${id}`);
+  if (!build) throw unknownBuild(id, core.farm.submissions.get(id) !== undefined);
   return build;
 }

@@ -94,6 +94,16 @@ export class DroverError extends Error {
   }
 }
 
+/** Nothing is known of a build; its id may be a submission's, as they look alike. */
+export function unknownBuild(id: string, isSubmission: boolean): DroverError {
+  return new DroverError(
+    'unknown-build',
+    isSubmission
+      ? `${id} is a submission, not a build; 'drover submissions show ${id}' says how its builds are`
+      : `expected a build, got ${id}`,
+  );
+}
+
 export function isDroverError(error: unknown): error is DroverError {
   return error instanceof Error && error.name === 'DroverError' && 'code' in error;
 }

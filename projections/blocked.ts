@@ -1,6 +1,7 @@
 import { isEnded, liveAgent } from '../domain/build/state.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
+import type { Loss } from './losses.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 
 /** What keeps builds from ever running: a store item that is not there and that nothing under way makes, or can make. */
@@ -8,13 +9,15 @@ export interface Blocker {
   /** Base name of the store item. */
   readonly item: string;
   /**
-   * `source-missing`: nobody sent it; `failed`, `canceled`: the end of its last build; `no-build`: nobody asked for one; `text-lost`: the
+   * `source-missing`: nobody sent it; `source-lost`: it was there, but was deleted or lost since; `failed`, `canceled`: the end of its last build; `no-build`: nobody asked for one; `text-lost`: the
    * text of the derivation that makes it is lost.
    */
-  readonly state: 'source-missing' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
+  readonly state: 'source-missing' | 'source-lost' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
   /** Derivation that makes it, and the last build of that. */
   readonly derivation?: string;
   readonly build?: string;
+  /** For `source-lost`: when and why it went. */
+  readonly lost?: Loss;
   /** How many of the builds in question wait for it. */
   readonly waiting: number;
 }
@@ -122,15 +125,24 @@ function isUnderWay(latest: BuildRecord | undefined): boolean {
 }
 
 function describe(farm: Farm, item: Item, waiting: number): Blocker {
-  const { graph, producers, queue } = farm;
+  const { graph, producers, queue, losses } = farm;
   const path = graph.itemPath(item);
   const producer = producers.of(item);
-  if (producer === undefined) return { item: path, state: 'source-missing', waiting };
+  if (producer === undefined) return { item: path, ...absentSource(losses, item), waiting };
   const derivation = graph.drvPath(producer);
   const last = queue.latest(producer);
   const status = last?.state.status;
   const state = status === 'failed' || status === 'canceled' ? status : 'no-build';
   return { item: path, state, derivation, ...(last && { build: buildId(last) }), waiting };
+}
+
+/** How it stands with a source that is not there. */
+export function absentSource(
+  losses: Farm['losses'],
+  item: Item,
+): Pick<Blocker, 'lost'> & { state: 'source-missing' | 'source-lost' } {
+  const lost = losses.get(item);
+  return lost === undefined ? { state: 'source-missing' } : { state: 'source-lost', lost };
 }
 
 function describeTextless({ graph, queue }: Farm, drv: Drv, waiting: number): Blocker {

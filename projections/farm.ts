@@ -14,6 +14,7 @@ import { createAvailability } from './availability.ts';
 import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
+import { createLosses } from './losses.ts';
 import { createProducers } from './producers.ts';
 import { buildId, createQueue } from './queue.ts';
 import { createStrays, type Strays } from './strays.ts';
@@ -40,6 +41,7 @@ export function createFarm() {
     hasFailed: (drv) => queue.hasFailed(drv),
     shifted: (drv) => queue.urgency.touched(drv),
   });
+  const losses = createLosses((item) => producers.of(item) !== undefined);
   const agents = createAgents();
   const agentless = createAgentless(agents);
   const timeline = createTimeline(agentless);
@@ -82,16 +84,18 @@ export function createFarm() {
     else if (isInfrastructureFailure(failure) && failure !== 'inputs-missing') agents.failed(agent, build.drv);
   }
 
-  function applyItem(event: ItemEvent, revision: number): void {
+  function applyItem(event: ItemEvent, revision: number, at: number): void {
     if (event.type === 'StoreItemAdded') {
       // Details first: whoever hears that the item became available may ask for them.
       details.set(graph.internItem(event.data.path), event.data);
       const item = availability.add(event.data.path, event.data.references);
+      losses.apply(item, event, at);
       itemRevisions.set(item, revision);
       return;
     }
     const item = graph.itemOf(event.data.path);
     if (item === undefined) return;
+    losses.apply(item, event, at);
     availability.remove(item);
     details.clear(item);
     itemRevisions.set(item, revision);
@@ -114,6 +118,7 @@ export function createFarm() {
     texts,
     supply,
     details,
+    losses,
     agents,
     tokens,
     submissions,
@@ -159,7 +164,7 @@ export function createFarm() {
           queue.apply(id, event as BuildEvent, revision);
           return judge(id, event as BuildEvent);
         case 'item':
-          return applyItem(event as ItemEvent, revision);
+          return applyItem(event as ItemEvent, revision, at);
         case 'agent':
           agents.apply(id, event as AgentEvent, revision);
           return agentless.changed(id, event as AgentEvent, at);
@@ -200,7 +205,7 @@ export function createFarm() {
       for (const drv of texts.all()) yield `text lost ${graph.drvPath(drv)} ${texts.revision(drv)} ${texts.lost(drv)}`;
       for (let item = 0; item < graph.items; item++)
         if (availability.wasPresent(item))
-          yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? null)}`;
+          yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? losses.get(item) ?? null)}`;
       for (const agent of agents.all())
         yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)}`;
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;

@@ -2,9 +2,10 @@ import { type AgentState, intakeOf, reasonOf } from '../domain/agent/state.ts';
 import type { FailureCause } from '../domain/build/events.ts';
 import { isEnded, type LastFailure } from '../domain/build/state.ts';
 import { misfit } from './agents.ts';
-import { type Blocker, findBlocked } from './blocked.ts';
+import { absentSource, type Blocker, findBlocked } from './blocked.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
+import { describeLoss, type Loss } from './losses.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 
 /** What a waiting build waits for; see {@link Why}. */
@@ -12,11 +13,12 @@ export interface WaitedInput {
   /** Base name of the store item. */
   readonly item: string;
   /**
-   * `source-missing`: nobody sent it; `building`, `queued`: a build of it is under way; `failed`, `canceled`, `no-build`: nothing under way
+   * `source-missing`: nobody sent it; `source-lost`: it was there, but was deleted or lost since; `building`, `queued`: a build of it is under way; `failed`, `canceled`, `no-build`: nothing under way
    * would make it; `text-lost`: a build of it is queued, but the text of its derivation is lost; `reference-missing`: it is there, but something it refers to is not.
    */
   readonly state:
     | 'source-missing'
+    | 'source-lost'
     | 'building'
     | 'queued'
     | 'text-lost'
@@ -29,6 +31,8 @@ export interface WaitedInput {
   readonly build?: string;
   /** For `reference-missing`: what is missing. */
   readonly missing?: readonly string[];
+  /** For `source-lost`: when and why it went. */
+  readonly lost?: Loss;
 }
 
 /** Why an unfinished build is not running, and the event that would end the wait (I5); `ended` for a finished one. */
@@ -217,7 +221,7 @@ function explainLost(base: Base, derivation: string, reason: string): Why {
 const submitAgain = (derivation: string): string => `drover submit ${derivation}`;
 
 function explainInput(farm: Farm, item: Item): WaitedInput {
-  const { graph, availability, producers, queue } = farm;
+  const { graph, availability, producers, queue, losses } = farm;
   const path = graph.itemPath(item);
   if (availability.isPresent(item)) {
     const missing = availability.references(item).filter((reference) => !availability.isAvailable(reference));
@@ -228,7 +232,7 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
     };
   }
   const producer = producers.of(item);
-  if (producer === undefined) return { item: path, state: 'source-missing' };
+  if (producer === undefined) return { item: path, ...absentSource(losses, item) };
   const derivation = graph.drvPath(producer);
   const last = queue.unfinished(producer) ?? queue.latest(producer);
   if (!last) return { item: path, state: 'no-build', derivation };
@@ -242,10 +246,12 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
   return { ...made, state: isLost ? 'text-lost' : 'queued' };
 }
 
-function sentence({ state, build, derivation, missing }: Omit<WaitedInput, 'item'>): string {
+function sentence({ state, build, derivation, missing, lost }: Omit<WaitedInput, 'item'>): string {
   switch (state) {
     case 'source-missing':
       return 'a source that nobody has sent';
+    case 'source-lost':
+      return `a source that ${lost && describeLoss(lost)}; 'drover submit' sends it again, from where it is`;
     case 'building':
       return `build ${build} is making it`;
     case 'queued':

@@ -163,11 +163,16 @@ export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
   ca: text.exactOptional(),
 }) as unknown as z.ZodType<ItemRow>;
 
+const loss = z
+  .object({ at: instant, how: z.enum(['deleted', 'missing']), reason: text })
+  .describe('when and why a source that was there went');
+
 const blocker: z.ZodType<Blocker> = z.object({
   item: text,
-  state: z.enum(['source-missing', 'failed', 'canceled', 'no-build', 'text-lost']),
+  state: z.enum(['source-missing', 'source-lost', 'failed', 'canceled', 'no-build', 'text-lost']),
   derivation: text.exactOptional(),
   build: text.exactOptional(),
+  lost: loss.exactOptional(),
   waiting: z.int().describe('how many of the builds wait for it'),
 });
 const blockageFields = {
@@ -301,6 +306,7 @@ const waitedInput: z.ZodType<WaitedInput> = z.object({
   item: text,
   state: z.enum([
     'source-missing',
+    'source-lost',
     'building',
     'queued',
     'text-lost',
@@ -312,6 +318,7 @@ const waitedInput: z.ZodType<WaitedInput> = z.object({
   derivation: text.exactOptional(),
   build: text.exactOptional(),
   missing: z.array(text).exactOptional(),
+  lost: loss.exactOptional(),
 });
 const whyFields = { build: text, state: text, summary: text };
 const until = text.describe('the event that ends the wait');

@@ -117,6 +117,10 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
             )
           : await client.send<AgentStatus>('POST', `${pathOf(name)}/${wish}`, reason === undefined ? {} : { reason });
       io.out(flags.json ? json(agent) : formatAgent(agent, io));
+      if (wish === 'resume' && !flags.json && (agent.state === 'disconnected' || agent.state === 'lost'))
+        io.err(
+          `${agent.name} is not connected. If it has left, start it again on its machine: 'drover agent', or its service.\n`,
+        );
     });
   }
 }

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
 import type { z } from 'zod';
-import { coordinatorConfigSchema } from '../../coordinator/config.ts';
+import { type CoordinatorConfig, coordinatorConfigSchema } from '../../coordinator/config.ts';
+import { declaredHook } from '../../coordinator/hooks/settings.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { agentSettings } from '../config/agent-settings.ts';
 import { type Field, fieldsOf } from '../config/fields.ts';
 import { addConfigOptions, configFrom, showSetting } from '../config/options.ts';
+import { describeHook } from '../output/hooks.ts';
 import { json, table } from '../output/table.ts';
+import { valueWithoutSecrets } from '../output/without-secrets.ts';
 
 export function addConfigCommands(program: Command, context: CommandContext): void {
   const config = addGroup(program, {
@@ -57,7 +60,7 @@ function addCheck(
     const { config, origins } = configFrom(command, schema, [neighbour], io.environment, elsewhere);
     const rows = fieldsOf(schema).map((field) => ({
       setting: field.key,
-      value: field.secret ? '(hidden)' : withoutLogin(valueAt(config, field)),
+      value: field.secret ? '(hidden)' : shown(field, valueAt(config, field)),
       from: origins.get(field.key) ?? 'default',
     }));
     if (command.opts().json === true) {
@@ -75,12 +78,21 @@ function addCheck(
       { title: 'VALUE', value: (row: (typeof rows)[number]) => showSetting(row.value) },
       { title: 'FROM', value: (row: (typeof rows)[number]) => row.from },
     ];
-    io.out(table(rows, columns, { colour: io.colour, empty: 'No settings.' }));
+    const hooks = ((config as Partial<CoordinatorConfig>).hook ?? []).map((hook) => ({
+      setting: `hook.${hook.name}`,
+      value: describeHook(declaredHook(hook).definition),
+      from: origins.get('hook') ?? 'default',
+    }));
+    io.out(table([...rows, ...hooks], columns, { colour: io.colour, empty: 'No settings.' }));
   });
 }
 
 function valueAt(config: Record<string, unknown>, { path }: Field): unknown {
   return path.reduce<unknown>((node, name) => (node as Record<string, unknown> | undefined)?.[name], config);
+}
+
+function shown({ type }: Field, value: unknown): unknown {
+  return type === 'tables' ? valueWithoutSecrets(value) : withoutLogin(value);
 }
 
 /** Hides user and password of an address: what is printed here ends up in tickets. */

@@ -4,6 +4,7 @@ import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } fr
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { type FeedEvent, followEvents } from '../http/event-feed.ts';
 import { gather } from '../numbers.ts';
+import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
 import { paint, printable } from '../output/text.ts';
@@ -106,9 +107,9 @@ function addSelection(command: Command, io: Io, from: string): void {
     .option('--actor <actor>', 'only what this token (its id), agent (agent-NAME) or part of the coordinator did');
 }
 
-function feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: boolean): AsyncIterable<FeedEvent> {
+async function* feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: boolean): AsyncGenerator<FeedEvent> {
   const { type, stream, correlation, actor, from, until, ...connection } = flags;
-  return followEvents(connect(connection, io.environment), {
+  const feed = followEvents(connect(connection, io.environment), {
     from: from.position ?? 'start',
     ...(from.time !== undefined && { since: from.time }),
     ...(until?.position !== undefined && { to: until.position }),
@@ -121,6 +122,22 @@ function feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: boolean):
     signal,
     onLost: (reason) => io.err(`connection lost (${printable(reason)}); trying again\n`),
   });
+  try {
+    yield* feed;
+  } catch (error) {
+    throw inFlags(error);
+  }
+}
+
+/** Names of the API's fields for the flags of a place: a position to end with has one, a time another. */
+const flagOf: Readonly<Record<string, string>> = { from: '--from', since: '--from', to: '--until', until: '--until' };
+
+/** A refusal in the words of the flags. */
+function inFlags(error: unknown): unknown {
+  if (!(error instanceof CliError)) return error;
+  const { code, hint, exitCode, cause } = error;
+  const message = error.message.replace(/^(from|since|to|until): /, (_, field: string) => `${flagOf[field]}: `);
+  return new CliError(code, message, { hint, exitCode, cause });
 }
 
 function asLine(event: FeedEvent): string {

@@ -1,4 +1,5 @@
 import type { Blockage, Blocker } from '../../coordinator/application.ts';
+import { describeLoss } from '../../projections/losses.ts';
 import { plural, printable, shortName } from './text.ts';
 
 /** What keeps builds from running, and what would set them going, a line each. */
@@ -7,13 +8,18 @@ export function describeBlockage({ blocked, blockers }: Blockage): readonly stri
     `${plural(blocked, 'build')} ${blocked === 1 ? 'waits' : 'wait'} for what nothing under way makes, and stay${blocked === 1 ? 's' : ''} queued:`,
     ...blockers.map((blocker) => {
       const waiting = `${blocker.waiting} ${blocker.waiting === 1 ? 'waits' : 'wait'} for it`;
-      return `  ${printable(shortName(blocker.item))}  ${blockerWords[blocker.state]}, ${waiting}  ${remedy(blocker)}`;
+      return `  ${printable(shortName(blocker.item))}  ${wordsFor(blocker)}, ${waiting}  ${remedy(blocker)}`;
     }),
   ];
 }
 
+function wordsFor({ state, lost }: Blocker): string {
+  return lost === undefined ? blockerWords[state] : `a source that ${printable(describeLoss(lost))}`;
+}
+
 const blockerWords: Readonly<Record<Blocker['state'], string>> = {
   'source-missing': 'a source that nobody has sent',
+  'source-lost': 'a source that is lost',
   failed: 'its build failed',
   canceled: 'its build was cancelled',
   'no-build': 'nobody asked for a build',

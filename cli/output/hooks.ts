@@ -1,7 +1,9 @@
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
+import type { HookDefinition } from '../../domain/hook/definition.ts';
 import type { Io } from './io.ts';
 import { details, table } from './table.ts';
 import { duration, relativeTime } from './text.ts';
+import { valueWithoutSecrets } from './without-secrets.ts';
 
 export function formatHooks(hooks: readonly HookStatus[], io: Pick<Io, 'colour' | 'now'>): string {
   return table(
@@ -30,13 +32,12 @@ export function formatHook(hook: HookStatus, io: Pick<Io, 'colour' | 'now'>): st
   const now = io.now();
   const { on, where, target, concurrency, timeoutSeconds, retry, order } = hook.definition;
   const { after, before } = hook.place;
-  const conditions = Object.entries(where ?? {}).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   const head = details([
     ['hook', hook.name],
     ['state', hook.state],
     ['waits for', hook.waits],
     ['on', on.join(' ')],
-    ['where', conditions.join(' ')],
+    ['where', conditionsText(where)],
     ['to', whereTo(target)],
     ['declared in', hook.source === 'config' ? 'the configuration' : 'the API'],
     ['order', order],
@@ -84,6 +85,18 @@ export function formatHook(hook: HookStatus, io: Pick<Io, 'colour' | 'now'>): st
     { colour: io.colour, empty: 'Nothing is in flight, fails or is parked.' },
   );
   return `${head}\n${events}`;
+}
+
+/** What a hook of the configuration is, on one line and without what may be secret in it. */
+export function describeHook({ on, where, target }: HookDefinition): string {
+  const conditions = conditionsText(where);
+  return `${on.join(' ')}${conditions === '' ? '' : ` where ${conditions}`} → ${whereTo(valueWithoutSecrets(target))}`;
+}
+
+function conditionsText(where: HookDefinition['where']): string {
+  return Object.entries(where ?? {})
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(' ');
 }
 
 type Target = HookStatus['definition']['target'];

@@ -85,6 +85,7 @@ function failureDetails({ attempt, agent, class: failure, message }: LastFailure
 
 const wordsOf: Readonly<Record<WaitedInput['state'], string>> = {
   'source-missing': 'source that nobody has sent',
+  'source-lost': 'source that is lost',
   building: 'being built',
   queued: 'queued',
   'text-lost': 'the text of its derivation is lost',

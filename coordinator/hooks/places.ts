@@ -28,7 +28,7 @@ export async function readEvent(log: Pick<EventStore, 'read'>, id: string): Prom
 
 /** The place that a caller means, with its position; `undefined` for now. */
 export async function placeOf(
-  log: Pick<EventStore, 'readAll'>,
+  log: Pick<EventStore, 'readAll' | 'head'>,
   from: HookStart,
 ): Promise<{ readonly place: HookPlace; readonly position: Position } | undefined> {
   if (from === 'start') return { place: {}, position: '' };
@@ -40,5 +40,13 @@ export async function placeOf(
   } catch {
     throw new DroverError('invalid-request', `from: expected now, start or a position of this log, got ${from.after}`);
   }
+  // Nothing comes after it: it is where the log ends, or nowhere.
+  const head = await log.head();
+  if (head !== undefined && from.after > head)
+    throw new DroverError(
+      'position-ahead',
+      `from: expected a position up to ${head}, where the log ends, got ${from.after}`,
+      { head },
+    );
   return undefined;
 }

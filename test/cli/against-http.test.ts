@@ -130,6 +130,19 @@ describe('the CLI and the HTTP API', () => {
     const refused = await server.drover('builds list --state odd');
     assert.equal(refused.code, 1);
     assert.match(refused.err, /\(invalid-request\)/);
+    // The API has another name for it than the flag.
+    for (const words of ['events tail --until bad', 'events export --until bad', 'events tail --until 12'])
+      assert.match(
+        (await server.drover(words)).err,
+        /^drover: --until: expected a position of this log, got (bad|12) /,
+      );
+    assert.match(
+      (await server.drover('events tail --from 12')).err,
+      /^drover: --from: expected a position of this log/,
+    );
+    const submission = await server.drover('builds show s-1');
+    assert.match(submission.err, /s-1 is a submission, not a build; 'drover submissions show s-1' .*\(unknown-build\)/);
+    assert.match((await server.drover('builds log s-1')).err, /s-1 is a submission/);
   });
 
   it('agree on a log', async () => {

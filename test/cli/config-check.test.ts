@@ -57,6 +57,50 @@ describe('drover config check', () => {
     assert.equal((await check()).code, 0);
   });
 
+  it('shows what hooks are, without what may be secret in them', async () => {
+    const file = join(folder, 'hooks.toml');
+    const secret = 's3cr3t';
+    await writeFile(
+      file,
+      `data = "/srv/drover"
+[[hook]]
+name = "chat"
+on = ["BuildFailed", "BuildSucceeded"]
+url = "https://chat.example/hooks/${secret}?key=${secret}"
+secret-file = "/etc/drover/chat.whsec"
+[hook.where]
+tags = { branch = "main" }
+classes = ["builder-failed"]
+[[hook]]
+name = "mail"
+on = ["BuildFailed"]
+run = "CHAT_TOKEN=${secret} notify --password ${secret} --api-key=${secret} https://x.example/${secret} -H 'Authorization: Bearer ${secret}' root"
+[[hook]]
+name = "archive"
+on = ["StoreItemAdded"]
+run = ["/usr/bin/archive", "--token", "${secret}", "--to", "/srv"]
+`,
+    );
+    const { code, out } = await run(['config', 'check', '--config', file]);
+    assert.equal(code, 0);
+    assert.match(out, /\nhook +chat,mail,archive +/);
+    assert.match(
+      out,
+      /\nhook\.chat +BuildFailed BuildSucceeded where tags=\{"branch":"main"\} classes=\["builder-failed"\] → https:\/\/chat\.example\/… \(signed with \/etc\/drover\/chat\.whsec\) /,
+    );
+    assert.match(
+      out,
+      /\nhook\.mail +BuildFailed → CHAT_TOKEN=… notify --password … --api-key=… https:\/\/x\.example\/… /,
+    );
+    assert.match(out, /root +\S+hooks\.toml\n/);
+    assert.match(out, /\nhook\.archive +StoreItemAdded → \["\/usr\/bin\/archive","--token","…","--to","\/srv"\] /);
+    const asked = await run(['config', 'check', '--config', file, '--json']);
+    const { hook } = JSON.parse(asked.out).settings;
+    assert.deepEqual(hook.value[0].url, 'https://chat.example/…');
+    assert.deepEqual(hook.value[0].where, { tags: { branch: 'main' }, classes: ['builder-failed'] });
+    assert.doesNotMatch(out + asked.out, new RegExp(secret));
+  });
+
   it('says what is wrong, with exit code 2', async () => {
     const file = join(folder, 'bad.toml');
     await writeFile(file, 'data = "/srv/drover"\nlissten = "x"');

@@ -373,6 +373,21 @@ describe('commands that change something', () => {
     }
   });
 
+  it('say of an agent that left that it has to be started again, and of no other', async () => {
+    for (const state of ['disconnected', 'lost', 'connected'] as const) {
+      await using server = await fakeCoordinator({
+        'POST /v1/agents/worker-1/*': () => ({ json: { ...agent, state } }),
+      });
+      const resume = (...more: string[]) => run(['agents', 'resume', 'worker-1', '--url', server.url, ...more]);
+      const words = /worker-1 is not connected.*start it again on its machine.*drover agent/;
+      const { code, err } = await resume();
+      assert.equal(code, 0);
+      if (state === 'connected') assert.equal(err, '');
+      else assert.match(err, words);
+      assert.equal((await resume('--json')).err, '');
+    }
+  });
+
   it('print a new token alone on standard output, so that it can go into a file', async () => {
     await using server = await fake();
     const { out, err } = await run(['agents', 'add', 'worker-2', '--url', server.url]);

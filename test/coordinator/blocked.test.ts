@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { formatHash } from '../../domain/store/hash-text.ts';
+import { makeSourcePath } from '../../domain/store/store-path.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { fakeBase } from '../support/paths.ts';
 
@@ -89,6 +91,44 @@ describe('blocked builds', () => {
     await farm.application.cancelBuild(admin, `${other.submission}-1`);
     const [first] = farm.application.blockage(submission).blockers;
     assert.deepEqual([first?.state, first?.build, first?.waiting], ['canceled', `${other.submission}-1`, 2]);
+  });
+
+  it('wait for a source that was there and is lost, with when it went, why, and what brings it back', async () => {
+    const digest = Buffer.alloc(32, 7);
+    const path = makeSourcePath('src', digest, [], false, '/nix/store').slice('/nix/store/'.length);
+    const farm = await openTestCoordinator([derivation(1, [], { sources: [path] })]);
+    const { submission } = await farm.submit(1);
+    const waits = () => {
+      const why = farm.application.why(`${submission}-1`);
+      assert.ok(why.reason === 'inputs', why.summary);
+      return why;
+    };
+    assert.equal(waits().inputs[0]?.state, 'source-missing');
+    const narHash = formatHash({ algo: 'sha256', digest });
+    const nar = { path, narHash, narSize: 1, references: [], compression: 'zstd', fileSize: 1 } as const;
+    const send = () => farm.application.beginUpload(admin, nar);
+    await send();
+    assert.equal(farm.application.why(`${submission}-1`).reason, 'no-agent');
+    await farm.application.deleteItem(admin, path, 'in the way');
+    const at = farm.time.runtime.clock.now();
+    const lost = { at, how: 'deleted', reason: 'in the way' };
+    assert.deepEqual(waits().inputs, [{ item: path, state: 'source-lost', lost }]);
+    assert.deepEqual(farm.application.blockage(submission).blockers, [
+      { item: path, state: 'source-lost', lost, waiting: 1 },
+    ]);
+    assert.match(
+      waits().summary,
+      new RegExp(
+        `a source that was deleted at ${new Date(at).toISOString()} \\(in the way\\); 'drover submit' sends it again`,
+      ),
+    );
+    await send();
+    assert.equal(farm.application.why(`${submission}-1`).reason, 'no-agent');
+    farm.pool.lose(narHash);
+    await farm.application.doubtItem(path, 'size');
+    const [input] = waits().inputs;
+    assert.deepEqual([input?.state, input?.lost?.how], ['source-lost', 'missing']);
+    assert.match(waits().summary, /a source that went missing at .* \(.+\); 'drover submit' sends it again/);
   });
 
   it('are found among the builds that a submission has joined', async () => {

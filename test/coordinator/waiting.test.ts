@@ -124,6 +124,11 @@ describe('why (I5)', () => {
     const slot = busy.application.why(`${queued.submission}-${queued.number}`);
     assert.ok(slot.reason === 'no-slot' && slot.ahead === 0);
     await assert.rejects(async () => busy.application.why('nothing-1'), refusal('unknown-build'));
+    // Both ids look alike.
+    await assert.rejects(async () => farm.application.why(submission), {
+      code: 'unknown-build',
+      message: `${submission} is a submission, not a build; 'drover submissions show ${submission}' says how its builds are`,
+    });
   });
   it('points at the failed or cancelled build that it waits for, and a retry of that sets it going', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);

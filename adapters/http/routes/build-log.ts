@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { DroverError } from '../../../coordinator/errors.ts';
+import { DroverError, unknownBuild } from '../../../coordinator/errors.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
@@ -31,7 +31,7 @@ export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
         await freshViews(context);
         const { build } = request.params;
         const row = views.build(build);
-        if (row === undefined) throw new DroverError('unknown-build', `expected a build, got ${build}`);
+        if (row === undefined) throw unknownBuild(build, views.submission(build) !== undefined);
         const { attempt = row.attempt, offset, follow } = request.query;
         if (attempt >= 1) await application.settleLog(build, attempt);
         const signal = abortOnEnd(reply.raw, closing);

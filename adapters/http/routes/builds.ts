@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { DroverError, isDroverError } from '../../../coordinator/errors.ts';
+import { isDroverError, unknownBuild } from '../../../coordinator/errors.ts';
 import { type BuildFilter, buildStates } from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
@@ -70,7 +70,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         await freshViews(context);
         const { build } = request.params;
         const row = views.build(build);
-        if (row === undefined) throw new DroverError('unknown-build', `expected a build, got ${build}`);
+        if (row === undefined) throw unknownBuild(build, views.submission(build) !== undefined);
         return row;
       },
     );

@@ -348,6 +348,16 @@ describe('hooks', () => {
     await farm.settle();
     assert.equal(farm.transport.inFlight.length, 0);
     await assert.rejects(farm.application.replayHook(admin, 'h', { after: 'nonsense' }), { code: 'invalid-request' });
+    // It would be taken for the end.
+    const end = (await farm.store.head()) as string;
+    const ahead = {
+      code: 'position-ahead',
+      message: new RegExp(`^from: expected a position up to ${end}, where the log ends, got 0+9+`),
+    };
+    const beyond = { after: '0000000000000999' };
+    await assert.rejects(farm.application.replayHook(admin, 'h', beyond), ahead);
+    await assert.rejects(farm.application.addHook(admin, 'other', { definition: definition(), from: beyond }), ahead);
+    await farm.application.replayHook(admin, 'h', { after: end });
   });
 
   it('never get events of their own stream, and get those of others', async () => {

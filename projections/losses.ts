@@ -1,0 +1,39 @@
+import type { ItemEvent } from '../domain/item/events.ts';
+import type { Item } from './graph.ts';
+
+/** How a store item went that had been there. */
+export interface Loss {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** `deleted`: somebody decided so; `missing`: its file was found to be away or damaged. */
+  readonly how: 'deleted' | 'missing';
+  readonly reason: string;
+}
+
+/** When and why items went that no derivation makes: nothing but the log knows that somebody had sent them. */
+export interface Losses {
+  get(item: Item): Loss | undefined;
+  apply(item: Item, event: ItemEvent, at: number): void;
+}
+
+/** @param isMade whether a derivation makes the item: then it is built again, and how it went is of no use. */
+export function createLosses(isMade: (item: Item) => boolean): Losses {
+  const losses = new Map<Item, Loss>();
+  return {
+    get: (item) => losses.get(item),
+    apply(item, event, at) {
+      if (event.type === 'StoreItemAdded') losses.delete(item);
+      else if (!isMade(item))
+        losses.set(item, {
+          at,
+          how: event.type === 'StoreItemDeleted' ? 'deleted' : 'missing',
+          reason: event.data.reason,
+        });
+    },
+  };
+}
+
+/** `was deleted at … (…)`. */
+export function describeLoss({ at, how, reason }: Loss): string {
+  return `${how === 'deleted' ? 'was deleted' : 'went missing'} at ${new Date(at).toISOString()} (${reason})`;
+}
