@@ -59,7 +59,21 @@ export const operations = {
   listBuilds: {
     method: 'GET',
     path: '/v1/builds',
-    query: ['system', 'name', 'agent', 'submission', 'derivation', 'tag', 'state', 'limit', 'after'],
+    query: [
+      'system',
+      'name',
+      'agent',
+      'submission',
+      'derivation',
+      'tag',
+      'state',
+      'since',
+      'until',
+      'from',
+      'to',
+      'limit',
+      'after',
+    ],
     headers: [],
     body: false,
   },
@@ -1725,6 +1739,14 @@ export interface Operations {
       /** `key` or `key=value`. */
       readonly tag?: string;
       readonly state?: string | readonly string[];
+      /** Only those that changed last then or later, milliseconds since the Unix epoch. */
+      readonly since?: number;
+      /** Only those that changed last before then. */
+      readonly until?: number;
+      /** Only those that changed last after this position. */
+      readonly from?: string;
+      /** Only those that changed last at this position or before it. */
+      readonly to?: string;
       readonly limit?: number;
       readonly after?: string;
     };
@@ -1749,6 +1771,8 @@ export interface Operations {
           readonly class: string;
           readonly message: string;
         } | null;
+        /** when its last event happened; milliseconds since the Unix epoch */
+        readonly changedAt: number;
       }[];
       readonly next?: string;
     };
@@ -1778,6 +1802,8 @@ export interface Operations {
         readonly class: string;
         readonly message: string;
       } | null;
+      /** when its last event happened; milliseconds since the Unix epoch */
+      readonly changedAt: number;
       readonly outputs: Readonly<Record<string, string>>;
       readonly attempts: readonly {
         readonly attempt: number;

@@ -131,6 +131,7 @@ const buildRowFields = {
   startedAt: instant.nullable(),
   endedAt: instant.nullable(),
   failure,
+  changedAt: instant.describe('when its last event happened; milliseconds since the Unix epoch'),
 };
 export const buildRow: z.ZodType<BuildRow> = z.object(buildRowFields);
 

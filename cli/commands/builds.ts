@@ -7,6 +7,7 @@ import { addConnectionOptions, type ConnectionFlags, connect } from '../http/con
 import { gather, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
+import { type Place, placeOption } from '../output/place.ts';
 import { json } from '../output/table.ts';
 import { formatWhy } from '../output/why.ts';
 import { type LogWish, streamLog } from './build-log.ts';
@@ -21,6 +22,8 @@ interface ListFlags {
   readonly submission?: string;
   readonly derivation?: string;
   readonly tag?: string;
+  readonly since?: Place;
+  readonly until?: Place;
   readonly limit: number;
   readonly after?: string;
 }
@@ -44,12 +47,15 @@ export function addBuildsCommands(program: Command, context: CommandContext): vo
 
 function addList(builds: Command, context: CommandContext): void {
   const { io } = context;
+  const place = placeOption(io.now);
   const command = addCommand(builds, {
     usage: 'list',
     summary: 'List builds, the newest first',
+    more: 'With --since and --until, those whose last event falls into that time: what ended, started or was queued again then.',
     examples: [
       ['drover builds list --state queued --state running', 'what is not done'],
       ['drover builds list --name hello --tag branch=main', 'by name and tag'],
+      ['drover builds list --state failed --since 24h', 'what failed since yesterday'],
       ['drover builds list --submission SUBMISSION --limit 1000 --json', 'for a program'],
     ],
   })
@@ -60,11 +66,17 @@ function addList(builds: Command, context: CommandContext): void {
     .option('--submission <id>', 'builds of one submission')
     .option('--derivation <drv>', 'builds of one derivation, by its base name')
     .option('--tag <tag>', 'key, or key=value')
+    .option(
+      '--since <place>',
+      'builds whose last event came after this position, or at this time (2026-11-25T20:00:00Z, 2h) or later',
+      place,
+    )
+    .option('--until <place>', 'builds whose last event came at this position or before it, or before this time', place)
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (flags: Flags<ListFlags>) => {
-    const { state, system, name, agent, submission, derivation, tag, limit, after } = flags;
+    const { state, system, name, agent, submission, derivation, tag, since, until, limit, after } = flags;
     const page = await connect(flags, io.environment).get<Page<BuildRow>>('/v1/builds', {
       state: state?.join(','),
       system,
@@ -73,6 +85,10 @@ function addList(builds: Command, context: CommandContext): void {
       submission,
       derivation: derivation?.replace(/^.*\//, ''),
       tag,
+      since: since?.time,
+      from: since?.position,
+      until: until?.time,
+      to: until?.position,
       limit,
       after,
     });

@@ -30,6 +30,8 @@ export interface BuildRow {
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   readonly failure: { readonly class: string; readonly message: string } | null;
+  /** When its last event happened. */
+  readonly changedAt: number;
 }
 export interface AttemptRow {
   readonly attempt: number;
@@ -61,6 +63,14 @@ export interface BuildFilter {
   readonly derivation?: string;
   /** `key` or `key=value`. */
   readonly tag?: string;
+  /** Its last event happened then or later, milliseconds since the Unix epoch … */
+  readonly since?: number;
+  /** … before then … */
+  readonly until?: number;
+  /** … after this position … */
+  readonly from?: string;
+  /** … at this position or before it. */
+  readonly to?: string;
 }
 export interface ItemRow extends StoreItem {
   readonly addedAt: number;

@@ -5,10 +5,13 @@
 
 /** `?4` is the hash part of the derivation, which is in its table already. */
 export const addBuild = `
-INSERT OR IGNORE INTO builds (id, submitted_at, submission, derivation, system, reason, priority, tags, options)
-SELECT ?1, ?2, ?3, id, system, ?5, ?6, ?7, ?8 FROM derivations WHERE hash = ?4`;
+INSERT OR IGNORE INTO builds (id, submitted_at, submission, derivation, system, reason, priority, tags, options, changed_at, changed)
+SELECT ?1, ?2, ?3, id, system, ?5, ?6, ?7, ?8, ?2, ?9 FROM derivations WHERE hash = ?4`;
 
 export const tagBuild = 'INSERT OR IGNORE INTO build_tags (term, seq) SELECT ?2, seq FROM builds WHERE id = ?1';
+
+/** Whatever the event was: `?2` when it happened, `?3` its position. */
+export const touchBuild = 'UPDATE builds SET changed_at = ?2, changed = ?3 WHERE id = ?1';
 
 export const prioritizeBuild = 'UPDATE builds SET priority = ?2 WHERE id = ?1';
 

@@ -8,11 +8,15 @@ import type { SqlValue, Write } from './write.ts';
 /**
  * @param id of the build, from its stream.
  * @param at when the event was stored, milliseconds since the Unix epoch.
+ * @param position of the event in the log.
  */
-export function buildWrites(event: BuildEvent, id: string, at: number): readonly Write[] {
+export function buildWrites(event: BuildEvent, id: string, at: number, position: string): readonly Write[] {
+  if (event.type === 'BuildSubmitted') return submittedWrites(event.data, id, at, position);
+  return [...changes(event, id, at), write(build.touchBuild, id, at, position)];
+}
+
+function changes(event: Exclude<BuildEvent, { type: 'BuildSubmitted' }>, id: string, at: number): readonly Write[] {
   switch (event.type) {
-    case 'BuildSubmitted':
-      return submittedWrites(event.data, id, at);
     case 'BuildPrioritized':
       return [write(build.prioritizeBuild, id, event.data.priority)];
     case 'BuildAllocated': {
@@ -72,6 +76,7 @@ function submittedWrites(
   data: Extract<BuildEvent, { type: 'BuildSubmitted' }>['data'],
   id: string,
   at: number,
+  position: string,
 ): readonly Write[] {
   const { derivation, submission, reason } = data;
   const { priority, tags, ...rest } = data.options;
@@ -80,7 +85,7 @@ function submittedWrites(
   const options = Object.keys(rest).length === 0 ? null : JSON.stringify(rest);
   const writes = [
     write(noteDerivation, hash, derivation, derivationName(derivation)),
-    write(build.addBuild, id, at, submission, hash, reason, priority, tagText, options),
+    write(build.addBuild, id, at, submission, hash, reason, priority, tagText, options, position),
   ];
   for (const term of tagTerms(tags ?? {})) writes.push(write(build.tagBuild, id, term));
   return writes;

@@ -23,6 +23,7 @@ CREATE TABLE derivations (
   outputs TEXT NOT NULL DEFAULT '{}'
 ) STRICT`;
 
+/** `changed_at`, `changed`: time and position of the last event of its stream. */
 const builds = `
 CREATE TABLE builds (
   seq INTEGER PRIMARY KEY,
@@ -41,7 +42,9 @@ CREATE TABLE builds (
   started_at INTEGER,
   ended_at INTEGER,
   failure_class TEXT,
-  failure_message TEXT
+  failure_message TEXT,
+  changed_at INTEGER NOT NULL,
+  changed TEXT NOT NULL
 ) STRICT`;
 
 // Every index ends in the rowid, that is seq: the rows of one value come in the order of the list.
@@ -49,6 +52,7 @@ const buildsByState = 'CREATE INDEX builds_by_state ON builds (state)';
 const buildsBySystem = 'CREATE INDEX builds_by_system ON builds (system)';
 const buildsByAgent = 'CREATE INDEX builds_by_agent ON builds (agent) WHERE agent IS NOT NULL';
 const buildsByDerivation = 'CREATE INDEX builds_by_derivation ON builds (derivation)';
+const buildsByChange = 'CREATE INDEX builds_by_change ON builds (changed_at)';
 // "What failed of my submission" is the question asked most, so it has an index of its own.
 const buildsBySubmission = 'CREATE INDEX builds_by_submission ON builds (submission, state)';
 
@@ -166,6 +170,7 @@ export const schema: readonly string[] = [
   buildsByAgent,
   buildsByDerivation,
   buildsBySubmission,
+  buildsByChange,
   buildTags,
   buildNames,
   named,

@@ -12,8 +12,15 @@ import type { Write } from './write.ts';
  * @param stream `<category>-<id>`.
  * @param at when the event was stored, milliseconds since the Unix epoch.
  * @param actor who did it.
+ * @param position of the event in the log.
  */
-export function viewWrites(event: DroverEvent, stream: string, at: number, actor: string): readonly Write[] {
+export function viewWrites(
+  event: DroverEvent,
+  stream: string,
+  at: number,
+  actor: string,
+  position: string,
+): readonly Write[] {
   switch (event.type) {
     case 'DerivationAdded':
       return derivationWrites(event);
@@ -56,7 +63,7 @@ export function viewWrites(event: DroverEvent, stream: string, at: number, actor
     case 'HookReplayed':
       return [];
     default:
-      return buildWrites(event, streamId(stream), at);
+      return buildWrites(event, streamId(stream), at, position);
   }
 }
 

@@ -39,7 +39,10 @@ describe('the CLI and the HTTP API', () => {
     await using server = await serve();
     for (const words of [
       'builds list --state running --state failed --limit 10 --tag a=b --name x',
+      'builds list --since 2h --until 2026-11-25',
       'builds show b-1',
+      'builds history b-1 --limit 5 --after 2',
+      'submissions show s-1',
       'builds why b-1',
       'builds cancel b-1',
       'builds cancel b-1 --reason because',

@@ -21,6 +21,7 @@ const row: BuildRow = {
   startedAt: testNow - 190_000,
   endedAt: testNow,
   failure: { class: 'builder-failed', message: 'exit code 1' },
+  changedAt: 1,
 };
 const waiting: BuildRow = {
   ...row,

@@ -19,6 +19,7 @@ import {
   submitResult,
   why,
 } from '../schemas.ts';
+import { checkPosition, position, time } from './events.ts';
 
 const text = z.string().min(1).max(256);
 /** Which builds: all conditions that are given hold. */
@@ -31,10 +32,19 @@ const conditions = {
   tag: z.string().min(1).max(330).describe('`key` or `key=value`.').exactOptional(),
 };
 const stateList = many.pipe(z.array(z.enum(buildStates)).max(buildStates.length));
+/** By when it changed last: by its last event. */
+const changes = {
+  since: time
+    .describe('Only those that changed last then or later, milliseconds since the Unix epoch.')
+    .exactOptional(),
+  until: time.describe('Only those that changed last before then.').exactOptional(),
+  from: position.describe('Only those that changed last after this position.').exactOptional(),
+  to: position.describe('Only those that changed last at this position or before it.').exactOptional(),
+};
 const unfinished = ['queued', 'allocated', 'running'] as const;
 
 export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { application, views } = context;
+  const { application, views, eventStore } = context;
   return async (app) => {
     app.get(
       '/v1/builds',
@@ -44,13 +54,17 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
           tags: ['builds'],
           operationId: 'listBuilds',
           summary: 'Builds, newest first.',
-          querystring: z.strictObject({ ...conditions, state: stateList.exactOptional(), ...paging }),
+          querystring: z.strictObject({ ...conditions, state: stateList.exactOptional(), ...changes, ...paging }),
           response: { 200: page(buildRow) },
         },
       },
       async (request) => {
-        await freshViews(context);
         const { limit, after, ...filter } = request.query;
+        for (const field of ['from', 'to'] as const) {
+          const place = filter[field];
+          if (place !== undefined) await checkPosition(eventStore, field, place);
+        }
+        await freshViews(context);
         return views.builds(filter, { limit, ...(after === undefined ? {} : { after }) });
       },
     );

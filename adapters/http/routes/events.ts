@@ -14,8 +14,8 @@ import { eventLines, serverSentEvents } from '../event-stream.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { flag, many } from '../schemas.ts';
 
-const position = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
-const time = z.coerce.number().int().min(0);
+export const position: z.ZodString = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
+export const time: z.ZodCoercedNumber = z.coerce.number().int().min(0);
 const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
 
 /** The log for anybody outside: live as server-sent events, or as lines of JSON for export. */
@@ -137,7 +137,11 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
 const eventId = /^([a-z]{1,32}-[0-9a-zA-Z._-]{1,128})@(0|[1-9][0-9]{0,14})$/;
 
 /** Positions belong to the engine: whether it gave one out is asked before the answer begins, as it cannot be refused later. */
-async function checkPosition(eventStore: HttpContext['eventStore'], field: string, after: string): Promise<void> {
+export async function checkPosition(
+  eventStore: HttpContext['eventStore'],
+  field: string,
+  after: string,
+): Promise<void> {
   // An engine that cannot be read says so here.
   await eventStore.head();
   try {

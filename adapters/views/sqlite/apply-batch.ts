@@ -18,7 +18,8 @@ export function applyBatch(db: Database, events: readonly StoredEvent[], checkpo
     for (const stored of events) {
       const event = decodeEvent(stored);
       if (!event.known) continue;
-      for (const { sql, values } of viewWrites(event as DroverEvent, stored.stream, stored.at, stored.meta.actor))
+      const { stream, at, meta, position } = stored;
+      for (const { sql, values } of viewWrites(event as DroverEvent, stream, at, meta.actor, position))
         db.prepare(sql).run(...values);
     }
     for (const { sql } of nameWrites) db.prepare(sql).run();

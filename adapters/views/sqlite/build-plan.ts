@@ -5,7 +5,7 @@ import type { Condition, ListPlan, Source } from './list-page.ts';
 import { nameHas, searchName } from './name-search.ts';
 
 export const buildColumns = `, b.id, d.path AS derivation, b.system, b.submission, b.state, b.reason, b.priority, b.tags,
-  b.options, b.attempt, b.agent, b.submitted_at, b.started_at, b.ended_at, b.failure_class, b.failure_message`;
+  b.options, b.attempt, b.agent, b.submitted_at, b.started_at, b.ended_at, b.failure_class, b.failure_message, b.changed_at`;
 export const buildJoins = 'CROSS JOIN derivations AS d ON d.id = b.derivation';
 
 /** One part of a filter: the index that finds its builds, and what a row is asked where another index is used. */
@@ -18,14 +18,16 @@ interface Criterion {
 
 /**
  * How a list of builds is read: by the index of the criterion that the fewest builds meet as a rule (the order below);
- * the others are looked at row by row. An empty list of states is as none. `undefined`: no build can meet the filter.
+ * the others are looked at row by row. `narrow`: few builds changed in the time that it asks for. An empty list of states is as none. `undefined`: no build can meet the filter.
  */
-export function planBuilds(filter: BuildFilter): ListPlan | undefined {
+export function planBuilds(filter: BuildFilter, narrow = false): ListPlan | undefined {
   const states = [...new Set(filter.state ?? [])];
   const name = searchName(filter.name ?? '');
   if (name === 'none') return undefined;
 
   const criteria: Criterion[] = [];
+  const changed = byChange(filter, narrow);
+  if (changed !== undefined) criteria.push(changed);
   if (filter.derivation !== undefined) criteria.push(byDerivation(filter.derivation));
   // Its index has the states in it, so these need no criterion of their own.
   if (filter.submission !== undefined) criteria.push(bySubmission(filter.submission, states));
@@ -77,6 +79,19 @@ function byState(states: readonly BuildViewState[]): Criterion {
 
 function isIn(states: readonly BuildViewState[]): Condition {
   return { sql: `b.state IN (${states.map(() => '?').join(', ')})`, values: states };
+}
+
+function byChange({ since, until, from, to }: BuildFilter, narrow: boolean): Criterion | undefined {
+  const times: Condition[] = [];
+  if (since !== undefined) times.push({ sql: 'b.changed_at >= ?', values: [since] });
+  if (until !== undefined) times.push({ sql: 'b.changed_at < ?', values: [until] });
+  // Positions have a fixed width: as texts they compare in the order of the log.
+  const places: Condition[] = [];
+  if (from !== undefined) places.push({ sql: 'b.changed > ?', values: [from] });
+  if (to !== undefined) places.push({ sql: 'b.changed <= ?', values: [to] });
+  if (times.length + places.length === 0) return undefined;
+  const sources = narrow && times.length > 0 ? [byIndex('builds_by_change', times)] : [];
+  return { sources, rest: [...times, ...places], always: places };
 }
 
 function byColumn(column: 'agent' | 'system', value: string): Criterion {

@@ -15,6 +15,8 @@ import type { Database } from './database.ts';
 import { readPage } from './list-page.ts';
 
 const selectBuild = `SELECT d.outputs${buildColumns} FROM builds AS b ${buildJoins} WHERE b.id = ?1`;
+const countChanged = `SELECT count(*) AS rows FROM
+  (SELECT 1 FROM builds INDEXED BY builds_by_change WHERE changed_at >= ?1 AND changed_at < ?2 LIMIT ?3)`;
 const selectAttempts = 'SELECT * FROM attempts WHERE build = ?1 ORDER BY attempt';
 const selectLog = `
 SELECT b.id AS build, a.attempt
@@ -23,10 +25,19 @@ WHERE b.derivation = (SELECT id FROM derivations WHERE hash = ?1 AND path = ?2) 
 ORDER BY b.seq DESC, a.attempt DESC LIMIT 1`;
 
 export function readBuilds(db: Database, filter: BuildFilter, paging: Paging): Page<BuildRow> {
-  const plan = planBuilds(filter);
+  const plan = planBuilds(filter, isNarrow(db, filter));
   if (plan !== undefined) return readPage(db, plan, paging, toBuildRow);
   readPaging('builds', paging);
   return { rows: [] };
+}
+
+/** Builds that changed in a time are sorted for each page only where they are few; more of them are met by a scan soon enough. */
+const mostSorted = 2000;
+
+function isNarrow(db: Database, { since, until }: BuildFilter): boolean {
+  if (since === undefined && until === undefined) return false;
+  const found = db.prepare(countChanged).get(since ?? 0, until ?? Number.MAX_SAFE_INTEGER, mostSorted + 1);
+  return Number(found?.rows) <= mostSorted;
 }
 
 export function readBuild(db: Database, id: string): BuildDetail | undefined {
@@ -68,6 +79,7 @@ function toBuildRow(raw: RawBuild): BuildRow {
     startedAt: raw.started_at as number | null,
     endedAt: raw.ended_at as number | null,
     failure: toFailure(raw),
+    changedAt: raw.changed_at as number,
   };
 }
 

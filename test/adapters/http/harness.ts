@@ -40,6 +40,7 @@ export const buildA: BuildDetail = {
   startedAt: 2,
   endedAt: null,
   failure: null,
+  changedAt: 3,
   outputs: { out: `${hashA}-hello` },
   attempts: [],
   options: {},

@@ -182,6 +182,14 @@ describe('a question is answered', () => {
 });
 
 describe('lists', () => {
+  test('of builds that changed in a part of the log want positions of it', async () => {
+    await using server = await harness({ views: fakeViews() });
+    for (const field of ['from', 'to']) {
+      const refused = await server.ask('read', { url: `/v1/builds?${field}=nowhere` });
+      assert.equal(refused.statusCode, 400);
+      assert.match(refused.json().detail, new RegExp(`${field}: expected a position of this log, got nowhere`));
+    }
+  });
   test('of builds take every filter, states repeated or with commas, and paging', async () => {
     const asked: [BuildFilter, Paging][] = [];
     const views = fakeViews({
@@ -191,12 +199,14 @@ describe('lists', () => {
       },
     });
     await using server = await harness({ views });
-    const query = `state=queued,running&state=failed&system=x86_64-linux&name=hello&agent=alpha&submission=s-1&tag=job%3Dx&derivation=${drvA}`;
+    const query = `state=queued,running&state=failed&system=x86_64-linux&name=hello&agent=alpha&submission=s-1&tag=job%3Dx&derivation=${drvA}&since=5&until=9`;
     const answer = await server.ask('read', { url: `/v1/builds?${query}&limit=7&after=cursor` });
     assert.deepEqual(answer.json(), { rows: [], next: 'more' });
     assert.deepEqual(asked, [
       [
         {
+          since: 5,
+          until: 9,
           state: ['queued', 'running', 'failed'],
           system: 'x86_64-linux',
           name: 'hello',

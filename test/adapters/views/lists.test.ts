@@ -52,6 +52,12 @@ test('every build is there once, newest first', () => {
 
 const name = (row: BuildRow) => row.derivation.slice(33, -4).toLowerCase();
 
+/** The last event of a build. */
+const lastEvents = new Map(farm.events.map((event) => [event.stream as string, event]));
+const last = (row: BuildRow) => lastEvents.get(`build-${row.id}`) ?? assert.fail(row.id);
+const instants = fc.nat(farm.events.length).map((n) => 1_000_000 + n * 10);
+const positions = fc.nat(farm.events.length).map((n) => String(n).padStart(16, '0'));
+
 /** What a filter means, said a second time and without SQL. */
 function meets(row: BuildRow, filter: BuildFilter): boolean {
   const [key = '', ...value] = filter.tag?.split('=') ?? [];
@@ -62,6 +68,10 @@ function meets(row: BuildRow, filter: BuildFilter): boolean {
     (filter.agent === undefined || row.agent === filter.agent) &&
     (filter.submission === undefined || row.submission === filter.submission) &&
     (filter.derivation === undefined || row.derivation === filter.derivation) &&
+    (filter.since === undefined || last(row).at >= filter.since) &&
+    (filter.until === undefined || last(row).at < filter.until) &&
+    (filter.from === undefined || last(row).position > filter.from) &&
+    (filter.to === undefined || last(row).position <= filter.to) &&
     (filter.tag === undefined || (value.length === 0 ? key in row.tags : row.tags[key] === value.join('=')))
   );
 }
@@ -74,6 +84,10 @@ const filters: fc.Arbitrary<BuildFilter> = fc.record(
     agent: fc.constantFrom('ant', 'bee', 'nobody'),
     submission: fc.constantFrom('s001', 's010', 'nope'),
     derivation: fc.nat(2000).map((number) => `${hashOf(number)}-hello-2.12.drv`),
+    since: instants,
+    until: instants,
+    from: positions,
+    to: positions,
     tag: fc.constantFrom('branch', 'branch=b1', 'ci/run', 'ci/run=', 'branch=', 'nope'),
   },
   { requiredKeys: [] },
@@ -90,6 +104,22 @@ test('pages of any length and filter have each build that meets it once, in orde
     }),
     { numRuns: 150 },
   );
+});
+
+test('what changed in a time is found by its index, where that is little, and each build says when it was', () => {
+  const { at } = last(all[500] as BuildRow);
+  const filter = { since: at - 200, until: at + 200 };
+  const found = collect((paging) => readBuilds(db, filter, paging), 3);
+  assert.deepEqual(
+    found,
+    all.filter((row) => meets(row, filter)),
+  );
+  assert.ok(found.length > 0 && found.length < 100);
+  for (const row of found) assert.equal(row.changedAt, last(row).at);
+  const plan = planBuilds(filter, true) ?? assert.fail('there is no plan');
+  assert.match(plan.sources[0]?.from ?? '', /builds_by_change/);
+  assert.match(planBuilds(filter, false)?.sources[0]?.from ?? '', /NOT INDEXED/, 'much is met by a scan');
+  assert.match(planBuilds({ ...filter, submission: 's001' }, false)?.sources[0]?.from ?? '', /builds_by_submission/);
 });
 
 test('each filter by itself is met by some builds, and answered by an index without sorting', () => {

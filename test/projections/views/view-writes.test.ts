@@ -81,6 +81,8 @@ test('BuildSubmitted: queued, with the system and the name of its derivation', (
       ended_at: null,
       failure_class: null,
       failure_message: null,
+      changed_at: 2,
+      changed: '0000000000000002',
     },
   ]);
   assert.deepEqual(views.rows('SELECT term, seq FROM build_tags'), [

@@ -21,11 +21,13 @@ export interface MemoryViews extends Disposable {
 
 export function createMemoryViews(): MemoryViews {
   const db = new DatabaseSync(':memory:');
+  let position = 0;
   for (const statement of schema) db.exec(statement);
   const views: MemoryViews = {
     given(...recorded) {
       for (const { event, stream, at, actor = 'test' } of recorded) {
-        for (const { sql, values } of viewWrites(event, stream, at, actor)) db.prepare(sql).run(...values);
+        for (const { sql, values } of viewWrites(event, stream, at, actor, String(++position).padStart(16, '0')))
+          db.prepare(sql).run(...values);
       }
       for (const { sql } of nameWrites) db.prepare(sql).run();
       return views;
