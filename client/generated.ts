@@ -2845,4 +2845,11 @@ export interface EventData {
     };
     readonly kept?: readonly string[];
   };
+  /** The coordinator signed what the log is: a checkpoint of all commits before this one (docs/audit.md). */
+  readonly LogCheckpointed: {
+    readonly size: number;
+    readonly root: string;
+    readonly note: string;
+    readonly subtrees: readonly string[];
+  };
 }

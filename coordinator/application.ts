@@ -26,6 +26,10 @@ export type { BuildHistory, HistoryEntry, HookResult, WaitedItem } from './histo
 export interface Application extends HookWishes {
   readonly storeDir: string;
   readonly publicKeys: readonly string[];
+  /** The public key that checkpoints of the log are signed with. */
+  readonly auditKey: string | undefined;
+  /** The newest checkpoint of the log, a signed note; `undefined` before the first. */
+  checkpoint(): string | undefined;
 
   /** Whether writes are taken; if not, why. Reasons that come with `ready` are warnings. */
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { noteName } from '../domain/audit/signed-note.ts';
 import { mostHooks } from '../domain/hook/definition.ts';
 import {
   derivationLineBytes,
@@ -172,6 +173,21 @@ export const coordinatorConfigSchema = z
             'Derivations in a row that failed through the fault of its machine after which an agent gets no builds for a while.',
           ),
         seconds: seconds(600, 'How long that while is. The last agent of its kind is never quarantined.'),
+      })
+      .prefault({}),
+    audit: z
+      .strictObject({
+        name: z
+          .string()
+          .regex(noteName, 'expected a name without white space and "+"')
+          .optional()
+          .describe(
+            'Name of the log in its checkpoints, best like farm.example.org/drover: of the audit key that the first start makes. An existing key keeps its name. If not set: one that no other log has.',
+          ),
+        checkpointSeconds: seconds(
+          600,
+          'Longest time between an event and a signed checkpoint that covers it (docs/audit.md); one is signed at a stop, too.',
+        ),
       })
       .prefault({}),
     hooks: z

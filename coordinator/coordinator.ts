@@ -1,3 +1,4 @@
+import { noteKeyText } from '../domain/audit/signed-note.ts';
 import { liveAgent } from '../domain/build/state.ts';
 import { findBlocked } from '../projections/blocked.ts';
 import type { BuildRecord } from '../projections/queue.ts';
@@ -9,6 +10,7 @@ import { createAllocator } from './allocator.ts';
 import type { Application } from './application.ts';
 import { watchAttempts } from './attempt-watch.ts';
 import { createAttempts } from './attempts.ts';
+import { startAuditor } from './audit/auditor.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
@@ -67,6 +69,7 @@ export function startCoordinator(core: Core): Coordinator {
   const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
   const intake = createIntake(core, texts);
   const hooks = createHookManager(core);
+  const auditor = startAuditor(core);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
@@ -119,6 +122,8 @@ export function startCoordinator(core: Core): Coordinator {
       if (writer.failure) return { ready: false, reasons: [writer.failure.message] };
       return { ready: true, reasons: room.warning === undefined ? [] : [room.warning] };
     },
+    auditKey: core.auditKey && noteKeyText(core.auditKey),
+    checkpoint: auditor.checkpoint,
     settled: writer.durable,
     status: () => ({
       ...figuresOf(farm),
@@ -199,7 +204,10 @@ export function startCoordinator(core: Core): Coordinator {
     farm,
     texts,
     declareHooks: hooks.declare,
-    finish: hooks.finish,
+    async finish() {
+      await hooks.finish();
+      await auditor.finish();
+    },
     hear: (can) => (can ? fleet.leases.hear() : fleet.leases.deafen()),
     [Symbol.dispose]() {
       deadlines[Symbol.dispose]();
@@ -208,6 +216,7 @@ export function startCoordinator(core: Core): Coordinator {
       watch[Symbol.dispose]();
       room[Symbol.dispose]();
       hooks[Symbol.dispose]();
+      auditor[Symbol.dispose]();
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type AgentCommand, decideAgent } from '../domain/agent/decide.ts';
 import { initialAgent } from '../domain/agent/state.ts';
+import type { NoteKey } from '../domain/audit/signed-note.ts';
 import { type BuildCommand, type BuildRefusal, decideBuild, type RetryPolicy } from '../domain/build/decide.ts';
 import type { BuildEvent } from '../domain/build/events.ts';
 import type { Farm } from '../projections/farm.ts';
@@ -30,6 +31,8 @@ export interface Policy {
   /** Largest data of one commit, in bytes, that the event store takes. */
   readonly maxCommitBytes: number;
   readonly quarantine: { readonly failures: number; readonly seconds: number };
+  /** Longest time between an event and a checkpoint that covers it. */
+  readonly checkpointSeconds: number;
   /** Whether hooks that are added over the API may run commands here and call private addresses. */
   readonly trustHooksOfApi: boolean;
 }
@@ -55,6 +58,8 @@ export interface Core {
   readonly derivations: DerivationStore;
   readonly logs: LogStore;
   readonly signer: Signer;
+  /** Signs checkpoints of the log; without it there are none. */
+  readonly auditKey?: NoteKey | undefined;
   readonly hookTransport: HookTransport;
   readonly tracing: Omit<Tracing, 'farm'>;
   readonly logger: Logger;

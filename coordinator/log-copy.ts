@@ -92,9 +92,16 @@ async function* commitsOf(store: EventStore, skip: number): AsyncGenerator<Commi
 }
 
 function commitOf(stored: readonly StoredEvent[]): Commit {
-  const { commit: id, stream, revision, meta, at } = stored[0] as StoredEvent;
-  const expected = revision === 0 ? 'none' : revision - 1;
-  return { id, stream, expected, at, meta, events: stored.map(({ type, version, data }) => ({ type, version, data })) };
+  const { commit: id, stream, revision, meta, at, previousHash } = stored[0] as StoredEvent;
+  return {
+    id,
+    stream,
+    expected: revision === 0 ? 'none' : revision - 1,
+    at,
+    meta,
+    ...(previousHash !== undefined && { previousHash }),
+    events: stored.map(({ type, version, data }) => ({ type, version, data })),
+  };
 }
 
 async function digest(store: EventStore): Promise<{ events: number; hash: string }> {
@@ -108,18 +115,9 @@ async function digest(store: EventStore): Promise<{ events: number; hash: string
 }
 
 /** Everything of an event that does not depend on the engine, in one form. */
-function line({ stream, revision, commit, at, type, version, meta, data }: StoredEvent): string {
+function line({ stream, revision, commit, at, type, version, meta, previousHash, data }: StoredEvent): string {
   const { actor, correlation, causation, trace } = meta;
-  return `${JSON.stringify([stream, revision, commit, at, type, version, actor, correlation, causation, trace, sorted(data)])}\n`;
-}
-
-/** Engines may give the members of an object back in another order. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-      .map(([key, member]) => [key, sorted(member)]),
-  );
+  const who = [actor, correlation, causation, trace];
+  // The members of an object in their order too: the hash of the commit depends on it.
+  return `${JSON.stringify([stream, revision, commit, at, type, version, ...who, previousHash, data])}\n`;
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAgentLinkServer } from '../adapters/agent-link/server.ts';
 import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
+import { ensureAuditKey } from '../adapters/data-dir/audit-key.ts';
 import { openDataDir } from '../adapters/data-dir/data-dir.ts';
 import { DataDirError } from '../adapters/data-dir/data-dir-error.ts';
 import { logIdentity } from '../adapters/data-dir/log-identity.ts';
@@ -28,6 +29,7 @@ import { rememberedByViews } from '../adapters/views/sqlite/remembered.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
 import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
+import { parseNoteSecret } from '../domain/audit/signed-note.ts';
 import {
   commitShortfall,
   largestUploadsPerToken,
@@ -95,6 +97,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   };
 
   const { secretKey, publicKey } = await ensureSigningKey(dir, config.keyName, bytes);
+  const audit = await ensureAuditKey(dir, config.audit.name, bytes);
   const adminToken = await adminTokenOf(dir.file('admin.token'), bytes);
 
   const pool = resources.use(
@@ -222,6 +225,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       derivations,
       logs,
       signer: resources.use(createCacheSigner(secretKey)),
+      auditKey: parseNoteSecret(audit.secretKey),
       hookTransport: createHookTransport({
         logger,
         version: version(),
@@ -275,7 +279,10 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   supervisor.listening();
   if (capabilities.durabilityNote !== undefined) logger.warn(capabilities.durabilityNote);
   const { durableAck: durable } = capabilities;
-  logger.info({ url, data: dir.path, store: address.kind, publicKey, durable }, 'coordinator is up');
+  logger.info(
+    { url, data: dir.path, store: address.kind, publicKey, auditKey: audit.publicKey, durable },
+    'coordinator is up',
+  );
   const owned = resources.move();
   return {
     url: config.publicUrl ?? url,
@@ -306,7 +313,7 @@ async function adminTokenOf(file: string, random: (length: number) => Uint8Array
 }
 
 function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
-  const { storeDir, leaseSeconds, heartbeatSeconds, limits, build, retry, quarantine } = config;
+  const { storeDir, leaseSeconds, heartbeatSeconds, limits, build, retry, quarantine, audit } = config;
   return {
     storeDir,
     leaseSeconds,
@@ -318,6 +325,7 @@ function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
     maxNarBytes: limits.maxNarBytes,
     maxCommitBytes,
     quarantine,
+    checkpointSeconds: audit.checkpointSeconds,
     trustHooksOfApi: config.hooks.trustApi,
   };
 }

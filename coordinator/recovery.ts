@@ -1,5 +1,7 @@
 import type { Category } from '../domain/events.ts';
 import { createFarm, type Farm } from '../projections/farm.ts';
+import { type Chain, readChain } from './audit/chain.ts';
+import { knownTree } from './audit/known-tree.ts';
 import { decodeEvent } from './event-codec.ts';
 import type { EventStore, Position, StoredEvent } from './ports/event-store.ts';
 import { unwatched, type Work } from './ports/work.ts';
@@ -7,6 +9,8 @@ import { unwatched, type Work } from './ports/work.ts';
 export interface Recovered {
   readonly farm: Farm;
   readonly position: Position | undefined;
+  /** Of all commits. */
+  readonly chain: Chain;
   readonly events: number;
   /** Events of types or versions that this program does not know; they count as revisions and changed nothing else. */
   readonly unknown: number;
@@ -25,9 +29,11 @@ export async function recover(
   let events = 0;
   let unknown = 0;
   let firstUnknown: string | undefined;
+  const commits = readChain(await knownTree(store));
   for await (const batch of store.readAll()) {
     for (const stored of batch.events) {
       events++;
+      commits.add(stored);
       work.at('event', `${stored.stream}@${stored.revision} at ${stored.position}`);
       const problem = foldEvent(farm, stored, storeDir);
       if (problem === undefined) continue;
@@ -36,7 +42,7 @@ export async function recover(
     }
     position = batch.checkpoint;
   }
-  return { farm, position, events, unknown, firstUnknown };
+  return { farm, position, chain: commits.chain(), events, unknown, firstUnknown };
 }
 
 /**

@@ -4,10 +4,10 @@ import { type Coordinator, startCoordinator } from './coordinator.ts';
 import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
-import { type EventStore, EventStoreError, isEventStoreError, type Position } from './ports/event-store.ts';
+import { type EventStore, EventStoreError, isEventStoreError } from './ports/event-store.ts';
 import type { LogMark } from './ports/log-mark.ts';
 import type { Traces } from './ports/traces.ts';
-import { recover } from './recovery.ts';
+import { type Recovered, recover } from './recovery.ts';
 import { createTracing, type Tracing } from './tracing.ts';
 import { createWriter } from './writer.ts';
 
@@ -112,7 +112,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
 
   async function run(
     store: EventStore,
-    { farm, position }: { farm: Core['farm']; position: Position | undefined },
+    { farm, position, chain }: Pick<Recovered, 'farm' | 'position' | 'chain'>,
     tracing: Tracing,
   ): Promise<Running> {
     const epoch = randomId(runtime.random.bytes(12));
@@ -122,6 +122,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       clock: runtime.clock,
       epoch,
       position,
+      chain,
       // Before it runs, whoever starts it hears of the failure.
       failed: (error) => running?.store === store && failed(error),
       stored: (mark) => options.stored?.(mark),

@@ -1,9 +1,10 @@
 import type { Category, DroverEvent } from '../domain/events.ts';
 import type { Farm } from '../projections/farm.ts';
+import type { Chain } from './audit/chain.ts';
 import { encodeEvent } from './event-codec.ts';
 import type { AppendResult, Commit, EventStore, Meta, Position, Revision } from './ports/event-store.ts';
 import type { LogMark } from './ports/log-mark.ts';
-import type { Clock } from './ports/runtime.ts';
+import type { Clock, Runtime } from './ports/runtime.ts';
 
 /** Called after an event was folded; never during replay. */
 export type Listener = (category: Category, id: string, event: DroverEvent) => void;
@@ -31,6 +32,8 @@ export interface Writer {
   /** Commits that are not durable yet. */
   readonly pending: number;
   readonly position: Position | undefined;
+  /** The Merkle tree of all that was committed so far; none where commits carry no hashes. */
+  readonly tree: Chain['tree'] | undefined;
   /** Why nothing is taken any more. */
   readonly failure: Error | undefined;
   stop(reason: Error): void;
@@ -50,6 +53,8 @@ export interface WriterOptions {
   /** Different at each start: a commit id is never used by two coordinators. */
   readonly epoch: string;
   readonly position: Position | undefined;
+  /** Of the log as it was replayed; without one, commits carry no hashes. */
+  readonly chain?: Chain;
   failed(error: Error): void;
   /** Told of the last event of what has become durable. */
   stored?(mark: LogMark): void;
@@ -57,7 +62,8 @@ export interface WriterOptions {
   traceOf?(category: Category, id: string, correlation: string | undefined): string | undefined;
 }
 
-export function createWriter({ store, farm, clock, epoch, position, failed, stored, traceOf }: WriterOptions): Writer {
+export function createWriter(options: WriterOptions): Writer {
+  const { store, farm, clock, epoch, position, chain, failed, stored, traceOf } = options;
   const listeners: Listener[] = [];
   const durableListeners: DurableListener[] = [];
   const effects: Effect[] = [];
@@ -135,17 +141,15 @@ export function createWriter({ store, farm, clock, epoch, position, failed, stor
       const first = expected === 'none' ? 0 : expected + 1;
       for (const [index, event] of events.entries())
         farm.apply(category, id, event, first + index, at, meta.correlation, trace);
-      if (
-        batch.push({
-          id: `${epoch}.${committed}`,
-          stream: `${category}-${id}`,
-          expected,
-          events: encoded,
-          meta,
-          at,
-        }) === 1
-      )
-        queueMicrotask(flush);
+      const commit: Commit = {
+        id: `${epoch}.${committed}`,
+        stream: `${category}-${id}`,
+        expected,
+        events: encoded,
+        meta,
+        at,
+      };
+      if (batch.push(chain?.link(commit, first) ?? commit) === 1) queueMicrotask(flush);
       committed++;
       for (const event of events) for (const listener of listeners) listener(category, id, event);
     },
@@ -159,9 +163,22 @@ export function createWriter({ store, farm, clock, epoch, position, failed, stor
     get position() {
       return last;
     },
+    tree: chain?.tree,
     get failure() {
       return failure;
     },
     stop: fail,
   };
+}
+
+/** Waits until everything committed so far is durable, or can never be, but no longer than this. */
+export async function durableWithin(
+  { writer, runtime }: { readonly writer: Writer; readonly runtime: Pick<Runtime, 'timers'> },
+  milliseconds: number,
+): Promise<void> {
+  if (writer.failure) return;
+  const longest = Promise.withResolvers<void>();
+  const timer = runtime.timers.after(milliseconds, longest.resolve);
+  await Promise.race([writer.durable(), longest.promise]);
+  timer[Symbol.dispose]();
 }

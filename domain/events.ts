@@ -1,4 +1,5 @@
 import { agentEvents } from './agent/events.ts';
+import { auditEvents } from './audit/events.ts';
 import { buildEvents } from './build/events.ts';
 import { derivationEvents } from './derivation/events.ts';
 import type { EventOf, EventType } from './event.ts';
@@ -16,6 +17,7 @@ export const eventsByCategory = {
   item: itemEvents,
   token: tokenEvents,
   hook: hookEvents,
+  audit: auditEvents,
 } as const;
 
 export type Category = keyof typeof eventsByCategory;

@@ -1,4 +1,5 @@
 import type { AgentEvent } from '../domain/agent/events.ts';
+import type { AuditEvent } from '../domain/audit/events.ts';
 import type { BuildEvent } from '../domain/build/events.ts';
 import { isInfrastructureFailure, showsThatTheMachineWorks } from '../domain/build/failure-class.ts';
 import { liveAgent } from '../domain/build/state.ts';
@@ -11,6 +12,7 @@ import type { TokenEvent } from '../domain/token/events.ts';
 import { createAgentless } from './agentless.ts';
 import { createAgents } from './agents.ts';
 import { createAvailability } from './availability.ts';
+import { createCheckpoints } from './checkpoints.ts';
 import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
@@ -69,6 +71,7 @@ export function createFarm() {
   const tokens = createTokens();
   const submissions = createSubmissions();
   const hooks = createHooks();
+  const checkpoints = createCheckpoints();
   const itemRevisions = new Map<number, number>();
   const strays = createStrays(graph);
 
@@ -106,6 +109,7 @@ export function createFarm() {
     if (category === 'agent') return agents.get(id);
     if (category === 'submission') return submissions.get(id);
     if (category === 'hook') return hooks.get(id);
+    if (category === 'audit') return checkpoints.newest;
     return category === 'token' ? tokens.get(id) : undefined;
   }
 
@@ -123,6 +127,7 @@ export function createFarm() {
     tokens,
     submissions,
     hooks,
+    checkpoints,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
@@ -174,6 +179,8 @@ export function createFarm() {
           return tokens.apply(id, event as TokenEvent, revision, at);
         case 'hook':
           return hooks.apply(id, event as HookEvent, revision);
+        case 'audit':
+          return checkpoints.apply(event as AuditEvent, revision);
       }
     },
 
@@ -210,6 +217,7 @@ export function createFarm() {
         yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)}`;
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
       yield* hooks.describe();
+      yield* checkpoints.describe();
       yield* strays.describe();
     },
   };

@@ -23,6 +23,7 @@ const beginnings: ReadonlySet<DroverEvent['type']> = new Set([
   'StoreItemAdded',
   'TokenIssued',
   'HookAdded',
+  'LogCheckpointed',
 ]);
 
 export function createStrays(graph: Pick<Graph, 'drvByHash'>): Strays {

@@ -17,12 +17,13 @@ export function encodeCommit(commit: Commit): string[] {
   }
   const { actor, correlation, causation, trace } = commit.meta;
   // Engines keep these as fields of lines and headers.
-  for (const name of [commit.id, commit.stream, actor, correlation, causation, trace]) {
+  for (const name of [commit.id, commit.stream, actor, correlation, causation, trace, commit.previousHash]) {
     if (name?.includes('\n')) throw new TypeError(`Expected names without line breaks, got ${JSON.stringify(name)}`);
   }
   let length = 0;
-  const encoded = commit.events.map(({ type, data }) => {
-    const text: string | undefined = JSON.stringify(data);
+  const encoded = commit.events.map(({ type, data, json }) => {
+    if (/\s/.test(type)) throw new TypeError(`Expected a type without white space, got ${JSON.stringify(type)}`);
+    const text: string | undefined = json ?? JSON.stringify(data);
     if (text === undefined) throw new TypeError(`Expected data of ${type} that JSON can say, got ${typeof data}`);
     length += text.length;
     return text;

@@ -5,8 +5,8 @@ import { formatPosition } from './position.ts';
 export interface NumberedLog {
   /** Number of the last stored event, 0 if there is none. */
   head(): number;
-  /** The events from `after + 1` up to and including `upTo` that pass the filter. */
-  range(after: number, upTo: number, filter: Filter | undefined): StoredEvent[];
+  /** The events from `after + 1` up to and including `upTo` that pass the filter; with their texts where that is said. */
+  range(after: number, upTo: number, filter: Filter | undefined, exact?: boolean): StoredEvent[];
   /** Resolves once the head has moved beyond `position`, or `signal` aborts, or the store is closed. */
   beyond(position: number, signal: AbortSignal): Promise<void>;
   /** Lets others run between two batches. */
@@ -21,13 +21,20 @@ const batchSize = 2000;
 /** `readAll` of the port: from `after` up to `head`, at most `limit` events in all. */
 export async function* replay(
   log: NumberedLog,
-  options: { after: number; head: number; filter: Filter | undefined; limit: number; signal: AbortSignal | undefined },
+  options: {
+    after: number;
+    head: number;
+    filter: Filter | undefined;
+    limit: number;
+    exact: boolean | undefined;
+    signal: AbortSignal | undefined;
+  },
 ): AsyncGenerator<Batch> {
-  const { head, filter, signal } = options;
+  const { head, filter, exact, signal } = options;
   let { after, limit } = options;
   while (after < head && limit > 0 && !signal?.aborted && !log.closed()) {
     let upTo = Math.min(head, after + batchSize);
-    let events = log.range(after, upTo, filter);
+    let events = log.range(after, upTo, filter, exact);
     if (events.length >= limit) {
       events = events.slice(0, limit);
       upTo = Number(events[limit - 1]?.position);

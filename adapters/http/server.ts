@@ -22,12 +22,14 @@ import { addAgentLinkRoute } from './routes/agent-link.ts';
 import { agentRoutes } from './routes/agents.ts';
 import { buildLogRoutes } from './routes/build-log.ts';
 import { buildRoutes } from './routes/builds.ts';
+import { checkpointRoutes } from './routes/checkpoint.ts';
 import { derivationRoutes } from './routes/derivations.ts';
 import { errorDocsRoute } from './routes/error-docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { itemRoutes } from './routes/items.ts';
+import { logRoute } from './routes/log.ts';
 import { schemaRoutes } from './routes/schemas.ts';
 import { statusRoutes } from './routes/status.ts';
 import { submissionRoutes } from './routes/submissions.ts';
@@ -107,6 +109,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     itemRoutes(context),
     uploadRoutes(context),
     eventRoutes(context),
+    checkpointRoutes(context),
+    logRoute(context),
     schemaRoutes({ version }),
     statusRoutes(context),
     healthRoutes(context),

@@ -69,6 +69,7 @@ const policy: Omit<Policy, 'storeDir'> = {
   maxNarBytes: 1e12,
   maxCommitBytes: 1e6,
   quarantine: { failures: 3, seconds: 1 },
+  checkpointSeconds: 600,
   trustHooksOfApi: false,
 };
 
@@ -76,11 +77,11 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
   const { store, storeDir, derivations, buildMs, allocated, succeeding } = options;
   const { clock } = createSystemRuntime();
   const tracing = createTracing(clock, options.traces);
-  const { farm, position } = await recover(store, storeDir, unwatched, tracing.farm);
+  const { farm, position, chain } = await recover(store, storeDir, unwatched, tracing.farm);
   const fail = Promise.withResolvers<never>();
   fail.promise.catch(() => undefined);
   const { traceOf } = tracing;
-  const writer = createWriter({ store, farm, clock, epoch: 'bench', position, failed: fail.reject, traceOf });
+  const writer = createWriter({ store, farm, clock, epoch: 'bench', position, chain, failed: fail.reject, traceOf });
   tracing.goLive(writer);
   writer.listen(() => {
     events++;

@@ -9,6 +9,7 @@ import type { Io } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
 import { paint, printable } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
+import { addVerifyCommand } from './events-verify.ts';
 
 interface Selection extends ConnectionFlags {
   readonly type?: readonly string[];
@@ -79,6 +80,9 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
     return signal.aborted ? 130 : 0;
   });
 
+  addVerifyCommand(events, context);
+  addCheckpointCommand(events, context);
+
   const show = addCommand(events, {
     usage: 'show <event>',
     summary: 'Show one event, by its id: <stream>@<revision>',
@@ -88,6 +92,24 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
   onAction(show, context, async (id: string, { json: asJson, ...flags }: ConnectionFlags & { json?: true }) => {
     const event = await connect(flags, io.environment).get<FeedEvent>(`/v1/events/${encodeURIComponent(id)}`);
     io.out(asJson ? asLine(event) : `${formatEvent(event, io.colour)}\n${describeEnvelope(event)}`);
+  });
+}
+
+function addCheckpointCommand(events: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(events, {
+    usage: 'checkpoint',
+    summary: 'Print the newest signed checkpoint of the log, to keep it elsewhere',
+    more: 'Whoever holds one can tell later that nothing before it has changed: drover events verify --checkpoint FILE. docs/audit.md says what it is.',
+    examples: [
+      ['drover events checkpoint > checkpoint.txt', 'keep it where the coordinator cannot change it'],
+      ['drover events checkpoint --key > audit-key.pub', 'the key that signs them'],
+    ],
+  }).option('--key', 'print the public key that checkpoints are signed with');
+  addConnectionOptions(command);
+  onAction(command, context, async ({ key, ...flags }: ConnectionFlags & { key?: true }) => {
+    const answer = await connect(flags, io.environment).request('GET', key ? '/v1/checkpoint/key' : '/v1/checkpoint');
+    await io.write(Buffer.from(await answer.arrayBuffer()));
   });
 }
 

@@ -1,9 +1,9 @@
 import { CliError } from '../output/cli-error.ts';
 
-const longestLine = 1024 * 1024;
+const usualLine = 1024 * 1024;
 
 /** The values of an answer of lines of JSON, as they come. A line that was cut off is none; whether the last value came is for the caller to see. */
-export async function* jsonLines<Value>(response: Response): AsyncGenerator<Value> {
+export async function* jsonLines<Value>(response: Response, longestLine: number = usualLine): AsyncGenerator<Value> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of response.body ?? []) {

@@ -9,6 +9,7 @@ import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import { decodeEvent } from '../event-codec.ts';
 import type { Commit, Meta, Position, StoredEvent } from '../ports/event-store.ts';
+import { durableWithin } from '../writer.ts';
 import { builtInOf } from './built-ins.ts';
 import { type Head, type HookStart, placeOf } from './places.ts';
 import { createHookRunner, type HookRunner } from './runner.ts';
@@ -217,11 +218,7 @@ export function createHookManager(core: Core): HookManager {
       if (!writer.failure) for (const runner of all) runner.writeDown();
       isOver = true;
       await Promise.all(all.map((runner) => runner.stop()));
-      if (writer.failure) return;
-      const last = Promise.withResolvers<void>();
-      const longest = runtime.timers.after(graceMs, last.resolve);
-      await Promise.race([writer.durable(), last.promise]);
-      longest[Symbol.dispose]();
+      await durableWithin(core, graceMs);
     },
     [Symbol.dispose]() {
       isOver = true;

@@ -33,6 +33,11 @@ export interface NewEvent {
   readonly version: number;
   /** What JSON can say, and only that: the engines keep it as JSON text. */
   readonly data: unknown;
+  /**
+   * `data` as JSON text, where that has been made already: then this is stored. Of a stored event, where it was asked for and the engine
+   * can say: the text that is stored.
+   */
+  readonly json?: string;
 }
 
 /** The atom: 1 … n events of one stream, stored together or not at all. */
@@ -46,6 +51,8 @@ export interface Commit {
   readonly expected: Expected;
   readonly events: readonly NewEvent[];
   readonly meta: Meta;
+  /** Hash of the commit before it in the log, as base64; in all of them from one on. Source: docs/audit.md. */
+  readonly previousHash?: string;
   /** Milliseconds since the Unix epoch, from the coordinator's clock. */
   readonly at: number;
 }
@@ -57,6 +64,8 @@ export interface StoredEvent extends NewEvent {
   readonly commit: string;
   readonly at: number;
   readonly meta: Meta;
+  /** See {@link Commit.previousHash}; the same for all events of one commit. */
+  readonly previousHash?: string;
 }
 
 export type AppendResult =
@@ -122,8 +131,17 @@ export interface EventStore extends AsyncDisposable {
   appendBatch(commits: readonly Commit[]): Promise<readonly AppendResult[]>;
   /** Events of one stream in order of revision (`backward`: from the last), from revision `from` on. Empty if there is no such stream. */
   read(stream: StreamId, options?: { from?: Revision; limit?: number; backward?: boolean }): AsyncIterable<StoredEvent>;
-  /** The whole log in batches, from the first event after `after`, up to the head as it was at the start of the call; at most `limit` events in all. */
-  readAll(options?: { after?: Position; filter?: Filter; limit?: number; signal?: AbortSignal }): AsyncIterable<Batch>;
+  /**
+   * The whole log in batches, from the first event after `after`, up to the head as it was at the start of the call; at most `limit` events
+   * in all. With `exact` also the JSON text of each that is stored, as far as the engine can say, for those who check what is.
+   */
+  readAll(options?: {
+    after?: Position;
+    filter?: Filter;
+    limit?: number;
+    exact?: boolean;
+    signal?: AbortSignal;
+  }): AsyncIterable<Batch>;
   /**
    * Catches up from `after`, then goes on live, without a gap or a repeat, until `signal` aborts or the store is closed (then it
    * ends, without an error). Where there is nothing to catch up with, the first batch is empty, with `live: true`.

@@ -1,10 +1,5 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  sign as signBytes,
-  verify as verifyBytes,
-} from 'node:crypto';
+import { type KeyObject, sign as signBytes, verify as verifyBytes } from 'node:crypto';
+import { base64, privateKey, publicBytesOf, publicKey, publicLength, seedLength, signatureLength } from './ed25519.ts';
 import { excerpt, FormatError } from './format-error.ts';
 
 /** An Ed25519 key as Nix keeps it in a file, ready for use. */
@@ -17,10 +12,6 @@ export interface PublicKey {
   readonly name: string;
   readonly key: KeyObject;
 }
-
-const seedLength = 32;
-const publicLength = 32;
-const signatureLength = 64;
 
 /**
  * A new key pair in the text form of Nix's key files, `<name>:<base64>`.
@@ -92,22 +83,6 @@ function cached<Value>(parse: (text: string) => Value): (text: string) => Value 
   };
 }
 
-function privateKey(seed: Uint8Array): KeyObject {
-  // PKCS #8 of an Ed25519 key (RFC 8410) is this head and the seed.
-  const head = Buffer.from('302e020100300506032b657004220420', 'hex');
-  return createPrivateKey({ key: Buffer.concat([head, seed]), format: 'der', type: 'pkcs8' });
-}
-
-function publicKey(bytes: Uint8Array): KeyObject {
-  const x = Buffer.from(bytes).toString('base64url');
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
-}
-
-function publicBytesOf(key: KeyObject): Buffer {
-  const { x } = createPublicKey(key).export({ format: 'jwk' });
-  return Buffer.from(x ?? '', 'base64url');
-}
-
 function splitKey(text: string, length: number, what: string): { name: string; bytes: Buffer } {
   const colon = text.indexOf(':');
   const name = text.slice(0, Math.max(colon, 0));
@@ -121,11 +96,6 @@ function splitKey(text: string, length: number, what: string): { name: string; b
 
 function isKeyName(name: string): boolean {
   return /^[^:\s]+$/.test(name);
-}
-
-function base64(text: string, length: number): Buffer | undefined {
-  const bytes = Buffer.from(text, 'base64');
-  return bytes.length === length && bytes.toString('base64') === text ? bytes : undefined;
 }
 
 function malformed(message: string): FormatError {

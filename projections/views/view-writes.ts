@@ -61,6 +61,7 @@ export function viewWrites(
     case 'HookRetried':
     case 'HookSkipped':
     case 'HookReplayed':
+    case 'LogCheckpointed':
       return [];
     default:
       return buildWrites(event, streamId(stream), at, position);

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { createChain } from '../../coordinator/audit/chain.ts';
+import { createVerifier } from '../../coordinator/audit/verifier.ts';
 import type {
   AppendResult,
   Batch,
@@ -173,6 +176,27 @@ export function eventStoreContract(
       assert.deepEqual(first, { ...envelope, ...commit.events[0], revision: 0, position: first?.position });
       assert.deepEqual(second, { ...envelope, ...commit.events[1], revision: 1, position });
       assert.ok((first?.position ?? '') < position);
+    });
+    test('keeps all that the hash of a commit is of, to the byte', async (store) => {
+      const text = fc.string({ minLength: 1, unit: 'binary' }).map((name) => name.replaceAll(/\p{Cc}/gu, '_'));
+      const meta = fc.record(
+        { actor: text, correlation: text, causation: text, trace: text },
+        { requiredKeys: ['actor'], noNullPrototype: true },
+      );
+      const data = fc.array(fc.jsonValue({ stringUnit: 'binary' }), { minLength: 1, maxLength: 3 });
+      const chain = createChain();
+      const commits = fc.sample(fc.tuple(meta, data), 200).map(([meta, data], n) => {
+        const events = data.map((data) => ({ type: 'Counted', version: 1, data }));
+        const commit = { id: `e.${n}`, stream: `build-${n}`, expected: 'none', at: n, meta, events } as const;
+        return chain.link(commit, 0);
+      });
+      for (const result of await store.appendBatch(commits)) stored(result);
+      for (const exact of [true, false]) {
+        const verifier = createVerifier({ keys: [], held: [{ origin: '', size: 200, root: chain.tree.root() }] });
+        for (const event of await eventsOf(store.readAll({ exact }))) verifier.add(event);
+        const { commits, fault } = verifier.end();
+        assert.deepEqual({ commits, fault }, { commits: 200, fault: undefined });
+      }
     });
     test('a conflict is a value and stores nothing', async (store) => {
       assert.deepEqual(await store.append(commitOf('build-1', 0)), {

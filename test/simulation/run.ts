@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { pino } from 'pino';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { Application } from '../../coordinator/application.ts';
+import { createVerifier } from '../../coordinator/audit/verifier.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import { unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { type SupervisorOptions, superviseCoordinator } from '../../coordinator/supervisor.ts';
+import { generateNoteKey, parseNoteSecret } from '../../domain/audit/signed-note.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFakeDerivationStore, noLogs } from '../support/fake-derivation-store.ts';
 import { fakeBase } from '../support/paths.ts';
@@ -52,11 +54,13 @@ const policy: SupervisorOptions['policy'] = {
   maxNarBytes: 1e9,
   maxCommitBytes: 1e6,
   quarantine: { failures: 4, seconds: 20 },
+  checkpointSeconds: 5,
   trustHooksOfApi: true,
 };
 /** Much more than what is left after the last fault takes, and much less than a clock jumps. */
 const longestTailMs = 3600 * 1000;
 const admin = { id: 'admin', scope: 'admin' } as const;
+const auditKey = parseNoteSecret(generateNoteKey('simulation', new Uint8Array(32)).secret);
 
 /**
  * Runs a whole farm from one seed: agents that crash, links that break, a coordinator that is killed (twice in a row, too), clocks that
@@ -141,6 +145,7 @@ export async function simulate({
       logs: noLogs,
       hookTransport: receivers.transport(() => mine === restarts),
       signer,
+      auditKey,
       logger: pino({ level: process.env.SIMULATION_LOG ?? 'silent' }),
       work: unwatched,
     });
@@ -282,6 +287,11 @@ export async function simulate({
   const app = world.application() as Application;
   await until(new Promise<void>((resolve) => void time.after(100, resolve)));
   const { events, attempts } = await auditLog(disk);
+  const verifier = createVerifier({ keys: [auditKey], held: [] });
+  for await (const batch of disk.readAll({ exact: true })) for (const event of batch.events) verifier.add(event);
+  const verified = verifier.end();
+  assert.equal(verified.fault, undefined);
+  assert.ok(verified.linkedFrom !== undefined && verified.checkpoints > 0);
   await receivers.audit(disk);
   const [replayed, again] = [await recover(disk, policy.storeDir), await recover(disk, policy.storeDir)];
   assert.deepEqual([...replayed.farm.describe()], [...again.farm.describe()]);

@@ -13,6 +13,7 @@ import { createTracing } from '../../coordinator/tracing.ts';
 import { createWriter } from '../../coordinator/writer.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage, CoordinatorMessage, Hello, KnownAttempt } from '../../domain/agent/messages.ts';
+import type { NoteKey } from '../../domain/audit/signed-note.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFakePool } from '../simulation/disk.ts';
 import { createVirtualTime } from '../simulation/time.ts';
@@ -37,6 +38,7 @@ const policy: Policy = {
   maxNarBytes: 1e9,
   maxCommitBytes: 1e6,
   quarantine: { failures: 3, seconds: 600 },
+  checkpointSeconds: 600,
   trustHooksOfApi: true,
 };
 
@@ -72,12 +74,13 @@ export async function openTestCoordinator(
     hookTransport = noHooks as HookTransport,
     trustHooksOfApi = true,
     traces = undefined as Traces | undefined,
+    auditKey = undefined as NoteKey | undefined,
     time = createVirtualTime(seed),
     textOf = (path: string): Uint8Array => Buffer.from(path),
   } = {},
 ) {
   const tracing = createTracing(time.runtime.clock, traces);
-  const { farm, position } = await recover(store, policy.storeDir, unwatched, tracing.farm);
+  const { farm, position, chain } = await recover(store, policy.storeDir, unwatched, tracing.farm);
   const failures: Error[] = [];
   const writer = createWriter({
     store,
@@ -85,6 +88,7 @@ export async function openTestCoordinator(
     clock: time.runtime.clock,
     epoch: `e${seed}`,
     position,
+    chain,
     failed: (error) => void failures.push(error),
     traceOf: tracing.traceOf,
   });
@@ -104,6 +108,7 @@ export async function openTestCoordinator(
     writer,
     log: store,
     hookTransport,
+    auditKey,
     policy: { ...policy, trustHooksOfApi },
     runtime: time.runtime,
     links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },

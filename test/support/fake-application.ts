@@ -98,6 +98,8 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
   const base: Application = {
     storeDir: '/nix/store',
     publicKeys: ['test-1:key'],
+    auditKey: 'test+00000000+key',
+    checkpoint: () => 'test\n1\nroot\n\n— test signature\n',
     readiness: () => ({ ready: true, reasons: [] }),
     settled: async () => undefined,
     status: () => fakeStatus,

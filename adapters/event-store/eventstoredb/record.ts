@@ -24,7 +24,7 @@ export function encodeRecords(
   log: string,
   fence: number | undefined,
 ): { events: EventData[]; bytes: number } {
-  const { id, at, meta } = commit;
+  const { id, at, meta, previousHash } = commit;
   let bytes = 0;
   const events = commit.events.map(({ type, version }, index) => {
     const metadata = {
@@ -39,6 +39,7 @@ export function encodeRecords(
       at,
       actor: meta.actor,
       ...(meta.trace === undefined ? {} : { trace: meta.trace }),
+      ...(previousHash === undefined ? {} : { previousHash }),
       ...(fence === undefined ? {} : { fence }),
     };
     const text = data[index] as string;
@@ -110,6 +111,7 @@ export function decodeRecord(record: ServerRecord | undefined, log: string): Rec
         optional(metadata.$causationId),
         optional(metadata.trace),
       ),
+      ...(typeof metadata.previousHash === 'string' && { previousHash: metadata.previousHash }),
     },
     last: index === count - 1,
   };

@@ -16,8 +16,8 @@ import { formatPosition, parsePosition } from '../position.ts';
 /** As stored: `data` is JSON text, so that neither writer nor reader shares an object with the log. */
 type Row = Omit<StoredEvent, 'data'> & { readonly json: string };
 
-function decode({ json, ...rest }: Row): StoredEvent {
-  return { ...rest, data: JSON.parse(json) };
+function decode({ json, ...rest }: Row, exact = false): StoredEvent {
+  return { ...rest, data: JSON.parse(json), ...(exact && { json }) };
 }
 
 function passes(row: Row, filter: Filter | undefined): boolean {
@@ -35,11 +35,11 @@ export function openMemoryEventStore(): EventStore {
 
   const numbered: NumberedLog = {
     head: () => log.length,
-    range: (after, upTo, filter) => {
+    range: (after, upTo, filter, exact) => {
       const events: StoredEvent[] = [];
       for (let at = after; at < upTo; at++) {
         const row = log[at];
-        if (row && passes(row, filter)) events.push(decode(row));
+        if (row && passes(row, filter)) events.push(decode(row, exact));
       }
       return events;
     },
@@ -60,7 +60,7 @@ export function openMemoryEventStore(): EventStore {
     const actual = stream.length === 0 ? 'none' : stream.length - 1;
     if (commit.expected !== 'any' && commit.expected !== actual) return { ok: false, reason: 'wrong-revision', actual };
     for (const [at, event] of commit.events.entries()) {
-      const { id, at: time, meta } = commit;
+      const { id, at: time, meta, previousHash } = commit;
       const row: Row = {
         stream: commit.stream,
         revision: stream.length,
@@ -68,6 +68,7 @@ export function openMemoryEventStore(): EventStore {
         commit: id,
         at: time,
         meta: { ...meta },
+        ...(previousHash !== undefined && { previousHash }),
         type: event.type,
         version: event.version,
         json: encoded[at] as string,
@@ -111,13 +112,14 @@ export function openMemoryEventStore(): EventStore {
       mustBeOpen();
       return readStream(stream, from, limit, backward);
     },
-    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, signal: abort } = {}) {
+    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, exact, signal: abort } = {}) {
       mustBeOpen();
       return replay(numbered, {
         after: after ? parsePosition(after) : 0,
         head: log.length,
         filter,
         limit,
+        exact,
         signal: abort,
       });
     },

@@ -33,6 +33,8 @@ const commitBody = z.object({
     causation: z.string().optional(),
     trace: z.string().optional(),
   }),
+  /** Hash of the commit before it in the log, docs/audit.md; absent in what was written before there were such. */
+  previousHash: z.string().optional(),
   events: z.array(z.object({ type: z.string(), version: z.number(), data: z.unknown() })).min(1),
 });
 type CommitBody = z.infer<typeof commitBody>;
@@ -52,8 +54,9 @@ export function encodeEvents(commit: Commit, encoded: readonly string[]): string
   const events = commit.events.map(
     ({ type, version }, at) => `{"type":${JSON.stringify(type)},"version":${version},"data":${encoded[at]}}`,
   );
-  const { stream, id, at, meta } = commit;
-  return `"stream":${JSON.stringify(stream)},"commit":${JSON.stringify(id)},"at":${at},"meta":${JSON.stringify(meta)},"events":[${events.join(',')}]}`;
+  const { stream, id, at, meta, previousHash } = commit;
+  const hash = previousHash === undefined ? '' : `"previousHash":${JSON.stringify(previousHash)},`;
+  return `"stream":${JSON.stringify(stream)},"commit":${JSON.stringify(id)},"at":${at},"meta":${JSON.stringify(meta)},${hash}"events":[${events.join(',')}]}`;
 }
 
 /** Bytes that everything else in a message can take: the numbers of the body, and headers without the commit's names. */
@@ -150,7 +153,7 @@ function checkCommit(body: unknown): CommitBody {
 
 /** The events of a commit's message as the port gives them. */
 export function storedEvents(message: Extract<LogMessage, { kind: 'commit' }>): StoredEvent[] {
-  const { stream, commit, revision, at, sequence } = message;
+  const { stream, commit, revision, at, sequence, previousHash } = message;
   const meta = message.meta as Meta;
   return message.events.map(({ type, version, data }, index) => ({
     stream: stream as StreamId,
@@ -161,6 +164,7 @@ export function storedEvents(message: Extract<LogMessage, { kind: 'commit' }>): 
     at,
     commit,
     meta,
+    ...(previousHash !== undefined && { previousHash }),
     data,
   }));
 }

@@ -4,7 +4,7 @@ import { catchUpIndex, createStreamIndex, type Span } from './stream-index.ts';
 /**
  * Commits on their way to the writer, as one field per line; they cross threads as one string, because that costs a tenth of cloning a
  * structure. Per commit: id, stream, expected (a revision, -1 for none, -2 for any), at, actor, correlation, causation,
- * trace (each empty for none), number of events; then per event: type, version, data as JSON.
+ * trace, hash of the commit before (each empty for none), number of events; then per event: type, version, data as JSON.
  */
 export type FlatCommits = string[];
 
@@ -29,7 +29,7 @@ export interface LogWriter {
 
 /** Events per INSERT: one call with many parameters is cheaper than many calls. */
 const rowsPerInsert = 8;
-const columns = 12;
+const columns = 13;
 
 export function createLogWriter(db: DatabaseSync, generationSize?: number): LogWriter {
   const placeholders = `(${Array(columns).fill('?').join(', ')})`;
@@ -67,8 +67,8 @@ export function createLogWriter(db: DatabaseSync, generationSize?: number): LogW
         const id = commits[at] as string;
         const stream = commits[at + 1] as string;
         const expected = Number(commits[at + 2]);
-        const events = Number(commits[at + 8]);
-        const first = at + 9;
+        const events = Number(commits[at + 9]);
+        const first = at + 10;
         const next = first + events * 3;
         const tail = index.lookup(stream);
         const before = index.find(tail, id, storedId);
@@ -94,7 +94,7 @@ export function createLogWriter(db: DatabaseSync, generationSize?: number): LogW
               commits[at + 6] || null,
               commits[at + 7] || null,
             );
-            waiting.push(commits[event + 2] as string);
+            waiting.push(commits[event + 2] as string, commits[at + 8] || null);
             if (waiting.length === rowsPerInsert * columns) {
               insertMany.run(...waiting);
               waiting = [];

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { makeStoreError, toStoreError } from './errors.ts';
-import { applicationId, createSchema, schemaVersion } from './schema.ts';
+import { applicationId, createSchema, migrations, schemaVersion } from './schema.ts';
 
 /** Up to this size, a file that was not closed properly is read through at the start: it takes a tenth of a second. */
 const fullCheckBelow = 32 * 1024 * 1024;
@@ -28,6 +28,8 @@ export function openForWriting(file: string): DatabaseSync {
         db.exec(`BEGIN IMMEDIATE; ${createSchema} COMMIT`);
       }
       checkHeader(db, file);
+      for (let version = Number(pragma(db, 'user_version')); version < schemaVersion; version++)
+        db.exec(`BEGIN IMMEDIATE; ${migrations[version - 1]} PRAGMA user_version = ${version + 1}; COMMIT`);
       if (unclean && statSync(file).size < fullCheckBelow) checkPages(db, file);
       checkEvents(db, file);
     },

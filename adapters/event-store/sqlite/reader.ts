@@ -8,8 +8,8 @@ import type { Span } from './stream-index.ts';
 /** Reads the log through a connection of its own. Each call sees everything that was committed before it. */
 export interface LogReader {
   head(): number;
-  /** Events after `after` up to and including `upTo` that pass the filter. */
-  range(after: number, upTo: number, filter: Filter | undefined): StoredEvent[];
+  /** Events after `after` up to and including `upTo` that pass the filter; with their texts where that is said. */
+  range(after: number, upTo: number, filter: Filter | undefined, exact?: boolean): StoredEvent[];
   /** The commits of a stream, where there is no writer thread to ask: what is in the index, then the log beyond it. */
   spans(stream: string): Span[];
   close(): void;
@@ -28,11 +28,12 @@ type Row = [
   string | null,
   string | null,
   string,
+  string | null,
 ];
 const columns = 'position, stream, revision, type, version, at, commit_id, actor, correlation, causation, trace, data';
 
-function decode(row: Row): StoredEvent {
-  return {
+function decode(row: Row, exact: boolean): StoredEvent {
+  const event: { -readonly [Key in keyof StoredEvent]: StoredEvent[Key] } = {
     stream: row[1],
     revision: row[2],
     position: formatPosition(row[0]),
@@ -41,11 +42,26 @@ function decode(row: Row): StoredEvent {
     at: row[5],
     commit: row[6],
     meta: makeMeta(row[7], row[8], row[9], row[10]),
-    data: JSON.parse(row[11]),
+    data: exact ? parsed(row[11]) : JSON.parse(row[11]),
   };
+  if (row[12] !== null) event.previousHash = row[12];
+  if (exact) event.json = row[11];
+  return event;
+}
+
+/** Who wants the text can say what is wrong with it. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 export function createLogReader(db: DatabaseSync): LogReader {
+  // A file that no writer of this version has opened yet has no hashes.
+  const hasHashes = db.prepare("SELECT 1 FROM pragma_table_info('events') WHERE name = 'previous_hash'").get();
+  const all = `${columns}, ${hasHashes ? 'previous_hash' : 'NULL'}`;
   const headOf = db.prepare('SELECT max(position) AS head FROM events');
   const statements = new WeakMap<Filter, { statement: StatementSync; values: string[] }>();
   const everything = prepare({});
@@ -62,7 +78,7 @@ export function createLogReader(db: DatabaseSync): LogReader {
       where += ` AND (${streams.map(() => 'substr(stream, 1, length(?)) = ?').join(' OR ') || 'FALSE'})`;
       values.push(...streams.flatMap((prefix) => [prefix, prefix]));
     }
-    const statement = db.prepare(`SELECT ${columns} FROM events WHERE ${where} ORDER BY position`);
+    const statement = db.prepare(`SELECT ${all} FROM events WHERE ${where} ORDER BY position`);
     statement.setReturnArrays(true);
     return { statement, values };
   }
@@ -73,7 +89,7 @@ export function createLogReader(db: DatabaseSync): LogReader {
 
   return {
     head,
-    range(after, upTo, filter) {
+    range(after, upTo, filter, exact = false) {
       let prepared = everything;
       if (filter) {
         prepared = statements.get(filter) ?? prepare(filter);
@@ -81,7 +97,7 @@ export function createLogReader(db: DatabaseSync): LogReader {
       }
       const rows = prepared.statement.all(after, upTo, ...prepared.values) as unknown as Row[];
       const events: StoredEvent[] = [];
-      for (const row of rows) events.push(decode(row));
+      for (const row of rows) events.push(decode(row, exact));
       return events;
     },
     spans(stream) {

@@ -3,14 +3,15 @@
  *
  * - `events` is the log and the truth. One row per event; `position` counts 1, 2, 3 … without gaps; `revision` counts
  *   0, 1, 2 … within `stream`; rows with the same `stream` and `commit_id` are one commit and were stored together.
- *   `at` is in milliseconds since the Unix epoch, `data` is JSON (`json_extract(data, '$.agent')` works).
+ *   `at` is in milliseconds since the Unix epoch, `data` is JSON (`json_extract(data, '$.agent')` works). `previous_hash` is the hash of
+ *   the commit before (docs/audit.md); NULL in what was written before there were such.
  * - `stream_index` finds the events of a stream: one row per commit, with the position and revision of its last event and
  *   their number. Streams go by {@link streamKey} and commit ids by {@link commitKey} of their names: short keys keep it
  *   small, and whoever reads it compares the names in `events`. It can be rebuilt from `events` at any time.
  * - `index_state.indexed`: up to this position every commit is in `stream_index`; newer ones may not be yet.
  *   The index is written in large sorted portions behind the log, because each row of its own would cost a page.
  */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 /** "Drvr" in the header of the file, so that `file` and we know whose database it is. */
 export const applicationId = 0x44727672;
 
@@ -27,7 +28,8 @@ CREATE TABLE events (
   correlation TEXT,
   causation TEXT,
   trace TEXT,
-  data TEXT NOT NULL
+  data TEXT NOT NULL,
+  previous_hash TEXT
 ) STRICT;
 CREATE TABLE stream_index (
   stream_key INTEGER NOT NULL,
@@ -45,6 +47,9 @@ CREATE VIEW log AS
 PRAGMA application_id = ${applicationId};
 PRAGMA user_version = ${schemaVersion};
 `;
+
+/** What makes a file of each version one of the next. None of them reads the log: a long one is changed as quickly as a short one. */
+export const migrations: readonly string[] = ['ALTER TABLE events ADD COLUMN previous_hash TEXT;'];
 
 /**
  * 53 bits for a stream's name. Names that differ in a number at the end only (`build-0r7k2m9q4abcdefg-12`) are neighbours:

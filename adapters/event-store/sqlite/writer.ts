@@ -163,12 +163,13 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
 /** Returns the length of the data. */
 function flatten(
   into: FlatCommits,
-  { id, stream, expected, at, meta, events }: Commit,
+  { id, stream, expected, at, meta, previousHash = '', events }: Commit,
   encoded: readonly string[],
 ): number {
   const revision = expected === 'any' ? '-2' : expected === 'none' ? '-1' : String(expected);
   const { actor, correlation = '', causation = '', trace = '' } = meta;
-  into.push(id, stream, revision, String(at), actor, correlation, causation, trace, String(events.length));
+  into.push(id, stream, revision, String(at), actor, correlation, causation, trace);
+  into.push(previousHash, String(events.length));
   let length = 0;
   for (let i = 0; i < events.length; i++) {
     const { type, version } = events[i] as Commit['events'][number];

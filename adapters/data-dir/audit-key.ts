@@ -1,0 +1,22 @@
+import { randomId } from '../../coordinator/identifiers.ts';
+import { generateNoteKey, noteKeyText, parseNoteSecret } from '../../domain/audit/signed-note.ts';
+import type { DataDir } from './data-dir.ts';
+import { ensureKeyPair } from './key-pair.ts';
+
+/**
+ * The key pair that signs checkpoints of the log, in the form of C2SP's signed notes. See {@link ensureKeyPair}.
+ *
+ * @param name of a key that is made; if absent, one that no other has.
+ */
+export function ensureAuditKey(
+  dir: Pick<DataDir, 'file'>,
+  name: string | undefined,
+  random: (length: number) => Uint8Array,
+): ReturnType<typeof ensureKeyPair> {
+  return ensureKeyPair(dir, {
+    file: 'audit-key',
+    trustedBy: 'auditors',
+    make: () => generateNoteKey(name ?? `drover-${randomId(random(10))}`, random(32)).secret,
+    publicOf: (secret) => noteKeyText(parseNoteSecret(secret)),
+  });
+}

@@ -1,0 +1,153 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { openEventStore } from '../../adapters/event-store/open.ts';
+import { checkNote } from '../../coordinator/audit/check-note.ts';
+import { createVerifier, type Verification } from '../../coordinator/audit/verifier.ts';
+import { isEventStoreError, type StoredEvent } from '../../coordinator/ports/event-store.ts';
+import type { Checkpoint } from '../../domain/audit/checkpoint.ts';
+import { type NoteKey, parseNoteKey } from '../../domain/audit/signed-note.ts';
+import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { jsonLines } from '../http/json-lines.ts';
+import { gather } from '../numbers.ts';
+import { CliError } from '../output/cli-error.ts';
+import type { Io } from '../output/io.ts';
+import { details, json } from '../output/table.ts';
+import { createProgress } from '../submit/progress.ts';
+import { storeAddress } from './log.ts';
+
+interface Flags extends ConnectionFlags {
+  readonly data?: string;
+  readonly store?: string;
+  readonly key?: readonly string[];
+  readonly checkpoint?: readonly string[];
+  readonly json?: true;
+}
+
+/** Lines of an answer that has whole events: what a commit may have, and its envelope. */
+const longestLine = 16 * 1024 * 1024;
+
+export function addVerifyCommand(events: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(events, {
+    usage: 'verify',
+    summary: 'Check that the log is what was written, and name the first place where it is not',
+    more: [
+      'Each commit carries the hash of the one before it, and the coordinator signs checkpoints of the whole log: an event that was changed,',
+      'removed, inserted or moved is found, and with a checkpoint that you hold also a log that was cut off or written anew. Reads the log of a',
+      'running coordinator (as an admin), of a data folder, in use or not, or of an event store. Exit code 1 where something is wrong.',
+      'docs/audit.md says what is vouched for by what.',
+    ].join('\n'),
+    examples: [
+      ['drover events verify --data /var/lib/drover', 'the log in a data folder, with its own key'],
+      ['drover events verify --store nats://127.0.0.1:4222 --key audit-key.pub', 'a log on NATS'],
+      [
+        'drover events verify --key audit-key.pub --checkpoint last-month.txt',
+        'nothing before that checkpoint has changed since',
+      ],
+    ],
+  })
+    .option('--data <dir>', 'the log of this data folder; its audit-key.pub is the key unless --key says otherwise')
+    .option('--store <store>', 'the log of sqlite:DIR, nats://… or esdb://…')
+    .option(
+      '--key <key>',
+      'the public audit key, or a file with it; can be repeated, as for a key that was replaced',
+      gather,
+    )
+    .option('--checkpoint <file>', 'a checkpoint that you hold: the log has to contain it; can be repeated', gather);
+  addConnectionOptions(addJsonOption(command));
+  onAction(command, context, async (flags: Flags) => {
+    const signal = io.interrupted();
+    const keys = keysOf(flags);
+    const verifier = createVerifier({ keys, held: (flags.checkpoint ?? []).map((file) => heldCheckpoint(file, keys)) });
+    {
+      using progress = createProgress(io);
+      progress.begin('events verified');
+      let count = 0;
+      for await (const event of storedEvents(flags, io, signal)) {
+        if (!verifier.add(event)) break;
+        progress.update(++count);
+      }
+    }
+    if (signal.aborted) return 130;
+    const found = verifier.end();
+    io.out(flags.json ? json({ ...found, keys: keys.map(({ name }) => name) }) : report(found, keys));
+    return found.fault === undefined ? 0 : 1;
+  });
+}
+
+function keysOf({ key, data }: Flags): NoteKey[] {
+  const own = data === undefined ? undefined : join(data, 'audit-key.pub');
+  return (key ?? (own !== undefined && existsSync(own) ? [own] : [])).map((text) =>
+    readable('--key', text, () => parseNoteKey(existsSync(text) ? readFileSync(text, 'utf8') : text)),
+  );
+}
+
+function heldCheckpoint(file: string, keys: readonly NoteKey[]): Checkpoint {
+  const checked = checkNote(
+    readable('--checkpoint', file, () => readFileSync(file, 'utf8')),
+    keys,
+  );
+  if ('fault' in checked)
+    throw new CliError('invalid-request', `--checkpoint ${file}: ${checked.fault}`, { exitCode: 2 });
+  return checked.checkpoint;
+}
+
+function readable<Value>(flag: string, value: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    throw new CliError('invalid-request', `${flag} ${value}: ${(error as Error).message}`, { exitCode: 2 });
+  }
+}
+
+/** Every event of the log, with its text as it is stored. */
+async function* storedEvents(flags: Flags, io: Io, signal: AbortSignal): AsyncGenerator<StoredEvent> {
+  const { data, store } = flags;
+  if (data !== undefined && store !== undefined)
+    throw new CliError('invalid-request', 'expected one of --data and --store, got both', { exitCode: 2 });
+  if (data === undefined && store === undefined) return yield* eventsOverHttp(flags, io, signal);
+  const address = store === undefined ? ({ kind: 'sqlite', dir: undefined } as const) : storeAddress('--store', store);
+  try {
+    await using log = await openEventStore(address, { dir: data ?? '.', write: false, as: 'drover events verify' });
+    for await (const { events } of log.readAll({ exact: true, signal })) yield* events;
+  } catch (error) {
+    if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function* eventsOverHttp(flags: Flags, io: Io, signal: AbortSignal): AsyncGenerator<StoredEvent> {
+  const client = connect(flags, io.environment, signal);
+  const response = await client.request('GET', '/v1/log', { signal });
+  for await (const line of jsonLines<StoredEvent | { readonly end: string | null }>(response, longestLine)) {
+    if ('end' in line) return;
+    yield line;
+  }
+  if (!signal.aborted)
+    throw new CliError('unexpected-answer', 'the coordinator ended its answer before the end of the log; try again');
+}
+
+function report(
+  { events, commits, linkedFrom, checkpoints, signed, fault }: Verification,
+  keys: readonly NoteKey[],
+): string {
+  const unsigned = signed && commits - signed.commits;
+  const signatures = keys.length === 0 ? 'not checked: --key says which key' : keys.map(({ name }) => name).join(', ');
+  const rows = details([
+    ['events', events],
+    ['commits', commits],
+    ['linked from', linkedFrom ?? 'nowhere: no commit carries a hash yet'],
+    ['checkpoints that fit', checkpoints],
+    ['signatures', checkpoints === 0 ? undefined : signatures],
+    [
+      'covered by them',
+      signed && `${signed.commits} commits, up to ${signed.through}; the ${unsigned} after that are linked`,
+    ],
+    ['first bad position', fault && (fault.position ?? 'beyond the end')],
+    ['event', fault?.event],
+    ['what is wrong', fault && `${fault.kind}: ${fault.message}`],
+  ]);
+  return `${rows}${fault ? 'the log is not what was written\n' : 'nothing is wrong\n'}`;
+}

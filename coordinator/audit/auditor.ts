@@ -1,0 +1,79 @@
+import { checkpointText } from '../../domain/audit/checkpoint.ts';
+import { signNote } from '../../domain/audit/signed-note.ts';
+import type { Category, DroverEvent } from '../../domain/events.ts';
+import type { Core } from '../core.ts';
+import { durableWithin } from '../writer.ts';
+
+/** Signs checkpoints of the log: some time after something has happened, and at a stop that is meant. */
+export interface Auditor extends Disposable {
+  /** The newest checkpoint that is durable, as a signed note; `undefined` before the first. */
+  checkpoint(): string | undefined;
+  finish(): Promise<void>;
+}
+
+const graceMs = 5000;
+
+/**
+ * Whether an event alone asks for no checkpoint: one that follows from a checkpoint, or a hook that is told of each, would have an idle
+ * coordinator write for ever.
+ */
+function isBookkeeping(category: Category, { type }: DroverEvent): boolean {
+  return category === 'audit' || type === 'HookCheckpointed' || type === 'HookParked';
+}
+
+export function startAuditor(
+  core: Pick<Core, 'farm' | 'writer' | 'auditKey' | 'policy' | 'runtime' | 'logger'>,
+): Auditor {
+  const { farm, writer, auditKey, policy, runtime, logger } = core;
+  const { checkpoints } = farm;
+  let durable = checkpoints.newest?.note;
+  let timer: Disposable | undefined;
+  let isDue = false;
+
+  function due(): void {
+    if (auditKey === undefined) return;
+    isDue = true;
+    timer ??= runtime.timers.after(policy.checkpointSeconds * 1000, sign);
+  }
+
+  function sign(): void {
+    timer?.[Symbol.dispose]();
+    timer = undefined;
+    const { tree } = writer;
+    if (!isDue || writer.failure || auditKey === undefined || tree === undefined) return;
+    try {
+      const { size } = tree;
+      const root = tree.root();
+      const note = signNote(checkpointText({ origin: auditKey.name, size, root }), auditKey);
+      const text = (hash: Buffer): string => hash.toString('base64');
+      const data = { size, root: text(root), note, subtrees: tree.subtrees().map(text) };
+      const meta = { actor: 'coordinator' };
+      writer.commit('audit', 'log', checkpoints.newest?.revision ?? 'none', [{ type: 'LogCheckpointed', data }], meta);
+      isDue = false;
+      // Nobody gets to see one whose commits a power cut could take back.
+      writer.afterwards(() => {
+        durable = note;
+      });
+    } catch (error) {
+      // A bug in it is no reason to stop the farm.
+      logger.error({ err: error }, 'no checkpoint of the log could be signed');
+    }
+  }
+
+  writer.listen((category, _, event) => {
+    if (!isBookkeeping(category, event)) due();
+  });
+  // What a stop that was not meant has left without one.
+  if ((writer.tree?.size ?? 0) > (checkpoints.newest?.size ?? -1) + 1) due();
+
+  return {
+    checkpoint: () => durable,
+    async finish() {
+      sign();
+      await durableWithin(core, graceMs);
+    },
+    [Symbol.dispose]() {
+      timer?.[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import type { Meta, NewEvent, StoredEvent } from '../ports/event-store.ts';
+
+/** A commit at its place, without what depends on the engine. */
+export interface PlacedCommit
+  extends Pick<StoredEvent, 'commit' | 'stream' | 'at' | 'meta' | 'revision' | 'previousHash'> {
+  /** `json` goes before `data`: it is what is stored. */
+  readonly events: readonly NewEvent[];
+}
+
+/** All of {@link Meta}, in the order of their lines: what is not named here would be covered by no hash. */
+const metaLines: { readonly [Name in keyof Required<Meta>]: true } = {
+  actor: true,
+  correlation: true,
+  causation: true,
+  trace: true,
+};
+const metaNames = Object.keys(metaLines) as (keyof Meta)[];
+
+/**
+ * Everything that is stored of a commit, as one text: what its hash is of, described in docs/audit.md. One line each, and none for what is
+ * not there: no name has a line break in it, and neither has JSON as it is stored.
+ */
+export function commitText({ previousHash, commit, stream, revision, at, meta, events }: PlacedCommit): string {
+  let text = 'drover-commit 1\n';
+  if (previousHash !== undefined) text += `previous ${previousHash}\n`;
+  text += `commit ${commit}\nstream ${stream}\nrevision ${revision}\nat ${at}\n`;
+  for (const name of metaNames) if (meta[name]) text += `${name} ${meta[name]}\n`;
+  for (const { type, version, data, json } of events)
+    text += `event ${type} ${version} ${json ?? JSON.stringify(data)}\n`;
+  return text;
+}
+
+/** The commit that these events are, which have to be all of it in order. */
+export function commitOfStored(events: readonly StoredEvent[]): PlacedCommit {
+  return { ...(events[0] as StoredEvent), events };
+}
+
+/** Whether an event goes on with the commit of the one before it in the log. */
+export function isSameCommit(before: StoredEvent | undefined, event: StoredEvent): boolean {
+  return before?.commit === event.commit && before.stream === event.stream && before.revision + 1 === event.revision;
+}
