@@ -27,6 +27,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./event-store/append.ts')).run,
     },
     {
+      name: 'chain',
+      what: 'appends with the hashes of commits and without',
+      run: async () => (await import('./event-store/chain.ts')).run,
+    },
+    {
       name: 'engines',
       what: 'appends by 1, 10, 100 writers on each engine',
       run: async () => (await import('./event-store/engines.ts')).run,

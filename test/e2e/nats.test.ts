@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { run as runCli } from '../cli/support/run-cli.ts';
 import { limited, noRealFarm } from '../support/e2e/e2e-test.ts';
 import { expectOneAttempt, isAgent, isBuild } from '../support/e2e/events-of.ts';
 import { type Farm, startFarm } from '../support/e2e/farm.ts';
@@ -166,4 +167,13 @@ async function move(farm: Farm, nats: NatsServer): Promise<void> {
   await farm.start(['--store', `${nats.url}?lease=20`]);
   const { body } = await farm.request('GET', '/v1/builds');
   assert.ok(body.rows.length > 0 && body.rows.every((build: { state: string }) => build.state === 'succeeded'));
+  // The chain of hashes went on over the move, a kill and another start, and the stop signs a checkpoint of it all.
+  farm.coordinator.kill('SIGTERM');
+  await farm.coordinator.exited;
+  const key = join(farm.data, 'audit-key.pub');
+  const verify = ['events', 'verify', '--json', '--store', nats.url, '--key', key];
+  const { out, err } = await runCli(verify);
+  const { fault, linkedFrom, checkpoints, signed, commits } = JSON.parse(out || err);
+  assert.deepEqual([fault, linkedFrom, signed.commits], [undefined, '00000000000000020000', commits - 1]);
+  assert.ok(checkpoints > 0);
 }

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { ensureAuditKey } from '../../../adapters/data-dir/audit-key.ts';
 import { openDataDir } from '../../../adapters/data-dir/data-dir.ts';
 import { explainDataDirError } from '../../../adapters/data-dir/data-dir-error.ts';
 import { writeFileDurably } from '../../../adapters/data-dir/durable.ts';
@@ -213,6 +214,30 @@ describe('a secret file', () => {
       ensureSecretFile(folder.path, () => 'x'),
       { name: 'DataDirError' },
     );
+  });
+});
+
+describe('the audit key', () => {
+  it('is made once, under a name of its own or the one that is set, and read again', async () => {
+    await using folder = await temporaryFolder();
+    const dir = { file: (name: string) => join(folder.path, name) };
+    const seed = (length: number) => new Uint8Array(length).fill(3);
+    const first = await ensureAuditKey(dir, 'farm.example/drover', seed);
+    assert.match(first.publicKey, /^farm\.example\/drover\+[0-9a-f]{8}\+A/);
+    assert.deepEqual(await ensureAuditKey(dir, undefined, seed), first);
+    assert.equal(await readFile(dir.file('audit-key.pub'), 'utf8'), `${first.publicKey}\n`);
+    assert.equal(await modeOf(dir.file('audit-key.sec')), 0o600);
+    await rm(dir.file('audit-key.sec'));
+    await assert.rejects(ensureAuditKey(dir, undefined, seed), {
+      code: 'unusable-key',
+      message: /auditors trust its other half/,
+    });
+    await rm(dir.file('audit-key.pub'));
+    assert.match((await ensureAuditKey(dir, undefined, seed)).publicKey, /^drover-[0-9a-z]{10}\+/);
+    await writeFile(dir.file('audit-key.sec'), 'x');
+    await assert.rejects(ensureAuditKey(dir, undefined, seed), {
+      message: /audit-key\.sec: expected an Ed25519 key.*Restore it/,
+    });
   });
 });
 

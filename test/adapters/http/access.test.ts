@@ -94,6 +94,8 @@ test('only what has to be is open', async () => {
     '/metrics',
     '/readyz',
     '/v1/asyncapi.json',
+    '/v1/checkpoint',
+    '/v1/checkpoint/key',
     '/v1/openapi.json',
     '/v1/schemas',
     '/v1/schemas/:type',

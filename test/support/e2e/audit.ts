@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { run as runCli } from '../../cli/support/run-cli.ts';
 import type { Farm } from './farm.ts';
 
 /**
@@ -10,6 +11,8 @@ import type { Farm } from './farm.ts';
 export async function auditReplay(farm: Farm): Promise<void> {
   const before = await look(farm);
   await farm.kill9();
+  const verified = await runCli(['events', 'verify', '--data', farm.data]);
+  assert.equal(verified.code, 0, verified.out + verified.err);
   const folded = await farm.replay();
   const counts = JSON.parse(folded.at(-1)?.slice('counts '.length) ?? '{}');
   assert.deepEqual(counts, before.status.builds);
