@@ -3,13 +3,16 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { openEventStore } from '../../../adapters/event-store/open.ts';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
+import { parseStoreAddress } from '../../../adapters/event-store/store-url.ts';
 import { openSqliteViews } from '../../../adapters/views/sqlite/sqlite-views.ts';
 import { copyLog } from '../../../coordinator/log-copy.ts';
 import { type HookDefinition, hookDefaults } from '../../../domain/hook/definition.ts';
 import { harness } from '../../adapters/http/harness.ts';
 import { admin, derivation, drvPath, outPath } from '../../support/coordinator.ts';
 import { secretOfScope } from '../../support/fake-application.ts';
+import { noNatsServer, startNatsServer } from '../../support/nats-server.ts';
 import { openWorkedFarm } from '../../support/worked-farm.ts';
 import { run, testNow } from '../support/run-cli.ts';
 
@@ -65,6 +68,9 @@ describe('drover replay', () => {
 
   it('shows of a running coordinator what its live commands show, word by word', async () => {
     const { farm, id } = await history();
+    // What the token may not see, hashes of tokens among it, changes nothing of the answers.
+    await farm.application.steerAgent(admin, 'a', 'pause', 'a new disk');
+    const { submission } = await farm.wish([drvPath(1)], { force: true });
     await using folder = await temporary();
     const feed = { kind: 'port', store: farm.store } as const;
     await using views = await openSqliteViews({ dir: folder.path, feed });
@@ -87,6 +93,10 @@ describe('drover replay', () => {
       [
         ['builds', 'why', id],
         ['why', id],
+      ],
+      [
+        ['builds', 'why', `${submission}-1`],
+        ['why', `${submission}-1`],
       ],
       [
         ['items', 'show', outPath(2)],
@@ -169,6 +179,48 @@ describe('drover replay', () => {
     assert.deepEqual([one.builds.total, one.builds.rows.length, one.actors.rows.length], [3, 1, 1]);
     const same = await run(['replay', '--diff', second.position, second.position, ...overHttp('read')]);
     assert.match(same.out, /: 0 events.*\nNothing happened in between\.\n$/);
+  });
+
+  it('reads the log of an engine where not every position has an event', { skip: noNatsServer }, async () => {
+    const { farm, id } = await history();
+    await farm.application.settled();
+    await using nats = await startNatsServer();
+    {
+      const address = parseStoreAddress(nats.url);
+      await using log = await openEventStore(address, { dir: '.', write: true, as: 'test' });
+      await copyLog(farm.store, log, {});
+    }
+    await using folder = await temporary();
+    await using file = await openSqliteEventStore({ dir: folder.path });
+    await copyLog(farm.store, file, {});
+    const ask = async (where: string[], ...words: string[]) => {
+      const { code, out, err } = await run(['replay', ...words, '--json', ...where]);
+      assert.equal(code, 0, err);
+      return JSON.parse(out);
+    };
+    const [stored, filed] = [
+      ['--store', nats.url],
+      ['--data', folder.path],
+    ] as const;
+    for (const words of [
+      ['build', id],
+      ['why', id],
+      ['agent', 'a'],
+      ['queue', '--state', 'succeeded'],
+    ] as const)
+      assert.deepEqual(await ask([...stored], ...words), await ask([...filed], ...words));
+    const [there, here] = [
+      await ask([...stored], '--diff', 'start', 'end'),
+      await ask([...filed], '--diff', 'start', 'end'),
+    ];
+    assert.deepEqual({ ...there, to: there.to.time }, { ...here, to: here.to.time });
+    const end = there.to.position as string;
+    assert.match(end, /^\d{20}$/);
+    // The index of an event in its commit, which has not as many.
+    const between = `${end.slice(0, 10)}${String(Number(end.slice(10)) - 10_000 + 99).padStart(10, '0')}`;
+    const refused = await run(['replay', 'status', '--until', between, ...stored]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.err, new RegExp(`--until: no event is at ${between}; the nearest are at \\d{20} and ${end}`));
   });
 
   it('says what cannot be, and of a file alone what is not known', async () => {
