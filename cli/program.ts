@@ -15,6 +15,7 @@ import { addStatusCommand } from './commands/status.ts';
 import { addSubmissionsCommands } from './commands/submissions.ts';
 import { addSubmitCommand } from './commands/submit.ts';
 import { addTokensCommands } from './commands/tokens.ts';
+import { addViewsCommands } from './commands/views.ts';
 import { CliError } from './output/cli-error.ts';
 import { type Io, safeIo } from './output/io.ts';
 import { version } from './version.ts';
@@ -62,6 +63,7 @@ export function buildProgram(context: CommandContext): Command {
   addMirrorCommand(program, context);
   addReplayCommand(program, context);
   addTokensCommands(program, context);
+  addViewsCommands(program, context);
   addLogCommands(program, context);
   addStatusCommand(program, context);
   addConfigCommands(program, context);

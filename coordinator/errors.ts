@@ -62,6 +62,8 @@ export const errorCodes = {
   'hook-in-configuration': [409, 'The hook is declared in the configuration'],
   'hook-not-usable': [422, 'The hook cannot work as it is'],
   'hook-event-not-held': [409, 'The hook does not hold this event'],
+  // The views.
+  'views-rebuilding': [409, 'The views are being rebuilt already'],
   // The agent link.
   'malformed-frame': [400, 'Not a frame of the agent link'],
   'frame-too-large': [413, 'A frame is larger than the limit'],

@@ -35,6 +35,7 @@ import { statusRoutes } from './routes/status.ts';
 import { submissionRoutes } from './routes/submissions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { uploadRoutes } from './routes/uploads.ts';
+import { viewRoutes } from './routes/views.ts';
 import { refuseEncodedBodies } from './streamed-body.ts';
 
 /**
@@ -108,6 +109,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     buildLogRoutes(context),
     itemRoutes(context),
     uploadRoutes(context),
+    viewRoutes(context),
     eventRoutes(context),
     checkpointRoutes(context),
     logRoute(context),

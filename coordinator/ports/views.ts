@@ -121,4 +121,18 @@ export interface Views extends AsyncDisposable {
   item(hashPart: string): ItemRow | undefined;
   submissions(paging: Paging): Page<SubmissionRow>;
   submission(id: string): SubmissionRow | undefined;
+  /**
+   * Makes all views anew from the log, beside those that are there, which are read until the new ones have caught up and take their place
+   * in one step. Yields how far it is; a signal that aborts, a failure or a crash leaves the old ones. Throws `views-rebuilding` where it
+   * is under way already.
+   */
+  rebuild(signal: AbortSignal): AsyncIterable<ViewsProgress>;
+}
+
+/** How far views are that are made anew. */
+export interface ViewsProgress {
+  /** Events that are in them. */
+  readonly events: number;
+  /** Events of the log, where the engine counts them. */
+  readonly total?: number;
 }

@@ -67,6 +67,8 @@ const commands = [
   'tokens create',
   'tokens list',
   'tokens revoke',
+  'views',
+  'views rebuild',
 ];
 
 function walk(command: Command, words: readonly string[] = []): readonly (readonly [string, Command])[] {

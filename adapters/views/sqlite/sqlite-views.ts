@@ -1,13 +1,15 @@
-import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { Position } from '../../../coordinator/ports/event-store.ts';
-import type { Views } from '../../../coordinator/ports/views.ts';
+import type { Views, ViewsProgress } from '../../../coordinator/ports/views.ts';
 import { readBuild, readBuilds, readLog } from './build-reads.ts';
-import { type Database, openForReading, removeViews } from './database.ts';
+import { type Database, openForReading, readCheckpoint, removeViews } from './database.ts';
 import { runFeed, type ViewsFeed } from './feed.ts';
 import { readItem, readItems } from './item-reads.ts';
 import { createProgress } from './progress.ts';
+import { makeViews } from './rebuild.ts';
+import { viewsFile } from './remembered.ts';
+import { besideOf, replaceViews } from './replace.ts';
 import { isDamage } from './sqlite-damage.ts';
 import { readSubmission, readSubmissions } from './submission-reads.ts';
 import { startWriter, WriterError } from './writer.ts';
@@ -25,15 +27,22 @@ export interface SqliteViewsOptions {
 /**
  * The views in `<dir>/views.db`. Resolves once they can be read, which may be long before they have caught up with the
  * log; rejects where the first start fails. A file that is damaged, of another schema version or ahead of the log is
- * deleted and made anew from the log; meanwhile reads throw `not-ready`.
+ * deleted and made anew from the log; meanwhile reads throw `not-ready`. What {@link Views.rebuild} makes lies in `views.db.new` until then.
  */
 export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: SqliteViewsOptions): Promise<Views> {
-  const file = join(dir, 'views.db');
+  const file = viewsFile(dir);
+  // Of a rebuild that was cut off.
+  removeViews(besideOf(file));
   const stop = new AbortController();
   const progress = createProgress();
   const opened = Promise.withResolvers<void>();
   let reader: Database | undefined;
   let damageFound: (error: unknown) => void = () => {};
+  /** Ends the session that is there, to go on with the views that were made beside. */
+  let replace: (() => void) | undefined;
+  let rebuilding = false;
+  /** Views are whole beside those that are read. */
+  let madeAnew: { readonly done: () => void; readonly failed: (error: unknown) => void } | undefined;
 
   function closeReader(): void {
     reader?.[Symbol.dispose]();
@@ -50,33 +59,63 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
       { file, feed: head },
       {
         ready(checkpoint) {
-          // The writer may have made the file anew, so the reader opens what is there now.
-          closeReader();
-          progress.restart(checkpoint);
-          ready.resolve(checkpoint);
+          try {
+            // The writer may have made the file anew, so the reader opens what is there now; before those who wait hear of it.
+            closeReader();
+            reader = openForReading(file);
+            progress.restart(checkpoint);
+            ready.resolve(checkpoint);
+          } catch (error) {
+            ready.reject(error);
+          }
         },
         reached: (checkpoint) => progress.advance(checkpoint),
       },
     );
     damageFound = damaged.reject;
+    const replaced = Promise.withResolvers<void>();
     try {
       const checkpoint = await Promise.race([ready.promise, writer.ended]);
-      reader = openForReading(file);
       opened.resolve();
       const signal = AbortSignal.any([stop.signal, over.signal]);
       const feeding = runFeed(feed, checkpoint ?? undefined, writer, progress, signal);
-      await Promise.race([feeding, writer.ended, damaged.promise]);
+      feeding.catch(() => {});
+      replace = replaced.resolve;
+      await Promise.race([feeding, writer.ended, damaged.promise, replaced.promise]);
     } finally {
+      replace = undefined;
       over.abort();
     }
+  }
+
+  /** Within one turn: no read comes between. */
+  function switchOver(): void {
+    closeReader();
+    replaceViews(file);
+    reader = openForReading(file);
+    const { checkpoint } = reader.prepare(readCheckpoint).get() ?? {};
+    progress.restart(typeof checkpoint === 'string' ? checkpoint : undefined);
   }
 
   async function live(): Promise<void> {
     while (!stop.signal.aborted) {
       try {
         await session();
+        if (madeAnew) {
+          const { done, failed } = madeAnew;
+          madeAnew = undefined;
+          try {
+            switchOver();
+            done();
+          } catch (error) {
+            failed(error);
+            throw error;
+          }
+        }
       } catch (error) {
         opened.reject(error);
+        madeAnew?.failed(error);
+        madeAnew = undefined;
         onFailure?.(error);
         if (isDamage(error) || (error instanceof WriterError && error.damaged)) {
           closeReader();
@@ -97,6 +136,22 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
       progress.restart(undefined);
       damageFound(error);
       throw new DroverError('not-ready', 'The views are damaged and being rebuilt', {}, { cause: error });
+    }
+  }
+
+  async function* rebuild(signal: AbortSignal): AsyncGenerator<ViewsProgress> {
+    if (rebuilding) throw new DroverError('views-rebuilding', 'the views are being rebuilt already');
+    rebuilding = true;
+    try {
+      yield* makeViews(besideOf(file), feed, () => progress.checkpoint, AbortSignal.any([signal, stop.signal]));
+      if (replace === undefined) throw new DroverError('not-ready', 'The views are closed or being rebuilt');
+      const switched = Promise.withResolvers<void>();
+      madeAnew = { done: switched.resolve, failed: switched.reject };
+      replace();
+      await switched.promise;
+    } finally {
+      rebuilding = false;
+      if (madeAnew === undefined) removeViews(besideOf(file));
     }
   }
 
@@ -123,6 +178,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     item: (hashPart) => read((db) => readItem(db, hashPart)),
     submissions: (paging) => read((db) => readSubmissions(db, paging)),
     submission: (id) => read((db) => readSubmission(db, id)),
+    rebuild,
     [Symbol.asyncDispose]: close,
   };
 }

@@ -16,6 +16,6 @@ export type WriterRequest = { readonly type: 'batch'; readonly batch: Batch } | 
 /** From the thread: `ready` once, then `reached` after each transaction. */
 export type WriterReport =
   | { readonly type: 'ready'; readonly checkpoint: Position | undefined }
-  | { readonly type: 'reached'; readonly checkpoint: Position }
+  | { readonly type: 'reached'; readonly checkpoint: Position; readonly events: number }
   /** The last message: it could not go on. `damaged`: the file has to be made anew. */
   | { readonly type: 'failed'; readonly message: string; readonly damaged: boolean };

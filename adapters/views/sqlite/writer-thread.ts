@@ -56,12 +56,15 @@ async function keep(
     // Where there is nothing new, as at the start of a subscription, there is nothing to write.
     if (gathered.length === 0 && (last === undefined || checkpoint === last)) return;
     applyBatch(db, gathered, checkpoint);
+    const { length } = gathered;
     gathered = [];
     last = checkpoint;
-    report({ type: 'reached', checkpoint });
+    report({ type: 'reached', checkpoint, events: length });
   };
   report({ type: 'ready', checkpoint: last });
   await feeding(last);
+  // Those who read have it open as well: what is in the write-ahead log goes into the file nevertheless.
+  db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
 }
 
 async function follow(store: EventStore, checkpoint: Position | undefined): Promise<void> {

@@ -25,7 +25,7 @@ const thread = new URL(import.meta.url.endsWith('.ts') ? './writer-thread.ts' : 
 
 export function startWriter(
   data: WriterData,
-  on: { ready(checkpoint: Position | undefined): void; reached(checkpoint: Position): void },
+  on: { ready(checkpoint: Position | undefined): void; reached(checkpoint: Position, events: number): void },
 ): Writer {
   const worker = new Worker(thread, { workerData: data, name: 'drover-views' });
   const ended = Promise.withResolvers<void>();
@@ -36,7 +36,7 @@ export function startWriter(
 
   worker.on('message', (report: WriterReport) => {
     if (report.type === 'ready') on.ready(report.checkpoint);
-    else if (report.type === 'reached') on.reached(report.checkpoint);
+    else if (report.type === 'reached') on.reached(report.checkpoint, report.events);
     else ended.reject(new WriterError(report.message, report.damaged));
   });
   worker.once('error', (cause) => ended.reject(new WriterError('The thread of the views failed', false, { cause })));

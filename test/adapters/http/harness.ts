@@ -67,6 +67,7 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     item: (hash) => (hash === hashA ? itemA : undefined),
     submissions: () => ({ rows: [submissionA] }),
     submission: (id) => (id === submissionA.id ? submissionA : undefined),
+    async *rebuild() {},
     [Symbol.asyncDispose]: async () => undefined,
     ...overrides,
   };

@@ -435,3 +435,36 @@ describe('the state of the process', () => {
     );
   });
 });
+
+test('views are rebuilt by whoever is admin, line by line, and a refusal is a problem', async () => {
+  const views = fakeViews({
+    async *rebuild() {
+      yield { events: 5, total: 10 };
+      yield { events: 10, total: 10 };
+    },
+  });
+  await using server = await harness({ views });
+  assert.equal((await server.ask('submit', json('POST', '/v1/views/rebuild'))).statusCode, 403);
+  const answer = await server.ask('admin', json('POST', '/v1/views/rebuild'));
+  assert.equal(answer.statusCode, 200);
+  assert.deepEqual(
+    answer.body
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    [
+      { type: 'progress', events: 5, total: 10 },
+      { type: 'progress', events: 10, total: 10 },
+      { type: 'end', events: 10, total: 10 },
+    ],
+  );
+  const busy = fakeViews({
+    // biome-ignore lint/correctness/useYield: it is refused before there is anything to yield
+    async *rebuild() {
+      throw new DroverError('views-rebuilding', 'the views are being rebuilt already');
+    },
+  });
+  await using refusing = await harness({ views: busy });
+  const refused = await refusing.ask('admin', json('POST', '/v1/views/rebuild'));
+  assert.deepEqual([refused.statusCode, refused.json().code], [409, 'views-rebuilding']);
+});
