@@ -1,4 +1,4 @@
-import { growTree, leafHash, type MerkleTree } from '../../domain/audit/merkle-tree.ts';
+import { growTree, hashLength, leafHash, type MerkleTree } from '../../domain/audit/merkle-tree.ts';
 import type { Commit, Revision, StoredEvent } from '../ports/event-store.ts';
 import { commitOfStored, commitText, isSameCommit } from './commit-text.ts';
 
@@ -65,9 +65,10 @@ export function readChain(known: KnownTree = { size: 0, subtrees: [] }): ChainRe
         current.push(event);
         return;
       }
-      const { previousHash } = event;
-      if (current.length > 0)
-        close(() => (previousHash === undefined ? hashOfCurrent() : Buffer.from(previousHash, 'base64')));
+      if (current.length > 0) {
+        const said = Buffer.from(event.previousHash ?? '', 'base64');
+        close(() => (said.length === hashLength ? said : hashOfCurrent()));
+      }
       current = [event];
     },
     chain() {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, it } from 'node:test';
+import { connect } from 'nats';
 import { openNatsEventStore } from '../../adapters/event-store/nats/store.ts';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { commitOfStored } from '../../coordinator/audit/commit-text.ts';
@@ -195,6 +196,43 @@ describe('drover events verify', () => {
       const at = bad === undefined ? undefined : positions[tampered.slice(0, bad).flat().length];
       assert.deepEqual([fault?.kind, fault?.position], [kind, at], fault?.message);
     }
+  });
+
+  it('sees other words for the same data in a message of NATS', { skip: noNatsServer }, async () => {
+    await using nats = await startNatsServer();
+    const [from, to] = ['WRITTEN', 'REWRITTEN'];
+    const open = (stream: string) =>
+      openNatsEventStore({ servers: [`127.0.0.1:${nats.port}`], stream, writer: 'shared' });
+    let position: string | undefined;
+    {
+      await using written = await open(from);
+      await copyLog(store, written);
+      // Makes the stream.
+      await using _ = await open(to);
+      position = (await eventsOf(written)).find(({ data }) => Object.keys(data as object).length > 0)?.position;
+    }
+    const connection = await connect({ servers: nats.url });
+    const { streams } = await connection.jetstreamManager();
+    const { last_seq: last } = (await streams.info(from)).state;
+    for (let seq = 1; seq <= last; seq++) {
+      const { subject, header, data } = await streams.getMessage(from, { seq });
+      const body = Buffer.from(data).toString();
+      // What counts for whoever parses it is the second one.
+      const twice = position?.startsWith(`${seq}`.padStart(16, '0'))
+        ? body.replace(/"data":\{("\w+":)/, '"data":{$1"other",$1')
+        : body;
+      const headers = { headers: header };
+      header.delete('Nats-Expected-Last-Sequence');
+      header.delete('Nats-Expected-Last-Subject-Sequence');
+      header.delete('Nats-Expected-Last-Msg-Id');
+      await connection.jetstream().publish(subject.replace(from, to), twice, headers);
+    }
+    await connection.close();
+    const verifyStream = async (stream: string) =>
+      JSON.parse((await verify('--store', `${nats.url}/${stream}`, '--json')).out).fault;
+    assert.equal(await verifyStream(from), undefined);
+    const fault = await verifyStream(to);
+    assert.deepEqual([fault?.kind, fault?.position], ['changed', position], fault?.message);
   });
 
   it('says what it cannot read or take', async () => {

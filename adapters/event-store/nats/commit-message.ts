@@ -151,8 +151,16 @@ function checkCommit(body: unknown): CommitBody {
   return whole ? (body as CommitBody) : commitBody.parse(body);
 }
 
-/** The events of a commit's message as the port gives them. */
-export function storedEvents(message: Extract<LogMessage, { kind: 'commit' }>): StoredEvent[] {
+/**
+ * The events of a commit's message as the port gives them.
+ *
+ * @param raw of the message, where the text that is stored of each is wanted. A body in other words than ours, which another has
+ *   written, is that text as a whole: no hash fits it.
+ */
+export function storedEvents(message: Extract<LogMessage, { kind: 'commit' }>, raw?: RawMessage): StoredEvent[] {
+  const body = raw && utf8.decode(raw.data);
+  const text = (data: unknown) => (isPlain ? JSON.stringify(data) : body);
+  const isPlain = body !== undefined && JSON.stringify(JSON.parse(body)) === body;
   const { stream, commit, revision, at, sequence, previousHash } = message;
   const meta = message.meta as Meta;
   return message.events.map(({ type, version, data }, index) => ({
@@ -165,6 +173,7 @@ export function storedEvents(message: Extract<LogMessage, { kind: 'commit' }>): 
     commit,
     meta,
     ...(previousHash !== undefined && { previousHash }),
+    ...(body !== undefined && { json: text(data) as string }),
     data,
   }));
 }

@@ -9,6 +9,8 @@ export interface FollowOptions {
   readonly log: string;
   readonly after: Position | undefined;
   readonly filter: Filter | undefined;
+  /** Whether events come with the text of their data as it is stored. */
+  readonly exact?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -24,7 +26,7 @@ const batchSize = 2000;
  * `subscribe` of the port. Begins with the message that `after` points into: what it holds beyond is still to come, and it says whether
  * anything is behind it.
  */
-export async function* follow({ connection, log, after, filter, signal }: FollowOptions): AsyncGenerator<Batch> {
+export async function* follow({ connection, log, after, filter, exact, signal }: FollowOptions): AsyncGenerator<Batch> {
   if (signal.aborted) return;
   const start: Place = parsePlace(after ?? beginning);
   let checkpoint = after ?? beginning;
@@ -41,7 +43,7 @@ export async function* follow({ connection, log, after, filter, signal }: Follow
       if (message.kind !== 'commit') continue;
       const { sequence } = message;
       let index = 0;
-      for (const event of storedEvents(message)) {
+      for (const event of storedEvents(message, exact ? raw : undefined)) {
         if ((sequence > start.sequence || index > start.index) && passes(event, filter)) events.push(event);
         index++;
       }

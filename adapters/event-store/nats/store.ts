@@ -199,9 +199,9 @@ function makeStore({ connection, settings, reader, pipeline, exclusive, lost, op
       mustBeOpen();
       return readStream(stream, from, limit, backward);
     },
-    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, signal } = {}) {
+    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, exact, signal } = {}) {
       mustBeOpen();
-      return quiet(replay({ connection, log, after, filter, head: headNow(), limit, signal: until(signal) }));
+      return quiet(replay({ connection, log, after, filter, exact, head: headNow(), limit, signal: until(signal) }));
     },
     subscribe({ after, filter, signal }) {
       mustBeOpen();

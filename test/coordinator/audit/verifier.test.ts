@@ -88,6 +88,17 @@ describe('the chain of a log', () => {
     assert.deepEqual(chain.tree.root(), (await recover(none, '/nix/store')).chain.tree.root());
     assert.equal(chain.tree.size, commitsOf(await eventsOf(store)).length);
   });
+  it('is taken up from a log in which somebody wrote no hashes, for the verifier to find', async () => {
+    const { store } = await farmLog();
+    const spoilt = openMemoryEventStore();
+    for (const events of commitsOf(await eventsOf(store)).slice(0, -1)) {
+      const { commit: id, stream, at, meta } = commitOfStored(events);
+      await spoilt.append({ id, stream, at, meta, previousHash: 'none', expected: 'any', events });
+    }
+    const { chain } = await recover(spoilt, '/nix/store');
+    assert.equal(chain.tree.size, commitsOf(await eventsOf(spoilt)).length);
+    assert.ok(verify(await eventsOf(spoilt)).fault);
+  });
   it('begins where an older version has ended, and the tree has what is before, too', async () => {
     const { store: newer } = await farmLog();
     const store = openMemoryEventStore();
