@@ -1,32 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { openEventStore } from '../../adapters/event-store/open.ts';
 import { checkNote } from '../../coordinator/audit/check-note.ts';
 import { createVerifier, type Verification } from '../../coordinator/audit/verifier.ts';
-import { isEventStoreError, type StoredEvent } from '../../coordinator/ports/event-store.ts';
 import type { Checkpoint } from '../../domain/audit/checkpoint.ts';
 import { type NoteKey, parseNoteKey } from '../../domain/audit/signed-note.ts';
 import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
-import { jsonLines } from '../http/json-lines.ts';
+import { addConnectionOptions } from '../http/connection.ts';
 import { gather } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
-import type { Io } from '../output/io.ts';
 import { details, json } from '../output/table.ts';
+import { type LogFlags, openLog } from '../replay/log-source.ts';
 import { createProgress } from '../submit/progress.ts';
-import { storeAddress } from './log.ts';
 
-interface Flags extends ConnectionFlags {
-  readonly data?: string;
-  readonly store?: string;
+interface Flags extends LogFlags {
   readonly key?: readonly string[];
   readonly checkpoint?: readonly string[];
   readonly json?: true;
 }
-
-/** Lines of an answer that has whole events: what a commit may have, and its envelope. */
-const longestLine = 16 * 1024 * 1024;
 
 export function addVerifyCommand(events: Command, context: CommandContext): void {
   const { io } = context;
@@ -65,7 +56,9 @@ export function addVerifyCommand(events: Command, context: CommandContext): void
       using progress = createProgress(io);
       progress.begin('events verified');
       let count = 0;
-      for await (const event of storedEvents(flags, io, signal)) {
+      await using log = await openLog(flags, io, signal, { as: 'drover events verify', exact: true });
+      for (const note of log.notes) io.err(`${note}\n`);
+      for await (const event of log.events(signal)) {
         if (!verifier.add(event)) break;
         progress.update(++count);
       }
@@ -102,33 +95,6 @@ function readable<Value>(flag: string, value: string, read: () => Value): Value 
   }
 }
 
-/** Every event of the log, with its text as it is stored. */
-async function* storedEvents(flags: Flags, io: Io, signal: AbortSignal): AsyncGenerator<StoredEvent> {
-  const { data, store } = flags;
-  if (data !== undefined && store !== undefined)
-    throw new CliError('invalid-request', 'expected one of --data and --store, got both', { exitCode: 2 });
-  if (data === undefined && store === undefined) return yield* eventsOverHttp(flags, io, signal);
-  const address = store === undefined ? ({ kind: 'sqlite', dir: undefined } as const) : storeAddress('--store', store);
-  try {
-    await using log = await openEventStore(address, { dir: data ?? '.', write: false, as: 'drover events verify' });
-    for await (const { events } of log.readAll({ exact: true, signal })) yield* events;
-  } catch (error) {
-    if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
-    throw error;
-  }
-}
-
-async function* eventsOverHttp(flags: Flags, io: Io, signal: AbortSignal): AsyncGenerator<StoredEvent> {
-  const client = connect(flags, io.environment, signal);
-  const response = await client.request('GET', '/v1/log', { signal });
-  for await (const line of jsonLines<StoredEvent | { readonly end: string | null }>(response, longestLine)) {
-    if ('end' in line) return;
-    yield line;
-  }
-  if (!signal.aborted)
-    throw new CliError('unexpected-answer', 'the coordinator ended its answer before the end of the log; try again');
-}
-
 function report(
   { events, commits, linkedFrom, checkpoints, signed, fault }: Verification,
   keys: readonly NoteKey[],
@@ -143,7 +109,7 @@ function report(
     ['signatures', checkpoints === 0 ? undefined : signatures],
     [
       'covered by them',
-      signed && `${signed.commits} commits, up to ${signed.through}; the ${unsigned} after that are linked`,
+      signed && `${signed.commits} commits, up to ${signed.through}; ${unsigned} after that, linked only`,
     ],
     ['first bad position', fault && (fault.position ?? 'beyond the end')],
     ['event', fault?.event],

@@ -6,8 +6,9 @@ import type { FarmStatus } from '../../coordinator/application.ts';
 import { isEventStoreError, type Position, type StoredEvent } from '../../coordinator/ports/event-store.ts';
 import { hookDefaults } from '../../domain/hook/definition.ts';
 import { storeAddress } from '../commands/log.ts';
-import { toCliError } from '../http/client.ts';
+import { type Client, toCliError } from '../http/client.ts';
 import { type ConnectionFlags, connect } from '../http/connection.ts';
+import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 
@@ -26,22 +27,31 @@ export interface LogSource extends AsyncDisposable {
   readonly notes: readonly string[];
 }
 
-/** Opens what the flags name. What is wrong with it is a `CliError`. */
-export async function openLog(flags: LogFlags, io: Pick<Io, 'environment'>, signal: AbortSignal): Promise<LogSource> {
+/**
+ * Opens what the flags name. What is wrong with it is a `CliError`.
+ *
+ * @param exact for every event as it is stored, with the text of its data as far as the engine can say; of a running coordinator for admins only.
+ */
+export async function openLog(
+  flags: LogFlags,
+  io: Pick<Io, 'environment'>,
+  signal: AbortSignal,
+  { as = 'drover replay', exact = false } = {},
+): Promise<LogSource> {
   const { data, store } = flags;
-  if (data === undefined && store === undefined) return overHttp(flags, io, signal);
+  if (data === undefined && store === undefined) return overHttp(flags, io, signal, exact);
   if (data !== undefined && store !== undefined)
     throw new CliError('invalid-request', 'expected one of --data and --store, got both', { exitCode: 2 });
   const address = store === undefined ? ({ kind: 'sqlite', dir: undefined } as const) : storeAddress('--store', store);
   // First: whoever reads a file may make an empty events.db-wal.
   const notes = notesOn(address.kind === 'sqlite' ? (address.dir ?? data) : undefined);
-  const log = await told(() => openEventStore(address, { dir: data ?? '.', write: false, as: 'drover replay' }));
+  const log = await told(() => openEventStore(address, { dir: data ?? '.', write: false, as }));
   return {
     notes,
     head: () => told(() => log.head()),
     async *events(stop) {
       try {
-        for await (const { events } of log.readAll({ signal: stop })) yield* events;
+        for await (const { events } of log.readAll({ exact, signal: stop })) yield* events;
       } catch (error) {
         throw toldError(error);
       }
@@ -50,12 +60,18 @@ export async function openLog(flags: LogFlags, io: Pick<Io, 'environment'>, sign
   };
 }
 
-function overHttp(flags: LogFlags, { environment }: Pick<Io, 'environment'>, signal: AbortSignal): LogSource {
+function overHttp(
+  flags: LogFlags,
+  { environment }: Pick<Io, 'environment'>,
+  signal: AbortSignal,
+  exact: boolean,
+): LogSource {
   const client = connect(flags, environment, signal);
   return {
     notes: [],
     head: async () => (await client.get<FarmStatus>('/v1/status')).position,
     async *events(stop) {
+      if (exact) return yield* storedEvents(client, stop);
       try {
         const wish: EventsOptions<EventType> = { follow: false, signal: stop };
         for await (const event of readEvents(client.http, wish)) yield storedOf(event);
@@ -65,6 +81,19 @@ function overHttp(flags: LogFlags, { environment }: Pick<Io, 'environment'>, sig
     },
     [Symbol.asyncDispose]: async () => undefined,
   };
+}
+
+/** Longest line of an answer that has whole events: what a commit may have, and its envelope. */
+const longestLine = 16 * 1024 * 1024;
+
+async function* storedEvents(client: Client, signal: AbortSignal): AsyncGenerator<StoredEvent> {
+  const response = await client.request('GET', '/v1/log', { signal });
+  for await (const line of jsonLines<StoredEvent | { readonly end: string | null }>(response, longestLine)) {
+    if ('end' in line) return;
+    yield line;
+  }
+  if (!signal.aborted)
+    throw new CliError('unexpected-answer', 'the coordinator ended its answer before the end of the log; try again');
 }
 
 /** A file that was copied without what lies beside it may lack its end, and nobody can tell. */

@@ -17,6 +17,7 @@ import { harness } from '../adapters/http/harness.ts';
 import { derivation, openTestCoordinator } from '../support/coordinator.ts';
 import { secretOfScope } from '../support/fake-application.ts';
 import { noNatsServer, startNatsServer } from '../support/nats-server.ts';
+import { fakeCoordinator } from './support/fake-coordinator.ts';
 import { run } from './support/run-cli.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'drover-verify-'));
@@ -253,6 +254,8 @@ describe('drover events verify', () => {
       assert.equal(refused.code, code, refused.err);
       assert.match(refused.err, words);
     }
+    await using cut = await fakeCoordinator({ 'GET /v1/log': () => ({ text: '' }) });
+    assert.match((await verify('--url', cut.url)).err, /ended its answer before the end of the log/);
     const distrusted = await verify('--data', data, '--key', other);
     assert.equal(distrusted.code, 1);
     assert.match(distrusted.out, /signature: the checkpoint .* is signed by farm\.example/);
