@@ -3,7 +3,7 @@
  *
  * Plain JavaScript for Node 20, as it runs before anything is installed. `--no-nix`: leave Nix alone; `--all-nix`: newer Nix
  * and nats-server of other Debian suites too, for tests (see scripts/debian/set-up.ts). `--browser`: Chromium too, for the test of the
- * client in a page; without it that test is skipped by name.
+ * client in a page; without it that test is skipped by name. `--promtool`: the checker of Prometheus, for the test of /metrics.
  * Exits 1, saying exactly what to do, where something is missing that it may not install.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -108,13 +108,14 @@ if (!packagesAreThere()) {
 }
 if (!process.argv.includes('--no-nix') && !onPath('nix-store')) installNix();
 if (process.argv.includes('--browser')) installBrowser();
-if (process.argv.includes('--all-nix')) {
-  const { status } = spawnSync(
-    join(root, 'node_modules', '.bin', 'node'),
-    [join(root, 'scripts', 'debian', 'set-up.ts')],
-    {
-      stdio: ['ignore', 2, 2],
-    },
-  );
-  process.exit(status ?? 1);
+let isAllThere = true;
+for (const [flag, script] of [
+  ['--promtool', 'set-up-promtool.ts'],
+  ['--all-nix', 'set-up.ts'],
+]) {
+  if (!process.argv.includes(flag)) continue;
+  const program = [join(root, 'node_modules', '.bin', 'node'), [join(root, 'scripts', 'debian', script)]];
+  const { status } = spawnSync(...program, { stdio: ['ignore', 2, 2] });
+  isAllThere &&= status === 0;
 }
+if (!isAllThere) process.exit(1);

@@ -67,8 +67,8 @@ export function addFarmMetrics(
     'Uploads that found no room in the pool and have not gone on since.',
     one(() => status().uploads.waiting),
   );
-  metrics.gauge(
-    'drover_uploads_refused_for_room',
+  metrics.total(
+    'drover_uploads_refused_for_room_total',
     'How often an upload found no room in the pool, since the start.',
     one(() => status().uploads.refused),
   );
