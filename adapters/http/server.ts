@@ -26,6 +26,7 @@ import { checkpointRoutes } from './routes/checkpoint.ts';
 import { derivationRoutes } from './routes/derivations.ts';
 import { errorDocsRoute } from './routes/error-docs.ts';
 import { eventRoutes } from './routes/events.ts';
+import { feedRoutes } from './routes/feeds.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
 import { itemRoutes } from './routes/items.ts';
@@ -107,6 +108,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     submissionRoutes(context),
     buildRoutes(context),
     buildLogRoutes(context),
+    feedRoutes(context),
     itemRoutes(context),
     uploadRoutes(context),
     viewRoutes(context),

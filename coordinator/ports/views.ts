@@ -105,6 +105,9 @@ export interface SubmissionRow {
   readonly counts: Readonly<Record<BuildViewState, number>>;
 }
 
+/** How many results are looked at for those of one tag, so that a tag that hardly any build has never makes the answer slow. */
+export const resultsSearched = 5000;
+
 /**
  * Tables that the lists and searches of the API read: a projection in a disposable SQLite file, kept by its own
  * subscription, with its checkpoint in the same transaction. Reads may lag behind the log; `reached` waits.
@@ -114,6 +117,8 @@ export interface Views extends AsyncDisposable {
   reached(position: string): Promise<void>;
   builds(filter: BuildFilter, paging: Paging): Page<BuildRow>;
   build(id: string): BuildDetail | undefined;
+  /** Builds that have ended, the last one first: of the last {@link resultsSearched} at most `limit`, those with the tag (`key=value`), if one is given. */
+  results(tag: string | undefined, limit: number): readonly BuildRow[];
   /** The last build of a derivation whose log there may be: base name of the `.drv` to build and attempt. */
   logOf(derivation: string): { readonly build: string; readonly attempt: number } | undefined;
   items(filter: ItemFilter, paging: Paging): Page<ItemRow>;

@@ -56,6 +56,9 @@ const buildsByChange = 'CREATE INDEX builds_by_change ON builds (changed_at)';
 // "What failed of my submission" is the question asked most, so it has an index of its own.
 const buildsBySubmission = 'CREATE INDEX builds_by_submission ON builds (submission, state)';
 
+// For feeds of results: not in the order of the list, but in that in which builds ended.
+const buildsByEnd = 'CREATE INDEX builds_by_end ON builds (ended_at) WHERE ended_at IS NOT NULL';
+
 /** Two terms per tag: `key` and `key=value`. */
 const buildTags = `
 CREATE TABLE build_tags (
@@ -171,6 +174,7 @@ export const schema: readonly string[] = [
   buildsByDerivation,
   buildsBySubmission,
   buildsByChange,
+  buildsByEnd,
   buildTags,
   buildNames,
   named,

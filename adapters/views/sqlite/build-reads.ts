@@ -1,11 +1,12 @@
-import type {
-  AttemptRow,
-  BuildDetail,
-  BuildFilter,
-  BuildRow,
-  BuildViewState,
-  Page,
-  Paging,
+import {
+  type AttemptRow,
+  type BuildDetail,
+  type BuildFilter,
+  type BuildRow,
+  type BuildViewState,
+  type Page,
+  type Paging,
+  resultsSearched,
 } from '../../../coordinator/ports/views.ts';
 import { hashPart } from '../../../projections/views/derivation-writes.ts';
 import type { SqlValue } from '../../../projections/views/write.ts';
@@ -17,6 +18,13 @@ import { readPage } from './list-page.ts';
 const selectBuild = `SELECT d.outputs${buildColumns} FROM builds AS b ${buildJoins} WHERE b.id = ?1`;
 const countChanged = `SELECT count(*) AS rows FROM
   (SELECT 1 FROM builds INDEXED BY builds_by_change WHERE changed_at >= ?1 AND changed_at < ?2 LIMIT ?3)`;
+const selectResults = `
+SELECT b.seq${buildColumns}
+FROM (
+  SELECT seq FROM builds INDEXED BY builds_by_end WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, seq DESC LIMIT ?1
+) AS last CROSS JOIN builds AS b ON b.seq = last.seq ${buildJoins}
+WHERE ?2 IS NULL OR EXISTS (SELECT 1 FROM build_tags AS t WHERE t.term = ?2 AND t.seq = b.seq)
+ORDER BY b.ended_at DESC, b.seq DESC LIMIT ?3`;
 const selectAttempts = 'SELECT * FROM attempts WHERE build = ?1 ORDER BY attempt';
 const selectLog = `
 SELECT b.id AS build, a.attempt
@@ -52,6 +60,13 @@ export function readBuild(db: Database, id: string): BuildDetail | undefined {
       .map((attempt) => toAttemptRow(attempt as RawAttempt)),
     options: raw.options === null ? {} : JSON.parse(String(raw.options)),
   };
+}
+
+export function readResults(db: Database, tag: string | undefined, limit: number): BuildRow[] {
+  return db
+    .prepare(selectResults)
+    .all(resultsSearched, tag ?? null, limit)
+    .map((raw) => toBuildRow(raw as RawBuild));
 }
 
 /** The last attempt that was started, of the last build that has one. */

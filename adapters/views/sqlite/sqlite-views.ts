@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { Position } from '../../../coordinator/ports/event-store.ts';
 import type { Views, ViewsProgress } from '../../../coordinator/ports/views.ts';
-import { readBuild, readBuilds, readLog } from './build-reads.ts';
+import { readBuild, readBuilds, readLog, readResults } from './build-reads.ts';
 import { type Database, openForReading, readCheckpoint, removeViews } from './database.ts';
 import { runFeed, type ViewsFeed } from './feed.ts';
 import { readItem, readItems } from './item-reads.ts';
@@ -173,6 +173,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     reached: (position) => progress.reached(position),
     builds: (filter, paging) => read((db) => readBuilds(db, filter, paging)),
     build: (id) => read((db) => readBuild(db, id)),
+    results: (tag, limit) => read((db) => readResults(db, tag, limit)),
     logOf: (derivation) => read((db) => readLog(db, derivation)),
     items: (filter, paging) => read((db) => readItems(db, filter, paging)),
     item: (hashPart) => read((db) => readItem(db, hashPart)),

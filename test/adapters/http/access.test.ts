@@ -21,6 +21,8 @@ const parameters: Record<string, string> = {
   type: 'BuildStarted',
   event: 'build-1@0',
   hook: 'notify',
+  key: 'branch',
+  value: 'main.atom',
 };
 
 /** A request for a route that ends by itself; what is wrong with it shows after the token was checked. */

@@ -62,6 +62,7 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     reached: async () => undefined,
     builds: () => ({ rows: [buildA] }),
     build: (id) => (id === buildA.id ? buildA : undefined),
+    results: () => [],
     logOf: (derivation) => (derivation === drvA ? { build: 'b-1', attempt: 2 } : undefined),
     items: () => ({ rows: [itemA] }),
     item: (hash) => (hash === hashA ? itemA : undefined),

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { applyBatch } from '../../../adapters/views/sqlite/apply-batch.ts';
 import { planBuilds } from '../../../adapters/views/sqlite/build-plan.ts';
-import { readBuild, readBuilds, readLog } from '../../../adapters/views/sqlite/build-reads.ts';
+import { readBuild, readBuilds, readLog, readResults } from '../../../adapters/views/sqlite/build-reads.ts';
 import { type Database, openForWriting } from '../../../adapters/views/sqlite/database.ts';
 import { readItem, readItems } from '../../../adapters/views/sqlite/item-reads.ts';
 import { pageStatement, scanLimit } from '../../../adapters/views/sqlite/list-page.ts';
@@ -303,4 +303,16 @@ test('the log of a derivation: the last started attempt of its last build that h
     assert.deepEqual(readLog(db, derivation), started[0]);
   }
   assert.equal(readLog(db, `${hashOf(1)}-other.drv`), undefined);
+});
+
+test('the last results come first, also those of one tag', () => {
+  const ended = all.filter(({ endedAt }) => endedAt !== null);
+  assert.ok(ended.length > 60);
+  const byEnd = ended.toSorted((a, b) => Number(b.endedAt) - Number(a.endedAt) || all.indexOf(a) - all.indexOf(b));
+  assert.deepEqual(readResults(db, undefined, 50), byEnd.slice(0, 50));
+  const [key, value] = Object.entries(ended.find((row) => Object.keys(row.tags).length > 0)?.tags ?? {})[0] ?? [];
+  assert.ok(key !== undefined && value !== undefined);
+  const tagged = byEnd.filter((row) => row.tags[key] === value);
+  assert.deepEqual(readResults(db, `${key}=${value}`, 50), tagged.slice(0, 50));
+  assert.deepEqual(readResults(db, 'nobody=has', 50), []);
 });
