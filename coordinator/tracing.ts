@@ -50,12 +50,18 @@ export function createTracing(clock: Pick<Clock, 'now'>, traces?: Traces): Traci
   return traces === undefined ? passOn() : createExporting(clock, traces);
 }
 
+/** Every event of the submission has it: of what a version to come may add, nothing is kept. */
+function asKept(incoming: string | undefined): string | undefined {
+  const context = parseTraceparent(incoming);
+  return context && traceparentOf(context);
+}
+
 /** Exports nothing: what came with a submission is carried on as it came. */
 function passOn(): Tracing {
   const farm = createFarm();
   return {
     farm,
-    begin: (_, incoming) => (parseTraceparent(incoming) === undefined ? undefined : incoming),
+    begin: (_, incoming) => asKept(incoming),
     traceOf: (_, __, correlation) => (correlation === undefined ? undefined : farm.submissions.get(correlation)?.trace),
     goLive: () => undefined,
     delivery: (_, __, event) => ({ traceparent: event.meta.trace, ended: () => undefined }),
@@ -97,7 +103,8 @@ function createExporting(clock: Pick<Clock, 'now'>, traces: Traces): Tracing {
   return {
     farm,
     begin(submission, incoming) {
-      if (parseTraceparent(incoming) !== undefined) return incoming;
+      const kept = asKept(incoming);
+      if (kept !== undefined) return kept;
       const traceId = traceIdOf(`submission-${submission}`);
       const spanId = spanIdOf(`submission-${submission}@0`);
       return traceparentOf({ traceId, spanId, sampled: traces.samples(traceId) });

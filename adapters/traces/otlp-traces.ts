@@ -98,11 +98,16 @@ export async function openOtlpTraces(options: OtlpTracesOptions): Promise<OtlpTr
   const processor = new BatchSpanProcessor({
     exporter: {
       export(spans, answer) {
-        exporter.export(spans, (result) => {
-          // Whatever it is: 0 is success.
-          settle(spans as Outgoing[], result.error, result.code === 0);
-          answer({ code: 0 });
-        });
+        const end = ({ code, error }: ExportResult): void => {
+          settle(spans as Outgoing[], error, code === exportSucceeded);
+          // It is dealt with: the processor would only report it once more.
+          answer({ code: exportSucceeded });
+        };
+        try {
+          exporter.export(spans, end);
+        } catch (error) {
+          end({ code: 1, error: error as Error });
+        }
       },
       shutdown: () => exporter.shutdown(),
     },
@@ -179,6 +184,10 @@ export async function openOtlpTraces(options: OtlpTracesOptions): Promise<OtlpTr
     },
   };
 }
+
+/** ExportResultCode.SUCCESS, of a package that comes with the SDK's. */
+const exportSucceeded = 0;
+type ExportResult = Parameters<Parameters<OTLPTraceExporter['export']>[1]>[0];
 
 const kinds = { internal: SpanKind.INTERNAL, client: SpanKind.CLIENT, server: SpanKind.SERVER } as const;
 

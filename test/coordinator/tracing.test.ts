@@ -198,5 +198,9 @@ describe('tracing', () => {
     const without = await open();
     await liveThrough(without, 'malformed');
     assert.deepEqual(await without.traceparents(), [undefined]);
+    // Of a version to come, what this one says; each event has it, and it may be long.
+    const later = await open();
+    await later.submit(`${ofCi.replace(/^00/, 'cc')}-${'x'.repeat(1000)}`);
+    assert.deepEqual(await later.traceparents(), [ofCi]);
   });
 });

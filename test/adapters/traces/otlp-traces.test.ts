@@ -127,8 +127,12 @@ describe('openOtlpTraces', () => {
   it('says at once that the file with headers cannot be used', async () => {
     const headersFile = join(folder, 'bad-headers');
     await writeFile(headersFile, 'authorization: ok\nBearer secret\n');
-    const { traces, lines } = await open('http://127.0.0.1:9', { headersFile });
+    await using receiver = await startOtlpReceiver();
+    const { traces, lines } = await open(receiver.url, { headersFile });
+    traces.export(span(1), 1);
     await traces[Symbol.asyncDispose]();
+    assert.deepEqual(traces.counts, { exported: 0, failed: 1, dropped: 0 });
+    assert.equal(receiver.headers.length, 0);
     const [line = ''] = lines;
     assert.match(line, /bad-headers: expected "name: value" on line 2, got something else$/);
     assert.ok(!line.includes('secret'));
