@@ -19,11 +19,11 @@ interface Cost {
 export async function run(report: Report, { work, quick }: BenchOptions): Promise<void> {
   const pairs = quick ? 3 : 15;
   for (const [writers, total] of [
-    [1, 1_500],
-    [100, 40_000],
-    [undefined, 100_000],
+    [1, 500],
+    [100, 20_000],
+    [undefined, 50_000],
   ] as const) {
-    const commits = quick ? total / 10 : total;
+    const commits = quick ? Math.ceil(total / 10) : total;
     const measure = (isLinked: boolean): Promise<Cost> =>
       inFolder(work, (dir) => append(dir, commits, writers, isLinked));
     await measure(true);

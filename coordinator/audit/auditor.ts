@@ -45,8 +45,7 @@ export function startAuditor(
       const { size } = tree;
       const root = tree.root();
       const note = signNote(checkpointText({ origin: auditKey.name, size, root }), auditKey);
-      const text = (hash: Buffer): string => hash.toString('base64');
-      const data = { size, root: text(root), note, subtrees: tree.subtrees().map(text) };
+      const data = { size, root, note, subtrees: [...tree.subtrees()] };
       const meta = { actor: 'coordinator' };
       writer.commit('audit', 'log', checkpoints.newest?.revision ?? 'none', [{ type: 'LogCheckpointed', data }], meta);
       isDue = false;

@@ -1,4 +1,5 @@
 import { growTree, hashLength, leafHash, type MerkleTree } from '../../domain/audit/merkle-tree.ts';
+import { base64 } from '../../domain/store/ed25519.ts';
 import type { Commit, Revision, StoredEvent } from '../ports/event-store.ts';
 import { commitOfStored, commitText, isSameCommit } from './commit-text.ts';
 
@@ -14,21 +15,18 @@ export interface Chain {
 }
 
 /** Hash of a log that has no commit: what its first one carries. */
-export const firstHash: string = growTree().root().toString('base64');
+export const firstHash: string = growTree().root();
 
 export function createChain(tree: MerkleTree = growTree(), last: string = firstHash): Chain {
   let previousHash = last;
   return {
     tree,
-    link({ events, ...commit }, revision) {
-      const linked: Commit = {
-        ...commit,
-        previousHash,
-        events: events.map(({ type, version, data }) => ({ type, version, data, json: JSON.stringify(data) })),
-      };
-      const leaf = leafHash(commitText({ ...linked, commit: linked.id, revision }));
-      previousHash = leaf.toString('base64');
-      tree.push(leaf);
+    link({ id, stream, expected, at, meta, events }, revision) {
+      // Written out: a spread costs as much as the hash.
+      const texts = events.map(({ type, version, data }) => ({ type, version, data, json: JSON.stringify(data) }));
+      const linked = { id, stream, expected, at, meta, previousHash, events: texts };
+      previousHash = leafHash(commitText({ previousHash, commit: id, stream, revision, at, meta, events: texts }));
+      tree.push(previousHash);
       return linked;
     },
   };
@@ -37,7 +35,7 @@ export function createChain(tree: MerkleTree = growTree(), last: string = firstH
 /** What is known of a log's tree without reading all of it. */
 export interface KnownTree {
   readonly size: number;
-  readonly subtrees: readonly Uint8Array[];
+  readonly subtrees: readonly string[];
 }
 
 /**
@@ -54,8 +52,8 @@ export function readChain(known: KnownTree = { size: 0, subtrees: [] }): ChainRe
   let commits = 0;
   let current: StoredEvent[] = [];
 
-  const hashOfCurrent = (): Buffer => leafHash(commitText(commitOfStored(current)));
-  function close(leaf: () => Buffer): void {
+  const hashOfCurrent = (): string => leafHash(commitText(commitOfStored(current)));
+  function close(leaf: () => string): void {
     if (++commits > known.size) tree.push(leaf());
   }
 
@@ -66,8 +64,8 @@ export function readChain(known: KnownTree = { size: 0, subtrees: [] }): ChainRe
         return;
       }
       if (current.length > 0) {
-        const said = Buffer.from(event.previousHash ?? '', 'base64');
-        close(() => (said.length === hashLength ? said : hashOfCurrent()));
+        const { previousHash = '' } = event;
+        close(() => (base64(previousHash, hashLength) ? previousHash : hashOfCurrent()));
       }
       current = [event];
     },
@@ -75,7 +73,7 @@ export function readChain(known: KnownTree = { size: 0, subtrees: [] }): ChainRe
       if (current.length === 0) return createChain(tree);
       const last = hashOfCurrent();
       close(() => last);
-      return createChain(tree, last.toString('base64'));
+      return createChain(tree, last);
     },
   };
 }

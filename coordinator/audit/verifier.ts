@@ -65,7 +65,7 @@ export function createVerifier({ keys, held }: Trust): Verifier {
     const [first] = current;
     if (first === undefined || fault) return;
     const leaf = leafHash(commitText(commitOfStored(current)));
-    const link: Link = { first, hash: leaf.toString('base64'), previousHash: first.previousHash };
+    const link: Link = { first, hash: leaf, previousHash: first.previousHash };
     const broken = first.previousHash === undefined && linkedFrom !== undefined;
     if (broken && !links.isSearching) {
       const message = `the commit ${first.commit} carries no hash of the one before it, and those before it do: it was not written by a coordinator of this version`;
@@ -90,7 +90,7 @@ export function createVerifier({ keys, held }: Trust): Verifier {
     const { checkpoint, by } = checked;
     if (checkpoint.size !== size)
       return found('checkpoint', event, `the checkpoint covers ${checkpoint.size} commits, and ${size} come before it`);
-    if (!tree.root().equals(checkpoint.root)) return found('forged', event, forged(checkpoint));
+    if (tree.root() !== checkpoint.root) return found('forged', event, forged(checkpoint));
     checkpoints++;
     if (last !== undefined) signed = { commits: size, through: last, by };
   }
@@ -98,7 +98,7 @@ export function createVerifier({ keys, held }: Trust): Verifier {
   function checkHeld(at: StoredEvent): void {
     while (due[0]?.size === tree.size) {
       const checkpoint = due.shift() as Checkpoint;
-      if (!tree.root().equals(checkpoint.root)) return found('forged', at, forged(checkpoint));
+      if (tree.root() !== checkpoint.root) return found('forged', at, forged(checkpoint));
     }
   }
 

@@ -8,21 +8,26 @@ export interface Checkpoint {
   readonly origin: string;
   /** Commits that it covers, from the first on. */
   readonly size: number;
-  readonly root: Uint8Array;
+  /** Base64. */
+  readonly root: string;
 }
 
 export function checkpointText({ origin, size, root }: Checkpoint): string {
-  return `${origin}\n${size}\n${Buffer.from(root).toString('base64')}\n`;
+  return `${origin}\n${size}\n${root}\n`;
 }
 
 /** Throws a FormatError for any other text. Lines beyond the third are passed over, as the specification has it. */
 export function parseCheckpoint(text: string): Checkpoint {
   const [origin = '', size = '', root = '', ...rest] = text.split('\n');
-  const bytes = base64(root, hashLength);
-  if (origin === '' || !/^(?:0|[1-9][0-9]{0,14})$/.test(size) || bytes === undefined || rest.at(-1) !== '')
+  if (
+    origin === '' ||
+    !/^(?:0|[1-9][0-9]{0,14})$/.test(size) ||
+    base64(root, hashLength) === undefined ||
+    rest.at(-1) !== ''
+  )
     throw new FormatError(
       'malformed-note',
       `expected a checkpoint: the lines origin, size and root hash, got ${excerpt(text)}`,
     );
-  return { origin, size: Number(size), root: bytes };
+  return { origin, size: Number(size), root };
 }

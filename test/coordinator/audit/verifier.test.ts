@@ -160,7 +160,7 @@ describe('verifying a log', () => {
     },
     'changed, in the hash that it carries': (commits, at) => {
       const [first] = commits[at] as [StoredEvent];
-      const changed = commits[at]?.map((event) => ({ ...event, previousHash: leafHash('x').toString('base64') }));
+      const changed = commits[at]?.map((event) => ({ ...event, previousHash: leafHash('x') }));
       return { log: commits.with(at, changed as StoredEvent[]).flat(), bad: first };
     },
     removed(commits, at) {
@@ -178,7 +178,7 @@ describe('verifying a log', () => {
     },
     'inserted, with a hash of nothing': (commits, at) => {
       const [next] = commits[at + 1] as [StoredEvent];
-      const previousHash = leafHash('x').toString('base64');
+      const previousHash = leafHash('x');
       const made = { ...next, commit: 'made.1', position: `${next.position}-`, previousHash };
       return { log: commits.toSpliced(at + 1, 0, [made]).flat(), bad: made };
     },
