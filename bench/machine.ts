@@ -4,13 +4,16 @@ import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem, type } 
 
 /** What the figures were measured on, as lines `name: value`. */
 export function describeMachine(): [name: string, value: string][] {
+  const [load = 0] = loadavg();
+  const shared =
+    load > availableParallelism() / 2 ? ': others were at work, what waits for a core is worse than alone' : '';
   return [
     ['processor', `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} cores`],
     ['memory', `${(totalmem() / 2 ** 30).toFixed(1)} GiB`],
     ['system', `${type()} ${release()}`],
     ['Node', process.version],
     ['disk', `${fileSystem(tmpdir())} (${tmpdir()})`],
-    ['load', `${loadavg()[0]?.toFixed(2)} over the last minute, before the run`],
+    ['load', `${load.toFixed(2)} over the last minute, before the run${shared}`],
   ];
 }
 

@@ -76,6 +76,26 @@ export function benches(sizes: readonly number[]): Bench[] {
     { name: 'push', what: 'how soon a dependent is pushed', run: async () => (await import('./life/push.ts')).run },
     { name: 'hooks', what: 'how soon a hook is started', run: async () => (await import('./hooks/latency.ts')).run },
     {
+      name: 'hooks-graphile-worker',
+      what: 'how soon graphile-worker, which listens, starts a job',
+      run: async () => (await import('./hooks/peers.ts')).graphileWorker,
+    },
+    {
+      name: 'hooks-pg-boss',
+      what: 'how soon pg-boss, which polls, starts a job',
+      run: async () => (await import('./hooks/peers.ts')).pgBoss,
+    },
+    {
+      name: 'idle',
+      what: 'processor time of an idle coordinator with 20 hooks and 20 agents',
+      run: async () => (await import('./hooks/idle.ts')).run,
+    },
+    {
+      name: 'feed',
+      what: 'exporting the log, a thousand readers, readers that read nothing',
+      run: async () => (await import('./feed/feed.ts')).run,
+    },
+    {
       name: 'intake',
       what: 'taking in the whole of Guix',
       run: async () => (await import('./intake/guix.ts')).run,

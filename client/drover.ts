@@ -1,4 +1,5 @@
 import { type DroverEvent, type EventName, type EventsOptions, type EventType, readEvents } from './events.ts';
+import { type ExportOptions, exportEvents } from './export.ts';
 import { type Operations, operations } from './generated.ts';
 import { createHttp, type Http, type HttpOptions, readJson } from './http.ts';
 
@@ -17,6 +18,8 @@ export interface Drover extends Calls, Http {
   events<Type extends EventType | EventName = EventType>(
     options?: EventsOptions<Type>,
   ): AsyncGenerator<DroverEvent<Type>, void, undefined>;
+  /** The log up to its head as bytes, lines of JSON: see {@link exportEvents}. */
+  exportEvents(options?: ExportOptions): AsyncGenerator<Uint8Array, void, undefined>;
 }
 
 /** @throws {TypeError} if the URL is not one of http or https */
@@ -30,7 +33,12 @@ export function createDrover(options: HttpOptions): Drover {
       (request: object = {}) => call(http, name, request as Readonly<Record<string, unknown>>),
     ]),
   ) as unknown as Calls;
-  return { ...calls, ...http, events: (wish = {}) => readEvents(http, wish) };
+  return {
+    ...calls,
+    ...http,
+    events: (wish = {}) => readEvents(http, wish),
+    exportEvents: (wish = {}) => exportEvents(http, wish),
+  };
 }
 
 async function call(http: Http, name: keyof Operations, request: Readonly<Record<string, unknown>>): Promise<unknown> {

@@ -1,6 +1,7 @@
-import { DroverProblem, DroverUnreachable, isPassing } from './errors.ts';
+import { isLost, longestPause, lossOf, shortestPause, sleep, watchSilence } from './connection.ts';
+import { DroverProblem } from './errors.ts';
 import { type EventData, type Operations, typePrefix } from './generated.ts';
-import type { Http } from './http.ts';
+import type { Http, Query } from './http.ts';
 import { serverSentEvents } from './server-sent-events.ts';
 
 /** What is the same in every event: an envelope of CloudEvents 1.0, and where it stands in the log. See docs/events.md. */
@@ -60,11 +61,6 @@ export interface EventsOptions<Type extends EventType | EventName = EventType> {
   readonly onLost?: (reason: string) => void;
 }
 
-/** Milliseconds between two tries to connect. */
-const shortestPause = 250;
-const longestPause = 10_000;
-/** The coordinator sends something every 15 seconds: after a minute of nothing the connection is dead. */
-const longestSilence = 60_000;
 const saveEvery = 1000;
 /** How many ids are remembered to leave out what comes twice. */
 const remembered = 1024;
@@ -79,7 +75,7 @@ export async function* readEvents<Type extends EventType | EventName>(
   http: Http,
   options: EventsOptions<Type>,
 ): AsyncGenerator<DroverEvent<Type>, void, undefined> {
-  const { types, streams, correlation, actor, since, until, to, follow = true, checkpoint, signal, onLost } = options;
+  const { to, follow = true, checkpoint, signal, onLost } = options;
   const place = await createPlace(checkpoint, options.from === 'start' ? undefined : options.from);
   const seen = new Set<string>();
   let pause = shortestPause;
@@ -87,17 +83,7 @@ export async function* readEvents<Type extends EventType | EventName>(
     while (!signal?.aborted) {
       const quiet = watchSilence(signal);
       try {
-        const query = {
-          from: place.position,
-          type: types?.join(','),
-          stream: streams?.join(','),
-          correlation,
-          actor,
-          since,
-          until,
-          to,
-          ...(!follow && { follow }),
-        };
+        const query = { ...selectionOf(options), from: place.position, ...(!follow && { follow }) };
         const headers = { accept: 'text/event-stream' };
         const response = await http.request('GET', '/v1/events', { query, headers, signal: quiet.signal });
         for await (const { id, data } of serverSentEvents(quiet.listen(response))) {
@@ -116,12 +102,11 @@ export async function* readEvents<Type extends EventType | EventName>(
         onLost?.('the coordinator ended the connection');
       } catch (error) {
         if (signal?.aborted) return;
-        if (quiet.isSilent()) onLost?.(`nothing came for ${longestSilence / 1000} seconds`);
-        else if (!isLost(error)) throw error;
-        else {
-          onLost?.((error as Error).message);
-          pause = Math.max(pause, (error as { retryAfter?: number }).retryAfter ?? 0);
-        }
+        const silence = quiet.silence();
+        if (silence === undefined && !isLost(error)) throw error;
+        const { reason, wait } = lossOf(error);
+        onLost?.(silence ?? reason);
+        if (silence === undefined) pause = Math.max(pause, wait);
       } finally {
         quiet.stop();
       }
@@ -133,9 +118,10 @@ export async function* readEvents<Type extends EventType | EventName>(
   }
 }
 
-/** A body that breaks off is an error of the runtime's own, a TypeError both in Node and in browsers. */
-function isLost(error: unknown): boolean {
-  return isPassing(error) || error instanceof TypeError;
+/** The parameters of `/v1/events` that say which events, but for where to begin. */
+export function selectionOf(options: EventsOptions<EventType | EventName>): Query {
+  const { types, streams, correlation, actor, since, until, to } = options;
+  return { type: types?.join(','), stream: streams?.join(','), correlation, actor, since, until, to };
 }
 
 /** What every reader relies on is there. */
@@ -182,50 +168,4 @@ async function createPlace(checkpoint: Checkpoint | undefined, from: string | un
     },
     save,
   };
-}
-
-/** Aborts what it listens to once nothing has come for too long. */
-function watchSilence(outer: AbortSignal | undefined) {
-  const controller = new AbortController();
-  let silent = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const again = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      silent = true;
-      controller.abort();
-    }, longestSilence);
-  };
-  again();
-  return {
-    signal: outer === undefined ? controller.signal : AbortSignal.any([outer, controller.signal]),
-    isSilent: () => silent,
-    async *listen(response: Response): AsyncGenerator<Uint8Array> {
-      if (response.body === null) throw new DroverUnreachable('the answer has no body');
-      // Not every browser has an iterator on streams.
-      const reader = response.body.getReader();
-      try {
-        for (let part = await reader.read(); !part.done; part = await reader.read()) {
-          again();
-          yield part.value;
-        }
-      } finally {
-        await reader.cancel().catch(() => {});
-      }
-    },
-    stop: () => clearTimeout(timer),
-  };
-}
-
-function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal?.addEventListener('abort', done);
-    if (signal?.aborted) done();
-  });
 }

@@ -11,5 +11,6 @@ export {
   type EventType,
   eventName,
 } from './events.ts';
+export type { ExportOptions } from './export.ts';
 export type { EventData, Operations } from './generated.ts';
 export type { HttpOptions, Query, RequestOptions } from './http.ts';

@@ -1,6 +1,11 @@
 import { eventTypes } from './events.ts';
 import type { Scope } from './token/events.ts';
 
+/** Whether a token of scope `admin` sees more of such events than others. */
+export function hasAdminOnly(type: string): boolean {
+  return (eventTypes.get(type)?.adminOnly.length ?? 0) > 0;
+}
+
 /**
  * `data` of a stored event as a token of this scope may see it: fields that an event type declares as derived from a
  * secret are left out for all but `admin`. The same in whatever version it was written.

@@ -18,6 +18,9 @@ export interface NumberedLog {
 /** Events per batch: a few milliseconds of work, so that a long replay never holds up the event loop. */
 const batchSize = 2000;
 
+/** No fewer than these are looked at for one that passes a filter. */
+const leastLook = 256;
+
 /** `readAll` of the port: from `after` up to `head`, at most `limit` events in all. */
 export async function* replay(
   log: NumberedLog,
@@ -33,7 +36,8 @@ export async function* replay(
   const { head, filter, exact, signal } = options;
   let { after, limit } = options;
   while (after < head && limit > 0 && !signal?.aborted && !log.closed()) {
-    let upTo = Math.min(head, after + batchSize);
+    // No more is read than is wanted, where all pass.
+    let upTo = Math.min(head, after + Math.min(batchSize, filter === undefined ? limit : Math.max(limit, leastLook)));
     let events = log.range(after, upTo, filter, exact);
     if (events.length >= limit) {
       events = events.slice(0, limit);

@@ -4,6 +4,7 @@ import { wireType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
 import type { Scope } from '../../domain/token/events.ts';
 import { visibleData } from '../../domain/visible-data.ts';
+import { isoTime } from './iso-time.ts';
 
 /**
  * An event as subscribers see it: the JSON form of CloudEvents 1.0, whose own attributes come first, with Drover's as
@@ -57,7 +58,7 @@ export function envelopeOf(
     source,
     type: wireType(type),
     subject: stream,
-    time: new Date(at).toISOString(),
+    time: isoTime(at),
     datacontenttype: 'application/json',
     stream,
     revision,
@@ -69,6 +70,28 @@ export function envelopeOf(
     ...(meta.trace === undefined ? {} : { traceparent: meta.trace }),
     data: visibleData(type, data, reader),
   };
+}
+
+/** {@link envelopeOf} as JSON, the same to the letter: an export writes millions of them, and this way takes a third less. */
+export function envelopeText(event: StoredEvent, source: string, reader: Scope): string {
+  const { stream, revision, position, type, at, meta } = event;
+  const { version, data } = newestForm(event);
+  const quoted = JSON.stringify(stream);
+  const visible = JSON.stringify(visibleData(type, data, reader));
+  return (
+    `{"specversion":"1.0","id":${quoted.slice(0, -1)}@${revision}","source":${JSON.stringify(source)},` +
+    `"type":${JSON.stringify(wireType(type))},"subject":${quoted},"time":"${isoTime(at)}",` +
+    `"datacontenttype":"application/json","stream":${quoted},"revision":${revision},` +
+    `"position":${JSON.stringify(position)},"version":${version},"actor":${JSON.stringify(meta.actor)}` +
+    field('correlation', meta.correlation) +
+    field('causation', meta.causation) +
+    field('traceparent', meta.trace) +
+    (visible === undefined ? '}' : `,"data":${visible}}`)
+  );
+}
+
+function field(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`;
 }
 
 /** Readers get events of every age in one form; what this program does not know stays as it is. */

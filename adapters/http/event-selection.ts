@@ -16,16 +16,18 @@ export interface EventSelection {
   readonly to?: Position;
 }
 
-/** What the store can leave out by itself: never too much. */
-export function storeFilter({ types, streams }: EventSelection): Filter {
+/** What the store can leave out by itself: never too much. `undefined` if nothing. */
+export function storeFilter({ types, streams }: EventSelection): Filter | undefined {
+  if (types.length === 0 && streams.length === 0) return undefined;
   return { ...(types.length > 0 ? { types } : {}), ...(streams.length > 0 ? { streams } : {}) };
 }
 
-/** The rest: the store knows streams only by how they start, and all else not at all. */
+/** Whether a reader gets an event: the store knows streams only by how they start, and most else not at all. */
 export function isSelected(
-  { streams, correlation, actor, since, until, to }: EventSelection,
+  { types, streams, correlation, actor, since, until, to }: EventSelection,
   event: StoredEvent,
 ): boolean {
+  if (types.length > 0 && !types.includes(event.type)) return false;
   if (correlation !== undefined && event.meta.correlation !== correlation) return false;
   if (actor !== undefined && event.meta.actor !== actor) return false;
   if (since !== undefined && event.at < since) return false;

@@ -1,85 +1,141 @@
-import type { Batch } from '../../coordinator/ports/event-store.ts';
+import type { EventStore, Filter, Position } from '../../coordinator/ports/event-store.ts';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
 import type { Scope } from '../../domain/token/events.ts';
-import { envelopeOf } from './event-envelope.ts';
-import { type EventSelection, isPast, isSelected } from './event-selection.ts';
+import { envelopeText } from './event-envelope.ts';
+import { type EventSelection, isPast, isSelected, storeFilter } from './event-selection.ts';
+import type { EventTail, Stretch } from './event-tail.ts';
 
-export interface EventReader {
-  /** `source` of the envelopes. Asked for once there are events: an empty log has none. */
-  source(): Promise<string>;
+/** What one reader asked for. */
+export interface EventWish {
+  readonly selection: EventSelection;
+  /** Position of the last event that it knows. */
+  readonly after: Position | undefined;
+  /** Whether it wants to go on with what happens. */
+  readonly live: boolean;
+  readonly format: 'server-sent-events' | 'lines';
   /** Of the token that asks. */
   readonly scope: Scope;
+  readonly signal: AbortSignal;
 }
+
+export interface EventSource {
+  readonly eventStore: Pick<EventStore, 'readAll' | 'head'>;
+  readonly tail: EventTail;
+  /** `source` of the envelopes. Asked for once there are events: an empty log has none. */
+  source(): Promise<string>;
+  readonly timers: Runtime['timers'];
+  /** A comment goes to a reader for which there was nothing for so many milliseconds. */
+  readonly silence: number;
+  /** Aborts when the server starts to close. */
+  readonly closing: AbortSignal;
+}
+
+/** Text for a reader, and its place once it has taken it. */
+interface Piece {
+  readonly text: string;
+  readonly place: Position;
+}
+
+/** Characters in one piece, if no event is longer: what a reader that takes nothing holds here is about two of them. */
+export const pieceLength: number = 64 * 1024;
+/** Events that are read from the log at a time for a reader that is behind. */
+const readAtATime = 1000;
+/** What a reader has not taken after so many milliseconds is let go, but for the piece that it is at, and read again later. */
+const keepFor = 1000;
 
 /**
- * Batches as server-sent events, `id` being the position. Where a batch has nothing for the reader its checkpoint is sent
- * alone, which moves the reader's Last-Event-ID without an event; `event` is the bare name, for `addEventListener`; and where nothing comes for `silence` milliseconds a
- * comment, so that nobody on the way takes the connection for dead. Source: HTML standard, server-sent events.
+ * Events for one reader, at its own pace, as text. As server-sent events `id` is the position, and `event` the bare name, for
+ * `addEventListener`; where there was nothing for the reader the place is sent alone, which moves its Last-Event-ID, and where nothing
+ * comes for a while a comment, so that nobody on the way takes the connection for dead. As lines, an envelope each.
+ * Source: HTML standard, server-sent events.
  */
-export async function* serverSentEvents(
-  batches: AsyncIterable<Batch>,
-  selection: EventSelection,
-  reader: EventReader,
-  runtime: Pick<Runtime, 'clock' | 'timers'>,
-  silence: number,
-): AsyncGenerator<string> {
-  yield ': drover events\nretry: 2000\n\n';
-  for await (const batch of withSilence(batches, runtime, silence)) {
-    if (batch === 'silent') {
-      yield ':\n\n';
+export async function* eventText(wish: EventWish, from: EventSource): AsyncGenerator<string> {
+  const { selection, live, signal } = wish;
+  const isSse = wish.format === 'server-sent-events';
+  using member = live ? from.tail.join() : undefined;
+  const head = live ? undefined : await from.eventStore.head();
+  // One for all readings: engines keep what they make of it.
+  const filter = storeFilter(selection);
+  let place = wish.after;
+  let told = false;
+  if (isSse) yield ': drover events\nretry: 2000\n\n';
+  while (!signal.aborted) {
+    if (!live && (head === undefined || (place !== undefined && place >= head))) return;
+    let stretch = member?.since(place);
+    if (stretch === undefined) {
+      const begins = member?.begins;
+      stretch = await readStretch(wish, from, filter, place);
+      // Nothing had happened between it and the beginning of the tail, which was known before.
+      if (stretch === undefined && begins !== undefined && (place ?? '') < begins) place = begins;
+      if (stretch === undefined && (begins !== undefined || !live)) continue;
+    }
+    if (stretch === undefined || (stretch.checkpoint === place && told)) {
+      if ((await moreOf(member, from.silence, signal)) === 'silent' && isSse) yield ':\n\n';
       continue;
     }
-    const source = batch.events.length === 0 ? '' : await reader.source();
-    let text = '';
-    let last: string | undefined;
-    for (const event of batch.events) {
-      if (!isSelected(selection, event)) continue;
-      last = event.position;
-      text += `id: ${event.position}\nevent: ${event.type}\ndata: ${JSON.stringify(envelopeOf(event, source, reader.scope))}\n\n`;
-    }
-    if (last !== batch.checkpoint) text += `id: ${batch.checkpoint}\n\n`;
-    yield text;
-    if (isPast(selection, batch.checkpoint)) return;
-  }
-}
-
-/** Batches as lines of JSON. */
-export async function* eventLines(
-  batches: AsyncIterable<Batch>,
-  selection: EventSelection,
-  reader: EventReader,
-): AsyncGenerator<string> {
-  for await (const { events, checkpoint } of batches) {
-    const source = events.length === 0 ? '' : await reader.source();
-    let text = '';
-    for (const event of events)
-      if (isSelected(selection, event)) text += `${JSON.stringify(envelopeOf(event, source, reader.scope))}\n`;
-    if (text !== '') yield text;
-    if (isPast(selection, checkpoint)) return;
-  }
-}
-
-async function* withSilence<Value>(
-  source: AsyncIterable<Value>,
-  { timers }: Pick<Runtime, 'timers'>,
-  silence: number,
-): AsyncGenerator<Value | 'silent'> {
-  const values = source[Symbol.asyncIterator]();
-  try {
-    let next = values.next();
-    while (true) {
-      const alarm = Promise.withResolvers<'silent'>();
-      const timer = timers.after(silence, () => alarm.resolve('silent'));
-      const result = await Promise.race([next, alarm.promise]).finally(() => timer[Symbol.dispose]());
-      if (result === 'silent') {
-        yield result;
-        continue;
+    let pieces = inPieces(stretch, wish);
+    stretch = undefined;
+    for (let next = pieces.shift(); next !== undefined; next = pieces.shift()) {
+      const late = from.timers.after(keepFor, () => {
+        pieces = [];
+      });
+      try {
+        if (next.text !== '') yield next.text;
+      } finally {
+        late[Symbol.dispose]();
       }
-      if (result.done === true) return;
-      yield result.value;
-      next = values.next();
+      place = next.place;
+      told = true;
     }
-  } finally {
-    await values.return?.();
+    if (place !== undefined && isPast(selection, place)) return;
   }
+  // An end that looks like one would pass for the end of the log.
+  if (!live && from.closing.aborted) throw new Error('the coordinator is stopping');
+}
+
+async function moreOf(
+  member: { more(silence: number, signal: AbortSignal): Promise<'more' | 'silent'> } | undefined,
+  silence: number,
+  signal: AbortSignal,
+): Promise<'more' | 'silent'> {
+  return (await member?.more(silence, signal)) ?? 'more';
+}
+
+/** What comes next in the log; `undefined` at its end. */
+async function readStretch(
+  { scope, signal }: EventWish,
+  { eventStore, source }: EventSource,
+  filter: Filter | undefined,
+  after: Position | undefined,
+): Promise<Stretch | undefined> {
+  const options = {
+    ...(after !== undefined && { after }),
+    ...(filter !== undefined && { filter }),
+    limit: readAtATime,
+    signal,
+  };
+  for await (const { events, checkpoint } of eventStore.readAll(options)) {
+    const from = events.length === 0 ? '' : await source();
+    const written = events.map((event) => ({ event, textFor: () => envelopeText(event, from, scope) }));
+    return { events: written, checkpoint };
+  }
+  return undefined;
+}
+
+function inPieces({ events, checkpoint }: Stretch, { selection, scope, format }: EventWish): Piece[] {
+  const isSse = format === 'server-sent-events';
+  const pieces: Piece[] = [];
+  let text = '';
+  let last: Position | undefined;
+  for (const { event, textFor } of events) {
+    if (!isSelected(selection, event)) continue;
+    last = event.position;
+    text += isSse ? `id: ${event.position}\nevent: ${event.type}\ndata: ${textFor(scope)}\n\n` : `${textFor(scope)}\n`;
+    if (text.length < pieceLength) continue;
+    pieces.push({ text, place: event.position });
+    text = '';
+  }
+  if (isSse && last !== checkpoint) text += `id: ${checkpoint}\n\n`;
+  pieces.push({ text, place: checkpoint });
+  return pieces;
 }

@@ -5,9 +5,9 @@ import { createFakeDerivationStore } from '../../test/support/fake-derivation-st
 import { probeFsync } from '../event-store/fsync-probe.ts';
 import { admin, startBenchFarm } from '../life/farm.ts';
 import { type BenchOptions, freshFolder, type Report } from '../row.ts';
+import { rates, reportWaits, secondsAt } from './waits.ts';
 
 const agents = 64;
-const rates = [1, 100, 1000] as const;
 
 /**
  * How long an event waits for a hook, at so many matching events a second: from the answer of the event store that it is durable to the
@@ -17,17 +17,18 @@ const rates = [1, 100, 1000] as const;
 export async function run(report: Report, { work, seconds }: BenchOptions): Promise<void> {
   const fsync = probeFsync(work);
   for (const rate of rates) {
-    const waits = await measure(await freshFolder(work, `hooks-${rate}`), rate, Math.max(seconds, 20 / rate));
-    waits.sort((a, b) => a - b);
-    const at = (share: number): number => waits[Math.floor(waits.length * share)] ?? Number.NaN;
-    const note = `${waits.length} events, beside a hook that hangs and one that fails; fsync ${fsync.toFixed(2)} ms`;
-    const name = `event durable → hook started, ${rate}/s`;
-    report({ key: `hook-${rate}-p50`, name: `${name}, p50`, value: at(0.5), unit: 'ms', note });
-    report({ key: `hook-${rate}-p99`, name: `${name}, p99`, value: at(0.99), unit: 'ms', note });
+    const waits = await measure(await freshFolder(work, `hooks-${rate}`), rate, secondsAt(rate, seconds));
+    const note = `beside a hook that hangs and one that fails; fsync ${fsync.toFixed(2)} ms`;
+    reportWaits(report, { key: `hook-${rate}`, name: `event durable → hook started, ${rate}/s` }, waits, note);
   }
+  const alone = await measure(await freshFolder(work, 'hooks-alone'), 100, Math.max(seconds, 5), ['measured']);
+  const name = 'event durable → hook started, 100/s, alone';
+  reportWaits(report, { key: 'hook-alone', name }, alone, `fsync ${fsync.toFixed(2)} ms`);
 }
 
-async function measure(dir: string, rate: number, seconds: number): Promise<number[]> {
+const withTroubles = ['measured', 'hangs', 'fails'];
+
+async function measure(dir: string, rate: number, seconds: number, hooks = withTroubles): Promise<number[]> {
   const durableAt = new Map<string, number>();
   const waits: number[] = [];
   const all = Promise.withResolvers<void>();
@@ -57,7 +58,7 @@ async function measure(dir: string, rate: number, seconds: number): Promise<numb
     timeoutSeconds: 3600,
   };
   for (let n = 0; n < agents; n++) await bench.application.addAgent(admin, `agent${n}`);
-  for (const name of ['measured', 'hangs', 'fails']) await bench.application.addHook(admin, name, { definition });
+  for (const name of hooks) await bench.application.addHook(admin, name, { definition });
   await new Promise((resolve) => setTimeout(resolve, 100));
 
   const begun = performance.now();

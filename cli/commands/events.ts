@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { eventName } from '../../client/events.ts';
+import { type ExportOptions, exportEvents } from '../../client/export.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { toCliError } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
-import { type FeedEvent, followEvents } from '../http/event-feed.ts';
+import { type FeedEvent, type FollowOptions, followEvents } from '../http/event-feed.ts';
 import { gather } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
@@ -73,9 +75,10 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
     using progress = createProgress(io);
     progress.begin('events');
     let count = 0;
-    for await (const event of feedOf(flags, io, signal, false)) {
-      await io.write(Buffer.from(asLine(event)));
-      progress.update(++count);
+    for await (const lines of exportLines(flags, io, signal)) {
+      await io.write(lines);
+      for (let at = lines.indexOf(10); at >= 0; at = lines.indexOf(10, at + 1)) count++;
+      progress.update(count);
     }
     return signal.aborted ? 130 : 0;
   });
@@ -130,8 +133,28 @@ function addSelection(command: Command, io: Io, from: string): void {
 }
 
 async function* feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: boolean): AsyncGenerator<FeedEvent> {
-  const { type, stream, correlation, actor, from, until, ...connection } = flags;
-  const feed = followEvents(connect(connection, io.environment), {
+  try {
+    yield* followEvents(connect(flags, io.environment), { ...wishOf(flags, io, signal), follow });
+  } catch (error) {
+    throw inFlags(error);
+  }
+}
+
+async function* exportLines(flags: Selection, io: Io, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const client = connect(flags, io.environment);
+  try {
+    yield* exportEvents(client.http, wishOf(flags, io, signal) as ExportOptions);
+  } catch (error) {
+    throw inFlags(toCliError(error, client.url));
+  }
+}
+
+function wishOf(
+  { type, stream, correlation, actor, from, until }: Selection,
+  io: Io,
+  signal: AbortSignal,
+): FollowOptions {
+  return {
     from: from.position ?? 'start',
     ...(from.time !== undefined && { since: from.time }),
     ...(until?.position !== undefined && { to: until.position }),
@@ -140,15 +163,9 @@ async function* feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: bo
     ...(stream !== undefined && { streams: stream }),
     ...(correlation !== undefined && { correlation }),
     ...(actor !== undefined && { actor }),
-    follow,
     signal,
     onLost: (reason) => io.err(`connection lost (${printable(reason)}); trying again\n`),
-  });
-  try {
-    yield* feed;
-  } catch (error) {
-    throw inFlags(error);
-  }
+  };
 }
 
 /** Names of the API's fields for the flags of a place: a position to end with has one, a time another. */

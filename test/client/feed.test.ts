@@ -88,6 +88,27 @@ describe('the events of a client', () => {
     assert.match(lost[2] as string, /502 Bad Gateway/);
   });
 
+  it('are exported as they come, whole lines only, over cuts', async () => {
+    const line = (place: number) => `{"id":"ü-${place}","position":"000${place}"}\n`;
+    await using server = await feed(
+      sends(`${line(1)}${line(2)}${line(3).slice(0, 20)}`, 'cut'),
+      refuses(503, { code: 'not-ready', detail: 'it starts' }),
+      sends(line(3) + line(4), 'end'),
+    );
+    const lost: string[] = [];
+    let text = '';
+    for await (const lines of server.drover.exportEvents({ types: ['BuildFailed'], onLost: (why) => lost.push(why) })) {
+      assert.equal(lines.at(-1), 10, 'whole lines');
+      text += new TextDecoder().decode(lines);
+    }
+    assert.equal(text, [1, 2, 3, 4].map(line).join(''));
+    assert.equal(lost.length, 2);
+    assert.deepEqual(
+      server.asked.map(({ searchParams }) => Object.fromEntries(searchParams)),
+      [{}, { from: '0002' }, { from: '0002' }].map((from) => ({ type: 'BuildFailed', ...from })),
+    );
+  });
+
   it('ask for what was wished for', async () => {
     await using server = await feed(sends(event(1), 'end'));
     const wish = { from: '0000', types: ['BuildStarted'], streams: ['build-'], correlation: 's', actor: 'a' } as const;

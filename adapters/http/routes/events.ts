@@ -9,8 +9,8 @@ import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { envelopeOf, sourceOf } from '../event-envelope.ts';
 import { envelope } from '../event-schemas.ts';
-import { type EventSelection, storeFilter } from '../event-selection.ts';
-import { eventLines, serverSentEvents } from '../event-stream.ts';
+import { type EventSource, eventText, pieceLength } from '../event-stream.ts';
+import { createEventTail } from '../event-tail.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { flag, many } from '../schemas.ts';
 
@@ -26,6 +26,15 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
     if (known === undefined) throw new Error('an event was read of a log that has none');
     return sourceOf(known);
   }
+
+  const from: EventSource = {
+    eventStore,
+    tail: createEventTail({ eventStore, source, timers: runtime.timers }),
+    source,
+    timers: runtime.timers,
+    silence: limits.eventStreamSilence,
+    closing,
+  };
 
   return async (app) => {
     app.get(
@@ -73,40 +82,32 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
         },
       },
       async (request, reply) => {
-        const { from, type: types, stream: streams, follow, ...conditions } = request.query;
+        const { from: start, type: types, stream: streams, follow, ...conditions } = request.query;
         const lines = /application\/x-ndjson/.test(request.headers.accept ?? '');
-        const after = request.headers['last-event-id'] ?? from;
+        const after = request.headers['last-event-id'] ?? start;
         if (after !== undefined && after !== 'end') {
           await checkPosition(eventStore, 'from', after);
           await checkReached(eventStore, after);
         }
         if (conditions.to !== undefined) await checkPosition(eventStore, 'to', conditions.to);
-        const selection: EventSelection = {
-          types,
-          streams,
-          ...conditions,
-        };
-        const signal = abortOnEnd(reply.raw, closing);
-        const filter = storeFilter(selection);
-        const place = after === undefined ? {} : { after };
-        const live = follow ?? !lines;
-        // Up to the head from the end on is nothing.
-        const batches = live
-          ? eventStore.subscribe({ ...place, filter, signal })
-          : after === 'end'
-            ? none()
-            : eventStore.readAll({ ...place, filter, signal });
-        const reader = { source, scope: principalOf(request).scope };
-        const text = lines
-          ? eventLines(batches, selection, reader)
-          : serverSentEvents(batches, selection, reader, runtime, limits.eventStreamSilence);
+        const text = eventText(
+          {
+            selection: { types, streams, ...conditions },
+            after: after === 'end' ? await eventStore.head() : after,
+            live: follow ?? !lines,
+            format: lines ? 'lines' : 'server-sent-events',
+            scope: principalOf(request).scope,
+            signal: abortOnEnd(reply.raw, closing),
+          },
+          from,
+        );
         return (
           reply
             .header('cache-control', 'no-store')
             // Proxies that gather an answer before they pass it on would hold events back.
             .header('x-accel-buffering', 'no')
             .type(lines ? 'application/x-ndjson' : 'text/event-stream')
-            .send(Readable.from(text, { objectMode: false, highWaterMark: 256 * 1024 }))
+            .send(Readable.from(text, { objectMode: false, highWaterMark: pieceLength }))
         );
       },
     );
@@ -164,5 +165,3 @@ async function checkReached(eventStore: HttpContext['eventStore'], after: string
     { head },
   );
 }
-
-async function* none(): AsyncGenerator<never> {}

@@ -1,0 +1,162 @@
+import type { EventStore, Position, StoredEvent } from '../../coordinator/ports/event-store.ts';
+import type { Scope } from '../../domain/token/events.ts';
+import { hasAdminOnly } from '../../domain/visible-data.ts';
+import { envelopeText } from './event-envelope.ts';
+
+/** An event with its envelope as text, written once for all who read it. */
+export interface WrittenEvent {
+  readonly event: StoredEvent;
+  textFor(scope: Scope): string;
+}
+
+/** Events from a place on. */
+export interface Stretch {
+  readonly events: readonly WrittenEvent[];
+  /** Everything up to here was looked at. */
+  readonly checkpoint: Position;
+}
+
+export interface TailMember extends Disposable {
+  /** Where the tail begins; `undefined` before the end of the log is known. */
+  readonly begins: Position | undefined;
+  /** What is after a place; `undefined` where the tail does not reach back so far, or its beginning is not known yet. */
+  since(after: Position | undefined): Stretch | undefined;
+  /** Resolves once there may be more, or after so many milliseconds, or with `signal`. Rejects with what made the log unreadable. */
+  more(milliseconds: number, signal: AbortSignal): Promise<'more' | 'silent'>;
+}
+
+/** What the tail holds at most; a reader that is further behind reads the log. */
+const mostEvents = 1024;
+const mostCharacters = 4 * 1024 * 1024;
+
+/**
+ * The last events of the log for all who follow it: read once, and written once as text, however many there are; and kept once, so that a
+ * slow reader has nothing of its own here. Follows the log while there is a member.
+ */
+export interface EventTail {
+  join(): TailMember;
+}
+
+export interface EventTailOptions {
+  readonly eventStore: Pick<EventStore, 'subscribe'>;
+  /** `source` of the envelopes. Asked for once there are events. */
+  readonly source: () => Promise<string>;
+  readonly timers: { after(milliseconds: number, run: () => void): Disposable };
+}
+
+export function createEventTail({ eventStore, source, timers }: EventTailOptions): EventTail {
+  let run: Run | undefined;
+
+  interface Run {
+    readonly stop: AbortController;
+    members: number;
+    /** Everything after this and up to `checkpoint` is in `events`. */
+    begins: Position | undefined;
+    checkpoint: Position | undefined;
+    events: (WrittenEvent & { readonly characters: number })[];
+    characters: number;
+    over: { readonly error: unknown } | undefined;
+    readonly waiting: Set<() => void>;
+  }
+
+  async function follow(one: Run): Promise<void> {
+    for await (const batch of eventStore.subscribe({ after: 'end', signal: one.stop.signal })) {
+      const from = batch.events.length === 0 ? '' : await source();
+      for (const event of batch.events) {
+        const written = write(event, from);
+        one.events.push(written);
+        one.characters += written.characters;
+      }
+      one.begins ??= batch.checkpoint;
+      one.checkpoint = batch.checkpoint;
+      cut(one);
+      for (const wake of [...one.waiting]) wake();
+    }
+  }
+
+  function cut(one: Run): void {
+    let gone = 0;
+    while (one.events.length - gone > mostEvents || (one.characters > mostCharacters && gone < one.events.length)) {
+      const oldest = one.events[gone++] as (typeof one.events)[number];
+      one.characters -= oldest.characters;
+      one.begins = oldest.event.position;
+    }
+    if (gone > 0) one.events.splice(0, gone);
+  }
+
+  function start(): Run {
+    const one: Run = {
+      stop: new AbortController(),
+      members: 0,
+      begins: undefined,
+      checkpoint: undefined,
+      events: [],
+      characters: 0,
+      over: undefined,
+      waiting: new Set(),
+    };
+    void follow(one)
+      .then(
+        () => ({ error: new Error('the event store was closed') }),
+        (error: unknown) => ({ error }),
+      )
+      .then((over) => {
+        // Whoever comes next begins anew.
+        one.over = over;
+        if (run === one) run = undefined;
+        for (const wake of [...one.waiting]) wake();
+      });
+    return one;
+  }
+
+  return {
+    join() {
+      run ??= start();
+      const one = run;
+      one.members++;
+      return {
+        get begins() {
+          return one.begins;
+        },
+        since(after) {
+          if (one.begins === undefined || one.checkpoint === undefined) return undefined;
+          if (after === undefined || after < one.begins) return undefined;
+          let first = one.events.length;
+          while (first > 0 && (one.events[first - 1]?.event.position ?? '') > after) first--;
+          return { events: one.events.slice(first), checkpoint: one.checkpoint };
+        },
+        more(milliseconds, signal) {
+          return new Promise((resolve, reject) => {
+            const end = (how: 'more' | 'silent'): void => {
+              timer[Symbol.dispose]();
+              one.waiting.delete(wake);
+              signal.removeEventListener('abort', wake);
+              if (one.over !== undefined && !signal.aborted) reject(one.over.error);
+              else resolve(how);
+            };
+            const wake = (): void => end('more');
+            const timer = timers.after(milliseconds, () => end('silent'));
+            one.waiting.add(wake);
+            signal.addEventListener('abort', wake);
+            if (signal.aborted || one.over !== undefined) wake();
+          });
+        },
+        [Symbol.dispose]() {
+          if (--one.members > 0) return;
+          one.stop.abort();
+          if (run === one) run = undefined;
+        },
+      };
+    },
+  };
+}
+
+function write(event: StoredEvent, source: string) {
+  const text = envelopeText(event, source, 'read');
+  return {
+    event,
+    characters: text.length,
+    textFor: (scope: Scope) =>
+      scope === 'admin' && hasAdminOnly(event.type) ? envelopeText(event, source, scope) : text,
+  };
+}
