@@ -37,7 +37,9 @@ export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): 
     say(`\nA coordinator and two agents, each with a Nix store of its own, below ${workspace.path}:\n`);
     const farm = await startFarm({ workspace, commands, services, say, store });
 
-    say('\nA receiver of webhooks, and a hook that tells it how the build goes that fails at first:\n');
+    say(
+      '\nA receiver of webhooks, and a hook that tells it how one build goes. Its first attempt is meant to fail, the second succeeds:\n',
+    );
     receiver = await startReceiver(commands, workspace);
 
     say('\nA graph of real derivations (demo/graph.nix), which neither agent could build alone:\n');

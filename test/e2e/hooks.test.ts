@@ -13,29 +13,47 @@ import { type Process, startDrover, takeUnhandled } from '../support/e2e/process
 
 /** More rounds: `HOOK_KILL_ROUNDS=50 npm test -- e2e/hooks`. */
 const rounds = Number(process.env.HOOK_KILL_ROUNDS ?? 3);
+/** How often the latency of the quick hook is measured, alone and beside the others; `HOOK_LATENCIES=500` for figures. */
+const measured = Number(process.env.HOOK_LATENCIES ?? 15);
 
-/** Receives webhooks, remembers their ids, and answers at once or when it is told to. */
-async function startReceiver() {
+/**
+ * Receives webhooks and remembers their ids. What comes to `/web` is answered at once or when it is told to, what comes to `/slow` once two
+ * more have come to `/web`, and what comes to `/hangs` never.
+ */
+async function startReceiver(host = '127.0.0.1', wantedPort = 0) {
   const received: { path: string; id: string; headers: IncomingMessage['headers']; body: string }[] = [];
   const held: ServerResponse[] = [];
+  const slow: { readonly response: ServerResponse; readonly at: number }[] = [];
   let holds = false;
+  let isSlow = true;
+  const count = (path: string) => received.filter((one) => one.path === path).length;
+  const answerSlow = (): void => {
+    while (slow[0] !== undefined && (!isSlow || count('/web') >= slow[0].at + 2))
+      slow.shift()?.response.writeHead(204).end();
+  };
   let changed = Promise.withResolvers<void>();
   const server = createServer(async (request, response) => {
     let body = '';
     for await (const chunk of request.setEncoding('utf8')) body += chunk;
     const path = request.url ?? '';
     received.push({ path, id: String(request.headers['webhook-id']), headers: request.headers, body });
-    if (path === '/hangs') held.push(response);
-    else if (holds) held.push(response);
+    if (path === '/hangs' || (holds && path === '/web')) held.push(response);
+    else if (path === '/slow') slow.push({ response, at: count('/web') });
     else response.writeHead(204).end();
+    answerSlow();
     changed.resolve();
     changed = Promise.withResolvers();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(wantedPort, host, resolve));
   const { port } = server.address() as AddressInfo;
   return {
     received,
-    url: (path: string) => `http://127.0.0.1:${port}${path}`,
+    port,
+    url: (path: string) => `http://${host}:${port}${path}`,
+    quicken: () => {
+      isSlow = false;
+      answerSlow();
+    },
     hold: (wanted: boolean) => {
       holds = wanted;
     },
@@ -51,8 +69,8 @@ async function startReceiver() {
   };
 }
 
-test('hooks get every event in order over kill -9 at any moment of a delivery, beside one that hangs and one that fails', {
-  timeout: 180_000 + rounds * 20_000,
+test('hooks get every event in order over kill -9 at any moment of a delivery, beside one that hangs, one that fails, one that is slow and one whose receiver is away', {
+  timeout: 180_000 + rounds * 20_000 + measured * 1000,
 }, async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'drover-e2e-'));
   await using receiver = await startReceiver();
@@ -73,6 +91,7 @@ test('hooks get every event in order over kill -9 at any moment of a delivery, b
 data = "${join(folder, 'data')}"
 listen = "127.0.0.1:0"
 log-format = "json"
+hooks.trust-api = true
 [[hook]]
 name = "web"
 on = ${on}
@@ -85,18 +104,6 @@ name = "command"
 on = ${on}
 where = { agents = ["a", "b"] }
 run = 'printf "%s\\n" "$DROVER_EVENT_ID" >> "${commandGot}"'
-[[hook]]
-name = "hangs"
-on = ${on}
-url = "${receiver.url('/hangs')}"
-allow-private = true
-concurrency = 1
-timeout-seconds = 3600
-[[hook]]
-name = "fails"
-on = ${on}
-run = "exit 1"
-retry = { base-seconds = 1, max-seconds = 1, max-attempts = 1000 }
 `,
   );
   let url = '';
@@ -135,6 +142,38 @@ retry = { base-seconds = 1, max-seconds = 1, max-attempts = 1000 }
     for (const name of ['a', 'b']) await post(`/v1/agents/${name}/${wish}`);
   }
   const webCount = () => receiver.ids('/web').length;
+  /** From the wish for an event until it is at the quick hook, in milliseconds, shortest first. */
+  async function latencies(): Promise<number[]> {
+    const times: number[] = [];
+    for (let turn = 0; turn < measured; turn++) {
+      const before = webCount();
+      const start = performance.now();
+      const asked = post(`/v1/agents/a/${steps % 2 === 0 ? 'pause' : 'resume'}`);
+      await receiver.until(() => webCount() > before);
+      times.push(performance.now() - start);
+      await asked;
+      await post(`/v1/agents/b/${steps++ % 2 === 0 ? 'pause' : 'resume'}`);
+      await receiver.until(() => webCount() > before + 1);
+    }
+    return times.toSorted((a, b) => a - b);
+  }
+  const alone = await latencies();
+
+  // An address of its own: nobody else takes the port while the receiver is away.
+  const awayHost = '127.83.7.2';
+  const away = await startReceiver(awayHost);
+  const awayUrl = away.url('/away');
+  await away[Symbol.asyncDispose]();
+  const forEver = { maxAttempts: 1000, baseSeconds: 1, maxSeconds: 1 };
+  const types = ['AgentPaused', 'AgentResumed'];
+  for (const other of [
+    { name: 'hangs', url: receiver.url('/hangs'), concurrency: 1, timeoutSeconds: 3600 },
+    { name: 'fails', run: 'exit 1', retry: forEver },
+    { name: 'slow', url: receiver.url('/slow'), concurrency: 1, retry: forEver },
+    { name: 'away', url: awayUrl, retry: forEver },
+  ])
+    await post('/v1/hooks', { on: types, ...other, ...('url' in other && { allowPrivate: true }) });
+  const alreadyDone = 2 * steps;
   for (let round = 0; round < rounds; round++) {
     const before = webCount();
     switch (round % 4) {
@@ -167,16 +206,38 @@ retry = { base-seconds = 1, max-seconds = 1, max-attempts = 1000 }
     return ((await (await fetch(`${url}/v1/hooks`, { headers })).json()) as { rows: HookStatus[] }).rows;
   }
 
-  await poke();
+  const beside = await latencies();
+  const figures = [alone, beside].map((times) =>
+    [0.5, 0.99].map((part) => (times[Math.floor(part * times.length)] ?? 0).toFixed(1)).join(' and '),
+  );
+  context.diagnostic(
+    `the quick hook gets an event after (p50 and p99 of ${measured}) ${figures[0]} ms alone, ${figures[1]} ms beside the others`,
+  );
   const wanted = await readEvents(['AgentPaused', 'AgentResumed']);
   assert.equal(wanted.length, 2 * steps);
+  const later = wanted.slice(alreadyDone);
   const lacks = (ids: readonly string[]) => wanted.filter(({ id }) => !ids.includes(id)).map(({ id }) => id);
   await receiver.until(() => lacks(receiver.ids('/web')).length === 0);
   const gotByCommand = async () => (await readFile(commandGot, 'utf8')).split('\n').filter((line) => line !== '');
   while (lacks(await gotByCommand()).length > 0) await fetch(`${url}/healthz`);
 
+  // The quick ones have it all. The others wait as they should: none has come further than its own receiver let it.
+  const behind = new Map((await hooks()).map((hook) => [hook.name, hook]));
+  assert.ok(new Set(receiver.ids('/slow')).size < later.length, 'the slow one is not done');
+  assert.ok((behind.get('slow')?.lag.events ?? 0) > 0);
+  assert.deepEqual([behind.get('away')?.delivered, behind.get('fails')?.delivered], [0, 0]);
+  assert.match(JSON.stringify(behind.get('away')?.failing), /ECONNREFUSED/);
+
+  await using back = await startReceiver(awayHost, away.port);
+  receiver.quicken();
+  const lacksLater = (ids: readonly string[]) => later.some(({ id }) => !ids.includes(id));
+  await Promise.all([
+    receiver.until(() => !lacksLater(receiver.ids('/slow'))),
+    back.until(() => !lacksLater(back.ids('/away'))),
+  ]);
+
   const place = new Map(wanted.map(({ id }, index) => [id, index]));
-  for (const ids of [receiver.ids('/web'), await gotByCommand()]) {
+  for (const ids of [receiver.ids('/web'), await gotByCommand(), receiver.ids('/slow'), back.ids('/away')]) {
     const last = new Map<string, number>();
     for (const id of new Set(ids)) {
       const stream = id.replace(/@.*/, '');
@@ -194,7 +255,7 @@ retry = { base-seconds = 1, max-seconds = 1, max-attempts = 1000 }
   assert.equal(byName.get('hangs')?.delivered, 0);
   assert.ok((byName.get('hangs')?.lag.events ?? 0) >= 2);
   assert.equal(byName.get('fails')?.delivered, 0);
-  assert.deepEqual(new Set(receiver.ids('/hangs')), new Set([wanted[0]?.id]), 'the first, again after each start');
+  assert.deepEqual(new Set(receiver.ids('/hangs')), new Set([later[0]?.id]), 'the first, again after each start');
 
   // A stop that is meant ends what hangs, and writes down how far each is: nothing comes twice.
   const before = webCount();
