@@ -11,6 +11,7 @@ import { type ConnectionFlags, connect } from '../http/connection.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
+import { printable } from '../output/text.ts';
 
 /** Flags that say where a log is: a running coordinator if none of its own is given. */
 export interface LogFlags extends ConnectionFlags {
@@ -34,7 +35,7 @@ export interface LogSource extends AsyncDisposable {
  */
 export async function openLog(
   flags: LogFlags,
-  io: Pick<Io, 'environment'>,
+  io: Pick<Io, 'environment' | 'err'>,
   signal: AbortSignal,
   { as = 'drover replay', exact = false } = {},
 ): Promise<LogSource> {
@@ -62,18 +63,19 @@ export async function openLog(
 
 function overHttp(
   flags: LogFlags,
-  { environment }: Pick<Io, 'environment'>,
+  { environment, err }: Pick<Io, 'environment' | 'err'>,
   signal: AbortSignal,
   exact: boolean,
 ): LogSource {
   const client = connect(flags, environment, signal);
+  const onLost = (reason: string) => err(`connection lost (${printable(reason)}); trying again\n`);
   return {
     notes: [],
     head: async () => (await client.get<FarmStatus>('/v1/status')).position,
     async *events(stop) {
       if (exact) return yield* storedEvents(client, stop);
       try {
-        const wish: EventsOptions<EventType> = { follow: false, signal: stop };
+        const wish: EventsOptions<EventType> = { follow: false, signal: stop, onLost };
         for await (const event of readEvents(client.http, wish)) yield storedOf(event);
       } catch (error) {
         throw toCliError(error, client.url);

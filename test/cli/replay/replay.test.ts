@@ -168,6 +168,14 @@ describe('drover replay', () => {
     assert.match(text.out, /no submissions, no builds/);
 
     await using folder = await temporary();
+    const gone = await run(['replay', 'item', outPath(1), ...overHttp('read')]);
+    assert.equal(gone.code, 1);
+    assert.match(
+      gone.err,
+      new RegExp(
+        `there was no item ${outPath(1)} at \\d+ any more: StoreItemDeleted at \\S+, by ${ci.id} \\(wrong patch\\)`,
+      ),
+    );
     await using copy = await openSqliteEventStore({ dir: folder.path });
     await copyLog(farm.store, copy, {});
     const whole = (...where: string[]) => run(['replay', '--diff', 'start', 'end', '--json', ...where]);
