@@ -2,7 +2,7 @@ import type { BuildHistory, HistoryEntry } from '../../coordinator/application.t
 import type { Io } from './io.ts';
 import { phaseLine, phaseRows, phaseWords } from './phases.ts';
 import { details } from './table.ts';
-import { duration, paint, plural, printable, printableLines, shortName } from './text.ts';
+import { duration, paint, plural, printable, shortName } from './text.ts';
 
 /** The story of a build, for people: a line for each entry, and below it what belongs to it. */
 export function formatHistory(history: BuildHistory, { colour }: Pick<Io, 'colour'>): string {
@@ -20,8 +20,11 @@ export function formatHistory(history: BuildHistory, { colour }: Pick<Io, 'colou
     const by = actor === undefined ? '' : ` (${printable(actor)})`;
     const place = paint(`${new Date(at).toISOString()} ${`+${duration(since)}`.padStart(8)}`, 'dim', colour);
     const where = position === undefined ? '' : paint(` @${position}`, 'dim', colour);
-    const text = printableLines(`${summary}${took}`, 4);
-    return `${place}  ${paint(text, kind === 'wait' ? 'running' : (entry.type ?? ''), colour)}${by}${where}\n${more(entry, build)}`;
+    // Who did it and where it is stand with the first line of a message of several.
+    const [first = '', ...rest] = `${summary}${took}`.split('\n');
+    const text = paint(printable(first.trimEnd()), kind === 'wait' ? 'running' : '', colour);
+    const below = rest.map((line) => `    ${printable(line.trimEnd())}\n`).join('');
+    return `${place}  ${text}${by}${where}\n${below}${more(entry, build)}`;
   });
   const left = cut.map((what) => `left out: ${printable(what)}\n`).join('');
   return `${head}\n${lines.join('')}${left}`;

@@ -118,7 +118,7 @@ describe('the history of a build', () => {
 
     const text = formatHistory(history, { colour: false });
     assert.match(text, /waited for inputs 8s\n {4}o0: came \S+, build \S+-\d\n/);
-    assert.match(text, /attempt 1 on a failed: builder-failed: exit 3\n {4}of make \(a/);
+    assert.match(text, /attempt 1 on a failed: builder-failed: exit 3 \(agent-a\) @\d+\n {4}of make\n/);
     assert.match(text, new RegExp(`log: drover builds log ${build} --attempt 1\\n`));
     assert.match(text, /signed by k/);
     assert.match(text, /building 1s, uploading 0ms, fetching not known|building 1s, fetching not known/);
