@@ -62,8 +62,9 @@ async function startReceiver(host = '127.0.0.1', wantedPort = 0) {
       while (!what()) await changed.promise;
     },
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
+      // In this order: a coordinator that still runs would come back for the one that hangs, and a failure would look like a test without end.
       server.close();
+      server.closeAllConnections();
       await once(server, 'close');
     },
   };
