@@ -445,7 +445,15 @@ export interface Operations {
                 readonly allowPrivate?: boolean;
               }
             | {
-                readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
+                readonly kind: 'publish';
+                readonly folder: string;
+              }
+            | {
+                readonly kind: 'mirror';
+                readonly folder: string;
+              }
+            | {
+                readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
               };
         };
         /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -560,6 +568,14 @@ export interface Operations {
         readonly tokenFile: string;
         readonly allowPrivate?: boolean;
       };
+      /** A folder that is kept as a plain binary cache of the outputs of builds that succeed. */
+      readonly publish?: {
+        readonly folder: string;
+      };
+      /** A folder that is kept as a plain binary cache of all that the coordinator has. */
+      readonly mirror?: {
+        readonly folder: string;
+      };
       /** Deliveries at a time. */
       readonly concurrency?: number;
       /** How long one delivery may take. */
@@ -648,7 +664,15 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
+              readonly kind: 'publish';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'mirror';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -777,7 +801,15 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
+              readonly kind: 'publish';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'mirror';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -889,6 +921,14 @@ export interface Operations {
         readonly tokenFile: string;
         readonly allowPrivate?: boolean;
       };
+      /** A folder that is kept as a plain binary cache of the outputs of builds that succeed. */
+      readonly publish?: {
+        readonly folder: string;
+      };
+      /** A folder that is kept as a plain binary cache of all that the coordinator has. */
+      readonly mirror?: {
+        readonly folder: string;
+      };
       /** Deliveries at a time. */
       readonly concurrency?: number;
       /** How long one delivery may take. */
@@ -977,7 +1017,15 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
+              readonly kind: 'publish';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'mirror';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -1117,7 +1165,15 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
+              readonly kind: 'publish';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'mirror';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -1246,7 +1302,15 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
+              readonly kind: 'publish';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'mirror';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -1401,7 +1465,15 @@ export interface Operations {
               readonly allowPrivate?: boolean;
             }
           | {
-              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service';
+              readonly kind: 'publish';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'mirror';
+              readonly folder: string;
+            }
+          | {
+              readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
             };
       };
       /** As it is written down: everything up to there is settled, but what fails or is parked. */
@@ -2709,6 +2781,14 @@ export interface EventData {
             readonly buildServer: number;
             readonly tokenFile: string;
             readonly allowPrivate?: boolean;
+          }
+        | {
+            readonly kind: 'publish';
+            readonly folder: string;
+          }
+        | {
+            readonly kind: 'mirror';
+            readonly folder: string;
           };
       readonly concurrency: number;
       readonly timeoutSeconds: number;
@@ -2785,6 +2865,14 @@ export interface EventData {
             readonly buildServer: number;
             readonly tokenFile: string;
             readonly allowPrivate?: boolean;
+          }
+        | {
+            readonly kind: 'publish';
+            readonly folder: string;
+          }
+        | {
+            readonly kind: 'mirror';
+            readonly folder: string;
           };
       readonly concurrency: number;
       readonly timeoutSeconds: number;

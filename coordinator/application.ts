@@ -109,6 +109,8 @@ export interface Application extends HookWishes {
   // The cache.
   /** What may be served now (I7), by the hash part of its path. */
   servable(hashPart: string): StoreItem | undefined;
+  /** Base name of something that keeps an item from being servable, as it is not there: itself, or what it refers to. */
+  lackOf(path: string): string | undefined;
   deleteItem(by: Principal, base: string, reason: string): Promise<void>;
   /** Compares the pool with the log, all of it or some items; what is found wrong is missing from then on, and rebuilt where it is needed. */
   verifyItems(by: Principal, wish: VerifyWish): AsyncIterable<VerifyReport>;

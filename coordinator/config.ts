@@ -196,7 +196,7 @@ export const coordinatorConfigSchema = z
           .boolean()
           .default(false)
           .describe(
-            'Whether hooks that are added over the API may run commands on this machine, call private addresses and send what is in files here, like tokens; those of the configuration always may.',
+            'Whether hooks that are added over the API may run commands on this machine, write files here, call private addresses and send what is in files here, like tokens; those of the configuration always may.',
           ),
       })
       .prefault({}),

@@ -180,6 +180,23 @@ export function startCoordinator(core: Core): Coordinator {
       const item = graph.itemByHash(hashPart);
       return item !== undefined && farm.availability.isAvailable(item) ? farm.details.get(item) : undefined;
     },
+    lackOf(path) {
+      const { availability } = farm;
+      const start = graph.itemOf(path);
+      if (start === undefined) return path;
+      if (availability.isAvailable(start)) return undefined;
+      const next = [start];
+      const seen = new Set(next);
+      for (const item of next) {
+        if (!availability.isPresent(item)) return graph.itemPath(item);
+        for (const reference of availability.references(item)) {
+          if (seen.has(reference) || availability.isAvailable(reference)) continue;
+          seen.add(reference);
+          next.push(reference);
+        }
+      }
+      return undefined;
+    },
     deleteItem: (by, path, reason) => items.delete(path, reason, { actor: by.id }),
     verifyItems: (by, wish) => verifyItems(core, items, { actor: by.id }, wish),
     async doubtItem(path, how) {

@@ -14,6 +14,8 @@ import { openEventStore } from '../adapters/event-store/open.ts';
 import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
 import { createHookTransport } from '../adapters/hooks/transport.ts';
+import { cacheInfoText } from '../adapters/http/cache/cache-info.ts';
+import { narinfoText } from '../adapters/http/cache/narinfo.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { addTraceMetrics } from '../adapters/http/metrics/trace-metrics.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
@@ -37,6 +39,7 @@ import {
   mostFileBytes,
 } from '../domain/limits.ts';
 import { isSecret, newSecret } from './access.ts';
+import type { Application } from './application.ts';
 import { type CoordinatorConfig, parseListen } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Policy } from './core.ts';
@@ -209,6 +212,29 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const traces = await tracesOf(config, dir.file('traces.json'), logger);
   resources.defer(async () => void (await traces?.[Symbol.asyncDispose]()));
 
+  /** Resolves once there is one to ask. */
+  const running = Promise.withResolvers<{ readonly application: Application }>();
+  const hookTransport = resources.use(
+    createHookTransport({
+      logger,
+      version: version(),
+      storeDir: config.storeDir,
+      publicUrl: config.publicUrl,
+      logs,
+      cache: {
+        info: cacheInfoText(config.storeDir, config.cachePriority),
+        pool: dir.pool,
+        folders: logDir === undefined ? [dir.path] : [dir.path, logDir],
+        narinfo: async (hashPart) => narinfoText((await running.promise).application, pool, hashPart),
+        lackOf: async (path) => (await running.promise).application.lackOf(path),
+        doubt(path) {
+          running.promise
+            .then(({ application }) => application.doubtItem(path, 'all'))
+            .catch((error) => logger.error({ err: error }, 'could not check a file'));
+        },
+      },
+    }),
+  );
   const deposed = Promise.withResolvers<Error>();
   const supervisor = resources.use(
     await superviseCoordinator({
@@ -226,19 +252,14 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       logs,
       signer: resources.use(createCacheSigner(secretKey)),
       auditKey: parseNoteSecret(audit.secretKey),
-      hookTransport: createHookTransport({
-        logger,
-        version: version(),
-        storeDir: config.storeDir,
-        publicUrl: config.publicUrl,
-        logs,
-      }),
+      hookTransport,
       traces,
       logger,
       work: watchdog.work,
       stalled: () => stall,
     }),
   );
+  running.resolve(supervisor);
   const onFailure = (error: unknown): void => logger.error({ err: error }, 'the views failed and start again');
   const views = resources.use(
     await openSqliteViews({

@@ -37,8 +37,10 @@ function buildFacts({ queue, graph }: Pick<Farm, 'queue' | 'graph'>, id: string,
   const build = queue.build(id);
   if (!build) return {};
   const data = event.data as { agent?: string; attempt?: number; class?: string };
+  const hasSucceeded = event.type === 'BuildSucceeded' || event.type === 'BuildSatisfied';
   return {
     ...derivationFacts({ graph }, build.drv),
+    ...(hasSucceeded && { outputs: graph.outputs(build.drv).map(({ item }) => graph.itemPath(item)) }),
     tags: build.state.options.tags,
     class: data.class,
     agent: data.agent ?? (data.attempt === undefined ? undefined : build.state.agents[data.attempt - 1]),

@@ -1,9 +1,10 @@
-import { lstat, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
-import { syncDirectory, temporaryName, withPath, writeFileDurably } from '../data-dir/durable.ts';
+import { syncDirectory, temporaryName, writeFileDurably } from '../data-dir/durable.ts';
 import { narUrl, parseNarName } from '../http/cache/nar-url.ts';
+import { makeFolder } from './make-folder.ts';
 import { mirrorStateName } from './mirror-state.ts';
 
 /** What a cache folder has of one store item. */
@@ -67,7 +68,11 @@ const isOurs = (name: string): boolean =>
  */
 export async function openCacheFolder(path: string, use: 'read' | 'write' = 'write'): Promise<CacheFolder> {
   const narFolder = join(path, 'nar');
-  if (use === 'write') await makeFolder(narFolder);
+  if (use === 'write') {
+    if ((await lstat(narFolder).catch(() => undefined))?.isSymbolicLink())
+      throw new Error(`${narFolder}: expected a folder, got a symbolic link, which could lead anywhere`);
+    await makeFolder(narFolder);
+  }
   const items = new Map<string, CachedItem>();
   const referrers = new Map<string, Set<string>>();
   /** What is known of the NARs in the folder, by URL. */
@@ -159,15 +164,6 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
     },
     writeCacheInfo: (text) => writeFileDurably(join(path, 'nix-cache-info'), text, 0o644),
   };
-}
-
-/** Makes `nar` in the folder of the cache: a folder of its own, as a link could lead anywhere. */
-async function makeFolder(path: string): Promise<void> {
-  if ((await lstat(path).catch(() => undefined))?.isSymbolicLink())
-    throw new Error(`${path}: expected a folder, got a symbolic link`);
-  await mkdir(path, { recursive: true }).catch((error) => {
-    throw withPath(error, path);
-  });
 }
 
 /** `undefined` for what cannot be that item's narinfo. */

@@ -24,8 +24,8 @@ export interface FillingOptions {
   received(bytes: number): void;
   /** Told after each item that is in the folder now. */
   published(): void;
-  /** Told of an item that is not what it should be. */
-  trouble(message: string): void;
+  /** Told of an item that is not what it should be; with its path where it is its NAR that is not. */
+  trouble(message: string, path?: string): void;
   /** Narinfos that are looked at for one item, and bytes of these; more than any closure has if absent. */
   readonly most?: ClosureLimit;
 }
@@ -120,13 +120,14 @@ export function createFilling(options: FillingOptions): Filling {
       if (await folder.hasNar(info)) return true;
       // What is there is looked at as what was fetched before.
       if (await folder.isNarUnknown(info)) await rename(file, partOf(file));
+      await source.place?.(info, partOf(file));
       await limit(() => answered(() => fetchNar(source.nars, info, file, signal, received)));
       folder.broughtNar(info);
       return true;
     } catch (error) {
       if (error instanceof DroverProblem && error.status === 404) return false;
       if (!(error instanceof FormatError) && (error as Error).name !== 'Refused') throw error;
-      trouble(`${path}: ${(error as Error).message}`);
+      trouble(`${path}: ${(error as Error).message}`, path);
       return false;
     }
   }

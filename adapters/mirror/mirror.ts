@@ -1,12 +1,11 @@
-import { mkdir } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Drover } from '../../client/drover.ts';
 import { DroverProblem, DroverUnreachable, isPassing } from '../../client/errors.ts';
-import { withPath } from '../data-dir/durable.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import type { Difference } from './compare.ts';
 import { type ClosureLimit, createFilling } from './filling.ts';
 import { lockCacheFolder } from './folder-lock.ts';
+import { makeFolder } from './make-folder.ts';
 import { readMirrorState, writeMirrorState } from './mirror-state.ts';
 import { readSmall } from './read-small.ts';
 
@@ -58,9 +57,7 @@ const longestPause = 15_000;
  */
 export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const { drover, keys, wants, signal, trouble } = options;
-  await mkdir(options.folder, { recursive: true }).catch((error) => {
-    throw withPath(error, options.folder);
-  });
+  await makeFolder(options.folder);
   using opening = new DisposableStack();
   opening.use(lockCacheFolder(options.folder));
   const folder = await openCacheFolder(options.folder);

@@ -33,6 +33,8 @@ interface DefinitionFlags extends Flags {
   readonly guixDataService?: string;
   readonly buildServer?: number;
   readonly buildServerTokenFile?: string;
+  readonly publish?: string;
+  readonly mirror?: string;
   readonly concurrency?: number;
   readonly timeout?: number;
   readonly attempts?: number;
@@ -247,6 +249,11 @@ function addDefinition(hooks: Command, context: CommandContext): void {
       ),
     )
     .option('--build-server-token-file <file>', "file on the coordinator's machine with the token that it gave out")
+    .option(
+      '--publish <folder>',
+      "built in: a binary cache of what builds make, in a folder on the coordinator's machine",
+    )
+    .option('--mirror <folder>', 'built in: the same of all that the coordinator has')
     .addOption(new Option('--concurrency <n>', 'deliveries at a time').argParser(wholeNumber(1, 64)))
     .addOption(new Option('--timeout <time>', 'how long one delivery may take: 90s, 10m, 2h').argParser(seconds))
     .addOption(
@@ -323,6 +330,8 @@ function targetOf(flags: DefinitionFlags): object {
       },
     }),
     ...given('guixDataService', guixDataService && { url: guixDataService, ...service }),
+    ...given('publish', flags.publish && { folder: flags.publish }),
+    ...given('mirror', flags.mirror && { folder: flags.mirror }),
     ...(!isNotify && guixDataService === undefined && webhook),
   };
 }

@@ -109,6 +109,8 @@ const destinations: { readonly [Kind in Target['kind']]: (target: Extract<Target
   },
   'guix-data-service': (target) =>
     `the Guix Data Service ${target.url}, as build server ${target.buildServer} (token of ${target.tokenFile})${privateText(target)}`,
+  publish: ({ folder }) => `${folder}, a binary cache of what builds make`,
+  mirror: ({ folder }) => `${folder}, a binary cache of all that there is`,
 };
 
 /** Of a hook that somebody without an admin token looks at, only the kind is known. */

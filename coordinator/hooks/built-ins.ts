@@ -6,7 +6,11 @@ export interface BuiltIn {
   readonly types: readonly string[];
   /** It gets only what changed whether a derivation, by name and system, is broken. */
   readonly changesOnly?: true;
+  /** Where a new hook of the kind begins; now if absent. */
+  readonly from?: 'start';
 }
+
+const itemTypes = ['StoreItemAdded', 'StoreItemDeleted', 'StoreItemMissing'];
 
 export type BuiltInKind = Exclude<HookTargetKind, 'command' | 'webhook'>;
 
@@ -15,6 +19,8 @@ export const builtIns: Readonly<Record<BuiltInKind, BuiltIn>> = {
   'guix-data-service': {
     types: ['BuildSubmitted', 'BuildStarted', 'BuildSucceeded', 'BuildSatisfied', 'BuildFailed', 'BuildCanceled'],
   },
+  publish: { types: ['BuildSucceeded', 'BuildSatisfied', ...itemTypes] },
+  mirror: { types: itemTypes, from: 'start' },
 };
 
 export function builtInOf({ kind }: Pick<HookTarget, 'kind'>): BuiltIn | undefined {

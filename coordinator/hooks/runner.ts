@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { checkpointsOf } from '../../domain/hook/checkpoint.ts';
 import type { HookCommand } from '../../domain/hook/decide.ts';
 import { type HookDefinition, keptHookError, parseEventId } from '../../domain/hook/definition.ts';
-import { type EventFacts, isFor } from '../../domain/hook/match.ts';
+import { type EventFacts, isFor, matchesConditions } from '../../domain/hook/match.ts';
 import {
   type Ailing,
   createHookTriggers,
@@ -293,12 +293,13 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   }
 
   function deliver(event: MatchedEvent): void {
-    const { target, timeoutSeconds } = definition();
+    const { target, timeoutSeconds, where } = definition();
     // It was changed in the meantime.
     if (!selection && !isFor(definition(), hook.name, event, event.facts)) return triggers?.delivered(event);
     const id = idOf(event);
     const attempt = (triggers?.attempts(event.stream) ?? 0) + 1;
     const { facts, position: _, ...rest } = event;
+    const wanted = matchesConditions(where, facts);
     const traced = tracing.delivery(hook.name, target.kind, rest, attempt);
     const { traceparent } = traced;
     const delivery = {
@@ -307,6 +308,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       log: logId,
       event: rest,
       facts,
+      wanted,
       attempt,
       ...(traceparent !== undefined && { traceparent }),
     };

@@ -4,6 +4,7 @@ import { bareType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { hookConditions, hookDefaults, hookDefinition } from '../../domain/hook/definition.ts';
 import {
+  cacheFolderSettings,
   commandTarget,
   guixDataServiceSettings,
   type HookTarget,
@@ -52,6 +53,12 @@ export const hookWish = {
     .describe(
       'A Guix Data Service, which is told how builds go: its url, its number for this buildServer, and the tokenFile.',
     ),
+  publish: cacheFolderSettings
+    .exactOptional()
+    .describe('A folder that is kept as a plain binary cache of the outputs of builds that succeed.'),
+  mirror: cacheFolderSettings
+    .exactOptional()
+    .describe('A folder that is kept as a plain binary cache of all that the coordinator has.'),
   concurrency: concurrency.default(hookDefaults.concurrency).describe('Deliveries at a time.'),
   timeoutSeconds: timeoutSeconds.default(hookDefaults.timeoutSeconds).describe('How long one delivery may take.'),
   retry: z
@@ -77,13 +84,25 @@ export const hookStart = z
 
 type Wish = z.infer<z.ZodObject<typeof hookWish>>;
 
-type TargetWish = Pick<Wish, 'on' | 'run' | 'url' | 'secretFile' | 'allowPrivate' | 'notify' | 'guixDataService'>;
+type TargetWish = Pick<
+  Wish,
+  'on' | 'run' | 'url' | 'secretFile' | 'allowPrivate' | 'notify' | 'guixDataService' | 'publish' | 'mirror'
+>;
 
 /** Keys that say where events go, as the configuration has them. */
-const targetKeys = 'run, url, notify, guix-data-service';
+const targetKeys = 'run, url, notify, guix-data-service, publish, mirror';
 
 /** Everything that the wish names as a place where events go. */
-function targetsOf({ run, url, secretFile, allowPrivate, notify, guixDataService }: TargetWish): readonly HookTarget[] {
+function targetsOf({
+  run,
+  url,
+  secretFile,
+  allowPrivate,
+  notify,
+  guixDataService,
+  publish,
+  mirror,
+}: TargetWish): readonly HookTarget[] {
   const targets: HookTarget[] = [];
   if (run !== undefined) targets.push({ kind: 'command', run });
   if (url !== undefined)
@@ -95,6 +114,8 @@ function targetsOf({ run, url, secretFile, allowPrivate, notify, guixDataService
     });
   if (notify !== undefined) targets.push({ kind: 'notify', ...notify });
   if (guixDataService !== undefined) targets.push({ kind: 'guix-data-service', ...guixDataService });
+  if (publish !== undefined) targets.push({ kind: 'publish', ...publish });
+  if (mirror !== undefined) targets.push({ kind: 'mirror', ...mirror });
   return targets;
 }
 
@@ -145,10 +166,16 @@ function withCamelKeys(value: unknown, path = ''): unknown {
 /** A table `[[hook]]` of the configuration. */
 export const hookSettings = z.preprocess(
   (value) => withCamelKeys(value),
-  z.strictObject({ name: identifier, from: hookStart.default('now'), ...hookWish }).superRefine(checkTarget),
+  z.strictObject({ name: identifier, from: hookStart.optional(), ...hookWish }).superRefine(checkTarget),
 );
 export type HookSettings = z.infer<typeof hookSettings>;
 
+/** Where a new hook begins of which nothing is said. */
+export function usualStart({ target }: DeclaredHook['definition']): 'now' | 'start' {
+  return builtInOf(target)?.from ?? 'now';
+}
+
 export function declaredHook({ name, from, ...wish }: HookSettings): DeclaredHook {
-  return { name, from, definition: definitionOf(wish) };
+  const definition = definitionOf(wish);
+  return { name, from: from ?? usualStart(definition), definition };
 }

@@ -16,6 +16,7 @@ export function forbiddenByApi(trustsApi: boolean, { target }: HookDefinition): 
 /** What the target would have of the coordinator's machine. A secret of a webhook is none of it: no other file passes for one. */
 function reach(target: HookDefinition['target']): string | undefined {
   if (target.kind === 'command') return 'run: a hook that is added over the API may not run commands';
+  if ('folder' in target) return 'folder: a hook that is added over the API may not write files of the coordinator';
   const { mail, webhook } = target.kind === 'notify' ? target : {};
   const file = target.kind === 'guix-data-service' ? 'token-file' : mail?.passwordFile && 'password-file';
   if (file) return `${file}: a hook that is added over the API may not send what is in files of the coordinator`;

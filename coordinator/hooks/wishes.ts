@@ -11,6 +11,7 @@ import { type HookStart, placeOf, readEvent } from './places.ts';
 import type { HookRunner } from './runner.ts';
 import type { HookRunners } from './running.ts';
 import { selectionOf, selectUpTo } from './selection.ts';
+import { usualStart } from './settings.ts';
 import { type HookStatus, statusOf } from './status.ts';
 import { forbiddenByApi } from './trust.ts';
 
@@ -115,12 +116,14 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
     hooks: () => [...farm.hooks.all()].filter(isThere).map(({ name }) => statusByName(name)),
     async addHook(by, name, { definition, from }) {
       await requireUsable(definition);
-      const place = from === undefined ? undefined : await placeOf(log, from);
+      const isNew = farm.hooks.get(name) === undefined;
+      const start = from ?? (isNew ? usualStart(definition) : undefined);
+      const place = start === undefined ? undefined : await placeOf(log, start);
       const others = [...farm.hooks.all()].filter((hook) => isThere(hook) && hook.name !== name).length;
       if (others >= mostHooks)
         throw new DroverError('hook-not-usable', `expected at most ${mostHooks} hooks, got another; remove one first`);
       const now = nowOf(name);
-      const wanted = from === undefined ? undefined : (place?.place ?? now);
+      const wanted = start === undefined ? undefined : (place?.place ?? now);
       commit(name, { type: 'add', definition, source: 'api', from: wanted, now }, { actor: by.id });
       return done(name);
     },
@@ -187,7 +190,7 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
       const { timeoutSeconds, target } = definition;
       logger.info({ hook: name, event: id, by: by.id }, `the hook ${name} is tried with ${id}`);
       const { position: _, ...event } = stored;
-      const delivery = { hook: name, target, log: await logId(), event, facts, attempt: 1 };
+      const delivery = { hook: name, target, log: await logId(), event, facts, wanted: true, attempt: 1 };
       const flight = launch(transport, runtime, delivery, timeoutSeconds);
       const outcome = await flight.outcome;
       const ms = Math.round(runtime.clock.monotonic() - flight.since);

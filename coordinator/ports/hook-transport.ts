@@ -12,6 +12,8 @@ export interface HookDelivery {
   /** Without its position: that is the business of who reads the log. */
   readonly event: Omit<StoredEvent, 'position'>;
   readonly facts: EventFacts;
+  /** Whether the event passes the hook's conditions. Some targets get others too, for what follows for what they have got. */
+  readonly wanted: boolean;
   /** 1 for the first. */
   readonly attempt: number;
   /** Where the delivery is in the trace of the event, for the receiver to go on from; absent where it is in none. */

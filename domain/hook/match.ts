@@ -1,4 +1,5 @@
 import type { HookConditions, HookDefinition } from './definition.ts';
+import type { HookTarget } from './target.ts';
 
 /** What is known of an event beside its type; what it has nothing to say of is absent. None of it changes later. */
 export interface EventFacts {
@@ -12,6 +13,8 @@ export interface EventFacts {
   readonly agent?: string | undefined;
   /** Whether the derivation, by name and system, broke by this event or was fixed; known for hooks that are told of changes only. */
   readonly change?: VerdictChange | undefined;
+  /** Base names of what a build that succeeded has made; no condition. */
+  readonly outputs?: readonly string[] | undefined;
 }
 
 /** What was fine, or never built, fails now; or what failed is fine again. */
@@ -36,14 +39,23 @@ export function matchesConditions(where: HookConditions | undefined, facts: Even
   );
 }
 
+/**
+ * Whether the event is for the target whatever the conditions: what is in a folder goes when its item does, and what waits there for
+ * something comes when that does.
+ */
+function isUnconditional({ kind }: Pick<HookTarget, 'kind'>, stream: string): boolean {
+  return (kind === 'publish' || kind === 'mirror') && stream.startsWith('item-');
+}
+
 /** Whether the hook is to get the event; never one of its own stream, which would go on for ever. */
 export function isFor(
-  { on, where }: Pick<HookDefinition, 'on' | 'where'>,
+  { on, where, target }: Pick<HookDefinition, 'on' | 'where' | 'target'>,
   hook: string,
   event: { readonly type: string; readonly stream: string },
   facts: EventFacts,
 ): boolean {
-  return on.includes(event.type) && event.stream !== `hook-${hook}` && matchesConditions(where, facts);
+  if (!on.includes(event.type) || event.stream === `hook-${hook}`) return false;
+  return isUnconditional(target, event.stream) || matchesConditions(where, facts);
 }
 
 /** `*` stands for any characters, `?` for one. Takes pattern times text steps at most, whatever the pattern. */

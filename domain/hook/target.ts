@@ -91,12 +91,24 @@ export const guixDataServiceTarget = z.strictObject({
   ...guixDataServiceSettings.shape,
 });
 
+/** What is said of a folder that is kept as a plain binary cache. */
+export const cacheFolderSettings = z.strictObject({
+  /** Made if it is not there. */
+  folder: file.regex(/^\/(?!\/*$)/, 'expected an absolute path'),
+});
+/** It gets what succeeds. */
+export const publishTarget = z.strictObject({ kind: z.literal('publish'), ...cacheFolderSettings.shape });
+/** It gets all that the coordinator has. */
+export const mirrorTarget = z.strictObject({ kind: z.literal('mirror'), ...cacheFolderSettings.shape });
+
 /** Where events go. */
 export const hookTarget = z.discriminatedUnion('kind', [
   commandTarget,
   webhookTarget,
   notifyTarget,
   guixDataServiceTarget,
+  publishTarget,
+  mirrorTarget,
 ]);
 export type HookTarget = z.infer<typeof hookTarget>;
 export type HookTargetKind = HookTarget['kind'];

@@ -20,6 +20,7 @@ export const deliveryOf = (target: HookTarget, more: Partial<HookDelivery> = {})
   hook: 'h',
   target,
   log: 'c-1',
+  wanted: true,
   attempt: 1,
   facts: {
     derivation: '0c7kfrczv1idqh8bzqjgrdzjh3akz8ip-hello-2.12.drv',

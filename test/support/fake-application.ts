@@ -151,6 +151,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       return { ...fakeUpload, id, offset: offset + size };
     },
     servable: () => undefined,
+    lackOf: () => undefined,
     deleteItem: async () => undefined,
     doubtItem: async () => undefined,
     async *verifyItems() {},

@@ -2,8 +2,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { HttpContext } from '../context.ts';
 
+/** `nix-cache-info`. */
+export function cacheInfoText(storeDir: string, priority: number): string {
+  return `StoreDir: ${storeDir}\nWantMassQuery: 1\nPriority: ${priority}\n`;
+}
+
 export function cacheInfoRoute({ application, cache }: HttpContext): FastifyPluginAsyncZod {
-  const text = `StoreDir: ${application.storeDir}\nWantMassQuery: 1\nPriority: ${cache.priority}\n`;
+  const text = cacheInfoText(application.storeDir, cache.priority);
   return async (app) => {
     app.route({
       method: ['GET', 'HEAD'],

@@ -46,6 +46,19 @@ export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFil
   };
 }
 
+/** What is served of a hash part now; `undefined` where that is nothing, as where the file of the NAR is gone, which is told. */
+export async function narinfoText(
+  application: Pick<HttpContext['application'], 'servable' | 'storeDir' | 'doubtItem'>,
+  pool: Pick<HttpContext['pool'], 'has'>,
+  hashPart: string,
+): Promise<string | undefined> {
+  const item = isHashPart(hashPart) ? application.servable(hashPart) : undefined;
+  if (item === undefined) return undefined;
+  if (await pool.has(item.file)) return renderNarinfo(narinfoOf(item, application.storeDir));
+  await application.doubtItem(item.path, 'size');
+  return undefined;
+}
+
 function render(item: StoreItem, storeDir: string): { readonly text: string; readonly etag: string } {
   const text = renderNarinfo(narinfoOf(item, storeDir));
   return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"` };

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { isFor, matchesConditions, matchesPattern } from '../../../domain/hook/match.ts';
 
 describe('conditions of a hook', () => {
+  const target = { kind: 'command', run: 'true' } as const;
   const facts = {
     tags: { branch: 'main', team: 'x' },
     system: 'x86_64-linux',
@@ -24,8 +25,20 @@ describe('conditions of a hook', () => {
       assert.ok(!matchesConditions(where, {}));
   });
   it('never give a hook its own events', () => {
-    assert.ok(!isFor({ on: ['HookPaused'] }, 'h', { type: 'HookPaused', stream: 'hook-h' }, {}));
-    assert.ok(isFor({ on: ['HookPaused'] }, 'h', { type: 'HookPaused', stream: 'hook-hh' }, {}));
+    assert.ok(!isFor({ on: ['HookPaused'], target }, 'h', { type: 'HookPaused', stream: 'hook-h' }, {}));
+    assert.ok(isFor({ on: ['HookPaused'], target }, 'h', { type: 'HookPaused', stream: 'hook-hh' }, {}));
+  });
+  it('keep nothing from a folder that follows for what is in it', () => {
+    const where = { tags: { branch: 'main' } };
+    const on = ['BuildSucceeded', 'StoreItemDeleted'];
+    const deleted = { type: 'StoreItemDeleted', stream: 'item-x' } as const;
+    for (const kind of ['publish', 'mirror'] as const) {
+      const folder = { on, where, target: { kind, folder: '/srv/cache' } } as const;
+      assert.ok(isFor(folder, 'h', deleted, { name: 'x' }));
+      assert.ok(!isFor({ ...folder, on: ['BuildSucceeded'] }, 'h', deleted, { name: 'x' }));
+      assert.ok(!isFor(folder, 'h', { type: 'BuildSucceeded', stream: 'build-x' }, { tags: {} }));
+    }
+    assert.ok(!isFor({ on, where, target }, 'h', deleted, { name: 'x' }));
   });
   it('know patterns as a regular expression would', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 8 });

@@ -1,0 +1,93 @@
+import { resolve, sep } from 'node:path';
+import type { Logger } from 'pino';
+import type { HookDelivery } from '../../coordinator/ports/hook-transport.ts';
+import { sourceOf } from '../http/event-envelope.ts';
+import type { FolderTask } from '../mirror/folder-writer.ts';
+import { createFolderClient, type FolderAnswers, type FolderClient } from './folder-client.ts';
+import type { DeliveryTo, HookKind } from './kind.ts';
+
+/** The coordinator's own cache, as folders are filled from it. */
+export interface OwnCache extends Pick<FolderAnswers, 'narinfo' | 'lackOf' | 'doubt'> {
+  /** Text of `nix-cache-info`. */
+  readonly info: string;
+  /** Folder of the pool. */
+  readonly pool: string;
+  /** Folders of the coordinator that no hook may write to. */
+  readonly folders: readonly string[];
+}
+
+type FolderKind = HookKind<'publish'> & HookKind<'mirror'>;
+
+/**
+ * Keeps folders as plain binary caches, of what builds make (`publish`) or of all that the coordinator has (`mirror`). What is to be in a
+ * folder is what the cache serves when an event is looked at, so that a repeat changes nothing and order between streams does not matter.
+ * Hooks with the same folder share it.
+ */
+export function createCacheFolderTransport(cache: OwnCache, logger: Logger): FolderKind & AsyncDisposable {
+  const clients = new Map<string, FolderClient>();
+
+  function clientOf(folder: string, log: string): FolderClient {
+    const known = clients.get(folder);
+    if (known) return known;
+    const open = { kind: 'open', folder, log: sourceOf(log), cacheInfo: cache.info, pool: cache.pool } as const;
+    const say = (message: string): void => logger.warn({ folder }, message);
+    const client = createFolderClient(open, { ...cache, say });
+    clients.set(folder, client);
+    return client;
+  }
+
+  function problemOf(folder: string): string | undefined {
+    const path = resolve(folder);
+    const own = cache.folders.find((one) => isWithin(path, one) || isWithin(one, path));
+    return own && `folder: expected one apart from the coordinator's own ${own}, got ${folder}`;
+  }
+
+  return {
+    check: async ({ folder }) => problemOf(folder),
+    async deliver(delivery: DeliveryTo<'publish'> | DeliveryTo<'mirror'>, signal: AbortSignal) {
+      const problem = problemOf(delivery.target.folder);
+      if (problem !== undefined) return { ok: false, error: problem };
+      if (signal.aborted) return { ok: false, error: 'ended before it began' };
+      const task = taskOf(delivery);
+      if (task === undefined) return { ok: true };
+      const ended = Promise.withResolvers<never>();
+      const end = (): void =>
+        ended.reject(new Error('ended; what it was at goes on, and the next attempt finds it there'));
+      signal.addEventListener('abort', end, { once: true });
+      try {
+        await Promise.race([clientOf(resolve(delivery.target.folder), delivery.log).apply(task), ended.promise]);
+        return { ok: true };
+      } catch (error) {
+        return { ok: false, error: (error as Error).message };
+      } finally {
+        signal.removeEventListener('abort', end);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(Array.from(clients.values(), (client) => client[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
+}
+
+/** `undefined` for events that change nothing in a folder. */
+function taskOf({ event, facts, target, wanted }: HookDelivery): FolderTask | undefined {
+  switch (event.type) {
+    case 'BuildSucceeded':
+    case 'BuildSatisfied':
+      return wanted ? { wanted: facts.outputs ?? [] } : undefined;
+    case 'StoreItemAdded':
+    case 'StoreItemDeleted':
+    case 'StoreItemMissing': {
+      const { path: changed } = event.data as { readonly path: string };
+      if (event.type === 'StoreItemAdded')
+        return { changed, wanted: target.kind === 'mirror' && wanted ? [changed] : [] };
+      return { changed, wanted: [], ...(event.type === 'StoreItemDeleted' && { deleted: true }) };
+    }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+import { chmod, constants, copyFile, open } from 'node:fs/promises';
+import { DroverProblem } from '../../client/errors.ts';
+import type { Http } from '../../client/http.ts';
+import { parseNarName } from '../http/cache/nar-url.ts';
+import { createLayout } from '../pool/filesystem/layout.ts';
+import type { CacheSource } from './cache-source.ts';
+
+/** NARs straight from the files of a pool. */
+export function openPoolSource(pool: string): Pick<CacheSource, 'place' | 'nars'> {
+  const layout = createLayout(pool);
+  /** The file that a URL of the cache names. */
+  function fileOf(url: string): string {
+    const name = parseNarName(url.replace(/^\/?nar\//, ''));
+    if (name === undefined) throw new DroverProblem('not-found', 404, `${url} is no NAR`, {});
+    return layout.nar(name);
+  }
+  const nars: Http = {
+    url: pool,
+    async request(_method, path, { headers } = {}) {
+      const from = Number(/^bytes=(\d+)-$/.exec(headers?.range ?? '')?.[1] ?? 0);
+      const file = fileOf(path);
+      const handle = await open(file).catch((error: NodeJS.ErrnoException) => {
+        throw error.code === 'ENOENT' ? new DroverProblem('not-found', 404, `${file} is not there`, {}) : error;
+      });
+      const bytes = handle.createReadStream({ start: from, highWaterMark: 1024 * 1024 });
+      return new Response(ReadableStream.from(bytes) as ReadableStream<Uint8Array>, { status: from > 0 ? 206 : 200 });
+    },
+  };
+  return {
+    nars,
+    async place({ url }, file) {
+      try {
+        // A copy of its own, which shares what is on the disk until one of them is changed. A hard link would let who may write to the
+        // folder change the pool.
+        await copyFile(fileOf(url), file, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+        await chmod(file, 0o644);
+      } catch {
+        // Not on one file system, or one that cannot; or a part of it is there already.
+      }
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { createLayout } from '../../../adapters/pool/filesystem/layout.ts';
+import type { HookDelivery } from '../../../coordinator/ports/hook-transport.ts';
+import type { HookTarget } from '../../../domain/hook/target.ts';
+import { renderNarinfo } from '../../../domain/store/narinfo.ts';
+import { anyHookTransportContract, deliveryOf, type HookReceiver } from '../../contract/hook-transport.ts';
+import { hookTransport } from '../../support/hook-transport.ts';
+import { noCache } from '../../support/no-cache.ts';
+import { itemOf } from '../mirror/fake-drover.ts';
+import { narOf } from '../pool/nars.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'drover-folders-'));
+const pool = join(root, 'pool');
+const item = itemOf(1, await narOf('one'));
+const file = createLayout(pool).nar({ hash: item.info.fileHash as string, compression: 'none' });
+await mkdir(dirname(file), { recursive: true });
+await writeFile(file, item.nar, { mode: 0o600 });
+
+let how = 'accept';
+const asked: (() => void)[] = [];
+const transport = hookTransport({
+  cache: {
+    ...noCache,
+    pool,
+    folders: [join(root, 'data')],
+    async narinfo() {
+      for (const tell of asked.splice(0)) tell();
+      if (how === 'refuse') throw new Error('the coordinator is starting');
+      return how === 'hang' ? new Promise(() => {}) : renderNarinfo(item.info);
+    },
+    lackOf: async () => undefined,
+  },
+});
+after(async () => {
+  await transport[Symbol.asyncDispose]();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const delivery = (target: HookTarget, type: string, more: Partial<HookDelivery> = {}): HookDelivery => {
+  const { event, facts } = deliveryOf(target);
+  return deliveryOf(target, {
+    event: { ...event, type, data: { path: item.path } },
+    facts: { ...facts, outputs: [item.path] },
+    ...more,
+  });
+};
+const deliver = (target: HookTarget, type: string, more: Partial<HookDelivery> = {}) =>
+  transport.deliver(delivery(target, type, more), new AbortController().signal);
+
+let folders = 0;
+anyHookTransportContract(
+  'publish and mirror',
+  () => ({
+    check: transport.check,
+    deliver: ({ target }, signal) => transport.deliver(delivery(target, 'BuildSucceeded'), signal),
+  }),
+  async (): Promise<HookReceiver> => ({
+    target: { kind: 'publish', folder: join(root, `folder-${folders++}`) },
+    nobody: { kind: 'publish', folder: '/proc/none' },
+    behave: (wanted) => {
+      how = wanted;
+    },
+    next: () => new Promise((resolve) => asked.push(() => resolve(undefined))),
+    gone: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  }),
+);
+
+describe('folders that hooks write', () => {
+  it('get what is wanted by the conditions, for whoever reads them, and what is built in is refused where it must not be', async () => {
+    how = 'accept';
+    const folder = join(root, 'cache');
+    const publish = { kind: 'publish', folder } as const;
+    const names = () => readdirSync(folder).filter((name) => name.endsWith('.narinfo'));
+    assert.deepEqual(await deliver(publish, 'BuildSatisfied', { wanted: false }), { ok: true });
+    assert.deepEqual(await deliver(publish, 'StoreItemAdded'), { ok: true });
+    assert.deepEqual(await deliver({ kind: 'mirror', folder }, 'StoreItemAdded', { wanted: false }), { ok: true });
+    assert.deepEqual(names(), []);
+    assert.deepEqual(await deliver({ kind: 'mirror', folder }, 'StoreItemAdded'), { ok: true });
+    assert.deepEqual(await deliver(publish, 'BuildSatisfied'), { ok: true });
+    assert.deepEqual(names(), [`${item.path.slice(0, 32)}.narinfo`]);
+    // Readable for a web server, unlike the pool's own file.
+    assert.match(execFileSync('stat', ['-c', '%a', join(folder, item.info.url)], { encoding: 'utf8' }), /^644$/m);
+    for (const own of ['data', 'data/pool', '.'])
+      assert.match(
+        (await transport.check({ ...publish, folder: join(root, own) })) ?? '',
+        /apart from the coordinator's own/,
+      );
+    assert.equal(await transport.check(publish), undefined);
+  });
+});

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { type FolderTask, type FolderWriter, openFolderWriter } from '../../../adapters/mirror/folder-writer.ts';
+import { openPoolSource } from '../../../adapters/mirror/pool-source.ts';
+import { createLayout } from '../../../adapters/pool/filesystem/layout.ts';
+import { renderNarinfo } from '../../../domain/store/narinfo.ts';
+import { narOf } from '../pool/nars.ts';
+import { type Item, itemOf } from './fake-drover.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'drover-writer-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+const pool = join(root, 'pool');
+
+/** Items that refer to those before them, the fifth to itself too, and two of them have one NAR. */
+const edges = [[], [0], [0], [1, 2], [4, 0], [3], [5, 0], []];
+const items: Item[] = [];
+for (const [n, references] of edges.entries()) {
+  const nar = await narOf(n === 7 ? 'item 2' : `item ${n}`);
+  const known = references.map((m) => (m === n ? itemOf(n, nar).path : (items[m] as Item).path)).sort();
+  const item = itemOf(n, nar, { references: known });
+  items.push(item);
+  const file = createLayout(pool).nar({ hash: item.info.fileHash as string, compression: 'none' });
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, nar, { mode: 0o600 });
+}
+const at = (n: number): Item => items[n] as Item;
+
+/** A coordinator with all these items, of which some are present. */
+function createModel() {
+  const present = new Set<number>();
+  const isServed = (n: number): boolean =>
+    present.has(n) && (edges[n] as number[]).every((reference) => reference === n || isServed(reference));
+  const lackOf = (n: number): number | undefined => {
+    if (!present.has(n)) return n;
+    for (const reference of edges[n] as number[]) {
+      const lack = reference === n ? undefined : lackOf(reference);
+      if (lack !== undefined) return lack;
+    }
+    return undefined;
+  };
+  const said: string[] = [];
+  const doubted: string[] = [];
+  return {
+    present,
+    isServed,
+    said,
+    doubted,
+    open: (folder: string, log = 'urn:x'): Promise<FolderWriter> =>
+      openFolderWriter({
+        folder,
+        log,
+        cacheInfo: 'StoreDir: /nix/store\n',
+        connections: 4,
+        source: {
+          ...openPoolSource(pool),
+          async narinfo(hashPart) {
+            const n = items.findIndex(({ path }) => path.startsWith(hashPart));
+            return isServed(n) ? renderNarinfo(at(n).info) : undefined;
+          },
+          async lackOf(path) {
+            const lack = lackOf(items.findIndex((item) => item.path === path));
+            return lack === undefined ? undefined : at(lack).path;
+          },
+        },
+        say: (message) => said.push(message),
+        doubt: (path) => doubted.push(path),
+      }),
+  };
+}
+
+const added = (n: number): FolderTask => ({ changed: at(n).path, wanted: [at(n).path] });
+const succeeded = (...all: number[]): FolderTask => ({ wanted: all.map((n) => at(n).path) });
+const deleted = (n: number): FolderTask => ({ changed: at(n).path, wanted: [], deleted: true });
+const missing = (n: number): FolderTask => ({ changed: at(n).path, wanted: [] });
+const came = (n: number): FolderTask => ({ changed: at(n).path, wanted: [] });
+
+/** Numbers of the items in the folder; each has its NAR and what it refers to. */
+function inFolder(folder: string): number[] {
+  const names = new Set(readdirSync(folder).filter((name) => name.endsWith('.narinfo')));
+  return items.flatMap(({ path, info, nar }, n) => {
+    if (!names.has(`${path.slice(0, 32)}.narinfo`)) return [];
+    assert.deepEqual(readFileSync(join(folder, info.url)), nar);
+    for (const reference of info.references) assert.ok(names.has(`${reference.slice(0, 32)}.narinfo`), reference);
+    return [n];
+  });
+}
+
+describe('a folder that is written by tasks', () => {
+  it('gets what succeeds with all that it refers to, and loses what is deleted after what refers to it', async () => {
+    const { present, open, said } = createModel();
+    const folder = join(root, 'publish');
+    for (const n of items.keys()) present.add(n);
+    {
+      using writer = await open(folder);
+      await writer.apply(succeeded(3, 4));
+      assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 4]);
+      assert.ok(existsSync(join(folder, 'nix-cache-info')));
+      present.delete(1);
+      await writer.apply(deleted(1));
+      assert.deepEqual(inFolder(folder), [0, 2, 4]);
+      assert.equal(readdirSync(join(folder, 'nar')).length, 3);
+      assert.match(said.join('\n'), new RegExp(`${at(3).path} is not in .* yet: the coordinator lacks ${at(1).path}`));
+      // One that is not wanted and comes anyhow, and one that is not there any more.
+      await writer.apply(came(7));
+      present.delete(5);
+      await writer.apply(succeeded(5));
+      assert.deepEqual(inFolder(folder), [0, 2, 4]);
+    }
+    // It knows what waits after a restart too.
+    using again = await open(folder);
+    present.add(1);
+    await again.apply(came(1));
+    assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 4]);
+    present.delete(2);
+    await again.apply(missing(2));
+    assert.deepEqual(inFolder(folder), [0, 1, 4]);
+    present.add(2);
+    await again.apply(came(2));
+    assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 4]);
+    assert.deepEqual(JSON.parse(readFileSync(join(folder, '.drover-mirror.json'), 'utf8')).waiting, []);
+  });
+
+  it('fails a task whose NAR is damaged in the pool, tells of it, and goes on with others', async () => {
+    const { present, open, doubted } = createModel();
+    const folder = join(root, 'doubt');
+    for (const n of items.keys()) present.add(n);
+    const { info, nar, path } = at(6);
+    const file = createLayout(pool).nar({ hash: info.fileHash as string, compression: 'none' });
+    writeFileSync(file, Buffer.from(nar).fill('?', 100, 101));
+    using writer = await open(folder);
+    await assert.rejects(writer.apply(succeeded(6)), new RegExp(`${path} could not be had: ${path}: expected a file`));
+    assert.deepEqual(doubted, [path]);
+    writeFileSync(file, nar);
+    await writer.apply(succeeded(6));
+    assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 5, 6]);
+  });
+
+  it('belongs to one log, and to one writer', async () => {
+    const { open } = createModel();
+    const folder = join(root, 'one');
+    {
+      using _ = await open(folder);
+      await assert.rejects(open(folder), { name: 'FolderInUse' });
+    }
+    await assert.rejects(open(folder, 'urn:y'), /has what is of urn:x, and this log is urn:y/);
+  });
+
+  it('ends as what is served, whatever happens, in any order between items, twice, and over restarts', async () => {
+    const change = fc.record({ n: fc.nat(edges.length - 1), deletes: fc.boolean() });
+    const step = fc.oneof(
+      { weight: 4, arbitrary: change },
+      { weight: 4, arbitrary: fc.record({ deliver: fc.nat(edges.length - 1), twice: fc.boolean() }) },
+      { weight: 1, arbitrary: fc.constant({ restart: true as const }) },
+    );
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const { present, isServed, open } = createModel();
+        const folder = join(root, `any-${run++}`);
+        const owed = items.map((): FolderTask[] => []);
+        let writer = await open(folder);
+        for (const one of steps) {
+          if ('n' in one) {
+            const { n, deletes } = one;
+            if (present.has(n)) present.delete(n);
+            else present.add(n);
+            owed[n]?.push(present.has(n) ? added(n) : deletes ? deleted(n) : missing(n));
+          } else if ('deliver' in one) {
+            const task = owed[one.deliver]?.shift();
+            if (task === undefined) continue;
+            const all = [writer.apply(task)];
+            if (one.twice) all.push(writer.apply(task));
+            await Promise.all(all);
+            inFolder(folder);
+          } else {
+            writer[Symbol.dispose]();
+            writer = await open(folder);
+          }
+        }
+        await Promise.all(owed.flat().map((task) => writer.apply(task)));
+        writer[Symbol.dispose]();
+        assert.deepEqual(inFolder(folder), [...items.keys()].filter(isServed));
+        rmSync(folder, { recursive: true });
+      }),
+      { numRuns: Number(process.env.FOLDER_RUNS ?? 15) },
+    );
+  });
+});
