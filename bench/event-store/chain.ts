@@ -2,96 +2,100 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { createChain } from '../../coordinator/audit/chain.ts';
+import type { Commit, EventStore } from '../../coordinator/ports/event-store.ts';
 import type { BenchOptions, Report } from '../row.ts';
 import { commitNumber } from './load.ts';
 
+/** Of one portion of appends. */
 interface Cost {
-  /** Of wall time. */
-  readonly commitsPerSecond: number;
+  readonly ms: number;
   /** Processor time of all threads, in microseconds. */
-  readonly perCommit: number;
+  readonly cpu: number;
 }
+
+const loads: readonly { key: string; name: string; portion: number; append: typeof oneByOne }[] = [
+  { key: '1', name: '1 writer', portion: 20, append: oneByOne },
+  { key: '100', name: '100 writers', portion: 1000, append: byHundred },
+  { key: 'batches', name: 'batches of 1000', portion: 5000, append: inBatches },
+];
 
 /**
- * What the chain of hashes costs appends to SQLite: the same commits with it and without it, in turns, each pair in a folder of its own and
- * in the other order than the one before. The ratio is the median of those of the pairs.
+ * What the chain of hashes costs appends to SQLite: two logs are open beside each other, one with it and one without, and get the same
+ * portions in turns, so that whatever else the machine does befalls both. The cost is the median over the pairs of portions.
  */
 export async function run(report: Report, { work, quick }: BenchOptions): Promise<void> {
-  const pairs = quick ? 3 : 15;
-  for (const [writers, total] of [
-    [1, 500],
-    [100, 20_000],
-    [undefined, 50_000],
-  ] as const) {
-    const commits = quick ? Math.ceil(total / 10) : total;
-    const measure = (isLinked: boolean): Promise<Cost> =>
-      inFolder(work, (dir) => append(dir, commits, writers, isLinked));
-    await measure(true);
-    await measure(false);
-    const measured: { plain: Cost; linked: Cost }[] = [];
-    for (let pair = 0; pair < pairs; pair++) {
-      const first = await measure(pair % 2 === 0);
-      const second = await measure(pair % 2 === 1);
-      measured.push(pair % 2 === 0 ? { linked: first, plain: second } : { plain: first, linked: second });
+  for (const { key, name, portion, append } of loads) {
+    const dir = await mkdtemp(join(work, 'chain-'));
+    const pairs = quick ? 6 : 100;
+    try {
+      await using plain = await openSqliteEventStore({ dir: join(dir, 'plain') });
+      await using linked = await openSqliteEventStore({ dir: join(dir, 'linked') });
+      const chain = createChain();
+      let next = 0;
+      const measured: { plain: Cost; linked: Cost }[] = [];
+      // The first tenth is to warm up.
+      for (let pair = -pairs / 10; pair < pairs; pair++) {
+        const from = next;
+        const portionOf = (store: EventStore, make: (n: number) => Commit) =>
+          cost(() => append(store, from, portion, make));
+        const asIs = () => portionOf(plain, commitNumber);
+        const withHash = () => portionOf(linked, (n) => chain.link(commitNumber(n), 0));
+        next += portion;
+        const isTurn = pair % 2 === 0;
+        const first = await (isTurn ? withHash() : asIs());
+        const second = await (isTurn ? asIs() : withHash());
+        if (pair >= 0) measured.push(isTurn ? { linked: first, plain: second } : { plain: first, linked: second });
+      }
+      const rate = (which: 'plain' | 'linked') => (1000 * portion) / median(measured.map((pair) => pair[which].ms));
+      const cpu = (which: 'plain' | 'linked') => (median(measured.map((pair) => pair[which].cpu)) / portion).toFixed(1);
+      const unit = 'commits/s';
+      report({ key: `append-plain-${key}`, name: `append without hashes, ${name}`, value: rate('plain'), unit });
+      report({ key: `append-linked-${key}`, name: `append with hashes, ${name}`, value: rate('linked'), unit });
+      report({
+        key: `append-chain-${key}`,
+        name: `cost of the hashes on appends, ${name}`,
+        value: 100 * (median(measured.map(({ plain, linked }) => linked.ms / plain.ms)) - 1),
+        unit: '% of the time',
+        note: `median of ${pairs} pairs; processor time of all threads ${cpu('linked')} µs a commit with them, ${cpu('plain')} µs without`,
+      });
+    } finally {
+      await rm(dir, { recursive: true });
     }
-    const how = writers === undefined ? 'batches of 1000' : `${writers} writer${writers === 1 ? '' : 's'}`;
-    const key = writers ?? 'batches';
-    const middle = (pick: (pair: { plain: Cost; linked: Cost }) => number): number =>
-      measured.map(pick).sort((a, b) => a - b)[Math.floor(pairs / 2)] as number;
-    const cpu = (which: 'plain' | 'linked') => middle((pair) => pair[which].perCommit).toFixed(1);
-    report({
-      key: `append-plain-${key}`,
-      name: `append without hashes, ${how}`,
-      value: middle(({ plain }) => plain.commitsPerSecond),
-      unit: 'commits/s',
-    });
-    report({
-      key: `append-linked-${key}`,
-      name: `append with hashes, ${how}`,
-      value: middle(({ linked }) => linked.commitsPerSecond),
-      unit: 'commits/s',
-    });
-    report({
-      key: `append-chain-${key}`,
-      name: `cost of the hashes on appends, ${how}`,
-      value: 100 * (middle(({ plain, linked }) => plain.commitsPerSecond / linked.commitsPerSecond) - 1),
-      unit: '% of the time',
-      note: `median of ${pairs} pairs; all threads ${cpu('linked')} µs a commit with them, ${cpu('plain')} µs without`,
-    });
   }
 }
 
-async function inFolder<Result>(work: string, body: (dir: string) => Promise<Result>): Promise<Result> {
-  const dir = await mkdtemp(join(work, 'chain-'));
-  try {
-    return await body(dir);
-  } finally {
-    await rm(dir, { recursive: true });
-  }
-}
-
-async function append(dir: string, total: number, writers: number | undefined, isLinked: boolean): Promise<Cost> {
-  await using store = await openSqliteEventStore({ dir });
-  const chain = createChain();
-  let next = 0;
-  const commit = () => (isLinked ? chain.link(commitNumber(next++), 0) : commitNumber(next++));
+async function cost(body: () => Promise<void>): Promise<Cost> {
   const cpu = process.cpuUsage();
   const start = performance.now();
-  if (writers === undefined) {
-    let pending = Promise.resolve<unknown>(undefined);
-    while (next < total) {
-      const batch = store.appendBatch(Array.from({ length: 1000 }, commit));
-      // One batch is encoded while the one before it is being stored.
-      await pending;
-      pending = batch;
-    }
-    await pending;
-  } else {
-    const write = async (): Promise<void> => {
-      while (next < total) await store.append(commit());
-    };
-    await Promise.all(Array.from({ length: writers }, write));
-  }
+  await body();
+  const ms = performance.now() - start;
   const { user, system } = process.cpuUsage(cpu);
-  return { commitsPerSecond: (1000 * next) / (performance.now() - start), perCommit: (user + system) / next };
+  return { ms, cpu: user + system };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+}
+
+async function oneByOne(store: EventStore, from: number, count: number, make: (n: number) => Commit): Promise<void> {
+  for (let n = from; n < from + count; n++) await store.append(make(n));
+}
+
+async function byHundred(store: EventStore, from: number, count: number, make: (n: number) => Commit): Promise<void> {
+  let next = from;
+  const write = async (): Promise<void> => {
+    while (next < from + count) await store.append(make(next++));
+  };
+  await Promise.all(Array.from({ length: 100 }, write));
+}
+
+async function inBatches(store: EventStore, from: number, count: number, make: (n: number) => Commit): Promise<void> {
+  let pending = Promise.resolve<unknown>(undefined);
+  for (let n = from; n < from + count; n += 1000) {
+    const batch = store.appendBatch(Array.from({ length: 1000 }, (_, at) => make(n + at)));
+    // One batch is encoded while the one before it is being stored.
+    await pending;
+    pending = batch;
+  }
+  await pending;
 }
