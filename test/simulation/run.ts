@@ -16,6 +16,7 @@ import { auditLog } from './audit.ts';
 import { createFakePool, createSlowStore } from './disk.ts';
 import { createSimulatedReceivers } from './hooks.ts';
 import { createVirtualTime } from './time.ts';
+import { collectSpans } from './traces.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -82,6 +83,7 @@ export async function simulate({
   const byPath = new Map(facts.map((one) => [one.path, one]));
   const disk = openMemoryEventStore();
   const pool = createFakePool();
+  const traces = collectSpans();
   const derivations = createFakeDerivationStore(facts);
   const failing = new Set(buildable.filter(() => time.random() < flaky).map(({ path }) => path));
   const isHopeless = (derivation: string): boolean => hopeless.some(({ path }) => path === derivation);
@@ -144,6 +146,7 @@ export async function simulate({
       derivations,
       logs: noLogs,
       hookTransport: receivers.transport(() => mine === restarts),
+      traces,
       signer,
       auditKey,
       logger: pino({ level: process.env.SIMULATION_LOG ?? 'silent' }),
@@ -293,6 +296,7 @@ export async function simulate({
   assert.equal(verified.fault, undefined);
   assert.ok(verified.linkedFrom !== undefined && verified.checkpoints > 0);
   await receivers.audit(disk);
+  await traces.audit(disk, policy.storeDir);
   const [replayed, again] = [await recover(disk, policy.storeDir), await recover(disk, policy.storeDir)];
   assert.deepEqual([...replayed.farm.describe()], [...again.farm.describe()]);
   for (const { path } of hopeless) {
