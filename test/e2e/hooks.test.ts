@@ -118,9 +118,11 @@ run = 'printf "%s\\n" "$DROVER_EVENT_ID" >> "${commandGot}"'
   let coordinator = await start();
   const token = (await readFile(join(folder, 'data', 'admin.token'), 'utf8')).trim();
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  async function post(path: string, body: object = {}): Promise<void> {
+  async function post(path: string, body: object = {}): Promise<string> {
     const answer = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-    assert.ok(answer.ok, await answer.text());
+    const text = await answer.text();
+    assert.ok(answer.ok, text);
+    return text;
   }
   async function readEvents(types: readonly string[]): Promise<{ id: string; stream: string }[]> {
     const query = types.map((type) => `type=${type}`).join('&');
@@ -134,7 +136,11 @@ run = 'printf "%s\\n" "$DROVER_EVENT_ID" >> "${commandGot}"'
     coordinator.kill('SIGKILL');
     await coordinator.exited;
   }
-  for (const name of ['a', 'b']) await post('/v1/agents', { name });
+  const secrets = [token, secret];
+  for (const name of ['a', 'b']) secrets.push(JSON.parse(await post('/v1/agents', { name })).secret);
+  secrets.push(JSON.parse(await post('/v1/tokens', { name: 'ci', scope: 'submit' })).secret);
+  for (const key of ['cache-key.sec', 'audit-key.sec'])
+    secrets.push((await readFile(join(folder, 'data', key), 'utf8')).trim());
 
   let steps = 0;
   /** An event on the stream of each agent. */
@@ -269,5 +275,17 @@ run = 'printf "%s\\n" "$DROVER_EVENT_ID" >> "${commandGot}"'
   while ((await gotByCommand()).length < commandBefore + 2) await fetch(`${url}/healthz`);
   assert.equal(webCount(), before + 2);
   assert.equal((await gotByCommand()).length, commandBefore + 2);
+
+  // Nothing secret is in an event, whoever asks, nor in the file of the log.
+  const all = await fetch(`${url}/v1/events`, { headers: { ...headers, accept: 'application/x-ndjson' } });
+  const texts = [await all.text()];
+  for (const file of ['events.db', 'events.db-wal']) texts.push(await readFile(join(folder, 'data', file), 'latin1'));
+  assert.ok(texts[0]?.includes('drover.TokenIssued') && texts.slice(1).some((text) => text.includes('TokenIssued')));
+  for (const [index, one] of secrets.entries()) {
+    assert.ok(one.length >= 20, `secret ${index} is one`);
+    // Of a key also what comes after its name.
+    for (const part of [one, ...one.split(/[:+_]/).filter(({ length }) => length >= 16)])
+      assert.ok(!texts.some((text) => text.includes(part)), `secret ${index} is in the log`);
+  }
   assert.deepEqual(takeUnhandled(), []);
 });
