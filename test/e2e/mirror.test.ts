@@ -46,77 +46,123 @@ function assertClosed(folder: string): void {
   }
 }
 
-e2e('a mirror follows what is added and deleted, and real Nix fetches from it', {}, async (farm) => {
-  await Promise.all([farm.agent('a', { features: ['left'] }), farm.agent('b', { features: ['right'] })]);
-  const { watched } = await farm.submit(['top'], '--wait');
-  const folder = join(farm.folder, 'mirror');
-  const mirror = (...flags: string[]) => farm.drover(['mirror', '--to', folder, ...flags]);
-  const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
+const trusting = { env: { DROVER_HOOKS_TRUST_API: 'true' } };
 
-  const first = await mirror('--once', '--keys', farm.publicKey);
-  assert.equal(first.code, 0, first.said);
-  assertClosed(folder);
-  const { rows } = (await farm.request('GET', '/v1/items?limit=1000')).body;
-  assert.equal(narinfos(folder).length, rows.length);
-  assert.equal((await mirror('--check')).code, 0);
+e2e(
+  'mirrors and folders of hooks follow what is added and deleted, and real Nix fetches from them',
+  trusting,
+  async (farm) => {
+    await Promise.all([farm.agent('a', { features: ['left'] }), farm.agent('b', { features: ['right'] })]);
+    const published = join(farm.folder, 'published');
+    const copied = join(farm.folder, 'copied');
+    const hook = async (...flags: string[]) => {
+      const { code, said } = await farm.drover(['hooks', 'add', ...flags]);
+      assert.equal(code, 0, said);
+    };
+    mkdirSync(published);
+    await hook('releases', '--publish', published, '--drv', 'left');
+    const { watched } = await farm.submit(['top'], '--wait');
+    const folder = join(farm.folder, 'mirror');
+    const mirror = (...flags: string[]) => farm.drover(['mirror', '--to', folder, ...flags]);
+    const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
 
-  // A real client, with an empty store, and nothing but the folder.
-  await using server = await startStaticServer(folder);
-  const top = watched.find(({ derivation }: { derivation: string }) => derivation.endsWith('-top.drv'));
-  const output = (await farm.request('GET', `/v1/builds/${top.id}`)).body.outputs.out;
-  const root = join(farm.folder, 'client');
-  mkdirSync(root);
-  const trust = ['--option', 'substituters', server.url, '--option', 'trusted-public-keys', farm.publicKey];
-  await farm.nix('nix-store', ['--store', `local?root=${root}`, '--realise', `/nix/store/${output}`, ...trust]);
-  assert.match(readFileSync(join(root, 'nix/store', output), 'utf8'), /^top of right/);
+    const first = await mirror('--once', '--keys', farm.publicKey);
+    assert.equal(first.code, 0, first.said);
+    assertClosed(folder);
+    const { rows } = (await farm.request('GET', '/v1/items?limit=1000')).body;
+    assert.equal(narinfos(folder).length, rows.length);
+    assert.equal((await mirror('--check')).code, 0);
 
-  // What is deleted goes, and with it what refers to it; built again, it comes again.
-  const follower = startDrover(['mirror', '--to', folder], { env: environment });
-  const left = rows.find(({ path }: { path: string }) => path.endsWith('-left'));
-  const base = rows.find(({ path }: { path: string }) => path.endsWith('-base'));
-  assert.ok(left.references.includes(base.path), 'the test needs an item that refers to another');
-  const file = (item: { path: string }) => join(folder, `${item.path.slice(0, 32)}.narinfo`);
-  assert.equal((await farm.request('DELETE', `/v1/items/${base.path}`)).status, 204);
-  await becomes(folder, () => !existsSync(file(base)));
-  assert.ok(!existsSync(file(left)), 'what refers to it went before');
-  await farm.submit(['base'], '--wait');
-  await becomes(folder, () => existsSync(file(left)));
-  assertClosed(folder);
-  follower.kill('SIGTERM');
-  await follower.exited;
-  assert.equal((await mirror('--once')).code, 0);
-  assert.equal((await mirror('--check')).code, 0);
+    // A real client, with an empty store, and nothing but the folder.
+    await using server = await startStaticServer(folder);
+    const top = watched.find(({ derivation }: { derivation: string }) => derivation.endsWith('-top.drv'));
+    const output = (await farm.request('GET', `/v1/builds/${top.id}`)).body.outputs.out;
+    const root = join(farm.folder, 'client');
+    mkdirSync(root);
+    const trust = ['--option', 'substituters', server.url, '--option', 'trusted-public-keys', farm.publicKey];
+    await farm.nix('nix-store', ['--store', `local?root=${root}`, '--realise', `/nix/store/${output}`, ...trust]);
+    assert.match(readFileSync(join(root, 'nix/store', output), 'utf8'), /^top of right/);
 
-  // What is wrong with the folder is found.
-  const nar = readdirSync(join(folder, 'nar'))[0] as string;
-  truncateSync(join(folder, 'nar', nar), 10);
-  const damaged = await mirror('--check');
-  assert.equal(damaged.code, 1);
-  assert.match(damaged.stdout, /^nar {8}[0-9a-z]{32}-/);
+    // The coordinator's own mirror, of what was there before; a restart of it goes on.
+    mkdirSync(copied);
+    await hook('copy', '--mirror', copied);
+    await becomes(copied, () => narinfos(copied).length > 0);
+    const left = rows.find(({ path }: { path: string }) => path.endsWith('-left'));
+    const base = rows.find(({ path }: { path: string }) => path.endsWith('-base'));
+    assert.ok(left.references.includes(base.path), 'the test needs an item that refers to another');
+    const names = [base, left].map(({ path }) => `${path.slice(0, 32)}.narinfo`).sort();
+    const has = (place: string) => names.every((name) => existsSync(join(place, name)));
+    const hasNone = (place: string) => names.every((name) => !existsSync(join(place, name)));
+    await becomes(published, () => has(published));
+    await farm.kill9();
+    const away = join(farm.folder, 'other-client');
+    mkdirSync(away);
+    const trusted = [
+      '--option',
+      'substituters',
+      `file://${published}`,
+      '--option',
+      'trusted-public-keys',
+      farm.publicKey,
+    ];
+    await farm.nix('nix-store', ['--store', `local?root=${away}`, '--realise', `/nix/store/${left.path}`, ...trusted]);
+    assert.match(readFileSync(join(away, 'nix/store', left.path), 'utf8'), /^left of /);
+    await farm.start([], trusting);
+    await becomes(copied, () => narinfos(copied).length === rows.length);
+    assertClosed(copied);
+    const check = async (to: string) => (await farm.drover(['mirror', '--to', to, '--check'])).code;
+    assert.equal(await check(copied), 0);
+    const all = narinfos(published);
 
-  // Signed by somebody else, filtered, of another log.
-  const strange = await farm.drover([
-    'mirror',
-    '--to',
-    join(farm.folder, 'strange'),
-    '--once',
-    '--keys',
-    `other:${Buffer.alloc(32).toString('base64')}`,
-  ]);
-  assert.equal(strange.code, 1);
-  assert.match(strange.said, /expected a signature by one of other/);
-  assert.deepEqual(narinfos(join(farm.folder, 'strange')), []);
-  const some = join(farm.folder, 'some');
-  assert.equal((await farm.drover(['mirror', '--to', some, '--once', '--filter', '^left$'])).code, 0);
-  assert.deepEqual(narinfos(some), [base, left].map(({ path }) => `${path.slice(0, 32)}.narinfo`).sort());
-  writeFileSync(
-    join(some, '.drover-mirror.json'),
-    JSON.stringify({ version: 1, source: 'urn:drover:log:x', waiting: [] }),
-  );
-  const other = await farm.drover(['mirror', '--to', some, '--once']);
-  assert.equal(other.code, 1);
-  assert.match(other.said, /mirrors urn:drover:log:x/);
-});
+    // What is deleted goes, and with it what refers to it; built again, it comes again.
+    const follower = startDrover(['mirror', '--to', folder], { env: environment });
+    const file = (item: { path: string }) => join(folder, `${item.path.slice(0, 32)}.narinfo`);
+    assert.equal((await farm.request('DELETE', `/v1/items/${base.path}`)).status, 204);
+    await becomes(folder, () => !existsSync(file(base)));
+    assert.ok(!existsSync(file(left)), 'what refers to it went before');
+    for (const place of [published, copied]) await becomes(place, () => hasNone(place));
+    await farm.submit(['base'], '--wait');
+    await becomes(folder, () => existsSync(file(left)));
+    assertClosed(folder);
+    for (const place of [published, copied]) await becomes(place, () => has(place));
+    assert.deepEqual(narinfos(published), all);
+    assert.equal(await check(copied), 0);
+    follower.kill('SIGTERM');
+    await follower.exited;
+    assert.equal((await mirror('--once')).code, 0);
+    assert.equal((await mirror('--check')).code, 0);
+
+    // What is wrong with the folder is found.
+    const nar = readdirSync(join(folder, 'nar'))[0] as string;
+    truncateSync(join(folder, 'nar', nar), 10);
+    const damaged = await mirror('--check');
+    assert.equal(damaged.code, 1);
+    assert.match(damaged.stdout, /^nar {8}[0-9a-z]{32}-/);
+
+    // Signed by somebody else, filtered, of another log.
+    const strange = await farm.drover([
+      'mirror',
+      '--to',
+      join(farm.folder, 'strange'),
+      '--once',
+      '--keys',
+      `other:${Buffer.alloc(32).toString('base64')}`,
+    ]);
+    assert.equal(strange.code, 1);
+    assert.match(strange.said, /expected a signature by one of other/);
+    assert.deepEqual(narinfos(join(farm.folder, 'strange')), []);
+    const some = join(farm.folder, 'some');
+    assert.equal((await farm.drover(['mirror', '--to', some, '--once', '--filter', '^left$'])).code, 0);
+    assert.deepEqual(narinfos(some), [base, left].map(({ path }) => `${path.slice(0, 32)}.narinfo`).sort());
+    writeFileSync(
+      join(some, '.drover-mirror.json'),
+      JSON.stringify({ version: 1, source: 'urn:drover:log:x', waiting: [] }),
+    );
+    const other = await farm.drover(['mirror', '--to', some, '--once']);
+    assert.equal(other.code, 1);
+    assert.match(other.said, /mirrors urn:drover:log:x/);
+  },
+);
 
 async function upload(farm: Farm, name: string, bytes: Uint8Array): Promise<string> {
   const nar = await narOf(bytes);
