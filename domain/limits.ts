@@ -141,6 +141,15 @@ export function derivationExcess(size: DerivationSize, limits: DerivationLimits)
   return undefined;
 }
 
+/** What is looked at of a closure: narinfos, and bytes of these. */
+export interface ClosureLimit {
+  readonly narinfos: number;
+  readonly bytes: number;
+}
+
+/** More than any closure has: those of the largest systems have some ten thousand items. A cache that refers on and on beyond it has no end. */
+export const largestClosure: ClosureLimit = { narinfos: 200_000, bytes: 512 * MiB };
+
 /** Why an item's event would not fit into a commit of that size; `undefined` if it does. */
 export function referencesExcess(references: readonly string[], maxCommitBytes: number): string | undefined {
   const room = maxCommitBytes - 2 * commitOverhead;

@@ -1,6 +1,7 @@
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import { type ClosureLimit, largestClosure } from '../../domain/limits.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
-import type { NarInfo } from '../../domain/store/narinfo.ts';
+import { type NarInfo, renderNarinfo } from '../../domain/store/narinfo.ts';
 import { verify } from '../../domain/store/signature.ts';
 import { parseStorePath } from '../../domain/store/store-path.ts';
 import { createLimiter } from '../limiter.ts';
@@ -22,6 +23,8 @@ export interface InputFetcherOptions {
   readonly concurrency: number;
   /** Tries per request. Default 10, with pauses of up to 15 s: a coordinator may restart meanwhile. */
   readonly tries?: number;
+  /** What is looked at for one build; more than any closure has if absent. */
+  readonly most?: ClosureLimit;
 }
 
 /** Brings what builds need into the store, from the coordinator's cache alone. */
@@ -50,16 +53,45 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
   const shared = createSharedWork();
   const retrying = { runtime, pause: { first: 500, most: 15_000 }, tries: options.tries ?? 10 };
 
+  /** The paths and all that is found of what they refer to, each once, level by level. Throws where narinfos refer on and on. */
+  function createWalk(paths: readonly string[]) {
+    const { most = largestClosure } = options;
+    const seen = new Set(paths);
+    let bytes = 0;
+    let next = [...seen];
+    return {
+      follow(info: NarInfo): void {
+        bytes += renderNarinfo(info).length;
+        for (const reference of referencesOf(info)) {
+          if (seen.has(reference)) continue;
+          seen.add(reference);
+          next.push(reference);
+        }
+        if (seen.size <= most.narinfos && bytes <= most.bytes) return;
+        throw new TransferError(
+          'wrong-narinfo',
+          `${info.storePath}: expected a closure of at most ${most.narinfos} narinfos of ${most.bytes} bytes, got one with more`,
+          { status: 1 },
+        );
+      },
+      /** What was found since it was asked last. */
+      level(): string[] {
+        const found = next;
+        next = [];
+        return found;
+      },
+    };
+  }
+
   /** What the cache says of each path of the closure that the store lacks. */
   async function discover(session: BuilderSession, paths: readonly string[], signal: AbortSignal, waits: Waits) {
     const found = new Map<string, NarInfo>();
     const missing: string[] = [];
-    const seen = new Set(paths);
-    for (let level = [...seen]; level.length > 0; ) {
+    const walk = createWalk(paths);
+    for (let level = walk.level(); level.length > 0; level = walk.level()) {
       // Held before they are looked for: what is valid then stays valid.
       await session.hold(level);
       const lacking = await builder.missing(level, signal);
-      const next: string[] = [];
       await Promise.all(
         lacking.map(async (path) => {
           const away = awayOf(path, waits);
@@ -71,14 +103,9 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
             return;
           }
           found.set(path, info);
-          for (const reference of referencesOf(info)) {
-            if (seen.has(reference)) continue;
-            seen.add(reference);
-            next.push(reference);
-          }
+          walk.follow(info);
         }),
       );
-      level = next;
     }
     return { found, missing };
   }
@@ -200,9 +227,8 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
 
   async function audit(paths: readonly string[], signal: AbortSignal): Promise<string[]> {
     const faults: string[] = [];
-    const seen = new Set(paths);
-    for (let level = [...seen]; level.length > 0; ) {
-      const next: string[] = [];
+    const walk = createWalk(paths);
+    for (let level = walk.level(); level.length > 0; level = walk.level()) {
       const look = async (path: string): Promise<void> => {
         const info = await transfers.run(signal, () => narinfoOf(path, signal));
         // No longer in the cache: nothing to compare it with.
@@ -212,14 +238,9 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
           faults.push(fault);
           builder.distrust([path]);
         }
-        for (const reference of referencesOf(info)) {
-          if (seen.has(reference)) continue;
-          seen.add(reference);
-          next.push(reference);
-        }
+        walk.follow(info);
       };
       await Promise.all(level.map(look));
-      level = next;
     }
     return faults.sort();
   }
