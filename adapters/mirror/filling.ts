@@ -1,5 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { DroverProblem } from '../../client/errors.ts';
+import { type ClosureLimit, largestClosure } from '../../domain/limits.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { verify } from '../../domain/store/signature.ts';
@@ -23,16 +24,13 @@ export interface FillingOptions {
   /** Told of bytes that came. */
   received(bytes: number): void;
   /** Told after each item that is in the folder now. */
-  published(): void;
+  published(path: string): void;
+  /** Told of each item that waits again, as something went that it refers to. */
+  withdrawn?(item: CachedItem): void;
   /** Told of an item that is not what it should be; with its path where it is its NAR that is not. */
   trouble(message: string, path?: string): void;
-  /** Narinfos that are looked at for one item, and bytes of these; more than any closure has if absent. */
+  /** What is looked at for one item; more than any closure has if absent. */
   readonly most?: ClosureLimit;
-}
-
-export interface ClosureLimit {
-  readonly narinfos: number;
-  readonly bytes: number;
 }
 
 /** Brings items from a cache into a folder, and takes them out, so that the folder is closed at every moment (I7). */
@@ -48,9 +46,6 @@ export interface Filling {
   /** An item that was given up in this run may be another now. */
   tryAgain(path: string): void;
 }
-
-/** The largest closures of systems have some ten thousand items. */
-const largestClosure: ClosureLimit = { narinfos: 200_000, bytes: 512 * 1024 * 1024 };
 
 export function createFilling(options: FillingOptions): Filling {
   const { folder, source, keys, waiting, signal, answered, received, published, trouble } = options;
@@ -94,10 +89,13 @@ export function createFilling(options: FillingOptions): Filling {
         order.push(referrer);
       }
     for (const path of order.reverse()) {
-      if (folder.get(path) === undefined) continue;
+      const item = folder.get(path);
+      if (item === undefined) continue;
       await folder.unpublish(path);
+      if (path === start) continue;
       // It is wanted still; the source has it again once what it refers to is there.
-      if (path !== start) waiting.add(path);
+      waiting.add(path);
+      options.withdrawn?.(item);
     }
   }
 
@@ -196,7 +194,7 @@ export function createFilling(options: FillingOptions): Filling {
         await folder.publish(item);
         waiting.delete(path);
         next.push(...(dependents.get(path) ?? []));
-        published();
+        published(path);
       }
     }
     // One at a time: two that are published side by side would each not see the other.

@@ -1,13 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Drover } from '../../client/drover.ts';
 import { DroverProblem, DroverUnreachable, isPassing } from '../../client/errors.ts';
+import type { DroverEvent } from '../../client/events.ts';
+import type { ClosureLimit } from '../../domain/limits.ts';
+import { createLimit } from '../runtime/limit.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import type { Difference } from './compare.ts';
-import { type ClosureLimit, createFilling } from './filling.ts';
+import { createFilling } from './filling.ts';
 import { lockCacheFolder } from './folder-lock.ts';
 import { makeFolder } from './make-folder.ts';
 import { readMirrorState, writeMirrorState } from './mirror-state.ts';
 import { readSmall } from './read-small.ts';
+import { createSleepers } from './sleepers.ts';
 
 export interface MirrorOptions {
   readonly drover: Drover;
@@ -64,6 +68,14 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const state = await readMirrorState(options.folder, trouble);
   /** Wanted, and not in the folder. */
   const waiting = new Set(state.waiting);
+  /** What items that wait refer to beside themselves, as far as events or the folder said. */
+  const references = new Map<string, readonly string[]>();
+  const sleepers = createSleepers();
+  const limit = createLimit(options.connections);
+  /** Hash parts for which the coordinator served nothing, of those asked for last. */
+  const unserved = new Set<string>();
+  /** What came into the folder since it was looked at last. */
+  const came: string[] = [];
   let bytes = 0;
   /** Of the folder, as the log is read from its start once more: what it has not named so far. */
   let unnamed: Set<string> | undefined;
@@ -82,10 +94,21 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     received(more) {
       bytes += more;
     },
-    published: tell,
+    published(path) {
+      came.push(path);
+      tell();
+    },
+    withdrawn: ({ path, info }) => learn(path, info.references),
     trouble,
     ...(options.most && { most: options.most }),
   });
+
+  function learn(path: string, all: readonly string[]): void {
+    references.set(
+      path,
+      all.filter((reference) => reference !== path),
+    );
+  }
 
   function tell(): void {
     const published = folder.size;
@@ -119,8 +142,9 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     try {
       return await readSmall(drover, `/${hashPart}.narinfo`, signal);
     } catch (error) {
-      if (error instanceof DroverProblem && error.status === 404) return undefined;
-      throw error;
+      if (!(error instanceof DroverProblem && error.status === 404)) throw error;
+      unserved.add(hashPart);
+      return undefined;
     }
   }
 
@@ -153,19 +177,25 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     state.position = undefined;
     state.event = undefined;
     waiting.clear();
+    references.clear();
+    sleepers.clear();
     unnamed = new Set(Array.from(folder.all(), ({ path }) => path));
+  }
+
+  function take(event: ItemEvent, changes: Changes): void {
+    silentSince = undefined;
+    expectSource(event.source);
+    const { path } = event.data;
+    changes.set(path, event.type === 'drover.StoreItemAdded' ? event.data.references : undefined);
+    state.position = event.position;
+    state.event = event.id;
   }
 
   async function readBatch(): Promise<Changes> {
     const changes: Changes = new Map();
-    const types = ['StoreItemAdded', 'StoreItemDeleted', 'StoreItemMissing'] as const;
     const from = state.position ?? 'start';
     for await (const event of drover.events({ from, types, follow: false, signal, onLost: lost })) {
-      silentSince = undefined;
-      expectSource(event.source);
-      changes.set(event.data.path, event.type === 'drover.StoreItemAdded');
-      state.position = event.position;
-      state.event = event.id;
+      take(event, changes);
       if (changes.size >= batchSize) break;
     }
     silentSince = undefined;
@@ -173,24 +203,60 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   }
 
   async function apply(changes: Changes): Promise<void> {
+    const trying = new Set<string>();
     for (const [path, added] of changes) {
       unnamed?.delete(path);
       filling.tryAgain(path);
+      sleepers.delete(path);
       const known = folder.get(path);
-      if (added) {
+      if (added !== undefined) {
         // Added again with other bytes, perhaps, while nobody looked.
         if (known !== undefined && (await filling.narinfoOf(path))?.text !== known.text) await filling.withdraw(path);
         if (wants(path)) waiting.add(path);
+        if (waiting.has(path)) learn(path, added);
+        for (const referrer of sleepers.wake(path)) trying.add(referrer);
         continue;
       }
       waiting.delete(path);
       if (known !== undefined) await filling.withdraw(path);
     }
-    await filling.bring(new Set(waiting));
+    for (const path of waiting) if (!sleepers.has(path)) trying.add(path);
+    await bringAll(trying);
     // Until all is read again, a restart has to find out anew that it has to be.
     if (unnamed === undefined) await writeMirrorState(folder.path, { ...state, waiting: [...waiting].sort() });
     tell();
   }
+
+  /** Brings items, and then those that waited for nothing else. */
+  async function bringAll(wanted: ReadonlySet<string>): Promise<void> {
+    for (let trying = wanted; trying.size > 0; ) {
+      unserved.clear();
+      await filling.bring(trying);
+      const absent = [...trying].filter((path) => unserved.has(path.slice(0, 32)));
+      await Promise.all(absent.flatMap((path) => (references.has(path) ? [] : [limit(() => askFor(path))])));
+      for (const path of absent) {
+        const known = references.get(path);
+        if (known === undefined) continue;
+        // Where it lacks nothing that can be seen, what it lacked has come already, or the event is on its way that says what goes.
+        if (known.every(tellsOfItself) && !known.every(isHere)) sleepers.add(path, known);
+      }
+      trying = new Set(came.splice(0).flatMap(sleepers.wake));
+    }
+    for (const path of references.keys()) if (!waiting.has(path)) references.delete(path);
+  }
+
+  /** What an item refers to that waited before this run. */
+  async function askFor(path: string): Promise<void> {
+    try {
+      learn(path, (await answered(() => drover.getItem({ item: path }))).references);
+    } catch (error) {
+      if (!(error instanceof DroverProblem && error.status === 404)) throw error;
+    }
+  }
+
+  /** Whether it is heard of when the item comes: from an event, or as it is published after it has waited. */
+  const tellsOfItself = (path: string): boolean => isHere(path) || waiting.has(path) || wants(path);
+  const isHere = (path: string): boolean => folder.get(path) !== undefined;
 
   /** Does it; a mirror that goes on waits for room on a full disk. */
   async function withRoom(once: boolean, work: () => Promise<void>): Promise<void> {
@@ -220,6 +286,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       await withRoom(once, () => folder.writeCacheInfo(info));
       await filling.mend();
       let isFresh = true;
+      let pause = shortestPause;
       tell();
       while (!signal.aborted) {
         await findPlace();
@@ -227,7 +294,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         if (signal.aborted) break;
         if (changes.size === 0 && unnamed !== undefined) {
           // Only the lost end of the log had them.
-          for (const path of unnamed) changes.set(path, false);
+          for (const path of unnamed) changes.set(path, undefined);
           unnamed = undefined;
           await withRoom(once, () => apply(changes));
           // What an earlier run could not have is there now, perhaps.
@@ -236,7 +303,10 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         if (changes.size > 0) continue;
         await withRoom(once, async () => void (await folder.sweep()));
         if (once) break;
-        await somethingHappens();
+        const since = performance.now();
+        await follow();
+        pause = performance.now() - since > longestPause ? shortestPause : Math.min(2 * pause, longestPause);
+        await sleep(pause, signal);
       }
       return [...waiting].sort();
     },
@@ -252,20 +322,54 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     [Symbol.dispose]: () => owned.dispose(),
   };
 
-  async function somethingHappens(): Promise<void> {
+  /** Takes in what comes, on one connection, until that is lost: then the log may be another. */
+  async function follow(): Promise<void> {
+    const ending = new AbortController();
     const from = state.position ?? 'start';
+    const both = AbortSignal.any([signal, ending.signal]);
+    // Who asks for the place next says so where nobody answers.
+    const events = drover.events({ from, types, signal: both, onLost: () => ending.abort() });
+    let next = coming();
     try {
-      for await (const _ of drover.events({ from, streams: ['item-'] as const, signal, onLost: trouble })) return;
+      for (;;) {
+        const first = await next;
+        if (first.done || signal.aborted) return;
+        const changes: Changes = new Map();
+        let one: IteratorResult<ItemEvent, void> | undefined = first;
+        while (one !== undefined && !one.done) {
+          take(one.value, changes);
+          next = coming();
+          one = changes.size < batchSize ? await Promise.race([next, nothingYet()]) : undefined;
+        }
+        await withRoom(false, () => apply(changes));
+        await withRoom(false, async () => void (await folder.sweep()));
+      }
     } catch (error) {
       // Found out and mended before the next batch is read.
       if (!(error instanceof DroverProblem && error.code === 'position-ahead' && state.event !== undefined))
         throw error;
+    } finally {
+      ending.abort();
+      await events.return(undefined).catch(() => undefined);
+    }
+
+    function coming() {
+      const one = events.next();
+      // It may fail while nobody waits for it, and is waited for later.
+      one.catch(() => undefined);
+      return one;
     }
   }
 }
 
-/** Base names of items, and whether they were added or went. */
-type Changes = Map<string, boolean>;
+const types = ['StoreItemAdded', 'StoreItemDeleted', 'StoreItemMissing'] as const;
+type ItemEvent = DroverEvent<(typeof types)[number]>;
+
+/** Resolves in the next turn of the event loop. */
+const nothingYet = (): Promise<undefined> => new Promise((resolve) => void setImmediate(resolve, undefined));
+
+/** By base names of items: what they refer to where they were added; `undefined` where they went. */
+type Changes = Map<string, readonly string[] | undefined>;
 
 /** Ends early when the signal aborts. */
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

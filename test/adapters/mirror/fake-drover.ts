@@ -54,10 +54,51 @@ export function droverOf(
     },
     async *events({ from }: { from: string }) {
       if (from !== 'start') return;
-      for (const [n, { path }] of items.entries())
-        yield { type: 'drover.StoreItemAdded', source, position: `${n}`, data: { path } };
+      for (const [n, { path, info }] of items.entries())
+        yield { type: 'drover.StoreItemAdded', source, position: `${n}`, data: { path, references: info.references } };
     },
     listItems: async () => ({ rows: items.map(({ path }) => ({ path })) }),
+    getItem: () => Promise.reject(new DroverProblem('unknown-item', 404, 'not there', {})),
   };
   return { drover: drover as unknown as Drover, asked };
+}
+
+/** The same with a log that grows before those that follow. */
+export function growingDrover() {
+  const served: Item[] = [];
+  const log: unknown[] = [];
+  const known = new Map<string, Item>();
+  const { drover, asked } = droverOf(served);
+  let grown = Promise.withResolvers<void>();
+  function tell(type: string, data: object): void {
+    log.push({ type: `drover.${type}`, source: 'urn:x', position: `${log.length}`, data });
+    grown.resolve();
+    grown = Promise.withResolvers();
+  }
+  async function* events({ from, follow, signal }: { from: string; follow?: boolean; signal: AbortSignal }) {
+    asked.push('/v1/events');
+    const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve));
+    for (let n = from === 'start' ? 0 : Number(from) + 1; ; ) {
+      while (n < log.length) yield log[n++];
+      if (follow !== false) await Promise.race([grown.promise, aborted]);
+      if (follow === false || signal.aborted) return;
+    }
+  }
+  const getItem = async ({ item }: { item: string }) => ({ references: known.get(item)?.info.references });
+  return {
+    drover: { ...drover, events, getItem } as unknown as Drover,
+    asked,
+    /** Serves them, and tells of the first. */
+    add(...items: readonly [Item, ...Item[]]): void {
+      served.push(...items);
+      for (const item of items) known.set(item.path, item);
+      const [{ path, info }] = items;
+      tell('StoreItemAdded', { path, references: info.references });
+    },
+    /** Serves none of them any more, and tells that the first is deleted. */
+    remove(...items: readonly [Item, ...Item[]]): void {
+      for (const item of items) served.splice(served.indexOf(item), 1);
+      tell('StoreItemDeleted', { path: items[0].path });
+    },
+  };
 }

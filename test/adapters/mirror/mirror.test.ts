@@ -21,7 +21,7 @@ import { DroverProblem, DroverUnreachable } from '../../../client/errors.ts';
 import { renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { fakeBase } from '../../support/paths.ts';
 import { narOf, sha256Of } from '../pool/nars.ts';
-import { droverOf, type Item, itemOf } from './fake-drover.ts';
+import { droverOf, growingDrover, type Item, itemOf } from './fake-drover.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'drover-mirror-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -251,6 +251,62 @@ describe('mirror', () => {
     for (const status of [401, 403])
       await assert.rejects(mirror({ ...drover, request: answer(status) }, join(root, 'refused')), { status });
     assert.deepEqual((await mirror({ ...drover, request: answer(404) }, join(root, 'gone'))).lacking, [item.path]);
+  });
+
+  it('asks for the two files of an item that comes, and for one that is not served only once what it lacks is there', async () => {
+    const nar = (n: number) => narOf(`number ${n}`);
+    const base = itemOf(1, await nar(1));
+    const middle = itemOf(2, await nar(2), { references: [base.path] });
+    const top = itemOf(3, await nar(3), { references: [middle.path, fakeBase('item', 3)] });
+    const { drover, asked, add, remove } = growingDrover();
+    let has = (_: number): void => undefined;
+    async function expectAfter(number: number, change: () => void): Promise<void> {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      has = (now) => now === number && resolve();
+      change();
+      await promise;
+    }
+    /** A mirror that follows meanwhile, and has so many items at first. */
+    async function following(number: number, body: () => Promise<void>): Promise<void> {
+      const ending = new AbortController();
+      using opened = await openMirror({
+        ...{ drover, folder: join(root, 'follows'), wants: () => true, connections: 8, signal: ending.signal },
+        progress: (state) => has(state.published),
+        trouble: assert.fail,
+      });
+      let run: Promise<unknown> = Promise.resolve();
+      await expectAfter(number, () => {
+        run = opened.run(false);
+      });
+      await body();
+      ending.abort();
+      await run;
+    }
+    const count = (path: string): number => asked.filter((one) => one === path).length;
+    const narinfos = (...items: readonly Item[]) => items.map(({ path }) => count(`/${path.slice(0, 32)}.narinfo`));
+    async function addOthers(from: number, to: number): Promise<void> {
+      for (let n = from; n <= to; n++) {
+        const other = itemOf(10 + n, await nar(10 + n));
+        await expectAfter(n, () => add(other));
+      }
+    }
+
+    await following(0, async () => {
+      for (const [n, item] of [base, middle, top].entries()) await expectAfter(n + 1, () => add(item));
+      assert.deepEqual(narinfos(base, middle, top), [1, 1, 1]);
+      for (const { info } of [base, middle, top]) assert.equal(count(`/${info.url}`), 1);
+      await expectAfter(0, () => remove(base, middle, top));
+      await addOthers(1, 5);
+      assert.deepEqual(narinfos(middle, top), [2, 2]);
+      assert.equal(count('/v1/events'), 2, 'up to the head, and then on one connection');
+    });
+    await following(5, async () => {
+      await addOthers(6, 9);
+      // Once more, as it began.
+      assert.deepEqual(narinfos(middle, top), [3, 3]);
+      await expectAfter(12, () => add(base, middle, top));
+      assert.deepEqual(narinfos(middle, top), [4, 4]);
+    });
   });
 
   it('never follows a link out of its folder', async () => {
