@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
@@ -164,12 +164,19 @@ e2e(
   },
 );
 
-async function upload(farm: Farm, name: string, bytes: Uint8Array): Promise<string> {
+/** Uploads a source; it has to contain the hash parts of what it refers to. */
+async function upload(
+  farm: Farm,
+  name: string,
+  bytes: Uint8Array,
+  references: readonly string[] = [],
+): Promise<string> {
   const nar = await narOf(bytes);
-  const path = makeSourcePath(name, createHash('sha256').update(nar).digest(), [], false, '/nix/store').slice(
+  const full = references.map((path) => `/nix/store/${path}`);
+  const path = makeSourcePath(name, createHash('sha256').update(nar).digest(), full, false, '/nix/store').slice(
     '/nix/store/'.length,
   );
-  const begun = await farm.request('POST', '/v1/uploads', { body: declarationOf(nar, nar, { path }) });
+  const begun = await farm.request('POST', '/v1/uploads', { body: declarationOf(nar, nar, { path, references }) });
   assert.equal(begun.status, 201, JSON.stringify(begun.body));
   const headers = { 'content-type': 'application/offset+octet-stream', 'upload-offset': '0' };
   const sent = await farm.request('PATCH', `/v1/uploads/${begun.body.id}`, { raw: nar, headers });
@@ -177,32 +184,104 @@ async function upload(farm: Farm, name: string, bytes: Uint8Array): Promise<stri
   return path;
 }
 
-e2e('a mirror that is killed again and again, as its coordinator is, ends equal', {}, async (farm) => {
-  const paths: string[] = [];
-  for (let n = 0; n < 20; n++) paths.push(await upload(farm, `source-${n}`, randomBytes(100_000 + n)));
-  const folder = join(farm.folder, 'mirror');
-  mkdirSync(join(folder, 'nar'), { recursive: true });
-  for (let round = 1; round <= 4; round++) {
-    const before = narinfos(folder).length;
-    const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
-    const mirror = startDrover(['mirror', '--to', folder, '--connections', '2'], { env: environment });
-    // Somewhere in between, at another place each time.
-    await becomes(folder, () => narinfos(folder).length >= Math.min(before + round, 18));
-    if (round % 2 === 0) {
-      await farm.kill9();
-      await farm.start();
+/** Resolves after so many changes of a file in the folder or among its NARs: at any moment of what a mirror does. */
+function changes(folder: string, count: number): Promise<void> {
+  return new Promise((resolve) => {
+    let left = count;
+    const watchers = [folder, join(folder, 'nar')].map((place) => watch(place, look));
+    function look(): void {
+      if (--left > 0) return;
+      for (const watcher of watchers) watcher.close();
+      resolve();
     }
-    mirror.kill('SIGKILL');
-    await mirror.exited;
+  });
+}
+
+const number = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
+const manyItems = number('MIRROR_ITEMS', 20);
+const kills = number('MIRROR_KILLS', 4);
+const isBig = manyItems > 1000;
+
+e2e(
+  'a mirror that is killed at random moments, as its coordinator is, ends equal',
+  isBig ? { longestMs: 1_200_000 } : {},
+  async (farm) => {
+    const begun = performance.now();
+    const say = (text: string) => void (isBig && console.log(text));
+    const seconds = () => Math.round((performance.now() - begun) / 1000);
+    /** What the coordinator has, with what to send of each to have it again. */
+    const items = new Map<string, { name: string; bytes: Uint8Array; references: readonly string[] }>();
+    async function add(name: string): Promise<void> {
+      const known = [...items.keys()];
+      const references =
+        known.length === 0 ? [] : [...new Set([0, 0].map(() => known[randomInt(known.length)] as string))].sort();
+      const bytes = Buffer.concat([
+        Buffer.from(references.join(' ')),
+        randomBytes(randomInt(isBig ? 40_000 : 200_000)),
+      ]);
+      items.set(await upload(farm, name, bytes, references), { name, bytes, references });
+    }
+    async function addMany(name: string, count: number): Promise<void> {
+      let n = 0;
+      const work = async () => {
+        while (n < count) await add(`${name}-${n++}`);
+      };
+      await Promise.all(Array.from({ length: 16 }, work));
+    }
+    const remove = async (path: string) =>
+      assert.equal((await farm.request('DELETE', `/v1/items/${path}`)).status, 204, path);
+
+    await addMany('source', manyItems);
+    say(`${manyItems} items uploaded after ${seconds()} s`);
+    const folder = join(farm.folder, 'mirror');
+    mkdirSync(join(folder, 'nar'), { recursive: true });
+    // Each file makes at least six changes: the mirror is at work still when the last one comes.
+    const longest = Math.ceil((2 * manyItems) / kills);
+    for (let round = 1; round <= kills; round++) {
+      const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
+      const mirror = startDrover(['mirror', '--to', folder, '--connections', '2'], { env: environment });
+      await changes(folder, randomInt(1, longest));
+      if (round % 2 === 0) {
+        await farm.kill9();
+        await farm.start();
+      } else {
+        const known = [...items.keys()];
+        const [gone, back] = [known[randomInt(known.length)], known[randomInt(known.length)]] as [string, string];
+        // What refers to it, directly or not, is served no more until it is there again.
+        await remove(back);
+        // What nothing refers to goes for good.
+        const isUsed = [...items.values()].some(({ references }) => references.includes(gone));
+        if (!isUsed && gone !== back) {
+          await remove(gone);
+          items.delete(gone);
+        }
+        await addMany(`round-${round}`, Math.ceil(manyItems / 1000));
+        await changes(folder, randomInt(1, longest));
+        const { name, bytes, references } = items.get(back) as {
+          name: string;
+          bytes: Uint8Array;
+          references: string[];
+        };
+        await upload(farm, name, bytes, references);
+      }
+      await changes(folder, randomInt(1, longest));
+      mirror.kill('SIGKILL');
+      await mirror.exited;
+      assertClosed(folder);
+      say(`round ${round}: ${narinfos(folder).length} of ${items.size} items after ${seconds()} s`);
+    }
+    const last = await farm.drover(['mirror', '--to', folder, '--once']);
+    assert.equal(last.code, 0, last.said);
     assertClosed(folder);
-    if (round % 2 === 1) assert.equal((await farm.request('DELETE', `/v1/items/${paths[round]}`)).status, 204);
-  }
-  const last = await farm.drover(['mirror', '--to', folder, '--once']);
-  assert.equal(last.code, 0, last.said);
-  assert.equal(narinfos(folder).length, 18);
-  assert.equal((await farm.drover(['mirror', '--to', folder, '--check'])).code, 0);
-  assert.equal(readdirSync(join(folder, 'nar')).length, 18, 'nothing is left of what was deleted or cut');
-});
+    assert.equal(narinfos(folder).length, items.size);
+    const check = await farm.drover(['mirror', '--to', folder, '--check']);
+    assert.equal(check.code, 0, check.said);
+    assert.match(check.said, new RegExp(`${items.size.toLocaleString('en')} items compared, 0 differ`));
+    assert.equal(readdirSync(join(folder, 'nar')).length, items.size, 'nothing is left of what was deleted or cut');
+    const bytes = [...items.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+    say(`${items.size} items, ${Math.round(bytes / 1e6)} MB, equal after ${seconds()} s`);
+  },
+);
 
 e2e('a mirror of a log that has lost its end becomes what is left, and follows that', {}, async (farm) => {
   const folder = join(farm.folder, 'mirror');

@@ -8,13 +8,18 @@ import { takeUnhandled } from './process.ts';
 /** No test waits for time; this ends one that waits for what does not come, and says what that is. */
 const longest = 180_000;
 
+export interface E2eOptions extends FarmOptions {
+  /** Instead of three minutes, for a run of more than `npm test` does. */
+  readonly longestMs?: number;
+}
+
 /** Why there can be no real farm here, or false. */
 export const noRealFarm: string | false = noNix;
 
 /** Ends a test that stands still, and has a failure come with what the farm did. */
-export async function limited(name: string, farm: Farm, body: Promise<void>): Promise<void> {
+export async function limited(name: string, farm: Farm, body: Promise<void>, longestMs = longest): Promise<void> {
   const limit = Promise.withResolvers<never>();
-  const timer = setTimeout(() => limit.reject(new Error('the farm stands still')), longest);
+  const timer = setTimeout(() => limit.reject(new Error('the farm stands still')), longestMs);
   try {
     await Promise.race([body, limit.promise]);
     assert.deepEqual(takeUnhandled(), [], 'no process ended by an error that nobody handled');
@@ -29,11 +34,11 @@ export async function limited(name: string, farm: Farm, body: Promise<void>): Pr
 /** A test with a farm of its own, which is gone afterwards; a failure comes with what the farm did. */
 export function e2e(
   name: string,
-  options: FarmOptions,
+  options: E2eOptions,
   body: (farm: Farm, context: TestContext) => Promise<void>,
 ): void {
   test(name, { skip: noNix || (options.diskMiB !== undefined && noMounting) }, async (context) => {
     await using farm = await startFarm(options);
-    await limited(name, farm, body(farm, context));
+    await limited(name, farm, body(farm, context), options.longestMs);
   });
 }
