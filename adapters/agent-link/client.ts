@@ -246,16 +246,32 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
     }
   }
 
+  /** Says how the agent is, and asks whether the coordinator is there: both at once, so that the coordinator wakes up once. */
   function beat(everyMs: number, socket: AgentSocket, timers: DisposableStack): void {
+    let making = false;
+    /** Whether the coordinator is to be asked once the heartbeat is made. */
+    let withIt = false;
+    const say = () => {
+      making = true;
+      withIt = true;
+      handlers
+        .heartbeat()
+        .then((body) => socket.send({ kind: 'oob', body }))
+        .catch((error: unknown) => logger.warn({ err: error }, 'no heartbeat could be made'))
+        .finally(() => {
+          making = false;
+          if (withIt) socket.probe();
+        });
+    };
     const again = () => {
       let timer: Disposable | undefined;
       timer = runtime.timers.after(everyMs, () => {
         if (!socket.open) return;
-        socket.probe();
-        void handlers.heartbeat().then(
-          (body) => socket.send({ kind: 'oob', body }),
-          (error: unknown) => logger.warn({ err: error }, 'no heartbeat could be made'),
-        );
+        if (making) {
+          // A heartbeat that takes this long, on a disk that hangs, is no reason not to ask.
+          withIt = false;
+          socket.probe();
+        } else say();
         timer?.[Symbol.dispose]();
         again();
       });

@@ -124,16 +124,19 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   timer = timers.after(options.helloWithin, () => malformed(`expected hello within ${options.helloWithin} ms`));
   return link;
 
-  /** Pings every interval, so that the agent hears from the coordinator too, and gives up one that is silent. */
+  /**
+   * Looks every interval, asks an agent that was not heard in it, and gives up one that stays silent. All links look in the same turn:
+   * waking up for each costs more than looking.
+   */
   function beat(interval: number): void {
-    timer = timers.after(interval, () => {
+    timer = timers.after(interval - (clock.monotonic() % interval), () => {
       const silence = Math.round(clock.monotonic() - heardAt);
       if (silence >= silentIntervals * interval) {
         logger.warn({ silence }, 'agent link silent');
         end(`silent for ${silence} ms`, () => frames.cut());
         return;
       }
-      frames.ping();
+      if (silence >= interval) frames.ping();
       beat(interval);
     });
   }

@@ -250,6 +250,10 @@ export async function startFakeCoordinator() {
     cut(): void {
       socket?.terminate();
     },
+    /** Resolves when the agent asks whether this side is there. */
+    asked(): Promise<void> {
+      return new Promise((resolve) => socket?.once('ping', () => resolve()));
+    },
     /** Stops reading from the link: the other side hears nothing, and nothing is closed. */
     freeze(): void {
       socket?.pause();

@@ -284,4 +284,20 @@ describe('the link of an agent', () => {
     await coordinator.hello(mark);
     await link.send(started('b2'));
   });
+
+  test('asks whether the coordinator is there also where a heartbeat hangs', async () => {
+    await using coordinator = await startFakeCoordinator();
+    coordinator.welcome.heartbeatSeconds = 10;
+    const runtime = manualRuntime();
+    await using link = linkTo(coordinator, { runtime, heartbeat: () => new Promise(() => undefined) });
+    await link.send(started('b1'));
+    runtime.advance(10_000);
+    for (let beat = 0; beat < 3; beat++) {
+      const asked = coordinator.asked();
+      runtime.advance(10_000);
+      await asked;
+      // The answer comes before what is acknowledged after it.
+      await link.send(started(`b${beat}`));
+    }
+  });
 });

@@ -562,6 +562,26 @@ describe('silence', () => {
     assert.equal(setup.events.size, 0);
     assert.equal(agent.socket.readyState, agent.socket.OPEN);
   });
+
+  test('only an agent that was not heard for an interval is asked', async () => {
+    const heard = createMailbox<string>();
+    await using setup = await listening({ agentOob: async (_agent, { type }) => heard.put(type) });
+    const agent = await dial(setup.url);
+    const pings = createMailbox<number>();
+    agent.socket.on('ping', () => pings.put(setup.runtime.clock.now()));
+    agent.send(hello);
+    await agent.expect('welcome');
+    await setup.events.take();
+    const from = setup.runtime.clock.now();
+    for (let round = 0; round < 3; round++) {
+      setup.runtime.advance(9_000);
+      agent.send({ kind: 'oob', body: { type: 'heartbeat', running: 0 } });
+      await heard.take();
+    }
+    setup.runtime.advance(13_000);
+    assert.equal((await pings.take()) - from, 40_000);
+    assert.equal(pings.size, 0);
+  });
 });
 
 test('closing the server says going away, and the application hears of each agent', async () => {
