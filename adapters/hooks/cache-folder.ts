@@ -49,13 +49,13 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
       if (problem !== undefined) return { ok: false, error: problem };
       if (signal.aborted) return { ok: false, error: 'ended before it began' };
       const task = taskOf(delivery);
-      if (task === undefined) return { ok: true };
       const ended = Promise.withResolvers<never>();
       const end = (): void =>
         ended.reject(new Error('ended; what it was at goes on, and the next attempt finds it there'));
       signal.addEventListener('abort', end, { once: true });
       try {
-        await Promise.race([clientOf(resolve(delivery.target.folder), delivery.log).apply(task), ended.promise]);
+        const client = clientOf(resolve(delivery.target.folder), delivery.log);
+        await Promise.race([client.apply(task, delivery.begun), ended.promise]);
         return { ok: true };
       } catch (error) {
         return { ok: false, error: (error as Error).message };
@@ -73,12 +73,12 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
 }
 
-/** `undefined` for events that change nothing in a folder. */
-function taskOf({ event, facts, target, wanted }: HookDelivery): FolderTask | undefined {
+/** One that changes nothing still sees to it that the folder is there from the first delivery on. */
+function taskOf({ event, facts, target, wanted }: HookDelivery): FolderTask {
   switch (event.type) {
     case 'BuildSucceeded':
     case 'BuildSatisfied':
-      return wanted ? { wanted: facts.outputs ?? [] } : undefined;
+      return { wanted: wanted ? (facts.outputs ?? []) : [] };
     case 'StoreItemAdded':
     case 'StoreItemDeleted':
     case 'StoreItemMissing': {
@@ -88,6 +88,6 @@ function taskOf({ event, facts, target, wanted }: HookDelivery): FolderTask | un
       return { changed, wanted: [], ...(event.type === 'StoreItemDeleted' && { deleted: true }) };
     }
     default:
-      return undefined;
+      return { wanted: [] };
   }
 }

@@ -22,7 +22,8 @@ export interface FolderAnswers {
 }
 
 export interface FolderClient extends AsyncDisposable {
-  apply(task: FolderTask): Promise<void>;
+  /** @param begun whether something was written there before: a process that is started for the task refuses a folder that does not have it */
+  apply(task: FolderTask, begun: boolean): Promise<void>;
 }
 
 interface Writer {
@@ -31,12 +32,15 @@ interface Writer {
 }
 
 /** Has tasks done by a process that writes the folder, started when there is something to do. */
-export function createFolderClient(open: Extract<ToFolder, { kind: 'open' }>, answers: FolderAnswers): FolderClient {
+export function createFolderClient(
+  open: Omit<Extract<ToFolder, { kind: 'open' }>, 'begun'>,
+  answers: FolderAnswers,
+): FolderClient {
   let current: Writer | undefined;
   let idle: NodeJS.Timeout | undefined;
   let lastTask = 0;
 
-  function start(): Writer {
+  function start(begun: boolean): Writer {
     const { PATH, TMPDIR, LANG, NODE_COMPILE_CACHE } = process.env;
     const started = fork(program, [], {
       env: { PATH, TMPDIR, LANG, NODE_COMPILE_CACHE },
@@ -65,7 +69,7 @@ export function createFolderClient(open: Extract<ToFolder, { kind: 'open' }>, an
     started.unref();
     started.channel?.unref();
     (started.stderr as unknown as { unref?(): void })?.unref?.();
-    tell(started, open);
+    tell(started, { ...open, begun });
     return writer;
   }
 
@@ -93,9 +97,9 @@ export function createFolderClient(open: Extract<ToFolder, { kind: 'open' }>, an
   }
 
   return {
-    apply(task) {
+    apply(task, begun) {
       clearTimeout(idle);
-      if (current?.child.connected !== true) current = start();
+      if (current?.child.connected !== true) current = start(begun);
       const { child, tasks } = current;
       const id = ++lastTask;
       return new Promise((resolve, reject) => {

@@ -4,6 +4,7 @@ import { FormatError } from '../../domain/store/format-error.ts';
 import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
 import { syncDirectory, temporaryName, writeFileDurably } from '../data-dir/durable.ts';
 import { narUrl, parseNarName } from '../http/cache/nar-url.ts';
+import { FolderError } from './folder-error.ts';
 import { makeFolder } from './make-folder.ts';
 import { mirrorStateName } from './mirror-state.ts';
 
@@ -40,6 +41,8 @@ export interface CacheFolder {
    * @throws FormatError if it is known to be another
    */
   hasNar(info: NarInfo): Promise<boolean>;
+  /** Whether the item's files are there with the sizes that they should have: somebody else may have removed or cut them. */
+  isWhole(item: CachedItem): Promise<boolean>;
   /** Whether a file is in the NAR's place of which it is not known what it is: an earlier run ended just after it brought it. */
   isNarUnknown(info: NarInfo): Promise<boolean>;
   /** The NAR is in its place now, verified by this narinfo. */
@@ -70,7 +73,7 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
   const narFolder = join(path, 'nar');
   if (use === 'write') {
     if ((await lstat(narFolder).catch(() => undefined))?.isSymbolicLink())
-      throw new Error(`${narFolder}: expected a folder, got a symbolic link, which could lead anywhere`);
+      throw new FolderError(`${narFolder}: expected a folder, got a symbolic link, which could lead anywhere`);
     await makeFolder(narFolder);
   }
   const items = new Map<string, CachedItem>();
@@ -131,6 +134,10 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
       if (known === undefined || known === factsOf(info)) return known !== undefined;
       throw new FormatError('malformed-nar', `expected a NAR of ${factsOf(info)} in ${info.url}, got one of ${known}`);
     },
+    async isWhole({ path: item, info, text }) {
+      const [narinfo, nar] = await Promise.all([sizeOf(narinfoFile(item)), sizeOf(narFile(info))]);
+      return narinfo === Buffer.byteLength(text) && nar === info.fileSize;
+    },
     isNarUnknown: async (info) =>
       !nars.has(info.url) && (await stat(narFile(info)).catch(() => undefined)) !== undefined,
     broughtNar: (info) => void nars.set(info.url, factsOf(info)),
@@ -164,6 +171,15 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
     },
     writeCacheInfo: (text) => writeFileDurably(join(path, 'nix-cache-info'), text, 0o644),
   };
+}
+
+async function sizeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** `undefined` for what cannot be that item's narinfo. */

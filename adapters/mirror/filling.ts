@@ -18,6 +18,8 @@ export interface FillingOptions {
   readonly connections: number;
   /** Wanted, and not in the folder. */
   readonly waiting: Set<string>;
+  /** Resolves once what waits is durable: only then an item goes that is wanted still, or a kill would make it be forgotten. */
+  keepWaiting(): Promise<void>;
   readonly signal: AbortSignal;
   /** Asks; again where the answer is that it may come later. */
   answered<Result>(ask: () => Promise<Result>): Promise<Result>;
@@ -41,14 +43,16 @@ export interface Filling {
   withdraw(path: string): Promise<void>;
   /** The narinfo that the source serves; `undefined` where it serves none, or a wrong one. */
   narinfoOf(path: string): Promise<CachedItem | undefined>;
-  /** Takes out what refers to something that is not there, as after damage; finds out what was damaged. Both wait. */
+  /** Takes out items whose files are not there or too short, and what refers to something that is not there; finds out what was damaged. All wait. */
   mend(): Promise<void>;
+  /** Takes an item out whose files are not whole; it waits then, with what refers to it. Whether it was so. */
+  mendOne(path: string): Promise<boolean>;
   /** An item that was given up in this run may be another now. */
   tryAgain(path: string): void;
 }
 
 export function createFilling(options: FillingOptions): Filling {
-  const { folder, source, keys, waiting, signal, answered, received, published, trouble } = options;
+  const { folder, source, keys, waiting, keepWaiting, signal, answered, received, published, trouble } = options;
   const { most = largestClosure } = options;
   const limit = createLimit(options.connections);
   /** Items that refer to more than anything does: they are not looked at again in this run. */
@@ -88,14 +92,14 @@ export function createFilling(options: FillingOptions): Filling {
         seen.add(referrer);
         order.push(referrer);
       }
-    for (const path of order.reverse()) {
-      const item = folder.get(path);
-      if (item === undefined) continue;
-      await folder.unpublish(path);
-      if (path === start) continue;
-      // It is wanted still; the source has it again once what it refers to is there.
-      waiting.add(path);
-      options.withdrawn?.(item);
+    const going = order.reverse().flatMap((path) => folder.get(path) ?? []);
+    // They are wanted still; the source has them again once what they refer to is there.
+    const wanted = going.filter(({ path }) => path !== start);
+    for (const { path } of wanted) waiting.add(path);
+    if (wanted.length > 0) await keepWaiting();
+    for (const item of going) {
+      await folder.unpublish(item.path);
+      if (item.path !== start) options.withdrawn?.(item);
     }
   }
 
@@ -209,9 +213,20 @@ export function createFilling(options: FillingOptions): Filling {
     );
   }
 
+  async function mendOne(path: string): Promise<boolean> {
+    const item = folder.get(path);
+    if (item === undefined || (await limit(() => folder.isWhole(item)))) return false;
+    trouble(`${path}: its files in ${folder.path} are gone or cut; they are fetched again`);
+    waiting.add(path);
+    await keepWaiting();
+    await withdraw(path);
+    return true;
+  }
+
   return {
     narinfoOf,
     withdraw,
+    mendOne,
     tryAgain: (path) => void endless.delete(path),
     async bring(wanted) {
       await bringAll([...wanted].filter((path) => folder.get(path) === undefined && !endless.has(path)));
@@ -226,6 +241,14 @@ export function createFilling(options: FillingOptions): Filling {
         const item = await narinfoAt(hashPart);
         if (item !== undefined) waiting.add(item.path);
       }
+      // They are set aside already.
+      if (folder.damaged.length > 0) await keepWaiting();
+      const notWhole: string[] = [];
+      const look = async (item: CachedItem): Promise<void> => {
+        if (!(await limit(() => folder.isWhole(item)))) notWhole.push(item.path);
+      };
+      await allOf(Array.from(folder.all(), look));
+      for (const path of notWhole) await mendOne(path);
       for (const path of folder.dangling()) {
         waiting.add(path);
         await withdraw(path);

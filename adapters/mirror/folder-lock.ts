@@ -3,12 +3,13 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { withPath } from '../data-dir/durable.ts';
 import { takeProcessLock } from '../data-dir/process-lock.ts';
+import { FolderError } from './folder-error.ts';
 
 const lockName = '.drover-mirror.lock';
 const holderName = '.drover-mirror.pid';
 
 /** Another process writes to the folder. `name` survives copies of the package. */
-export class FolderInUse extends Error {
+export class FolderInUse extends FolderError {
   override readonly name = 'FolderInUse';
 }
 
@@ -21,7 +22,7 @@ export function lockCacheFolder(folder: string): Disposable {
   const files = { lock: join(folder, lockName), holder: join(folder, holderName) };
   for (const file of Object.values(files))
     if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink())
-      throw new Error(`${file}: expected a file of a mirror, got a symbolic link`);
+      throw new FolderError(`${file}: expected a file of a mirror, got a symbolic link`);
   let lock: ReturnType<typeof takeProcessLock>;
   try {
     lock = takeProcessLock(files, `${process.pid} on ${hostname()}`);

@@ -30,7 +30,7 @@ opened.promise.catch((error: Error) => {
 
 process.on('message', (message: ToFolder) => {
   if (message.kind === 'open') {
-    const { folder, log, cacheInfo, pool } = message;
+    const { folder, log, begun, cacheInfo, pool } = message;
     const source = {
       ...openPoolSource(pool),
       narinfo: (hashPart: string) => ask('narinfo', hashPart),
@@ -38,7 +38,7 @@ process.on('message', (message: ToFolder) => {
     };
     const say = (text: string): void => send({ kind: 'say', message: text });
     const doubt = (path: string): void => send({ kind: 'doubt', path });
-    openFolderWriter({ folder, log, cacheInfo, source, connections: 8, say, doubt }).then(
+    openFolderWriter({ folder, log, begun, cacheInfo, source, connections: 8, say, doubt }).then(
       opened.resolve,
       opened.reject,
     );

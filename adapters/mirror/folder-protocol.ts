@@ -8,6 +8,8 @@ export type ToFolder =
       readonly folder: string;
       readonly log: string;
       readonly cacheInfo: string;
+      /** Something was written there before. */
+      readonly begun: boolean;
       /** The coordinator's pool, whose files are read there. */
       readonly pool: string;
     }

@@ -1,14 +1,17 @@
 import { openCacheFolder } from './cache-folder.ts';
 import type { CacheSource } from './cache-source.ts';
 import { createFilling } from './filling.ts';
+import { FolderError } from './folder-error.ts';
 import { lockCacheFolder } from './folder-lock.ts';
 import { makeFolder } from './make-folder.ts';
-import { readMirrorState, writeMirrorState } from './mirror-state.ts';
+import { hasMirrorState, mirrorStateName, readMirrorState, writeMirrorState } from './mirror-state.ts';
 
 export interface FolderWriterOptions {
   readonly folder: string;
   /** Identity of the log that the tasks come from: a folder belongs to one. */
   readonly log: string;
+  /** Whether something was written there before: a folder without it is another, as one whose disk is not mounted. */
+  readonly begun: boolean;
   /** Text of `nix-cache-info`. */
   readonly cacheInfo: string;
   readonly source: CacheSource & {
@@ -49,22 +52,33 @@ interface Pending extends FolderTask {
 
 export async function openFolderWriter(options: FolderWriterOptions): Promise<FolderWriter> {
   const { source, say } = options;
+  if (options.begun && !hasMirrorState(options.folder))
+    throw new FolderError(
+      `${options.folder}: expected the folder that was written before, with its ${mirrorStateName}, got one without: is its disk mounted? If it is to be filled anew: 'drover hooks replay NAME --from start'`,
+    );
   await makeFolder(options.folder);
   using opening = new DisposableStack();
   opening.use(lockCacheFolder(options.folder));
   const folder = await openCacheFolder(options.folder);
-  const state = await readMirrorState(options.folder, say);
+  const state = await readMirrorState(
+    options.folder,
+    "what waited for something is not known any more: 'drover hooks replay NAME --from start' finds it",
+    say,
+  );
   if (state.source !== undefined && state.source !== options.log)
-    throw new Error(`${folder.path} has what is of ${state.source}, and this log is ${options.log}`);
+    throw new FolderError(`${folder.path} has what is of ${state.source}, and this log is ${options.log}`);
   const waiting = new Set(state.waiting);
   /** By what is not there: the items that wait for it. */
   const waiters = new Map<string, Set<string>>();
   let troubles: string[] = [];
+  /** Items in trouble whose NAR is not what it should be. */
+  let doubted: string[] = [];
   const filling = createFilling({
     folder,
     source,
     connections: options.connections,
     waiting,
+    keepWaiting: save,
     signal: new AbortController().signal,
     answered: (ask) => ask(),
     received() {},
@@ -72,7 +86,9 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
     trouble(message, path) {
       troubles.push(message);
       say(message);
-      if (path !== undefined) options.doubt(path);
+      if (path === undefined) return;
+      doubted.push(path);
+      options.doubt(path);
     },
   });
   let saved = '';
@@ -97,9 +113,10 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
     filling.tryAgain(changed);
     const known = folder.get(changed);
     if (known !== undefined && (await filling.narinfoOf(changed))?.text !== known.text) {
-      await filling.withdraw(changed);
       hasWithdrawn = true;
       waiting.add(changed);
+      await save();
+      await filling.withdraw(changed);
     }
     if (deleted && waiting.has(changed) && (await isAbsent(changed))) waiting.delete(changed);
     for (const waiter of waiters.get(changed) ?? []) attempt.add(waiter);
@@ -116,13 +133,18 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
     if (lack === undefined && troubles.length === 0) return void attempt.add(path);
     if (lack !== undefined && lack !== path)
       say(`${path} is not in ${folder.path} yet: the coordinator lacks ${lack}, which it refers to`);
-    const others = waiters.get(lack ?? path) ?? new Set();
-    waiters.set(lack ?? path, others.add(path));
+    // The source has it, and something is wrong with it, or with what it refers to: that is found missing there and made anew.
+    for (const cause of lack === undefined ? [path, ...doubted] : [lack]) {
+      const others = waiters.get(cause) ?? new Set();
+      waiters.set(cause, others.add(path));
+    }
   }
 
   async function applyAll(tasks: readonly Pending[]): Promise<void> {
-    troubles = [];
     const before = new Set(waiting);
+    for (const { wanted } of tasks) for (const path of wanted) if (await filling.mendOne(path)) hasWithdrawn = true;
+    troubles = [];
+    doubted = [];
     for (const task of tasks) {
       await look(task);
       for (const path of task.wanted) {

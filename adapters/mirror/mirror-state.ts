@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileDurably } from '../data-dir/durable.ts';
+import { FolderError } from './folder-error.ts';
 
 /** How far a mirror is. */
 const mirrorState = z.strictObject({
@@ -22,12 +24,22 @@ export const mirrorStateName = '.drover-mirror.json';
 
 const fileOf = (folder: string): string => join(folder, mirrorStateName);
 
+/** Whether a mirror was in the folder before; a state that was damaged says so too. */
+export function hasMirrorState(folder: string): boolean {
+  return existsSync(fileOf(folder)) || existsSync(`${fileOf(folder)}.damaged`);
+}
+
 /**
- * The state in a folder; that of a new one where there is none, or none that can be read: that is set aside, and `trouble` told.
+ * The state in a folder; that of a new one where there is none, or none that can be read: that is set aside, and `trouble` told, with the
+ * consequence.
  *
  * @throws Error if it is that of a newer version
  */
-export async function readMirrorState(folder: string, trouble: (message: string) => void): Promise<MirrorState> {
+export async function readMirrorState(
+  folder: string,
+  consequence: string,
+  trouble: (message: string) => void,
+): Promise<MirrorState> {
   const file = fileOf(folder);
   const none: MirrorState = { version: 1, waiting: [] };
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -38,13 +50,11 @@ export async function readMirrorState(folder: string, trouble: (message: string)
   const { value } = parsed(text);
   const version = (value as { version?: unknown } | undefined)?.version;
   if (typeof version === 'number' && version > 1)
-    throw new Error(`${file}: expected version 1, got ${version}: a newer Drover has written to this folder`);
+    throw new FolderError(`${file}: expected version 1, got ${version}: a newer Drover has written to this folder`);
   const state = mirrorState.safeParse(value);
   if (state.success) return state.data;
   await rename(file, `${file}.damaged`);
-  trouble(
-    `${file} is damaged and was set aside as ${mirrorStateName}.damaged: the log is read from its start once more`,
-  );
+  trouble(`${file} is damaged and was set aside as ${mirrorStateName}.damaged: ${consequence}`);
   return none;
 }
 

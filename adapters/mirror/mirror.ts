@@ -7,9 +7,10 @@ import { createLimit } from '../runtime/limit.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import type { Difference } from './compare.ts';
 import { createFilling } from './filling.ts';
+import { FolderError } from './folder-error.ts';
 import { lockCacheFolder } from './folder-lock.ts';
 import { makeFolder } from './make-folder.ts';
-import { readMirrorState, writeMirrorState } from './mirror-state.ts';
+import { type MirrorState, readMirrorState, writeMirrorState } from './mirror-state.ts';
 import { readSmall } from './read-small.ts';
 import { createSleepers } from './sleepers.ts';
 
@@ -65,7 +66,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   using opening = new DisposableStack();
   opening.use(lockCacheFolder(options.folder));
   const folder = await openCacheFolder(options.folder);
-  const state = await readMirrorState(options.folder, trouble);
+  const state = await readMirrorState(options.folder, 'the log is read from its start once more', trouble);
   /** Wanted, and not in the folder. */
   const waiting = new Set(state.waiting);
   /** What items that wait refer to beside themselves, as far as events or the folder said. */
@@ -76,6 +77,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const unserved = new Set<string>();
   /** What came into the folder since it was looked at last. */
   const came: string[] = [];
+  /** As it is in the folder's file: up to here all consequences of the log are in the folder. */
+  let kept: MirrorState = { ...state };
   let bytes = 0;
   /** Of the folder, as the log is read from its start once more: what it has not named so far. */
   let unnamed: Set<string> | undefined;
@@ -89,6 +92,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     keys,
     connections: options.connections,
     waiting,
+    keepWaiting,
     signal,
     answered,
     received(more) {
@@ -108,6 +112,18 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       path,
       all.filter((reference) => reference !== path),
     );
+  }
+
+  /** At the place that is kept: what comes after it is read again. */
+  async function keepWaiting(): Promise<void> {
+    const next = [...waiting].sort();
+    // Read from its start once more, the log names all that is to be here.
+    if (unnamed === undefined && next.join() !== kept.waiting.join()) await keep({ ...kept, waiting: next });
+  }
+
+  async function keep(next: MirrorState): Promise<void> {
+    await writeMirrorState(folder.path, next);
+    kept = next;
   }
 
   function tell(): void {
@@ -151,7 +167,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   function expectSource(source: string): void {
     state.source ??= source;
     if (state.source !== source)
-      throw new Error(`${folder.path} mirrors ${state.source}, and the coordinator's log is ${source}`);
+      throw new FolderError(`${folder.path} mirrors ${state.source}, and the coordinator's log is ${source}`);
     isItsLog = true;
   }
 
@@ -160,7 +176,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     if (isItsLog) return;
     for await (const { source } of drover.events({ from: 'start', follow: false, signal, onLost: lost }))
       return expectSource(source);
-    if (!signal.aborted) throw new Error(`${folder.path} mirrors ${state.source}, and the coordinator's log is empty`);
+    if (!signal.aborted)
+      throw new FolderError(`${folder.path} mirrors ${state.source}, and the coordinator's log is empty`);
   }
 
   /** Begins anew where the log has lost the event that was read last, as after a restore of an older one. */
@@ -223,7 +240,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     for (const path of waiting) if (!sleepers.has(path)) trying.add(path);
     await bringAll(trying);
     // Until all is read again, a restart has to find out anew that it has to be.
-    if (unnamed === undefined) await writeMirrorState(folder.path, { ...state, waiting: [...waiting].sort() });
+    if (unnamed === undefined) await keep({ ...state, waiting: [...waiting].sort() });
     tell();
   }
 
@@ -268,7 +285,9 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         if (signal.aborted || (code !== 'ENOSPC' && code !== 'EDQUOT')) throw error;
         const problem = `there is no room for ${folder.path}: ${message}`;
         if (once)
-          throw new Error(`${problem}; what is there stays, and the next run goes on from there`, { cause: error });
+          throw new FolderError(`${problem}; what is there stays, and the next run goes on from there`, {
+            cause: error,
+          });
         trouble(`${problem}; trying again`);
         await sleep(longestPause, signal);
         if (signal.aborted) return;

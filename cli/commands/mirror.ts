@@ -3,6 +3,8 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { compareMirror } from '../../adapters/mirror/compare.ts';
+import { FolderError } from '../../adapters/mirror/folder-error.ts';
+import { FolderInUse } from '../../adapters/mirror/folder-lock.ts';
 import { openMirror } from '../../adapters/mirror/mirror.ts';
 import { createDrover } from '../../client/drover.ts';
 import { parsePublicKey } from '../../domain/store/signature.ts';
@@ -111,6 +113,11 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
       return lacking.length === 0 ? 0 : 1;
     } catch (error) {
       if (signal.aborted) return 130;
+      if (error instanceof FolderInUse)
+        throw new CliError('folder-in-use', printable(error.message), {
+          hint: "where it is the coordinator's, a hook writes there: 'drover hooks list' names it",
+        });
+      if (error instanceof FolderError) throw new CliError('unusable-folder', printable(error.message));
       throw toCliError(error, url);
     }
   });

@@ -309,6 +309,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       event: rest,
       facts,
       wanted,
+      begun: hook.state.begun,
       attempt,
       ...(traceparent !== undefined && { traceparent }),
     };

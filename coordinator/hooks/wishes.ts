@@ -176,7 +176,8 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
       return { retried: ids.length };
     },
     async testHook(by, name, id) {
-      const { definition, source } = find(name).state as { definition: HookDefinition; source: 'api' | 'config' };
+      const { state } = find(name);
+      const { definition, source } = state as { definition: HookDefinition; source: 'api' | 'config' };
       const forbidden = source === 'api' ? forbiddenByApi(policy.trustHooksOfApi, definition) : undefined;
       if (forbidden !== undefined) throw new DroverError('hook-not-usable', forbidden);
       const stored = await readEvent(log, id);
@@ -190,7 +191,16 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
       const { timeoutSeconds, target } = definition;
       logger.info({ hook: name, event: id, by: by.id }, `the hook ${name} is tried with ${id}`);
       const { position: _, ...event } = stored;
-      const delivery = { hook: name, target, log: await logId(), event, facts, wanted: true, attempt: 1 };
+      const delivery = {
+        hook: name,
+        target,
+        log: await logId(),
+        event,
+        facts,
+        wanted: true,
+        begun: state.begun,
+        attempt: 1,
+      };
       const flight = launch(transport, runtime, delivery, timeoutSeconds);
       const outcome = await flight.outcome;
       const ms = Math.round(runtime.clock.monotonic() - flight.since);

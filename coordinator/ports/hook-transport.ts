@@ -14,6 +14,8 @@ export interface HookDelivery {
   readonly facts: EventFacts;
   /** Whether the event passes the hook's conditions. Some targets get others too, for what follows for what they have got. */
   readonly wanted: boolean;
+  /** Whether an earlier delivery to this target succeeded since the hook's place was set, and that is written down. */
+  readonly begun: boolean;
   /** 1 for the first. */
   readonly attempt: number;
   /** Where the delivery is in the trace of the event, for the receiver to go on from; absent where it is in none. */

@@ -19,6 +19,8 @@ export interface HookState {
   readonly reason: string | undefined;
   /** Deliveries that succeeded, as far as they are written down. */
   readonly delivered: number;
+  /** Whether one that succeeded since its place was set, or its target became another, is written down. */
+  readonly begun: boolean;
   /** How often its place was set: whoever delivers starts anew then. */
   readonly placed: number;
 }
@@ -31,6 +33,7 @@ export const initialHook: HookState = {
   held: new Map(),
   reason: undefined,
   delivered: 0,
+  begun: false,
   placed: 0,
 };
 
@@ -38,11 +41,13 @@ export function evolveHook(state: HookState, event: HookEvent): HookState {
   switch (event.type) {
     case 'HookAdded': {
       const { definition, from, source } = event.data;
-      const active = { ...state, status: 'active', reason: undefined, definition, source } as const;
-      return from === undefined ? active : { ...active, place: from, held: new Map(), placed: state.placed + 1 };
+      const active = { ...defined(state, definition), status: 'active', reason: undefined, source } as const;
+      return from === undefined
+        ? active
+        : { ...active, place: from, held: new Map(), begun: false, placed: state.placed + 1 };
     }
     case 'HookChanged':
-      return { ...state, ...event.data };
+      return { ...defined(state, event.data.definition), source: event.data.source };
     case 'HookPaused':
       return { ...state, status: 'paused', reason: event.data.reason };
     case 'HookResumed':
@@ -58,7 +63,7 @@ export function evolveHook(state: HookState, event: HookEvent): HookState {
         held.set(stream, { ...rest, parked: before?.revision === rest.revision && before.parked });
       }
       const place = through === undefined ? state.place : { after: through };
-      return { ...state, place, held, delivered: state.delivered + delivered };
+      return { ...state, place, held, delivered: state.delivered + delivered, begun: state.begun || delivered > 0 };
     }
     case 'HookParked': {
       const { event: id, at, attempts, error } = event.data;
@@ -74,11 +79,16 @@ export function evolveHook(state: HookState, event: HookEvent): HookState {
     case 'HookReplayed': {
       const kept = new Set(event.data.kept);
       const held = new Map([...state.held].filter(([stream]) => kept.has(stream)));
-      return { ...state, place: event.data.from, held, placed: state.placed + 1 };
+      return { ...state, place: event.data.from, held, begun: false, placed: state.placed + 1 };
     }
     default:
       return state;
   }
+}
+
+function defined(state: HookState, definition: HookDefinition): HookState {
+  const isSame = JSON.stringify(state.definition?.target) === JSON.stringify(definition.target);
+  return { ...state, definition, begun: state.begun && isSame };
 }
 
 /** The next delivery is the first one again. */

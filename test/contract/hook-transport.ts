@@ -21,6 +21,7 @@ export const deliveryOf = (target: HookTarget, more: Partial<HookDelivery> = {})
   target,
   log: 'c-1',
   wanted: true,
+  begun: false,
   attempt: 1,
   facts: {
     derivation: '0c7kfrczv1idqh8bzqjgrdzjh3akz8ip-hello-2.12.drv',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -79,6 +79,10 @@ describe('folders that hooks write', () => {
     const publish = { kind: 'publish', folder } as const;
     const names = () => readdirSync(folder).filter((name) => name.endsWith('.narinfo'));
     assert.deepEqual(await deliver(publish, 'BuildSatisfied', { wanted: false }), { ok: true });
+    // It is known from now on: one that has delivered finds what it has written, or says that it does not.
+    assert.ok(existsSync(join(folder, '.drover-mirror.json')));
+    const away = await deliver({ kind: 'publish', folder: join(root, 'away') }, 'BuildSatisfied', { begun: true });
+    assert.match(away.ok ? '' : away.error, /away: expected the folder that was written before/);
     assert.deepEqual(await deliver(publish, 'StoreItemAdded'), { ok: true });
     assert.deepEqual(await deliver({ kind: 'mirror', folder }, 'StoreItemAdded', { wanted: false }), { ok: true });
     assert.deepEqual(names(), []);

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -45,21 +54,25 @@ function createModel() {
   };
   const said: string[] = [];
   const doubted: string[] = [];
-  return {
+  const model = {
     present,
+    /** Told of each item that is asked for. */
+    onAsk: (_path: string): void => {},
     isServed,
     said,
     doubted,
-    open: (folder: string, log = 'urn:x'): Promise<FolderWriter> =>
+    open: (folder: string, log = 'urn:x', begun = false): Promise<FolderWriter> =>
       openFolderWriter({
         folder,
         log,
+        begun,
         cacheInfo: 'StoreDir: /nix/store\n',
         connections: 4,
         source: {
           ...openPoolSource(pool),
           async narinfo(hashPart) {
             const n = items.findIndex(({ path }) => path.startsWith(hashPart));
+            model.onAsk(at(n).path);
             return isServed(n) ? renderNarinfo(at(n).info) : undefined;
           },
           async lackOf(path) {
@@ -71,6 +84,7 @@ function createModel() {
         doubt: (path) => doubted.push(path),
       }),
   };
+  return model;
 }
 
 const added = (n: number): FolderTask => ({ changed: at(n).path, wanted: [at(n).path] });
@@ -138,6 +152,100 @@ describe('a folder that is written by tasks', () => {
     writeFileSync(file, nar);
     await writer.apply(succeeded(6));
     assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 5, 6]);
+  });
+
+  it('forgets nothing that waits when it is killed after it took out what refers to something that went', async () => {
+    for (const gone of [missing(1), deleted(1)]) {
+      const model = createModel();
+      const folder = join(root, `killed ${gone.deleted}`);
+      const state = join(folder, '.drover-mirror.json');
+      for (const n of [0, 1, 2, 3]) model.present.add(n);
+      let then: Buffer | undefined;
+      {
+        using writer = await model.open(folder);
+        await writer.apply(succeeded(3));
+        model.present.delete(1);
+        // The first that is asked for once both went: what is written after that is taken back.
+        model.onAsk = (path) => {
+          if (path === at(3).path) then ??= readFileSync(state);
+        };
+        await writer.apply(gone);
+        assert.deepEqual(inFolder(folder), [0, 2]);
+      }
+      assert.ok(then);
+      writeFileSync(state, then);
+      using again = await model.open(folder);
+      await again.apply(gone);
+      model.present.add(1);
+      await again.apply(came(1));
+      assert.deepEqual(inFolder(folder), [0, 1, 2, 3]);
+    }
+  });
+
+  it('brings again what somebody has removed or cut, at its start and when it is delivered again', async () => {
+    const { present, open } = createModel();
+    const folder = join(root, 'removed');
+    for (const n of [0, 1, 2, 3]) present.add(n);
+    {
+      using writer = await open(folder);
+      await writer.apply(succeeded(3));
+      rmSync(join(folder, `${at(3).path.slice(0, 32)}.narinfo`));
+      await writer.apply(succeeded(3));
+      assert.deepEqual(inFolder(folder), [0, 1, 2, 3]);
+      truncateSync(join(folder, at(3).info.url), 5);
+      await writer.apply(succeeded(3));
+      assert.deepEqual(inFolder(folder), [0, 1, 2, 3]);
+    }
+    rmSync(join(folder, at(0).info.url));
+    truncateSync(join(folder, at(2).info.url), 5);
+    using again = await open(folder);
+    assert.deepEqual(inFolder(folder), []);
+    await again.apply(came(7));
+    assert.deepEqual(inFolder(folder), [0, 1, 2, 3]);
+  });
+
+  it('brings what waits for something that is damaged in the pool once that was made anew', async () => {
+    const { present, open, doubted } = createModel();
+    const folder = join(root, 'damaged below');
+    for (const n of [0, 1, 2, 3]) present.add(n);
+    using writer = await open(folder);
+    await writer.apply(succeeded(3));
+    present.delete(1);
+    await writer.apply(deleted(1));
+    assert.deepEqual(inFolder(folder), [0, 2]);
+    const { info, nar, path } = at(1);
+    const file = createLayout(pool).nar({ hash: info.fileHash as string, compression: 'none' });
+    writeFileSync(file, Buffer.from(nar).fill('?', 100, 101));
+    present.add(1);
+    await writer.apply(came(1));
+    assert.deepEqual(doubted, [path]);
+    present.delete(1);
+    await writer.apply(missing(1));
+    writeFileSync(file, nar);
+    present.add(1);
+    await writer.apply(came(1));
+    assert.deepEqual(inFolder(folder), [0, 1, 2, 3]);
+  });
+
+  it('is no other than the one that was written before', async () => {
+    const { present, open } = createModel();
+    const folder = join(root, 'mount', 'cache');
+    present.add(0);
+    const disk = join(root, 'disk');
+    {
+      using writer = await open(folder);
+      await writer.apply(succeeded(0));
+    }
+    renameSync(dirname(folder), disk);
+    await mkdir(dirname(folder));
+    await assert.rejects(
+      open(folder, 'urn:x', true),
+      /expected the folder that was written before, .* is its disk mounted/,
+    );
+    assert.deepEqual(readdirSync(dirname(folder)), []);
+    rmSync(dirname(folder), { recursive: true });
+    renameSync(disk, dirname(folder));
+    using _ = await open(folder, 'urn:x', true);
   });
 
   it('belongs to one log, and to one writer', async () => {

@@ -107,6 +107,38 @@ describe('mirror', () => {
     }
   });
 
+  it('has again what went because of something else, also when it is killed just after it took it out', async () => {
+    const base = itemOf(1, await narOf('base'));
+    const above = itemOf(2, await narOf('above'), { references: [base.path] });
+    const { drover } = droverOf([base, above]);
+    const none = droverOf([]).drover;
+    const folder = join(root, 'killed');
+    const state = join(folder, '.drover-mirror.json');
+    await mirror(drover, folder);
+    const since = (...types: string[]) =>
+      async function* ({ from }: { from: string }) {
+        for (const [n, type] of types.entries())
+          if (from === 'start' || Number(from) < 2 + n)
+            yield { type: `drover.${type}`, source: 'urn:x', position: `${2 + n}`, data: { path: base.path } };
+      };
+    let then: Buffer | undefined;
+    const gone = {
+      ...none,
+      events: since('StoreItemMissing'),
+      async request(method: 'GET', path: string) {
+        // Asked for once both have gone: what is written after that is taken back.
+        if (path === `/${above.path.slice(0, 32)}.narinfo`) then ??= readFileSync(state);
+        return none.request(method, path);
+      },
+    } as unknown as Drover;
+    assert.deepEqual((await mirror(gone, folder)).lacking, [above.path]);
+    assert.ok(then);
+    writeFileSync(state, then);
+    const events = since('StoreItemMissing', 'StoreItemAdded');
+    assert.deepEqual((await mirror({ ...drover, events } as unknown as Drover, folder)).lacking, []);
+    assert.deepEqual(await compare(drover, folder), []);
+  });
+
   it('removes what is its own alone, and nothing to compare', async () => {
     const nar = await narOf('some');
     const { drover } = droverOf([itemOf(1, nar)]);

@@ -47,6 +47,21 @@ describe('a hook', () => {
     assert.deepEqual(parkedEvents(state(added, checkpointed, parked, removed, again)), ['build-1@3']);
     assert.deepEqual(parkedEvents(state(added, checkpointed, parked, removed, added)), []);
   });
+  it('has begun once a delivery is written down, until its place is set or its target is another', () => {
+    const checkpointed: HookEvent = { type: 'HookCheckpointed', data: { delivered: 1 } };
+    const changed = (more: Partial<HookDefinition>): HookEvent => ({
+      type: 'HookChanged',
+      data: { definition: { ...definition, ...more }, source: 'api' },
+    });
+    const again: HookEvent = { type: 'HookAdded', data: { definition, source: 'api' } };
+    const begun = (...events: HookEvent[]): boolean => state(added, ...events).begun;
+    assert.equal(begun({ type: 'HookCheckpointed', data: { through: 'build-1@2', delivered: 0 } }), false);
+    assert.equal(begun(checkpointed), true);
+    assert.equal(begun(checkpointed, changed({ concurrency: 2 }), removed, again), true);
+    assert.equal(begun(checkpointed, changed({ target: { kind: 'command', run: 'false' } })), false);
+    assert.equal(begun(checkpointed, { type: 'HookReplayed', data: { from: {} } }), false);
+    assert.equal(begun(checkpointed, removed, added), false);
+  });
   it('is refused what only a hook that is there can do', () => {
     given().when({ type: 'pause', reason: undefined }).refused(refused('unknown-hook'));
     given(added, removed).when({ type: 'resume' }).refused(refused('unknown-hook'));

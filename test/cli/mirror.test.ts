@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { lockCacheFolder } from '../../adapters/mirror/folder-lock.ts';
+import { run } from './support/run-cli.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'drover-mirror-cli-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+/** Nobody is asked before the folder is looked at. */
+const mirror = (folder: string) =>
+  run(['mirror', '--to', folder, '--once', '--url', 'http://127.0.0.1:1'], { environment: { DROVER_TOKEN: 't' } });
+
+describe('drover mirror on a folder that it cannot have', () => {
+  it('names who writes there, and where to look', async () => {
+    using _ = lockCacheFolder(root);
+    const { code, err } = await mirror(root);
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      new RegExp(`process ${process.pid} on .* does to ${root}.*\\(folder-in-use\\)\nhint: .*'drover hooks list'`),
+    );
+  });
+
+  it('says what is in the way, without a stack', async () => {
+    const newer = join(root, 'newer');
+    mkdirSync(newer);
+    writeFileSync(join(newer, '.drover-mirror.json'), '{"version":2}');
+    const linked = join(root, 'linked');
+    mkdirSync(linked);
+    symlinkSync(newer, join(linked, 'nar'));
+    for (const [folder, expected] of [
+      [newer, /expected version 1, got 2.*\(unusable-folder\)$/m],
+      [linked, /expected a folder, got a symbolic link.*\(unusable-folder\)$/m],
+    ] as const) {
+      const { code, err } = await mirror(folder);
+      assert.equal(code, 1);
+      assert.match(err, expected);
+      assert.doesNotMatch(err, /unexpected error|^ {4}at /m);
+    }
+  });
+});
