@@ -10,7 +10,7 @@ const longestPauseMs = 2000;
 const passing = ['connection-failed', 'connection-refused', 'not-ready', 'store-unavailable', 'too-many-requests'];
 
 /**
- * The same client for what may be asked twice: `get` and `send` wait out a short absence of the coordinator, and `onWait` is told once for
+ * The same client for what may be asked twice: `get`, `send` and requests that read wait out a short absence of the coordinator, and `onWait` is told once for
  * each. One that refuses connections before it has ever answered is named at once: that is a wrong address, or it does not run.
  */
 export function patient(client: Client, onWait: (reason: string) => void, signal: AbortSignal): Client {
@@ -35,6 +35,8 @@ export function patient(client: Client, onWait: (reason: string) => void, signal
   }
   return {
     ...client,
+    request: (method, path, wish) =>
+      method === 'GET' ? ask(() => client.request(method, path, wish)) : client.request(method, path, wish),
     get: (path, query) => ask(() => client.get(path, query)),
     send: (method, path, body, headers) => ask(() => client.send(method, path, body, headers)),
   };

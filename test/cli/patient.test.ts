@@ -13,7 +13,11 @@ function patientOf(...answers: (string | { readonly n: number })[]) {
     return answer;
   };
   const stop = new AbortController();
-  const client = patient({ get, send: get } as unknown as Client, (reason) => told.push(reason), stop.signal);
+  const client = patient(
+    { get, send: get, request: get } as unknown as Client,
+    (reason) => told.push(reason),
+    stop.signal,
+  );
   return { client, told, stop };
 }
 
@@ -23,6 +27,8 @@ describe('a patient client', () => {
     assert.deepEqual(await client.get('/v1/status'), { n: 1 });
     assert.deepEqual(await client.send('POST', '/v1/derivations/missing', {}), { n: 2 });
     assert.equal(told.length, 1);
+    const first = patientOf('connection-failed', { n: 3 });
+    assert.deepEqual(await first.client.request('GET', '/nix-cache-info'), { n: 3 });
     assert.match(told[0] as string, /it is connection-refused; waiting for it, 30 s at most/);
   });
 
