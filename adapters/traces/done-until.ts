@@ -12,10 +12,16 @@ export interface DoneUntil extends AsyncDisposable {
 
 const contents = z.object({ until: z.int().min(0) });
 
-export async function createDoneUntil(file: string, onError: (error: unknown) => void): Promise<DoneUntil> {
+export async function createDoneUntil(
+  file: string,
+  onError: (error: unknown) => void,
+  now: () => number = Date.now,
+): Promise<DoneUntil> {
   const text = await readIfThere(file);
   const before = read(text);
-  let latest = before ?? 0;
+  // One that is yet to come was written when the clock was ahead, or is damage: what ends until then would be made by nobody after a kill.
+  const isAhead = before !== undefined && before > now();
+  let latest = isAhead ? 0 : (before ?? 0);
   let written = latest;
   let writing: Promise<void> | undefined;
 
@@ -31,7 +37,7 @@ export async function createDoneUntil(file: string, onError: (error: unknown) =>
     latest = Math.max(latest, at);
     writing ??= write();
   }
-  if (before === undefined) advance(Date.now());
+  if (before === undefined || isAhead) advance(now());
 
   return {
     get until() {
