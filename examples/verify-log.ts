@@ -10,14 +10,17 @@ const sha256 = (...parts: Uint8Array[]) => hash('sha256', Buffer.concat(parts), 
 const line = (name: string, value = name) => `coalesce('${name} ' || ${value} || char(10), '')`;
 const lines = [line('previous', 'previous_hash'), line('commit', 'commit_id'), line('stream')];
 for (const name of ['revision', 'at', 'actor', 'correlation', 'causation', 'trace']) lines.push(line(name));
+const names = ['previous_hash', 'commit_id', 'stream', 'actor', 'correlation', 'causation', 'trace', 'type'];
 const commits = new DatabaseSync(file, { readOnly: true }).prepare(`
   SELECT min(position) AS position, previous_hash, iif(type = 'LogCheckpointed', data, '{}') AS checkpoint,
+    max(instr(concat(${names.join(', ')}, data), char(10)) + instr(type, ' ')) AS hides,
     'drover-commit 1' || char(10) || ${lines.join(' || ')} ||
     group_concat('event ' || type || ' ' || version || ' ' || data || char(10), '' ORDER BY position) AS text
   FROM events GROUP BY stream, commit_id ORDER BY 1`);
 const subtrees: Uint8Array[] = [];
 let [count, checkpoints, last] = [0, 0, sha256().toString('base64')];
 for (const row of commits.iterate() as Iterable<Record<string, string>>) {
+  if (row.hides) throw new Error(`${row.position} has a line or a word too many: its text could be another's`);
   if (row.previous_hash && row.previous_hash !== last) throw new Error(`${row.position} does not follow`);
   const [text, signature] = (JSON.parse(row.checkpoint as string).note ?? '').split('\n\n— ');
   if (text !== '') {

@@ -30,6 +30,25 @@ export function commitText({ previousHash, commit, stream, revision, at, meta, e
   return text;
 }
 
+/**
+ * Why the text of a commit could be that of another one as well; `undefined` for what Drover writes. A line break in a name would hide a
+ * whole line of the text in it, an event for example, and the hash would be the same.
+ */
+export function ambiguityOf(commit: PlacedCommit): string | undefined {
+  const { previousHash, commit: id, stream, revision, at, meta, events } = commit;
+  const odd = (what: string, expected: string): string => `its ${what} is not ${expected}, which could hide something`;
+  const lines = { previous: previousHash, commit: id, stream, ...meta };
+  for (const [name, value] of Object.entries(lines))
+    if (value !== undefined && (typeof value !== 'string' || value.includes('\n'))) return odd(name, 'one line');
+  if (!Number.isSafeInteger(revision) || !Number.isSafeInteger(at)) return odd('revision or time', 'a whole number');
+  for (const { type, version, json } of events) {
+    if (typeof type !== 'string' || /\s/.test(type)) return odd('type of an event', 'one word');
+    if (!Number.isSafeInteger(version)) return odd('version of an event', 'a whole number');
+    if (json?.includes('\n')) return odd('data', 'one line');
+  }
+  return undefined;
+}
+
 /** The commit that these events are, which have to be all of it in order. */
 export function commitOfStored(events: readonly StoredEvent[]): PlacedCommit {
   return { ...(events[0] as StoredEvent), events };

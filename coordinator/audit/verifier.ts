@@ -3,7 +3,7 @@ import { growTree, leafHash } from '../../domain/audit/merkle-tree.ts';
 import type { NoteKey } from '../../domain/audit/signed-note.ts';
 import type { Position, StoredEvent } from '../ports/event-store.ts';
 import { readCheckpoint } from './check-note.ts';
-import { commitOfStored, commitText, isSameCommit } from './commit-text.ts';
+import { ambiguityOf, commitOfStored, commitText, isSameCommit } from './commit-text.ts';
 import { checkpointStream } from './known-tree.ts';
 import { createLinkCheck, type Link, type LinkFault } from './link-check.ts';
 
@@ -64,7 +64,11 @@ export function createVerifier({ keys, held }: Trust): Verifier {
   function close(): void {
     const [first] = current;
     if (first === undefined || fault) return;
-    const leaf = leafHash(commitText(commitOfStored(current)));
+    const commit = commitOfStored(current);
+    const ambiguity = ambiguityOf(commit);
+    if (ambiguity !== undefined)
+      return found('changed', first, `the commit ${first.commit} is not as it was written: ${ambiguity}`);
+    const leaf = leafHash(commitText(commit));
     const link: Link = { first, hash: leaf, previousHash: first.previousHash };
     const broken = first.previousHash === undefined && linkedFrom !== undefined;
     if (broken && !links.isSearching) {
@@ -125,7 +129,7 @@ export function createVerifier({ keys, held }: Trust): Verifier {
       const unresolved = fault === undefined ? links.end() : undefined;
       if (unresolved) found(unresolved.kind, unresolved.at, unresolved.message);
       // A log without events has a tree, too.
-      if (due[0]?.size === 0) due.shift();
+      while (due[0]?.size === 0) due.shift();
       const [missing] = due;
       if (missing)
         found(

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import { createChain } from '../../../coordinator/audit/chain.ts';
 import { checkNote } from '../../../coordinator/audit/check-note.ts';
-import { commitOfStored } from '../../../coordinator/audit/commit-text.ts';
+import { commitOfStored, commitText } from '../../../coordinator/audit/commit-text.ts';
 import { createVerifier, type Trust } from '../../../coordinator/audit/verifier.ts';
 import { copyLog } from '../../../coordinator/log-copy.ts';
 import type { EventStore, StoredEvent } from '../../../coordinator/ports/event-store.ts';
@@ -210,6 +210,43 @@ describe('verifying a log', () => {
       }
     });
 
+  it('finds an event that was hidden in a name of another, so that no hash changed', async () => {
+    const chain = createChain();
+    const at = { stream: 'build-x', at: 1, meta: { actor: 'coordinator', correlation: 's' } } as const;
+    const events = ['BuildFailed', 'BuildCanceled'].map((type) => ({ type, version: 1, data: { reason: 'b' } }));
+    const { previousHash } = chain.link({ id: 'c.1', ...at, expected: 'any', events }, 0);
+    const written = events.map((event, n): StoredEvent => {
+      const json = JSON.stringify(event.data);
+      return {
+        ...event,
+        ...at,
+        json,
+        commit: 'c.1',
+        revision: n,
+        position: `${n}`,
+        previousHash: previousHash as string,
+      };
+    });
+    assert.equal(verify(written).fault, undefined);
+    const [one, two] = written as [StoredEvent, StoredEvent];
+    const hidden = `event ${one.type} ${one.version} ${one.json}`;
+    const ways: Record<string, StoredEvent> = {
+      type: { ...two, revision: 0, type: `${hidden.slice('event '.length)}\nevent ${two.type}` },
+      actor: { ...two, revision: 0, meta: { actor: `coordinator\ncorrelation s\n${hidden}` } },
+      correlation: { ...two, revision: 0, meta: { ...at.meta, correlation: `s\n${hidden}` } },
+      data: { ...two, revision: 0, json: `${two.json}\n${hidden}` },
+      version: { ...two, revision: 0, version: `1 {}\nevent ${two.type} 1` as unknown as number },
+      revision: { ...two, revision: '0\nat 1' as unknown as number },
+    };
+    const hash = (event: readonly StoredEvent[]) => leafHash(commitText(commitOfStored(event)));
+    for (const way of ['type', 'actor', 'correlation'])
+      assert.equal(hash([ways[way] as StoredEvent]), hash(written), way);
+    for (const [way, event] of Object.entries(ways)) {
+      const { fault } = verify([event]);
+      assert.equal(fault?.kind, 'changed', way);
+      assert.match(fault.message, /could hide something/);
+    }
+  });
   it('finds that the end of the log is gone, with a checkpoint that the caller holds', async () => {
     const { store, notes } = await farmLog();
     const commits = commitsOf(await eventsOf(store));
