@@ -7,6 +7,7 @@ export const errorCodes = {
   'token-missing': [401, 'A token is needed'],
   'token-unknown': [401, 'The token is not known or was revoked'],
   'scope-insufficient': [403, 'The token may not do this'],
+  'foreign-page': [403, 'A page of another origin may not do this'],
   // Input.
   'invalid-request': [400, 'The request does not have the expected form'],
   'body-too-large': [413, 'The body is larger than the limit'],

@@ -64,6 +64,7 @@ export function addAccessControl(
   app.addHook('onRequest', async (request, reply) => {
     const access = request.routeOptions.config.access;
     if (access === undefined || access === 'open' || (access === 'cache' && context.cache.public)) return;
+    refuseForeignPages(request);
     request.principal = authorize(context.application, access, request.headers.authorization);
     const most = context.limits.tokenRequests;
     if (context.tokenUses.count(request.principal.id) >= most)
@@ -75,6 +76,26 @@ export function addAccessControl(
     request.tokenUse = use;
     reply.raw.once('close', () => use[Symbol.dispose]());
   });
+}
+
+const readings: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+/**
+ * What a browser was told once for Basic it sends with what pages of any origin ask for, and a request without a body needs nobody's leave.
+ * They get to read nothing (CORS); they may not do anything either. Source: Fetch Metadata, section 2.2; RFC 6454, section 7.
+ */
+function refuseForeignPages({ method, headers, host }: FastifyRequest): void {
+  if (!/^basic /i.test(headers.authorization ?? '') || (readings.has(method) && headers.upgrade === undefined)) return;
+  const { origin, 'sec-fetch-site': site } = headers;
+  const isOwn =
+    site === undefined
+      ? origin === undefined || URL.parse(origin)?.host === host
+      : site === 'same-origin' || site === 'none';
+  if (isOwn) return;
+  throw new DroverError(
+    'foreign-page',
+    `expected a page of this origin, or a program, got one of ${(origin ?? String(site)).slice(0, 200)} with what a browser sends by itself; a page can do this with Authorization: Bearer`,
+  );
 }
 
 /** Whatever the request is at, reading an upload or writing a feed: there is no more of either, and its sender sees that. */

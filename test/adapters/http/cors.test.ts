@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { coordinatorConfigSchema } from '../../../coordinator/config.ts';
+import { secretOfScope } from '../../support/fake-application.ts';
 import { harness } from './harness.ts';
 
 const page = 'https://dashboard.example.org';
@@ -37,6 +38,43 @@ describe('pages of other origins', () => {
     await using shut = await harness();
     const preflight = await shut.app.inject({ method: 'OPTIONS', url: '/v1/events', headers: asks });
     assert.deepEqual([preflight.statusCode, preflight.headers[allowed]], [404, undefined]);
+  });
+
+  it('can do nothing with a token that a browser knows for Basic, wherever they are allowed', async () => {
+    for (const allowedOrigins of [[], ['*'], [page]]) {
+      await using server = await harness({ allowedOrigins });
+      const secret = secretOfScope('admin');
+      const ask = async (headers: Record<string, string>, scheme = 'Basic', method: 'POST' | 'GET' = 'POST') => {
+        const credentials = scheme === 'Basic' ? Buffer.from(`x:${secret}`).toString('base64') : secret;
+        const authorization = `${scheme} ${credentials}`;
+        const url = method === 'POST' ? '/v1/hooks/none/pause' : '/v1/agents';
+        const { statusCode, body } = await server.app.inject({ method, url, headers: { authorization, ...headers } });
+        return statusCode === 403 ? JSON.parse(body).code : statusCode;
+      };
+      const done = await ask({});
+      assert.notEqual(done, 'foreign-page');
+      const host = 'drover.example';
+      const foreign: Record<string, string>[] = [
+        { origin: page, 'sec-fetch-site': 'cross-site' },
+        { origin: page, 'sec-fetch-site': 'same-site' },
+        { 'sec-fetch-site': 'cross-site' },
+        { origin: page, host },
+        { origin: 'null', host },
+        { origin: `http://${host}:81`, host },
+      ];
+      const own: Record<string, string>[] = [
+        { origin: 'https://drover.example', 'sec-fetch-site': 'same-origin', host: 'behind-a-proxy' },
+        { 'sec-fetch-site': 'none' },
+        { origin: `http://${host}`, host },
+      ];
+      for (const headers of foreign) {
+        assert.equal(await ask(headers), 'foreign-page', JSON.stringify(headers));
+        assert.equal(await ask({ ...headers, upgrade: 'websocket' }, 'Basic', 'GET'), 'foreign-page');
+        assert.equal(await ask(headers, 'Basic', 'GET'), 200, 'what it gets it cannot read');
+        assert.equal(await ask(headers, 'Bearer'), done, 'no browser sends that by itself');
+      }
+      for (const headers of own) assert.equal(await ask(headers), done, JSON.stringify(headers));
+    }
   });
 
   it('are named as origins', () => {
