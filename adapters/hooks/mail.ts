@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect, isIP } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import type { MailSettings } from '../../domain/hook/target.ts';
+import { boundedSocket } from './bounded-socket.ts';
 import { addressProblem, bareHost, explain, reachOf } from './reach.ts';
 import type { Resolve } from './resolve.ts';
 import { readSecretLine } from './small-file.ts';
@@ -15,6 +16,12 @@ export interface Mail {
   readonly date: Date;
   readonly headers: Readonly<Record<string, string>>;
 }
+
+/**
+ * What a server may say, with its certificates, to all of one mail. Each line of its answers is kept until its turn comes, which takes the
+ * longer the more there are: a few megabytes of line breaks would take all of a processor for hours, whatever became of the mail.
+ */
+const mostAnswers = 128 * 1024;
 
 const ports = { 'smtp:': 587, 'smtps:': 465 } as const;
 
@@ -46,10 +53,11 @@ export async function sendMail(
     await once(socket, 'connect');
     const refused = reach.problemOf(socket);
     if (refused !== undefined) throw new Error(refused);
+    const connection = boundedSocket(socket, mostAnswers);
     const transport = createTransport({
       host,
       port,
-      connection: socket,
+      connection: connection as Socket,
       secure: url.protocol === 'smtps:',
       ...(plain === true ? { ignoreTLS: true } : { requireTLS: url.protocol === 'smtp:' }),
       ...(isIP(host) === 0 && { tls: { servername: host } }),
@@ -66,12 +74,20 @@ export async function sendMail(
       transport.sendMail({ ...mail, from, to, inReplyTo: mail.inReplyTo, references: mail.inReplyTo }),
       ended.promise,
     ]);
-    return sent.rejectedErrors?.map(({ recipient, message }) => `${recipient}: ${message}`) ?? [];
+    const refusals = sent.rejectedErrors?.map(({ recipient, message }) => `${recipient}: ${message}`) ?? [];
+    return refusals.map((text) => withoutPassword(text, user, pass));
   } catch (error) {
-    throw explain(error as Error);
+    throw new Error(withoutPassword(explain(error as Error).message, user, pass), { cause: error });
   } finally {
     socket.destroy();
   }
+}
+
+/** What a server answers may repeat what it was told, and goes into the log. */
+function withoutPassword(text: string, user: string | undefined, password: string | undefined): string {
+  if (password === undefined) return text;
+  const encoded = [`\0${user}\0${password}`, password].map((secret) => Buffer.from(secret).toString('base64'));
+  return [...encoded, password].reduce((rest, secret) => rest.replaceAll(secret, '(password)'), text);
 }
 
 /** Why no mail can be sent, where that is known without asking anybody. */

@@ -52,18 +52,22 @@ export function notificationOf(
   ];
   const facts_ = rows
     .filter(([, value]) => value !== undefined && value !== '')
-    .map(([name, value]) => `  ${name.padEnd(12)}  ${value}`);
+    .map(([name, value = '']) => `  ${name.padEnd(12)}  ${readable(value).replace(/\s+/g, ' ')}`);
   const parts = [`${summary}.`, facts_.join('\n')];
   if (isFailure && typeof message === 'string' && message !== '') parts.push(`What was said:\n\n${indented(message)}`);
   if (isFailure && logEnd !== undefined && logEnd !== '') parts.push(`The end of the log:\n\n${indented(logEnd)}`);
   return { change, summary, text: `${parts.join('\n\n')}\n` };
 }
 
-/** As a person may read it, whatever a builder printed. */
-function indented(text: string): string {
+/** As a person may read it, whatever a builder printed or a tag says: nothing steers a terminal, or the order in which it is read. */
+function readable(text: string): string {
   return stripVTControlCharacters(text)
     .replaceAll('\r\n', '\n')
-    .replace(/[^\n\t\P{Cc}]/gu, '�')
+    .replace(/[[\p{Cc}\p{Bidi_Control}]--[\t\n]]/gv, '�');
+}
+
+function indented(text: string): string {
+  return readable(text)
     .trimEnd()
     .split('\n')
     .map((line) => `  ${line}`)

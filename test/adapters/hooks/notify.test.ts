@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -71,6 +72,19 @@ const mailTo = (port: number, more: Partial<MailSettings> = {}): Target => ({
     ...more,
   },
 });
+
+/** Says what it likes to whoever connects. */
+async function rawServer(talk: (socket: Socket) => void) {
+  const server = createServer((socket) => {
+    socket.on('error', () => {}).resume();
+    talk(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  };
+}
 
 async function openMail(): Promise<HookReceiver> {
   const server = await startMailServer();
@@ -169,11 +183,11 @@ ${Array.from({ length: 20 }, (_, n) => `  line ${n + 20}`).join('\n')}`,
       const other = await transport().deliver(broken(mailTo(1, url('127.0.0.1'))), never);
       assert.ok(!other.ok && /certificate|altnames/i.test(other.error), JSON.stringify(other));
     }
-    await writeFile(passwordFile, 'wrong\n');
+    await writeFile(passwordFile, 'another\n');
     const wrong = mailTo(1, { ...settings, server: `smtp://localhost:${starttls.port}` });
     const refused = await transport().deliver(broken(wrong), never);
     assert.ok(
-      !refused.ok && /wrong password/.test(refused.error) && !/wrong\n/.test(refused.error),
+      !refused.ok && /wrong password/.test(refused.error) && !/another/.test(refused.error),
       JSON.stringify(refused),
     );
     // One that offers no TLS does not get it at all.
@@ -181,6 +195,40 @@ ${Array.from({ length: 20 }, (_, n) => `  line ${n + 20}`).join('\n')}`,
     const downgraded = await transport().deliver(broken(mailTo(plain.port, { plain: false })), never);
     assert.equal(downgraded.ok, false);
     assert.equal(plain.received.length, 0);
+  });
+
+  it('says what others wrote so that it steers nothing, and passes for nothing else', async () => {
+    await using server = await startMailServer();
+    const delivery = broken(mailTo(server.port));
+    const odd = 'v\u001b[31m\u0007\r\nBcc: x@example.org\n\nWhat was said:\n\u202egnp\u009b1m';
+    const data = { attempt: 3, class: 'builder-failed', message: odd };
+    const facts = { ...delivery.facts, tags: { branch: odd } };
+    await transport().deliver({ ...delivery, event: { ...delivery.event, data }, facts }, never);
+    const [{ text, headers } = { text: '', headers: new Map() }] = server.received;
+    assert.doesNotMatch(text.replaceAll(/[\r\n]/g, ''), /[\p{Cc}\p{Bidi_Control}]/u);
+    assert.match(text, /^ {2}tags {10}branch=v. Bcc: x@example\.org What was said: .gnp/mu);
+    assert.equal(headers.get('bcc'), undefined);
+  });
+
+  it('fails where the server says more than belongs to a mail, and waits for none of it', async () => {
+    const many = Buffer.from('\r\n'.repeat(1_000_000));
+    await using server = await rawServer((socket) => void socket.write(many));
+    const outcome = await transport().deliver(broken(mailTo(server.port)), never);
+    assert.ok(!outcome.ok && /at most 131072 bytes/.test(outcome.error), JSON.stringify(outcome));
+  });
+
+  it('that is refused in words that repeat the password fails without it', async () => {
+    const passwordFile = join(folder, 'repeated');
+    await writeFile(passwordFile, 's3cret-word\n');
+    await using server = await startMailServer({
+      ...tls,
+      onAuth: ({ password = '' }, _session, done) =>
+        done(new Error(`${password} ${Buffer.from(`\0u\0${password}`).toString('base64')}`)),
+    });
+    const settings = { plain: false, user: 'u', passwordFile, server: `smtp://localhost:${server.port}` };
+    const outcome = await transport().deliver(broken(mailTo(1, settings)), never);
+    assert.ok(!outcome.ok && /\(password\) \(password\)/.test(outcome.error), JSON.stringify(outcome));
+    assert.doesNotMatch(JSON.stringify(outcome), /s3cret-word/);
   });
 
   it('that the server takes for some recipients only has been delivered, and the log names the others', async () => {
