@@ -1,4 +1,4 @@
-import { chmod, constants, copyFile, open } from 'node:fs/promises';
+import { constants, copyFile, open } from 'node:fs/promises';
 import { DroverProblem } from '../../client/errors.ts';
 import type { Http } from '../../client/http.ts';
 import { parseNarName } from '../http/cache/nar-url.ts';
@@ -33,7 +33,9 @@ export function openPoolSource(pool: string): Pick<CacheSource, 'place' | 'nars'
         // A copy of its own, which shares what is on the disk until one of them is changed. A hard link would let who may write to the
         // folder change the pool.
         await copyFile(fileOf(url), file, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
-        await chmod(file, 0o644);
+        // By its handle: who may write to the folder could have put a link in its place by now, to any file of ours.
+        await using copy = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+        if ((await copy.stat()).nlink === 1) await copy.chmod(0o644);
       } catch {
         // Not on one file system, or one that cannot; or a part of it is there already.
       }
