@@ -495,6 +495,11 @@ export interface Operations {
           /** milliseconds since the Unix epoch */
           readonly next?: number;
         }[];
+        /** how many there are: of those that fail or are parked, the first 100 are named */
+        readonly counts: {
+          readonly failing: number;
+          readonly parked: number;
+        };
         readonly lastFailure?: {
           readonly event: string;
           /** for tokens of scope admin */
@@ -714,6 +719,11 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly next?: number;
       }[];
+      /** how many there are: of those that fail or are parked, the first 100 are named */
+      readonly counts: {
+        readonly failing: number;
+        readonly parked: number;
+      };
       readonly lastFailure?: {
         readonly event: string;
         /** for tokens of scope admin */
@@ -851,6 +861,11 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly next?: number;
       }[];
+      /** how many there are: of those that fail or are parked, the first 100 are named */
+      readonly counts: {
+        readonly failing: number;
+        readonly parked: number;
+      };
       readonly lastFailure?: {
         readonly event: string;
         /** for tokens of scope admin */
@@ -1067,6 +1082,11 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly next?: number;
       }[];
+      /** how many there are: of those that fail or are parked, the first 100 are named */
+      readonly counts: {
+        readonly failing: number;
+        readonly parked: number;
+      };
       readonly lastFailure?: {
         readonly event: string;
         /** for tokens of scope admin */
@@ -1215,6 +1235,11 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly next?: number;
       }[];
+      /** how many there are: of those that fail or are parked, the first 100 are named */
+      readonly counts: {
+        readonly failing: number;
+        readonly parked: number;
+      };
       readonly lastFailure?: {
         readonly event: string;
         /** for tokens of scope admin */
@@ -1352,6 +1377,11 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly next?: number;
       }[];
+      /** how many there are: of those that fail or are parked, the first 100 are named */
+      readonly counts: {
+        readonly failing: number;
+        readonly parked: number;
+      };
       readonly lastFailure?: {
         readonly event: string;
         /** for tokens of scope admin */
@@ -1515,6 +1545,11 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly next?: number;
       }[];
+      /** how many there are: of those that fail or are parked, the first 100 are named */
+      readonly counts: {
+        readonly failing: number;
+        readonly parked: number;
+      };
       readonly lastFailure?: {
         readonly event: string;
         /** for tokens of scope admin */

@@ -82,6 +82,9 @@ export const hookStatus: z.ZodType<VisibleHook> = z.object({
   inFlight: z.array(z.object({ event: text, attempt: z.int(), seconds: z.number() })),
   failing: z.array(failingEvent),
   parked: z.array(failingEvent),
+  counts: z
+    .object({ failing: z.int(), parked: z.int() })
+    .describe('how many there are: of those that fail or are parked, the first 100 are named'),
   lastFailure: z
     .object({ event: text, error: text.describe('for tokens of scope admin').exactOptional(), at: instant })
     .exactOptional(),

@@ -54,7 +54,7 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
   const { source, say } = options;
   if (options.begun && !hasMirrorState(options.folder))
     throw new FolderError(
-      `${options.folder}: expected the folder that was written before, with its ${mirrorStateName}, got one without: is its disk mounted? If it is to be filled anew: 'drover hooks replay NAME --from start'`,
+      `${options.folder}: expected the folder that was written before, got one without ${mirrorStateName}: is its disk mounted? 'drover hooks replay NAME --from start' fills an empty one`,
     );
   await makeFolder(options.folder);
   using opening = new DisposableStack();

@@ -13,13 +13,18 @@ export function formatHooks(hooks: readonly HookStatus[], io: Pick<Io, 'colour' 
       { title: 'STATE', value: (row) => row.state, state: (row) => row.state },
       { title: 'LAG', value: lagOf },
       { title: 'IN FLIGHT', value: (row) => row.inFlight.length },
-      { title: 'FAILING', value: (row) => row.failing.length },
-      { title: 'PARKED', value: (row) => row.parked.length },
+      { title: 'FAILING', value: (row) => countOf(row, 'failing') },
+      { title: 'PARKED', value: (row) => countOf(row, 'parked') },
       { title: 'DELIVERED', value: (row) => row.delivered },
       { title: 'WAITS FOR', value: (row) => row.waits },
     ],
     { colour: io.colour, empty: 'No hooks yet; "drover hooks add NAME" adds one.' },
   );
+}
+
+/** Of all, where a status names the first of them; an older coordinator says nothing of it. */
+function countOf(hook: HookStatus, what: 'failing' | 'parked'): number {
+  return (hook as Partial<HookStatus>).counts?.[what] ?? hook[what].length;
 }
 
 /** `3 (12s)`, `3+ (12s)` where there are more that nobody has counted. */
@@ -84,7 +89,10 @@ export function formatHook(hook: HookStatus, io: Pick<Io, 'colour' | 'now'>): st
     ],
     { colour: io.colour, empty: 'Nothing is in flight, fails or is parked.' },
   );
-  return `${head}\n${events}`;
+  const more = (['failing', 'parked'] as const)
+    .map((what) => [what, countOf(hook, what) - hook[what].length] as const)
+    .flatMap(([what, count]) => (count > 0 ? [`and ${count} more ${what}\n`] : []));
+  return `${head}\n${events}${more.join('')}`;
 }
 
 /** What a hook of the configuration is, on one line and without what may be secret in it. */

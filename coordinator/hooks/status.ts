@@ -21,8 +21,10 @@ export interface HookStatus {
   };
   readonly delivered: number;
   readonly inFlight: readonly { readonly event: string; readonly attempt: number; readonly seconds: number }[];
+  /** The first of them; `counts` has how many there are. */
   readonly failing: readonly FailingEvent[];
   readonly parked: readonly FailingEvent[];
+  readonly counts: { readonly failing: number; readonly parked: number };
   /** Its error is left out for whoever may not see where the hook leads to. */
   readonly lastFailure?: { readonly event: string; readonly error?: string; readonly at: number };
 }
@@ -82,6 +84,7 @@ export function statusOf({ hook, state, broken, status }: HookRunner, now: numbe
       .filter(({ parked }) => parked)
       .slice(0, namedEvents)
       .map(name),
+    counts: { failing: current.failing, parked: current.parked },
     ...(lastFailure !== undefined && { lastFailure }),
   };
 }

@@ -105,6 +105,7 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
       inFlight: [],
       failing: [],
       parked: [],
+      counts: { failing: 0, parked: 0 },
     };
   };
   async function done(name: string): Promise<HookStatus> {

@@ -38,6 +38,7 @@ export const fakeHook: HookStatus = {
   inFlight: [{ event: 'build-s-2@3', attempt: 1, seconds: 5 }],
   failing: [],
   parked: [{ event: 'build-s-1@4', at: 1, attempts: 10, error: 'it answered 500' }],
+  counts: { failing: 0, parked: 400 },
   lastFailure: { event: 'build-s-1@4', error: 'it answered 500', at: 2 },
 };
 export const fakeSubmission: SubmitResult = { submission: 's-1', derivations: 2, builds: 1, available: 0, joined: [] };

@@ -14,8 +14,8 @@ export function addHookMetrics(metrics: Metrics, application: Pick<Application, 
   gauge('drover_hook_lag_events', 'Events that the hook owes, as far as they are counted.', ({ lag }) => lag.events);
   gauge('drover_hook_lag_seconds', 'Age of the oldest event that the hook owes.', ({ lag }) => lag.seconds);
   gauge('drover_hook_in_flight', 'Deliveries under way.', ({ inFlight }) => inFlight.length);
-  gauge('drover_hook_failing', 'Events that failed and are tried again.', ({ failing }) => failing.length);
-  gauge('drover_hook_parked', 'Events that wait for an operator.', ({ parked }) => parked.length);
+  gauge('drover_hook_failing', 'Events that failed and are tried again.', ({ counts }) => counts.failing);
+  gauge('drover_hook_parked', 'Events that wait for an operator.', ({ counts }) => counts.parked);
   metrics.total(
     'drover_hook_delivered_total',
     'Deliveries that succeeded, ever.',

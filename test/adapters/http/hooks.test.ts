@@ -88,7 +88,7 @@ describe('hooks over HTTP', () => {
       'drover_hook_lag_events{hook="notify"} 2',
       'drover_hook_lag_seconds{hook="notify"} 3',
       'drover_hook_in_flight{hook="notify"} 1',
-      'drover_hook_parked{hook="notify"} 1',
+      'drover_hook_parked{hook="notify"} 400',
       'drover_hook_delivered_total{hook="notify"} 4',
       'drover_hook_active{hook="notify"} 1',
     ])
