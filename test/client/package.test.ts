@@ -65,6 +65,13 @@ describe('drover/client as others install it', () => {
         assert.match(from as string, /^\.\/[\w-]+\.js$/, file);
   });
 
+  it('is in the package that npm makes, with its types', async () => {
+    const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
+    const text = stdout.slice(stdout.search(/[[{]/));
+    for (const file of ['dist/client/index.js', 'dist/client/index.d.ts'])
+      assert.ok(text.includes(`"path": "${file}"`), file);
+  });
+
   it(
     'runs in a browser, as a module of a page of another origin',
     { skip: chromium === undefined && 'no Chromium is installed; on Debian: sudo apt-get install chromium' },
