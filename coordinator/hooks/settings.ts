@@ -13,6 +13,7 @@ import {
 } from '../../domain/hook/target.ts';
 import { builtInOf } from './built-ins.ts';
 import type { DeclaredHook } from './hooks.ts';
+import { neverMet } from './known-facts.ts';
 
 const { concurrency, timeoutSeconds, retry, order } = hookDefinition.shape;
 
@@ -86,7 +87,7 @@ type Wish = z.infer<z.ZodObject<typeof hookWish>>;
 
 type TargetWish = Pick<
   Wish,
-  'on' | 'run' | 'url' | 'secretFile' | 'allowPrivate' | 'notify' | 'guixDataService' | 'publish' | 'mirror'
+  'on' | 'where' | 'run' | 'url' | 'secretFile' | 'allowPrivate' | 'notify' | 'guixDataService' | 'publish' | 'mirror'
 >;
 
 /** Keys that say where events go, as the configuration has them. */
@@ -119,17 +120,44 @@ function targetsOf({
   return targets;
 }
 
-/** Exactly one target, what belongs to a webhook with that alone, and types that the target makes something of. */
+/** Where the setting of a webhook belongs if it is for something that is built in and calls addresses itself. */
+function belongsElsewhere(key: string, target: HookTarget): string {
+  const tables = {
+    notify: `notify.webhook${key === 'allow-private' ? ' and notify.mail have' : ' has'} it in the table`,
+    'guix-data-service': key === 'allow-private' ? 'guix-data-service has it in the table' : undefined,
+  };
+  const inside = tables[target.kind as keyof typeof tables];
+  return `${key} is for webhooks (url)${inside === undefined ? '' : `; ${inside}, { …, ${key} = … }`}`;
+}
+
+/** Types whose events the conditions decide over: a folder loses items whatever they say, and a success fixes whatever failed. */
+function conditionedTypes(target: HookTarget, on: readonly string[]): readonly string[] {
+  if (target.kind === 'notify') return builtInOf(target)?.types ?? on;
+  return target.kind === 'publish' ? on.filter((type) => !type.startsWith('StoreItem')) : on;
+}
+
+/** Exactly one target, what belongs to a webhook with that alone, and types and conditions that the target makes something of. */
 function targetProblem(wish: TargetWish): string | undefined {
-  const { on, url, secretFile, allowPrivate } = wish;
-  const [target, ...others] = targetsOf(wish);
-  if (target === undefined || others.length > 0) return `expected one of ${targetKeys}`;
-  if (url === undefined && secretFile !== undefined) return 'secret-file is for webhooks (url)';
-  if (url === undefined && allowPrivate !== undefined) return 'allow-private is for webhooks (url)';
+  const { on, where, url, secretFile, allowPrivate } = wish;
+  const targets = targetsOf(wish);
+  const [target] = targets;
+  if (target === undefined || targets.length > 1)
+    return `expected one of ${targetKeys}, got ${targets.map(keyOf).join(' and ') || 'none'}`;
+  if (url === undefined && secretFile !== undefined) return belongsElsewhere('secret-file', target);
+  if (url === undefined && allowPrivate !== undefined) return belongsElsewhere('allow-private', target);
   const builtIn = builtInOf(target);
-  if (builtIn === undefined) return on === undefined ? 'expected on, the types of events that it gets' : undefined;
-  const other = on?.find((type) => !builtIn.types.includes(type));
-  return other && `on: expected types that ${target.kind} knows (${builtIn.types.join(', ')}), got ${other}`;
+  if (builtIn === undefined && on === undefined) return 'expected on, the types of events that it gets';
+  const other = builtIn && on?.find((type) => !builtIn.types.includes(type));
+  if (other !== undefined)
+    return `on: expected types that ${target.kind} knows (${builtIn?.types.join(', ')}), got ${other}`;
+  const types = conditionedTypes(target, on ?? builtIn?.types ?? []);
+  return types.length === 0 ? undefined : neverMet(types, where);
+}
+
+/** The key by which the configuration names a target. */
+function keyOf({ kind }: HookTarget): string {
+  if (kind === 'command') return 'run';
+  return kind === 'webhook' ? 'url' : kind;
 }
 
 /** For schemas of a {@link Wish}. */

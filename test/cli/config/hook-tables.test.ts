@@ -123,11 +123,53 @@ run = "true"
     assert.match(text, /^c\.toml: hook "web", url: expected an http or https URL, got "ftp:\/\/x"$/m);
     assert.match(text, /^c\.toml: hook "web", timeout-seconds: .*, got 0$/m);
     assert.match(text, /^c\.toml: hook "web": .*frob/m);
-    assert.match(text, /^c\.toml: hook "both": expected one of run, url, .*$/m);
+    assert.match(text, /^c\.toml: hook "both": expected one of run, url, .*, got run and url$/m);
     assert.match(text, /^c\.toml: hook 3, name: /m);
     assert.match(text, /^c\.toml: hook "data": on: expected types that guix-data-service knows .*, got AgentPaused$/m);
     assert.match(text, /^c\.toml: hook "half", guix-data-service\.build-server: /m);
     assert.match(text, /^c\.toml: hook "no-types": expected on, /m);
+  });
+
+  it('is refused where a setting is not in the table that it belongs to', () => {
+    const loaded = load(`
+[[hook]]
+name = "mail"
+notify.mail = { server = "smtp://127.0.0.1", from = "a@example.org", to = ["b@example.org"] }
+allow-private = true
+[[hook]]
+name = "chat"
+notify.webhook = { url = "https://x.example/" }
+secret-file = "/x"
+`);
+    assert.ok('problems' in loaded);
+    const text = loaded.problems.join('\n');
+    assert.match(text, /"mail": allow-private is for webhooks \(url\); .*notify\.mail .*\{ …, allow-private = … \}$/m);
+    assert.match(text, /"chat": secret-file is for webhooks \(url\); notify\.webhook has it/m);
+  });
+
+  it('is refused with conditions that none of its events can meet', () => {
+    const folder = 'folder = "/srv/cache"';
+    for (const [hook, condition] of [
+      [`mirror = { ${folder} }\nwhere = { tags = { branch = "main" } }`, 'tags'],
+      [`mirror = { ${folder} }\nwhere = { name = "hello-*", agents = ["a"] }`, 'agents'],
+      [`publish = { ${folder} }\nwhere = { classes = ["timed-out"] }`, 'classes'],
+      ['on = ["StoreItemAdded"]\nrun = "true"\nwhere = { tags = { branch = "main" } }', 'tags'],
+      ['on = ["AgentConnected", "BuildSucceeded"]\nrun = "true"\nwhere = { classes = ["timed-out"] }', 'classes'],
+      ['on = ["LogCheckpointed"]\nrun = "true"\nwhere = { name = "*" }', 'name'],
+    ]) {
+      const loaded = load(`[[hook]]\nname = "a"\n${hook}`);
+      assert.ok('problems' in loaded, hook);
+      assert.match(loaded.problems.join(), new RegExp(`"a": where: expected conditions .*, got ${condition}: no `));
+    }
+    for (const hook of [
+      `mirror = { ${folder} }\nwhere = { systems = ["x86_64-linux"], name = "*" }`,
+      `publish = { ${folder} }\nwhere = { tags = { branch = "main" }, agents = ["a"] }`,
+      'on = ["BuildSucceeded"]\nnotify.webhook = { url = "https://x.example/" }\nwhere = { classes = ["timed-out"] }',
+      'on = ["StoreItemAdded", "BuildFailed"]\nrun = "true"\nwhere = { classes = ["timed-out"], tags = { a = "b" } }',
+    ]) {
+      const loaded = load(`[[hook]]\nname = "a"\n${hook}`);
+      assert.ok('config' in loaded, JSON.stringify(loaded));
+    }
   });
 
   it('has a name of its own each', () => {
