@@ -7,7 +7,7 @@ import { addConnectionOptions, type ConnectionFlags, connect } from '../http/con
 import { gather, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
-import { type Place, placeOption } from '../output/place.ts';
+import { inFlags, type Place, placeOption } from '../output/place.ts';
 import { json } from '../output/table.ts';
 import { formatWhy } from '../output/why.ts';
 import { type LogWish, streamLog } from './build-log.ts';
@@ -77,7 +77,7 @@ function addList(builds: Command, context: CommandContext): void {
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (flags: Flags<ListFlags>) => {
     const { state, system, name, agent, submission, derivation, tag, since, until, limit, after } = flags;
-    const page = await connect(flags, io.environment).get<Page<BuildRow>>('/v1/builds', {
+    const asked = connect(flags, io.environment).get<Page<BuildRow>>('/v1/builds', {
       state: state?.join(','),
       system,
       name,
@@ -91,6 +91,9 @@ function addList(builds: Command, context: CommandContext): void {
       to: until?.position,
       limit,
       after,
+    });
+    const page = await asked.catch((error: unknown) => {
+      throw inFlags(error, { from: '--since', since: '--since', to: '--until', until: '--until' });
     });
     io.out(flags.json ? json(page) : formatBuilds(page.rows, io));
     if (!flags.json && page.next !== undefined) io.err(`There are more: add --after ${page.next}\n`);

@@ -73,7 +73,11 @@ export function addVerifyCommand(events: Command, context: CommandContext): void
 function keysOf({ key, data }: Flags): NoteKey[] {
   const own = data === undefined ? undefined : join(data, 'audit-key.pub');
   return (key ?? (own !== undefined && existsSync(own) ? [own] : [])).map((text) =>
-    readable('--key', text, () => parseNoteKey(existsSync(text) ? readFileSync(text, 'utf8') : text)),
+    readable('--key', text, () => {
+      if (existsSync(text)) return parseNoteKey(readFileSync(text, 'utf8'));
+      if (!text.includes('+')) throw new Error('there is no such file, and a key is <name>+<id>+<base64>');
+      return parseNoteKey(text);
+    }),
   );
 }
 

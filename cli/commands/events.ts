@@ -1,14 +1,16 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { eventName } from '../../client/events.ts';
 import { type ExportOptions, exportEvents } from '../../client/export.ts';
+import { bareType } from '../../domain/event-name.ts';
+import { eventTypes } from '../../domain/events.ts';
 import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { didYouMean } from '../config/suggest.ts';
 import { toCliError } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { type FeedEvent, type FollowOptions, followEvents } from '../http/event-feed.ts';
 import { gather } from '../numbers.ts';
-import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
-import { type Place, placeOption } from '../output/place.ts';
+import { inFlags, type Place, placeOption } from '../output/place.ts';
 import { paint, printable } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
 import { addVerifyCommand } from './events-verify.ts';
@@ -126,7 +128,11 @@ function addSelection(command: Command, io: Io, from: string): void {
       place(from),
     )
     .option('--until <place>', 'ends with the event at this position, or with the last one before this time', place)
-    .option('--type <type>', 'only events of this type, BuildFailed or drover.BuildFailed; can be repeated', gather)
+    .option(
+      '--type <type>',
+      'only events of this type, BuildFailed or drover.BuildFailed; can be repeated',
+      (text: string, before?: readonly string[]) => gather(eventTypeOf(text), before),
+    )
     .option('--stream <stream>', 'only this stream, or with - at its end all of that category; can be repeated', gather)
     .option('--correlation <id>', 'only what belongs to this submission or command')
     .option('--actor <actor>', 'only what this token (its id), agent (agent-NAME) or part of the coordinator did');
@@ -136,7 +142,7 @@ async function* feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: bo
   try {
     yield* followEvents(connect(flags, io.environment), { ...wishOf(flags, io, signal), follow });
   } catch (error) {
-    throw inFlags(error);
+    throw inFlags(error, placeFlags);
   }
 }
 
@@ -145,7 +151,7 @@ async function* exportLines(flags: Selection, io: Io, signal: AbortSignal): Asyn
   try {
     yield* exportEvents(client.http, wishOf(flags, io, signal) as ExportOptions);
   } catch (error) {
-    throw inFlags(toCliError(error, client.url));
+    throw inFlags(toCliError(error, client.url), placeFlags);
   }
 }
 
@@ -168,15 +174,15 @@ function wishOf(
   };
 }
 
-/** Names of the API's fields for the flags of a place: a position to end with has one, a time another. */
-const flagOf: Readonly<Record<string, string>> = { from: '--from', since: '--from', to: '--until', until: '--until' };
+const placeFlags = { from: '--from', since: '--from', to: '--until', until: '--until' };
 
-/** A refusal in the words of the flags. */
-function inFlags(error: unknown): unknown {
-  if (!(error instanceof CliError)) return error;
-  const { code, hint, exitCode, cause } = error;
-  const message = error.message.replace(/^(from|since|to|until): /, (_, field: string) => `${flagOf[field]}: `);
-  return new CliError(code, message, { hint, exitCode, cause });
+/** A type that there is: another one would be waited for in vain. */
+function eventTypeOf(text: string): string {
+  const known = [...eventTypes.keys()];
+  if (known.includes(bareType(text))) return text;
+  throw new InvalidArgumentError(
+    `Expected the type of an event, as docs/events.md lists them, got ${JSON.stringify(text)}${didYouMean(bareType(text), known) || '.'}`,
+  );
 }
 
 function asLine(event: FeedEvent): string {

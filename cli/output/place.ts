@@ -1,3 +1,4 @@
+import { CliError } from './cli-error.ts';
 import { instantOption } from './when.ts';
 
 /** A place in the log, as it was given: a position (or a word for one), or a time. */
@@ -18,4 +19,17 @@ export function placeOption(now: () => number): (text: string) => Place {
     toString: () => text,
     toJSON: () => text,
   });
+}
+
+/** Names of the API's fields of places, and the flags that give them: a position has one field, a time another. */
+export type PlaceFlags = Readonly<Record<'from' | 'since' | 'to' | 'until', string>>;
+
+/** A refusal in the words of the flags. */
+export function inFlags(error: unknown, flags: PlaceFlags): unknown {
+  if (!(error instanceof CliError)) return error;
+  const { code, hint, exitCode, cause } = error;
+  const message = error.message
+    .replace(/^(from|since|to|until): /, (_, field: keyof PlaceFlags) => `${flags[field]}: `)
+    .replace(/(: expected a position of this log(?:, like [^ ]*)?), got /, '$1, or a time, got ');
+  return new CliError(code, message, { hint, exitCode, cause });
 }

@@ -137,8 +137,19 @@ describe('the CLI and the HTTP API', () => {
     for (const words of ['events tail --until bad', 'events export --until bad', 'events tail --until 12'])
       assert.match(
         (await server.drover(words)).err,
-        /^drover: --until: expected a position of this log, got (bad|12) /,
+        /^drover: --until: expected a position of this log(, like [0-9]+)?, or a time, got (bad|12) /,
       );
+    for (const flag of ['--since', '--until'])
+      assert.match(
+        (await server.drover(`builds list ${flag} bad`)).err,
+        new RegExp(`^drover: ${flag}: expected a position of this log(, like [0-9]+)?, or a time, got bad `),
+      );
+    // Nothing would ever come.
+    for (const words of ['events tail --type BuildFaild', 'events export --type drover.BuildFaild']) {
+      const { code, err } = await server.drover(words);
+      assert.equal(code, 2);
+      assert.match(err, /Expected the type of an event, .*BuildFaild"; did you mean BuildFailed\?/);
+    }
     assert.match(
       (await server.drover('events tail --from 12')).err,
       /^drover: --from: expected a position of this log/,

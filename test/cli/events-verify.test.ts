@@ -241,7 +241,12 @@ describe('drover events verify', () => {
     for (const [args, code, words] of [
       [['--data', data, '--store', 'sqlite:/x'], 2, /one of --data and --store, got both/],
       [['--data', '/nonexistent'], 1, /nonexistent/],
-      [['--data', data, '--key', '/nonexistent.pub'], 2, /--key \/nonexistent\.pub: expected an Ed25519 key/],
+      [
+        ['--data', data, '--key', '/nonexistent.pub'],
+        2,
+        /--key \/nonexistent\.pub: there is no such file, and a key is <name>/,
+      ],
+      [['--data', data, '--key', 'a+b'], 2, /--key a\+b: expected an Ed25519 key/],
       [['--data', data, '--checkpoint', '/nonexistent'], 2, /--checkpoint \/nonexistent: ENOENT/],
       [['--data', data, '--checkpoint', join(data, 'audit-key.pub')], 2, /--checkpoint .*expected a signed note/],
       [

@@ -144,11 +144,12 @@ export async function checkPosition(
   after: string,
 ): Promise<void> {
   // An engine that cannot be read says so here.
-  await eventStore.head();
+  const head = await eventStore.head();
   try {
     for await (const _ of eventStore.readAll({ after, limit: 1 })) break;
   } catch {
-    throw new DroverError('invalid-request', `${field}: expected a position of this log, got ${after}`);
+    const like = head === undefined ? '' : `, like ${head}`;
+    throw new DroverError('invalid-request', `${field}: expected a position of this log${like}, got ${after}`);
   }
 }
 

@@ -187,7 +187,10 @@ describe('lists', () => {
     for (const field of ['from', 'to']) {
       const refused = await server.ask('read', { url: `/v1/builds?${field}=nowhere` });
       assert.equal(refused.statusCode, 400);
-      assert.match(refused.json().detail, new RegExp(`${field}: expected a position of this log, got nowhere`));
+      assert.match(
+        refused.json().detail,
+        new RegExp(`${field}: expected a position of this log(?:, like [0-9]+)?, got nowhere`),
+      );
     }
   });
   test('of builds take every filter, states repeated or with commas, and paging', async () => {
