@@ -137,7 +137,7 @@ function addHistory(builds: Command, context: CommandContext): void {
     more: [
       'Each line has its time, how long after the line before, and its place in the log. All of it comes from events, so it is there as long as',
       'the log is. What hooks have delivered is known as of their checkpoints, which they write once a second at most.',
-    ].join('\n'),
+    ].join(' '),
     examples: [
       ['drover builds history BUILD', 'why it took so long'],
       ['drover builds history BUILD --json', 'for a program'],

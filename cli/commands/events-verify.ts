@@ -29,7 +29,7 @@ export function addVerifyCommand(events: Command, context: CommandContext): void
       'removed, inserted or moved is found, and with a checkpoint that you hold also a log that was cut off or written anew. Reads the log of a',
       'running coordinator (as an admin), of a data folder, in use or not, or of an event store. Exit code 1 where something is wrong.',
       'docs/audit.md says what is vouched for by what.',
-    ].join('\n'),
+    ].join(' '),
     examples: [
       ['drover events verify --data /var/lib/drover', 'the log in a data folder, with its own key'],
       ['drover events verify --store nats://127.0.0.1:4222 --key audit-key.pub', 'a log on NATS'],

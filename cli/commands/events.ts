@@ -64,7 +64,7 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
     more: [
       'Ends with the last event that was there at the start. A lost connection is made again without a gap or a repeat; what Ctrl-C leaves',
       'out can be had with --from and the position of the last line.',
-    ].join('\n'),
+    ].join(' '),
     examples: [
       ['drover events export > log.ndjson', 'the whole log'],
       ['drover events export --from 2026-11-01 --until 2026-12-01 --type BuildFailed', 'the failures of a month'],

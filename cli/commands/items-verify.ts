@@ -25,7 +25,7 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
       'Without --full it is looked whether the files are there, with their sizes; with --full every byte is read: hash of the file, hash and',
       'size of the NAR in it, references, content address. What is wrong is missing from then on: the cache does not serve it any more, and',
       'what needs it has it built again. Exit code 1 if something was wrong. It can be stopped at any time.',
-    ].join('\n'),
+    ].join(' '),
     examples: [
       ['drover items verify', 'whether all files are there'],
       ['drover items verify --full', 'whether they are what they were, however long that takes'],

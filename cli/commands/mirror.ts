@@ -40,7 +40,7 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
       'Follows what is added and deleted, from where it was when it was ended last, until Ctrl-C. NARs are verified, and gone on with where a',
       'connection was lost. A narinfo is in the folder only while its NAR and all that it refers to are. Any static web server can give the',
       'folder out, and Nix can read it as file://. With --once it ends when it has all, exit code 1 if something could not be had, or the coordinator has not answered for a minute.',
-    ].join('\n'),
+    ].join(' '),
     examples: [
       ['drover mirror --from https://drover.example.org --to /srv/cache', 'all, and whatever comes'],
       [

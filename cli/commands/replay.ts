@@ -54,7 +54,7 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
       'what had not ended); build (builds show); item (items show); agent (agents show); why (builds why). With --diff, what is not the',
       'same at two places, and who made it so. The log is read from a running coordinator, from the file in a data folder (of a running or',
       'a stopped one, or a copy), or from an event store.',
-    ].join('\n'),
+    ].join(' '),
     examples: [
       ['drover replay status --until 2026-11-24T08:00:00Z', 'how the farm stood on Tuesday morning'],
       ['drover replay queue --until 2026-11-24T08:00:00Z --tag branch=main', 'what had not ended then'],

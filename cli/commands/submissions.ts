@@ -41,7 +41,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     more: [
       'The critical path is the chain of builds that determined when the submission ended, or so far: each waited for an output of the one',
       'before it. What is said to have saved time is an upper bound: another chain may be nearly as long.',
-    ].join('\n'),
+    ].join(' '),
     examples: [
       ['drover submissions show SUBMISSION', 'how far it is, or what it took'],
       ['drover submissions show SUBMISSION --json', 'for a program: the times in milliseconds are in `times`'],

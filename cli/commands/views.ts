@@ -36,7 +36,7 @@ export function addViewsCommands(program: Command, context: CommandContext): voi
       'A running coordinator goes on reading the old until the new has caught up; then it takes its place in one step. Whatever cuts it off,',
       'Ctrl-C and a crash included, leaves the old. It needs a token of scope admin, and room on the disk for both. With --data the folder of a',
       'coordinator that is stopped is seen to, so that its next start finds the views ready.',
-    ].join('\n'),
+    ].join(' '),
     examples: [
       ['drover views rebuild', 'of the coordinator that runs'],
       ['drover views rebuild --data /var/lib/drover', 'of one that is stopped'],
