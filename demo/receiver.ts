@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
+import { bareType } from '../domain/event-name.ts';
 import type { Commands } from './commands.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -67,5 +68,5 @@ interface ReceivedEvent {
 
 function describe({ id, type, data }: ReceivedEvent): string {
   const how = data.class === undefined ? '' : `: ${data.class}`;
-  return `received  ${type} of attempt ${data.attempt}${how}  (webhook-id ${id}, signature valid)`;
+  return `received  ${bareType(type)} of attempt ${data.attempt}${how}  (webhook-id ${id}, signature valid)`;
 }
