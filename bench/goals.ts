@@ -76,6 +76,19 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       met: atMost(0.1),
       bound: 'not known yet; all that happens are two heartbeats of agents a second',
     },
+    ...Object.fromEntries(
+      ['1', '10', '50'].flatMap((count) =>
+        ['', '-single'].map((how) => [
+          `mirrors-${count}${how}`,
+          {
+            text: '≤ 1.5 × the bytes alone',
+            met: timesPeer(`mirrors-${count}-bytes`, (ratio) => ratio <= 1.5),
+            peer: `mirrors-${count}-bytes`,
+            bound: 'the same two requests, and an event on a connection that stays',
+          },
+        ]),
+      ),
+    ),
     'replay-farm': {
       text: '≥ 500,000/s',
       met: atLeast(500_000),

@@ -96,6 +96,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./feed/feed.ts')).run,
     },
     {
+      name: 'mirrors',
+      what: 'what 1, 10 and 50 mirrors cost the coordinator, beside the bytes alone',
+      run: async () => (await import('./mirrors/mirrors.ts')).run,
+    },
+    {
       name: 'intake',
       what: 'taking in the whole of Guix',
       run: async () => (await import('./intake/guix.ts')).run,
