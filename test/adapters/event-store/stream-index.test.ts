@@ -79,7 +79,8 @@ it('heads, conflicts, retries and reading are right on both sides of the index, 
           }
           const stream = streams[item.stream] as string;
           const id = `id-${item.id}`;
-          const flat: FlatCommits = [id, stream, String(item.expected), '1', 'me', '', '', '', String(item.events)];
+          const meta = ['me', '', '', ''];
+          const flat: FlatCommits = [id, stream, String(item.expected), '1', ...meta, '', String(item.events)];
           for (let n = 0; n < item.events; n++) flat.push('T', '1', '{}');
           const results: FlatResults = [];
           log.append(flat, results);
