@@ -30,7 +30,7 @@ eventStoreContract(
     };
   },
   // One append is in flight at a time.
-  { reopens: true, rivals: true, restarts: true, manyStreams: 4_000 },
+  { reopens: true, rivals: true, restarts: true, manyStreams: 1_000 },
 );
 
 if (realServer) {

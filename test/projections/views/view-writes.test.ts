@@ -298,7 +298,7 @@ test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {
   assert.deepEqual([views.rows('SELECT * FROM items'), views.rows(found)], [[], []]);
 });
 
-test('agents, tokens, hooks and what texts there are have no table here', () => {
+test('agents, tokens, hooks, checkpoints of the log and what texts there are have no table here', () => {
   using views = createMemoryViews();
   const empty = views.dump();
   const hook = { ...hookDefaults, on: ['BuildFailed'], target: { kind: 'command', run: 'true' } };
@@ -334,6 +334,7 @@ test('agents, tokens, hooks and what texts there are have no table here', () => 
     on('hook-h', 'HookSkipped', { events: ['build-1@0'] }),
     on('hook-h', 'HookReplayed', { from: {} }),
     on('hook-h', 'HookRemoved', {}),
+    on('audit-log', 'LogCheckpointed', { size: 0, root: `${'A'.repeat(43)}=`, note: 'x', subtrees: [] }),
   );
   assert.deepEqual(views.dump(), empty);
 });
