@@ -56,7 +56,8 @@ test('a log without its write-ahead log is refused, until it is restored or acce
   await second.request('POST', '/v1/agents', { name: 'late' });
   // Lists are read from the views only once these have caught up.
   await second.request('GET', '/v1/builds');
-  await marked(data, (await second.request('GET', '/v1/status')).position);
+  const { position } = await second.request('GET', '/v1/status');
+  for (const folder of [data, join(data, 'pool')]) await marked(folder, position);
   await second.process.killGroup();
   cpSync(wal, kept);
   for (const file of [wal, join(data, 'events.db-shm')]) rmSync(file);
