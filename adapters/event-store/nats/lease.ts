@@ -87,18 +87,37 @@ export async function acquireLease(connection: Connection, options: LeaseOptions
     return lost;
   }
 
+  const loseAsleep = (ms: number) =>
+    lose(`this process stood still for ${(ms / 1000).toFixed(1)} s, longer than the lease of ${options.seconds} s`);
+
   /** Past the deadline although the server answered all the time: it was this process that stood still. */
   function checkAwake(): void {
-    if (inTouch && clock() > deadline)
-      throw lose(
-        `this process stood still for ${((clock() - deadline + ttl) / 1000).toFixed(1)} s, longer than the lease of ${options.seconds} s`,
-      );
+    if (inTouch && clock() > deadline) throw loseAsleep(clock() - deadline + ttl);
+  }
+
+  /**
+   * An answer, or `lease-lost` where this process stood still for longer than the lease while it waited: the question may have been given up
+   * then as if the server were away.
+   */
+  async function ask<T>(question: () => Promise<T>): Promise<T> {
+    let awake = clock();
+    const look = () => {
+      const stood = clock() - awake;
+      awake = clock();
+      if (stood > ttl) loseAsleep(stood);
+    };
+    const ticks = setInterval(look, ttl / 10);
+    return connection.answer(question).finally(() => {
+      clearInterval(ticks);
+      look();
+      if (lost) throw lost;
+    });
   }
 
   async function renewEntry(): Promise<void> {
     const asked = clock();
     try {
-      revision = await connection.answer(() => kv.update(key, value, revision));
+      revision = await ask(() => kv.update(key, value, revision));
     } catch (error) {
       if (!isConflict(error)) throw error;
       await retake();
@@ -110,14 +129,14 @@ export async function acquireLease(connection: Connection, options: LeaseOptions
   /** The entry is not as we left it: gone after a long time without a server, or an answer to a renewal of ours was lost. */
   async function retake(): Promise<void> {
     try {
-      revision = await connection.answer(() => kv.create(key, value));
+      revision = await ask(() => kv.create(key, value));
       fence = revision;
     } catch (error) {
       if (!isConflict(error)) throw error;
-      const entry = await connection.answer(() => kv.get(key));
+      const entry = await ask(() => kv.get(key));
       const holder = entry ? parseHolder(entry) : undefined;
       if (entry && holder?.instance === self.instance) {
-        revision = await connection.answer(() => kv.update(key, value, entry.revision));
+        revision = await ask(() => kv.update(key, value, entry.revision));
       } else throw lose(`it is held by ${describe(holder)}`);
     }
   }

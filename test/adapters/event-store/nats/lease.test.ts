@@ -24,7 +24,12 @@ for (const { name, skip, program } of natsServerVersions)
     before(async () => {
       server = await startNatsServer('', program);
     });
-    after(() => server[Symbol.asyncDispose]());
+    const writers: ChildProcess[] = [];
+    after(async () => {
+      // What a failed test has left would append for ever.
+      for (const writer of writers) writer.kill('SIGKILL');
+      await server[Symbol.asyncDispose]();
+    });
 
     const address = () => `127.0.0.1:${server.port}`;
     const open = (stream: string, holder: string, leaseSeconds: number) =>
@@ -35,6 +40,7 @@ for (const { name, skip, program } of natsServerVersions)
       const child = spawn(process.execPath, [script, address(), stream, String(lease)], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
+      writers.push(child);
       const lines: string[] = [];
       const begun = Promise.withResolvers<void>();
       createInterface(child.stdout).on('line', (line) => {
@@ -135,6 +141,20 @@ for (const { name, skip, program } of natsServerVersions)
       child.kill('SIGCONT');
       await exited;
       assert.equal(lines.at(-1), 'lease-lost');
+    });
+
+    it('so does one that stood still while it waited for the answer to a renewal', async () => {
+      await using store = await open(`LEASE_${logs++}`, 'the only one', 0.5);
+      stored(await store.append(commitOf('build-1', 'none')));
+      server.signal('SIGSTOP');
+      try {
+        // The next renewal is under way, and is not given up yet.
+        await elapse(300);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+      } finally {
+        server.signal('SIGCONT');
+      }
+      await assert.rejects(store.append(commitOf('build-1', 0)), { code: 'lease-lost' });
     });
 
     it('a server that is away for longer than the lease deposes nobody', async () => {
