@@ -2,10 +2,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import { compareMirror } from '../../adapters/mirror/compare.ts';
 import { FolderError } from '../../adapters/mirror/folder-error.ts';
 import { FolderInUse } from '../../adapters/mirror/folder-lock.ts';
-import { openMirror } from '../../adapters/mirror/mirror.ts';
 import { createDrover } from '../../client/drover.ts';
 import { parsePublicKey } from '../../domain/store/signature.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
@@ -67,6 +65,8 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
   onAction(command, context, async (flags: MirrorFlags) => {
     const { from, to, keys, filter, check, repair } = flags;
     const once = flags.once === true || repair === true;
+    const { compareMirror } = await import('../../adapters/mirror/compare.ts');
+    const { openMirror } = await import('../../adapters/mirror/mirror.ts');
     if (flags.sizes && !check && !repair)
       throw new CliError('sizes-alone', '--sizes goes with --check or --repair', { exitCode: 2 });
     const signal = io.interrupted();

@@ -1,47 +1,11 @@
 import { Argument, type Command, Option } from 'commander';
-import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
-import { type BuildFilter, buildStates, type Paging } from '../../coordinator/ports/views.ts';
-import { foldEvent } from '../../coordinator/recovery.ts';
-import { eventTypes } from '../../domain/events.ts';
-import { type ChangeCollector, collectChanges } from '../../projections/changes.ts';
-import { createFarm } from '../../projections/farm.ts';
+import { buildStates } from '../../coordinator/ports/views.ts';
 import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions } from '../http/connection.ts';
 import { gather, wholeNumber } from '../numbers.ts';
-import { type Edge, formatChanges } from '../output/changes.ts';
-import { CliError } from '../output/cli-error.ts';
-import type { Io } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
-import { json } from '../output/table.ts';
-import { plural } from '../output/text.ts';
-import { type LogFlags, openLog } from '../replay/log-source.ts';
-import { askAgent, askBuild, askItem, askQueue, askStatus, askWhy, type Question } from '../replay/questions.ts';
-import { type Reading, readLog, type Stop, timeOf } from '../replay/read-log.ts';
-import { baseOf } from './items-delete.ts';
-
-interface ReplayFlags extends LogFlags {
-  readonly until?: Place;
-  readonly diff?: readonly Place[];
-  readonly json?: true;
-  readonly state?: readonly string[];
-  readonly system?: string;
-  readonly name?: string;
-  readonly agent?: string;
-  readonly submission?: string;
-  readonly tag?: string;
-  readonly limit?: number;
-  readonly after?: string;
-}
-
-/** What is asked about, and of which thing. */
-const whats: Readonly<Record<string, { of?: string; ask(id: string, flags: ReplayFlags): Question }>> = {
-  status: { ask: askStatus },
-  queue: { ask: (_, flags) => askQueue(...queueWish(flags)) },
-  build: { of: 'a build', ask: askBuild },
-  item: { of: 'an item', ask: (path) => askItem(baseOf(path)) },
-  agent: { of: 'an agent', ask: askAgent },
-  why: { of: 'a build', ask: askWhy },
-};
+import type { ReplayFlags } from '../replay/run.ts';
+import { type What, whatNames } from '../replay/what.ts';
 
 export function addReplayCommand(program: Command, context: CommandContext): void {
   const { io } = context;
@@ -68,7 +32,7 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
       ['drover replay status --data /backup/drover', 'the end of the log in a backup'],
     ],
   })
-    .addArgument(new Argument('[what]', 'what to show').choices(Object.keys(whats)))
+    .addArgument(new Argument('[what]', 'what to show').choices(whatNames))
     .argument('[id]', 'the build, the item or the agent')
     .option(
       '--until <place>',
@@ -91,120 +55,12 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
     .option('--limit <n>', 'queue and --diff: rows of each list; 50 if not given', wholeNumber(1, 1_000_000))
     .option('--after <cursor>', 'queue: go on where the page before ended');
   addConnectionOptions(addJsonOption(command));
-  onAction(command, context, async (what: string | undefined, id: string | undefined, flags: ReplayFlags) => {
+  onAction(command, context, async (what: What | undefined, id: string | undefined, flags: ReplayFlags) => {
+    // Everything that folds a log is a third of what the command line would load.
+    const { diff, show } = await import('../replay/run.ts');
     const signal = io.interrupted();
     const done =
       flags.diff === undefined ? await show(what, id, flags, io, signal) : await diff(what, flags, io, signal);
     return done ? 0 : 130;
   });
-}
-
-/** Prints what was known at a moment. False if it was interrupted. */
-async function show(
-  what: string | undefined,
-  id: string | undefined,
-  flags: ReplayFlags,
-  io: Io,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const asked = what === undefined ? undefined : whats[what];
-  if (asked === undefined) throw wrongUse(`expected ${Object.keys(whats).join(', ')} or --diff`);
-  if ((asked.of === undefined) !== (id === undefined))
-    throw wrongUse(`expected ${asked.of ?? 'nothing'} after ${what}`);
-  const strange = queueFlags.find((flag) => flags[flag] !== undefined);
-  if (what !== 'queue' && strange !== undefined) throw wrongUse(`--${strange} is for queue, not for ${what}`);
-  using question = asked.ask(id ?? '', flags);
-  const stop = { flag: '--until', place: flags.until ?? theEnd };
-  let last: StoredEvent | undefined;
-  const reading: Reading = {
-    event: question.event,
-    reached(_, event) {
-      last = event;
-    },
-  };
-  if (!(await read(flags, [stop], reading, io, signal))) return false;
-  if (last === undefined) throw wrongUse('--until: nothing was known at the start of the log');
-  const answer = question.answer({ last, at: stop.place.time ?? last.at, colour: io.colour });
-  if (flags.json) {
-    io.out(json(answer.value));
-    return true;
-  }
-  io.out(answer.text);
-  const beside = answer.notInLog === undefined ? '' : ` Not in the log: ${answer.notInLog}.`;
-  io.err(`As of ${last.position}, ${timeOf(last)}.${beside}\n`);
-  if (answer.next !== undefined) io.err(`There are more: add --after ${answer.next}\n`);
-  return true;
-}
-
-/** Prints what is not the same at two places. False if it was interrupted. */
-async function diff(what: string | undefined, flags: ReplayFlags, io: Io, signal: AbortSignal): Promise<boolean> {
-  const [from, to, ...more] = flags.diff ?? [];
-  if (from === undefined || to === undefined || more.length > 0)
-    throw wrongUse(`--diff: expected two places, got ${flags.diff?.length}`);
-  const strange = what ?? (['until', ...queueFlags] as const).find((flag) => flag !== 'limit' && flags[flag]);
-  if (strange !== undefined) throw wrongUse(`expected either --diff or ${what ?? `--${strange}`}, got both`);
-  const farm = createFarm();
-  let changes: ChangeCollector | undefined;
-  const edges: Edge[] = [];
-  const reading: Reading = {
-    event(event) {
-      const fold = () => void foldEvent(farm, event);
-      if (changes) changes.event(event, fold);
-      else fold();
-    },
-    reached(index, last) {
-      changes ??= collectChanges(farm);
-      edges[index] = last === undefined ? null : { position: last.position, time: timeOf(last) };
-    },
-  };
-  const stops = [from, to].map((place) => ({ flag: '--diff', place }));
-  if (!(await read(flags, stops, reading, io, signal))) return false;
-  const [first = null, last = null] = edges;
-  const found = { from: first, to: last, ...(changes as ChangeCollector).result(flags.limit ?? fewRows) };
-  io.out(flags.json ? json(found) : formatChanges(found, io));
-  return true;
-}
-
-async function read(
-  flags: ReplayFlags,
-  stops: readonly Stop[],
-  reading: Reading,
-  io: Io,
-  signal: AbortSignal,
-): Promise<boolean> {
-  await using log = await openLog(flags, io, signal);
-  let unknown = 0;
-  const counting: Reading = {
-    ...reading,
-    event(event) {
-      if (event.version > (eventTypes.get(event.type)?.version ?? 0)) unknown++;
-      reading.event(event);
-    },
-  };
-  if (!(await readLog(log, stops, counting, io, signal))) return false;
-  for (const note of log.notes) io.err(`${note}\n`);
-  if (unknown > 0)
-    io.err(
-      `${plural(unknown, 'event')} of a newer Drover ${unknown === 1 ? 'is' : 'are'} not known here and left out: use that version.\n`,
-    );
-  return true;
-}
-
-const theEnd: Place = { position: 'end', toString: () => 'end', toJSON: () => 'end' };
-const fewRows = 50;
-/** Flags that say which builds of the queue are shown. */
-const queueFlags = ['state', 'system', 'name', 'agent', 'submission', 'tag', 'limit', 'after'] as const;
-
-function queueWish(flags: ReplayFlags): [BuildFilter, Paging] {
-  const { state, system, name, agent, submission, tag, limit = fewRows, after } = flags;
-  const strange = state?.find((one) => !(buildStates as readonly string[]).includes(one));
-  if (strange !== undefined) throw wrongUse(`--state: expected ${buildStates.join(', ')}, got ${strange}`);
-  if (limit > 1000) throw wrongUse(`--limit: expected at most 1000 for queue, got ${limit}`);
-  const given = { state, system, name, agent, submission, tag };
-  const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return [filter, { limit, ...(after !== undefined && { after }) }];
-}
-
-function wrongUse(message: string): CliError {
-  return new CliError('invalid-request', message, { exitCode: 2 });
 }
