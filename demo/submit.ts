@@ -14,7 +14,7 @@ export async function submitGraph(commands: Commands, workspace: Workspace): Pro
   const answer = await commands.run('drover', [...submitArguments(workspace), '--wait', '--json']);
   const { submission } = JSON.parse(answer.toString()) as Submitted;
   // Every attempt of every build: no command lists those, so the API is asked.
-  const client = connect({}, commands.environment);
+  const client = connect({}, { environment: commands.environment, err: (text) => void process.stderr.write(text) });
   const { rows } = await client.get<Page<BuildRow>>('/v1/builds', { submission, limit: 1000 });
   return await Promise.all(rows.map(({ id }) => client.get<BuildDetail>(`/v1/builds/${id}`)));
 }

@@ -65,7 +65,7 @@ export interface HttpContext {
   readonly application: Application;
   readonly views: Views;
   readonly pool: Pick<Pool, 'open' | 'has'>;
-  readonly logs: Pick<LogStore, 'read'>;
+  readonly logs: Pick<LogStore, 'read' | 'size'>;
   readonly eventStore: Pick<EventStore, 'read' | 'readAll' | 'subscribe' | 'head'>;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly metrics: Metrics;

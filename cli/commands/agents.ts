@@ -38,7 +38,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
   });
   addHandOutOptions(add);
   onAction(add, context, async (name: string, flags: HandOutFlags) => {
-    const client = connectAsAdmin(flags, io.environment);
+    const client = connectAsAdmin(flags, io);
     await handOutToken(io, flags, () => client.send<{ name: string; secret: string }>('POST', '/v1/agents', { name }));
   });
 
@@ -59,7 +59,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
   );
   addHandOutOptions(rotate, '; a token that is there is replaced');
   onAction(rotate, context, async (name: string, { overlap, ...flags }: HandOutFlags & { overlap: number }) => {
-    const client = connectAsAdmin(flags, io.environment);
+    const client = connectAsAdmin(flags, io);
     const body = { overlapSeconds: overlap };
     const make = () => client.send<{ name: string } & RotatedToken>('POST', `${pathOf(name)}/rotate-token`, body);
     const { replaced, until } = await handOutToken(io, flags, make, { replacesToken: true });
@@ -78,7 +78,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
   });
   addConnectionOptions(addJsonOption(list));
   onAction(list, context, async (flags: Flags) => {
-    const answer = await connect(flags, io.environment).get<{ rows: readonly AgentStatus[] }>('/v1/agents');
+    const answer = await connect(flags, io).get<{ rows: readonly AgentStatus[] }>('/v1/agents');
     io.out(flags.json ? json(answer) : formatAgents(answer.rows, io));
   });
 
@@ -89,7 +89,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
   });
   addConnectionOptions(addJsonOption(show));
   onAction(show, context, async (name: string, flags: Flags) => {
-    const agent = await connect(flags, io.environment).get<AgentStatus>(pathOf(name));
+    const agent = await connect(flags, io).get<AgentStatus>(pathOf(name));
     io.out(flags.json ? json(agent) : formatAgent(agent, io));
   });
 
@@ -107,7 +107,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
     }).option('--reason <text>', 'for the record');
     addConnectionOptions(addJsonOption(command));
     onAction(command, context, async (name: string, flags: Flags) => {
-      const client = connect(flags, io.environment);
+      const client = connect(flags, io);
       const { reason } = flags;
       const agent =
         wish === 'remove'

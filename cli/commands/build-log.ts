@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildDetail } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
-import type { Io } from '../output/io.ts';
+import { type Io, interruptedCode } from '../output/io.ts';
 import { createTerminalFilter } from '../output/safe-text.ts';
 import { printableLines } from '../output/text.ts';
 
@@ -10,6 +10,8 @@ export interface LogWish {
   readonly build: string;
   readonly attempt?: number;
   readonly offset: number;
+  /** So many of the last lines that are there, instead of what comes after `offset`. */
+  readonly tail?: number;
   readonly follow: boolean;
   /** Whether a terminal gets the bytes as they are. */
   readonly raw: boolean;
@@ -35,34 +37,75 @@ export async function streamLog(client: Client, wish: LogWish, io: Io): Promise<
 
 async function copyLog(
   client: Client,
-  { build, attempt, offset: start, follow }: LogWish,
+  { build, attempt, offset: start, tail, follow }: LogWish,
   io: Io,
   write: (chunk: Uint8Array) => Promise<void>,
 ): Promise<number> {
-  let offset = start;
   const signal = follow ? io.interrupted() : undefined;
+  const log = createPlace(start, tail, attempt);
+  let away = false;
   for (;;) {
     try {
       const response = await client.request('GET', `/v1/builds/${encodeURIComponent(build)}/log`, {
-        query: { attempt, offset, follow: follow ? true : undefined },
+        query: { ...log.query, follow: follow ? true : undefined },
         headers: { accept: 'text/plain' },
         ...(signal === undefined ? {} : { signal }),
       });
+      away = false;
+      if (log.attempt === undefined) tellAttempt(response, io);
+      log.begun(response);
       for await (const chunk of response.body ?? []) {
-        offset += chunk.length;
+        log.read(chunk.length);
         await write(chunk);
       }
-      await tellFailure(client, build, attempt, offset === 0, io);
+      await tellFailure(client, build, log.attempt, !log.printed, io);
       return 0;
     } catch (error) {
-      if (signal?.aborted) return 130;
+      if (signal?.aborted) return interruptedCode(signal);
       if (isNoLog(error) && (await tellFailure(client, build, attempt, true, io))) return 0;
-      const refused =
-        error instanceof CliError && !['connection-failed', 'connection-refused', 'not-ready'].includes(error.code);
+      const refused = error instanceof CliError && error.mayPass === undefined;
       if (!follow || refused) throw cut(error);
+      if (!away) io.err(`drover: ${(error as Error).message}; the log goes on once the connection is there again\n`);
+      away = true;
       await sleep(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => {});
     }
   }
+}
+
+/** Where a log is read on after a lost connection: of the same attempt, at the byte where it was. */
+function createPlace(start: number, tail: number | undefined, wanted: number | undefined) {
+  let attempt = wanted;
+  let offset = start;
+  let printed = false;
+  let isTail = tail !== undefined;
+  return {
+    get attempt() {
+      return attempt;
+    },
+    get printed() {
+      return printed;
+    },
+    get query() {
+      return { attempt, ...(isTail ? { tail } : { offset }) };
+    },
+    begun({ headers }: Response) {
+      attempt = Number(headers.get('x-attempt')) || attempt;
+      if (isTail) offset = Number(headers.get('x-offset')) || 0;
+      isTail = false;
+    },
+    read(bytes: number) {
+      offset += bytes;
+      printed = true;
+    },
+  };
+}
+
+/** Of which attempt the log is, where nobody has said and there were several. */
+function tellAttempt({ headers }: Response, io: Io): void {
+  const [attempt, attempts] = [Number(headers.get('x-attempt')), Number(headers.get('x-attempts'))];
+  if (attempts < 2) return;
+  const why = attempt < attempts ? ', the last that has one' : '';
+  io.err(`drover: the log of attempt ${attempt} of ${attempts}${why}; --attempt names another\n`);
 }
 
 const isNoLog = (error: unknown): boolean => error instanceof CliError && error.code === 'not-found';

@@ -77,7 +77,7 @@ function addList(builds: Command, context: CommandContext): void {
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (flags: Flags<ListFlags>) => {
     const { state, system, name, agent, submission, derivation, tag, since, until, limit, after } = flags;
-    const asked = connect(flags, io.environment).get<Page<BuildRow>>('/v1/builds', {
+    const asked = connect(flags, io).get<Page<BuildRow>>('/v1/builds', {
       state: state?.join(','),
       system,
       name,
@@ -109,7 +109,7 @@ function addShow(builds: Command, context: CommandContext): void {
   });
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (id: string, flags: Flags) => {
-    const build = await connect(flags, io.environment).get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
+    const build = await connect(flags, io).get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
     io.out(flags.json ? json(build) : formatBuild(build, io));
   });
 }
@@ -123,7 +123,7 @@ function addWhy(builds: Command, context: CommandContext): void {
   });
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (id: string, flags: Flags) => {
-    const why = await connect(flags, io.environment).get<Why>(`/v1/builds/${encodeURIComponent(id)}/why`);
+    const why = await connect(flags, io).get<Why>(`/v1/builds/${encodeURIComponent(id)}/why`);
     io.out(flags.json ? json(why) : formatWhy(why, io));
   });
 }
@@ -149,7 +149,7 @@ function addHistory(builds: Command, context: CommandContext): void {
   onAction(command, context, async (id: string, flags: Flags<{ limit: number; after?: number }>) => {
     const { limit, after } = flags;
     const path = `/v1/builds/${encodeURIComponent(id)}/history`;
-    const history = await connect(flags, io.environment).get<BuildHistory>(path, { limit, after });
+    const history = await connect(flags, io).get<BuildHistory>(path, { limit, after });
     io.out(flags.json ? json(history) : formatHistory(history, io));
     if (!flags.json && history.next !== undefined) io.err(`There is more: add --after ${history.next}\n`);
   });
@@ -159,21 +159,23 @@ function addLog(builds: Command, context: CommandContext): void {
   const { io } = context;
   const command = addCommand(builds, {
     usage: 'log <build>',
-    summary: 'Print the log of a build, as its builder wrote it',
-    more: 'A file or a pipe gets the bytes as they are. On a terminal colours pass, and all else that would steer it is shown instead; --raw sends that too.',
+    summary: 'Print what the builder of a build printed, in lines as Nix took them',
+    more: 'Without --attempt, the last attempt that has a log; which one that is stands on standard error, where there were several. A file or a pipe gets the bytes as they are. On a terminal colours pass, and all else that would steer it is shown instead; --raw sends that too.',
     examples: [
       ['drover builds log BUILD --follow', 'as it is written, until the attempt ends'],
       ['drover builds log BUILD --attempt 1', 'of an earlier attempt'],
+      ['drover builds log BUILD --tail 20', 'how it ended'],
     ],
   })
     .option('-f, --follow', 'go on until the attempt has ended')
-    .option('--attempt <n>', 'which attempt; the last one if not given', wholeNumber(1))
+    .option('--attempt <n>', 'which attempt; the last that has a log if not given', wholeNumber(1))
+    .option('--tail <lines>', 'only so many of the last lines, 1 to 1000', wholeNumber(1, 1000))
     .option('--offset <bytes>', 'leave out this many bytes', wholeNumber(0), 0)
     .option('--raw', 'send a terminal everything, also what moves its cursor, sets its title or fills its clipboard');
   addConnectionOptions(command);
   onAction(command, context, (id: string, flags: Flags<Omit<Partial<LogWish>, 'build'> & { offset: number }>) => {
     const { follow = false, raw = false } = flags;
-    return streamLog(connect(flags, io.environment), { ...flags, build: id, follow, raw }, io);
+    return streamLog(connect(flags, io), { ...flags, build: id, follow, raw }, io);
   });
 }
 
@@ -186,7 +188,7 @@ function addSteering(builds: Command, context: CommandContext): void {
   }).option('--reason <text>', 'for the record');
   addConnectionOptions(cancel);
   onAction(cancel, context, async (ids: readonly string[], flags: Flags<{ reason?: string }>) => {
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     for (const id of ids) {
       await client.send(
         'POST',
@@ -209,7 +211,7 @@ function addSteering(builds: Command, context: CommandContext): void {
   addConnectionOptions(prioritize);
   onAction(prioritize, context, async (id: string, text: string, flags: Flags) => {
     const priority = wholeNumber(-1000, 1000)(text);
-    await connect(flags, io.environment).send('POST', `/v1/builds/${encodeURIComponent(id)}/prioritize`, { priority });
+    await connect(flags, io).send('POST', `/v1/builds/${encodeURIComponent(id)}/prioritize`, { priority });
     io.out(`${id} has priority ${priority}\n`);
   });
 
@@ -220,7 +222,7 @@ function addSteering(builds: Command, context: CommandContext): void {
   });
   addConnectionOptions(addJsonOption(retry));
   onAction(retry, context, async (ids: readonly string[], flags: Flags) => {
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     for (const id of ids) {
       const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
       io.out(flags.json ? json(result) : `submission ${result.submission}: ${result.builds} built again\n`);

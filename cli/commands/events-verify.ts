@@ -9,6 +9,7 @@ import { addCommand, addJsonOption, type CommandContext, onAction } from '../com
 import { addConnectionOptions } from '../http/connection.ts';
 import { gather } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
+import { interruptedCode } from '../output/io.ts';
 import { details, json } from '../output/table.ts';
 import { type LogFlags, openLog } from '../replay/log-source.ts';
 import { createProgress } from '../submit/progress.ts';
@@ -63,7 +64,7 @@ export function addVerifyCommand(events: Command, context: CommandContext): void
         progress.update(++count);
       }
     }
-    if (signal.aborted) return 130;
+    if (signal.aborted) return interruptedCode(signal);
     const found = verifier.end();
     io.out(flags.json ? json({ ...found, keys: keys.map(({ name }) => name) }) : report(found, keys));
     return found.fault === undefined ? 0 : 1;

@@ -9,7 +9,7 @@ import { toCliError } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { type FeedEvent, type FollowOptions, followEvents } from '../http/event-feed.ts';
 import { gather } from '../numbers.ts';
-import type { Io } from '../output/io.ts';
+import { type Io, interruptedCode } from '../output/io.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
 import { paint, printable } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
@@ -55,7 +55,7 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
     const signal = io.interrupted();
     const print = json ? asLine : (event: FeedEvent) => `${formatEvent(event, io.colour)}\n`;
     for await (const event of feedOf(flags, io, signal, flags.until === undefined)) io.out(print(event));
-    return signal.aborted ? 130 : 0;
+    return signal.aborted ? interruptedCode(signal) : 0;
   });
 
   const exporting = addCommand(events, {
@@ -82,7 +82,7 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
       for (let at = lines.indexOf(10); at >= 0; at = lines.indexOf(10, at + 1)) count++;
       progress.update(count);
     }
-    return signal.aborted ? 130 : 0;
+    return signal.aborted ? interruptedCode(signal) : 0;
   });
 
   addVerifyCommand(events, context);
@@ -95,7 +95,7 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
   });
   addConnectionOptions(addJsonOption(show));
   onAction(show, context, async (id: string, { json: asJson, ...flags }: ConnectionFlags & { json?: true }) => {
-    const event = await connect(flags, io.environment).get<FeedEvent>(`/v1/events/${encodeURIComponent(id)}`);
+    const event = await connect(flags, io).get<FeedEvent>(`/v1/events/${encodeURIComponent(id)}`);
     io.out(asJson ? asLine(event) : `${formatEvent(event, io.colour)}\n${describeEnvelope(event)}`);
   });
 }
@@ -113,7 +113,7 @@ function addCheckpointCommand(events: Command, context: CommandContext): void {
   }).option('--key', 'print the public key that checkpoints are signed with');
   addConnectionOptions(command);
   onAction(command, context, async ({ key, ...flags }: ConnectionFlags & { key?: true }) => {
-    const answer = await connect(flags, io.environment).request('GET', key ? '/v1/checkpoint/key' : '/v1/checkpoint');
+    const answer = await connect(flags, io).request('GET', key ? '/v1/checkpoint/key' : '/v1/checkpoint');
     await io.write(Buffer.from(await answer.arrayBuffer()));
   });
 }
@@ -140,14 +140,14 @@ function addSelection(command: Command, io: Io, from: string): void {
 
 async function* feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: boolean): AsyncGenerator<FeedEvent> {
   try {
-    yield* followEvents(connect(flags, io.environment), { ...wishOf(flags, io, signal), follow });
+    yield* followEvents(connect(flags, io), { ...wishOf(flags, io, signal), follow });
   } catch (error) {
     throw inFlags(error, placeFlags);
   }
 }
 
 async function* exportLines(flags: Selection, io: Io, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const client = connect(flags, io.environment);
+  const client = connect(flags, io);
   try {
     yield* exportEvents(client.http, wishOf(flags, io, signal) as ExportOptions);
   } catch (error) {

@@ -70,7 +70,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   });
   addConnectionOptions(addJsonOption(list));
   onAction(list, context, async (flags: Flags) => {
-    const answer = await connect(flags, io.environment).get<{ rows: readonly HookStatus[] }>('/v1/hooks');
+    const answer = await connect(flags, io).get<{ rows: readonly HookStatus[] }>('/v1/hooks');
     io.out(flags.json ? json(answer) : formatHooks(answer.rows, io));
   });
 
@@ -81,7 +81,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   });
   addConnectionOptions(addJsonOption(show));
   onAction(show, context, async (name: string, flags: Flags) => {
-    const hook = await connect(flags, io.environment).get<HookStatus>(pathOf(name));
+    const hook = await connect(flags, io).get<HookStatus>(pathOf(name));
     io.out(flags.json ? json(hook) : formatHook(hook, io));
   });
 
@@ -99,7 +99,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     addConnectionOptions(addJsonOption(command));
     onAction(command, context, async (name: string, { reason, ...flags }: Flags & { readonly reason?: string }) => {
       const body = reason === undefined ? {} : { reason };
-      const hook = await connect(flags, io.environment).send<HookStatus>('POST', `${pathOf(name)}/${what}`, body);
+      const hook = await connect(flags, io).send<HookStatus>('POST', `${pathOf(name)}/${what}`, body);
       io.out(flags.json ? json(hook) : formatHook(hook, io));
     });
   }
@@ -121,7 +121,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     context,
     async (name: string, { event, reason, ...flags }: Flags & { event?: readonly string[]; reason?: string }) => {
       const body = { ...(event && { events: event }), ...(reason !== undefined && { reason }) };
-      const client = connect(flags, io.environment);
+      const client = connect(flags, io);
       const answer = await client.send<{ skipped: number }>('POST', `${pathOf(name)}/skip`, body);
       io.out(flags.json ? json(answer) : `Skipped ${count(answer.skipped)}.\n`);
     },
@@ -137,7 +137,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   }).option('--event <id>', 'this event; can be repeated', gather);
   addConnectionOptions(addJsonOption(retry));
   onAction(retry, context, async (name: string, { event, ...flags }: Flags & { event?: readonly string[] }) => {
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     const path = `${pathOf(name)}/retry-parked`;
     const answer = await client.send<{ retried: number }>('POST', path, event ? { events: event } : {});
     io.out(flags.json ? json(answer) : `${count(answer.retried)} will be delivered again.\n`);
@@ -154,7 +154,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   }).requiredOption('--from <position>', position);
   addConnectionOptions(addJsonOption(replay));
   onAction(replay, context, async (name: string, { from, ...flags }: Flags & { from: string }) => {
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     const hook = await client.send<HookStatus>('POST', `${pathOf(name)}/replay`, { from });
     io.out(flags.json ? json(hook) : formatHook(hook, io));
   });
@@ -167,7 +167,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   }).requiredOption('--event <id>', 'id of the event: STREAM@REVISION');
   addConnectionOptions(addJsonOption(test));
   onAction(test, context, async (name: string, { event, ...flags }: Flags & { event: string }) => {
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     const result = await client.send<HookTest>('POST', `${pathOf(name)}/test`, { event });
     const came = result.ok
       ? `delivered in ${result.ms} ms`
@@ -185,7 +185,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   addConnectionOptions(remove);
   onAction(remove, context, async (name: string, { reason, ...flags }: Flags & { reason?: string }) => {
     const query = reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`;
-    await connect(flags, io.environment).send('DELETE', `${pathOf(name)}${query}`);
+    await connect(flags, io).send('DELETE', `${pathOf(name)}${query}`);
     io.out(`Removed ${printable(name)}.\n`);
   });
 }
@@ -275,7 +275,7 @@ function addDefinition(hooks: Command, context: CommandContext): void {
       throw new CliError('wrong-use', '--replace keeps the place of the hook; "drover hooks replay" sets it', {
         exitCode: 2,
       });
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     const wish = wishOf(flags);
     const hook = flags.replace
       ? await client.send<HookStatus>('PUT', pathOf(name), wish)

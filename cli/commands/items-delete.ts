@@ -45,7 +45,7 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
     .option('-y, --yes', 'do not ask');
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (named: readonly string[], flags: DeleteFlags) => {
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     const { deriver, agent, since } = flags;
     if (Number(named.length > 0) + Number(deriver !== undefined) + Number(agent !== undefined) !== 1)
       throw new CliError('wrong-use', 'expected items, --deriver or --agent, one of the three', { exitCode: 2 });

@@ -4,6 +4,7 @@ import { addCommand, addJsonOption, type CommandContext, onAction } from '../com
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
+import { interruptedCode } from '../output/io.ts';
 import { json } from '../output/table.ts';
 import { printable, size } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
@@ -35,7 +36,7 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (named: readonly string[], flags: VerifyFlags) => {
     const signal = io.interrupted();
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     const full = flags.full === true;
     const wrong: Wrong[] = [];
     let state: State | undefined;
@@ -57,7 +58,7 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
         state = report;
       }
     } catch (error) {
-      if (signal.aborted) return 130;
+      if (signal.aborted) return interruptedCode(signal);
       // Once it has begun, whatever ends it early is one and the same to whoever waits.
       if (state === undefined) throw error;
     }

@@ -54,7 +54,7 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
   onAction(list, context, async (flags: Flags<ListFlags>) => {
     const { name, deriver, agent, since, limit, after } = flags;
     const query = { name, deriver: deriver === undefined ? undefined : baseOf(deriver), agent, since, limit, after };
-    const page = await connect(flags, io.environment).get<Page<ItemRow>>('/v1/items', query);
+    const page = await connect(flags, io).get<Page<ItemRow>>('/v1/items', query);
     const now = io.now();
     const text = table(
       page.rows,
@@ -79,7 +79,7 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
   });
   addConnectionOptions(addJsonOption(show));
   onAction(show, context, async (item: string, flags: Flags) => {
-    const row = await connect(flags, io.environment).get<ItemRow>(`/v1/items/${encodeURIComponent(baseOf(item))}`);
+    const row = await connect(flags, io).get<ItemRow>(`/v1/items/${encodeURIComponent(baseOf(item))}`);
     io.out(flags.json ? json(row) : formatItem(row, io.now()));
   });
 

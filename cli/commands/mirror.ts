@@ -11,6 +11,7 @@ import { toCliError } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connectionOf } from '../http/connection.ts';
 import { gather } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
+import { interruptedCode } from '../output/io.ts';
 import { plural, printable, size } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
 
@@ -106,13 +107,13 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
       });
       if (repair) await mirror.repair(await compare());
       const lacking = await mirror.run(once);
-      if (signal.aborted) return 130;
+      if (signal.aborted) return interruptedCode(signal);
       for (const item of lacking.slice(0, mostNamed)) progress.line(`could not be had: ${item}`);
       const reason = lacking.length === 0 ? '' : ': see above, or the coordinator lacks what they refer to';
       progress.line(`${size(got)} fetched, ${lacking.length} of ${plural(began, 'item')} could not be had${reason}`);
       return lacking.length === 0 ? 0 : 1;
     } catch (error) {
-      if (signal.aborted) return 130;
+      if (signal.aborted) return interruptedCode(signal);
       if (error instanceof FolderInUse)
         throw new CliError('folder-in-use', printable(error.message), {
           hint: "where it is the coordinator's, a hook writes there: 'drover hooks list' names it",

@@ -3,6 +3,7 @@ import { buildStates } from '../../coordinator/ports/views.ts';
 import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions } from '../http/connection.ts';
 import { gather, wholeNumber } from '../numbers.ts';
+import { interruptedCode } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
 import type { ReplayFlags } from '../replay/run.ts';
 import { type What, whatNames } from '../replay/what.ts';
@@ -61,6 +62,6 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
     const signal = io.interrupted();
     const done =
       flags.diff === undefined ? await show(what, id, flags, io, signal) : await diff(what, flags, io, signal);
-    return done ? 0 : 130;
+    return done ? 0 : interruptedCode(signal);
   });
 }

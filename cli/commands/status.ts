@@ -14,7 +14,7 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
   });
   addConnectionOptions(addJsonOption(command));
   onAction(command, context, async (flags: ConnectionFlags & { json?: true }) => {
-    const status = await connect(flags, io.environment).get<FarmStatus>('/v1/status');
+    const status = await connect(flags, io).get<FarmStatus>('/v1/status');
     io.out(flags.json ? json(status) : formatStatus(status));
   });
 }

@@ -30,7 +30,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   addConnectionOptions(addJsonOption(list));
   onAction(list, context, async (flags: Flags<{ limit: number; after?: string }>) => {
     const { limit, after } = flags;
-    const page = await connect(flags, io.environment).get<Page<SubmissionRow>>('/v1/submissions', { limit, after });
+    const page = await connect(flags, io).get<Page<SubmissionRow>>('/v1/submissions', { limit, after });
     io.out(flags.json ? json(page) : formatSubmissions(page.rows, io));
     if (!flags.json && page.next !== undefined) io.err(`There are more: add --after ${page.next}\n`);
   });
@@ -49,7 +49,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   });
   addConnectionOptions(addJsonOption(show));
   onAction(show, context, async (id: string, flags: Flags) => {
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     const row = await client.get<SubmissionRow & Blockage>(pathOf(id));
     const { times } = await client.get<{ times: SubmissionTimes | null }>(`${pathOf(id)}/times`);
     if (flags.json) return io.out(json({ ...row, times }));
@@ -64,7 +64,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   });
   addConnectionOptions(resume);
   onAction(resume, context, async (id: string, flags: Flags) => {
-    await connect(flags, io.environment).send('POST', `${pathOf(id)}/resume`, {});
+    await connect(flags, io).send('POST', `${pathOf(id)}/resume`, {});
     io.err(`The submission ${id} is being queued; drover submissions show ${id} says how far it is.\n`);
   });
 }

@@ -3,8 +3,7 @@ import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
-import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
-import { patient } from '../http/patient.ts';
+import { addConnectionOptions, type ConnectionFlags, connect, connectPlainly } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -70,9 +69,9 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
 
   onAction(command, context, async (drvs: readonly string[], flags: SubmitFlags) => {
     const signal = io.interrupted();
-    const steady = connect(flags, io.environment);
     const progress = createProgress(io);
-    const client = patient(connect(flags, io.environment, signal), (reason) => progress.line(reason), signal);
+    const client = connect(flags, io, { signal, onWait: progress.line, repeatable: true });
+    const steady = connectPlainly(flags, io);
     let submitted: Submitted | undefined;
     try {
       const source = openDerivationSource({

@@ -28,7 +28,7 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   );
   addHandOutOptions(create);
   onAction(create, context, async (name: string, { scope, ...flags }: HandOutFlags & { scope: TokenInfo['scope'] }) => {
-    const client = connectAsAdmin(flags, io.environment);
+    const client = connectAsAdmin(flags, io);
     await handOutToken(io, flags, () =>
       scope === 'agent'
         ? client.send<{ secret: string }>('POST', '/v1/agents', { name })
@@ -43,7 +43,7 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   });
   addConnectionOptions(addJsonOption(list));
   onAction(list, context, async (flags: Flags) => {
-    const answer = await connect(flags, io.environment).get<{ rows: readonly TokenInfo[] }>('/v1/tokens');
+    const answer = await connect(flags, io).get<{ rows: readonly TokenInfo[] }>('/v1/tokens');
     const now = io.now();
     const text = table(
       answer.rows,
@@ -73,7 +73,7 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   }).option('--force', 'also the last token of scope admin');
   addConnectionOptions(revoke);
   onAction(revoke, context, async (ids: readonly string[], flags: Flags<{ force?: true }>) => {
-    const client = connect(flags, io.environment);
+    const client = connect(flags, io);
     for (const id of ids) {
       await client.send('DELETE', `/v1/tokens/${encodeURIComponent(id)}${flags.force ? '?force=true' : ''}`);
       io.out(`revoked ${id}\n`);

@@ -10,7 +10,7 @@ import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } fr
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
-import type { Io } from '../output/io.ts';
+import { type Io, interruptedCode } from '../output/io.ts';
 import { json } from '../output/table.ts';
 import { createProgress } from '../submit/progress.ts';
 import { storeAddress } from './log.ts';
@@ -59,11 +59,11 @@ export function addViewsCommands(program: Command, context: CommandContext): voi
         last = report;
       }
     } catch (error) {
-      if (signal.aborted) return 130;
+      if (signal.aborted) return interruptedCode(signal);
       if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
       if (last === undefined || flags.data !== undefined) throw error;
     }
-    if (signal.aborted) return 130;
+    if (signal.aborted) return interruptedCode(signal);
     if (last?.type !== 'end')
       throw new CliError('connection-failed', 'the rebuild was cut off before its end', {
         hint: 'nothing was changed; the log of the coordinator may say why',
@@ -74,7 +74,7 @@ export function addViewsCommands(program: Command, context: CommandContext): voi
 }
 
 async function* running(flags: Flags, io: Io, signal: AbortSignal): AsyncGenerator<Report> {
-  const response = await connect(flags, io.environment).request('POST', '/v1/views/rebuild', {
+  const response = await connect(flags, io).request('POST', '/v1/views/rebuild', {
     headers: { accept: 'application/x-ndjson' },
     signal,
   });

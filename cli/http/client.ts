@@ -1,4 +1,4 @@
-import { DroverProblem, DroverUnreachable } from '../../client/errors.ts';
+import { DroverProblem, DroverUnreachable, isPassing } from '../../client/errors.ts';
 import {
   createHttp,
   type Http,
@@ -33,6 +33,8 @@ export interface Client {
   request(method: string, path: string, options?: RequestOptions): Promise<Response>;
   /** What an answer has as JSON; `undefined` where it has no body. */
   json<Result>(response: Response): Promise<Result>;
+  /** {@link request} and {@link json} in one. */
+  call<Result>(method: string, path: string, options?: RequestOptions): Promise<Result>;
   get<Result>(path: string, query?: Query): Promise<Result>;
   /** Sends JSON and reads JSON; `undefined` where the answer has no body. */
   send<Result>(
@@ -79,12 +81,17 @@ export function createClient({ silenceMs = 60_000, ...options }: ClientOptions):
     }) as Promise<Result>;
   }
 
+  async function call<Result>(method: string, path: string, wish?: RequestOptions): Promise<Result> {
+    return json<Result>(await request(method, path, wish));
+  }
+
   return {
     url: http.url,
     http,
     request,
     json,
-    get: async <Result>(path: string, query: Query = {}) => json<Result>(await request('GET', path, { query })),
+    call,
+    get: async <Result>(path: string, query: Query = {}) => call<Result>('GET', path, { query }),
     send: async <Result>(
       method: string,
       path: string,
@@ -95,7 +102,7 @@ export function createClient({ silenceMs = 60_000, ...options }: ClientOptions):
         body === undefined
           ? { headers }
           : { headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) };
-      return json<Result>(await request(method, path, wish));
+      return call<Result>(method, path, wish);
     },
   };
 }
@@ -105,15 +112,18 @@ export function toCliError(error: unknown, url: string): unknown {
   if (error instanceof DroverUnreachable) return unreachable(url, error.cause ?? error);
   if (error instanceof SilenceError) return unreachable(url, error);
   if (!(error instanceof DroverProblem)) return error;
-  const { code, status, message, problem } = error;
-  if (code !== 'unexpected-answer') return new CliError(code, printable(message), { hint: hints[code] });
+  const { code, status, message, problem, retryAfter } = error;
+  // A proxy that says 502 or 504 may have passed the request on.
+  const untouched = status === 503 || status === 429;
+  const mayPass = isPassing(error) ? { untouched, afterMs: retryAfter } : undefined;
+  if (code !== 'unexpected-answer') return new CliError(code, printable(message), { hint: hints[code], mayPass });
   if (status === 413) {
     const server = typeof problem.server === 'string' ? ` from ${printable(problem.server)}` : '';
     return new CliError('proxy-limit', `a proxy before ${url} takes no request of this size: 413${server}`, {
       hint: 'raise its limit for bodies (client_max_body_size, for nginx)',
     });
   }
-  return new CliError(code, printable(message), { hint: 'is that the address of a Drover coordinator?' });
+  return new CliError(code, printable(message), { hint: 'is that the address of a Drover coordinator?', mayPass });
 }
 
 /** What to say of a connection that could not be made or broke. */
@@ -124,6 +134,7 @@ function unreachable(url: string, error: unknown): CliError {
   if (code === 'ECONNREFUSED') {
     return new CliError('connection-refused', `no coordinator answers at ${url}: the connection was refused`, {
       ...options,
+      mayPass: { untouched: true },
       hint: 'is it running (drover coordinator), and is the address right (--url or DROVER_URL)?',
     });
   }
@@ -134,7 +145,10 @@ function unreachable(url: string, error: unknown): CliError {
     });
   }
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CliError('connection-failed', `the connection to the coordinator at ${url} failed: ${reason}`, options);
+  return new CliError('connection-failed', `the connection to the coordinator at ${url} failed: ${reason}`, {
+    ...options,
+    mayPass: { untouched: false },
+  });
 }
 
 const hints: Readonly<Record<string, string>> = {

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { CliError } from '../output/cli-error.ts';
+import type { Io } from '../output/io.ts';
 import { type Client, createClient } from './client.ts';
+import { type Patience, patient } from './patient.ts';
 
 export const defaultUrl = 'http://127.0.0.1:8745';
 
@@ -36,16 +38,13 @@ export interface AdminConnectionFlags {
 }
 
 /** {@link connect} with the flags of {@link addAdminConnectionOptions}. */
-export function connectAsAdmin(
-  { url, token, adminTokenFile }: AdminConnectionFlags,
-  environment: NodeJS.ProcessEnv,
-): Client {
+export function connectAsAdmin({ url, token, adminTokenFile }: AdminConnectionFlags, io: Surroundings): Client {
   const flags = {
     ...(url !== undefined && { url }),
     ...(token !== undefined && { token }),
     ...(adminTokenFile !== undefined && { tokenFile: adminTokenFile }),
   };
-  return connect(flags, environment);
+  return connect(flags, io);
 }
 
 export interface ConnectionFlags {
@@ -54,9 +53,18 @@ export interface ConnectionFlags {
   readonly tokenFile?: string;
 }
 
-/** The coordinator that flags and environment name, flags first. */
-export function connect(flags: ConnectionFlags, environment: NodeJS.ProcessEnv, signal?: AbortSignal): Client {
-  return createClient({ ...connectionOf(flags, environment), signal });
+type Surroundings = Pick<Io, 'environment' | 'err'>;
+
+/** The coordinator that flags and environment name, flags first. A short absence of it is waited out, with a line that says so. */
+export function connect(flags: ConnectionFlags, io: Surroundings, patience: Patience = {}): Client {
+  const { signal } = patience;
+  const onWait = (reason: string): void => io.err(`drover: ${reason}\n`);
+  return patient(createClient({ ...connectionOf(flags, io.environment), signal }), { onWait, ...patience });
+}
+
+/** The same, whose requests are made once, and end by no signal. */
+export function connectPlainly(flags: ConnectionFlags, { environment }: Pick<Io, 'environment'>): Client {
+  return createClient(connectionOf(flags, environment));
 }
 
 /** Its address, and the token for it. */

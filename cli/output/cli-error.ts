@@ -1,3 +1,11 @@
+/** Of an error that the same request may not meet again a little later. */
+export interface MayPass {
+  /** Whether the request was turned away, so that it has surely done nothing. */
+  readonly untouched: boolean;
+  /** Milliseconds after which the coordinator wants to be asked again, where it has said so. */
+  readonly afterMs?: number | undefined;
+}
+
 /** Something that the user is told in a sentence or two, without a stack. */
 export class CliError extends Error {
   override readonly name = 'CliError';
@@ -7,15 +15,23 @@ export class CliError extends Error {
   readonly hint: string | undefined;
   /** 1: it failed; 2: it was asked wrongly. */
   readonly exitCode: 1 | 2;
+  /** Given where waiting may help. */
+  readonly mayPass: MayPass | undefined;
 
   constructor(
     code: string,
     message: string,
-    { hint, exitCode = 1, cause }: { hint?: string | undefined; exitCode?: 1 | 2; cause?: unknown } = {},
+    {
+      hint,
+      exitCode = 1,
+      mayPass,
+      cause,
+    }: { hint?: string | undefined; exitCode?: 1 | 2; mayPass?: MayPass | undefined; cause?: unknown } = {},
   ) {
     super(message, { cause });
     this.code = code;
     this.hint = hint;
     this.exitCode = exitCode;
+    this.mayPass = mayPass;
   }
 }

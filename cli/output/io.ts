@@ -21,8 +21,13 @@ export interface Io {
   outFileMode?(): number | undefined;
   /** Milliseconds since the Unix epoch. */
   now(): number;
-  /** Aborts on Ctrl-C. Asking for it means that the command ends by itself then. */
+  /** Aborts on Ctrl-C (SIGINT) and SIGTERM, with its name as the reason. Asking for it means that the command ends by itself then, with {@link interruptedCode}; a second signal ends the process. */
   interrupted(): AbortSignal;
+}
+
+/** Exit code of a command that a signal has ended: what a shell says of a process that dies of it, 128 and its number. */
+export function interruptedCode({ reason }: Pick<AbortSignal, 'reason'>): number {
+  return reason === 'SIGTERM' ? 143 : 130;
 }
 
 /**

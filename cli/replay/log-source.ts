@@ -63,12 +63,12 @@ export async function openLog(
 
 function overHttp(
   flags: LogFlags,
-  { environment, err }: Pick<Io, 'environment' | 'err'>,
+  io: Pick<Io, 'environment' | 'err'>,
   signal: AbortSignal,
   exact: boolean,
 ): LogSource {
-  const client = connect(flags, environment, signal);
-  const onLost = (reason: string) => err(`connection lost (${printable(reason)}); trying again\n`);
+  const client = connect(flags, io, { signal });
+  const onLost = (reason: string) => io.err(`connection lost (${printable(reason)}); trying again\n`);
   return {
     notes: [],
     head: async () => (await client.get<FarmStatus>('/v1/status')).position,

@@ -24,23 +24,23 @@ const questionMs = 5000;
 const patienceMs = 60_000;
 const longestPauseMs = 5000;
 
-const passing = ['connection-failed', 'connection-refused', 'not-ready', 'store-unavailable', 'too-many-requests'];
-
 /**
  * Submits with a key, so that a try whose answer was lost can be made again without a second submission. `client` is one that does not end
- * its requests when `signal` aborts: what is on its way may have been received, and whoever interrupts is to hear of it. Rejects with
+ * its requests when `signal` aborts: what is on its way may have been received, and whoever interrupts is to hear of it. `onWait` is told once that it is tried again. Rejects with
  * {@link UnansweredError} where that could not be found out, and with the signal's reason where nothing was sent.
  */
 export async function send(
   client: Client,
   plan: SubmitPlan,
   signal: AbortSignal,
+  onWait: (reason: string) => void,
   traceparent?: string,
 ): Promise<SubmitResult> {
   const key = randomUUID();
   const headers = { 'idempotency-key': key, ...(traceparent && { traceparent }) };
   const giveUpAt = performance.now() + patienceMs;
   let mayBeThere = false;
+  let told = false;
   for (let pause = 400; ; pause = Math.min(pause * 2, longestPauseMs)) {
     signal.throwIfAborted();
     const answer = client.send<SubmitResult>('POST', '/v1/submissions', plan, headers);
@@ -48,10 +48,13 @@ export async function send(
       return await unlessInterrupted(answer, signal);
     } catch (error) {
       if (error instanceof Interrupted) throw new UnansweredError(await find(client, key));
-      if (!(error instanceof CliError) || !passing.includes(error.code)) throw error;
+      const mayPass = error instanceof CliError ? error.mayPass : undefined;
+      if (!(error instanceof CliError) || mayPass === undefined) throw error;
       mayBeThere ||= error.code !== 'connection-refused';
       if (performance.now() > giveUpAt) throw mayBeThere ? withHint(error) : error;
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
+      if (!told) onWait(`${error.message}; trying again for ${patienceMs / 1000} s at most`);
+      told = true;
+      await sleep(mayPass.afterMs ?? pause, undefined, { signal }).catch(() => undefined);
       if (signal.aborted && mayBeThere) throw new UnansweredError(await find(client, key));
     }
   }

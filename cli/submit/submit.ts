@@ -61,7 +61,6 @@ export async function submit(
     uploadedDerivations = await uploadDerivations(client, all, source, {
       onStart: (total) => progress.begin('sending derivations', total),
       onSent: (sent) => progress.update(sent),
-      onTrouble: (text) => progress.line(text),
     });
     if (uploadedDerivations > 0) progress.line(`sent ${plural(uploadedDerivations, 'derivation')}`);
   }
@@ -81,7 +80,7 @@ export async function submit(
   }
 
   signal.throwIfAborted();
-  const result = await send(steady, plan, signal, traceparent);
+  const result = await send(steady, plan, signal, progress.line, traceparent);
   return { ...result, uploadedDerivations, uploadedSources: sources.uploaded, absentSources: sources.absent };
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
 import type { DerivationLimits } from '../../domain/limits.ts';
@@ -12,15 +11,6 @@ const compress = promisify(zstdCompress);
 const namesPerQuestion = 20_000;
 /** Derivation text per request: few round trips, and far below the coordinator's limit of a body. */
 const bytesPerRequest = 4 * 1024 * 1024;
-/** Tries of a request, and what it is tried again for. A coordinator that is not there at all is named at once. */
-const mostTries = 5;
-const passing: ReadonlySet<string> = new Set([
-  'connection-failed',
-  'not-ready',
-  'store-unavailable',
-  'too-many-requests',
-]);
-
 /** What the coordinator takes in; `undefined` of one that is too old to say. */
 export async function limitsOf(client: Client): Promise<DerivationLimits | undefined> {
   try {
@@ -49,8 +39,6 @@ export interface UploadProgress {
   readonly onStart?: (total: number) => void;
   /** How many are sent and durable. */
   readonly onSent?: (sent: number) => void;
-  /** Told why something is tried again. */
-  readonly onTrouble?: (text: string) => void;
 }
 
 /**
@@ -63,7 +51,7 @@ export async function uploadDerivations(
   client: Client,
   closure: Closure,
   source: DerivationSource,
-  { onStart, onSent, onTrouble }: UploadProgress = {},
+  { onStart, onSent }: UploadProgress = {},
 ): Promise<number> {
   const missing = await missingDerivations(client, [...closure.absent.keys(), ...closure.order]);
   const gone = missing.find((base) => closure.absent.has(base));
@@ -92,7 +80,7 @@ export async function uploadDerivations(
     await last;
     sent += batch.lines.length;
     const reached = sent;
-    last = sendLines(client, batch.lines, body, onTrouble).then(() => onSent?.(reached));
+    last = sendLines(client, batch.lines, body).then(() => onSent?.(reached));
     // Looked at in the next turn of the loop; without this a failure before then would end the process.
     last.catch(() => {});
   }
@@ -101,33 +89,20 @@ export async function uploadDerivations(
 }
 
 /** One request; where a proxy refuses one of its size, two of half as many derivations. */
-async function sendLines(
-  client: Client,
-  lines: readonly string[],
-  body: Uint8Array,
-  onTrouble: (text: string) => void = () => {},
-): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      const response = await client.request('POST', '/v1/derivations', {
-        body,
-        headers: { 'content-type': 'application/x-ndjson', 'content-encoding': 'zstd' },
-        steady: true,
-      });
-      await client.json(response);
-      return;
-    } catch (error) {
-      if (!(error instanceof CliError)) throw error;
-      if (error.code === 'proxy-limit' && lines.length > 1) break;
-      // What came before stays, and may be sent again.
-      if (!passing.has(error.code) || tries >= mostTries) throw error;
-      onTrouble(`derivations: ${error.message}; trying again`);
-      await sleep(200 * 2 ** tries);
-    }
+async function sendLines(client: Client, lines: readonly string[], body: Uint8Array): Promise<void> {
+  try {
+    // What came before stays, and may be sent again.
+    return await client.call('POST', '/v1/derivations', {
+      body,
+      headers: { 'content-type': 'application/x-ndjson', 'content-encoding': 'zstd' },
+      steady: true,
+    });
+  } catch (error) {
+    if (!(error instanceof CliError) || error.code !== 'proxy-limit' || lines.length === 1) throw error;
   }
   const half = Math.ceil(lines.length / 2);
   for (const part of [lines.slice(0, half), lines.slice(half)])
-    await sendLines(client, part, await compress(Buffer.from(part.join(''))), onTrouble);
+    await sendLines(client, part, await compress(Buffer.from(part.join(''))));
 }
 
 function* batches(

@@ -102,17 +102,8 @@ async function uploadFile(
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
       if (error.code === 'item-exists') return;
-      const mayPass = [
-        'connection-failed',
-        'connection-refused',
-        'wrong-offset',
-        'upload-busy',
-        'too-many-uploads',
-        'too-many-requests',
-        'not-ready',
-        'store-unavailable',
-      ];
-      if (!mayPass.includes(error.code) || ++fruitless >= fruitlessTries) {
+      const mayPass = error.mayPass !== undefined || error.code === 'wrong-offset' || error.code === 'upload-busy';
+      if (!mayPass || ++fruitless >= fruitlessTries) {
         throw new CliError(error.code, `source ${declaration.path}: ${error.message}`, {
           hint: error.hint,
           cause: error,
@@ -130,12 +121,11 @@ async function sendParts(client: Client, from: UploadStatus, file: FileHandle, p
     const size = Math.min(from.fileSize - offset, parts.most);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(size), 0, size, offset);
     try {
-      const answer = await client.request('PATCH', `/v1/uploads/${from.id}`, {
+      ({ offset, finished } = await client.call<UploadStatus>('PATCH', `/v1/uploads/${from.id}`, {
         headers: { 'content-type': 'application/octet-stream', 'upload-offset': String(offset) },
         body: buffer.subarray(0, bytesRead),
         steady: true,
-      });
-      ({ offset, finished } = await client.json<UploadStatus>(answer));
+      }));
     } catch (error) {
       if (!(error instanceof CliError) || error.code !== 'proxy-limit' || !parts.refused(size)) throw error;
     }

@@ -166,6 +166,7 @@ describe('the CLI and the HTTP API', () => {
     const asked: unknown[] = [];
     await using server = await serve({
       logs: {
+        size: async () => 20,
         read: async (...wish: readonly unknown[]) => {
           asked.push(wish.slice(0, 2), (wish[2] as { offset: number }).offset);
           return read();

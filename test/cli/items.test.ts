@@ -119,7 +119,7 @@ describe('drover items delete', () => {
         if (url.endsWith(path)) return { status: 404, json: { code: 'unknown-item', detail: 'there is none' } };
         if (left.length === 2) {
           left = [other];
-          return { status: 503, json: { code: 'store-unavailable', detail: 'away' } };
+          return { status: 500, json: { code: 'internal-error', detail: 'a fault' } };
         }
         left = [];
         return { json: undefined, status: 204 };

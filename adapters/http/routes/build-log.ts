@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError, unknownBuild } from '../../../coordinator/errors.ts';
+import { lastAttemptWithLog, tailOffset } from '../../../coordinator/log-tail.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
@@ -17,11 +18,27 @@ export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['builds'],
           operationId: 'readBuildLog',
-          summary: "An attempt's log as the builder wrote it.",
+          summary: "An attempt's log: what its builder printed, in lines as Nix took them.",
+          description:
+            'The header x-attempt says of which attempt it is, x-attempts how many the build has had, x-offset where in the log the answer begins.',
           params: buildParams,
           querystring: z.strictObject({
-            attempt: z.coerce.number().int().min(1).describe('The last one if absent.').exactOptional(),
+            attempt: z.coerce
+              .number()
+              .int()
+              .min(1)
+              .describe('If absent, the last one that has a log; with `follow`, the one that is under way.')
+              .exactOptional(),
             offset: z.coerce.number().int().min(0).default(0).describe('First byte wanted.'),
+            tail: z.coerce
+              .number()
+              .int()
+              .min(1)
+              .max(1000)
+              .describe(
+                'Only so many of the last lines that are there; of the last 64 KiB at most. Beside it, `offset` counts for nothing.',
+              )
+              .exactOptional(),
             follow: flag.default(false).describe('Whether to go on until the log is finished.'),
           }),
           response: { 200: { description: 'The log.', content: { 'text/plain': { schema: z.any() } } } },
@@ -32,13 +49,21 @@ export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { build } = request.params;
         const row = views.build(build);
         if (row === undefined) throw unknownBuild(build, views.submission(build) !== undefined);
-        const { attempt = row.attempt, offset, follow } = request.query;
+        const { tail, follow } = request.query;
+        const isLive = row.state === 'allocated' || row.state === 'running';
+        const attempt =
+          request.query.attempt ??
+          (follow && isLive ? row.attempt : ((await lastAttemptWithLog(logs, build, row.attempt)) ?? row.attempt));
         if (attempt >= 1) await application.settleLog(build, attempt);
+        const offset =
+          tail === undefined || attempt < 1 ? request.query.offset : await tailOffset(logs, build, attempt, tail);
         const signal = abortOnEnd(reply.raw, closing);
         const log = attempt < 1 ? undefined : await logs.read(build, attempt, { offset, follow, signal });
         if (log === undefined) throw new DroverError('not-found', `expected a log of attempt ${attempt}, got none`);
         return reply
           .header('x-attempt', attempt)
+          .header('x-attempts', row.attempt)
+          .header('x-offset', offset)
           .header('cache-control', 'no-store')
           .type('text/plain; charset=utf-8')
           .send(Readable.from(log, { objectMode: false }));

@@ -232,6 +232,7 @@ test('the log of a derivation', async () => {
   const asked: unknown[] = [];
   await using server = await harness({
     logs: {
+      size: async () => 5,
       read: async (build, attempt) => {
         asked.push([build, attempt]);
         return Readable.from([Buffer.from('made\n')]);

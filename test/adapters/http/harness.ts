@@ -104,7 +104,7 @@ export async function harness(
     application,
     views: fakeViews(),
     pool: { open: async () => undefined, has: async () => true },
-    logs: { read: async () => undefined },
+    logs: { size: async () => 0, read: async () => undefined },
     eventStore,
     runtime,
     metrics: createMetrics(),

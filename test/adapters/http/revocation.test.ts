@@ -29,6 +29,7 @@ async function endOf(response: IncomingMessage): Promise<'whole' | 'cut'> {
 
 /** A log that grows no further and is never finished. */
 const endless: HttpServerOptions['logs'] = {
+  size: async () => 11,
   async read(_build, _attempt, { signal } = {}) {
     async function* log() {
       yield Buffer.from('first line\n');

@@ -278,6 +278,7 @@ describe('the log of a build', () => {
     const asked: unknown[] = [];
     await using server = await harness({
       logs: {
+        size: async () => 15,
         read: async (build, attempt, options) => {
           asked.push([build, attempt, options?.offset, options?.follow]);
           return Readable.from([Buffer.from('compiling\n'), Buffer.from('done\n')]);
@@ -296,13 +297,37 @@ describe('the log of a build', () => {
     ]);
   });
 
+  test('is that of the last attempt that has one, and its last lines where these are wanted', async () => {
+    const lines = 'one\ntwo\n\nfour\n';
+    await using server = await harness({
+      logs: {
+        size: async (_build, attempt) => (attempt === 1 ? lines.length : 0),
+        read: async (_build, attempt, { offset = 0 } = {}) =>
+          attempt === 1 ? Readable.from([Buffer.from(lines.slice(offset))]) : undefined,
+      },
+    });
+    const answer = await server.ask('read', { url: '/v1/builds/b-1/log' });
+    assert.deepEqual(
+      [answer.body, answer.headers['x-attempt'], answer.headers['x-attempts'], answer.headers['x-offset']],
+      [lines, '1', '2', '0'],
+    );
+    for (const [tail, text] of [
+      [1, 'four\n'],
+      [2, '\nfour\n'],
+      [4, lines],
+      [9, lines],
+    ] as const)
+      assert.equal((await server.ask('read', { url: `/v1/builds/b-1/log?tail=${tail}` })).body, text);
+    assert.equal((await server.ask('read', { url: '/v1/builds/b-1/log?attempt=2' })).statusCode, 404);
+  });
+
   test('that is followed ends when the server closes', async () => {
     async function* log(signal: AbortSignal) {
       yield Buffer.from('first\n');
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     }
     const server = await harness({
-      logs: { read: async (_build, _attempt, options) => log(options?.signal as AbortSignal) },
+      logs: { size: async () => 6, read: async (_build, _attempt, options) => log(options?.signal as AbortSignal) },
     });
     const url = await server.app.listen({ host: '127.0.0.1', port: 0 });
     const answer = await fetch(`${url}/v1/builds/b-1/log?follow=true`, {
