@@ -130,6 +130,8 @@ export interface Application extends HookWishes {
   agentMessage(agent: string, message: AgentMessage): Promise<void>;
   /** For a log chunk: the size of the log held afterwards. */
   agentOob(agent: string, oob: AgentOob): Promise<void>;
+  /** The agent was asked whether it is there, and is; what it said of itself last still holds. */
+  agentAnswered(agent: string): void;
   agentDisconnected(agent: string, reason: string): Promise<void>;
 }
 

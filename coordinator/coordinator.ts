@@ -213,6 +213,7 @@ export function startCoordinator(core: Core): Coordinator {
       if (oob.type === 'heartbeat') return fleet.heartbeat(agent, oob);
       await attempts.keepLog(agent, oob);
     },
+    agentAnswered: (agent) => fleet.answered(agent),
   };
 
   return {

@@ -27,6 +27,8 @@ export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'ag
       waiting?: readonly WaitingAttempt[] | undefined;
     },
   ): void;
+  /** It is there, and has nothing new to say. */
+  answered(agent: string): void;
   /** After a start: no link is open. */
   resume(): void;
   /** Of agents that are away. */
@@ -279,6 +281,9 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
         ...(load1 !== undefined && { load1 }),
         ...(freeBytes !== undefined && { freeBytes }),
       });
+    },
+    answered(name) {
+      heartbeats.set(name, { ...heartbeats.get(name), at: runtime.clock.now() });
     },
     resume() {
       for (const agent of farm.agents.all()) {

@@ -25,6 +25,8 @@ export interface AgentSocket {
 export interface SocketHandlers {
   readonly frame: (frame: FromCoordinator) => void;
   readonly closed: (reason: string) => void;
+  /** The coordinator asked whether this side is there, and was answered. */
+  readonly asked: () => void;
 }
 
 /** The upgrade was refused with this HTTP status. */
@@ -71,6 +73,10 @@ export async function dialCoordinator(
   });
   socket.on('pong', () => {
     answered = true;
+  });
+  socket.on('ping', () => {
+    answered = true;
+    handlers.asked();
   });
   // Without a listener an error would end the process; `close` follows it.
   socket.on('error', (error) => {

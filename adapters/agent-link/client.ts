@@ -10,6 +10,7 @@ import {
   protocolVersion,
   type Welcome,
 } from '../../domain/agent/messages.ts';
+import { isNews, type ToldBeat } from './beat-news.ts';
 import { type AgentSocket, dialCoordinator, LinkRefused } from './client-socket.ts';
 import { encodeFromAgent } from './frames.ts';
 import { createInbox, type Inbox } from './inbox.ts';
@@ -99,6 +100,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
     let welcomed = false;
     let socket: AgentSocket | undefined;
     let over = false;
+    let answer: (() => void) | undefined;
     using timers = new DisposableStack();
     const endWith = (reason: string) => {
       over = true;
@@ -118,7 +120,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       if (received.kind === 'welcome') {
         if (welcomed) return;
         welcomed = true;
-        begin(received, socket, timers);
+        answer = begin(received, socket, timers);
       } else if (!welcomed) socket.close(1002, 'expected a welcome');
       else if (received.kind === 'ack') acknowledge(received.n, socket);
       else take(received.n, received.body, socket);
@@ -126,7 +128,9 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
 
     try {
       await options.token.refresh();
-      socket = await dialCoordinator(options.url, options.token.current, { frame, closed: endWith }, stop.signal);
+      const asked = () => answer?.();
+      const handle = { frame, closed: endWith, asked };
+      socket = await dialCoordinator(options.url, options.token.current, handle, stop.signal);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const hopeless = error instanceof LinkRefused ? refusals.get(error.status) : undefined;
@@ -143,6 +147,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       kind: 'hello',
       protocol: protocolVersion,
       ...options.hello,
+      answers: true,
       session: options.session,
       running: handlers.running(),
       ...(handlers.leaving?.() && { leaving: true }),
@@ -160,7 +165,8 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
     return { welcomed, reason, ...(fatal !== undefined && { fatal }) };
   }
 
-  function begin(welcome: Welcome, socket: AgentSocket, timers: DisposableStack): void {
+  /** Returns what is to be called for each ping of the coordinator. */
+  function begin(welcome: Welcome, socket: AgentSocket, timers: DisposableStack): (() => void) | undefined {
     if (inbox?.session !== welcome.session) inbox = { session: welcome.session, box: createInbox() };
     const { received } = welcome;
     const acknowledged = outbox.last - outbox.size;
@@ -184,7 +190,10 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
     });
     connected = { socket, pump: createPump(socket) };
     connected.pump();
-    beat(welcome.heartbeatSeconds * 1000, socket, timers);
+    const everyMs = welcome.heartbeatSeconds * 1000;
+    if (welcome.asks) return answering(everyMs, socket, timers);
+    beat(everyMs, socket, timers);
+    return undefined;
   }
 
   /** Sends what the outbox has, in order, once each on this socket. */
@@ -244,6 +253,43 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
         },
       );
     }
+  }
+
+  /**
+   * For a coordinator that asks: that the agent is there the socket has answered, so it says how it is where that is news. One that stops
+   * asking is asked itself, and given up like one that does not answer.
+   */
+  function answering(everyMs: number, socket: AgentSocket, timers: DisposableStack): () => void {
+    let told: ToldBeat | undefined;
+    let making = false;
+    let silence: Disposable | undefined;
+    const expect = (ms: number) => {
+      silence?.[Symbol.dispose]();
+      silence = runtime.timers.after(ms, () => {
+        if (!socket.open) return;
+        socket.probe();
+        expect(everyMs / 2);
+      });
+    };
+    timers.defer(() => silence?.[Symbol.dispose]());
+    expect(2 * everyMs);
+    return () => {
+      expect(1.5 * everyMs);
+      if (making) return;
+      making = true;
+      handlers
+        .heartbeat()
+        .then((beat) => {
+          const now = runtime.clock.monotonic();
+          if (!isNews(beat, told, now)) return;
+          told = { beat, at: now };
+          socket.send({ kind: 'oob', body: beat });
+        })
+        .catch((error: unknown) => logger.warn({ err: error }, 'no heartbeat could be made'))
+        .finally(() => {
+          making = false;
+        });
+    };
   }
 
   /** Says how the agent is, and asks whether the coordinator is there: both at once, so that the coordinator wakes up once. */

@@ -25,7 +25,7 @@ export interface AgentLink {
   /** Whether the welcome was sent. */
   readonly welcomed: boolean;
   /** Begins the exchange: welcome, what was not acknowledged, heartbeats. */
-  welcome(session: AgentSession, answer: Omit<Welcome, 'kind' | 'protocol' | 'agent'>): void;
+  welcome(session: AgentSession, answer: Omit<Welcome, 'kind' | 'protocol' | 'agent' | 'asks'>): void;
   /** Sends a message that {@link AgentSession.outbox} has numbered, if the link is as far as that. */
   send(message: { readonly n: number; readonly body: CoordinatorMessage }): void;
   /** Ends the link, telling the agent why. */
@@ -35,13 +35,15 @@ export interface AgentLink {
 }
 
 export interface LinkOptions {
-  readonly application: Pick<Application, 'agentMessage' | 'agentOob'>;
+  readonly application: Pick<Application, 'agentMessage' | 'agentOob' | 'agentAnswered'>;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly logger: FastifyBaseLogger;
   /** How long a link may take to say hello, in milliseconds. */
   readonly helloWithin: number;
   /** Most messages and chunks of one link that are being handled before it is read no further. */
   readonly mostOpen: number;
+  /** Links of the same number look after their agents in the same turn. */
+  readonly group: number;
   /** The agent said hello. */
   readonly onHello: (link: AgentLink, hello: Hello) => void;
   /** The link is over, by whichever side; called once. */
@@ -56,6 +58,9 @@ export const passingFaults: ReadonlySet<string> = new Set([
   'too-many-requests',
   'internal-error',
 ]);
+
+/** How far apart groups of links look after their agents, in milliseconds: what is done for one holds nothing else up for long. */
+const groupApartMs = 100;
 
 /** Silent heartbeat intervals after which an agent counts as gone. */
 const silentIntervals = 3;
@@ -96,7 +101,8 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
     welcome(given, answer) {
       if (ended) return;
       session = given;
-      frames.send({ kind: 'welcome', protocol: protocolVersion, agent, ...answer });
+      const asks = hello?.answers === true;
+      frames.send({ kind: 'welcome', protocol: protocolVersion, agent, ...(asks && { asks }), ...answer });
       for (const message of given.outbox?.pending() ?? []) link.send(message);
       beat(answer.heartbeatSeconds * 1000);
     },
@@ -110,6 +116,9 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   };
 
   const frames = frameSocket(socket, {
+    answered() {
+      if (link.welcomed) application.agentAnswered(agent);
+    },
     heard() {
       heardAt = clock.monotonic();
     },
@@ -125,18 +134,21 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   return link;
 
   /**
-   * Looks every interval, asks an agent that was not heard in it, and gives up one that stays silent. All links look in the same turn:
-   * waking up for each costs more than looking.
+   * Looks every interval, asks an agent that was not heard in it or wants to be asked, and gives up one that stays silent. The links of a
+   * group look in the same turn, and their agents answer in one: waking up for each costs more than all that is done then.
    */
   function beat(interval: number): void {
-    timer = timers.after(interval - (clock.monotonic() % interval), () => {
+    const past = (clock.monotonic() - options.group * groupApartMs) % interval;
+    // A timer may be a little early: that was the look of the turn to come.
+    const wait = interval - past;
+    timer = timers.after(wait < interval / 2 ? wait + interval : wait, () => {
       const silence = Math.round(clock.monotonic() - heardAt);
       if (silence >= silentIntervals * interval) {
         logger.warn({ silence }, 'agent link silent');
         end(`silent for ${silence} ms`, () => frames.cut());
         return;
       }
-      if (silence >= interval) frames.ping();
+      if (hello?.answers || silence >= interval) frames.ping();
       beat(interval);
     });
   }

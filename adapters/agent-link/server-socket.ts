@@ -33,6 +33,8 @@ export interface FrameHandlers {
   fault(fault: FrameFault): void;
   /** Any sign of life. */
   heard(): void;
+  /** An answer to {@link FrameSocket.ping}; {@link heard} was called before. */
+  answered(): void;
   /** The socket is closed; called once, and not after one of {@link FrameSocket} closed it. */
   closed(reason: string): void;
 }
@@ -59,7 +61,9 @@ export function frameSocket(socket: WebSocket, handlers: FrameHandlers): FrameSo
     else handlers.frame(frame, bytes.length);
   });
   socket.on('pong', () => {
-    if (!over) handlers.heard();
+    if (over) return;
+    handlers.heard();
+    handlers.answered();
   });
   socket.on('ping', () => {
     if (!over) handlers.heard();

@@ -31,7 +31,13 @@ export interface AgentLinkServer extends AsyncDisposable {
   accept(socket: WebSocket, agent: string): Pick<AgentLink, 'refuse'> | undefined;
   readonly stats: { readonly open: number; readonly unacknowledged: number };
 }
-export type LinkApplication = Pick<Application, 'agentConnected' | 'agentDisconnected' | 'agentMessage' | 'agentOob'>;
+export type LinkApplication = Pick<
+  Application,
+  'agentConnected' | 'agentDisconnected' | 'agentMessage' | 'agentOob' | 'agentAnswered'
+>;
+
+/** How many agents are looked after in one turn: some 50 µs each. */
+const groupSize = 64;
 
 /** For the WebSocket server. A frame that is a little too large is still read, so that its sender can be told why. */
 export const linkSocketOptions = {
@@ -164,6 +170,7 @@ export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLin
         logger: logger.child({ agent }),
         helloWithin: options.helloWithin ?? 10_000,
         mostOpen: options.mostOpen ?? 64,
+        group: Math.floor(open.size / groupSize),
         onHello,
         onEnd,
       });

@@ -13,6 +13,10 @@ import { agentAbilities } from './events.ts';
  * the connection. The coordinator acknowledges a message once what it caused is durable (I1). A reconnect of the same two
  * sessions resends what was not acknowledged; where either side restarted, `hello.running` and `welcome` settle by state
  * what each believes, and deciders drop what they have seen (I11).
+ *
+ * That an agent is there, and how it is, it says in a heartbeat every `welcome.heartbeatSeconds`. Where `hello.answers` and `welcome.asks`
+ * say so, the coordinator sends a WebSocket ping as often instead, to all agents in one turn; the pong says that the agent is there, and a
+ * heartbeat follows only where it has news (adapters/agent-link/beat-news.ts). Whoever leaves them out beats as before.
  */
 export const protocolVersion = 1;
 
@@ -158,6 +162,8 @@ export const hello = z.object({
   leaving: z.boolean().optional(),
   /** Why it cannot build, by what it found when it tried itself; absent: it can. */
   unfit: unfit.optional(),
+  /** It says that it is there when it is asked by a ping, where the coordinator asks. Agents of before leave it out. */
+  answers: z.boolean().optional(),
   received,
 });
 export type Hello = z.infer<typeof hello>;
@@ -172,6 +178,8 @@ export const welcome = z.object({
   received,
   heartbeatSeconds: z.number().positive(),
   leaseSeconds: z.number().positive(),
+  /** It sends a ping each `heartbeatSeconds`, and needs no other heartbeat than news. Coordinators of before leave it out. */
+  asks: z.boolean().optional(),
   /** Size of the log the coordinator has of each attempt that stays with the agent; it goes on from there. */
   logs: z.array(z.object({ ...attemptKey, size: count })),
   /** Attempts of `hello.running` that are not the agent's any more: it stops them and forgets them. */

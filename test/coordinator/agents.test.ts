@@ -28,6 +28,16 @@ describe('agents', () => {
     );
     assert.equal(farm.application.status().builds.succeeded, 1);
   });
+  it('are as they said last, at the time of their last answer', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.connect('a');
+    const heartbeat = () => farm.application.agents()[0]?.heartbeat;
+    await farm.application.agentOob('a', { type: 'heartbeat', running: 0, load1: 0.5, freeBytes: 7 });
+    const { at = 0, ...told } = heartbeat() ?? {};
+    await farm.pass(10);
+    farm.application.agentAnswered('a');
+    assert.deepEqual(heartbeat(), { ...told, at: at + 10_000 });
+  });
   it('go on with what they still run after the lease, if nobody else has it', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
     await farm.connect('a');

@@ -165,6 +165,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     }),
     agentMessage: async () => undefined,
     agentOob: async () => undefined,
+    agentAnswered: () => undefined,
     agentDisconnected: async () => undefined,
     ...overrides,
   };

@@ -254,6 +254,13 @@ export async function startFakeCoordinator() {
     asked(): Promise<void> {
       return new Promise((resolve) => socket?.once('ping', () => resolve()));
     },
+    /** Asks the agent whether it is there, and resolves once it has answered. */
+    ask(): Promise<void> {
+      return new Promise((resolve) => {
+        socket?.once('pong', () => resolve());
+        socket?.ping();
+      });
+    },
     /** Stops reading from the link: the other side hears nothing, and nothing is closed. */
     freeze(): void {
       socket?.pause();

@@ -20,6 +20,7 @@ test('both ends of the link lose and repeat nothing over cuts and restarts of th
     agentConnected: async () => ({ heartbeatSeconds: 3600, leaseSeconds: 60, logs: [], drop: [], publicKeys: [] }),
     agentDisconnected: async () => {},
     agentOob: async () => {},
+    agentAnswered: () => {},
     agentMessage: async (_agent, message) => {
       heard.push(message.build);
       arrived.resolve();

@@ -285,6 +285,58 @@ describe('the link of an agent', () => {
     await link.send(started('b2'));
   });
 
+  test('answers a coordinator that asks, says how it is where that is news, and gives up one that stops asking', async () => {
+    await using coordinator = await startFakeCoordinator();
+    Object.assign(coordinator.welcome, { heartbeatSeconds: 10, asks: true });
+    const runtime = manualRuntime();
+    let load1 = 0.25;
+    let running = 0;
+    await using link = linkTo(coordinator, {
+      runtime,
+      heartbeat: async () => ({ type: 'heartbeat', running, load1, freeBytes: 1e9 }),
+    });
+    await link.send(started('b1'));
+    assert.ok((await coordinator.hello(0)).answers);
+    const told = async () => {
+      runtime.advance(10_000);
+      await coordinator.ask();
+      // What the question led to was sent before this.
+      await link.send(started('b2'));
+      return coordinator.frames.filter((frame) => frame.kind === 'oob').length;
+    };
+    assert.deepEqual([await told(), await told()], [1, 1]);
+    load1 = 0.5;
+    assert.equal(await told(), 1);
+    load1 = 0.75;
+    assert.equal(await told(), 2);
+    running = 1;
+    assert.equal(await told(), 3);
+    // Nothing new for a minute: told all the same.
+    assert.deepEqual([await told(), await told(), await told(), await told(), await told()], [3, 3, 3, 3, 3]);
+    assert.equal(await told(), 4);
+
+    const mark = coordinator.frames.length;
+    const asked = coordinator.asked();
+    runtime.advance(15_000);
+    await asked;
+    // It answers: it is there, though it does not ask.
+    await link.send(started('b3'));
+    assert.equal(coordinator.frames.filter(({ kind }) => kind === 'hello').length, 1);
+    coordinator.freeze();
+    runtime.advance(10_000);
+    let back = false;
+    const hello = coordinator.hello(mark).then(() => {
+      back = true;
+    });
+    // The pause before it dials begins once it has seen the end of the old connection.
+    while (!back) {
+      runtime.advance(100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await hello;
+    await link.send(started('b4'));
+  });
+
   test('asks whether the coordinator is there also where a heartbeat hangs', async () => {
     await using coordinator = await startFakeCoordinator();
     coordinator.welcome.heartbeatSeconds = 10;

@@ -584,6 +584,45 @@ describe('silence', () => {
   });
 });
 
+describe('asking', () => {
+  test('an agent that answers is asked each interval, and its answers are told', async () => {
+    const answered = createMailbox<string>();
+    await using setup = await listening({ agentAnswered: (agent) => answered.put(agent) });
+    const alpha = await dial(setup.url);
+    alpha.send({ ...hello, answers: true });
+    assert.equal((await alpha.expect('welcome')).asks, true);
+    await setup.events.take();
+    for (let round = 0; round < 4; round++) {
+      setup.runtime.advance(10_000);
+      assert.equal(await answered.take(), 'alpha');
+    }
+    assert.equal(answered.size, 0);
+    assert.equal(setup.events.size, 0);
+  });
+
+  test('links of a group ask in one turn, and once an interval although timers are early', async () => {
+    const pings: string[] = [];
+    const answered = createMailbox<string>();
+    await using setup = await listening({ agentAnswered: (agent) => answered.put(agent) });
+    const { after } = setup.runtime.timers;
+    Object.assign(setup.runtime.timers, {
+      after: (ms: number, run: () => void) => after(ms > 5000 ? ms - 0.4 : ms, run),
+    });
+    setup.runtime.advance(1_234);
+    for (const name of ['alpha', 'beta']) {
+      const agent = await dial(setup.url, { token: `agent-${name}` });
+      agent.socket.on('ping', () => pings.push(name));
+      agent.send({ ...hello, answers: true });
+      await agent.expect('welcome');
+      await setup.events.take();
+      setup.runtime.advance(1_000);
+    }
+    setup.runtime.advance(10_000);
+    assert.deepEqual([await answered.take(), await answered.take()].sort(), ['alpha', 'beta']);
+    assert.deepEqual(pings.sort(), ['alpha', 'beta']);
+  });
+});
+
 test('closing the server says going away, and the application hears of each agent', async () => {
   const setup = await listening();
   const agent = await dial(setup.url);
