@@ -47,7 +47,3 @@ export function onAction<Arguments extends readonly unknown[]>(
     context.exitCode = typeof code === 'number' ? code : 0;
   });
 }
-
-export function addJsonOption(command: Command): Command {
-  return command.option('--json', 'print JSON, for programs');
-}

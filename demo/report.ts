@@ -45,7 +45,7 @@ export function report(
       { title: 'BYTES', value: (line) => line.bytes },
       { title: 'SECONDS', value: (line) => line.seconds },
     ],
-    { colour, empty: 'Nothing was built.' },
+    { colour, width: undefined, wide: false, empty: 'Nothing was built.' },
   );
 }
 

@@ -1,20 +1,22 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { AgentStatus, RotatedToken } from '../../coordinator/application.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } from '../http/connection.ts';
 import { durationSeconds } from '../numbers.ts';
 import { formatAgent, formatAgents } from '../output/agents.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
-import { json } from '../output/table.ts';
+import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { relativeTime } from '../output/text.ts';
 
-type Flags = ConnectionFlags & { readonly json?: true; readonly reason?: string };
+type Flags = ConnectionFlags & OutputFlags & { readonly reason?: string };
 const longestOverlapSeconds = 30 * 24 * 3600;
 const pathOf = (name: string) => `/v1/agents/${encodeURIComponent(name)}`;
 
 export function addAgentsCommands(program: Command, context: CommandContext): void {
   const { io } = context;
+  const printAgent = (agent: AgentStatus, flags: Flags) =>
+    print(io, flags, { value: agent, text: (view) => formatAgent(agent, view), names: [agent.name] });
   const agents = addGroup(program, {
     usage: 'agents',
     summary: 'Add agents, list them, steer them',
@@ -76,10 +78,14 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
     summary: 'List all agents',
     examples: [['drover agents list', 'who is there, and what each can build']],
   });
-  addConnectionOptions(addJsonOption(list));
+  addConnectionOptions(addOutputOptions(list));
   onAction(list, context, async (flags: Flags) => {
     const answer = await connect(flags, io).get<{ rows: readonly AgentStatus[] }>('/v1/agents');
-    io.out(flags.json ? json(answer) : formatAgents(answer.rows, io));
+    await print(io, flags, {
+      value: answer,
+      text: (view) => formatAgents(answer.rows, view),
+      names: answer.rows.map(({ name }) => name),
+    });
   });
 
   const show = addCommand(agents, {
@@ -87,10 +93,10 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
     summary: 'Show one agent and what it runs',
     examples: [['drover agents show worker-1', 'state, abilities, builds']],
   });
-  addConnectionOptions(addJsonOption(show));
+  addConnectionOptions(addOutputOptions(show));
   onAction(show, context, async (name: string, flags: Flags) => {
     const agent = await connect(flags, io).get<AgentStatus>(pathOf(name));
-    io.out(flags.json ? json(agent) : formatAgent(agent, io));
+    await printAgent(agent, flags);
   });
 
   const steering = [
@@ -105,7 +111,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
       summary,
       examples: [[`drover agents ${wish} worker-1`, what]],
     }).option('--reason <text>', 'for the record');
-    addConnectionOptions(addJsonOption(command));
+    addConnectionOptions(addOutputOptions(command));
     onAction(command, context, async (name: string, flags: Flags) => {
       const client = connect(flags, io);
       const { reason } = flags;
@@ -116,8 +122,8 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
               `${pathOf(name)}${reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`}`,
             )
           : await client.send<AgentStatus>('POST', `${pathOf(name)}/${wish}`, reason === undefined ? {} : { reason });
-      io.out(flags.json ? json(agent) : formatAgent(agent, io));
-      if (wish === 'resume' && !flags.json && (agent.state === 'disconnected' || agent.state === 'lost'))
+      await printAgent(agent, flags);
+      if (wish === 'resume' && !forPrograms(flags) && (agent.state === 'disconnected' || agent.state === 'lost'))
         io.err(
           `${agent.name} is not connected. If it has left, start it again on its machine: 'drover agent', or its service.\n`,
         );

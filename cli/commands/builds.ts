@@ -2,17 +2,17 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BuildHistory, SubmitResult, Why } from '../../coordinator/application.ts';
 import { type BuildDetail, type BuildRow, buildStates, type Page } from '../../coordinator/ports/views.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
-import { json } from '../output/table.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatWhy } from '../output/why.ts';
 import { type LogWish, streamLog } from './build-log.ts';
 
-type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
+type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 
 interface ListFlags {
   readonly state?: readonly string[];
@@ -74,7 +74,7 @@ function addList(builds: Command, context: CommandContext): void {
     .option('--until <place>', 'builds whose last event came at this position or before it, or before this time', place)
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (flags: Flags<ListFlags>) => {
     const { state, system, name, agent, submission, derivation, tag, since, until, limit, after } = flags;
     const asked = connect(flags, io).get<Page<BuildRow>>('/v1/builds', {
@@ -95,8 +95,12 @@ function addList(builds: Command, context: CommandContext): void {
     const page = await asked.catch((error: unknown) => {
       throw inFlags(error, { from: '--since', since: '--since', to: '--until', until: '--until' });
     });
-    io.out(flags.json ? json(page) : formatBuilds(page.rows, io));
-    if (!flags.json && page.next !== undefined) io.err(`There are more: add --after ${page.next}\n`);
+    await print(io, flags, {
+      value: page,
+      text: (view) => formatBuilds(page.rows, view),
+      names: page.rows.map(({ id }) => id),
+      next: page.next,
+    });
   });
 }
 
@@ -107,10 +111,10 @@ function addShow(builds: Command, context: CommandContext): void {
     summary: 'Show one build with its attempts',
     examples: [['drover builds show BUILD', 'state, options, outputs, attempts']],
   });
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (id: string, flags: Flags) => {
     const build = await connect(flags, io).get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
-    io.out(flags.json ? json(build) : formatBuild(build, io));
+    await print(io, flags, { value: build, text: (view) => formatBuild(build, view), names: [build.id] });
   });
 }
 
@@ -121,10 +125,10 @@ function addWhy(builds: Command, context: CommandContext): void {
     summary: 'Say why a build is not running, and which event would end the wait',
     examples: [['drover builds why BUILD', 'the inputs, agents or times it waits for']],
   });
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (id: string, flags: Flags) => {
     const why = await connect(flags, io).get<Why>(`/v1/builds/${encodeURIComponent(id)}/why`);
-    io.out(flags.json ? json(why) : formatWhy(why, io));
+    await print(io, flags, { value: why, text: (view) => formatWhy(why, view), names: [why.build] });
   });
 }
 
@@ -145,13 +149,17 @@ function addHistory(builds: Command, context: CommandContext): void {
   })
     .option('--limit <n>', 'events of the build per page, 1 to 1000', wholeNumber(1, 1000), 200)
     .option('--after <n>', 'go on where the page before ended', wholeNumber(0));
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (id: string, flags: Flags<{ limit: number; after?: number }>) => {
     const { limit, after } = flags;
     const path = `/v1/builds/${encodeURIComponent(id)}/history`;
     const history = await connect(flags, io).get<BuildHistory>(path, { limit, after });
-    io.out(flags.json ? json(history) : formatHistory(history, io));
-    if (!flags.json && history.next !== undefined) io.err(`There is more: add --after ${history.next}\n`);
+    await print(io, flags, {
+      value: history,
+      text: (view) => formatHistory(history, view),
+      names: [history.build],
+      next: history.next,
+    });
   });
 }
 
@@ -220,12 +228,16 @@ function addSteering(builds: Command, context: CommandContext): void {
     summary: 'Make a new build of the derivation of one that failed or was cancelled',
     examples: [['drover builds retry BUILD', 'with the same options']],
   });
-  addConnectionOptions(addJsonOption(retry));
+  addConnectionOptions(addOutputOptions(retry));
   onAction(retry, context, async (ids: readonly string[], flags: Flags) => {
     const client = connect(flags, io);
     for (const id of ids) {
       const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
-      io.out(flags.json ? json(result) : `submission ${result.submission}: ${result.builds} built again\n`);
+      await print(io, flags, {
+        value: result,
+        text: () => `submission ${result.submission}: ${result.builds} built again\n`,
+        names: [result.submission],
+      });
     }
   });
 }

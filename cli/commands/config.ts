@@ -7,7 +7,8 @@ import { agentSettings } from '../config/agent-settings.ts';
 import { type Field, fieldsOf } from '../config/fields.ts';
 import { addConfigOptions, configFrom, showSetting } from '../config/options.ts';
 import { describeHook } from '../output/hooks.ts';
-import { json, table } from '../output/table.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { table } from '../output/table.ts';
 import { valueWithoutSecrets } from '../output/without-secrets.ts';
 
 export function addConfigCommands(program: Command, context: CommandContext): void {
@@ -54,7 +55,7 @@ function addCheck(
   { schema, neighbour, elsewhere, ...words }: CheckWords,
 ): void {
   const { io } = context;
-  const command = addCommand(parent, words).option('--json', 'print JSON, for programs');
+  const command = addOutputOptions(addCommand(parent, words), { names: false });
   addConfigOptions(command, schema);
   onAction(command, context, async () => {
     const { config, origins } = configFrom(command, schema, [neighbour], io.environment, elsewhere);
@@ -63,16 +64,6 @@ function addCheck(
       value: field.secret ? '(hidden)' : shown(field, valueAt(config, field)),
       from: origins.get(field.key) ?? 'default',
     }));
-    if (command.opts().json === true) {
-      io.out(
-        json({
-          settings: Object.fromEntries(
-            rows.map(({ setting, value, from }) => [setting, { value: value ?? null, from }]),
-          ),
-        }),
-      );
-      return;
-    }
     const columns = [
       { title: 'SETTING', value: (row: (typeof rows)[number]) => row.setting },
       { title: 'VALUE', value: (row: (typeof rows)[number]) => showSetting(row.value) },
@@ -83,7 +74,12 @@ function addCheck(
       value: describeHook(declaredHook(hook).definition),
       from: origins.get('hook') ?? 'default',
     }));
-    io.out(table([...rows, ...hooks], columns, { colour: io.colour, empty: 'No settings.' }));
+    await print(io, command.opts<OutputFlags>(), {
+      value: {
+        settings: Object.fromEntries(rows.map(({ setting, value, from }) => [setting, { value: value ?? null, from }])),
+      },
+      text: (view) => table([...rows, ...hooks], columns, { ...view, empty: 'No settings.' }),
+    });
   });
 }
 

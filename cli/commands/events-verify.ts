@@ -5,19 +5,19 @@ import { checkNote } from '../../coordinator/audit/check-note.ts';
 import { createVerifier, type Verification } from '../../coordinator/audit/verifier.ts';
 import type { Checkpoint } from '../../domain/audit/checkpoint.ts';
 import { type NoteKey, parseNoteKey } from '../../domain/audit/signed-note.ts';
-import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions } from '../http/connection.ts';
 import { gather } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
-import { details, json } from '../output/table.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { details } from '../output/table.ts';
 import { type LogFlags, openLog } from '../replay/log-source.ts';
 import { createProgress } from '../submit/progress.ts';
 
-interface Flags extends LogFlags {
+interface Flags extends LogFlags, OutputFlags {
   readonly key?: readonly string[];
   readonly checkpoint?: readonly string[];
-  readonly json?: true;
 }
 
 export function addVerifyCommand(events: Command, context: CommandContext): void {
@@ -48,7 +48,7 @@ export function addVerifyCommand(events: Command, context: CommandContext): void
       gather,
     )
     .option('--checkpoint <file>', 'a checkpoint that you hold: the log has to contain it; can be repeated', gather);
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command, { names: false }));
   onAction(command, context, async (flags: Flags) => {
     const signal = io.interrupted();
     const keys = keysOf(flags);
@@ -66,7 +66,10 @@ export function addVerifyCommand(events: Command, context: CommandContext): void
     }
     if (signal.aborted) return interruptedCode(signal);
     const found = verifier.end();
-    io.out(flags.json ? json({ ...found, keys: keys.map(({ name }) => name) }) : report(found, keys));
+    await print(io, flags, {
+      value: { ...found, keys: keys.map(({ name }) => name) },
+      text: () => report(found, keys),
+    });
     return found.fault === undefined ? 0 : 1;
   });
 }

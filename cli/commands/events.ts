@@ -3,7 +3,7 @@ import { eventName } from '../../client/events.ts';
 import { type ExportOptions, exportEvents } from '../../client/export.ts';
 import { bareType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { didYouMean } from '../config/suggest.ts';
 import { toCliError } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
@@ -11,6 +11,7 @@ import { type FeedEvent, type FollowOptions, followEvents } from '../http/event-
 import { gather } from '../numbers.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
+import { addOutputOptions, lineFormatter, type OutputFlags, type Printed, print } from '../output/print.ts';
 import { paint, printable } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
 import { addVerifyCommand } from './events-verify.ts';
@@ -23,9 +24,7 @@ interface Selection extends ConnectionFlags {
   readonly from: Place;
   readonly until?: Place;
 }
-interface TailFlags extends Selection {
-  readonly json?: true;
-}
+type TailFlags = Selection & OutputFlags;
 
 export function addEventsCommands(program: Command, context: CommandContext): void {
   const { io } = context;
@@ -50,11 +49,11 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
     ],
   });
   addSelection(tail, io, 'end');
-  addConnectionOptions(addJsonOption(tail));
-  onAction(tail, context, async ({ json, ...flags }: TailFlags) => {
+  addConnectionOptions(addOutputOptions(tail));
+  onAction(tail, context, async (flags: TailFlags) => {
     const signal = io.interrupted();
-    const print = json ? asLine : (event: FeedEvent) => `${formatEvent(event, io.colour)}\n`;
-    for await (const event of feedOf(flags, io, signal, flags.until === undefined)) io.out(print(event));
+    const format = await lineFormatter(io, flags);
+    for await (const event of feedOf(flags, io, signal, flags.until === undefined)) io.out(format(printedEvent(event)));
     return signal.aborted ? interruptedCode(signal) : 0;
   });
 
@@ -93,10 +92,11 @@ export function addEventsCommands(program: Command, context: CommandContext): vo
     summary: 'Show one event, by its id: <stream>@<revision>',
     examples: [['drover events show build-1m8aperfahjkz4xf-2@0', 'how that build was asked for']],
   });
-  addConnectionOptions(addJsonOption(show));
-  onAction(show, context, async (id: string, { json: asJson, ...flags }: ConnectionFlags & { json?: true }) => {
+  addConnectionOptions(addOutputOptions(show));
+  onAction(show, context, async (id: string, flags: ConnectionFlags & OutputFlags) => {
     const event = await connect(flags, io).get<FeedEvent>(`/v1/events/${encodeURIComponent(id)}`);
-    io.out(asJson ? asLine(event) : `${formatEvent(event, io.colour)}\n${describeEnvelope(event)}`);
+    const { text, ...printed } = printedEvent(event);
+    await print(io, flags, { ...printed, text: (view) => `${text(view)}${describeEnvelope(event)}` });
   });
 }
 
@@ -185,8 +185,8 @@ function eventTypeOf(text: string): string {
   );
 }
 
-function asLine(event: FeedEvent): string {
-  return `${JSON.stringify(event)}\n`;
+function printedEvent(event: FeedEvent): Printed {
+  return { value: event, text: ({ colour }) => `${formatEvent(event, colour)}\n`, names: [event.id] };
 }
 
 function describeEnvelope({ actor, correlation, causation }: FeedEvent): string {

@@ -2,16 +2,17 @@ import { type Command, Option } from 'commander';
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { HookTest } from '../../coordinator/hooks/wishes.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { durationSeconds, gather, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
 import { formatHook, formatHooks } from '../output/hooks.ts';
-import { json } from '../output/table.ts';
+import type { Io } from '../output/io.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { printable } from '../output/text.ts';
 import { readTags } from '../submit/tags.ts';
 
-type Flags = ConnectionFlags & { readonly json?: true };
+type Flags = ConnectionFlags & OutputFlags;
 interface DefinitionFlags extends Flags {
   readonly on?: readonly string[];
   readonly tag?: readonly string[];
@@ -68,10 +69,14 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     summary: 'List all hooks, how far each is, and what it waits for',
     examples: [['drover hooks list', 'lag, failures, parked events']],
   });
-  addConnectionOptions(addJsonOption(list));
+  addConnectionOptions(addOutputOptions(list));
   onAction(list, context, async (flags: Flags) => {
     const answer = await connect(flags, io).get<{ rows: readonly HookStatus[] }>('/v1/hooks');
-    io.out(flags.json ? json(answer) : formatHooks(answer.rows, io));
+    await print(io, flags, {
+      value: answer,
+      text: (view) => formatHooks(answer.rows, view),
+      names: answer.rows.map(({ name }) => name),
+    });
   });
 
   const show = addCommand(hooks, {
@@ -79,10 +84,10 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     summary: 'Show one hook: what it is, what it delivers, what fails and what is parked',
     examples: [['drover hooks show ci', 'all that is known of it']],
   });
-  addConnectionOptions(addJsonOption(show));
+  addConnectionOptions(addOutputOptions(show));
   onAction(show, context, async (name: string, flags: Flags) => {
     const hook = await connect(flags, io).get<HookStatus>(pathOf(name));
-    io.out(flags.json ? json(hook) : formatHook(hook, io));
+    await printHook(io, flags, hook);
   });
 
   const steering = [
@@ -96,11 +101,11 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
       examples: [[`drover hooks ${what} ci`, why]],
     });
     if (what === 'pause') command.option('--reason <text>', 'for the record');
-    addConnectionOptions(addJsonOption(command));
+    addConnectionOptions(addOutputOptions(command));
     onAction(command, context, async (name: string, { reason, ...flags }: Flags & { readonly reason?: string }) => {
       const body = reason === undefined ? {} : { reason };
       const hook = await connect(flags, io).send<HookStatus>('POST', `${pathOf(name)}/${what}`, body);
-      io.out(flags.json ? json(hook) : formatHook(hook, io));
+      await printHook(io, flags, hook);
     });
   }
 
@@ -115,7 +120,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
   })
     .option('--event <id>', 'this event; can be repeated', gather)
     .option('--reason <text>', 'for the record');
-  addConnectionOptions(addJsonOption(skip));
+  addConnectionOptions(addOutputOptions(skip, { names: false }));
   onAction(
     skip,
     context,
@@ -123,7 +128,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
       const body = { ...(event && { events: event }), ...(reason !== undefined && { reason }) };
       const client = connect(flags, io);
       const answer = await client.send<{ skipped: number }>('POST', `${pathOf(name)}/skip`, body);
-      io.out(flags.json ? json(answer) : `Skipped ${count(answer.skipped)}.\n`);
+      await print(io, flags, { value: answer, text: () => `Skipped ${count(answer.skipped)}.\n` });
     },
   );
 
@@ -135,12 +140,12 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
       ['drover hooks retry-parked ci --event build-0r7k2m9q4abcdefg-12@4', 'one'],
     ],
   }).option('--event <id>', 'this event; can be repeated', gather);
-  addConnectionOptions(addJsonOption(retry));
+  addConnectionOptions(addOutputOptions(retry, { names: false }));
   onAction(retry, context, async (name: string, { event, ...flags }: Flags & { event?: readonly string[] }) => {
     const client = connect(flags, io);
     const path = `${pathOf(name)}/retry-parked`;
     const answer = await client.send<{ retried: number }>('POST', path, event ? { events: event } : {});
-    io.out(flags.json ? json(answer) : `${count(answer.retried)} will be delivered again.\n`);
+    await print(io, flags, { value: answer, text: () => `${count(answer.retried)} will be delivered again.\n` });
   });
 
   const replay = addCommand(hooks, {
@@ -152,11 +157,11 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
       ['drover hooks replay ci --from 0000000000004711', 'what came after this position'],
     ],
   }).requiredOption('--from <position>', position);
-  addConnectionOptions(addJsonOption(replay));
+  addConnectionOptions(addOutputOptions(replay));
   onAction(replay, context, async (name: string, { from, ...flags }: Flags & { from: string }) => {
     const client = connect(flags, io);
     const hook = await client.send<HookStatus>('POST', `${pathOf(name)}/replay`, { from });
-    io.out(flags.json ? json(hook) : formatHook(hook, io));
+    await printHook(io, flags, hook);
   });
 
   const test = addCommand(hooks, {
@@ -165,7 +170,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     more: 'Nothing of what the hook owes is changed by it. The exit code is 1 if the delivery fails.',
     examples: [['drover hooks test ci --event build-0r7k2m9q4abcdefg-12@4', 'does the receiver take it?']],
   }).requiredOption('--event <id>', 'id of the event: STREAM@REVISION');
-  addConnectionOptions(addJsonOption(test));
+  addConnectionOptions(addOutputOptions(test, { names: false }));
   onAction(test, context, async (name: string, { event, ...flags }: Flags & { event: string }) => {
     const client = connect(flags, io);
     const result = await client.send<HookTest>('POST', `${pathOf(name)}/test`, { event });
@@ -173,7 +178,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
       ? `delivered in ${result.ms} ms`
       : `failed after ${result.ms} ms: ${printable(result.error ?? '')}`;
     const match = result.matches ? '' : 'The hook would not get this event by itself.\n';
-    io.out(flags.json ? json(result) : `${event}: ${came}\n${match}`);
+    await print(io, flags, { value: result, text: () => `${event}: ${came}\n${match}` });
     return result.ok ? 0 : 1;
   });
 
@@ -188,6 +193,10 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     await connect(flags, io).send('DELETE', `${pathOf(name)}${query}`);
     io.out(`Removed ${printable(name)}.\n`);
   });
+}
+
+function printHook(io: Io, flags: OutputFlags, hook: HookStatus): Promise<void> {
+  return print(io, flags, { value: hook, text: (view) => formatHook(hook, view), names: [hook.name] });
 }
 
 function addDefinition(hooks: Command, context: CommandContext): void {
@@ -269,7 +278,7 @@ function addDefinition(hooks: Command, context: CommandContext): void {
     )
     .option('--from <position>', position)
     .option('--replace', 'change the hook of that name; its place stays');
-  addConnectionOptions(addJsonOption(add));
+  addConnectionOptions(addOutputOptions(add));
   onAction(add, context, async (name: string, flags: DefinitionFlags) => {
     if (flags.replace && flags.from !== undefined)
       throw new CliError('wrong-use', '--replace keeps the place of the hook; "drover hooks replay" sets it', {
@@ -284,7 +293,7 @@ function addDefinition(hooks: Command, context: CommandContext): void {
           ...wish,
           ...(flags.from !== undefined && { from: flags.from }),
         });
-    io.out(flags.json ? json(hook) : formatHook(hook, io));
+    await printHook(io, flags, hook);
   });
 }
 

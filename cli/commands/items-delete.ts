@@ -2,19 +2,18 @@ import type { Command } from 'commander';
 import type { Query } from '../../client/http.ts';
 import type { AgentStatus } from '../../coordinator/application.ts';
 import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
-import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import type { Io } from '../output/io.ts';
-import { json } from '../output/table.ts';
+import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { plural, printable } from '../output/text.ts';
 import { instantOption } from '../output/when.ts';
 import { createProgress } from '../submit/progress.ts';
 
-interface DeleteFlags extends ConnectionFlags {
-  readonly json?: true;
+interface DeleteFlags extends ConnectionFlags, OutputFlags {
   readonly deriver?: string;
   readonly agent?: string;
   readonly since?: number;
@@ -43,7 +42,7 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
     )
     .option('--reason <text>', 'for the record')
     .option('-y, --yes', 'do not ask');
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (named: readonly string[], flags: DeleteFlags) => {
     const client = connect(flags, io);
     const { deriver, agent, since } = flags;
@@ -71,10 +70,11 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
         if (agent === undefined || !(error instanceof CliError) || error.code !== 'unknown-item') throw error;
       });
       progress.update(index + 1);
-      if (flags.json !== true && agent === undefined) io.out(`deleted ${path}\n`);
+      if (!forPrograms(flags) && agent === undefined) io.out(`deleted ${path}\n`);
     }
-    if (flags.json === true) io.out(json({ deleted: paths }));
-    else if (agent !== undefined) io.out(`deleted ${plural(paths.length, 'item')}\n`);
+    // Those that were named have been told one by one.
+    const text = () => (agent === undefined ? '' : `deleted ${plural(paths.length, 'item')}\n`);
+    await print(io, flags, { value: { deleted: paths }, text, names: paths });
     if (agent !== undefined) await warnOfMore(client, agent, io);
   });
 }

@@ -1,17 +1,16 @@
 import type { Command } from 'commander';
 import type { VerifyReport } from '../../coordinator/application.ts';
-import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
-import { json } from '../output/table.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { printable, size } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
 import { baseOf } from './items-delete.ts';
 
-interface VerifyFlags extends ConnectionFlags {
-  readonly json?: true;
+interface VerifyFlags extends ConnectionFlags, OutputFlags {
   readonly full?: true;
 }
 type Wrong = Extract<VerifyReport, { type: 'wrong' }>;
@@ -33,7 +32,7 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
       ['drover items verify --full --json /nix/store/HASH-hello-2.12', 'one, for a program'],
     ],
   }).option('--full', 'read every byte');
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (named: readonly string[], flags: VerifyFlags) => {
     const signal = io.interrupted();
     const client = connect(flags, io);
@@ -68,9 +67,12 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
       });
     const { checked, bytes } = state;
     const read = full ? `, ${size(bytes)} read` : '';
-    if (flags.json) io.out(json({ checked, bytes, wrong: wrong.map(({ type: _, ...rest }) => rest) }));
-    else
-      io.out(`${checked} items verified${read}, ${wrong.length === 0 ? 'nothing wrong' : `${wrong.length} wrong`}\n`);
+    await print(io, flags, {
+      value: { checked, bytes, wrong: wrong.map(({ type: _, ...rest }) => rest) },
+      text: () =>
+        `${checked} items verified${read}, ${wrong.length === 0 ? 'nothing wrong' : `${wrong.length} wrong`}\n`,
+      names: wrong.map(({ item }) => item),
+    });
     return wrong.length === 0 ? 0 : 1;
   });
 }

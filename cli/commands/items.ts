@@ -1,16 +1,15 @@
 import type { Command } from 'commander';
 import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { wholeNumber } from '../numbers.ts';
-import { formatItem } from '../output/items.ts';
-import { json, table } from '../output/table.ts';
-import { relativeTime, shortName, size } from '../output/text.ts';
+import { formatItem, formatItems } from '../output/items.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { instantOption } from '../output/when.ts';
 import { addItemsDelete, baseOf } from './items-delete.ts';
 import { addItemsVerify } from './items-verify.ts';
 
-type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
+type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 interface ListFlags {
   readonly name?: string;
   readonly deriver?: string;
@@ -50,26 +49,17 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
     )
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
-  addConnectionOptions(addJsonOption(list));
+  addConnectionOptions(addOutputOptions(list));
   onAction(list, context, async (flags: Flags<ListFlags>) => {
     const { name, deriver, agent, since, limit, after } = flags;
     const query = { name, deriver: deriver === undefined ? undefined : baseOf(deriver), agent, since, limit, after };
     const page = await connect(flags, io).get<Page<ItemRow>>('/v1/items', query);
-    const now = io.now();
-    const text = table(
-      page.rows,
-      [
-        { title: 'ITEM', value: (row) => row.path },
-        { title: 'SIZE', value: (row) => size(row.narSize) },
-        { title: 'REFERENCES', value: (row) => row.references.length },
-        { title: 'DERIVER', value: (row) => (row.deriver === undefined ? undefined : shortName(row.deriver)) },
-        { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now) },
-        { title: 'BY', value: (row) => row.addedBy },
-      ],
-      { colour: io.colour, empty: 'No items.' },
-    );
-    io.out(flags.json ? json(page) : text);
-    if (!flags.json && page.next !== undefined) io.err(`There are more: add --after ${page.next}\n`);
+    await print(io, flags, {
+      value: page,
+      text: (view) => formatItems(page.rows, view),
+      names: page.rows.map(({ path }) => path),
+      next: page.next,
+    });
   });
 
   const show = addCommand(items, {
@@ -77,10 +67,10 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
     summary: 'Show one store item, by its base name or store path',
     examples: [['drover items show /nix/store/HASH-hello-2.12', 'hashes, sizes, references, signatures']],
   });
-  addConnectionOptions(addJsonOption(show));
+  addConnectionOptions(addOutputOptions(show));
   onAction(show, context, async (item: string, flags: Flags) => {
     const row = await connect(flags, io).get<ItemRow>(`/v1/items/${encodeURIComponent(baseOf(item))}`);
-    io.out(flags.json ? json(row) : formatItem(row, io.now()));
+    await print(io, flags, { value: row, text: (view) => formatItem(row, view.now()), names: [row.path] });
   });
 
   addItemsVerify(items, context);

@@ -9,15 +9,14 @@ import { removeViews } from '../../adapters/views/sqlite/database.ts';
 import { rememberedByViews, viewsFile } from '../../adapters/views/sqlite/remembered.ts';
 import { type CopyProgress, copyLog } from '../../coordinator/log-copy.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
-import { json } from '../output/table.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 
-interface Flags {
+interface Flags extends OutputFlags {
   readonly from: string;
   readonly to: string;
-  readonly json?: true;
 }
 
 /** Events between two lines of progress. */
@@ -42,14 +41,17 @@ export function addLogCommands(program: Command, context: CommandContext): void 
   })
     .requiredOption('--from <store>', 'sqlite:DIR, nats://… or esdb://…')
     .requiredOption('--to <store>', 'where to; empty, or what an earlier copy left there');
-  onAction(addJsonOption(copy), context, async (flags: Flags) => {
+  onAction(addOutputOptions(copy, { names: false }), context, async (flags: Flags) => {
     const from = storeAddress('--from', flags.from);
     const to = storeAddress('--to', flags.to);
     try {
       await using source = await openEventStore(from, { dir: '.', write: false, as: 'drover log copy' });
       await using target = await openEventStore(to, { dir: '.', write: true, as: 'drover log copy' });
       const result = await copyLog(source, target, { progress: teller(io), signal: io.interrupted() });
-      io.out(flags.json ? json(result) : `${result.events} events are in both logs, SHA-256 ${result.hash}\n`);
+      await print(io, flags, {
+        value: result,
+        text: () => `${result.events} events are in both logs, SHA-256 ${result.hash}\n`,
+      });
     } catch (error) {
       if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
       throw error;

@@ -1,10 +1,11 @@
 import { Argument, type Command, Option } from 'commander';
 import { buildStates } from '../../coordinator/ports/views.ts';
-import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions } from '../http/connection.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { interruptedCode } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
+import { addOutputOptions } from '../output/print.ts';
 import type { ReplayFlags } from '../replay/run.ts';
 import { type What, whatNames } from '../replay/what.ts';
 
@@ -55,7 +56,7 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
     .option('--tag <tag>', 'queue: key, or key=value')
     .option('--limit <n>', 'queue and --diff: rows of each list; 50 if not given', wholeNumber(1, 1_000_000))
     .option('--after <cursor>', 'queue: go on where the page before ended');
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (what: What | undefined, id: string | undefined, flags: ReplayFlags) => {
     // Everything that folds a log is a third of what the command line would load.
     const { diff, show } = await import('../replay/run.ts');

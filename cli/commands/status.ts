@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
-import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { figureRows } from '../output/figures.ts';
-import { details, json } from '../output/table.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { details } from '../output/table.ts';
 
 export function addStatusCommand(program: Command, context: CommandContext): void {
   const { io } = context;
@@ -12,10 +13,10 @@ export function addStatusCommand(program: Command, context: CommandContext): voi
     summary: 'Show the figures of the whole farm',
     examples: [['drover status', 'builds by state, agents, items']],
   });
-  addConnectionOptions(addJsonOption(command));
-  onAction(command, context, async (flags: ConnectionFlags & { json?: true }) => {
+  addConnectionOptions(addOutputOptions(command, { names: false }));
+  onAction(command, context, async (flags: ConnectionFlags & OutputFlags) => {
     const status = await connect(flags, io).get<FarmStatus>('/v1/status');
-    io.out(flags.json ? json(status) : formatStatus(status));
+    await print(io, flags, { value: status, text: () => formatStatus(status) });
   });
 }
 

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import type { Blockage, SubmissionTimes } from '../../coordinator/application.ts';
 import type { Page, SubmissionRow } from '../../coordinator/ports/views.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { wholeNumber } from '../numbers.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
-import { json } from '../output/table.ts';
 
-type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
+type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 const pathOf = (id: string) => `/v1/submissions/${encodeURIComponent(id)}`;
 
 export function addSubmissionsCommands(program: Command, context: CommandContext): void {
@@ -27,12 +27,16 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   })
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
-  addConnectionOptions(addJsonOption(list));
+  addConnectionOptions(addOutputOptions(list));
   onAction(list, context, async (flags: Flags<{ limit: number; after?: string }>) => {
     const { limit, after } = flags;
     const page = await connect(flags, io).get<Page<SubmissionRow>>('/v1/submissions', { limit, after });
-    io.out(flags.json ? json(page) : formatSubmissions(page.rows, io));
-    if (!flags.json && page.next !== undefined) io.err(`There are more: add --after ${page.next}\n`);
+    await print(io, flags, {
+      value: page,
+      text: (view) => formatSubmissions(page.rows, view),
+      names: page.rows.map(({ id }) => id),
+      next: page.next,
+    });
   });
 
   const show = addCommand(submissions, {
@@ -47,13 +51,16 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
       ['drover submissions show SUBMISSION --json', 'for a program: the times in milliseconds are in `times`'],
     ],
   });
-  addConnectionOptions(addJsonOption(show));
+  addConnectionOptions(addOutputOptions(show));
   onAction(show, context, async (id: string, flags: Flags) => {
     const client = connect(flags, io);
     const row = await client.get<SubmissionRow & Blockage>(pathOf(id));
     const { times } = await client.get<{ times: SubmissionTimes | null }>(`${pathOf(id)}/times`);
-    if (flags.json) return io.out(json({ ...row, times }));
-    io.out(`${formatSubmission(row, io)}${times === null ? '' : formatSubmissionTimes(times, io)}`);
+    await print(io, flags, {
+      value: { ...row, times },
+      text: (view) => `${formatSubmission(row, view)}${times === null ? '' : formatSubmissionTimes(times, view)}`,
+      names: [row.id],
+    });
   });
 
   const resume = addCommand(submissions, {

@@ -2,13 +2,13 @@ import { Readable } from 'node:stream';
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
-import { addCommand, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect, connectPlainly } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
-import { json } from '../output/table.ts';
+import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { plural } from '../output/text.ts';
 import { type DerivationSource, openDerivationSource } from '../submit/derivation-source.ts';
 import { instantiate } from '../submit/instantiate.ts';
@@ -18,7 +18,7 @@ import { type SubmitPlan, type Submitted, submit } from '../submit/submit.ts';
 import { readTags } from '../submit/tags.ts';
 import { summary, watchSubmission } from '../submit/watch.ts';
 
-interface SubmitFlags extends ConnectionFlags {
+interface SubmitFlags extends ConnectionFlags, OutputFlags {
   readonly derivations?: string;
   readonly storeRoot?: string;
   readonly storeDir?: string;
@@ -32,7 +32,6 @@ interface SubmitFlags extends ConnectionFlags {
   readonly maxAttempts?: number;
   readonly timeout?: number;
   readonly maxSilent?: number;
-  readonly json?: true;
 }
 
 export function addSubmitCommand(program: Command, context: CommandContext): void {
@@ -65,7 +64,7 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
     .option('--store-dir <dir>', "the store directory in the derivations; the coordinator's if not given")
     .option('--expr <file>', 'evaluate this file with nix-instantiate')
     .option('-A, --attr <path>', 'attribute of the expression; can be repeated', gather);
-  addConnectionOptions(addJsonOption(command));
+  addConnectionOptions(addOutputOptions(command));
 
   onAction(command, context, async (drvs: readonly string[], flags: SubmitFlags) => {
     const signal = io.interrupted();
@@ -95,29 +94,30 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
       const after = flags.wait ? (await client.get<FarmStatus>('/v1/status')).position : undefined;
       submitted = await submit(client, steady, plan, source, progress, signal, io.environment.TRACEPARENT);
       const result = submitted;
-      if (!flags.json) for (const line of describe(result)) progress.line(line);
+      if (!forPrograms(flags)) for (const line of describe(result)) progress.line(line);
       if (!flags.wait) {
-        if (flags.json) io.out(json(result));
+        await print(io, flags, { value: result, text: () => '', names: [result.submission] });
         return 0;
       }
       const watched = await watchSubmission(client, result, { after, signal }, progress, io);
       const { tracker, blockage } = watched;
       progress[Symbol.dispose]();
-      if (flags.json)
-        io.out(
-          json({
-            ...result,
-            ended: tracker.ended,
-            succeeded: tracker.succeeded,
-            watched: [...tracker.builds.values()],
-            ...(blockage && { blocked: blockage.blocked, blockers: blockage.blockers }),
-          }),
-        );
-      if (!tracker.done && blockage === undefined) {
+      const ended = tracker.done || blockage !== undefined;
+      await print(io, flags, {
+        value: {
+          ...result,
+          ended: tracker.ended,
+          succeeded: tracker.succeeded,
+          watched: [...tracker.builds.values()],
+          ...(blockage && { blocked: blockage.blocked, blockers: blockage.blockers }),
+        },
+        text: () => (ended ? summary(watched) : ''),
+        names: [result.submission],
+      });
+      if (!ended) {
         io.err(`${goOn(result.submission)}\n`);
         return 130;
       }
-      if (!flags.json) io.out(summary(watched));
       return tracker.succeeded === tracker.total ? 0 : 1;
     } catch (error) {
       if (!signal.aborted) throw error;

@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { TokenInfo } from '../../coordinator/application.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } from '../http/connection.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
-import { json, table } from '../output/table.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { table } from '../output/table.ts';
 import { relativeTime } from '../output/text.ts';
+import type { View } from '../output/view.ts';
 
-type Flags<More = object> = ConnectionFlags & { readonly json?: true } & More;
+type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 
 export function addTokensCommands(program: Command, context: CommandContext): void {
   const { io } = context;
@@ -41,28 +43,14 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
     summary: 'List all tokens, without their secrets',
     examples: [['drover tokens list', 'names, scopes, ages']],
   });
-  addConnectionOptions(addJsonOption(list));
+  addConnectionOptions(addOutputOptions(list));
   onAction(list, context, async (flags: Flags) => {
     const answer = await connect(flags, io).get<{ rows: readonly TokenInfo[] }>('/v1/tokens');
-    const now = io.now();
-    const text = table(
-      answer.rows,
-      [
-        { title: 'TOKEN', value: (row) => row.id },
-        { title: 'NAME', value: (row) => row.name },
-        { title: 'SCOPE', value: (row) => row.scope },
-        { title: 'AGENT', value: (row) => row.agent },
-        { title: 'ISSUED', value: (row) => relativeTime(row.issuedAt, now) },
-        {
-          title: 'STATE',
-          value: (row) =>
-            row.revoked ? 'revoked' : row.until === undefined ? 'valid' : `revoked ${relativeTime(row.until, now)}`,
-          state: (row) => (row.revoked ? 'dim' : row.until === undefined ? 'succeeded' : 'paused'),
-        },
-      ],
-      { colour: io.colour, empty: 'No tokens.' },
-    );
-    io.out(flags.json ? json(answer) : text);
+    await print(io, flags, {
+      value: answer,
+      text: (view) => formatTokens(answer.rows, view),
+      names: answer.rows.map(({ id }) => id),
+    });
   });
 
   const revoke = addCommand(tokens, {
@@ -79,4 +67,25 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
       io.out(`revoked ${id}\n`);
     }
   });
+}
+
+function formatTokens(rows: readonly TokenInfo[], view: View): string {
+  const now = view.now();
+  return table(
+    rows,
+    [
+      { title: 'TOKEN', value: (row) => row.id },
+      { title: 'NAME', value: (row) => row.name },
+      { title: 'SCOPE', value: (row) => row.scope },
+      { title: 'AGENT', value: (row) => row.agent, minor: true },
+      { title: 'ISSUED', value: (row) => relativeTime(row.issuedAt, now), minor: true },
+      {
+        title: 'STATE',
+        value: (row) =>
+          row.revoked ? 'revoked' : row.until === undefined ? 'valid' : `revoked ${relativeTime(row.until, now)}`,
+        state: (row) => (row.revoked ? 'dim' : row.until === undefined ? 'succeeded' : 'paused'),
+      },
+    ],
+    { ...view, empty: 'No tokens.' },
+  );
 }

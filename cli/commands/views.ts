@@ -6,17 +6,16 @@ import { lockForWriting } from '../../adapters/event-store/sqlite/lock.ts';
 import { makeStoppedViews } from '../../adapters/views/sqlite/stopped.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
 import type { ViewsProgress } from '../../coordinator/ports/views.ts';
-import { addCommand, addGroup, addJsonOption, type CommandContext, onAction } from '../command.ts';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
-import { json } from '../output/table.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { createProgress } from '../submit/progress.ts';
 import { storeAddress } from './log.ts';
 
-interface Flags extends ConnectionFlags {
-  readonly json?: true;
+interface Flags extends ConnectionFlags, OutputFlags {
   readonly data?: string;
   readonly store?: string;
 }
@@ -44,7 +43,7 @@ export function addViewsCommands(program: Command, context: CommandContext): voi
   })
     .option('--data <dir>', 'data folder of a coordinator that is stopped')
     .option('--store <store>', 'with --data, where its log is not there: nats://… or esdb://…');
-  addConnectionOptions(addJsonOption(rebuild));
+  addConnectionOptions(addOutputOptions(rebuild, { names: false }));
   onAction(rebuild, context, async (flags: Flags) => {
     const signal = io.interrupted();
     if (flags.store !== undefined && flags.data === undefined)
@@ -68,7 +67,8 @@ export function addViewsCommands(program: Command, context: CommandContext): voi
       throw new CliError('connection-failed', 'the rebuild was cut off before its end', {
         hint: 'nothing was changed; the log of the coordinator may say why',
       });
-    io.out(flags.json ? json({ events: last.events }) : `the views were made anew from ${last.events} events\n`);
+    const { events } = last;
+    await print(io, flags, { value: { events }, text: () => `the views were made anew from ${events} events\n` });
     return 0;
   });
 }

@@ -1,10 +1,10 @@
 import type { AgentStatus } from '../../coordinator/application.ts';
-import type { Io } from './io.ts';
 import { details, table } from './table.ts';
 import { relativeTime, size } from './text.ts';
+import type { View } from './view.ts';
 
-export function formatAgents(agents: readonly AgentStatus[], io: Pick<Io, 'colour' | 'now'>): string {
-  const now = io.now();
+export function formatAgents(agents: readonly AgentStatus[], view: View): string {
+  const now = view.now();
   return table(
     agents,
     [
@@ -13,16 +13,18 @@ export function formatAgents(agents: readonly AgentStatus[], io: Pick<Io, 'colou
       { title: 'INTAKE', value: (row) => row.intake, state: (row) => row.intake },
       { title: 'SLOTS', value: (row) => `${row.running.length}/${row.abilities?.slots ?? '-'}` },
       { title: 'SYSTEMS', value: (row) => row.abilities?.systems.join(',') },
-      { title: 'FEATURES', value: (row) => row.abilities?.features.join(',') },
+      { title: 'FEATURES', value: (row) => row.abilities?.features.join(','), minor: true },
       { title: 'HEARTBEAT', value: (row) => relativeTime(row.heartbeat?.at, now) },
       { title: 'REASON', value: (row) => row.reason },
+      { title: 'VERSION', value: (row) => row.version, wide: true },
+      { title: 'BUILDER', value: (row) => row.builder, wide: true },
     ],
-    { colour: io.colour, empty: 'No agents yet; "drover agents add NAME" adds one.' },
+    { ...view, empty: 'No agents yet; "drover agents add NAME" adds one.' },
   );
 }
 
-export function formatAgent(agent: AgentStatus, io: Pick<Io, 'colour' | 'now'>): string {
-  const now = io.now();
+export function formatAgent(agent: AgentStatus, view: View): string {
+  const now = view.now();
   const { abilities, heartbeat } = agent;
   const head = details([
     ['agent', agent.name],
@@ -46,7 +48,7 @@ export function formatAgent(agent: AgentStatus, io: Pick<Io, 'colour' | 'now'>):
       { title: 'BUILD', value: (row) => row.build },
       { title: 'ATTEMPT', value: (row) => row.attempt },
     ],
-    { colour: io.colour, empty: 'It runs nothing.' },
+    { ...view, empty: 'It runs nothing.' },
   );
   return `${head}\n${builds}`;
 }

@@ -1,11 +1,11 @@
 import type { BuildHistory, HistoryEntry } from '../../coordinator/application.ts';
-import type { Io } from './io.ts';
 import { phaseLine, phaseRows, phaseWords } from './phases.ts';
 import { details } from './table.ts';
 import { duration, paint, plural, printable, shortName } from './text.ts';
+import type { View } from './view.ts';
 
 /** The story of a build, for people: a line for each entry, and below it what belongs to it. */
-export function formatHistory(history: BuildHistory, { colour }: Pick<Io, 'colour'>): string {
+export function formatHistory(history: BuildHistory, { colour }: Pick<View, 'colour'>): string {
   const { build, derivation, state, from, to, phases, entries, cut } = history;
   const head = details([
     ['build', build],

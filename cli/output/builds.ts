@@ -1,27 +1,30 @@
 import type { AttemptRow, BuildDetail, BuildRow } from '../../coordinator/ports/views.ts';
-import type { Io } from './io.ts';
 import { type Column, details, table } from './table.ts';
 import { duration, firstLine, printableLines, relativeTime, shortName, size } from './text.ts';
+import type { View } from './view.ts';
 
-export function formatBuilds(rows: readonly BuildRow[], io: Pick<Io, 'colour' | 'now'>): string {
-  const now = io.now();
+export function formatBuilds(rows: readonly BuildRow[], view: View): string {
+  const now = view.now();
   const columns: readonly Column<BuildRow>[] = [
     { title: 'BUILD', value: (row) => row.id },
     { title: 'STATE', value: (row) => row.state, state: (row) => row.state },
     { title: 'NAME', value: (row) => shortName(row.derivation) },
-    { title: 'SYSTEM', value: (row) => row.system },
-    { title: 'PRIO', value: (row) => row.priority },
-    { title: 'ATTEMPT', value: (row) => row.attempt },
+    { title: 'SYSTEM', value: (row) => row.system, minor: true },
+    { title: 'PRIO', value: (row) => row.priority, minor: true },
+    { title: 'ATTEMPT', value: (row) => row.attempt, minor: true },
     { title: 'AGENT', value: (row) => row.agent },
     { title: 'SUBMITTED', value: (row) => relativeTime(row.submittedAt, now) },
     { title: 'TOOK', value: (row) => took(row.startedAt, row.endedAt, now) },
     { title: 'FAILURE', value: (row) => row.failure?.class },
+    { title: 'SUBMISSION', value: (row) => row.submission, wide: true },
+    { title: 'TAGS', value: (row) => tagsText(row.tags), wide: true },
+    { title: 'DERIVATION', value: (row) => row.derivation, wide: true },
   ];
-  return table(rows, columns, { colour: io.colour, empty: 'No builds.' });
+  return table(rows, columns, { ...view, empty: 'No builds.' });
 }
 
-export function formatBuild(build: BuildDetail, io: Pick<Io, 'colour' | 'now'>): string {
-  const now = io.now();
+export function formatBuild(build: BuildDetail, view: View): string {
+  const now = view.now();
   const { options, failure } = build;
   const lines = failure?.message.includes('\n') ? message(failure.message) : undefined;
   const head = details([
@@ -32,12 +35,7 @@ export function formatBuild(build: BuildDetail, io: Pick<Io, 'colour' | 'now'>):
     ['system', build.system],
     ['submission', `${build.submission} (${build.reason})`],
     ['priority', build.priority],
-    [
-      'tags',
-      Object.entries(build.tags)
-        .map(([key, value]) => `${key}=${value}`)
-        .join(' '),
-    ],
+    ['tags', tagsText(build.tags)],
     ['submitted', relativeTime(build.submittedAt, now)],
     ['started', build.startedAt === null ? undefined : relativeTime(build.startedAt, now)],
     [
@@ -63,7 +61,7 @@ export function formatBuild(build: BuildDetail, io: Pick<Io, 'colour' | 'now'>):
       value: (row) => (row.failure === null ? undefined : `${row.failure.class}: ${firstLine(row.failure.message)}`),
     },
   ];
-  return `${head}${lines ?? ''}\n${table(build.attempts, columns, { colour: io.colour, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}${earlierMessages(build)}`;
+  return `${head}${lines ?? ''}\n${table(build.attempts, columns, { ...view, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}${earlierMessages(build)}`;
 }
 
 /** What failures of attempts said, where that is more than stands elsewhere. */
@@ -81,6 +79,12 @@ function earlierMessages({ attempts, failure }: BuildDetail): string {
 /** All lines: what matters is seldom in the first. */
 function message(text: string): string {
   return `  ${printableLines(text, 2)}\n`;
+}
+
+function tagsText(tags: BuildRow['tags']): string {
+  return Object.entries(tags)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(' ');
 }
 
 function took(startedAt: number | null, endedAt: number | null, now: number): string | undefined {

@@ -1,8 +1,8 @@
 import type { Actor, Change, Changes, ChangesOfKind, Doing } from '../../projections/changes.ts';
 import type { ThingKind, ThingState } from '../../projections/things.ts';
-import type { Io } from './io.ts';
 import { table } from './table.ts';
 import { duration, firstLine, paint, plural, printable, shortName } from './text.ts';
+import type { View } from './view.ts';
 
 /** One of two moments: position and time of its last event; `null` before the first. */
 export type Edge = { readonly position: string; readonly time: string } | null;
@@ -25,24 +25,24 @@ const titles: Readonly<Record<ThingKind, string>> = {
 const order = Object.keys(titles) as ThingKind[];
 
 /** What is not the same at two moments, for people. */
-export function formatChanges(changes: Difference, { colour }: Pick<Io, 'colour'>): string {
+export function formatChanges(changes: Difference, view: View): string {
   const { from, to, events, derivations, actors } = changes;
   const span = from && to ? `, ${duration(Math.max(0, Date.parse(to.time) - Date.parse(from.time)))} apart` : '';
   const head = `From ${edgeText(from)} to ${edgeText(to)}: ${plural(events, 'event')}${span}.\n`;
   if (events === 0) return `${head}Nothing happened in between.\n`;
   const unchanged = order.filter((kind) => changes[kind].total === 0).map((kind) => titles[kind]);
   const known = derivations === 0 ? '' : `${plural(derivations, 'new derivation')}.\n`;
-  const lists = order.filter((kind) => changes[kind].total > 0).map((kind) => listOf(kind, changes[kind], colour));
+  const lists = order.filter((kind) => changes[kind].total > 0).map((kind) => listOf(kind, changes[kind], view));
   const same = unchanged.length === 0 ? '' : `\nNothing else is different: no ${unchanged.join(', no ')}.\n`;
-  return `${head}${known}${lists.join('')}${same}${doingTable(actors, colour)}`;
+  return `${head}${known}${lists.join('')}${same}${doingTable(actors, view)}`;
 }
 
 function edgeText(edge: Edge): string {
   return edge === null ? 'the start' : `${edge.position} (${edge.time})`;
 }
 
-function listOf(kind: ThingKind, { total, counts, rows }: ChangesOfKind, colour: boolean): string {
-  const title = paint(titles[kind], 'heading', colour);
+function listOf(kind: ThingKind, { total, counts, rows }: ChangesOfKind, view: View): string {
+  const title = paint(titles[kind], 'heading', view.colour);
   const pairs = counts.map(({ from, to, count }) => `${arrow(from, to)} ${count}`).join(', ');
   const columns = [
     { title: 'WHICH', value: (row: Change) => (byId.has(kind) ? row.id : row.name) },
@@ -54,7 +54,7 @@ function listOf(kind: ThingKind, { total, counts, rows }: ChangesOfKind, colour:
     { title: 'WHY', value: (row: Change) => row.why && firstLine(row.why) },
   ];
   const more = total > rows.length ? `… and ${plural(total - rows.length, 'more', 'more')}; --limit shows them\n` : '';
-  return `\n${title}: ${total} (${pairs})\n${table(rows, columns, { colour, empty: '' })}${more}`;
+  return `\n${title}: ${total} (${pairs})\n${table(rows, columns, { ...view, empty: '' })}${more}`;
 }
 
 /** Kinds that commands know by their ids, which say nothing to people. */
@@ -92,14 +92,14 @@ function actorText({ id, kind, name }: Actor): string {
   return kind === 'token' ? `token ${name} (${id})` : id;
 }
 
-function doingTable({ total, rows }: Changes['actors'], colour: boolean): string {
+function doingTable({ total, rows }: Changes['actors'], view: View): string {
   const columns = [
     { title: 'BY', value: (row: Doing) => actorText(row.by) },
     { title: 'EVENTS', value: (row: Doing) => row.events },
     { title: 'WHAT', value: whatText },
   ];
   const more = total > rows.length ? `… and ${total - rows.length} more\n` : '';
-  return `\n${table(rows, columns, { colour, empty: '' })}${more}`;
+  return `\n${table(rows, columns, { ...view, empty: '' })}${more}`;
 }
 
 /** Types that a row names; the JSON has them all. */

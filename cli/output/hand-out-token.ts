@@ -3,22 +3,20 @@ import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, renameSync, rm
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { octal } from '../../adapters/data-dir/private-folder.ts';
-import { addJsonOption } from '../command.ts';
 import { type AdminConnectionFlags, addAdminConnectionOptions } from '../http/connection.ts';
 import { CliError } from './cli-error.ts';
 import type { Io } from './io.ts';
-import { json } from './table.ts';
+import { addOutputOptions, forPrograms, type OutputFlags, print } from './print.ts';
 import { printable } from './text.ts';
 
-export interface HandOutFlags extends AdminConnectionFlags {
+export interface HandOutFlags extends AdminConnectionFlags, OutputFlags {
   readonly tokenFile?: string;
   readonly force?: true;
-  readonly json?: true;
 }
 
 /** Flags of the commands that make a token, which take an admin. */
 export function addHandOutOptions(command: Command, replaces = ''): Command {
-  addJsonOption(command)
+  addOutputOptions(command, { names: false })
     .option(
       '--token-file <file>',
       `write the token there, readable by you only, instead of printing it${replaces}; the token to use comes from --admin-token-file`,
@@ -35,7 +33,7 @@ export function addHandOutOptions(command: Command, replaces = ''): Command {
  */
 export async function handOutToken<Made extends { readonly secret: string }>(
   io: Io,
-  { tokenFile, force, json: asJson }: HandOutFlags,
+  { tokenFile, force, ...flags }: HandOutFlags,
   make: () => Promise<Made>,
   { replacesToken = false } = {},
 ): Promise<Made> {
@@ -51,16 +49,16 @@ export async function handOutToken<Made extends { readonly secret: string }>(
       io.err(
         `warning: the token goes to a file that others can reach (mode ${octal(mode)}): chmod 600 it, or use --token-file\n`,
       );
-    io.out(asJson ? json(made) : `${made.secret}\n`);
-    if (!asJson) io.err('This token is not shown again.\n');
+    await print(io, flags, { value: made, text: () => `${made.secret}\n` });
+    if (!forPrograms(flags)) io.err('This token is not shown again.\n');
     return made;
   }
   using file = beginPrivateFile(tokenFile, { force: force === true, replacesToken });
   const made = await order();
   file.finish(`${made.secret}\n`);
   const { secret: _, ...rest } = made;
-  if (asJson) io.out(json({ ...rest, tokenFile }));
-  else io.err(`The token is in ${printable(tokenFile)}.\n`);
+  await print(io, flags, { value: { ...rest, tokenFile }, text: () => '' });
+  if (!forPrograms(flags)) io.err(`The token is in ${printable(tokenFile)}.\n`);
   return made;
 }
 

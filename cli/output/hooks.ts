@@ -1,24 +1,26 @@
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { HookDefinition } from '../../domain/hook/definition.ts';
-import type { Io } from './io.ts';
 import { details, table } from './table.ts';
 import { duration, relativeTime } from './text.ts';
+import type { View } from './view.ts';
 import { valueWithoutSecrets } from './without-secrets.ts';
 
-export function formatHooks(hooks: readonly HookStatus[], io: Pick<Io, 'colour' | 'now'>): string {
+export function formatHooks(hooks: readonly HookStatus[], view: View): string {
   return table(
     hooks,
     [
       { title: 'HOOK', value: (row) => row.name },
       { title: 'STATE', value: (row) => row.state, state: (row) => row.state },
       { title: 'LAG', value: lagOf },
-      { title: 'IN FLIGHT', value: (row) => row.inFlight.length },
+      { title: 'IN FLIGHT', value: (row) => row.inFlight.length, minor: true },
       { title: 'FAILING', value: (row) => countOf(row, 'failing') },
       { title: 'PARKED', value: (row) => countOf(row, 'parked') },
-      { title: 'DELIVERED', value: (row) => row.delivered },
+      { title: 'DELIVERED', value: (row) => row.delivered, minor: true },
       { title: 'WAITS FOR', value: (row) => row.waits },
+      { title: 'ON', value: (row) => row.definition.on.join(' '), wide: true },
+      { title: 'TO', value: (row) => whereTo(row.definition.target), wide: true },
     ],
-    { colour: io.colour, empty: 'No hooks yet; "drover hooks add NAME" adds one.' },
+    { ...view, empty: 'No hooks yet; "drover hooks add NAME" adds one.' },
   );
 }
 
@@ -33,8 +35,8 @@ function lagOf({ lag }: HookStatus): string {
   return `${lag.events}${lag.exact ? '' : '+'} (${duration(lag.seconds * 1000)})`;
 }
 
-export function formatHook(hook: HookStatus, io: Pick<Io, 'colour' | 'now'>): string {
-  const now = io.now();
+export function formatHook(hook: HookStatus, view: View): string {
+  const now = view.now();
   const { on, where, target, concurrency, timeoutSeconds, retry, order } = hook.definition;
   const { after, before } = hook.place;
   const head = details([
@@ -87,7 +89,7 @@ export function formatHook(hook: HookStatus, io: Pick<Io, 'colour' | 'now'>): st
       { title: 'ATTEMPTS', value: (row) => row.attempts },
       { title: 'WHAT', value: (row) => row.more },
     ],
-    { colour: io.colour, empty: 'Nothing is in flight, fails or is parked.' },
+    { ...view, empty: 'Nothing is in flight, fails or is parked.' },
   );
   const more = (['failing', 'parked'] as const)
     .map((what) => [what, countOf(hook, what) - hook[what].length] as const)

@@ -13,6 +13,8 @@ export interface Io {
   readonly environment: NodeJS.ProcessEnv;
   /** Whether standard output is a terminal. */
   readonly terminal: boolean;
+  /** Columns of the terminal that standard output is; `undefined` where it is none, or does not say. */
+  columns(): number | undefined;
   /** Whether standard output takes colours. */
   readonly colour: boolean;
   /** Whether standard error is a terminal, fit for a moving bar. */
@@ -55,6 +57,7 @@ export function processIo(): Io {
     stdin,
     environment: env,
     terminal: stdout.isTTY === true,
+    columns: () => (stdout.isTTY === true ? stdout.columns || undefined : undefined),
     // https://no-color.org: any value that is not empty means no.
     colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
     interactive: stderr.isTTY === true && env.TERM !== 'dumb',

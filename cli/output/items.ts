@@ -1,6 +1,28 @@
 import type { ItemRow } from '../../coordinator/ports/views.ts';
-import { details } from './table.ts';
-import { relativeTime, size } from './text.ts';
+import { details, table } from './table.ts';
+import { relativeTime, shortName, size } from './text.ts';
+import type { View } from './view.ts';
+
+export function formatItems(rows: readonly ItemRow[], view: View): string {
+  const now = view.now();
+  return table(
+    rows,
+    [
+      { title: 'ITEM', value: (row) => row.path },
+      { title: 'SIZE', value: (row) => size(row.narSize) },
+      { title: 'REFERENCES', value: (row) => row.references.length, minor: true },
+      {
+        title: 'DERIVER',
+        value: (row) => (row.deriver === undefined ? undefined : shortName(row.deriver)),
+        minor: true,
+      },
+      { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now) },
+      { title: 'BY', value: (row) => row.addedBy },
+      { title: 'NAR HASH', value: (row) => row.narHash, wide: true },
+    ],
+    { ...view, empty: 'No items.' },
+  );
+}
 
 export function formatItem(item: ItemRow, now: number): string {
   return details([

@@ -2,9 +2,10 @@ import type { Advice, SubmissionTimes } from '../../coordinator/application.ts';
 import { phaseLine, phaseRows, share } from './phases.ts';
 import { details, table } from './table.ts';
 import { duration, plural, printable, shortName } from './text.ts';
+import type { View } from './view.ts';
 
 /** Where the time of a submission went, for people. */
-export function formatSubmissionTimes(times: SubmissionTimes, { colour }: { readonly colour: boolean }): string {
+export function formatSubmissionTimes(times: SubmissionTimes, view: View): string {
   const { builds, phases, untold, criticalPath: path, advice } = times;
   const all = path.to - path.from;
   const rest = path.builds - path.steps.length;
@@ -21,7 +22,7 @@ export function formatSubmissionTimes(times: SubmissionTimes, { colour }: { read
       : `${plural(untold, 'attempt')} of older agents did not say how long they fetched: that is with allocated, and not known.\n`,
     `\nCritical path${path.ended ? '' : ' so far'}: ${plural(path.builds, 'build')} in ${duration(all)}, each waiting for the one before it\n`,
     rest > 0 ? `  … ${plural(rest, 'earlier build')}\n` : '',
-    indented(table(path.steps, columns, { colour, empty: '' })),
+    indented(table(path.steps, columns, { ...view, width: view.width && view.width - 2, empty: '' })),
     advice.length === 0 ? '' : '\nWhat would have made it faster:\n',
     ...advice.map((one) => `  * ${printable(sentenceOf(one, all))}\n`),
   ].join('');

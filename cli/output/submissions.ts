@@ -1,9 +1,9 @@
 import type { Blockage } from '../../coordinator/application.ts';
 import { buildStates, type SubmissionRow } from '../../coordinator/ports/views.ts';
 import { describeBlockage } from './blockage.ts';
-import type { Io } from './io.ts';
 import { details, table } from './table.ts';
 import { printable, relativeTime } from './text.ts';
+import type { View } from './view.ts';
 
 /** `3 queued, 1 failed`: the states that there are. */
 function countsText({ counts }: Pick<SubmissionRow, 'counts'>): string {
@@ -11,8 +11,8 @@ function countsText({ counts }: Pick<SubmissionRow, 'counts'>): string {
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
 
-export function formatSubmissions(rows: readonly SubmissionRow[], io: Pick<Io, 'colour' | 'now'>): string {
-  const now = io.now();
+export function formatSubmissions(rows: readonly SubmissionRow[], view: View): string {
+  const now = view.now();
   return table(
     rows,
     [
@@ -23,16 +23,16 @@ export function formatSubmissions(rows: readonly SubmissionRow[], io: Pick<Io, '
         state: (row) => (row.state === 'set-aside' ? 'failed' : row.state === 'under-way' ? 'running' : row.state),
       },
       { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now) },
-      { title: 'ROOTS', value: (row) => row.roots },
+      { title: 'ROOTS', value: (row) => row.roots, minor: true },
       { title: 'BUILDS', value: countsText },
       { title: 'WHY', value: (row) => row.setAside ?? row.reason },
     ],
-    { colour: io.colour, empty: 'No submissions.' },
+    { ...view, empty: 'No submissions.' },
   );
 }
 
-export function formatSubmission(row: SubmissionRow & Blockage, io: Pick<Io, 'now'>): string {
-  const now = io.now();
+export function formatSubmission(row: SubmissionRow & Blockage, view: View): string {
+  const now = view.now();
   const text = details([
     ['submission', row.id],
     ['state', row.state],

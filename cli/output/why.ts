@@ -1,13 +1,13 @@
 import type { Blocker, LastFailure, WaitedInput, Why } from '../../coordinator/application.ts';
 import { remedy } from './blockage.ts';
-import type { Io } from './io.ts';
 import { details, table } from './table.ts';
 import { plural, printable, printableLines, relativeTime, shortName } from './text.ts';
+import type { View } from './view.ts';
 
 /** A build's reason for not running, for people. */
-export function formatWhy(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
+export function formatWhy(why: Why, view: View): string {
   const end = endOf(why);
-  return `${printable(why.summary)}\n${specifics(why, io)}${end === undefined ? '' : `\nThe wait ends ${end}\n`}`;
+  return `${printable(why.summary)}\n${specifics(why, view)}${end === undefined ? '' : `\nThe wait ends ${end}\n`}`;
 }
 
 /** How the wait ends: by itself, or by what a person does. `why.until` has the events, for programs. */
@@ -34,8 +34,8 @@ function endOf(why: Why): string | undefined {
   }
 }
 
-function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
-  const now = io.now();
+function specifics(why: Why, view: View): string {
+  const now = view.now();
   switch (why.reason) {
     case 'ended':
       return why.failure ? failureDetails(why.failure) : '';
@@ -50,7 +50,7 @@ function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
     case 'inputs': {
       const rest = why.total - why.inputs.length;
       const more = rest > 0 ? `… and ${plural(rest, 'more input')}\n` : '';
-      return `\n${inputTable(why.inputs, io.colour)}${more}${blockerTable(why.blockers ?? [], io.colour)}`;
+      return `\n${inputTable(why.inputs, view)}${more}${blockerTable(why.blockers ?? [], view)}`;
     }
     case 'text-lost':
       return details([['derivation', why.derivation]]);
@@ -63,7 +63,7 @@ function specifics(why: Why, io: Pick<Io, 'colour' | 'now'>): string {
         { title: 'AGENT', value: (row: { name: string }) => row.name },
         { title: 'OBSTACLE', value: (row: { obstacle: string }) => row.obstacle },
       ];
-      return `${wanted}\n${table(why.agents, columns, { colour: io.colour, empty: 'There are no agents: drover agents add' })}`;
+      return `${wanted}\n${table(why.agents, columns, { ...view, empty: 'There are no agents: drover agents add' })}`;
     }
     case 'no-slot':
       return details([
@@ -96,18 +96,18 @@ const wordsOf: Readonly<Record<WaitedInput['state'], string>> = {
 };
 
 /** What a person has to see to before the build can run; nothing where that is nobody's turn. */
-function blockerTable(blockers: readonly Blocker[], colour: boolean): string {
+function blockerTable(blockers: readonly Blocker[], view: View): string {
   if (blockers.length === 0) return '';
   const columns = [
     { title: 'BLOCKED BY', value: (row: Blocker) => shortName(row.item) },
     { title: 'STATE', value: (row: Blocker) => wordsOf[row.state], state: (row: Blocker) => row.state },
-    { title: 'BUILD', value: (row: Blocker) => row.build },
+    { title: 'BUILD', value: (row: Blocker) => row.build, whole: true as const },
     { title: 'ITEM', value: (row: Blocker) => row.item },
   ];
-  return `\n${table(blockers, columns, { colour, empty: '' })}`;
+  return `\n${table(blockers, columns, { ...view, empty: '' })}`;
 }
 
-function inputTable(inputs: readonly WaitedInput[], colour: boolean): string {
+function inputTable(inputs: readonly WaitedInput[], view: View): string {
   return table(
     inputs,
     [
@@ -117,9 +117,9 @@ function inputTable(inputs: readonly WaitedInput[], colour: boolean): string {
         value: (row) => wordsOf[row.state] ?? row.state,
         state: (row) => (row.state === 'building' ? 'running' : row.state),
       },
-      { title: 'BUILD', value: (row) => row.build },
+      { title: 'BUILD', value: (row) => row.build, whole: true },
       { title: 'ITEM', value: (row) => row.missing?.join(' ') ?? row.item },
     ],
-    { colour, empty: 'No inputs.' },
+    { ...view, empty: 'No inputs.' },
   );
 }

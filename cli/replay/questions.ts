@@ -12,7 +12,9 @@ import { formatBuild, formatBuilds } from '../output/builds.ts';
 import { CliError } from '../output/cli-error.ts';
 import { figureRows } from '../output/figures.ts';
 import { formatItem } from '../output/items.ts';
+import type { Printed } from '../output/print.ts';
 import { details } from '../output/table.ts';
+import type { View } from '../output/view.ts';
 import { formatWhy } from '../output/why.ts';
 import { timeOf } from './read-log.ts';
 
@@ -22,17 +24,12 @@ export interface Moment {
   readonly last: StoredEvent;
   /** Milliseconds since the Unix epoch: the time that was asked for, or that of the last event. */
   readonly at: number;
-  readonly colour: boolean;
 }
 
-/** What a live command answers: `value` is what it prints as JSON, `text` what people read. */
-export interface Answer {
-  readonly value: unknown;
-  readonly text: string;
+/** What a live command answers. */
+export interface Answer extends Printed {
   /** What the live command shows beside and no event says. */
   readonly notInLog?: string;
-  /** Where the list goes on. */
-  readonly next?: string | undefined;
 }
 
 /** Something to be known of a moment, from the events up to then. */
@@ -45,30 +42,34 @@ export function askStatus(): Question {
   return ofFarm((farm, { last }) => {
     const figures = { ...figuresOf(farm), position: last.position };
     const time = timeOf(last);
-    return { value: { ...figures, time }, text: details([['as of', time], ...figureRows(figures)]) };
+    return { value: { ...figures, time }, text: () => details([['as of', time], ...figureRows(figures)]) };
   });
 }
 
 export function askWhy(id: string): Question {
-  return ofFarm((farm, { last, at, colour }) => {
+  return ofFarm((farm, { last, at }) => {
     const build = farm.queue.build(id);
     if (!build) throw missing('build', id, last);
     // Nobody counts these waits any more: the instants in the log are all there is.
     const nothing = () => undefined;
     const lease = (name: string) => farm.agents.get(name)?.state.leaseUntil || undefined;
     const why = explain(farm, build, { backOff: nothing, lease, coordinator: nothing });
-    return { value: why, text: formatWhy(why, { colour, now: () => at }) };
+    return { value: why, text: (view) => formatWhy(why, asOf(view, at)), names: [id] };
   });
 }
 
 export function askAgent(name: string): Question {
-  return ofFarm((farm, { last, at, colour }) => {
+  return ofFarm((farm, { last, at }) => {
     const agent = farm.agents.get(name);
     if (!agent) throw missing('agent', name, last);
     const { leaseUntil, quarantinedUntil } = agent.state;
     const status = agentStatusOf(farm.queue, agent, { until: leaseUntil || quarantinedUntil || undefined });
-    const text = formatAgent(status, { colour, now: () => at });
-    return { value: status, text, notInLog: 'heartbeats, load and free disk' };
+    return {
+      value: status,
+      text: (view) => formatAgent(status, asOf(view, at)),
+      names: [name],
+      notInLog: 'heartbeats, load and free disk',
+    };
   });
 }
 
@@ -77,10 +78,10 @@ export function askBuild(id: string): Question {
   return ofViews(
     // The derivation comes first, when it is not known yet which one it is.
     (event) => event.stream === stream || event.type === 'DerivationAdded',
-    (views, { last, at, colour }) => {
+    (views, { last, at }) => {
       const build = views.build(id);
       if (!build) throw missing('build', id, last);
-      return { value: build, text: formatBuild(build, { colour, now: () => at }) };
+      return { value: build, text: (view) => formatBuild(build, asOf(view, at)), names: [id] };
     },
   );
 }
@@ -89,9 +90,14 @@ export function askBuild(id: string): Question {
 export function askQueue(filter: BuildFilter, paging: Paging): Question {
   return ofViews(
     ({ stream, type }) => stream.startsWith('build-') || type === 'DerivationAdded',
-    (views, { at, colour }) => {
+    (views, { at }) => {
       const page = views.builds({ state: ['queued', 'allocated', 'running'], ...filter }, paging);
-      return { value: page, text: formatBuilds(page.rows, { colour, now: () => at }), next: page.next };
+      return {
+        value: page,
+        text: (view) => formatBuilds(page.rows, asOf(view, at)),
+        names: page.rows.map((row) => row.id),
+        next: page.next,
+      };
     },
   );
 }
@@ -109,11 +115,14 @@ export function askItem(path: string): Question {
     },
     (views, { last, at }) => {
       const item = views.item(hash);
-      if (item?.path === path) return { value: item, text: formatItem(item, at) };
+      if (item?.path === path) return { value: item, text: () => formatItem(item, at), names: [path] };
       throw missing('item', path, last, latest);
     },
   );
 }
+
+/** Times in words are as they were then. */
+const asOf = (view: View, at: number): View => ({ ...view, now: () => at });
 
 function ofFarm(answer: (farm: Farm, moment: Moment) => Answer): Question {
   const farm = createFarm();

@@ -9,17 +9,16 @@ import { type Edge, formatChanges } from '../output/changes.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 import type { Place } from '../output/place.ts';
-import { json } from '../output/table.ts';
+import { forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { plural } from '../output/text.ts';
 import { type LogFlags, openLog } from './log-source.ts';
 import { askAgent, askBuild, askItem, askQueue, askStatus, askWhy, type Question } from './questions.ts';
 import { type Reading, readLog, type Stop, timeOf } from './read-log.ts';
 import { type What, whatNames } from './what.ts';
 
-export interface ReplayFlags extends LogFlags {
+export interface ReplayFlags extends LogFlags, OutputFlags {
   readonly until?: Place;
   readonly diff?: readonly Place[];
-  readonly json?: true;
   readonly state?: readonly string[];
   readonly system?: string;
   readonly name?: string;
@@ -65,15 +64,10 @@ export async function show(
   };
   if (!(await read(flags, [stop], reading, io, signal))) return false;
   if (last === undefined) throw wrongUse('--until: nothing was known at the start of the log');
-  const answer = question.answer({ last, at: stop.place.time ?? last.at, colour: io.colour });
-  if (flags.json) {
-    io.out(json(answer.value));
-    return true;
-  }
-  io.out(answer.text);
-  const beside = answer.notInLog === undefined ? '' : ` Not in the log: ${answer.notInLog}.`;
-  io.err(`As of ${last.position}, ${timeOf(last)}.${beside}\n`);
-  if (answer.next !== undefined) io.err(`There are more: add --after ${answer.next}\n`);
+  const { notInLog, ...answer } = question.answer({ last, at: stop.place.time ?? last.at });
+  await print(io, flags, answer);
+  const beside = notInLog === undefined ? '' : ` Not in the log: ${notInLog}.`;
+  if (!forPrograms(flags)) io.err(`As of ${last.position}, ${timeOf(last)}.${beside}\n`);
   return true;
 }
 
@@ -107,7 +101,7 @@ export async function diff(
   if (!(await read(flags, stops, reading, io, signal))) return false;
   const [first = null, last = null] = edges;
   const found = { from: first, to: last, ...(changes as ChangeCollector).result(flags.limit ?? fewRows) };
-  io.out(flags.json ? json(found) : formatChanges(found, io));
+  await print(io, flags, { value: found, text: (view) => formatChanges(found, view) });
   return true;
 }
 

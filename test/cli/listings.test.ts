@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parse as parseYaml } from 'yaml';
+import { withIsoTimes } from '../../cli/output/iso-times.ts';
 import type { AgentStatus, FarmStatus, TokenInfo, Why } from '../../coordinator/application.ts';
 import type { BuildDetail, BuildRow, ItemRow } from '../../coordinator/ports/views.ts';
 import { fakeCoordinator } from './support/fake-coordinator.ts';
@@ -331,14 +333,58 @@ describe('listings for programs', () => {
     ['tokens list', { rows: [token] }],
     ['status', status],
   ] as const) {
-    it(`drover ${words} --json gives the answer as it is`, async () => {
+    it(`drover ${words} --json gives the answer, with times as RFC 3339`, async () => {
       await using server = await fake();
       const { code, out, err } = await run([...words.split(' '), '--json', '--url', server.url]);
       assert.equal(code, 0, err);
       assert.equal(err, '');
-      assert.deepEqual(JSON.parse(out), expected);
+      assert.deepEqual(JSON.parse(out), withIsoTimes(expected));
+      const yaml = await run([...words.split(' '), '-o', 'yaml', '--url', server.url]);
+      assert.deepEqual(parseYaml(yaml.out), withIsoTimes(expected));
     });
   }
+
+  it('-o name gives an id or a name per row, and --json times that people read', async () => {
+    await using server = await fake();
+    for (const [words, expected] of [
+      ['builds list', 'b-1\nb-22\n'],
+      ['agents list', 'worker-1\n'],
+      ['items list', `${item.path}\n`],
+      ['tokens list', 't-1\n'],
+      ['builds show b-1', 'b-1\n'],
+    ] as const) {
+      const { out, err } = await run([...words.split(' '), '-o', 'name', '--url', server.url]);
+      assert.deepEqual([out, err], [expected, ''], words);
+    }
+    const { out } = await run(['builds', 'list', '-o', 'json', '--url', server.url]);
+    assert.equal(JSON.parse(out).rows[0].startedAt, '2026-01-02T03:00:55.000Z');
+    const none = await run(['status', '-o', 'name', '--url', server.url]);
+    assert.equal(none.code, 2);
+    assert.match(none.err, /Allowed choices are table, wide, json, yaml\./);
+  });
+});
+
+describe('tables on a terminal', () => {
+  const list = async (width: number, ...flags: string[]) => {
+    await using server = await fake();
+    return (await run(['builds', 'list', ...flags, '--url', server.url], { width, terminal: true })).out;
+  };
+
+  it('fit it: cells lose their middle, then minor columns go', async () => {
+    const full = await list(200);
+    assert.match(full, /^BUILD {2}STATE .* FAILURE$/m);
+    for (let width = 100; width >= 20; width--)
+      for (const line of (await list(width)).trimEnd().split('\n'))
+        assert.ok(line.length <= width, `${width}: ${line}`);
+    const narrow = await list(70);
+    assert.match(narrow, /^BUILD {2}STATE {3}NAME .*FAILURE +…\nb-1 .* build…ailed$/m);
+    assert.doesNotMatch(narrow, /PRIO/);
+    assert.match(await list(20), /^BUILD .*…\nb-1 /);
+  });
+
+  it('-o wide shows all that there is', async () => {
+    assert.match(await list(20, '-o', 'wide'), /^BUILD .* FAILURE .*TAGS .*DERIVATION\nb-1 .*branch=main/);
+  });
 });
 
 describe('commands that change something', () => {

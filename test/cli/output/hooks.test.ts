@@ -4,7 +4,7 @@ import { formatHook, formatHooks } from '../../../cli/output/hooks.ts';
 import { fakeHook } from '../../support/fake-application.ts';
 
 test('lists of hooks and single ones count all that is parked, of which a status names the first', () => {
-  const io = { colour: false, now: () => 0 };
+  const io = { colour: false, width: undefined, wide: false, now: () => 0 };
   assert.match(formatHooks([fakeHook], io), /^notify +active +2 \(3s\) +1 +0 +400 +4 /m);
   assert.match(formatHook(fakeHook, io), /parked .*it answered 500\nand 399 more parked\n$/);
   const { counts: _, ...older } = fakeHook;

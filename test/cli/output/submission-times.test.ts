@@ -27,7 +27,7 @@ const times: SubmissionTimes = {
 
 test('the times of a submission say where they went and what would have saved some', () => {
   assert.equal(
-    formatSubmissionTimes(times, { colour: false }),
+    formatSubmissionTimes(times, { colour: false, width: undefined, wide: false, now: () => 0 }),
     `
 Time of 3 builds, added up:
   waiting for inputs:       1h 10m (26 %)

@@ -65,7 +65,7 @@ for (const seed of seeds)
       };
       const place = placeOption(() => at)(position);
       assert.ok(await readLog(logOf(store), [{ flag: '--until', place }], reading, io, never));
-      return plain(asked.answer({ last: last as StoredEvent, at, colour: false }).value);
+      return plain(asked.answer({ last: last as StoredEvent, at }).value);
     }
 
     it('is what the live coordinator said then', async () => {

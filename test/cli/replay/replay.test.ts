@@ -113,7 +113,7 @@ describe('drover replay', () => {
         assert.equal(then.code, 0, then.err);
         if (form.length === 0) assert.equal(then.out, said.out);
         else assert.deepEqual(JSON.parse(then.out), JSON.parse(said.out));
-        if (form.length === 0) assert.match(then.err, /^As of \d{16}, \d{4}-/);
+        if (form.length === 0) assert.match(then.err, /^As of \d{16}, \d{4}-/m);
       }
     const more = await run(['replay', 'queue', '--state', 'succeeded', '--limit', '2', ...at]);
     const after = /add --after (\S+)/.exec(more.err)?.[1] as string;

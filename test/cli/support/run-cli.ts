@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly interactive?: boolean;
   /** Whether standard output is a terminal. */
   readonly terminal?: boolean;
+  /** Columns of that terminal. */
+  readonly width?: number;
   readonly interrupted?: AbortSignal;
   /** Mode of the file that standard output goes to. */
   readonly outFileMode?: number;
@@ -48,6 +50,7 @@ export function testIo(options: RunOptions): { readonly io: Io; readonly written
     })(),
     environment: { ...options.environment },
     terminal: options.terminal ?? false,
+    columns: () => options.width,
     colour: options.colour ?? false,
     interactive: options.interactive ?? false,
     outFileMode: () => options.outFileMode,
