@@ -12,6 +12,7 @@ import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { planTests } from './test-groups.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
@@ -30,14 +31,17 @@ if (!options.some((option) => option.startsWith('--test-reporter'))) {
   // `dot` for a terminal's width of progress would hide the names of failures: `spec` says all, summary last.
   options.push('--test-reporter=spec');
 }
-// A test file is a process of its own; many of them wait for disks and child processes, hence one more than there are cores.
+// Watched are files, not what is generated of them; and a file without a test of the name that is asked for looks as if it had come to no end.
+const asTheyAre = options.some((option) => /^--(?:watch|test-(?:name|skip|only|shard))/.test(option));
+const planned = asTheyAre ? files : planTests(files, root);
+// A process waits for disks and children now and then, hence one more than there are cores.
 const concurrency = Math.max(2, availableParallelism() + 1);
 /** Each file, and most of what the tests start, would compile the same again: half of all processor time. */
 const compiled = join(root, '.cache', 'compiled');
 const guard = new URL('test-guard/guard.mjs', import.meta.url).href;
 const child = spawn(
   process.execPath,
-  ['--test', '--import', guard, `--test-concurrency=${concurrency}`, '--test-timeout=300000', ...options, ...files],
+  ['--test', '--import', guard, `--test-concurrency=${concurrency}`, '--test-timeout=300000', ...options, ...planned],
   { cwd: root, stdio: 'inherit', env: { NODE_COMPILE_CACHE: compiled, ...process.env } },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));

@@ -9,6 +9,8 @@ const holdMs = 5_000;
 export interface Hanging {
   readonly what: string;
   readonly running: readonly string[];
+  /** Files that share the process, and end with it before their end. */
+  readonly left: readonly string[];
   readonly more: readonly string[];
 }
 
@@ -19,12 +21,13 @@ export async function endBlocked(hanging: Omit<Hanging, 'more'>): Promise<void> 
 }
 
 /** Straight to the file descriptor: the main thread passes nothing on. What the process started ends first, as later it has no parent. */
-export function end({ what, running, more }: Hanging): void {
+export function end({ what, running, left, more }: Hanging): void {
   const children = descendants(process.pid);
   const lines = [
     `${what}, and is ended.`,
     ...running.map((name) => `in ${JSON.stringify(name)}`),
     ...more,
+    ...left.map((file) => `with ${file}, which is not done`),
     ...children.map(({ pid, command }) => `with process ${pid}: ${command}`),
   ];
   writeSync(2, `${lines.join('\n    ')}\n`);

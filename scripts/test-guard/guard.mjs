@@ -23,5 +23,7 @@ if (isMainThread && process.env.NODE_TEST_CONTEXT !== undefined) {
   // Node publishes it of every test and suite, its file as a whole included.
   subscribe('tracing:node.test:start', ({ name }) => thread.postMessage({ begun: name }));
   subscribe('tracing:node.test:end', ({ name }) => thread.postMessage({ ended: name }));
+  // Of files that share a process, see group.mjs.
+  subscribe('drover:test-file', (message) => thread.postMessage(message));
   thread.unref();
 }

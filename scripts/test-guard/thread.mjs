@@ -9,7 +9,10 @@ const looksInARow = 10;
 /** How long the main thread may take to say what it waits for, in milliseconds. */
 const answerMs = 10_000;
 
-const { file, blockedSeconds, fileSeconds } = workerData;
+const { blockedSeconds, fileSeconds } = workerData;
+let { file } = workerData;
+/** Files that share the process and are not done. */
+let left = [];
 /** Names of the tests that run. */
 const running = [];
 let unanswered = 0;
@@ -19,7 +22,11 @@ let hear = () => {};
 parentPort.on('message', (message) => {
   if ('begun' in message) running.push(message.begun);
   else if ('ended' in message) running.splice(running.lastIndexOf(message.ended), 1);
-  else {
+  else if ('file' in message) {
+    file = message.file;
+    left = message.left;
+    whole.refresh();
+  } else {
     unanswered = 0;
     hear(message.keptBy);
   }
@@ -33,7 +40,7 @@ async function look() {
   stopLooking();
   // A clock, not processor time: a test may also wait for a process that does not end.
   const { endBlocked } = await import('./end.ts');
-  await endBlocked({ what: `${file} stood still for ${blockedSeconds} s`, running });
+  await endBlocked({ what: `${file} stood still for ${blockedSeconds} s`, running, left });
 }
 
 async function overdue() {
@@ -45,7 +52,7 @@ async function overdue() {
   });
   const { end } = await import('./end.ts');
   const more = [`kept by ${keptBy.join(', ') || 'nothing that Node knows of'}`];
-  end({ what: `${file} did not end in ${fileSeconds} s`, running, more });
+  end({ what: `${file} did not end in ${fileSeconds} s`, running, left, more });
 }
 
 function stopLooking() {
