@@ -48,7 +48,7 @@ export function buildProgram(context: CommandContext): Command {
   ]);
   program.addHelpText(
     'after',
-    '\nExit codes: 0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 70 a coordinator that its watchdog has ended; 130 interrupted.',
+    '\nExit codes: 0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 70 a coordinator that its watchdog has ended; 130 ended by SIGINT (Ctrl-C), 143 by SIGTERM.',
   );
 
   addCoordinatorCommand(program, context);

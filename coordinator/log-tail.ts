@@ -23,19 +23,6 @@ export async function tailOffset(
   return start + at + 1;
 }
 
-/** The last lines of what is held of an attempt's log; empty where there is none. */
-export async function lastLines(
-  logs: Pick<LogStore, 'size' | 'read'>,
-  build: string,
-  attempt: number,
-  lines: number,
-): Promise<readonly string[]> {
-  const size = await logs.size(build, attempt);
-  if (size === 0) return [];
-  const text = await bytesOf(logs, build, attempt, await tailOffset(logs, build, attempt, lines), size);
-  return text.toString().replace(/\n$/, '').split('\n');
-}
-
 /** The last of the attempts `highest`, `highest` - 1, … of a build that has a log. */
 export async function lastAttemptWithLog(
   logs: Pick<LogStore, 'size'>,

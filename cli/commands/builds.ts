@@ -3,12 +3,14 @@ import { Option } from 'commander';
 import type { BuildHistory, SubmitResult, Why } from '../../coordinator/application.ts';
 import { type BuildDetail, type BuildRow, buildStates, type Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
+import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
+import { lastLogLines, quoteLog } from '../output/failure.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
-import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { formatWhy } from '../output/why.ts';
 import { type LogWish, streamLog } from './build-log.ts';
 
@@ -113,8 +115,14 @@ function addShow(builds: Command, context: CommandContext): void {
   });
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (id: string, flags: Flags) => {
-    const build = await connect(flags, io).get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
-    await print(io, flags, { value: build, text: (view) => formatBuild(build, view), names: [build.id] });
+    const client = connect(flags, io);
+    const build = await client.get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
+    const failed = build.attempts.findLast(({ failure }) => failure !== null);
+    const end =
+      build.state === 'succeeded'
+        ? ''
+        : await logEnd(client, flags, build.id, failed?.failure && { ...failed.failure, attempt: failed.attempt });
+    await print(io, flags, { value: build, text: (view) => formatBuild(build, view) + end, names: [build.id] });
   });
 }
 
@@ -127,9 +135,25 @@ function addWhy(builds: Command, context: CommandContext): void {
   });
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (id: string, flags: Flags) => {
-    const why = await connect(flags, io).get<Why>(`/v1/builds/${encodeURIComponent(id)}/why`);
-    await print(io, flags, { value: why, text: (view) => formatWhy(why, view), names: [why.build] });
+    const client = connect(flags, io);
+    const why = await client.get<Why>(`/v1/builds/${encodeURIComponent(id)}/why`);
+    const failure = why.reason === 'ended' || why.reason === 'back-off' ? why.failure : undefined;
+    const end = await logEnd(client, flags, why.build, failure);
+    await print(io, flags, { value: why, text: (view) => formatWhy(why, view) + end, names: [why.build] });
   });
+}
+
+/** The last lines of the log of an attempt that failed, for people, where its message does not have them. */
+async function logEnd(
+  client: Client,
+  flags: OutputFlags,
+  build: string,
+  failure: { readonly attempt: number; readonly message: string } | undefined | null,
+): Promise<string> {
+  if (!failure || forPrograms(flags)) return '';
+  const { attempt, message } = failure;
+  const lines = await lastLogLines(client, { build, attempt, message });
+  return lines.length === 0 ? '' : `\nattempt ${attempt}, ${quoteLog(lines, 0)}\n`;
 }
 
 function addHistory(builds: Command, context: CommandContext): void {

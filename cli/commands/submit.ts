@@ -1,5 +1,4 @@
-import { Readable } from 'node:stream';
-import { text as readAll } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
@@ -7,12 +6,15 @@ import { addConnectionOptions, type ConnectionFlags, connect, connectPlainly } f
 import { storeDirOf } from '../http/store-dir.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
-import type { Io } from '../output/io.ts';
+import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { plural } from '../output/text.ts';
 import { type DerivationSource, openDerivationSource } from '../submit/derivation-source.ts';
+import { createDocument } from '../submit/document.ts';
 import { instantiate } from '../submit/instantiate.ts';
 import { createProgress } from '../submit/progress.ts';
+import { outputsOf, type Requested, readRequests } from '../submit/requested.ts';
+import { createResults, type Result } from '../submit/results.ts';
 import { UnansweredError } from '../submit/send.ts';
 import { type SubmitPlan, type Submitted, submit } from '../submit/submit.ts';
 import { readTags } from '../submit/tags.ts';
@@ -27,6 +29,8 @@ interface SubmitFlags extends ConnectionFlags, OutputFlags {
   readonly priority: number;
   readonly tag?: readonly string[];
   readonly wait?: true;
+  readonly keepWaiting?: true;
+  readonly agentTimeout: number;
   readonly inputs: boolean;
   readonly force?: true;
   readonly maxAttempts?: number;
@@ -39,10 +43,15 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
   const command = addCommand(program, {
     usage: 'submit [drv...]',
     summary: 'Send derivations, with all that they need, and have them built',
-    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; - reads a list from standard input. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.`,
+    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; - reads a list from standard input. With ^out,dev behind it, only these outputs are printed. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.
+
+With --wait, what nix-build would print comes on standard output: a line for each output path, as soon as it is available; progress, failures with the last lines of their logs, and the summary are on standard error. It ends once all builds have ended, with exit code 0 if all succeeded and 1 if not. It also ends, with 1, when nothing under way can set going what is left: an input has failed or was cancelled, a source was never sent, or for --agent-timeout seconds nothing was waited for but an agent. What that is is said by name; the builds stay queued. After SIGINT and SIGTERM the exit code is 130 and 143, and what has become of the submission is said.
+
+With --json it is one object that has what was submitted, and with --wait then "requested": how each derivation that was asked for has ended ("state": "available", "succeeded", "failed" or "canceled"), with its store paths in "outputs" or the "failure", each on a line of its own as soon as it is known. At the end come the counts "ended" and "succeeded", every build in "watched", and in "blocked", "blockers" and "agentless" what could not run.`,
     examples: [
       ['drover submit /nix/store/HASH-hello-2.12.drv --wait', 'build it and wait; exit code 0 only if all went well'],
       ['drover submit --expr default.nix -A hello --tag branch=main', 'what an expression evaluates to'],
+      ["drover submit DRV --wait --json | jq -r '.requested[].outputs[]?'", 'the output paths, for a program'],
       ['ls drvs | drover submit --derivations drvs -', 'every .drv file of a folder'],
       ['drover submit --store-root /srv/chroot /nix/store/HASH-x.drv', 'from a chroot store'],
     ],
@@ -50,6 +59,13 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
     .option(
       '--wait',
       'show progress until all builds have ended, or none that is left can run; exit code 1 if one did not succeed',
+    )
+    .option('--keep-waiting', 'with --wait: go on also where nothing under way can set going what is left')
+    .option(
+      '--agent-timeout <seconds>',
+      'with --wait: give up what has waited for an agent, and for nothing else, for so long',
+      wholeNumber(1),
+      900,
     )
     .option('--priority <n>', 'from -1000 to 1000; higher goes first', wholeNumber(-1000, 1000), 0)
     .option('--tag <key=value>', 'kept with every build; can be repeated', gather)
@@ -71,6 +87,9 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
     const progress = createProgress(io);
     const client = connect(flags, io, { signal, onWait: progress.line, repeatable: true });
     const steady = connectPlainly(flags, io);
+    // On one and the same terminal it has to keep clear of the bar.
+    const printLine = (line: string) => (io.terminal && io.interactive ? progress.line(line) : io.out(`${line}\n`));
+    const document = createDocument('requested', printLine);
     let submitted: Submitted | undefined;
     try {
       const source = openDerivationSource({
@@ -78,8 +97,9 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
         storeRoot: flags.storeRoot,
         folder: flags.derivations,
       });
+      const requested = await findRequests(drvs, flags, source, io, signal);
       const plan: SubmitPlan = {
-        roots: await findRoots(drvs, flags, source, io),
+        roots: requested.map(({ derivation }) => derivation),
         options: {
           priority: flags.priority,
           ...(flags.maxAttempts === undefined ? {} : { maxAttempts: flags.maxAttempts }),
@@ -91,33 +111,55 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
         force: flags.force === true,
       };
       // Where the log is now: all that the submission makes comes after it.
-      const after = flags.wait ? (await client.get<FarmStatus>('/v1/status')).position : undefined;
+      const wait = flags.wait === true || flags.keepWaiting === true;
+      const after = wait ? (await client.get<FarmStatus>('/v1/status')).position : undefined;
       submitted = await submit(client, steady, plan, source, progress, signal, io.environment.TRACEPARENT);
       const result = submitted;
       if (!forPrograms(flags)) for (const line of describe(result)) progress.line(line);
-      if (!flags.wait) {
+      if (!wait) {
         await print(io, flags, { value: result, text: () => '', names: [result.submission] });
         return 0;
       }
-      const watched = await watchSubmission(client, result, { after, signal }, progress, io);
-      const { tracker, blockage } = watched;
-      progress[Symbol.dispose]();
-      const ended = tracker.done || blockage !== undefined;
-      await print(io, flags, {
-        value: {
-          ...result,
-          ended: tracker.ended,
-          succeeded: tracker.succeeded,
-          watched: [...tracker.builds.values()],
-          ...(blockage && { blocked: blockage.blocked, blockers: blockage.blockers }),
+      if (flags.output === 'json') document.begin(result);
+      const known: Result[] = [];
+      const results = createResults({
+        requested,
+        available: result.available,
+        outputsOf: (one, build) => outputsOf(one, build, source, client),
+        found(one) {
+          known.push(one);
+          if (flags.output === 'json') document.add(one);
+          else if (!forPrograms(flags)) for (const path of Object.values(one.outputs ?? {})) printLine(path);
         },
-        text: () => (ended ? summary(watched) : ''),
-        names: [result.submission],
       });
-      if (!ended) {
+      const watchOptions = {
+        after,
+        signal,
+        results,
+        keepWaiting: flags.keepWaiting === true,
+        agentPatienceMs: flags.agentTimeout * 1000,
+      };
+      const watched = await watchSubmission(client, result, watchOptions, progress, io);
+      const { tracker, blockage, agentless } = watched;
+      progress[Symbol.dispose]();
+      const end = {
+        ended: tracker.ended,
+        succeeded: tracker.succeeded,
+        watched: [...tracker.builds.values()],
+        ...(blockage && { blocked: blockage.blocked, blockers: blockage.blockers, agentless }),
+      };
+      if (flags.output === 'json') document.end(end);
+      else if (forPrograms(flags))
+        await print(io, flags, {
+          value: { ...result, requested: known, ...end },
+          text: () => '',
+          names: [result.submission],
+        });
+      if (!tracker.done && blockage === undefined) {
         io.err(`${goOn(result.submission)}\n`);
-        return 130;
+        return interruptedCode(signal);
       }
+      io.err(summary(watched));
       return tracker.succeeded === tracker.total ? 0 : 1;
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -125,29 +167,31 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
       const known = submitted?.submission ?? (error instanceof UnansweredError ? error.submission : undefined);
       if (known !== undefined) io.err(`${goOn(known)}\n`);
       else io.err(error instanceof UnansweredError ? notKnown : notYet);
-      return 130;
+      return interruptedCode(signal);
     } finally {
       progress[Symbol.dispose]();
+      document.end({});
     }
   });
 }
 
-async function findRoots(
+async function findRequests(
   drvs: readonly string[],
   flags: SubmitFlags,
   source: DerivationSource,
   io: Io,
-): Promise<readonly string[]> {
+  signal: AbortSignal,
+): Promise<readonly Requested[]> {
   const named: string[] = [];
   for (const drv of drvs) {
     if (drv === '-') {
-      const lines = (await readAll(Readable.from(io.stdin))).split(/\s+/);
+      const lines = (await readAll(io.stdin, signal)).split(/\s+/);
       named.push(...lines.filter((line) => line !== ''));
     } else named.push(drv);
   }
   if (flags.expr !== undefined) {
     const { expr: file, attr: attributes = [], storeRoot } = flags;
-    named.push(...(await instantiate({ file, attributes, storeRoot, onMessage: io.err })));
+    named.push(...(await instantiate({ file, attributes, storeRoot, signal, onMessage: io.err })));
   } else if (flags.attr !== undefined) {
     throw new CliError('wrong-use', 'expected --expr FILE with -A', { exitCode: 2 });
   }
@@ -157,12 +201,35 @@ async function findRoots(
       exitCode: 2,
     });
   }
-  return [...new Set(named.map((argument) => source.resolve(argument)))];
+  return readRequests(named, source);
+}
+
+/** All of standard input as text. Rejects when `signal` aborts, though nothing may come any more. */
+async function readAll(stdin: Io['stdin'], signal: AbortSignal): Promise<string> {
+  const decoder = new TextDecoder();
+  const chunks = stdin[Symbol.asyncIterator]();
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  let text = '';
+  try {
+    signal.throwIfAborted();
+    for (;;) {
+      const { done, value } = await Promise.race([chunks.next(), interrupted]);
+      if (done) return text + decoder.decode();
+      text += typeof value === 'string' ? value : decoder.decode(value, { stream: true });
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    interrupted.catch(() => {});
+    // Or a terminal that is still read from would keep the process.
+    if (signal.aborted) (stdin as Partial<Readable>).destroy?.();
+  }
 }
 
 function describe({ submission, builds, available, joined, absentSources }: Submitted): readonly string[] {
   const parts = [plural(builds, 'build')];
-  if (available > 0) parts.push(`${plural(available, 'root')} available already`);
+  if (available > 0) parts.push(`${plural(available, 'derivation')} available already`);
   if (joined.length > 0) parts.push(`${plural(joined.length, 'build')} under way joined`);
   const lines = [`submission ${submission}: ${parts.join(', ')}`];
   if (absentSources.length > 0) {

@@ -8,7 +8,7 @@ export interface BlockedWatch extends Disposable {
 export interface BlockedWatchOptions {
   /** How the coordinator sees it now; rejections are taken for "not known", and it is asked again. */
   ask(): Promise<Blockage>;
-  /** Called once, when nothing that is waited for can run any more without somebody's help. */
+  /** Called when nothing that is waited for can run any more without somebody's help; again only after a further change. */
   found(blockage: Blockage): void;
   /** Milliseconds between two questions, and before the first. */
   readonly pauseMs?: number;
@@ -32,10 +32,7 @@ export function watchForBlocked({ ask, found, pauseMs = 1000 }: BlockedWatchOpti
     try {
       const blockage = await ask();
       inARow = blockage.unfinished > 0 && blockage.blocked === blockage.unfinished ? inARow + 1 : 0;
-      if (inARow === 2 && !over) {
-        over = true;
-        found(blockage);
-      }
+      if (inARow === 2 && !over) found(blockage);
       again ||= inARow === 1;
     } catch {
       again = true;

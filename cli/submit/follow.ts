@@ -9,7 +9,9 @@ export interface WatchedBuild {
   readonly state: WatchedState;
   readonly agent?: string;
   readonly attempt: number;
+  /** Class and message of its last failure, or why it was queued again or cancelled. */
   readonly message?: string;
+  readonly failure?: { readonly class: string; readonly message: string };
 }
 
 /** Something worth a line. */
@@ -38,6 +40,10 @@ export interface SubmissionTracker {
   readonly done: boolean;
   /** How many of the builds are with an agent. */
   readonly live: number;
+  /** Whether all builds are known. */
+  readonly complete: boolean;
+  /** Builds as they have ended, in that order; those first that had before. */
+  readonly endings: readonly WatchedBuild[];
 }
 
 /** After these, builds that wait may wait for ever; they may be about builds and items of others. */
@@ -77,7 +83,7 @@ export function trackSubmission(
   joined: readonly WatchedBuild[],
 ): SubmissionTracker {
   const builds = new Map<string, WatchedBuild>(joined.map((build) => [build.id, build]));
-  let ended = joined.filter((build) => ends.has(build.state)).length;
+  const endings = joined.filter((build) => ends.has(build.state));
   let succeeded = joined.filter((build) => build.state === 'succeeded').length;
   let live = joined.filter((build) => isLive(build.state)).length;
   const total = submitted + builds.size;
@@ -86,14 +92,18 @@ export function trackSubmission(
     apply,
     builds,
     total,
+    endings,
+    get complete() {
+      return builds.size >= total;
+    },
     get ended() {
-      return ended;
+      return endings.length;
     },
     get succeeded() {
       return succeeded;
     },
     get done() {
-      return ended >= total;
+      return endings.length >= total;
     },
     get live() {
       return live;
@@ -121,6 +131,7 @@ export function trackSubmission(
     const [state, kind] = step;
     const agent = typeof data.agent === 'string' ? data.agent : build.agent;
     const message = messageOf(data);
+    const failure = failureOf(data);
     const changed: WatchedBuild = {
       id,
       derivation: build.derivation,
@@ -128,10 +139,11 @@ export function trackSubmission(
       attempt,
       ...(agent === undefined ? {} : { agent }),
       ...(message === undefined ? {} : { message }),
+      ...(failure && { failure }),
     };
     builds.set(id, changed);
     live += Number(isLive(state)) - Number(isLive(build.state));
-    if (ends.has(state)) ended++;
+    if (ends.has(state)) endings.push(changed);
     if (state === 'succeeded') succeeded++;
     return { build: changed, kind };
   }
@@ -150,6 +162,10 @@ const steps: Readonly<Record<string, readonly [WatchedState, Change['kind']]>> =
   BuildFailed: ['failed', 'failed'],
   BuildCanceled: ['canceled', 'canceled'],
 };
+
+function failureOf({ class: failure, message }: Readonly<Record<string, unknown>>): WatchedBuild['failure'] {
+  return typeof failure === 'string' && typeof message === 'string' ? { class: failure, message } : undefined;
+}
 
 function messageOf(data: Readonly<Record<string, unknown>>): string | undefined {
   const parts = [data.class, data.message ?? data.reason].filter((part) => typeof part === 'string' && part !== '');

@@ -21,6 +21,7 @@ export async function packSource(
   physicalPath: string,
   candidates: Iterable<string>,
   file: string,
+  signal?: AbortSignal,
 ): Promise<UploadDeclaration | undefined> {
   const tree = await readTree(physicalPath);
   if (tree === undefined) return undefined;
@@ -37,7 +38,9 @@ export async function packSource(
       yield chunk;
     }
   }
-  await pipeline(Readable.from(measured(), { objectMode: false }), createZstdCompress(), createWriteStream(file));
+  await pipeline(Readable.from(measured(), { objectMode: false }), createZstdCompress(), createWriteStream(file), {
+    ...(signal && { signal }),
+  });
 
   return {
     path: base,

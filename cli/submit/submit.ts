@@ -75,6 +75,7 @@ export async function submit(
     sources = await uploadSources(client, missing, candidates, source, {
       onDone: (done) => progress.update(done),
       onTrouble: (text) => progress.line(text),
+      signal,
     });
     if (sources.uploaded > 0) progress.line(`sent ${plural(sources.uploaded, 'source')}`);
   }

@@ -18,6 +18,8 @@ export interface SourcesResult {
 export interface SourcesProgress {
   /** How many are there, or are not on this machine. */
   readonly onDone?: (done: number) => void;
+  /** Ends it. */
+  readonly signal?: AbortSignal;
   /** Told why something is tried again. */
   readonly onTrouble?: (text: string) => void;
 }
@@ -39,7 +41,7 @@ export async function uploadSources(
   missing: readonly string[],
   candidates: ReadonlySet<string>,
   source: DerivationSource,
-  { onDone = () => {}, onTrouble = () => {} }: SourcesProgress = {},
+  { onDone = () => {}, onTrouble = () => {}, signal }: SourcesProgress = {},
 ): Promise<SourcesResult> {
   const folder = await mkdtemp(join(tmpdir(), 'drover-submit-')).catch(refuseFolder);
   const absent: string[] = [];
@@ -51,15 +53,16 @@ export async function uploadSources(
       for (let index = next++; index < missing.length; index = next++) {
         const base = missing[index] as string;
         const file = join(folder, base);
-        const declaration = await packSource(base, source.physicalPath(base), candidates, file).catch(
+        const declaration = await packSource(base, source.physicalPath(base), candidates, file, signal).catch(
           (error: NodeJS.ErrnoException) => {
+            signal?.throwIfAborted();
             // What could not be read has another path.
             if (error.syscall !== 'write' && error.path !== file) throw error;
             return refuseFolder(error);
           },
         );
         if (declaration === undefined) absent.push(base);
-        else await uploadFile(client, declaration, file, parts, onTrouble);
+        else await uploadFile(client, declaration, file, parts, onTrouble, signal);
         await rm(file, { force: true });
         onDone(++done);
       }
@@ -85,6 +88,7 @@ async function uploadFile(
   path: string,
   parts: PartSize,
   onTrouble: (text: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   await using file = await open(path);
   let fruitless = 0;
@@ -100,6 +104,7 @@ async function uploadFile(
       await sendParts(client, status, file, parts);
       return;
     } catch (error) {
+      signal?.throwIfAborted();
       if (!(error instanceof CliError)) throw error;
       if (error.code === 'item-exists') return;
       const mayPass = error.mayPass !== undefined || error.code === 'wrong-offset' || error.code === 'upload-busy';
@@ -110,7 +115,7 @@ async function uploadFile(
         });
       }
       onTrouble(`source ${declaration.path}: ${error.message}; trying again`);
-      await sleep(200 * 2 ** fruitless);
+      await sleep(200 * 2 ** fruitless, undefined, signal && { signal });
     }
   }
 }

@@ -4,6 +4,7 @@ import type { BuildRow, Page } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents } from '../http/event-feed.ts';
 import { describeBlockage } from '../output/blockage.ts';
+import { lastLogLines, quoteLog } from '../output/failure.ts';
 import type { Io } from '../output/io.ts';
 import { firstLine, paint, plural, printable, printableLines, shortName } from '../output/text.ts';
 import { watchForBlocked } from './blocked-watch.ts';
@@ -16,25 +17,37 @@ import {
   watchedTypes,
 } from './follow.ts';
 import type { Progress } from './progress.ts';
+import type { Results } from './results.ts';
 import { watchForStillness } from './stillness.ts';
 
 export interface WatchOptions {
   /** Position of the log before the submission was made; `undefined`: the log was empty. */
   readonly after: string | undefined;
   readonly signal: AbortSignal;
+  /** Told of every change. */
+  readonly results: Results;
+  /** Whether it goes on where nothing under way can set going what has not ended. */
+  readonly keepWaiting: boolean;
+  /** Milliseconds after which builds that wait for nothing but an agent are given up. */
+  readonly agentPatienceMs: number;
 }
 
 export interface Watched {
   readonly tracker: SubmissionTracker;
-  /** Given where the watch ended because all that had not ended was blocked. */
+  /** Given where the watch ended because all that had not ended was blocked, or waited for an agent for too long. */
   readonly blockage: Blockage | undefined;
+  /** What builds waited for that no agent took for too long, in the coordinator's words. */
+  readonly agentless: readonly string[];
 }
 
-/** Shows how the builds of a submission go, until all have ended, none that has not can run any more, or `signal` aborts. Reads the log's events, and asks how it stands only where it may stand still. */
+/**
+ * Shows how the builds of a submission go, until all have ended, none that has not can run any more, or `signal` aborts. Reads the log's
+ * events, and asks how it stands only where it may stand still.
+ */
 export async function watchSubmission(
   client: Client,
   result: SubmitResult,
-  { after, signal }: WatchOptions,
+  { after, signal, results, keepWaiting, agentPatienceMs }: WatchOptions,
   progress: Progress,
   io: Io,
 ): Promise<Watched> {
@@ -42,13 +55,20 @@ export async function watchSubmission(
   const tracker = trackSubmission(result.submission, result.builds, joined);
   progress.begin('building', tracker.total);
   progress.update(tracker.ended);
+  await results.look(tracker);
   let blockage: Blockage | undefined;
-  if (tracker.done) return { tracker, blockage };
+  const agentless = new Set<string>();
+  if (tracker.done) return { tracker, blockage, agentless: [] };
 
   const enough = new AbortController();
+  const askBlockage = () => client.get<Blockage>(`/v1/submissions/${result.submission}`);
   using blocked = watchForBlocked({
-    ask: () => client.get<Blockage>(`/v1/submissions/${result.submission}`),
+    ask: askBlockage,
     found(all) {
+      if (keepWaiting) {
+        for (const line of describeBlockage(all)) progress.line(line);
+        return;
+      }
       blockage = all;
       enough.abort();
     },
@@ -57,8 +77,23 @@ export async function watchSubmission(
   using still = watchForStillness({
     queued: () => queuedOf(tracker),
     ask: (build) => client.get<Why>(`/v1/builds/${build}/why`),
-    found: (build, why) =>
-      progress.line(`${paint('waiting  ', 'queued', io.colour)}  ${nameOf(tracker, build)}: ${printable(why)}`),
+    found: (build, why) => {
+      agentless.add(`${nameOf(tracker, build)}: ${printable(why)}`);
+      progress.line(`${paint('waiting  ', 'queued', io.colour)}  ${nameOf(tracker, build)}: ${printable(why)}`);
+    },
+    ...(!keepWaiting && {
+      patienceMs: agentPatienceMs,
+      gaveUp() {
+        void askBlockage()
+          .then((all) => {
+            blockage = all;
+          })
+          .catch(() => {
+            blockage = { unfinished: tracker.total - tracker.ended, blocked: 0, blockers: [] };
+          })
+          .then(() => enough.abort());
+      },
+    }),
   });
   still.seen(tracker.live);
   const events = followEvents(client, {
@@ -72,8 +107,10 @@ export async function watchSubmission(
     if (change !== undefined) {
       const text = describe(change, io);
       if (text !== undefined) progress.line(text);
+      if (change.kind === 'failed') await tellLog(client, change.build, progress);
       progress.update(tracker.ended);
     }
+    await results.look(tracker);
     still.seen(tracker.live);
     if (tracker.live === 0 && (change !== undefined || blockingTypes.has(eventName(event.type)))) blocked.consider();
     if (tracker.done) {
@@ -81,7 +118,15 @@ export async function watchSubmission(
       break;
     }
   }
-  return { tracker, blockage: tracker.done ? undefined : blockage };
+  return tracker.done
+    ? { tracker, blockage: undefined, agentless: [] }
+    : { tracker, blockage, agentless: [...agentless] };
+}
+
+/** The end of what the builder printed, where the daemon's message does not have it. */
+async function tellLog(client: Client, build: WatchedBuild, progress: Progress): Promise<void> {
+  const lines = await lastLogLines(client, { build: build.id, message: build.message ?? '' });
+  if (lines.length > 0) progress.line(quoteLog(lines, 4));
 }
 
 function queuedOf({ builds }: SubmissionTracker): Iterable<string> {
@@ -123,7 +168,7 @@ function watched(build: BuildRow): WatchedBuild {
     state: build.state,
     attempt: build.attempt,
     ...(build.agent === null ? {} : { agent: build.agent }),
-    ...(build.failure === null ? {} : { message: `${build.failure.class}: ${build.failure.message}` }),
+    ...(build.failure && { failure: build.failure, message: `${build.failure.class}: ${build.failure.message}` }),
   };
 }
 
@@ -155,13 +200,20 @@ function describe({ build, kind }: Change, { colour }: Io): string | undefined {
 }
 
 /** The last words of a watch that saw through all that can run. */
-export function summary({ tracker, blockage }: Watched): string {
+export function summary({ tracker, blockage, agentless }: Watched): string {
   const bad = [...tracker.builds.values()].filter((build) => build.state === 'failed' || build.state === 'canceled');
   const lines = [`${plural(tracker.ended, 'build')} ended, ${tracker.succeeded} succeeded, ${bad.length} did not`];
   for (const build of bad.slice(0, 20)) {
     lines.push(`  ${build.state}  ${printable(shortName(build.derivation))}  drover builds log ${build.id}`);
   }
   if (bad.length > 20) lines.push(`  … and ${bad.length - 20} more`);
-  if (blockage !== undefined) lines.push(...describeBlockage(blockage));
+  if (blockage !== undefined && blockage.blocked > 0) lines.push(...describeBlockage(blockage));
+  if (blockage !== undefined && blockage.unfinished > blockage.blocked) {
+    const rest = blockage.unfinished - blockage.blocked;
+    lines.push(
+      `${plural(rest, 'build')} ${rest === 1 ? 'waits' : 'wait'} for an agent, and stay${rest === 1 ? 's' : ''} queued:`,
+    );
+    lines.push(...agentless.map((one) => `  ${one}`));
+  }
   return `${lines.join('\n')}\n`;
 }

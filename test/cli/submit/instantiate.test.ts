@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { readClosure } from '../../../cli/submit/closure.ts';
 import { openDerivationSource } from '../../../cli/submit/derivation-source.ts';
 import { instantiate } from '../../../cli/submit/instantiate.ts';
+import { readRequests } from '../../../cli/submit/requested.ts';
 import { noNix } from '../../support/nix-store.ts';
 
 describe('instantiate', { skip: noNix }, () => {
@@ -38,7 +39,9 @@ describe('instantiate', { skip: noNix }, () => {
       [],
     );
     const source = openDerivationSource({ storeDir: '/nix/store', storeRoot });
-    const closure = await readClosure([source.resolve(paths[0] as string)], source);
+    const [{ derivation, outputs } = { derivation: '' }] = readRequests(paths, source);
+    assert.deepEqual(outputs, new Set(['out']));
+    const closure = await readClosure([derivation], source);
     assert.deepEqual(
       closure.order.map((base) => base.slice(33)),
       ['a.drv', 'b.drv'],

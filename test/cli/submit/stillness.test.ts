@@ -18,6 +18,8 @@ function watched(t: TestContext, queued: readonly string[]) {
       return answer;
     },
     found: (build, summary) => said.push(`${build}: ${summary}`),
+    gaveUp: () => said.push('gave up'),
+    patienceMs: 3000,
     pauseMs: 1000,
   });
   t.after(() => still[Symbol.dispose]());
@@ -44,6 +46,20 @@ describe('a wait in which nothing runs', () => {
     assert.deepEqual(await round(paused), [], 'something runs');
     still.seen(0);
     assert.deepEqual(await round(why('no-agent', 'a is draining')), ['root: a is draining']);
+  });
+
+  it('is given up where nothing but agents that do not come is waited for, for long enough', async (t) => {
+    const { still, round } = watched(t, ['root', 'leaf']);
+    const [inputs, none] = [why('inputs', 'waits for leaf'), why('no-agent', 'no agent was ever added')];
+    still.seen(0);
+    assert.deepEqual(await round(inputs, none), ['leaf: no agent was ever added']);
+    assert.deepEqual(await round(inputs, none), []);
+    // A back-off ends by itself.
+    assert.deepEqual(await round(why('back-off', 'may start again soon'), none), []);
+    assert.deepEqual(await round(inputs, none), []);
+    assert.deepEqual(await round(inputs, none), []);
+    assert.deepEqual(await round(inputs, none), ['gave up']);
+    assert.deepEqual(await round(inputs, none), []);
   });
 
   it('says nothing where the agents are busy with other builds', async (t) => {

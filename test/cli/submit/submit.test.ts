@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { parseDerivation } from '../../../domain/store/derivation.ts';
 import { graphSize, loadGraphClosure, rootOf } from '../../support/graph-closure.ts';
 import type { NamedDerivation } from '../../support/guix-graph.ts';
@@ -10,6 +14,7 @@ import { type FakeCoordinator, fakeCoordinator, type Route } from '../support/fa
 import { run } from '../support/run-cli.ts';
 
 const storeDir = '/nix/store';
+const hasNix = spawnSync('nix-instantiate', ['--version']).status === 0;
 const accepted = { submission: 's1', derivations: 0, builds: 3, available: 1, joined: [] };
 
 interface Held {
@@ -163,7 +168,7 @@ describe('drover submit', () => {
     });
     assert.equal(code, 0, err);
     assert.equal(out, '');
-    assert.match(err, /submission s1: 3 builds, 1 root available already/);
+    assert.match(err, /submission s1: 3 builds, 1 derivation available already/);
     const submissions = fake.seen.filter(({ path }) => path === '/v1/submissions');
     assert.equal(submissions.length, 2);
     assert.equal(submissions[0]?.headers['idempotency-key'], submissions[1]?.headers['idempotency-key']);
@@ -294,6 +299,78 @@ describe('drover submit', () => {
     assert.equal(code, 130);
     assert.match(err, /Interrupted; nothing was submitted\./);
     assert.ok(!fake.seen.some(({ path }) => path === '/v1/submissions'));
+  });
+
+  for (const [phase, signal, code] of [
+    ['reading standard input', 'SIGINT', 130],
+    ['evaluation', 'SIGTERM', 143],
+    ['sending sources', 'SIGTERM', 143],
+  ] as const)
+    it(`stops within ${phase} at ${signal}, and says that nothing was submitted`, async (context) => {
+      const controller = new AbortController();
+      const stop = () => controller.abort(signal);
+      const here = `${'1'.repeat(32)}-here.patch`;
+      const storeRoot = await mkdtemp(join(tmpdir(), 'drover-root-'));
+      context.after(() => rm(storeRoot, { recursive: true, force: true }));
+      await mkdir(join(storeRoot, storeDir), { recursive: true });
+      await writeFile(join(storeRoot, storeDir, here), 'source');
+      await using fake = await coordinator({
+        derivations: new Set([root]),
+        missingSources: [here],
+        more: {
+          'POST /v1/uploads': () => {
+            stop();
+            return undefined;
+          },
+        },
+      });
+      const flags = ['submit', '--url', fake.url, '--derivations', folder, '--store-root', storeRoot];
+      const options = { interrupted: controller.signal };
+      let argv = [...flags, root];
+      if (phase === 'evaluation') {
+        if (!hasNix) return context.skip('needs nix-instantiate');
+        // It reads for ever, and tells us that it does.
+        const [pipe, expression] = [join(storeRoot, 'pipe'), join(storeRoot, 'expression.nix')];
+        execFileSync('mkfifo', [pipe]);
+        await writeFile(expression, `builtins.readFile ${pipe}`);
+        argv = [...flags, '--expr', expression];
+        void open(pipe, 'w').then((file) => {
+          stop();
+          return file.close();
+        });
+      }
+      if (phase === 'reading standard input') {
+        argv = [...flags, '-'];
+        const { promise } = Promise.withResolvers<never>();
+        async function* stdin() {
+          yield `${root}\n`;
+          stop();
+          yield await promise;
+        }
+        Object.assign(options, { stdin: stdin() });
+      }
+      const ended = await run(argv, options);
+      assert.equal(ended.code, code, ended.err);
+      assert.match(ended.err, /Interrupted; nothing was submitted\./);
+      assert.ok(!fake.seen.some(({ path }) => path === '/v1/submissions'));
+    });
+
+  it('ends at a signal though standard input stays open', async () => {
+    await using fake = await coordinator({});
+    const main = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
+    const child = spawn(process.execPath, [main, 'submit', '--url', fake.url, '-'], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    // It has asked for the store directory: what comes next is standard input.
+    while (fake.seen.length === 0 && child.exitCode === null) await setImmediate();
+    child.kill('SIGINT');
+    const [code] = await once(child, 'close');
+    assert.equal(code, 130, said);
+    assert.match(said, /nothing was submitted/);
   });
 
   for (const [what, row, words] of [

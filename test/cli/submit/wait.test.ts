@@ -14,7 +14,10 @@ function routes(events: Route, result: object): Record<string, Route> {
     'POST /v1/derivations/missing': () => ({ json: { missing: [] } }),
     'POST /v1/sources/missing': () => ({ json: { missing: [] } }),
     'POST /v1/submissions': () => ({ status: 201, json: { submission: 's', derivations: 0, available: 0, ...result } }),
-    'GET /v1/builds/j': () => ({ json: joinedBuild }),
+    'GET /v1/builds/j': () => ({ json: { ...joinedBuild, outputs: { out: 'joined-out' } } }),
+    'GET /v1/builds/a': () => ({ json: { id: 'a', outputs: { out: 'root-out', dev: 'root-dev' } } }),
+    'GET /v1/builds': () => ({ json: { rows: [{ id: 'a' }] } }),
+    'GET /v1/builds/a/log': () => ({ text: 'printed\u001b[2J\nat the end\n' }),
     'GET /v1/events': events,
   };
 }
@@ -50,14 +53,52 @@ describe('drover submit --wait', () => {
         { builds: 1, joined: ['j'] },
       ),
     );
-    const { code, out, err } = await run(['submit', '--url', fake.url, root, '--wait']);
+    const { code, out, err } = await run(['submit', '--url', fake.url, root, `${joinedDrv}^out`, '--wait']);
     assert.equal(code, 0, err);
     assert.deepEqual(froms, ['0005', '0008']);
     assert.match(err, /building {3}root/);
     assert.match(err, /connection lost/);
     assert.match(err, /succeeded {2}root on w1/);
     assert.match(err, /succeeded {2}joined on w2/);
-    assert.equal(out, '2 builds ended, 2 succeeded, 0 did not\n');
+    assert.match(err, /2 builds ended, 2 succeeded, 0 did not\n$/);
+    // What nix-build would print: once, though the connection was lost in between.
+    assert.equal(out, '/nix/store/root-out\n/nix/store/root-dev\n/nix/store/joined-out\n');
+  });
+
+  it('prints one JSON object, which has each derivation as soon as it has ended', async () => {
+    const there = `${'3'.repeat(32)}-there.drv`;
+    await using fake = await fakeCoordinator(
+      routes(
+        (_request, response) => {
+          response.writeHead(200, { 'content-type': 'text/event-stream' });
+          response.write(`${submitted}${failed}${joinedEnd}`);
+          return undefined;
+        },
+        { builds: 1, joined: ['j'], available: 1 },
+      ),
+    );
+    const argv = ['submit', '--url', fake.url, root, joinedDrv, `${there}^dev`, '--wait', '--json'];
+    const { code, out } = await run(argv);
+    assert.equal(code, 1);
+    const { submission, ended, succeeded: good, requested } = JSON.parse(out);
+    assert.deepEqual([submission, ended, good], ['s', 2, 1]);
+    // Each was printed when it was known, on a line of its own.
+    assert.equal(out.split('\n').filter((line) => /^[ ,]\{"derivation".*\}$/.test(line)).length, 3);
+    assert.deepEqual(requested, [
+      { derivation: there, state: 'available', outputs: { dev: '/nix/store/root-dev' } },
+      {
+        derivation: root,
+        state: 'failed',
+        build: 'a',
+        failure: { class: 'builder-failed', message: 'exit code 1;\nlast 1 log lines:\n> no\u001b[2J' },
+      },
+      {
+        derivation: joinedDrv,
+        state: 'succeeded',
+        build: 'j',
+        outputs: { out: '/nix/store/joined-out' },
+      },
+    ]);
   });
 
   it('exits with 1 where a build did not succeed, and names it without what would steer the terminal', async () => {
@@ -79,7 +120,27 @@ describe('drover submit --wait', () => {
       ),
       err,
     );
-    assert.match(out, /1 build ended, 0 succeeded, 1 did not\n {2}failed {2}root {2}drover builds log a\n/);
+    assert.match(err, /1 build ended, 0 succeeded, 1 did not\n {2}failed {2}root {2}drover builds log a\n/);
+    assert.equal(out, '');
+    // The message has the end of the log already.
+    assert.ok(!fake.seen.some(({ path }) => path.endsWith('/log')));
+  });
+
+  it('shows the last lines of the log where the message does not have them', async () => {
+    const mismatch = { attempt: 1, class: 'hash-mismatch', message: 'hash mismatch:\n  specified: a\n  got: b' };
+    await using fake = await fakeCoordinator(
+      routes(
+        (_request, response) => {
+          response.writeHead(200, { 'content-type': 'text/event-stream' });
+          response.write(`${submitted}${sse('0008', 'build-a', 'BuildFailed', mismatch)}`);
+          return undefined;
+        },
+        { builds: 1, joined: [] },
+      ),
+    );
+    const { err } = await run(['submit', '--url', fake.url, root, '--wait']);
+    const told = 'specified: a\n      got: b\n    last 2 log lines:\n    > printed\\x1b[2J\n    > at the end\n';
+    assert.ok(err.includes(told), err);
   });
 
   it('ends with 1 when all that is left is blocked, and says by what; a rebuild that is about to be asked for is waited for', async () => {
@@ -112,11 +173,38 @@ describe('drover submit --wait', () => {
       ),
       ...more,
     });
-    const { code, out, err } = await run(['submit', '--url', fake.url, root, '--wait']);
+    const { code, err } = await run(['submit', '--url', fake.url, root, '--wait']);
     assert.equal(code, 1, err);
     assert.equal(asked, 4);
-    assert.match(out, /^0 builds ended, 0 succeeded, 0 did not\n2 builds wait for what nothing under way makes/);
-    assert.match(out, /\n {2}failing {2}its build failed, 2 wait for it {2}drover builds retry f\n$/);
+    assert.match(err, /\n0 builds ended, 0 succeeded, 0 did not\n2 builds wait for what nothing under way makes/);
+    assert.match(err, /\n {2}failing {2}its build failed, 2 wait for it {2}drover builds retry f\n$/);
+  });
+
+  it('with --keep-waiting says what blocks, and goes on until what was blocked has ended', async () => {
+    const blocker = { item: `${'2'.repeat(32)}-failing`, state: 'failed', build: 'f', waiting: 1 };
+    let asked = 0;
+    await using fake = await fakeCoordinator({
+      ...routes(
+        (_request, response) => {
+          response.writeHead(200, { 'content-type': 'text/event-stream' });
+          response.write(submitted);
+          // Somebody has acted, once it was found out.
+          const look = setInterval(() => {
+            if (asked >= 2) response.write(succeeded);
+          }, 50);
+          response.on('close', () => clearInterval(look));
+          return undefined;
+        },
+        { builds: 1, joined: [] },
+      ),
+      'GET /v1/submissions/s': () => {
+        asked++;
+        return { json: { unfinished: 1, blocked: 1, blockers: [blocker] } };
+      },
+    });
+    const { code, err } = await run(['submit', '--url', fake.url, root, '--keep-waiting']);
+    assert.equal(code, 0, err);
+    assert.match(err, /1 build waits for what nothing under way makes.*failing.*succeeded {2}root/s);
   });
 
   it('asks for no events where nothing is to be built', async () => {
@@ -147,6 +235,7 @@ describe('drover submit --wait', () => {
     await using fake = await fakeCoordinator({
       ...fakeRoutes,
       'GET /v1/builds': (request) => {
+        if (request.query.has('derivation')) return { json: { rows: [] } };
         const half = request.query.has('after') ? ids.slice(15) : ids.slice(0, 15);
         const rows = [
           rowOf('stranger', 'queued'),
@@ -156,9 +245,9 @@ describe('drover submit --wait', () => {
       },
       'GET /v1/builds/*': (request) => ({ json: rowOf(request.path.slice('/v1/builds/'.length), 'succeeded') }),
     });
-    const { code, out, err } = await run(['submit', '--url', fake.url, root, '--wait']);
+    const { code, err } = await run(['submit', '--url', fake.url, root, '--wait']);
     assert.equal(code, 0, err);
-    assert.equal(out, '30 builds ended, 30 succeeded, 0 did not\n');
+    assert.match(err, /30 builds ended, 30 succeeded, 0 did not\n$/);
     const single = fake.seen.map(({ path }) => path).filter((path) => path.startsWith('/v1/builds/'));
     assert.deepEqual(
       single,
@@ -172,14 +261,16 @@ describe('drover submit --wait', () => {
       routes(
         (_request, response) => {
           response.writeHead(200, { 'content-type': 'text/event-stream' });
-          response.write(submitted, () => controller.abort());
+          response.write(submitted, () => controller.abort('SIGTERM'));
           return undefined;
         },
         { builds: 1, joined: [] },
       ),
     );
-    const { code, err } = await run(['submit', '--url', fake.url, root, '--wait'], { interrupted: controller.signal });
-    assert.equal(code, 130);
+    const argv = ['submit', '--url', fake.url, root, '--wait', '--json'];
+    const { code, out, err } = await run(argv, { interrupted: controller.signal });
+    assert.equal(code, 143);
+    assert.deepEqual(JSON.parse(out).requested, []);
     assert.match(
       err,
       /has the submission s and goes on with it\.\n {2}drover submissions show s .*\n {2}drover builds list --submission s /,

@@ -9,7 +9,7 @@ export interface CliRun {
 
 export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
+  readonly stdin?: string | AsyncIterable<string>;
   readonly colour?: boolean;
   /** Whether standard error is a terminal. */
   readonly interactive?: boolean;
@@ -45,9 +45,12 @@ export function testIo(options: RunOptions): { readonly io: Io; readonly written
     err(text) {
       written.err += text;
     },
-    stdin: (async function* () {
-      yield options.stdin ?? '';
-    })(),
+    stdin:
+      typeof options.stdin === 'object'
+        ? options.stdin
+        : (async function* () {
+            yield (options.stdin as string | undefined) ?? '';
+          })(),
     environment: { ...options.environment },
     terminal: options.terminal ?? false,
     columns: () => options.width,
