@@ -1,16 +1,16 @@
 import type { Category } from '../domain/events.ts';
 import { createFarm, type Farm } from '../projections/farm.ts';
-import { type Chain, readChain } from './audit/chain.ts';
+import { readChain } from './audit/chain.ts';
 import { knownTree } from './audit/known-tree.ts';
 import { decodeEvent } from './event-codec.ts';
-import type { EventStore, Position, StoredEvent } from './ports/event-store.ts';
+import type { ChainState, EventStore, Position, StoredEvent } from './ports/event-store.ts';
 import { unwatched, type Work } from './ports/work.ts';
 
 export interface Recovered {
   readonly farm: Farm;
   readonly position: Position | undefined;
   /** Of all commits. */
-  readonly chain: Chain;
+  readonly chain: ChainState;
   readonly events: number;
   /** Events of types or versions that this program does not know; they count as revisions and changed nothing else. */
   readonly unknown: number;
@@ -42,7 +42,7 @@ export async function recover(
     }
     position = batch.checkpoint;
   }
-  return { farm, position, chain: commits.chain(), events, unknown, firstUnknown };
+  return { farm, position, chain: commits.end(), events, unknown, firstUnknown };
 }
 
 /**

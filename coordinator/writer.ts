@@ -1,8 +1,8 @@
 import type { Category, DroverEvent } from '../domain/events.ts';
 import type { Farm } from '../projections/farm.ts';
-import type { Chain } from './audit/chain.ts';
+import { type Tree, takeUpChain } from './audit/chain.ts';
 import { encodeEvent } from './event-codec.ts';
-import type { AppendResult, Commit, EventStore, Meta, Position, Revision } from './ports/event-store.ts';
+import type { AppendResult, ChainState, Commit, EventStore, Meta, Position, Revision } from './ports/event-store.ts';
 import type { LogMark } from './ports/log-mark.ts';
 import type { Clock, Runtime } from './ports/runtime.ts';
 
@@ -32,8 +32,13 @@ export interface Writer {
   /** Commits that are not durable yet. */
   readonly pending: number;
   readonly position: Position | undefined;
-  /** The Merkle tree of all that was committed so far; none where commits carry no hashes. */
-  readonly tree: Chain['tree'] | undefined;
+  /** Commits of the log and those that are on their way there; `undefined` where they carry no hashes. */
+  readonly size: number | undefined;
+  /**
+   * Calls `use` with the Merkle tree of all commits up to this call of it, so that it can be the next to commit; never, where they carry no
+   * hashes. Rejects if they cannot be made durable.
+   */
+  withTree(use: (tree: Tree) => void): Promise<void>;
   /** Why nothing is taken any more. */
   readonly failure: Error | undefined;
   stop(reason: Error): void;
@@ -54,7 +59,7 @@ export interface WriterOptions {
   readonly epoch: string;
   readonly position: Position | undefined;
   /** Of the log as it was replayed; without one, commits carry no hashes. */
-  readonly chain?: Chain;
+  readonly chain?: ChainState;
   failed(error: Error): void;
   /** Told of the last event of what has become durable. */
   stored?(mark: LogMark): void;
@@ -63,7 +68,8 @@ export interface WriterOptions {
 }
 
 export function createWriter(options: WriterOptions): Writer {
-  const { store, farm, clock, epoch, position, chain, failed, stored, traceOf } = options;
+  const { store, farm, clock, epoch, position, failed, stored, traceOf } = options;
+  const chain = options.chain && takeUpChain(store, options.chain);
   const listeners: Listener[] = [];
   const durableListeners: DurableListener[] = [];
   const effects: Effect[] = [];
@@ -163,7 +169,13 @@ export function createWriter(options: WriterOptions): Writer {
     get position() {
       return last;
     },
-    tree: chain?.tree,
+    get size() {
+      return chain?.size;
+    },
+    async withTree(use) {
+      flush();
+      await chain?.withTree(use);
+    },
     get failure() {
       return failure;
     },
@@ -176,9 +188,17 @@ export async function durableWithin(
   { writer, runtime }: { readonly writer: Writer; readonly runtime: Pick<Runtime, 'timers'> },
   milliseconds: number,
 ): Promise<void> {
-  if (writer.failure) return;
+  if (!writer.failure) await within(runtime, milliseconds, writer.durable());
+}
+
+/** Waits for something, but no longer than this. */
+export async function within(
+  { timers }: Pick<Runtime, 'timers'>,
+  milliseconds: number,
+  work: Promise<void>,
+): Promise<void> {
   const longest = Promise.withResolvers<void>();
-  const timer = runtime.timers.after(milliseconds, longest.resolve);
-  await Promise.race([writer.durable(), longest.promise]);
+  const timer = timers.after(milliseconds, longest.resolve);
+  await Promise.race([work, longest.promise]);
   timer[Symbol.dispose]();
 }

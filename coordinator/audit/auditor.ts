@@ -1,8 +1,9 @@
 import { checkpointText } from '../../domain/audit/checkpoint.ts';
-import { signNote } from '../../domain/audit/signed-note.ts';
+import { type NoteKey, signNote } from '../../domain/audit/signed-note.ts';
 import type { Category, DroverEvent } from '../../domain/events.ts';
 import type { Core } from '../core.ts';
-import { durableWithin } from '../writer.ts';
+import { durableWithin, within } from '../writer.ts';
+import type { Tree } from './chain.ts';
 
 /** Signs checkpoints of the log: some time after something has happened, and at a stop that is meant. */
 export interface Auditor extends Disposable {
@@ -33,46 +34,57 @@ export function startAuditor(
   function due(): void {
     if (auditKey === undefined) return;
     isDue = true;
-    timer ??= runtime.timers.after(policy.checkpointSeconds * 1000, sign);
+    timer ??= runtime.timers.after(policy.checkpointSeconds * 1000, () => void sign());
   }
-
-  function sign(): void {
+  function stopTimer(): void {
     timer?.[Symbol.dispose]();
     timer = undefined;
-    const { tree } = writer;
-    if (!isDue || writer.failure || auditKey === undefined || tree === undefined) return;
+  }
+
+  async function sign(): Promise<void> {
+    stopTimer();
+    if (!isDue || auditKey === undefined) return;
     try {
-      const { size } = tree;
-      const root = tree.root();
-      const note = signNote(checkpointText({ origin: auditKey.name, size, root }), auditKey);
-      const data = { size, root, note, subtrees: [...tree.subtrees()] };
-      const meta = { actor: 'coordinator' };
-      writer.commit('audit', 'log', checkpoints.newest?.revision ?? 'none', [{ type: 'LogCheckpointed', data }], meta);
-      isDue = false;
-      // Nobody gets to see one whose commits a power cut could take back.
-      writer.afterwards(() => {
-        durable = note;
+      await writer.withTree((tree) => {
+        if (isDue && !writer.failure) commitCheckpoint(tree, auditKey);
       });
     } catch (error) {
-      // A bug in it is no reason to stop the farm.
-      logger.error({ err: error }, 'no checkpoint of the log could be signed');
+      // A bug in it is no reason to stop the farm; what stops the writer is told by others.
+      if (!writer.failure) logger.error({ err: error }, 'no checkpoint of the log could be signed');
     }
+  }
+
+  /** It covers all commits before its own, so nothing may come between. */
+  function commitCheckpoint(tree: Tree, key: NoteKey): void {
+    const { size } = tree;
+    const root = tree.root();
+    const note = signNote(checkpointText({ origin: key.name, size, root }), key);
+    const data = { size, root, note, subtrees: [...tree.subtrees()] };
+    const meta = { actor: 'coordinator' };
+    writer.commit('audit', 'log', checkpoints.newest?.revision ?? 'none', [{ type: 'LogCheckpointed', data }], meta);
+    isDue = false;
+    stopTimer();
+    // Nobody gets to see one whose commits a power cut could take back.
+    writer.afterwards(() => {
+      durable = note;
+    });
   }
 
   writer.listen((category, _, event) => {
     if (!isBookkeeping(category, event)) due();
   });
   // What a stop that was not meant has left without one.
-  if ((writer.tree?.size ?? 0) > (checkpoints.newest?.size ?? -1) + 1) due();
+  if ((writer.size ?? 0) > (checkpoints.newest?.size ?? -1) + 1) due();
 
   return {
     checkpoint: () => durable,
     async finish() {
-      sign();
+      await within(runtime, graceMs, sign());
       await durableWithin(core, graceMs);
     },
     [Symbol.dispose]() {
-      timer?.[Symbol.dispose]();
+      isDue = false;
+      stopTimer();
     },
   };
 }

@@ -20,10 +20,24 @@ const metaNames = Object.keys(metaLines) as (keyof Meta)[];
  * Everything that is stored of a commit, as one text: what its hash is of, described in docs/audit.md. One line each, and none for what is
  * not there: no name has a line break in it, and neither has JSON as it is stored.
  */
-export function commitText({ previousHash, commit, stream, revision, at, meta, events }: PlacedCommit): string {
-  let text = 'drover-commit 1\n';
-  if (previousHash !== undefined) text += `previous ${previousHash}\n`;
-  text += `commit ${commit}\nstream ${stream}\nrevision ${revision}\nat ${at}\n`;
+export function commitText(commit: PlacedCommit): string {
+  return `${commitPlace(commit)}${commitContent(commit)}`;
+}
+
+/** The first lines of the text: what is known only where the commit is put into its place. */
+export function commitPlace({
+  previousHash,
+  commit,
+  stream,
+  revision,
+}: Pick<PlacedCommit, 'previousHash' | 'commit' | 'revision'> & { readonly stream: string }): string {
+  const previous = previousHash === undefined ? '' : `previous ${previousHash}\n`;
+  return `drover-commit 1\n${previous}commit ${commit}\nstream ${stream}\nrevision ${revision}\n`;
+}
+
+/** The other lines of the text. */
+export function commitContent({ at, meta, events }: Pick<PlacedCommit, 'at' | 'meta' | 'events'>): string {
+  let text = `at ${at}\n`;
   for (const name of metaNames) if (meta[name]) text += `${name} ${meta[name]}\n`;
   for (const { type, version, data, json } of events)
     text += `event ${type} ${version} ${json ?? JSON.stringify(data)}\n`;

@@ -68,6 +68,22 @@ export interface StoredEvent extends NewEvent {
   readonly previousHash?: string;
 }
 
+/** All that it takes to go on with the chain of a log's commits. Source: docs/audit.md. */
+export interface ChainState {
+  /** Commits. */
+  readonly size: number;
+  /** Hashes of the largest whole subtrees of their Merkle tree, from left to right, as base64. */
+  readonly subtrees: readonly string[];
+  /** Hash of the last commit, as base64. */
+  readonly last: string;
+}
+
+/** An engine that links commits itself. */
+export interface Linking {
+  /** The chain after everything that was handed over before this call. Rejects if that cannot be stored any more. */
+  state(): Promise<ChainState>;
+}
+
 export type AppendResult =
   | {
       readonly ok: true;
@@ -129,6 +145,13 @@ export interface EventStore extends AsyncDisposable {
    * each in turn, but cheaper.
    */
   appendBatch(commits: readonly Commit[]): Promise<readonly AppendResult[]>;
+  /**
+   * From now on the engine gives each commit that it stores the hash of the one before it, which takes that off the caller's thread.
+   * Engines that leave this out are given commits that are linked already.
+   *
+   * @param from of the log as it is now.
+   */
+  link?(from: ChainState): Linking;
   /** Events of one stream in order of revision (`backward`: from the last), from revision `from` on. Empty if there is no such stream. */
   read(stream: StreamId, options?: { from?: Revision; limit?: number; backward?: boolean }): AsyncIterable<StoredEvent>;
   /**

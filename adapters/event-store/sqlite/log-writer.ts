@@ -1,12 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { ChainState } from '../../../coordinator/ports/event-store.ts';
+import { type FlatCommit, type FlatCommits, readCommits } from './flat-commits.ts';
+import { createLinker, type Linker } from './linker.ts';
 import { catchUpIndex, createStreamIndex, type Span } from './stream-index.ts';
-
-/**
- * Commits on their way to the writer, as one field per line; they cross threads as one string, because that costs a tenth of cloning a
- * structure. Per commit: id, stream, expected (a revision, -1 for none, -2 for any), at, actor, correlation, causation,
- * trace, hash of the commit before (each empty for none), number of events; then per event: type, version, data as JSON.
- */
-export type FlatCommits = string[];
 
 /**
  * Outcomes in the order of the commits, two numbers each, position and revision of the last event: position > 0 stored,
@@ -25,6 +21,8 @@ export interface LogWriter {
   rollback(): void;
   /** The stored commits of a stream, oldest first. Only between transactions. */
   spans(stream: string): Span[];
+  /** From now on commits are linked, instead of carrying what they came with. */
+  link(from: ChainState): Linker;
 }
 
 /** Events per INSERT: one call with many parameters is cheaper than many calls. */
@@ -42,6 +40,7 @@ export function createLogWriter(db: DatabaseSync, generationSize?: number): LogW
   let head = (db.prepare('SELECT max(position) AS head FROM events').get() as { head: number | null }).head ?? 0;
   /** Rows that are not handed to SQLite yet. */
   let waiting: (string | number | null)[] = [];
+  let linker: Linker | undefined;
 
   function insertWaiting(): void {
     for (let at = 0; at < waiting.length; at += columns) insertOne.run(...waiting.slice(at, at + columns));
@@ -50,6 +49,30 @@ export function createLogWriter(db: DatabaseSync, generationSize?: number): LogW
   function storedId(position: number): string {
     insertWaiting();
     return (commitAt.get(position) as { commit_id: string }).commit_id;
+  }
+
+  function append(commit: FlatCommit, results: FlatResults): void {
+    const { id, stream, expected, at, actor, correlation, causation, trace, events } = commit;
+    const tail = index.lookup(stream);
+    const before = index.find(tail, id, storedId);
+    if (before) return void results.push(-before.position, before.revision);
+    if (expected !== -2 && expected !== tail.head) return void results.push(0, tail.head);
+    const previousHash = (linker ? linker.last : commit.previousHash) || null;
+    linker?.add(commit, tail.head + 1);
+    let revision = tail.head;
+    for (let event = 0; event < events.length; event += 3) {
+      revision++;
+      head++;
+      waiting.push(head, stream, revision, events[event] as string, Number(events[event + 1]), at, id);
+      waiting.push(actor, correlation || null, causation || null, trace || null);
+      waiting.push(events[event + 2] as string, previousHash);
+      if (waiting.length === rowsPerInsert * columns) {
+        insertMany.run(...waiting);
+        waiting = [];
+      }
+    }
+    index.record(tail, id, revision, head, events.length / 3);
+    results.push(head, revision);
   }
 
   begin.run();
@@ -61,51 +84,7 @@ export function createLogWriter(db: DatabaseSync, generationSize?: number): LogW
       return head;
     },
     begin: () => void begin.run(),
-    append(commits, results) {
-      let at = 0;
-      while (at < commits.length) {
-        const id = commits[at] as string;
-        const stream = commits[at + 1] as string;
-        const expected = Number(commits[at + 2]);
-        const events = Number(commits[at + 9]);
-        const first = at + 10;
-        const next = first + events * 3;
-        const tail = index.lookup(stream);
-        const before = index.find(tail, id, storedId);
-        if (before) results.push(-before.position, before.revision);
-        else if (expected !== -2 && expected !== tail.head) results.push(0, tail.head);
-        else {
-          let revision = tail.head;
-          for (let event = first; event < next; event += 3) {
-            revision++;
-            head++;
-            waiting.push(
-              head,
-              stream,
-              revision,
-              commits[event] as string,
-              Number(commits[event + 1]),
-              Number(commits[at + 3]),
-              id,
-            );
-            waiting.push(
-              commits[at + 4] as string,
-              commits[at + 5] || null,
-              commits[at + 6] || null,
-              commits[at + 7] || null,
-            );
-            waiting.push(commits[event + 2] as string, commits[at + 8] || null);
-            if (waiting.length === rowsPerInsert * columns) {
-              insertMany.run(...waiting);
-              waiting = [];
-            }
-          }
-          index.record(tail, id, revision, head, events);
-          results.push(head, revision);
-        }
-        at = next;
-      }
-    },
+    append: (commits, results) => readCommits(commits, (one) => append(one, results)),
     commit() {
       insertWaiting();
       index.flushDue();
@@ -125,6 +104,10 @@ export function createLogWriter(db: DatabaseSync, generationSize?: number): LogW
         });
       }
       return found;
+    },
+    link(from) {
+      linker = createLinker(from);
+      return linker;
     },
   };
 }

@@ -129,6 +129,7 @@ function makeStore({ reader, writer, signal, dir, resources }: Parts): EventStor
     capabilities: { durableAck: true, maxCommitBytes: maxCommitLength },
     append: async (commit) => mustWrite().append(commit),
     appendBatch: async (commits) => mustWrite().appendBatch(commits),
+    link: (from) => mustWrite().link(from),
     read(stream, { from, limit = Number.POSITIVE_INFINITY, backward = false } = {}) {
       mustBeOpen();
       return readStream(stream, from, limit, backward);

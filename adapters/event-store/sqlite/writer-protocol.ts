@@ -1,9 +1,19 @@
+import type { ChainState } from '../../../coordinator/ports/event-store.ts';
 import type { PlainError } from './errors.ts';
-import type { FlatCommits, FlatResults } from './log-writer.ts';
+import type { FlatCommits } from './flat-commits.ts';
+import type { FlatResults } from './log-writer.ts';
 import type { Span } from './stream-index.ts';
 
-/** What goes between the main thread and the writer thread. A string is the lines of {@link FlatCommits}, the frequent case. */
-export type ToWriter = string | { readonly spansOf: string; readonly ask: number } | { readonly close: true };
+/** What goes between the main thread and the writer thread. The commits are the frequent case. */
+export type ToWriter =
+  | FlatCommits
+  | { readonly ask: number; readonly for: Question }
+  | { readonly link: ChainState }
+  | { readonly close: true };
+/** What the writer can be asked: for the commits of a stream, or how far the log is linked. */
+export type Question = { readonly spansOf: string } | 'chain';
+/** Spans of the stream; the chain, after all commits that came before the question. */
+export type Answer = readonly Span[] | ChainState;
 export type FromWriter =
   | { readonly ready: number }
   | { readonly notOpened: PlainError }
@@ -11,7 +21,7 @@ export type FromWriter =
   | { readonly results: FlatResults; readonly head: number }
   /** This and everything after it is not appended; the writer has stopped. */
   | { readonly failed: PlainError }
-  | { readonly ask: number; readonly spans: readonly Span[] }
+  | { readonly ask: number; readonly answer: Answer }
   | 'closed';
 
 export interface WriterData {

@@ -1,5 +1,6 @@
 import { BroadcastChannel, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { type PlainError, toPlainError } from './errors.ts';
+import type { Linker } from './linker.ts';
 import { createLogWriter, type FlatResults, type LogWriter } from './log-writer.ts';
 import { openForWriting } from './open-file.ts';
 import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
@@ -25,6 +26,14 @@ try {
 function serve(log: LogWriter, close: () => void): void {
   const others = new BroadcastChannel(channel);
   let failure: PlainError | undefined;
+  let linker: Linker | undefined;
+  let isResting = false;
+
+  /** What can wait is done in small portions while nothing comes in. */
+  function rest(): void {
+    isResting = linker?.rest() ?? false;
+    if (isResting) setImmediate(rest);
+  }
 
   /** Appends this message and those behind it, until something else comes or the group is large. Returns that something else. */
   function appendGroup(first: string): ToWriter | undefined {
@@ -33,7 +42,7 @@ function serve(log: LogWriter, close: () => void): void {
     try {
       log.begin();
       while (typeof next === 'string') {
-        log.append(next.split('\n'), results);
+        log.append(next, results);
         next = results.length < largestGroup * 2 ? receive() : undefined;
       }
       log.commit();
@@ -60,14 +69,16 @@ function serve(log: LogWriter, close: () => void): void {
       close();
       say('closed');
       port?.close();
-    } else {
-      say({ ask: message.ask, spans: log.spans(message.spansOf) });
-    }
+    } else if ('link' in message) linker = log.link(message.link);
+    else if (message.for !== 'chain') say({ ask: message.ask, answer: log.spans(message.for.spansOf) });
+    // Whoever asks for the chain has had it begun before.
+    else if (linker) say({ ask: message.ask, answer: linker.state() });
     return undefined;
   }
 
   port?.on('message', (message: ToWriter) => {
     for (let next: ToWriter | undefined = message; next !== undefined; ) next = handle(next);
+    if (!isResting) rest();
   });
   say({ ready: log.head });
 }

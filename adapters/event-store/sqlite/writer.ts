@@ -1,11 +1,17 @@
 import { Worker } from 'node:worker_threads';
-import { type AppendResult, type Commit, EventStoreError } from '../../../coordinator/ports/event-store.ts';
+import {
+  type AppendResult,
+  type ChainState,
+  type Commit,
+  EventStoreError,
+  type Linking,
+} from '../../../coordinator/ports/event-store.ts';
 import { encodeCommit } from '../encode.ts';
 import { formatPosition } from '../position.ts';
 import { makeStoreError, type PlainError } from './errors.ts';
-import type { FlatCommits } from './log-writer.ts';
+import { flattenCommit } from './flat-commits.ts';
 import type { Span } from './stream-index.ts';
-import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
+import type { Answer, FromWriter, Question, ToWriter, WriterData } from './writer-protocol.ts';
 
 /** The main thread's end of the writer thread. */
 export interface Writer {
@@ -14,6 +20,7 @@ export interface Writer {
   append(commit: Commit): Promise<AppendResult>;
   appendBatch(commits: readonly Commit[]): Promise<AppendResult[]>;
   spans(stream: string): Promise<readonly Span[]>;
+  link(from: ChainState): Linking;
   /** Waits for everything handed over before, then closes the file. */
   close(): Promise<void>;
 }
@@ -37,11 +44,10 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
   const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: data });
   const waiting: Waiting[] = [];
   let firstWaiting = 0;
-  const asked = new Map<number, { resolve: (spans: readonly Span[]) => void; reject: (error: Error) => void }>();
+  const asked = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   let lastAsk = 0;
-  let outbox: FlatCommits = [];
-  let inOutbox = 0;
-  let inOutboxLength = 0;
+  let outbox: string[] = [];
+  let outboxLength = 0;
   let failure: EventStoreError | undefined;
   const opened = Promise.withResolvers<number>();
   const ended = Promise.withResolvers<void>();
@@ -59,11 +65,10 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
   }
 
   function flush(): void {
-    if (inOutbox === 0) return;
-    send(outbox.join('\n'));
+    if (outbox.length === 0) return;
+    send(outbox.join(''));
     outbox = [];
-    inOutbox = 0;
-    inOutboxLength = 0;
+    outboxLength = 0;
   }
 
   function fail(error: EventStoreError): void {
@@ -98,8 +103,8 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
     else if ('results' in message) {
       onHead(message.head);
       settle(message.results);
-    } else if ('spans' in message) {
-      asked.get(message.ask)?.resolve(message.spans);
+    } else if ('answer' in message) {
+      asked.get(message.ask)?.resolve(message.answer);
       asked.delete(message.ask);
     } else if ('ready' in message) opened.resolve(message.ready);
     else if ('failed' in message) fail(fromPlain(message.failed));
@@ -122,10 +127,23 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
       waiting.push({ left: commits.length, results: [], resolve, reject });
       for (let at = 0; at < commits.length; at++) {
         // One message per turn of the event loop, not one per commit.
-        if (inOutbox === 0) setImmediate(flush);
-        inOutboxLength += flatten(outbox, commits[at] as Commit, encoded[at] as string[]);
-        if (++inOutbox >= commitsPerMessage || inOutboxLength >= lengthPerMessage) flush();
+        if (outbox.length === 0) setImmediate(flush);
+        const flat = flattenCommit(commits[at] as Commit, encoded[at] as string[]);
+        outbox.push(flat);
+        outboxLength += flat.length;
+        if (outbox.length >= commitsPerMessage || outboxLength >= lengthPerMessage) flush();
       }
+      setBusy();
+    });
+  }
+
+  /** The answer of the thread, after everything that was handed over before. */
+  function ask<A extends Answer>(question: Question): Promise<A> {
+    if (failure) return Promise.reject(failure);
+    flush();
+    return new Promise((resolve, reject) => {
+      asked.set(++lastAsk, { resolve: (answer) => resolve(answer as A), reject });
+      send({ ask: lastAsk, for: question });
       setBusy();
     });
   }
@@ -140,14 +158,11 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
     async appendBatch(commits) {
       return take(commits, commits.map(encodeCommit));
     },
-    spans(stream) {
-      if (failure) return Promise.reject(failure);
+    spans: (stream) => ask<readonly Span[]>({ spansOf: stream }),
+    link(from) {
       flush();
-      return new Promise((resolve, reject) => {
-        asked.set(++lastAsk, { resolve, reject });
-        send({ spansOf: stream, ask: lastAsk });
-        setBusy();
-      });
+      send({ link: from });
+      return { state: () => ask<ChainState>('chain') };
     },
     async close() {
       flush();
@@ -158,26 +173,6 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
       failure ??= new EventStoreError('closed', 'The event store is closed');
     },
   };
-}
-
-/** Returns the length of the data. */
-function flatten(
-  into: FlatCommits,
-  { id, stream, expected, at, meta, previousHash = '', events }: Commit,
-  encoded: readonly string[],
-): number {
-  const revision = expected === 'any' ? '-2' : expected === 'none' ? '-1' : String(expected);
-  const { actor, correlation = '', causation = '', trace = '' } = meta;
-  into.push(id, stream, revision, String(at), actor, correlation, causation, trace);
-  into.push(previousHash, String(events.length));
-  let length = 0;
-  for (let i = 0; i < events.length; i++) {
-    const { type, version } = events[i] as Commit['events'][number];
-    const data = encoded[i] as string;
-    into.push(type, String(version), data);
-    length += data.length;
-  }
-  return length;
 }
 
 function toResult(position: number, revision: number): AppendResult {

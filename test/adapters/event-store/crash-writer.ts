@@ -1,12 +1,16 @@
 /**
  * Child process of crash.test.ts: appends without end and prints `<stream> <revision> <position> <commit>` for each commit
- * once it is acknowledged, until it is killed.
+ * once it is acknowledged, until it is killed. All is linked.
  */
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
+import { readChain } from '../../../coordinator/audit/chain.ts';
 import { commitOf, stored } from '../../contract/event-store.ts';
 
 const [dir = '', round = ''] = process.argv.slice(2);
 const store = await openSqliteEventStore({ dir });
+const log = readChain();
+for await (const batch of store.readAll()) for (const event of batch.events) log.add(event);
+store.link?.(log.end());
 await Promise.all(
   Array.from({ length: 20 }, async (_, writer) => {
     for (let n = 0; ; n++) {

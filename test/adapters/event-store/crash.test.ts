@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
+import { readChain } from '../../../coordinator/audit/chain.ts';
+import { createVerifier } from '../../../coordinator/audit/verifier.ts';
 import type { StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { commitOf, stored } from '../../contract/event-store.ts';
 
@@ -26,7 +28,7 @@ async function killedAfter(dir: string, round: number, acknowledgements: number)
   return lines;
 }
 
-it('kill -9 in the middle of appends, 8 times: nothing acknowledged is lost, nothing is there in part', {
+it('kill -9 in the middle of appends, 8 times: nothing acknowledged is lost, nothing is there in part, the chain goes on', {
   timeout: 120_000,
 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), 'drover-crash-'));
@@ -36,7 +38,16 @@ it('kill -9 in the middle of appends, 8 times: nothing acknowledged is lost, not
       acknowledged.push(...(await killedAfter(dir, round, 1 + round * 150)));
       await using store = await openSqliteEventStore({ dir });
       const events: StoredEvent[] = [];
-      for await (const batch of store.readAll()) events.push(...batch.events);
+      const chain = readChain();
+      const verifier = createVerifier({ keys: [], held: [] });
+      for await (const batch of store.readAll({ exact: true })) events.push(...batch.events);
+      for (const event of events) {
+        chain.add(event);
+        verifier.add(event);
+      }
+      const { fault, linkedFrom } = verifier.end();
+      assert.deepEqual({ fault, linkedFrom }, { fault: undefined, linkedFrom: events[0]?.position });
+      store.link?.(chain.end());
       const heads = new Map<string, number>();
       const last = new Map<string, string>();
       const sizes = new Map<string, number>();

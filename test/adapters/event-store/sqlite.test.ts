@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, describe, it, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { encodeCommit } from '../../../adapters/event-store/encode.ts';
+import { flattenCommit, readCommits } from '../../../adapters/event-store/sqlite/flat-commits.ts';
+import { createLinker } from '../../../adapters/event-store/sqlite/linker.ts';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
+import { createChain, emptyChain, readChain } from '../../../coordinator/audit/chain.ts';
+import { createVerifier } from '../../../coordinator/audit/verifier.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
 import { collect, commitOf, stored } from '../../contract/event-store.ts';
 
@@ -161,6 +166,47 @@ describe('sqlite event store: failing', () => {
     await using store = await openSqliteEventStore({ dir });
     assert.equal(await count(store), acknowledged * 2);
     assert.equal(stored(await store.append(commitOf('build-1', acknowledged * 2 - 1))).revision, acknowledged * 2);
+  });
+});
+
+describe('sqlite event store: the chain', () => {
+  it('goes on from where an earlier version has ended, over what is refused or there already', async () => {
+    const dir = newFolder();
+    const chain = createChain();
+    const old = [chain.link(commitOf('build-1', 'none', ['é', 2]), 0), chain.link(commitOf('build-2', 'none', [1]), 0)];
+    {
+      await using store = await openSqliteEventStore({ dir });
+      for (const result of await store.appendBatch(old)) stored(result);
+    }
+    await using store = await openSqliteEventStore({ dir });
+    const read = readChain();
+    for await (const { events } of store.readAll()) for (const event of events) read.add(event);
+    const linking = store.link?.(read.end());
+    const next = commitOf('build-2', 0, ['é', 3]);
+    chain.link(next, 1);
+    stored(await store.append(next));
+    assert.equal(stored(await store.append(next)).replayed, true);
+    assert.equal((await store.append(commitOf('build-2', 'none'))).ok, false);
+    const more = Array.from({ length: 3000 }, (_, n) => commitOf(`item-${n}`, 'any'));
+    for (const commit of more) chain.link(commit, 0);
+    for (const result of await store.appendBatch(more)) stored(result);
+    assert.deepEqual(await linking?.state(), chain.state());
+    const verifier = createVerifier({ keys: [], held: [{ origin: '', size: chain.size, root: chain.tree.root() }] });
+    for await (const { events } of store.readAll({ exact: true })) for (const event of events) verifier.add(event);
+    const { commits, fault, linkedFrom } = verifier.end();
+    assert.deepEqual([commits, fault, Number(linkedFrom)], [chain.size, undefined, 1]);
+  });
+  it('has the same tree however late it is made', () => {
+    const chain = createChain();
+    const linker = createLinker(emptyChain);
+    // More than may wait; now and then there is nothing else to do.
+    for (let n = 0; n < 20_000; n++) {
+      const commit = commitOf(`item-${n}`, 'none');
+      chain.link(commit, 0);
+      readCommits(flattenCommit(commit, encodeCommit(commit)), (flat) => linker.add(flat, 0));
+      if (n < 2500 && n % 500 === 0) while (linker.rest());
+    }
+    assert.deepEqual(linker.state(), chain.state());
   });
 });
 

@@ -4,14 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import {
-  createLogWriter,
-  type FlatCommits,
-  type FlatResults,
-} from '../../../adapters/event-store/sqlite/log-writer.ts';
+import { encodeCommit } from '../../../adapters/event-store/encode.ts';
+import { flattenCommit } from '../../../adapters/event-store/sqlite/flat-commits.ts';
+import { createLogWriter, type FlatResults } from '../../../adapters/event-store/sqlite/log-writer.ts';
 import { openForReading, openForWriting } from '../../../adapters/event-store/sqlite/open-file.ts';
 import { createLogReader } from '../../../adapters/event-store/sqlite/reader.ts';
 import { streamKey } from '../../../adapters/event-store/sqlite/schema.ts';
+import type { Expected, StreamId } from '../../../coordinator/ports/event-store.ts';
 
 /** Two names with one {@link streamKey}: the number at the end counts modulo 2^21. */
 const twins = ['build-1-5', `build-1-${5 + 2 ** 21}`] as const;
@@ -79,11 +78,11 @@ it('heads, conflicts, retries and reading are right on both sides of the index, 
           }
           const stream = streams[item.stream] as string;
           const id = `id-${item.id}`;
-          const meta = ['me', '', '', ''];
-          const flat: FlatCommits = [id, stream, String(item.expected), '1', ...meta, '', String(item.events)];
-          for (let n = 0; n < item.events; n++) flat.push('T', '1', '{}');
+          const events = Array.from({ length: item.events }, () => ({ type: 'T', version: 1, data: {} }));
+          const expected: Expected = item.expected === -1 ? 'none' : item.expected === -2 ? 'any' : item.expected;
+          const commit = { id, stream: stream as StreamId, expected, at: 1, meta: { actor: 'me' }, events };
           const results: FlatResults = [];
-          log.append(flat, results);
+          log.append(flattenCommit(commit, encodeCommit(commit)), results);
           assert.deepEqual(results, model.append(id, stream, item.expected, item.events));
         }
         log.commit();
