@@ -71,6 +71,12 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       peer: 'hook-graphile-worker-1000-p99',
       bound: turnOfTheLoop,
     },
+    'replay-export': {
+      text: '≥ 1 × replay that folds',
+      met: timesPeer('replay-farm-again', (ratio) => ratio >= 1),
+      peer: 'replay-farm-again',
+      bound: 'one thread reads rows, puts envelopes around their texts and sends them',
+    },
     'hook-idle': {
       text: '≤ 0.1 %',
       met: atMost(0.1),

@@ -37,6 +37,11 @@ export function encodeCommit(commit: Commit): string[] {
   return encoded;
 }
 
+/** Whether a JSON text is one line. What Drover makes is; what another has put into a log need not be. */
+export function isLine(json: string): boolean {
+  return !json.includes('\n') && !json.includes('\r');
+}
+
 /** Builds a {@link Meta} without the fields that are not there. */
 export function makeMeta(
   actor: string,

@@ -1,4 +1,4 @@
-import type { Batch, Filter, StoredEvent } from '../../coordinator/ports/event-store.ts';
+import type { Batch, Filter, JsonWish, StoredEvent } from '../../coordinator/ports/event-store.ts';
 import { formatPosition } from './position.ts';
 
 /** A log whose events are numbered 1, 2, 3 … without gaps, seen by one reader. */
@@ -6,7 +6,7 @@ export interface NumberedLog {
   /** Number of the last stored event, 0 if there is none. */
   head(): number;
   /** The events from `after + 1` up to and including `upTo` that pass the filter; with their texts where that is said. */
-  range(after: number, upTo: number, filter: Filter | undefined, exact?: boolean): StoredEvent[];
+  range(after: number, upTo: number, filter: Filter | undefined, json?: JsonWish): StoredEvent[];
   /** Resolves once the head has moved beyond `position`, or `signal` aborts, or the store is closed. */
   beyond(position: number, signal: AbortSignal): Promise<void>;
   /** Lets others run between two batches. */
@@ -29,16 +29,16 @@ export async function* replay(
     head: number;
     filter: Filter | undefined;
     limit: number;
-    exact: boolean | undefined;
+    json: JsonWish | undefined;
     signal: AbortSignal | undefined;
   },
 ): AsyncGenerator<Batch> {
-  const { head, filter, exact, signal } = options;
+  const { head, filter, json, signal } = options;
   let { after, limit } = options;
   while (after < head && limit > 0 && !signal?.aborted && !log.closed()) {
     // No more is read than is wanted, where all pass.
     let upTo = Math.min(head, after + Math.min(batchSize, filter === undefined ? limit : Math.max(limit, leastLook)));
-    let events = log.range(after, upTo, filter, exact);
+    let events = log.range(after, upTo, filter, json);
     if (events.length >= limit) {
       events = events.slice(0, limit);
       upTo = Number(events[limit - 1]?.position);

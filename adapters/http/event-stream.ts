@@ -4,6 +4,7 @@ import type { Scope } from '../../domain/token/events.ts';
 import { envelopeText } from './event-envelope.ts';
 import { type EventSelection, isPast, isSelected, storeFilter } from './event-selection.ts';
 import type { EventTail, Stretch } from './event-tail.ts';
+import { createPacer, type Piece, pieceLength } from './pieces.ts';
 
 /** What one reader asked for. */
 export interface EventWish {
@@ -30,19 +31,6 @@ export interface EventSource {
   readonly closing: AbortSignal;
 }
 
-/** Text for a reader, and its place once it has taken it. */
-interface Piece {
-  readonly text: string;
-  readonly place: Position;
-}
-
-/** Characters in one piece, if no event is longer: what a reader that takes nothing holds here is about two of them. */
-export const pieceLength: number = 64 * 1024;
-/** Events that are read from the log at a time for a reader that is behind. */
-const readAtATime = 1000;
-/** What a reader has not taken after so many milliseconds is let go, but for the piece that it is at, and read again later. */
-const keepFor = 1000;
-
 /**
  * Events for one reader, at its own pace, as text. As server-sent events `id` is the position, and `event` the bare name, for
  * `addEventListener`; where there was nothing for the reader the place is sent alone, which moves its Last-Event-ID, and where nothing
@@ -56,6 +44,7 @@ export async function* eventText(wish: EventWish, from: EventSource): AsyncGener
   const head = live ? undefined : await from.eventStore.head();
   // One for all readings: engines keep what they make of it.
   const filter = storeFilter(selection);
+  const pacer = createPacer(from.timers);
   let place = wish.after;
   let told = false;
   if (isSse) yield ': drover events\nretry: 2000\n\n';
@@ -64,7 +53,7 @@ export async function* eventText(wish: EventWish, from: EventSource): AsyncGener
     let stretch = member?.since(place);
     if (stretch === undefined) {
       const begins = member?.begins;
-      stretch = await readStretch(wish, from, filter, place);
+      stretch = await readStretch(wish, from, filter, place, pacer.limit);
       // Nothing had happened between it and the beginning of the tail, which was known before.
       if (stretch === undefined && begins !== undefined && (place ?? '') < begins) place = begins;
       if (stretch === undefined && (begins !== undefined || !live)) continue;
@@ -73,20 +62,10 @@ export async function* eventText(wish: EventWish, from: EventSource): AsyncGener
       if ((await moreOf(member, from.silence, signal)) === 'silent' && isSse) yield ':\n\n';
       continue;
     }
-    let pieces = inPieces(stretch, wish);
+    const pieces = inPieces(stretch, wish);
     stretch = undefined;
-    for (let next = pieces.shift(); next !== undefined; next = pieces.shift()) {
-      const late = from.timers.after(keepFor, () => {
-        pieces = [];
-      });
-      try {
-        if (next.text !== '') yield next.text;
-      } finally {
-        late[Symbol.dispose]();
-      }
-      place = next.place;
-      told = true;
-    }
+    place = (yield* pacer.give(pieces)) ?? place;
+    told = true;
     if (place !== undefined && isPast(selection, place)) return;
   }
   // An end that looks like one would pass for the end of the log.
@@ -107,11 +86,13 @@ async function readStretch(
   { eventStore, source }: EventSource,
   filter: Filter | undefined,
   after: Position | undefined,
+  limit: number,
 ): Promise<Stretch | undefined> {
-  const options = {
+  const options: Parameters<EventStore['readAll']>[0] = {
     ...(after !== undefined && { after }),
     ...(filter !== undefined && { filter }),
-    limit: readAtATime,
+    limit,
+    json: 'instead',
     signal,
   };
   for await (const { events, checkpoint } of eventStore.readAll(options)) {

@@ -52,7 +52,7 @@ export async function openLog(
     head: () => told(() => log.head()),
     async *events(stop) {
       try {
-        for await (const { events } of log.readAll({ exact, signal: stop })) yield* events;
+        for await (const { events } of log.readAll({ ...(exact && { json: 'beside' }), signal: stop })) yield* events;
       } catch (error) {
         throw toldError(error);
       }

@@ -35,7 +35,7 @@ export interface NewEvent {
   readonly data: unknown;
   /**
    * `data` as JSON text, where that has been made already: then this is stored. Of a stored event, where it was asked for and the engine
-   * can say: the text that is stored.
+   * can say: the text that is stored (see {@link JsonWish}).
    */
   readonly json?: string;
 }
@@ -102,6 +102,9 @@ export interface Filter {
   readonly streams?: readonly string[];
 }
 
+/** Whether the JSON text of an event is wanted beside its `data` or instead of it. */
+export type JsonWish = 'beside' | 'instead';
+
 export interface Batch {
   readonly events: readonly StoredEvent[];
   /** Everything up to here has been seen; moves on even where the filter dropped every event. */
@@ -156,13 +159,15 @@ export interface EventStore extends AsyncDisposable {
   read(stream: StreamId, options?: { from?: Revision; limit?: number; backward?: boolean }): AsyncIterable<StoredEvent>;
   /**
    * The whole log in batches, from the first event after `after`, up to the head as it was at the start of the call; at most `limit` events
-   * in all. With `exact` also the JSON text of each that is stored, as far as the engine can say, for those who check what is.
+   * in all. With `json: 'beside'` also the JSON text of each that is stored, as far as the engine can say, for those who check what is; with
+   * `json: 'instead'` the text and no `data`, for those who pass it on: one line of well-formed JSON. Of what the engine has no text of
+   * its own for, or no such text, there is `data` as ever and no `json`.
    */
   readAll(options?: {
     after?: Position;
     filter?: Filter;
     limit?: number;
-    exact?: boolean;
+    json?: JsonWish;
     signal?: AbortSignal;
   }): AsyncIterable<Batch>;
   /**

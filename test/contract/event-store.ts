@@ -195,12 +195,30 @@ export function eventStoreContract(
       await chain.withTree((tree) => {
         root = tree.root();
       });
-      for (const exact of [true, false]) {
+      for (const options of [{ json: 'beside' }, {}] as const) {
         const verifier = createVerifier({ keys: [], held: [{ origin: '', size: 200, root }] });
-        for (const event of await eventsOf(store.readAll({ exact }))) verifier.add(event);
+        for (const event of await eventsOf(store.readAll(options))) verifier.add(event);
         const { commits, fault } = verifier.end();
         assert.deepEqual({ commits, fault }, { commits: 200, fault: undefined });
       }
+    });
+    test('texts instead of data are one line each that says the same', async (store) => {
+      const odd = ['ü\u2028 "\\\n', { ü: [null, -1.5e300, ''], ' ': {} }, '\ud800', [], null];
+      for (const [n, data] of odd.entries()) stored(await store.append(commitOf(`build-${n}`, 'none', [data, n])));
+      const events = await eventsOf(store.readAll());
+      const passedOn = await eventsOf(store.readAll({ json: 'instead' }));
+      const filtered = await eventsOf(store.readAll({ json: 'instead', filter: { streams: ['build-1', 'build-2'] } }));
+      const read = ({ json, ...event }: StoredEvent): StoredEvent => {
+        if (json === undefined) return event;
+        assert.equal(event.data, undefined);
+        assert.doesNotMatch(json, /[\n\r]/);
+        return { ...event, data: JSON.parse(json) };
+      };
+      assert.deepEqual(passedOn.map(read), events);
+      assert.deepEqual(
+        filtered.map(read),
+        events.filter(({ stream }) => stream === 'build-1' || stream === 'build-2'),
+      );
     });
     test('a conflict is a value and stores nothing', async (store) => {
       assert.deepEqual(await store.append(commitOf('build-1', 0)), {

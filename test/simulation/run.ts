@@ -291,7 +291,7 @@ export async function simulate({
   await until(new Promise<void>((resolve) => void time.after(100, resolve)));
   const { events, attempts } = await auditLog(disk);
   const verifier = createVerifier({ keys: [auditKey], held: [] });
-  for await (const batch of disk.readAll({ exact: true })) for (const event of batch.events) verifier.add(event);
+  for await (const batch of disk.readAll({ json: 'beside' })) for (const event of batch.events) verifier.add(event);
   const verified = verifier.end();
   assert.equal(verified.fault, undefined);
   assert.ok(verified.linkedFrom !== undefined && verified.checkpoints > 0);

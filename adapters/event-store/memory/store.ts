@@ -4,11 +4,12 @@ import {
   type EventStore,
   EventStoreError,
   type Filter,
+  type JsonWish,
   type Position,
   type StoredEvent,
   type StreamId,
 } from '../../../coordinator/ports/event-store.ts';
-import { encodeCommit, maxCommitLength } from '../encode.ts';
+import { encodeCommit, isLine, maxCommitLength } from '../encode.ts';
 import { follow, type NumberedLog, replay } from '../follow.ts';
 import { createHeadSignal } from '../head-signal.ts';
 import { formatPosition, parsePosition } from '../position.ts';
@@ -16,8 +17,9 @@ import { formatPosition, parsePosition } from '../position.ts';
 /** As stored: `data` is JSON text, so that neither writer nor reader shares an object with the log. */
 type Row = Omit<StoredEvent, 'data'> & { readonly json: string };
 
-function decode({ json, ...rest }: Row, exact = false): StoredEvent {
-  return { ...rest, data: JSON.parse(json), ...(exact && { json }) };
+function decode({ json, ...rest }: Row, wish?: JsonWish): StoredEvent {
+  if (wish === 'instead' && isLine(json)) return { ...rest, data: undefined, json };
+  return { ...rest, data: JSON.parse(json), ...(wish === 'beside' && { json }) };
 }
 
 function passes(row: Row, filter: Filter | undefined): boolean {
@@ -35,11 +37,11 @@ export function openMemoryEventStore(): EventStore {
 
   const numbered: NumberedLog = {
     head: () => log.length,
-    range: (after, upTo, filter, exact) => {
+    range: (after, upTo, filter, json) => {
       const events: StoredEvent[] = [];
       for (let at = after; at < upTo; at++) {
         const row = log[at];
-        if (row && passes(row, filter)) events.push(decode(row, exact));
+        if (row && passes(row, filter)) events.push(decode(row, json));
       }
       return events;
     },
@@ -112,14 +114,14 @@ export function openMemoryEventStore(): EventStore {
       mustBeOpen();
       return readStream(stream, from, limit, backward);
     },
-    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, exact, signal: abort } = {}) {
+    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, json, signal: abort } = {}) {
       mustBeOpen();
       return replay(numbered, {
         after: after ? parsePosition(after) : 0,
         head: log.length,
         filter,
         limit,
-        exact,
+        json,
         signal: abort,
       });
     },

@@ -199,9 +199,20 @@ function makeStore({ connection, settings, reader, pipeline, exclusive, lost, op
       mustBeOpen();
       return readStream(stream, from, limit, backward);
     },
-    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, exact, signal } = {}) {
+    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, json, signal } = {}) {
       mustBeOpen();
-      return quiet(replay({ connection, log, after, filter, exact, head: headNow(), limit, signal: until(signal) }));
+      return quiet(
+        replay({
+          connection,
+          log,
+          after,
+          filter,
+          exact: json === 'beside',
+          head: headNow(),
+          limit,
+          signal: until(signal),
+        }),
+      );
     },
     subscribe({ after, filter, signal }) {
       mustBeOpen();

@@ -134,9 +134,9 @@ function makeStore({ reader, writer, signal, dir, resources }: Parts): EventStor
       mustBeOpen();
       return readStream(stream, from, limit, backward);
     },
-    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, exact, signal: abort } = {}) {
+    readAll({ after, filter, limit = Number.POSITIVE_INFINITY, json, signal: abort } = {}) {
       mustBeOpen();
-      return replay(log, { after: startOf(after), head: reader.head(), filter, limit, exact, signal: abort });
+      return replay(log, { after: startOf(after), head: reader.head(), filter, limit, json, signal: abort });
     },
     subscribe({ after, filter, signal: abort }) {
       mustBeOpen();

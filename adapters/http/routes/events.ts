@@ -9,9 +9,10 @@ import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { envelopeOf, sourceOf } from '../event-envelope.ts';
 import { envelope } from '../event-schemas.ts';
-import { type EventSource, eventText, pieceLength } from '../event-stream.ts';
+import { type EventSource, eventText } from '../event-stream.ts';
 import { createEventTail } from '../event-tail.ts';
 import { abortOnEnd } from '../long-answer.ts';
+import { pieceLength } from '../pieces.ts';
 import { flag, many } from '../schemas.ts';
 
 export const position: z.ZodString = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');

@@ -1,12 +1,14 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { EventStore } from '../../../coordinator/ports/event-store.ts';
+import type { Batch, EventStore, Position } from '../../../coordinator/ports/event-store.ts';
+import type { Timers } from '../../../coordinator/ports/runtime.ts';
 import type { HttpContext } from '../context.ts';
 import { abortOnEnd } from '../long-answer.ts';
+import { createPacer, type Piece, pieceLength } from '../pieces.ts';
 
 /** The log as it is stored, for who verifies it: what readers of the feed get is in its newest form, and not all of it is for all. */
-export function logRoute({ eventStore, closing }: HttpContext): FastifyPluginAsyncZod {
+export function logRoute({ eventStore, runtime, closing }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/v1/log',
@@ -25,24 +27,54 @@ export function logRoute({ eventStore, closing }: HttpContext): FastifyPluginAsy
       async (_, reply) => {
         // An engine that cannot be read says so before the answer begins.
         await eventStore.head();
-        const text = storedLines(eventStore, abortOnEnd(reply.raw, closing));
+        const text = storedLines(eventStore, runtime.timers, abortOnEnd(reply.raw, closing));
         return reply
           .header('cache-control', 'no-store')
           .header('x-accel-buffering', 'no')
           .type('application/x-ndjson')
-          .send(Readable.from(text, { objectMode: false, highWaterMark: 256 * 1024 }));
+          .send(Readable.from(text, { objectMode: false, highWaterMark: pieceLength }));
       },
     );
   };
 }
 
-async function* storedLines(eventStore: Pick<EventStore, 'readAll'>, signal: AbortSignal): AsyncGenerator<string> {
-  let end: string | null = null;
-  for await (const { events, checkpoint } of eventStore.readAll({ exact: true, signal })) {
-    // A whole batch at a time would be too much where events are large.
-    for (const event of events) yield `${JSON.stringify(event)}\n`;
-    end = checkpoint;
+/** The log up to its end as it is now, read as its reader takes it. */
+export async function* storedLines(
+  eventStore: Pick<EventStore, 'head' | 'readAll'>,
+  timers: Timers,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const end = (await eventStore.head()) ?? null;
+  const pacer = createPacer(timers);
+  let place: Position | undefined;
+  while (end !== null && !signal.aborted && (place === undefined || place < end)) {
+    let pieces: Piece[] = [];
+    for await (const batch of eventStore.readAll({
+      ...(place !== undefined && { after: place }),
+      limit: pacer.limit,
+      json: 'beside',
+      signal,
+    })) {
+      pieces = inPieces(batch, end);
+      break;
+    }
+    if (pieces.length === 0 && !signal.aborted) throw new Error(`nothing could be read after ${place}, before the end`);
+    place = (yield* pacer.give(pieces)) ?? place;
   }
   // Without this line, the answer was cut off.
   if (!signal.aborted) yield `${JSON.stringify({ end })}\n`;
+}
+
+function inPieces({ events, checkpoint }: Batch, end: Position): Piece[] {
+  const pieces: Piece[] = [];
+  let text = '';
+  for (const event of events) {
+    if (event.position > end) break;
+    text += `${JSON.stringify(event)}\n`;
+    if (text.length < pieceLength) continue;
+    pieces.push({ text, place: event.position });
+    text = '';
+  }
+  pieces.push({ text, place: checkpoint });
+  return pieces;
 }

@@ -124,6 +124,18 @@ describe('sqlite event store: opening', () => {
       await assert.rejects(openSqliteEventStore({ dir }), { code: 'damaged', message: problem });
     }
   });
+  it('passes no text on that another has put there and that is none or not one line', async () => {
+    const dir = newFolder();
+    await filled(dir, 4);
+    change(dir, `UPDATE events SET data = '{"value":' || char(10) || '7}' WHERE position = 2`);
+    change(dir, `UPDATE events SET data = '{"value":' WHERE position = 4`);
+    await using store = await openSqliteEventStore({ dir, readOnly: true });
+    const [first, second] = (await collect(store.readAll({ json: 'instead', limit: 3 })))[0]?.events ?? [];
+    assert.ok(first?.json !== undefined && first.data === undefined);
+    assert.deepEqual([second?.json, second?.data], [undefined, { value: 7 }]);
+    await assert.rejects(collect(store.readAll({ json: 'instead' })), SyntaxError);
+    await assert.rejects(collect(store.readAll()), SyntaxError, 'as without texts');
+  });
   it('a file where the folder should be', async () => {
     const file = join(newFolder(), 'file');
     writeFileSync(file, '');
@@ -192,7 +204,7 @@ describe('sqlite event store: the chain', () => {
     for (const result of await store.appendBatch(more)) stored(result);
     assert.deepEqual(await linking?.state(), chain.state());
     const verifier = createVerifier({ keys: [], held: [{ origin: '', size: chain.size, root: chain.tree.root() }] });
-    for await (const { events } of store.readAll({ exact: true })) for (const event of events) verifier.add(event);
+    for await (const { events } of store.readAll({ json: 'beside' })) for (const event of events) verifier.add(event);
     const { commits, fault, linkedFrom } = verifier.end();
     assert.deepEqual([commits, fault, Number(linkedFrom)], [chain.size, undefined, 1]);
   });

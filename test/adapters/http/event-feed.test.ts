@@ -6,8 +6,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import { type EventEnvelope, envelopeOf, envelopeText } from '../../../adapters/http/event-envelope.ts';
-import { type EventWish, eventText, pieceLength } from '../../../adapters/http/event-stream.ts';
+import { type EventWish, eventText } from '../../../adapters/http/event-stream.ts';
 import { createEventTail } from '../../../adapters/http/event-tail.ts';
+import { pieceLength } from '../../../adapters/http/pieces.ts';
+import { storedLines } from '../../../adapters/http/routes/log.ts';
 import type { EventStore, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { secretOfScope } from '../../support/fake-application.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
@@ -156,6 +158,46 @@ describe('the feed of events', () => {
     assert.deepEqual([...numbersIn(whole), ...numbersIn(rest)], upTo(12_000));
   });
 
+  it('reads little of the log as it is stored at a time, and holds little for a reader that takes nothing', async () => {
+    await using log = await logOf(3000);
+    const { runtime, from } = sourceOf(log);
+    const read: number[] = [];
+    const eventStore = {
+      head: from.eventStore.head,
+      async *readAll(options?: Parameters<EventStore['readAll']>[0]) {
+        for await (const batch of log.eventStore.readAll(options)) {
+          read.push(batch.events.length);
+          yield batch;
+        }
+      },
+    };
+    const stop = new AbortController();
+    const reader = storedLines(eventStore, runtime.timers, stop.signal);
+    let text = String((await reader.next()).value);
+    assert.ok(
+      read.length === 1 && (read[0] as number) <= 64,
+      `${read} events were read for a reader that has taken none`,
+    );
+    await log.append(1);
+    let pieces = 1;
+    for await (const piece of reader) {
+      // Now and then it takes nothing for a while, and what was read for it is read again.
+      if (pieces++ % 10 === 0) runtime.advance(1000);
+      assert.ok(piece.length <= pieceLength + 4 * each, `${piece.length}`);
+      text += piece;
+    }
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(lines.pop(), { end: lines.at(-1).position });
+    const stored: StoredEvent[] = [];
+    for await (const { events } of log.eventStore.readAll({ json: 'beside', limit: 3000 })) stored.push(...events);
+    assert.deepEqual(lines, stored, 'up to the end as it was, without a gap or a repeat');
+    assert.ok(read.reduce((sum, count) => sum + count) > 3000, 'some was let go');
+    assert.ok(Math.max(...read) > 64, 'more at a time for one that takes it');
+  });
+
   it('writes an envelope to the letter as it is', () => {
     const text = fc.string({ unit: 'grapheme' });
     const event = fc.record(
@@ -177,6 +219,19 @@ describe('the feed of events', () => {
         const whole: EventEnvelope = envelopeOf(one as StoredEvent, source, scope);
         assert.equal(envelopeText(one as StoredEvent, source, scope), JSON.stringify(whole));
         assert.equal(whole.time, new Date(one.at).toISOString());
+      }),
+    );
+    // Passing on the text that is stored gives the same, older versions and what is not for all included.
+    const data = fc
+      .tuple(fc.dictionary(text, fc.jsonValue()), fc.constantFrom({}, { agent: 'a', reason: 'agent-lost', hash: 'h' }))
+      .map(([any, known]) => ({ ...any, ...known }));
+    fc.assert(
+      fc.property(event, data, text, fc.constantFrom('read', 'admin'), (one, said, source, scope) => {
+        const { data: _, ...rest } = one;
+        const stored = { ...rest, data: undefined, json: JSON.stringify(said) } as StoredEvent;
+        const passed = envelopeText(stored, source, scope);
+        assert.equal(passed, envelopeText({ ...rest, data: said } as StoredEvent, source, scope));
+        assert.ok(scope === 'admin' || one.type !== 'TokenIssued' || !('hash' in JSON.parse(passed).data));
       }),
     );
   });

@@ -19,7 +19,7 @@ const trusted: Trust = { keys: [parseNoteKey(pair.public)], held: [] };
 
 async function eventsOf(store: EventStore): Promise<StoredEvent[]> {
   const all: StoredEvent[] = [];
-  for await (const { events } of store.readAll({ exact: true })) all.push(...events);
+  for await (const { events } of store.readAll({ json: 'beside' })) all.push(...events);
   return all;
 }
 /** The log of a farm that was started three times, with a checkpoint at two of the stops. */
