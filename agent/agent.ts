@@ -59,7 +59,7 @@ const machineFaults: ReadonlySet<FailureClass> = new Set(['agent-error', 'disk-f
 
 /** How the agent's life ended. */
 export type AgentEnd =
-  | { readonly reason: 'drained' | 'stopped' }
+  | { readonly reason: 'stopped' }
   | { readonly reason: 'refused'; readonly code: string; readonly message: string };
 
 export interface RunningAgent extends AsyncDisposable {
@@ -79,7 +79,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const kept = await options.store.load();
   const attempts = new Map<string, Attempt>();
   const end = Promise.withResolvers<AgentEnd>();
-  let leaving: 'drained' | 'stopped' | undefined;
+  let leaving = false;
+  let drained = false;
   let publicKeys: readonly string[] = [];
   let connection: { readonly to: LinkConnection; readonly logs: ReadonlyMap<string, number> } | undefined;
   let handled: Promise<void> = Promise.resolve();
@@ -99,7 +100,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   const link = options.openLink({
     running: () => [...attempts.values()].map(({ known }) => known),
-    leaving: () => leaving !== undefined,
+    leaving: () => leaving,
     unfit: () => {
       saidUnfit = fitness.unfit;
       return saidUnfit;
@@ -130,7 +131,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     return {
       type: 'heartbeat',
       running: attempts.size,
-      ...(leaving !== undefined && { leaving: true }),
+      ...(leaving && { leaving: true }),
       ...(unfit !== undefined && { unfit }),
       ...(waiting.length > 0 && { waiting }),
     };
@@ -207,11 +208,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   async function take(message: CoordinatorMessage): Promise<void> {
     if (message.type === 'drain') {
-      logger.warn(
-        "this agent is drained: it takes nothing new and leaves once nothing runs; 'drover agents resume' ends that",
-      );
-      leaving ??= 'drained';
-      leaveIfDone();
+      // It is the coordinator that gives it nothing; it stays, so that whoever resumes it need not start it.
+      if (!drained)
+        logger.warn(
+          "this agent is drained: what it runs ends, and it waits, without anything new, until 'drover agents resume'",
+        );
+      drained = true;
       return;
     }
     if (message.type === 'self-test') return fitness.test(message.reason);
@@ -225,10 +227,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     }
     // Said twice, because an acknowledgement was lost.
     if (known !== undefined) return;
-    if (leaving !== undefined) {
+    if (leaving) {
       send({ type: 'released', build, attempt, reason: 'handed-back' }).catch(() => {});
       return;
     }
+    if (drained) logger.info('an operator has resumed this agent');
+    drained = false;
     const record: AttemptRecord = { build, attempt, derivation: message.derivation, phase: 'preparing' };
     try {
       const files = await options.store.create(record);
@@ -258,17 +262,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   let farewell: Disposable | undefined;
   function leaveIfDone(): void {
-    if (leaving === undefined || finished) return;
+    if (!leaving || finished) return;
     const running = [...attempts.values()].some(({ record }) => record.phase !== 'ended');
     if (running) return;
     if (attempts.size === 0 && unacknowledged === 0) {
-      void finish({ reason: leaving });
+      void finish({ reason: 'stopped' });
       return;
     }
     // All has ended and is on disk; the coordinator may be away for long.
     farewell ??= runtime.timers.after(options.farewellMs ?? 30_000, () => {
       logger.warn('leaving without the last acknowledgements; the results are sent at the next start');
-      if (leaving !== undefined) void finish({ reason: leaving });
+      void finish({ reason: 'stopped' });
     });
   }
 
@@ -297,7 +301,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   return {
     ended: end.promise,
     async stop(how) {
-      leaving ??= 'stopped';
+      leaving = true;
       // Before anything is given back, or the coordinator would give it to this agent again.
       sayNow();
       if (how === 'leave') await finish({ reason: 'stopped' });
@@ -309,7 +313,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       await end.promise;
     },
     async [Symbol.asyncDispose]() {
-      leaving ??= 'stopped';
+      leaving = true;
       await finish({ reason: 'stopped' });
       await end.promise;
     },

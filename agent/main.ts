@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
-import { arch, availableParallelism, loadavg, platform, userInfo } from 'node:os';
+import { arch, availableParallelism, hostname, loadavg, platform, userInfo } from 'node:os';
 import type { Logger } from 'pino';
 import { openAgentLink } from '../adapters/agent-link/client.ts';
 import { openAttemptStore } from '../adapters/agent-state/attempt-store.ts';
@@ -105,6 +105,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
               return builderName;
             },
             storeDir: config.storeDir,
+            place: { host: hostname(), pid: process.pid },
             abilities: { systems, features: config.features, mandatoryFeatures: config.mandatoryFeatures, slots },
           },
           runtime,
@@ -129,8 +130,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   signal?.addEventListener('abort', leave, { once: true });
   try {
     const end = await agent.ended;
-    const then = end.reason === 'drained' ? ": it was drained; 'drover agents resume', then start it again" : '';
-    logger.info({ reason: end.reason }, `the agent has left${then}`);
+    logger.info({ reason: end.reason }, 'the agent has left');
     if (end.reason !== 'refused') return 0;
     return lockedOut.has(end.code) ? exitLockedOut : 1;
   } finally {

@@ -168,6 +168,46 @@ export interface Operations {
         readonly reason?: string;
         /** milliseconds since the Unix epoch */
         readonly until?: number;
+        readonly operator: {
+          readonly said: 'active' | 'paused' | 'draining' | 'drained';
+          readonly reason?: string;
+          /** milliseconds since the Unix epoch */
+          readonly since?: number;
+          readonly by?: string;
+        };
+        readonly link: {
+          readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+          /** milliseconds since the Unix epoch */
+          readonly since: number;
+          readonly reason?: string;
+          readonly leaving?: true;
+          readonly place?: {
+            readonly host?: string;
+            readonly pid?: number;
+            readonly address?: string;
+          };
+        };
+        readonly quarantine?: {
+          /** milliseconds since the Unix epoch */
+          readonly since: number;
+          readonly reason?: string;
+        };
+        readonly unfit?: {
+          /** milliseconds since the Unix epoch */
+          readonly since: number;
+          readonly reason: string;
+        };
+        readonly refused?: {
+          readonly code: string;
+          readonly message: string;
+          /** milliseconds since the Unix epoch */
+          readonly at?: number;
+          readonly place?: {
+            readonly host?: string;
+            readonly pid?: number;
+            readonly address?: string;
+          };
+        };
         readonly abilities?: {
           readonly systems: readonly string[];
           readonly features: readonly string[];
@@ -180,6 +220,32 @@ export interface Operations {
           readonly build: string;
           readonly attempt: number;
         }[];
+        readonly recent: {
+          readonly attempts: number;
+          readonly failed: number;
+          readonly lastFailure?: {
+            readonly build: string;
+            readonly attempt: number;
+            readonly class:
+              | 'builder-failed'
+              | 'timed-out'
+              | 'silent-too-long'
+              | 'log-limit'
+              | 'output-missing'
+              | 'hash-mismatch'
+              | 'not-deterministic'
+              | 'rejected'
+              | 'unknown'
+              | 'inputs-missing'
+              | 'fetch-failed'
+              | 'upload-failed'
+              | 'disk-full'
+              | 'agent-error';
+            readonly message: string;
+            /** milliseconds since the Unix epoch */
+            readonly at: number;
+          };
+        };
         readonly heartbeat?: {
           /** milliseconds since the Unix epoch */
           readonly at: number;
@@ -201,6 +267,46 @@ export interface Operations {
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
+      readonly operator: {
+        readonly said: 'active' | 'paused' | 'draining' | 'drained';
+        readonly reason?: string;
+        /** milliseconds since the Unix epoch */
+        readonly since?: number;
+        readonly by?: string;
+      };
+      readonly link: {
+        readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+        readonly leaving?: true;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
+      readonly quarantine?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+      };
+      readonly unfit?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason: string;
+      };
+      readonly refused?: {
+        readonly code: string;
+        readonly message: string;
+        /** milliseconds since the Unix epoch */
+        readonly at?: number;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
       readonly abilities?: {
         readonly systems: readonly string[];
         readonly features: readonly string[];
@@ -213,6 +319,32 @@ export interface Operations {
         readonly build: string;
         readonly attempt: number;
       }[];
+      readonly recent: {
+        readonly attempts: number;
+        readonly failed: number;
+        readonly lastFailure?: {
+          readonly build: string;
+          readonly attempt: number;
+          readonly class:
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error';
+          readonly message: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+        };
+      };
       readonly heartbeat?: {
         /** milliseconds since the Unix epoch */
         readonly at: number;
@@ -234,6 +366,46 @@ export interface Operations {
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
+      readonly operator: {
+        readonly said: 'active' | 'paused' | 'draining' | 'drained';
+        readonly reason?: string;
+        /** milliseconds since the Unix epoch */
+        readonly since?: number;
+        readonly by?: string;
+      };
+      readonly link: {
+        readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+        readonly leaving?: true;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
+      readonly quarantine?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+      };
+      readonly unfit?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason: string;
+      };
+      readonly refused?: {
+        readonly code: string;
+        readonly message: string;
+        /** milliseconds since the Unix epoch */
+        readonly at?: number;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
       readonly abilities?: {
         readonly systems: readonly string[];
         readonly features: readonly string[];
@@ -246,6 +418,32 @@ export interface Operations {
         readonly build: string;
         readonly attempt: number;
       }[];
+      readonly recent: {
+        readonly attempts: number;
+        readonly failed: number;
+        readonly lastFailure?: {
+          readonly build: string;
+          readonly attempt: number;
+          readonly class:
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error';
+          readonly message: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+        };
+      };
       readonly heartbeat?: {
         /** milliseconds since the Unix epoch */
         readonly at: number;
@@ -267,6 +465,46 @@ export interface Operations {
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
+      readonly operator: {
+        readonly said: 'active' | 'paused' | 'draining' | 'drained';
+        readonly reason?: string;
+        /** milliseconds since the Unix epoch */
+        readonly since?: number;
+        readonly by?: string;
+      };
+      readonly link: {
+        readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+        readonly leaving?: true;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
+      readonly quarantine?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+      };
+      readonly unfit?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason: string;
+      };
+      readonly refused?: {
+        readonly code: string;
+        readonly message: string;
+        /** milliseconds since the Unix epoch */
+        readonly at?: number;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
       readonly abilities?: {
         readonly systems: readonly string[];
         readonly features: readonly string[];
@@ -279,6 +517,32 @@ export interface Operations {
         readonly build: string;
         readonly attempt: number;
       }[];
+      readonly recent: {
+        readonly attempts: number;
+        readonly failed: number;
+        readonly lastFailure?: {
+          readonly build: string;
+          readonly attempt: number;
+          readonly class:
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error';
+          readonly message: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+        };
+      };
       readonly heartbeat?: {
         /** milliseconds since the Unix epoch */
         readonly at: number;
@@ -300,6 +564,46 @@ export interface Operations {
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
+      readonly operator: {
+        readonly said: 'active' | 'paused' | 'draining' | 'drained';
+        readonly reason?: string;
+        /** milliseconds since the Unix epoch */
+        readonly since?: number;
+        readonly by?: string;
+      };
+      readonly link: {
+        readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+        readonly leaving?: true;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
+      readonly quarantine?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+      };
+      readonly unfit?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason: string;
+      };
+      readonly refused?: {
+        readonly code: string;
+        readonly message: string;
+        /** milliseconds since the Unix epoch */
+        readonly at?: number;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
       readonly abilities?: {
         readonly systems: readonly string[];
         readonly features: readonly string[];
@@ -312,6 +616,32 @@ export interface Operations {
         readonly build: string;
         readonly attempt: number;
       }[];
+      readonly recent: {
+        readonly attempts: number;
+        readonly failed: number;
+        readonly lastFailure?: {
+          readonly build: string;
+          readonly attempt: number;
+          readonly class:
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error';
+          readonly message: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+        };
+      };
       readonly heartbeat?: {
         /** milliseconds since the Unix epoch */
         readonly at: number;
@@ -320,7 +650,7 @@ export interface Operations {
       };
     };
   };
-  /** Gives the agent nothing new and lets it go when its builds have ended. */
+  /** Gives the agent nothing new until it is resumed; what it runs ends first. */
   readonly drainAgent: {
     readonly request: {
       readonly agent: string;
@@ -333,6 +663,46 @@ export interface Operations {
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
+      readonly operator: {
+        readonly said: 'active' | 'paused' | 'draining' | 'drained';
+        readonly reason?: string;
+        /** milliseconds since the Unix epoch */
+        readonly since?: number;
+        readonly by?: string;
+      };
+      readonly link: {
+        readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+        readonly leaving?: true;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
+      readonly quarantine?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason?: string;
+      };
+      readonly unfit?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly reason: string;
+      };
+      readonly refused?: {
+        readonly code: string;
+        readonly message: string;
+        /** milliseconds since the Unix epoch */
+        readonly at?: number;
+        readonly place?: {
+          readonly host?: string;
+          readonly pid?: number;
+          readonly address?: string;
+        };
+      };
       readonly abilities?: {
         readonly systems: readonly string[];
         readonly features: readonly string[];
@@ -345,6 +715,32 @@ export interface Operations {
         readonly build: string;
         readonly attempt: number;
       }[];
+      readonly recent: {
+        readonly attempts: number;
+        readonly failed: number;
+        readonly lastFailure?: {
+          readonly build: string;
+          readonly attempt: number;
+          readonly class:
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error';
+          readonly message: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+        };
+      };
       readonly heartbeat?: {
         /** milliseconds since the Unix epoch */
         readonly at: number;
@@ -2429,6 +2825,8 @@ export interface Operations {
         readonly registered: number;
         readonly slots: number;
         readonly busy: number;
+        readonly excess: number;
+        readonly away: number;
       };
       readonly position: string | null;
       readonly pendingCommits: number;
@@ -2684,6 +3082,11 @@ export interface EventData {
     };
     readonly version: string;
     readonly builder: string;
+    readonly place?: {
+      readonly host?: string;
+      readonly pid?: number;
+      readonly address?: string;
+    };
   };
   /** The link was lost. What the agent runs goes on until the lease ends. */
   readonly AgentDisconnected: {
@@ -2700,7 +3103,7 @@ export interface EventData {
   readonly AgentResumed: {
     readonly reason?: string;
   };
-  /** It gets no new builds and will leave once its builds have ended. */
+  /** It gets no new builds, and waits once its builds have ended. Where it said so itself, it leaves then. */
   readonly AgentDraining: {
     readonly reason?: string;
     readonly byAgent?: true;

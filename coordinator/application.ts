@@ -1,10 +1,11 @@
-import type { AgentAbilities } from '../domain/agent/events.ts';
+import type { AgentAbilities, AgentPlace } from '../domain/agent/events.ts';
 import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
 import type { Intake } from '../domain/agent/state.ts';
 import type { BuildStatus } from '../domain/build/state.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
+import type { RecentFailure } from '../projections/agents.ts';
 import type { Blockage } from '../projections/blocked.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
@@ -121,10 +122,11 @@ export interface Application extends HookWishes {
   doubtItem(base: string, how: 'all' | 'recent' | 'size'): Promise<void>;
 
   // The agent link (see domain/agent/messages.ts).
-  /** A link was opened. An older link of the agent is closed first. */
+  /** A link was opened, from this address. An older link of the agent is closed first. */
   agentConnected(
     agent: string,
     hello: Hello,
+    address?: string,
   ): Promise<Pick<Welcome, 'heartbeatSeconds' | 'leaseSeconds' | 'logs' | 'drop' | 'publicKeys'>>;
   /** Resolves once what the message caused is durable; then it is acknowledged. Rejects with DroverError for an attempt that is not the agent's: it is acknowledged and logged, and changes nothing. */
   agentMessage(agent: string, message: AgentMessage): Promise<void>;
@@ -133,6 +135,8 @@ export interface Application extends HookWishes {
   /** The agent was asked whether it is there, and is; what it said of itself last still holds. */
   agentAnswered(agent: string): void;
   agentDisconnected(agent: string, reason: string): Promise<void>;
+  /** A process with the agent's token was turned away. */
+  agentRefused(agent: string, refusal: AgentRefusal): void;
 }
 
 /** Who asks: a token, or the coordinator itself. */
@@ -206,6 +210,14 @@ export type VerifyReport =
     }
   | { readonly type: 'wrong'; readonly item: string; readonly fault: FileFault['kind']; readonly message: string };
 
+/** Why a process that has an agent's token is turned away. */
+export interface AgentRefusal {
+  /** One of `coordinator/errors.ts`. */
+  readonly code: string;
+  readonly message: string;
+  readonly place?: AgentPlace;
+}
+
 export interface AgentStatus {
   readonly name: string;
   readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
@@ -214,10 +226,35 @@ export interface AgentStatus {
   readonly reason?: string;
   /** End of the lease or of the quarantine, milliseconds since the Unix epoch. */
   readonly until?: number;
+  /** What an operator said last; `drained` once nothing runs any more. */
+  readonly operator: {
+    readonly said: 'active' | 'paused' | 'draining' | 'drained';
+    readonly reason?: string;
+    readonly since?: number;
+    /** The operator's token. */
+    readonly by?: string;
+  };
+  /** How its link is, and since when; `left`: it was stopped, and no link was lost. */
+  readonly link: {
+    readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+    readonly since: number;
+    readonly reason?: string;
+    /** It is being stopped: it leaves once nothing runs. */
+    readonly leaving?: true;
+    /** Where the process is that has, or had, the link. */
+    readonly place?: AgentPlace;
+  };
+  readonly quarantine?: { readonly since: number; readonly reason?: string };
+  /** It tried itself, and cannot build. */
+  readonly unfit?: { readonly since: number; readonly reason: string };
+  /** What a process with its token, or the agent as a whole, is refused for at the moment. */
+  readonly refused?: AgentRefusal & { readonly at?: number };
   readonly abilities?: AgentAbilities;
   readonly version?: string;
   readonly builder?: string;
   readonly running: readonly { readonly build: string; readonly attempt: number }[];
+  /** How its last attempts ended, twenty at most, whoever's fault that was; `lastFailure` may be older. */
+  readonly recent: { readonly attempts: number; readonly failed: number; readonly lastFailure?: RecentFailure };
   readonly heartbeat?: { readonly at: number; readonly load1?: number; readonly freeBytes?: number };
 }
 
@@ -239,8 +276,13 @@ export interface FarmStatus {
   readonly agents: {
     readonly connected: number;
     readonly registered: number;
+    /** Slots of connected agents, and those of them that are in use. */
     readonly slots: number;
     readonly busy: number;
+    /** Attempts that connected agents have beyond their slots, as after a start with fewer: they wait for one there. */
+    readonly excess: number;
+    /** Attempts at agents that are not connected. */
+    readonly away: number;
   };
   /** Position of the last event that is durable. */
   readonly position: string | undefined;

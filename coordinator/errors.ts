@@ -69,7 +69,9 @@ export const errorCodes = {
   'malformed-frame': [400, 'Not a frame of the agent link'],
   'frame-too-large': [413, 'A frame is larger than the limit'],
   'protocol-unsupported': [400, 'A version of the agent link that is not supported'],
+  'upgrade-missing': [426, 'The request did not ask for a WebSocket'],
   superseded: [409, 'The agent opened a newer link'],
+  'agent-in-use': [409, "Another process uses the agent's token"],
   // The coordinator itself.
   'disk-full': [507, 'The disk is full'],
   'pool-unavailable': [503, 'The pool takes no files at the moment'],

@@ -1,3 +1,4 @@
+import type { AgentRecord } from '../projections/agents.ts';
 import type { Farm } from '../projections/farm.ts';
 import type { FarmStatus } from './application.ts';
 
@@ -18,8 +19,17 @@ export function figuresOf({
     agents: {
       registered: agents.length,
       connected: connected.length,
-      slots: connected.reduce((sum, { state }) => sum + (state.abilities?.slots ?? 0), 0),
-      busy: agents.reduce((sum, { name }) => sum + queue.live(name).size, 0),
+      slots: connected.reduce((sum, agent) => sum + slotsOf(agent), 0),
+      busy: connected.reduce((sum, agent) => sum + Math.min(slotsOf(agent), queue.live(agent.name).size), 0),
+      excess: connected.reduce((sum, agent) => sum + Math.max(0, queue.live(agent.name).size - slotsOf(agent)), 0),
+      away: agents.reduce(
+        (sum, { name, state }) => sum + (state.connection === 'connected' ? 0 : queue.live(name).size),
+        0,
+      ),
     },
   };
+}
+
+function slotsOf({ state }: AgentRecord): number {
+  return state.abilities?.slots ?? 0;
 }

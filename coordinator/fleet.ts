@@ -5,9 +5,10 @@ import { isEnded } from '../domain/build/state.ts';
 import type { AgentRecord } from '../projections/agents.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { Access } from './access.ts';
+import { placeOf } from './agent-place.ts';
 import { agentStatusOf } from './agent-status.ts';
 import type { Allocator } from './allocator.ts';
-import type { AgentStatus, Application } from './application.ts';
+import type { AgentRefusal, AgentStatus, Application } from './application.ts';
 import { type Core, commandAgent, commandBuild } from './core.ts';
 import type { Deadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
@@ -16,7 +17,10 @@ import { createLeases, type Leases } from './leases.ts';
 import { createPace } from './pace.ts';
 import type { WaitingAttempts } from './waiting-attempts.ts';
 
-export type Fleet = Pick<Application, 'addAgent' | 'steerAgent' | 'agents' | 'agentConnected' | 'agentDisconnected'> & {
+export type Fleet = Pick<
+  Application,
+  'addAgent' | 'steerAgent' | 'agents' | 'agentConnected' | 'agentDisconnected' | 'agentRefused'
+> & {
   heartbeat(
     agent: string,
     beat: {
@@ -45,6 +49,9 @@ export interface FleetParts {
 
 const system = { actor: 'coordinator' };
 
+/** How long it is told that another process than the one that is linked was turned away. */
+const forgottenMs = 120_000;
+
 /** Links that an agent may make, and changes of its fitness that it may tell, before both are taken at this pace only. */
 const pace = { burst: 60, everyMs: 2000 };
 
@@ -54,6 +61,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   const { farm, writer, policy, runtime, links, logs, signer, logger } = core;
   const { queue } = farm;
   const heartbeats = new Map<string, NonNullable<AgentStatus['heartbeat']>>();
+  const refusals = new Map<string, AgentRefusal & { readonly at: number }>();
   const mayConnect = createPace(runtime.clock, pace.burst, pace.everyMs);
   const mayChange = createPace(runtime.clock, pace.burst, pace.everyMs);
   const leases = createLeases(runtime, policy.leaseSeconds * 1000, lose);
@@ -196,7 +204,20 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   function status(agent: AgentRecord): AgentStatus {
     const { name } = agent;
     const until = leases.endsAt(name) ?? deadlines.dueAt(quarantineOf(name));
-    return agentStatusOf(queue, agent, { until, heartbeat: heartbeats.get(name) });
+    return agentStatusOf(queue, agent, { until, heartbeat: heartbeats.get(name), refused: refusalOf(agent) });
+  }
+
+  function refusalOf({ name, state }: AgentRecord): AgentStatus['refused'] {
+    if (state.connection === 'retired') return undefined;
+    if (farm.tokens.validOf(name).size === 0)
+      return {
+        code: 'token-unknown',
+        message: `it has no valid token; 'drover agents rotate-token ${name}' makes one`,
+      };
+    const refused = refusals.get(name);
+    // One that is turned away for now comes again soon: who does not has gone.
+    const isOld = refused !== undefined && runtime.clock.now() - refused.at > forgottenMs;
+    return isOld && state.connection === 'connected' ? undefined : refused;
   }
 
   return {
@@ -227,7 +248,10 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       return status(agent);
     },
     agents: () => [...farm.agents.all()].map(status),
-    async agentConnected(name, hello) {
+    agentRefused(name, refusal) {
+      if (farm.agents.get(name) !== undefined) refusals.set(name, { ...refusal, at: runtime.clock.now() });
+    },
+    async agentConnected(name, hello, address) {
       known(name);
       if (hello.storeDir !== policy.storeDir)
         throw new DroverError(
@@ -242,7 +266,9 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       const { abilities, version, builder } = hello;
       // First, so that one that is unfit is not given a build in between.
       reportFitness(name, hello.unfit);
-      commandAgent(core, name, { type: 'connect', abilities, version, builder }, { actor: `agent-${name}` });
+      const place = placeOf(hello, address);
+      commandAgent(core, name, { type: 'connect', abilities, version, builder, place }, { actor: `agent-${name}` });
+      refusals.delete(name);
       if (hello.leaving) leave(name);
       allocator.forgetStopping(name);
       lateAttempts.forget(name);

@@ -61,6 +61,7 @@ export function foldEvent(farm: Farm, stored: StoredEvent, storeDir?: string): s
   }
   if (storeDir !== undefined && event.type === 'SubmissionReceived' && event.data.storeDir !== storeDir)
     throw new Error(`storeDir: expected ${event.data.storeDir}, which this data was made for, got ${storeDir}`);
-  farm.apply(category, id, event, stored.revision, stored.at, stored.meta.correlation, stored.meta.trace);
+  const { revision, at, meta } = stored;
+  farm.apply(category, id, event, revision, at, meta.correlation, meta.trace, meta.actor);
   return undefined;
 }

@@ -146,7 +146,7 @@ export function createWriter(options: WriterOptions): Writer {
       const expected = wanted === 'none' ? (farm.strays.revision(category, id) ?? 'none') : wanted;
       const first = expected === 'none' ? 0 : expected + 1;
       for (const [index, event] of events.entries())
-        farm.apply(category, id, event, first + index, at, meta.correlation, trace);
+        farm.apply(category, id, event, first + index, at, meta.correlation, trace, meta.actor);
       const commit: Commit = {
         id: `${epoch}.${committed}`,
         stream: `${category}-${id}`,

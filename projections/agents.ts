@@ -1,5 +1,6 @@
 import type { AgentEvent } from '../domain/agent/events.ts';
-import { type AgentState, evolveAgent, initialAgent } from '../domain/agent/state.ts';
+import { type AgentState, evolveAgent, type Happened, initialAgent } from '../domain/agent/state.ts';
+import type { FailureClass } from '../domain/build/failure-class.ts';
 import type { Drv, JobClass } from './graph.ts';
 
 export interface AgentRecord {
@@ -11,13 +12,38 @@ export interface AgentRecord {
    * counted once: it may be its own fault.
    */
   readonly mishaps: ReadonlySet<Drv>;
+  readonly recent: RecentAttempts;
 }
+
+/** How the last attempts of an agent ended, whoever's fault that was. */
+export interface RecentAttempts {
+  /** Whether each succeeded, the newest last; {@link mostRecent} at most. */
+  readonly outcomes: readonly boolean[];
+  /** The newest failure, also where it is older than these. */
+  readonly lastFailure: RecentFailure | undefined;
+}
+
+export interface RecentFailure {
+  readonly build: string;
+  readonly attempt: number;
+  readonly class: FailureClass;
+  /** Its first {@link mostMessage} characters. */
+  readonly message: string;
+  readonly at: number;
+}
+
+/** Attempts of an agent that are remembered. */
+export const mostRecent = 20;
+const mostMessage = 500;
+const noAttempts: RecentAttempts = { outcomes: [], lastFailure: undefined };
 
 /** Every agent that was ever added. */
 export interface Agents {
   get(name: string): AgentRecord | undefined;
   all(): Iterable<AgentRecord>;
-  apply(name: string, event: AgentEvent, revision: number): AgentRecord;
+  apply(name: string, event: AgentEvent, revision: number, happened: Happened): AgentRecord;
+  /** An attempt on the agent has ended: how it failed, `undefined` where it succeeded. */
+  ended(name: string, failure?: RecentFailure): void;
   /** The machine failed an attempt to build the derivation. */
   failed(name: string, drv: Drv): void;
   /** A builder ran on the machine: whatever came of it, the machine is well. */
@@ -28,20 +54,31 @@ export interface Agents {
 const mostMishaps = 100;
 
 export function createAgents(): Agents {
-  const agents = new Map<string, AgentRecord & { readonly mishaps: Set<Drv> }>();
+  const agents = new Map<string, AgentRecord & { readonly mishaps: Set<Drv>; recent: RecentAttempts }>();
   return {
     get: (name) => agents.get(name),
     all: () => agents.values(),
-    apply(name, event, revision) {
+    apply(name, event, revision, happened) {
       let agent = agents.get(name);
       if (!agent) {
-        agent = { name, state: initialAgent, revision: -1, mishaps: new Set() };
+        agent = { name, state: initialAgent, revision: -1, mishaps: new Set(), recent: noAttempts };
         agents.set(name, agent);
       }
-      agent.state = evolveAgent(agent.state, event);
+      agent.state = evolveAgent(agent.state, event, happened);
+      // Another machine, that has the name of one that was removed.
+      if (event.type === 'AgentRegistered') agent.recent = noAttempts;
       agent.revision = revision;
       if (event.type === 'AgentQuarantined' || event.type === 'AgentResumed') agent.mishaps.clear();
       return agent;
+    },
+    ended(name, failure) {
+      const agent = agents.get(name);
+      if (!agent) return;
+      const { outcomes, lastFailure } = agent.recent;
+      agent.recent = {
+        outcomes: [...outcomes.slice(-(mostRecent - 1)), failure === undefined],
+        lastFailure: failure ? { ...failure, message: failure.message.slice(0, mostMessage) } : lastFailure,
+      };
     },
     failed(name, drv) {
       const mishaps = agents.get(name)?.mishaps;

@@ -76,13 +76,18 @@ export function createFarm() {
   const strays = createStrays(graph);
 
   /** Attempts that failed through the machine count against the agent; a builder that ran clears it. */
-  function judge(id: string, event: BuildEvent): void {
-    if (event.type === 'BuildSucceeded') return agents.worked(event.data.agent);
+  function judge(id: string, event: BuildEvent, at: number): void {
+    if (event.type === 'BuildSucceeded') {
+      agents.ended(event.data.agent);
+      return agents.worked(event.data.agent);
+    }
     if (event.type !== 'BuildSetupFailed' && event.type !== 'BuildAttemptFailed') return;
     const build = queue.build(id);
     const agent = build?.state.agents[event.data.attempt - 1];
     if (build === undefined || agent === undefined) return;
-    const { class: failure } = event.data;
+    const { class: failure, attempt, message } = event.data;
+    // What was not there to build with says nothing of the agent.
+    if (failure !== 'inputs-missing') agents.ended(agent, { build: id, attempt, class: failure, message, at });
     if (showsThatTheMachineWorks(failure)) agents.worked(agent);
     else if (isInfrastructureFailure(failure) && failure !== 'inputs-missing') agents.failed(agent, build.drv);
   }
@@ -138,7 +143,7 @@ export function createFarm() {
 
     /**
      * Folds one event. `id` is the stream's name without its category, `correlation` what the event belongs to, `trace` its place in a
-     * trace. Streams of other categories are passed over.
+     * trace, `by` whose doing it was. Streams of other categories are passed over.
      */
     apply(
       category: Category,
@@ -148,6 +153,7 @@ export function createFarm() {
       at: number,
       correlation?: string,
       trace?: string,
+      by?: string,
     ): void {
       if (strays.takes(category, id, event, revision)) return;
       timeline.now(at);
@@ -167,11 +173,11 @@ export function createFarm() {
         }
         case 'build':
           queue.apply(id, event as BuildEvent, revision);
-          return judge(id, event as BuildEvent);
+          return judge(id, event as BuildEvent, at);
         case 'item':
           return applyItem(event as ItemEvent, revision, at);
         case 'agent':
-          agents.apply(id, event as AgentEvent, revision);
+          agents.apply(id, event as AgentEvent, revision, { at, by });
           return agentless.changed(id, event as AgentEvent, at);
         case 'submission':
           return submissions.apply(id, event as SubmissionEvent, revision, trace);
@@ -214,7 +220,7 @@ export function createFarm() {
         if (availability.wasPresent(item))
           yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? losses.get(item) ?? null)}`;
       for (const agent of agents.all())
-        yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)}`;
+        yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)} ${JSON.stringify(agent.recent)}`;
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
       yield* hooks.describe();
       yield* checkpoints.describe();

@@ -1,4 +1,4 @@
-import { type AgentState, intakeOf, reasonOf } from '../domain/agent/state.ts';
+import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../domain/agent/state.ts';
 import type { FailureCause } from '../domain/build/events.ts';
 import { isEnded, type LastFailure } from '../domain/build/state.ts';
 import { misfit } from './agents.ts';
@@ -278,9 +278,7 @@ function obstacleOf(name: string, agent: AgentState): string | undefined {
     case 'accepting':
       return undefined;
     case 'offline':
-      return agent.draining
-        ? `is not connected, as it was drained${agent.reason === undefined ? '' : ` (${agent.reason})`}; 'drover agents resume ${name}' ends that, then start it`
-        : `is not connected${because}`;
+      return `${leftOnPurpose(agent) ? 'was stopped' : 'is not connected'}${because}${heldBack(name, agent)}`;
     case 'unfit':
       return `cannot build: ${reason}`;
     case 'quarantined':
@@ -292,6 +290,14 @@ function obstacleOf(name: string, agent: AgentState): string | undefined {
     case 'paused':
       return `is paused${because}; 'drover agents resume ${name}' ends that`;
   }
+}
+
+/** What an agent that is away would be kept from taking builds by. */
+function heldBack(name: string, { draining, paused }: AgentState): string {
+  const steered = draining ?? paused;
+  if (steered === undefined) return '';
+  const reason = steered.reason === undefined ? '' : ` (${steered.reason})`;
+  return `, and is ${draining ? 'drained' : 'paused'}${reason}: once it is back, 'drover agents resume ${name}' ends that`;
 }
 
 function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {

@@ -3,6 +3,7 @@ import { type ClientOptions, WebSocket } from 'ws';
 import type { FromAgent, FromCoordinator } from '../../domain/agent/messages.ts';
 import { maxCoordinatorFrameBytes } from '../../domain/limits.ts';
 import { decodeFromCoordinator, encodeFromAgent } from './frames.ts';
+import { silentUpgrade, upgradeRefusal } from './refused-upgrade.ts';
 
 /** Unsent bytes above which {@link AgentSocket.room} waits. */
 const highWaterBytes = 1024 * 1024;
@@ -27,16 +28,6 @@ export interface SocketHandlers {
   readonly closed: (reason: string) => void;
   /** The coordinator asked whether this side is there, and was answered. */
   readonly asked: () => void;
-}
-
-/** The upgrade was refused with this HTTP status. */
-export class LinkRefused extends Error {
-  override readonly name = 'LinkRefused';
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
 }
 
 /** Opens the socket; rejects where that fails or `signal` aborts before it is open. A frame that is not one closes it again. */
@@ -88,14 +79,16 @@ export async function dialCoordinator(
 
   const refused = new Promise<never>((_, reject) => {
     socket.once('unexpected-response', (_request, response) => {
-      const status = response.statusCode ?? 0;
-      response.resume();
-      reject(new LinkRefused(status, `the coordinator answered HTTP ${status}`));
-      socket.terminate();
+      upgradeRefusal(response)
+        .then(reject, reject)
+        .finally(() => socket.terminate());
     });
   });
   refused.catch(() => {});
-  await Promise.race([once(socket, 'open'), refused]);
+  const opened = once(socket, 'open').catch((error: Error) => {
+    throw error.message === 'Opening handshake has timed out' ? silentUpgrade(openTimeoutMs) : error;
+  });
+  await Promise.race([opened, refused]);
   signal.removeEventListener('abort', terminate);
 
   return {

@@ -11,10 +11,11 @@ import {
   type Welcome,
 } from '../../domain/agent/messages.ts';
 import { isNews, type ToldBeat } from './beat-news.ts';
-import { type AgentSocket, dialCoordinator, LinkRefused } from './client-socket.ts';
+import { type AgentSocket, dialCoordinator } from './client-socket.ts';
 import { encodeFromAgent } from './frames.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { createOutbox } from './outbox.ts';
+import { LinkRefused } from './refused-upgrade.ts';
 
 export interface LinkOptions {
   /** `ws://` or `wss://`, path included. */
@@ -22,7 +23,7 @@ export interface LinkOptions {
   readonly token: AgentToken;
   /** New at each start of the agent. */
   readonly session: string;
-  readonly hello: Pick<Hello, 'version' | 'builder' | 'storeDir' | 'abilities'>;
+  readonly hello: Pick<Hello, 'version' | 'builder' | 'storeDir' | 'abilities' | 'place'>;
   readonly runtime: Runtime;
   readonly logger: Logger;
   /** First and longest pause between attempts to connect, in milliseconds. */
@@ -37,6 +38,9 @@ const refusals: ReadonlyMap<number, string> = new Map([
     "is not one of an agent; 'drover agents add NAME --token-file FILE' makes one (for clients, DROVER_TOKEN_FILE names another file than for agents)",
   ],
 ]);
+
+/** How long an open link may be without a word of the coordinator, which answers once what a hello causes is durable. */
+const welcomeWithinMs = 60_000;
 
 interface Outgoing {
   readonly message: AgentMessage;
@@ -67,6 +71,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
 
   async function keepUp(): Promise<void> {
     let failures = 0;
+    let told: string | undefined;
     while (!stop.signal.aborted) {
       const outcome = await converse();
       if (stop.signal.aborted) break;
@@ -78,7 +83,13 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
         return;
       }
       failures = outcome.welcomed ? 0 : failures + 1;
-      logger.warn({ reason: outcome.reason }, 'the link to the coordinator is down');
+      if (outcome.welcomed) told = undefined;
+      // Said once: how often it is tried again is no news.
+      logger[told === outcome.reason ? 'debug' : 'warn'](
+        { reason: outcome.reason },
+        'the link to the coordinator is down',
+      );
+      told = outcome.reason;
       // A coordinator that comes back hears of its agents well before their leases end.
       const most = Math.min(pause.most, leaseMs / 4);
       await backOff(runtime, failures, { first: pause.first, most }, stop.signal).catch(() => {});
@@ -133,7 +144,8 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       socket = await dialCoordinator(options.url, options.token.current, handle, stop.signal);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const hopeless = error instanceof LinkRefused ? refusals.get(error.status) : undefined;
+      // A proxy's own answer says nothing of the token.
+      const hopeless = error instanceof LinkRefused && error.byCoordinator ? refusals.get(error.status) : undefined;
       return {
         welcomed,
         reason,
@@ -143,6 +155,16 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       };
     }
     const unfit = handlers.unfit?.();
+    const opened = socket;
+    timers.use(
+      runtime.timers.after(welcomeWithinMs, () => {
+        if (welcomed) return;
+        endWith(
+          `expected a welcome, got nothing for ${welcomeWithinMs / 1000} s: the coordinator stands still, or a proxy before it does not pass what goes over a WebSocket`,
+        );
+        opened.terminate();
+      }),
+    );
     socket.send({
       kind: 'hello',
       protocol: protocolVersion,

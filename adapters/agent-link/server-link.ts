@@ -1,8 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
+import { placeOf } from '../../coordinator/agent-place.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import type { AgentPlace } from '../../domain/agent/events.ts';
 import {
   type AgentMessage,
   type AgentOob,
@@ -22,8 +24,19 @@ export interface AgentLink {
   readonly agent: string;
   /** Set once `hello` came. */
   readonly hello: Hello | undefined;
+  /** Whether it has ended. */
+  readonly over: boolean;
   /** Whether the welcome was sent. */
   readonly welcomed: boolean;
+  /** Where its process is, as far as that was said. */
+  readonly place: AgentPlace | undefined;
+  /** When it began, by the clock. */
+  readonly since: number;
+  /**
+   * Whether its process is there: resolves with true at its next sign of life, which is asked for; with false once the link is over, or
+   * nothing has come for a heartbeat.
+   */
+  answers(): Promise<boolean>;
   /** Begins the exchange: welcome, what was not acknowledged, heartbeats. */
   welcome(session: AgentSession, answer: Omit<Welcome, 'kind' | 'protocol' | 'agent' | 'asks'>): void;
   /** Sends a message that {@link AgentSession.outbox} has numbered, if the link is as far as that. */
@@ -44,8 +57,12 @@ export interface LinkOptions {
   readonly mostOpen: number;
   /** Links of the same number look after their agents in the same turn. */
   readonly group: number;
+  /** Address that the link comes from. */
+  readonly address: string | undefined;
   /** The agent said hello. */
   readonly onHello: (link: AgentLink, hello: Hello) => void;
+  /** The link is refused for what its process is or does; others like it will be, too. */
+  readonly onRefused: (link: AgentLink, fault: LinkFault) => void;
   /** The link is over, by whichever side; called once. */
   readonly onEnd: (link: AgentLink, reason: string) => void;
 }
@@ -62,6 +79,9 @@ export const passingFaults: ReadonlySet<string> = new Set([
 /** How far apart groups of links look after their agents, in milliseconds: what is done for one holds nothing else up for long. */
 const groupApartMs = 100;
 
+/** How long the process of a link that is not welcomed yet may take to give a sign of life. */
+const heartbeatBeforeWelcomeMs = 10_000;
+
 /** Silent heartbeat intervals after which an agent counts as gone. */
 const silentIntervals = 3;
 
@@ -73,6 +93,11 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   let heardAt = clock.monotonic();
   let timer: Disposable;
   let ended = false;
+  /** Who waits for a sign of life. */
+  const waiting = new Set<(alive: boolean) => void>();
+  let heartbeatMs = heartbeatBeforeWelcomeMs;
+  let place = placeOf({}, options.address);
+  const since = clock.now();
   /** Whether an ack is on its way out. */
   let acknowledging = false;
 
@@ -80,11 +105,18 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
     if (ended) return;
     ended = true;
     timer[Symbol.dispose]();
+    tell(false);
     close(frames);
     options.onEnd(link, reason);
   };
+  const tell = (alive: boolean) => {
+    for (const answer of waiting) answer(alive);
+    waiting.clear();
+  };
   const refuse = (fault: LinkFault) => {
-    logger.warn({ code: fault.code, detail: fault.message }, 'agent link refused');
+    if (ended) return;
+    if (!passingFaults.has(fault.code) && fault.code !== 'superseded') options.onRefused(link, fault);
+    else logger.warn({ code: fault.code, detail: fault.message }, 'agent link refused');
     end(`${fault.code}: ${fault.message}`, () => frames.refuse(fault));
   };
   // Another frame of the same kind would be as wrong, so the link ends; but the agent may come back, for a new one.
@@ -98,13 +130,33 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
     get welcomed() {
       return session !== undefined && !ended;
     },
+    get over() {
+      return ended;
+    },
+    get place() {
+      return place;
+    },
+    since,
+    async answers() {
+      if (ended) return false;
+      frames.ping();
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      waiting.add(resolve);
+      using _silence = timers.after(heartbeatMs, () => resolve(false));
+      try {
+        return await promise;
+      } finally {
+        waiting.delete(resolve);
+      }
+    },
     welcome(given, answer) {
       if (ended) return;
       session = given;
       const asks = hello?.answers === true;
       frames.send({ kind: 'welcome', protocol: protocolVersion, agent, ...(asks && { asks }), ...answer });
       for (const message of given.outbox?.pending() ?? []) link.send(message);
-      beat(answer.heartbeatSeconds * 1000);
+      heartbeatMs = answer.heartbeatSeconds * 1000;
+      beat(heartbeatMs);
     },
     send(message) {
       if (link.welcomed) frames.send({ kind: 'message', ...message });
@@ -121,6 +173,7 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
     },
     heard() {
       heardAt = clock.monotonic();
+      if (waiting.size > 0) tell(true);
     },
     frame: (frame) => take(frame),
     fault({ code, message, refused }) {
@@ -166,7 +219,10 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
   function takeHello(frame: Hello): void {
     if (hello !== undefined) {
       malformed('expected hello once, got it again');
-    } else if (frame.protocol !== protocolVersion) {
+      return;
+    }
+    place = placeOf(frame, options.address);
+    if (frame.protocol !== protocolVersion) {
       const message = `expected protocol ${protocolVersion}, got ${frame.protocol}`;
       refuse({ code: 'protocol-unsupported', message, fatal: true });
     } else {

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
+import { describePlace } from '../../coordinator/agent-place.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import type { AgentLinks } from '../../coordinator/ports/agent-links.ts';
@@ -8,6 +9,7 @@ import type { Hello } from '../../domain/agent/messages.ts';
 import { maxFrameBytes } from '../../domain/limits.ts';
 import { type AgentLink, openLink, passingFaults } from './server-link.ts';
 import { type AgentSession, createAgentSession, resumeSession } from './server-session.ts';
+import type { LinkFault } from './server-socket.ts';
 
 export interface AgentLinkServerOptions {
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
@@ -28,12 +30,12 @@ export interface AgentLinkServer extends AsyncDisposable {
   readonly links: AgentLinks;
   serve(application: LinkApplication): void;
   /** Takes over a WebSocket whose token belongs to `agent`; `undefined` where it was closed at once. */
-  accept(socket: WebSocket, agent: string): Pick<AgentLink, 'refuse'> | undefined;
+  accept(socket: WebSocket, agent: string, address?: string): Pick<AgentLink, 'refuse'> | undefined;
   readonly stats: { readonly open: number; readonly unacknowledged: number };
 }
 export type LinkApplication = Pick<
   Application,
-  'agentConnected' | 'agentDisconnected' | 'agentMessage' | 'agentOob' | 'agentAnswered'
+  'agentConnected' | 'agentDisconnected' | 'agentMessage' | 'agentOob' | 'agentAnswered' | 'agentRefused'
 >;
 
 /** How many agents are looked after in one turn: some 50 µs each. */
@@ -55,6 +57,8 @@ interface Seat {
   connected: boolean;
   /** Ends when everything that was begun for the agent before is done. */
   turn: Promise<void>;
+  /** What was said last of a link that was turned away, so that it is said once. */
+  told: string | undefined;
 }
 
 export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLinkServer {
@@ -67,7 +71,7 @@ export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLin
   const seatOf = (agent: string): Seat => {
     let seat = seats.get(agent);
     if (seat === undefined) {
-      seat = { session: undefined, link: undefined, connected: false, turn: Promise.resolve() };
+      seat = { session: undefined, link: undefined, connected: false, turn: Promise.resolve(), told: undefined };
       seats.set(agent, seat);
     }
     return seat;
@@ -78,18 +82,58 @@ export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLin
       .catch((error: unknown) => logger.error({ err: error, agent }, 'agent link failed'));
   };
 
-  /** The newer link wins: an agent that comes back has often lost the older one without its being noticed here. */
+  /**
+   * Of one process the newer link wins: it comes back, and has often lost the older one without its being noticed here. Another process
+   * is let in only where the first is not there any more, which is asked and not believed.
+   */
   function onHello(link: AgentLink, hello: Hello): void {
+    const older = seatOf(link.agent).link;
+    if (older?.hello === undefined || older.hello.session === hello.session) return seatTaken(link, hello);
+    older
+      .answers()
+      .then((alive) => {
+        const { link: holder } = seatOf(link.agent);
+        // Perhaps a third came meanwhile, or the first back: whoever has the seat is asked.
+        if (alive) link.refuse(inUse(holder ?? older));
+        else if (holder === undefined || holder === older) seatTaken(link, hello);
+        else onHello(link, hello);
+      })
+      .catch((error: unknown) => logger.error({ err: error, agent: link.agent }, 'agent link failed'));
+  }
+
+  function seatTaken(link: AgentLink, hello: Hello): void {
+    if (link.over) return;
     const seat = seatOf(link.agent);
     const older = seat.link;
     seat.link = link;
-    // Of the same session it is the same process, which has left that link; another process must not come back.
-    const fatal = older?.hello?.session !== hello.session;
-    older?.refuse({ code: 'superseded', message: 'expected one link per agent, got a newer one', fatal });
+    // Of the same session it is the same process, which has left that link. Any other comes back and finds the seat taken.
+    older?.refuse({ code: 'superseded', message: 'expected one link per agent, got a newer one', fatal: false });
     inTurn(seat, link.agent, async () => {
       await seat.session?.lanes.idle();
       if (seat.link === link) await connect(seat, link, hello);
     });
+  }
+
+  function inUse({ place, since }: AgentLink): LinkFault {
+    const began = new Date(since).toISOString();
+    const message = `this agent runs already on ${describePlace(place)}, since ${began}: each process needs an agent of its own ('drover agents add NAME'); this one is let in once that is gone`;
+    return { code: 'agent-in-use', message, fatal: false };
+  }
+
+  /** Tries of the same process or of its next ones are said once. */
+  function onRefused(link: AgentLink, { code, message }: LinkFault): void {
+    const { agent, place } = link;
+    const seat = seatOf(agent);
+    const told = `${code} ${place?.host} ${message}`;
+    const level = seat.told === told ? 'debug' : 'warn';
+    seat.told = told;
+    logger[level]({ agent, code, place, detail: message }, 'agent link refused');
+    try {
+      application?.agentRefused(agent, { code, message, ...(place && { place }) });
+    } catch (error) {
+      // An application that is not there at the moment hears of the next try.
+      if (!isDroverError(error)) throw error;
+    }
   }
 
   async function connect(seat: Seat, link: AgentLink, hello: Hello): Promise<void> {
@@ -103,7 +147,8 @@ export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLin
       return;
     }
     try {
-      const answer = await application.agentConnected(link.agent, hello);
+      const answer = await application.agentConnected(link.agent, hello, link.place?.address);
+      seat.told = undefined;
       seat.connected = true;
       link.welcome(session, {
         ...answer,
@@ -159,7 +204,7 @@ export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLin
     serve(given) {
       application = given;
     },
-    accept(socket, agent) {
+    accept(socket, agent, address) {
       if (application === undefined || stopped) {
         socket.close(1013, 'not ready');
         return undefined;
@@ -171,7 +216,9 @@ export function createAgentLinkServer(options: AgentLinkServerOptions): AgentLin
         helloWithin: options.helloWithin ?? 10_000,
         mostOpen: options.mostOpen ?? 64,
         group: Math.floor(open.size / groupSize),
+        address,
         onHello,
+        onRefused,
         onEnd,
       });
       open.add(link);

@@ -33,7 +33,7 @@ declare module 'fastify' {
     access?: Access;
     /** The body is read by the route and may have a Content-Encoding. */
     streamed?: boolean;
-    /** Successes and "not found" are logged at debug: there are many of them. */
+    /** It is logged at debug, as reads are: there are many of them. */
     quiet?: boolean;
   }
   interface FastifyRequest {

@@ -3,7 +3,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DroverError, errorCodes } from '../../coordinator/errors.ts';
 import { faultOf, problemHeaders, problemOf } from './problem.ts';
 
-/** Makes every failure a problem document, those of unknown routes and of fastify itself included, and no error answer one to keep. */
+/**
+ * Makes every failure a problem document, those of unknown routes and of fastify itself included. No answer is one to keep unless its
+ * route says so, and no error ever is.
+ */
 export function addErrorHandling(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) =>
@@ -15,7 +18,7 @@ export function addErrorHandling(app: FastifyInstance): void {
   );
   // Whatever a proxy in front is told to keep: what is absent or refused now may be there in a moment.
   app.addHook('onSend', async (_request, reply) => {
-    if (reply.statusCode >= 400) reply.header('cache-control', 'no-store');
+    if (reply.statusCode >= 400 || !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
 }
 

@@ -11,7 +11,10 @@ export function requestId(request: IncomingMessage, newId: () => string): string
   return typeof given === 'string' && /^[0-9a-zA-Z._-]{1,64}$/.test(given) ? given : newId();
 }
 
-/** Adds request ids to answers, one log line per request, and the histogram of durations. */
+/**
+ * Adds request ids to answers, one log line per request, and the histogram of durations. Reads and parts of uploads, of which there are
+ * many and which change nothing by themselves, are told at debug.
+ */
 export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
   const durations = metrics.histogram(
     'drover_http_request_duration_seconds',
@@ -27,7 +30,7 @@ export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
     const seconds = reply.elapsedTime / 1000;
     const route = request.routeOptions.url ?? 'none';
     observe(durations, request.method, route, reply.statusCode, seconds);
-    const quiet = request.routeOptions.config.quiet === true && (reply.statusCode < 400 || reply.statusCode === 404);
+    const quiet = request.routeOptions.config.quiet === true || request.method === 'GET' || request.method === 'HEAD';
     const line = {
       method: request.method,
       route,
@@ -36,9 +39,14 @@ export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
       seconds,
       token: request.principal?.id,
     };
-    if (quiet) request.log.debug(line, 'answered');
+    if (quiet && !isNotable(reply.statusCode)) request.log.debug(line, 'answered');
     else request.log.info(line, 'answered');
   });
+}
+
+/** Somebody asked for what he may not have, or something is wrong here. That there is no room or no time now is told where it begins. */
+function isNotable(status: number): boolean {
+  return status === 401 || status === 403 || (status >= 500 && status !== 503 && status !== 507);
 }
 
 function observe(durations: Histogram, method: string, route: string, status: number, seconds: number): void {

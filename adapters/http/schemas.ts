@@ -24,10 +24,10 @@ import {
   type SubmissionRow,
   submissionStates,
 } from '../../coordinator/ports/views.ts';
-import { agentAbilities } from '../../domain/agent/events.ts';
+import { type AgentPlace, agentAbilities } from '../../domain/agent/events.ts';
 import { intakes } from '../../domain/agent/state.ts';
 import { failureCauses } from '../../domain/build/events.ts';
-import { endClasses } from '../../domain/build/failure-class.ts';
+import { endClasses, failureClasses } from '../../domain/build/failure-class.ts';
 import { identifier } from '../../domain/event.ts';
 import { hookDefinition, hookPlace } from '../../domain/hook/definition.ts';
 import { type HookTarget, hookTarget, hookTargetKinds } from '../../domain/hook/target.ts';
@@ -96,16 +96,46 @@ export type VisibleHook = Omit<HookStatus, 'definition'> & {
   };
 };
 
+const place: z.ZodType<AgentPlace> = z.object({
+  host: text.exactOptional(),
+  pid: z.int().exactOptional(),
+  address: text.exactOptional(),
+});
 export const agentStatus: z.ZodType<AgentStatus> = z.object({
   name: text,
   state: z.enum(['new', 'connected', 'disconnected', 'lost', 'retired']),
   intake: z.enum(intakes),
   reason: text.exactOptional(),
   until: instant.exactOptional(),
+  operator: z.object({
+    said: z.enum(['active', 'paused', 'draining', 'drained']),
+    reason: text.exactOptional(),
+    since: instant.exactOptional(),
+    by: text.exactOptional(),
+  }),
+  link: z.object({
+    state: z.enum(['new', 'connected', 'disconnected', 'left', 'lost', 'retired']),
+    since: instant,
+    reason: text.exactOptional(),
+    leaving: z.literal(true).exactOptional(),
+    place: place.exactOptional(),
+  }),
+  quarantine: z.object({ since: instant, reason: text.exactOptional() }).exactOptional(),
+  unfit: z.object({ since: instant, reason: text }).exactOptional(),
+  refused: z
+    .object({ code: text, message: text, at: instant.exactOptional(), place: place.exactOptional() })
+    .exactOptional(),
   abilities: agentAbilities.exactOptional(),
   version: text.exactOptional(),
   builder: text.exactOptional(),
   running: z.array(z.object({ build: text, attempt: z.int() })),
+  recent: z.object({
+    attempts: z.int(),
+    failed: z.int(),
+    lastFailure: z
+      .object({ build: text, attempt: z.int(), class: z.enum(failureClasses), message: text, at: instant })
+      .exactOptional(),
+  }),
   heartbeat: z
     .object({ at: instant, load1: z.number().exactOptional(), freeBytes: z.number().exactOptional() })
     .exactOptional(),
@@ -300,7 +330,7 @@ export const farmStatus: z.ZodType<FarmStatus> = z.object({
   ready: z.record(text, z.int()),
   derivations: z.int(),
   items: z.int(),
-  agents: counts('connected', 'registered', 'slots', 'busy'),
+  agents: counts('connected', 'registered', 'slots', 'busy', 'excess', 'away'),
   position: z.union([text, z.undefined()]),
   pendingCommits: z.int(),
   uploads: counts('waiting', 'refused'),

@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { AgentStatus, RotatedToken } from '../../coordinator/application.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
+import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } from '../http/connection.ts';
 import { durationSeconds } from '../numbers.ts';
 import { formatAgent, formatAgents } from '../output/agents.ts';
+import { CliError } from '../output/cli-error.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { relativeTime } from '../output/text.ts';
@@ -23,7 +26,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
     examples: [
       ['drover agents add worker-1 --token-file worker-1.token', 'a token for a new agent'],
       ['drover agents rotate-token worker-1 --token-file worker-1.token', 'another one in its place'],
-      ['drover agents drain worker-1', 'let it finish, then leave'],
+      ['drover agents drain worker-1 --wait', 'nothing new; ends once nothing runs there'],
     ],
   });
 
@@ -102,31 +105,49 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
   const steering = [
     ['pause', 'Give an agent nothing new; what it runs goes on', 'before looking at the machine'],
     ['resume', 'End a pause, a drain or a quarantine', 'give it builds again'],
-    ['drain', 'Give an agent nothing new, and let it leave when its builds have ended', 'before a reboot'],
+    ['drain', 'Give an agent nothing new until it is resumed; what it runs ends first', 'before a reboot'],
     ['remove', 'Remove an agent: its builds go to others, its token is refused', 'for good'],
   ] as const;
   for (const [wish, summary, what] of steering) {
     const command = addCommand(agents, {
       usage: `${wish} <name>`,
       summary,
-      examples: [[`drover agents ${wish} worker-1`, what]],
+      examples: [[`drover agents ${wish} worker-1${wish === 'drain' ? ' --wait' : ''}`, what]],
     }).option('--reason <text>', 'for the record');
+    if (wish === 'drain') command.option('--wait', 'end once nothing runs there any more');
     addConnectionOptions(addOutputOptions(command));
-    onAction(command, context, async (name: string, flags: Flags) => {
+    onAction(command, context, async (name: string, flags: Flags & { readonly wait?: true }) => {
       const client = connect(flags, io);
       const { reason } = flags;
-      const agent =
+      let agent =
         wish === 'remove'
           ? await client.send<AgentStatus>(
               'DELETE',
               `${pathOf(name)}${reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`}`,
             )
           : await client.send<AgentStatus>('POST', `${pathOf(name)}/${wish}`, reason === undefined ? {} : { reason });
+      if (flags.wait) agent = await drained(client, agent);
       await printAgent(agent, flags);
       if (wish === 'resume' && !forPrograms(flags) && (agent.state === 'disconnected' || agent.state === 'lost'))
         io.err(
-          `${agent.name} is not connected. If it has left, start it again on its machine: 'drover agent', or its service.\n`,
+          agent.link.state === 'left'
+            ? `${agent.name} was stopped: start it again on its machine, 'drover agent' or its service.\n`
+            : `${agent.name} is not connected: see to its machine and its network.\n`,
         );
     });
   }
+}
+
+const lookAgainMs = 1000;
+
+/** Resolves once nothing runs on the agent, or somebody has resumed it. */
+async function drained(client: Client, from: AgentStatus): Promise<AgentStatus> {
+  let agent = from;
+  while (agent.operator.said === 'draining') {
+    await sleep(lookAgainMs);
+    agent = await client.get<AgentStatus>(pathOf(agent.name));
+  }
+  if (agent.operator.said !== 'drained')
+    throw new CliError('not-drained', `${agent.name} is not drained any more: somebody resumed it`);
+  return agent;
 }

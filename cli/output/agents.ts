@@ -1,3 +1,4 @@
+import { describePlace } from '../../coordinator/agent-place.ts';
 import type { AgentStatus } from '../../coordinator/application.ts';
 import { details, table } from './table.ts';
 import { relativeTime, size } from './text.ts';
@@ -9,13 +10,17 @@ export function formatAgents(agents: readonly AgentStatus[], view: View): string
     agents,
     [
       { title: 'AGENT', value: (row) => row.name },
-      { title: 'STATE', value: (row) => row.state, state: (row) => row.state },
-      { title: 'INTAKE', value: (row) => row.intake, state: (row) => row.intake },
-      { title: 'SLOTS', value: (row) => `${row.running.length}/${row.abilities?.slots ?? '-'}` },
+      { title: 'STATE', value: (row) => row.link.state, state: (row) => row.state },
+      { title: 'INTAKE', value: intake, state: (row) => row.intake },
+      { title: 'SLOTS', value: slots },
+      {
+        title: 'FAILED',
+        value: ({ recent: { failed, attempts } }) => (attempts === 0 ? '-' : `${failed} of ${attempts}`),
+      },
       { title: 'SYSTEMS', value: (row) => row.abilities?.systems.join(',') },
       { title: 'FEATURES', value: (row) => row.abilities?.features.join(','), minor: true },
       { title: 'HEARTBEAT', value: (row) => relativeTime(row.heartbeat?.at, now) },
-      { title: 'REASON', value: (row) => row.reason },
+      { title: 'REASON', value: (row) => remarks(row, now).join('; ') },
       { title: 'VERSION', value: (row) => row.version, wide: true },
       { title: 'BUILDER', value: (row) => row.builder, wide: true },
     ],
@@ -28,16 +33,21 @@ export function formatAgent(agent: AgentStatus, view: View): string {
   const { abilities, heartbeat } = agent;
   const head = details([
     ['agent', agent.name],
-    ['state', agent.state],
-    ['intake', agent.intake],
-    ['reason', agent.reason],
-    ['until', agent.until === undefined ? undefined : relativeTime(agent.until, now)],
+    ['operator', operator(agent, now) ?? 'active'],
+    ['link', link(agent, now)],
+    ['runs on', agent.link.place && describePlace(agent.link.place)],
+    ['intake', intake(agent)],
+    ['refused', agent.refused && refused(agent.refused, now)],
+    ['quarantine', agent.quarantine && quarantine(agent, now)],
+    ['unfit', agent.unfit && `since ${relativeTime(agent.unfit.since, now)}: ${agent.unfit.reason}`],
+    ['last attempts', attempts(agent)],
+    ['last failure', failure(agent, now)],
     ['version', agent.version],
     ['builder', agent.builder],
     ['systems', abilities?.systems.join(' ')],
     ['features', abilities?.features.join(' ')],
     ['mandatory features', abilities?.mandatoryFeatures.join(' ')],
-    ['slots', abilities === undefined ? undefined : `${agent.running.length} of ${abilities.slots} in use`],
+    ['slots', abilities === undefined ? undefined : `${slots(agent).replace('/', ' of ')} in use`],
     ['heartbeat', heartbeat === undefined ? undefined : relativeTime(heartbeat.at, now)],
     ['load', heartbeat?.load1],
     ['free disk', heartbeat?.freeBytes === undefined ? undefined : size(heartbeat.freeBytes)],
@@ -52,3 +62,67 @@ export function formatAgent(agent: AgentStatus, view: View): string {
   );
   return `${head}\n${builds}`;
 }
+
+/** `6/6`, and `6/6 +2` where two more wait there for a slot, as after a start with fewer. */
+function slots({ running, abilities }: AgentStatus): string {
+  if (abilities === undefined) return `${running.length}/-`;
+  const busy = Math.min(running.length, abilities.slots);
+  return `${busy}/${abilities.slots}${running.length > busy ? ` +${running.length - busy}` : ''}`;
+}
+
+function intake({ intake, operator }: AgentStatus): string {
+  return intake === 'draining' && operator.said === 'drained' ? 'drained' : intake;
+}
+
+/** Attempts that have to have failed, all of them, before it is said of an agent that nothing goes well there. */
+const tellingFailures = 5;
+
+/** What keeps the agent from building well, each thing by itself. */
+function remarks(agent: AgentStatus, now: number): string[] {
+  const { recent } = agent;
+  const all = recent.failed === recent.attempts && recent.attempts >= tellingFailures;
+  const told = [
+    agent.refused && `refused: ${refused(agent.refused, now)}`,
+    operator(agent, now),
+    agent.link.state === 'connected' && !agent.link.leaving ? undefined : link(agent, now),
+    agent.quarantine && `quarantined ${quarantine(agent, now)}`,
+    agent.unfit && `unfit: ${agent.unfit.reason}`,
+    all ? `its last ${recent.attempts} attempts all failed: ${failure(agent, now)}` : undefined,
+  ];
+  return told.filter((one) => one !== undefined);
+}
+
+/** `paused 3m ago by t-1: new disk`; `undefined` where it is active. */
+function operator({ operator: { said, since, by, reason } }: AgentStatus, now: number): string | undefined {
+  if (said === 'active') return undefined;
+  return `${said} ${relativeTime(since, now)}${by === undefined ? '' : ` by ${by}`}${because(reason)}`;
+}
+
+function link({ link: { state, since, reason, leaving }, until }: AgentStatus, now: number): string {
+  if (state === 'new') return 'never connected';
+  const word = leaving ? 'leaving, connected' : state;
+  const lease = state === 'disconnected' && until !== undefined ? `, its lease ends ${relativeTime(until, now)}` : '';
+  return `${word} ${relativeTime(since, now)}${lease}${because(reason)}`;
+}
+
+function quarantine({ quarantine, until }: AgentStatus, now: number): string {
+  const end = until === undefined ? '' : `, until ${relativeTime(until, now)}`;
+  return `${relativeTime(quarantine?.since, now)}${end}${because(quarantine?.reason)}`;
+}
+
+function refused({ message, at, place }: NonNullable<AgentStatus['refused']>, now: number): string {
+  const who = place === undefined ? '' : `${describePlace(place)}, `;
+  return `${who}${at === undefined ? '' : `${relativeTime(at, now)}: `}${message}`;
+}
+
+function attempts({ recent: { attempts, failed } }: AgentStatus): string | undefined {
+  return attempts === 0 ? undefined : `${failed} of ${attempts} failed`;
+}
+
+function failure({ recent: { lastFailure } }: AgentStatus, now: number): string | undefined {
+  if (lastFailure === undefined) return undefined;
+  const { build, attempt, class: failure, message, at } = lastFailure;
+  return `${relativeTime(at, now)}, attempt ${attempt} of ${build}: ${failure}: ${message.replaceAll(/\s*\n\s*/g, ' ')}`;
+}
+
+const because = (reason: string | undefined): string => (reason === undefined || reason === '' ? '' : `: ${reason}`);

@@ -21,9 +21,19 @@ export function figureRows({
     ['succeeded', builds.succeeded],
     ['failed', builds.failed],
     ['cancelled', builds.canceled],
-    ['agents', `${agents.connected} of ${agents.registered} connected, ${agents.busy} of ${agents.slots} slots busy`],
+    ['agents', describeAgents(agents)],
     ['derivations', derivations],
     ['store items', items],
     ['log position', position ?? 'empty'],
   ];
+}
+
+function describeAgents({ connected, registered, busy, slots, excess, away }: FarmStatus['agents']): string {
+  const more = [
+    `${connected} of ${registered} connected`,
+    `${busy} of ${slots} slots busy`,
+    ...(excess > 0 ? [`${excess} more wait there for a slot`] : []),
+    ...(away > 0 ? [`${away} at agents that are not connected`] : []),
+  ];
+  return more.join(', ');
 }

@@ -1,10 +1,16 @@
 import type { Decision } from '../event.ts';
-import type { AgentAbilities, AgentEvent } from './events.ts';
+import type { AgentAbilities, AgentEvent, AgentPlace } from './events.ts';
 import type { AgentState } from './state.ts';
 
 export type AgentCommand =
   | { readonly type: 'register'; readonly name: string }
-  | { readonly type: 'connect'; readonly abilities: AgentAbilities; readonly version: string; readonly builder: string }
+  | {
+      readonly type: 'connect';
+      readonly abilities: AgentAbilities;
+      readonly version: string;
+      readonly builder: string;
+      readonly place?: AgentPlace | undefined;
+    }
   | { readonly type: 'disconnect'; readonly reason: string; readonly leaseUntil: number }
   /** The lease has ended. */
   | { readonly type: 'lose' }
@@ -31,8 +37,8 @@ export function decideAgent(state: AgentState, command: AgentCommand): Decision<
   if (state.connection === 'retired') return command.type === 'retire' ? { events: [] } : { refused: 'agent-retired' };
   switch (command.type) {
     case 'connect': {
-      const { abilities, version, builder } = command;
-      return { events: [{ type: 'AgentConnected', data: { abilities, version, builder } }] };
+      const { abilities, version, builder, place } = command;
+      return { events: [{ type: 'AgentConnected', data: { abilities, version, builder, ...(place && { place }) } }] };
     }
     case 'disconnect':
       if (state.connection !== 'connected') return { events: [] };

@@ -12,6 +12,15 @@ export const agentAbilities = z.object({
 });
 export type AgentAbilities = z.infer<typeof agentAbilities>;
 
+/** Where a process of an agent runs, as it says itself, and where its link comes from. Older agents say nothing of it. */
+export const agentPlace = z.object({
+  host: z.string().max(255).optional(),
+  pid: z.int().min(1).optional(),
+  /** The other end of its connection: a proxy's, where there is one. */
+  address: z.string().max(255).optional(),
+});
+export type AgentPlace = z.infer<typeof agentPlace>;
+
 const reason = shortText;
 
 export const AgentRegistered = defineEvent(
@@ -22,7 +31,12 @@ export const AgentRegistered = defineEvent(
 export const AgentConnected = defineEvent(
   'AgentConnected',
   'The agent opened its link and said what it can build.',
-  z.object({ abilities: agentAbilities, version: z.string().max(64), builder: z.string().max(128) }),
+  z.object({
+    abilities: agentAbilities,
+    version: z.string().max(64),
+    builder: z.string().max(128),
+    place: agentPlace.optional(),
+  }),
 );
 export const AgentDisconnected = defineEvent(
   'AgentDisconnected',
@@ -46,7 +60,7 @@ export const AgentResumed = defineEvent(
 );
 export const AgentDraining = defineEvent(
   'AgentDraining',
-  'It gets no new builds and will leave once its builds have ended.',
+  'It gets no new builds, and waits once its builds have ended. Where it said so itself, it leaves then.',
   z.object({
     reason: reason.optional(),
     /** It said so itself, as it is being stopped. Then its next connection ends it; otherwise AgentResumed does. */

@@ -3,7 +3,7 @@ import { attemptPhases } from '../build/attempt-phases.ts';
 import { failureClasses } from '../build/failure-class.ts';
 import { baseName, count, identifier, sha256Text, shortText } from '../event.ts';
 import { maxLogChunkBytes, maxOutputs } from '../limits.ts';
-import { agentAbilities } from './events.ts';
+import { agentAbilities, agentPlace } from './events.ts';
 
 /**
  * The frames of the agent link, protocol version 1: each a msgpack map in one binary WebSocket message.
@@ -137,7 +137,7 @@ export const coordinatorMessage = z.discriminatedUnion('type', [
     maxLogBytes: z.int().min(1),
   }),
   z.object({ type: z.literal('cancel'), ...attemptKey, reason: shortText }),
-  /** Take nothing new and leave when all has ended. */
+  /** Nothing new comes until an operator resumes the agent. Agents of before leave when all has ended. */
   z.object({ type: z.literal('drain') }),
   /** Try yourself, and build nothing before that has gone well. */
   z.object({ type: z.literal('self-test'), reason: shortText }),
@@ -157,6 +157,8 @@ export const hello = z.object({
   session: identifier,
   storeDir: z.string().max(1024),
   abilities: agentAbilities,
+  /** Where this process runs. Agents of before leave it out. */
+  place: agentPlace.pick({ host: true, pid: true }).optional(),
   running: z.array(knownAttempt).max(8192),
   /** It is being stopped: it connects for what it has, and wants nothing new. */
   leaving: z.boolean().optional(),

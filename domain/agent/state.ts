@@ -1,21 +1,36 @@
-import type { AgentAbilities, AgentEvent } from './events.ts';
+import type { AgentAbilities, AgentEvent, AgentPlace } from './events.ts';
 
-/** What an agent's events add up to. */
+/** Something that holds since an instant (milliseconds since the Unix epoch), and why. */
+export interface Since {
+  readonly at: number;
+  readonly reason: string | undefined;
+}
+
+/** What an operator said last, and who that was (the token's id). */
+export interface Steered extends Since {
+  readonly by: string | undefined;
+}
+
+/** What an agent's events add up to. Each field has one meaning, and what ends one leaves the others alone. */
 export interface AgentState {
   readonly connection: 'none' | 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
-  readonly paused: boolean;
+  /** Since when the connection is so. */
+  readonly since: number;
+  /** Where the process runs, or ran, that connected last. */
+  readonly place: AgentPlace | undefined;
+  readonly paused: Steered | undefined;
   /** An operator drains it. */
-  readonly draining: boolean;
-  /** It is being stopped where it runs; its next connection is another life. */
+  readonly draining: Steered | undefined;
+  /** It is being stopped where it runs, or was: its next connection is another life. */
   readonly leaving: boolean;
   /** End of the quarantine (milliseconds since the Unix epoch); 0: none. */
   readonly quarantinedUntil: number;
+  readonly quarantine: Since | undefined;
   /** Why it cannot build, by what it found when it tried itself. */
   readonly unfit: string | undefined;
+  readonly unfitSince: number;
   /** End of the lease while disconnected; 0 otherwise. */
   readonly leaseUntil: number;
-  /** Why it is paused, draining or quarantined. */
-  readonly reason: string | undefined;
   /** Why it is not connected, or is about to leave. */
   readonly gone: string | undefined;
   readonly abilities: AgentAbilities | undefined;
@@ -25,45 +40,62 @@ export interface AgentState {
 
 export const initialAgent: AgentState = {
   connection: 'none',
-  paused: false,
-  draining: false,
+  since: 0,
+  place: undefined,
+  paused: undefined,
+  draining: undefined,
   leaving: false,
   quarantinedUntil: 0,
+  quarantine: undefined,
   unfit: undefined,
+  unfitSince: 0,
   leaseUntil: 0,
-  reason: undefined,
   gone: undefined,
   abilities: undefined,
   version: undefined,
   builder: undefined,
 };
 
-export function evolveAgent(state: AgentState, event: AgentEvent): AgentState {
+/** When an event happened, and whose doing it was. */
+export interface Happened {
+  readonly at: number;
+  readonly by?: string | undefined;
+}
+
+export function evolveAgent(state: AgentState, event: AgentEvent, { at, by }: Happened = { at: 0 }): AgentState {
   switch (event.type) {
     case 'AgentRegistered':
-      return { ...initialAgent, connection: 'new' };
-    case 'AgentConnected':
-      return { ...state, connection: 'connected', leaseUntil: 0, leaving: false, gone: undefined, ...event.data };
-    case 'AgentDisconnected':
-      return { ...state, connection: 'disconnected', leaseUntil: event.data.leaseUntil, gone: event.data.reason };
+      return { ...initialAgent, connection: 'new', since: at };
+    case 'AgentConnected': {
+      const { abilities, version, builder, place } = event.data;
+      const now = { connection: 'connected', since: at, leaseUntil: 0, leaving: false, gone: undefined } as const;
+      return { ...state, ...now, abilities, version, builder, place };
+    }
+    case 'AgentDisconnected': {
+      const { leaseUntil, reason: gone } = event.data;
+      return { ...state, connection: 'disconnected', since: at, leaseUntil, gone };
+    }
+    // Away since its link was lost: that the lease has ended since is no other absence.
     case 'AgentLost':
       return { ...state, connection: 'lost', leaseUntil: 0 };
     case 'AgentPaused':
-      return { ...state, paused: true, reason: event.data.reason };
+      return { ...state, paused: { at, by, reason: event.data.reason } };
     case 'AgentResumed':
-      return { ...state, paused: false, draining: false, quarantinedUntil: 0, reason: undefined };
+      return { ...state, paused: undefined, draining: undefined, quarantinedUntil: 0, quarantine: undefined };
     case 'AgentDraining':
       return event.data.byAgent
         ? { ...state, leaving: true, gone: event.data.reason }
-        : { ...state, draining: true, reason: event.data.reason };
-    case 'AgentQuarantined':
-      return { ...state, quarantinedUntil: event.data.until, reason: event.data.reason };
+        : { ...state, draining: { at, by, reason: event.data.reason } };
+    case 'AgentQuarantined': {
+      const { until, reason } = event.data;
+      return { ...state, quarantinedUntil: until, quarantine: { at, reason } };
+    }
     case 'AgentUnfit':
-      return { ...state, unfit: event.data.reason };
+      return { ...state, unfit: event.data.reason, unfitSince: at };
     case 'AgentFit':
-      return { ...state, unfit: undefined };
+      return { ...state, unfit: undefined, unfitSince: 0 };
     case 'AgentRetired':
-      return { ...state, connection: 'retired', leaseUntil: 0, gone: undefined };
+      return { ...state, connection: 'retired', since: at, leaseUntil: 0, gone: undefined };
     default:
       return state;
   }
@@ -87,13 +119,19 @@ export function reasonOf(state: AgentState): string | undefined {
     case 'accepting':
       return undefined;
     case 'offline':
-      if (!state.draining) return state.gone;
-      return `it was drained${state.reason === undefined ? '' : ` (${state.reason})`}, and leaves whenever it starts until 'drover agents resume'`;
+      return state.gone;
     case 'unfit':
       return state.unfit;
     case 'draining':
-      return state.draining ? state.reason : state.gone;
-    default:
-      return state.reason;
+      return state.draining ? state.draining.reason : state.gone;
+    case 'paused':
+      return state.paused?.reason;
+    case 'quarantined':
+      return state.quarantine?.reason;
   }
+}
+
+/** Whether it left because it was stopped, and not because its link was lost. */
+export function leftOnPurpose(state: AgentState): boolean {
+  return state.leaving && (state.connection === 'disconnected' || state.connection === 'lost');
 }

@@ -216,7 +216,7 @@ describe('the CLI and the HTTP API', () => {
             ready: {},
             derivations: 0,
             items: 0,
-            agents: { connected: 0, registered: 0, slots: 0, busy: 0 },
+            agents: { connected: 0, registered: 0, slots: 0, busy: 0, excess: 0, away: 0 },
             position: undefined,
             pendingCommits: 0,
             uploads: { waiting: 0, refused: 0 },

@@ -57,6 +57,13 @@ const agent: AgentStatus = {
   name: 'worker-1',
   state: 'connected',
   intake: 'accepting',
+  operator: { said: 'active' },
+  link: { state: 'connected', since: testNow - 60_000, place: { host: 'box', pid: 7, address: '10.0.0.7' } },
+  recent: {
+    attempts: 20,
+    failed: 1,
+    lastFailure: { build: 'b-9', attempt: 1, class: 'disk-full', message: 'no room\nat all', at: testNow - 60_000 },
+  },
   abilities: { systems: ['x86_64-linux'], features: ['kvm'], mandatoryFeatures: [], slots: 4 },
   running: [{ build: 'b-1', attempt: 2 }],
   heartbeat: { at: testNow - 4000, load1: 0.5, freeBytes: 3 * 1024 ** 3 },
@@ -78,7 +85,7 @@ const status: FarmStatus = {
   ready: { 'x86_64-linux': 2 },
   derivations: 12,
   items: 34,
-  agents: { connected: 1, registered: 2, slots: 4, busy: 3 },
+  agents: { connected: 1, registered: 2, slots: 4, busy: 3, excess: 0, away: 0 },
   position: '0000000042',
   pendingCommits: 0,
   uploads: { waiting: 0, refused: 0 },
@@ -304,7 +311,10 @@ describe('listings for people', () => {
   it('shows agents, items, tokens, status', async () => {
     await using server = await fake();
     const show = async (...words: string[]) => (await run([...words, '--url', server.url])).out;
-    assert.match(await show('agents', 'list'), /worker-1 +connected +accepting +1\/4 +x86_64-linux +kvm +4s ago/);
+    assert.match(
+      await show('agents', 'list'),
+      /worker-1 +connected +accepting +1\/4 +1 of 20 +x86_64-linux +kvm +4s ago/,
+    );
     assert.match(await show('agents', 'show', 'worker-1'), /\nfree disk: +3\.0 GiB\n/);
     assert.match(await show('items', 'list'), /1{32}-hello-2\.12 +293\.0 KiB +1 +hello-2\.12 +3d ago/);
     assert.match(
@@ -421,16 +431,18 @@ describe('commands that change something', () => {
   });
 
   it('say of an agent that left that it has to be started again, and of no other', async () => {
-    for (const state of ['disconnected', 'lost', 'connected'] as const) {
+    for (const [state, link, words] of [
+      ['disconnected', 'left', /^worker-1 was stopped: start it again on its machine, 'drover agent'/],
+      ['lost', 'lost', /^worker-1 is not connected: see to its machine/],
+      ['connected', 'connected', /^$/],
+    ] as const) {
       await using server = await fakeCoordinator({
-        'POST /v1/agents/worker-1/*': () => ({ json: { ...agent, state } }),
+        'POST /v1/agents/worker-1/*': () => ({ json: { ...agent, state, link: { state: link, since: testNow } } }),
       });
       const resume = (...more: string[]) => run(['agents', 'resume', 'worker-1', '--url', server.url, ...more]);
-      const words = /worker-1 is not connected.*start it again on its machine.*drover agent/;
       const { code, err } = await resume();
       assert.equal(code, 0);
-      if (state === 'connected') assert.equal(err, '');
-      else assert.match(err, words);
+      assert.match(err, words);
       assert.equal((await resume('--json')).err, '');
     }
   });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { AgentStatus } from '../../coordinator/application.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import { maxCoordinatorFrameBytes } from '../../domain/limits.ts';
 import { admin, derivation, drvPath, openTestCoordinator } from '../support/coordinator.ts';
@@ -88,6 +89,49 @@ describe('agents', () => {
       refusal('not-your-attempt'),
     );
     assert.equal(await farm.store.head(), before);
+  });
+  it('that come back with fewer slots than they run are not busier than they can be', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2), derivation(3)]);
+    await farm.connect('a', { slots: 3 });
+    await farm.submit(1, 2, 3);
+    const running = farm.allocations().map(({ build, attempt }) => ({ build, attempt, phase: 'building' }) as const);
+    await farm.connect('a', { slots: 2 }, running);
+    assert.deepEqual(farm.application.status().agents, {
+      ...{ registered: 1, connected: 1, slots: 2, busy: 2, excess: 1, away: 0 },
+    });
+    await farm.application.agentDisconnected('a', 'cable');
+    const { slots, busy, excess, away } = farm.application.status().agents;
+    assert.deepEqual({ slots, busy, excess, away }, { slots: 0, busy: 0, excess: 0, away: 3 });
+  });
+  it('show how their last attempts ended, also where none is the fault of the machine', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2)]);
+    await farm.connect('a');
+    for (const n of [1, 2]) {
+      await farm.submit(n);
+      const [{ build, attempt } = assert.fail('nothing allocated')] = farm.allocations();
+      const failure = { class: 'rejected', message: `no ${n}` } as const;
+      await farm.report('a', { type: 'failed', build, attempt, ...failure });
+      const { recent } = farm.application.agents()[0] as AgentStatus;
+      assert.deepEqual([recent.failed, recent.attempts], [n, n]);
+      assert.deepEqual(recent.lastFailure, { build, attempt, ...failure, at: recent.lastFailure?.at });
+    }
+  });
+  it('that are turned away show for what, and where it came from, until they are let in', async () => {
+    const farm = await openTestCoordinator([]);
+    await farm.connect('a');
+    const refusal = { code: 'protocol-unsupported', message: 'expected protocol 1, got 2', place: { host: 'b' } };
+    farm.application.agentRefused('a', refusal);
+    const shown = () => farm.application.agents()[0]?.refused;
+    assert.deepEqual(shown(), { ...refusal, at: farm.time.runtime.clock.now() });
+    await farm.pass(121);
+    assert.equal(shown(), undefined, 'whoever was turned away has gone, and the agent is connected');
+    await farm.application.agentDisconnected('a', 'cable');
+    assert.equal(shown()?.code, 'protocol-unsupported', 'nothing else is known of why it does not come');
+    await farm.connect('a');
+    assert.equal(shown(), undefined);
+    for (const { id, agent } of farm.application.tokens())
+      if (agent === 'a') await farm.application.revokeToken(admin, id);
+    assert.equal(shown()?.code, 'token-unknown');
   });
   it('leave their builds when they are removed, and their token is refused', async () => {
     const farm = await openTestCoordinator([derivation(1)]);

@@ -8,19 +8,32 @@ import { noise, startFarm } from '../support/e2e/farm.ts';
 import { uploadOffsets } from '../support/e2e/uploads.ts';
 import { noNginx, startNginx } from '../support/nginx.ts';
 
-test('behind an nginx that takes bodies of 1 MB, sources and outputs of more arrive in parts', {
+test('behind an nginx without upgrades an agent says what to set; with them, and bodies of 1 MB, sources and outputs arrive in parts', {
   skip: noRealFarm || noNginx,
 }, async () => {
   await using farm = await startFarm();
   const folder = join(farm.folder, 'nginx');
   await mkdir(folder);
   await using nginx = await startNginx(folder, farm.network.target as number, '1m');
-  farm.network.target = nginx.port;
+  await using eating = await startNginx(folder, farm.network.target as number, '1m', { webSockets: false });
+  farm.network.target = eating.port;
   await limited(
     'proxy',
     farm,
     (async () => {
-      await farm.agent('a');
+      const dialling = /^GET \/v1\/agent-link/;
+      const first = farm.network.hold(dialling);
+      const linked = farm.agent('a');
+      (await first).resume();
+      // It has said so before it tries again.
+      const again = await farm.network.hold(dialling);
+      farm.network.target = nginx.port;
+      again.cut();
+      const agent = await linked;
+      assert.match(
+        agent.process.said(),
+        /a proxy before the coordinator \(nginx\/[\d.]+\) takes the WebSocket out of requests; it has to pass .*proxy_set_header Upgrade/,
+      );
       farm.put('blob', noise(5_000_000));
       await writeFile(join(farm.folder, 'source'), noise(3_000_000));
       const expression = join(farm.folder, 'proxy.nix');

@@ -53,25 +53,51 @@ e2e('a higher priority goes first', {}, async (farm) => {
   assert.deepEqual(order, ['slow', 'three', 'two', 'one']);
 });
 
-e2e('a drained agent ends what it has, takes nothing new and leaves well', {}, async (farm) => {
-  const a = await farm.agent('a');
+e2e('a drained agent ends what it has and waits, over a restart, until it is resumed', {}, async (farm) => {
+  const a = await farm.agent('a', { slots: 2 });
   await farm.submit(['slow', 'one']);
   await farm.gate('slow').arrived();
-  const { code, said } = await farm.drover(['agents', 'drain', 'a']);
-  assert.equal(code, 0, said);
+  await farm.gate('one').arrived();
+  await farm.submit(['two']);
+  const drained = farm.drover(['agents', 'drain', 'a', '--wait', '--reason', 'a new kernel']);
+  await farm.next('AgentDraining', isAgent('a'));
   farm.gate('slow').open();
-  await expectOneAttempt(farm, 'slow');
-  assert.deepEqual(await a.process.exited, { code: 0, signal: null });
-  assert.match(a.process.said(), /the agent has left: it was drained; 'drover agents resume', then start it again/);
-  await farm.next('AgentDisconnected', isAgent('a'));
-  const why = await farm.drover(['builds', 'why', await farm.buildOf('one')]);
-  assert.match(why.stdout, /a is not connected, as it was drained; 'drover agents resume a' ends that, then start it/);
-  const listed = await farm.drover(['agents', 'list']);
-  assert.match(listed.stdout, /offline .*it was drained, and leaves whenever it starts until 'drover agents resume'/);
-
   farm.gate('one').open();
-  await farm.agent('b');
+  await expectOneAttempt(farm, 'slow');
   await expectOneAttempt(farm, 'one');
+  const { code, stdout, said } = await drained;
+  assert.equal(code, 0, said);
+  assert.match(stdout, /^operator: +drained .*: a new kernel$/m);
+
+  // The machine is started again, as its service does it: what it says is that it waits, and it goes nowhere.
+  a.process.kill('SIGTERM');
+  assert.deepEqual(await a.process.exited, { code: 0, signal: null });
+  await farm.next('AgentDisconnected', isAgent('a'));
+  const gone = await farm.drover(['agents', 'list']);
+  assert.match(gone.stdout, /^a +left +offline .*drained .*: a new kernel; left /m);
+  const why = await farm.drover(['builds', 'why', await farm.buildOf('two')]);
+  assert.match(
+    why.stdout,
+    /a was stopped .*, and is drained \(a new kernel\): once it is back, 'drover agents resume a'/,
+  );
+  a.restart(['--slots', '1']);
+  await farm.next('AgentConnected', isAgent('a'));
+  await a.process.says(/this agent is drained: .*until 'drover agents resume'/);
+  const waits = await farm.drover(['agents', 'list']);
+  assert.match(waits.stdout, /^a +connected +drained +0\/1 +0 of 2 /m);
+
+  // Of a second process with its token it is told where the first is.
+  const second = a.another();
+  await second.says(/agent-in-use: this agent runs already on \S+ \(process \d+, from 127\.0\.0\.1\), since 20/);
+  assert.ok(second.running, 'it waits until the first is gone');
+  const shown = await farm.drover(['agents', 'show', 'a']);
+  assert.match(shown.stdout, /^refused: +\S+ \(process \d+, from 127\.0\.0\.1\), .*this agent runs already on/m);
+  await second.killGroup();
+
+  await farm.drover(['agents', 'resume', 'a']);
+  await farm.gate('two').arrived();
+  farm.gate('two').open();
+  await expectOneAttempt(farm, 'two');
 });
 
 e2e('SIGTERM hands a build back, and another agent builds it at once', {}, async (farm) => {

@@ -9,7 +9,7 @@ export function specification<State, Event extends DomainEvent, Command, Refusal
 }) {
   return (...events: Event[]) => ({
     when(command: Command) {
-      const state = events.reduce(decider.evolve, decider.initial);
+      const state = events.reduce((before, event) => decider.evolve(before, event), decider.initial);
       const decision = decider.decide(state, command);
       return {
         then: (...expected: Event[]) => assert.deepEqual(decision, { events: expected }),

@@ -25,7 +25,15 @@ export interface FakeApplication extends Application {
 /** The token of a scope in {@link createFakeApplication}. */
 export const secretOfScope = (scope: Principal['scope']) => `secret-of-${scope}`;
 
-export const fakeAgent: AgentStatus = { name: 'alpha', state: 'connected', intake: 'accepting', running: [] };
+export const fakeAgent: AgentStatus = {
+  name: 'alpha',
+  state: 'connected',
+  intake: 'accepting',
+  operator: { said: 'active' },
+  link: { state: 'connected', since: 1 },
+  running: [],
+  recent: { attempts: 0, failed: 0 },
+};
 export const fakeHook: HookStatus = {
   name: 'notify',
   state: 'active',
@@ -88,7 +96,7 @@ export const fakeStatus: FarmStatus = {
   ready: { 'x86_64-linux': 2 },
   derivations: 7,
   items: 8,
-  agents: { connected: 1, registered: 2, slots: 4, busy: 3 },
+  agents: { connected: 1, registered: 2, slots: 4, busy: 3, excess: 0, away: 0 },
   position: '0000000000000042',
   pendingCommits: 0,
   uploads: { waiting: 0, refused: 0 },
@@ -167,6 +175,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     agentOob: async () => undefined,
     agentAnswered: () => undefined,
     agentDisconnected: async () => undefined,
+    agentRefused: () => undefined,
     ...overrides,
   };
   const noted = new Proxy(base, {

@@ -69,7 +69,8 @@ export async function startFakeCoordinator() {
   const sockets = new WebSocketServer({ noServer: true });
   http.on('upgrade', (request, stream, head) => {
     if (request.headers.authorization !== `Bearer ${token}` || request.url !== '/v1/agent-link') {
-      stream.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n');
+      const body = JSON.stringify({ code: 'token-unknown', type: '/docs/errors#token-unknown' });
+      stream.end(`HTTP/1.1 401 Unauthorized\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
       return;
     }
     sockets.handleUpgrade(request, stream, head, (opened) => {

@@ -8,24 +8,27 @@ import { join } from 'node:path';
 export const noNginx: string | false =
   spawnSync('nginx', ['-v'], { stdio: 'ignore' }).error === undefined ? false : 'nginx is not installed';
 
-/** nginx with its defaults before a server on 127.0.0.1: bodies of up to `maxBody`, WebSockets pass. */
-export async function startNginx(folder: string, upstream: number, maxBody: string) {
+const upgradeHeaders =
+  'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";';
+
+/** nginx with its defaults before a server on 127.0.0.1: bodies of up to `maxBody`; WebSockets pass unless it is told nothing of them. */
+export async function startNginx(folder: string, upstream: number, maxBody: string, { webSockets = true } = {}) {
   const port = await freePort();
-  const file = join(folder, 'nginx.conf');
+  const file = join(folder, `nginx-${port}.conf`);
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   );
   await writeFile(
     file,
-    `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr notice;
+    `daemon off; master_process off; pid ${folder}/nginx-${port}.pid; error_log stderr notice;
 events {}
 http {
   access_log off; ${temporary.join(' ')}
   server {
     listen 127.0.0.1:${port}; client_max_body_size ${maxBody};
     location / {
-      proxy_pass http://127.0.0.1:${upstream}; proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
+      proxy_pass http://127.0.0.1:${upstream};
+      ${webSockets ? upgradeHeaders : ''}
     }
   }
 }

@@ -12,7 +12,7 @@ export function cacheLogRoute({ views, logs, closing }: HttpContext): FastifyPlu
     app.route({
       method: ['GET', 'HEAD'],
       url: '/log/:derivation',
-      config: { access: 'cache', quiet: true },
+      config: { access: 'cache' },
       schema: {
         tags: ['cache'],
         operationId: 'getDerivationLog',

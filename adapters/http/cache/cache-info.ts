@@ -9,11 +9,12 @@ export function cacheInfoText(storeDir: string, priority: number): string {
 
 export function cacheInfoRoute({ application, cache }: HttpContext): FastifyPluginAsyncZod {
   const text = cacheInfoText(application.storeDir, cache.priority);
+  const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=3600`;
   return async (app) => {
     app.route({
       method: ['GET', 'HEAD'],
       url: '/nix-cache-info',
-      config: { access: 'cache', quiet: true },
+      config: { access: 'cache' },
       schema: {
         tags: ['cache'],
         operationId: 'getCacheInfo',
@@ -22,7 +23,8 @@ export function cacheInfoRoute({ application, cache }: HttpContext): FastifyPlug
           200: { description: 'Lines of `Key: value`.', content: { 'text/x-nix-cache-info': { schema: z.any() } } },
         },
       },
-      handler: async (_request, reply) => reply.header('content-type', 'text/x-nix-cache-info').send(text),
+      handler: async (_request, reply) =>
+        reply.header('content-type', 'text/x-nix-cache-info').header('cache-control', cacheControl).send(text),
     });
   };
 }

@@ -34,7 +34,7 @@ export function narRoute(
     app.route({
       method: ['GET', 'HEAD'],
       url: '/nar/:file',
-      config: { access: 'cache', quiet: true },
+      config: { access: 'cache' },
       schema: {
         tags: ['cache'],
         operationId: 'getNar',

@@ -18,7 +18,7 @@ export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFil
     app.route({
       method: ['GET', 'HEAD'],
       url: '/:hash.narinfo',
-      config: { access: 'cache', quiet: true },
+      config: { access: 'cache' },
       schema: {
         tags: ['cache'],
         operationId: 'getNarinfo',

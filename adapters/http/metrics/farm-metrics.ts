@@ -4,11 +4,12 @@ import type { Metrics, Reading } from './registry.ts';
 /** Figures of the farm, of the agent links and of the process, read when `/metrics` is asked for. */
 export function addFarmMetrics(
   metrics: Metrics,
-  application: Pick<Application, 'status' | 'readiness'>,
+  application: Pick<Application, 'status' | 'readiness' | 'agents'>,
   links: () => { readonly open: number; readonly unacknowledged: number },
   version: string,
 ): void {
   const status = () => application.status();
+  const agents = () => application.agents().filter(({ state }) => state !== 'retired');
   const one = (read: () => number) => (): Reading => [[{}, read()]];
   const each = (label: string, read: () => Readonly<Record<string, number>>) => (): Reading =>
     Object.entries(read()).map(([key, value]) => [{ [label]: key }, value] as const);
@@ -53,6 +54,21 @@ export function addFarmMetrics(
       [{ state: 'busy' }, busy],
     ];
   });
+  metrics.gauge('drover_agents_by_link', 'Agents by how their links are; left: stopped on purpose.', () =>
+    tally(agents().map(({ link }) => link.state)),
+  );
+  metrics.gauge('drover_agents_by_intake', 'Agents that are not removed by whether they take builds, or why not.', () =>
+    tally(agents().map(({ intake }) => intake)),
+  );
+  metrics.gauge('drover_agents_refused', 'Agents that are turned away, or a second process of which is.', () => [
+    [{}, agents().filter(({ refused }) => refused !== undefined).length],
+  ]);
+  metrics.gauge('drover_agent_recent_attempts', 'How the last attempts of each agent ended, 20 at most.', () =>
+    agents().flatMap(({ name, recent: { attempts, failed } }) => [
+      [{ agent: name, result: 'failed' }, failed] as const,
+      [{ agent: name, result: 'succeeded' }, attempts - failed] as const,
+    ]),
+  );
   metrics.gauge('drover_events_position', 'Position of the last durable event, where it is a number.', () => {
     const { position } = status();
     return position !== undefined && /^[0-9]+$/.test(position) ? [[{}, Number(position)]] : [];
@@ -92,4 +108,10 @@ export function addFarmMetrics(
     'Time since the process started.',
     one(() => process.uptime()),
   );
+}
+
+function tally(states: readonly string[]): Reading {
+  const counts = new Map<string, number>();
+  for (const state of states) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [...counts].map(([state, count]) => [{ state }, count] as const);
 }

@@ -17,7 +17,10 @@ export function addAgentLinkRoute(
     config: { access: 'agent' },
     schema: { hide: true },
     handler: async () => {
-      throw new DroverError('invalid-request', 'expected a WebSocket upgrade, got a plain request');
+      throw new DroverError(
+        'upgrade-missing',
+        'expected a WebSocket (Connection: upgrade, Upgrade: websocket), got a plain request; a proxy on the way may have left that out',
+      );
     },
     wsHandler: (socket, request) => {
       const { principal } = request;
@@ -27,7 +30,7 @@ export function addAgentLinkRoute(
         socket.close(1008, 'expected the token of an agent');
         return;
       }
-      const link = server.accept(socket, principal.agent);
+      const link = server.accept(socket, principal.agent, request.ip);
       const use = tokenUses.begin(principal.id, () =>
         link?.refuse({ code: 'token-unknown', message: 'the token of this link was revoked', fatal: true }),
       );

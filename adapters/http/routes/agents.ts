@@ -66,7 +66,7 @@ export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod
     const steering = {
       pause: 'Gives the agent nothing new.',
       resume: 'Ends a pause, a drain or a quarantine.',
-      drain: 'Gives the agent nothing new and lets it go when its builds have ended.',
+      drain: 'Gives the agent nothing new until it is resumed; what it runs ends first.',
     } as const;
     for (const [wish, summary] of Object.entries(steering) as [keyof typeof steering, string][]) {
       app.post(

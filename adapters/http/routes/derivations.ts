@@ -36,7 +36,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
       '/v1/derivations/missing',
       {
         bodyLimit: limits.body,
-        config: { access: 'submit' },
+        config: { access: 'submit', quiet: true },
         schema: {
           tags: ['derivations'],
           operationId: 'findMissingDerivations',
@@ -51,7 +51,7 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
       '/v1/sources/missing',
       {
         bodyLimit: limits.body,
-        config: { access: 'submit' },
+        config: { access: 'submit', quiet: true },
         schema: {
           tags: ['derivations'],
           operationId: 'findMissingSources',

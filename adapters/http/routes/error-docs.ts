@@ -10,7 +10,7 @@ export const errorDocsRoute: FastifyPluginAsyncZod = async (app) => {
   app.get(
     '/docs/errors',
     {
-      config: { access: 'open', quiet: true },
+      config: { access: 'open' },
       schema: {
         tags: ['status'],
         operationId: 'listErrors',

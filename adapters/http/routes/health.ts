@@ -9,7 +9,7 @@ export function healthRoutes({ application, metrics }: HttpContext): FastifyPlug
     app.get(
       '/healthz',
       {
-        config: { access: 'open', quiet: true },
+        config: { access: 'open' },
         schema: {
           tags: ['status'],
           operationId: 'getHealth',
@@ -22,7 +22,7 @@ export function healthRoutes({ application, metrics }: HttpContext): FastifyPlug
     app.get(
       '/readyz',
       {
-        config: { access: 'open', quiet: true },
+        config: { access: 'open' },
         schema: {
           tags: ['status'],
           operationId: 'getReadiness',
@@ -40,7 +40,7 @@ export function healthRoutes({ application, metrics }: HttpContext): FastifyPlug
     app.get(
       '/metrics',
       {
-        config: { access: 'open', quiet: true },
+        config: { access: 'open' },
         schema: {
           tags: ['status'],
           operationId: 'getMetrics',

@@ -28,7 +28,7 @@ export function uploadRoutes({ application, metrics, limits, closing }: HttpCont
     streams.patch(
       '/v1/uploads/:upload',
       {
-        config: { access: 'upload', streamed: true },
+        config: { access: 'upload', streamed: true, quiet: true },
         schema: {
           tags: ['uploads'],
           operationId: 'sendUploadPart',
@@ -59,7 +59,7 @@ export function uploadRoutes({ application, metrics, limits, closing }: HttpCont
       '/v1/uploads',
       {
         bodyLimit: limits.body,
-        config: { access: 'upload' },
+        config: { access: 'upload', quiet: true },
         schema: {
           tags: ['uploads'],
           operationId: 'beginUpload',

@@ -19,6 +19,7 @@ test('both ends of the link lose and repeat nothing over cuts and restarts of th
   const application: LinkApplication = {
     agentConnected: async () => ({ heartbeatSeconds: 3600, leaseSeconds: 60, logs: [], drop: [], publicKeys: [] }),
     agentDisconnected: async () => {},
+    agentRefused: () => {},
     agentOob: async () => {},
     agentAnswered: () => {},
     agentMessage: async (_agent, message) => {

@@ -225,7 +225,7 @@ describe('the link of an agent', () => {
     assert.equal(end.reason === 'refused' && end.code, 'token-unknown');
     assert.match(
       end.reason === 'refused' ? end.message : '',
-      /HTTP 401: the token in \/run\/agent.token is not known, .*rotate-token/,
+      /HTTP 401 \(token-unknown\): the token in \/run\/agent.token is not known, .*rotate-token/,
     );
   });
 

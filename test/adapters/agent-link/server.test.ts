@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { Packr } from 'msgpackr';
 import { pino } from 'pino';
 import { createAgentLinkServer } from '../../../adapters/agent-link/server.ts';
-import type { Application } from '../../../coordinator/application.ts';
+import type { AgentRefusal, Application } from '../../../coordinator/application.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { AgentLinks } from '../../../coordinator/ports/agent-links.ts';
 import type { AgentMessage, CoordinatorMessage } from '../../../domain/agent/messages.ts';
@@ -316,6 +316,7 @@ describe('messages to the agent', () => {
     await first.expect('welcome');
     setup.links.send('alpha', cancel('b-1'));
     await first.expect('message');
+    first.socket.terminate();
     const second = await dial(setup.url);
     second.send({ ...hello, session: 'a-2', received: { session: 'c-1', n: 0 } });
     assert.deepEqual((await second.expect('welcome')).received, { session: 'a-2', n: 0 });
@@ -403,15 +404,35 @@ describe('more than one link', () => {
     assert.equal(setup.events.size, 0);
   });
 
-  test('of two processes with one token: the older one is told not to come back', async () => {
+  test('of two processes with one token: the second is refused as long as the first answers, and told where that is', async () => {
+    const refusals = createMailbox<AgentRefusal>();
+    await using setup = await listening({ agentRefused: (_agent, refusal) => refusals.put(refusal) });
+    const first = await dial(setup.url);
+    first.send({ ...hello, place: { host: 'box', pid: 7 } });
+    await first.expect('welcome');
+    const second = await dial(setup.url);
+    second.send({ ...hello, session: 'a-2', place: { host: 'other', pid: 8 } });
+    const { code, message, fatal } = await second.expect('refused');
+    assert.deepEqual([code, fatal], ['agent-in-use', false]);
+    assert.match(message, /runs already on box \(process 7, from 127\.0\.0\.1\), since 2023-/);
+    assert.deepEqual(await refusals.take(), { code, message, place: { host: 'other', pid: 8, address: '127.0.0.1' } });
+    setup.links.send('alpha', cancel('b-1'));
+    await first.expect('message');
+  });
+
+  test('of two processes with one token: the second is let in once the first says nothing for a heartbeat', async () => {
     await using setup = await listening();
-    const older = await dial(setup.url);
-    older.send(hello);
-    await older.expect('welcome');
-    const newer = await dial(setup.url);
-    newer.send({ ...hello, session: 'a-2' });
-    assert.equal((await older.expect('refused')).fatal, true);
-    await newer.expect('welcome');
+    const first = await dial(setup.url, { autoPong: false });
+    first.send(hello);
+    await first.expect('welcome');
+    const asked = once(first.socket, 'ping');
+    const second = await dial(setup.url);
+    second.send({ ...hello, session: 'a-2' });
+    await asked;
+    setup.runtime.advance(10_000);
+    const refused = await first.expect('refused');
+    assert.deepEqual([refused.code, refused.fatal], ['superseded', false]);
+    await second.expect('welcome');
   });
 
   test('a newer link that goes before it is taken leaves the agent disconnected, not forgotten', async () => {

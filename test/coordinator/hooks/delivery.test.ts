@@ -36,7 +36,7 @@ async function open({
     async poke(...names: string[]) {
       for (const name of names) {
         const state = farm.farm.agents.get(name)?.state;
-        await farm.application.steerAgent(admin, name, state?.paused === true ? 'resume' : 'pause');
+        await farm.application.steerAgent(admin, name, state?.paused ? 'resume' : 'pause');
       }
       paused = !paused;
       await farm.settle();

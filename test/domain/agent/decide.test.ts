@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decideAgent } from '../../../domain/agent/decide.ts';
 import type { AgentEvent } from '../../../domain/agent/events.ts';
-import { evolveAgent, initialAgent, intakeOf, reasonOf } from '../../../domain/agent/state.ts';
+import { evolveAgent, initialAgent, intakeOf, leftOnPurpose, reasonOf } from '../../../domain/agent/state.ts';
 import { specification } from '../../support/decider.ts';
 
 const given = specification({ initial: initialAgent, evolve: evolveAgent, decide: decideAgent });
@@ -10,7 +10,10 @@ const abilities = { systems: ['x86_64-linux'], features: [], mandatoryFeatures: 
 const registered: AgentEvent = { type: 'AgentRegistered', data: { name: 'a' } };
 const connected: AgentEvent = { type: 'AgentConnected', data: { abilities, version: '1', builder: 'nix' } };
 const disconnected: AgentEvent = { type: 'AgentDisconnected', data: { leaseUntil: 5, reason: 'cut' } };
-const intake = (...events: AgentEvent[]) => intakeOf(events.reduce(evolveAgent, initialAgent));
+const leaving: AgentEvent = { type: 'AgentDraining', data: { reason: 'it is being stopped', byAgent: true } };
+const stateAfter = (...events: AgentEvent[]) =>
+  events.reduce((state, event, n) => evolveAgent(state, event, { at: n, by: 't-1' }), initialAgent);
+const intake = (...events: AgentEvent[]) => intakeOf(stateAfter(...events));
 
 describe('an agent', () => {
   it('is added once, and again after it was removed', () => {
@@ -51,15 +54,28 @@ describe('an agent', () => {
     );
     assert.equal(intake(registered, connected, disconnected), 'offline');
   });
-  it('says that it was drained, once it has left for that', () => {
-    const drained: AgentEvent[] = [
-      registered,
-      connected,
-      { type: 'AgentDraining', data: { reason: 'a reboot' } },
-      disconnected,
-    ];
-    const state = drained.reduce(evolveAgent, initialAgent);
-    assert.match(reasonOf(state) ?? '', /^it was drained \(a reboot\), .* until 'drover agents resume'$/);
+  it('keeps apart what an operator said, how the link is, and what it found itself', () => {
+    const paused: AgentEvent = { type: 'AgentPaused', data: { reason: 'new disk' } };
+    const sick: AgentEvent = { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } };
+    const both = stateAfter(registered, connected, paused, sick, disconnected, { type: 'AgentLost', data: {} });
+    assert.deepEqual(
+      [both.paused, both.quarantine, both.connection, both.since, both.gone],
+      [{ at: 2, by: 't-1', reason: 'new disk' }, { at: 3, reason: 'sick' }, 'lost', 4, 'cut'],
+    );
+    const back = stateAfter(registered, connected, paused, sick, disconnected, connected);
+    assert.deepEqual(
+      [back.connection, back.since, intakeOf(back), reasonOf(back)],
+      ['connected', 5, 'paused', 'new disk'],
+    );
+  });
+  it('left on purpose where it was stopped, and only then', () => {
+    assert.equal(leftOnPurpose(stateAfter(registered, connected, leaving, disconnected)), true);
+    assert.equal(leftOnPurpose(stateAfter(registered, connected, leaving)), false);
+    assert.equal(leftOnPurpose(stateAfter(registered, connected, disconnected)), false);
+    assert.equal(
+      leftOnPurpose(stateAfter(registered, connected, leaving, disconnected, connected, disconnected)),
+      false,
+    );
   });
   it('stays paused over a reconnect', () =>
     assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
@@ -79,7 +95,6 @@ describe('an agent', () => {
     const sick: AgentEvent = { type: 'AgentQuarantined', data: { until: 9, reason: 'sick' } };
     assert.equal(intake(registered, connected, sick, unfit, { type: 'AgentResumed', data: {} }), 'unfit');
   });
-  const leaving: AgentEvent = { type: 'AgentDraining', data: { reason: 'it is being stopped', byAgent: true } };
   it('that is being stopped says so once, and gets nothing new until it connects again', () => {
     given(registered, connected).when({ type: 'leave' }).then(leaving);
     given(registered, connected, leaving).when({ type: 'leave' }).then();
@@ -93,8 +108,7 @@ describe('an agent', () => {
     given(registered, connected, leaving).when({ type: 'drain', reason: undefined }).then(drained);
   });
   it('says why it gets nothing, as long as that is so: a connection that ended is no reason once there is another', () => {
-    const reason = (...events: AgentEvent[]) =>
-      reasonOf([registered, connected, ...events].reduce(evolveAgent, initialAgent));
+    const reason = (...events: AgentEvent[]) => reasonOf(stateAfter(registered, connected, ...events));
     const paused: AgentEvent = { type: 'AgentPaused', data: { reason: 'a look at it' } };
     assert.equal(reason(disconnected), 'cut');
     assert.equal(reason(disconnected, { type: 'AgentLost', data: {} }), 'cut');

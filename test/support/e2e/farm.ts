@@ -55,7 +55,9 @@ export interface Agent {
   /** `kill -9` of the agent alone, as the kernel would do it when memory runs out; resolves once it is gone. */
   kill9(): Promise<void>;
   /** Starts it again after it has gone. */
-  restart(): void;
+  restart(flags?: readonly string[]): void;
+  /** Starts a second process with the same token, and a state folder of its own. */
+  another(): Process;
 }
 
 /** A coordinator and agents in processes of their own, on folders that go with them. */
@@ -245,8 +247,12 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
           process.kill('SIGKILL');
           await process.exited;
         },
-        restart() {
-          process = add(`agent ${name}`, startDrover(args));
+        restart(flags = []) {
+          process = add(`agent ${name}`, startDrover([...args, ...flags]));
+        },
+        another() {
+          const state = ['--state', join(place, 'another')];
+          return add(`another agent ${name}`, startDrover([...args, ...state]));
         },
       };
     },
