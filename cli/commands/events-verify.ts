@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { checkNote } from '../../coordinator/audit/check-note.ts';
@@ -78,7 +78,7 @@ function keysOf({ key, data }: Flags): NoteKey[] {
   const own = data === undefined ? undefined : join(data, 'audit-key.pub');
   return (key ?? (own !== undefined && existsSync(own) ? [own] : [])).map((text) =>
     readable('--key', text, () => {
-      if (existsSync(text)) return parseNoteKey(readFileSync(text, 'utf8'));
+      if (existsSync(text)) return parseNoteKey(textOf(text));
       if (!text.includes('+')) throw new Error('there is no such file, and a key is <name>+<id>+<base64>');
       return parseNoteKey(text);
     }),
@@ -87,12 +87,18 @@ function keysOf({ key, data }: Flags): NoteKey[] {
 
 function heldCheckpoint(file: string, keys: readonly NoteKey[]): Checkpoint {
   const checked = checkNote(
-    readable('--checkpoint', file, () => readFileSync(file, 'utf8')),
+    readable('--checkpoint', file, () => textOf(file)),
     keys,
   );
   if ('fault' in checked)
     throw new CliError('invalid-request', `--checkpoint ${file}: ${checked.fault}`, { exitCode: 2 });
   return checked.checkpoint;
+}
+
+/** A pipe that nobody writes to would be waited for without a word, and without an end. */
+function textOf(file: string): string {
+  if (!statSync(file).isFile()) throw new Error('expected a regular file');
+  return readFileSync(file, 'utf8');
 }
 
 function readable<Value>(flag: string, value: string, read: () => Value): Value {

@@ -238,6 +238,8 @@ describe('drover events verify', () => {
 
   it('says what it cannot read or take', async () => {
     const other = generateNoteKey('other', new Uint8Array(32)).public;
+    const pipe = join(data, 'pipe');
+    execFileSync('mkfifo', [pipe]);
     for (const [args, code, words] of [
       [['--data', data, '--store', 'sqlite:/x'], 2, /one of --data and --store, got both/],
       [['--data', '/nonexistent'], 1, /nonexistent/],
@@ -248,6 +250,8 @@ describe('drover events verify', () => {
       ],
       [['--data', data, '--key', 'a+b'], 2, /--key a\+b: expected an Ed25519 key/],
       [['--data', data, '--checkpoint', '/nonexistent'], 2, /--checkpoint \/nonexistent: ENOENT/],
+      [['--data', data, '--checkpoint', pipe], 2, /--checkpoint .*: expected a regular file/],
+      [['--data', data, '--key', pipe], 2, /--key .*: expected a regular file/],
       [['--data', data, '--checkpoint', join(data, 'audit-key.pub')], 2, /--checkpoint .*expected a signed note/],
       [
         ['--data', data, '--checkpoint', checkpoint, '--key', other],

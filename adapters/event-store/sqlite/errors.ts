@@ -18,6 +18,14 @@ const advice: Partial<Record<EventStoreErrorCode, string>> = {
 export function toStoreError(error: unknown, file: string): unknown {
   if (!(error instanceof Error) || error instanceof EventStoreError) return error;
   const { errcode, code, syscall } = error as Error & { errcode?: number; code?: string; syscall?: string };
+  // SQLITE_CONSTRAINT: the writer counts positions itself, so only another one can have taken the next.
+  if (errcode !== undefined && (errcode & 0xff) === 19)
+    return makeStoreError(
+      'in-use',
+      file,
+      `another writer has appended to it since it was opened, as can be where writer.lock was removed by hand. Stop one of the two coordinators; nothing that was acknowledged is lost (${error.message})`,
+      error,
+    );
   let found: EventStoreErrorCode | undefined;
   if (errcode !== undefined) found = codes[errcode & 0xff] ?? 'unavailable';
   else if (code === 'ENOSPC' || code === 'EDQUOT') found = 'disk-full';

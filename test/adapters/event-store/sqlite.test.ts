@@ -70,6 +70,15 @@ describe('sqlite event store: opening', () => {
     await using again = await openSqliteEventStore({ dir });
     assert.equal(await count(again), 1);
   });
+  it('says that there is another writer where somebody removed the lock', async () => {
+    const dir = newFolder();
+    await using first = await openSqliteEventStore({ dir });
+    rmSync(join(dir, 'writer.lock'));
+    await using second = await openSqliteEventStore({ dir });
+    stored(await second.append(commitOf('build-1', 'none')));
+    const refused = { code: 'in-use', message: /another writer has appended to it.*writer\.lock was removed/ };
+    await assert.rejects(first.append(commitOf('build-2', 'none')), refused);
+  });
   it('opens for reading beside the writer', async () => {
     const dir = newFolder();
     await using writer = await openSqliteEventStore({ dir });
