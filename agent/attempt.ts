@@ -111,6 +111,8 @@ function createAttempt(
   let record = first;
   let stopReason: StopReason | undefined;
   let logFault: AttemptFailure | undefined;
+  /** What was thrown, where that ended it. */
+  let cause: unknown;
   const log = createLogFeed(key, files, (error) => {
     logger.error({ err: error }, 'the log could not be kept or sent');
     if (!isDiskFull(error) || record.phase === 'ended') return;
@@ -285,7 +287,7 @@ function createAttempt(
       if (saysStoreDamaged(error) && (await isUnfit((error as Error).message).catch(() => false)))
         return run.released('handed-back');
       const failure = logFault ?? failureOf(error, record.phase === 'preparing' ? 'fetch-failed' : 'upload-failed');
-      logger.warn({ err: error, class: failure.class }, 'the attempt failed');
+      cause = error;
       if (record.phase === 'preparing') {
         // The coordinator looks at its own file then.
         const damaged = isTransferError(error) && error.damaged !== undefined ? [baseOf(error.damaged)] : undefined;
@@ -307,7 +309,12 @@ function createAttempt(
       // Then it lives in memory only: should the agent die before it is acknowledged, the build is done once more.
       logger.error({ err: error }, 'the result could not be kept on disk');
     }
-    logger.info({ result: result.type }, 'the attempt has ended');
+    if (result.type === 'failed' || result.type === 'setup-failed')
+      logger.warn(
+        { class: result.class, ...(cause !== undefined && { err: cause }) },
+        `the attempt failed: ${result.message}`,
+      );
+    else logger.info({ result: result.type }, 'the attempt has ended');
     // Everything of the log goes before the result, on the same connection.
     try {
       await context

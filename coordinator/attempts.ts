@@ -65,6 +65,7 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
       fraction,
     } as const;
     check(build, agent, attempt, commandBuild(core, build, command, { actor: `agent-${agent}` }));
+    core.logger.warn({ build: buildId(build), attempt, agent, class: failure }, `the attempt failed: ${message}`);
   }
 
   /**
@@ -162,10 +163,8 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     const { attempt, durationMs, logBytes, phases } = report;
     if (build.state.status === 'succeeded') return;
     const verified = await verify(build, agent, report.outputs);
-    if ('message' in verified) {
-      core.logger.warn({ build: buildId(build), attempt, agent }, verified.message);
+    if ('message' in verified)
       return fail(build, agent, { attempt, ...verified, durationMs, logBytes, phases }, false, []);
-    }
     for (const [index, upload] of verified.uploads.entries())
       await items.publish(upload, (verified.items[index] as StoreItem).file);
     const signed = await Promise.all(verified.items.map((item) => items.sign(item)));
@@ -204,7 +203,6 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
     const { attempt } = build.state;
     const agent = liveAgent(build.state);
     if (agent === undefined) return;
-    core.logger.warn({ build: buildId(build), attempt, agent }, `the attempt is ended here: ${message}`);
     stop(build, agent, attempt, message);
     fail(build, agent, { attempt, class: failure, message }, false, []);
   }
@@ -230,7 +228,6 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
           // It was: what is cancelled is over before the agent hears of it.
           if (liveAgent(build.state) !== agent || build.state.attempt !== attempt) return;
           const untrue = 'the agent says that it was told to cancel the attempt, and nobody cancelled it';
-          core.logger.warn({ build: buildId(build), attempt, agent }, untrue);
           return fail(build, agent, { attempt, class: 'agent-error', message: untrue }, false, []);
         }
         const reason = message.reason === 'handed-back' ? 'handed-back' : 'agent-forgot';

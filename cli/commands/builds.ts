@@ -234,10 +234,10 @@ function addSteering(builds: Command, context: CommandContext): void {
   const prioritize = addCommand(builds, {
     usage: 'prioritize <build> <priority>',
     summary: 'Change the priority of a build; what it waits for rises with it',
-    more: 'Priorities go from -1000 to 1000; the default is 0. A negative one is written after --.',
+    more: 'Priorities go from -1000 to 1000; the default is 0.',
     examples: [
       ['drover builds prioritize BUILD 100', 'before everything of lower priority'],
-      ['drover builds prioritize -- BUILD -5', 'after everything else'],
+      ['drover builds prioritize BUILD -5', 'after everything else'],
     ],
   });
   addConnectionOptions(prioritize);

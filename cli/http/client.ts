@@ -116,7 +116,11 @@ export function toCliError(error: unknown, url: string): unknown {
   // A proxy that says 502 or 504 may have passed the request on.
   const untouched = status === 503 || status === 429;
   const mayPass = isPassing(error) ? { untouched, afterMs: retryAfter } : undefined;
-  if (code !== 'unexpected-answer') return new CliError(code, printable(message), { hint: hints[code], mayPass });
+  if (code !== 'unexpected-answer') {
+    // A wrong value is wrong use, wherever it is found.
+    const exitCode = code === 'invalid-request' ? 2 : 1;
+    return new CliError(code, printable(message), { hint: hints[code], exitCode, mayPass });
+  }
   if (status === 413) {
     const server = typeof problem.server === 'string' ? ` from ${printable(problem.server)}` : '';
     return new CliError('proxy-limit', `a proxy before ${url} takes no request of this size: 413${server}`, {

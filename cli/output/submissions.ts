@@ -23,7 +23,7 @@ export function formatSubmissions(rows: readonly SubmissionRow[], view: View): s
         state: (row) => (row.state === 'set-aside' ? 'failed' : row.state === 'under-way' ? 'running' : row.state),
       },
       { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now) },
-      { title: 'ROOTS', value: (row) => row.roots, minor: true },
+      { title: 'REQUESTED', value: (row) => row.roots, minor: true },
       { title: 'BUILDS', value: countsText },
       { title: 'WHY', value: (row) => row.setAside ?? row.reason },
     ],

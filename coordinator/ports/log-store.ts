@@ -1,4 +1,4 @@
-/** Build logs, one per attempt, as the builder wrote them. */
+/** Build logs, one per attempt, what their builders printed, in lines as the daemon gave them out. */
 export interface LogStore extends AsyncDisposable {
   /** Bytes held of this attempt's log; 0 if there is none. */
   size(build: string, attempt: number): Promise<number>;

@@ -46,7 +46,7 @@ describe('the CLI and the HTTP API', () => {
       'builds why b-1',
       'builds cancel b-1',
       'builds cancel b-1 --reason because',
-      'builds prioritize b-1 5',
+      'builds prioritize b-1 -5',
       'builds retry b-1',
       'agents add beta',
       'agents rotate-token alpha --overlap 10m',
@@ -89,7 +89,7 @@ describe('the CLI and the HTTP API', () => {
       methods.some(([method, build, reason]) => method === 'cancelBuild' && build === 'b-1' && reason === 'because'),
     );
     assert.ok(
-      methods.some(([method, build, priority]) => method === 'prioritizeBuild' && build === 'b-1' && priority === 5),
+      methods.some(([method, build, priority]) => method === 'prioritizeBuild' && build === 'b-1' && priority === -5),
     );
     assert.ok(
       methods.some(([method, , wish, reason]) => method === 'steerAgent' && wish === 'remove' && reason === 'y'),
@@ -131,7 +131,7 @@ describe('the CLI and the HTTP API', () => {
     assert.equal(unknown.code, 1);
     assert.match(unknown.err, /expected a build, got nope \(unknown-build\)/);
     const refused = await server.drover('builds list --state odd');
-    assert.equal(refused.code, 1);
+    assert.equal(refused.code, 2);
     assert.match(refused.err, /\(invalid-request\)/);
     // The API has another name for it than the flag.
     for (const words of ['events tail --until bad', 'events export --until bad', 'events tail --until 12'])
