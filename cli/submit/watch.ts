@@ -204,7 +204,9 @@ export function summary({ tracker, blockage, agentless }: Watched): string {
   const bad = [...tracker.builds.values()].filter((build) => build.state === 'failed' || build.state === 'canceled');
   const lines = [`${plural(tracker.ended, 'build')} ended, ${tracker.succeeded} succeeded, ${bad.length} did not`];
   for (const build of bad.slice(0, 20)) {
-    lines.push(`  ${build.state}  ${printable(shortName(build.derivation))}  drover builds log ${build.id}`);
+    // One that was cancelled may never have run.
+    const next = build.state === 'canceled' ? 'retry' : 'log';
+    lines.push(`  ${build.state}  ${printable(shortName(build.derivation))}  drover builds ${next} ${build.id}`);
   }
   if (bad.length > 20) lines.push(`  … and ${bad.length - 20} more`);
   if (blockage !== undefined && blockage.blocked > 0) lines.push(...describeBlockage(blockage));
