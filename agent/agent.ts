@@ -44,6 +44,8 @@ export interface AgentOptions {
   readonly maxConcurrentFetches: number;
   /** Outputs on their way at a time. */
   readonly maxConcurrentUploads: number;
+  /** Largest part of an upload, in bytes. Default 8 MiB. */
+  readonly uploadPartBytes?: number;
   /** How the machine is, for heartbeats. */
   readonly health: () => Promise<{ readonly load1?: number; readonly freeBytes?: number }>;
   /** What has to go well before anything is built: at the start, and whenever it is asked for again. Default: nothing. */
@@ -178,7 +180,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     logger,
     slots: createLimiter(options.slots),
     deliveries: createLimiter(options.maxConcurrentUploads),
-    parts: createPartSize(),
+    parts: createPartSize(options.uploadPartBytes),
     waitsChanged: sayNow,
     send,
     unfit: (signal) => fitness.settled(signal),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defaultPart, smallestPart } from './outputs/part-size.ts';
 import { sandboxPathsFault } from './sandbox-paths.ts';
 
 const name = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$/, 'expected up to 64 of [0-9A-Za-z._+-]');
@@ -35,6 +36,12 @@ export const agentConfigSchema = z
     onShutdown: z.enum(['finish', 'hand-back']).default('finish'),
     /** Of zstd, for uploads. */
     compressionLevel: z.int().min(1).max(19).default(3),
+    /** Largest part of an upload that goes in one request, in bytes. */
+    uploadPartBytes: z
+      .int()
+      .min(smallestPart)
+      .max(1024 ** 3)
+      .default(defaultPart),
     maxConcurrentUploads: z.int().min(1).max(64).default(4),
     maxConcurrentFetches: z.int().min(1).max(64).default(8),
     /** Whether builds have to run in a sandbox; an agent whose builds do not takes none. False also turns it off for a chroot store. */

@@ -80,6 +80,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     slots,
     maxConcurrentFetches: config.maxConcurrentFetches,
     maxConcurrentUploads: config.maxConcurrentUploads,
+    uploadPartBytes: config.uploadPartBytes,
     cache: openCache(http),
     uploads: openUploads(http),
     health: async () => {

@@ -26,6 +26,9 @@ export const agentSettings = agentConfigSchema.safeExtend({
     'What SIGTERM means for what runs: finish lets it end first, hand-back gives it to others.',
   ),
   compressionLevel: shape.compressionLevel.describe('Level of zstd for uploads: 1 is the quickest, 19 the smallest.'),
+  uploadPartBytes: shape.uploadPartBytes.describe(
+    'Largest part of an upload, in bytes: what a proxy before the coordinator has to take in one request. Halved by itself where one refuses it.',
+  ),
   maxConcurrentUploads: shape.maxConcurrentUploads.describe('Outputs uploaded at a time.'),
   maxConcurrentFetches: shape.maxConcurrentFetches.describe('Inputs fetched at a time.'),
   sandbox: shape.sandbox.describe(

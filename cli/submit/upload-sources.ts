@@ -26,8 +26,6 @@ export interface SourcesProgress {
 
 /** Several small uploads at once hide the round trips; the disk of the coordinator is the bound. */
 const parallel = 4;
-/** A part is in memory while it is sent, so that a proxy hears its size before it comes. */
-const largestPart = 8 * 1024 * 1024;
 /** Tries without a byte of progress before giving up. */
 const fruitlessTries = 5;
 
@@ -48,7 +46,8 @@ export async function uploadSources(
   let next = 0;
   let done = 0;
   try {
-    const parts = createPartSize(largestPart);
+    // A part is in memory while it is sent, so that a proxy hears its size before it comes.
+    const parts = createPartSize();
     const worker = async (): Promise<void> => {
       for (let index = next++; index < missing.length; index = next++) {
         const base = missing[index] as string;

@@ -118,6 +118,22 @@ describe('a proxy that takes no large bodies', () => {
     expectNoFailure(coordinator);
   });
 
+  test('is never asked to where parts are set to be small enough', async () => {
+    await using coordinator = await startFakeCoordinator();
+    await using state = await temporaryFolder();
+    coordinator.faults.proxyTakes = MiB;
+    const change = { uploadPartBytes: MiB };
+    await using _agent = await startTestAgent(coordinator, createFakeBuilder(making(6 * MiB)), state.path, change);
+    await coordinator.hello();
+    coordinator.send(allocationOf('b1', 'true').message);
+    const result = await coordinator.message('succeeded', 'b1');
+    assert.ok(result.type === 'succeeded');
+    const { bytes } = coordinator.uploads.get(result.outputs[0]?.upload ?? '') ?? assert.fail('no upload');
+    const patches = coordinator.requests.filter((line) => line.startsWith('PATCH'));
+    assert.ok(bytes.length > 2 * MiB);
+    assert.equal(patches.length, Math.ceil(bytes.length / MiB), 'as many as fit, and none again');
+  });
+
   test('and refuses even small ones is named in the end', async () => {
     await using coordinator = await startFakeCoordinator();
     await using state = await temporaryFolder();
