@@ -1,6 +1,7 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withPath } from '../data-dir/durable.ts';
+import { takeProcessLock } from '../data-dir/process-lock.ts';
 
 export interface FolderLock extends AsyncDisposable {
   /** False once the folder, and the lock with it, was removed. */
@@ -13,32 +14,43 @@ export interface FolderLock extends AsyncDisposable {
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, 'lock');
-  for (;;) {
-    try {
-      const file = await open(path, 'wx', 0o600);
-      await file.writeFile(`${process.pid} ${(await startOf(process.pid)) ?? ''}\n`);
-      await file.close();
-      held.add(path);
-      const isHeld = async () => Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10) === process.pid;
-      return {
-        isHeld,
-        async [Symbol.asyncDispose]() {
-          held.delete(path);
-          if (await isHeld()) await rm(path, { force: true });
-        },
-      };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw withPath(error, path);
-    }
-    const text = await readFile(path, 'utf8').catch(() => '');
-    const holder = Number.parseInt(text, 10);
-    const [, start = ''] = text.trim().split(' ');
-    const ours = holder === process.pid && !held.has(path);
-    if (!ours && Number.isSafeInteger(holder) && isAlive(holder) && (await mayBe(holder, start))) {
-      throw new Error(`expected a state folder that no other agent uses, but process ${holder} holds ${path}`);
-    }
-    await rm(path, { force: true });
+  // Of two that both see a lock whose process is gone, each would remove what the other has put in its place.
+  using _guard = takeGuard(folder);
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const holder = Number.parseInt(text, 10);
+  const [, start = ''] = text.trim().split(' ');
+  const ours = holder === process.pid && !held.has(path);
+  if (!ours && Number.isSafeInteger(holder) && isAlive(holder) && (await mayBe(holder, start)))
+    throw new Error(`expected a state folder that no other agent uses, but process ${holder} holds ${path}`);
+  try {
+    // Never there without its text: an older version takes an empty one for one that was left.
+    await writeFile(`${path}.new`, `${process.pid} ${(await startOf(process.pid)) ?? ''}\n`, { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  } catch (error) {
+    throw withPath(error, path);
   }
+  held.add(path);
+  const isHeld = async () => Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10) === process.pid;
+  return {
+    isHeld,
+    async [Symbol.asyncDispose]() {
+      held.delete(path);
+      if (await isHeld()) await rm(path, { force: true });
+    },
+  };
+}
+
+/** Held while one looks at the lock and takes it. */
+function takeGuard(folder: string): Disposable {
+  const files = { lock: join(folder, 'lock.guard'), holder: join(folder, 'lock.guard-holder') };
+  let guard: ReturnType<typeof takeProcessLock>;
+  try {
+    guard = takeProcessLock(files, String(process.pid));
+  } catch (error) {
+    throw withPath(error, files.lock);
+  }
+  if (Symbol.dispose in guard) return guard;
+  throw new Error(`expected a state folder that no other agent uses, but process ${guard.heldBy} is taking ${folder}`);
 }
 
 /** Locks of this process, so that one left by an earlier process with our id is told from our own. */

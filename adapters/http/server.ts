@@ -38,6 +38,7 @@ import { tokenRoutes } from './routes/tokens.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { viewRoutes } from './routes/views.ts';
 import { refuseEncodedBodies } from './streamed-body.ts';
+import { refuseUnknownQueries } from './unknown-queries.ts';
 
 /**
  * The coordinator's HTTP server: the API below /v1, the binary cache at the root, the agent links. The caller listens
@@ -97,6 +98,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   addFarmMetrics(metrics, application, () => agentLink.stats, version);
   addHookMetrics(metrics, application);
 
+  refuseUnknownQueries(app);
   await addOpenapi(app, version);
 
   const doubtFile = createDoubtfulFiles(application);

@@ -27,6 +27,18 @@ describe("an agent's state folder", () => {
     await assert.rejects(lockFolder(place.path), new RegExp(`no other agent uses, but process ${process.ppid} holds`));
   });
 
+  test('whose lock was left behind is taken by one of those who ask for it at once', async () => {
+    await using place = await temporaryFolder();
+    for (let round = 0; round < 5; round++) {
+      await writeFile(join(place.path, 'lock'), '4194305 gone\n');
+      const asked = await Promise.allSettled(Array.from({ length: 5 }, () => lockFolder(place.path)));
+      const got = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+      assert.equal(got.length, 1, `round ${round}`);
+      assert.equal(await got[0]?.isHeld(), true);
+      await got[0]?.[Symbol.asyncDispose]();
+    }
+  });
+
   test('in which somebody put other things: they are put aside', async () => {
     await using place = await temporaryFolder();
     const attempts = join(place.path, 'attempts');

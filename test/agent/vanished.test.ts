@@ -89,7 +89,11 @@ describe('the check of a state folder', () => {
     const state = join(place.path, 'state');
     await using store = await openAttemptStore(state, 3);
     await store.check();
-    assert.deepEqual((await readdir(state)).sort(), ['attempts', 'damaged', 'lock']);
+    assert.deepEqual((await readdir(state)).filter((name) => !name.startsWith('lock.guard')).sort(), [
+      'attempts',
+      'damaged',
+      'lock',
+    ]);
     assert.deepEqual(await readdir(join(state, 'attempts')), []);
     await rm(state, { recursive: true });
     await assert.rejects(store.check(), /state is gone; make it again/);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { StreamId } from '../../../coordinator/ports/event-store.ts';
 import { bareType } from '../../../domain/event-name.ts';
+import { eventTypes } from '../../../domain/events.ts';
 import { firstCommit } from '../../event-store/first-commit.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
@@ -17,6 +18,10 @@ import { flag, many } from '../schemas.ts';
 
 export const position: z.ZodString = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
 export const time: z.ZodCoercedNumber = z.coerce.number().int().min(0);
+const eventType = z
+  .string()
+  .overwrite(bareType)
+  .refine((type) => eventTypes.has(type), 'expected the type of an event, as docs/events.md lists them');
 const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
 
 /** The log for anybody outside: live as server-sent events, or as lines of JSON for export. */
@@ -56,7 +61,7 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
               )
               .optional(),
             type: many
-              .pipe(z.array(name.overwrite(bareType)))
+              .pipe(z.array(eventType))
               .describe('Only events of these types, with `drover.` before their names or without.')
               .default([]),
             stream: many

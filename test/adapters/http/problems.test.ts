@@ -26,6 +26,13 @@ const upload = {
 describe('bad input is refused with a code and the field', () => {
   const cases: [name: string, request: InjectOptions, code: ErrorCode, detail: RegExp][] = [
     ['an unknown route', { url: '/v1/nonsense' }, 'not-found', /GET \/v1\/nonsense/],
+    [
+      'a query field where a route takes none',
+      { url: '/v1/status?agent=a' },
+      'invalid-request',
+      /^querystring: .*agent/,
+    ],
+    ['an unknown type of event', { url: '/v1/events?type=BuildFaild' }, 'invalid-request', /type.*BuildFaild/],
     ['a method that a route does not have', { method: 'PUT', url: '/v1/status' }, 'not-found', /PUT/],
     ['a broken escape in the path', { url: '/v1/builds/%zz' }, 'invalid-request', /valid/],
     [
