@@ -1,14 +1,16 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type CommandContext, withExamples } from './command.ts';
 import { addAgentCommand } from './commands/agent.ts';
 import { addAgentsCommands } from './commands/agents.ts';
 import { addBuildsCommands } from './commands/builds.ts';
 import { addConfigCommands } from './commands/config.ts';
+import { addContextCommands } from './commands/context.ts';
 import { addCoordinatorCommand } from './commands/coordinator.ts';
 import { addEventsCommands } from './commands/events.ts';
 import { addHooksCommands } from './commands/hooks.ts';
 import { addItemsCommands } from './commands/items.ts';
 import { addLogCommands } from './commands/log.ts';
+import { addLoginCommand } from './commands/login.ts';
 import { addMirrorCommand } from './commands/mirror.ts';
 import { addReplayCommand } from './commands/replay.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -27,6 +29,8 @@ export function buildProgram(context: CommandContext): Command {
   program
     .description('Coordinates builds of Nix and Guix derivations over many machines.')
     .version(version(), '-V, --version', 'print the version')
+    .option('--no-color', 'print no colours, as NO_COLOR does; for every command')
+    .addOption(new Option('--color', 'print colours also where no terminal is, as FORCE_COLOR does'))
     .helpOption('-h, --help', 'print this help')
     .showHelpAfterError('(--help says more)')
     .configureOutput({
@@ -66,6 +70,8 @@ export function buildProgram(context: CommandContext): Command {
   addViewsCommands(program, context);
   addLogCommands(program, context);
   addStatusCommand(program, context);
+  addLoginCommand(program, context);
+  addContextCommands(program, context);
   addConfigCommands(program, context);
   return program;
 }
@@ -78,6 +84,11 @@ export async function runCli(argv: readonly string[], process: Io): Promise<numb
     await buildProgram(context).parseAsync([...argv], { from: 'user' });
     return context.exitCode;
   } catch (error) {
+    if (error instanceof InvalidArgumentError) {
+      // Found by a command, not by commander, which has not said it then.
+      io.err(`drover: ${error.message}\n`);
+      return 2;
+    }
     if (error instanceof CommanderError) {
       // commander has said it already; help and version are no failures.
       return error.code === 'commander.help' ? 2 : error.exitCode === 0 ? 0 : 2;

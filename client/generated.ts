@@ -4,6 +4,7 @@
 export const operations = {
   createToken: { method: 'POST', path: '/v1/tokens', query: [], headers: [], body: true },
   listTokens: { method: 'GET', path: '/v1/tokens', query: [], headers: [], body: false },
+  getOwnToken: { method: 'GET', path: '/v1/tokens/self', query: [], headers: [], body: false },
   revokeToken: { method: 'DELETE', path: '/v1/tokens/{token}', query: ['force'], headers: [], body: false },
   addAgent: { method: 'POST', path: '/v1/agents', query: [], headers: [], body: true },
   listAgents: { method: 'GET', path: '/v1/agents', query: [], headers: [], body: false },
@@ -90,6 +91,7 @@ export const operations = {
   prioritizeBuild: { method: 'POST', path: '/v1/builds/{build}/prioritize', query: [], headers: [], body: true },
   retryBuild: { method: 'POST', path: '/v1/builds/{build}/retry', query: [], headers: [], body: false },
   cancelBuilds: { method: 'POST', path: '/v1/builds/cancel', query: [], headers: [], body: true },
+  findIds: { method: 'GET', path: '/v1/ids', query: ['kind', 'prefix', 'limit'], headers: [], body: false },
   listItems: {
     method: 'GET',
     path: '/v1/items',
@@ -136,6 +138,16 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly until?: number;
       }[];
+    };
+  };
+  /** The token that this request has: its name and its scope. */
+  readonly getOwnToken: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly id: string;
+      readonly name: string;
+      readonly scope: 'read' | 'submit' | 'agent' | 'admin';
+      readonly agent?: string;
     };
   };
   /** Revokes a token. */
@@ -2651,6 +2663,22 @@ export interface Operations {
     };
     readonly answer: {
       readonly canceled: number;
+    };
+  };
+  /** Ids that begin so, for who types them. */
+  readonly findIds: {
+    readonly request: {
+      readonly kind: 'builds' | 'submissions' | 'items';
+      /** How the id begins; of an item its base name, so a part of its hash. */
+      readonly prefix?: string;
+      readonly limit?: number;
+    };
+    readonly answer: {
+      readonly rows: readonly {
+        readonly id: string;
+        /** Base name of the derivation or item; of a submission, of one that it builds. */
+        readonly name: string | null;
+      }[];
     };
   };
   /** Store items in the pool, newest first. */

@@ -12,6 +12,8 @@ export const accessScopes = {
   open: [],
   /** Reading the binary cache; without a token where the cache is public. */
   cache: ['read', 'submit', 'agent', 'admin'],
+  /** What a token may know of itself. */
+  self: ['read', 'submit', 'agent', 'admin'],
   read: ['read', 'submit', 'admin'],
   submit: ['submit', 'admin'],
   upload: ['submit', 'agent', 'admin'],

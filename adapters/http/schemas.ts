@@ -56,6 +56,9 @@ export const tokenInfo: z.ZodType<TokenInfo> = z.object({
   until: instant.exactOptional(),
 });
 
+/** What a token may know of itself. */
+export const ownToken = z.object({ id: text, name: text, scope: z.enum(scopes), agent: text.exactOptional() });
+
 const failingEvent = z.object({
   event: text,
   at: instant,

@@ -29,6 +29,7 @@ import { eventRoutes } from './routes/events.ts';
 import { feedRoutes } from './routes/feeds.ts';
 import { healthRoutes } from './routes/health.ts';
 import { hookRoutes } from './routes/hooks.ts';
+import { idRoutes } from './routes/ids.ts';
 import { itemRoutes } from './routes/items.ts';
 import { logRoute } from './routes/log.ts';
 import { schemaRoutes } from './routes/schemas.ts';
@@ -111,6 +112,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     buildRoutes(context),
     buildLogRoutes(context),
     feedRoutes(context),
+    idRoutes(context),
     itemRoutes(context),
     uploadRoutes(context),
     viewRoutes(context),

@@ -9,6 +9,7 @@ import { durationSeconds } from '../numbers.ts';
 import { formatAgent, formatAgents } from '../output/agents.ts';
 import { CliError } from '../output/cli-error.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
+import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { relativeTime } from '../output/text.ts';
 
@@ -81,13 +82,17 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
     summary: 'List all agents',
     examples: [['drover agents list', 'who is there, and what each can build']],
   });
-  addConnectionOptions(addOutputOptions(list));
-  onAction(list, context, async (flags: Flags) => {
-    const answer = await connect(flags, io).get<{ rows: readonly AgentStatus[] }>('/v1/agents');
-    await print(io, flags, {
-      value: answer,
-      text: (view) => formatAgents(answer.rows, view),
-      names: answer.rows.map(({ name }) => name),
+  addConnectionOptions(addWatchOption(addOutputOptions(list)));
+  onAction(list, context, async (flags: Flags & ListingFlags) => {
+    const client = connect(flags, io);
+    return printListing<AgentStatus>(io, flags, {
+      client,
+      // What it runs is told by builds.
+      streams: ['agent-', 'build-'],
+      async load() {
+        const answer = await client.get<{ rows: readonly AgentStatus[] }>('/v1/agents');
+        return { value: answer, rows: answer.rows, text: formatAgents, name: ({ name }) => name };
+      },
     });
   });
 

@@ -5,10 +5,12 @@ import { type BuildDetail, type BuildRow, buildStates, type Page } from '../../c
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { resolveId, resolveIds } from '../http/resolve-id.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
 import { lastLogLines, quoteLog } from '../output/failure.ts';
+import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { formatWhy } from '../output/why.ts';
@@ -47,6 +49,11 @@ export function addBuildsCommands(program: Command, context: CommandContext): vo
   addSteering(builds, context);
 }
 
+/** Of the build whose id begins so. */
+async function pathOf(client: Client, id: string): Promise<string> {
+  return `/v1/builds/${encodeURIComponent(await resolveId(client, 'builds', id))}`;
+}
+
 function addList(builds: Command, context: CommandContext): void {
   const { io } = context;
   const place = placeOption(io.now);
@@ -76,15 +83,16 @@ function addList(builds: Command, context: CommandContext): void {
     .option('--until <place>', 'builds whose last event came at this position or before it, or before this time', place)
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
-  addConnectionOptions(addOutputOptions(command));
-  onAction(command, context, async (flags: Flags<ListFlags>) => {
+  addConnectionOptions(addWatchOption(addOutputOptions(command)));
+  onAction(command, context, async (flags: Flags<ListFlags & ListingFlags>) => {
     const { state, system, name, agent, submission, derivation, tag, since, until, limit, after } = flags;
-    const asked = connect(flags, io).get<Page<BuildRow>>('/v1/builds', {
+    const client = connect(flags, io);
+    const query = {
       state: state?.join(','),
       system,
       name,
       agent,
-      submission,
+      submission: submission === undefined ? undefined : await resolveId(client, 'submissions', submission),
       derivation: derivation?.replace(/^.*\//, ''),
       tag,
       since: since?.time,
@@ -93,15 +101,16 @@ function addList(builds: Command, context: CommandContext): void {
       to: until?.position,
       limit,
       after,
-    });
-    const page = await asked.catch((error: unknown) => {
-      throw inFlags(error, { from: '--since', since: '--since', to: '--until', until: '--until' });
-    });
-    await print(io, flags, {
-      value: page,
-      text: (view) => formatBuilds(page.rows, view),
-      names: page.rows.map(({ id }) => id),
-      next: page.next,
+    };
+    return printListing<BuildRow>(io, flags, {
+      client,
+      streams: ['build-'],
+      async load() {
+        const page = await client.get<Page<BuildRow>>('/v1/builds', query).catch((error: unknown) => {
+          throw inFlags(error, { from: '--since', since: '--since', to: '--until', until: '--until' });
+        });
+        return { value: page, rows: page.rows, text: formatBuilds, name: ({ id }) => id, next: page.next };
+      },
     });
   });
 }
@@ -116,7 +125,7 @@ function addShow(builds: Command, context: CommandContext): void {
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (id: string, flags: Flags) => {
     const client = connect(flags, io);
-    const build = await client.get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
+    const build = await client.get<BuildDetail>(await pathOf(client, id));
     const failed = build.attempts.findLast(({ failure }) => failure !== null);
     const end =
       build.state === 'succeeded'
@@ -136,7 +145,7 @@ function addWhy(builds: Command, context: CommandContext): void {
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (id: string, flags: Flags) => {
     const client = connect(flags, io);
-    const why = await client.get<Why>(`/v1/builds/${encodeURIComponent(id)}/why`);
+    const why = await client.get<Why>(`${await pathOf(client, id)}/why`);
     const failure = why.reason === 'ended' || why.reason === 'back-off' ? why.failure : undefined;
     const end = await logEnd(client, flags, why.build, failure);
     await print(io, flags, { value: why, text: (view) => formatWhy(why, view) + end, names: [why.build] });
@@ -176,8 +185,8 @@ function addHistory(builds: Command, context: CommandContext): void {
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (id: string, flags: Flags<{ limit: number; after?: number }>) => {
     const { limit, after } = flags;
-    const path = `/v1/builds/${encodeURIComponent(id)}/history`;
-    const history = await connect(flags, io).get<BuildHistory>(path, { limit, after });
+    const client = connect(flags, io);
+    const history = await client.get<BuildHistory>(`${await pathOf(client, id)}/history`, { limit, after });
     await print(io, flags, {
       value: history,
       text: (view) => formatHistory(history, view),
@@ -205,9 +214,10 @@ function addLog(builds: Command, context: CommandContext): void {
     .option('--offset <bytes>', 'leave out this many bytes', wholeNumber(0), 0)
     .option('--raw', 'send a terminal everything, also what moves its cursor, sets its title or fills its clipboard');
   addConnectionOptions(command);
-  onAction(command, context, (id: string, flags: Flags<Omit<Partial<LogWish>, 'build'> & { offset: number }>) => {
+  onAction(command, context, async (id: string, flags: Flags<Omit<Partial<LogWish>, 'build'> & { offset: number }>) => {
     const { follow = false, raw = false } = flags;
-    return streamLog(connect(flags, io), { ...flags, build: id, follow, raw }, io);
+    const client = connect(flags, io);
+    return streamLog(client, { ...flags, build: await resolveId(client, 'builds', id), follow, raw }, io);
   });
 }
 
@@ -221,7 +231,7 @@ function addSteering(builds: Command, context: CommandContext): void {
   addConnectionOptions(cancel);
   onAction(cancel, context, async (ids: readonly string[], flags: Flags<{ reason?: string }>) => {
     const client = connect(flags, io);
-    for (const id of ids) {
+    for (const id of await resolveIds(client, 'builds', ids)) {
       await client.send(
         'POST',
         `/v1/builds/${encodeURIComponent(id)}/cancel`,
@@ -243,7 +253,8 @@ function addSteering(builds: Command, context: CommandContext): void {
   addConnectionOptions(prioritize);
   onAction(prioritize, context, async (id: string, text: string, flags: Flags) => {
     const priority = wholeNumber(-1000, 1000)(text);
-    await connect(flags, io).send('POST', `/v1/builds/${encodeURIComponent(id)}/prioritize`, { priority });
+    const client = connect(flags, io);
+    await client.send('POST', `${await pathOf(client, id)}/prioritize`, { priority });
     io.out(`${id} has priority ${priority}\n`);
   });
 
@@ -255,7 +266,7 @@ function addSteering(builds: Command, context: CommandContext): void {
   addConnectionOptions(addOutputOptions(retry));
   onAction(retry, context, async (ids: readonly string[], flags: Flags) => {
     const client = connect(flags, io);
-    for (const id of ids) {
+    for (const id of await resolveIds(client, 'builds', ids)) {
       const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
       await print(io, flags, {
         value: result,

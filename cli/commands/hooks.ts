@@ -8,6 +8,7 @@ import { durationSeconds, gather, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
 import { formatHook, formatHooks } from '../output/hooks.ts';
 import type { Io } from '../output/io.ts';
+import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { printable } from '../output/text.ts';
 import { readTags } from '../submit/tags.ts';
@@ -69,13 +70,15 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     summary: 'List all hooks, how far each is, and what it waits for',
     examples: [['drover hooks list', 'lag, failures, parked events']],
   });
-  addConnectionOptions(addOutputOptions(list));
-  onAction(list, context, async (flags: Flags) => {
-    const answer = await connect(flags, io).get<{ rows: readonly HookStatus[] }>('/v1/hooks');
-    await print(io, flags, {
-      value: answer,
-      text: (view) => formatHooks(answer.rows, view),
-      names: answer.rows.map(({ name }) => name),
+  addConnectionOptions(addWatchOption(addOutputOptions(list)));
+  onAction(list, context, async (flags: Flags & ListingFlags) => {
+    const client = connect(flags, io);
+    return printListing<HookStatus>(io, flags, {
+      client,
+      async load() {
+        const answer = await client.get<{ rows: readonly HookStatus[] }>('/v1/hooks');
+        return { value: answer, rows: answer.rows, text: formatHooks, name: ({ name }) => name };
+      },
     });
   });
 

@@ -5,6 +5,7 @@ import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { resolveIds } from '../http/resolve-id.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import type { Io } from '../output/io.ts';
@@ -55,7 +56,7 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
         ? await outputsOf(client, baseOf(deriver))
         : agent !== undefined
           ? await itemsOf(client, { agent, since })
-          : named.map(baseOf);
+          : await resolveIds(client, 'items', named);
     if (agent !== undefined && paths.length === 0) {
       io.err(`There is nothing that ${printable(agent)} has built.\n`);
       return;

@@ -3,12 +3,12 @@ import type { VerifyReport } from '../../coordinator/application.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { jsonLines } from '../http/json-lines.ts';
+import { resolveIds } from '../http/resolve-id.ts';
 import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { printable, size } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
-import { baseOf } from './items-delete.ts';
 
 interface VerifyFlags extends ConnectionFlags, OutputFlags {
   readonly full?: true;
@@ -43,7 +43,7 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
       using progress = createProgress(io);
       const response = await client.request('POST', '/v1/items/verify', {
         headers: { 'content-type': 'application/json', accept: 'application/x-ndjson' },
-        body: JSON.stringify({ full, ...(named.length > 0 && { items: named.map(baseOf) }) }),
+        body: JSON.stringify({ full, ...(named.length > 0 && { items: await resolveIds(client, 'items', named) }) }),
         signal,
       });
       for await (const report of jsonLines<VerifyReport>(response)) {

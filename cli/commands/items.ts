@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { resolveId } from '../http/resolve-id.ts';
 import { wholeNumber } from '../numbers.ts';
 import { formatItem, formatItems } from '../output/items.ts';
+import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { instantOption } from '../output/when.ts';
 import { addItemsDelete, baseOf } from './items-delete.ts';
@@ -49,16 +51,18 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
     )
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
-  addConnectionOptions(addOutputOptions(list));
-  onAction(list, context, async (flags: Flags<ListFlags>) => {
+  addConnectionOptions(addWatchOption(addOutputOptions(list)));
+  onAction(list, context, async (flags: Flags<ListFlags & ListingFlags>) => {
     const { name, deriver, agent, since, limit, after } = flags;
     const query = { name, deriver: deriver === undefined ? undefined : baseOf(deriver), agent, since, limit, after };
-    const page = await connect(flags, io).get<Page<ItemRow>>('/v1/items', query);
-    await print(io, flags, {
-      value: page,
-      text: (view) => formatItems(page.rows, view),
-      names: page.rows.map(({ path }) => path),
-      next: page.next,
+    const client = connect(flags, io);
+    return printListing<ItemRow>(io, flags, {
+      client,
+      streams: ['item-'],
+      async load() {
+        const page = await client.get<Page<ItemRow>>('/v1/items', query);
+        return { value: page, rows: page.rows, text: formatItems, name: ({ path }) => path, next: page.next };
+      },
     });
   });
 
@@ -69,7 +73,8 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
   });
   addConnectionOptions(addOutputOptions(show));
   onAction(show, context, async (item: string, flags: Flags) => {
-    const row = await connect(flags, io).get<ItemRow>(`/v1/items/${encodeURIComponent(baseOf(item))}`);
+    const client = connect(flags, io);
+    const row = await client.get<ItemRow>(`/v1/items/${encodeURIComponent(await resolveId(client, 'items', item))}`);
     await print(io, flags, { value: row, text: (view) => formatItem(row, view.now()), names: [row.path] });
   });
 

@@ -2,14 +2,20 @@ import type { Command } from 'commander';
 import type { Blockage, SubmissionTimes } from '../../coordinator/application.ts';
 import type { Page, SubmissionRow } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
+import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { resolveId } from '../http/resolve-id.ts';
 import { wholeNumber } from '../numbers.ts';
+import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
-const pathOf = (id: string) => `/v1/submissions/${encodeURIComponent(id)}`;
+/** Of the submission whose id begins so. */
+async function pathOf(client: Client, id: string): Promise<string> {
+  return `/v1/submissions/${encodeURIComponent(await resolveId(client, 'submissions', id))}`;
+}
 
 export function addSubmissionsCommands(program: Command, context: CommandContext): void {
   const { io } = context;
@@ -27,15 +33,17 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   })
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
-  addConnectionOptions(addOutputOptions(list));
-  onAction(list, context, async (flags: Flags<{ limit: number; after?: string }>) => {
+  addConnectionOptions(addWatchOption(addOutputOptions(list)));
+  onAction(list, context, async (flags: Flags<{ limit: number; after?: string } & ListingFlags>) => {
     const { limit, after } = flags;
-    const page = await connect(flags, io).get<Page<SubmissionRow>>('/v1/submissions', { limit, after });
-    await print(io, flags, {
-      value: page,
-      text: (view) => formatSubmissions(page.rows, view),
-      names: page.rows.map(({ id }) => id),
-      next: page.next,
+    const client = connect(flags, io);
+    return printListing<SubmissionRow>(io, flags, {
+      client,
+      streams: ['submission-', 'build-'],
+      async load() {
+        const page = await client.get<Page<SubmissionRow>>('/v1/submissions', { limit, after });
+        return { value: page, rows: page.rows, text: formatSubmissions, name: ({ id }) => id, next: page.next };
+      },
     });
   });
 
@@ -54,8 +62,9 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   addConnectionOptions(addOutputOptions(show));
   onAction(show, context, async (id: string, flags: Flags) => {
     const client = connect(flags, io);
-    const row = await client.get<SubmissionRow & Blockage>(pathOf(id));
-    const { times } = await client.get<{ times: SubmissionTimes | null }>(`${pathOf(id)}/times`);
+    const path = await pathOf(client, id);
+    const row = await client.get<SubmissionRow & Blockage>(path);
+    const { times } = await client.get<{ times: SubmissionTimes | null }>(`${path}/times`);
     await print(io, flags, {
       value: { ...row, times },
       text: (view) => `${formatSubmission(row, view)}${times === null ? '' : formatSubmissionTimes(times, view)}`,
@@ -71,7 +80,8 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   });
   addConnectionOptions(resume);
   onAction(resume, context, async (id: string, flags: Flags) => {
-    await connect(flags, io).send('POST', `${pathOf(id)}/resume`, {});
+    const client = connect(flags, io);
+    await client.send('POST', `${await pathOf(client, id)}/resume`, {});
     io.err(`The submission ${id} is being queued; drover submissions show ${id} says how far it is.\n`);
   });
 }

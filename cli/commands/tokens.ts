@@ -3,13 +3,17 @@ import { Option } from 'commander';
 import type { TokenInfo } from '../../coordinator/application.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } from '../http/connection.ts';
+import { oneOf } from '../http/resolve-id.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
-import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
+import { addOutputOptions, type OutputFlags } from '../output/print.ts';
 import { table } from '../output/table.ts';
 import { relativeTime } from '../output/text.ts';
 import type { View } from '../output/view.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
+
+type TokenList = { readonly rows: readonly TokenInfo[] };
 
 export function addTokensCommands(program: Command, context: CommandContext): void {
   const { io } = context;
@@ -43,13 +47,16 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
     summary: 'List all tokens, without their secrets',
     examples: [['drover tokens list', 'names, scopes, ages']],
   });
-  addConnectionOptions(addOutputOptions(list));
-  onAction(list, context, async (flags: Flags) => {
-    const answer = await connect(flags, io).get<{ rows: readonly TokenInfo[] }>('/v1/tokens');
-    await print(io, flags, {
-      value: answer,
-      text: (view) => formatTokens(answer.rows, view),
-      names: answer.rows.map(({ id }) => id),
+  addConnectionOptions(addWatchOption(addOutputOptions(list)));
+  onAction(list, context, async (flags: Flags<ListingFlags>) => {
+    const client = connect(flags, io);
+    return printListing<TokenInfo>(io, flags, {
+      client,
+      streams: ['token-'],
+      async load() {
+        const answer = await client.get<TokenList>('/v1/tokens');
+        return { value: answer, rows: answer.rows, text: formatTokens, name: ({ id }) => id };
+      },
     });
   });
 
@@ -62,7 +69,10 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   addConnectionOptions(revoke);
   onAction(revoke, context, async (ids: readonly string[], flags: Flags<{ force?: true }>) => {
     const client = connect(flags, io);
-    for (const id of ids) {
+    const isWhole = ids.every((id) => /^[0-9a-z]{16}$/.test(id));
+    const rows = isWhole ? [] : (await client.get<TokenList>('/v1/tokens')).rows;
+    for (const text of ids) {
+      const id = oneOf(text, rows, 'tokens');
       await client.send('DELETE', `/v1/tokens/${encodeURIComponent(id)}${flags.force ? '?force=true' : ''}`);
       io.out(`revoked ${id}\n`);
     }

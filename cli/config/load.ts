@@ -18,7 +18,7 @@ export interface LoadedConfig<Config> {
 }
 
 /** `DROVER_…` variables that are not settings of a coordinator or an agent. */
-const otherVariables = ['DROVER_URL', 'DROVER_TOKEN', 'DROVER_TOKEN_FILE', 'DROVER_CONFIG'];
+const otherVariables = ['DROVER_URL', 'DROVER_TOKEN', 'DROVER_TOKEN_FILE', 'DROVER_CONTEXT', 'DROVER_CONFIG'];
 
 /**
  * Puts a config together: flags before environment before file before defaults. Every problem is found in one go, each a

@@ -10,6 +10,7 @@ import {
 import { CliError } from '../output/cli-error.ts';
 import { printable } from '../output/text.ts';
 import { createSilence, heard, inPieces, SilenceError } from './silence.ts';
+import { unreachable } from './unreachable.ts';
 
 export interface RequestOptions extends PlainOptions {
   /**
@@ -130,34 +131,9 @@ export function toCliError(error: unknown, url: string): unknown {
   return new CliError(code, printable(message), { hint: 'is that the address of a Drover coordinator?', mayPass });
 }
 
-/** What to say of a connection that could not be made or broke. */
-function unreachable(url: string, error: unknown): CliError {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const code = (cause as { code?: string }).code;
-  const options = { cause: error };
-  if (code === 'ECONNREFUSED') {
-    return new CliError('connection-refused', `no coordinator answers at ${url}: the connection was refused`, {
-      ...options,
-      mayPass: { untouched: true },
-      hint: 'is it running (drover coordinator), and is the address right (--url or DROVER_URL)?',
-    });
-  }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return new CliError('host-unknown', `no coordinator at ${url}: the host name is not known`, {
-      ...options,
-      hint: 'check --url or DROVER_URL',
-    });
-  }
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CliError('connection-failed', `the connection to the coordinator at ${url} failed: ${reason}`, {
-    ...options,
-    mayPass: { untouched: false },
-  });
-}
-
 const hints: Readonly<Record<string, string>> = {
   'token-missing':
-    'give one with --token-file or DROVER_TOKEN_FILE; the first start of the coordinator made DATA/admin.token',
+    'drover login URL keeps one, --token-file or DROVER_TOKEN_FILE name one; the first start of the coordinator made DATA/admin.token',
   'token-unknown':
     'with a token of scope admin, drover tokens list says which there are, and drover tokens create makes one; where none is left, the section on revoking a token in docs/operating.md has the way back',
   'scope-insufficient': 'use a token of a wider scope: read < submit < admin',

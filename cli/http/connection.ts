@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { type Context, contextNamed, readContexts } from '../contexts/store.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 import { type Client, createClient } from './client.ts';
@@ -7,7 +8,8 @@ import { type Patience, patient } from './patient.ts';
 
 export const defaultUrl = 'http://127.0.0.1:8745';
 
-const urlHelp = `the coordinator (env: DROVER_URL; default ${defaultUrl})`;
+const contextHelp = "the context to use ('drover context list'; env: DROVER_CONTEXT)";
+const urlHelp = `the coordinator (env: DROVER_URL; otherwise that of the context in use, otherwise ${defaultUrl})`;
 const tokenHelp = 'token to use (env: DROVER_TOKEN); others can see it in the list of processes';
 
 /** The flags of every command that talks to a coordinator. */
@@ -15,6 +17,7 @@ export function addConnectionOptions(command: Command): Command {
   return command
     .optionsGroup('Connection:')
     .option('--url <url>', urlHelp)
+    .option('--context <name>', contextHelp)
     .option('--token <token>', tokenHelp)
     .option('--token-file <file>', 'file with the token (env: DROVER_TOKEN_FILE), for example DATA/admin.token');
 }
@@ -24,6 +27,7 @@ export function addAdminConnectionOptions(command: Command): Command {
   return command
     .optionsGroup('Connection:')
     .option('--url <url>', urlHelp)
+    .option('--context <name>', contextHelp)
     .option('--token <token>', tokenHelp)
     .option(
       '--admin-token-file <file>',
@@ -33,14 +37,19 @@ export function addAdminConnectionOptions(command: Command): Command {
 
 export interface AdminConnectionFlags {
   readonly url?: string;
+  readonly context?: string;
   readonly token?: string;
   readonly adminTokenFile?: string;
 }
 
 /** {@link connect} with the flags of {@link addAdminConnectionOptions}. */
-export function connectAsAdmin({ url, token, adminTokenFile }: AdminConnectionFlags, io: Surroundings): Client {
+export function connectAsAdmin(
+  { url, context, token, adminTokenFile }: AdminConnectionFlags,
+  io: Surroundings,
+): Client {
   const flags = {
     ...(url !== undefined && { url }),
+    ...(context !== undefined && { context }),
     ...(token !== undefined && { token }),
     ...(adminTokenFile !== undefined && { tokenFile: adminTokenFile }),
   };
@@ -49,6 +58,7 @@ export function connectAsAdmin({ url, token, adminTokenFile }: AdminConnectionFl
 
 export interface ConnectionFlags {
   readonly url?: string;
+  readonly context?: string;
   readonly token?: string;
   readonly tokenFile?: string;
 }
@@ -67,22 +77,37 @@ export function connectPlainly(flags: ConnectionFlags, { environment }: Pick<Io,
   return createClient(connectionOf(flags, environment));
 }
 
-/** Its address, and the token for it. */
+/** Its address, and the token for it: flags before the environment before the context in use. */
 export function connectionOf(
   flags: ConnectionFlags,
   environment: NodeJS.ProcessEnv,
 ): { readonly url: string; readonly token: string | undefined } {
-  const url = flags.url ?? (environment.DROVER_URL || defaultUrl);
-  if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(url)) {
-    throw new CliError(
-      'invalid-url',
-      `expected a URL that starts with http:// or https:// and has no ? or #, got ${JSON.stringify(url)}`,
-      {
-        exitCode: 2,
-      },
-    );
-  }
-  return { url, token: findToken(flags, environment) };
+  const named = flags.context ?? (environment.DROVER_URL ? undefined : environment.DROVER_CONTEXT || undefined);
+  // Where a context is named by a flag, what variables say is of another coordinator.
+  const { DROVER_URL: ofEnvironment } = flags.context === undefined ? environment : {};
+  const stated = flags.url ?? (ofEnvironment || undefined);
+  const token = findToken(flags, flags.context === undefined ? environment : {});
+  // Read only where it is needed: it may not be there, or not be usable.
+  const context = stated !== undefined && token !== undefined ? undefined : contextOf(named, environment);
+  const url = checkedUrl(stated ?? context?.url ?? defaultUrl);
+  // A token is for the coordinator that it was given for.
+  return { url, token: token ?? (context?.url === url ? context.token : undefined) };
+}
+
+function contextOf(named: string | undefined, environment: NodeJS.ProcessEnv): Context | undefined {
+  const contexts = readContexts(environment);
+  const name = named ?? contexts.current;
+  return name === undefined ? undefined : contextNamed(contexts, name);
+}
+
+function checkedUrl(url: string): string {
+  if (/^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url)) return url;
+  const bare = /^(localhost|[\w.-]+:\d+|[\w-]+(\.[\w-]+)+|\[[0-9a-f:]+\])(:\d+)?(\/[^?#]*)?$/i.test(url);
+  throw new CliError(
+    'invalid-url',
+    `expected a URL that starts with http:// or https:// and has no ? or #, got ${JSON.stringify(url)}`,
+    { exitCode: 2, ...(bare && { hint: `http://${url}, or https://${url} where it serves TLS` }) },
+  );
 }
 
 function findToken({ token, tokenFile }: ConnectionFlags, environment: NodeJS.ProcessEnv): string | undefined {
@@ -93,7 +118,8 @@ function findToken({ token, tokenFile }: ConnectionFlags, environment: NodeJS.Pr
   return undefined;
 }
 
-function readToken(file: string): string {
+/** The token in a file. */
+export function readToken(file: string): string {
   let text: string;
   try {
     text = readFileSync(file, 'utf8').trim();

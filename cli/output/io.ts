@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import { wantsColour } from './colour.ts';
 import { safeText } from './safe-text.ts';
 
 /** Everything of the outside that a command touches, so that tests can stand in for a terminal. */
@@ -15,6 +16,8 @@ export interface Io {
   readonly terminal: boolean;
   /** Columns of the terminal that standard output is; `undefined` where it is none, or does not say. */
   columns(): number | undefined;
+  /** The same of its lines. */
+  lines(): number | undefined;
   /** Whether standard output takes colours. */
   readonly colour: boolean;
   /** Whether standard error is a terminal, fit for a moving bar. */
@@ -58,8 +61,8 @@ export function processIo(): Io {
     environment: env,
     terminal: stdout.isTTY === true,
     columns: () => (stdout.isTTY === true ? stdout.columns || undefined : undefined),
-    // https://no-color.org: any value that is not empty means no.
-    colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
+    lines: () => (stdout.isTTY === true ? stdout.rows || undefined : undefined),
+    colour: wantsColour(process.argv.slice(2), env, stdout.isTTY === true),
     interactive: stderr.isTTY === true && env.TERM !== 'dumb',
     outFileMode() {
       try {

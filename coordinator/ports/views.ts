@@ -105,6 +105,15 @@ export interface SubmissionRow {
   readonly counts: Readonly<Record<BuildViewState, number>>;
 }
 
+/** What has ids that people type; of an item it is the base name. */
+export const idKinds = ['builds', 'submissions', 'items'] as const;
+export type IdKind = (typeof idKinds)[number];
+export interface FoundId {
+  readonly id: string;
+  /** Base name of the derivation or item; of a submission, of one that it builds. */
+  readonly name: string | null;
+}
+
 /** How many results are looked at for those of one tag, so that a tag that hardly any build has never makes the answer slow. */
 export const resultsSearched = 5000;
 
@@ -124,6 +133,8 @@ export interface Views extends AsyncDisposable {
   items(filter: ItemFilter, paging: Paging): Page<ItemRow>;
   /** By the hash part of its path; deleted items are not there. */
   item(hashPart: string): ItemRow | undefined;
+  /** At most `limit` ids that begin so, the newest first where they have an order of time. */
+  ids(kind: IdKind, prefix: string, limit: number): readonly FoundId[];
   submissions(paging: Paging): Page<SubmissionRow>;
   submission(id: string): SubmissionRow | undefined;
   /**

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { fakeCoordinator, problem } from './support/fake-coordinator.ts';
+import { unreachable } from '../../cli/http/unreachable.ts';
+import { type FakeCoordinator, fakeCoordinator, problem, type SeenRequest } from './support/fake-coordinator.ts';
 import { run } from './support/run-cli.ts';
 
 /** A port that was free a moment ago. */
@@ -45,6 +46,62 @@ describe('the connection to a coordinator', () => {
     ]);
   });
 
+  it('keeps what was logged in with, and uses it after flags and environment, at its own address only', async () => {
+    const self = { id: 't-1', name: 'ci', scope: 'submit', issuedAt: 1, revoked: false };
+    const routes = {
+      'GET /v1/agents': () => ({ json: { rows: [] } }),
+      'GET /v1/tokens/self': ({ headers }: SeenRequest) =>
+        headers.authorization === 'Bearer good'
+          ? { json: self }
+          : { status: 401, json: problem(401, 'token-unknown', 'expected a token that was issued') },
+    };
+    await using server = await fakeCoordinator(routes);
+    await using other = await fakeCoordinator(routes);
+    const home = join(folder, 'home');
+    const environment = { HOME: home };
+    const login = (url: string, stdin: string, ...more: string[]) =>
+      run(['login', url, ...more], { environment, stdin });
+
+    assert.match((await run(['context', 'list'], { environment })).out, /^No contexts yet/);
+    const refused = await login(server.url, 'bad\n');
+    assert.deepEqual([refused.code, refused.out], [1, '']);
+    const first = await login(server.url, 'good\n', '--name', 'work');
+    assert.equal(first.out, `Logged in at ${server.url} as ci, scope submit: context work.\n`);
+    assert.equal((await login(other.url, 'good')).code, 0);
+    const file = join(home, '.config', 'drover', 'contexts.json');
+    assert.deepEqual([(await stat(file)).mode & 0o777, (await stat(dirname(file))).mode & 0o777], [0o600, 0o700]);
+
+    const otherName = new URL(other.url).host;
+    assert.match((await run(['context', 'list'], { environment })).out, new RegExp(`^${otherName} +yes +http`, 'm'));
+    assert.equal((await run(['context', 'use', 'work'], { environment })).code, 0);
+    assert.equal((await run(['context', 'show', '-o', 'name'], { environment })).out, 'work\n');
+
+    const seen = async (at: FakeCoordinator, flags: readonly string[], more: Readonly<Record<string, string>> = {}) => {
+      const before = at.seen.length;
+      const { err } = await run(['agents', 'list', ...flags], { environment: { ...environment, ...more } });
+      assert.equal(err, '');
+      return at.seen.slice(before).map(({ headers }) => headers.authorization);
+    };
+    assert.deepEqual(await seen(server, []), ['Bearer good']);
+    assert.deepEqual(await seen(other, ['--context', otherName], { DROVER_URL: server.url, DROVER_TOKEN: 'x' }), [
+      'Bearer good',
+    ]);
+    assert.deepEqual(await seen(other, [], { DROVER_CONTEXT: otherName }), ['Bearer good']);
+    assert.deepEqual(await seen(server, [], { DROVER_TOKEN: 'x' }), ['Bearer x']);
+    assert.deepEqual(await seen(other, ['--url', other.url]), [undefined], 'a token of another address');
+    assert.deepEqual(await seen(other, [], { DROVER_URL: other.url }), [undefined]);
+
+    const unknown = await run(['agents', 'list', '--context', 'nowhere'], { environment });
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.err, /expected one of the contexts work, 127\.0\.0\.1:\d+, got nowhere/);
+    assert.equal((await run(['context', 'remove', 'work'], { environment })).code, 0);
+    assert.equal((await run(['context', 'show'], { environment })).code, 1);
+    await chmod(file, 0o640);
+    const open = await run(['context', 'list'], { environment });
+    assert.equal(open.code, 2);
+    assert.match(open.err, /nobody else can reach, got uid \d+, mode 0640 \(unsafe-permissions\)\nhint: chmod go= /);
+  });
+
   it('says in a sentence that nobody answers', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const { code, err } = await run(['agents', 'list', '--url', url]);
@@ -71,6 +128,45 @@ describe('the connection to a coordinator', () => {
     );
   });
 
+  it('says which address was meant where the scheme is missing', async () => {
+    const { err } = await run(['agents', 'list', '--url', 'localhost:8745']);
+    assert.match(err, /\nhint: http:\/\/localhost:8745, or https:/);
+  });
+
+  it('names a wrong scheme and a certificate that cannot be trusted, at once', async () => {
+    await using plain = await fakeCoordinator({});
+    const wrong = await run(['agents', 'list', '--url', plain.url.replace('http:', 'https:')]);
+    assert.equal(wrong.code, 2);
+    assert.ok(wrong.err.endsWith(`write ${plain.url} in --url, DROVER_URL or the context\n`), wrong.err);
+    // What a server for TLS answers to HTTP is an alert: unexpected message, of TLS 1.2.
+    const alert = createServer((socket) => socket.once('data', () => socket.end(Buffer.from('1503030002020a', 'hex'))));
+    await new Promise<void>((resolve) => alert.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(alert.address() as AddressInfo).port}`;
+    const other = await run(['agents', 'list', '--url', url]);
+    alert.close();
+    assert.equal(other.code, 2);
+    assert.match(other.err, /does not speak HTTP \(wrong-scheme\)\nhint: if it serves HTTPS, write https:/);
+    for (const [code, words] of [
+      ['CERT_HAS_EXPIRED', /its certificate has expired/],
+      ['DEPTH_ZERO_SELF_SIGNED_CERT', /signed by itself/],
+      ['ERR_TLS_CERT_ALTNAME_INVALID', /for another name \(because\)/],
+    ] as const) {
+      const cause = Object.assign(new Error(code), { code, ...(code.includes('ALT') && { reason: 'because' }) });
+      const error = unreachable('https://x', new TypeError('fetch failed', { cause }));
+      assert.match(error.message, words);
+      assert.deepEqual([error.code, error.mayPass], ['untrusted-certificate', undefined]);
+    }
+  });
+
+  it('exits with 2 where the coordinator finds that it was asked wrongly', async () => {
+    await using server = await fakeCoordinator({
+      'GET /v1/agents': () => ({ status: 400, json: problem(400, 'invalid-request', 'expected x') }),
+    });
+    assert.equal((await run(['agents', 'list', '--url', server.url])).code, 2);
+    const found = await run(['builds', 'prioritize', 'b', '5000', '--url', server.url]);
+    assert.deepEqual([found.code, found.err], [2, 'drover: Expected a whole number from -1000 to 1000, got "5000".\n']);
+  });
+
   it('tells another server from a coordinator', async () => {
     await using server = await fakeCoordinator({ 'GET /v1/agents': () => ({ text: '<html>' }) });
     const { code, err } = await run(['agents', 'list', '--url', server.url]);
@@ -84,6 +180,7 @@ describe('the connection to a coordinator', () => {
   it('refuses wrong addresses and unreadable tokens as wrong uses', async () => {
     for (const flags of [
       ['--url', '127.0.0.1:8745'],
+      ['--url', 'ftp://127.0.0.1:8745'],
       ['--token-file', join(folder, 'nowhere')],
       ['--token-file', join(folder, 'empty')],
     ]) {

@@ -29,6 +29,11 @@ const commands = [
   'config',
   'config check',
   'config check-agent',
+  'context',
+  'context list',
+  'context remove',
+  'context show',
+  'context use',
   'coordinator',
   'events',
   'events checkpoint',
@@ -55,6 +60,7 @@ const commands = [
   'log',
   'log accept',
   'log copy',
+  'login',
   'mirror',
   'replay',
   'status',
@@ -104,7 +110,8 @@ describe('the command line', () => {
       const flags = command.options.map((option) => option.long);
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
-      const local = /^(coordinator|agent|config.*|log (accept|copy))$/.test(name) || command.commands.length > 0;
+      const local =
+        /^(coordinator|agent|config.*|context.*|login|log (accept|copy))$/.test(name) || command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
     }
   });

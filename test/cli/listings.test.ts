@@ -185,7 +185,7 @@ describe('listings for people', () => {
       'c',
     ]);
     assert.equal(err, '');
-    const query = Object.fromEntries(server.seen[0]?.query ?? []);
+    const query = Object.fromEntries(server.seen.find(({ path }) => path === '/v1/builds')?.query ?? []);
     const wanted = {
       state: 'failed,queued',
       system: 'x',

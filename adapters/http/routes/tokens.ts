@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
-import { flag, nothing, tokenInfo, tokenParams } from '../schemas.ts';
+import { flag, nothing, ownToken, tokenInfo, tokenParams } from '../schemas.ts';
 
 export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
@@ -32,6 +32,23 @@ export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod
         },
       },
       async () => ({ rows: [...application.tokens()] }),
+    );
+    app.get(
+      '/v1/tokens/self',
+      {
+        config: { access: 'self' },
+        schema: {
+          tags: ['tokens'],
+          operationId: 'getOwnToken',
+          summary: 'The token that this request has: its name and its scope.',
+          response: { 200: ownToken },
+        },
+      },
+      async (request) => {
+        const { id, scope, agent } = principalOf(request);
+        const name = [...application.tokens()].find((token) => token.id === id)?.name ?? id;
+        return { id, name, scope, ...(agent !== undefined && { agent }) };
+      },
     );
     app.delete(
       '/v1/tokens/:token',

@@ -5,6 +5,7 @@ import type { Views, ViewsProgress } from '../../../coordinator/ports/views.ts';
 import { readBuild, readBuilds, readLog, readResults } from './build-reads.ts';
 import { type Database, openForReading, readCheckpoint, removeViews } from './database.ts';
 import { runFeed, type ViewsFeed } from './feed.ts';
+import { readIds } from './id-reads.ts';
 import { readItem, readItems } from './item-reads.ts';
 import { createProgress } from './progress.ts';
 import { makeViews } from './rebuild.ts';
@@ -174,6 +175,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     builds: (filter, paging) => read((db) => readBuilds(db, filter, paging)),
     build: (id) => read((db) => readBuild(db, id)),
     results: (tag, limit) => read((db) => readResults(db, tag, limit)),
+    ids: (kind, prefix, limit) => read((db) => readIds(db, kind, prefix, limit)),
     logOf: (derivation) => read((db) => readLog(db, derivation)),
     items: (filter, paging) => read((db) => readItems(db, filter, paging)),
     item: (hashPart) => read((db) => readItem(db, hashPart)),

@@ -64,6 +64,7 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     build: (id) => (id === buildA.id ? buildA : undefined),
     results: () => [],
     logOf: (derivation) => (derivation === drvA ? { build: 'b-1', attempt: 2 } : undefined),
+    ids: () => [],
     items: () => ({ rows: [itemA] }),
     item: (hash) => (hash === hashA ? itemA : undefined),
     submissions: () => ({ rows: [submissionA] }),

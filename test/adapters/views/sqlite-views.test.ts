@@ -35,7 +35,15 @@ test('an engine without a thread of its own is followed, catching up and live', 
       const build = views.build(id);
       assert.equal(build?.state, state);
       if (build.attempts.length < 2) assert.equal(build.attempt, attempt);
+      assert.ok(views.ids('builds', id, 100).some((found) => found.id === id && found.name === build.derivation));
     }
+    const all = { limit: 1000 };
+    for (const { id } of views.submissions(all).rows)
+      assert.ok(views.ids('submissions', id, 100).some((found) => found.id === id));
+    for (const { path } of views.items({}, all).rows)
+      for (const prefix of [path.slice(0, 32), path]) assert.equal(views.ids('items', prefix, 5)[0]?.id, path);
+    assert.equal(views.ids('builds', '', 3).length, 3);
+    assert.deepEqual(views.ids('builds', 'no such', 3), []);
   }
   using second = temporaryFolder();
   {

@@ -54,6 +54,7 @@ export function testIo(options: RunOptions): { readonly io: Io; readonly written
     environment: { ...options.environment },
     terminal: options.terminal ?? false,
     columns: () => options.width,
+    lines: () => undefined,
     colour: options.colour ?? false,
     interactive: options.interactive ?? false,
     outFileMode: () => options.outFileMode,

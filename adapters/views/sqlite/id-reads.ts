@@ -1,0 +1,27 @@
+import type { FoundId, IdKind } from '../../../coordinator/ports/views.ts';
+import { hashPart } from '../../../projections/views/derivation-writes.ts';
+import type { Database } from './database.ts';
+
+/** Ids are ASCII: this comes after all that begin so. */
+const after = '\u007f';
+
+/** By the unique index of each table, so that it takes no longer where there are many. */
+const statements: Readonly<Record<IdKind, string>> = {
+  builds: `SELECT b.id, d.path AS name FROM builds AS b CROSS JOIN derivations AS d ON d.id = b.derivation
+    WHERE b.id >= ?1 AND b.id < ?2 ORDER BY b.id DESC LIMIT ?3`,
+  submissions: `SELECT s.id, (
+      SELECT d.path FROM builds AS b INDEXED BY builds_by_submission CROSS JOIN derivations AS d ON d.id = b.derivation
+      WHERE b.submission = s.id LIMIT 1
+    ) AS name FROM submissions AS s WHERE s.id >= ?1 AND s.id < ?2 ORDER BY s.id DESC LIMIT ?3`,
+  items: 'SELECT path AS id, path AS name FROM items WHERE hash >= ?1 AND hash < ?2 ORDER BY hash LIMIT ?3',
+};
+
+export function readIds(db: Database, kind: IdKind, prefix: string, limit: number): FoundId[] {
+  // Of an item the index has the hash; whoever gives more of its path has given all of that.
+  const start = kind === 'items' ? hashPart(prefix) : prefix;
+  return db
+    .prepare(statements[kind])
+    .all(start, start + after, limit)
+    .map(({ id, name }) => ({ id: String(id), name: name === null ? null : String(name) }))
+    .filter(({ id }) => id.startsWith(prefix));
+}

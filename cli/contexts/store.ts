@@ -1,0 +1,125 @@
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { octal, quoted } from '../../adapters/data-dir/private-folder.ts';
+import { CliError } from '../output/cli-error.ts';
+
+/** A coordinator that somebody has logged in at. */
+export interface Context {
+  readonly url: string;
+  readonly token: string;
+}
+
+export interface Contexts {
+  /** The one that is used where nothing else is said. */
+  readonly current?: string;
+  readonly contexts: Readonly<Record<string, Context>>;
+}
+
+const none: Contexts = { contexts: {} };
+const fileName = 'contexts.json';
+
+/** Where contexts are kept: `drover` in the user's folder of settings (XDG Base Directory Specification); `undefined` where there is none. */
+function folderOf({ XDG_CONFIG_HOME: config, HOME: home }: NodeJS.ProcessEnv): string | undefined {
+  if (config?.startsWith('/')) return join(config, 'drover');
+  return home ? join(home, '.config', 'drover') : undefined;
+}
+
+/** All contexts of the user. Refuses a file with tokens that others could have read or written. */
+export function readContexts(environment: NodeJS.ProcessEnv): Contexts {
+  const folder = folderOf(environment);
+  if (folder === undefined) return none;
+  const file = join(folder, fileName);
+  let handle: number;
+  try {
+    handle = openSync(file, 'r');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return none;
+    throw unusable(file, (error as Error).message);
+  }
+  try {
+    for (const [path, found] of [[folder, statSync(folder)] as const, [file, fstatSync(handle)] as const]) {
+      const user = process.geteuid?.();
+      if (user === undefined || (found.uid === user && (found.mode & 0o077) === 0)) continue;
+      throw new CliError(
+        'unsafe-permissions',
+        `${path} has tokens in it: expected one of this user (uid ${user}) that nobody else can reach, got uid ${found.uid}, mode ${octal(found.mode)}`,
+        { exitCode: 2, hint: `chmod go= ${quoted(path)}; others may know the tokens: drover tokens revoke` },
+      );
+    }
+    return parse(file, readFileSync(handle, 'utf8'));
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** Changes the contexts, whole or not at all. */
+export function writeContexts(environment: NodeJS.ProcessEnv, contexts: Contexts): string {
+  const folder = folderOf(environment);
+  if (folder === undefined)
+    throw new CliError('no-home', 'expected HOME or XDG_CONFIG_HOME, to keep the token below it', { exitCode: 2 });
+  const file = join(folder, fileName);
+  const beside = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    // A new one is closed by its mode; one that is there was looked at when it was read, unless it has no file yet.
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if ((statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700);
+    const handle = openSync(beside, 'wx', 0o600);
+    try {
+      writeFileSync(handle, `${JSON.stringify(contexts, null, 2)}\n`);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    renameSync(beside, file);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw unusable(file, (error as Error).message);
+  }
+  return file;
+}
+
+function parse(file: string, text: string): Contexts {
+  let value: Partial<Contexts>;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw unusable(file, (error as Error).message);
+  }
+  const { current, contexts } = value ?? {};
+  const entries = Object.entries(typeof contexts === 'object' && contexts !== null ? contexts : { '': undefined });
+  for (const [name, context] of entries)
+    if (typeof context?.url !== 'string' || typeof context.token !== 'string')
+      throw unusable(file, `expected contexts with url and token, got another for ${JSON.stringify(name)}`);
+  return {
+    ...(typeof current === 'string' && { current }),
+    contexts: Object.fromEntries(entries as [string, Context][]),
+  };
+}
+
+const unusable = (file: string, message: string): CliError =>
+  new CliError('contexts-unusable', `${file}: ${message}`, { exitCode: 2 });
+
+/** The context of that name. */
+export function contextNamed({ contexts }: Contexts, name: string): Context {
+  const found = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
+  if (found !== undefined) return found;
+  const names = Object.keys(contexts);
+  throw new CliError(
+    'unknown-context',
+    `expected ${names.length === 0 ? 'a context, of which there are none yet' : `one of the contexts ${names.join(', ')}`}, got ${name}`,
+    { exitCode: 2, hint: 'drover login URL makes one' },
+  );
+}
