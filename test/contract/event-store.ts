@@ -13,6 +13,7 @@ import type {
   StoredEvent,
   StreamId,
 } from '../../coordinator/ports/event-store.ts';
+import { times } from '../support/times.ts';
 
 /** A place that a store can be opened at again and again, with what it held. */
 export interface Place extends AsyncDisposable {
@@ -35,6 +36,14 @@ export interface ContractOptions {
 
 /** More than any engine gives in one batch of a read (2000), by as much as tells two batches apart. */
 const overABatch = 2500;
+
+/** Made before a store is opened: to make texts of all of Unicode takes a second, on a slow machine as long as a lease. */
+const anyText = fc.string({ minLength: 1, unit: 'binary' }).map((name) => name.replaceAll(/\p{Cc}/gu, '_'));
+const anyMeta = fc.record(
+  { actor: anyText, correlation: anyText, causation: anyText, trace: anyText },
+  { requiredKeys: ['actor'], noNullPrototype: true },
+);
+const anyCommit = fc.tuple(anyMeta, fc.array(fc.jsonValue({ stringUnit: 'binary' }), { minLength: 1, maxLength: 3 }));
 
 let unique = 0;
 /** A commit of as many events as there are values; everything that is not said is made up. */
@@ -178,14 +187,9 @@ export function eventStoreContract(
       assert.ok((first?.position ?? '') < position);
     });
     test('keeps all that the hash of a commit is of, to the byte', async (store) => {
-      const text = fc.string({ minLength: 1, unit: 'binary' }).map((name) => name.replaceAll(/\p{Cc}/gu, '_'));
-      const meta = fc.record(
-        { actor: text, correlation: text, causation: text, trace: text },
-        { requiredKeys: ['actor'], noNullPrototype: true },
-      );
-      const data = fc.array(fc.jsonValue({ stringUnit: 'binary' }), { minLength: 1, maxLength: 3 });
       const chain = takeUpChain(store, emptyChain);
-      const commits = fc.sample(fc.tuple(meta, data), 200).map(([meta, data], n) => {
+      const size = 60 * times;
+      const commits = fc.sample(anyCommit, size).map(([meta, data], n) => {
         const events = data.map((data) => ({ type: 'Counted', version: 1, data }));
         const commit = { id: `e.${n}`, stream: `build-${n}`, expected: 'none', at: n, meta, events } as const;
         return chain.link(commit, 0);
@@ -196,10 +200,10 @@ export function eventStoreContract(
         root = tree.root();
       });
       for (const options of [{ json: 'beside' }, {}] as const) {
-        const verifier = createVerifier({ keys: [], held: [{ origin: '', size: 200, root }] });
+        const verifier = createVerifier({ keys: [], held: [{ origin: '', size, root }] });
         for (const event of await eventsOf(store.readAll(options))) verifier.add(event);
         const { commits, fault } = verifier.end();
-        assert.deepEqual({ commits, fault }, { commits: 200, fault: undefined });
+        assert.deepEqual({ commits, fault }, { commits: size, fault: undefined });
       }
     });
     test('texts instead of data are one line each that says the same', async (store) => {
@@ -411,24 +415,32 @@ export function eventStoreContract(
         ...commitOf(`${['build', 'item', 'builder'][n % 3]}-${n % 2}`, 'any'),
         events: [{ type: types[n % 5 === 0 ? 0 : 1] as string, version: 1, data: { value: n } }],
       }));
-      await store.appendBatch(commits);
+      const results = await store.appendBatch(commits);
       const head = await store.head();
-      const check = async (filter: { types?: string[]; streams?: string[] }, expected: (n: number) => boolean) => {
-        const batches = await collect(store.readAll({ filter }));
-        assert.deepEqual(values(batches.flatMap(({ events }) => events)), commits.map((_, n) => n).filter(expected));
+      const { position } = stored(results[overABatch - 501] as AppendResult);
+      const check = async (
+        filter: { types?: string[]; streams?: string[] },
+        expected: (n: number) => boolean,
+        after?: Position,
+      ) => {
+        const batches = await collect(store.readAll({ filter, ...(after && { after }) }));
+        const wanted = commits.map((_, n) => n).filter((n) => expected(n) && (!after || n > overABatch - 501));
+        assert.deepEqual(values(batches.flatMap(({ events }) => events)), wanted);
         assert.deepEqual([batches.at(-1)?.checkpoint, batches.at(-1)?.live], [head, true]);
         for (const [at, { checkpoint }] of batches.entries())
           assert.ok(at === 0 || checkpoint > (batches[at - 1]?.checkpoint ?? ''));
       };
       await check({ types: ['A'] }, (n) => n % 5 === 0);
-      await check({ types: ['A', 'B'] }, () => true);
       await check({ streams: ['build-'] }, (n) => n % 3 === 0);
-      await check({ streams: ['build'] }, (n) => n % 3 !== 1);
-      await check({ streams: ['item-', 'builder-1'] }, (n) => n % 3 === 1 || n % 6 === 5);
-      await check({ types: ['A'], streams: ['item-1'] }, (n) => n % 5 === 0 && n % 3 === 1 && n % 2 === 1);
       await check({ types: ['none of them'] }, () => false);
-      await check({ types: [] }, () => false);
-      await check({ streams: ['100%_'] }, () => false);
+      // What is left over shows in the last of them, too.
+      const last = (...[filter, expected]: Parameters<typeof check>) => check(filter, expected, position);
+      await last({ types: ['A', 'B'] }, () => true);
+      await last({ streams: ['build'] }, (n) => n % 3 !== 1);
+      await last({ streams: ['item-', 'builder-1'] }, (n) => n % 3 === 1 || n % 6 === 5);
+      await last({ types: ['A'], streams: ['item-1'] }, (n) => n % 5 === 0 && n % 3 === 1 && n % 2 === 1);
+      await last({ types: [] }, () => false);
+      await last({ streams: ['100%_'] }, () => false);
       assert.deepEqual(values(await eventsOf(store.readAll({ filter: { types: ['A'] }, limit: 2 }))), [0, 5]);
     });
     test('ends at the head as it was at the start', async (store) => {
@@ -466,7 +478,7 @@ export function eventStoreContract(
     });
     test('catches up and goes on live while others write, without a gap, a repeat or half a commit', async (store) => {
       const writers = 50;
-      const each = 20;
+      const each = 8 * times;
       await store.appendBatch(Array.from({ length: overABatch }, (_, n) => commitOf(`build-${n % 11}`, 'any')));
       const total = overABatch + writers * each * 2;
       const batches: Batch[] = [];
@@ -490,15 +502,18 @@ export function eventStoreContract(
     });
     test('whoever sees an event sees all before it: no event appears late', async (store) => {
       const seen: StoredEvent[][] = [];
-      const watching = take(store, 600, { onBatch: async () => seen.push(await eventsOf(store.readAll())) });
+      // Each is a batch of its own, and everything is read again for each.
+      const writers = 20;
+      const total = writers * 4 * 3;
+      const watching = take(store, total, { onBatch: async () => seen.push(await eventsOf(store.readAll())) });
       await Promise.all(
-        Array.from({ length: 50 }, async (_, writer) => {
+        Array.from({ length: writers }, async (_, writer) => {
           for (let n = 0; n < 4; n++) stored(await store.append(commitOf(`writer-${writer}`, 'any', [1, 2, 3])));
         }),
       );
       await watching;
       const all = await eventsOf(store.readAll());
-      assert.equal(all.length, 600);
+      assert.equal(all.length, total);
       for (const events of seen) {
         assert.deepEqual(events, all.slice(0, events.length));
         assert.equal(events.length % 3, 0, 'commits are seen whole');
@@ -627,7 +642,8 @@ export function eventStoreContract(
       'a subscription goes on without a gap or a repeat, from its catching up and live',
       async (store, restart) => {
         await store.appendBatch(Array.from({ length: overABatch }, (_, n) => commitOf(`build-${n % 11}`, 'any')));
-        const total = overABatch + 20 * 40 * 2;
+        const each = 15 * times;
+        const total = overABatch + 20 * each * 2;
         const [caughtUp, catchingUp] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
         const gate = Promise.withResolvers<void>();
         const live = take(store, total, { onBatch: ({ live }) => live && caughtUp.resolve() });
@@ -640,7 +656,7 @@ export function eventStoreContract(
         await Promise.all([caughtUp.promise, catchingUp.promise]);
         const writing = Promise.all(
           Array.from({ length: 20 }, async (_, writer) => {
-            for (let n = 0; n < 40; n++)
+            for (let n = 0; n < each; n++)
               stored(await store.append(commitOf(`writer-${writer}`, n === 0 ? 'none' : n * 2 - 1, [n, n])));
           }),
         );

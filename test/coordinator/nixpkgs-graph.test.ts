@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { admin } from '../support/coordinator.ts';
 import { loadNixpkgsGraph, type NixpkgsGraph, nixpkgsGraphAbsent } from '../support/nixpkgs-graph.ts';
+import { times } from '../support/times.ts';
 import { openWorkedFarm, type WorkedFarm } from '../support/worked-farm.ts';
 
 // Real graphs in which two derivations have one output and one of them is in the build chain of the other, some fifty times. Their
@@ -96,7 +97,7 @@ describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () =>
         await farm.work();
         checkBuilt(farm, facts, order);
       }),
-      { numRuns: 4, seed: 1 },
+      { numRuns: 2 * times, seed: 1 },
     );
   });
 
@@ -143,7 +144,7 @@ describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () =>
           checkBuilt(farm, mine, roots);
         },
       ),
-      { numRuns: 24, seed: 1 },
+      { numRuns: 16 * times, seed: 1 },
     );
   });
 });

@@ -82,7 +82,10 @@ async function byHand(nix: NixVersion): Promise<void> {
   await using folder = await temporaryFolder();
   const port = await freePort();
   // Other folders and another port than a reader's, who may have a farm of this kind up; and where a person reads on, a pattern.
-  const here = (text: string) => text.replaceAll('/tmp/', `${folder.path}/`).replaceAll(':8745', `:${port}`);
+  // That npx finds the command is tried once: it costs as much as the command.
+  const drover = nix.bin === undefined ? 'npx drover' : `${process.execPath} cli/bin.js`;
+  const here = (text: string) =>
+    text.replaceAll('/tmp/', `${folder.path}/`).replaceAll(':8745', `:${port}`).replaceAll('npx drover', drover);
   const [coordinator = '', agent = '', submit = '', fetch = '', ...more] = blocks().map(here);
   assert.ok(
     fetch.includes('nix-store --realise') && more.length === 0,
@@ -96,12 +99,7 @@ async function byHand(nix: NixVersion): Promise<void> {
   await using second = terminal(agent, { ...client, ...newer });
   await second.prints(/linked to the coordinator/);
 
-  const [known, list, log, items] = submit.split(/^(?=npx drover (?:builds|items) )/m) as [
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [known, list, log, items] = submit.split(/^(?=\S+ \S+ (?:builds|items) )/m) as [string, string, string, string];
   const session = known.split('\n')[0];
   await finished(known, client);
   const builds = await finished(`${session}\n${list}`, client);
