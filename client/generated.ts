@@ -50,6 +50,8 @@ export const operations = {
     headers: [],
     body: false,
   },
+  cancelSubmission: { method: 'POST', path: '/v1/submissions/{submission}/cancel', query: [], headers: [], body: true },
+  retrySubmission: { method: 'POST', path: '/v1/submissions/{submission}/retry', query: [], headers: [], body: false },
   resumeSubmission: {
     method: 'POST',
     path: '/v1/submissions/{submission}/resume',
@@ -91,6 +93,7 @@ export const operations = {
   prioritizeBuild: { method: 'POST', path: '/v1/builds/{build}/prioritize', query: [], headers: [], body: true },
   retryBuild: { method: 'POST', path: '/v1/builds/{build}/retry', query: [], headers: [], body: false },
   cancelBuilds: { method: 'POST', path: '/v1/builds/cancel', query: [], headers: [], body: true },
+  retryBuilds: { method: 'POST', path: '/v1/builds/retry', query: [], headers: [], body: true },
   findIds: { method: 'GET', path: '/v1/ids', query: ['kind', 'prefix', 'limit'], headers: [], body: false },
   listItems: {
     method: 'GET',
@@ -2056,6 +2059,14 @@ export interface Operations {
         readonly state: 'under-way' | 'queued' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
         /** why it is set aside, where it is */
         readonly setAside: string | null;
+        /** when, by whom and why it was cancelled, where it was */
+        readonly canceled: {
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          /** id of a token */
+          readonly by: string;
+          readonly reason: string | null;
+        } | null;
         readonly roots: number;
         readonly reason: string;
         readonly counts: {
@@ -2083,6 +2094,14 @@ export interface Operations {
       readonly state: 'under-way' | 'queued' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
       /** why it is set aside, where it is */
       readonly setAside: string | null;
+      /** when, by whom and why it was cancelled, where it was */
+      readonly canceled: {
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        /** id of a token */
+        readonly by: string;
+        readonly reason: string | null;
+      } | null;
       readonly roots: number;
       readonly reason: string;
       readonly counts: {
@@ -2233,6 +2252,49 @@ export interface Operations {
           readonly builds: number;
         }[];
       } | null;
+    };
+  };
+  /** Cancels a submission: its builds end that nobody else wants, inputs included, and no more are made. */
+  readonly cancelSubmission: {
+    readonly request: {
+      readonly submission: string;
+      /** For the record. */
+      readonly reason?: string;
+      /** Only says what would happen. */
+      readonly preview?: boolean;
+    };
+    readonly answer: {
+      /** builds that were cancelled */
+      readonly canceled: number;
+      /** others that ended with them, as nobody wants them any more */
+      readonly unwanted: number;
+      /** builds that go on, as other submissions want them */
+      readonly kept: number;
+      /** unfinished builds that wait for one of those that ended */
+      readonly waiting: number;
+      /** the first hundred of those that ended or go on */
+      readonly builds: readonly {
+        readonly build: string;
+        readonly derivation: string;
+        /** before */
+        readonly state: 'none' | 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+        readonly outcome: 'canceled' | 'unwanted' | 'kept';
+        /** submissions that want it, one or two of however many */
+        readonly wantedBy: readonly string[];
+      }[];
+    };
+  };
+  /** Submits what a submission asked for once more: what failed or was cancelled of it is built again. */
+  readonly retrySubmission: {
+    readonly request: {
+      readonly submission: string;
+    };
+    readonly answer: {
+      readonly submission: string;
+      readonly derivations: number;
+      readonly builds: number;
+      readonly available: number;
+      readonly joined: readonly string[];
     };
   };
   /** Has a submission queued that was set aside. */
@@ -2619,13 +2681,37 @@ export interface Operations {
       readonly cut: readonly string[];
     };
   };
-  /** Cancels a build that has not ended. */
+  /** Cancels a build for the submission that it belongs to, and what nobody wants without it. */
   readonly cancelBuild: {
     readonly request: {
       readonly build: string;
+      /** For the record. */
       readonly reason?: string;
+      /** Also what other submissions want. */
+      readonly force?: boolean;
+      /** Only says what would happen. */
+      readonly preview?: boolean;
     };
-    readonly answer: undefined;
+    readonly answer: {
+      /** builds that were cancelled */
+      readonly canceled: number;
+      /** others that ended with them, as nobody wants them any more */
+      readonly unwanted: number;
+      /** builds that go on, as other submissions want them */
+      readonly kept: number;
+      /** unfinished builds that wait for one of those that ended */
+      readonly waiting: number;
+      /** the first hundred of those that ended or go on */
+      readonly builds: readonly {
+        readonly build: string;
+        readonly derivation: string;
+        /** before */
+        readonly state: 'none' | 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+        readonly outcome: 'canceled' | 'unwanted' | 'kept';
+        /** submissions that want it, one or two of however many */
+        readonly wantedBy: readonly string[];
+      }[];
+    };
   };
   /** Changes a build's own priority. */
   readonly prioritizeBuild: {
@@ -2648,7 +2734,7 @@ export interface Operations {
       readonly joined: readonly string[];
     };
   };
-  /** Cancels all builds that have not ended and meet every condition. */
+  /** Cancels all builds that have not ended and meet every condition, each for the submission that it belongs to. */
   readonly cancelBuilds: {
     readonly request: {
       readonly system?: string;
@@ -2659,10 +2745,85 @@ export interface Operations {
       readonly derivation?: string;
       /** `key` or `key=value`. */
       readonly tag?: string;
+      readonly state?: readonly ('queued' | 'allocated' | 'running')[];
+      /** Only those that changed last then or later, milliseconds since the Unix epoch. */
+      readonly since?: number;
+      /** Only those that changed last before then. */
+      readonly until?: number;
+      /** Only those that changed last after this position. */
+      readonly from?: string;
+      /** Only those that changed last at this position or before it. */
+      readonly to?: string;
+      /** For the record. */
       readonly reason?: string;
+      /** Also what other submissions want. */
+      readonly force?: boolean;
+      /** Only says what would happen. */
+      readonly preview?: boolean;
     };
     readonly answer: {
+      /** builds that were cancelled */
       readonly canceled: number;
+      /** others that ended with them, as nobody wants them any more */
+      readonly unwanted: number;
+      /** builds that go on, as other submissions want them */
+      readonly kept: number;
+      /** unfinished builds that wait for one of those that ended */
+      readonly waiting: number;
+      /** the first hundred of those that ended or go on */
+      readonly builds: readonly {
+        readonly build: string;
+        readonly derivation: string;
+        /** before */
+        readonly state: 'none' | 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+        readonly outcome: 'canceled' | 'unwanted' | 'kept';
+        /** submissions that want it, one or two of however many */
+        readonly wantedBy: readonly string[];
+      }[];
+    };
+  };
+  /** Builds again what failed or was cancelled and meets every condition. */
+  readonly retryBuilds: {
+    readonly request: {
+      readonly system?: string;
+      /** Part of the derivation's name. */
+      readonly name?: string;
+      readonly agent?: string;
+      readonly submission?: string;
+      readonly derivation?: string;
+      /** `key` or `key=value`. */
+      readonly tag?: string;
+      readonly state?: readonly ('failed' | 'canceled')[];
+      /** Only those that changed last then or later, milliseconds since the Unix epoch. */
+      readonly since?: number;
+      /** Only those that changed last before then. */
+      readonly until?: number;
+      /** Only those that changed last after this position. */
+      readonly from?: string;
+      /** Only those that changed last at this position or before it. */
+      readonly to?: string;
+      /** Only says what would happen. */
+      readonly preview?: boolean;
+    };
+    readonly answer: {
+      /** derivations that are built again */
+      readonly retried: number;
+      /** builds that were passed over: another of the derivation is under way */
+      readonly underWay: number;
+      /** builds that were passed over: their outputs are there */
+      readonly available: number;
+      /** the first hundred of those that are built again */
+      readonly builds: readonly {
+        readonly build: string;
+        readonly derivation: string;
+      }[];
+      readonly submissions: readonly {
+        readonly submission: string;
+        readonly derivations: number;
+        readonly builds: number;
+        readonly available: number;
+        readonly joined: readonly string[];
+      }[];
     };
   };
   /** Ids that begin so, for who types them. */
@@ -2926,6 +3087,10 @@ export interface EventData {
   };
   /** An operator has it queued after all. */
   readonly SubmissionResumed: Readonly<Record<string, never>>;
+  /** A client cancelled it: it wants nothing any more. Its builds end that nobody else wants, and no more are made. */
+  readonly SubmissionCanceled: {
+    readonly reason?: string;
+  };
   /** A submission brought a derivation that was not known, and its paths are the ones its content determines. */
   readonly DerivationAdded: {
     readonly path: string;
@@ -3083,8 +3248,14 @@ export interface EventData {
     readonly message: string;
     readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
   };
-  /** A client cancelled it. */
+  /** A client cancelled it, or nobody wants it any more. */
   readonly BuildCanceled: {
+    readonly reason?: string;
+    readonly unwanted?: true;
+  };
+  /** It was cancelled for the submission that it belongs to, and goes on as others want it. */
+  readonly BuildWantWithdrawn: {
+    readonly submission: string;
     readonly reason?: string;
   };
   /** A second build of a derivation gave other bytes than the pool holds. The pool keeps what it has. */

@@ -94,10 +94,30 @@ export interface Application extends HookWishes {
   joinedBuilds(submission: string): Readonly<Record<BuildStatus, number>>;
   /** Finishes the log of an attempt that is over: a stop of the coordinator may have come before that. */
   settleLog(build: string, attempt: number): Promise<void>;
-  cancelBuild(by: Principal, build: string, reason?: string): Promise<void>;
+  /**
+   * Ends what a submission wants: the build, unless another submission wants it, and what nobody wants without it. `force` ends it in any
+   * case; `preview` changes nothing. One that was cancelled already has nothing left to end.
+   */
+  cancelBuild(by: Principal, build: string, wish?: CancelWish): Promise<CancelResult>;
+  /** The same for several at once; those that have ended are passed over. */
+  cancelBuilds(by: Principal, wish: CancelWish & { readonly builds: readonly string[] }): Promise<CancelResult>;
+  /** Ends all that the submission wants and nobody else does; no more builds of it are made. */
+  cancelSubmission(by: Principal, submission: string, wish?: Omit<CancelWish, 'force'>): Promise<CancelResult>;
   prioritizeBuild(by: Principal, build: string, priority: number): Promise<void>;
   /** A new build of the same derivation with the same options, for a build that failed or was cancelled. */
   retryBuild(by: Principal, build: string): Promise<SubmitResult>;
+  /**
+   * The same for several at once, in one submission per set of options. Passed over are those of which another build is under way, or whose
+   * outputs are there. `preview` changes nothing.
+   */
+  retryBuilds(
+    by: Principal,
+    wish: { readonly builds: readonly string[]; readonly preview?: boolean },
+  ): Promise<RetryResult>;
+  /** Submits what the submission asked for once more, with the same options: what failed or was cancelled of it is built again. */
+  retrySubmission(by: Principal, submission: string): Promise<SubmitResult>;
+  /** Refuses names of a filter that nobody bears: what they are asked for would be an empty list. */
+  checkNames(names: { readonly agent?: string | undefined; readonly submission?: string | undefined }): void;
 
   // Uploads: of sources by clients, of outputs by agents.
   beginUpload(
@@ -188,6 +208,47 @@ export interface SubmitResult {
   readonly available: number;
   /** Builds under way that were joined. */
   readonly joined: readonly string[];
+}
+
+export interface CancelWish {
+  /** For the record. */
+  readonly reason?: string | undefined;
+  /** Also what other submissions want. */
+  readonly force?: boolean | undefined;
+  /** Only says what would happen. */
+  readonly preview?: boolean | undefined;
+}
+/** What ended, or would. */
+export interface CancelResult {
+  /** Builds that were cancelled. */
+  readonly canceled: number;
+  /** Others that ended with them, as nobody wants them any more. */
+  readonly unwanted: number;
+  /** Builds that go on, as other submissions want them. */
+  readonly kept: number;
+  /** Unfinished builds that wait for one of those that ended. */
+  readonly waiting: number;
+  /** The first hundred of those that ended or go on. */
+  readonly builds: readonly {
+    readonly build: string;
+    readonly derivation: string;
+    /** Before. */
+    readonly state: BuildStatus;
+    readonly outcome: 'canceled' | 'unwanted' | 'kept';
+    /** Submissions that want it, one or two of however many. */
+    readonly wantedBy: readonly string[];
+  }[];
+}
+export interface RetryResult {
+  /** Derivations that are built again. */
+  readonly retried: number;
+  /** Builds that were passed over: another of the derivation is under way … */
+  readonly underWay: number;
+  /** … or its outputs are there. */
+  readonly available: number;
+  /** The first hundred of those that are built again. */
+  readonly builds: readonly { readonly build: string; readonly derivation: string }[];
+  readonly submissions: readonly SubmitResult[];
 }
 
 export interface VerifyWish {

@@ -1,8 +1,6 @@
 import { noteKeyText } from '../domain/audit/signed-note.ts';
-import { liveAgent } from '../domain/build/state.ts';
 import { findBlocked } from '../projections/blocked.ts';
 import type { BuildRecord } from '../projections/queue.ts';
-import { buildId } from '../projections/queue.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
 import { explain } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
@@ -11,6 +9,7 @@ import type { Application } from './application.ts';
 import { watchAttempts } from './attempt-watch.ts';
 import { createAttempts } from './attempts.ts';
 import { startAuditor } from './audit/auditor.ts';
+import { startCanceling } from './canceling.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
@@ -52,7 +51,7 @@ export interface Coordinator extends Disposable {
  * replayed from the log; takes up at once what a stop had cut off.
  */
 export function startCoordinator(core: Core): Coordinator {
-  const { farm, writer, policy, links, logs, signer } = core;
+  const { farm, writer, policy, logs, signer } = core;
   const { queue, graph } = farm;
   const deadlines = createDeadlines(core.runtime);
   const access = createAccess(core, deadlines);
@@ -76,6 +75,7 @@ export function startCoordinator(core: Core): Coordinator {
   startRetries(core, deadlines, () => allocator.schedule());
   startRebuilds(core, intake);
   startSatisfying(core);
+  const canceling = startCanceling(core, allocator);
   access.resume();
   fleet.resume();
   const stall = core.stalled?.();
@@ -161,16 +161,12 @@ export function startCoordinator(core: Core): Coordinator {
       const { state } = findBuild(core, id);
       if (isLogOver(state, attempt) || attempt < state.attempt) await logs.finish(id, attempt);
     },
-    async cancelBuild(by, id, reason) {
-      const { state } = findBuild(core, id);
-      const agent = liveAgent(state);
-      const build = changeBuild(id, { type: 'cancel', reason }, by.id);
-      if (agent !== undefined && liveAgent(build.state) === undefined) {
-        allocator.stopping(agent, `${buildId(build)}#${state.attempt}`);
-        const message = { type: 'cancel', build: id, attempt: state.attempt, reason: reason ?? 'cancelled' } as const;
-        writer.afterwards(() => links.send(agent, message));
-      }
-      await writer.durable();
+    ...canceling,
+    checkNames({ agent, submission }) {
+      if (agent !== undefined && !farm.agents.get(agent))
+        throw new DroverError('unknown-agent', `agent: there is no agent ${agent}`);
+      if (submission !== undefined && !farm.submissions.get(submission))
+        throw new DroverError('unknown-submission', `submission: there is no submission ${submission}`);
     },
     async prioritizeBuild(by, id, priority) {
       changeBuild(id, { type: 'prioritize', priority }, by.id);

@@ -28,6 +28,9 @@ export const errorCodes = {
   'idempotency-conflict': [409, 'The idempotency key was used for another request'],
   'submission-set-aside': [409, 'The coordinator stood still over this submission, and it was set aside'],
   'submission-not-set-aside': [409, 'The submission is not set aside'],
+  'submission-canceled': [409, 'The submission was cancelled'],
+  'submission-ended': [409, 'The submission has ended'],
+  'submission-not-queued': [409, 'Not all builds of the submission are made yet'],
   // Builds, agents, tokens, items.
   'unknown-build': [404, 'There is no such build'],
   'unknown-submission': [404, 'There is no such submission'],

@@ -4,7 +4,7 @@ import { maxTags, namesPerEvent } from '../domain/limits.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Drv } from '../projections/graph.ts';
 import { findNeeds } from '../projections/needs.ts';
-import { buildId } from '../projections/queue.ts';
+import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
 import type { Application, Principal, SubmitResult, SubmitWish } from './application.ts';
 import { type Core, findBuild } from './core.ts';
@@ -21,6 +21,8 @@ export type Intake = Pick<
   | 'submissionOf'
   | 'resumeSubmission'
   | 'retryBuild'
+  | 'retryBuilds'
+  | 'retrySubmission'
   | 'missingDerivations'
   | 'addDerivations'
   | 'missingSources'
@@ -40,6 +42,9 @@ export type Intake = Pick<
 
 type Reason = 'requested' | 'rebuild' | 'retry';
 
+/** Most builds that an answer names. */
+const mostNamed = 100;
+
 /** Events between two waits for the disk: the loop stays free for agents, and little is lost of it in memory. */
 const eventsPerTurn = 1000;
 
@@ -57,6 +62,11 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     return durable;
   }
 
+  /** No more is made for a submission that was cancelled in the meantime. */
+  function requireWanted({ id, status }: SubmissionRecord): void {
+    if (status === 'canceled') throw new DroverError('submission-canceled', `the submission ${id} was cancelled`);
+  }
+
   /** Appends DerivationAdded for everything in the closure that has none; inputs come first. */
   async function addDerivations(submission: SubmissionRecord, meta: Meta): Promise<void> {
     let earlier = Promise.resolve();
@@ -64,6 +74,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     if (unknown.length === 0) return;
     for await (const part of derivations.closure(unknown, isKnown)) {
       work.at('submission', submission.id);
+      requireWanted(submission);
       for (const facts of part) {
         if (isKnown(facts.path)) continue;
         writer.commit('derivation', facts.path.slice(0, 32), 'none', [{ type: 'DerivationAdded', data: facts }], meta);
@@ -87,6 +98,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
   ): Promise<{ builds: number; available: number; joined: string[] }> {
     const { id, wish } = submission;
     work.at('submission', id);
+    requireWanted(submission);
     const roots = submission.roots.map((root) => graph.drvOf(root) as number);
     const earlier = queue.buildsOf(id).filter((build) => build !== undefined);
     const done = new Set(earlier.map((build) => build.drv));
@@ -108,6 +120,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
       if (++sinceWait % eventsPerTurn !== 0) continue;
       await before;
       work.at('submission', id);
+      requireWanted(submission);
       before = durableSoon();
     }
     farm.supply.takeIn(needs.walked);
@@ -148,6 +161,8 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     const known = underWay.get(submission.id);
     if (known) return known;
     if (submission.queued) return Promise.resolve(resultOf(submission));
+    if (submission.status === 'canceled')
+      return Promise.reject(new DroverError('submission-canceled', `the submission ${submission.id} was cancelled`));
     if (submission.setAside !== undefined)
       return Promise.reject(
         new DroverError(
@@ -168,6 +183,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
   function goOn(submission: SubmissionRecord, actor: string): void {
     lacking.delete(submission);
     start(submission, actor).catch((error: Error) => {
+      if (submission.status === 'canceled') return;
       const isLacking = error instanceof DroverError && error.code === 'unknown-derivation';
       if (isLacking) lacking.add(submission);
       const then = isLacking ? '; it goes on once its derivations are submitted again' : '';
@@ -253,6 +269,58 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
       const wish = { roots: [graph.drvPath(build.drv)], options, inputs: true, force: false };
       return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
     },
+    async retryBuilds(by, { builds, preview = false }) {
+      const groups = new Map<string, { options: BuildOptions; roots: string[] }>();
+      const again = new Map<Drv, BuildRecord>();
+      const skipped = { underWay: 0, available: 0 };
+      for (const id of builds) {
+        const build = findBuild(core, id);
+        const { drv } = build;
+        if (again.has(drv)) continue;
+        if (queue.isActive(drv)) skipped.underWay++;
+        else if (queue.hasOutputs(drv)) skipped.available++;
+        else again.set(drv, build);
+      }
+      for (const [drv, { state }] of again) {
+        const key = JSON.stringify(state.options);
+        const group = groups.get(key) ?? { options: state.options, roots: [] };
+        group.roots.push(graph.drvPath(drv));
+        groups.set(key, group);
+      }
+      const named = [...again.values()].slice(0, mostNamed);
+      const told = named.map((build) => ({ build: buildId(build), derivation: graph.drvPath(build.drv) }));
+      const made: SubmitResult[] = [];
+      if (!preview)
+        for (const wish of groups.values())
+          made.push(await receive(by, { ...wish, inputs: true, force: false }, 'retry', undefined));
+      return { retried: again.size, ...skipped, builds: told, submissions: made };
+    },
+    async retrySubmission(by, id) {
+      const submission = submissions.get(id);
+      if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+      const { wish, status } = submission;
+      if (status === 'received')
+        throw new DroverError('submission-not-queued', `the submission ${id} is not wholly queued yet`);
+      const asked = queue.buildsOf(id).filter((build) => build?.asked === 'forced');
+      // What was built in any case is there already, perhaps: what counts is how that build ended.
+      const roots = wish.force
+        ? asked.filter(({ state }) => state.status === 'failed' || state.status === 'canceled').map(({ drv }) => drv)
+        : [...submission.requested].filter((drv) => !queue.hasOutputs(drv));
+      const paths = [...new Set([...roots.map(graph.drvPath), ...submission.roots])];
+      if (paths.length === 0)
+        throw new DroverError(
+          'submission-ended',
+          `all that the submission ${id} asked for is here: there is nothing to retry`,
+        );
+      const { options, inputs, force } = wish;
+      return receive(
+        by,
+        { roots: paths, options, inputs, force },
+        'retry',
+        undefined,
+        `submission-${id}@${submission.revision}`,
+      );
+    },
     rebuild(derivation, options, key, meta) {
       const earlier = submissions.byKey(key);
       if (earlier) return start(earlier, meta.actor);
@@ -292,6 +360,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     async resumeSubmission(by, id) {
       const submission = submissions.get(id);
       if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+      requireWanted(submission);
       if (submission.setAside === undefined)
         throw new DroverError('submission-not-set-aside', `the submission ${id} is not set aside`);
       const meta: Meta = { actor: by.id, correlation: id };
@@ -302,7 +371,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     setAside({ at, seconds, work: over, stack }) {
       const submission = over?.what === 'submission' ? submissions.get(over.name) : undefined;
       const told = { stoodStillAt: new Date(at).toISOString(), over, stack };
-      if (!submission || submission.queued || submission.setAside !== undefined) {
+      if (submission?.status !== 'received' || submission.setAside !== undefined) {
         // What it was at is part of the log already, or never came to be in it.
         logger.error(told, 'the coordinator stood still and was ended by its watchdog; there is nothing to set aside');
         return;

@@ -2,7 +2,7 @@ import type { AgentEvent } from '../domain/agent/events.ts';
 import type { AuditEvent } from '../domain/audit/events.ts';
 import type { BuildEvent } from '../domain/build/events.ts';
 import { isInfrastructureFailure, showsThatTheMachineWorks } from '../domain/build/failure-class.ts';
-import { liveAgent } from '../domain/build/state.ts';
+import { isEnded, liveAgent } from '../domain/build/state.ts';
 import type { DerivationEvent } from '../domain/derivation/events.ts';
 import type { Category, DroverEvent } from '../domain/events.ts';
 import type { HookEvent } from '../domain/hook/events.ts';
@@ -16,15 +16,17 @@ import { createCheckpoints } from './checkpoints.ts';
 import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
+import { createLeftovers } from './leftovers.ts';
 import { createLosses } from './losses.ts';
 import { createProducers } from './producers.ts';
-import { buildId, createQueue } from './queue.ts';
+import { type BuildRecord, buildId, createQueue } from './queue.ts';
 import { createStrays, type Strays } from './strays.ts';
 import { createSubmissions } from './submissions.ts';
 import { createSupply } from './supply.ts';
 import { createTexts } from './texts.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 import { createTokens } from './tokens.ts';
+import { eachAwaited } from './wants.ts';
 
 export type Farm = ReturnType<typeof createFarm>;
 
@@ -54,7 +56,9 @@ export function createFarm() {
     producers,
     buildsChanged(drv) {
       producers.buildsChanged(drv);
-      if (!queue.isActive(drv)) supply.ended(drv);
+      if (queue.isActive(drv)) return;
+      supply.ended(drv);
+      leftovers.over(drv);
     },
     isForced: (id) => submissions.get(id)?.wish.force === true,
     hasText: (drv) => texts.lost(drv) === undefined,
@@ -69,9 +73,15 @@ export function createFarm() {
   });
   const details = createItemDetails(graph, availability);
   const tokens = createTokens();
-  const submissions = createSubmissions();
+  const submissions = createSubmissions({
+    graph,
+    build: queue.build,
+    buildsOf: queue.buildsOf,
+    hasOutputs: queue.hasOutputs,
+  });
   const hooks = createHooks();
   const checkpoints = createCheckpoints();
+  const leftovers = createLeftovers();
   const itemRevisions = new Map<number, number>();
   const strays = createStrays(graph);
 
@@ -90,6 +100,11 @@ export function createFarm() {
     if (failure !== 'inputs-missing') agents.ended(agent, { build: id, attempt, class: failure, message, at });
     if (showsThatTheMachineWorks(failure)) agents.worked(agent);
     else if (isInfrastructureFailure(failure) && failure !== 'inputs-missing') agents.failed(agent, build.drv);
+  }
+
+  function noteEnd(build: BuildRecord | undefined, event: BuildEvent): void {
+    if (build === undefined || queue.missing(build.drv) === 0 || !isEnded(build.state.status)) return;
+    leftovers.ended(build, event, (visit) => eachAwaited({ graph, availability, queue, producers }, build.drv, visit));
   }
 
   function applyItem(event: ItemEvent, revision: number, at: number): void {
@@ -133,6 +148,7 @@ export function createFarm() {
     submissions,
     hooks,
     checkpoints,
+    leftovers,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
@@ -172,7 +188,7 @@ export function createFarm() {
           return;
         }
         case 'build':
-          queue.apply(id, event as BuildEvent, revision);
+          noteEnd(queue.apply(id, event as BuildEvent, revision), event as BuildEvent);
           return judge(id, event as BuildEvent, at);
         case 'item':
           return applyItem(event as ItemEvent, revision, at);
@@ -221,6 +237,8 @@ export function createFarm() {
           yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? losses.get(item) ?? null)}`;
       for (const agent of agents.all())
         yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)} ${JSON.stringify(agent.recent)}`;
+      yield* submissions.describe();
+      yield* leftovers.describe();
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
       yield* hooks.describe();
       yield* checkpoints.describe();

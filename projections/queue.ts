@@ -20,8 +20,11 @@ export interface BuildRecord extends HeapEntry {
   state: BuildState;
   /** Revision of the last event of its stream. */
   revision: number;
-  /** Asked for with force: it is built although its outputs are available. */
-  readonly forced: boolean;
+  /**
+   * `requested`: its submission asked for it, and wants it; `forced`: it is built although its outputs are available, too; `input`: it is
+   * wanted through what needs it.
+   */
+  readonly asked: 'requested' | 'forced' | 'input';
   /** It waits for `state.notBefore`. */
   resting: boolean;
   /** The build of the same derivation that was submitted before it. */
@@ -55,11 +58,15 @@ export interface Queue {
   latest(drv: Drv): BuildRecord | undefined;
   /** The latest build of the derivation that has not ended. */
   unfinished(drv: Drv): BuildRecord | undefined;
+  /** All its builds that have not ended, the latest first. */
+  unfinishedOf(drv: Drv): Iterable<BuildRecord>;
   /** Whether it has no unfinished build and the last one failed or was cancelled. */
   hasFailed(drv: Drv): boolean;
   isActive(drv: Drv): boolean;
   /** Builds that are queued, though something else made all their outputs available. */
   satisfied(): ReadonlySet<BuildRecord>;
+  /** Whether all its outputs are available. */
+  hasOutputs(drv: Drv): boolean;
   /** Number of needed items that are not available. */
   missing(drv: Drv): number;
   ready(jobClass: JobClass): ReadyHeap<BuildRecord>;
@@ -165,7 +172,7 @@ export function createQueue(sources: QueueSources): Queue {
     const waitsOn = missing.values[build.drv] !== 0 ? 'inputs' : hasText(build.drv) ? 'ready' : 'text-lost';
     if (queued) timeline.waits(build, waitsOn, item);
     const ready = queued && !build.resting && waitsOn === 'ready';
-    if (queued && !build.forced && hasOutputs(build.drv)) satisfied.add(build);
+    if (queued && build.asked !== 'forced' && hasOutputs(build.drv)) satisfied.add(build);
     else satisfied.delete(build);
     if (ready && build.heapIndex === -1) heapOf(build.drv).add(build);
     else if (!ready && build.heapIndex !== -1) heapOf(build.drv).remove(build);
@@ -194,7 +201,7 @@ export function createQueue(sources: QueueSources): Queue {
       order: order++,
       state: evolveBuild(initialBuild, event),
       revision,
-      forced: event.data.reason === 'requested' && isForced(submission),
+      asked: askedBy(event.data.reason, isForced, submission),
       resting: false,
       previous: latest[drv],
       heapIndex: -1,
@@ -239,6 +246,8 @@ export function createQueue(sources: QueueSources): Queue {
     },
     satisfied: () => satisfied,
     unfinished: (drv) => (isActive(drv) ? unfinishedOf(drv).next().value : undefined),
+    unfinishedOf,
+    hasOutputs,
     missing: (drv) => missing.values[drv] as number,
     ready: heapFor,
     before,
@@ -312,6 +321,16 @@ export function createQueue(sources: QueueSources): Queue {
       return build;
     },
   };
+}
+
+/** What is built again as it is needed (`rebuild`) is wanted by what needs it, and by nobody else. */
+function askedBy(
+  reason: 'requested' | 'input' | 'rebuild' | 'retry',
+  isForced: (submission: string) => boolean,
+  submission: string,
+): BuildRecord['asked'] {
+  if (reason === 'input' || reason === 'rebuild') return 'input';
+  return isForced(submission) ? 'forced' : 'requested';
 }
 
 /** `<submission>-<number>`. */

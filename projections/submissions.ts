@@ -1,10 +1,17 @@
 import type { SubmissionEvent, SubmissionReceived } from '../domain/submission/events.ts';
+import { evolveSubmission, type SubmissionStatus } from '../domain/submission/state.ts';
+import { ints } from './column.ts';
+import type { Drv, Graph } from './graph.ts';
+import type { BuildRecord } from './queue.ts';
 
 export interface SubmissionRecord {
   readonly id: string;
   readonly wish: Omit<SubmissionReceived['data'], 'roots'>;
-  /** Base names; dropped once everything is queued. */
+  status: SubmissionStatus;
+  /** Base names of the derivations that were asked for; moved to `requested` once everything is queued. */
   roots: readonly string[];
+  /** The same once everything is queued: there may be many submissions, and names are long. */
+  requested: Int32Array;
   /** Ids of builds that were under way and build roots of it. */
   joined: readonly string[];
   /** Derivations that were added for it. */
@@ -23,28 +30,70 @@ export interface Submissions {
   byKey(key: string): SubmissionRecord | undefined;
   /** Ids of submissions that joined a build. */
   joinedTo(build: string): readonly string[];
+  /** Those that are neither wholly queued nor cancelled. */
+  open(): Iterable<SubmissionRecord>;
   /** All roots are on the stream, but not all builds: the coordinator was stopped in between. Without those that are set aside. */
   unqueued(): SubmissionRecord[];
+  /**
+   * Submissions with derivations whose outputs were there when it was queued, and something that these refer to was not: no build of such
+   * a derivation tells that its submission wants what is built for it.
+   */
+  withoutBuild(): Iterable<readonly [SubmissionRecord, readonly Drv[]]>;
   /** A derivation was added for this submission. */
   derivationAdded(id: string | undefined): void;
   apply(id: string, event: SubmissionEvent, revision: number, trace?: string): void;
+  /** Lines of text that are the same for the same state. */
+  describe(): Iterable<string>;
 }
 
-export function createSubmissions(): Submissions {
+export interface SubmissionSources {
+  readonly graph: Pick<Graph, 'drvOf'>;
+  build(id: string): BuildRecord | undefined;
+  buildsOf(submission: string): readonly BuildRecord[];
+  /** Whether all outputs of the derivation are available. */
+  hasOutputs(drv: Drv): boolean;
+}
+
+const nothing = new Int32Array(0);
+
+export function createSubmissions({ graph, build, buildsOf, hasOutputs }: SubmissionSources): Submissions {
   const submissions = new Map<string, SubmissionRecord>();
   const byKey = new Map<string, SubmissionRecord>();
   const joiners = new Map<string, string[]>();
+  const open = new Set<SubmissionRecord>();
+  const withoutBuild = new Map<SubmissionRecord, readonly Drv[]>();
+
+  function queued(record: SubmissionRecord, data: NonNullable<SubmissionRecord['queued']>): void {
+    record.queued = data;
+    const drvs = ints(record.roots.length);
+    for (const root of record.roots) {
+      const drv = graph.drvOf(root);
+      if (drv !== undefined) drvs.push(drv);
+    }
+    record.requested = drvs.values.subarray(0, drvs.length);
+    record.roots = [];
+    if (data.available + data.joined >= record.requested.length) return;
+    const built = new Set(record.joined.map((id) => build(id)?.drv));
+    for (const { asked, drv } of buildsOf(record.id).filter(Boolean)) if (asked !== 'input') built.add(drv);
+    const others = [...record.requested].filter((drv) => !built.has(drv) && !hasOutputs(drv));
+    if (others.length > 0) withoutBuild.set(record, others);
+  }
+
   return {
     get: (id) => submissions.get(id),
     byKey: (key) => byKey.get(key),
     joinedTo: (build) => joiners.get(build) ?? [],
+    open: () => open,
+    withoutBuild: () => withoutBuild,
     unqueued: () =>
-      [...submissions.values()].filter(
-        (submission) =>
-          !submission.queued &&
-          submission.setAside === undefined &&
-          submission.roots.length === submission.wish.rootCount,
-      ),
+      [...open].filter(({ setAside, roots, wish }) => setAside === undefined && roots.length === wish.rootCount),
+    *describe() {
+      for (const record of submissions.values()) {
+        const { id, status, roots, requested, joined, setAside, revision } = record;
+        const lacking = withoutBuild.get(record) ?? [];
+        yield `submission ${JSON.stringify({ id, status, roots, requested: [...requested], joined, setAside, revision, lacking })}`;
+      }
+    },
     derivationAdded(id) {
       const record = id === undefined ? undefined : submissions.get(id);
       if (record) record.added++;
@@ -55,7 +104,9 @@ export function createSubmissions(): Submissions {
         const record: SubmissionRecord = {
           id,
           wish,
+          status: evolveSubmission('none', event),
           roots,
+          requested: nothing,
           joined: [],
           added: 0,
           queued: undefined,
@@ -64,22 +115,22 @@ export function createSubmissions(): Submissions {
           ...(trace !== undefined && { trace }),
         };
         submissions.set(id, record);
+        open.add(record);
         if (wish.key !== undefined) byKey.set(wish.key, record);
         return;
       }
       const record = submissions.get(id);
       if (!record) return;
       record.revision = revision;
+      record.status = evolveSubmission(record.status, event);
+      if (record.status !== 'received') open.delete(record);
       if (event.type === 'SubmissionRootsAdded') record.roots = [...record.roots, ...event.data.roots];
       else if (event.type === 'SubmissionSetAside') record.setAside = event.data.reason;
       else if (event.type === 'SubmissionResumed') record.setAside = undefined;
       else if (event.type === 'SubmissionJoined') {
         record.joined = [...record.joined, ...event.data.builds];
         for (const build of event.data.builds) joiners.set(build, [...(joiners.get(build) ?? []), id]);
-      } else if (event.type === 'SubmissionQueued') {
-        record.queued = event.data;
-        record.roots = [];
-      }
+      } else if (event.type === 'SubmissionQueued') queued(record, event.data);
     },
   };
 }

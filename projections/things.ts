@@ -65,8 +65,9 @@ const readers: Readonly<Record<ThingCategory, (farm: Farm, id: string) => ThingS
   submission({ submissions }, id) {
     const submission = submissions.get(id);
     if (!submission) return undefined;
-    const { queued, setAside, wish } = submission;
-    const state = queued ? 'queued' : setAside === undefined ? 'under-way' : 'set-aside';
+    const { status, queued, setAside, wish } = submission;
+    const unqueued = setAside === undefined ? 'under-way' : 'set-aside';
+    const state = status === 'received' ? unqueued : status;
     return { state, roots: wish.rootCount, builds: queued?.builds, joined: queued?.joined };
   },
   token({ tokens }, id) {

@@ -4,8 +4,10 @@ import type {
   Blockage,
   Blocker,
   BuildHistory,
+  CancelResult,
   FarmStatus,
   PhaseSums,
+  RetryResult,
   SubmissionTimes,
   SubmitResult,
   TokenInfo,
@@ -144,12 +146,41 @@ export const agentStatus: z.ZodType<AgentStatus> = z.object({
     .exactOptional(),
 });
 
+const outcomes = ['canceled', 'unwanted', 'kept'] as const;
+export const cancelResult: z.ZodType<CancelResult> = z.object({
+  canceled: z.int().describe('builds that were cancelled'),
+  unwanted: z.int().describe('others that ended with them, as nobody wants them any more'),
+  kept: z.int().describe('builds that go on, as other submissions want them'),
+  waiting: z.int().describe('unfinished builds that wait for one of those that ended'),
+  builds: z
+    .array(
+      z.object({
+        build: text,
+        derivation: text,
+        state: z.enum(['none', ...buildStates]).describe('before'),
+        outcome: z.enum(outcomes),
+        wantedBy: z.array(text).describe('submissions that want it, one or two of however many'),
+      }),
+    )
+    .describe('the first hundred of those that ended or go on'),
+});
+
 export const submitResult: z.ZodType<SubmitResult> = z.object({
   submission: text,
   derivations: z.int(),
   builds: z.int(),
   available: z.int(),
   joined: z.array(text),
+});
+
+export const retryResult: z.ZodType<RetryResult> = z.object({
+  retried: z.int().describe('derivations that are built again'),
+  underWay: z.int().describe('builds that were passed over: another of the derivation is under way'),
+  available: z.int().describe('builds that were passed over: their outputs are there'),
+  builds: z
+    .array(z.object({ build: text, derivation: text }))
+    .describe('the first hundred of those that are built again'),
+  submissions: z.array(submitResult),
 });
 
 const buildRowFields = {
@@ -224,6 +255,10 @@ const submissionRowFields = {
   queuedAt: instant.nullable(),
   state: z.enum(submissionStates),
   setAside: text.nullable().describe('why it is set aside, where it is'),
+  canceled: z
+    .object({ at: instant, by: text.describe('id of a token'), reason: text.nullable() })
+    .nullable()
+    .describe('when, by whom and why it was cancelled, where it was'),
   roots: z.int(),
   reason: text,
   counts: counts(...buildStates) as z.ZodType<Readonly<Record<BuildViewState, number>>>,

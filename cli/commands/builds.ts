@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { BuildHistory, SubmitResult, Why } from '../../coordinator/application.ts';
+import type { BuildHistory, Why } from '../../coordinator/application.ts';
 import { type BuildDetail, type BuildRow, buildStates, type Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
-import { resolveId, resolveIds } from '../http/resolve-id.ts';
+import { resolveId } from '../http/resolve-id.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
@@ -15,6 +15,7 @@ import { inFlags, type Place, placeOption } from '../output/place.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { formatWhy } from '../output/why.ts';
 import { type LogWish, streamLog } from './build-log.ts';
+import { addBuildsCancel, addBuildsRetry } from './builds-cancel.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 
@@ -46,7 +47,9 @@ export function addBuildsCommands(program: Command, context: CommandContext): vo
   addWhy(builds, context);
   addHistory(builds, context);
   addLog(builds, context);
-  addSteering(builds, context);
+  addBuildsCancel(builds, context);
+  addPrioritize(builds, context);
+  addBuildsRetry(builds, context);
 }
 
 /** Of the build whose id begins so. */
@@ -107,7 +110,14 @@ function addList(builds: Command, context: CommandContext): void {
       streams: ['build-'],
       async load() {
         const page = await client.get<Page<BuildRow>>('/v1/builds', query).catch((error: unknown) => {
-          throw inFlags(error, { from: '--since', since: '--since', to: '--until', until: '--until' });
+          throw inFlags(error, {
+            from: '--since',
+            since: '--since',
+            to: '--until',
+            until: '--until',
+            agent: '--agent',
+            submission: '--submission',
+          });
         });
         return { value: page, rows: page.rows, text: formatBuilds, name: ({ id }) => id, next: page.next };
       },
@@ -221,26 +231,8 @@ function addLog(builds: Command, context: CommandContext): void {
   });
 }
 
-function addSteering(builds: Command, context: CommandContext): void {
+function addPrioritize(builds: Command, context: CommandContext): void {
   const { io } = context;
-  const cancel = addCommand(builds, {
-    usage: 'cancel <build...>',
-    summary: 'Cancel builds; those that run are stopped',
-    examples: [['drover builds cancel BUILD --reason "wrong branch"', 'and say why']],
-  }).option('--reason <text>', 'for the record');
-  addConnectionOptions(cancel);
-  onAction(cancel, context, async (ids: readonly string[], flags: Flags<{ reason?: string }>) => {
-    const client = connect(flags, io);
-    for (const id of await resolveIds(client, 'builds', ids)) {
-      await client.send(
-        'POST',
-        `/v1/builds/${encodeURIComponent(id)}/cancel`,
-        flags.reason === undefined ? {} : { reason: flags.reason },
-      );
-      io.out(`cancelled ${id}\n`);
-    }
-  });
-
   const prioritize = addCommand(builds, {
     usage: 'prioritize <build> <priority>',
     summary: 'Change the priority of a build; what it waits for rises with it',
@@ -256,23 +248,5 @@ function addSteering(builds: Command, context: CommandContext): void {
     const client = connect(flags, io);
     await client.send('POST', `${await pathOf(client, id)}/prioritize`, { priority });
     io.out(`${id} has priority ${priority}\n`);
-  });
-
-  const retry = addCommand(builds, {
-    usage: 'retry <build...>',
-    summary: 'Make a new build of the derivation of one that failed or was cancelled',
-    examples: [['drover builds retry BUILD', 'with the same options']],
-  });
-  addConnectionOptions(addOutputOptions(retry));
-  onAction(retry, context, async (ids: readonly string[], flags: Flags) => {
-    const client = connect(flags, io);
-    for (const id of await resolveIds(client, 'builds', ids)) {
-      const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
-      await print(io, flags, {
-        value: result,
-        text: () => `submission ${result.submission}: ${result.builds} built again\n`,
-        names: [result.submission],
-      });
-    }
   });
 }

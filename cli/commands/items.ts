@@ -6,6 +6,7 @@ import { resolveId } from '../http/resolve-id.ts';
 import { wholeNumber } from '../numbers.ts';
 import { formatItem, formatItems } from '../output/items.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
+import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { instantOption } from '../output/when.ts';
 import { addItemsDelete, baseOf } from './items-delete.ts';
@@ -60,7 +61,9 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
       client,
       streams: ['item-'],
       async load() {
-        const page = await client.get<Page<ItemRow>>('/v1/items', query);
+        const page = await client.get<Page<ItemRow>>('/v1/items', query).catch((error: unknown) => {
+          throw inFlags(error, { agent: '--agent' });
+        });
         return { value: page, rows: page.rows, text: formatItems, name: ({ path }) => path, next: page.next };
       },
     });

@@ -1,15 +1,17 @@
 import type { Command } from 'commander';
-import type { Blockage, SubmissionTimes } from '../../coordinator/application.ts';
+import type { Blockage, CancelResult, SubmissionTimes, SubmitResult } from '../../coordinator/application.ts';
 import type { Page, SubmissionRow } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { resolveId } from '../http/resolve-id.ts';
 import { wholeNumber } from '../numbers.ts';
+import { formatCancel, namesOf } from '../output/cancel.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
+import { plural } from '../output/text.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 /** Of the submission whose id begins so. */
@@ -21,14 +23,14 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   const { io } = context;
   const submissions = addGroup(program, {
     usage: 'submissions',
-    summary: 'List submissions, look into them, bring back those that were set aside',
+    summary: 'List submissions, look into them, cancel and retry them, bring back those that were set aside',
     examples: [['drover submissions list', 'what was submitted, the newest first']],
   });
 
   const list = addCommand(submissions, {
     usage: 'list',
     summary: 'List submissions, the newest first',
-    more: 'A submission is under way until all its builds are made, and queued then. Once they have ended, those of others that it joined included, it has failed if one of them has, was canceled if one was, and has succeeded otherwise. One over which the coordinator stood still is set aside: its watchdog ended it, and the next start made no more of its builds.',
+    more: 'A submission is under way until all its builds are made, and queued then. Once they have ended, those of others that it joined included, it has failed if one of them has, was canceled if one was, and has succeeded otherwise. One that is cancelled as a whole is canceled at once. One over which the coordinator stood still is set aside: its watchdog ended it, and the next start made no more of its builds.',
     examples: [['drover submissions list', 'state, builds, and why one is set aside']],
   })
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
@@ -69,6 +71,52 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
       value: { ...row, times },
       text: (view) => `${formatSubmission(row, view)}${times === null ? '' : formatSubmissionTimes(times, view)}`,
       names: [row.id],
+    });
+  });
+
+  const cancel = addCommand(submissions, {
+    usage: 'cancel <submission...>',
+    summary: 'Cancel submissions: their builds end that nobody else wants, inputs included',
+    more: 'What another submission waits for goes on; what runs on agents for nobody any more is stopped there.',
+    examples: [
+      ['drover submissions cancel SUBMISSION --reason "wrong branch"', 'the whole of it, and say why'],
+      ['drover submissions cancel SUBMISSION --dry-run', 'what would end, and what would go on for others'],
+    ],
+  })
+    .option('--reason <text>', 'for the record')
+    .option('--dry-run', 'only say what would happen');
+  addConnectionOptions(addOutputOptions(cancel));
+  onAction(cancel, context, async (ids: readonly string[], flags: Flags<{ reason?: string; dryRun?: true }>) => {
+    const client = connect(flags, io);
+    const { reason, dryRun = false } = flags;
+    for (const id of ids) {
+      const result = await client.send<CancelResult>('POST', `${await pathOf(client, id)}/cancel`, {
+        reason,
+        ...(dryRun && { preview: true }),
+      });
+      await print(io, flags, {
+        value: result,
+        text: () => `submission ${id}: ${formatCancel(result, !dryRun)}`,
+        names: namesOf(result),
+      });
+    }
+  });
+
+  const retry = addCommand(submissions, {
+    usage: 'retry <submission>',
+    summary: 'Submit the same once more: what failed or was cancelled of it is built again',
+    more: 'It is a new submission with the same options. What is under way is joined, what is there is not built again.',
+    examples: [['drover submissions retry SUBMISSION', 'after the cause is gone']],
+  });
+  addConnectionOptions(addOutputOptions(retry));
+  onAction(retry, context, async (id: string, flags: Flags) => {
+    const client = connect(flags, io);
+    const result = await client.send<SubmitResult>('POST', `${await pathOf(client, id)}/retry`);
+    await print(io, flags, {
+      value: result,
+      text: () =>
+        `submission ${result.submission}: ${plural(result.builds, 'build')}, ${result.joined.length} under way joined\n`,
+      names: [result.submission],
     });
   });
 

@@ -252,7 +252,7 @@ function goOn(submission: string): string {
     [`drover submissions show ${submission}`, 'how far it is'],
     [`drover builds list --submission ${submission}`, 'how they are'],
     ['drover submit … --wait', 'the same again joins them'],
-    ['drover builds cancel BUILD…', 'stop them'],
+    [`drover submissions cancel ${submission}`, 'stop them'],
   ] as const;
   const width = Math.max(...next.map(([command]) => command.length));
   const lines = next.map(([command, what]) => `  ${command.padEnd(width)}  ${what}`);

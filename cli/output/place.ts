@@ -21,15 +21,19 @@ export function placeOption(now: () => number): (text: string) => Place {
   });
 }
 
-/** Names of the API's fields of places, and the flags that give them: a position has one field, a time another. */
-export type PlaceFlags = Readonly<Record<'from' | 'since' | 'to' | 'until', string>>;
+/** Names of the API's fields of places and things, and the flags that give them: a position has one field, a time another. */
+export type FieldFlags = Readonly<Partial<Record<'from' | 'since' | 'to' | 'until' | 'agent' | 'submission', string>>>;
 
-/** A refusal in the words of the flags. */
-export function inFlags(error: unknown, flags: PlaceFlags): unknown {
+/** A refusal in the words of the flags; what is wrong with the value of one is a wrong use. */
+export function inFlags(error: unknown, flags: FieldFlags): unknown {
   if (!(error instanceof CliError)) return error;
-  const { code, hint, exitCode, cause } = error;
-  const message = error.message
-    .replace(/^(from|since|to|until): /, (_, field: keyof PlaceFlags) => `${flags[field]}: `)
-    .replace(/(: expected a position of this log(?:, like [^ ]*)?), got /, '$1, or a time, got ');
+  const { code, hint, cause } = error;
+  const field = /^(\w+): /.exec(error.message)?.[1] as keyof FieldFlags | undefined;
+  const flag = field === undefined ? undefined : flags[field];
+  const exitCode = code === 'unknown-agent' || code === 'unknown-submission' ? 2 : error.exitCode;
+  const message = (flag === undefined ? error.message : error.message.replace(/^\w+/, flag)).replace(
+    /(: expected a position of this log(?:, like [^ ]*)?), got /,
+    '$1, or a time, got ',
+  );
   return new CliError(code, message, { hint, exitCode, cause });
 }

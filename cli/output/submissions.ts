@@ -25,10 +25,14 @@ export function formatSubmissions(rows: readonly SubmissionRow[], view: View): s
       { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now) },
       { title: 'REQUESTED', value: (row) => row.roots, minor: true },
       { title: 'BUILDS', value: countsText },
-      { title: 'WHY', value: (row) => row.setAside ?? row.reason },
+      { title: 'WHY', value: (row) => row.setAside ?? row.canceled?.reason ?? row.reason },
     ],
     { ...view, empty: 'No submissions.' },
   );
+}
+
+function canceledText({ at, by, reason }: NonNullable<SubmissionRow['canceled']>, now: number): string {
+  return `${relativeTime(at, now)}, by ${by}${reason === null ? '' : `: ${reason}`}`;
 }
 
 export function formatSubmission(row: SubmissionRow & Blockage, view: View): string {
@@ -37,6 +41,7 @@ export function formatSubmission(row: SubmissionRow & Blockage, view: View): str
     ['submission', row.id],
     ['state', row.state],
     ['set aside', row.setAside ?? undefined],
+    ['canceled', row.canceled === null ? undefined : canceledText(row.canceled, now)],
     ['received', relativeTime(row.receivedAt, now)],
     ['queued', row.queuedAt === null ? undefined : relativeTime(row.queuedAt, now)],
     ['roots', row.roots],

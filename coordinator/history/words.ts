@@ -39,7 +39,9 @@ export function wordsOf(event: DroverEvent, agentOf: (attempt: number) => string
     case 'BuildFailed':
       return `failed for good${event.data.cause === undefined ? '' : ` (${event.data.cause})`}: ${event.data.class}: ${event.data.message}`;
     case 'BuildCanceled':
-      return `cancelled${event.data.reason === undefined ? '' : `: ${event.data.reason}`}`;
+      return `${event.data.unwanted ? 'ended, as nobody wants it any more' : 'cancelled'}${because(event.data)}`;
+    case 'BuildWantWithdrawn':
+      return `cancelled for the submission ${event.data.submission}${because(event.data)}; it goes on, as others want it`;
     case 'OutputsDiverged':
       return `${on(event.data.attempt)} made other bytes of output ${event.data.output} than the pool has, which it keeps`;
     case 'StoreItemAdded': {
@@ -55,6 +57,10 @@ export function wordsOf(event: DroverEvent, agentOf: (attempt: number) => string
     default:
       return event.type;
   }
+}
+
+function because({ reason }: { readonly reason?: string | undefined }): string {
+  return reason === undefined ? '' : `: ${reason}`;
 }
 
 const reasons = {

@@ -95,11 +95,13 @@ export interface SubmissionRow {
   readonly queuedAt: number | null;
   /**
    * `under-way`: its builds are being made; `set-aside`: they are not, until an operator resumes it; `queued`: they are, and some have not
-   * ended. Once all have: `failed`, if one has, `canceled`, if one was, and `succeeded`.
+   * ended. Once all have: `failed`, if one has, `canceled`, if one was, and `succeeded`. One that was cancelled is `canceled` at once.
    */
   readonly state: SubmissionState;
   /** Why it is set aside, where it is. */
   readonly setAside: string | null;
+  /** When it was cancelled, milliseconds since the Unix epoch, by whom (id of a token) and why, where it was. */
+  readonly canceled: { readonly at: number; readonly by: string; readonly reason: string | null } | null;
   readonly roots: number;
   readonly reason: string;
   readonly counts: Readonly<Record<BuildViewState, number>>;

@@ -75,7 +75,9 @@ export type BuildCommand =
     } & AttemptKey)
   /** All its outputs are available. */
   | { readonly type: 'satisfy' }
-  | { readonly type: 'cancel'; readonly reason: string | undefined }
+  | { readonly type: 'cancel'; readonly reason: string | undefined; readonly unwanted?: boolean }
+  /** It was cancelled for its own submission, and others want it. */
+  | { readonly type: 'withdraw'; readonly submission: string; readonly reason: string | undefined }
   | { readonly type: 'prioritize'; readonly priority: number };
 
 export type BuildRefusal = 'unknown-build' | 'build-ended' | 'not-queued' | 'not-your-attempt' | 'stale-attempt';
@@ -125,13 +127,28 @@ export function decideBuild(
       if (state.status === 'canceled') return { events: [] };
       if (isEnded(state.status)) return { refused: 'build-ended' };
       return {
-        events: [{ type: 'BuildCanceled', data: command.reason === undefined ? {} : { reason: command.reason } }],
+        events: [
+          {
+            type: 'BuildCanceled',
+            data: { ...reasonOf(command), ...(command.unwanted && { unwanted: true as const }) },
+          },
+        ],
+      };
+    case 'withdraw':
+      if (isEnded(state.status)) return { refused: 'build-ended' };
+      if (state.withdrawn) return { events: [] };
+      return {
+        events: [{ type: 'BuildWantWithdrawn', data: { submission: command.submission, ...reasonOf(command) } }],
       };
     case 'prioritize':
       if (isEnded(state.status)) return { refused: 'build-ended' };
       if (state.options.priority === command.priority) return { events: [] };
       return { events: [{ type: 'BuildPrioritized', data: { priority: command.priority } }] };
   }
+}
+
+function reasonOf({ reason }: { readonly reason: string | undefined }): { reason?: string } {
+  return reason === undefined ? {} : { reason };
 }
 
 /** Why a report about this attempt does not count; `undefined` if the attempt is live and the agent's (I4). */

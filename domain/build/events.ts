@@ -117,8 +117,17 @@ export const BuildFailed = defineEvent(
 );
 export const BuildCanceled = defineEvent(
   'BuildCanceled',
-  'A client cancelled it.',
-  z.object({ reason: shortText.optional() }),
+  'A client cancelled it, or nobody wants it any more.',
+  z.object({
+    reason: shortText.optional(),
+    /** Nobody cancelled this one: what wanted it was cancelled. */
+    unwanted: z.literal(true).optional(),
+  }),
+);
+export const BuildWantWithdrawn = defineEvent(
+  'BuildWantWithdrawn',
+  'It was cancelled for the submission that it belongs to, and goes on as others want it.',
+  z.object({ submission: identifier, reason: shortText.optional() }),
 );
 export const OutputsDiverged = defineEvent(
   'OutputsDiverged',
@@ -140,6 +149,7 @@ export const buildEvents = [
   BuildSatisfied,
   BuildFailed,
   BuildCanceled,
+  BuildWantWithdrawn,
   OutputsDiverged,
 ] as const;
 export type BuildEvent = EventOf<(typeof buildEvents)[number]>;

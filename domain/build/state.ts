@@ -27,6 +27,8 @@ export interface BuildState {
   readonly avoid: readonly string[];
   /** Not to be allocated before this instant (milliseconds since the Unix epoch); 0: at once. */
   readonly notBefore: number;
+  /** The submission that it belongs to wants it no more: it goes on for others. */
+  readonly withdrawn?: true;
   /** How the last attempt that failed did so; of a build that has failed, why there was no further one. */
   readonly lastFailure?: LastFailure;
 }
@@ -122,6 +124,8 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
       return { ...state, status: 'failed', ...failedAs(state, event.data) };
     case 'BuildCanceled':
       return { ...state, status: 'canceled' };
+    case 'BuildWantWithdrawn':
+      return { ...state, withdrawn: true };
     default:
       return state;
   }

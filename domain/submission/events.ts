@@ -74,6 +74,11 @@ export const SubmissionSetAside = defineEvent(
   }),
 );
 export const SubmissionResumed = defineEvent('SubmissionResumed', 'An operator has it queued after all.', z.object({}));
+export const SubmissionCanceled = defineEvent(
+  'SubmissionCanceled',
+  'A client cancelled it: it wants nothing any more. Its builds end that nobody else wants, and no more are made.',
+  z.object({ reason: shortText.optional() }),
+);
 
 export const submissionEvents = [
   SubmissionReceived,
@@ -82,6 +87,7 @@ export const submissionEvents = [
   SubmissionQueued,
   SubmissionSetAside,
   SubmissionResumed,
+  SubmissionCanceled,
 ] as const;
 export type SubmissionEvent = EventOf<(typeof submissionEvents)[number]>;
 export type SubmissionReceived = EventOf<typeof SubmissionReceived>;

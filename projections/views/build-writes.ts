@@ -63,6 +63,9 @@ function changes(event: Exclude<BuildEvent, { type: 'BuildSubmitted' }>, id: str
     }
     case 'BuildCanceled':
       return [write(build.cancelBuild, id, at), write(cancelAttempts, id, at)];
+    case 'BuildWantWithdrawn':
+      // It goes on as it is.
+      return [];
     case 'BuildAttemptKept':
       // It has ended as far as anybody counts on it; a success of it would be told of.
       return [];

@@ -101,7 +101,10 @@ CREATE TABLE submissions (
   queued_at INTEGER,
   roots INTEGER NOT NULL,
   reason TEXT NOT NULL,
-  set_aside TEXT
+  set_aside TEXT,
+  canceled_at INTEGER,
+  canceled_by TEXT,
+  canceled_reason TEXT
 ) STRICT`;
 
 /** How many builds of a submission are in each state; kept by the triggers, whatever the order of the events. */

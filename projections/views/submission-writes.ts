@@ -5,13 +5,17 @@ export const addSubmission =
   'INSERT OR IGNORE INTO submissions (id, received_at, roots, reason) VALUES (?1, ?2, ?3, ?4)';
 export const queueSubmission = 'UPDATE submissions SET queued_at = ?2 WHERE id = ?1';
 
+export const cancelSubmission =
+  'UPDATE submissions SET canceled_at = ?2, canceled_by = ?3, canceled_reason = ?4 WHERE id = ?1';
+
 export const setAsideSubmission = 'UPDATE submissions SET set_aside = ?2 WHERE id = ?1';
 
 /**
  * @param id of the submission, from its stream.
  * @param at when the event was stored, milliseconds since the Unix epoch.
+ * @param actor who did it.
  */
-export function submissionWrites(event: SubmissionEvent, id: string, at: number): readonly Write[] {
+export function submissionWrites(event: SubmissionEvent, id: string, at: number, actor: string): readonly Write[] {
   switch (event.type) {
     case 'SubmissionReceived':
       return [{ sql: addSubmission, values: [id, at, event.data.rootCount, event.data.reason] }];
@@ -21,6 +25,8 @@ export function submissionWrites(event: SubmissionEvent, id: string, at: number)
       return [{ sql: setAsideSubmission, values: [id, event.data.reason] }];
     case 'SubmissionResumed':
       return [{ sql: setAsideSubmission, values: [id, null] }];
+    case 'SubmissionCanceled':
+      return [{ sql: cancelSubmission, values: [id, at, actor, event.data.reason ?? null] }];
     case 'SubmissionRootsAdded':
     case 'SubmissionJoined':
       return [];

@@ -34,7 +34,8 @@ export function viewWrites(
     case 'SubmissionQueued':
     case 'SubmissionSetAside':
     case 'SubmissionResumed':
-      return submissionWrites(event, streamId(stream), at);
+    case 'SubmissionCanceled':
+      return submissionWrites(event, streamId(stream), at, actor);
     case 'DerivationTextLost':
     case 'DerivationTextRestored':
     case 'AgentRegistered':

@@ -47,6 +47,14 @@ describe('the CLI and the HTTP API', () => {
       'builds cancel b-1',
       'builds cancel b-1 --reason because',
       'builds prioritize b-1 -5',
+      'builds cancel b-1 --dry-run --force -o name',
+      'builds cancel --tag branch=main --state queued --since 2h --reason old --yes',
+      'builds cancel --agent alpha --dry-run -o json',
+      'builds retry --failed --submission s-1 --yes',
+      'builds retry --name hello --dry-run',
+      'submissions cancel s-1 s-2 --reason because',
+      'submissions cancel s-1 --dry-run',
+      'submissions retry s-1',
       'builds retry b-1',
       'agents add beta',
       'agents rotate-token alpha --overlap 10m',
@@ -86,7 +94,10 @@ describe('the CLI and the HTTP API', () => {
     }
     const methods = server.application.calls.map(({ method, args }) => [method, ...args.slice(1)]);
     assert.ok(
-      methods.some(([method, build, reason]) => method === 'cancelBuild' && build === 'b-1' && reason === 'because'),
+      methods.some(
+        ([method, build, wish]) =>
+          method === 'cancelBuild' && build === 'b-1' && (wish as { reason?: string }).reason === 'because',
+      ),
     );
     assert.ok(
       methods.some(([method, build, priority]) => method === 'prioritizeBuild' && build === 'b-1' && priority === -5),

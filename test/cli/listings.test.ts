@@ -128,6 +128,7 @@ const fake = () =>
     'GET /v1/tokens': () => ({ json: { rows: [token] } }),
     'POST /v1/tokens': () => ({ status: 201, json: { id: 't-2', secret: 'open' } }),
     'DELETE /v1/tokens/*': () => ({ status: 204, json: undefined }),
+    'POST /v1/builds/b-1/cancel': () => ({ json: { canceled: 1, unwanted: 0, kept: 0, waiting: 0, builds: [] } }),
     'POST /v1/builds/b-1/retry': () => ({
       status: 201,
       json: { submission: 's-2', derivations: 0, builds: 1, available: 0, joined: [] },

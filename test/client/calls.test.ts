@@ -25,7 +25,10 @@ describe('the calls of a client', () => {
     await using server = await served({
       application: {
         prioritizeBuild: tell('prioritize'),
-        cancelBuild: tell('cancel'),
+        cancelBuild: async (_, ...given) => {
+          told.push(['cancel', ...given]);
+          return { canceled: 1, unwanted: 2, kept: 0, waiting: 0, builds: [] };
+        },
         deleteItem: tell('delete'),
         submit: async (_, wish) => {
           told.push(['submit', wish.idempotencyKey, wish.roots, wish.force]);
@@ -40,15 +43,15 @@ describe('the calls of a client', () => {
       ['b-1'],
     );
     assert.equal(await drover.prioritizeBuild({ build: 'b-1', priority: 7 }), undefined);
-    await drover.cancelBuild({ build: 'b-1' });
+    assert.equal((await drover.cancelBuild({ build: 'b-1' })).unwanted, 2);
     await drover.cancelBuild({ build: 'b-1', reason: 'not wanted' });
     const item = buildA.outputs.out as string;
     await drover.deleteItem({ item, reason: 'a/b&c' });
     await drover.submit({ roots: [buildA.derivation], force: true, 'idempotency-key': 'once' });
     assert.deepEqual(told, [
       ['prioritize', 'b-1', 7],
-      ['cancel', 'b-1', undefined],
-      ['cancel', 'b-1', 'not wanted'],
+      ['cancel', 'b-1', {}],
+      ['cancel', 'b-1', { reason: 'not wanted' }],
       ['delete', item, 'a/b&c'],
       ['submit', 'once', [buildA.derivation], true],
     ]);

@@ -88,7 +88,7 @@ describe('blocked builds', () => {
     });
     const other = await farm.submit(1);
     assert.equal(farm.application.blockage(submission).blocked, 1);
-    await farm.application.cancelBuild(admin, `${other.submission}-1`);
+    await farm.application.cancelBuild(admin, `${other.submission}-1`, { force: true });
     const [first] = farm.application.blockage(submission).blockers;
     assert.deepEqual([first?.state, first?.build, first?.waiting], ['canceled', `${other.submission}-1`, 2]);
   });

@@ -124,7 +124,8 @@ describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () =>
           } else for (const root of secondFirst ? roots : roots.toReversed()) await farm.wish([root]);
           if (how === 'canceled') {
             const build = farm.farm.queue.unfinished(farm.farm.graph.drvOf(first.path) as number);
-            if (build) await farm.application.cancelBuild(admin, `${build.submission}-${build.number}`, undefined);
+            if (build)
+              await farm.application.cancelBuild(admin, `${build.submission}-${build.number}`, { force: true });
           }
           await farm.work((path) => how === 'failed' && path === first.path);
           if (how === 'deleted') {

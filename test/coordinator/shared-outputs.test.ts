@@ -90,7 +90,7 @@ describe('two derivations with one output, one of them in the build chain of the
       const build = farm.farm.queue.latest(farm.farm.graph.drvOf(A) as number);
       const id = `${build?.submission}-${build?.number}`;
       if (how === 'canceled') {
-        await farm.application.cancelBuild(admin, id, undefined);
+        await farm.application.cancelBuild(admin, id);
       }
       await farm.work((one) => one === A);
       assert.deepEqual(

@@ -125,7 +125,7 @@ describe('allocation', () => {
     const { submission } = await farm.submit(1);
     const [first] = farm.allocations();
     await farm.submit(2);
-    await farm.application.cancelBuild(admin, `${submission}-1`, 'not needed');
+    await farm.application.cancelBuild(admin, `${submission}-1`, { reason: 'not needed' });
     await farm.settle();
     assert.deepEqual(
       farm.sent.map(({ message }) => message.type),

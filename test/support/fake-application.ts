@@ -2,6 +2,7 @@ import type {
   AgentStatus,
   Application,
   BuildHistory,
+  CancelResult,
   FarmStatus,
   Principal,
   SubmissionTimes,
@@ -49,6 +50,7 @@ export const fakeHook: HookStatus = {
   counts: { failing: 0, parked: 400 },
   lastFailure: { event: 'build-s-1@4', error: 'it answered 500', at: 2 },
 };
+export const fakeCancel: CancelResult = { canceled: 1, unwanted: 0, kept: 0, waiting: 0, builds: [] };
 export const fakeSubmission: SubmitResult = { submission: 's-1', derivations: 2, builds: 1, available: 0, joined: [] };
 export const fakeTimes: SubmissionTimes = {
   builds: 1,
@@ -149,9 +151,14 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     blockage: () => ({ unfinished: 0, blocked: 0, blockers: [] }),
     joinedBuilds: () => ({ none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 }),
     settleLog: async () => undefined,
-    cancelBuild: async () => undefined,
+    cancelBuild: async () => fakeCancel,
+    cancelBuilds: async () => fakeCancel,
+    cancelSubmission: async () => fakeCancel,
+    checkNames: () => undefined,
     prioritizeBuild: async () => undefined,
     retryBuild: async () => fakeSubmission,
+    retryBuilds: async () => ({ retried: 1, underWay: 0, available: 0, builds: [], submissions: [fakeSubmission] }),
+    retrySubmission: async () => fakeSubmission,
     beginUpload: async () => fakeUpload,
     uploadStatus: async () => fakeUpload,
     async writeUpload(_by, id, offset, body) {

@@ -59,7 +59,7 @@ export async function playFarm(dir: string, { seed, steps }: { readonly seed: nu
     () => test.work(() => any(3) === 0),
     startOrFail,
     startOrFail,
-    () => application.cancelBuild(admin, time.pick(builds()), 'not wanted'),
+    () => application.cancelBuild(admin, time.pick(builds()), { reason: 'not wanted', force: any(2) === 0 }),
     () => application.prioritizeBuild(admin, time.pick(builds()), any(10)),
     () => application.deleteItem(admin, outPath(any(size)), 'in the way'),
     () => application.steerAgent(admin, 'a', time.pick(['pause', 'resume', 'resume', 'drain']), 'to see what comes'),

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { isDroverError, unknownBuild } from '../../../coordinator/errors.ts';
+import { unknownBuild } from '../../../coordinator/errors.ts';
 import { type BuildFilter, buildStates } from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
@@ -12,10 +12,12 @@ import {
   buildHistory,
   buildParams,
   buildRow,
+  cancelResult,
   many,
   nothing,
   page,
   paging,
+  retryResult,
   submitResult,
   why,
 } from '../schemas.ts';
@@ -42,6 +44,14 @@ const changes = {
   to: position.describe('Only those that changed last at this position or before it.').exactOptional(),
 };
 const unfinished = ['queued', 'allocated', 'running'] as const;
+const retriable = ['failed', 'canceled'] as const;
+
+const previewField = z.boolean().describe('Only says what would happen.').exactOptional();
+const cancelWish = {
+  reason: shortText.describe('For the record.').exactOptional(),
+  force: z.boolean().describe('Also what other submissions want.').exactOptional(),
+  preview: previewField,
+};
 
 export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { application, views, eventStore } = context;
@@ -60,11 +70,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { limit, after, ...filter } = request.query;
-        for (const field of ['from', 'to'] as const) {
-          const place = filter[field];
-          if (place !== undefined) await checkPosition(eventStore, field, place);
-        }
-        await freshViews(context);
+        await checkFilter(filter);
         return views.builds(filter, { limit, ...(after === undefined ? {} : { after }) });
       },
     );
@@ -129,16 +135,14 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['builds'],
           operationId: 'cancelBuild',
-          summary: 'Cancels a build that has not ended.',
+          summary: 'Cancels a build for the submission that it belongs to, and what nobody wants without it.',
+          description: 'It goes on where another submission wants it.',
           params: buildParams,
-          body: z.strictObject({ reason: shortText.exactOptional() }).nullish(),
-          response: { 204: nothing },
+          body: z.strictObject(cancelWish).nullish(),
+          response: { 200: cancelResult },
         },
       },
-      async (request, reply) => {
-        await application.cancelBuild(principalOf(request), request.params.build, request.body?.reason);
-        return reply.code(204).send();
-      },
+      async (request) => application.cancelBuild(principalOf(request), request.params.build, request.body ?? {}),
     );
     app.post(
       '/v1/builds/:build/prioritize',
@@ -180,49 +184,72 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['builds'],
           operationId: 'cancelBuilds',
-          summary: 'Cancels all builds that have not ended and meet every condition.',
-          body: z
-            .strictObject({ ...conditions, reason: shortText.exactOptional() })
-            .refine(
-              ({ reason: _reason, ...filter }) => Object.keys(filter).length > 0,
-              'expected at least one condition',
-            ),
-          response: { 200: z.object({ canceled: z.int() }) },
+          summary:
+            'Cancels all builds that have not ended and meet every condition, each for the submission that it belongs to.',
+          body: someOf({ ...conditions, state: states(unfinished).exactOptional(), ...changes }, cancelWish),
+          response: { 200: cancelResult },
         },
       },
       async (request) => {
-        await freshViews(context);
-        const { reason, ...filter } = request.body;
-        return {
-          canceled: await cancelAll(filter, (build) => application.cancelBuild(principalOf(request), build, reason)),
-        };
+        const { reason, force, preview, ...filter } = request.body;
+        const builds = await matching({ state: unfinished, ...filter });
+        return application.cancelBuilds(principalOf(request), { builds, reason, force, preview });
+      },
+    );
+    app.post(
+      '/v1/builds/retry',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['builds'],
+          operationId: 'retryBuilds',
+          summary: 'Builds again what failed or was cancelled and meets every condition.',
+          description: 'Passed over are derivations of which another build is under way, or whose outputs are there.',
+          body: someOf(
+            { ...conditions, state: states(retriable).exactOptional(), ...changes },
+            { preview: previewField },
+          ),
+          response: { 200: retryResult },
+        },
+      },
+      async (request) => {
+        const { preview, ...filter } = request.body;
+        const builds = await matching({ state: retriable, ...filter });
+        return application.retryBuilds(principalOf(request), { builds, preview: preview ?? false });
       },
     );
   };
 
-  async function cancelAll(filter: BuildFilter, cancel: (build: string) => Promise<void>): Promise<number> {
-    let canceled = 0;
+  async function checkFilter(filter: BuildFilter): Promise<void> {
+    application.checkNames(filter);
+    for (const field of ['from', 'to'] as const) {
+      const place = filter[field];
+      if (place !== undefined) await checkPosition(eventStore, field, place);
+    }
+    await freshViews(context);
+  }
+
+  /** Ids of all builds that meet the conditions, the newest first. */
+  async function matching(filter: BuildFilter): Promise<string[]> {
+    await checkFilter(filter);
+    const found: string[] = [];
     let after: string | undefined;
     do {
-      const { rows, next } = views.builds(
-        { ...filter, state: unfinished },
-        { limit: 1000, ...(after === undefined ? {} : { after }) },
-      );
-      const done = await Promise.all(rows.map(({ id }) => cancelOne(id, cancel)));
-      canceled += done.filter(Boolean).length;
+      const { rows, next } = views.builds(filter, { limit: 1000, ...(after === undefined ? {} : { after }) });
+      for (const { id } of rows) found.push(id);
       after = next;
     } while (after !== undefined);
-    return canceled;
+    return found;
   }
 }
 
-/** False for a build that ended before it could be cancelled. */
-async function cancelOne(build: string, cancel: (build: string) => Promise<void>): Promise<boolean> {
-  try {
-    await cancel(build);
-    return true;
-  } catch (error) {
-    if (isDroverError(error) && error.code === 'build-ended') return false;
-    throw error;
-  }
+function states<const State extends (typeof buildStates)[number]>(some: readonly [State, ...State[]]) {
+  return z.array(z.enum(some)).min(1).max(some.length);
+}
+
+/** A body with one condition at least: one that is empty by mistake would mean all builds. */
+function someOf<Conditions extends z.ZodRawShape, More extends z.ZodRawShape>(conditions: Conditions, more: More) {
+  return z
+    .strictObject({ ...conditions, ...more })
+    .refine((body) => Object.keys(body).some((field) => field in conditions), 'expected at least one condition');
 }

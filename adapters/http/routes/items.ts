@@ -39,8 +39,9 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        await freshViews(context);
         const { limit, after, ...filter } = request.query;
+        application.checkNames({ agent: filter.agent });
+        await freshViews(context);
         return views.items(filter, { limit, ...(after === undefined ? {} : { after }) });
       },
     );

@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
-import { baseName, identifier } from '../../../domain/event.ts';
+import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import {
+  cancelResult,
   nothing,
   page,
   paging,
@@ -132,6 +133,45 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => ({ times: (await application.submissionTimes(request.params.submission)) ?? null }),
+    );
+    app.post(
+      '/v1/submissions/:submission/cancel',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['submissions'],
+          operationId: 'cancelSubmission',
+          summary:
+            'Cancels a submission: its builds end that nobody else wants, inputs included, and no more are made.',
+          params: submissionParams,
+          body: z
+            .strictObject({
+              reason: shortText.describe('For the record.').exactOptional(),
+              preview: z.boolean().describe('Only says what would happen.').exactOptional(),
+            })
+            .nullish(),
+          response: { 200: cancelResult },
+        },
+      },
+      async (request) =>
+        application.cancelSubmission(principalOf(request), request.params.submission, request.body ?? {}),
+    );
+    app.post(
+      '/v1/submissions/:submission/retry',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['submissions'],
+          operationId: 'retrySubmission',
+          summary: 'Submits what a submission asked for once more: what failed or was cancelled of it is built again.',
+          params: submissionParams,
+          response: { 201: submitResult },
+        },
+      },
+      async (request, reply) => {
+        const result = await application.retrySubmission(principalOf(request), request.params.submission);
+        return reply.code(201).header('location', `/v1/submissions/${result.submission}`).send(result);
+      },
     );
     app.post(
       '/v1/submissions/:submission/resume',

@@ -9,7 +9,7 @@ import type { SqlValue } from '../../../projections/views/write.ts';
 import type { Database } from './database.ts';
 import { type ListPlan, readPage } from './list-page.ts';
 
-const columns = `, s.id, s.received_at, s.queued_at, s.roots, s.reason, s.set_aside,
+const columns = `, s.id, s.received_at, s.queued_at, s.roots, s.reason, s.set_aside, s.canceled_at, s.canceled_by, s.canceled_reason,
   c.queued, c.allocated, c.running, c.succeeded, c.failed, c.canceled`;
 const joins = 'LEFT JOIN submission_counts AS c ON c.submission = s.id';
 const selectSubmission = `SELECT s.seq${columns} FROM submissions AS s ${joins} WHERE s.id = ?1`;
@@ -38,10 +38,24 @@ function toSubmissionRow(raw: Record<string, SqlValue>): SubmissionRow {
     id: raw.id as string,
     receivedAt: raw.received_at as number,
     queuedAt: raw.queued_at as number | null,
-    state: raw.queued_at !== null ? 'queued' : raw.set_aside !== null ? 'set-aside' : 'under-way',
+    state: stateOf(raw),
     setAside: raw.set_aside as string | null,
+    canceled:
+      raw.canceled_at === null
+        ? null
+        : {
+            at: raw.canceled_at as number,
+            by: raw.canceled_by as string,
+            reason: raw.canceled_reason as string | null,
+          },
     roots: raw.roots as number,
     reason: raw.reason as string,
     counts: counts as Record<BuildViewState, number>,
   };
+}
+
+function stateOf(raw: Record<string, SqlValue>): SubmissionRow['state'] {
+  if (raw.canceled_at !== null) return 'canceled';
+  if (raw.queued_at !== null) return 'queued';
+  return raw.set_aside !== null ? 'set-aside' : 'under-way';
 }

@@ -51,6 +51,7 @@ export const submissionA: SubmissionRow = {
   queuedAt: 2,
   state: 'queued',
   setAside: null,
+  canceled: null,
   roots: 1,
   reason: 'requested',
   counts: { queued: 1, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 },

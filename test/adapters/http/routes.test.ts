@@ -9,6 +9,7 @@ import { DroverError } from '../../../coordinator/errors.ts';
 import type { BuildFilter, Paging } from '../../../coordinator/ports/views.ts';
 import {
   fakeAgent,
+  fakeCancel,
   fakeHistory,
   fakeStatus,
   fakeSubmission,
@@ -98,14 +99,22 @@ describe('a command goes to the application as it was asked for', () => {
         { roots: [drvA], options: { priority: 5, tags: { job: 'x' }, maxAttempts: 2 }, inputs: false, force: true },
       ],
     ],
-    [json('POST', '/v1/builds/b-1/cancel'), 204, undefined, 'cancelBuild', [admin, 'b-1', undefined]],
+    [json('POST', '/v1/builds/b-1/cancel'), 200, fakeCancel, 'cancelBuild', [admin, 'b-1', {}]],
     [
       json('POST', '/v1/builds/b-1/cancel', { reason: 'wrong' }),
-      204,
-      undefined,
+      200,
+      fakeCancel,
       'cancelBuild',
-      [admin, 'b-1', 'wrong'],
+      [admin, 'b-1', { reason: 'wrong' }],
     ],
+    [
+      json('POST', '/v1/submissions/s-1/cancel', { preview: true }),
+      200,
+      fakeCancel,
+      'cancelSubmission',
+      [admin, 's-1', { preview: true }],
+    ],
+    [json('POST', '/v1/submissions/s-1/retry'), 201, fakeSubmission, 'retrySubmission', [admin, 's-1']],
     [
       json('POST', '/v1/builds/b-1/prioritize', { priority: -3 }),
       204,
@@ -243,7 +252,7 @@ describe('lists', () => {
   });
 });
 
-test('cancelling many goes through every page and passes over what has ended', async () => {
+test('cancelling and retrying many go through every page', async () => {
   const pages: Record<string, { rows: { id: string }[]; next?: string }> = {
     start: { rows: [{ id: 'b-1' }, { id: 'b-2' }], next: 'second' },
     second: { rows: [{ id: 'b-3' }] },
@@ -256,21 +265,42 @@ test('cancelling many goes through every page and passes over what has ended', a
       return { rows: rows.map((row) => ({ ...buildA, ...row })), ...(next === undefined ? {} : { next }) };
     },
   });
-  const cancelBuild: Application['cancelBuild'] = async (_by, build) => {
-    if (build === 'b-2') throw new DroverError('build-ended', 'over');
-  };
-  await using server = await harness({ views, application: { cancelBuild } });
-  const answer = await server.ask('submit', json('POST', '/v1/builds/cancel', { submission: 's-1', reason: 'stop' }));
-  assert.deepEqual(answer.json(), { canceled: 2 });
+  await using server = await harness({ views });
+  const wish = { submission: 's-1', reason: 'stop', force: true };
+  const answer = await server.ask('submit', json('POST', '/v1/builds/cancel', wish));
+  assert.deepEqual(answer.json(), fakeCancel);
   assert.deepEqual(filters[0], { submission: 's-1', state: ['queued', 'allocated', 'running'] });
-  assert.deepEqual(
-    server.application.calls.filter(({ method }) => method === 'cancelBuild').map(({ args }) => [args[1], args[2]]),
-    [
-      ['b-1', 'stop'],
-      ['b-2', 'stop'],
-      ['b-3', 'stop'],
-    ],
+  const builds = ['b-1', 'b-2', 'b-3'];
+  assert.deepEqual(server.application.only('cancelBuilds')[1], {
+    builds,
+    reason: 'stop',
+    force: true,
+    preview: undefined,
+  });
+  await server.ask(
+    'submit',
+    json('POST', '/v1/builds/retry', { tag: 'branch=main', state: ['failed'], preview: true }),
   );
+  assert.deepEqual(filters[2], { tag: 'branch=main', state: ['failed'] });
+  assert.deepEqual(server.application.only('retryBuilds')[1], { builds, preview: true });
+  for (const path of ['/v1/builds/cancel', '/v1/builds/retry'])
+    assert.equal((await server.ask('submit', json('POST', path, { preview: true }))).statusCode, 400);
+});
+
+test('a filter by an agent or a submission that there is not is refused', async () => {
+  const checkNames: Application['checkNames'] = ({ agent, submission }) => {
+    if (agent !== undefined) throw new DroverError('unknown-agent', `agent: there is no agent ${agent}`);
+    if (submission !== undefined) throw new DroverError('unknown-submission', 'submission: there is none');
+  };
+  await using server = await harness({ application: { checkNames } });
+  for (const request of [
+    { url: '/v1/builds?agent=nope' },
+    { url: '/v1/builds?submission=nope' },
+    { url: '/v1/items?agent=nope' },
+    json('POST', '/v1/builds/cancel', { agent: 'nope' }),
+    json('POST', '/v1/builds/retry', { submission: 'nope' }),
+  ])
+    assert.equal((await server.ask('submit', request)).statusCode, 404);
 });
 
 describe('the log of a build', () => {

@@ -12,6 +12,7 @@ function stateOf(counts: object, joined: object = {}, row: Partial<SubmissionRow
     queuedAt: 2,
     state: 'queued',
     setAside: null,
+    canceled: null,
     roots: 1,
     reason: 'requested',
   } as const;

@@ -34,9 +34,11 @@ test('the simulated farm records valid events only, and every type of the tables
       'SubmissionJoined',
       'SubmissionSetAside',
       'SubmissionResumed',
+      'SubmissionCanceled',
       'DerivationTextLost',
       'DerivationTextRestored',
       'BuildAttemptKept',
+      'BuildWantWithdrawn',
     ],
   );
 });

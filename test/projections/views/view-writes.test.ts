@@ -214,13 +214,18 @@ test('BuildCanceled: ended, with the attempt under way; nothing sets it going ag
   assert.deepEqual(after(derivation, submitted, allocated(), started(), canceled, late).build, expected.build);
 });
 
+test('BuildWantWithdrawn changes nothing but when the build changed last', () => {
+  const withdrawn = () => build('BuildWantWithdrawn', { submission: 's1' });
+  assert.deepEqual(after(derivation, submitted, allocated(), withdrawn), after(derivation, submitted, allocated()));
+});
+
 test('OutputsDiverged changes no row', () => {
   const diverged = () =>
     build('OutputsDiverged', { attempt: 1, agent: 'ant', output: 'out', path: out, kept: 'a', got: 'b' });
   assert.deepEqual(after(derivation, submitted, allocated(), diverged), after(derivation, submitted, allocated()));
 });
 
-test('SubmissionReceived, SubmissionRootsAdded, SubmissionSetAside, SubmissionResumed, SubmissionJoined, SubmissionQueued, with counts by state', () => {
+test('SubmissionReceived, SubmissionRootsAdded, SubmissionSetAside, SubmissionResumed, SubmissionJoined, SubmissionQueued, SubmissionCanceled, with counts by state', () => {
   clock = 0;
   const submission = (type: string, data: object) => on('submission-s1', type, data);
   using views = createMemoryViews().given(
@@ -236,7 +241,8 @@ test('SubmissionReceived, SubmissionRootsAdded, SubmissionSetAside, SubmissionRe
     submission('SubmissionRootsAdded', { roots: [hello] }),
     submission('SubmissionSetAside', { reason: 'stood still', stack: ['f (a:1:1)'] }),
   );
-  const row = { seq: 1, id: 's1', received_at: 1, queued_at: null, roots: 3, reason: 'requested', set_aside: null };
+  const none = { set_aside: null, canceled_at: null, canceled_by: null, canceled_reason: null };
+  const row = { seq: 1, id: 's1', received_at: 1, queued_at: null, roots: 3, reason: 'requested', ...none };
   assert.deepEqual(views.rows('SELECT * FROM submissions'), [{ ...row, set_aside: 'stood still' }]);
   views.given(
     submission('SubmissionResumed', {}),
@@ -249,6 +255,9 @@ test('SubmissionReceived, SubmissionRootsAdded, SubmissionSetAside, SubmissionRe
   assert.deepEqual(views.rows('SELECT * FROM submissions'), [{ ...row, queued_at: 8 }]);
   const counts = { submission: 's1', queued: 0, allocated: 1, running: 0, succeeded: 0, failed: 0, canceled: 0 };
   assert.deepEqual(views.rows('SELECT * FROM submission_counts'), [counts]);
+  views.given(submission('SubmissionCanceled', { reason: 'no need' }));
+  const [canceled] = views.rows('SELECT canceled_at, canceled_reason FROM submissions');
+  assert.deepEqual(canceled, { canceled_at: 10, canceled_reason: 'no need' });
 });
 
 test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {

@@ -1,0 +1,202 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { CancelResult, RetryResult, SubmitResult } from '../../coordinator/application.ts';
+import { addCommand, type CommandContext, onAction } from '../command.ts';
+import type { Client } from '../http/client.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { resolveIds } from '../http/resolve-id.ts';
+import { gather } from '../numbers.ts';
+import { formatCancel, formatRetry, namesOf } from '../output/cancel.ts';
+import { CliError } from '../output/cli-error.ts';
+import { confirm } from '../output/confirm.ts';
+import type { Io } from '../output/io.ts';
+import { inFlags, type Place, placeOption } from '../output/place.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { plural } from '../output/text.ts';
+
+interface Filters {
+  readonly state?: readonly string[];
+  readonly failed?: true;
+  readonly system?: string;
+  readonly name?: string;
+  readonly agent?: string;
+  readonly submission?: string;
+  readonly derivation?: string;
+  readonly tag?: string;
+  readonly since?: Place;
+}
+interface Flags extends ConnectionFlags, OutputFlags, Filters {
+  readonly reason?: string;
+  readonly force?: true;
+  readonly dryRun?: true;
+  readonly yes?: true;
+}
+
+/** Which builds, where they are not named: all that meet every condition. */
+function addFilters(command: Command, states: readonly string[], io: Io): Command {
+  return command
+    .optionsGroup('Which builds, in place of naming them; all conditions hold:')
+    .addOption(new Option('--state <state>', `${states.join(', ')}; can be repeated`).argParser(oneOf(states)))
+    .option('--system <system>', 'for example x86_64-linux')
+    .option('--name <part>', "part of the derivation's name")
+    .option('--agent <agent>', 'agent of the last attempt')
+    .option('--submission <id>', 'builds of one submission')
+    .option('--derivation <drv>', 'builds of one derivation, by its base name')
+    .option('--tag <tag>', 'key, or key=value')
+    .option(
+      '--since <place>',
+      'builds whose last event came after this position, or at this time (2026-11-25T20:00:00Z, 2h) or later',
+      placeOption(io.now),
+    )
+    .optionsGroup('Options:');
+}
+
+function oneOf(states: readonly string[]) {
+  return (value: string, before: readonly string[] | undefined): readonly string[] => {
+    if (!states.includes(value))
+      throw new InvalidArgumentError(`Expected ${states.join(', ')}, got ${JSON.stringify(value)}.`);
+    return gather(value, before);
+  };
+}
+
+/** The conditions in the words of the API; `undefined` where there are none. */
+function conditionsOf({ state, failed, system, name, agent, submission, derivation, tag, since }: Filters) {
+  const conditions = {
+    state: failed ? ['failed'] : state,
+    system,
+    name,
+    agent,
+    submission,
+    derivation: derivation?.replace(/^.*\//, ''),
+    tag,
+    since: since?.time,
+    from: since?.position,
+  };
+  return Object.values(conditions).some((value) => value !== undefined) ? conditions : undefined;
+}
+
+/** Either builds by their ids or conditions, not both. */
+function requireOne(ids: readonly string[], conditions: object | undefined): void {
+  if (ids.length > 0 === (conditions === undefined)) return;
+  const got = conditions === undefined ? 'neither' : 'both';
+  throw new CliError('wrong-use', `expected builds, or conditions that they meet, got ${got}`, { exitCode: 2 });
+}
+
+async function ask<Result>(client: Client, path: string, body: object): Promise<Result> {
+  return client.send<Result>('POST', path, body).catch((error: unknown) => {
+    throw inFlags(error, { from: '--since', since: '--since', agent: '--agent', submission: '--submission' });
+  });
+}
+
+export function addBuildsCancel(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(builds, {
+    usage: 'cancel [build...]',
+    summary: 'Cancel builds, and what nobody wants without them; those that run are stopped',
+    more: [
+      'A build is cancelled for the submission that it belongs to: where another submission wants it, it goes on, unless --force says otherwise.',
+      'Inputs that nobody wants without it end with it. Builds that are named are cancelled at once; with conditions, it first says what would',
+      'happen and asks, and where nobody can be asked, --yes has to say so.',
+    ].join(' '),
+    examples: [
+      ['drover builds cancel BUILD --reason "wrong branch"', 'one, and say why'],
+      ['drover builds cancel BUILD --dry-run', 'what else would end'],
+      ['drover builds cancel --tag branch=old --state queued', 'all that wait of a branch'],
+      ['drover builds cancel --agent worker-1 --yes', 'what runs on an agent, without a question'],
+    ],
+  })
+    .option('--reason <text>', 'for the record')
+    .option('--force', 'also what other submissions want')
+    .option('--dry-run', 'only say what would happen')
+    .option('-y, --yes', 'do not ask');
+  addFilters(command, ['queued', 'allocated', 'running'], io);
+  addConnectionOptions(addOutputOptions(command));
+  onAction(command, context, async (ids: readonly string[], flags: Flags) => {
+    const client = connect(flags, io);
+    const conditions = conditionsOf(flags);
+    requireOne(ids, conditions);
+    const { reason, force, dryRun = false } = flags;
+    const wish = { reason, force };
+    if (conditions === undefined) {
+      for (const id of await resolveIds(client, 'builds', ids)) {
+        const path = `/v1/builds/${encodeURIComponent(id)}/cancel`;
+        const result = await client.send<CancelResult>('POST', path, { ...wish, ...(dryRun && { preview: true }) });
+        await print(io, flags, {
+          value: result,
+          text: () => formatCancel(result, !dryRun),
+          names: namesOf(result),
+        });
+      }
+      return;
+    }
+    const cancel = (preview: boolean) =>
+      ask<CancelResult>(client, '/v1/builds/cancel', { ...conditions, ...wish, preview });
+    const preview = await cancel(true);
+    const count = preview.canceled + preview.kept;
+    const sure = dryRun || count === 0 || flags.yes === true;
+    if (!sure) {
+      io.err(formatCancel(preview, false));
+      await confirm(io, `Cancel ${plural(preview.canceled + preview.unwanted, 'build')}?`);
+    }
+    const done = !dryRun && count > 0;
+    const result = done ? await cancel(false) : preview;
+    await print(io, flags, {
+      value: result,
+      text: () => (count === 0 ? 'No build that has not ended meets that.\n' : formatCancel(result, done)),
+      names: namesOf(result),
+    });
+  });
+}
+
+export function addBuildsRetry(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(builds, {
+    usage: 'retry [build...]',
+    summary: 'Build the derivations of builds again that failed or were cancelled',
+    more: [
+      'Each is a new build with the same options. With conditions, it first says what would happen and asks, and where nobody can be asked,',
+      '--yes has to say so; what is under way again already, or whose outputs are there, is passed over.',
+    ].join(' '),
+    examples: [
+      ['drover builds retry BUILD', 'one'],
+      ['drover builds retry --failed --agent worker-1 --since 2h', 'what failed on a sick agent'],
+      ['drover builds retry --failed --tag branch=main --yes', 'without a question'],
+    ],
+  })
+    .option('--dry-run', 'only say what would happen')
+    .option('-y, --yes', 'do not ask');
+  addFilters(command, ['failed', 'canceled'], io);
+  command.option('--failed', 'the same as --state failed');
+  addConnectionOptions(addOutputOptions(command));
+  onAction(command, context, async (ids: readonly string[], flags: Flags) => {
+    const client = connect(flags, io);
+    const conditions = conditionsOf(flags);
+    requireOne(ids, conditions);
+    if (conditions === undefined && flags.dryRun !== true) {
+      for (const id of await resolveIds(client, 'builds', ids)) {
+        const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
+        await print(io, flags, {
+          value: result,
+          text: () => `submission ${result.submission}: ${result.builds} built again\n`,
+          names: [result.submission],
+        });
+      }
+      return;
+    }
+    if (conditions === undefined)
+      throw new CliError('wrong-use', '--dry-run: expected conditions, got builds by their ids', { exitCode: 2 });
+    const retry = (preview: boolean) => ask<RetryResult>(client, '/v1/builds/retry', { ...conditions, preview });
+    const preview = await retry(true);
+    if (flags.dryRun !== true && preview.retried > 0 && flags.yes !== true) {
+      io.err(formatRetry(preview, false));
+      await confirm(io, `Build ${plural(preview.retried, 'derivation')} again?`);
+    }
+    const done = flags.dryRun !== true && preview.retried > 0;
+    const result = done ? await retry(false) : preview;
+    const nothing = preview.retried + preview.underWay + preview.available === 0;
+    await print(io, flags, {
+      value: result,
+      text: () => (nothing ? 'No build that failed or was cancelled meets that.\n' : formatRetry(result, done)),
+      names: result.submissions.map(({ submission }) => submission),
+    });
+  });
+}

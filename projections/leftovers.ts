@@ -1,0 +1,39 @@
+import type { BuildEvent } from '../domain/build/events.ts';
+import type { Drv } from './graph.ts';
+import { type BuildRecord, buildId } from './queue.ts';
+
+/**
+ * Builds that go on although what needed them has ended without them, as where another derivation made the same output: nothing is taken
+ * back from a submission that nobody cancelled, so they stay wanted by it.
+ */
+export interface Leftovers {
+  /** Builds that have ended, and needed this derivation. */
+  of(drv: Drv): readonly BuildRecord[];
+  /** The build has ended by this event. `eachInput` has what is under way of what it lacked. */
+  ended(build: BuildRecord, event: BuildEvent, eachInput: (visit: (input: Drv) => void) => void): void;
+  /** No build of the derivation is under way any more. */
+  over(drv: Drv): void;
+  describe(): Iterable<string>;
+}
+
+const none: readonly BuildRecord[] = [];
+const ends: ReadonlySet<BuildEvent['type']> = new Set(['BuildSucceeded', 'BuildSatisfied', 'BuildFailed']);
+
+export function createLeftovers(): Leftovers {
+  const left = new Map<Drv, BuildRecord[]>();
+  return {
+    of: (drv) => left.get(drv) ?? none,
+    ended(build, event, eachInput) {
+      if (!ends.has(event.type)) return;
+      eachInput((input) => {
+        const known = left.get(input);
+        if (known === undefined) left.set(input, [build]);
+        else if (!known.includes(build)) known.push(build);
+      });
+    },
+    over: (drv) => void left.delete(drv),
+    *describe() {
+      for (const [drv, builds] of left) yield `left over ${drv} ${builds.map(buildId).join(' ')}`;
+    },
+  };
+}

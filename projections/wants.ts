@@ -1,0 +1,282 @@
+import { isEnded } from '../domain/build/state.ts';
+import type { Farm } from './farm.ts';
+import type { Drv, Item } from './graph.ts';
+import { type BuildRecord, buildId } from './queue.ts';
+
+/*
+ * Who wants a build. A submission wants the builds of what it asked for, its own and those that it joined, until it is cancelled; and each
+ * unfinished build that is wanted wants whatever is under way to make an input that it lacks. So a want is written down where something was
+ * asked for, and what follows from it is found by walking the unfinished part of the graph when it is needed. Only cancelling ends wants.
+ */
+
+/** Wants that end. */
+export interface Withdrawal {
+  /** Submissions that want nothing any more. */
+  readonly submissions?: ReadonlySet<string>;
+  /** Builds that are cancelled, each for the submission that it belongs to. */
+  readonly builds?: ReadonlySet<BuildRecord>;
+  /** They end although other submissions want them. */
+  readonly force?: boolean;
+  /** Derivations besides that nobody may want any more, nor what they wait for. */
+  readonly from?: Iterable<Drv>;
+}
+
+/** What follows from a withdrawal. */
+export interface Consequences {
+  /** Of the builds that are cancelled those that end … */
+  readonly ends: readonly BuildRecord[];
+  /** … those that go on, as others want them … */
+  readonly kept: readonly KeptBuild[];
+  /** … and builds beside them that end, as nobody wants them any more. */
+  readonly unwanted: readonly BuildRecord[];
+}
+
+export interface KeptBuild {
+  readonly build: BuildRecord;
+  /** One or two submissions, of however many. */
+  readonly wantedBy: readonly string[];
+}
+
+/** Names of submissions; two are enough to know that there is another one than the build's own. */
+type Wanters = readonly string[];
+const nobody: Wanters = [];
+/** Something outside of what is looked at wants it. */
+const somebody = '*';
+
+/**
+ * What ends if these wants end. Looks at what the builds in question wait for and what waits for them, and at nothing else: what lies
+ * outside is wanted as it was before.
+ */
+export function consequencesOf(farm: Farm, withdrawal: Withdrawal): Consequences {
+  const { submissions = new Set<string>(), builds = new Set<BuildRecord>(), force = false, from = [] } = withdrawal;
+  const { queue } = farm;
+  const asked = new Set<Drv>();
+  for (const { drv } of builds) asked.add(drv);
+  const above = closure(asked, (drv, visit) => eachWaiter(farm, drv, visit));
+  const below = closure([...asked, ...from], (drv, visit) => eachAwaited(farm, drv, visit));
+  const isLive = (id: string): boolean => !submissions.has(id) && farm.submissions.get(id)?.status !== 'canceled';
+  const hidden = wantedWithoutBuild(farm, isLive);
+  const wanters = new Map<Drv, Wanters>();
+  const pending: Drv[] = [];
+
+  function give(drv: Drv, wanter: string): void {
+    if (!below.has(drv) && !above.has(drv)) return;
+    const known = wanters.get(drv) ?? nobody;
+    if (known.length === 2 || known.includes(wanter)) return;
+    wanters.set(drv, [...known, wanter]);
+    pending.push(drv);
+  }
+
+  function* askersOf(build: BuildRecord): Generator<string> {
+    const { submission } = build;
+    const isOwn = build.asked !== 'input' && build.state.withdrawn === undefined && !builds.has(build);
+    if (isOwn && isLive(submission)) yield submission;
+    for (const id of farm.submissions.joinedTo(buildId(build))) if (isLive(id)) yield id;
+    yield* leftBy(farm, build.drv, isLive);
+  }
+
+  const isOthers = ({ submission }: BuildRecord, wanter: string): boolean => wanter !== submission;
+
+  function endsThough(build: BuildRecord, by: Wanters): boolean {
+    if (force || !by.some((wanter) => isOthers(build, wanter))) return true;
+    // What others need of it, another build of the same derivation makes.
+    for (const asker of askersOf(build)) if (isOthers(build, asker)) return false;
+    for (const other of queue.unfinishedOf(build.drv)) if (!builds.has(other)) return true;
+    return false;
+  }
+
+  function goesOn(drv: Drv): boolean {
+    const by = wanters.get(drv) ?? nobody;
+    for (const build of queue.unfinishedOf(drv)) if (!builds.has(build) || !endsThough(build, by)) return true;
+    return false;
+  }
+
+  for (const drvs of [below, above])
+    for (const drv of drvs) {
+      for (const build of queue.unfinishedOf(drv)) for (const asker of askersOf(build)) give(drv, asker);
+      for (const wanter of hidden.get(drv) ?? nobody) give(drv, wanter);
+    }
+  for (const drv of below) {
+    if (above.has(drv)) continue;
+    eachWaiter(farm, drv, (waiter) => {
+      if (!below.has(waiter) && !above.has(waiter)) give(drv, somebody);
+    });
+  }
+  for (let drv = pending.pop(); drv !== undefined; drv = pending.pop()) {
+    if (asked.has(drv) && !goesOn(drv)) continue;
+    const by = wanters.get(drv) ?? nobody;
+    eachAwaited(farm, drv, (input) => {
+      for (const wanter of by) give(input, wanter);
+    });
+  }
+
+  const ends: BuildRecord[] = [];
+  const kept: KeptBuild[] = [];
+  const unwanted: BuildRecord[] = [];
+  for (const drv of below) {
+    const by = wanters.get(drv) ?? nobody;
+    for (const build of queue.unfinishedOf(drv))
+      if (!builds.has(build)) {
+        if (by.length === 0) unwanted.push(build);
+      } else if (endsThough(build, by)) ends.push(build);
+      else kept.push({ build, wantedBy: by.filter((wanter) => isOthers(build, wanter)) });
+  }
+  return { ends, kept, unwanted };
+}
+
+/** Unfinished builds that nobody wants. One whose outputs are all there ends by itself, and is none of them. */
+export function unwantedBuilds(farm: Farm): BuildRecord[] {
+  const { queue } = farm;
+  const isLive = (id: string): boolean => farm.submissions.get(id)?.status !== 'canceled';
+  const wanted = new Set<Drv>(wantedWithoutBuild(farm, isLive).keys());
+  for (const build of queue.unfinishedBuilds()) {
+    const { submission, asked, state } = build;
+    const isOwn = asked !== 'input' && state.withdrawn === undefined && isLive(submission);
+    const isAsked = isOwn || farm.submissions.joinedTo(buildId(build)).some(isLive);
+    if (isAsked || leftBy(farm, build.drv, isLive).length > 0) wanted.add(build.drv);
+  }
+  const all = closure(wanted, (drv, visit) => eachAwaited(farm, drv, visit));
+  const found: BuildRecord[] = [];
+  for (const build of queue.unfinishedBuilds())
+    if (!all.has(build.drv) && !queue.hasOutputs(build.drv)) found.push(build);
+  return found;
+}
+
+/** How many unfinished builds wait for one of these, directly or not, and are none of them. */
+export function countWaiting(farm: Farm, builds: Iterable<BuildRecord>): number {
+  const drvs = new Set<Drv>();
+  const ending = new Set<BuildRecord>();
+  for (const build of builds) {
+    drvs.add(build.drv);
+    ending.add(build);
+  }
+  let count = 0;
+  for (const drv of closure(drvs, (one, visit) => eachWaiter(farm, one, visit)))
+    for (const build of farm.queue.unfinishedOf(drv)) if (!ending.has(build) && !drvs.has(drv)) count++;
+  return count;
+}
+
+/** Whether anything of the submission is not over: a build of its own, one that it joined, or what it has yet to queue. */
+export function isUnderWay(farm: Farm, id: string): boolean {
+  const record = farm.submissions.get(id);
+  if (record === undefined) return false;
+  return record.status === 'received' || buildsWantedBy(farm, id).length > 0;
+}
+
+/** Its own unfinished builds, and those that it joined. */
+export function buildsWantedBy(farm: Farm, id: string): BuildRecord[] {
+  const joined = farm.submissions.get(id)?.joined.map((build) => farm.queue.build(build)) ?? [];
+  return [...farm.queue.buildsOf(id), ...joined].filter(
+    (build): build is BuildRecord => build !== undefined && !isEnded(build.state.status),
+  );
+}
+
+/**
+ * Derivations with unfinished builds that submissions want though no build of theirs shows it: what is not wholly queued yet has found
+ * builds that will do for its inputs, and will join some; and outputs that are there may refer to what is not.
+ */
+export function wantedWithoutBuild(farm: Farm, isLive: (submission: string) => boolean): Map<Drv, Wanters> {
+  const { graph, queue } = farm;
+  const found = new Map<Drv, string[]>();
+  const note = (drv: Drv, id: string): void => {
+    if (!queue.isActive(drv)) return;
+    const known = found.get(drv);
+    if (known) known.push(id);
+    else found.set(drv, [id]);
+  };
+  for (const { id, roots, wish } of farm.submissions.open()) {
+    if (!isLive(id)) continue;
+    const drvs: Drv[] = [];
+    for (const root of roots) {
+      const drv = graph.drvOf(root);
+      if (drv === undefined) continue;
+      if (wish.force || !queue.hasOutputs(drv)) drvs.push(drv);
+      graph.eachOutput(drv, (item) => eachReferenceMaker(farm, item, (maker) => drvs.push(maker), true));
+    }
+    const reached = closure(drvs, (drv, visit) => {
+      if (wish.inputs) eachAwaited(farm, drv, visit, true);
+    });
+    for (const drv of reached) note(drv, id);
+  }
+  for (const [{ id }, drvs] of farm.submissions.withoutBuild()) {
+    if (!isLive(id) || !isUnderWay(farm, id)) continue;
+    for (const drv of drvs) graph.eachOutput(drv, (item) => eachReferenceMaker(farm, item, (maker) => note(maker, id)));
+  }
+  return found;
+}
+
+/** Submissions for which it goes on although what needed it has ended without it. */
+function leftBy(farm: Farm, drv: Drv, isLive: (submission: string) => boolean): Wanters {
+  return farm.leftovers
+    .of(drv)
+    .flatMap((build) => [build.submission, ...farm.submissions.joinedTo(buildId(build))])
+    .filter(isLive);
+}
+
+function closure(start: Iterable<Drv>, each: (drv: Drv, visit: (next: Drv) => void) => void): Set<Drv> {
+  const found = new Set(start);
+  // What is added while it is walked is walked, too.
+  for (const drv of found) each(drv, (next) => void found.add(next));
+  return found;
+}
+
+type Below = Pick<Farm, 'graph' | 'availability' | 'queue' | 'producers'>;
+
+/**
+ * Derivations under way that make an input which this one lacks. Where several could, they all count: which of them will, is not known.
+ *
+ * @param unbuilt where nothing is under way, the one that would be built.
+ */
+export function eachAwaited(farm: Below, drv: Drv, visit: (input: Drv) => void, unbuilt = false): void {
+  farm.graph.eachNeed(drv, (item) => {
+    if (farm.availability.isAvailable(item)) return;
+    if (farm.availability.isPresent(item)) eachReferenceMaker(farm, item, visit, unbuilt);
+    else eachMaker(farm, item, visit, unbuilt);
+  });
+}
+
+/** What is under way to make what an item refers to and lacks. */
+function eachReferenceMaker(farm: Below, start: Item, visit: (maker: Drv) => void, unbuilt = false): void {
+  const { availability } = farm;
+  const items = new Set([start]);
+  for (const item of items) {
+    if (availability.isAvailable(item)) continue;
+    if (availability.isPresent(item)) for (const reference of availability.references(item)) items.add(reference);
+    else if (item !== start) eachMaker(farm, item, visit, unbuilt);
+  }
+}
+
+function eachMaker(
+  { graph, queue, producers }: Below,
+  item: Item,
+  visit: (maker: Drv) => void,
+  unbuilt: boolean,
+): void {
+  let isMade = false;
+  graph.eachProducer(item, (drv) => {
+    if (!queue.isActive(drv)) return undefined;
+    isMade = true;
+    visit(drv);
+    return undefined;
+  });
+  if (isMade || !unbuilt) return;
+  const producer = producers.of(item);
+  if (producer !== undefined) visit(producer);
+}
+
+/** Derivations under way that lack something which this one makes. */
+function eachWaiter({ graph, availability, queue }: Farm, drv: Drv, visit: (waiter: Drv) => void): void {
+  graph.eachOutput(drv, (output) => {
+    if (availability.isPresent(output)) return;
+    const items = new Set([output]);
+    for (const item of items) {
+      graph.eachNeeder(item, (needer) => {
+        if (queue.isActive(needer)) visit(needer);
+        return undefined;
+      });
+      availability.eachReferrer(item, (referrer) => {
+        if (availability.isPresent(referrer)) items.add(referrer);
+      });
+    }
+  });
+}
