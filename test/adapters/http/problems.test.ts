@@ -328,7 +328,7 @@ describe('trouble inside', () => {
 test('the agent link wants a WebSocket', async () => {
   await using server = await harness();
   const answer = await server.ask('agent', { url: '/v1/agent-link' });
-  assert.deepEqual([answer.statusCode, answer.json().code], [400, 'invalid-request']);
+  assert.deepEqual([answer.statusCode, answer.json().code], [426, 'upgrade-missing']);
 });
 
 test('request ids: a sane one is kept, another is replaced', async () => {
