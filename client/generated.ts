@@ -2116,12 +2116,53 @@ export interface Operations {
       readonly unfinished: number;
       /** those of them that nothing under way can set going */
       readonly blocked: number;
+      /** those of the blocked that nothing but an agent is lacking for */
+      readonly agentless: number;
       /** what they wait for, that which most wait for first; at most 20 */
       readonly blockers: readonly {
         readonly item: string;
-        readonly state: 'source-missing' | 'source-lost' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
+        readonly state:
+          | 'failed'
+          | 'canceled'
+          | 'no-build'
+          | 'source-missing'
+          | 'source-lost'
+          | 'text-lost'
+          | 'no-agent';
         readonly derivation?: string;
         readonly build?: string;
+        readonly failure?: {
+          readonly attempt: number;
+          readonly class:
+            | 'builder-failed'
+            | 'timed-out'
+            | 'silent-too-long'
+            | 'log-limit'
+            | 'output-missing'
+            | 'hash-mismatch'
+            | 'not-deterministic'
+            | 'rejected'
+            | 'unknown'
+            | 'inputs-missing'
+            | 'fetch-failed'
+            | 'upload-failed'
+            | 'disk-full'
+            | 'agent-error'
+            | 'agent-lost';
+          readonly message: string;
+          readonly agent: string;
+          readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
+        };
+        /** id and name of the token that cancelled it, when, and what was said */
+        readonly canceled?: {
+          readonly by: string;
+          readonly name?: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly reason?: string;
+        };
+        /** milliseconds since the Unix epoch */
+        readonly at?: number;
         /** when and why a source that was there went */
         readonly lost?: {
           /** milliseconds since the Unix epoch */
@@ -2129,9 +2170,25 @@ export interface Operations {
           readonly how: 'deleted' | 'missing';
           readonly reason: string;
         };
+        readonly system?: string;
+        readonly features?: readonly string[];
+        readonly agents?: readonly {
+          readonly name: string;
+          readonly obstacle: string;
+        }[];
         /** how many of the builds wait for it */
         readonly waiting: number;
+        /** how many unfinished builds of the whole farm do */
+        readonly blocks?: number;
+        /** there are more than that */
+        readonly more?: boolean;
+        /** what would set it going: a command where there is one */
+        readonly remedy: string;
       }[];
+      /** how many blockers there are */
+      readonly total: number;
+      /** there may be more of them */
+      readonly more?: boolean;
     };
   };
   /** Where the time of a submission went: the sums of its builds by phase, its critical path, and what would have made it faster. */
@@ -2315,6 +2372,7 @@ export interface Operations {
       readonly derivation?: string;
       /** `key` or `key=value`. */
       readonly tag?: string;
+      /** Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`. */
       readonly state?: string | readonly string[];
       /** Only those that changed last then or later, milliseconds since the Unix epoch. */
       readonly since?: number;
@@ -2334,6 +2392,8 @@ export interface Operations {
         readonly system: string;
         readonly submission: string;
         readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+        /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+        readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
         readonly reason: string;
         readonly priority: number;
         readonly tags: Readonly<Record<string, string>>;
@@ -2365,6 +2425,8 @@ export interface Operations {
       readonly system: string;
       readonly submission: string;
       readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+      /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+      readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
       readonly reason: string;
       readonly priority: number;
       readonly tags: Readonly<Record<string, string>>;
@@ -2412,8 +2474,12 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
+          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'ended';
+          /** milliseconds since the Unix epoch */
+          readonly at?: number;
           readonly failure?: {
             readonly attempt: number;
             readonly class:
@@ -2436,10 +2502,22 @@ export interface Operations {
             readonly agent: string;
             readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
           };
+          /** id and name of the token that cancelled it, when, and what was said */
+          readonly canceled?: {
+            readonly by: string;
+            readonly name?: string;
+            /** milliseconds since the Unix epoch */
+            readonly at: number;
+            readonly reason?: string;
+          };
+          /** what would set it going: a command where there is one */
+          readonly remedy?: string;
         }
       | {
           readonly build: string;
           readonly state: string;
+          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'running';
           readonly agent: string;
@@ -2456,6 +2534,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
+          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'back-off';
           /** milliseconds since the Unix epoch */
@@ -2488,6 +2568,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
+          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'inputs';
           readonly inputs: readonly {
@@ -2497,6 +2579,7 @@ export interface Operations {
               | 'source-lost'
               | 'building'
               | 'queued'
+              | 'blocked'
               | 'text-lost'
               | 'failed'
               | 'canceled'
@@ -2516,9 +2599,48 @@ export interface Operations {
           readonly total: number;
           readonly blockers: readonly {
             readonly item: string;
-            readonly state: 'source-missing' | 'source-lost' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
+            readonly state:
+              | 'failed'
+              | 'canceled'
+              | 'no-build'
+              | 'source-missing'
+              | 'source-lost'
+              | 'text-lost'
+              | 'no-agent';
             readonly derivation?: string;
             readonly build?: string;
+            readonly failure?: {
+              readonly attempt: number;
+              readonly class:
+                | 'builder-failed'
+                | 'timed-out'
+                | 'silent-too-long'
+                | 'log-limit'
+                | 'output-missing'
+                | 'hash-mismatch'
+                | 'not-deterministic'
+                | 'rejected'
+                | 'unknown'
+                | 'inputs-missing'
+                | 'fetch-failed'
+                | 'upload-failed'
+                | 'disk-full'
+                | 'agent-error'
+                | 'agent-lost';
+              readonly message: string;
+              readonly agent: string;
+              readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
+            };
+            /** id and name of the token that cancelled it, when, and what was said */
+            readonly canceled?: {
+              readonly by: string;
+              readonly name?: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly reason?: string;
+            };
+            /** milliseconds since the Unix epoch */
+            readonly at?: number;
             /** when and why a source that was there went */
             readonly lost?: {
               /** milliseconds since the Unix epoch */
@@ -2526,8 +2648,100 @@ export interface Operations {
               readonly how: 'deleted' | 'missing';
               readonly reason: string;
             };
+            readonly system?: string;
+            readonly features?: readonly string[];
+            readonly agents?: readonly {
+              readonly name: string;
+              readonly obstacle: string;
+            }[];
             /** how many of the builds wait for it */
             readonly waiting: number;
+            /** how many unfinished builds of the whole farm do */
+            readonly blocks?: number;
+            /** there are more than that */
+            readonly more?: boolean;
+            /** what would set it going: a command where there is one */
+            readonly remedy: string;
+          }[];
+          /** how many there are, where not all are named */
+          readonly blockerTotal?: number;
+          readonly more?: boolean;
+          /** the event that ends the wait */
+          readonly until: string;
+        }
+      | {
+          readonly build: string;
+          readonly state: string;
+          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+          readonly summary: string;
+          readonly reason: 'text-lost';
+          readonly derivation: string;
+          readonly blockers: readonly {
+            readonly item: string;
+            readonly state:
+              | 'failed'
+              | 'canceled'
+              | 'no-build'
+              | 'source-missing'
+              | 'source-lost'
+              | 'text-lost'
+              | 'no-agent';
+            readonly derivation?: string;
+            readonly build?: string;
+            readonly failure?: {
+              readonly attempt: number;
+              readonly class:
+                | 'builder-failed'
+                | 'timed-out'
+                | 'silent-too-long'
+                | 'log-limit'
+                | 'output-missing'
+                | 'hash-mismatch'
+                | 'not-deterministic'
+                | 'rejected'
+                | 'unknown'
+                | 'inputs-missing'
+                | 'fetch-failed'
+                | 'upload-failed'
+                | 'disk-full'
+                | 'agent-error'
+                | 'agent-lost';
+              readonly message: string;
+              readonly agent: string;
+              readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
+            };
+            /** id and name of the token that cancelled it, when, and what was said */
+            readonly canceled?: {
+              readonly by: string;
+              readonly name?: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly reason?: string;
+            };
+            /** milliseconds since the Unix epoch */
+            readonly at?: number;
+            /** when and why a source that was there went */
+            readonly lost?: {
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly how: 'deleted' | 'missing';
+              readonly reason: string;
+            };
+            readonly system?: string;
+            readonly features?: readonly string[];
+            readonly agents?: readonly {
+              readonly name: string;
+              readonly obstacle: string;
+            }[];
+            /** how many of the builds wait for it */
+            readonly waiting: number;
+            /** how many unfinished builds of the whole farm do */
+            readonly blocks?: number;
+            /** there are more than that */
+            readonly more?: boolean;
+            /** what would set it going: a command where there is one */
+            readonly remedy: string;
           }[];
           /** the event that ends the wait */
           readonly until: string;
@@ -2535,15 +2749,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
-          readonly summary: string;
-          readonly reason: 'text-lost';
-          readonly derivation: string;
-          /** the event that ends the wait */
-          readonly until: string;
-        }
-      | {
-          readonly build: string;
-          readonly state: string;
+          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'no-agent';
           readonly system: string;
@@ -2552,12 +2759,81 @@ export interface Operations {
             readonly name: string;
             readonly obstacle: string;
           }[];
+          /** none where an agent will take it by itself */
+          readonly blockers: readonly {
+            readonly item: string;
+            readonly state:
+              | 'failed'
+              | 'canceled'
+              | 'no-build'
+              | 'source-missing'
+              | 'source-lost'
+              | 'text-lost'
+              | 'no-agent';
+            readonly derivation?: string;
+            readonly build?: string;
+            readonly failure?: {
+              readonly attempt: number;
+              readonly class:
+                | 'builder-failed'
+                | 'timed-out'
+                | 'silent-too-long'
+                | 'log-limit'
+                | 'output-missing'
+                | 'hash-mismatch'
+                | 'not-deterministic'
+                | 'rejected'
+                | 'unknown'
+                | 'inputs-missing'
+                | 'fetch-failed'
+                | 'upload-failed'
+                | 'disk-full'
+                | 'agent-error'
+                | 'agent-lost';
+              readonly message: string;
+              readonly agent: string;
+              readonly cause?: 'attempts-used-up' | 'not-retried' | 'several-agents' | 'one-agent';
+            };
+            /** id and name of the token that cancelled it, when, and what was said */
+            readonly canceled?: {
+              readonly by: string;
+              readonly name?: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly reason?: string;
+            };
+            /** milliseconds since the Unix epoch */
+            readonly at?: number;
+            /** when and why a source that was there went */
+            readonly lost?: {
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly how: 'deleted' | 'missing';
+              readonly reason: string;
+            };
+            readonly system?: string;
+            readonly features?: readonly string[];
+            readonly agents?: readonly {
+              readonly name: string;
+              readonly obstacle: string;
+            }[];
+            /** how many of the builds wait for it */
+            readonly waiting: number;
+            /** how many unfinished builds of the whole farm do */
+            readonly blocks?: number;
+            /** there are more than that */
+            readonly more?: boolean;
+            /** what would set it going: a command where there is one */
+            readonly remedy: string;
+          }[];
           /** the event that ends the wait */
           readonly until: string;
         }
       | {
           readonly build: string;
           readonly state: string;
+          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'no-slot';
           readonly agents: readonly string[];
@@ -2996,7 +3272,9 @@ export interface Operations {
   readonly getStatus: {
     readonly request: Readonly<Record<string, never>>;
     readonly answer: {
+      /** every build is in one of these */
       readonly builds: {
+        readonly blocked: number;
         readonly waiting: number;
         readonly ready: number;
         readonly backoff: number;
@@ -3006,7 +3284,20 @@ export interface Operations {
         readonly failed: number;
         readonly canceled: number;
       };
+      /** blocked builds by what blocks them at the root; one that several things block is in several */
+      readonly blocked: {
+        readonly failed: number;
+        readonly canceled: number;
+        readonly 'no-build': number;
+        readonly 'source-missing': number;
+        readonly 'source-lost': number;
+        readonly 'text-lost': number;
+        readonly 'no-agent': number;
+      };
+      /** ready builds per system */
       readonly ready: Readonly<Record<string, number>>;
+      /** builds that would be ready, did any agent take them; they are blocked */
+      readonly unattended: Readonly<Record<string, number>>;
       readonly derivations: number;
       readonly items: number;
       readonly agents: {

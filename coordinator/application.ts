@@ -1,20 +1,24 @@
 import type { AgentAbilities, AgentPlace } from '../domain/agent/events.ts';
 import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
 import type { Intake } from '../domain/agent/state.ts';
+import type { Standing } from '../domain/build/standing.ts';
 import type { BuildStatus } from '../domain/build/state.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { RecentFailure } from '../projections/agents.ts';
-import type { Blockage } from '../projections/blocked.ts';
+import type { BlockingCause } from '../projections/blocked.ts';
+import type { Blockage } from '../projections/blockers.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
 import type { BuildHistory } from './history/entries.ts';
 import type { HookWishes } from './hooks/wishes.ts';
 import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
 
+export type { Standing } from '../domain/build/standing.ts';
 export type { LastFailure } from '../domain/build/state.ts';
-export type { Blockage, Blocker } from '../projections/blocked.ts';
+export type { BlockingCause } from '../projections/blocked.ts';
+export type { Blockage, Blocker } from '../projections/blockers.ts';
 export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
 export type { Phase } from '../projections/timeline.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
@@ -36,6 +40,8 @@ export interface Application extends HookWishes {
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
   /** Resolves once all that was decided so far is durable: what is read after that will still be true after a power cut (I1). */
   settled(): Promise<void>;
+  /** Position of the last event that is durable. */
+  position(): string | undefined;
   /** Figures of the whole farm, from the hot projections. */
   status(): FarmStatus;
 
@@ -88,6 +94,10 @@ export interface Application extends HookWishes {
    * blocked while submissions are being queued: one of them may make what is waited for.
    */
   blockage(submission: string): Blockage;
+  /** How it stands with a build that is queued; `undefined` where it is not. */
+  standing(build: string): Standing | undefined;
+  /** Ids of builds that stand so, the newest first: at most `limit` of those that were submitted before another build. */
+  newestStanding(wanted: ReadonlySet<Standing>, limit: number, before: string | undefined): readonly string[];
   /** Where the time of a submission went, that of builds that it joined included; `undefined` where it has no build. */
   submissionTimes(submission: string): Promise<SubmissionTimes | undefined>;
   /** How many of the builds that the submission joined are in which state. */
@@ -320,7 +330,9 @@ export interface AgentStatus {
 }
 
 export interface FarmStatus {
+  /** Every build is in one of these. */
   readonly builds: {
+    readonly blocked: number;
     readonly waiting: number;
     readonly ready: number;
     readonly backoff: number;
@@ -330,8 +342,12 @@ export interface FarmStatus {
     readonly failed: number;
     readonly canceled: number;
   };
+  /** Blocked builds by what blocks them at the root; one that several things block is in several. */
+  readonly blocked: Readonly<Record<BlockingCause, number>>;
   /** Ready builds per system. */
   readonly ready: Readonly<Record<string, number>>;
+  /** Builds per system that would be ready, did any agent take them; they are blocked. */
+  readonly unattended: Readonly<Record<string, number>>;
   readonly derivations: number;
   readonly items: number;
   readonly agents: {

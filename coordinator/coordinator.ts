@@ -1,6 +1,8 @@
 import { noteKeyText } from '../domain/audit/signed-note.ts';
-import { findBlocked } from '../projections/blocked.ts';
+import { findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/queue.ts';
+import { buildId } from '../projections/queue.ts';
+import { newestStanding, standingOf } from '../projections/standing.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
 import { explain } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
@@ -125,6 +127,7 @@ export function startCoordinator(core: Core): Coordinator {
     auditKey: core.auditKey && noteKeyText(core.auditKey),
     checkpoint: auditor.checkpoint,
     settled: writer.durable,
+    position: () => writer.position,
     status: () => ({
       ...figuresOf(farm),
       position: writer.position,
@@ -142,8 +145,16 @@ export function startCoordinator(core: Core): Coordinator {
       return step.value;
     },
     blockage(id) {
-      const found = findBlocked(farm, buildsFor(id));
-      return intake.busy() ? { ...found, blocked: 0, blockers: [] } : found;
+      const found = findBlockers(farm, buildsFor(id));
+      return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
+    },
+    standing(id) {
+      const build = queue.build(id);
+      return build && standingOf(farm, build);
+    },
+    newestStanding(wanted, limit, before) {
+      const order = before === undefined ? undefined : queue.build(before)?.order;
+      return newestStanding(farm, wanted, limit, order).map(buildId);
     },
     joinedBuilds(id) {
       const counts = { none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };

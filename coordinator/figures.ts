@@ -1,19 +1,18 @@
 import type { AgentRecord } from '../projections/agents.ts';
 import type { Farm } from '../projections/farm.ts';
+import { countStandings, readyBySystem } from '../projections/standing.ts';
 import type { FarmStatus } from './application.ts';
 
 /** The figures of a farm that are in its log. */
-export function figuresOf({
-  queue,
-  graph,
-  availability,
-  agents: all,
-}: Farm): Omit<FarmStatus, 'position' | 'pendingCommits' | 'uploads'> {
-  const agents = [...all.all()].filter(({ state }) => state.connection !== 'retired');
+export function figuresOf(farm: Farm): Omit<FarmStatus, 'position' | 'pendingCommits' | 'uploads'> {
+  const { queue, graph, availability, blocked } = farm;
+  const agents = [...farm.agents.all()].filter(({ state }) => state.connection !== 'retired');
   const connected = agents.filter(({ state }) => state.connection === 'connected');
+  const { queued: _, ...others } = queue.counts();
   return {
-    builds: queue.counts(),
-    ready: queue.readyBySystem(),
+    builds: { ...countStandings(farm), ...others },
+    blocked: blocked.counts().causes,
+    ...readyBySystem(farm),
     derivations: graph.derivations,
     items: availability.present,
     agents: {

@@ -1,153 +1,320 @@
-import { isEnded, liveAgent } from '../domain/build/state.ts';
-import type { Farm } from './farm.ts';
-import type { Drv, Item } from './graph.ts';
-import type { Loss } from './losses.ts';
-import { type BuildRecord, buildId } from './queue.ts';
-
-/** What keeps builds from ever running: a store item that is not there and that nothing under way makes, or can make. */
-export interface Blocker {
-  /** Base name of the store item. */
-  readonly item: string;
-  /**
-   * `source-missing`: nobody sent it; `source-lost`: it was there, but was deleted or lost since; `failed`, `canceled`: the end of its last build; `no-build`: nobody asked for one; `text-lost`: the
-   * text of the derivation that makes it is lost.
-   */
-  readonly state: 'source-missing' | 'source-lost' | 'failed' | 'canceled' | 'no-build' | 'text-lost';
-  /** Derivation that makes it, and the last build of that. */
-  readonly derivation?: string;
-  readonly build?: string;
-  /** For `source-lost`: when and why it went. */
-  readonly lost?: Loss;
-  /** How many of the builds in question wait for it. */
-  readonly waiting: number;
-}
-
-/** How many of some builds have not ended, how many of these are blocked, and by what. */
-export interface Blockage {
-  readonly unfinished: number;
-  readonly blocked: number;
-  /** At most {@link mostBlockers}, those that most wait for first. */
-  readonly blockers: readonly Blocker[];
-}
-
-/** Most blockers that an answer names. */
-export const mostBlockers = 20;
-
-/** Derivations and items have numbers of their own: one is even here, the other odd. */
-type Node = number;
-const ofDrv = (drv: Drv): Node => drv * 2;
-const ofItem = (item: Item): Node => item * 2 + 1;
+import type { Availability } from './availability.ts';
+import { bytes, ints } from './column.ts';
+import type { Drv, Graph, Item, JobClass } from './graph.ts';
+import type { Losses } from './losses.ts';
+import type { Producers } from './producers.ts';
+import type { Queue } from './queue.ts';
+import type { Texts } from './texts.ts';
 
 /**
- * Which of the builds are blocked: nothing under way can set them going, a person has to act (design, section 2). What is between them and
- * their blockers is walked once, however many ways lead there, so it costs no more than the unfinished part of their closure.
+ * What a build can be blocked by, at the root. Of a store item that it needs, over however many steps: `failed`, `canceled`: its last build
+ * ended so; `no-build`: nobody asked for one; `source-missing`: nobody sent it; `source-lost`: it was there, and was deleted or lost since.
+ * Of its derivation or one that it needs: `text-lost`: the text is gone; `no-agent`: no agent takes such builds, and none will by itself.
  */
-export function findBlocked(farm: Farm, builds: Iterable<BuildRecord>): Blockage {
-  const { graph, availability, producers, queue } = farm;
-  /** From what is waited for to what waits for it. */
-  const waiters = new Map<Node, Node[]>();
-  const blockers: Item[] = [];
-  /** Derivations that could be built now, had their texts not been lost. */
-  const textless: Drv[] = [];
-  const pending: Node[] = [];
+export const blockingCauses = [
+  'failed',
+  'canceled',
+  'no-build',
+  'source-missing',
+  'source-lost',
+  'text-lost',
+  'no-agent',
+] as const;
+export type BlockingCause = (typeof blockingCauses)[number];
 
-  /** Notes that one waits for the other, which is looked at where it is new. */
-  function waits(waiter: Node, node: Node): void {
-    const known = waiters.get(node);
-    if (known) known.push(waiter);
-    else {
-      waiters.set(node, [waiter]);
-      pending.push(node);
+/**
+ * Which builds are *blocked*: they have not ended, no agent has them, and nothing that is under way can set them going: a person has to
+ * act. An input that is being built, is queued, or is tried again later is under way; so is an agent whose connection was lost just now, or
+ * that is in quarantine. What is not to be had spreads to all that waits for it, from inputs up.
+ *
+ * Kept as a set of causes per derivation that has unfinished builds. Events only note what has to be looked at again, which costs next to
+ * nothing; whoever asks pays for what has changed since somebody asked last, each derivation and its needs once.
+ */
+export interface Blocked {
+  /** Causes of the unfinished builds of a derivation; none where they are not blocked. */
+  causes(drv: Drv): Causes;
+  /** Whether the unfinished builds of the derivation are blocked. */
+  isBlocked(drv: Drv): boolean;
+  /** Why an item that is not available is not coming; none where it is coming. */
+  causesOfItem(item: Item): Causes;
+  /** Whether no agent takes builds of the class, nor will by itself. */
+  isUnattended(jobClass: JobClass): boolean;
+  /** Number of builds that are blocked, and of those that each cause is at the root of: one can have several. */
+  counts(): { readonly blocked: number; readonly causes: Readonly<Record<BlockingCause, number>> };
+  /**
+   * A build of the derivation was added, was given to an agent or taken from one, or has ended; its text was lost or is there again; or it
+   * lacks an input, and did not before.
+   */
+  touched(drv: Drv): void;
+  /** Others than before may make the outputs of the derivation, or nobody. */
+  outputsTouched(drv: Drv): void;
+  /** The item has come or gone. */
+  itemTouched(item: Item): void;
+  /** What agents take may have changed. */
+  agentsTouched(): void;
+}
+
+/** A set of {@link BlockingCause}: bit n is the n-th. */
+export type Causes = number;
+export const causeBit = (cause: BlockingCause): Causes => 1 << blockingCauses.indexOf(cause);
+const noBuild = causeBit('no-build');
+const sourceMissing = causeBit('source-missing');
+const sourceLost = causeBit('source-lost');
+const textLost = causeBit('text-lost');
+const noAgent = causeBit('no-agent');
+/** Of an item that nothing was asked about yet. */
+const unknown = 128;
+/** Of an item that was looked through only: others rest on it, and what it is itself was not asked. */
+const seenThrough = 192;
+
+export const hasCause = (causes: Causes, cause: BlockingCause): boolean => (causes & causeBit(cause)) !== 0;
+
+export interface BlockedSources {
+  readonly graph: Graph;
+  readonly producers: Pick<Producers, 'of' | 'underWay' | 'refresh'>;
+  readonly availability: Pick<Availability, 'isAvailable' | 'isPresent' | 'references' | 'eachReferrer'>;
+  readonly losses: Pick<Losses, 'get'>;
+  readonly queue: Pick<Queue, 'isActive' | 'latest' | 'unfinishedCount' | 'isWithAgent' | 'missing'>;
+  readonly texts: Pick<Texts, 'lost'>;
+  /** Whether an agent takes builds of the class, or will by itself. */
+  isAttended(jobClass: JobClass): boolean;
+  /** Whether a submission is being queued: then what nobody has asked for yet may be about to be. */
+  isQueueing(): boolean;
+}
+
+export function createBlocked(sources: BlockedSources): Blocked {
+  const { graph, producers, availability, losses, queue, texts, isAttended, isQueueing } = sources;
+  const drvCauses = bytes();
+  /** Per derivation: how many of its builds are in the tally with these causes. */
+  const counted = ints();
+  const itemCauses = bytes();
+  const drvDirty = bytes();
+  const itemDirty = bytes();
+  const dirtyDrvs = ints();
+  const dirtyItems = ints();
+  let agentsDirty = true;
+  const unattended: boolean[] = [];
+
+  const tally = blockingCauses.map(() => 0);
+  let all = 0;
+  /** Those whose one cause is that nobody asked for something. */
+  let unasked = 0;
+
+  function drvRow(drv: Drv): void {
+    while (drvCauses.length <= drv) {
+      drvCauses.push(0);
+      counted.push(0);
+      drvDirty.push(0);
     }
   }
-
-  function lookAtItem(item: Item, node: Node): void {
-    if (availability.isPresent(item)) {
-      for (const reference of availability.references(item))
-        if (reference !== item && !availability.isAvailable(reference)) waits(node, ofItem(reference));
-      return;
+  function itemRow(item: Item): void {
+    while (itemCauses.length <= item) {
+      itemCauses.push(unknown);
+      itemDirty.push(0);
     }
+  }
+  const known = (drv: Drv): Causes => (drv < drvCauses.length ? (drvCauses.values[drv] as number) : 0);
+
+  function touched(drv: Drv): void {
+    drvRow(drv);
+    if (drvDirty.values[drv] !== 0) return;
+    drvDirty.values[drv] = 1;
+    dirtyDrvs.push(drv);
+  }
+
+  function itemTouched(item: Item): void {
+    // Nothing rests on what was never looked at.
+    if (item >= itemCauses.length || itemCauses.values[item] === unknown || itemDirty.values[item] !== 0) return;
+    itemDirty.values[item] = 1;
+    dirtyItems.push(item);
+  }
+
+  function count(causes: Causes, builds: number): void {
+    if (causes === 0) return;
+    all += builds;
+    if (causes === noBuild) unasked += builds;
+    for (let bit = 0; bit < tally.length; bit++) if (causes & (1 << bit)) tally[bit] = (tally[bit] as number) + builds;
+  }
+
+  /** Why an item that is not there is not coming. */
+  function absence(item: Item): Causes {
+    const maker = producers.underWay(item);
+    if (maker !== undefined) return known(maker);
     const producer = producers.of(item);
-    if (producer !== undefined && queue.unfinished(producer)) waits(node, ofDrv(producer));
-    else blockers.push(item);
+    if (producer === undefined) return losses.get(item) === undefined ? sourceMissing : sourceLost;
+    const status = queue.isActive(producer) ? undefined : queue.latest(producer)?.state.status;
+    return status === 'failed' || status === 'canceled' ? causeBit(status) : noBuild;
   }
 
-  function lookAtDrv(drv: Drv, node: Node): void {
-    if (isUnderWay(queue.unfinished(drv))) return;
-    if (queue.missing(drv) === 0) {
-      if (farm.texts.lost(drv) !== undefined) textless.push(drv);
-      return;
+  function lookAtItem(item: Item): Causes {
+    if (availability.isAvailable(item)) return 0;
+    if (!availability.isPresent(item)) return absence(item);
+    // It lacks something that it refers to, or that what it refers to does.
+    let causes = 0;
+    const seen = new Set([item]);
+    for (const one of seen) {
+      for (const reference of availability.references(one)) {
+        if (availability.isAvailable(reference)) continue;
+        if (!availability.isPresent(reference)) causes |= causesOfItem(reference);
+        else {
+          itemRow(reference);
+          if (itemCauses.values[reference] === unknown) itemCauses.values[reference] = seenThrough;
+          seen.add(reference);
+        }
+      }
     }
-    graph.eachNeed(drv, (item) => {
-      if (!availability.isAvailable(item)) waits(node, ofItem(item));
-    });
+    return causes;
   }
 
-  const wanted = new Map<Node, number>();
-  let unfinished = 0;
-  for (const build of builds) {
-    if (queue.unfinished(build.drv) === undefined || isEnded(build.state.status)) continue;
-    unfinished++;
-    const node = ofDrv(build.drv);
-    wanted.set(node, (wanted.get(node) ?? 0) + 1);
-    if (waiters.has(node)) continue;
-    waiters.set(node, []);
-    pending.push(node);
+  function causesOfItem(item: Item): Causes {
+    itemRow(item);
+    if ((itemCauses.values[item] as number) >= unknown) itemCauses.values[item] = lookAtItem(item);
+    return itemCauses.values[item] as number;
   }
-  for (let node = pending.pop(); node !== undefined; node = pending.pop())
-    if (node % 2 === 0) lookAtDrv(node / 2, node);
-    else lookAtItem((node - 1) / 2, node);
 
-  /** Everything that waits for one of `starts`, and how many of the builds in question are among it. */
-  function countAbove(starts: readonly Node[]): number {
-    const seen = new Set<Node>(starts);
-    let count = 0;
-    for (const node of seen) {
-      count += wanted.get(node) ?? 0;
-      for (const waiter of waiters.get(node) ?? []) seen.add(waiter);
+  function lookAtDrv(drv: Drv): Causes {
+    if (!queue.isActive(drv) || queue.isWithAgent(drv)) return 0;
+    let causes = unattended[graph.jobClass(drv).index] ? noAgent : 0;
+    if (texts.lost(drv) !== undefined) causes |= textLost;
+    if (queue.missing(drv) > 0)
+      graph.eachNeed(drv, (item) => {
+        causes |= causesOfItem(item);
+      });
+    return causes;
+  }
+
+  /** Which classes of builds agents take; where that has changed, all their builds are looked at. */
+  function settleClasses(): void {
+    if (!agentsDirty && unattended.length === graph.jobClasses.length) return;
+    agentsDirty = false;
+    const changed = new Set<JobClass>();
+    for (const jobClass of graph.jobClasses) {
+      const now = !isAttended(jobClass);
+      const before = unattended[jobClass.index];
+      unattended[jobClass.index] = now;
+      if (before !== undefined && before !== now) changed.add(jobClass);
     }
-    return count;
+    if (changed.size === 0) return;
+    for (let drv = 0; drv < graph.derivations; drv++)
+      if (queue.isActive(drv) && changed.has(graph.jobClass(drv))) touched(drv);
   }
 
-  const blocked = countAbove([...blockers.map(ofItem), ...textless.map(ofDrv)]);
-  const most = 4 * mostBlockers;
-  const named = [
-    ...blockers.slice(0, most).map((item) => describe(farm, item, countAbove([ofItem(item)]))),
-    ...textless.slice(0, most).map((drv) => describeTextless(farm, drv, countAbove([ofDrv(drv)]))),
-  ].sort((a, b) => b.waiting - a.waiting);
-  return { unfinished, blocked, blockers: named.slice(0, mostBlockers) };
-}
+  function settle(): void {
+    producers.refresh();
+    settleClasses();
+    if (dirtyDrvs.length === 0 && dirtyItems.length === 0) return;
+    // By depth, inputs first: then all that a derivation needs has been looked at before it, and it is looked at once. Only a producer that
+    // stands in for the shallowest one can be deeper than what needs it; that is then looked at again.
+    const byDepth: Drv[][] = [];
+    let depth = Number.POSITIVE_INFINITY;
+    const items: Item[] = [];
 
-/** Whether a build of the same derivation, this one or an earlier one, is with an agent. */
-function isUnderWay(latest: BuildRecord | undefined): boolean {
-  for (let build = latest; build; build = build.previous) if (liveAgent(build.state) !== undefined) return true;
-  return false;
-}
+    function add(drv: Drv): void {
+      const at = graph.depth(drv);
+      byDepth[at] ??= [];
+      (byDepth[at] as Drv[]).push(drv);
+      depth = Math.min(depth, at);
+    }
 
-function describe(farm: Farm, item: Item, waiting: number): Blocker {
-  const { graph, producers, queue, losses } = farm;
-  const path = graph.itemPath(item);
-  const producer = producers.of(item);
-  if (producer === undefined) return { item: path, ...absentSource(losses, item), waiting };
-  const derivation = graph.drvPath(producer);
-  const last = queue.latest(producer);
-  const status = last?.state.status;
-  const state = status === 'failed' || status === 'canceled' ? status : 'no-build';
-  return { item: path, state, derivation, ...(last && { build: buildId(last) }), waiting };
-}
+    function need(drv: Drv): void {
+      if (!queue.isActive(drv)) return;
+      drvRow(drv);
+      if (drvDirty.values[drv] !== 0) return;
+      drvDirty.values[drv] = 1;
+      add(drv);
+    }
 
-/** How it stands with a source that is not there. */
-export function absentSource(
-  losses: Farm['losses'],
-  item: Item,
-): Pick<Blocker, 'lost'> & { state: 'source-missing' | 'source-lost' } {
-  const lost = losses.get(item);
-  return lost === undefined ? { state: 'source-missing' } : { state: 'source-lost', lost };
-}
+    function settleItem(item: Item): void {
+      itemDirty.values[item] = 0;
+      const causes = lookAtItem(item);
+      if (itemCauses.values[item] === causes) return;
+      itemCauses.values[item] = causes;
+      graph.eachNeeder(item, (needer) => {
+        need(needer);
+        return undefined;
+      });
+      // What looks through others to it.
+      const above = new Set([item]);
+      for (const one of above)
+        availability.eachReferrer(one, (referrer) => {
+          if (!availability.isPresent(referrer) || above.has(referrer)) return;
+          above.add(referrer);
+          if (referrer < itemCauses.length && (itemCauses.values[referrer] as number) < unknown) items.push(referrer);
+        });
+    }
 
-function describeTextless({ graph, queue }: Farm, drv: Drv, waiting: number): Blocker {
-  const [output] = graph.outputs(drv);
-  const item = graph.itemPath(output?.item as Item);
-  const build = buildId(queue.unfinished(drv) as BuildRecord);
-  return { item, state: 'text-lost', derivation: graph.drvPath(drv), build, waiting };
+    function settleDrv(drv: Drv): void {
+      drvDirty.values[drv] = 0;
+      const before = drvCauses.values[drv] as number;
+      const now = lookAtDrv(drv);
+      count(before, -(counted.values[drv] as number));
+      counted.values[drv] = queue.unfinishedCount(drv);
+      count(now, counted.values[drv] as number);
+      drvCauses.values[drv] = now;
+      graph.eachOutput(drv, (item) => {
+        if (item >= itemCauses.length || itemCauses.values[item] === unknown) return;
+        if (before !== now || itemDirty.values[item] !== 0) items.push(item);
+      });
+    }
+
+    for (let index = 0; index < dirtyDrvs.length; index++) add(dirtyDrvs.values[index] as number);
+    dirtyDrvs.length = 0;
+    for (let index = 0; index < dirtyItems.length; index++) {
+      const item = dirtyItems.values[index] as number;
+      const maker = producers.underWay(item);
+      // Otherwise it is looked at after what makes it.
+      if (maker === undefined || drvDirty.values[maker] === 0) items.push(item);
+    }
+    dirtyItems.length = 0;
+    // Producers do not go round (docs/decisions/0010). Should they, this ends all the same.
+    let left = 100 * (graph.derivations + graph.items + 1);
+    for (; left > 0; left--) {
+      const item = items.pop();
+      if (item !== undefined) {
+        settleItem(item);
+        continue;
+      }
+      while (depth < byDepth.length && (byDepth[depth]?.length ?? 0) === 0) depth++;
+      if (depth >= byDepth.length) break;
+      settleDrv((byDepth[depth] as Drv[]).pop() as Drv);
+    }
+  }
+
+  /** What nobody asked for counts as coming while submissions are being queued. */
+  const effective = (causes: Causes): Causes => (causes === noBuild && isQueueing() ? 0 : causes);
+
+  return {
+    causes(drv) {
+      settle();
+      return effective(known(drv));
+    },
+    isBlocked(drv) {
+      settle();
+      return effective(known(drv)) !== 0;
+    },
+    causesOfItem(item) {
+      settle();
+      return effective(causesOfItem(item));
+    },
+    isUnattended(jobClass) {
+      settle();
+      return unattended[jobClass.index] === true;
+    },
+    counts() {
+      settle();
+      const queueing = isQueueing();
+      const causes = Object.fromEntries(blockingCauses.map((cause, bit) => [cause, tally[bit]])) as Record<
+        BlockingCause,
+        number
+      >;
+      if (queueing) causes['no-build'] -= unasked;
+      return { blocked: all - (queueing ? unasked : 0), causes };
+    },
+    touched,
+    outputsTouched: (drv) => graph.eachOutput(drv, itemTouched),
+    itemTouched,
+    agentsTouched() {
+      agentsDirty = true;
+    },
+  };
 }

@@ -12,12 +12,15 @@ import type { TokenEvent } from '../domain/token/events.ts';
 import { createAgentless } from './agentless.ts';
 import { createAgents } from './agents.ts';
 import { createAvailability } from './availability.ts';
+import { type Blocked, createBlocked } from './blocked.ts';
+import { type Cancellations, createCancellations } from './cancellations.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
 import { createLeftovers } from './leftovers.ts';
 import { createLosses } from './losses.ts';
+import { isAttended } from './obstacles.ts';
 import { createProducers } from './producers.ts';
 import { type BuildRecord, buildId, createQueue } from './queue.ts';
 import { createStrays, type Strays } from './strays.ts';
@@ -37,13 +40,17 @@ export function createFarm() {
     producers.availabilityChanged(item);
     if (!available) supply.lost(item);
     queue.availabilityChanged(item, available);
+    blocked.itemTouched(item);
   });
   const producers = createProducers({
     graph,
     isAvailable: availability.isAvailable,
     isActive: (drv) => queue.isActive(drv),
     hasFailed: (drv) => queue.hasFailed(drv),
-    shifted: (drv) => queue.urgency.touched(drv),
+    shifted(drv) {
+      queue.urgency.touched(drv);
+      blocked.outputsTouched(drv);
+    },
   });
   const losses = createLosses((item) => producers.of(item) !== undefined);
   const agents = createAgents();
@@ -56,14 +63,19 @@ export function createFarm() {
     producers,
     buildsChanged(drv) {
       producers.buildsChanged(drv);
+      blocked.outputsTouched(drv);
       if (queue.isActive(drv)) return;
       supply.ended(drv);
       leftovers.over(drv);
     },
+    moved: (drv) => blocked.touched(drv),
     isForced: (id) => submissions.get(id)?.wish.force === true,
     hasText: (drv) => texts.lost(drv) === undefined,
   });
-  const texts = createTexts(graph, (drv) => queue.textChanged(drv));
+  const texts = createTexts(graph, (drv) => {
+    queue.textChanged(drv);
+    blocked.touched(drv);
+  });
   const supply = createSupply({
     graph,
     producers,
@@ -79,9 +91,20 @@ export function createFarm() {
     buildsOf: queue.buildsOf,
     hasOutputs: queue.hasOutputs,
   });
+  const blocked = createBlocked({
+    graph,
+    producers,
+    availability,
+    losses,
+    queue,
+    texts,
+    isAttended: (jobClass) => isAttended({ agents, tokens }, jobClass),
+    isQueueing: () => submissions.isQueueing,
+  });
   const hooks = createHooks();
   const checkpoints = createCheckpoints();
   const leftovers = createLeftovers();
+  const cancellations = createCancellations();
   const itemRevisions = new Map<number, number>();
   const strays = createStrays(graph);
 
@@ -107,12 +130,18 @@ export function createFarm() {
     leftovers.ended(build, event, (visit) => eachAwaited({ graph, availability, queue, producers }, build.drv, visit));
   }
 
+  function canceled(id: string, reason: string | undefined, at: number, by: string): void {
+    const build = queue.build(id);
+    if (build) cancellations.canceled(build, { by, at, ...(reason !== undefined && { reason }) });
+  }
+
   function applyItem(event: ItemEvent, revision: number, at: number): void {
     if (event.type === 'StoreItemAdded') {
       // Details first: whoever hears that the item became available may ask for them.
       details.set(graph.internItem(event.data.path), event.data);
       const item = availability.add(event.data.path, event.data.references);
       losses.apply(item, event, at);
+      blocked.itemTouched(item);
       itemRevisions.set(item, revision);
       return;
     }
@@ -120,6 +149,7 @@ export function createFarm() {
     if (item === undefined) return;
     losses.apply(item, event, at);
     availability.remove(item);
+    blocked.itemTouched(item);
     details.clear(item);
     itemRevisions.set(item, revision);
   }
@@ -138,11 +168,13 @@ export function createFarm() {
     availability,
     producers,
     queue,
+    blocked: blocked as Omit<Blocked, 'touched' | 'outputsTouched' | 'itemTouched' | 'agentsTouched'>,
     timeline: timeline as Pick<Timeline, 'spans' | 'tally' | 'endedAt'>,
     texts,
     supply,
     details,
     losses,
+    cancellations: cancellations as Pick<Cancellations, 'get'>,
     agents,
     tokens,
     submissions,
@@ -181,6 +213,7 @@ export function createFarm() {
             producers.derivationAdded(drv);
             supply.derivationAdded(drv);
             queue.derivationAdded(drv);
+            blocked.outputsTouched(drv);
             agentless.watch(graph.jobClass(drv));
           }
           texts.apply(event, revision);
@@ -189,15 +222,18 @@ export function createFarm() {
         }
         case 'build':
           noteEnd(queue.apply(id, event as BuildEvent, revision), event as BuildEvent);
+          if (event.type === 'BuildCanceled') canceled(id, event.data.reason, at, by ?? '');
           return judge(id, event as BuildEvent, at);
         case 'item':
           return applyItem(event as ItemEvent, revision, at);
         case 'agent':
           agents.apply(id, event as AgentEvent, revision, { at, by });
+          blocked.agentsTouched();
           return agentless.changed(id, event as AgentEvent, at);
         case 'submission':
           return submissions.apply(id, event as SubmissionEvent, revision, trace);
         case 'token':
+          blocked.agentsTouched();
           return tokens.apply(id, event as TokenEvent, revision, at);
         case 'hook':
           return hooks.apply(id, event as HookEvent, revision);

@@ -35,10 +35,9 @@ export function buildId(build: Pick<BuildRecord, 'submission' | 'number'>): stri
   return `${build.submission}-${build.number}`;
 }
 
+/** How many builds there are by state; how those stand that are queued is in standing.ts. */
 export interface QueueCounts {
-  waiting: number;
-  ready: number;
-  backoff: number;
+  queued: number;
   allocated: number;
   running: number;
   succeeded: number;
@@ -63,6 +62,10 @@ export interface Queue {
   /** Whether it has no unfinished build and the last one failed or was cancelled. */
   hasFailed(drv: Drv): boolean;
   isActive(drv: Drv): boolean;
+  /** How many builds of it have not ended. */
+  unfinishedCount(drv: Drv): number;
+  /** Whether an agent has a build of the derivation. */
+  isWithAgent(drv: Drv): boolean;
   /** Builds that are queued, though something else made all their outputs available. */
   satisfied(): ReadonlySet<BuildRecord>;
   /** Whether all its outputs are available. */
@@ -73,7 +76,6 @@ export interface Queue {
   /** Whether `a` is the more urgent of two ready builds. */
   before(a: BuildRecord, b: BuildRecord): boolean;
   counts(): QueueCounts;
-  readyBySystem(): Record<string, number>;
   /** Builds that wait for an instant. */
   resting(): Iterable<BuildRecord>;
   /** The instant has come. */
@@ -96,6 +98,8 @@ export interface QueueSources {
   readonly timeline: Pick<Timeline, 'waits' | 'happened'>;
   /** The first build of the derivation is under way, or the last one is not any more. */
   buildsChanged(drv: Drv): void;
+  /** A build of the derivation was added, was given to an agent or taken from one, or has ended; or it is not ready any more. */
+  moved(drv: Drv): void;
   /** Whether the submission builds its roots in any case. */
   isForced(submission: string): boolean;
   /** Whether the text that an agent is given is there. */
@@ -103,7 +107,7 @@ export interface QueueSources {
 }
 
 export function createQueue(sources: QueueSources): Queue {
-  const { graph, availability, producers, timeline, buildsChanged, isForced, hasText } = sources;
+  const { graph, availability, producers, timeline, buildsChanged, moved, isForced, hasText } = sources;
   const bySubmission = new Map<string, BuildRecord[]>();
   const latest: (BuildRecord | undefined)[] = [];
   const active = ints(); // Per derivation: unfinished builds.
@@ -120,7 +124,7 @@ export function createQueue(sources: QueueSources): Queue {
   const isActive = (drv: Drv): boolean => drv < active.length && (active.values[drv] as number) > 0;
 
   function* unfinishedOf(drv: Drv): Generator<BuildRecord> {
-    let left = active.values[drv] as number;
+    let left = isActive(drv) ? (active.values[drv] as number) : 0;
     for (let build = latest[drv]; build && left > 0; build = build.previous) {
       if (isEnded(build.state.status)) continue;
       left--;
@@ -216,6 +220,7 @@ export function createQueue(sources: QueueSources): Queue {
     active.values[drv] = (active.values[drv] as number) + 1;
     byStatus.queued++;
     if (active.values[drv] === 1) buildsChanged(drv);
+    moved(drv);
     urgency.touched(drv);
     sort(build);
     return build;
@@ -223,6 +228,7 @@ export function createQueue(sources: QueueSources): Queue {
 
   function moveLive(build: BuildRecord, from: string | undefined, to: string | undefined): void {
     if (from === to) return;
+    moved(build.drv);
     if (from !== undefined) live.get(from)?.delete(build);
     if (to === undefined) return;
     const set = live.get(to) ?? new Set();
@@ -240,27 +246,25 @@ export function createQueue(sources: QueueSources): Queue {
     buildsOf: (submission) => bySubmission.get(submission) ?? [],
     latest: (drv) => latest[drv],
     isActive,
+    unfinishedOf,
+    unfinishedCount: (drv) => (drv < active.length ? (active.values[drv] as number) : 0),
+    isWithAgent(drv) {
+      if (isActive(drv)) for (const build of unfinishedOf(drv)) if (liveAgent(build.state) !== undefined) return true;
+      return false;
+    },
     hasFailed(drv) {
       const status = isActive(drv) ? undefined : latest[drv]?.state.status;
       return status === 'failed' || status === 'canceled';
     },
     satisfied: () => satisfied,
     unfinished: (drv) => (isActive(drv) ? unfinishedOf(drv).next().value : undefined),
-    unfinishedOf,
     hasOutputs,
     missing: (drv) => missing.values[drv] as number,
     ready: heapFor,
     before,
     counts() {
-      const ready = heaps.reduce((sum, heap) => sum + heap.size, 0);
-      const { none: _, queued, ...others } = byStatus;
-      return { waiting: queued - ready - resting.size, ready, backoff: resting.size, ...others };
-    },
-    readyBySystem() {
-      const found: Record<string, number> = {};
-      for (const { index, system } of graph.jobClasses)
-        found[system] = (found[system] ?? 0) + (heaps[index]?.size ?? 0);
-      return found;
+      const { none: _, ...counts } = byStatus;
+      return counts;
     },
     resting: () => resting,
     wake(build) {
@@ -285,7 +289,9 @@ export function createQueue(sources: QueueSources): Queue {
       graph.eachNeeder(item, (drv) => {
         const left = (missing.values[drv] as number) + (available ? -1 : 1);
         missing.values[drv] = left;
-        if (isActive(drv) && left === (available ? 0 : 1)) for (const build of unfinishedOf(drv)) sort(build, item);
+        if (!isActive(drv) || left !== (available ? 0 : 1)) return undefined;
+        if (!available) moved(drv);
+        for (const build of unfinishedOf(drv)) sort(build, item);
         return undefined;
       });
       graph.eachProducer(item, (drv) => {
@@ -315,6 +321,7 @@ export function createQueue(sources: QueueSources): Queue {
       if (isEnded(state.status) && !isEnded(before.status)) {
         active.values[build.drv] = (active.values[build.drv] as number) - 1;
         if (!isActive(build.drv)) buildsChanged(build.drv);
+        moved(build.drv);
         urgency.touched(build.drv);
       }
       sort(build);

@@ -39,6 +39,8 @@ export interface Submissions {
    * a derivation tells that its submission wants what is built for it.
    */
   withoutBuild(): Iterable<readonly [SubmissionRecord, readonly Drv[]]>;
+  /** Whether there are such, or some whose roots are still coming. */
+  readonly isQueueing: boolean;
   /** A derivation was added for this submission. */
   derivationAdded(id: string | undefined): void;
   apply(id: string, event: SubmissionEvent, revision: number, trace?: string): void;
@@ -80,6 +82,10 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
   }
 
   return {
+    get isQueueing() {
+      for (const { setAside } of open) if (setAside === undefined) return true;
+      return false;
+    },
     get: (id) => submissions.get(id),
     byKey: (key) => byKey.get(key),
     joinedTo: (build) => joiners.get(build) ?? [],

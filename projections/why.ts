@@ -1,19 +1,30 @@
-import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../domain/agent/state.ts';
 import type { FailureCause } from '../domain/build/events.ts';
+import type { Standing } from '../domain/build/standing.ts';
 import { isEnded, type LastFailure } from '../domain/build/state.ts';
-import { misfit } from './agents.ts';
-import { absentSource, type Blocker, findBlocked } from './blocked.ts';
+import { describeBlocker, describeCancellation, told } from './blocker-words.ts';
+import {
+  absentSource,
+  agentsFor,
+  type Blockage,
+  type Blocker,
+  cancellationOf,
+  countWaiting,
+  findBlockers,
+  retry,
+  submitAgain,
+} from './blockers.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
 import { describeLoss, type Loss } from './losses.ts';
 import { type BuildRecord, buildId } from './queue.ts';
+import { standingOf } from './standing.ts';
 
 /** What a waiting build waits for; see {@link Why}. */
 export interface WaitedInput {
   /** Base name of the store item. */
   readonly item: string;
   /**
-   * `source-missing`: nobody sent it; `source-lost`: it was there, but was deleted or lost since; `building`, `queued`: a build of it is under way; `failed`, `canceled`, `no-build`: nothing under way
+   * `source-missing`: nobody sent it; `source-lost`: it was there, but was deleted or lost since; `building`, `queued`: a build of it is under way; `blocked`: one is queued and blocked itself; `failed`, `canceled`, `no-build`: nothing under way
    * would make it; `text-lost`: a build of it is queued, but the text of its derivation is lost; `reference-missing`: it is there, but something it refers to is not.
    */
   readonly state:
@@ -21,6 +32,7 @@ export interface WaitedInput {
     | 'source-lost'
     | 'building'
     | 'queued'
+    | 'blocked'
     | 'text-lost'
     | 'failed'
     | 'canceled'
@@ -35,9 +47,28 @@ export interface WaitedInput {
   readonly lost?: Loss;
 }
 
-/** Why an unfinished build is not running, and the event that would end the wait (I5); `ended` for a finished one. */
-export type Why = { readonly build: string; readonly state: string; readonly summary: string } & (
-  | { readonly reason: 'ended'; readonly failure?: LastFailure }
+/** What `why` tells of a build: the code of each kind of wait. docs/why.md says what a person can do about each. */
+export const whyReasons = ['ended', 'running', 'back-off', 'inputs', 'text-lost', 'no-agent', 'no-slot'] as const;
+
+/**
+ * Why an unfinished build is not running, and the event that would end the wait (I5); `ended` for a finished one. `standing`: how it stands
+ * with one that is queued. `blockers`, where it is blocked: what a person has to see to, that which blocks most builds first.
+ */
+export type Why = {
+  readonly build: string;
+  readonly state: string;
+  readonly standing?: Standing;
+  readonly summary: string;
+} & (
+  | {
+      readonly reason: 'ended';
+      /** When, milliseconds since the Unix epoch. */
+      readonly at?: number;
+      readonly failure?: LastFailure;
+      readonly canceled?: Blocker['canceled'];
+      /** What builds it again, where it has failed or was cancelled. */
+      readonly remedy?: string;
+    }
   | {
       readonly reason: 'running';
       readonly agent: string;
@@ -49,16 +80,21 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
   | { readonly reason: 'back-off'; readonly notBefore: number; readonly failure?: LastFailure; readonly until: string }
   | {
       readonly reason: 'inputs';
+      /** Those that are not coming first; at most {@link mostNamed}. */
       readonly inputs: readonly WaitedInput[];
       readonly total: number;
       /** What keeps it from ever running unless somebody acts; empty while something under way can set it going. */
       readonly blockers: readonly Blocker[];
+      /** How many blockers there are, where not all are named; `more`: at least. */
+      readonly blockerTotal?: number;
+      readonly more?: boolean;
       readonly until: string;
     }
   | {
       /** The text of its own derivation is lost; somebody has to send it again. */
       readonly reason: 'text-lost';
       readonly derivation: string;
+      readonly blockers: readonly Blocker[];
       readonly until: string;
     }
   | {
@@ -66,6 +102,8 @@ export type Why = { readonly build: string; readonly state: string; readonly sum
       readonly system: string;
       readonly features: readonly string[];
       readonly agents: readonly { readonly name: string; readonly obstacle: string }[];
+      /** Empty where an agent will take it by itself. */
+      readonly blockers: readonly Blocker[];
       readonly until: string;
     }
   | { readonly reason: 'no-slot'; readonly agents: readonly string[]; readonly ahead: number; readonly until: string }
@@ -91,14 +129,15 @@ const mostNamed = 100;
 
 export function explain(farm: Farm, build: BuildRecord, waits: Waits): Why {
   const { status, attempt, agents, lastFailure } = build.state;
-  const base = { build: buildId(build), state: status };
-  if (isEnded(status)) return explainEnd(base, build);
+  const standing = standingOf(farm, build);
+  const base = { build: buildId(build), state: status, ...(standing !== undefined && { standing }) };
+  if (isEnded(status)) return explainEnd(farm, base, build);
   if (status === 'allocated' || status === 'running')
     return explainLive(farm, base, waits, agents[attempt - 1] as string, attempt, status);
   if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build);
   const lost = farm.texts.lost(build.drv);
-  if (lost !== undefined) return explainLost(base, farm.graph.drvPath(build.drv), lost);
-  if (build.resting) {
+  if (lost !== undefined) return explainLost(farm, base, build, lost);
+  if (build.resting && standing !== 'blocked') {
     const notBefore = waits.backOff(base.build) ?? build.state.notBefore;
     const ended = build.state.returned > 0 && lastFailure?.attempt !== attempt ? 'was handed back' : 'failed';
     const told = lastFailure && ended === 'failed' ? describeFailure(lastFailure) : `Attempt ${attempt} ${ended}.`;
@@ -116,20 +155,27 @@ export function explain(farm: Farm, build: BuildRecord, waits: Waits): Why {
   return explainReady(farm, base, build);
 }
 
-type Base = Pick<Why, 'build' | 'state'>;
+type Base = Pick<Why, 'build' | 'state' | 'standing'>;
 
-function explainEnd(base: Base, { state: { status, lastFailure } }: BuildRecord): Why {
-  if (status !== 'failed' || lastFailure === undefined)
-    return { ...base, reason: 'ended', summary: `The build has ended: ${status}.` };
+function explainEnd(farm: Farm, start: Base, build: BuildRecord): Why {
+  const { status, lastFailure } = build.state;
+  const at = farm.timeline.endedAt(build);
+  const base = { ...start, reason: 'ended', ...(at !== undefined && { at }) } as const;
+  if (status === 'canceled') {
+    const canceled = cancellationOf(farm, build);
+    const summary = `The build was cancelled${describeCancellation(canceled)}.`;
+    return { ...base, ...(canceled && { canceled }), remedy: retry(base.build), summary };
+  }
+  if (status !== 'failed' || lastFailure === undefined) return { ...base, summary: `The build has ended: ${status}.` };
   const { cause } = lastFailure;
   const final =
     cause === undefined
       ? ''
       : lastFailure.class === 'agent-lost'
-        ? ` 'drover builds retry ${base.build}' tries it again all the same.`
+        ? ` '${retry(base.build)}' tries it again all the same.`
         : ` ${causes[cause]}`;
   const summary = `The build has failed: ${told(lastFailure)}${final}`;
-  return { ...base, reason: 'ended', failure: lastFailure, summary };
+  return { ...base, failure: lastFailure, remedy: retry(base.build), summary };
 }
 
 const causes: Readonly<Record<FailureCause, string>> = {
@@ -138,13 +184,6 @@ const causes: Readonly<Record<FailureCause, string>> = {
   'several-agents': "The same failure on two agents counts as the build's own.",
   'one-agent': "The same failure again and again on the one agent counts as the build's own.",
 };
-
-/** `attempt 2 on builder-1: timed-out: …`, as a sentence on one line. */
-function told({ attempt, agent, class: failure, message }: LastFailure): string {
-  const line = message.replaceAll(/\s*\n\s*/g, ' ').trim();
-  const text = line === '' ? '' : `: ${line}`;
-  return `attempt ${attempt}${agent === '' ? '' : ` on ${agent}`}: ${failure}${text}${/[.…]$/.test(line) ? '' : '.'}`;
-}
 
 function describeFailure(failure: LastFailure): string {
   return told(failure).replace(/^attempt ([^:]*):/, 'Attempt $1 failed:');
@@ -182,43 +221,58 @@ function explainLive(farm: Farm, base: Base, waits: Waits, agent: string, attemp
 }
 
 function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
-  const waited = new Set<Item>();
-  farm.graph.eachNeed(build.drv, (item) => {
-    if (!farm.availability.isAvailable(item)) waited.add(item);
+  const { graph, availability, blocked } = farm;
+  const dead = new Set<Item>();
+  const coming = new Set<Item>();
+  graph.eachNeed(build.drv, (item) => {
+    if (availability.isAvailable(item)) return;
+    (blocked.causesOfItem(item) === 0 ? coming : dead).add(item);
   });
-  const inputs = [...waited].slice(0, mostNamed).map((item) => explainInput(farm, item));
-  const [first] = inputs;
-  const { blockers } = findBlocked(farm, [build]);
-  const waits =
-    waited.size === 1 && first
-      ? `Waits for ${first.item}: ${sentence(first)}.`
-      : `Waits for ${waited.size} inputs, among them ${first?.item}: ${first && sentence(first)}.`;
+  const waited = [...dead, ...coming];
+  const inputs = waited.slice(0, mostNamed).map((item) => explainInput(farm, item));
+  const [first] = inputs as [WaitedInput];
+  const { blockers, total, more } = blockersOf(farm, build);
   const [blocker] = blockers;
-  // What it waits for itself is named already.
-  const deeper = blocker && !inputs.some(({ item }) => item === blocker.item);
-  const summary = blocker
-    ? `Blocked. ${waits}${deeper ? ` That waits for ${blocker.item}: ${sentence(blocker)}.` : ''}`
-    : waits;
+  const waits = waited.length === 1 ? 'Waits for' : `Waits for ${waited.length} inputs, among them`;
+  // What it waits for itself says it, where nothing lies between.
+  const direct = blocker === undefined || blocker.item === first.item;
+  const others =
+    total > 1 ? ` ${total - 1} other${total === 2 ? '' : 's'} ${total === 2 ? 'blocks' : 'block'} it too.` : '';
+  const root = blocker ? `Blocked. ${describeBlocker(blocker)}${others} ` : '';
   return {
     ...base,
     reason: 'inputs',
     inputs,
-    total: waited.size,
+    total: waited.length,
     blockers,
-    summary,
+    ...(total > blockers.length && { blockerTotal: total }),
+    ...(more && { more }),
+    summary: `${root}${blocker && direct ? `${waits} ${first.item}.` : `${waits} ${first.item}: ${sentence(first)}.`}`,
     until: blocker
       ? 'StoreItemAdded for each of these inputs, once somebody has seen to what blocks it'
       : 'StoreItemAdded for each of these inputs',
   };
 }
 
-function explainLost(base: Base, derivation: string, reason: string): Why {
-  const summary = `Blocked. The text of ${derivation} is lost: ${reason}; '${submitAgain(derivation)}' sends it again.`;
-  return { ...base, reason: 'text-lost', derivation, summary, until: 'DerivationTextRestored' };
+/** Derivations that are looked at to count what the blockers of one build block in the whole farm. */
+const mostCounted = 20_000;
+
+/** What blocks a build, that which blocks most of the farm first. */
+function blockersOf(farm: Farm, build: BuildRecord): Pick<Blockage, 'blockers' | 'total' | 'more'> {
+  const { blockers, total, more } = findBlockers(farm, [build]);
+  const budget = { left: mostCounted };
+  const counted = blockers
+    .map((blocker) => ({ ...blocker, ...countWaiting(farm, blocker, budget) }))
+    .sort((a, b) => b.blocks - a.blocks);
+  return { blockers: counted, total, ...(more && { more }) };
 }
 
-/** What brings the text of a derivation back. */
-const submitAgain = (derivation: string): string => `drover submit ${derivation}`;
+function explainLost(farm: Farm, base: Base, build: BuildRecord, reason: string): Why {
+  const derivation = farm.graph.drvPath(build.drv);
+  const summary = `Blocked. The text of ${derivation} is lost: ${reason}; '${submitAgain(derivation)}' sends it again.`;
+  const { blockers } = blockersOf(farm, build);
+  return { ...base, reason: 'text-lost', derivation, blockers, summary, until: 'DerivationTextRestored' };
+}
 
 function explainInput(farm: Farm, item: Item): WaitedInput {
   const { graph, availability, producers, queue, losses } = farm;
@@ -243,7 +297,8 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
   if (status === 'failed' || status === 'canceled') return { ...made, state: status };
   if (status !== 'queued') return { ...made, state: 'building' };
   const isLost = farm.texts.lost(producer) !== undefined && queue.missing(producer) === 0;
-  return { ...made, state: isLost ? 'text-lost' : 'queued' };
+  const standing = farm.blocked.isBlocked(producer) ? 'blocked' : 'queued';
+  return { ...made, state: isLost ? 'text-lost' : standing };
 }
 
 function sentence({ state, build, derivation, missing, lost }: Omit<WaitedInput, 'item'>): string {
@@ -256,6 +311,8 @@ function sentence({ state, build, derivation, missing, lost }: Omit<WaitedInput,
       return `build ${build} is making it`;
     case 'queued':
       return `build ${build} will make it and is queued`;
+    case 'blocked':
+      return `build ${build} would make it, and is blocked itself`;
     case 'text-lost':
       return `build ${build} would make it, but the text of its derivation is lost; '${submitAgain(derivation ?? '')}' sends it again`;
     case 'failed':
@@ -269,66 +326,26 @@ function sentence({ state, build, derivation, missing, lost }: Omit<WaitedInput,
   }
 }
 
-/** What keeps the agent from taking anything new, and what would end that. */
-function obstacleOf(name: string, agent: AgentState): string | undefined {
-  const intake = intakeOf(agent);
-  const reason = reasonOf(agent);
-  const because = reason === undefined ? '' : ` (${reason})`;
-  switch (intake) {
-    case 'accepting':
-      return undefined;
-    case 'offline':
-      return `${leftOnPurpose(agent) ? 'was stopped' : 'is not connected'}${because}${heldBack(name, agent)}`;
-    case 'unfit':
-      return `cannot build: ${reason}`;
-    case 'quarantined':
-      return `is quarantined until ${new Date(agent.quarantinedUntil).toISOString()}${because}; 'drover agents resume ${name}' ends that now`;
-    case 'draining':
-      return agent.draining
-        ? `is draining${because}; 'drover agents resume ${name}' ends that`
-        : `is leaving${because}`;
-    case 'paused':
-      return `is paused${because}; 'drover agents resume ${name}' ends that`;
-  }
-}
-
-/** What an agent that is away would be kept from taking builds by. */
-function heldBack(name: string, { draining, paused }: AgentState): string {
-  const steered = draining ?? paused;
-  if (steered === undefined) return '';
-  const reason = steered.reason === undefined ? '' : ` (${steered.reason})`;
-  return `, and is ${draining ? 'drained' : 'paused'}${reason}: once it is back, 'drover agents resume ${name}' ends that`;
-}
-
 function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
-  const { graph, agents, queue } = farm;
+  const { graph, queue } = farm;
   const jobClass = graph.jobClass(build.drv);
-  const able: string[] = [];
-  const unable: { name: string; obstacle: string }[] = [];
-  for (const { name, state } of agents.all()) {
-    if (state.connection === 'retired') continue;
-    const obstacle =
-      misfit(state, jobClass) ??
-      (farm.tokens.validOf(name).size === 0
-        ? `has no valid token; 'drover agents rotate-token ${name}' makes one`
-        : obstacleOf(name, state));
-    if (obstacle === undefined) able.push(name);
-    else unable.push({ name, obstacle });
-  }
+  const { able, agents: unable } = agentsFor(farm, jobClass);
   const { system, features } = jobClass;
   const needs = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
   if (able.length === 0) {
-    const summary =
+    const { blockers } = blockersOf(farm, build);
+    const told =
       unable.length === 0
         ? `Needs an agent for ${needs}; no agent was ever added.`
-        : `Needs an agent for ${needs}; none accepts such builds: ${unable.map(({ name, obstacle }) => `${name} ${obstacle}`).join('; ')}.`;
+        : `Needs an agent for ${needs}; none accepts such builds: ${unable.map(({ name, words }) => `${name} ${words}`).join('; ')}.`;
     return {
       ...base,
       reason: 'no-agent',
       system,
       features,
-      agents: unable,
-      summary,
+      agents: unable.map(({ name, words }) => ({ name, obstacle: words })),
+      blockers,
+      summary: blockers.length > 0 ? `Blocked. ${told}` : told,
       until: 'AgentConnected, AgentResumed or AgentFit of an agent that fits',
     };
   }

@@ -7,7 +7,7 @@ import type { HttpContext } from './context.ts';
 export async function freshViews(
   context: Pick<HttpContext, 'application' | 'views' | 'runtime' | 'limits'>,
 ): Promise<void> {
-  const { position } = context.application.status();
+  const position = context.application.position();
   if (position === undefined) return;
   const { timers } = context.runtime;
   let timer: Disposable | undefined;

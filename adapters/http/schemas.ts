@@ -30,11 +30,13 @@ import { type AgentPlace, agentAbilities } from '../../domain/agent/events.ts';
 import { intakes } from '../../domain/agent/state.ts';
 import { failureCauses } from '../../domain/build/events.ts';
 import { endClasses, failureClasses } from '../../domain/build/failure-class.ts';
+import { standings } from '../../domain/build/standing.ts';
 import { identifier } from '../../domain/event.ts';
 import { hookDefinition, hookPlace } from '../../domain/hook/definition.ts';
 import { type HookTarget, hookTarget, hookTargetKinds } from '../../domain/hook/target.ts';
 import { storeItem } from '../../domain/item/events.ts';
 import { scopes } from '../../domain/token/events.ts';
+import { blockingCauses } from '../../projections/blocked.ts';
 import { phases } from '../../projections/timeline.ts';
 
 /**
@@ -183,12 +185,18 @@ export const retryResult: z.ZodType<RetryResult> = z.object({
   submissions: z.array(submitResult),
 });
 
+const standing = z
+  .enum(standings)
+  .describe(
+    'of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot',
+  );
 const buildRowFields = {
   id: text,
   derivation: text,
   system: text,
   submission: text,
   state: z.enum(buildStates),
+  standing: standing.exactOptional(),
   reason: text,
   priority: z.int(),
   tags: texts,
@@ -235,18 +243,44 @@ const loss = z
   .object({ at: instant, how: z.enum(['deleted', 'missing']), reason: text })
   .describe('when and why a source that was there went');
 
+/** The attempt that failed last. */
+const lastFailure = z.object({
+  attempt: z.int(),
+  class: z.enum(endClasses),
+  message: text,
+  agent: text,
+  cause: z.enum(failureCauses).exactOptional(),
+});
+const cancellation = z
+  .object({ by: text, name: text.exactOptional(), at: instant, reason: text.exactOptional() })
+  .describe('id and name of the token that cancelled it, when, and what was said');
+const agentObstacles = z.array(z.object({ name: text, obstacle: text }));
+const remedy = text.describe('what would set it going: a command where there is one');
+
 const blocker: z.ZodType<Blocker> = z.object({
   item: text,
-  state: z.enum(['source-missing', 'source-lost', 'failed', 'canceled', 'no-build', 'text-lost']),
+  state: z.enum(blockingCauses),
   derivation: text.exactOptional(),
   build: text.exactOptional(),
+  failure: lastFailure.exactOptional(),
+  canceled: cancellation.exactOptional(),
+  at: instant.exactOptional(),
   lost: loss.exactOptional(),
+  system: text.exactOptional(),
+  features: z.array(text).exactOptional(),
+  agents: agentObstacles.exactOptional(),
   waiting: z.int().describe('how many of the builds wait for it'),
+  blocks: z.int().describe('how many unfinished builds of the whole farm do').exactOptional(),
+  more: z.boolean().describe('there are more than that').exactOptional(),
+  remedy,
 });
 const blockageFields = {
   unfinished: z.int().describe('builds that have not ended, those that it joined included'),
   blocked: z.int().describe('those of them that nothing under way can set going'),
+  agentless: z.int().describe('those of the blocked that nothing but an agent is lacking for'),
   blockers: z.array(blocker).describe('what they wait for, that which most wait for first; at most 20'),
+  total: z.int().describe('how many blockers there are'),
+  more: z.boolean().describe('there may be more of them').exactOptional(),
 };
 
 const submissionRowFields = {
@@ -364,8 +398,22 @@ export const uploadStatus: z.ZodType<UploadStatus> = z.object({
 });
 
 export const farmStatus: z.ZodType<FarmStatus> = z.object({
-  builds: counts('waiting', 'ready', 'backoff', 'allocated', 'running', 'succeeded', 'failed', 'canceled'),
-  ready: z.record(text, z.int()),
+  builds: counts(
+    'blocked',
+    'waiting',
+    'ready',
+    'backoff',
+    'allocated',
+    'running',
+    'succeeded',
+    'failed',
+    'canceled',
+  ).describe('every build is in one of these'),
+  blocked: counts(...blockingCauses).describe(
+    'blocked builds by what blocks them at the root; one that several things block is in several',
+  ) as z.ZodType<FarmStatus['blocked']>,
+  ready: z.record(text, z.int()).describe('ready builds per system'),
+  unattended: z.record(text, z.int()).describe('builds that would be ready, did any agent take them; they are blocked'),
   derivations: z.int(),
   items: z.int(),
   agents: counts('connected', 'registered', 'slots', 'busy', 'excess', 'away'),
@@ -381,6 +429,7 @@ const waitedInput: z.ZodType<WaitedInput> = z.object({
     'source-lost',
     'building',
     'queued',
+    'blocked',
     'text-lost',
     'failed',
     'canceled',
@@ -392,19 +441,17 @@ const waitedInput: z.ZodType<WaitedInput> = z.object({
   missing: z.array(text).exactOptional(),
   lost: loss.exactOptional(),
 });
-const whyFields = { build: text, state: text, summary: text };
+const whyFields = { build: text, state: text, standing: standing.exactOptional(), summary: text };
 const until = text.describe('the event that ends the wait');
-/** The attempt that failed last; `message` is its beginning, the whole is with the attempt. */
-const lastFailure = z.object({
-  attempt: z.int(),
-  class: z.enum(endClasses),
-  message: text,
-  agent: text,
-  cause: z.enum(failureCauses).exactOptional(),
-});
-
 export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
-  z.object({ ...whyFields, reason: z.literal('ended'), failure: lastFailure.exactOptional() }),
+  z.object({
+    ...whyFields,
+    reason: z.literal('ended'),
+    at: instant.exactOptional(),
+    failure: lastFailure.exactOptional(),
+    canceled: cancellation.exactOptional(),
+    remedy: remedy.exactOptional(),
+  }),
   z.object({
     ...whyFields,
     reason: z.literal('running'),
@@ -427,15 +474,18 @@ export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
     inputs: z.array(waitedInput),
     total: z.int(),
     blockers: z.array(blocker),
+    blockerTotal: z.int().describe('how many there are, where not all are named').exactOptional(),
+    more: z.boolean().exactOptional(),
     until,
   }),
-  z.object({ ...whyFields, reason: z.literal('text-lost'), derivation: text, until }),
+  z.object({ ...whyFields, reason: z.literal('text-lost'), derivation: text, blockers: z.array(blocker), until }),
   z.object({
     ...whyFields,
     reason: z.literal('no-agent'),
     system: text,
     features: z.array(text),
-    agents: z.array(z.object({ name: text, obstacle: text })),
+    agents: agentObstacles,
+    blockers: z.array(blocker).describe('none where an agent will take it by itself'),
     until,
   }),
   z.object({ ...whyFields, reason: z.literal('no-slot'), agents: z.array(text), ahead: z.int(), until }),

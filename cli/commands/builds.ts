@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BuildHistory, Why } from '../../coordinator/application.ts';
 import { type BuildDetail, type BuildRow, buildStates, type Page } from '../../coordinator/ports/views.ts';
+import { standings } from '../../domain/build/standing.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
@@ -66,12 +67,18 @@ function addList(builds: Command, context: CommandContext): void {
     more: 'With --since and --until, those whose last event falls into that time: what ended, started or was queued again then.',
     examples: [
       ['drover builds list --state queued --state running', 'what is not done'],
+      ['drover builds list --state blocked', 'what nothing under way can set going: a person has to act'],
       ['drover builds list --name hello --tag branch=main', 'by name and tag'],
       ['drover builds list --state failed --since 24h', 'what failed since yesterday'],
       ['drover builds list --submission SUBMISSION --limit 1000 --json', 'for a program'],
     ],
   })
-    .addOption(new Option('--state <state>', `${buildStates.join(', ')}; can be repeated`).argParser(gather))
+    .addOption(
+      new Option(
+        '--state <state>',
+        `${buildStates.join(', ')}; of what is queued also ${standings.join(', ')}; building: allocated or running; can be repeated`,
+      ).argParser(gather),
+    )
     .option('--system <system>', 'for example x86_64-linux')
     .option('--name <part>', "part of the derivation's name")
     .option('--agent <agent>', 'agent of the last attempt')

@@ -1,20 +1,31 @@
 import type { Blockage, Blocker } from '../../coordinator/application.ts';
+import { describeCancellation } from '../../projections/blocker-words.ts';
 import { describeLoss } from '../../projections/losses.ts';
-import { plural, printable, shortName } from './text.ts';
+import { firstLine, plural, printable, shortName } from './text.ts';
 
 /** What keeps builds from running, and what would set them going, a line each. */
-export function describeBlockage({ blocked, blockers }: Blockage): readonly string[] {
+export function describeBlockage({ blocked, blockers, total, more }: Blockage): readonly string[] {
+  const rest = (total ?? 0) - blockers.length;
   return [
-    `${plural(blocked, 'build')} ${blocked === 1 ? 'waits' : 'wait'} for what nothing under way makes, and stay${blocked === 1 ? 's' : ''} queued:`,
+    `${plural(blocked, 'build')} ${blocked === 1 ? 'is' : 'are'} blocked, and stay${blocked === 1 ? 's' : ''} queued:`,
     ...blockers.map((blocker) => {
-      const waiting = `${blocker.waiting} ${blocker.waiting === 1 ? 'waits' : 'wait'} for it`;
-      return `  ${printable(shortName(blocker.item))}  ${wordsFor(blocker)}, ${waiting}  ${remedy(blocker)}`;
+      const waiting = `${blocker.waiting}${blocker.more ? ' or more' : ''} ${blocker.waiting === 1 ? 'waits' : 'wait'} for it`;
+      return `  ${printable(shortName(blocker.item))}  ${wordsFor(blocker)}, ${waiting}  ${printable(blocker.remedy)}`;
     }),
+    ...(rest > 0 ? [`  … and ${plural(rest, 'more thing')}${more ? ' at least' : ''} that block them`] : []),
   ];
 }
 
-function wordsFor({ state, lost }: Blocker): string {
-  return lost === undefined ? blockerWords[state] : `a source that ${printable(describeLoss(lost))}`;
+/** What is the matter with it. */
+export function wordsFor({ state, lost, failure, canceled, system, features = [] }: Blocker): string {
+  if (lost !== undefined) return `a source that ${printable(describeLoss(lost))}`;
+  if (failure !== undefined) {
+    const where = failure.agent === '' ? '' : ` on ${printable(failure.agent)}`;
+    return `its build failed (${failure.class}${where}): ${firstLine(failure.message)}`;
+  }
+  if (canceled !== undefined) return `its build was cancelled${printable(describeCancellation(canceled))}`;
+  if (state === 'no-agent') return `no agent takes builds for ${printable([system, ...features].join(' '))}`;
+  return blockerWords[state];
 }
 
 const blockerWords: Readonly<Record<Blocker['state'], string>> = {
@@ -24,11 +35,5 @@ const blockerWords: Readonly<Record<Blocker['state'], string>> = {
   canceled: 'its build was cancelled',
   'no-build': 'nobody asked for a build',
   'text-lost': 'the text of its derivation is lost',
+  'no-agent': 'no agent takes such builds',
 };
-
-/** The command that sets going what waits for it. */
-export function remedy({ state, build, derivation }: Blocker): string {
-  if (build !== undefined && (state === 'failed' || state === 'canceled')) return `drover builds retry ${build}`;
-  if (derivation !== undefined) return `drover submit ${derivation}`;
-  return 'drover submit, from where it is';
-}

@@ -7,7 +7,7 @@ export function formatBuilds(rows: readonly BuildRow[], view: View): string {
   const now = view.now();
   const columns: readonly Column<BuildRow>[] = [
     { title: 'BUILD', value: (row) => row.id },
-    { title: 'STATE', value: (row) => row.state, state: (row) => row.state },
+    { title: 'STATE', value: (row) => row.standing ?? row.state, state: (row) => row.standing ?? row.state },
     { title: 'NAME', value: (row) => shortName(row.derivation) },
     { title: 'SYSTEM', value: (row) => row.system, minor: true },
     { title: 'PRIO', value: (row) => row.priority, minor: true },
@@ -30,7 +30,7 @@ export function formatBuild(build: BuildDetail, view: View): string {
   const head = details([
     ['build', build.id],
     ['derivation', build.derivation],
-    ['state', build.state],
+    ['state', build.standing === undefined ? build.state : `${build.state}, ${standingWords(build)}`],
     ['failure', failure === null ? undefined : lines ? failure.class : `${failure.class}: ${failure.message}`],
     ['system', build.system],
     ['submission', `${build.submission} (${build.reason})`],
@@ -62,6 +62,10 @@ export function formatBuild(build: BuildDetail, view: View): string {
     },
   ];
   return `${head}${lines ?? ''}\n${table(build.attempts, columns, { ...view, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}${earlierMessages(build)}`;
+}
+
+function standingWords({ id, standing }: BuildDetail): string {
+  return standing === 'blocked' ? `blocked; drover builds why ${id} says by what` : (standing ?? '');
 }
 
 /** What failures of attempts said, where that is more than stands elsewhere. */

@@ -2,6 +2,7 @@ import type { FarmStatus } from '../../coordinator/application.ts';
 /** The figures of a farm that are in its log, now or at another moment, as rows of details. */
 export function figureRows({
   builds,
+  blocked,
   ready,
   derivations,
   items,
@@ -12,7 +13,12 @@ export function figureRows({
     .filter(([, count]) => count > 0)
     .map(([system, count]) => `${system} ${count}`)
     .join(', ');
+  const causes = Object.entries(blocked)
+    .filter(([, count]) => count > 0)
+    .map(([cause, count]) => `${cause} ${count}`)
+    .join(', ');
   return [
+    ['blocked', causes === '' ? builds.blocked : `${builds.blocked} (${causes}); drover builds list --state blocked`],
     ['waiting for inputs', builds.waiting],
     ['ready', perSystem === '' ? builds.ready : `${builds.ready} (${perSystem})`],
     ['waiting to retry', builds.backoff],

@@ -1,5 +1,5 @@
 import type { Blocker, LastFailure, WaitedInput, Why } from '../../coordinator/application.ts';
-import { remedy } from './blockage.ts';
+import { wordsFor } from './blockage.ts';
 import { details, table } from './table.ts';
 import { plural, printable, printableLines, relativeTime, shortName } from './text.ts';
 import type { View } from './view.ts';
@@ -7,7 +7,9 @@ import type { View } from './view.ts';
 /** A build's reason for not running, for people. */
 export function formatWhy(why: Why, view: View): string {
   const end = endOf(why);
-  return `${printable(why.summary)}\n${specifics(why, view)}${end === undefined ? '' : `\nThe wait ends ${end}\n`}`;
+  const again =
+    why.reason === 'ended' && why.remedy !== undefined ? `\n${printable(why.remedy)} builds it again\n` : '';
+  return `${printable(why.summary)}\n${specifics(why, view)}${end === undefined ? again : `\nThe wait ends ${end}\n`}`;
 }
 
 /** How the wait ends: by itself, or by what a person does. `why.until` has the events, for programs. */
@@ -22,16 +24,21 @@ function endOf(why: Why): string | undefined {
     case 'back-off':
       return 'by itself, at that time.';
     case 'inputs':
-      return why.blockers.length === 0
-        ? 'by itself, once these inputs are built.'
-        : `once these are done:\n${why.blockers.map((blocker) => `  ${printable(remedy(blocker))}\n`).join('')}`.trimEnd();
+      return why.blockers.length === 0 ? 'by itself, once these inputs are built.' : onceDone(why.blockers);
     case 'text-lost':
-      return `once this is done:\n  drover submit ${printable(why.derivation)}`;
+      return onceDone(why.blockers);
     case 'no-agent':
-      return "once an agent that fits takes builds: see to an obstacle above, or add one with 'drover agents add NAME'.";
+      return why.blockers.length === 0
+        ? 'by itself, once an agent above takes builds again.'
+        : `${onceDone(why.blockers)}\nSee to an obstacle above, or add an agent that fits: drover agents add NAME`;
     case 'no-slot':
       return `by itself, once a slot is free; 'drover builds prioritize ${printable(why.build)} N' brings it forward.`;
   }
+}
+
+function onceDone(blockers: readonly Blocker[]): string {
+  const remedies = [...new Set(blockers.map(({ remedy }) => remedy))];
+  return `once ${remedies.length === 1 ? 'this is' : 'these are'} done:\n${remedies.map((remedy) => `  ${printable(remedy)}\n`).join('')}`.trimEnd();
 }
 
 function specifics(why: Why, view: View): string {
@@ -50,7 +57,7 @@ function specifics(why: Why, view: View): string {
     case 'inputs': {
       const rest = why.total - why.inputs.length;
       const more = rest > 0 ? `… and ${plural(rest, 'more input')}\n` : '';
-      return `\n${inputTable(why.inputs, view)}${more}${blockerTable(why.blockers ?? [], view)}`;
+      return `${blockerTable(why, view)}\n${inputTable(why.inputs, view)}${more}`;
     }
     case 'text-lost':
       return details([['derivation', why.derivation]]);
@@ -88,6 +95,7 @@ const wordsOf: Readonly<Record<WaitedInput['state'], string>> = {
   'source-lost': 'source that is lost',
   building: 'being built',
   queued: 'queued',
+  blocked: 'queued, and blocked itself',
   'text-lost': 'the text of its derivation is lost',
   failed: 'its build failed',
   canceled: 'its build was cancelled',
@@ -96,16 +104,33 @@ const wordsOf: Readonly<Record<WaitedInput['state'], string>> = {
 };
 
 /** What a person has to see to before the build can run; nothing where that is nobody's turn. */
-function blockerTable(blockers: readonly Blocker[], view: View): string {
+function blockerTable(
+  { blockers, blockerTotal = blockers.length, more }: Extract<Why, { reason: 'inputs' }>,
+  view: View,
+): string {
   if (blockers.length === 0) return '';
   const columns = [
     { title: 'BLOCKED BY', value: (row: Blocker) => shortName(row.item) },
-    { title: 'STATE', value: (row: Blocker) => wordsOf[row.state], state: (row: Blocker) => row.state },
+    { title: 'STATE', value: (row: Blocker) => row.state, state: (row: Blocker) => row.state },
+    { title: 'BLOCKS', value: ({ blocks, more }: Blocker) => (more ? `${blocks}+` : blocks) },
     { title: 'BUILD', value: (row: Blocker) => row.build, whole: true as const },
-    { title: 'ITEM', value: (row: Blocker) => row.item },
+    { title: 'WHAT HAPPENED', value: wordsFor },
   ];
-  return `\n${table(blockers, columns, { ...view, empty: '' })}`;
+  const rest = blockerTotal - blockers.length;
+  const others = rest > 0 ? `… and ${plural(rest, 'more thing')}${more ? ' at least' : ''} that block it\n` : '';
+  return `\n${table(blockers, columns, { ...view, empty: '' })}${others}${messagesOf(blockers)}`;
 }
+
+/** Failures whose messages are longer than what stands in the table, all lines of them. */
+function messagesOf(blockers: readonly Blocker[]): string {
+  return blockers
+    .filter(({ failure }) => failure?.message.trim().includes('\n'))
+    .slice(0, mostMessages)
+    .map(({ build, failure }) => `\n${printable(build ?? '')}: ${printableLines(failure?.message ?? '', 2)}\n`)
+    .join('');
+}
+
+const mostMessages = 3;
 
 function inputTable(inputs: readonly WaitedInput[], view: View): string {
   return table(

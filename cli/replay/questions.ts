@@ -4,6 +4,8 @@ import { figuresOf } from '../../coordinator/figures.ts';
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
 import type { BuildFilter, Paging } from '../../coordinator/ports/views.ts';
 import { foldEvent } from '../../coordinator/recovery.ts';
+import { withWholeMessages } from '../../coordinator/whole-messages.ts';
+import { keptMessage } from '../../domain/build/state.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { explain } from '../../projections/why.ts';
@@ -47,16 +49,34 @@ export function askStatus(): Question {
 }
 
 export function askWhy(id: string): Question {
-  return ofFarm((farm, { last, at }) => {
+  /** Long messages of failures, the last of each build: the farm keeps only their beginnings. */
+  const messages = new Map<string, string>();
+  const question = ofFarm((farm, { last, at }) => {
     const build = farm.queue.build(id);
     if (!build) throw missing('build', id, last);
     // Nobody counts these waits any more: the instants in the log are all there is.
     const nothing = () => undefined;
     const lease = (name: string) => farm.agents.get(name)?.state.leaseUntil || undefined;
-    const why = explain(farm, build, { backOff: nothing, lease, coordinator: nothing });
+    const why = withWholeMessages(
+      explain(farm, build, { backOff: nothing, lease, coordinator: nothing }),
+      (failed, _attempt, beginning) => {
+        const message = messages.get(`build-${failed}`);
+        return message?.startsWith(beginning) ? message : undefined;
+      },
+    );
     return { value: why, text: (view) => formatWhy(why, asOf(view, at)), names: [id] };
   });
+  return {
+    ...question,
+    event(event) {
+      const message = failures.has(event.type) ? (event.data as { message?: string }).message : undefined;
+      if (message !== undefined && message.length > keptMessage) messages.set(event.stream, message);
+      question.event(event);
+    },
+  };
 }
+
+const failures: ReadonlySet<string> = new Set(['BuildAttemptFailed', 'BuildSetupFailed', 'BuildFailed']);
 
 export function askAgent(name: string): Question {
   return ofFarm((farm, { last, at }) => {

@@ -31,7 +31,9 @@ export function watchForBlocked({ ask, found, pauseMs = 1000 }: BlockedWatchOpti
     again = false;
     try {
       const blockage = await ask();
-      inARow = blockage.unfinished > 0 && blockage.blocked === blockage.unfinished ? inARow + 1 : 0;
+      // An agent may come by itself: how long that is waited for is told elsewhere.
+      const stuck = blockage.blocked - (blockage.agentless ?? 0);
+      inARow = blockage.unfinished > 0 && stuck === blockage.unfinished ? inARow + 1 : 0;
       if (inARow === 2 && !over) found(blockage);
       again ||= inARow === 1;
     } catch {

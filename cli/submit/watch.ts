@@ -89,7 +89,7 @@ export async function watchSubmission(
             blockage = all;
           })
           .catch(() => {
-            blockage = { unfinished: tracker.total - tracker.ended, blocked: 0, blockers: [] };
+            blockage = { unfinished: tracker.total - tracker.ended, blocked: 0, agentless: 0, blockers: [], total: 0 };
           })
           .then(() => enough.abort());
       },

@@ -1,3 +1,4 @@
+import type { Standing } from '../../domain/build/standing.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
 
 /** A page of a list. `next` is given back as `after` to get the next one. */
@@ -20,6 +21,8 @@ export interface BuildRow {
   readonly system: string;
   readonly submission: string;
   readonly state: BuildViewState;
+  /** How it stands with one that is queued; the views do not know it. */
+  readonly standing?: Standing;
   readonly reason: string;
   readonly priority: number;
   readonly tags: Readonly<Record<string, string>>;
@@ -53,8 +56,15 @@ export interface BuildDetail extends BuildRow {
     readonly maxSilentSeconds?: number;
   };
 }
+/** How many builds a filter names at a time, at most. */
+export const mostAmong = 1000;
 export interface BuildFilter {
   readonly state?: readonly BuildViewState[];
+  /**
+   * Queued builds that are wanted too, besides those of `state`: ids, newest first, of at most {@link mostAmong} that were submitted before
+   * a build. Without `state`, no others.
+   */
+  readonly among?: (before: string | undefined) => readonly string[];
   readonly system?: string;
   /** Part of the derivation's name. */
   readonly name?: string;

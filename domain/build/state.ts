@@ -43,7 +43,7 @@ export interface LastFailure {
 }
 
 /** What is kept of a message, in characters: there may be a million builds. */
-const keptMessage = 400;
+export const keptMessage = 400;
 
 const none: readonly string[] = [];
 const noAttempts: readonly number[] = [];

@@ -215,6 +215,7 @@ describe('the CLI and the HTTP API', () => {
           storeDir: '/nix/store',
           status: () => ({
             builds: {
+              blocked: 0,
               waiting: 0,
               ready: 0,
               backoff: 0,
@@ -224,7 +225,17 @@ describe('the CLI and the HTTP API', () => {
               failed: 0,
               canceled: 0,
             },
+            blocked: {
+              failed: 0,
+              canceled: 0,
+              'no-build': 0,
+              'source-missing': 0,
+              'source-lost': 0,
+              'text-lost': 0,
+              'no-agent': 0,
+            },
             ready: {},
+            unattended: {},
             derivations: 0,
             items: 0,
             agents: { connected: 0, registered: 0, slots: 0, busy: 0, excess: 0, away: 0 },

@@ -81,8 +81,28 @@ const item: ItemRow = {
 };
 const token: TokenInfo = { id: 't-1', name: 'ci', scope: 'submit', issuedAt: testNow, revoked: false };
 const status: FarmStatus = {
-  builds: { waiting: 1, ready: 2, backoff: 0, allocated: 1, running: 3, succeeded: 10, failed: 1, canceled: 0 },
+  builds: {
+    blocked: 3,
+    waiting: 1,
+    ready: 2,
+    backoff: 0,
+    allocated: 1,
+    running: 3,
+    succeeded: 10,
+    failed: 1,
+    canceled: 0,
+  },
+  blocked: {
+    failed: 3,
+    canceled: 0,
+    'no-build': 0,
+    'source-missing': 0,
+    'source-lost': 0,
+    'text-lost': 0,
+    'no-agent': 1,
+  },
   ready: { 'x86_64-linux': 2 },
+  unattended: {},
   derivations: 12,
   items: 34,
   agents: { connected: 1, registered: 2, slots: 4, busy: 3, excess: 0, away: 0 },
@@ -272,8 +292,15 @@ describe('listings for people', () => {
   it('says of every wait what a person can do, in commands and not in events', async () => {
     const base = { build: 'b-1', state: 'queued', summary: 'so', until: 'StoreItemAdded' } as const;
     const blockers = [
-      { item: item.path, state: 'failed', build: 'b-7', waiting: 1 },
-      { item: item.path, state: 'text-lost', derivation, build: 'b-8', waiting: 1 },
+      { item: item.path, state: 'failed', build: 'b-7', waiting: 1, remedy: 'drover builds retry b-7' },
+      {
+        item: item.path,
+        state: 'text-lost',
+        derivation,
+        build: 'b-8',
+        waiting: 1,
+        remedy: `drover submit ${derivation}`,
+      },
     ] as const;
     const waits: readonly [Why, RegExp][] = [
       [{ ...base, reason: 'running', agent: 'a', attempt: 1 }, /by itself, when the attempt does\.\n$/],
@@ -284,8 +311,25 @@ describe('listings for people', () => {
           `ends once these are done:\n  drover builds retry b-7\n  drover submit ${derivation.replaceAll('.', '\\.')}\n$`,
         ),
       ],
-      [{ ...base, reason: 'text-lost', derivation }, /once this is done:\n {2}drover submit \S+\.drv\n$/],
-      [{ ...base, reason: 'no-agent', system: 'x', features: [], agents: [] }, /'drover agents add NAME'\.\n$/],
+      [
+        { ...base, reason: 'text-lost', derivation, blockers: blockers.slice(1) },
+        /once this is done:\n {2}drover submit \S+\.drv\n$/,
+      ],
+      [
+        { ...base, reason: 'no-agent', system: 'x', features: [], agents: [], blockers: [] },
+        /by itself, once an agent above takes builds again\.\n$/,
+      ],
+      [
+        {
+          ...base,
+          reason: 'no-agent',
+          system: 'x',
+          features: [],
+          agents: [],
+          blockers: [{ item: item.path, state: 'no-agent', system: 'x', waiting: 1, remedy: 'drover agents resume a' }],
+        },
+        /once this is done:\n {2}drover agents resume a\nSee to an obstacle above, or add an agent that fits: drover agents add NAME\n$/,
+      ],
       [
         { ...base, reason: 'no-slot', agents: ['a'], ahead: 3 },
         /'drover builds prioritize b-1 N' brings it forward\.\n$/,
@@ -323,7 +367,9 @@ describe('listings for people', () => {
       /\nreference: +2{32}-glibc\nsignature: +drover-1:abc\n/,
     );
     assert.match(await show('tokens', 'list'), /t-1 +ci +submit +- +now +valid/);
-    assert.match(await show('status'), /\nready: +2 \(x86_64-linux 2\)\n/);
+    const figures = await show('status');
+    assert.match(figures, /^blocked: +3 \(failed 3, no-agent 1\); drover builds list --state blocked\n/);
+    assert.match(figures, /\nready: +2 \(x86_64-linux 2\)\n/);
   });
 
   it('says so where there is nothing', async () => {

@@ -8,6 +8,8 @@ import { fakeBase } from '../support/paths.ts';
 /** 1 ← 2 ← 3 ← 5, and 4 ← 5; 1 is the one that fails. */
 const chain = [derivation(1), derivation(2, [1]), derivation(3, [2]), derivation(4), derivation(5, [3, 4])];
 
+const unblocked = { blocked: 0, agentless: 0, blockers: [], total: 0 };
+
 type Coordinator = Awaited<ReturnType<typeof openTestCoordinator>>;
 type Allocation = { build: string; attempt: number };
 
@@ -39,20 +41,30 @@ async function farmWithFailure() {
 describe('blocked builds', () => {
   it('are those that wait, over however many steps, for what has failed', async () => {
     const { farm, submission, failed, before } = await farmWithFailure();
-    assert.deepEqual(before, { unfinished: 5, blocked: 0, blockers: [] });
-    const blocker = { item: outPath(1), state: 'failed', derivation: drvPath(1), build: failed } as const;
-    assert.deepEqual(farm.application.blockage(submission), {
-      unfinished: 3,
-      blocked: 3,
-      blockers: [{ ...blocker, waiting: 3 }],
-    });
+    assert.deepEqual(before, { unfinished: 5, ...unblocked });
+    const { blockers, ...counts } = farm.application.blockage(submission);
+    assert.deepEqual(counts, { unfinished: 3, blocked: 3, agentless: 0, total: 1 });
+    const blocker = {
+      item: outPath(1),
+      state: 'failed',
+      derivation: drvPath(1),
+      build: failed,
+      at: farm.time.runtime.clock.now(),
+      failure: { attempt: 2, class: 'builder-failed', message: 'exit 3', agent: 'a', cause: 'attempts-used-up' },
+      remedy: `drover builds retry ${failed}`,
+    };
+    assert.deepEqual(blockers, [{ ...blocker, waiting: 3 }]);
     const last = farm.farm.queue.latest(farm.farm.graph.drvOf(drvPath(5)) as number);
     const why = farm.application.why(`${submission}-${last?.number}`);
     assert.ok(why.reason === 'inputs');
-    assert.deepEqual(why.blockers, [{ ...blocker, waiting: 1 }]);
+    assert.deepEqual(why.blockers, [{ ...blocker, waiting: 1, blocks: 3 }]);
+    assert.equal(why.standing, 'blocked');
+    assert.deepEqual([why.inputs[0]?.item, why.inputs[0]?.state], [outPath(3), 'blocked']);
     assert.match(
       why.summary,
-      new RegExp(`^Blocked\\. Waits for ${outPath(3)}: .*That waits for ${outPath(1)}: .*builds retry ${failed}`),
+      new RegExp(
+        `^Blocked\\. ${outPath(1)}: build ${failed} of it failed at .*: attempt 2 on a: builder-failed: exit 3\\. 'drover builds retry ${failed}' would set this going\\. Waits for ${outPath(3)}: build .* and is blocked itself\\.$`,
+      ),
     );
     assert.match(why.until, /somebody/);
   });
@@ -61,7 +73,7 @@ describe('blocked builds', () => {
     const { farm, submission, failed } = await farmWithFailure();
     await farm.application.retryBuild(admin, failed);
     await farm.settle();
-    assert.deepEqual(farm.application.blockage(submission), { unfinished: 3, blocked: 0, blockers: [] });
+    assert.deepEqual(farm.application.blockage(submission), { unfinished: 3, ...unblocked });
   });
 
   it('wait for what was cancelled, not asked for, or never sent, each named once, the worst first', async () => {
@@ -72,6 +84,7 @@ describe('blocked builds', () => {
       derivation(3, [1]),
       derivation(4, [], { sources: [source] }),
     ]);
+    await farm.connect('a');
     const { submission } = await farm.application.submit(admin, {
       roots: [2, 3, 4].map(drvPath),
       options: { priority: 0 },
@@ -81,22 +94,38 @@ describe('blocked builds', () => {
     assert.deepEqual(farm.application.blockage(submission), {
       unfinished: 3,
       blocked: 3,
+      agentless: 0,
+      total: 2,
       blockers: [
-        { item: outPath(1), state: 'no-build', derivation: drvPath(1), waiting: 2 },
-        { item: source, state: 'source-missing', waiting: 1 },
+        {
+          item: outPath(1),
+          state: 'no-build',
+          derivation: drvPath(1),
+          waiting: 2,
+          remedy: `drover submit ${drvPath(1)}`,
+        },
+        { item: source, state: 'source-missing', waiting: 1, remedy: `drover submit ${drvPath(4)}` },
       ],
     });
     const other = await farm.submit(1);
     assert.equal(farm.application.blockage(submission).blocked, 1);
-    await farm.application.cancelBuild(admin, `${other.submission}-1`, { force: true });
+    await farm.application.cancelBuild(admin, `${other.submission}-1`, { force: true, reason: 'wrong branch' });
     const [first] = farm.application.blockage(submission).blockers;
     assert.deepEqual([first?.state, first?.build, first?.waiting], ['canceled', `${other.submission}-1`, 2]);
+    const at = farm.time.runtime.clock.now();
+    assert.deepEqual(first?.canceled, { by: admin.id, at, reason: 'wrong branch' });
+    const told = farm.application.why(`${other.submission}-1`);
+    assert.ok(told.reason === 'ended');
+    assert.equal(told.remedy, `drover builds retry ${other.submission}-1`);
+    assert.match(told.summary, /^The build was cancelled by .* at 20.*Z \(wrong branch\)\.$/);
   });
 
   it('wait for a source that was there and is lost, with when it went, why, and what brings it back', async () => {
     const digest = Buffer.alloc(32, 7);
     const path = makeSourcePath('src', digest, [], false, '/nix/store').slice('/nix/store/'.length);
-    const farm = await openTestCoordinator([derivation(1, [], { sources: [path] })]);
+    const farm = await openTestCoordinator([derivation(1, [], { sources: [path] }), derivation(2)]);
+    await farm.connect('a');
+    await farm.submit(2);
     const { submission } = await farm.submit(1);
     const waits = () => {
       const why = farm.application.why(`${submission}-1`);
@@ -108,27 +137,27 @@ describe('blocked builds', () => {
     const nar = { path, narHash, narSize: 1, references: [], compression: 'zstd', fileSize: 1 } as const;
     const send = () => farm.application.beginUpload(admin, nar);
     await send();
-    assert.equal(farm.application.why(`${submission}-1`).reason, 'no-agent');
+    assert.equal(farm.application.why(`${submission}-1`).reason, 'no-slot');
     await farm.application.deleteItem(admin, path, 'in the way');
     const at = farm.time.runtime.clock.now();
     const lost = { at, how: 'deleted', reason: 'in the way' };
     assert.deepEqual(waits().inputs, [{ item: path, state: 'source-lost', lost }]);
     assert.deepEqual(farm.application.blockage(submission).blockers, [
-      { item: path, state: 'source-lost', lost, waiting: 1 },
+      { item: path, state: 'source-lost', lost, waiting: 1, remedy: `drover submit ${drvPath(1)}` },
     ]);
     assert.match(
       waits().summary,
       new RegExp(
-        `a source that was deleted at ${new Date(at).toISOString()} \\(in the way\\); 'drover submit' sends it again`,
+        `a source that was deleted at ${new Date(at).toISOString()} \\(in the way\\); 'drover submit ${drvPath(1)}' sends it again`,
       ),
     );
     await send();
-    assert.equal(farm.application.why(`${submission}-1`).reason, 'no-agent');
+    assert.equal(farm.application.why(`${submission}-1`).reason, 'no-slot');
     farm.pool.lose(narHash);
     await farm.application.doubtItem(path, 'size');
     const [input] = waits().inputs;
     assert.deepEqual([input?.state, input?.lost?.how], ['source-lost', 'missing']);
-    assert.match(waits().summary, /a source that went missing at .* \(.+\); 'drover submit' sends it again/);
+    assert.match(waits().summary, /a source that went missing at .* \(.+\); 'drover submit .+' sends it again/);
   });
 
   it('are found among the builds that a submission has joined', async () => {

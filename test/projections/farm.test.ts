@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { figuresOf } from '../../coordinator/figures.ts';
 import type { BuildEvent } from '../../domain/build/events.ts';
 import { isEnded } from '../../domain/build/state.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
+import { blockingCauses, hasCause } from '../../projections/blocked.ts';
+import { findBlockers } from '../../projections/blockers.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { findNeeds } from '../../projections/needs.ts';
 import { buildId } from '../../projections/queue.ts';
+import { countStandings, newestStanding, standingOf } from '../../projections/standing.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
 /** Derivation n has inputs among 0 … n - 1, one or two outputs, and maybe a source. */
@@ -27,7 +31,9 @@ type Step =
       readonly pick: number;
       readonly priority: number;
     }
-  | { readonly type: 'add' | 'remove'; readonly item: number; readonly references: readonly number[] };
+  | { readonly type: 'add' | 'remove'; readonly item: number; readonly references: readonly number[] }
+  | { readonly type: 'agent'; readonly takes: boolean }
+  | { readonly type: 'text'; readonly drv: number; readonly lost: boolean };
 
 const drvPath = (n: number): string => fakeBase('d', n, '.drv');
 const outputPath = (n: number, name: string): string => fakeBase(name, n);
@@ -101,6 +107,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     item: fc.nat(40),
     references: fc.uniqueArray(fc.nat(40), { maxLength: 3 }),
   }),
+  fc.oneof(
+    fc.record({ type: fc.constant('agent' as const), takes: fc.boolean() }),
+    fc.record({ type: fc.constant('text' as const), drv: fc.nat(13), lost: fc.boolean() }),
+  ),
 );
 
 /** The function, worked out once for each argument. Fails where an answer rests on itself. */
@@ -168,6 +178,15 @@ function play(
   }
   addUpTo(late === 0 ? allDesigns.length : Math.ceil(allDesigns.length / 2));
   const present = new Map<string, readonly string[]>();
+  const textless = new Set<number>();
+  // One agent takes all but what is built for i686-linux, unless it is paused.
+  let paused = false;
+  const abilities = { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots: 1, maxSilentSeconds: 1 };
+  const hash = '0'.repeat(64);
+  apply('token', 't', { type: 'TokenIssued', data: { name: 'a', scope: 'agent', hash, agent: 'a' } }, 0, 0);
+  apply('agent', 'a', { type: 'AgentRegistered', data: { name: 'a' } }, 0, 0);
+  apply('agent', 'a', { type: 'AgentConnected', data: { abilities, version: '1', builder: 'nix' } }, 1, 0);
+  let agentRevision = 1;
   let submitted = 0;
   const builds: string[] = [];
 
@@ -207,6 +226,26 @@ function play(
         prioritize: { type: 'BuildPrioritized', data: { priority: next.priority } } as const,
       }[next.what];
       if (event) apply('build', id, event, build.revision + 1, 0);
+    } else if (next.type === 'agent') {
+      paused = !next.takes;
+      const event = paused
+        ? ({ type: 'AgentPaused', data: {} } as const)
+        : ({ type: 'AgentResumed', data: {} } as const);
+      apply('agent', 'a', event, ++agentRevision, 0);
+    } else if (next.type === 'text') {
+      const n = next.drv % designs.length;
+      if (textless.has(n) === next.lost) continue;
+      const revision = farm.texts.revision(farm.graph.drvOf(drvPath(n)) as number) + 1;
+      const data = { path: drvPath(n), reason: 'test' };
+      apply(
+        'derivation',
+        drvPath(n).slice(0, 32),
+        { type: `DerivationText${next.lost ? 'Lost' : 'Restored'}`, data },
+        revision,
+        0,
+      );
+      if (next.lost) textless.add(n);
+      else textless.delete(n);
     } else {
       const path = items[next.item % items.length] as string;
       // References only to what comes earlier, as no real item is part of a cycle.
@@ -229,10 +268,11 @@ function play(
         present.delete(path);
       }
     }
-    check();
+    // Not after each: what has to be looked at again is collected until somebody asks.
+    check(index % 3 === 0 || index === steps.length - 1);
   }
 
-  function check(): void {
+  function check(andBlocked = true): void {
     const { graph, availability, queue } = farm;
     const isAvailable = memo((path: string): boolean => present.get(path)?.every(isAvailable) ?? false);
     for (const path of items) {
@@ -329,7 +369,7 @@ function play(
       assert.equal(queue.missing(drv), lacking, `missing inputs of ${n}`);
       const own = unfinished(n);
       for (const build of own) {
-        const ready = build?.state.status === 'queued' && lacking === 0;
+        const ready = build?.state.status === 'queued' && lacking === 0 && !textless.has(n);
         assert.equal(build?.heapIndex !== -1, ready, `readiness of ${n}`);
       }
     }
@@ -350,6 +390,84 @@ function play(
       assert.ok(duration > 0, `duration of ${n}: ${duration}`);
       urgency.set(n, { priority: mine.priority, path: queue.urgency.criticalPath(drv) });
     }
+    if (andBlocked) checkBlocked();
+
+    // What blocks a build, at the root: without any memory of what was before.
+    function checkBlocked(): void {
+      const { blocked } = farm;
+      // What no real store has: an item that refers to what is made of it. There, anything but an end without end will do.
+      let goesRound = false;
+      const open = new Set<string>();
+      const causesOfItem = (path: string): ReadonlySet<string> => {
+        if (open.has(path)) {
+          goesRound = true;
+          return new Set();
+        }
+        open.add(path);
+        const causes = lookAt(path);
+        open.delete(path);
+        return causes;
+      };
+      const lookAt = (path: string): ReadonlySet<string> => {
+        if (isAvailable(path)) return new Set();
+        const references = present.get(path);
+        if (references) return new Set(references.flatMap((other) => [...causesOfItem(other)]));
+        const maker = flowsTo(path);
+        if (maker !== undefined) return causesOf(maker);
+        const producer = producerOf(path);
+        const item = graph.itemOf(path) as number;
+        if (producer === undefined) return new Set([farm.losses.get(item) ? 'source-lost' : 'source-missing']);
+        if (!hasFailed(producer)) return new Set(['no-build']);
+        return new Set([queue.latest(graph.drvOf(drvPath(producer)) as number)?.state.status as string]);
+      };
+      const causesOf = (n: number): ReadonlySet<string> => {
+        const own = unfinished(n);
+        if (own.length === 0 || own.some((build) => build?.state.status !== 'queued')) return new Set();
+        return new Set([
+          ...(paused || n % 5 === 0 ? ['no-agent'] : []),
+          ...(textless.has(n) ? ['text-lost'] : []),
+          ...(needs[n] as string[]).flatMap((path) => [...causesOfItem(path)]),
+        ]);
+      };
+      for (const n of designs.keys()) causesOf(n);
+      blocked.counts();
+      if (goesRound) return;
+      const counts = Object.fromEntries(blockingCauses.map((cause) => [cause, 0]));
+      const standing = { blocked: 0, waiting: 0, backoff: 0, ready: 0 };
+      for (const n of designs.keys()) {
+        const drv = graph.drvOf(drvPath(n)) as number;
+        const causes = blockingCauses.filter((cause) => hasCause(blocked.causes(drv), cause));
+        // Which of several producers is to blame may have changed without anything else.
+        const isExact = makers.size === new Set([...makers.values()].flat()).size && deep.size === 0;
+        const expected = [...causesOf(n)].sort();
+        if (isExact) assert.deepEqual([...causes].sort(), expected, `what blocks ${n}`);
+        assert.equal(blocked.isBlocked(drv), expected.length > 0, `whether ${n} is blocked: ${expected}`);
+        for (const cause of causes) counts[cause] = (counts[cause] ?? 0) + unfinished(n).length;
+        for (const build of queue.unfinishedOf(drv)) {
+          const its = standingOf(farm, build);
+          if (its) standing[its]++;
+        }
+        const { blockers, unfinished: all, blocked: number } = findBlockers(farm, queue.unfinishedOf(drv));
+        assert.equal(all, unfinished(n).length);
+        assert.equal(number, expected.length > 0 ? all : 0);
+        assert.deepEqual([...new Set(blockers.map(({ state }) => state))].sort(), [...causes].sort(), `roots of ${n}`);
+      }
+      const all = builds.map((id) => queue.build(id)).filter((build) => build && !isEnded(build.state.status));
+      const blockedBuilds = all.filter((build) => build && blocked.isBlocked(build.drv));
+      assert.deepEqual(blocked.counts(), { blocked: blockedBuilds.length, causes: counts });
+      // Every build is in one state.
+      assert.deepEqual(countStandings(farm), standing);
+      const total = Object.values(figuresOf(farm).builds).reduce((sum, count) => sum + count, 0);
+      assert.equal(total, builds.length);
+      const wanted = new Set(['blocked', 'waiting'] as const);
+      const newest = builds.filter((id) => {
+        const build = queue.build(id);
+        const its = build && standingOf(farm, build);
+        return its === 'blocked' || its === 'waiting';
+      });
+      assert.deepEqual(newestStanding(farm, wanted, 3).map(buildId), newest.slice(-3).reverse());
+    }
+
     for (const jobClass of graph.jobClasses) {
       const order = [...queue.ready(jobClass).entries()];
       const first = queue.ready(jobClass).first();

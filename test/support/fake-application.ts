@@ -94,8 +94,28 @@ export const fakeUpload: UploadStatus = {
   finished: false,
 };
 export const fakeStatus: FarmStatus = {
-  builds: { waiting: 1, ready: 2, backoff: 0, allocated: 0, running: 3, succeeded: 4, failed: 5, canceled: 6 },
+  builds: {
+    blocked: 0,
+    waiting: 1,
+    ready: 2,
+    backoff: 0,
+    allocated: 0,
+    running: 3,
+    succeeded: 4,
+    failed: 5,
+    canceled: 6,
+  },
+  blocked: {
+    failed: 0,
+    canceled: 0,
+    'no-build': 0,
+    'source-missing': 0,
+    'source-lost': 0,
+    'text-lost': 0,
+    'no-agent': 0,
+  },
   ready: { 'x86_64-linux': 2 },
+  unattended: {},
   derivations: 7,
   items: 8,
   agents: { connected: 1, registered: 2, slots: 4, busy: 3, excess: 0, away: 0 },
@@ -113,6 +133,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     checkpoint: () => 'test\n1\nroot\n\n— test signature\n',
     readiness: () => ({ ready: true, reasons: [] }),
     settled: async () => undefined,
+    position: () => fakeStatus.position,
     status: () => fakeStatus,
     authenticate(secret) {
       const scope = /^secret-of-(read|submit|agent|admin)$/.exec(secret)?.[1] as Principal['scope'] | undefined;
@@ -148,7 +169,9 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     resumeSubmission: async () => undefined,
     submissionTimes: async () => fakeTimes,
     buildHistory: async () => fakeHistory,
-    blockage: () => ({ unfinished: 0, blocked: 0, blockers: [] }),
+    blockage: () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),
+    standing: () => undefined,
+    newestStanding: () => [],
     joinedBuilds: () => ({ none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 }),
     settleLog: async () => undefined,
     cancelBuild: async () => fakeCancel,

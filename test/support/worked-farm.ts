@@ -116,7 +116,7 @@ export async function openWorkedFarm(facts: readonly DerivationFacts[], { withou
         if (why.reason !== 'inputs') throw new Error(`${id} waits for ${why.reason}: ${why.summary}`);
         if (why.blockers.length === 0) throw new Error(`${id} is not called blocked: ${why.summary}`);
         return why.inputs.flatMap((input) => {
-          if (input.state === 'queued' || input.state === 'building') return [input.build as string];
+          if (['queued', 'blocked', 'building'].includes(input.state)) return [input.build as string];
           found.set(input.item, input);
           return [];
         });

@@ -22,13 +22,23 @@ export function addFarmMetrics(
   );
   metrics.gauge(
     'drover_builds',
-    'Builds by state.',
+    'Builds by state; each is in one.',
     each('state', () => ({ ...status().builds })),
   );
   metrics.gauge(
+    'drover_blocked_builds',
+    'Builds that nothing under way can set going, by what blocks them at the root; one that several things block is in several.',
+    each('cause', () => status().blocked),
+  );
+  metrics.gauge(
     'drover_ready_builds',
-    'Ready builds by system.',
-    each('system', () => status().ready),
+    'Builds by system that could run now, did an agent have room; those of which no agent takes their kind included.',
+    each('system', () => {
+      const { ready, unattended } = status();
+      return Object.fromEntries(
+        Object.keys(ready).map((system) => [system, (ready[system] ?? 0) + (unattended[system] ?? 0)]),
+      );
+    }),
   );
   metrics.gauge(
     'drover_derivations',

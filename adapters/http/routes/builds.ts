@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { unknownBuild } from '../../../coordinator/errors.ts';
-import { type BuildFilter, buildStates } from '../../../coordinator/ports/views.ts';
+import { type BuildFilter, type BuildRow, buildStates, mostAmong } from '../../../coordinator/ports/views.ts';
+import { withWholeMessages } from '../../../coordinator/whole-messages.ts';
+import { standings } from '../../../domain/build/standing.ts';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
@@ -33,7 +35,9 @@ const conditions = {
   derivation: baseName.exactOptional(),
   tag: z.string().min(1).max(330).describe('`key` or `key=value`.').exactOptional(),
 };
-const stateList = many.pipe(z.array(z.enum(buildStates)).max(buildStates.length));
+/** States, how queued builds stand, and `building`: `allocated` or `running`. */
+const filterStates = [...buildStates, ...standings, 'building'] as const;
+const stateList = many.pipe(z.array(z.enum(filterStates)).max(filterStates.length));
 /** By when it changed last: by its last event. */
 const changes = {
   since: time
@@ -64,14 +68,27 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
           tags: ['builds'],
           operationId: 'listBuilds',
           summary: 'Builds, newest first.',
-          querystring: z.strictObject({ ...conditions, state: stateList.exactOptional(), ...changes, ...paging }),
+          querystring: z.strictObject({
+            ...conditions,
+            state: stateList
+              .describe(
+                'Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`.',
+              )
+              .exactOptional(),
+            ...changes,
+            ...paging,
+          }),
           response: { 200: page(buildRow) },
         },
       },
       async (request) => {
-        const { limit, after, ...filter } = request.query;
+        const { limit, after, state, ...filter } = request.query;
         await checkFilter(filter);
-        return views.builds(filter, { limit, ...(after === undefined ? {} : { after }) });
+        const found = views.builds(
+          { ...filter, ...(state && inStates(state)) },
+          { limit, ...(after === undefined ? {} : { after }) },
+        );
+        return { ...found, rows: found.rows.map(withStanding) };
       },
     );
     app.get(
@@ -91,7 +108,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { build } = request.params;
         const row = views.build(build);
         if (row === undefined) throw unknownBuild(build, views.submission(build) !== undefined);
-        return row;
+        return withStanding(row);
       },
     );
     app.get(
@@ -106,7 +123,10 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
           response: { 200: why },
         },
       },
-      async (request) => application.why(request.params.build),
+      async (request) => {
+        await freshViews(context);
+        return withWholeMessages(application.why(request.params.build), messageOf);
+      },
     );
     app.get(
       '/v1/builds/:build/history',
@@ -219,6 +239,26 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     );
   };
+
+  function inStates(wanted: readonly (typeof filterStates)[number][]): BuildFilter {
+    const state = buildStates.filter(
+      (one) => wanted.includes(one) || (wanted.includes('building') && (one === 'allocated' || one === 'running')),
+    );
+    const standing = new Set(standings.filter((one) => wanted.includes(one)));
+    if (standing.size === 0 || state.includes('queued')) return { state };
+    return { state, among: (before) => application.newestStanding(standing, mostAmong, before) };
+  }
+
+  function withStanding<Row extends BuildRow>(row: Row): Row {
+    const standing = row.state === 'queued' ? application.standing(row.id) : undefined;
+    return standing === undefined ? row : { ...row, standing };
+  }
+
+  function messageOf(build: string, attempt: number, beginning: string): string | undefined {
+    const row = views.build(build);
+    const failures = [row?.failure, row?.attempts.find((one) => one.attempt === attempt)?.failure];
+    return failures.find((failure) => failure?.message.startsWith(beginning))?.message;
+  }
 
   async function checkFilter(filter: BuildFilter): Promise<void> {
     application.checkNames(filter);

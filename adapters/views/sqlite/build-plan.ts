@@ -18,9 +18,9 @@ interface Criterion {
 
 /**
  * How a list of builds is read: by the index of the criterion that the fewest builds meet as a rule (the order below);
- * the others are looked at row by row. `narrow`: few builds changed in the time that it asks for. An empty list of states is as none. `undefined`: no build can meet the filter.
+ * the others are looked at row by row. `narrow`: few builds changed in the time that it asks for. `among`: ids of queued builds that are wanted besides those of the states. An empty list of states is as none. `undefined`: no build can meet the filter.
  */
-export function planBuilds(filter: BuildFilter, narrow = false): ListPlan | undefined {
+export function planBuilds(filter: BuildFilter, narrow = false, among?: readonly string[]): ListPlan | undefined {
   const states = [...new Set(filter.state ?? [])];
   const name = searchName(filter.name ?? '');
   if (name === 'none') return undefined;
@@ -30,10 +30,14 @@ export function planBuilds(filter: BuildFilter, narrow = false): ListPlan | unde
   if (changed !== undefined) criteria.push(changed);
   if (filter.derivation !== undefined) criteria.push(byDerivation(filter.derivation));
   // Its index has the states in it, so these need no criterion of their own.
-  if (filter.submission !== undefined) criteria.push(bySubmission(filter.submission, states));
+  if (filter.submission !== undefined) criteria.push(bySubmission(filter.submission, among ? [] : states));
   // The agents' slots bound how many builds are under way.
-  const underWay = states.length > 0 && states.every((state) => state === 'allocated' || state === 'running');
-  const state = states.length > 0 && filter.submission === undefined ? [byState(states)] : [];
+  const underWay = !among && states.length > 0 && states.every((state) => state === 'allocated' || state === 'running');
+  const state = among
+    ? [byState(states, among)]
+    : states.length > 0 && filter.submission === undefined
+      ? [byState(states)]
+      : [];
   if (underWay) criteria.push(...state);
   if (name !== 'all') criteria.push(byName(name));
   if (filter.tag !== undefined) criteria.push(byTag(filter.tag));
@@ -70,10 +74,19 @@ function bySubmission(id: string, states: readonly BuildViewState[]): Criterion 
   };
 }
 
-function byState(states: readonly BuildViewState[]): Criterion {
+function byState(states: readonly BuildViewState[], among?: readonly string[]): Criterion {
+  const sources = states.map((state) => byIndex('builds_by_state', [equals('b.state', state)]));
+  if (among === undefined) return { sources, rest: [isIn(states)] };
+  // Queued still: one that has gone on since is in another state, which may be wanted too.
+  const sql = "b.state = 'queued' AND b.id IN (SELECT value FROM json_each(?))";
+  const named = { sql, values: [JSON.stringify(among)] };
+  const either = {
+    sql: `(${isIn(states).sql} OR (${named.sql}))`,
+    values: [...states, ...named.values],
+  };
   return {
-    sources: states.map((state) => byIndex('builds_by_state', [equals('b.state', state)])),
-    rest: [isIn(states)],
+    sources: [...sources, byIndex('sqlite_autoindex_builds_1', [named])],
+    rest: [states.length === 0 ? named : either],
   };
 }
 

@@ -4,6 +4,7 @@ import {
   type BuildFilter,
   type BuildRow,
   type BuildViewState,
+  mostAmong,
   type Page,
   type Paging,
   resultsSearched,
@@ -16,6 +17,8 @@ import type { Database } from './database.ts';
 import { readPage } from './list-page.ts';
 
 const selectBuild = `SELECT d.outputs${buildColumns} FROM builds AS b ${buildJoins} WHERE b.id = ?1`;
+const selectIdAt = 'SELECT id FROM builds WHERE seq >= ?1 ORDER BY seq LIMIT 1';
+const selectSeq = 'SELECT seq FROM builds WHERE id = ?1';
 const countChanged = `SELECT count(*) AS rows FROM
   (SELECT 1 FROM builds INDEXED BY builds_by_change WHERE changed_at >= ?1 AND changed_at < ?2 LIMIT ?3)`;
 const selectResults = `
@@ -33,10 +36,14 @@ WHERE b.derivation = (SELECT id FROM derivations WHERE hash = ?1 AND path = ?2) 
 ORDER BY b.seq DESC, a.attempt DESC LIMIT 1`;
 
 export function readBuilds(db: Database, filter: BuildFilter, paging: Paging): Page<BuildRow> {
-  const plan = planBuilds(filter, isNarrow(db, filter));
-  if (plan !== undefined) return readPage(db, plan, paging, toBuildRow);
-  readPaging('builds', paging);
-  return { rows: [] };
+  const { before } = readPaging('builds', paging);
+  const among = filter.among?.(db.prepare(selectIdAt).get(before)?.id as string | undefined);
+  const plan = planBuilds(filter, isNarrow(db, filter), among);
+  if (plan === undefined) return { rows: [] };
+  // Where there may be more of them, the page ends with the last one that is named.
+  const last = among !== undefined && among.length >= mostAmong ? among.at(-1) : undefined;
+  const least = last === undefined ? 0 : Number(db.prepare(selectSeq).get(last)?.seq ?? 0);
+  return readPage(db, plan, paging, toBuildRow, least);
 }
 
 /** Builds that changed in a time are sorted for each page only where they are few; more of them are met by a scan soon enough. */

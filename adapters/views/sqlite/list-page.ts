@@ -35,10 +35,20 @@ export const scanLimit = 1000;
 
 type RawRow = Record<string, SqlValue>;
 
-/** One page, by keyset: it takes as long in the middle of the list as at its start. */
-export function readPage<Row>(db: Database, plan: ListPlan, paging: Paging, toRow: (raw: RawRow) => Row): Page<Row> {
+/**
+ * One page, by keyset: it takes as long in the middle of the list as at its start.
+ *
+ * @param least no row with a lower `seq` is in this page.
+ */
+export function readPage<Row>(
+  db: Database,
+  plan: ListPlan,
+  paging: Paging,
+  toRow: (raw: RawRow) => Row,
+  least = 0,
+): Page<Row> {
   const { limit, before } = readPaging(plan.kind, paging);
-  const floor = plan.rest.length === 0 ? 0 : scanFloor(db, plan, before);
+  const floor = Math.max(least, plan.rest.length === 0 ? 0 : scanFloor(db, plan, before));
   // One row more than asked for tells whether there is a next page.
   const { sql, values } = pageStatement(plan, before, floor, limit + 1);
   const found = db.prepare(sql).all(...values) as RawRow[];

@@ -160,7 +160,7 @@ describe('a question is answered', () => {
     ['/v1/submissions', { rows: [submissionA] }],
     ['/v1/builds/b-1/history', fakeHistory],
     ['/v1/submissions/s-1/times', { times: fakeTimes }],
-    ['/v1/submissions/s-1', { ...submissionA, unfinished: 0, blocked: 0, blockers: [] }],
+    ['/v1/submissions/s-1', { ...submissionA, unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }],
     ['/v1/builds/b-1', buildA],
     ['/v1/builds/b-1/why', { build: 'b-1', state: 'succeeded', summary: 'It has ended.', reason: 'ended' }],
     ['/v1/items', { rows: [itemA] }],

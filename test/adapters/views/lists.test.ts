@@ -50,6 +50,38 @@ test('every build is there once, newest first', () => {
   assert.ok(all.length > 500);
 });
 
+test('queued builds that somebody else names are there besides those of the states, page by page', () => {
+  const queued = all.filter(({ state }) => state === 'queued').map(({ id }) => id);
+  const mine = new Set(queued.filter((_, index) => index % 3 === 0));
+  /** As `mine`, and some that have gone on since they were named. */
+  const named = all
+    .map(({ id, state }) => ({ id, state }))
+    .filter(({ id, state }) => mine.has(id) || state === 'failed');
+  assert.ok(mine.size > 20 && named.length > mine.size);
+  const among = (before: string | undefined): readonly string[] => {
+    const start = before === undefined ? 0 : all.findIndex(({ id }) => id === before) + 1;
+    const rest = new Set(all.slice(start).map(({ id }) => id));
+    return named.map(({ id }) => id).filter((id) => rest.has(id));
+  };
+  const ids = (filter: BuildFilter, limit: number) =>
+    collect((paging) => readBuilds(db, filter, paging), limit).map(({ id }) => id);
+  const wanted = all.filter(({ id }) => mine.has(id));
+  assert.deepEqual(
+    ids({ among }, 7),
+    wanted.map(({ id }) => id),
+  );
+  const [one] = wanted as [BuildRow];
+  const { submission } = one;
+  assert.deepEqual(
+    ids({ among, submission }, 3),
+    wanted.filter((row) => row.submission === submission).map(({ id }) => id),
+  );
+  assert.deepEqual(
+    ids({ among, state: ['failed', 'running'] }, 11),
+    all.filter(({ id, state }) => mine.has(id) || state === 'failed' || state === 'running').map(({ id }) => id),
+  );
+});
+
 const name = (row: BuildRow) => row.derivation.slice(33, -4).toLowerCase();
 
 /** The last event of a build. */

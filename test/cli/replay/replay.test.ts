@@ -7,6 +7,7 @@ import { openEventStore } from '../../../adapters/event-store/open.ts';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
 import { parseStoreAddress } from '../../../adapters/event-store/store-url.ts';
 import { openSqliteViews } from '../../../adapters/views/sqlite/sqlite-views.ts';
+import { withIsoTimes } from '../../../cli/output/iso-times.ts';
 import { copyLog } from '../../../coordinator/log-copy.ts';
 import { type HookDefinition, hookDefaults } from '../../../domain/hook/definition.ts';
 import { harness } from '../../adapters/http/harness.ts';
@@ -22,9 +23,9 @@ async function history() {
   const moments: { position: string; status: object; why: object }[] = [];
   const remember = async (build: string) => {
     await farm.application.settled();
-    const { builds, ready, derivations, items, agents, position } = farm.application.status();
+    const { position, pendingCommits: _, uploads: __, ...figures } = farm.application.status();
     const why = farm.application.why(build);
-    moments.push({ position: position as string, status: { builds, ready, derivations, items, agents }, why });
+    moments.push({ position: position as string, status: figures, why });
   };
   const { submission } = await farm.wish([drvPath(3)]);
   const root = farm.farm.queue.buildsOf(submission).find(({ drv }) => farm.farm.graph.drvPath(drv) === drvPath(3));
@@ -57,7 +58,10 @@ describe('drover replay', () => {
         const { time: _, position: at, ...figures } = JSON.parse(then.out);
         assert.equal(at, there.get(position));
         assert.deepEqual(figures, status);
-        assert.deepEqual(JSON.parse((await run(['replay', 'why', id, ...until])).out), JSON.parse(JSON.stringify(why)));
+        assert.deepEqual(
+          JSON.parse((await run(['replay', 'why', id, ...until])).out),
+          withIsoTimes(JSON.parse(JSON.stringify(why))),
+        );
       }
       const text = await run(['replay', 'status', '--data', folder.path]);
       assert.match(text.out, /^as of: +\d{4}-.*\n[\s\S]*succeeded: +3\n/);
@@ -75,8 +79,12 @@ describe('drover replay', () => {
     const feed = { kind: 'port', store: farm.store } as const;
     await using views = await openSqliteViews({ dir: folder.path, feed });
     await farm.application.settled();
-    const { agents, status, why } = farm.application;
-    await using server = await harness({ eventStore: farm.store, views, application: { agents, status, why } });
+    const { agents, position, status, why } = farm.application;
+    await using server = await harness({
+      eventStore: farm.store,
+      views,
+      application: { agents, position, status, why },
+    });
     const url = await server.app.listen({ port: 0, host: '127.0.0.1' });
     const at = ['--url', url, '--token', secretOfScope('read')];
     const now = new Date(testNow).toISOString();

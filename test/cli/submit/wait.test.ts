@@ -145,7 +145,14 @@ describe('drover submit --wait', () => {
 
   it('ends with 1 when all that is left is blocked, and says by what; a rebuild that is about to be asked for is waited for', async () => {
     const failing = `${'2'.repeat(32)}-failing`;
-    const blocker = { item: failing, state: 'failed', derivation: `${failing}.drv`, build: 'f', waiting: 2 };
+    const blocker = {
+      item: failing,
+      state: 'failed',
+      derivation: `${failing}.drv`,
+      build: 'f',
+      waiting: 2,
+      remedy: 'drover builds retry f',
+    };
     const answers = [
       { unfinished: 2, blocked: 2, blockers: [blocker] },
       { unfinished: 2, blocked: 1, blockers: [] },
@@ -176,12 +183,18 @@ describe('drover submit --wait', () => {
     const { code, err } = await run(['submit', '--url', fake.url, root, '--wait']);
     assert.equal(code, 1, err);
     assert.equal(asked, 4);
-    assert.match(err, /\n0 builds ended, 0 succeeded, 0 did not\n2 builds wait for what nothing under way makes/);
+    assert.match(err, /\n0 builds ended, 0 succeeded, 0 did not\n2 builds are blocked/);
     assert.match(err, /\n {2}failing {2}its build failed, 2 wait for it {2}drover builds retry f\n$/);
   });
 
   it('with --keep-waiting says what blocks, and goes on until what was blocked has ended', async () => {
-    const blocker = { item: `${'2'.repeat(32)}-failing`, state: 'failed', build: 'f', waiting: 1 };
+    const blocker = {
+      item: `${'2'.repeat(32)}-failing`,
+      state: 'failed',
+      build: 'f',
+      waiting: 1,
+      remedy: 'drover builds retry f',
+    };
     let asked = 0;
     await using fake = await fakeCoordinator({
       ...routes(
@@ -204,7 +217,7 @@ describe('drover submit --wait', () => {
     });
     const { code, err } = await run(['submit', '--url', fake.url, root, '--keep-waiting']);
     assert.equal(code, 0, err);
-    assert.match(err, /1 build waits for what nothing under way makes.*failing.*succeeded {2}root/s);
+    assert.match(err, /1 build is blocked.*failing.*succeeded {2}root/s);
   });
 
   it('asks for no events where nothing is to be built', async () => {

@@ -1,0 +1,44 @@
+import type { LastFailure } from '../domain/build/state.ts';
+import type { Blocker } from './blockers.ts';
+import { describeLoss } from './losses.ts';
+
+/** What blocks builds, and what would set them going, as a sentence. */
+export function describeBlocker(blocker: Blocker): string {
+  const { item, state, build, failure, canceled, at, lost, system, features = [], remedy } = blocker;
+  const again = `'${remedy}' would set this going.`;
+  switch (state) {
+    case 'failed': {
+      const when = at === undefined ? '' : ` at ${new Date(at).toISOString()}`;
+      return `${item}: build ${build} of it failed${when}${failure === undefined ? '.' : `: ${told(failure)}`} ${again}`;
+    }
+    case 'canceled':
+      return `${item}: build ${build} of it was cancelled${describeCancellation(canceled)}. ${again}`;
+    case 'no-build':
+      return `${item}: nobody asked for a build of it${build === undefined ? '' : ` since ${build}, whose output is gone`}. ${again}`;
+    case 'source-missing':
+      return `${item}: a source that nobody has sent; '${remedy}' sends it, from where it is.`;
+    case 'source-lost':
+      return `${item}: a source that ${lost && describeLoss(lost)}; '${remedy}' sends it again, from where it is.`;
+    case 'text-lost':
+      return `${item}: build ${build} would make it, but the text of its derivation is lost; '${remedy}' sends it again.`;
+    case 'no-agent': {
+      const needs = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
+      return `${item}: needs an agent for ${needs}, and none takes such builds; to be done: ${remedy}.`;
+    }
+  }
+}
+
+/** ` by ci (t-1) at … (no longer wanted)`. */
+export function describeCancellation(canceled: Blocker['canceled']): string {
+  if (canceled === undefined) return '';
+  const { by, name, at, reason } = canceled;
+  const who = by === '' ? '' : ` by ${name === undefined ? by : `${name} (${by})`}`;
+  return `${who} at ${new Date(at).toISOString()}${reason === undefined ? '' : ` (${reason})`}`;
+}
+
+/** `attempt 2 on builder-1: timed-out: …`, as a sentence on one line. */
+export function told({ attempt, agent, class: failure, message }: LastFailure): string {
+  const line = message.replaceAll(/\s*\n\s*/g, ' ').trim();
+  const text = line === '' ? '' : `: ${line}`;
+  return `attempt ${attempt}${agent === '' ? '' : ` on ${agent}`}: ${failure}${text}${/[.…]$/.test(line) ? '' : '.'}`;
+}

@@ -1,0 +1,317 @@
+import { isEnded, type LastFailure } from '../domain/build/state.ts';
+import { type BlockingCause, causeBit, hasCause } from './blocked.ts';
+import type { Cancellation } from './cancellations.ts';
+import type { Farm } from './farm.ts';
+import type { Drv, Item, JobClass } from './graph.ts';
+import type { Loss } from './losses.ts';
+import { obstacleOf } from './obstacles.ts';
+import { type BuildRecord, buildId } from './queue.ts';
+
+/** What blocks builds, at the root: a store item that nothing under way makes, a text that is lost, or agents that there are not. */
+export interface Blocker {
+  /** Base name of the store item; of an output that nobody can make, where a text or an agent is what lacks. */
+  readonly item: string;
+  readonly state: BlockingCause;
+  /** Derivation that makes it, and the last build of that. */
+  readonly derivation?: string;
+  readonly build?: string;
+  /** For `failed`: how. */
+  readonly failure?: LastFailure;
+  /** For `canceled`: by whom, with the name of the token, when, and what was said. */
+  readonly canceled?: Cancellation & { readonly name?: string };
+  /** For `failed`: when, milliseconds since the Unix epoch. */
+  readonly at?: number;
+  /** For `source-lost`: when and why it went. */
+  readonly lost?: Loss;
+  /** For `no-agent`: what such builds want, and what keeps those agents that there are from taking them, at most {@link mostAgents}. */
+  readonly system?: string;
+  readonly features?: readonly string[];
+  readonly agents?: readonly { readonly name: string; readonly obstacle: string }[];
+  /** How many of the builds in question wait for it. */
+  readonly waiting: number;
+  /** How many unfinished builds of the whole farm do; absent where that was not asked. */
+  readonly blocks?: number;
+  /** There are more than that: counting stops at a bound. */
+  readonly more?: boolean;
+  /** What would set them going: a command where there is one. */
+  readonly remedy: string;
+}
+
+/** How many of some builds have not ended, how many of these are blocked, and by what. */
+export interface Blockage {
+  readonly unfinished: number;
+  readonly blocked: number;
+  /** Those of the blocked that nothing but an agent is lacking for. */
+  readonly agentless: number;
+  /** At most {@link mostBlockers}, those that most wait for first. */
+  readonly blockers: readonly Blocker[];
+  /** How many there are. */
+  readonly total: number;
+  /** There may be more than that: the search stops at a bound ({@link mostVisited}). */
+  readonly more?: boolean;
+}
+
+/** Most blockers that an answer names. */
+export const mostBlockers = 20;
+/** Most agents that a blocker names. */
+const mostAgents = 100;
+/**
+ * Derivations and items that are looked at for one answer, some tenths of a second at most: what is blocked by one thing can be most of a
+ * farm of a million builds.
+ */
+export const mostVisited = 200_000;
+/** Of which how many blockers it is counted what waits for them, to name those that most wait for; and how far for each. */
+const mostCounted = 2 * mostBlockers;
+const mostVisitedEach = 50_000;
+
+/** Derivations, items and classes of builds have numbers of their own: which of them it is, is in the rest of the division by three. */
+type Node = number;
+const ofDrv = (drv: Drv): Node => drv * 3;
+const ofItem = (item: Item): Node => item * 3 + 1;
+const ofClass = ({ index }: JobClass): Node => index * 3 + 2;
+
+/**
+ * Which of the builds are blocked, and by what at the root. Only what is blocked is walked, inputs down, each derivation and item once however
+ * many ways lead there, and without recursion.
+ */
+export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>): Blockage {
+  const { graph, availability, producers, queue, blocked } = farm;
+  /** From what is waited for to what waits for it. */
+  const waiters = new Map<Node, Node[]>();
+  const roots: Node[] = [];
+  const pending: Node[] = [];
+
+  /** Notes that one waits for the other, which is looked at where it is new. */
+  function waits(waiter: Node, node: Node): void {
+    const known = waiters.get(node);
+    if (known) known.push(waiter);
+    else if (waiters.size < mostVisited) {
+      waiters.set(node, [waiter]);
+      pending.push(node);
+    }
+  }
+
+  function lookAtItem(item: Item, node: Node): void {
+    if (availability.isPresent(item)) {
+      for (const reference of availability.references(item))
+        if (reference !== item && !availability.isAvailable(reference) && blocked.causesOfItem(reference) !== 0)
+          waits(node, ofItem(reference));
+      return;
+    }
+    const maker = producers.underWay(item);
+    if (maker !== undefined) waits(node, ofDrv(maker));
+    else roots.push(node);
+  }
+
+  function lookAtDrv(drv: Drv, node: Node): void {
+    const causes = blocked.causes(drv);
+    if (hasCause(causes, 'text-lost') && farm.texts.lost(drv) !== undefined) roots.push(node);
+    const jobClass = graph.jobClass(drv);
+    if (blocked.isUnattended(jobClass)) waits(node, ofClass(jobClass));
+    if (queue.missing(drv) > 0)
+      graph.eachNeed(drv, (item) => {
+        if (blocked.causesOfItem(item) !== 0) waits(node, ofItem(item));
+      });
+  }
+
+  const wanted = new Map<Node, number>();
+  let unfinished = 0;
+  let all = 0;
+  let agentless = 0;
+  for (const build of builds) {
+    if (isEnded(build.state.status)) continue;
+    unfinished++;
+    const causes = blocked.causes(build.drv);
+    if (causes === 0) continue;
+    all++;
+    if (causes === causeBit('no-agent')) agentless++;
+    const node = ofDrv(build.drv);
+    if (!waiters.has(node)) {
+      if (waiters.size >= mostVisited) continue;
+      waiters.set(node, []);
+      pending.push(node);
+    }
+    wanted.set(node, (wanted.get(node) ?? 0) + 1);
+  }
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    const row = Math.floor(node / 3);
+    if (node % 3 === 0) lookAtDrv(row, node);
+    else if (node % 3 === 1) lookAtItem(row, node);
+    else roots.push(node);
+  }
+
+  /** How many of the builds in question wait for one. */
+  function countAbove(start: Node): { waiting: number; more?: boolean } {
+    const seen = new Set<Node>([start]);
+    let waiting = 0;
+    for (const node of seen) {
+      waiting += wanted.get(node) ?? 0;
+      for (const waiter of waiters.get(node) ?? []) if (seen.size < mostVisitedEach) seen.add(waiter);
+    }
+    return { waiting, ...(seen.size >= mostVisitedEach && { more: true }) };
+  }
+
+  function describe(node: Node, row: number): Described {
+    if (node % 3 === 0) return describeTextless(farm, row);
+    if (node % 3 === 1) return describeItem(farm, row, neederOf(node));
+    return describeAgentless(farm, graph.jobClasses[row] as JobClass, neederOf(node) as Drv);
+  }
+
+  /** A derivation that waits for it without another between them. */
+  function neederOf(start: Node): Drv | undefined {
+    const seen = new Set([start]);
+    for (const node of seen) {
+      if (node % 3 === 0) return Math.floor(node / 3);
+      for (const waiter of waiters.get(node) ?? []) seen.add(waiter);
+    }
+    return undefined;
+  }
+
+  const named = roots
+    .slice(0, mostCounted)
+    .map((node): Blocker => ({ ...describe(node, Math.floor(node / 3)), ...countAbove(node) }))
+    .sort((a, b) => b.waiting - a.waiting);
+  return {
+    unfinished,
+    blocked: all,
+    agentless,
+    blockers: named.slice(0, mostBlockers),
+    total: roots.length,
+    ...(waiters.size >= mostVisited && { more: true }),
+  };
+}
+
+type Described = Omit<Blocker, 'waiting' | 'blocks' | 'more'>;
+
+/** @param needer a derivation that needs it. */
+function describeItem(farm: Farm, item: Item, needer: Drv | undefined): Described {
+  const { graph, producers, queue, losses, timeline } = farm;
+  const path = graph.itemPath(item);
+  const producer = producers.of(item);
+  if (producer === undefined) {
+    const remedy = needer === undefined ? 'drover submit, from where it is' : submitAgain(graph.drvPath(needer));
+    return { item: path, ...absentSource(losses, item), remedy };
+  }
+  const derivation = graph.drvPath(producer);
+  const last = queue.latest(producer);
+  if (last === undefined) return { item: path, state: 'no-build', derivation, remedy: submitAgain(derivation) };
+  const build = buildId(last);
+  const made = { item: path, derivation, build, remedy: retry(build) };
+  const { status, lastFailure } = last.state;
+  if (status === 'failed') {
+    const at = timeline.endedAt(last);
+    return { ...made, state: 'failed', ...(lastFailure && { failure: lastFailure }), ...(at !== undefined && { at }) };
+  }
+  if (status !== 'canceled') return { ...made, state: 'no-build' };
+  const canceled = cancellationOf(farm, last);
+  return { ...made, state: 'canceled', ...(canceled && { canceled }) };
+}
+
+/** How a build was cancelled, with the name of the token. */
+export function cancellationOf({ cancellations, tokens }: Farm, build: BuildRecord): Blocker['canceled'] {
+  const known = cancellations.get(build);
+  if (known === undefined) return undefined;
+  const name = tokens.get(known.by)?.name;
+  return { ...known, ...(name !== undefined && { name }) };
+}
+
+/** How it stands with a source that is not there. */
+export function absentSource(
+  losses: Farm['losses'],
+  item: Item,
+): Pick<Blocker, 'lost'> & { state: 'source-missing' | 'source-lost' } {
+  const lost = losses.get(item);
+  return lost === undefined ? { state: 'source-missing' } : { state: 'source-lost', lost };
+}
+
+export function describeTextless({ graph, queue }: Farm, drv: Drv): Described {
+  const [output] = graph.outputs(drv);
+  const item = graph.itemPath(output?.item as Item);
+  const build = buildId(queue.unfinished(drv) as BuildRecord);
+  const derivation = graph.drvPath(drv);
+  return { item, state: 'text-lost', derivation, build, remedy: submitAgain(derivation) };
+}
+
+/** @param drv one of the class that waits. */
+function describeAgentless(farm: Farm, jobClass: JobClass, drv: Drv): Described {
+  const { graph } = farm;
+  const [output] = graph.outputs(drv);
+  const item = graph.itemPath(output?.item as Item);
+  const { agents, remedy } = agentsFor(farm, jobClass);
+  const { system, features } = jobClass;
+  return {
+    item,
+    state: 'no-agent',
+    system,
+    features,
+    agents: agents.slice(0, mostAgents).map(({ name, words }) => ({ name, obstacle: words })),
+    remedy,
+  };
+}
+
+/** What keeps agents from a class of builds, and what a person does about it: about one that fits, else another is added. */
+export function agentsFor(farm: Farm, jobClass: JobClass) {
+  const able: string[] = [];
+  const agents: { name: string; words: string; passes: boolean; remedy?: string }[] = [];
+  for (const agent of farm.agents.all()) {
+    if (agent.state.connection === 'retired') continue;
+    const obstacle = obstacleOf(farm, agent, jobClass);
+    if (obstacle === undefined) able.push(agent.name);
+    else agents.push({ name: agent.name, ...obstacle });
+  }
+  const remedies = agents.flatMap((agent) => agent.remedy ?? []);
+  const remedy = remedies.find((one) => one.startsWith('drover ')) ?? remedies[0] ?? 'drover agents add NAME';
+  return { able, agents, remedy };
+}
+
+/** Has the derivation queued, with what it lacks; the coordinator knows it, but what is lost or was never sent is sent from where it is. */
+export const submitAgain = (derivation: string): string => `drover submit ${derivation}`;
+export const retry = (build: string): string => `drover builds retry ${build}`;
+
+/**
+ * How many unfinished builds of the whole farm wait for what a blocker names, however many steps away.
+ *
+ * @param budget how many derivations may be looked at; `left` is lowered by those that were.
+ */
+export function countWaiting(
+  farm: Farm,
+  blocker: Blocker,
+  budget: { left: number },
+): { blocks: number; more?: boolean } {
+  const { graph, availability, queue } = farm;
+  const seen = new Set<Node>();
+  let blocks = 0;
+
+  function addDrv(drv: Drv): void {
+    if (seen.has(ofDrv(drv)) || !queue.isActive(drv) || queue.isWithAgent(drv) || budget.left === 0) return;
+    budget.left--;
+    seen.add(ofDrv(drv));
+    blocks += queue.unfinishedCount(drv);
+  }
+  const addItem = (item: Item): void => void seen.add(ofItem(item));
+
+  if (blocker.state === 'no-agent') {
+    const { system, features = [] } = blocker;
+    const wanted = graph.jobClasses.find(
+      (one) => one.system === system && one.features.join(' ') === features.join(' '),
+    );
+    for (let drv = 0; drv < graph.derivations && budget.left > 0; drv++)
+      if (graph.jobClass(drv) === wanted) addDrv(drv);
+  } else if (blocker.state === 'text-lost') addDrv(graph.drvOf(blocker.derivation as string) as Drv);
+  else addItem(graph.itemOf(blocker.item) as Item);
+  for (const node of seen) {
+    const row = Math.floor(node / 3);
+    if (node % 3 === 0) {
+      graph.eachOutput(row, (item) => {
+        if (!availability.isAvailable(item)) addItem(item);
+      });
+      continue;
+    }
+    graph.eachNeeder(row, (needer) => {
+      addDrv(needer);
+      return budget.left === 0;
+    });
+    availability.eachReferrer(row, addItem);
+  }
+  return { blocks, ...(budget.left === 0 && { more: true }) };
+}

@@ -1,0 +1,24 @@
+import type { BuildRecord } from './queue.ts';
+
+/** How a build was cancelled. */
+export interface Cancellation {
+  /** Who did it: id of a token, or what in the coordinator. */
+  readonly by: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly reason?: string;
+}
+
+/** Of each build that was cancelled: by whom, when, and what was said. */
+export interface Cancellations {
+  get(build: BuildRecord): Cancellation | undefined;
+  canceled(build: BuildRecord, cancellation: Cancellation): void;
+}
+
+export function createCancellations(): Cancellations {
+  const known = new WeakMap<BuildRecord, Cancellation>();
+  return {
+    get: (build) => known.get(build),
+    canceled: (build, cancellation) => void known.set(build, cancellation),
+  };
+}

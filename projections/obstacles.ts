@@ -1,0 +1,95 @@
+import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../domain/agent/state.ts';
+import { type AgentRecord, type Agents, misfit } from './agents.ts';
+import type { JobClass } from './graph.ts';
+import type { Tokens } from './tokens.ts';
+
+/** What keeps an agent from taking builds of a class. */
+export interface Obstacle {
+  /** What stands after the agent's name, like `is paused (new disk); 'drover agents resume a' ends that`. */
+  readonly words: string;
+  /** Whether it passes by itself: a lost connection while the lease runs, or a quarantine. */
+  readonly passes: boolean;
+  /** What a person does about it, a command where there is one; `undefined` where the agent does not fit. */
+  readonly remedy?: string;
+}
+
+interface Sources {
+  readonly agents: Pick<Agents, 'all'>;
+  readonly tokens: Pick<Tokens, 'validOf'>;
+}
+
+/** What keeps this agent from taking builds of the class; `undefined` where it takes them. */
+export function obstacleOf(
+  { tokens }: Pick<Sources, 'tokens'>,
+  { name, state }: Pick<AgentRecord, 'name' | 'state'>,
+  jobClass: Pick<JobClass, 'system' | 'features'>,
+): Obstacle | undefined {
+  if (state.abilities === undefined) {
+    const remedy = `start the agent ${name} with its token`;
+    return { words: 'has never connected', passes: false, remedy };
+  }
+  const unfit = misfit(state, jobClass);
+  if (unfit !== undefined) return { words: unfit, passes: false };
+  if (tokens.validOf(name).size === 0) {
+    const remedy = `drover agents rotate-token ${name}`;
+    return { words: `has no valid token; '${remedy}' makes one`, passes: false, remedy };
+  }
+  return idleness(name, state);
+}
+
+/** Whether an agent takes builds of the class, or will by itself. */
+export function isAttended({ agents, tokens }: Sources, jobClass: JobClass): boolean {
+  for (const agent of agents.all()) {
+    if (agent.state.connection === 'retired') continue;
+    const obstacle = obstacleOf({ tokens }, agent, jobClass);
+    if (obstacle === undefined || obstacle.passes) return true;
+  }
+  return false;
+}
+
+/** What keeps the agent from taking anything new, and what would end that. */
+function idleness(name: string, agent: AgentState): Obstacle | undefined {
+  const reason = reasonOf(agent);
+  const because = reason === undefined ? '' : ` (${reason})`;
+  const resume = `drover agents resume ${name}`;
+  const resumed = (words: string): Obstacle => ({
+    words: `${words}${because}; '${resume}' ends that`,
+    passes: false,
+    remedy: resume,
+  });
+  switch (intakeOf(agent)) {
+    case 'accepting':
+      return undefined;
+    case 'offline':
+      return offline(name, agent, because);
+    case 'unfit':
+      return { words: `cannot build: ${reason}`, passes: false, remedy: `drover agents show ${name}` };
+    case 'quarantined':
+      return {
+        words: `is quarantined until ${new Date(agent.quarantinedUntil).toISOString()}${because}; '${resume}' ends that now`,
+        passes: true,
+        remedy: resume,
+      };
+    case 'draining':
+      return agent.draining
+        ? resumed('is draining')
+        : { words: `is leaving${because}`, passes: false, remedy: `start the agent ${name} again, where it runs` };
+    case 'paused':
+      return resumed('is paused');
+  }
+}
+
+/** An agent that is not connected, and what it would be kept from taking builds by once it is back. */
+function offline(name: string, agent: AgentState, because: string): Obstacle {
+  const away = `${leftOnPurpose(agent) ? 'was stopped' : 'is not connected'}${because}`;
+  const steered = agent.draining ?? agent.paused;
+  if (steered === undefined) {
+    // Until its lease ends it may just be connecting again.
+    const passes = agent.connection === 'disconnected' && !agent.leaving;
+    return { words: away, passes, remedy: `start the agent ${name} again, where it runs` };
+  }
+  const resume = `drover agents resume ${name}`;
+  const reason = steered.reason === undefined ? '' : ` (${steered.reason})`;
+  const held = `and is ${agent.draining ? 'drained' : 'paused'}${reason}`;
+  return { words: `${away}, ${held}: once it is back, '${resume}' ends that`, passes: false, remedy: resume };
+}
