@@ -3,6 +3,7 @@ import { type CommandContext, withExamples } from './command.ts';
 import { addAgentCommand } from './commands/agent.ts';
 import { addAgentsCommands } from './commands/agents.ts';
 import { addBuildsCommands } from './commands/builds.ts';
+import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addContextCommands } from './commands/context.ts';
 import { addCoordinatorCommand } from './commands/coordinator.ts';
@@ -73,6 +74,7 @@ export function buildProgram(context: CommandContext): Command {
   addLoginCommand(program, context);
   addContextCommands(program, context);
   addConfigCommands(program, context);
+  addCompletionCommand(program, context);
   return program;
 }
 

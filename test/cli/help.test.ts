@@ -26,6 +26,7 @@ const commands = [
   'builds retry',
   'builds show',
   'builds why',
+  'completion',
   'config',
   'config check',
   'config check-agent',
@@ -113,7 +114,7 @@ describe('the command line', () => {
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
       const local =
-        /^(coordinator|agent|config.*|context.*|login|log (accept|copy))$/.test(name) || command.commands.length > 0;
+        /^(coordinator|agent|completion|config.*|context.*|login|log (accept|copy))$/.test(name) || command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
     }
   });

@@ -6,6 +6,7 @@ import { builderFailures, infrastructureFailures } from '../../domain/build/fail
 import { eventTypes } from '../../domain/events.ts';
 import { cliPage } from '../../scripts/docs/cli.ts';
 import { clientSource } from '../../scripts/docs/client-source.ts';
+import { completionTree } from '../../scripts/docs/completion.ts';
 import { eventsPage } from '../../scripts/docs/events.ts';
 import { settingsTables, withSettings } from '../../scripts/docs/settings.ts';
 import { withVerdicts } from '../../scripts/docs/verdicts.ts';
@@ -62,6 +63,12 @@ describe('docs/failures.md', () => {
 describe('docs/cli.md', () => {
   it('is what --help says', async () => {
     assert.equal(await read('cli.md'), cliPage(), remedy);
+  });
+});
+
+describe('cli/completion/tree.ndjson', () => {
+  it('is what the commands are', async () => {
+    assert.equal(await read('../cli/completion/tree.ndjson'), completionTree(), remedy);
   });
 });
 

@@ -1,0 +1,92 @@
+import type { FoundId } from '../../coordinator/ports/views.ts';
+import { readContexts } from '../contexts/store.ts';
+import type { Client } from '../http/client.ts';
+import { connectPlainly } from '../http/connection.ts';
+import { shortName } from '../output/text.ts';
+import type { Candidate, Completion } from './complete.ts';
+import { childrenOf } from './complete.ts';
+import type { Source, Tree } from './tree.ts';
+
+/** As many as the coordinator gives at once; who has more types another letter. */
+const mostIds = 100;
+
+/**
+ * Looks for what may stand on the line, at the coordinator that the line, the environment or the context in use names. @returns all of it,
+ * where it begins as it has to.
+ */
+export async function lookFor(
+  source: Source,
+  prefix: string,
+  tree: Tree,
+  given: Completion['given'],
+  environment: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<readonly Candidate[]> {
+  const found = await candidatesOf(source, prefix, tree, { given, environment, signal });
+  // What each shell takes as one word, and as nothing to run.
+  return found.filter(({ value }) => value.startsWith(prefix) && /^[\w.:@%+=,?/-]+$/.test(value));
+}
+
+interface Around {
+  readonly given: Completion['given'];
+  readonly environment: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+}
+
+async function candidatesOf(source: Source, prefix: string, tree: Tree, around: Around): Promise<readonly Candidate[]> {
+  switch (source) {
+    case 'builds':
+    case 'submissions':
+    case 'items': {
+      const rows = await rowsOf<FoundId>(around, '/v1/ids', { kind: source, prefix, limit: mostIds });
+      return rows.map(({ id, name }) => ({
+        value: id,
+        ...(name !== null && name !== id && { about: shortName(name) }),
+      }));
+    }
+    case 'agents':
+      return (await rowsOf<{ name: string; state: string }>(around, '/v1/agents')).map(named('state'));
+    case 'systems': {
+      const agents = await rowsOf<{ abilities?: { systems: readonly string[] } }>(around, '/v1/agents');
+      return [...new Set(agents.flatMap(({ abilities }) => abilities?.systems ?? []))].map((value) => ({ value }));
+    }
+    case 'hooks':
+      return (await rowsOf<{ name: string; state: string }>(around, '/v1/hooks')).map(named('state'));
+    case 'tokens': {
+      const tokens = await rowsOf<{ id: string; name: string; revoked: boolean }>(around, '/v1/tokens');
+      return tokens.filter(({ revoked }) => !revoked).map(({ id, name }) => ({ value: id, about: name }));
+    }
+    case 'contexts':
+      return Object.entries(readContexts(around.environment).contexts).map(([value, { url: about }]) => ({
+        value,
+        about,
+      }));
+    case 'commands':
+      return childrenOf(tree, { words: '' });
+    case 'files':
+    case 'folders':
+      // The shell knows these itself.
+      return [];
+  }
+}
+
+const named =
+  (about: 'state') =>
+  (row: { readonly name: string; readonly state: string }): Candidate => ({ value: row.name, about: row[about] });
+
+async function rowsOf<Row>(
+  { given, environment, signal }: Around,
+  path: string,
+  query: Parameters<Client['get']>[1] = {},
+): Promise<readonly Row[]> {
+  const { url, context, token } = given;
+  const tokenFile = given['admin-token-file'] ?? given['token-file'];
+  const flags = {
+    ...(url !== undefined && { url }),
+    ...(context !== undefined && { context }),
+    ...(token !== undefined && { token }),
+    ...(tokenFile !== undefined && { tokenFile }),
+  };
+  const client = connectPlainly(flags, { environment });
+  return (await client.call<{ rows: readonly Row[] }>('GET', path, { query, signal })).rows;
+}
