@@ -1,10 +1,11 @@
-import { resolve, sep } from 'node:path';
+import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { HookDelivery } from '../../coordinator/ports/hook-transport.ts';
 import { sourceOf } from '../http/event-envelope.ts';
 import type { FolderTask } from '../mirror/folder-writer.ts';
 import { createFolderClient, type FolderAnswers, type FolderClient } from './folder-client.ts';
 import type { DeliveryTo, HookKind } from './kind.ts';
+import { folderProblem } from './target-problem.ts';
 
 /** The coordinator's own cache, as folders are filled from it. */
 export interface OwnCache extends Pick<FolderAnswers, 'narinfo' | 'lackOf' | 'doubt'> {
@@ -36,16 +37,9 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
     return client;
   }
 
-  function problemOf(folder: string): string | undefined {
-    const path = resolve(folder);
-    const own = cache.folders.find((one) => isWithin(path, one) || isWithin(one, path));
-    return own && `folder: expected one apart from the coordinator's own ${own}, got ${folder}`;
-  }
-
   return {
-    check: async ({ folder }) => problemOf(folder),
     async deliver(delivery: DeliveryTo<'publish'> | DeliveryTo<'mirror'>, signal: AbortSignal) {
-      const problem = problemOf(delivery.target.folder);
+      const problem = folderProblem(delivery.target.folder, cache.folders);
       if (problem !== undefined) return { ok: false, error: problem };
       if (signal.aborted) return { ok: false, error: 'ended before it began' };
       const task = taskOf(delivery);
@@ -67,10 +61,6 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
       await Promise.all(Array.from(clients.values(), (client) => client[Symbol.asyncDispose]()));
     },
   };
-}
-
-function isWithin(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`);
 }
 
 /** One that changes nothing still sees to it that the folder is there from the first delivery on. */

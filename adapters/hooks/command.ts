@@ -19,7 +19,6 @@ const outputMs = 500;
  */
 export function createCommandTransport({ logger }: { readonly logger: Logger }): HookKind<'command'> {
   return {
-    check: async () => undefined,
     deliver: (delivery, signal) => run(delivery, signal, logger),
   };
 }

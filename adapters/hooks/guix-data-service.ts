@@ -2,7 +2,6 @@ import type { HookDelivery } from '../../coordinator/ports/hook-transport.ts';
 import { infrastructureFailures } from '../../domain/build/failure-class.ts';
 import type { HookKind } from './kind.ts';
 import { post } from './post.ts';
-import { addressProblem } from './reach.ts';
 import type { Resolve } from './resolve.ts';
 import { readSecretLine } from './small-file.ts';
 
@@ -32,10 +31,6 @@ export function createGuixDataServiceTransport({
   readonly resolve: Resolve;
 }): HookKind<'guix-data-service'> {
   return {
-    async check({ url, tokenFile, allowPrivate }) {
-      const problem = addressProblem(new URL(url), allowPrivate);
-      return problem ?? readSecretLine('token file', tokenFile).then(() => undefined, messageOf);
-    },
     async deliver({ target, ...delivery }, signal) {
       const item = itemOf(delivery, storeDir);
       if (item === undefined) return { ok: true };

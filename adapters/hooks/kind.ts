@@ -10,7 +10,6 @@ export type DeliveryTo<Kind extends HookTarget['kind']> = HookDelivery & {
 /** What carries events to one kind of target; the port's rules hold. */
 export interface HookKind<Kind extends HookTarget['kind']> {
   deliver(delivery: DeliveryTo<Kind>, signal: AbortSignal): Promise<HookOutcome>;
-  check(target: Extract<HookTarget, { kind: Kind }>): Promise<string | undefined>;
 }
 
 /**

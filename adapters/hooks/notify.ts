@@ -5,10 +5,10 @@ import type { MailSettings } from '../../domain/hook/target.ts';
 import { envelopeOf, sourceOf } from '../http/event-envelope.ts';
 import type { HookKind } from './kind.ts';
 import { logEnd } from './log-end.ts';
-import { mailProblem, sendMail } from './mail.ts';
+import { sendMail } from './mail.ts';
 import { type Notification, notificationOf } from './notification.ts';
 import type { Resolve } from './resolve.ts';
-import { postSigned, type WebhookPlace, webhookProblem } from './signed-post.ts';
+import { postSigned, type WebhookPlace } from './signed-post.ts';
 
 export interface NotifyOptions {
   readonly version: string;
@@ -73,9 +73,6 @@ export function createNotifyTransport(options: NotifyOptions): HookKind<'notify'
   }
 
   return {
-    async check({ webhook, mail }) {
-      return webhook ? webhookProblem(webhook) : mail && mailProblem(mail);
-    },
     async deliver({ target, ...delivery }, signal): Promise<HookOutcome> {
       const { webhook, mail } = target;
       try {

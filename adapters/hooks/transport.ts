@@ -7,6 +7,7 @@ import { createGuixDataServiceTransport } from './guix-data-service.ts';
 import type { HookKind } from './kind.ts';
 import { createNotifyTransport, type NotifyOptions } from './notify.ts';
 import { createResolve } from './resolve.ts';
+import { targetProblem } from './target-problem.ts';
 import { createWebhookTransport } from './webhook.ts';
 
 export interface HookTransportOptions extends Omit<NotifyOptions, 'resolve'> {
@@ -30,10 +31,10 @@ export function createHookTransport(given: HookTransportOptions): HookTransport 
     mirror: folders,
   };
   // That a kind gets only what is its own is clear from the target's `kind`; the compiler cannot follow it through the table.
-  const kindOf = ({ kind }: HookTarget) => kinds[kind] as unknown as HookTransport;
+  const kindOf = ({ kind }: HookTarget) => kinds[kind] as unknown as Pick<HookTransport, 'deliver'>;
   return {
     deliver: (delivery, signal) => kindOf(delivery.target).deliver(delivery, signal),
-    check: (target) => kindOf(target).check(target),
+    check: (target) => targetProblem(target, options.cache.folders),
     [Symbol.asyncDispose]: () => folders[Symbol.asyncDispose](),
   };
 }

@@ -1,6 +1,6 @@
 import { eventText, type HookKind } from './kind.ts';
 import type { Resolve } from './resolve.ts';
-import { postSigned, webhookProblem } from './signed-post.ts';
+import { postSigned } from './signed-post.ts';
 
 /** Posts events as they are to somebody's own receiver; `webhook-id` is the event's id. */
 export function createWebhookTransport({
@@ -11,7 +11,6 @@ export function createWebhookTransport({
   readonly resolve: Resolve;
 }): HookKind<'webhook'> {
   return {
-    check: webhookProblem,
     async deliver({ target, ...delivery }, signal) {
       const { traceparent, event } = delivery;
       const id = `${event.stream}@${event.revision}`;

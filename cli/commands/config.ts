@@ -1,14 +1,17 @@
 import type { Command } from 'commander';
 import type { z } from 'zod';
+import { parseStoreAddress } from '../../adapters/event-store/store-url.ts';
+import { targetProblem } from '../../adapters/hooks/target-problem.ts';
 import { type CoordinatorConfig, coordinatorConfigSchema } from '../../coordinator/config.ts';
 import { declaredHook } from '../../coordinator/hooks/settings.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { agentSettings } from '../config/agent-settings.ts';
 import { type Field, fieldsOf } from '../config/fields.ts';
 import { addConfigOptions, configFrom, showSetting } from '../config/options.ts';
+import { CliError } from '../output/cli-error.ts';
 import { describeHook } from '../output/hooks.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
-import { table } from '../output/table.ts';
+import { details, table } from '../output/table.ts';
 import { valueWithoutSecrets } from '../output/without-secrets.ts';
 
 export function addConfigCommands(program: Command, context: CommandContext): void {
@@ -27,6 +30,7 @@ export function addConfigCommands(program: Command, context: CommandContext): vo
     ],
     schema: coordinatorConfigSchema,
     neighbour: agentSettings,
+    problemsOf: (config) => machineProblems(config as CoordinatorConfig),
     elsewhere: "'drover config check-agent' checks the file of an agent",
   });
   addCheck(config, context, {
@@ -45,6 +49,8 @@ interface CheckWords {
   readonly examples: readonly (readonly [string, string])[];
   readonly schema: z.ZodObject;
   readonly neighbour: z.ZodObject;
+  /** What is wrong that the schema cannot tell. */
+  readonly problemsOf?: (config: Record<string, unknown>) => Promise<readonly string[]>;
   /** What checks settings of the neighbour. */
   readonly elsewhere: string;
 }
@@ -52,13 +58,15 @@ interface CheckWords {
 function addCheck(
   parent: Command,
   context: CommandContext,
-  { schema, neighbour, elsewhere, ...words }: CheckWords,
+  { schema, neighbour, elsewhere, problemsOf, ...words }: CheckWords,
 ): void {
   const { io } = context;
   const command = addOutputOptions(addCommand(parent, words), { names: false });
   addConfigOptions(command, schema);
   onAction(command, context, async () => {
     const { config, origins } = configFrom(command, schema, [neighbour], io.environment, elsewhere);
+    const problems = (await problemsOf?.(config)) ?? [];
+    if (problems.length > 0) throw new CliError('invalid-config', problems.join('\n'), { exitCode: 2 });
     const rows = fieldsOf(schema).map((field) => ({
       setting: field.key,
       value: field.secret ? '(hidden)' : shown(field, valueAt(config, field)),
@@ -69,18 +77,29 @@ function addCheck(
       { title: 'VALUE', value: (row: (typeof rows)[number]) => showSetting(row.value) },
       { title: 'FROM', value: (row: (typeof rows)[number]) => row.from },
     ];
-    const hooks = ((config as Partial<CoordinatorConfig>).hook ?? []).map((hook) => ({
-      setting: `hook.${hook.name}`,
-      value: describeHook(declaredHook(hook).definition),
-      from: origins.get('hook') ?? 'default',
-    }));
+    const hooks = ((config as Partial<CoordinatorConfig>).hook ?? []).map(
+      (hook) => [`hook.${hook.name}`, describeHook(declaredHook(hook).definition)] as const,
+    );
     await print(io, command.opts<OutputFlags>(), {
       value: {
         settings: Object.fromEntries(rows.map(({ setting, value, from }) => [setting, { value: value ?? null, from }])),
       },
-      text: (view) => table([...rows, ...hooks], columns, { ...view, empty: 'No settings.' }),
+      text: (view) => `${table(rows, columns, { ...view, empty: 'No settings.' })}${details(hooks)}`,
     });
   });
+}
+
+/** An address that the event store does not have, and hooks to which nothing could be delivered. */
+async function machineProblems({ data, store, hook }: CoordinatorConfig): Promise<readonly string[]> {
+  const own = [data];
+  try {
+    const address = parseStoreAddress(store);
+    if (address.kind === 'sqlite' && address.dir !== undefined) own.push(address.dir);
+  } catch (error) {
+    return [`store: ${(error as Error).message}`];
+  }
+  const problems = await Promise.all(hook.map((one) => targetProblem(declaredHook(one).definition.target, own)));
+  return hook.flatMap(({ name }, at) => (problems[at] === undefined ? [] : [`hook "${name}": ${problems[at]}`]));
 }
 
 function valueAt(config: Record<string, unknown>, { path }: Field): unknown {

@@ -12,6 +12,8 @@ export interface Field {
   readonly variable: string;
   /** `tables`: an array of tables, which only a file can hold; it has no flag and no variable. */
   readonly type: 'string' | 'number' | 'boolean' | 'list' | 'map' | 'tables';
+  /** Of tables, what each of them is. */
+  readonly element?: z.ZodType;
   /** For a setting that is one of a few words. */
   readonly choices?: readonly string[];
   /** `undefined`: there is none. */
@@ -56,6 +58,7 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
   const { type, entries, element } = definitionOf(inner);
   if (type === 'object') return fieldsOf(inner as z.ZodObject, path);
   const words = path.map(kebab);
+  const tables = type === 'array' && element && isTable(element) ? element : undefined;
   const flag = words.join('-');
   return [
     {
@@ -63,7 +66,8 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
       key: words.join('.'),
       flag,
       variable: `DROVER_${flag.replaceAll('-', '_').toUpperCase()}`,
-      type: type === 'array' && element && isTable(element) ? 'tables' : fieldType(type, path),
+      type: tables ? 'tables' : fieldType(type, path),
+      ...(tables && { element: tables }),
       ...(entries === undefined ? {} : { choices: Object.values(entries) }),
       fallback,
       required,
@@ -71,6 +75,19 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
       description: description ?? '',
     },
   ];
+}
+
+/** The keys of the table at `path` within a schema, as a file has them; none where there is no table. */
+export function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+  const { type, innerType, out } = definitionOf(schema);
+  const inner = innerType ?? (type === 'pipe' ? out : undefined);
+  if (inner !== undefined) return keysAt(inner, path);
+  if (type !== 'object') return [];
+  const { shape } = schema as z.ZodObject;
+  const [first, ...rest] = path;
+  if (first === undefined) return Object.keys(shape).map(kebab);
+  const member = shape[String(first)] as z.ZodType | undefined;
+  return member === undefined ? [] : keysAt(member, rest);
 }
 
 /** What is made out of something else, as by a preprocess, is taken for what comes out. */

@@ -1,6 +1,6 @@
 import { parse as parseToml } from 'smol-toml';
 import type { z } from 'zod';
-import { type Field, fieldsOf } from './fields.ts';
+import { type Field, fieldsOf, keysAt } from './fields.ts';
 import { didYouMean } from './suggest.ts';
 
 export interface ConfigSources {
@@ -51,7 +51,7 @@ export function loadConfig<Schema extends z.ZodObject>(
   for (const [field, { value }] of values) place(raw, field.path, value);
   const parsed = schema.safeParse(raw);
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) problems.push(explain(issue, fields, values));
+    for (const issue of parsed.error.issues.flatMap(oneKeyEach)) problems.push(explain(issue, fields, values));
   }
   if (!parsed.success || problems.length > 0) return { problems, ofNeighbour };
   const origins = new Map(fields.map((field) => [field.key, values.get(field)?.origin ?? 'default']));
@@ -165,16 +165,30 @@ function explain(issue: z.core.$ZodIssue, fields: readonly Field[], values: Valu
   return `${name}: ${message}, got ${got}`;
 }
 
+/** Each unknown key is a problem of its own. */
+function oneKeyEach(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue];
+}
+
+function inFile(key: PropertyKey): string {
+  return String(key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
 /** What is wrong with one of several tables: which, by its name where it has one, and which key of it, as the file has them. */
 function placeIn(field: Field, issue: z.core.$ZodIssue, message: string, tables: unknown): string {
   const [index, ...keys] = issue.path.slice(field.path.length);
-  if (index === undefined) return `: ${message}`;
+  if (index === undefined)
+    return isTable(tables) ? `: expected [[${field.key}]], one for each, got [${field.key}]` : `: ${message}`;
   const table: unknown = Array.isArray(tables) ? tables[Number(index)] : undefined;
   const name = isTable(table) && typeof table.name === 'string' ? JSON.stringify(table.name) : Number(index) + 1;
-  const kebab = keys.map((key) => String(key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
-  if (kebab.length === 0) return ` ${name}: ${message}`;
+  const kebab = keys.map(inFile);
+  const at = [name, ...(kebab.length === 0 ? [] : [kebab.join('.')])].join(', ');
+  if (issue.code === 'unrecognized_keys') {
+    const unknown = issue.keys.map(inFile).join(', ');
+    return ` ${at}: unknown key "${unknown}"${didYouMean(unknown, field.element ? keysAt(field.element, keys) : [])}`;
+  }
   const got = kebab.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], table);
-  return ` ${name}, ${kebab.join('.')}: ${message}${got === undefined ? '' : `, got ${JSON.stringify(got)}`}`;
+  return ` ${at}: ${message}${kebab.length === 0 || got === undefined || isTable(got) ? '' : `, got ${JSON.stringify(got)}`}`;
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {

@@ -60,6 +60,8 @@ describe('drover config check', () => {
   it('shows what hooks are, without what may be secret in them', async () => {
     const file = join(folder, 'hooks.toml');
     const secret = 's3cr3t';
+    const signing = join(folder, 'chat.whsec');
+    await writeFile(signing, `whsec_${Buffer.alloc(24).toString('base64')}\n`, { mode: 0o600 });
     await writeFile(
       file,
       `data = "/srv/drover"
@@ -67,7 +69,7 @@ describe('drover config check', () => {
 name = "chat"
 on = ["BuildFailed", "BuildSucceeded"]
 url = "https://chat.example/hooks/${secret}?key=${secret}"
-secret-file = "/etc/drover/chat.whsec"
+secret-file = "${signing}"
 [hook.where]
 tags = { branch = "main" }
 classes = ["builder-failed"]
@@ -83,22 +85,44 @@ run = ["/usr/bin/archive", "--token", "${secret}", "--to", "/srv"]
     );
     const { code, out } = await run(['config', 'check', '--config', file]);
     assert.equal(code, 0);
-    assert.match(out, /\nhook +chat,mail,archive +/);
+    assert.match(out, /\nhook +chat,mail,archive +\S+hooks\.toml\n/);
     assert.match(
       out,
-      /\nhook\.chat +BuildFailed BuildSucceeded where tags=\{"branch":"main"\} classes=\["builder-failed"\] → https:\/\/chat\.example\/… \(signed with \/etc\/drover\/chat\.whsec\) /,
+      /\nhook\.chat: +BuildFailed BuildSucceeded where tags=\{"branch":"main"\} classes=\["builder-failed"\] → https:\/\/chat\.example\/… \(signed with \S+\/chat\.whsec\)\n/,
     );
     assert.match(
       out,
-      /\nhook\.mail +BuildFailed → CHAT_TOKEN=… notify --password … --api-key=… https:\/\/x\.example\/… /,
+      /\nhook\.mail: +BuildFailed → CHAT_TOKEN=… notify --password … --api-key=… https:\/\/x\.example\/… /,
     );
-    assert.match(out, /root +\S+hooks\.toml\n/);
-    assert.match(out, /\nhook\.archive +StoreItemAdded → \["\/usr\/bin\/archive","--token","…","--to","\/srv"\] /);
+    assert.match(out, / root\n/);
+    // No long line of a hook pads the lines of settings.
+    assert.match(out, /\nlog-format {1,40}auto {1,60}default\n/);
+    assert.match(out, /\nhook\.archive: +StoreItemAdded → \["\/usr\/bin\/archive","--token","…","--to","\/srv"\]\n/);
     const asked = await run(['config', 'check', '--config', file, '--json']);
     const { hook } = JSON.parse(asked.out).settings;
     assert.deepEqual(hook.value[0].url, 'https://chat.example/…');
     assert.deepEqual(hook.value[0].where, { tags: { branch: 'main' }, classes: ['builder-failed'] });
     assert.doesNotMatch(out + asked.out, new RegExp(secret));
+  });
+
+  it('says of every hook to which nothing could be delivered why', async () => {
+    const file = join(folder, 'lost-hooks.toml');
+    const hook = (name: string, more: string) => `[[hook]]\nname = "${name}"\non = ["BuildFailed"]\n${more}\n`;
+    const nowhere = join(folder, 'nowhere.whsec');
+    await writeFile(
+      file,
+      `data = "${folder}"\n${hook('near', 'url = "http://10.1.2.3/hook"')}${hook('allowed', 'url = "http://10.1.2.3/hook"\nallow-private = true')}${hook('unsigned', `url = "https://x.example/"\nsecret-file = "${nowhere}"`)}[[hook]]\nname = "own"\nmirror.folder = "${folder}/pool"\n`,
+    );
+    const { code, out, err } = await run(['config', 'check', '--config', file]);
+    assert.equal(code, 2);
+    assert.equal(out, '');
+    assert.match(err, /hook "near": expected a public address, got 10\.1\.2\.3.*\(allow-private\)\n/);
+    assert.match(err, /hook "unsigned": secret file \S+nowhere\.whsec: ENOENT/);
+    assert.match(err, /hook "own": folder: expected one apart from the coordinator's own /);
+    assert.doesNotMatch(err, /"allowed"/);
+    const store = await run(['config', 'check', '--data', folder, '--store', 'postgres://x']);
+    assert.equal(store.code, 2);
+    assert.match(store.err, /store: Expected sqlite, /);
   });
 
   it('says what is wrong, with exit code 2', async () => {

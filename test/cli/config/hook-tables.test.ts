@@ -90,6 +90,25 @@ guix-data-service = { url = "https://data.guix.gnu.org", build-server = 3, token
     assert.deepEqual(some?.definition.on, ['BuildFailed']);
   });
 
+  it('is refused with what may have been meant', () => {
+    const problems = (text: string) => {
+      const loaded = load(text);
+      assert.ok('problems' in loaded);
+      return loaded.problems;
+    };
+    const one = 'name = "x"\non = ["BuildFailed"]\nrun = "x"\n';
+    assert.deepEqual(problems(`[hook]\n${one}`), ['c.toml: hook: expected [[hook]], one for each, got [hook]']);
+    assert.deepEqual(problems(`[[hook]]\n${one}timeout-second = 3\nfoo = 1\nretry.max-attempt = 2\n`), [
+      'c.toml: hook "x", retry: unknown key "max-attempt"; did you mean max-attempts?',
+      'c.toml: hook "x": unknown key "timeout-second"; did you mean timeout-seconds?',
+      'c.toml: hook "x": unknown key "foo"',
+    ]);
+    assert.deepEqual(problems('[[hook]]\nname = "x"\nnotify.webhok = { url = "https://s3cr3t.example" }\n'), [
+      'c.toml: hook "x", notify: unknown key "webhok"; did you mean webhook?',
+      'c.toml: hook "x", notify: expected either webhook or mail',
+    ]);
+  });
+
   it('is refused with the hook and the key that are wrong', () => {
     const loaded = load(`
 [[hook]]
@@ -122,7 +141,7 @@ run = "true"
     assert.match(text, /^c\.toml: hook "web", on\.0: expected the type of an event, .*, got "BuildFaild"$/m);
     assert.match(text, /^c\.toml: hook "web", url: expected an http or https URL, got "ftp:\/\/x"$/m);
     assert.match(text, /^c\.toml: hook "web", timeout-seconds: .*, got 0$/m);
-    assert.match(text, /^c\.toml: hook "web": .*frob/m);
+    assert.match(text, /^c\.toml: hook "web": unknown key "frob"; did you mean from\?$/m);
     assert.match(text, /^c\.toml: hook "both": expected one of run, url, .*, got run and url$/m);
     assert.match(text, /^c\.toml: hook 3, name: /m);
     assert.match(text, /^c\.toml: hook "data": on: expected types that guix-data-service knows .*, got AgentPaused$/m);
