@@ -2019,6 +2019,8 @@ export interface Operations {
     readonly request: {
       /** Base names of derivations that were added before. */
       readonly roots: readonly string[];
+      /** Tags that are kept with the builds of single roots, by root, beside those of `options`. */
+      readonly rootTags?: Readonly<Record<string, Readonly<Record<string, string>>>>;
       /** Holds for every build of the submission. */
       readonly options?: {
         readonly priority?: number;
@@ -3343,6 +3345,7 @@ export interface EventData {
     readonly storeDir: string;
     readonly rootCount: number;
     readonly roots: readonly string[];
+    readonly rootTags?: Readonly<Record<string, Readonly<Record<string, string>>>>;
     readonly options: {
       readonly priority: number;
       readonly maxAttempts?: number;
@@ -3359,6 +3362,7 @@ export interface EventData {
   /** The next part of the roots of a large submission. */
   readonly SubmissionRootsAdded: {
     readonly roots: readonly string[];
+    readonly rootTags?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   };
   /** Builds that were under way already build roots of this submission. */
   readonly SubmissionJoined: {

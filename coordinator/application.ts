@@ -3,6 +3,7 @@ import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/mes
 import type { Intake } from '../domain/agent/state.ts';
 import type { Standing } from '../domain/build/standing.ts';
 import type { BuildStatus } from '../domain/build/state.ts';
+import type { Tags } from '../domain/event.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
@@ -200,6 +201,8 @@ export interface TokenInfo {
 export interface SubmitWish {
   /** Base names of derivations, without repeats. */
   readonly roots: readonly string[];
+  /** Tags that are kept with the builds of single roots, beside those of `options`. */
+  readonly rootTags?: Readonly<Record<string, Tags>>;
   readonly options: BuildOptions;
   readonly inputs: boolean;
   readonly force: boolean;

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { Tags } from '../domain/event.ts';
 import type { DroverEvent } from '../domain/events.ts';
 import { maxTags, namesPerEvent } from '../domain/limits.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
+import { type RootPortion, rootPortions } from '../domain/submission/root-portions.ts';
 import type { Drv } from '../projections/graph.ts';
 import { findNeeds } from '../projections/needs.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
@@ -86,6 +88,11 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     await earlier;
   }
 
+  function optionsOfRoot({ wish, rootTags }: SubmissionRecord, root: string): BuildOptions {
+    const own = rootTags[root];
+    return own === undefined ? wish.options : { ...wish.options, tags: { ...wish.options.tags, ...own } };
+  }
+
   /** An input that is built again for a rebuild or a retry is built as it was asked for the last time. */
   function optionsOfInput({ wish }: SubmissionRecord, drv: Drv): BuildOptions {
     if (wish.reason === 'requested') return wish.options;
@@ -113,9 +120,10 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
       // A build of which nothing was understood keeps its number.
       do number++;
       while (farm.strays.revision('build', `${id}-${number}`) !== undefined);
+      const path = graph.drvPath(drv);
       const reason = requested.has(drv) ? wish.reason : wish.reason === 'rebuild' ? 'rebuild' : 'input';
-      const options = requested.has(drv) ? wish.options : optionsOfInput(submission, drv);
-      const data = { derivation: graph.drvPath(drv), submission: id, reason, options } as const;
+      const options = requested.has(drv) ? optionsOfRoot(submission, path) : optionsOfInput(submission, drv);
+      const data = { derivation: path, submission: id, reason, options } as const;
       writer.commit('build', `${id}-${number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
       if (++sinceWait % eventsPerTurn !== 0) continue;
       await before;
@@ -205,10 +213,9 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     const roots = [...new Set(wish.roots)];
     if (roots.length === 0)
       throw new DroverError('invalid-request', 'roots: expected at least one derivation, got none');
-    const tags = Object.keys(wish.options.tags ?? {}).length;
-    if (tags > maxTags) throw new DroverError('too-large', `options.tags: expected at most ${maxTags}, got ${tags}`);
+    checkTags(wish, new Set(roots));
     const digest = createHash('sha256')
-      .update(JSON.stringify([[...roots].sort(), wish.options, wish.inputs, wish.force]))
+      .update(JSON.stringify([[...roots].sort(), wish.options, wish.inputs, wish.force, ...sortedTags(wish)]))
       .digest('hex');
     const earlier = key === undefined ? undefined : submissions.byKey(key);
     if (earlier) {
@@ -226,10 +233,11 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     if (key !== undefined && submissions.byKey(key)) return receive(by, wish, reason, key, cause);
     const id = timeId(runtime.clock.now(), runtime.random.bytes(7));
     const { options, inputs, force } = wish;
+    const [first, ...later] = rootPortions(roots, wish.rootTags);
     const received = {
       storeDir: policy.storeDir,
       rootCount: roots.length,
-      roots: roots.slice(0, namesPerEvent),
+      ...(first as RootPortion),
       options,
       inputs,
       force,
@@ -239,17 +247,11 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     };
     const meta: Meta = { actor: by.id, correlation: id, ...(cause !== undefined && { causation: cause }) };
     const trace = core.tracing.begin(id, wish.traceparent);
-    const first = trace === undefined ? meta : { ...meta, trace };
-    writer.commit('submission', id, 'none', [{ type: 'SubmissionReceived', data: received }], first);
+    const traced = trace === undefined ? meta : { ...meta, trace };
+    writer.commit('submission', id, 'none', [{ type: 'SubmissionReceived', data: received }], traced);
     const record = submissions.get(id) as SubmissionRecord;
-    for (let from = namesPerEvent; from < roots.length; from += namesPerEvent)
-      writer.commit(
-        'submission',
-        id,
-        record.revision,
-        [{ type: 'SubmissionRootsAdded', data: { roots: roots.slice(from, from + namesPerEvent) } }],
-        meta,
-      );
+    for (const data of later)
+      writer.commit('submission', id, record.revision, [{ type: 'SubmissionRootsAdded', data }], meta);
     return start(record, by.id);
   }
 
@@ -270,7 +272,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
       return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
     },
     async retryBuilds(by, { builds, preview = false }) {
-      const groups = new Map<string, { options: BuildOptions; roots: string[] }>();
+      const groups = new Map<string, { options: BuildOptions; tags: Map<string, Tags | undefined> }>();
       const again = new Map<Drv, BuildRecord>();
       const skipped = { underWay: 0, available: 0 };
       for (const id of builds) {
@@ -282,17 +284,18 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
         else again.set(drv, build);
       }
       for (const [drv, { state }] of again) {
-        const key = JSON.stringify(state.options);
-        const group = groups.get(key) ?? { options: state.options, roots: [] };
-        group.roots.push(graph.drvPath(drv));
+        const { tags, ...options } = state.options;
+        const key = JSON.stringify(options);
+        const group = groups.get(key) ?? { options, tags: new Map() };
+        group.tags.set(graph.drvPath(drv), tags);
         groups.set(key, group);
       }
       const named = [...again.values()].slice(0, mostNamed);
       const told = named.map((build) => ({ build: buildId(build), derivation: graph.drvPath(build.drv) }));
       const made: SubmitResult[] = [];
       if (!preview)
-        for (const wish of groups.values())
-          made.push(await receive(by, { ...wish, inputs: true, force: false }, 'retry', undefined));
+        for (const { options, tags } of groups.values())
+          made.push(await receive(by, { ...wishOf(options, tags), inputs: true, force: false }, 'retry', undefined));
       return { retried: again.size, ...skipped, builds: told, submissions: made };
     },
     async retrySubmission(by, id) {
@@ -313,9 +316,14 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
           `all that the submission ${id} asked for is here: there is nothing to retry`,
         );
       const { options, inputs, force } = wish;
+      const tags = new Map(paths.map((path) => [path, options.tags]));
+      for (const build of queue.buildsOf(id)) {
+        const path = build && graph.drvPath(build.drv);
+        if (path !== undefined && tags.has(path)) tags.set(path, build.state.options.tags);
+      }
       return receive(
         by,
-        { roots: paths, options, inputs, force },
+        { ...wishOf(options, tags), inputs, force },
         'retry',
         undefined,
         `submission-${id}@${submission.revision}`,
@@ -399,4 +407,43 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
 /** The key is the token's own: two clients may choose the same. */
 function keyOf(token: string, key: string): string {
   return createHash('sha256').update(`${token}\n${key}`).digest('hex');
+}
+
+/** That there are no more tags than a build may have, and none of what was not asked for. */
+function checkTags({ options, rootTags = {} }: SubmitWish, roots: ReadonlySet<string>): void {
+  const check = (where: string, tags: Tags) => {
+    const count = Object.keys(tags).length;
+    if (count > maxTags) throw new DroverError('too-large', `${where}: expected at most ${maxTags}, got ${count}`);
+  };
+  check('options.tags', options.tags ?? {});
+  for (const [root, tags] of Object.entries(rootTags)) {
+    if (!roots.has(root))
+      throw new DroverError('invalid-request', `rootTags: expected only what is in roots, got ${root}`);
+    check(`rootTags.${root} with options.tags`, { ...options.tags, ...tags });
+  }
+}
+
+/** Of roots that keep their tags: those that all have are the submission's, the others their own. */
+function wishOf(
+  options: BuildOptions,
+  tags: ReadonlyMap<string, Tags | undefined>,
+): Pick<SubmitWish, 'roots' | 'rootTags' | 'options'> {
+  const all = [...tags.values()];
+  const shared = Object.entries(all[0] ?? {}).filter(([key, value]) => all.every((one) => one?.[key] === value));
+  const common = Object.fromEntries(shared);
+  const own = [...tags].flatMap(([root, one = {}]) => {
+    const rest = Object.entries(one).filter(([key]) => common[key] === undefined);
+    return rest.length === 0 ? [] : [[root, Object.fromEntries(rest)] as const];
+  });
+  const { tags: _, ...others } = options;
+  return {
+    roots: [...tags.keys()],
+    options: { ...others, ...(shared.length > 0 && { tags: common }) },
+    ...(own.length > 0 && { rootTags: Object.fromEntries(own) }),
+  };
+}
+
+/** The tags of single roots in an order that does not depend on who sent them; nothing where there are none. */
+function sortedTags({ rootTags }: SubmitWish): readonly unknown[] {
+  return rootTags === undefined ? [] : [Object.entries(rootTags).sort(([a], [b]) => (a < b ? -1 : 1))];
 }

@@ -56,3 +56,4 @@ export const instant = z.int().min(0);
 export const identifier = z.string().regex(/^[0-9a-zA-Z][0-9a-zA-Z._-]{0,63}$/, 'expected up to 64 of [0-9a-zA-Z._-]');
 export const shortText = z.string().max(4096);
 export const tags = z.record(z.string().regex(/^[0-9a-zA-Z][0-9a-zA-Z._/-]{0,63}$/), z.string().max(256));
+export type Tags = Readonly<z.infer<typeof tags>>;

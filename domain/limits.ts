@@ -37,7 +37,9 @@ export function commitShortfall(maxCommitBytes: number): string | undefined {
 }
 /** Most names (roots, builds) that one event lists. */
 export const namesPerEvent = 1500;
-/** Most tags of a submission. */
+/** Most bytes of the roots that one event lists, and of their tags: what {@link namesPerEvent} of the longest names take. */
+export const maxRootBytes: number = namesPerEvent * (maxBaseNameBytes + 3);
+/** Most tags of a build. */
 export const maxTags = 64;
 /**
  * Largest window of a zstd frame that is accepted, as the log of its bytes: 8 MiB is what every decoder should support and no

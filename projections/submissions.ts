@@ -1,3 +1,4 @@
+import type { Tags } from '../domain/event.ts';
 import type { SubmissionEvent, SubmissionReceived } from '../domain/submission/events.ts';
 import { evolveSubmission, type SubmissionStatus } from '../domain/submission/state.ts';
 import { ints } from './column.ts';
@@ -6,10 +7,12 @@ import type { BuildRecord } from './queue.ts';
 
 export interface SubmissionRecord {
   readonly id: string;
-  readonly wish: Omit<SubmissionReceived['data'], 'roots'>;
+  readonly wish: Omit<SubmissionReceived['data'], 'roots' | 'rootTags'>;
   status: SubmissionStatus;
   /** Base names of the derivations that were asked for; moved to `requested` once everything is queued. */
   roots: readonly string[];
+  /** Tags of single roots; dropped once everything is queued. */
+  rootTags: Readonly<Record<string, Tags>>;
   /** The same once everything is queued: there may be many submissions, and names are long. */
   requested: Int32Array;
   /** Ids of builds that were under way and build roots of it. */
@@ -74,6 +77,7 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
     }
     record.requested = drvs.values.subarray(0, drvs.length);
     record.roots = [];
+    record.rootTags = {};
     if (data.available + data.joined >= record.requested.length) return;
     const built = new Set(record.joined.map((id) => build(id)?.drv));
     for (const { asked, drv } of buildsOf(record.id).filter(Boolean)) if (asked !== 'input') built.add(drv);
@@ -95,9 +99,9 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
       [...open].filter(({ setAside, roots, wish }) => setAside === undefined && roots.length === wish.rootCount),
     *describe() {
       for (const record of submissions.values()) {
-        const { id, status, roots, requested, joined, setAside, revision } = record;
+        const { id, status, roots, rootTags, requested, joined, setAside, revision } = record;
         const lacking = withoutBuild.get(record) ?? [];
-        yield `submission ${JSON.stringify({ id, status, roots, requested: [...requested], joined, setAside, revision, lacking })}`;
+        yield `submission ${JSON.stringify({ id, status, roots, rootTags, requested: [...requested], joined, setAside, revision, lacking })}`;
       }
     },
     derivationAdded(id) {
@@ -106,13 +110,14 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
     },
     apply(id, event, revision, trace) {
       if (event.type === 'SubmissionReceived') {
-        const { roots, ...wish } = event.data;
+        const { roots, rootTags = {}, ...wish } = event.data;
         const record: SubmissionRecord = {
           id,
           wish,
           status: evolveSubmission('none', event),
           roots,
           requested: nothing,
+          rootTags,
           joined: [],
           added: 0,
           queued: undefined,
@@ -130,8 +135,10 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
       record.revision = revision;
       record.status = evolveSubmission(record.status, event);
       if (record.status !== 'received') open.delete(record);
-      if (event.type === 'SubmissionRootsAdded') record.roots = [...record.roots, ...event.data.roots];
-      else if (event.type === 'SubmissionSetAside') record.setAside = event.data.reason;
+      if (event.type === 'SubmissionRootsAdded') {
+        record.roots = [...record.roots, ...event.data.roots];
+        record.rootTags = { ...record.rootTags, ...event.data.rootTags };
+      } else if (event.type === 'SubmissionSetAside') record.setAside = event.data.reason;
       else if (event.type === 'SubmissionResumed') record.setAside = undefined;
       else if (event.type === 'SubmissionJoined') {
         record.joined = [...record.joined, ...event.data.builds];

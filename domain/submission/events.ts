@@ -11,6 +11,8 @@ export const buildOptions = z.object({
 });
 export type BuildOptions = z.infer<typeof buildOptions>;
 
+const rootTags = z.record(baseName, tags).optional();
+
 /** Most names that one event of an older version lists; new ones have `namesPerEvent` of domain/limits.ts at most. */
 const mostNames = 4000;
 
@@ -23,6 +25,8 @@ export const SubmissionReceived = defineEvent(
     rootCount: count,
     /** Base names of the derivations that were asked for. */
     roots: z.array(baseName).max(mostNames),
+    /** Tags of single ones of these roots, kept with their builds beside those of `options`. */
+    rootTags,
     options: buildOptions,
     /** Whether inputs without an available output or a build are built too. */
     inputs: z.boolean(),
@@ -42,7 +46,11 @@ export const SubmissionReceived = defineEvent(
 export const SubmissionRootsAdded = defineEvent(
   'SubmissionRootsAdded',
   'The next part of the roots of a large submission.',
-  z.object({ roots: z.array(baseName).max(mostNames) }),
+  z.object({
+    roots: z.array(baseName).max(mostNames),
+    /** As in SubmissionReceived, of these roots. */
+    rootTags,
+  }),
 );
 export const SubmissionJoined = defineEvent(
   'SubmissionJoined',

@@ -50,6 +50,36 @@ describe('a submission', () => {
     const another = await farm.application.submit({ ...client, id: 'other' }, wish);
     assert.notEqual(another.submission, results[0]?.submission);
   });
+  it('keeps tags of single roots with their builds, and refuses too many or of others', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
+    const wish = { roots: [drvPath(2), drvPath(1)], inputs: true, force: false } as const;
+    const options = { priority: 0, tags: { branch: 'main' } };
+    const rootTags = { [drvPath(2)]: { attr: 'two' } };
+    const tags = () =>
+      [1, 2].map((n) => farm.farm.queue.latest(farm.farm.graph.drvOf(drvPath(n)) as number)?.state.options.tags);
+    const many = Object.fromEntries(Array.from({ length: 64 }, (_, n) => [`t${n}`, '']));
+    for (const [wrong, code] of [
+      [{ [drvPath(9)]: { attr: 'nine' } }, 'invalid-request'],
+      [{ [drvPath(1)]: many }, 'too-large'],
+    ] as const)
+      await assert.rejects(farm.application.submit(client, { ...wish, options, rootTags: wrong }), refusal(code));
+    const asked = { ...wish, options, rootTags, idempotencyKey: 'k' };
+    const { submission } = await farm.application.submit(client, asked);
+    assert.deepEqual(tags(), [{ branch: 'main' }, { branch: 'main', attr: 'two' }]);
+    // What is done again keeps them.
+    await farm.application.cancelSubmission(admin, submission);
+    const again = await farm.application.retrySubmission(admin, submission);
+    assert.deepEqual(tags(), [{ branch: 'main' }, { branch: 'main', attr: 'two' }]);
+    await farm.application.cancelSubmission(admin, again.submission);
+    const builds = [`${submission}-1`, `${submission}-2`];
+    const { submissions } = await farm.application.retryBuilds(admin, { builds });
+    assert.equal(submissions.length, 1);
+    assert.deepEqual(tags(), [{ branch: 'main' }, { branch: 'main', attr: 'two' }]);
+    await assert.rejects(
+      farm.application.submit(client, { ...wish, options, idempotencyKey: 'k' }),
+      refusal('idempotency-conflict'),
+    );
+  });
   it('is refused where a derivation was not sent, and writes nothing', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
     const before = await farm.store.head();
@@ -59,7 +89,9 @@ describe('a submission', () => {
   it('goes on after a stop that cut it off', async () => {
     const facts = [derivation(1), derivation(2, [1]), derivation(3, [2])];
     const farm = await openTestCoordinator(facts);
-    const { submission } = await farm.submit(3);
+    const wish = { roots: [drvPath(3)], options: { priority: 0 }, inputs: true, force: false };
+    const rootTags = { [drvPath(3)]: { attr: 'three' } };
+    const { submission } = await farm.application.submit(admin, { ...wish, rootTags });
     // The same log up to any place within the submission: each is a place where the coordinator may have been killed.
     const events = [];
     for await (const batch of farm.store.readAll()) events.push(...batch.events);
@@ -83,6 +115,8 @@ describe('a submission', () => {
       assert.equal(types.filter((type) => type === 'SubmissionQueued').length, 1);
       const again = restarted.farm.submissions.get(submission);
       assert.deepEqual([again?.queued?.derivations, again?.queued?.builds], [3, 3], `cut after ${cut} events`);
+      const root = restarted.farm.queue.latest(restarted.farm.graph.drvOf(drvPath(3)) as number);
+      assert.deepEqual(root?.state.options.tags, { attr: 'three' });
       restarted.dispose();
     }
   });

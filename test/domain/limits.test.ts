@@ -34,6 +34,7 @@ import {
   referencesExcess,
   scanBytes,
 } from '../../domain/limits.ts';
+import { rootPortions } from '../../domain/submission/root-portions.ts';
 
 const hash = (n: number) => String(n).padStart(32, '0');
 /** The longest base name there is. */
@@ -51,25 +52,33 @@ describe('every commit that the coordinator makes fits into the smallest that an
     Buffer.byteLength(JSON.stringify({ meta: [id, id, id] }));
   const tags = Object.fromEntries(Array.from({ length: maxTags }, (_, n) => [`${n}`.padEnd(64, 't'), worst(256)]));
   const options = { priority: -1000, maxAttempts: 100, timeoutSeconds: 1e9, maxSilentSeconds: 1e9, tags };
+  const received = {
+    storeDir: '/'.repeat(1000),
+    rootCount: 1e6,
+    options,
+    inputs: true,
+    force: true,
+    reason: 'requested',
+    key: 'k'.repeat(128),
+    wish: 'w'.repeat(64),
+  } as const;
   const failure = { attempt: 1, class: failureClasses[0], message: worst(4096) };
   const outputs = Array.from({ length: maxOutputs }, (_, n) => `${n}`.padEnd(211, 'o'));
   const commits: Record<string, DroverEvent[]> = {
     'a submission with most roots and tags': [
       {
         type: 'SubmissionReceived',
-        data: {
-          storeDir: '/'.repeat(1000),
-          rootCount: 1e6,
-          roots: bases(namesPerEvent),
-          options,
-          inputs: true,
-          force: true,
-          reason: 'requested',
-          key: 'k'.repeat(128),
-          wish: 'w'.repeat(64),
-        },
+        data: { ...received, roots: bases(namesPerEvent) },
       },
     ],
+    ...Object.fromEntries(
+      rootPortions(bases(30), Object.fromEntries(bases(20).map((root) => [root, tags]))).map(
+        (data, n): [string, DroverEvent[]] => [
+          `roots with most tags of their own, part ${n + 1}`,
+          [{ type: 'SubmissionReceived', data: { ...received, ...data } }],
+        ],
+      ),
+    ),
     'more roots': [{ type: 'SubmissionRootsAdded', data: { roots: bases(namesPerEvent) } }],
     'builds joined': [{ type: 'SubmissionJoined', data: { builds: Array<string>(namesPerEvent).fill(id) } }],
     'a build with most tags': [

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
-import { baseName, identifier, shortText } from '../../../domain/event.ts';
+import { baseName, identifier, shortText, tags } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
@@ -26,6 +26,10 @@ const submitBody = z.strictObject({
     .max(100_000)
     .refine((roots) => new Set(roots).size === roots.length, 'expected roots without repeats')
     .describe('Base names of derivations that were added before.'),
+  rootTags: z
+    .record(baseName, tags)
+    .exactOptional()
+    .describe('Tags that are kept with the builds of single roots, by root, beside those of `options`.'),
   options: z
     .strictObject({ ...buildOptions.shape, priority: buildOptions.shape.priority.default(0) })
     .prefault({})
