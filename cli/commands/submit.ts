@@ -1,35 +1,40 @@
-import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
-import { addConnectionOptions, type ConnectionFlags, connect, connectPlainly } from '../http/connection.ts';
+import {
+  addConnectionOptions,
+  type ConnectionFlags,
+  connect,
+  connectionOf,
+  connectPlainly,
+} from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
 import { gather, wholeNumber } from '../numbers.ts';
-import { CliError } from '../output/cli-error.ts';
-import { type Io, interruptedCode } from '../output/io.ts';
+import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
-import { plural } from '../output/text.ts';
-import { type DerivationSource, openDerivationSource } from '../submit/derivation-source.ts';
+import { plural, printable, printableLines } from '../output/text.ts';
+import { openDerivationSource } from '../submit/derivation-source.ts';
 import { createDocument } from '../submit/document.ts';
-import { instantiate } from '../submit/instantiate.ts';
+import type { NotEvaluated } from '../submit/eval-jobs.ts';
+import { checkOutLink, makeOutLinks } from '../submit/out-links.ts';
 import { createProgress } from '../submit/progress.ts';
-import { outputsOf, type Requested, readRequests } from '../submit/requested.ts';
+import { outputsOf } from '../submit/requested.ts';
 import { createResults, type Result } from '../submit/results.ts';
 import { UnansweredError } from '../submit/send.ts';
 import { type SubmitPlan, type Submitted, submit } from '../submit/submit.ts';
 import { readTags } from '../submit/tags.ts';
+import { findWanted, type WantedFlags } from '../submit/wanted.ts';
 import { summary, watchSubmission } from '../submit/watch.ts';
+import { gatherPairs, joinPairs } from '../two-values.ts';
 
-interface SubmitFlags extends ConnectionFlags, OutputFlags {
+interface SubmitFlags extends ConnectionFlags, OutputFlags, WantedFlags {
   readonly derivations?: string;
-  readonly storeRoot?: string;
   readonly storeDir?: string;
-  readonly expr?: string;
-  readonly attr?: readonly string[];
   readonly priority: number;
   readonly tag?: readonly string[];
   readonly wait?: true;
   readonly keepWaiting?: true;
+  readonly outLink?: string;
   readonly agentTimeout: number;
   readonly inputs: boolean;
   readonly force?: true;
@@ -43,14 +48,22 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
   const command = addCommand(program, {
     usage: 'submit [drv...]',
     summary: 'Send derivations, with all that they need, and have them built',
-    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; - reads a list from standard input. With ^out,dev behind it, only these outputs are printed. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.
+    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; with ^out,dev behind it, only these outputs are printed and linked. - reads standard input: a list of such, or the lines of nix-eval-jobs. Of these each build keeps the tag attr=ATTRIBUTE (a second attribute that is the same derivation is attr.2); attributes with an error are told by name, and make the exit code 1 once the others were submitted, or with --wait have ended. --expr, -E and --flake evaluate on this machine, with its Nix. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.
 
 With --wait, what nix-build would print comes on standard output: a line for each output path, as soon as it is available; progress, failures with the last lines of their logs, and the summary are on standard error. It ends once all builds have ended, with exit code 0 if all succeeded and 1 if not. It also ends, with 1, when nothing under way can set going what is left: an input has failed or was cancelled, a source was never sent, or for --agent-timeout seconds nothing was waited for but an agent. What that is is said by name; the builds stay queued. After SIGINT and SIGTERM the exit code is 130 and 143, and what has become of the submission is said.
+
+With --out-link, what was asked for is fetched from the cache into the store of this machine once all of it has succeeded, and linked to as nix-build does: PATH, PATH-2 for the second derivation, PATH-dev for an output that is not "out". The links are roots of the garbage collector. The Nix of this machine has to trust the coordinator's key (trusted-public-keys in nix.conf).
 
 With --json it is one object that has what was submitted, and with --wait then "requested": how each derivation that was asked for has ended ("state": "available", "succeeded", "failed" or "canceled"), with its store paths in "outputs" or the "failure", each on a line of its own as soon as it is known. At the end come the counts "ended" and "succeeded", every build in "watched", and in "blocked", "blockers" and "agentless" what could not run.`,
     examples: [
       ['drover submit /nix/store/HASH-hello-2.12.drv --wait', 'build it and wait; exit code 0 only if all went well'],
       ['drover submit --expr default.nix -A hello --tag branch=main', 'what an expression evaluates to'],
+      [
+        "drover submit -E 'import ./. { }' --argstr system aarch64-linux --wait",
+        'the same as a text, with an argument',
+      ],
+      ['drover submit --flake .#hello --out-link result', 'an attribute of a flake, with a link to what was built'],
+      ['nix-eval-jobs --flake .#hydraJobs | drover submit --wait -', 'all attributes that evaluate'],
       ["drover submit DRV --wait --json | jq -r '.requested[].outputs[]?'", 'the output paths, for a program'],
       ['ls drvs | drover submit --derivations drvs -', 'every .drv file of a folder'],
       ['drover submit --store-root /srv/chroot /nix/store/HASH-x.drv', 'from a chroot store'],
@@ -67,6 +80,7 @@ With --json it is one object that has what was submitted, and with --wait then "
       wholeNumber(1),
       900,
     )
+    .option('--out-link <path>', 'wait, fetch what was built, and link to it as nix-build does')
     .option('--priority <n>', 'from -1000 to 1000; higher goes first', wholeNumber(-1000, 1000), 0)
     .option('--tag <key=value>', 'kept with every build; can be repeated', gather)
     .option('--no-inputs', 'do not build inputs, only what is named')
@@ -78,8 +92,17 @@ With --json it is one object that has what was submitted, and with --wait then "
     .option('--derivations <dir>', 'a folder of .drv files, in place of the store')
     .option('--store-root <dir>', 'a chroot store: /nix/store is at DIR/nix/store')
     .option('--store-dir <dir>', "the store directory in the derivations; the coordinator's if not given")
+    .optionsGroup('What is evaluated:')
     .option('--expr <file>', 'evaluate this file with nix-instantiate')
-    .option('-A, --attr <path>', 'attribute of the expression; can be repeated', gather);
+    .option('-E, --expression <text>', 'evaluate this text with nix-instantiate')
+    .option('-A, --attr <path>', 'attribute of the expression; can be repeated', gather)
+    .option('--arg <name> <expr>', 'pass the value of an expression to it; can be repeated', gatherPairs('--arg'))
+    .option('--argstr <name> <text>', 'pass a text to it; can be repeated', gatherPairs('--argstr'))
+    .option('--flake <ref>', 'evaluate REF#ATTRIBUTE, as nix build takes it; can be repeated', gather)
+    .option('--impure', 'let the flake read what is not locked')
+    .option('-I, --include <path>', 'add to the search path of the evaluator; can be repeated', gather)
+    .option('--option <name> <value>', 'a setting of Nix for the evaluator; can be repeated', gatherPairs('--option'));
+  joinPairs(command, ['--arg', '--argstr', '--option']);
   addConnectionOptions(addOutputOptions(command));
 
   onAction(command, context, async (drvs: readonly string[], flags: SubmitFlags) => {
@@ -91,15 +114,24 @@ With --json it is one object that has what was submitted, and with --wait then "
     const printLine = (line: string) => (io.terminal && io.interactive ? progress.line(line) : io.out(`${line}\n`));
     const document = createDocument('requested', printLine);
     let submitted: Submitted | undefined;
+    let linking = false;
     try {
+      const storeDir = flags.storeDir ?? (await storeDirOf(client));
+      if (flags.outLink !== undefined) await checkOutLink(flags.outLink, storeDir, signal);
       const source = openDerivationSource({
-        storeDir: flags.storeDir ?? (await storeDirOf(client)),
+        storeDir,
         storeRoot: flags.storeRoot,
         folder: flags.derivations,
       });
-      const requested = await findRequests(drvs, flags, source, io, signal);
+      const { requested, rootTags, notEvaluated } = await findWanted(drvs, flags, source, io, signal);
+      for (const one of notEvaluated) progress.line(describeNotEvaluated(one));
+      if (requested.length === 0) {
+        io.err('nothing was submitted: no attribute has a derivation\n');
+        return 1;
+      }
       const plan: SubmitPlan = {
         roots: requested.map(({ derivation }) => derivation),
+        ...(rootTags.size > 0 && { rootTags: Object.fromEntries(rootTags) }),
         options: {
           priority: flags.priority,
           ...(flags.maxAttempts === undefined ? {} : { maxAttempts: flags.maxAttempts }),
@@ -111,14 +143,15 @@ With --json it is one object that has what was submitted, and with --wait then "
         force: flags.force === true,
       };
       // Where the log is now: all that the submission makes comes after it.
-      const wait = flags.wait === true || flags.keepWaiting === true;
+      const wait = flags.wait === true || flags.keepWaiting === true || flags.outLink !== undefined;
       const after = wait ? (await client.get<FarmStatus>('/v1/status')).position : undefined;
       submitted = await submit(client, steady, plan, source, progress, signal, io.environment.TRACEPARENT);
-      const result = submitted;
+      const result = { ...submitted, ...(notEvaluated.length > 0 && { notEvaluated }) };
       if (!forPrograms(flags)) for (const line of describe(result)) progress.line(line);
       if (!wait) {
         await print(io, flags, { value: result, text: () => '', names: [result.submission] });
-        return 0;
+        io.err(lastWord(notEvaluated));
+        return notEvaluated.length === 0 ? 0 : 1;
       }
       if (flags.output === 'json') document.begin(result);
       const known: Result[] = [];
@@ -160,10 +193,25 @@ With --json it is one object that has what was submitted, and with --wait then "
         return interruptedCode(signal);
       }
       io.err(summary(watched));
-      return tracker.succeeded === tracker.total ? 0 : 1;
+      const good = tracker.succeeded === tracker.total;
+      if (good && flags.outLink !== undefined) {
+        linking = true;
+        using fetching = createProgress(io);
+        const made = new Map(known.map((one) => [one.derivation, one.outputs ?? {}]));
+        const outputs = requested.map(({ derivation }) => made.get(derivation) ?? {});
+        const cache = connectionOf(flags, io.environment);
+        const links = { path: flags.outLink, outputs };
+        await makeOutLinks(links, { cache, storeRoot: flags.storeRoot, signal, progress: fetching });
+      }
+      io.err(lastWord(notEvaluated));
+      return good && notEvaluated.length === 0 ? 0 : 1;
     } catch (error) {
       if (!signal.aborted) throw error;
       progress[Symbol.dispose]();
+      if (linking) {
+        io.err(notLinked);
+        return interruptedCode(signal);
+      }
       const known = submitted?.submission ?? (error instanceof UnansweredError ? error.submission : undefined);
       if (known !== undefined) io.err(`${goOn(known)}\n`);
       else io.err(error instanceof UnansweredError ? notKnown : notYet);
@@ -173,58 +221,6 @@ With --json it is one object that has what was submitted, and with --wait then "
       document.end({});
     }
   });
-}
-
-async function findRequests(
-  drvs: readonly string[],
-  flags: SubmitFlags,
-  source: DerivationSource,
-  io: Io,
-  signal: AbortSignal,
-): Promise<readonly Requested[]> {
-  const named: string[] = [];
-  for (const drv of drvs) {
-    if (drv === '-') {
-      const lines = (await readAll(io.stdin, signal)).split(/\s+/);
-      named.push(...lines.filter((line) => line !== ''));
-    } else named.push(drv);
-  }
-  if (flags.expr !== undefined) {
-    const { expr: file, attr: attributes = [], storeRoot } = flags;
-    named.push(...(await instantiate({ file, attributes, storeRoot, signal, onMessage: io.err })));
-  } else if (flags.attr !== undefined) {
-    throw new CliError('wrong-use', 'expected --expr FILE with -A', { exitCode: 2 });
-  }
-  if (named.length === 0) {
-    throw new CliError('wrong-use', 'expected a derivation to build, got none', {
-      hint: 'drover submit --help',
-      exitCode: 2,
-    });
-  }
-  return readRequests(named, source);
-}
-
-/** All of standard input as text. Rejects when `signal` aborts, though nothing may come any more. */
-async function readAll(stdin: Io['stdin'], signal: AbortSignal): Promise<string> {
-  const decoder = new TextDecoder();
-  const chunks = stdin[Symbol.asyncIterator]();
-  const { promise: interrupted, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  let text = '';
-  try {
-    signal.throwIfAborted();
-    for (;;) {
-      const { done, value } = await Promise.race([chunks.next(), interrupted]);
-      if (done) return text + decoder.decode();
-      text += typeof value === 'string' ? value : decoder.decode(value, { stream: true });
-    }
-  } finally {
-    signal.removeEventListener('abort', stop);
-    interrupted.catch(() => {});
-    // Or a terminal that is still read from would keep the process.
-    if (signal.aborted) (stdin as Partial<Readable>).destroy?.();
-  }
 }
 
 function describe({ submission, builds, available, joined, absentSources }: Submitted): readonly string[] {
@@ -240,7 +236,26 @@ function describe({ submission, builds, available, joined, absentSources }: Subm
   return lines;
 }
 
+function describeNotEvaluated({ attr, error }: NotEvaluated): string {
+  return `not evaluated  ${attributeName(attr)}: ${printableLines(error.trim(), 4)}`;
+}
+
+function attributeName(attr: string): string {
+  return attr === '' ? 'the whole expression' : printable(attr);
+}
+
+/** What comes last where attributes had no derivation; as they may have been told long ago. */
+function lastWord(notEvaluated: readonly NotEvaluated[]): string {
+  if (notEvaluated.length === 0) return '';
+  const names = notEvaluated.slice(0, 20).map(({ attr }) => attributeName(attr));
+  const more = notEvaluated.length > 20 ? `, and ${notEvaluated.length - 20} more` : '';
+  return `${plural(notEvaluated.length, 'attribute')} ${notEvaluated.length === 1 ? 'was' : 'were'} not evaluated: ${names.join(', ')}${more}\n`;
+}
+
 const notYet = 'Interrupted; nothing was submitted. What was sent is kept: the same command goes on from there.\n';
+
+const notLinked =
+  'Interrupted; all builds have succeeded, but not all of what they made was fetched and linked to. The same command again does that.\n';
 
 const notKnown = `Interrupted before the coordinator has answered; whether it has the submission is not known.
   drover submissions list                                         says so, once it answers

@@ -1,4 +1,5 @@
 import type { SubmitResult } from '../../coordinator/application.ts';
+import type { Tags } from '../../domain/event.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -13,6 +14,8 @@ import { type SourcesResult, uploadSources } from './upload-sources.ts';
 export interface SubmitPlan {
   /** Base names. */
   readonly roots: readonly string[];
+  /** Tags of single roots. */
+  readonly rootTags?: Readonly<Record<string, Tags>>;
   readonly options: BuildOptions;
   readonly inputs: boolean;
   readonly force: boolean;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { generateSigningKey } from '../../domain/store/signature.ts';
@@ -59,6 +59,41 @@ e2e('two agents build a diamond that neither could build alone, and Nix fetches 
   // A second time nothing is built.
   const again = await farm.submit(['top']);
   assert.deepEqual({ builds: again.builds, available: again.available }, { builds: 0, available: 1 });
+
+  // What nix-eval-jobs says of the same, with links into a store that trusts the key, and none into one that does not.
+  const [topDrv, leftDrv] = await farm.instantiate('top', 'left');
+  const lines = [
+    { attr: 'top', drvPath: topDrv },
+    { attr: 'bad', error: 'error: on purpose' },
+    { attr: 'left', drvPath: leftDrv },
+  ];
+  const input = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  const result = join(farm.folder, 'result');
+  const link = async (key: string) => {
+    const NIX_CONFIG = `substituters =\nbuild-users-group =\nrequire-sigs = true\ntrusted-public-keys = ${key}\n`;
+    return farm.drover(['submit', '--store-root', farm.evaluated, '--out-link', result, '-'], {
+      env: { NIX_CONFIG },
+      input,
+    });
+  };
+  const refused = await link('');
+  assert.equal(refused.code, 1);
+  assert.match(refused.said, /\(not-fetched\)\nhint: this machine trusts no key of the coordinator/);
+  assert.ok(!existsSync(result));
+  const linked = await link(farm.publicKey);
+  assert.equal(linked.code, 1, 'as one was not evaluated');
+  assert.match(linked.said, /1 attribute was not evaluated: bad\n$/);
+  const targets = { '': path, '-2': leftPath, '-2-dev': `/nix/store/${left.outputs.dev}` };
+  for (const [suffix, target] of Object.entries(targets)) assert.equal(readlinkSync(result + suffix), target);
+  assert.deepEqual(linked.stdout.trimEnd().split('\n').sort(), Object.values(targets).sort());
+  const roots = await farm.nix('nix-store', [
+    '--store',
+    `local?root=${farm.evaluated}`,
+    '--query',
+    '--roots',
+    leftPath,
+  ]);
+  assert.match(roots, /\/result-2 -> /);
 
   await Promise.all([a.process.killGroup(), b.process.killGroup()]);
   await auditReplay(farm);

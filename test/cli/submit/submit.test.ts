@@ -304,6 +304,7 @@ describe('drover submit', () => {
   for (const [phase, signal, code] of [
     ['reading standard input', 'SIGINT', 130],
     ['evaluation', 'SIGTERM', 143],
+    ['evaluation of a flake', 'SIGINT', 130],
     ['sending sources', 'SIGTERM', 143],
   ] as const)
     it(`stops within ${phase} at ${signal}, and says that nothing was submitted`, async (context) => {
@@ -327,13 +328,16 @@ describe('drover submit', () => {
       const flags = ['submit', '--url', fake.url, '--derivations', folder, '--store-root', storeRoot];
       const options = { interrupted: controller.signal };
       let argv = [...flags, root];
-      if (phase === 'evaluation') {
+      if (phase === 'evaluation' || phase === 'evaluation of a flake') {
         if (!hasNix) return context.skip('needs nix-instantiate');
         // It reads for ever, and tells us that it does.
-        const [pipe, expression] = [join(storeRoot, 'pipe'), join(storeRoot, 'expression.nix')];
+        const [pipe, expression] = [join(storeRoot, 'pipe'), join(storeRoot, 'flake', 'flake.nix')];
+        await mkdir(join(storeRoot, 'flake'));
         execFileSync('mkfifo', [pipe]);
-        await writeFile(expression, `builtins.readFile ${pipe}`);
-        argv = [...flags, '--expr', expression];
+        const flake = phase === 'evaluation of a flake';
+        const reads = `builtins.readFile "${pipe}"`;
+        await writeFile(expression, flake ? `{ outputs = { self }: { x = ${reads}; }; }` : reads);
+        argv = [...flags, ...(flake ? ['--impure', '--flake', `path:${storeRoot}/flake#x`] : ['--expr', expression])];
         void open(pipe, 'w').then((file) => {
           stop();
           return file.close();
@@ -354,6 +358,94 @@ describe('drover submit', () => {
       assert.match(ended.err, /Interrupted; nothing was submitted\./);
       assert.ok(!fake.seen.some(({ path }) => path === '/v1/submissions'));
     });
+
+  it('says at a signal within fetching that the builds have succeeded', async (context) => {
+    if (!hasNix) return context.skip('needs nix');
+    const controller = new AbortController();
+    const storeRoot = await mkdtemp(join(tmpdir(), 'drover-root-'));
+    context.after(() => rm(storeRoot, { recursive: true, force: true }));
+    const bytes = closure.find(({ name }) => name === root)?.bytes as Uint8Array;
+    const [output] = parseDerivation(bytes, { storeDir }).outputs;
+    await using fake = await coordinator({
+      derivations: new Set([root]),
+      more: {
+        'GET /v1/status': () => ({ json: {} }),
+        'POST /v1/submissions': () => ({ status: 201, json: { ...accepted, builds: 0 } }),
+        [`HEAD /${output?.path.slice(storeDir.length + 1, storeDir.length + 33)}.narinfo`]: () => {
+          controller.abort('SIGTERM');
+          return undefined;
+        },
+      },
+    });
+    const result = join(storeRoot, 'result');
+    const argv = [
+      'submit',
+      '--url',
+      fake.url,
+      '--derivations',
+      folder,
+      '--store-root',
+      storeRoot,
+      '--out-link',
+      result,
+    ];
+    const { code, out, err } = await run([...argv, `${root}^${output?.name}`], { interrupted: controller.signal });
+    assert.equal(code, 143, err);
+    assert.equal(out, `${output?.path}\n`);
+    assert.match(err, /^Interrupted; all builds have succeeded, but not all of what they made was fetched/m);
+  });
+
+  it('takes lines of nix-eval-jobs, tags builds by attribute, and tells at the end what was not evaluated', async () => {
+    let wish: { roots?: string[]; rootTags?: object } = {};
+    await using fake = await coordinator({
+      derivations: new Set([root]),
+      more: {
+        'POST /v1/submissions': (request) => {
+          wish = request.json();
+          return { status: 201, json: accepted };
+        },
+      },
+    });
+    const line = (fields: object) => `${JSON.stringify(fields)}\n`;
+    // As nix-eval-jobs 2.34 writes them, by its source: an aggregate with parts that are missing has both.
+    const job = { attr: 'a.x', attrPath: ['a', 'x'], name: 'x', system: 's', outputs: { out: '/nix/store/x' } };
+    const good =
+      line({ ...job, drvPath: `${storeDir}/${root}` }) + line({ ...job, attr: 'b', drvPath: `${storeDir}/${root}` });
+    const bad = line({ attr: 'bad', attrPath: ['bad'], error: 'error:\n  … while\n\n  error: on purpose' });
+    const argv = ['submit', '--url', fake.url, '--derivations', folder, '-'];
+    const { code, out, err } = await run([...argv, '--json'], {
+      stdin: bad + good + line({ ...job, attr: 'all', drvPath: '/nix/store/x.drv', error: 'bad: error' }),
+    });
+    assert.equal(code, 1, err);
+    assert.deepEqual(wish.roots, [root]);
+    assert.deepEqual(wish.rootTags, { [root]: { attr: 'a.x', 'attr.2': 'b' } });
+    assert.match(err, /^not evaluated {2}bad: error:\n.*\n\s*\n +error: on purpose\n/m);
+    assert.match(err, /\n2 attributes were not evaluated: bad, all\n$/);
+    const { submission, notEvaluated } = JSON.parse(out);
+    assert.deepEqual([submission, notEvaluated[1]], ['s1', { attr: 'all', error: 'bad: error' }]);
+
+    assert.equal((await run(argv, { stdin: `\n${good}` })).code, 0);
+    const asked = fake.seen.length;
+    const nothing = await run(argv, { stdin: bad });
+    assert.deepEqual([nothing.code, /nothing was submitted/.test(nothing.err)], [1, true]);
+    for (const [text, words] of [
+      [`${good}${good.slice(0, 50)}`, /line 3 of standard input: expected a line of JSON/],
+      [line({ drvPath: root }), /line 1 .* attr: expected the name of an attribute, got none/],
+      [line({ attr: 'x'.repeat(257), drvPath: root }), /attr: expected at most 256 characters, got 257/],
+      [`\n${line({ attr: 'x', drvPath: 3 })}`, /line 2 .* drvPath: expected a derivation, .* got 3/],
+      [line({ attr: 'x', drvPath: '/nix/store/no' }), /there is no \/nix\/store\/no/],
+      ['{'.repeat(8 * 1024 * 1024 + 1), /line 1 .* expected at most 8388608 characters, got more/],
+      ['[]{}', /there is no \[\]\{\}/],
+    ] as const) {
+      const wrong = await run(argv, { stdin: text });
+      assert.equal(wrong.code, 2, wrong.err);
+      assert.match(wrong.err, words);
+    }
+    assert.ok(
+      fake.seen.slice(asked).every(({ path }) => path === '/nix-cache-info'),
+      'nothing was sent',
+    );
+  });
 
   it('ends at a signal though standard input stays open', async () => {
     await using fake = await coordinator({});
@@ -443,7 +535,23 @@ describe('drover submit', () => {
   it('refuses wrong uses', async () => {
     await using fake = await coordinator({});
     assert.match((await run(['submit', '--url', fake.url])).err, /expected a derivation to build, got none/);
-    assert.equal((await run(['submit', '--url', fake.url, '-A', 'x'])).code, 2);
+    for (const [flags, words] of [
+      [['-A', 'x'], /expected --expr FILE or -E TEXT with -A: /],
+      [[root, '--arg', 'x', '1'], /with --arg: it is for a Nix expression, and a derivation takes none/],
+      [['--flake', '.#x', '--argstr', 'x', '1'], /with --argstr: a flake takes none/],
+      [[root, '--option', 'x', '1'], /expected --expr FILE, -E TEXT or --flake REF with --option/],
+      [['-E', 'x', '--impure'], /expected --flake REF with --impure/],
+      [['-E', 'x', '--expr', 'y'], /expected either --expr FILE or -E TEXT, got both/],
+      [['-E', 'x', '--arg', 'x'], /expected a name and a value after --arg, got "x"/],
+      [['-E', 'x', '--argstr', '-A', 'x'], /expected a name and a value after --argstr, got "-A x"/],
+      [['--out-link', '/nowhere/result', root], /--out-link \/nowhere\/result: there is no folder \/nowhere/],
+      [['--out-link', folder, root], /expected nothing or a link to be there/],
+      [['--out-link', 'result', '--store-dir', '/gnu/store', root], /this coordinator's is at \/gnu\/store/],
+    ] as const) {
+      const { code, err } = await run(['submit', '--url', fake.url, ...flags]);
+      assert.equal(code, 2, err);
+      assert.match(err, words);
+    }
     assert.equal(
       (await run(['submit', '--url', fake.url, '--derivations', folder, root, '--tag', 'bad key=x'])).code,
       2,
