@@ -92,8 +92,8 @@ export async function runCli(argv: readonly string[], process: Io): Promise<numb
       return 2;
     }
     if (error instanceof CommanderError) {
-      // commander has said it already; help and version are no failures.
-      return error.code === 'commander.help' ? 2 : error.exitCode === 0 ? 0 : 2;
+      // commander has said it already; help and version that were asked for are no failures.
+      return error.exitCode === 0 ? 0 : 2;
     }
     return reportError(error, io);
   }

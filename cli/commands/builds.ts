@@ -249,11 +249,16 @@ function addPrioritize(builds: Command, context: CommandContext): void {
       ['drover builds prioritize BUILD -5', 'after everything else'],
     ],
   });
-  addConnectionOptions(prioritize);
+  addConnectionOptions(addOutputOptions(prioritize));
   onAction(prioritize, context, async (id: string, text: string, flags: Flags) => {
     const priority = wholeNumber(-1000, 1000)(text);
     const client = connect(flags, io);
-    await client.send('POST', `${await pathOf(client, id)}/prioritize`, { priority });
-    io.out(`${id} has priority ${priority}\n`);
+    const build = await resolveId(client, 'builds', id);
+    await client.send('POST', `/v1/builds/${encodeURIComponent(build)}/prioritize`, { priority });
+    await print(io, flags, {
+      value: { build, priority },
+      text: () => `${build} has priority ${priority}\n`,
+      names: [build],
+    });
   });
 }

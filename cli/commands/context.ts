@@ -76,11 +76,12 @@ export function addContextCommands(program: Command, context: CommandContext): v
     summary: 'Have commands use a context from now on',
     examples: [['drover context use work', 'where neither a flag nor a variable says otherwise']],
   });
-  onAction(use, context, async (name: string) => {
+  onAction(addOutputOptions(use), context, async (name: string, flags: OutputFlags) => {
     const contexts = readContexts(io.environment);
     const { url } = contextNamed(contexts, name);
     writeContexts(io.environment, { ...contexts, current: name });
-    io.out(`commands use ${name}, ${url}\n`);
+    const value: Row = { name, url, current: true };
+    await print(io, flags, { value, text: () => `commands use ${name}, ${url}\n`, names: [name] });
   });
 
   const remove = addCommand(group, {
@@ -88,11 +89,11 @@ export function addContextCommands(program: Command, context: CommandContext): v
     summary: 'Forget a context and its token; the token itself stays good',
     examples: [['drover context remove work', 'drover tokens revoke ends the token too']],
   });
-  onAction(remove, context, async (name: string) => {
+  onAction(addOutputOptions(remove), context, async (name: string, flags: OutputFlags) => {
     const { current, contexts } = readContexts(io.environment);
     contextNamed({ contexts }, name);
     const { [name]: _, ...rest } = contexts;
     writeContexts(io.environment, { ...(current !== undefined && current !== name && { current }), contexts: rest });
-    io.out(`removed ${name}\n`);
+    await print(io, flags, { value: { name, removed: true }, text: () => `removed ${name}\n`, names: [name] });
   });
 }

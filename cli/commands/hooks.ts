@@ -190,11 +190,12 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     summary: 'Remove a hook; its place is kept, for when it is added again',
     examples: [['drover hooks remove ci', 'it delivers nothing more']],
   }).option('--reason <text>', 'for the record');
-  addConnectionOptions(remove);
+  addConnectionOptions(addOutputOptions(remove));
   onAction(remove, context, async (name: string, { reason, ...flags }: Flags & { reason?: string }) => {
     const query = reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`;
     await connect(flags, io).send('DELETE', `${pathOf(name)}${query}`);
-    io.out(`Removed ${printable(name)}.\n`);
+    const text = () => `Removed ${printable(name)}.\n`;
+    await print(io, flags, { value: { name, removed: true }, text, names: [name] });
   });
 }
 

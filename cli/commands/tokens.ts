@@ -6,7 +6,7 @@ import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } f
 import { oneOf } from '../http/resolve-id.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
-import { addOutputOptions, type OutputFlags } from '../output/print.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { table } from '../output/table.ts';
 import { relativeTime } from '../output/text.ts';
 import type { View } from '../output/view.ts';
@@ -66,7 +66,7 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
     more: 'The last token of scope admin is kept, unless --force is given: without one, nobody can add agents or tokens. Whoever has the data folder gets a new one: stop the coordinator, remove DATA/admin.token, and start it.',
     examples: [['drover tokens revoke TOKEN', 'the id is in the first column of the list']],
   }).option('--force', 'also the last token of scope admin');
-  addConnectionOptions(revoke);
+  addConnectionOptions(addOutputOptions(revoke));
   onAction(revoke, context, async (ids: readonly string[], flags: Flags<{ force?: true }>) => {
     const client = connect(flags, io);
     const isWhole = ids.every((id) => /^[0-9a-z]{16}$/.test(id));
@@ -74,7 +74,7 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
     for (const text of ids) {
       const id = oneOf(text, rows, 'tokens');
       await client.send('DELETE', `/v1/tokens/${encodeURIComponent(id)}${flags.force ? '?force=true' : ''}`);
-      io.out(`revoked ${id}\n`);
+      await print(io, flags, { value: { id, revoked: true }, text: () => `revoked ${id}\n`, names: [id] });
     }
   });
 }

@@ -6,6 +6,8 @@ import type { Client, RequestOptions } from './client.ts';
 const usualPatienceMs = 60_000;
 const firstPauseMs = 200;
 const longestPauseMs = 2000;
+/** What says of a coordinator that has never answered that the address is wrong, or that it does not run. */
+const telling: ReadonlySet<string> = new Set(['connection-refused', 'connection-closed']);
 
 export interface Patience {
   /** Told why it is waited, once for each absence. */
@@ -20,7 +22,7 @@ export interface Patience {
 /**
  * The same client, which waits out a short absence of the coordinator: what reads is asked again, and so is what was turned away (503 and 429,
  * as long as `Retry-After` says). What broke in the middle and may have changed something is not, unless it is `repeatable`. A coordinator
- * that refuses connections before it has ever answered is named at once: that is a wrong address, or it does not run.
+ * that refuses or closes connections before it has ever answered is named at once: that is a wrong address or scheme, or it does not run.
  */
 export function patient(client: Client, patience: Patience): Client {
   const { onWait, signal, repeatable, patienceMs = usualPatienceMs } = patience;
@@ -39,7 +41,7 @@ export function patient(client: Client, patience: Patience): Client {
         const mayPass = error instanceof CliError ? error.mayPass : undefined;
         const left = giveUpAt - performance.now();
         const again = mayPass !== undefined && (harmless || mayPass.untouched) && stop?.aborted !== true && left > 0;
-        if (!again || (!known && (error as CliError).code === 'connection-refused'))
+        if (!again || (!known && telling.has((error as CliError).code)))
           throw tries > 0 && !harmless ? doubted(error) : error;
         if (tries++ === 0) onWait?.(`${(error as CliError).message}; waiting for it, ${patienceMs / 1000} s at most`);
         const wait = Math.min(mayPass.afterMs ?? pause, left);

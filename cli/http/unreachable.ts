@@ -64,11 +64,20 @@ export function unreachable(url: string, error: unknown): CliError {
     });
   }
   const reason = cause instanceof Error ? cause.message : String(cause);
+  // A port that the Fetch Standard keeps for other protocols: it is not even tried.
+  if (reason === 'bad port') {
+    return new CliError('invalid-url', `${url} has a port of another protocol, which HTTP clients refuse`, {
+      ...options,
+      exitCode: 2,
+      hint: `check ${inFlag}; a coordinator can listen at another port (--listen)`,
+    });
+  }
   // A server for TLS hangs up on HTTP without a word, as does one that is being stopped.
   const mute = code === 'UND_ERR_SOCKET' && (cause as { socket?: { bytesRead?: number } }).socket?.bytesRead === 0;
-  const scheme = mute && url.startsWith('http:') ? ` (${otherScheme})` : '';
-  return new CliError('connection-failed', `the connection to the coordinator at ${url} failed: ${reason}${scheme}`, {
-    ...options,
-    mayPass: { untouched: false },
-  });
+  const maybeTls = mute && url.startsWith('http:');
+  return new CliError(
+    maybeTls ? 'connection-closed' : 'connection-failed',
+    `the connection to the coordinator at ${url} failed: ${reason}`,
+    { ...options, mayPass: { untouched: false }, ...(maybeTls && { hint: otherScheme }) },
+  );
 }

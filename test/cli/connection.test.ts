@@ -73,7 +73,8 @@ describe('the connection to a coordinator', () => {
 
     const otherName = new URL(other.url).host;
     assert.match((await run(['context', 'list'], { environment })).out, new RegExp(`^${otherName} +yes +http`, 'm'));
-    assert.equal((await run(['context', 'use', 'work'], { environment })).code, 0);
+    const used = await run(['context', 'use', 'work', '-o', 'json'], { environment });
+    assert.deepEqual(JSON.parse(used.out), { name: 'work', url: server.url, current: true });
     assert.equal((await run(['context', 'show', '-o', 'name'], { environment })).out, 'work\n');
 
     const seen = async (at: FakeCoordinator, flags: readonly string[], more: Readonly<Record<string, string>> = {}) => {
@@ -94,7 +95,7 @@ describe('the connection to a coordinator', () => {
     const unknown = await run(['agents', 'list', '--context', 'nowhere'], { environment });
     assert.equal(unknown.code, 2);
     assert.match(unknown.err, /expected one of the contexts work, 127\.0\.0\.1:\d+, got nowhere/);
-    assert.equal((await run(['context', 'remove', 'work'], { environment })).code, 0);
+    assert.equal((await run(['context', 'remove', 'work', '-o', 'name'], { environment })).out, 'work\n');
     assert.equal((await run(['context', 'show'], { environment })).code, 1);
     await chmod(file, 0o640);
     const open = await run(['context', 'list'], { environment });
@@ -146,6 +147,14 @@ describe('the connection to a coordinator', () => {
     alert.close();
     assert.equal(other.code, 2);
     assert.match(other.err, /does not speak HTTP \(wrong-scheme\)\nhint: if it serves HTTPS, write https:/);
+    // Node's server for TLS says nothing.
+    const mute = createServer((socket) => socket.once('data', () => socket.destroy()));
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const muteUrl = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+    const closed = await run(['agents', 'list', '--url', muteUrl]);
+    mute.close();
+    assert.deepEqual([closed.code, closed.err.includes('waiting')], [1, false]);
+    assert.match(closed.err, /\(connection-closed\)\nhint: if it serves HTTPS, write https:/);
     for (const [code, words] of [
       ['CERT_HAS_EXPIRED', /its certificate has expired/],
       ['DEPTH_ZERO_SELF_SIGNED_CERT', /signed by itself/],
@@ -181,12 +190,13 @@ describe('the connection to a coordinator', () => {
     for (const flags of [
       ['--url', '127.0.0.1:8745'],
       ['--url', 'ftp://127.0.0.1:8745'],
+      ['--url', 'http://127.0.0.1:6000'],
       ['--token-file', join(folder, 'nowhere')],
       ['--token-file', join(folder, 'empty')],
     ]) {
       const { code, err } = await run(['agents', 'list', ...flags]);
       assert.equal(code, 2, flags.join(' '));
-      assert.match(err, /^drover: (expected|cannot read)/);
+      assert.match(err, /^drover: (expected|cannot read|http:\S+ has a port)/);
     }
   });
 });

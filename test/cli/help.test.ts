@@ -114,7 +114,8 @@ describe('the command line', () => {
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
       const local =
-        /^(coordinator|agent|completion|config.*|context.*|login|log (accept|copy))$/.test(name) || command.commands.length > 0;
+        /^(coordinator|agent|completion|config.*|context.*|login|log (accept|copy))$/.test(name) ||
+        command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
     }
   });
@@ -135,6 +136,10 @@ describe('the command line', () => {
     const number = await run(['submit', 'x.drv', '--priority', '5000']);
     assert.equal(number.code, 2);
     assert.match(number.err, /Expected a whole number from -1000 to 1000, got "5000"/);
+    assert.equal((await run([])).code, 2);
+    const asked = await run(['help']);
+    assert.deepEqual([asked.code, asked.err], [0, ''], 'help that was asked for is no wrong use');
+    assert.match(asked.out, /^Usage: drover /);
     const group = await run(['builds']);
     assert.equal(group.code, 2);
     assert.match(group.err, /Commands:/);
