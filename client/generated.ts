@@ -50,6 +50,13 @@ export const operations = {
     headers: [],
     body: false,
   },
+  getSubmissionOutlook: {
+    method: 'GET',
+    path: '/v1/submissions/{submission}/outlook',
+    query: [],
+    headers: [],
+    body: false,
+  },
   cancelSubmission: { method: 'POST', path: '/v1/submissions/{submission}/cancel', query: [], headers: [], body: true },
   retrySubmission: { method: 'POST', path: '/v1/submissions/{submission}/retry', query: [], headers: [], body: false },
   resumeSubmission: {
@@ -2311,6 +2318,54 @@ export interface Operations {
           readonly builds: number;
         }[];
       } | null;
+    };
+  };
+  /** How far a submission is: what runs for it, what waits for that, and when it may end. */
+  readonly getSubmissionOutlook: {
+    readonly request: {
+      readonly submission: string;
+    };
+    readonly answer: {
+      /** when that was so */
+      readonly at: number;
+      /** its builds, and those that it joined; `fetching`: an agent has it and does not build yet */
+      readonly counts: {
+        readonly fetching: number;
+        readonly building: number;
+        readonly ready: number;
+        readonly 'back-off': number;
+        readonly waiting: number;
+        readonly blocked: number;
+        readonly succeeded: number;
+        readonly failed: number;
+        readonly canceled: number;
+      };
+      /** what runs, the most critical first, what could, and upwards what waits for it; not all, where there is much */
+      readonly nodes: readonly {
+        readonly build: string;
+        readonly derivation: string;
+        readonly state: 'fetching' | 'building' | 'ready' | 'back-off' | 'waiting' | 'blocked';
+        readonly agent?: string;
+        readonly attempt?: number;
+        /** when its attempt began */
+        readonly since?: number;
+        /** milliseconds that others of its name and system took before, in the median of the last five */
+        readonly before?: number;
+        /** inputs that are not there */
+        readonly lacks: number;
+        /** of the builds that wait for it, the one with the longest way to go, where it is among these */
+        readonly parent?: string;
+      }[];
+      readonly estimate: {
+        /** absent where nothing can be said */
+        readonly endsAt?: number;
+        /** that are in it */
+        readonly builds: number;
+        /** of them, those whose like was never built: they are taken to take as long as others in the mean */
+        readonly unknown: number;
+        /** that are not in it: they are blocked, or no agent takes them */
+        readonly without: number;
+      };
     };
   };
   /** Cancels a submission: its builds end that nobody else wants, inputs included, and no more are made. */

@@ -10,6 +10,7 @@ import type { Scope } from '../domain/token/events.ts';
 import type { RecentFailure } from '../projections/agents.ts';
 import type { BlockingCause } from '../projections/blocked.ts';
 import type { Blockage } from '../projections/blockers.ts';
+import type { Outlook } from '../projections/outlook.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
 import type { BuildHistory } from './history/entries.ts';
@@ -20,6 +21,8 @@ export type { Standing } from '../domain/build/standing.ts';
 export type { LastFailure } from '../domain/build/state.ts';
 export type { BlockingCause } from '../projections/blocked.ts';
 export type { Blockage, Blocker } from '../projections/blockers.ts';
+export type { Estimate } from '../projections/estimate.ts';
+export type { Outlook, OutlookNode, OutlookState } from '../projections/outlook.ts';
 export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
 export type { Phase } from '../projections/timeline.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
@@ -101,6 +104,8 @@ export interface Application extends HookWishes {
   newestStanding(wanted: ReadonlySet<Standing>, limit: number, before: string | undefined): readonly string[];
   /** Where the time of a submission went, that of builds that it joined included; `undefined` where it has no build. */
   submissionTimes(submission: string): Promise<SubmissionTimes | undefined>;
+  /** How far a submission is, and when it may end; as it was a moment ago, where somebody asked then. */
+  outlook(submission: string): Promise<Outlook>;
   /** How many of the builds that the submission joined are in which state. */
   joinedBuilds(submission: string): Readonly<Record<BuildStatus, number>>;
   /** Finishes the log of an attempt that is over: a stop of the coordinator may have come before that. */

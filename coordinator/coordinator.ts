@@ -23,6 +23,7 @@ import { createIntake } from './intake.ts';
 import { createItems } from './items.ts';
 import { createLateAttempts } from './late-attempts.ts';
 import { endLogs, isLogOver } from './log-ends.ts';
+import { createOutlooks } from './outlooks.ts';
 import { startRebuilds } from './rebuilds.ts';
 import { retryOf, startRetries } from './retries.ts';
 import { createRoom } from './room.ts';
@@ -71,6 +72,7 @@ export function startCoordinator(core: Core): Coordinator {
   const intake = createIntake(core, texts);
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
+  const outlooks = createOutlooks(core);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
@@ -144,6 +146,7 @@ export function startCoordinator(core: Core): Coordinator {
       }
       return step.value;
     },
+    outlook: async (id) => outlooks.of(id, buildsFor(id)),
     blockage(id) {
       const found = findBlockers(farm, buildsFor(id));
       return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;

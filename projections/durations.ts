@@ -1,38 +1,102 @@
-import { floats } from './column.ts';
+import { floats, ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
 
 /**
- * How long a build is expected to take: what builds of that name took before, the latest counting most. The figure a derivation is
- * first asked for stays with it, so that sums over chains of derivations stay consistent.
+ * How long builds took before: an attempt that succeeded, from the fetching of its inputs to the end of its upload. Builds are told apart by the
+ * name of the package, without its version, by system, and by whether they fetch a fixed output: the source of a package has its name too.
  */
 export interface Durations {
+  /**
+   * How long a build is expected to take, for comparing. The figure a derivation is first asked for stays with it, so that sums over
+   * chains of derivations stay consistent.
+   */
   expectedSeconds(drv: Drv): number;
-  learn(drv: Drv, seconds: number): void;
+  /** Milliseconds: the median of the last {@link mostRemembered} of its kind; `undefined` where none has succeeded. */
+  before(drv: Drv): number | undefined;
+  /** Milliseconds: the mean of what is known of other kinds, of those that fetch or of those that do not; `undefined` where nothing is. */
+  ofOthers(drv: Drv): number | undefined;
+  learn(drv: Drv, ms: number): void;
 }
 
-/** For names that were never built. */
+/** For kinds that were never built, where only their order counts. */
 const unknownSeconds = 30;
-const weightOfLatest = 0.5;
+/** Durations that are remembered of each kind. */
+export const mostRemembered = 5;
+
+interface Sum {
+  ms: number;
+  count: number;
+}
 
 export function createDurations(graph: Graph): Durations {
-  const byName = new Map<string, number>();
-  const fixed = floats();
+  const kinds = new Map<string, number>();
+  const kindOfDrv = ints(); // -1: not looked for yet.
+  /** By kind; the newest last. */
+  const remembered: number[][] = [];
+  const medians: (number | undefined)[] = [];
+  /** Of all medians: of builds, and of those that fetch. */
+  const sums: [Sum, Sum] = [
+    { ms: 0, count: 0 },
+    { ms: 0, count: 0 },
+  ];
+  const expected = floats();
+
+  const isFetch = (drv: Drv): 0 | 1 => (graph.fixed(drv) === undefined ? 0 : 1);
+
+  function kindOf(drv: Drv): number {
+    while (kindOfDrv.length <= drv) kindOfDrv.push(-1);
+    const known = kindOfDrv.values[drv] as number;
+    if (known !== -1) return known;
+    const key = `${packageName(graph.drvPath(drv))}\n${graph.jobClass(drv).system}\n${isFetch(drv)}`;
+    let kind = kinds.get(key);
+    if (kind === undefined) {
+      kind = remembered.push([]) - 1;
+      kinds.set(key, kind);
+    }
+    kindOfDrv.values[drv] = kind;
+    return kind;
+  }
+
+  const before = (drv: Drv): number | undefined => medians[kindOf(drv)];
 
   return {
+    before,
+    ofOthers(drv) {
+      const like = sums[isFetch(drv)];
+      if (like.count > 0) return like.ms / like.count;
+      const [builds, fetches] = sums;
+      const count = builds.count + fetches.count;
+      return count === 0 ? undefined : (builds.ms + fetches.ms) / count;
+    },
     expectedSeconds(drv) {
-      while (fixed.length <= drv) fixed.push(-1);
-      const known = fixed.values[drv] as number;
+      while (expected.length <= drv) expected.push(-1);
+      const known = expected.values[drv] as number;
       if (known >= 0) return known;
-      const seconds = byName.get(packageName(graph.drvPath(drv))) ?? unknownSeconds;
-      fixed.values[drv] = seconds;
+      const ms = before(drv);
+      const seconds = ms === undefined ? unknownSeconds : ms / 1000;
+      expected.values[drv] = seconds;
       return seconds;
     },
-    learn(drv, seconds) {
-      const name = packageName(graph.drvPath(drv));
-      const before = byName.get(name);
-      byName.set(name, before === undefined ? seconds : before * (1 - weightOfLatest) + seconds * weightOfLatest);
+    learn(drv, ms) {
+      const kind = kindOf(drv);
+      const all = remembered[kind] as number[];
+      all.push(ms);
+      if (all.length > mostRemembered) all.shift();
+      const old = medians[kind];
+      const now = median(all);
+      medians[kind] = now;
+      const sum = sums[isFetch(drv)];
+      sum.ms += now - (old ?? 0);
+      if (old === undefined) sum.count++;
     },
   };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] as number;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }
 
 /** `<hash>-hello-2.12.drv` → `hello`: up to the first dash that no letter follows, as Nix's `parseDrvName` has it. */

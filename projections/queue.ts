@@ -3,7 +3,7 @@ import { type BuildState, evolveBuild, initialBuild, isEnded, liveAgent } from '
 import { createReadyHeap, type HeapEntry, type ReadyHeap } from '../domain/scheduling/ready-heap.ts';
 import type { Availability } from './availability.ts';
 import { ints } from './column.ts';
-import { createDurations } from './durations.ts';
+import { createDurations, type Durations } from './durations.ts';
 import type { Drv, Graph, Item, JobClass } from './graph.ts';
 import type { Producers } from './producers.ts';
 import type { Timeline } from './timeline.ts';
@@ -51,6 +51,7 @@ export interface QueueCounts {
  */
 export interface Queue {
   readonly urgency: Urgency;
+  readonly durations: Omit<Durations, 'learn'>;
   build(id: string): BuildRecord | undefined;
   buildsOf(submission: string): readonly BuildRecord[];
   /** The build of the derivation that was submitted last. */
@@ -242,6 +243,7 @@ export function createQueue(sources: QueueSources): Queue {
 
   return {
     urgency,
+    durations,
     build: find,
     buildsOf: (submission) => bySubmission.get(submission) ?? [],
     latest: (drv) => latest[drv],
@@ -317,7 +319,7 @@ export function createQueue(sources: QueueSources): Queue {
       if (event.type === 'BuildRetryScheduled') rest(build, true);
       else if (state.status !== 'queued') rest(build, false);
       if (event.type === 'BuildPrioritized') urgency.touched(build.drv);
-      if (event.type === 'BuildSucceeded') durations.learn(build.drv, event.data.durationMs / 1000);
+      if (event.type === 'BuildSucceeded') durations.learn(build.drv, attemptMs(event.data));
       if (isEnded(state.status) && !isEnded(before.status)) {
         active.values[build.drv] = (active.values[build.drv] as number) - 1;
         if (!isActive(build.drv)) buildsChanged(build.drv);
@@ -338,6 +340,12 @@ function askedBy(
 ): BuildRecord['asked'] {
   if (reason === 'input' || reason === 'rebuild') return 'input';
   return isForced(submission) ? 'forced' : 'requested';
+}
+
+/** What the attempt took of its agent's time; agents that do not say how long they fetched and uploaded tell of the building alone. */
+function attemptMs({ durationMs, phases = {} }: Extract<BuildEvent, { type: 'BuildSucceeded' }>['data']): number {
+  const { fetchingMs = 0, buildingMs = durationMs, uploadingMs = 0 } = phases;
+  return fetchingMs + buildingMs + uploadingMs;
 }
 
 /** `<submission>-<number>`. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Blockage, CancelResult, SubmissionTimes, SubmitResult } from '../../coordinator/application.ts';
+import type { Blockage, CancelResult, Outlook, SubmissionTimes, SubmitResult } from '../../coordinator/application.ts';
 import type { Page, SubmissionRow } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
@@ -51,8 +51,10 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
 
   const show = addCommand(submissions, {
     usage: 'show <submission>',
-    summary: 'Show one submission: how its builds are, what blocks those that cannot run, and where its time went',
+    summary:
+      'Show one submission: how its builds are, when they may end, what blocks those that cannot run, and where its time went',
     more: [
+      'The end is estimated from how long builds of the same names and systems took before, on the slots that there are.',
       'The critical path is the chain of builds that determined when the submission ended, or so far: each waited for an output of the one',
       'before it. What is said to have saved time is an upper bound: another chain may be nearly as long.',
     ].join(' '),
@@ -67,9 +69,11 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     const path = await pathOf(client, id);
     const row = await client.get<SubmissionRow & Blockage>(path);
     const { times } = await client.get<{ times: SubmissionTimes | null }>(`${path}/times`);
+    const estimate = row.unfinished === 0 ? null : (await client.get<Outlook>(`${path}/outlook`)).estimate;
     await print(io, flags, {
-      value: { ...row, times },
-      text: (view) => `${formatSubmission(row, view)}${times === null ? '' : formatSubmissionTimes(times, view)}`,
+      value: { ...row, estimate, times },
+      text: (view) =>
+        `${formatSubmission(row, view, estimate)}${times === null ? '' : formatSubmissionTimes(times, view)}`,
       names: [row.id],
     });
   });

@@ -1,6 +1,7 @@
-import type { Blockage } from '../../coordinator/application.ts';
+import type { Blockage, Estimate } from '../../coordinator/application.ts';
 import { buildStates, type SubmissionRow } from '../../coordinator/ports/views.ts';
 import { describeBlockage } from './blockage.ts';
+import { estimateText } from './estimate.ts';
 import { details, table } from './table.ts';
 import { printable, relativeTime } from './text.ts';
 import type { View } from './view.ts';
@@ -35,7 +36,8 @@ function canceledText({ at, by, reason }: NonNullable<SubmissionRow['canceled']>
   return `${relativeTime(at, now)}, by ${by}${reason === null ? '' : `: ${reason}`}`;
 }
 
-export function formatSubmission(row: SubmissionRow & Blockage, view: View): string {
+/** @param estimate `null` where all builds have ended. */
+export function formatSubmission(row: SubmissionRow & Blockage, view: View, estimate: Estimate | null): string {
   const now = view.now();
   const text = details([
     ['submission', row.id],
@@ -47,6 +49,7 @@ export function formatSubmission(row: SubmissionRow & Blockage, view: View): str
     ['roots', row.roots],
     ['reason', row.reason],
     ['builds', countsText(row)],
+    ['ends', estimate === null ? undefined : estimateText(estimate, now)],
   ]);
   const blocked = row.blocked > 0 ? `\n${describeBlockage(row).join('\n')}\n` : '';
   const resume =

@@ -4,6 +4,7 @@ import type {
   BuildHistory,
   CancelResult,
   FarmStatus,
+  Outlook,
   Principal,
   SubmissionTimes,
   SubmitResult,
@@ -73,6 +74,35 @@ export const fakeTimes: SubmissionTimes = {
     ],
   },
   advice: [{ kind: 'slot', ms: 5, system: 'x86_64-linux', builds: 1 }],
+};
+export const fakeOutlook: Outlook = {
+  at: 5,
+  counts: {
+    fetching: 0,
+    building: 1,
+    ready: 0,
+    'back-off': 0,
+    waiting: 1,
+    blocked: 0,
+    succeeded: 2,
+    failed: 0,
+    canceled: 0,
+  },
+  nodes: [
+    {
+      build: 's-1-1',
+      derivation: `${'0'.repeat(32)}-x.drv`,
+      state: 'building',
+      agent: 'a',
+      attempt: 1,
+      since: 3,
+      before: 40,
+      lacks: 0,
+      parent: 's-1-2',
+    },
+    { build: 's-1-2', derivation: `${'1'.repeat(32)}-y.drv`, state: 'waiting', lacks: 1 },
+  ],
+  estimate: { endsAt: 90, builds: 2, unknown: 1, without: 0 },
 };
 export const fakeHistory: BuildHistory = {
   build: 'b-1',
@@ -168,6 +198,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     submissionOf: () => fakeSubmission.submission,
     resumeSubmission: async () => undefined,
     submissionTimes: async () => fakeTimes,
+    outlook: async () => fakeOutlook,
     buildHistory: async () => fakeHistory,
     blockage: () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),
     standing: () => undefined,

@@ -12,6 +12,7 @@ import {
   page,
   paging,
   submissionDetail,
+  submissionOutlook,
   submissionParams,
   submissionRow,
   submissionTimes,
@@ -137,6 +138,22 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => ({ times: (await application.submissionTimes(request.params.submission)) ?? null }),
+    );
+    app.get(
+      '/v1/submissions/:submission/outlook',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['submissions'],
+          operationId: 'getSubmissionOutlook',
+          summary: 'How far a submission is: what runs for it, what waits for that, and when it may end.',
+          description:
+            'The end is estimated from how long builds of the same names and systems took before, scheduled on the slots that there are. An answer may be some seconds old where the submission is large.',
+          params: submissionParams,
+          response: { 200: submissionOutlook },
+        },
+      },
+      async (request) => application.outlook(request.params.submission),
     );
     app.post(
       '/v1/submissions/:submission/cancel',

@@ -1,0 +1,131 @@
+import { liveAgent } from '../domain/build/state.ts';
+import { attemptBegin, type Estimate, estimateEnd } from './estimate.ts';
+import type { Farm } from './farm.ts';
+import { type BuildRecord, buildId } from './queue.ts';
+import { type OpenBuild, unfinishedClosure } from './unfinished-closure.ts';
+
+/** How far a submission is: what runs for it, what waits for that, and when it may end. */
+export interface Outlook {
+  /** When that was so, milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** Its builds and those that it joined. `fetching`: an agent has it and does not build yet. */
+  readonly counts: Readonly<Record<OutlookState | 'succeeded' | 'failed' | 'canceled', number>>;
+  /** What runs, the most critical first, what could run, and upwards what waits for it; at most {@link mostNodes}. */
+  readonly nodes: readonly OutlookNode[];
+  readonly estimate: Estimate;
+}
+
+/** What an unfinished build is at; `back-off`: a retry of it is not due yet, `blocked`: nothing under way can set it going. */
+export const outlookStates = ['fetching', 'building', 'ready', 'back-off', 'waiting', 'blocked'] as const;
+export type OutlookState = (typeof outlookStates)[number];
+
+export interface OutlookNode {
+  readonly build: string;
+  /** Base name. */
+  readonly derivation: string;
+  readonly state: OutlookState;
+  readonly agent?: string;
+  readonly attempt?: number;
+  /** When its attempt began. */
+  readonly since?: number;
+  /** Milliseconds that its like took before, with fetching and uploading; absent where none was built. */
+  readonly before?: number;
+  /** Inputs that are not there. */
+  readonly lacks: number;
+  /** Of all that waits for it, the build with the longest way to go, where that is among the nodes. */
+  readonly parent?: string;
+}
+
+/** Builds that run, and builds that could, that an answer names. */
+const mostRunning = 60;
+const mostReady = 20;
+/** How far up it goes from each of them. */
+const mostLevels = 8;
+export const mostNodes = (mostRunning + mostReady) * (mostLevels + 1);
+
+/**
+ * @param builds those of the submission, and those that it joined.
+ * @param now milliseconds since the Unix epoch.
+ * @yields now and then, so that whoever asks can let others have their turn.
+ */
+export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number): Generator<undefined, Outlook> {
+  const { graph, queue } = farm;
+  const open = yield* unfinishedClosure(farm, builds);
+  const estimate = yield* estimateEnd(farm, open, now);
+  const waiters: number[][] = open.map(() => []);
+  for (const [place, { inputs }] of open.entries()) for (const input of inputs) waiters[input]?.push(place);
+  const blocked = new Set<number>();
+  for (const [place, { stuck }] of open.entries()) if (stuck) blocked.add(place);
+  for (const place of blocked) for (const waiter of waiters[place] as number[]) blocked.add(waiter);
+  const blockedDrvs = new Set([...blocked].map((place) => (open[place] as OpenBuild).build.drv));
+
+  const stateOf = (build: BuildRecord): OutlookState | 'succeeded' | 'failed' | 'canceled' => {
+    const { status } = build.state;
+    if (status === 'running') return 'building';
+    if (status === 'allocated') return 'fetching';
+    if (status === 'succeeded' || status === 'failed' || status === 'canceled') return status;
+    if (build.heapIndex !== -1) return 'ready';
+    if (build.resting && queue.missing(build.drv) === 0) return 'back-off';
+    return blockedDrvs.has(build.drv) ? 'blocked' : 'waiting';
+  };
+  const counts = {
+    succeeded: 0,
+    failed: 0,
+    canceled: 0,
+    fetching: 0,
+    building: 0,
+    ready: 0,
+    'back-off': 0,
+    waiting: 0,
+    blocked: 0,
+  };
+  for (const build of builds) counts[stateOf(build)]++;
+
+  const pathOf = (place: number): number => queue.urgency.criticalPath((open[place] as OpenBuild).build.drv);
+  const mostCritical = (places: readonly number[], most: number): readonly number[] =>
+    places.toSorted((a, b) => pathOf(b) - pathOf(a) || a - b).slice(0, most);
+  const among = (wanted: (state: string) => boolean): readonly number[] =>
+    [...open.keys()].filter((place) => wanted(stateOf((open[place] as OpenBuild).build)));
+  const running = mostCritical(
+    among((state) => state === 'building' || state === 'fetching'),
+    mostRunning,
+  );
+  const next = mostCritical(
+    among((state) => state === 'ready' || state === 'back-off'),
+    mostReady,
+  );
+  const starts = running.length + next.length > 0 ? [...running, ...next] : mostCritical([...blocked], mostReady);
+  /** Each with what most critically waits for it. */
+  const shown = new Map<number, number | undefined>();
+  for (const start of starts) {
+    let place: number | undefined = start;
+    for (let level = 0; place !== undefined && level <= mostLevels && !shown.has(place); level++) {
+      let parent: number | undefined;
+      for (const waiter of waiters[place] as number[])
+        if (parent === undefined || pathOf(waiter) > pathOf(parent)) parent = waiter;
+      shown.set(place, parent);
+      place = parent;
+    }
+  }
+  const nodes = [...shown].map(([place, parent]) => {
+    const { build } = open[place] as OpenBuild;
+    return {
+      ...describe(build, stateOf(build) as OutlookState),
+      ...(parent !== undefined && shown.has(parent) && { parent: buildId((open[parent] as OpenBuild).build) }),
+    };
+  });
+  return { at: now, counts, nodes, estimate };
+
+  function describe(build: BuildRecord, state: OutlookState): OutlookNode {
+    const agent = liveAgent(build.state);
+    const before = queue.durations.before(build.drv);
+    return {
+      build: buildId(build),
+      derivation: graph.drvPath(build.drv),
+      state,
+      lacks: queue.missing(build.drv),
+      ...(agent !== undefined && { agent, attempt: build.state.attempt, since: attemptBegin(farm, build, now) }),
+      ...(before !== undefined && { before: Math.round(before) }),
+    };
+  }
+}
