@@ -2074,6 +2074,8 @@ export interface Operations {
           readonly at: number;
           /** id of a token */
           readonly by: string;
+          /** of that token */
+          readonly name?: string;
           readonly reason: string | null;
         } | null;
         readonly roots: number;
@@ -2109,6 +2111,8 @@ export interface Operations {
         readonly at: number;
         /** id of a token */
         readonly by: string;
+        /** of that token */
+        readonly name?: string;
         readonly reason: string | null;
       } | null;
       readonly roots: number;

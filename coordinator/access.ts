@@ -15,7 +15,10 @@ export interface Issue {
 }
 
 /** Tokens: `drover_<id>_<43 base64url characters>`. The log has the SHA-256 of the whole, which is compared in constant time. */
-export type Access = Pick<Application, 'authenticate' | 'createToken' | 'rotateToken' | 'revokeToken' | 'tokens'> & {
+export type Access = Pick<
+  Application,
+  'authenticate' | 'createToken' | 'rotateToken' | 'revokeToken' | 'tokens' | 'nameOf'
+> & {
   issue(wish: Issue, meta: Meta): { id: string; secret: string };
   /** Makes a token that was written down before it was issued known, if it is not. */
   admit(secret: string, wish: Issue, meta: Meta): void;
@@ -105,6 +108,7 @@ export function createAccess(
       for (const token of farm.tokens.all()) arm(token);
       for (const id of tokenUses.inUse()) if (farm.tokens.get(id)?.revoked !== false) tokenUses.end(id);
     },
+    nameOf: (actor) => farm.tokens.get(actor)?.name ?? actor,
     authenticate(secret): Principal | undefined {
       const id = secretPattern.exec(secret)?.[1];
       const token = id === undefined ? undefined : farm.tokens.get(id);

@@ -63,6 +63,8 @@ export interface Application extends HookWishes {
   /** The last token of scope admin is only revoked where `force` says so. */
   revokeToken(by: Principal, id: string, wish?: { readonly force?: boolean }): Promise<void>;
   tokens(): readonly TokenInfo[];
+  /** Name of a token that is or was; of anything else that acts, what it is called in events. */
+  nameOf(actor: string): string;
 
   // Agents.
   addAgent(by: Principal, name: string): Promise<{ secret: string }>;

@@ -292,7 +292,12 @@ const submissionRowFields = {
   state: z.enum(submissionStates),
   setAside: text.nullable().describe('why it is set aside, where it is'),
   canceled: z
-    .object({ at: instant, by: text.describe('id of a token'), reason: text.nullable() })
+    .object({
+      at: instant,
+      by: text.describe('id of a token'),
+      name: text.describe('of that token').exactOptional(),
+      reason: text.nullable(),
+    })
     .nullable()
     .describe('when, by whom and why it was cancelled, where it was'),
   roots: z.int(),

@@ -3,8 +3,12 @@ import type { SubmissionRow } from '../../coordinator/ports/views.ts';
 
 const live = ['queued', 'allocated', 'running'] as const;
 
-/** The row with how the submission ended, once all its builds have, those that it joined included. */
-export function withEnd<Row extends SubmissionRow>(row: Row, application: Pick<Application, 'joinedBuilds'>): Row {
+/** The row with how the submission ended, once all its builds have, those that it joined included, and with the name of who cancelled it. */
+export function withEnd<Row extends SubmissionRow>(
+  row: Row,
+  application: Pick<Application, 'joinedBuilds' | 'nameOf'>,
+): Row {
+  if (row.canceled) return { ...row, canceled: { ...row.canceled, name: application.nameOf(row.canceled.by) } };
   if (row.state !== 'queued' || live.some((state) => row.counts[state] > 0)) return row;
   const joined = application.joinedBuilds(row.id);
   if (live.some((state) => joined[state] > 0)) return row;

@@ -19,6 +19,7 @@ interface DeleteFlags extends ConnectionFlags, OutputFlags {
   readonly agent?: string;
   readonly since?: number;
   readonly reason?: string;
+  readonly dryRun?: true;
   readonly yes?: true;
 }
 
@@ -32,6 +33,7 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
       ['drover items delete /nix/store/HASH-hello-2.12 --reason "wrong patch"', 'one, and say why'],
       ['drover items delete --deriver HASH-hello-2.12.drv --yes', 'all outputs of a derivation, without a question'],
       ['drover items delete --agent worker-1 --since 2d', 'all that an agent has built in the last two days'],
+      ['drover items delete --agent worker-1 --dry-run', 'what that would be'],
     ],
   })
     .option('--deriver <drv>', 'the outputs of this derivation, by its base name or path')
@@ -42,6 +44,7 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
       instantOption(io.now),
     )
     .option('--reason <text>', 'for the record')
+    .option('--dry-run', 'only say what would be deleted')
     .option('-y, --yes', 'do not ask');
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (named: readonly string[], flags: DeleteFlags) => {
@@ -56,11 +59,16 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
         ? await outputsOf(client, baseOf(deriver))
         : agent !== undefined
           ? await itemsOf(client, { agent, since })
-          : await resolveIds(client, 'items', named);
+          : await known(client, named, flags.dryRun === true);
     if (agent !== undefined && paths.length === 0) {
       io.err(`There is nothing that ${printable(agent)} has built.\n`);
       return;
     }
+    if (flags.dryRun) {
+      await print(io, flags, { value: { wouldDelete: paths }, text: () => listOf(paths), names: paths });
+      return;
+    }
+    if (flags.yes !== true && paths.length > 1) io.err(listOf(paths));
     if (flags.yes !== true) await confirm(io, `Delete ${paths.length === 1 ? paths[0] : `${paths.length} items`}?`);
     const query = flags.reason === undefined ? {} : { reason: flags.reason };
     using progress = createProgress(io);
@@ -80,11 +88,27 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
   });
 }
 
+/** Most items that are named before a question. */
+const mostNamed = 20;
+
+function listOf(paths: readonly string[]): string {
+  const named = paths.slice(0, mostNamed).map((path) => `\n  ${printable(path)}`);
+  const more = paths.length > mostNamed ? `\n  … and ${paths.length - mostNamed} more` : '';
+  return `would delete ${plural(paths.length, 'item')}:${named.join('')}${more}\n`;
+}
+
 /** An agent that still builds makes more of what was just withdrawn. */
 async function warnOfMore(client: Client, agent: string, io: Io): Promise<void> {
   const status = await client.get<AgentStatus>(`/v1/agents/${encodeURIComponent(agent)}`).catch(() => undefined);
   if (status?.intake === 'accepting')
     io.err(`warning: ${printable(agent)} goes on building; drover agents pause, or drover tokens revoke, ends that\n`);
+}
+
+/** @param look whether to refuse what there is not; otherwise its deletion does. */
+async function known(client: Client, named: readonly string[], look: boolean): Promise<readonly string[]> {
+  const paths = await resolveIds(client, 'items', named);
+  if (look) for (const path of paths) await client.get(`/v1/items/${encodeURIComponent(path)}`);
+  return paths;
 }
 
 /** Base names of the items that have `deriver`. */

@@ -50,11 +50,11 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
     summary: 'Send derivations, with all that they need, and have them built',
     more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; with ^out,dev behind it, only these outputs are printed and linked. - reads standard input: a list of such, or the lines of nix-eval-jobs. Of these each build keeps the tag attr=ATTRIBUTE (a second attribute that is the same derivation is attr.2); attributes with an error are told by name, and make the exit code 1 once the others were submitted, or with --wait have ended. --expr, -E and --flake evaluate on this machine, with its Nix. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.
 
-With --wait, what nix-build would print comes on standard output: a line for each output path, as soon as it is available; progress, failures with the last lines of their logs, and the summary are on standard error. It ends once all builds have ended, with exit code 0 if all succeeded and 1 if not. It also ends, with 1, when nothing under way can set going what is left: an input has failed or was cancelled, a source was never sent, or for --agent-timeout seconds nothing was waited for but an agent. What that is is said by name; the builds stay queued. After SIGINT and SIGTERM the exit code is 130 and 143, and what has become of the submission is said.
+With --wait, what nix-build would print comes on standard output: a line for each output path, as soon as it is available; progress, failures with the last lines of their logs, and the summary are on standard error. It ends once all builds have ended, with exit code 0 if all succeeded and 1 if not. It also ends, with 1, when nothing under way can set going what is left: an input has failed or was cancelled, a source was never sent, or for --agent-timeout seconds nothing was waited for but an agent. What that is is said by name; the builds stay queued. Where the submission is cancelled it ends with 1, too, and says by whom. After SIGINT and SIGTERM the exit code is 130 and 143, and what has become of the submission is said.
 
 With --out-link, what was asked for is fetched from the cache into the store of this machine once all of it has succeeded, and linked to as nix-build does: PATH, PATH-2 for the second derivation, PATH-dev for an output that is not "out". The links are roots of the garbage collector. The Nix of this machine has to trust the coordinator's key (trusted-public-keys in nix.conf).
 
-With --json it is one object that has what was submitted, and with --wait then "requested": how each derivation that was asked for has ended ("state": "available", "succeeded", "failed" or "canceled"), with its store paths in "outputs" or the "failure", each on a line of its own as soon as it is known. At the end come the counts "ended" and "succeeded", every build in "watched", and in "blocked", "blockers" and "agentless" what could not run.`,
+With --json it is one object that has what was submitted, and with --wait then "requested": how each derivation that was asked for has ended ("state": "available", "succeeded", "failed" or "canceled"), with its store paths in "outputs" or the "failure", each on a line of its own as soon as it is known. At the end come the counts "ended" and "succeeded", every build in "watched", and in "blocked", "blockers" and "agentless" what could not run; "canceled" has by whom and why the submission was cancelled.`,
     examples: [
       ['drover submit /nix/store/HASH-hello-2.12.drv --wait', 'build it and wait; exit code 0 only if all went well'],
       ['drover submit --expr default.nix -A hello --tag branch=main', 'what an expression evaluates to'],
@@ -173,13 +173,14 @@ With --json it is one object that has what was submitted, and with --wait then "
         agentPatienceMs: flags.agentTimeout * 1000,
       };
       const watched = await watchSubmission(client, result, watchOptions, progress, io);
-      const { tracker, blockage, agentless } = watched;
+      const { tracker, blockage, agentless, canceled } = watched;
       progress[Symbol.dispose]();
       const end = {
         ended: tracker.ended,
         succeeded: tracker.succeeded,
         watched: [...tracker.builds.values()],
         ...(blockage && { blocked: blockage.blocked, blockers: blockage.blockers, agentless }),
+        ...(canceled && { canceled }),
       };
       if (flags.output === 'json') document.end(end);
       else if (forPrograms(flags))
@@ -188,12 +189,12 @@ With --json it is one object that has what was submitted, and with --wait then "
           text: () => '',
           names: [result.submission],
         });
-      if (!tracker.done && blockage === undefined) {
+      if (!tracker.done && blockage === undefined && canceled === undefined) {
         io.err(`${goOn(result.submission)}\n`);
         return interruptedCode(signal);
       }
       io.err(summary(watched));
-      const good = tracker.succeeded === tracker.total;
+      const good = canceled === undefined && tracker.succeeded === tracker.total;
       if (good && flags.outLink !== undefined) {
         linking = true;
         using fetching = createProgress(io);

@@ -1,5 +1,5 @@
 import type { Blockage, Estimate } from '../../coordinator/application.ts';
-import { buildStates, type SubmissionRow } from '../../coordinator/ports/views.ts';
+import { buildStates, type SubmissionCancellation, type SubmissionRow } from '../../coordinator/ports/views.ts';
 import { describeBlockage } from './blockage.ts';
 import { estimateText } from './estimate.ts';
 import { details, table } from './table.ts';
@@ -26,14 +26,18 @@ export function formatSubmissions(rows: readonly SubmissionRow[], view: View): s
       { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now) },
       { title: 'REQUESTED', value: (row) => row.roots, minor: true },
       { title: 'BUILDS', value: countsText },
-      { title: 'WHY', value: (row) => row.setAside ?? row.canceled?.reason ?? row.reason },
+      {
+        title: 'WHY',
+        value: (row) => row.setAside ?? (row.canceled ? `cancelled ${canceledBy(row.canceled)}` : row.reason),
+      },
     ],
     { ...view, empty: 'No submissions.' },
   );
 }
 
-function canceledText({ at, by, reason }: NonNullable<SubmissionRow['canceled']>, now: number): string {
-  return `${relativeTime(at, now)}, by ${by}${reason === null ? '' : `: ${reason}`}`;
+/** `by operator: wrong branch`. */
+export function canceledBy({ by, name = by, reason }: SubmissionCancellation): string {
+  return `by ${printable(name)}${reason === null ? '' : `: ${printable(reason)}`}`;
 }
 
 /** @param estimate `null` where all builds have ended. */
@@ -43,7 +47,7 @@ export function formatSubmission(row: SubmissionRow & Blockage, view: View, esti
     ['submission', row.id],
     ['state', row.state],
     ['set aside', row.setAside ?? undefined],
-    ['canceled', row.canceled === null ? undefined : canceledText(row.canceled, now)],
+    ['canceled', row.canceled ? `${relativeTime(row.canceled.at, now)}, ${canceledBy(row.canceled)}` : undefined],
     ['received', relativeTime(row.receivedAt, now)],
     ['queued', row.queuedAt === null ? undefined : relativeTime(row.queuedAt, now)],
     ['roots', row.roots],

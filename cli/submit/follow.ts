@@ -30,6 +30,7 @@ export interface Change {
 
 /** Builds of a submission, by the events of the log. */
 export interface SubmissionTracker {
+  readonly submission: string;
   /** What the event changes, if it is about one of the builds. An event that was seen changes nothing. */
   apply(event: FeedEvent): Change | undefined;
   readonly builds: ReadonlyMap<string, WatchedBuild>;
@@ -69,6 +70,7 @@ export const watchedTypes = [
   'BuildCanceled',
   'StoreItemDeleted',
   'StoreItemMissing',
+  'SubmissionCanceled',
 ] as const;
 
 const ends: ReadonlySet<string> = new Set(['succeeded', 'failed', 'canceled']);
@@ -89,6 +91,7 @@ export function trackSubmission(
   const total = submitted + builds.size;
 
   return {
+    submission,
     apply,
     builds,
     total,

@@ -5,6 +5,8 @@ import type { Requested } from './requested.ts';
 export interface Results {
   /** Something may have changed. */
   look(tracker: SubmissionTracker): Promise<void>;
+  /** The submission was cancelled: so is all of it that has not ended. */
+  cancel(): void;
 }
 
 export interface Result {
@@ -42,6 +44,10 @@ export function createResults({ requested, available, outputsOf, found }: Result
   }
 
   return {
+    cancel() {
+      for (const derivation of open.keys()) found({ derivation, state: 'canceled' });
+      open.clear();
+    },
     async look(tracker) {
       for (; seen < tracker.endings.length; seen++) {
         const build = tracker.endings[seen] as WatchedBuild;

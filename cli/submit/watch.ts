@@ -1,11 +1,12 @@
 import { eventName } from '../../client/events.ts';
 import type { Blockage, SubmitResult, Why } from '../../coordinator/application.ts';
-import type { BuildRow, Page } from '../../coordinator/ports/views.ts';
+import type { BuildRow, Page, SubmissionCancellation, SubmissionRow } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents } from '../http/event-feed.ts';
 import { describeBlockage } from '../output/blockage.ts';
 import { lastLogLines, quoteLog } from '../output/failure.ts';
 import type { Io } from '../output/io.ts';
+import { canceledBy } from '../output/submissions.ts';
 import { firstLine, paint, plural, printable, printableLines, shortName } from '../output/text.ts';
 import { watchForBlocked } from './blocked-watch.ts';
 import {
@@ -38,11 +39,13 @@ export interface Watched {
   readonly blockage: Blockage | undefined;
   /** What builds waited for that no agent took for too long, in the coordinator's words. */
   readonly agentless: readonly string[];
+  /** Given where the submission was cancelled; what of it others want goes on. */
+  readonly canceled?: SubmissionCancellation;
 }
 
 /**
- * Shows how the builds of a submission go, until all have ended, none that has not can run any more, or `signal` aborts. Reads the log's
- * events, and asks how it stands only where it may stand still.
+ * Shows how the builds of a submission go, until all have ended, none that has not can run any more, the submission is cancelled, or
+ * `signal` aborts. Reads the log's events, and asks how it stands only where it may stand still.
  */
 export async function watchSubmission(
   client: Client,
@@ -103,6 +106,13 @@ export async function watchSubmission(
     onLost: (reason) => progress.line(`connection lost (${printable(reason)}); trying again`),
   });
   for await (const event of events) {
+    if (event.stream === `submission-${result.submission}`) {
+      // The only event of it that is asked for: it was cancelled.
+      const { canceled } = await client.get<SubmissionRow>(`/v1/submissions/${result.submission}`);
+      results.cancel();
+      enough.abort();
+      return { tracker, blockage: undefined, agentless: [], ...(canceled && { canceled }) };
+    }
     const change = tracker.apply(event);
     if (change !== undefined) {
       const text = describe(change, io);
@@ -200,8 +210,12 @@ function describe({ build, kind }: Change, { colour }: Io): string | undefined {
 }
 
 /** The last words of a watch that saw through all that can run. */
-export function summary({ tracker, blockage, agentless }: Watched): string {
+export function summary({ tracker, blockage, agentless, canceled }: Watched): string {
   const bad = [...tracker.builds.values()].filter((build) => build.state === 'failed' || build.state === 'canceled');
+  if (canceled) {
+    const before = `${tracker.ended} of ${plural(tracker.total, 'build')} had ended before, ${tracker.succeeded} succeeded`;
+    return `the submission ${tracker.submission} was cancelled ${canceledBy(canceled)}\n${before}; what other submissions want of the rest goes on\n`;
+  }
   const lines = [`${plural(tracker.ended, 'build')} ended, ${tracker.succeeded} succeeded, ${bad.length} did not`];
   for (const build of bad.slice(0, 20)) {
     // One that was cancelled may never have run.

@@ -99,6 +99,15 @@ export interface ItemFilter {
 }
 export const submissionStates = ['under-way', 'queued', 'set-aside', 'succeeded', 'failed', 'canceled'] as const;
 export type SubmissionState = (typeof submissionStates)[number];
+/** When a submission was cancelled, milliseconds since the Unix epoch, by whom and why. */
+export interface SubmissionCancellation {
+  readonly at: number;
+  /** Id of a token. */
+  readonly by: string;
+  /** The token's name, where the answer is for people, too. */
+  readonly name?: string;
+  readonly reason: string | null;
+}
 export interface SubmissionRow {
   readonly id: string;
   readonly receivedAt: number;
@@ -110,8 +119,7 @@ export interface SubmissionRow {
   readonly state: SubmissionState;
   /** Why it is set aside, where it is. */
   readonly setAside: string | null;
-  /** When it was cancelled, milliseconds since the Unix epoch, by whom (id of a token) and why, where it was. */
-  readonly canceled: { readonly at: number; readonly by: string; readonly reason: string | null } | null;
+  readonly canceled: SubmissionCancellation | null;
   readonly roots: number;
   readonly reason: string;
   readonly counts: Readonly<Record<BuildViewState, number>>;

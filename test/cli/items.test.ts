@@ -136,6 +136,18 @@ describe('drover items delete', () => {
     assert.deepEqual([nothing.code, nothing.out], [0, '']);
     assert.match(nothing.err, /There is nothing that bad has built/);
   });
+  it('says with --dry-run what it would delete, and deletes nothing', async () => {
+    await using fake = await deleting();
+    const argv = ['items', 'delete', '--dry-run', '--deriver', `${'3'.repeat(32)}-hello.drv`];
+    const { code, out } = await run(argv, against(fake.url));
+    assert.deepEqual([code, out], [0, `would delete 2 items:\n  ${path}\n  ${other}\n`]);
+    assert.deepEqual(JSON.parse((await run([...argv, '--json'], against(fake.url))).out), {
+      wouldDelete: [path, other],
+    });
+    assert.deepEqual(deleted(fake), []);
+    // What there is not is refused as it would be.
+    assert.equal((await run(['items', 'delete', '--dry-run', path], against(fake.url))).code, 1);
+  });
   it('takes a time that is understood', async () => {
     for (const since of ['soon', '2026-13-01', '1', '2w', '12 May 2026']) {
       const { code, err } = await run(

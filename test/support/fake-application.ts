@@ -173,6 +173,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     createToken: async () => ({ id: 't-new', secret: 'shown-once' }),
     rotateToken: async () => ({ id: 't-new', secret: 'shown-once', replaced: ['t-agent'], until: 3_600_001 }),
     revokeToken: async () => undefined,
+    nameOf: (actor) => (actor === 't-read' ? 'reader' : actor),
     tokens: () => [{ id: 't-read', name: 'reader', scope: 'read', issuedAt: 1, revoked: false }],
     addAgent: async () => ({ secret: 'shown-once' }),
     steerAgent: async () => fakeAgent,

@@ -46,8 +46,7 @@ export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod
       },
       async (request) => {
         const { id, scope, agent } = principalOf(request);
-        const name = [...application.tokens()].find((token) => token.id === id)?.name ?? id;
-        return { id, name, scope, ...(agent !== undefined && { agent }) };
+        return { id, name: application.nameOf(id), scope, ...(agent !== undefined && { agent }) };
       },
     );
     app.delete(

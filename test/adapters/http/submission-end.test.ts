@@ -17,7 +17,7 @@ function stateOf(counts: object, joined: object = {}, row: Partial<SubmissionRow
     reason: 'requested',
   } as const;
   const joinedBuilds = () => ({ none: 0, ...none, ...joined });
-  return withEnd({ ...submission, counts: { ...none, ...counts }, ...row }, { joinedBuilds }).state;
+  return withEnd({ ...submission, counts: { ...none, ...counts }, ...row }, { joinedBuilds, nameOf: String }).state;
 }
 
 it('says how a submission has ended, and only once all that it waits for has', () => {

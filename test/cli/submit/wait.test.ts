@@ -220,6 +220,34 @@ describe('drover submit --wait', () => {
     assert.match(err, /1 build is blocked.*failing.*succeeded {2}root/s);
   });
 
+  it('ends with 1 where the submission is cancelled, though builds go on for others, and says by whom and why', async () => {
+    const canceled = { at: 1, by: 't-1', name: 'operator', reason: 'wrong branch' };
+    await using fake = await fakeCoordinator({
+      ...routes(
+        (_request, response) => {
+          response.writeHead(200, { 'content-type': 'text/event-stream' });
+          response.write(`${submitted}${joinedEnd}${sse('0011', 'submission-x', 'SubmissionCanceled', {})}`);
+          response.write(sse('0012', 'submission-s', 'SubmissionCanceled', { reason: 'wrong branch' }));
+          return undefined;
+        },
+        { builds: 1, joined: ['j'] },
+      ),
+      'GET /v1/submissions/s': () => ({ json: { id: 's', state: 'canceled', canceled } }),
+    });
+    const argv = ['submit', '--url', fake.url, root, joinedDrv, '--wait'];
+    const { code, err } = await run(argv);
+    assert.equal(code, 1);
+    assert.match(
+      err,
+      /the submission s was cancelled by operator: wrong branch\n1 of 2 builds had ended before, 1 suc/,
+    );
+    const forPrograms = await run([...argv, '--json']);
+    const { requested, canceled: told } = JSON.parse(forPrograms.out);
+    assert.equal(forPrograms.code, 1);
+    assert.deepEqual(requested[1], { derivation: root, state: 'canceled' });
+    assert.equal(told.name, 'operator');
+  });
+
   it('asks for no events where nothing is to be built', async () => {
     await using fake = await fakeCoordinator(
       routes(() => assert.fail('no events wanted'), { builds: 0, available: 1, joined: [] }),
