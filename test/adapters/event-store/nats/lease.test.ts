@@ -18,7 +18,7 @@ async function commitsIn(store: EventStore): Promise<string[]> {
 }
 
 for (const { name, skip, program } of natsServerVersions)
-  describe(`the lease of NATS: ${name}`, { timeout: 60_000, skip }, () => {
+  describe(`the lease of NATS: ${name}`, { timeout: 240_000, skip }, () => {
     let server: NatsServer;
     let logs = 0;
     before(async () => {
