@@ -58,10 +58,7 @@ With --json it is one object that has what was submitted, and with --wait then "
     examples: [
       ['drover submit /nix/store/HASH-hello-2.12.drv --wait', 'build it and wait; exit code 0 only if all went well'],
       ['drover submit --expr default.nix -A hello --tag branch=main', 'what an expression evaluates to'],
-      [
-        "drover submit -E 'import ./. { }' --argstr system aarch64-linux --wait",
-        'the same as a text, with an argument',
-      ],
+      ["drover submit -E 'import ./.' --argstr system aarch64-linux --wait", 'the same from a text, with an argument'],
       ['drover submit --flake .#hello --out-link result', 'an attribute of a flake, with a link to what was built'],
       ['nix-eval-jobs --flake .#hydraJobs | drover submit --wait -', 'all attributes that evaluate'],
       ["drover submit DRV --wait --json | jq -r '.requested[].outputs[]?'", 'the output paths, for a program'],

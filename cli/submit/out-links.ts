@@ -75,9 +75,11 @@ export async function makeOutLinks(links: OutLinks, options: OutLinksOptions): P
       const some = paths.slice(at, at + pathsPerCall);
       const login = cache.token === undefined ? [] : ['--netrc-file', netrc];
       const features = ['--extra-experimental-features', 'nix-command'];
+      // What was asked for before it was built is not there, says Nix for an hour.
+      const fresh = ['--option', 'narinfo-cache-negative-ttl', '0'];
       const { code, said } = await runNix(
         'nix',
-        [...features, 'copy', ...login, '--from', cache.url, ...to, ...some],
+        [...features, 'copy', ...fresh, ...login, '--from', cache.url, ...to, ...some],
         call,
       );
       if (code !== 0) throw notFetched(code, said);
