@@ -26,7 +26,15 @@ export function addCommand(parent: Command, { usage, summary, more, examples }: 
   return withExamples(command, examples);
 }
 
+const examplesBy = new WeakMap<Command, CommandWords['examples']>();
+
+/** The examples at the end of a command's help. */
+export function examplesOf(command: Command): CommandWords['examples'] {
+  return examplesBy.get(command) ?? [];
+}
+
 export function withExamples(command: Command, examples: CommandWords['examples']): Command {
+  examplesBy.set(command, examples);
   const lines = examples.flatMap(([line, what]) => [`  # ${what}`, `  $ ${line}`]);
   return command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
 }

@@ -23,6 +23,10 @@ import { CliError } from './output/cli-error.ts';
 import { type Io, safeIo } from './output/io.ts';
 import { version } from './version.ts';
 
+/** What the process ends with, in every command. */
+export const exitCodes =
+  '0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 70 a coordinator that its watchdog has ended; 130 ended by SIGINT (Ctrl-C), 143 by SIGTERM.';
+
 /** The whole command line, every command with its help. */
 export function buildProgram(context: CommandContext): Command {
   const { io } = context;
@@ -51,10 +55,7 @@ export function buildProgram(context: CommandContext): Command {
     ['drover submit /nix/store/…-hello-2.12.drv --wait', 'build something'],
     ['drover builds why BUILD', 'why is it not built yet?'],
   ]);
-  program.addHelpText(
-    'after',
-    '\nExit codes: 0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 70 a coordinator that its watchdog has ended; 130 ended by SIGINT (Ctrl-C), 143 by SIGTERM.',
-  );
+  program.addHelpText('after', `\nExit codes: ${exitCodes}`);
 
   addCoordinatorCommand(program, context);
   addAgentCommand(program, context);

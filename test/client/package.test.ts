@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -17,6 +17,9 @@ import { chromium, followInBrowser } from './browser.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const run = promisify(execFile);
+
+const noMandoc =
+  spawnSync('mandoc', ['-h']).error !== undefined && 'mandoc is not installed; on Debian: sudo apt-get install mandoc';
 
 let commits = 0;
 /** A build of the fixed views, step by step. */
@@ -55,7 +58,10 @@ async function served(subscribed: () => void) {
 }
 
 describe('drover/client as others install it', () => {
-  before(() => run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'client'], { cwd: root }));
+  before(async () => {
+    await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'client'], { cwd: root });
+    await run(process.execPath, ['scripts/generate-man.ts'], { cwd: root });
+  });
 
   it('imports nothing but its own files', () => {
     const files = globSync('dist/client/*.js', { cwd: root });
@@ -65,11 +71,23 @@ describe('drover/client as others install it', () => {
         assert.match(from as string, /^\.\/[\w-]+\.js$/, file);
   });
 
-  it('is in the package that npm makes, with its types', async () => {
+  it('is in the package that npm makes, with its types; so is every manual page, and what completion reads', async () => {
     const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
     const text = stdout.slice(stdout.search(/[[{]/));
-    for (const file of ['dist/client/index.js', 'dist/client/index.d.ts'])
+    const pages = globSync('dist/man/*.1', { cwd: root });
+    assert.ok(pages.includes('dist/man/drover.1') && pages.includes('dist/man/drover-submit.1'));
+    for (const file of ['dist/client/index.js', 'dist/client/index.d.ts', 'cli/completion/tree.ndjson', ...pages])
       assert.ok(text.includes(`"path": "${file}"`), file);
+    // npm links those that are named, and no others.
+    const { man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    assert.deepEqual(man, pages.map((page) => `./${page}`).sort());
+  });
+
+  it('has manual pages without a fault', { skip: noMandoc }, async () => {
+    const pages = globSync('dist/man/*.1', { cwd: root });
+    // It fails where it warns of anything.
+    const { stdout } = await run('mandoc', ['-Tlint', '-W', 'warning', ...pages], { cwd: root });
+    assert.equal(stdout, '');
   });
 
   it(
