@@ -1,17 +1,19 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram } from '../../cli/program.ts';
 
-/** docs/cli.md: what `--help` says, at every level. */
+/** docs/cli.md: what `--help` says, at every level, and then what somebody wrote: cli-compared.md. */
 export function cliPage(): string {
   const program = buildProgram({ io: processIo(), exitCode: 0 });
   const parts = [
     '# The command line',
-    '<!-- Made by scripts/generate-docs.ts from the commands; do not edit. -->',
+    '<!-- Made by scripts/generate-docs.ts from the commands and scripts/docs/cli-compared.md; do not edit. -->',
     'What `drover … --help` says, at every level. In a clone, `npx drover` runs it.',
     section(program, 'drover'),
   ];
   walk(program, 'drover', parts);
+  parts.push(readFileSync(new URL('cli-compared.md', import.meta.url), 'utf8').trimEnd());
   return `${parts.join('\n\n')}\n`;
 }
 
