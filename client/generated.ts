@@ -932,7 +932,7 @@ export interface Operations {
   readonly addHook: {
     readonly request: {
       readonly name: string;
-      /** Where it begins: `now` (if absent), `start`, or after a position. One that was removed goes on from its place if absent. */
+      /** Where it begins: `now` (if absent), `start`, or after a position or an event. One that was removed goes on from its place if absent. */
       readonly from?: string;
       /** Types of events that it gets, with `drover.` before their names or without; what is built in has types of its own, and gets all of them if absent. */
       readonly on?: readonly string[];
@@ -1837,7 +1837,7 @@ export interface Operations {
   readonly replayHook: {
     readonly request: {
       readonly hook: string;
-      /** `now`, `start`, or a position of the log: what comes after it. */
+      /** `now`, `start`, a position of the log or the id of an event: what comes after it. */
       readonly from: string;
     };
     readonly answer: {
@@ -1988,6 +1988,8 @@ export interface Operations {
       readonly matches: boolean;
       readonly ok: boolean;
       readonly error?: string;
+      /** why nothing was to be told of the event */
+      readonly note?: string;
       readonly ms: number;
     };
   };

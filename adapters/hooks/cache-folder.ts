@@ -50,7 +50,7 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
       try {
         const client = clientOf(resolve(delivery.target.folder), delivery.log);
         await Promise.race([client.apply(task, delivery.begun), ended.promise]);
-        return { ok: true };
+        return changesNothing(task, delivery) ? { ok: true, note: 'nothing of it is for the folder' } : { ok: true };
       } catch (error) {
         return { ok: false, error: (error as Error).message };
       } finally {
@@ -61,6 +61,11 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
       await Promise.all(Array.from(clients.values(), (client) => client[Symbol.asyncDispose]()));
     },
   };
+}
+
+/** Whether nothing comes into the folder by it, nor goes. */
+function changesNothing({ wanted, deleted }: FolderTask, { event }: HookDelivery): boolean {
+  return wanted.length === 0 && deleted !== true && event.type !== 'StoreItemMissing';
 }
 
 /** One that changes nothing still sees to it that the folder is there from the first delivery on. */

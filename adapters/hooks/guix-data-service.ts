@@ -33,7 +33,7 @@ export function createGuixDataServiceTransport({
   return {
     async deliver({ target, ...delivery }, signal) {
       const item = itemOf(delivery, storeDir);
-      if (item === undefined) return { ok: true };
+      if (item === undefined) return { ok: true, note: 'the service is told nothing of such an event' };
       try {
         const { url, buildServer, tokenFile, allowPrivate } = target;
         const events = new URL(`${url.replace(/\/$/, '')}/build-server/${buildServer}/build-events`);

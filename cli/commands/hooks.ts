@@ -6,6 +6,7 @@ import { addCommand, addGroup, type CommandContext, onAction } from '../command.
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { durationSeconds, gather, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
+import { inHookFlags } from '../output/hook-flags.ts';
 import { formatHook, formatHooks } from '../output/hooks.ts';
 import type { Io } from '../output/io.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
@@ -49,7 +50,7 @@ interface DefinitionFlags extends Flags {
 const week = 7 * 24 * 3600;
 const pathOf = (name: string) => `/v1/hooks/${encodeURIComponent(name)}`;
 const position =
-  'now, start, or a position of the log (drover events tail shows them): what comes after it is delivered';
+  'now, start, a position of the log or the id of an event (drover events tail shows both): what comes after it is delivered';
 
 export function addHooksCommands(program: Command, context: CommandContext): void {
   const { io } = context;
@@ -158,6 +159,7 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     examples: [
       ['drover hooks replay ci --from start', 'the whole log again'],
       ['drover hooks replay ci --from 0000000000004711', 'what came after this position'],
+      ['drover hooks replay ci --from build-0r7k2m9q4abcdefg-12@4', 'what came after this event'],
     ],
   }).requiredOption('--from <position>', position);
   addConnectionOptions(addOutputOptions(replay));
@@ -178,7 +180,9 @@ export function addHooksCommands(program: Command, context: CommandContext): voi
     const client = connect(flags, io);
     const result = await client.send<HookTest>('POST', `${pathOf(name)}/test`, { event });
     const came = result.ok
-      ? `delivered in ${result.ms} ms`
+      ? result.note === undefined
+        ? `delivered in ${result.ms} ms`
+        : `nothing to deliver: ${printable(result.note)}`
       : `failed after ${result.ms} ms: ${printable(result.error ?? '')}`;
     const match = result.matches ? '' : 'The hook would not get this event by itself.\n';
     await print(io, flags, { value: result, text: () => `${event}: ${came}\n${match}` });
@@ -290,13 +294,16 @@ function addDefinition(hooks: Command, context: CommandContext): void {
       });
     const client = connect(flags, io);
     const wish = wishOf(flags);
-    const hook = flags.replace
-      ? await client.send<HookStatus>('PUT', pathOf(name), wish)
-      : await client.send<HookStatus>('POST', '/v1/hooks', {
+    const added = flags.replace
+      ? client.send<HookStatus>('PUT', pathOf(name), wish)
+      : client.send<HookStatus>('POST', '/v1/hooks', {
           name,
           ...wish,
           ...(flags.from !== undefined && { from: flags.from }),
         });
+    const hook = await added.catch((error: unknown) => {
+      throw inHookFlags(error);
+    });
     await printHook(io, flags, hook);
   });
 }

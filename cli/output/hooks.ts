@@ -66,19 +66,24 @@ export function formatHook(hook: HookStatus, view: View): string {
         `${relativeTime(hook.lastFailure.at, now)}, ${hook.lastFailure.event}${hook.lastFailure.error === undefined ? '' : `: ${hook.lastFailure.error}`}`,
     ],
   ]);
+  const flying = new Set(hook.inFlight.map(({ event }) => event));
+  const errors = new Map(hook.failing.map(({ event, error }) => [event, error]));
   const rows = [
     ...hook.inFlight.map(({ event, attempt, seconds }) => ({
       event,
       how: 'in flight',
       attempts: attempt,
-      more: `for ${duration(seconds * 1000)}`,
+      more: `for ${duration(seconds * 1000)}${errors.get(event) === undefined ? '' : `, before: ${errors.get(event)}`}`,
     })),
-    ...hook.failing.map(({ event, attempts, error, next }) => ({
-      event,
-      how: 'failing',
-      attempts,
-      more: `${next === undefined ? '' : `again ${relativeTime(next, now)}: `}${error ?? ''}`,
-    })),
+    // One that is tried again at this moment is named above.
+    ...hook.failing
+      .filter(({ event }) => !flying.has(event))
+      .map(({ event, attempts, error, next }) => ({
+        event,
+        how: 'failing',
+        attempts,
+        more: `${next === undefined ? '' : `again ${relativeTime(next, now)}: `}${error ?? ''}`,
+      })),
     ...hook.parked.map(({ event, attempts, error }) => ({ event, how: 'parked', attempts, more: error ?? '' })),
   ];
   const events = table(

@@ -8,8 +8,8 @@ export interface Head {
   readonly position: Position;
 }
 
-/** Where a hook begins: with what comes, with the start of the log, or after a position. */
-export type HookStart = 'now' | 'start' | { readonly after: Position };
+/** Where a hook begins: with what comes, with the start of the log, after a position, or after an event. */
+export type HookStart = 'now' | 'start' | { readonly after: Position } | { readonly event: string };
 
 /**
  * A text that compares as greater than every position before this one, and as less than it: positions have a fixed width and none
@@ -28,17 +28,26 @@ export async function readEvent(log: Pick<EventStore, 'read'>, id: string): Prom
 
 /** The place that a caller means, with its position; `undefined` for now. */
 export async function placeOf(
-  log: Pick<EventStore, 'readAll' | 'head'>,
+  log: Pick<EventStore, 'read' | 'readAll' | 'head'>,
   from: HookStart,
 ): Promise<{ readonly place: HookPlace; readonly position: Position } | undefined> {
   if (from === 'start') return { place: {}, position: '' };
   if (from === 'now') return undefined;
+  if ('event' in from) {
+    const stored = await readEvent(log, from.event);
+    if (stored === undefined)
+      throw new DroverError('invalid-request', `from: expected an event of this log, got ${from.event}`);
+    return { place: { after: from.event }, position: stored.position };
+  }
   try {
     for await (const { events } of log.readAll({ after: from.after, limit: 1 }))
       for (const { stream, revision, position } of events)
         return { place: { before: `${stream}@${revision}` }, position: justBefore(position) };
   } catch {
-    throw new DroverError('invalid-request', `from: expected now, start or a position of this log, got ${from.after}`);
+    throw new DroverError(
+      'invalid-request',
+      `from: expected now, start, a position of this log or the id of an event, got ${from.after}`,
+    );
   }
   // Nothing comes after it: it is where the log ends, or nowhere.
   const head = await log.head();

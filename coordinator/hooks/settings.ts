@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { identifier } from '../../domain/event.ts';
 import { bareType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
-import { hookConditions, hookDefaults, hookDefinition } from '../../domain/hook/definition.ts';
+import { eventId, hookConditions, hookDefaults, hookDefinition } from '../../domain/hook/definition.ts';
 import {
   cacheFolderSettings,
   commandTarget,
@@ -80,8 +80,14 @@ export const hookWish = {
 
 export const hookStart = z
   .string()
-  .regex(/^(?:now|start|[0-9]{10}[0-9.]*)$/, 'expected now, start or a position of the log')
-  .transform((from) => (from === 'now' || from === 'start' ? from : { after: from }));
+  .refine(
+    (from) => /^(?:now|start|[0-9]{10}[0-9.]*)$/.test(from) || eventId.safeParse(from).success,
+    'expected now, start, a position of the log or the id of an event',
+  )
+  .transform((from) => {
+    if (from === 'now' || from === 'start') return from;
+    return from.includes('@') ? { event: from } : { after: from };
+  });
 
 type Wish = z.infer<z.ZodObject<typeof hookWish>>;
 

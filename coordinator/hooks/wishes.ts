@@ -48,6 +48,8 @@ export interface HookTest {
   readonly matches: boolean;
   readonly ok: boolean;
   readonly error?: string;
+  /** Why nothing was to be told of the event. */
+  readonly note?: string;
   readonly ms: number;
 }
 

@@ -23,7 +23,8 @@ export interface HookDelivery {
 }
 
 export type HookOutcome =
-  | { readonly ok: true }
+  /** `note`: for who tries it, where nothing was to be told. */
+  | { readonly ok: true; readonly note?: string }
   /** `error`: for the operator, in one line. */
   | { readonly ok: false; readonly error: string };
 

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { DroverError } from '../../coordinator/errors.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
 import { buildA, harness, itemA } from '../adapters/http/harness.ts';
@@ -35,6 +36,38 @@ async function append(store: EventStore, build: string, type: string, data: unkn
 }
 
 describe('the CLI and the HTTP API', () => {
+  it('say in flags, with exit code 2, what is wrong with a hook', async () => {
+    const unusable = new DroverError('hook-not-usable', 'allow-private: a hook that is added over the API may not');
+    await using server = await serve({ application: { addHook: () => Promise.reject(unusable) } });
+    for (const [words, said] of [
+      ['--run x', 'expected --on, the types of events that it gets'],
+      [
+        '--on BuildFaild --run x',
+        '--on: expected the type of an event, as docs/events.md lists them, got "BuildFaild"',
+      ],
+      ['--on BuildFailed --webhook ftp://x', '--webhook: expected an http or https URL, got "ftp://x"'],
+      ['--on BuildFailed --run x --secret-file /x', '--secret-file is for webhooks (--webhook)'],
+      ['--notify-mail a@b.example', '--mail-server: expected string, got nothing'],
+      ['--guix-data-service https://x.example', '--build-server: expected number, got nothing'],
+      [
+        '--on BuildFailed --run x --from yesterday',
+        '--from: expected now, start, a position of the log or the id of an event, got "yesterday"',
+      ],
+      ['--on BuildFailed --webhook https://x.example', '--allow-private: a hook that is added over the API may not'],
+    ] as const) {
+      const { code, err } = await server.drover(`hooks add x ${words}`);
+      assert.equal(code, 2, words);
+      assert.ok(err.startsWith(`drover: ${said} (`), err);
+    }
+    const two = await server.drover('hooks add x --mirror /x --run y --on BuildFailed');
+    assert.match(two.err, /expected one of --run, --webhook, .*, --mirror, got --run and --mirror \(/);
+    const never = await server.drover('hooks add x --on AgentPaused --run x --drv hello');
+    assert.match(
+      never.err,
+      /^drover: expected conditions that its events have something to say of, got --drv: no AgentPaused/,
+    );
+  });
+
   it('agree on every command that asks or steers', async () => {
     await using server = await serve();
     for (const words of [

@@ -18,14 +18,14 @@ const events = z
   .max(4000)
   .describe('Ids of events; all that are parked if absent.')
   .exactOptional();
-const from = hookStart.describe('`now`, `start`, or a position of the log: what comes after it.');
+const from = hookStart.describe('`now`, `start`, a position of the log or the id of an event: what comes after it.');
 const wish = z.strictObject(hookWish).superRefine(checkTarget);
 const addition = z
   .strictObject({
     name: identifier,
     from: from
       .describe(
-        'Where it begins: `now` (if absent), `start`, or after a position. One that was removed goes on from its place if absent.',
+        'Where it begins: `now` (if absent), `start`, or after a position or an event. One that was removed goes on from its place if absent.',
       )
       .exactOptional(),
     ...hookWish,
@@ -213,6 +213,7 @@ export function hookRoutes({ application }: HttpContext): FastifyPluginAsyncZod 
               matches: z.boolean().describe('whether the hook would get the event by itself'),
               ok: z.boolean(),
               error: z.string().exactOptional(),
+              note: z.string().exactOptional().describe('why nothing was to be told of the event'),
               ms: z.number(),
             }),
           },

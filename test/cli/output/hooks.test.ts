@@ -3,6 +3,16 @@ import { test } from 'node:test';
 import { formatHook, formatHooks } from '../../../cli/output/hooks.ts';
 import { fakeHook } from '../../support/fake-application.ts';
 
+test('an event that is tried again at this moment is shown once, with what became of it before', () => {
+  const io = { colour: false, width: undefined, wide: false, now: () => 0 };
+  const failing = [{ event: 'build-s-2@3', at: 1, attempts: 1, error: 'it answered 503' }];
+  const lines = formatHook({ ...fakeHook, failing, counts: { failing: 1, parked: 1 } }, io).split('\n');
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('build-s-2@3')).map((line) => line.replace(/ +/g, ' ')),
+    ['build-s-2@3 in flight 1 for 5s, before: it answered 503'],
+  );
+});
+
 test('lists of hooks and single ones count all that is parked, of which a status names the first', () => {
   const io = { colour: false, width: undefined, wide: false, now: () => 0 };
   assert.match(formatHooks([fakeHook], io), /^notify +active +2 \(3s\) +1 +0 +400 +4 /m);

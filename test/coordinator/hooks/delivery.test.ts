@@ -358,6 +358,12 @@ describe('hooks', () => {
     await assert.rejects(farm.application.replayHook(admin, 'h', beyond), ahead);
     await assert.rejects(farm.application.addHook(admin, 'other', { definition: definition(), from: beyond }), ahead);
     await farm.application.replayHook(admin, 'h', { after: end });
+    // The place as it is shown.
+    const replayed = await farm.application.replayHook(admin, 'h', { event: 'agent-b@1' });
+    assert.deepEqual(replayed.place, { after: 'agent-b@1' });
+    await farm.settle();
+    assert.equal(farm.transport.begun.at(-1), 'h agent-c@1');
+    await assert.rejects(farm.application.replayHook(admin, 'h', { event: 'agent-b@77' }), { code: 'invalid-request' });
   });
 
   it('never get events of their own stream, and get those of others', async () => {
