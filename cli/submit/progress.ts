@@ -1,14 +1,20 @@
 import cliProgress from 'cli-progress';
 import type { Io } from '../output/io.ts';
 import { safeText } from '../output/safe-text.ts';
+import { createLiveTree, type LiveTree } from './live-tree.ts';
+import type { TreeState } from './tree.ts';
 
 /** A bar on a terminal; on anything else a line now and then. Both on standard error. */
 export interface Progress extends Disposable {
   /** Starts a step; the one before is over. Without a total the end is not known. */
   begin(title: string, total?: number): void;
   update(done: number): void;
-  /** A line of its own, above the bar. */
+  /** A line of its own, above the bar or the tree. */
   line(text: string): void;
+  /** Shows a tree in place of the bar, where there is a terminal; absent where there is none. */
+  readonly show?: (state: Omit<TreeState, 'now'>) => void;
+  /** Whether there is a tree, which shows what runs. */
+  readonly hasTree: boolean;
 }
 
 /** Lines per step where there is no terminal: enough to see that it moves, few enough for a log. */
@@ -38,24 +44,51 @@ function barProgress(io: Io): Progress {
   let bar: ReturnType<typeof bars.create> | undefined;
   let open = false;
   let stopped = false;
+  let tree: LiveTree | undefined;
+  const { stderr } = process;
+  const screen = {
+    write: (text: string) => void stderr.write(text),
+    columns: () => stderr.columns || 80,
+    rows: () => stderr.rows || 24,
+  };
+
+  function stopBars(): void {
+    if (stopped || bar === undefined) return;
+    stopped = true;
+    // Without this, lines that wait for the next turn are lost.
+    bars.update();
+    bars.stop();
+  }
+
   return {
+    get hasTree() {
+      return tree !== undefined;
+    },
+    show(state) {
+      stopBars();
+      tree ??= createLiveTree({ screen, colour: io.colour, now: io.now });
+      tree.show(state);
+    },
     begin(title, total) {
       if (bar !== undefined) bars.remove(bar);
       open = total === undefined;
       bar = bars.create(Math.max(total ?? 1, 1), 0, { title });
     },
     update(done) {
+      if (stopped) return tree?.touch();
       if (open) bar?.setTotal(Math.max(done, 1));
       bar?.update(done);
     },
     // MultiBar prints above the bars at its next turn, and only with a newline at the end.
-    line: (text) => (bar === undefined || stopped ? io.err(`${text}\n`) : bars.log(`${safeText(text, io.colour)}\n`)),
+    line(text) {
+      if (tree) tree.line(text);
+      else if (bar === undefined || stopped) io.err(`${text}\n`);
+      else bars.log(`${safeText(text, io.colour)}\n`);
+    },
     [Symbol.dispose]() {
-      if (stopped || bar === undefined) return;
-      stopped = true;
-      // Without this, lines that wait for the next turn are lost.
-      bars.update();
-      bars.stop();
+      stopBars();
+      tree?.[Symbol.dispose]();
+      tree = undefined;
     },
   };
 }
@@ -65,6 +98,7 @@ function lineProgress(io: Io): Progress {
   let total: number | undefined;
   let said = 0;
   return {
+    hasTree: false,
     begin(newTitle, newTotal) {
       title = newTitle;
       total = newTotal;

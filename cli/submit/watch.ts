@@ -1,5 +1,5 @@
 import { eventName } from '../../client/events.ts';
-import type { Blockage, SubmitResult, Why } from '../../coordinator/application.ts';
+import type { Blockage, Outlook, SubmitResult, Why } from '../../coordinator/application.ts';
 import type { BuildRow, Page, SubmissionCancellation, SubmissionRow } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents } from '../http/event-feed.ts';
@@ -17,9 +17,11 @@ import {
   type WatchedBuild,
   watchedTypes,
 } from './follow.ts';
+import { watchOutlook } from './outlook-watch.ts';
 import type { Progress } from './progress.ts';
 import type { Results } from './results.ts';
 import { watchForStillness } from './stillness.ts';
+import type { TreeState } from './tree.ts';
 
 export interface WatchOptions {
   /** Position of the log before the submission was made; `undefined`: the log was empty. */
@@ -99,6 +101,15 @@ export async function watchSubmission(
     }),
   });
   still.seen(tracker.live);
+  const { show } = progress;
+  const begun = io.now();
+  using _outlook =
+    show &&
+    watchOutlook({
+      ask: () => client.get<Outlook>(`/v1/submissions/${result.submission}/outlook`),
+      found: (outlook) => show(treeOf(tracker, outlook, begun)),
+      clock: () => performance.now(),
+    });
   const events = followEvents(client, {
     from: after ?? 'start',
     types: watchedTypes,
@@ -116,7 +127,8 @@ export async function watchSubmission(
     const change = tracker.apply(event);
     if (change !== undefined) {
       const text = describe(change, io);
-      if (text !== undefined) progress.line(text);
+      // What runs, and that it ran, the tree shows.
+      if (text !== undefined && !(progress.hasTree && inTree.has(change.kind))) progress.line(text);
       if (change.kind === 'failed') await tellLog(client, change.build, progress);
       progress.update(tracker.ended);
     }
@@ -131,6 +143,25 @@ export async function watchSubmission(
   return tracker.done
     ? { tracker, blockage: undefined, agentless: [] }
     : { tracker, blockage, agentless: [...agentless] };
+}
+
+const inTree: ReadonlySet<Change['kind']> = new Set(['started', 'succeeded', 'satisfied']);
+
+/** Counts and ends are read from the tracker when it is drawn. */
+function treeOf(tracker: SubmissionTracker, outlook: Outlook, begun: number): Omit<TreeState, 'now'> {
+  return {
+    outlook,
+    begun,
+    total: tracker.total,
+    get ended() {
+      return tracker.ended;
+    },
+    has: (build) => isEnd(tracker.builds.get(build)?.state),
+  };
+}
+
+function isEnd(state: WatchedBuild['state'] | undefined): boolean {
+  return state === 'succeeded' || state === 'failed' || state === 'canceled';
 }
 
 /** The end of what the builder printed, where the daemon's message does not have it. */
