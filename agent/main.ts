@@ -15,6 +15,7 @@ import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import type { FitnessCheck } from './fitness.ts';
+import type { Builder } from './ports/builder.ts';
 import { selfTest } from './self-test.ts';
 
 /** Exit code where the agent's token is not accepted (any more): starting it again helps only with another token. EX_NOPERM of sysexits.h. */
@@ -36,18 +37,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   if (notice !== undefined) logger.warn(notice);
   const tokenWatch = watchTokenFile(config.tokenFile, logger);
   const slots = config.slots ?? availableParallelism();
-  const systems = config.systems ?? [currentSystem()];
-  await using builder = openNixBuilder({
-    store: config.store,
-    storeDir: config.storeDir,
-    features: config.features,
-    extraPlatforms: systems.filter((system) => system !== currentSystem()),
-    extraConfig: config.nixConfig,
-    connections: config.maxConcurrentFetches + config.maxConcurrentUploads,
-    sandbox: config.sandbox,
-    passEnvironment: config.passEnvironment,
-    ...(config.sandboxPaths !== undefined && { sandboxPaths: config.sandboxPaths }),
-  });
+  const systems = systemsOf(config);
+  await using builder = openBuilder(config);
   const user = userName();
   const builds = selfTest({
     builder,
@@ -107,7 +98,12 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
             },
             storeDir: config.storeDir,
             place: { host: hostname(), pid: process.pid },
-            abilities: { systems, features: config.features, mandatoryFeatures: config.mandatoryFeatures, slots },
+            abilities: {
+              systems: [...systems],
+              features: config.features,
+              mandatoryFeatures: config.mandatoryFeatures,
+              slots,
+            },
           },
           runtime,
           logger,
@@ -140,7 +136,28 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   }
 }
 
-function linkUrl(base: URL): string {
+/** The systems that the agent builds for, its own first where nothing else is said. */
+export function systemsOf({ systems }: Pick<AgentConfig, 'systems'>): readonly string[] {
+  return systems ?? [currentSystem()];
+}
+
+/** What the agent builds with; nothing is asked or started yet. */
+export function openBuilder(config: AgentConfig): Builder {
+  return openNixBuilder({
+    store: config.store,
+    storeDir: config.storeDir,
+    features: config.features,
+    extraPlatforms: systemsOf(config).filter((system) => system !== currentSystem()),
+    extraConfig: config.nixConfig,
+    connections: config.maxConcurrentFetches + config.maxConcurrentUploads,
+    sandbox: config.sandbox,
+    passEnvironment: config.passEnvironment,
+    ...(config.sandboxPaths !== undefined && { sandboxPaths: config.sandboxPaths }),
+  });
+}
+
+/** Where the agent opens its link. */
+export function linkUrl(base: URL): string {
   const url = new URL(linkPath, base.href.endsWith('/') ? base : `${base.href}/`);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
@@ -153,7 +170,7 @@ function currentSystem(): string {
 }
 
 /** Who a daemon sees us as. */
-function userName(): string {
+export function userName(): string {
   try {
     return userInfo().username;
   } catch {

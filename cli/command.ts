@@ -17,11 +17,13 @@ export interface CommandWords {
   readonly more?: string;
   /** Whole command lines, each with a word on what it does. */
   readonly examples: readonly (readonly [line: string, what: string])[];
+  /** Whether it is what its group does where none of its commands is named. */
+  readonly isDefault?: true;
 }
 
 /** A command below `parent`, with its examples at the end of its help. */
-export function addCommand(parent: Command, { usage, summary, more, examples }: CommandWords): Command {
-  const command = parent.command(usage);
+export function addCommand(parent: Command, { usage, summary, more, examples, isDefault }: CommandWords): Command {
+  const command = parent.command(usage, { isDefault: isDefault === true });
   command.summary(summary).description(more === undefined ? `${summary}.` : `${summary}.\n\n${more}`);
   return withExamples(command, examples);
 }

@@ -7,6 +7,7 @@ import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addContextCommands } from './commands/context.ts';
 import { addCoordinatorCommand } from './commands/coordinator.ts';
+import { addDoctorCommands } from './commands/doctor.ts';
 import { addEventsCommands } from './commands/events.ts';
 import { addHooksCommands } from './commands/hooks.ts';
 import { addItemsCommands } from './commands/items.ts';
@@ -76,6 +77,7 @@ export function buildProgram(context: CommandContext): Command {
   addContextCommands(program, context);
   addConfigCommands(program, context);
   addCompletionCommand(program, context);
+  addDoctorCommands(program, context);
   return program;
 }
 

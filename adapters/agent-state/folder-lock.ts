@@ -16,11 +16,9 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, 'lock');
   // Of two that both see a lock whose process is gone, each would remove what the other has put in its place.
   using _guard = takeGuard(folder);
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const holder = Number.parseInt(text, 10);
-  const [, start = ''] = text.trim().split(' ');
+  const holder = await folderHolder(folder);
   const ours = holder === process.pid && !held.has(path);
-  if (!ours && Number.isSafeInteger(holder) && isAlive(holder) && (await mayBe(holder, start)))
+  if (!ours && holder !== undefined)
     throw new Error(`expected a state folder that no other agent uses, but process ${holder} holds ${path}`);
   try {
     // Never there without its text: an older version takes an empty one for one that was left.
@@ -38,6 +36,14 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       if (await isHeld()) await rm(path, { force: true });
     },
   };
+}
+
+/** The id of the process that has the folder, `undefined` where none has. Changes nothing. */
+export async function folderHolder(folder: string): Promise<number | undefined> {
+  const text = await readFile(join(folder, 'lock'), 'utf8').catch(() => '');
+  const holder = Number.parseInt(text, 10);
+  const [, start = ''] = text.trim().split(' ');
+  return Number.isSafeInteger(holder) && isAlive(holder) && (await mayBe(holder, start)) ? holder : undefined;
 }
 
 /** Held while one looks at the lock and takes it. */

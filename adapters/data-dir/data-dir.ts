@@ -40,7 +40,7 @@ export async function openDataDir(path: string): Promise<DataDir> {
     const notice = await ensureFolder(folder);
     if (notice !== undefined) notices.push(notice);
   }
-  await probe(root);
+  await probeFolder(root);
   return dir;
 }
 
@@ -60,8 +60,8 @@ export async function ensureFolder(path: string): Promise<string | undefined> {
   }
 }
 
-/** A folder may exist and still be read-only or full. */
-async function probe(root: string): Promise<void> {
+/** A folder may exist and still be read-only or full. Writes a file and removes it. @throws DataDirError */
+export async function probeFolder(root: string): Promise<void> {
   const file = join(root, '.probe');
   try {
     await writeFile(file, 'drover\n', { mode: 0o600 });

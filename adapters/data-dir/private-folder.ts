@@ -17,6 +17,14 @@ const madeByMkfs = 'lost+found';
  * @throws DataDirError `foreign-owner` or `unsafe-permissions`, with the command that mends it.
  */
 export async function ensurePrivateFolder(path: string): Promise<string | undefined> {
+  const open = await examineFolder(path);
+  if (open === undefined) return undefined;
+  await chmod(path, 0o700);
+  return `${open}; its mode is 0700 now`;
+}
+
+/** The same without a change: what {@link ensurePrivateFolder} would mend, in words. */
+export async function examineFolder(path: string): Promise<string | undefined> {
   const user = process.geteuid?.();
   // There are no owners of this kind on this system.
   if (user === undefined) return undefined;
@@ -36,8 +44,7 @@ export async function ensurePrivateFolder(path: string): Promise<string | undefi
       'unsafe-permissions',
       `expected a folder that only its owner can write to, got mode ${octal(mode)} at ${path}: what is in it may be somebody else's. Make sure that it is yours, then: chmod 700 ${quoted(path)}`,
     );
-  await chmod(path, 0o700);
-  return `${path} could be ${(mode & othersWrite) !== 0 ? 'written to' : 'read'} by others (mode ${octal(mode)}); its mode is 0700 now`;
+  return `${path} could be ${(mode & othersWrite) !== 0 ? 'written to' : 'read'} by others (mode ${octal(mode)})`;
 }
 
 function foreign(path: string, owner: number, user: number, flags = ''): DataDirError {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 export interface LockFiles {
@@ -21,10 +21,30 @@ export function takeProcessLock(files: LockFiles, self: string): Disposable | { 
     writeFileSync(files.holder, `${self}\n`);
   } catch (error) {
     lock.close();
-    if (((error as { errcode?: number }).errcode ?? 0) % 256 !== 5) throw error; // 5: SQLITE_BUSY
+    if (!isBusy(error)) throw error;
     return { heldBy: holderOf(files.holder) };
   }
   return { [Symbol.dispose]: () => lock.close() };
+}
+
+/** Who has the lock, `undefined` where nobody has; takes nothing and writes nothing. */
+export function processLockHolder(files: LockFiles): string | undefined {
+  if (!existsSync(files.lock)) return undefined;
+  const lock = new DatabaseSync(files.lock, { readOnly: true, timeout: 0 });
+  try {
+    lock.prepare('SELECT count(*) FROM sqlite_schema').get();
+    return undefined;
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    return holderOf(files.holder);
+  } finally {
+    lock.close();
+  }
+}
+
+/** SQLITE_BUSY. */
+function isBusy(error: unknown): boolean {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256 === 5;
 }
 
 function holderOf(file: string): string {

@@ -30,6 +30,16 @@ export async function ensureSecretFile(
   }
 }
 
+/** The text of a file with a secret, `undefined` where there is none. @throws DataDirError where others could have made or read it. */
+export async function readSecretIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await orNone(readPrivateFile(path));
+  } catch (error) {
+    if (error instanceof Error && 'syscall' in error) throw explainDataDirError(path, error);
+    throw error;
+  }
+}
+
 /** The text of a file, `undefined` where there is none. */
 export function readIfThere(path: string): Promise<string | undefined> {
   return orNone(readFile(path, 'utf8'));

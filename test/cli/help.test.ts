@@ -36,6 +36,10 @@ const commands = [
   'context show',
   'context use',
   'coordinator',
+  'doctor',
+  'doctor agent',
+  'doctor client',
+  'doctor coordinator',
   'events',
   'events checkpoint',
   'events export',
@@ -114,7 +118,7 @@ describe('the command line', () => {
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
       const local =
-        /^(coordinator|agent|completion|config.*|context.*|login|log (accept|copy))$/.test(name) ||
+        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy))$/.test(name) ||
         command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
     }

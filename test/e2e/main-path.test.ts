@@ -10,7 +10,10 @@ import { holds } from '../support/e2e/farm.ts';
 
 e2e('two agents build a diamond that neither could build alone, and Nix fetches it', {}, async (farm) => {
   const [a, b] = await Promise.all([farm.agent('a', { features: ['left'] }), farm.agent('b', { features: ['right'] })]);
+  await theDoctorDisturbsNobody(farm);
   const submitted = await farm.submit(['top', 'left'], '--wait', '--tag', 'run=main');
+  // Events come in order, and those of the builds came after whatever the doctor might have done.
+  assert.ok(!farm.feed.events.some(({ type }) => type === 'AgentDisconnected'), 'the agents kept their links');
   assert.deepEqual(
     { builds: submitted.builds, succeeded: submitted.succeeded, sources: submitted.uploadedSources },
     { builds: 5, succeeded: 5, sources: 1 },
@@ -135,6 +138,26 @@ e2e('Nix refuses what another key signed, and a narinfo that was altered', {}, a
   await assert.rejects(copy('garbled', garbled.url, farm.publicKey));
   await copy('unaltered', farm.url, farm.publicKey);
 });
+
+/** Beside what runs, with the token and the folders of an agent that is connected. */
+async function theDoctorDisturbsNobody(farm: Farm): Promise<void> {
+  const place = join(farm.folder, 'agent-a');
+  const env = { DROVER_URL: '', DROVER_TOKEN: '' };
+  const settings = { state: join(place, 'state'), 'token-file': join(place, 'token'), coordinator: farm.url };
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+  const [agent, coordinator, client] = await Promise.all([
+    farm.drover(['doctor', 'agent', ...flags, '--store', `local?root=${join(place, 'root')}`], { env }),
+    farm.drover(['doctor', 'coordinator', '--data', farm.data, '--listen', '127.0.0.1:0'], { env }),
+    farm.drover(['doctor']),
+  ]);
+  for (const { code, said } of [agent, coordinator, client]) assert.equal(code, 0, said);
+  assert.match(agent.stdout, /\nok +state folder +the agent of process \d+ runs on it\n/);
+  assert.match(agent.stdout, /\nok +agent link +WebSockets come through\n/);
+  assert.match(agent.stdout, /\nok +trial build +\S+: adds, builds in a sandbox, reads\n/);
+  assert.match(coordinator.stdout, /\nok +writer +the coordinator of process \d+ runs on it/);
+  assert.match(coordinator.stdout, /\nok +log +its last \d+ commits? carry each the hash of the one before/);
+  assert.match(client.stdout, /\nok +token +admin, scope admin\n/);
+}
 
 function clientStore(farm: Farm, name: string): { root: string; uri: string } {
   const root = join(farm.folder, `client-${name}`);

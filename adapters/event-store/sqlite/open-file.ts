@@ -36,12 +36,16 @@ export function openForWriting(file: string): DatabaseSync {
   );
 }
 
-/** Opens the log for reading beside a writer or on its own. Throws an EventStoreError. */
-export function openForReading(file: string): DatabaseSync {
+/**
+ * Opens the log for reading beside a writer or on its own. Throws an EventStoreError.
+ *
+ * @param leaveNothing whether no file may come to be beside it; only where nobody begins to write meanwhile.
+ */
+export function openForReading(file: string, { leaveNothing = false } = {}): DatabaseSync {
   if (!existsSync(file)) throw makeStoreError('unavailable', file, 'there is no such file');
   return guarded(
     file,
-    () => new DatabaseSync(readable(file), { readOnly: true, timeout: 1000 }),
+    () => new DatabaseSync(readable(file, leaveNothing), { readOnly: true, timeout: 1000 }),
     (db) => {
       // mmap saves a copy per page; the cache only holds what the write-ahead log has.
       db.exec('PRAGMA cache_size = -8192; PRAGMA mmap_size = 1073741824');
@@ -54,16 +58,21 @@ export function openForReading(file: string): DatabaseSync {
  * To read, SQLite needs to write `events.db-shm`. In a folder where it cannot, and that no writer uses (it would have
  * left a write-ahead log), the file is read as one that does not change.
  */
-function readable(file: string): string | URL {
+function readable(file: string, leaveNothing: boolean): string | URL {
   if (existsSync(`${file}-wal`)) return file;
+  if (leaveNothing) return unchanging(file);
   try {
     accessSync(dirname(file), constants.W_OK);
     return file;
   } catch {
-    const url = pathToFileURL(file);
-    url.searchParams.set('immutable', '1');
-    return url;
+    return unchanging(file);
   }
+}
+
+function unchanging(file: string): URL {
+  const url = pathToFileURL(file);
+  url.searchParams.set('immutable', '1');
+  return url;
 }
 
 function guarded(file: string, open: () => DatabaseSync, check: (db: DatabaseSync) => void): DatabaseSync {

@@ -28,6 +28,8 @@ export interface SqliteEventStoreOptions {
    * only where the writer is in the same process (in any thread of it).
    */
   readonly readOnly?: boolean;
+  /** With `readOnly`: no file may come to be beside the log. Only where nobody writes to it, nor begins to. */
+  readonly leaveNothing?: boolean;
 }
 
 /**
@@ -35,7 +37,11 @@ export interface SqliteEventStoreOptions {
  * reads happen here, in portions. Rejects with an EventStoreError: `in-use`, `damaged`, `newer-schema`, `read-only`,
  * `disk-full`, `unavailable`.
  */
-export async function openSqliteEventStore({ dir, readOnly = false }: SqliteEventStoreOptions): Promise<EventStore> {
+export async function openSqliteEventStore({
+  dir,
+  readOnly = false,
+  leaveNothing = false,
+}: SqliteEventStoreOptions): Promise<EventStore> {
   await using resources = new AsyncDisposableStack();
   let file = join(dir, 'events.db');
   try {
@@ -53,7 +59,7 @@ export async function openSqliteEventStore({ dir, readOnly = false }: SqliteEven
       // Closed after the reader, it moves the write-ahead log into the file and removes it.
       resources.defer(() => started.close());
     }
-    const reader = createLogReader(openForReading(file));
+    const reader = createLogReader(openForReading(file, { leaveNothing }));
     resources.defer(() => reader.close());
     signal.raise(reader.head());
     return makeStore({ reader, writer, signal, dir, resources: resources.move() });
