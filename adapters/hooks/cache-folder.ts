@@ -17,7 +17,11 @@ export interface OwnCache extends Pick<FolderAnswers, 'narinfo' | 'lackOf' | 'do
   readonly folders: readonly string[];
 }
 
-type FolderKind = HookKind<'publish'> & HookKind<'mirror'>;
+type FolderKind = HookKind<'publish'> &
+  HookKind<'mirror'> & {
+    /** Lets the folder go, which is locked otherwise for as long as there may be more to do. */
+    release(folder: string): void;
+  };
 
 /**
  * Keeps folders as plain binary caches, of what builds make (`publish`) or of all that the coordinator has (`mirror`). What is to be in a
@@ -57,6 +61,7 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
         signal.removeEventListener('abort', end);
       }
     },
+    release: (folder) => clients.get(resolve(folder))?.rest(),
     async [Symbol.asyncDispose]() {
       await Promise.all(Array.from(clients.values(), (client) => client[Symbol.asyncDispose]()));
     },

@@ -24,6 +24,8 @@ export interface FolderAnswers {
 export interface FolderClient extends AsyncDisposable {
   /** @param begun whether something was written there before: a process that is started for the task refuses a folder that does not have it */
   apply(task: FolderTask, begun: boolean): Promise<void>;
+  /** Ends the process as soon as it has nothing to do, so that another program may write there; the next task starts one again. */
+  rest(): void;
 }
 
 interface Writer {
@@ -39,6 +41,7 @@ export function createFolderClient(
   let current: Writer | undefined;
   let idle: NodeJS.Timeout | undefined;
   let lastTask = 0;
+  let resting = false;
 
   function start(begun: boolean): Writer {
     const { PATH, TMPDIR, LANG, NODE_COMPILE_CACHE } = process.env;
@@ -92,13 +95,14 @@ export function createFolderClient(
       tasks.delete(message.id);
       if (message.error === undefined) task?.resolve();
       else task?.reject(new Error(message.error));
-      if (tasks.size === 0) idle = setTimeout(() => from.connected && from.disconnect(), idleMs).unref();
+      if (tasks.size === 0) idle = setTimeout(() => from.connected && from.disconnect(), resting ? 0 : idleMs).unref();
     }
   }
 
   return {
     apply(task, begun) {
       clearTimeout(idle);
+      resting = false;
       if (current?.child.connected !== true) current = start(begun);
       const { child, tasks } = current;
       const id = ++lastTask;
@@ -106,6 +110,12 @@ export function createFolderClient(
         tasks.set(id, { resolve, reject });
         tell(child, { kind: 'apply', id, task });
       });
+    },
+    rest() {
+      resting = true;
+      if (current === undefined || current.tasks.size > 0) return;
+      clearTimeout(idle);
+      if (current.child.connected) current.child.disconnect();
     },
     async [Symbol.asyncDispose]() {
       clearTimeout(idle);

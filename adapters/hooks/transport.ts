@@ -35,6 +35,9 @@ export function createHookTransport(given: HookTransportOptions): HookTransport 
   return {
     deliver: (delivery, signal) => kindOf(delivery.target).deliver(delivery, signal),
     check: (target) => targetProblem(target, options.cache.folders),
+    release(target) {
+      if ('folder' in target) folders.release(target.folder);
+    },
     [Symbol.asyncDispose]: () => folders[Symbol.asyncDispose](),
   };
 }

@@ -7,6 +7,7 @@ import { narUrl, parseNarName } from '../http/cache/nar-url.ts';
 import { FolderError } from './folder-error.ts';
 import { makeFolder } from './make-folder.ts';
 import { mirrorStateName } from './mirror-state.ts';
+import { refuseEndless } from './regular-file.ts';
 
 /** What a cache folder has of one store item. */
 export interface CachedItem {
@@ -184,6 +185,7 @@ async function sizeOf(file: string): Promise<number | undefined> {
 
 /** `undefined` for what cannot be that item's narinfo. */
 async function readItem(file: string, hashPart: string): Promise<CachedItem | undefined> {
+  await refuseEndless(file);
   try {
     const item = cachedItem(await readFile(file, 'utf8'));
     return item.path.startsWith(hashPart) ? item : undefined;

@@ -10,6 +10,7 @@ import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { encodeNixBase32 } from '../../domain/store/nix-base32.ts';
 import { syncDirectory, withPath } from '../data-dir/durable.ts';
 import { createZstdDecoder } from '../pool/filesystem/zstd-decoder.ts';
+import { refuseEndless } from './regular-file.ts';
 
 /** Where the bytes are that came so far. */
 export const partOf = (file: string): string => `${file}.part`;
@@ -29,6 +30,7 @@ export async function fetchNar(
   received: (bytes: number) => void,
 ): Promise<void> {
   const part = partOf(file);
+  await refuseEndless(part);
   const size = info.fileSize as number;
   const check = createCheck(info);
   const have = Math.min((await stat(part).catch(() => undefined))?.size ?? 0, size);

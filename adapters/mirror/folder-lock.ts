@@ -1,9 +1,10 @@
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { withPath } from '../data-dir/durable.ts';
 import { takeProcessLock } from '../data-dir/process-lock.ts';
 import { FolderError } from './folder-error.ts';
+import { kindOf } from './regular-file.ts';
 
 const lockName = '.drover-mirror.lock';
 const holderName = '.drover-mirror.pid';
@@ -20,9 +21,11 @@ export class FolderInUse extends FolderError {
  */
 export function lockCacheFolder(folder: string): Disposable {
   const files = { lock: join(folder, lockName), holder: join(folder, holderName) };
-  for (const file of Object.values(files))
-    if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink())
-      throw new FolderError(`${file}: expected a file of a mirror, got a symbolic link`);
+  for (const file of Object.values(files)) {
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    if (found !== undefined && !found.isFile())
+      throw new FolderError(`${file}: expected a file of a mirror, got ${kindOf(found)}`);
+  }
   let lock: ReturnType<typeof takeProcessLock>;
   try {
     lock = takeProcessLock(files, `${process.pid} on ${hostname()}`);
@@ -37,4 +40,15 @@ export function lockCacheFolder(folder: string): Disposable {
   throw new FolderInUse(
     `expected a folder that nobody else writes to, but process ${lock.heldBy} does to ${folder}; stop that one first, or take another folder`,
   );
+}
+
+/** Whether another process writes to the folder now. One that nobody has written to is left as it is. */
+export function isFolderHeld(folder: string): boolean {
+  if (!existsSync(join(folder, lockName))) return false;
+  try {
+    lockCacheFolder(folder)[Symbol.dispose]();
+    return false;
+  } catch (error) {
+    return error instanceof FolderInUse;
+  }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileDurably } from '../data-dir/durable.ts';
 import { FolderError } from './folder-error.ts';
+import { refuseEndless } from './regular-file.ts';
 
 /** How far a mirror is. */
 const mirrorState = z.strictObject({
@@ -42,6 +43,7 @@ export async function readMirrorState(
 ): Promise<MirrorState> {
   const file = fileOf(folder);
   const none: MirrorState = { version: 1, waiting: [] };
+  await refuseEndless(file);
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { FolderError } from '../../adapters/mirror/folder-error.ts';
-import { FolderInUse } from '../../adapters/mirror/folder-lock.ts';
+import { FolderInUse, isFolderHeld } from '../../adapters/mirror/folder-lock.ts';
 import { createDrover } from '../../client/drover.ts';
 import { parsePublicKey } from '../../domain/store/signature.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
@@ -88,7 +88,11 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
       if (check) {
         const differences = await compare();
         if (differences.length === 0) return 0;
-        progress.line("'drover mirror --repair' with the same flags fetches again what differs");
+        progress.line(
+          isFolderHeld(resolve(to))
+            ? "a coordinator or a mirror writes to this folder at this moment: where a hook does, 'drover hooks replay NAME --from start' has it fetch again what differs"
+            : "'drover mirror --repair' with the same flags fetches again what differs",
+        );
         return 1;
       }
       let began = -1;

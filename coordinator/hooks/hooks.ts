@@ -110,6 +110,12 @@ export function createHookManager(core: Core): HookManager {
     await runner?.stop();
   }
 
+  /** What is kept for further deliveries is let go. */
+  function release(name: string): void {
+    const definition = farm.hooks.get(name)?.state.definition;
+    if (definition) transport.release?.(definition.target);
+  }
+
   /** Ends what the hook was doing at once, and begins anew when its events are durable. */
   function begin(name: string): void {
     const ended = end(name);
@@ -127,9 +133,12 @@ export function createHookManager(core: Core): HookManager {
       event.type === 'HookChanged' &&
       (runners.get(name)?.isSelective || builtInOf(event.data.definition.target)?.changesOnly);
     if (event.type === 'HookAdded' || event.type === 'HookReplayed' || isOther) begin(name);
-    else if (event.type === 'HookRemoved') void end(name);
+    else if (event.type === 'HookRemoved') void end(name).then(() => release(name));
     else if (event.type === 'HookChanged' || event.type === 'HookPaused' || event.type === 'HookResumed')
-      writer.afterwards(() => runners.get(name)?.changed());
+      writer.afterwards(() => {
+        runners.get(name)?.changed();
+        if (event.type === 'HookPaused') release(name);
+      });
   });
 
   writer.whenDurable((commit, last) => {

@@ -37,4 +37,6 @@ export interface HookTransport {
   deliver(delivery: HookDelivery, signal: AbortSignal): Promise<HookOutcome>;
   /** Why the target cannot be used on this machine, for whoever adds it; `undefined` if it can. */
   check(target: HookTarget): Promise<string | undefined>;
+  /** No more is to be delivered for now, as the hook was paused or removed: what is kept for the target between deliveries is let go. */
+  release?(target: HookTarget): void;
 }

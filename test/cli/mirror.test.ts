@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +32,18 @@ describe('drover mirror on a folder that it cannot have', () => {
     const linked = join(root, 'linked');
     mkdirSync(linked);
     symlinkSync(newer, join(linked, 'nar'));
+    const piped = join(root, 'piped');
+    const stated = join(root, 'stated');
+    for (const [folder, name] of [
+      [piped, `${'0'.repeat(32)}.narinfo`],
+      [stated, '.drover-mirror.json'],
+    ] as const) {
+      mkdirSync(folder);
+      execFileSync('mkfifo', [join(folder, name)]);
+    }
     for (const [folder, expected] of [
+      [piped, /0\.narinfo: expected a regular file, got a named pipe \(unusable-folder\)$/m],
+      [stated, /mirror\.json: expected a regular file, got a named pipe \(unusable-folder\)$/m],
       [newer, /expected version 1, got 2.*\(unusable-folder\)$/m],
       [linked, /expected a folder, got a symbolic link.*\(unusable-folder\)$/m],
     ] as const) {

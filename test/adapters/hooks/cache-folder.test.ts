@@ -5,6 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { isFolderHeld, lockCacheFolder } from '../../../adapters/mirror/folder-lock.ts';
 import { createLayout } from '../../../adapters/pool/filesystem/layout.ts';
 import type { HookDelivery } from '../../../coordinator/ports/hook-transport.ts';
 import type { HookTarget } from '../../../domain/hook/target.ts';
@@ -93,6 +94,12 @@ describe('folders that hooks write', () => {
     assert.deepEqual(names(), [`${item.path.slice(0, 32)}.narinfo`]);
     // Readable for a web server, unlike the pool's own file.
     assert.match(execFileSync('stat', ['-c', '%a', join(folder, item.info.url)], { encoding: 'utf8' }), /^644$/m);
+    // Nobody else may write there while more may come, and anybody once it is let go; what comes after all begins anew.
+    assert.ok(isFolderHeld(folder));
+    assert.throws(() => lockCacheFolder(folder), { name: 'FolderInUse' });
+    transport.release?.(publish);
+    while (isFolderHeld(folder)) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual(await deliver(publish, 'BuildSatisfied', { begun: true }), { ok: true });
     for (const own of ['data', 'data/pool', '.'])
       assert.match(
         (await transport.check({ ...publish, folder: join(root, own) })) ?? '',
