@@ -73,6 +73,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       what: 'submissions on top of a long queue, and folding one',
       run: async () => (await import('./life/queued.ts')).run,
     },
+    {
+      name: 'estimate',
+      what: 'how far off the estimated end is, over the graph of Guix',
+      run: async () => (await import('./estimate/estimate.ts')).run,
+    },
     { name: 'push', what: 'how soon a dependent is pushed', run: async () => (await import('./life/push.ts')).run },
     { name: 'hooks', what: 'how soon a hook is started', run: async () => (await import('./hooks/latency.ts')).run },
     {
