@@ -16,6 +16,8 @@ export interface Recovered {
   readonly unknown: number;
   /** The first of them, and what is not known of it, for the log. */
   readonly firstUnknown: string | undefined;
+  /** The newest commits, from one position to another, where they carry no hash of the one before them and older ones do. */
+  readonly unlinked: { readonly from: Position; readonly to: Position } | undefined;
 }
 
 /** Folds the whole log, into a farm that has seen nothing yet. */
@@ -29,11 +31,20 @@ export async function recover(
   let events = 0;
   let unknown = 0;
   let firstUnknown: string | undefined;
+  let hasLinks = false;
+  let unlinkedFrom: Position | undefined;
+  let commit: string | undefined;
   const commits = readChain(await knownTree(store));
   for await (const batch of store.readAll()) {
     for (const stored of batch.events) {
       events++;
       commits.add(stored);
+      if (stored.commit !== commit) {
+        commit = stored.commit;
+        hasLinks ||= stored.previousHash !== undefined;
+        if (stored.previousHash !== undefined) unlinkedFrom = undefined;
+        else if (hasLinks) unlinkedFrom ??= stored.position;
+      }
       work.at('event', `${stored.stream}@${stored.revision} at ${stored.position}`);
       const problem = foldEvent(farm, stored, storeDir);
       if (problem === undefined) continue;
@@ -42,7 +53,9 @@ export async function recover(
     }
     position = batch.checkpoint;
   }
-  return { farm, position, chain: commits.end(), events, unknown, firstUnknown };
+  const unlinked =
+    unlinkedFrom !== undefined && position !== undefined ? { from: unlinkedFrom, to: position } : undefined;
+  return { farm, position, chain: commits.end(), events, unknown, firstUnknown, unlinked };
 }
 
 /**

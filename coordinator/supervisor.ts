@@ -105,6 +105,11 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
           { unknown: recovered.unknown, first: recovered.firstUnknown },
           'the log has events that this version does not know, as after a return from a newer one: they are counted and passed over, and what they said is not known here',
         );
+      if (recovered.unlinked)
+        logger.warn(
+          recovered.unlinked,
+          "the newest commits carry no hash of the one before them, as where an older version has written meanwhile: 'drover events verify' will find the first of them unlinked",
+        );
       running = await run(store, recovered, tracing);
       obstacle = undefined;
       waitMs = firstWaitMs;

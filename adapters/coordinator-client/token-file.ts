@@ -50,7 +50,14 @@ export function watchTokenFile(path: string, logger: Pick<Logger, 'warn' | 'info
 }
 
 async function readToken(path: string): Promise<string> {
-  const text = (await readPrivateFile(path)).trim();
+  const text = await readPrivateFile(path).then(
+    (read) => read.trim(),
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      const message = `expected the file with this agent's token (--token-file) at ${path}, there is none; 'drover agents add NAME' makes one`;
+      throw Object.assign(new Error(message, { cause: error }), { code: error.code });
+    },
+  );
   if (!tokenPattern.test(text))
     throw Object.assign(
       new Error(`${path}: expected one token, got ${text === '' ? 'an empty file' : 'something else'}`),

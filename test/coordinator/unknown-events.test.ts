@@ -81,10 +81,15 @@ describe('events that this version does not know', () => {
       'submission',
       'token',
     ]);
-    const before = [...(await recover(log.store, '/nix/store')).farm.describe()];
+    const earlier = await recover(log.store, '/nix/store');
+    const before = [...earlier.farm.describe()];
+    assert.equal(earlier.unlinked, undefined);
     for (const stream of streams) await appendUnknown(log.store, stream);
-    const { farm, unknown, firstUnknown } = await recover(log.store, '/nix/store');
+    const { farm, unknown, firstUnknown, unlinked } = await recover(log.store, '/nix/store');
     assert.equal(unknown, streams.size);
+    // Whoever wrote them did not link them: what is said of it has where.
+    assert.ok(unlinked && unlinked.from > (earlier.position as string));
+    assert.equal(unlinked.to, await log.store.head());
     assert.match(firstUnknown ?? '', /@\d+: unknown type FromTheFuture$/);
     const without = (line: string) => line.replaceAll(/("revision":|^(?:build|agent) \S+ )\d+/g, '$1');
     const known = [...farm.describe()].filter((line) => !line.startsWith('stray '));

@@ -26,7 +26,11 @@ test('a token file is read again when it is asked for, and what is no token chan
 test('a token file that has no token is refused, saying what is wrong with it', async () => {
   await using folder = await temporaryFolder();
   const file = join(folder.path, 'token');
-  await assert.rejects(openTokenFile(file), { code: 'ENOENT' });
+  await assert.rejects(openTokenFile(file), {
+    code: 'ENOENT',
+    message:
+      /^expected the file with this agent's token \(--token-file\) at .*token, there is none; 'drover agents add/,
+  });
   await writeFile(file, ' \n', { mode: 0o600 });
   await assert.rejects(openTokenFile(file), {
     code: 'token-unreadable',
