@@ -241,6 +241,7 @@ export interface Operations {
         readonly running: readonly {
           readonly build: string;
           readonly attempt: number;
+          readonly derivation: string;
         }[];
         readonly recent: {
           readonly attempts: number;
@@ -340,6 +341,7 @@ export interface Operations {
       readonly running: readonly {
         readonly build: string;
         readonly attempt: number;
+        readonly derivation: string;
       }[];
       readonly recent: {
         readonly attempts: number;
@@ -439,6 +441,7 @@ export interface Operations {
       readonly running: readonly {
         readonly build: string;
         readonly attempt: number;
+        readonly derivation: string;
       }[];
       readonly recent: {
         readonly attempts: number;
@@ -538,6 +541,7 @@ export interface Operations {
       readonly running: readonly {
         readonly build: string;
         readonly attempt: number;
+        readonly derivation: string;
       }[];
       readonly recent: {
         readonly attempts: number;
@@ -637,6 +641,7 @@ export interface Operations {
       readonly running: readonly {
         readonly build: string;
         readonly attempt: number;
+        readonly derivation: string;
       }[];
       readonly recent: {
         readonly attempts: number;
@@ -736,6 +741,7 @@ export interface Operations {
       readonly running: readonly {
         readonly build: string;
         readonly attempt: number;
+        readonly derivation: string;
       }[];
       readonly recent: {
         readonly attempts: number;

@@ -1,5 +1,6 @@
 import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../domain/agent/state.ts';
 import type { AgentRecord } from '../projections/agents.ts';
+import type { Graph } from '../projections/graph.ts';
 import { buildId, type Queue } from '../projections/queue.ts';
 import type { AgentStatus } from './application.ts';
 
@@ -13,12 +14,16 @@ export interface KnownOfAgent {
 
 /** What is shown of an agent. */
 export function agentStatusOf(
-  queue: Pick<Queue, 'live'>,
+  { queue, graph }: { readonly queue: Pick<Queue, 'live'>; readonly graph: Pick<Graph, 'drvPath'> },
   { name, state, recent }: AgentRecord,
   { until, heartbeat, refused }: KnownOfAgent,
 ): AgentStatus {
   const reason = reasonOf(state);
-  const running = [...queue.live(name)].map((build) => ({ build: buildId(build), attempt: build.state.attempt }));
+  const running = [...queue.live(name)].map((build) => ({
+    build: buildId(build),
+    attempt: build.state.attempt,
+    derivation: graph.drvPath(build.drv),
+  }));
   const { outcomes, lastFailure } = recent;
   return {
     name,

@@ -333,7 +333,8 @@ export interface AgentStatus {
   readonly abilities?: AgentAbilities;
   readonly version?: string;
   readonly builder?: string;
-  readonly running: readonly { readonly build: string; readonly attempt: number }[];
+  /** `derivation` by its base name. */
+  readonly running: readonly { readonly build: string; readonly attempt: number; readonly derivation: string }[];
   /** How its last attempts ended, twenty at most, whoever's fault that was; `lastFailure` may be older. */
   readonly recent: { readonly attempts: number; readonly failed: number; readonly lastFailure?: RecentFailure };
   readonly heartbeat?: { readonly at: number; readonly load1?: number; readonly freeBytes?: number };

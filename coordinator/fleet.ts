@@ -204,7 +204,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   function status(agent: AgentRecord): AgentStatus {
     const { name } = agent;
     const until = leases.endsAt(name) ?? deadlines.dueAt(quarantineOf(name));
-    return agentStatusOf(queue, agent, { until, heartbeat: heartbeats.get(name), refused: refusalOf(agent) });
+    return agentStatusOf(farm, agent, { until, heartbeat: heartbeats.get(name), refused: refusalOf(agent) });
   }
 
   function refusalOf({ name, state }: AgentRecord): AgentStatus['refused'] {

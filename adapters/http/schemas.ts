@@ -137,7 +137,7 @@ export const agentStatus: z.ZodType<AgentStatus> = z.object({
   abilities: agentAbilities.exactOptional(),
   version: text.exactOptional(),
   builder: text.exactOptional(),
-  running: z.array(z.object({ build: text, attempt: z.int() })),
+  running: z.array(z.object({ build: text, attempt: z.int(), derivation: text })),
   recent: z.object({
     attempts: z.int(),
     failed: z.int(),

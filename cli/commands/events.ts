@@ -5,9 +5,10 @@ import { bareType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { didYouMean } from '../config/suggest.ts';
-import { toCliError } from '../http/client.ts';
+import { type Client, toCliError } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { type FeedEvent, type FollowOptions, followEvents } from '../http/event-feed.ts';
+import { resolveId } from '../http/resolve-id.ts';
 import { gather } from '../numbers.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
@@ -139,8 +140,10 @@ function addSelection(command: Command, io: Io, from: string): void {
 }
 
 async function* feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: boolean): AsyncGenerator<FeedEvent> {
+  const client = connect(flags, io);
+  const selection = await withWholeIds(client, flags);
   try {
-    yield* followEvents(connect(flags, io), { ...wishOf(flags, io, signal), follow });
+    yield* followEvents(client, { ...wishOf(selection, io, signal), follow });
   } catch (error) {
     throw inFlags(error, placeFlags);
   }
@@ -148,11 +151,20 @@ async function* feedOf(flags: Selection, io: Io, signal: AbortSignal, follow: bo
 
 async function* exportLines(flags: Selection, io: Io, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const client = connect(flags, io);
+  const selection = await withWholeIds(client, flags);
   try {
-    yield* exportEvents(client.http, wishOf(flags, io, signal) as ExportOptions);
+    yield* exportEvents(client.http, wishOf(selection, io, signal) as ExportOptions);
   } catch (error) {
     throw inFlags(toCliError(error, client.url), placeFlags);
   }
+}
+
+/** The same with the whole id of a submission that begins so; commands have ids of their own, which stay as they are. */
+async function withWholeIds(client: Client, flags: Selection): Promise<Selection> {
+  const { correlation } = flags;
+  return correlation === undefined
+    ? flags
+    : { ...flags, correlation: await resolveId(client, 'submissions', correlation) };
 }
 
 function wishOf(

@@ -1,9 +1,10 @@
 import { Argument, type Command, Option } from 'commander';
-import { buildStates } from '../../coordinator/ports/views.ts';
+import { buildStates, type IdKind } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
-import { addConnectionOptions } from '../http/connection.ts';
+import { addConnectionOptions, connect } from '../http/connection.ts';
+import { resolveId } from '../http/resolve-id.ts';
 import { gather, wholeNumber } from '../numbers.ts';
-import { interruptedCode } from '../output/io.ts';
+import { type Io, interruptedCode } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
 import { addOutputOptions } from '../output/print.ts';
 import type { ReplayFlags } from '../replay/run.ts';
@@ -61,8 +62,26 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
     // Everything that folds a log is a third of what the command line would load.
     const { diff, show } = await import('../replay/run.ts');
     const signal = io.interrupted();
+    const wish = await withWholeIds(what, id, flags, io);
     const done =
-      flags.diff === undefined ? await show(what, id, flags, io, signal) : await diff(what, flags, io, signal);
+      flags.diff === undefined
+        ? await show(what, wish.id, wish.flags, io, signal)
+        : await diff(what, flags, io, signal);
     return done ? 0 : interruptedCode(signal);
   });
+}
+
+const kinds: Readonly<Partial<Record<What, IdKind>>> = { build: 'builds', why: 'builds', item: 'items' };
+
+/** Ids by their beginnings, as a running coordinator knows them; a log in a file or an event store is asked for whole ones. */
+async function withWholeIds(what: What | undefined, id: string | undefined, flags: ReplayFlags, io: Io) {
+  if (flags.data !== undefined || flags.store !== undefined) return { id, flags };
+  const kind = what && kinds[what];
+  const { submission } = flags;
+  const client = connect(flags, io);
+  return {
+    id: kind !== undefined && id !== undefined ? await resolveId(client, kind, id) : id,
+    flags:
+      submission === undefined ? flags : { ...flags, submission: await resolveId(client, 'submissions', submission) },
+  };
 }

@@ -1,7 +1,7 @@
 import { describePlace } from '../../coordinator/agent-place.ts';
 import type { AgentStatus } from '../../coordinator/application.ts';
 import { details, table } from './table.ts';
-import { relativeTime, size } from './text.ts';
+import { relativeTime, shortName, size } from './text.ts';
 import type { View } from './view.ts';
 
 export function formatAgents(agents: readonly AgentStatus[], view: View): string {
@@ -56,6 +56,8 @@ export function formatAgent(agent: AgentStatus, view: View): string {
     agent.running,
     [
       { title: 'BUILD', value: (row) => row.build },
+      // An older coordinator does not say it.
+      { title: 'NAME', value: (row) => row.derivation && shortName(row.derivation) },
       { title: 'ATTEMPT', value: (row) => row.attempt },
     ],
     { ...view, empty: 'It runs nothing.' },

@@ -83,7 +83,7 @@ export function askAgent(name: string): Question {
     const agent = farm.agents.get(name);
     if (!agent) throw missing('agent', name, last);
     const { leaseUntil, quarantinedUntil } = agent.state;
-    const status = agentStatusOf(farm.queue, agent, { until: leaseUntil || quarantinedUntil || undefined });
+    const status = agentStatusOf(farm, agent, { until: leaseUntil || quarantinedUntil || undefined });
     return {
       value: status,
       text: (view) => formatAgent(status, asOf(view, at)),

@@ -65,7 +65,7 @@ const agent: AgentStatus = {
     lastFailure: { build: 'b-9', attempt: 1, class: 'disk-full', message: 'no room\nat all', at: testNow - 60_000 },
   },
   abilities: { systems: ['x86_64-linux'], features: ['kvm'], mandatoryFeatures: [], slots: 4 },
-  running: [{ build: 'b-1', attempt: 2 }],
+  running: [{ build: 'b-1', attempt: 2, derivation }],
   heartbeat: { at: testNow - 4000, load1: 0.5, freeBytes: 3 * 1024 ** 3 },
 };
 const item: ItemRow = {
@@ -361,6 +361,7 @@ describe('listings for people', () => {
       /worker-1 +connected +accepting +1\/4 +1 of 20 +x86_64-linux +kvm +4s ago/,
     );
     assert.match(await show('agents', 'show', 'worker-1'), /\nfree disk: +3\.0 GiB\n/);
+    assert.match(await show('agents', 'show', 'worker-1'), /\nBUILD +NAME +ATTEMPT\nb-1 +hello-2\.12 +2\n/);
     assert.match(await show('items', 'list'), /1{32}-hello-2\.12 +293\.0 KiB +1 +hello-2\.12 +3d ago/);
     assert.match(
       await show('items', 'show', `/nix/store/${item.path}`),

@@ -140,6 +140,7 @@ describe('drover events export and show', () => {
         response.end('{"position":"0042"}\n{"position":"0043"}\n');
         return undefined;
       },
+      'GET /v1/ids': () => ({ json: { rows: [{ id: 's-1', name: null }] } }),
     });
     const export_ = (...flags: string[]) => run(['events', 'export', ...flags, '--url', server.url]);
     const { code, out } = await export_();
@@ -164,6 +165,8 @@ describe('drover events export and show', () => {
         { from: '0041', to: '0043' },
       ].map(({ from, ...rest }) => (from === 'start' ? rest : { from, ...rest })),
     );
+    await export_('--correlation', 's-');
+    assert.equal(server.seen.at(-1)?.query.get('correlation'), 's-1', 'by its beginning');
     const wrong = await export_('--from', '2026-13-45');
     assert.equal(wrong.code, 2);
     assert.match(wrong.err, /Expected a time like/);

@@ -15,6 +15,7 @@ import { admin, derivation, drvPath, outPath } from '../../support/coordinator.t
 import { secretOfScope } from '../../support/fake-application.ts';
 import { noNatsServer, startNatsServer } from '../../support/nats-server.ts';
 import { openWorkedFarm } from '../../support/worked-farm.ts';
+import { fakeCoordinator } from '../support/fake-coordinator.ts';
 import { run, testNow } from '../support/run-cli.ts';
 
 /** A farm with some history, and what it answered at three moments of it. */
@@ -251,6 +252,12 @@ describe('drover replay', () => {
     const { time: _, position: __, ...figures } = JSON.parse(then.out);
     assert.deepEqual(figures, first.status);
     assert.match((await replay('why', id, '--until', first.position)).out, /^Waits for /);
+    await using known = await fakeCoordinator({
+      'GET /v1/ids': () => ({ json: { rows: [{ id: 'x-12', name: null }] } }),
+    });
+    const byBeginning = await run(['replay', 'build', 'x-', '--url', known.url]);
+    assert.deepEqual(known.seen.map(({ query }) => query.get('prefix'))[0], 'x-');
+    assert.equal(byBeginning.code, 1);
     const end = status().position as string;
     const zero = '0'.repeat(16);
     for (const [args, code, words] of [
