@@ -61,12 +61,13 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     for (;;) {
       const seen = wishes;
       const named = new Set(plan.ends);
-      // What could be given to an agent meanwhile goes first, then what needs others before what it needs.
+      // What needs others before what it needs. Where the log has the end of the wants already, what could be given to an agent meanwhile
+      // goes first; otherwise what was named does: a stop in between would leave it waiting for inputs that have ended.
+      const isWritten = withdrawal.submissions !== undefined;
+      const rank = (build: BuildRecord): number =>
+        !isWritten && named.has(build) ? 0 : queue.missing(build.drv) > 0 ? 2 : 1;
       const order = [...plan.ends, ...plan.unwanted].sort(
-        (a, b) =>
-          Number(queue.missing(a.drv) > 0) - Number(queue.missing(b.drv) > 0) ||
-          graph.depth(b.drv) - graph.depth(a.drv) ||
-          a.order - b.order,
+        (a, b) => rank(a) - rank(b) || graph.depth(b.drv) - graph.depth(a.drv) || a.order - b.order,
       );
       for (let next = 0; next < order.length; next += buildsPerTurn) {
         if (next > 0) await writer.durable();

@@ -1,5 +1,6 @@
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { createFarm } from '../../projections/farm.ts';
+import { unwantedBuilds } from '../../projections/wants.ts';
 import { createFakeDerivationStore } from '../../test/support/fake-derivation-store.ts';
 import { type BenchOptions, freshFolder, type Report } from '../row.ts';
 import { admin, startBenchFarm } from './farm.ts';
@@ -21,13 +22,20 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
     });
   }
   const size = quick ? 20_000 : 1_000_000;
-  const { seconds, settled } = foldUnfinished(size);
+  const { seconds, settled, looked } = foldUnfinished(size);
   report({
     key: 'fold-unfinished',
     name: `folding ${size} unfinished builds, inputs first`,
     value: (2 * size) / (seconds + settled),
     unit: 'events/s',
     note: `${(seconds + settled).toFixed(1)} s, of which ${settled.toFixed(1)} s are for urgency`,
+  });
+  report({
+    key: 'look-for-unwanted',
+    name: `looking for what nobody wants among ${size} unfinished builds`,
+    value: looked * 1000,
+    unit: 'ms',
+    note: 'at each start, before anything is answered',
   });
 }
 
@@ -71,7 +79,7 @@ function processorSeconds(): number {
 }
 
 /** Folds a log in which every build was submitted before what needs it; without reading it from anywhere. */
-function foldUnfinished(size: number): { seconds: number; settled: number } {
+function foldUnfinished(size: number): { seconds: number; settled: number; looked: number } {
   const farm = createFarm();
   const graph = chains(1000, size / 1000, 3);
   let seconds = 0;
@@ -89,5 +97,7 @@ function foldUnfinished(size: number): { seconds: number; settled: number } {
   const begun = processorSeconds();
   farm.queue.urgency.settle();
   const settled = processorSeconds() - begun;
-  return { seconds, settled };
+  const look = processorSeconds();
+  unwantedBuilds(farm);
+  return { seconds, settled, looked: processorSeconds() - look };
 }

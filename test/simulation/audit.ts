@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { decodeEvent } from '../../coordinator/event-codec.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { auditWants } from './wants.ts';
 
 /** Reads a whole log and checks, position by position and without Drover's own projections, what must hold for any log. */
-export async function auditLog(store: EventStore): Promise<{ events: number; attempts: number }> {
+export async function auditLog(store: EventStore): Promise<{ events: number; attempts: number; canceled: number }> {
   const needs = new Map<string, string[]>(); // Per derivation.
   const outputs = new Map<string, Record<string, string>>();
   const present = new Map<string, readonly string[]>();
@@ -15,6 +16,23 @@ export async function auditLog(store: EventStore): Promise<{ events: number; att
   const isAvailable = (path: string): boolean =>
     present.get(path)?.every((reference) => reference === path || isAvailable(reference)) ?? false;
 
+  const makers = new Map<string, string>(); // Of each output.
+  const wants = auditWants(function* (derivation) {
+    for (const need of needs.get(derivation) ?? []) {
+      // Of what is there but refers to what is not, that is what is waited for.
+      for (const item of lackingOf(need)) {
+        const maker = makers.get(item);
+        if (maker !== undefined) yield maker;
+      }
+    }
+  });
+  function lackingOf(path: string, seen = new Set<string>()): string[] {
+    if (seen.has(path)) return [];
+    seen.add(path);
+    const references = present.get(path);
+    return references === undefined ? [path] : references.flatMap((reference) => lackingOf(reference, seen));
+  }
+
   for await (const batch of store.readAll()) {
     for (const stored of batch.events) {
       events++;
@@ -25,10 +43,12 @@ export async function auditLog(store: EventStore): Promise<{ events: number; att
       assert.ok(event.known, where);
       const id = stored.stream.slice(stored.stream.indexOf('-') + 1);
       const build = builds.get(id);
+      wants.add(stored.stream, event);
       switch (event.type) {
         case 'DerivationAdded': {
           const { path, inputs, sources } = event.data;
           outputs.set(path.slice(0, 32), event.data.outputs);
+          for (const output of Object.values(event.data.outputs)) makers.set(output, path.slice(0, 32));
           const wanted = inputs.flatMap((input) => {
             const names = input.length > 32 ? input.slice(33).split(',') : ['out'];
             return names.map((name) => outputs.get(input.slice(0, 32))?.[name] as string);
@@ -84,5 +104,5 @@ export async function auditLog(store: EventStore): Promise<{ events: number; att
       }
     }
   }
-  return { events, attempts };
+  return { events, attempts, ...wants.end() };
 }

@@ -10,7 +10,7 @@ const seeds = only === undefined ? Array.from({ length: count }, (_, n) => n + 1
 describe('a farm under faults builds all that can be built, and ends what cannot', () => {
   for (const seed of seeds)
     it(`seed ${seed}`, async (test) => {
-      const { events, succeeded, restarts, ms, attempts } = await simulate({
+      const { events, succeeded, restarts, ms, attempts, canceled } = await simulate({
         seed,
         derivations: 40,
         agents: 5,
@@ -18,9 +18,10 @@ describe('a farm under faults builds all that can be built, and ends what cannot
         faultsOverMs: 60_000,
         flaky: 0.2,
         hopeless: 3,
+        wishes: 40,
       });
       test.diagnostic(
-        `${succeeded} builds, ${attempts} attempts, ${restarts} restarts, ${events} events in ${Math.round(ms / 1000)} simulated seconds`,
+        `${succeeded} builds, ${attempts} attempts, ${restarts} restarts, ${canceled} submissions cancelled, ${events} events in ${Math.round(ms / 1000)} simulated seconds`,
       );
       assert.ok(succeeded > 20);
     });

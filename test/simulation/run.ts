@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { createVerifier } from '../../coordinator/audit/verifier.ts';
-import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { isDroverError } from '../../coordinator/errors.ts';
+import { type EventStore, EventStoreError } from '../../coordinator/ports/event-store.ts';
 import { unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { type SupervisorOptions, superviseCoordinator } from '../../coordinator/supervisor.ts';
@@ -30,6 +31,8 @@ export interface SimulationOptions {
   readonly flaky: number;
   /** Derivations beside the others that no machine builds: each attempt fails by what looks like the infrastructure's fault. */
   readonly hopeless?: number;
+  /** How many wishes of clients who change their minds: they submit something, cancel it, a build of it, or have it again. */
+  readonly wishes?: number;
 }
 
 export interface SimulationResult {
@@ -38,6 +41,8 @@ export interface SimulationResult {
   readonly restarts: number;
   readonly ms: number;
   readonly attempts: number;
+  /** Submissions that were cancelled. */
+  readonly canceled: number;
 }
 
 const policy: SupervisorOptions['policy'] = {
@@ -75,6 +80,7 @@ export async function simulate({
   faultsOverMs,
   flaky,
   hopeless: hopelessCount = 0,
+  wishes = 0,
 }: SimulationOptions): Promise<SimulationResult> {
   const time = createVirtualTime(seed);
   const buildable = randomGraph(size, time.random, time.pick);
@@ -243,6 +249,28 @@ export async function simulate({
   for (const [n, root] of roots.entries())
     time.after((time.random() * faultsOverMs) / 2, () => void submit([root], `key${n}`));
   for (let n = 0; n < faults; n++) time.after(time.random() * faultsOverMs, () => pendingFaults.push(fault));
+  /** Submissions that may be cancelled; those of `submit` never are. */
+  const fickle: string[] = [];
+  async function changeMind(): Promise<void> {
+    const application = world.application();
+    if (application === undefined) return;
+    const submission = time.pick(fickle.slice(-3));
+    // Builds are numbered from 1.
+    const build = `${submission}-${1 + Math.floor(time.random() * 4)}`;
+    const options = { priority: Math.floor(time.random() * 3) };
+    const path = time.pick(buildable).path;
+    const note = (made: { submission: string }) => void fickle.push(made.submission);
+    const kind = submission === undefined ? 0 : Math.floor(time.random() * 8);
+    if (kind <= 2) await application.submit(admin, { roots: [path], options, inputs: true, force: false }).then(note);
+    else if (kind === 3) await application.retrySubmission(admin, submission as string).then(note);
+    else if (kind === 4) await application.retryBuild(admin, build).then(note);
+    else if (kind === 5) await application.cancelBuild(admin, build);
+    else await application.cancelSubmission(admin, submission as string);
+  }
+  for (let n = 0; n < wishes; n++) {
+    const wish = (): void => void changeMind().catch((error: unknown) => isRefusal(error) || bugs.push(error));
+    time.after(time.random() * faultsOverMs, wish);
+  }
   const begun = time.now();
   // Something is due after the last fault, whatever else is.
   time.after(faultsOverMs + 1, () => undefined);
@@ -289,7 +317,7 @@ export async function simulate({
   // I3 and the invariants of the log.
   const app = world.application() as Application;
   await until(new Promise<void>((resolve) => void time.after(100, resolve)));
-  const { events, attempts } = await auditLog(disk);
+  const { events, attempts, canceled } = await auditLog(disk);
   const verifier = createVerifier({ keys: [auditKey], held: [] });
   for await (const batch of disk.readAll({ json: 'beside' })) for (const event of batch.events) verifier.add(event);
   const verified = verifier.end();
@@ -305,7 +333,12 @@ export async function simulate({
     assert.equal(state?.status, 'failed', `${path}: ${JSON.stringify(state)}`);
     assert.ok(state.mishaps <= 10, `${path}: tried ${state.mishaps} times`);
   }
-  return { events, succeeded: app.status().builds.succeeded, restarts, ms: time.now() - begun, attempts };
+  return { events, succeeded: app.status().builds.succeeded, restarts, ms: time.now() - begun, attempts, canceled };
+}
+
+/** What a client is told, and not a fault of Drover's. */
+function isRefusal(error: unknown): boolean {
+  return isDroverError(error) || error instanceof EventStoreError;
 }
 
 function describeStuck(

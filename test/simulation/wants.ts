@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import type { DroverEvent } from '../../domain/events.ts';
+
+interface Build {
+  readonly id: string;
+  readonly derivation: string;
+  readonly submission: string;
+  /** Its submission asked for it, and wants it. */
+  asked: boolean;
+  ended: boolean;
+}
+
+/** Who wants which build, worked out event by event without Drover's own projections. */
+export interface WantsAudit {
+  add(stream: string, event: DroverEvent): void;
+  /** At the end of the log. */
+  end(): { readonly canceled: number };
+}
+
+/** @param inputsOf derivations that make what the derivation needs and is not available. */
+export function auditWants(inputsOf: (derivation: string) => Iterable<string>): WantsAudit {
+  const builds = new Map<string, Build>();
+  const joined = new Map<string, Set<string>>();
+  const canceled = new Set<string>();
+  /** Builds that one wish has ended: their events follow each other, in any order. */
+  const run = new Map<Build, 'named' | 'unwanted'>();
+  let count = 0;
+
+  /** @param ending builds that are taken for unfinished; those that were named pass nothing on. */
+  function wanters(ending: ReadonlyMap<Build, 'named' | 'unwanted'>): Map<Build, Set<string>> {
+    const found = new Map<Build, Set<string>>();
+    const open = [...builds.values()].filter((build) => !build.ended || ending.has(build));
+    const of = Map.groupBy(open, ({ derivation }) => derivation);
+    function want(build: Build, submission: string): void {
+      const known = found.get(build) ?? new Set();
+      if (known.has(submission)) return;
+      found.set(build, known.add(submission));
+      if (ending.get(build) === 'named') return;
+      for (const input of inputsOf(build.derivation)) for (const other of of.get(input) ?? []) want(other, submission);
+    }
+    for (const build of open) {
+      const isOwn = build.asked && ending.get(build) !== 'named';
+      if (isOwn && !canceled.has(build.submission)) want(build, build.submission);
+      for (const id of joined.get(build.id) ?? []) if (!canceled.has(id)) want(build, id);
+    }
+    return found;
+  }
+
+  function settle(): void {
+    if (run.size === 0) return;
+    const found = wanters(run);
+    for (const [build, how] of run) {
+      const others = [...(found.get(build) ?? [])].filter((id) => how === 'unwanted' || id !== build.submission);
+      assert.deepEqual(others, [], `${build.id} was ended (${how}), though others want it`);
+    }
+    run.clear();
+  }
+
+  return {
+    add(stream, event) {
+      const id = stream.slice(stream.indexOf('-') + 1);
+      const build = builds.get(id);
+      if (event.type !== 'BuildCanceled') settle();
+      switch (event.type) {
+        case 'BuildSubmitted': {
+          const { derivation, submission, reason } = event.data;
+          const asked = reason === 'requested' || reason === 'retry';
+          builds.set(id, { id, derivation: derivation.slice(0, 32), submission, asked, ended: false });
+          break;
+        }
+        case 'SubmissionJoined':
+          for (const other of event.data.builds) joined.set(other, (joined.get(other) ?? new Set()).add(id));
+          break;
+        case 'SubmissionCanceled':
+          canceled.add(id);
+          count++;
+          break;
+        case 'BuildWantWithdrawn':
+          if (build) build.asked = false;
+          break;
+        case 'BuildCanceled':
+          if (build) {
+            build.ended = true;
+            run.set(build, event.data.unwanted ? 'unwanted' : 'named');
+          }
+          break;
+        case 'BuildSucceeded':
+        case 'BuildSatisfied':
+        case 'BuildFailed':
+          if (build) build.ended = true;
+          break;
+      }
+    },
+    end() {
+      settle();
+      const found = wanters(new Map());
+      for (const build of builds.values())
+        assert.ok(build.ended || found.has(build), `${build.id} is unfinished, and nobody wants it`);
+      return { canceled: count };
+    },
+  };
+}
