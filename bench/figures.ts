@@ -59,6 +59,11 @@ function derived(rows: readonly Row[]): Row[] {
   return found;
 }
 
+/** The middle one of some values. */
+export function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
+}
+
 /** The median of several runs of the same row, with their range in the note. */
 export function median(rows: readonly Row[]): Row {
   const sorted = rows.toSorted((a, b) => a.value - b.value);

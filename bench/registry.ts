@@ -48,6 +48,11 @@ export function benches(sizes: readonly number[]): Bench[] {
     },
     ...(first ? [first] : []),
     {
+      name: 'life-chain',
+      what: 'whole life of made-up derivations with the hashes of commits and without',
+      run: async () => (await import('./life/life.ts')).hashes,
+    },
+    {
       name: 'life-nats',
       what: 'whole life of 10000 made-up derivations, on NATS JetStream',
       run: async () => (await import('./life/life.ts')).onNats,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { emptyChain } from '../../coordinator/audit/chain.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import { medianOf } from '../figures.ts';
 import type { BenchOptions, Report } from '../row.ts';
 import { commitNumber } from './load.ts';
 
@@ -45,15 +46,16 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
         const second = await (isTurn ? asIs() : withHash());
         if (pair >= 0) measured.push(isTurn ? { linked: first, plain: second } : { plain: first, linked: second });
       }
-      const rate = (which: 'plain' | 'linked') => (1000 * portion) / median(measured.map((pair) => pair[which].ms));
-      const cpu = (which: 'plain' | 'linked') => (median(measured.map((pair) => pair[which].cpu)) / portion).toFixed(1);
+      const rate = (which: 'plain' | 'linked') => (1000 * portion) / medianOf(measured.map((pair) => pair[which].ms));
+      const cpu = (which: 'plain' | 'linked') =>
+        (medianOf(measured.map((pair) => pair[which].cpu)) / portion).toFixed(1);
       const unit = 'commits/s';
       report({ key: `append-plain-${key}`, name: `append without hashes, ${name}`, value: rate('plain'), unit });
       report({ key: `append-linked-${key}`, name: `append with hashes, ${name}`, value: rate('linked'), unit });
       report({
         key: `append-chain-${key}`,
         name: `cost of the hashes on appends, ${name}`,
-        value: 100 * (median(measured.map(({ plain, linked }) => linked.ms / plain.ms)) - 1),
+        value: 100 * (medianOf(measured.map(({ plain, linked }) => linked.ms / plain.ms)) - 1),
         unit: '% of the time',
         note: `median of ${pairs} pairs; processor time of all threads ${cpu('linked')} µs a commit with them, ${cpu('plain')} µs without`,
       });
@@ -72,10 +74,6 @@ async function cost(body: () => Promise<void>, after?: () => Promise<unknown>): 
   await after?.();
   const { user, system } = process.cpuUsage(cpu);
   return { ms, cpu: user + system };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 }
 
 async function oneByOne(store: EventStore, from: number, count: number): Promise<void> {

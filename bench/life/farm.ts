@@ -34,6 +34,8 @@ export interface BenchFarmOptions {
   readonly hookTransport?: HookTransport;
   /** Where spans go, for benches that have some. */
   readonly traces?: Traces;
+  /** `false` for commits without the hash of the one before them. */
+  readonly hashes?: boolean;
   /** An agent's report of success has come in. */
   readonly succeeding?: (paths: readonly string[]) => void;
 }
@@ -77,11 +79,21 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
   const { store, storeDir, derivations, buildMs, allocated, succeeding } = options;
   const { clock } = createSystemRuntime();
   const tracing = createTracing(clock, options.traces);
-  const { farm, position, chain } = await recover(store, storeDir, unwatched, tracing.farm);
+  const { farm, position, chain: found } = await recover(store, storeDir, unwatched, tracing.farm);
+  const chain = options.hashes === false ? undefined : found;
   const fail = Promise.withResolvers<never>();
   fail.promise.catch(() => undefined);
   const { traceOf } = tracing;
-  const writer = createWriter({ store, farm, clock, epoch: 'bench', position, chain, failed: fail.reject, traceOf });
+  const writer = createWriter({
+    store,
+    farm,
+    clock,
+    epoch: 'bench',
+    position,
+    ...(chain && { chain }),
+    failed: fail.reject,
+    traceOf,
+  });
   tracing.goLive(writer);
   writer.listen(() => {
     events++;

@@ -6,6 +6,7 @@ import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import { guixGraphAbsent } from '../../test/support/guix-graph.ts';
 import { noNatsServer, startNatsServer } from '../../test/support/nats-server.ts';
 import { probeFsync } from '../event-store/fsync-probe.ts';
+import { medianOf } from '../figures.ts';
 import { type BenchOptions, freshFolder, type Report, Skipped } from '../row.ts';
 import { admin, startBenchFarm } from './farm.ts';
 import { generatedGraph, guixGraph } from './graphs.ts';
@@ -102,10 +103,43 @@ interface Life {
   readonly cpuSeconds: number;
 }
 
+/** The same lives with the hashes of commits and without, in turns: what they cost a coordinator, beside all else that a commit is. */
+export async function hashes(report: Report, { work, quick }: BenchOptions): Promise<void> {
+  const graph = await prepareGraph(work, 'generated-10000', () => generatedGraph(quick ? 500 : 10_000));
+  if (!graph) return;
+  const pairs = quick ? 1 : 7;
+  const live = async (linked: boolean): Promise<Life> => {
+    const life = await liveThrough(
+      graph,
+      await openSqliteEventStore({ dir: await freshFolder(work, 'logs/hashes') }),
+      linked,
+    );
+    await rm(join(work, 'logs/hashes'), { recursive: true });
+    return life;
+  };
+  for (const linked of [true, false]) await live(linked);
+  const measured: { linked: Life; plain: Life }[] = [];
+  for (let pair = 0; pair < pairs; pair++) {
+    const first = await live(pair % 2 === 0);
+    const second = await live(pair % 2 !== 0);
+    measured.push(pair % 2 === 0 ? { linked: first, plain: second } : { linked: second, plain: first });
+  }
+  const cost = (of: (life: Life) => number): number =>
+    100 * (medianOf(measured.map(({ linked, plain }) => of(linked) / of(plain))) - 1);
+  const some = (measured[0] as { linked: Life }).linked;
+  report({
+    key: 'life-chain',
+    name: 'cost of the hashes on the whole life of builds',
+    value: cost((life) => life.seconds),
+    unit: '% of the time',
+    note: `median of ${pairs} pairs of ${some.builds} builds, ${some.events} events; processor time of the main thread ${cost((life) => life.mainCpuSeconds).toFixed(1)} %, of all threads ${cost((life) => life.cpuSeconds).toFixed(1)} %`,
+  });
+}
+
 /** The whole life of every build of a graph: submitted, ready, allocated, started, succeeded, dependents ready. */
-async function liveThrough(graph: PreparedGraph, opened: EventStore): Promise<Life> {
+async function liveThrough(graph: PreparedGraph, opened: EventStore, hashes = true): Promise<Life> {
   await using store = opened;
-  await using bench = await startBenchFarm({ store, storeDir: graph.storeDir, derivations: graph.store });
+  await using bench = await startBenchFarm({ store, storeDir: graph.storeDir, derivations: graph.store, hashes });
   await bench.connectAgents(agents, slots);
   await bench.addItems(graph.sources);
   let memory = 0;
