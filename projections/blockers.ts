@@ -59,10 +59,10 @@ const mostAgents = 100;
  * Derivations and items that are looked at for one answer, some tenths of a second at most: what is blocked by one thing can be most of a
  * farm of a million builds.
  */
-export const mostVisited = 200_000;
+export const mostVisited = 50_000;
 /** Of which how many blockers it is counted what waits for them, to name those that most wait for; and how far for each. */
 const mostCounted = 2 * mostBlockers;
-const mostVisitedEach = 50_000;
+const mostVisitedEach = 20_000;
 
 /** Derivations, items and classes of builds have numbers of their own: which of them it is, is in the rest of the division by three. */
 type Node = number;
@@ -73,19 +73,22 @@ const ofClass = ({ index }: JobClass): Node => index * 3 + 2;
 /**
  * Which of the builds are blocked, and by what at the root. Only what is blocked is walked, inputs down, each derivation and item once however
  * many ways lead there, and without recursion.
+ *
+ * @param most derivations and items that are looked at. What is found is all there is unless it says `more`; one blocker is found in any case.
  */
-export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>): Blockage {
+export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = mostVisited): Blockage {
   const { graph, availability, producers, queue, blocked } = farm;
   /** From what is waited for to what waits for it. */
   const waiters = new Map<Node, Node[]>();
   const roots: Node[] = [];
   const pending: Node[] = [];
+  let bound = most;
 
   /** Notes that one waits for the other, which is looked at where it is new. */
   function waits(waiter: Node, node: Node): void {
     const known = waiters.get(node);
     if (known) known.push(waiter);
-    else if (waiters.size < mostVisited) {
+    else if (waiters.size < bound) {
       waiters.set(node, [waiter]);
       pending.push(node);
     }
@@ -118,6 +121,7 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>): Blockag
   let unfinished = 0;
   let all = 0;
   let agentless = 0;
+  let cut = false;
   for (const build of builds) {
     if (isEnded(build.state.status)) continue;
     unfinished++;
@@ -127,17 +131,38 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>): Blockag
     if (causes === causeBit('no-agent')) agentless++;
     const node = ofDrv(build.drv);
     if (!waiters.has(node)) {
-      if (waiters.size >= mostVisited) continue;
+      // Most of the room is for what these wait for.
+      if (waiters.size >= most / 5) {
+        cut = true;
+        continue;
+      }
       waiters.set(node, []);
       pending.push(node);
     }
     wanted.set(node, (wanted.get(node) ?? 0) + 1);
   }
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+  function look(node: Node): void {
     const row = Math.floor(node / 3);
     if (node % 3 === 0) lookAtDrv(row, node);
     else if (node % 3 === 1) lookAtItem(row, node);
     else roots.push(node);
+  }
+  const [start] = wanted.keys();
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) look(node);
+  cut ||= waiters.size >= most;
+  if (roots.length === 0 && start !== undefined) followOne(start);
+
+  /** One way down from a build to what blocks it, where the bound was reached before any: chains can be as long as the graph. */
+  function followOne(from: Node): void {
+    bound = Number.POSITIVE_INFINITY;
+    waiters.clear();
+    waiters.set(from, []);
+    for (let node: Node | undefined = from; node !== undefined && roots.length === 0; node = pending[0]) {
+      // Its siblings are as if they had not been seen: the way may lead to them.
+      for (const other of pending) if (other !== node) waiters.delete(other);
+      pending.length = 0;
+      look(node);
+    }
   }
 
   /** How many of the builds in question wait for one. */
@@ -148,7 +173,7 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>): Blockag
       waiting += wanted.get(node) ?? 0;
       for (const waiter of waiters.get(node) ?? []) if (seen.size < mostVisitedEach) seen.add(waiter);
     }
-    return { waiting, ...(seen.size >= mostVisitedEach && { more: true }) };
+    return { waiting, ...((cut || seen.size >= mostVisitedEach) && { more: true }) };
   }
 
   function describe(node: Node, row: number): Described {
@@ -177,7 +202,7 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>): Blockag
     agentless,
     blockers: named.slice(0, mostBlockers),
     total: roots.length,
-    ...(waiters.size >= mostVisited && { more: true }),
+    ...(cut && { more: true }),
   };
 }
 

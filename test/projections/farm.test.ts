@@ -450,6 +450,9 @@ function play(
         const { blockers, unfinished: all, blocked: number } = findBlockers(farm, queue.unfinishedOf(drv));
         assert.equal(all, unfinished(n).length);
         assert.equal(number, expected.length > 0 ? all : 0);
+        // However little is looked at, something is named.
+        const some = findBlockers(farm, queue.unfinishedOf(drv), 2).blockers;
+        assert.equal(some.length > 0, expected.length > 0 && all > 0, `a root of ${n}`);
         assert.deepEqual([...new Set(blockers.map(({ state }) => state))].sort(), [...causes].sort(), `roots of ${n}`);
       }
       const all = builds.map((id) => queue.build(id)).filter((build) => build && !isEnded(build.state.status));
