@@ -26,7 +26,7 @@ export async function run(report: Report, { work }: BenchOptions): Promise<void>
     await bench.application.addDerivations(sent.slice(start, start + perRequest));
   const stored = performance.now();
   const wish = { roots, options: { priority: 0 }, inputs: true, force: false };
-  const { builds } = await bench.application.submit(admin, wish);
+  const { builds, submission } = await bench.application.submit(admin, wish);
   const queued = performance.now();
   const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1);
   report({
@@ -36,4 +36,29 @@ export async function run(report: Report, { work }: BenchOptions): Promise<void>
     unit: 's',
     note: `${sent.length} derivations, ${megabytes.toFixed(0)} MB: ${seconds(begun, stored)} s verified and stored, ${seconds(stored, queued)} s for ${builds} builds; fsync ${fsync.toFixed(2)} ms`,
   });
+  const { spent, longest } = await watchLoop(() => bench.application.cancelSubmission(admin, submission));
+  report({
+    key: 'cancel-guix',
+    name: 'cancelling the submission of Guix',
+    value: spent / 1000,
+    unit: 's',
+    note: `${builds} builds; the event loop was never busy for longer than ${longest.toFixed(0)} ms`,
+  });
+}
+
+/** How long something takes, and the longest time for which the event loop was busy; milliseconds. */
+async function watchLoop(body: () => Promise<unknown>): Promise<{ spent: number; longest: number }> {
+  let [longest, done] = [0, false];
+  const begun = performance.now();
+  const running = body().finally(() => {
+    done = true;
+  });
+  for (let before = begun; !done; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = performance.now();
+    longest = Math.max(longest, now - before);
+    before = now;
+  }
+  await running;
+  return { spent: performance.now() - begun, longest };
 }

@@ -21,6 +21,44 @@ e2e('cancelling ends the builder, and what needed it waits with a reason', {}, a
   await farm.next('BuildSucceeded', isBuild(after));
 });
 
+e2e(
+  'a cancelled submission ends for whoever waits for it, and what another waits for goes on, also over a kill',
+  {},
+  async (farm) => {
+    await farm.agent('a', { slots: 2 });
+    const roots = await farm.instantiate('after', 'one');
+    const waiting = farm.drover(['submit', '--store-root', farm.evaluated, '--wait', ...roots]);
+    const { gone } = await farm.gate('one').arrived();
+    await farm.gate('slow').arrived();
+    const [slow, after] = [await farm.buildOf('slow'), await farm.buildOf('after')];
+    const submission = slow.slice(0, slow.lastIndexOf('-'));
+    const other = await farm.submit(['slow']);
+    const filter = ['builds', 'cancel', '--submission', submission];
+    const refused = await farm.drover(filter);
+    assert.equal(refused.code, 1);
+    assert.match(refused.said, /would cancel 2 builds:.*1 build would go on.*hint: add --yes to say so/s);
+    const { code, stdout } = await farm.drover(['submissions', 'cancel', submission, '--reason', 'wrong branch']);
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`cancelled 2 builds:.*slow .running, wanted by ${other.submission}`, 's'));
+    await gone;
+    const ended = await waiting;
+    assert.equal(ended.code, 1);
+    assert.match(ended.said, /was cancelled by admin: wrong branch\n/);
+
+    await farm.kill9();
+    await farm.start();
+    farm.gate('slow').open();
+    await farm.next('BuildSucceeded', isBuild(slow));
+    assert.equal((await farm.request('GET', `/v1/builds/${after}`)).body.state, 'canceled');
+    // Had again, it is built: what was kept is there already.
+    const again = await farm.request('POST', `/v1/submissions/${submission}/retry`, { body: {} });
+    assert.deepEqual([again.status, again.body.builds], [201, 2]);
+    farm.gate('one').open();
+    await farm.next('BuildSucceeded', isBuild(`${again.body.submission}-1`));
+    await farm.next('BuildSucceeded', isBuild(`${again.body.submission}-2`));
+  },
+);
+
 e2e('a wait ends where nothing that is left can run, and says what would set it going', {}, async (farm) => {
   await farm.agent('a');
   const [top = ''] = await farm.instantiate('topOfFailing');
