@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
  * By the text, as who writes such a test need not know that there is a list.
  */
 const needsOwnProcess =
-  /node:child_process|node:worker_threads|process\.(?:exit|kill|on|once|chdir|umask|env\.\w+ = )|delete process\.env|\bmock\.|support\/(?:e2e|nix|nats|nginx|eventstoredb)/;
+  /node:child_process|node:worker_threads|registerHooks|process\.(?:exit|kill|on|once|chdir|umask|env\.\w+ = )|delete process\.env|\bmock\.|support\/(?:e2e|nix|nats|nginx|eventstoredb)/;
 
 /** For fewer it is not worth it. */
 const leastFiles = 8;

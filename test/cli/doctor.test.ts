@@ -120,7 +120,7 @@ describe('drover doctor agent', () => {
     },
     'no token': {
       make: ({ token }) => rmSync(token),
-      says: /^to do token file: ENOENT.* → .*drover agents add NAME --token-file/,
+      says: /^to do token file: expected the file .*there is none.* → .*drover agents add NAME --token-file/,
     },
     'a token that others can read': {
       make: ({ token }) => chmodSync(token, 0o644),

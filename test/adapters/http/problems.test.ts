@@ -246,7 +246,7 @@ describe('bad input is refused with a code and the field', () => {
       assert.equal(problem.requestId, answer.headers['x-request-id'] ?? problem.requestId);
       assert.equal(problem.instance, String(request.url).split('?')[0]);
       const changes = server.application.calls.filter(
-        ({ method }) => !['authenticate', 'status', 'why', 'agents'].includes(method),
+        ({ method }) => !['authenticate', 'status', 'position', 'why', 'agents'].includes(method),
       );
       assert.deepEqual(changes, [], 'nothing was asked for');
     });
