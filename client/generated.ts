@@ -2195,6 +2195,17 @@ export interface Operations {
         readonly features?: readonly string[];
         readonly agents?: readonly {
           readonly name: string;
+          readonly code:
+            | 'never-connected'
+            | 'unsuitable'
+            | 'no-token'
+            | 'offline'
+            | 'stopped'
+            | 'unfit'
+            | 'quarantined'
+            | 'leaving'
+            | 'draining'
+            | 'paused';
           readonly obstacle: string;
         }[];
         /** how many of the builds wait for it */
@@ -2721,6 +2732,17 @@ export interface Operations {
             readonly features?: readonly string[];
             readonly agents?: readonly {
               readonly name: string;
+              readonly code:
+                | 'never-connected'
+                | 'unsuitable'
+                | 'no-token'
+                | 'offline'
+                | 'stopped'
+                | 'unfit'
+                | 'quarantined'
+                | 'leaving'
+                | 'draining'
+                | 'paused';
               readonly obstacle: string;
             }[];
             /** how many of the builds wait for it */
@@ -2801,6 +2823,17 @@ export interface Operations {
             readonly features?: readonly string[];
             readonly agents?: readonly {
               readonly name: string;
+              readonly code:
+                | 'never-connected'
+                | 'unsuitable'
+                | 'no-token'
+                | 'offline'
+                | 'stopped'
+                | 'unfit'
+                | 'quarantined'
+                | 'leaving'
+                | 'draining'
+                | 'paused';
               readonly obstacle: string;
             }[];
             /** how many of the builds wait for it */
@@ -2826,6 +2859,17 @@ export interface Operations {
           readonly features: readonly string[];
           readonly agents: readonly {
             readonly name: string;
+            readonly code:
+              | 'never-connected'
+              | 'unsuitable'
+              | 'no-token'
+              | 'offline'
+              | 'stopped'
+              | 'unfit'
+              | 'quarantined'
+              | 'leaving'
+              | 'draining'
+              | 'paused';
             readonly obstacle: string;
           }[];
           /** none where an agent will take it by itself */
@@ -2884,6 +2928,17 @@ export interface Operations {
             readonly features?: readonly string[];
             readonly agents?: readonly {
               readonly name: string;
+              readonly code:
+                | 'never-connected'
+                | 'unsuitable'
+                | 'no-token'
+                | 'offline'
+                | 'stopped'
+                | 'unfit'
+                | 'quarantined'
+                | 'leaving'
+                | 'draining'
+                | 'paused';
               readonly obstacle: string;
             }[];
             /** how many of the builds wait for it */

@@ -4,7 +4,7 @@ import type { Cancellation } from './cancellations.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item, JobClass } from './graph.ts';
 import type { Loss } from './losses.ts';
-import { obstacleOf } from './obstacles.ts';
+import { type ObstacleCode, obstacleOf } from './obstacles.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 
 /** What blocks builds, at the root: a store item that nothing under way makes, a text that is lost, or agents that there are not. */
@@ -26,7 +26,7 @@ export interface Blocker {
   /** For `no-agent`: what such builds want, and what keeps those agents that there are from taking them, at most {@link mostAgents}. */
   readonly system?: string;
   readonly features?: readonly string[];
-  readonly agents?: readonly { readonly name: string; readonly obstacle: string }[];
+  readonly agents?: readonly AgentObstacle[];
   /** How many of the builds in question wait for it. */
   readonly waiting: number;
   /** How many unfinished builds of the whole farm do; absent where that was not asked. */
@@ -35,6 +35,13 @@ export interface Blocker {
   readonly more?: boolean;
   /** What would set them going: a command where there is one. */
   readonly remedy: string;
+}
+
+/** What keeps an agent from such builds: for programs, and in words. */
+export interface AgentObstacle {
+  readonly name: string;
+  readonly code: ObstacleCode;
+  readonly obstacle: string;
 }
 
 /** How many of some builds have not ended, how many of these are blocked, and by what. */
@@ -269,7 +276,7 @@ function describeAgentless(farm: Farm, jobClass: JobClass, drv: Drv): Described 
     state: 'no-agent',
     system,
     features,
-    agents: agents.slice(0, mostAgents).map(({ name, words }) => ({ name, obstacle: words })),
+    agents: agents.slice(0, mostAgents),
     remedy,
   };
 }
@@ -277,14 +284,18 @@ function describeAgentless(farm: Farm, jobClass: JobClass, drv: Drv): Described 
 /** What keeps agents from a class of builds, and what a person does about it: about one that fits, else another is added. */
 export function agentsFor(farm: Farm, jobClass: JobClass) {
   const able: string[] = [];
-  const agents: { name: string; words: string; passes: boolean; remedy?: string }[] = [];
+  const agents: AgentObstacle[] = [];
+  const remedies: string[] = [];
   for (const agent of farm.agents.all()) {
     if (agent.state.connection === 'retired') continue;
     const obstacle = obstacleOf(farm, agent, jobClass);
-    if (obstacle === undefined) able.push(agent.name);
-    else agents.push({ name: agent.name, ...obstacle });
+    if (obstacle === undefined) {
+      able.push(agent.name);
+      continue;
+    }
+    agents.push({ name: agent.name, code: obstacle.code, obstacle: obstacle.words });
+    if (obstacle.remedy !== undefined) remedies.push(obstacle.remedy);
   }
-  const remedies = agents.flatMap((agent) => agent.remedy ?? []);
   const remedy = remedies.find((one) => one.startsWith('drover ')) ?? remedies[0] ?? 'drover agents add NAME';
   return { able, agents, remedy };
 }

@@ -3,8 +3,24 @@ import { type AgentRecord, type Agents, misfit } from './agents.ts';
 import type { JobClass } from './graph.ts';
 import type { Tokens } from './tokens.ts';
 
+/** What keeps agents from builds; docs/why.md says of each what ends it. */
+export const obstacleCodes = [
+  'never-connected',
+  'unsuitable',
+  'no-token',
+  'offline',
+  'stopped',
+  'unfit',
+  'quarantined',
+  'leaving',
+  'draining',
+  'paused',
+] as const;
+export type ObstacleCode = (typeof obstacleCodes)[number];
+
 /** What keeps an agent from taking builds of a class. */
 export interface Obstacle {
+  readonly code: ObstacleCode;
   /** What stands after the agent's name, like `is paused (new disk); 'drover agents resume a' ends that`. */
   readonly words: string;
   /** Whether it passes by itself: a lost connection while the lease runs, or a quarantine. */
@@ -26,13 +42,13 @@ export function obstacleOf(
 ): Obstacle | undefined {
   if (state.abilities === undefined) {
     const remedy = `start the agent ${name} with its token`;
-    return { words: 'has never connected', passes: false, remedy };
+    return { code: 'never-connected', words: 'has never connected', passes: false, remedy };
   }
   const unfit = misfit(state, jobClass);
-  if (unfit !== undefined) return { words: unfit, passes: false };
+  if (unfit !== undefined) return { code: 'unsuitable', words: unfit, passes: false };
   if (tokens.validOf(name).size === 0) {
     const remedy = `drover agents rotate-token ${name}`;
-    return { words: `has no valid token; '${remedy}' makes one`, passes: false, remedy };
+    return { code: 'no-token', words: `has no valid token; '${remedy}' makes one`, passes: false, remedy };
   }
   return idleness(name, state);
 }
@@ -52,8 +68,9 @@ function idleness(name: string, agent: AgentState): Obstacle | undefined {
   const reason = reasonOf(agent);
   const because = reason === undefined ? '' : ` (${reason})`;
   const resume = `drover agents resume ${name}`;
-  const resumed = (words: string): Obstacle => ({
-    words: `${words}${because}; '${resume}' ends that`,
+  const resumed = (code: 'draining' | 'paused'): Obstacle => ({
+    code,
+    words: `is ${code}${because}; '${resume}' ends that`,
     passes: false,
     remedy: resume,
   });
@@ -63,33 +80,40 @@ function idleness(name: string, agent: AgentState): Obstacle | undefined {
     case 'offline':
       return offline(name, agent, because);
     case 'unfit':
-      return { words: `cannot build: ${reason}`, passes: false, remedy: `drover agents show ${name}` };
+      return { code: 'unfit', words: `cannot build: ${reason}`, passes: false, remedy: `drover agents show ${name}` };
     case 'quarantined':
       return {
+        code: 'quarantined',
         words: `is quarantined until ${new Date(agent.quarantinedUntil).toISOString()}${because}; '${resume}' ends that now`,
         passes: true,
         remedy: resume,
       };
     case 'draining':
       return agent.draining
-        ? resumed('is draining')
-        : { words: `is leaving${because}`, passes: false, remedy: `start the agent ${name} again, where it runs` };
+        ? resumed('draining')
+        : {
+            code: 'leaving',
+            words: `is leaving${because}`,
+            passes: false,
+            remedy: `start the agent ${name} again, where it runs`,
+          };
     case 'paused':
-      return resumed('is paused');
+      return resumed('paused');
   }
 }
 
 /** An agent that is not connected, and what it would be kept from taking builds by once it is back. */
 function offline(name: string, agent: AgentState, because: string): Obstacle {
-  const away = `${leftOnPurpose(agent) ? 'was stopped' : 'is not connected'}${because}`;
+  const code = leftOnPurpose(agent) ? 'stopped' : 'offline';
+  const away = `${code === 'stopped' ? 'was stopped' : 'is not connected'}${because}`;
   const steered = agent.draining ?? agent.paused;
   if (steered === undefined) {
     // Until its lease ends it may just be connecting again.
     const passes = agent.connection === 'disconnected' && !agent.leaving;
-    return { words: away, passes, remedy: `start the agent ${name} again, where it runs` };
+    return { code, words: away, passes, remedy: `start the agent ${name} again, where it runs` };
   }
   const resume = `drover agents resume ${name}`;
   const reason = steered.reason === undefined ? '' : ` (${steered.reason})`;
   const held = `and is ${agent.draining ? 'drained' : 'paused'}${reason}`;
-  return { words: `${away}, ${held}: once it is back, '${resume}' ends that`, passes: false, remedy: resume };
+  return { code, words: `${away}, ${held}: once it is back, '${resume}' ends that`, passes: false, remedy: resume };
 }

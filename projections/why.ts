@@ -3,6 +3,7 @@ import type { Standing } from '../domain/build/standing.ts';
 import { isEnded, type LastFailure } from '../domain/build/state.ts';
 import { describeBlocker, describeCancellation, told } from './blocker-words.ts';
 import {
+  type AgentObstacle,
   absentSource,
   agentsFor,
   type Blockage,
@@ -19,25 +20,30 @@ import { describeLoss, type Loss } from './losses.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 import { standingOf } from './standing.ts';
 
+/**
+ * How it stands with an input. `source-missing`: nobody sent it; `source-lost`: it was there, but was deleted or lost since; `building`,
+ * `queued`: a build of it is under way; `blocked`: one is queued and blocked itself; `text-lost`: one is queued, but the text of its
+ * derivation is lost; `failed`, `canceled`, `no-build`: nothing under way would make it; `reference-missing`: it is there, but something it
+ * refers to is not.
+ */
+export const inputStates = [
+  'source-missing',
+  'source-lost',
+  'building',
+  'queued',
+  'blocked',
+  'text-lost',
+  'failed',
+  'canceled',
+  'no-build',
+  'reference-missing',
+] as const;
+
 /** What a waiting build waits for; see {@link Why}. */
 export interface WaitedInput {
   /** Base name of the store item. */
   readonly item: string;
-  /**
-   * `source-missing`: nobody sent it; `source-lost`: it was there, but was deleted or lost since; `building`, `queued`: a build of it is under way; `blocked`: one is queued and blocked itself; `failed`, `canceled`, `no-build`: nothing under way
-   * would make it; `text-lost`: a build of it is queued, but the text of its derivation is lost; `reference-missing`: it is there, but something it refers to is not.
-   */
-  readonly state:
-    | 'source-missing'
-    | 'source-lost'
-    | 'building'
-    | 'queued'
-    | 'blocked'
-    | 'text-lost'
-    | 'failed'
-    | 'canceled'
-    | 'no-build'
-    | 'reference-missing';
+  readonly state: (typeof inputStates)[number];
   /** Derivation that makes it, and the last build of that. */
   readonly derivation?: string;
   readonly build?: string;
@@ -47,8 +53,16 @@ export interface WaitedInput {
   readonly lost?: Loss;
 }
 
-/** What `why` tells of a build: the code of each kind of wait. docs/why.md says what a person can do about each. */
-export const whyReasons = ['ended', 'running', 'back-off', 'inputs', 'text-lost', 'no-agent', 'no-slot'] as const;
+/** What `why` tells of a build: the code of each kind of wait. docs/why.md says of each, and of all other codes here, what ends it. */
+export const whyReasons = [
+  'ended',
+  'running',
+  'back-off',
+  'inputs',
+  'text-lost',
+  'no-agent',
+  'no-slot',
+] as const satisfies readonly Why['reason'][];
 
 /**
  * Why an unfinished build is not running, and the event that would end the wait (I5); `ended` for a finished one. `standing`: how it stands
@@ -101,7 +115,7 @@ export type Why = {
       readonly reason: 'no-agent';
       readonly system: string;
       readonly features: readonly string[];
-      readonly agents: readonly { readonly name: string; readonly obstacle: string }[];
+      readonly agents: readonly AgentObstacle[];
       /** Empty where an agent will take it by itself. */
       readonly blockers: readonly Blocker[];
       readonly until: string;
@@ -337,13 +351,13 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
     const told =
       unable.length === 0
         ? `Needs an agent for ${needs}; no agent was ever added.`
-        : `Needs an agent for ${needs}; none accepts such builds: ${unable.map(({ name, words }) => `${name} ${words}`).join('; ')}.`;
+        : `Needs an agent for ${needs}; none accepts such builds: ${unable.map(({ name, obstacle }) => `${name} ${obstacle}`).join('; ')}.`;
     return {
       ...base,
       reason: 'no-agent',
       system,
       features,
-      agents: unable.map(({ name, words }) => ({ name, obstacle: words })),
+      agents: unable,
       blockers,
       summary: blockers.length > 0 ? `Blocked. ${told}` : told,
       until: 'AgentConnected, AgentResumed or AgentFit of an agent that fits',

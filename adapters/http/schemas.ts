@@ -38,8 +38,10 @@ import { type HookTarget, hookTarget, hookTargetKinds } from '../../domain/hook/
 import { storeItem } from '../../domain/item/events.ts';
 import { scopes } from '../../domain/token/events.ts';
 import { blockingCauses } from '../../projections/blocked.ts';
+import { obstacleCodes } from '../../projections/obstacles.ts';
 import { outlookStates } from '../../projections/outlook.ts';
 import { phases } from '../../projections/timeline.ts';
+import { inputStates } from '../../projections/why.ts';
 
 /**
  * What the routes answer. Each schema is annotated with the type of the port it shows, so that the two cannot part; only
@@ -256,7 +258,7 @@ const lastFailure = z.object({
 const cancellation = z
   .object({ by: text, name: text.exactOptional(), at: instant, reason: text.exactOptional() })
   .describe('id and name of the token that cancelled it, when, and what was said');
-const agentObstacles = z.array(z.object({ name: text, obstacle: text }));
+const agentObstacles = z.array(z.object({ name: text, code: z.enum(obstacleCodes), obstacle: text }));
 const remedy = text.describe('what would set it going: a command where there is one');
 
 const blocker: z.ZodType<Blocker> = z.object({
@@ -467,18 +469,7 @@ export const farmStatus: z.ZodType<FarmStatus> = z.object({
 
 const waitedInput: z.ZodType<WaitedInput> = z.object({
   item: text,
-  state: z.enum([
-    'source-missing',
-    'source-lost',
-    'building',
-    'queued',
-    'blocked',
-    'text-lost',
-    'failed',
-    'canceled',
-    'no-build',
-    'reference-missing',
-  ]),
+  state: z.enum(inputStates),
   derivation: text.exactOptional(),
   build: text.exactOptional(),
   missing: z.array(text).exactOptional(),

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../coordinator/errors.ts';
+import type { AgentEvent } from '../../domain/agent/events.ts';
+import { evolveAgent, initialAgent } from '../../domain/agent/state.ts';
+import { type ObstacleCode, obstacleCodes, obstacleOf } from '../../projections/obstacles.ts';
+import type { TokenRecord } from '../../projections/tokens.ts';
 import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
@@ -147,5 +151,46 @@ describe('why (I5)', () => {
       [drvPath(2)],
     );
     await assert.rejects(farm.application.retryBuild(admin, `${submission}-1`), refusal('build-not-ended'));
+  });
+});
+
+describe('what keeps an agent from a build', () => {
+  const abilities = {
+    systems: ['x86_64-linux'],
+    features: [],
+    mandatoryFeatures: [],
+    slots: 1,
+    storeDir: '/nix/store',
+  };
+  const connected = { type: 'AgentConnected', data: { abilities, version: '1', builder: 'b' } } as const;
+  const gone = { type: 'AgentDisconnected', data: { leaseUntil: 9, reason: 'gone' } } as const;
+  const leaving = { type: 'AgentDraining', data: { byAgent: true, reason: 'SIGTERM' } } as const;
+  const paused = { type: 'AgentPaused', data: {} } as const;
+  const x86 = { system: 'x86_64-linux', features: [] };
+  const cases: readonly [ObstacleCode, boolean, readonly AgentEvent[], { system: string; features: string[] }?][] = [
+    ['never-connected', false, []],
+    ['unsuitable', false, [connected], { ...x86, features: ['kvm'] }],
+    ['unsuitable', false, [connected, paused], { ...x86, system: 'aarch64-linux' }],
+    ['no-token', false, [connected, paused]],
+    ['offline', true, [connected, gone]],
+    ['offline', false, [connected, gone, { type: 'AgentLost', data: {} }]],
+    ['offline', false, [connected, paused, gone]],
+    ['leaving', false, [connected, leaving]],
+    ['stopped', false, [connected, leaving, gone]],
+    ['paused', false, [connected, paused]],
+    ['draining', false, [connected, { type: 'AgentDraining', data: {} }]],
+    ['quarantined', true, [connected, { type: 'AgentQuarantined', data: { until: 9, reason: 'disk' } }]],
+    ['unfit', false, [connected, { type: 'AgentUnfit', data: { reason: 'no daemon' } }]],
+  ];
+
+  it('has a code, and passes by itself or does not', () => {
+    assert.deepEqual([...new Set(cases.map(([code]) => code))].toSorted(), obstacleCodes.toSorted());
+    for (const [code, passes, events, jobClass = x86] of cases) {
+      let state = evolveAgent(initialAgent, { type: 'AgentRegistered', data: { name: 'a' } });
+      for (const event of events) state = evolveAgent(state, event);
+      const tokens = { validOf: () => new Set(code === 'no-token' ? [] : [{} as TokenRecord]) };
+      const obstacle = obstacleOf({ tokens }, { name: 'a', state }, jobClass);
+      assert.deepEqual([obstacle?.code, obstacle?.passes], [code, passes], obstacle?.words);
+    }
   });
 });
