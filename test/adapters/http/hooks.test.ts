@@ -56,7 +56,10 @@ describe('hooks over HTTP', () => {
       [{ name: 'x', on, run: 'true', url: 'https://example.org/' }, /expected one of run, url, /],
       [{ name: 'x', on: ['BuildFaild'], run: 'true' }, /expected the type of an event.*BuildFaild/],
       [{ name: 'x', on: ['HookCheckpointed'], run: 'true' }, /expected the type of an event/],
-      [{ name: 'x', on, run: 'true', from: 'yesterday' }, /expected now, start, a position of the log or the id of an event/],
+      [
+        { name: 'x', on, run: 'true', from: 'yesterday' },
+        /expected now, start, a position of the log or the id of an event/,
+      ],
       [{ name: 'x', on, run: 'true', secretFile: '/x' }, /for webhooks/],
       [{ name: 'x y', on, run: 'true' }, /name/],
       [{ name: 'x', on, run: 'true', more: 1 }, /more/],
