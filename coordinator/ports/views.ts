@@ -1,4 +1,4 @@
-import type { Standing } from '../../domain/build/standing.ts';
+import { type Standing, standings } from '../../domain/build/standing.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
 
 /** A page of a list. `next` is given back as `after` to get the next one. */
@@ -14,6 +14,8 @@ export interface Paging {
 
 export const buildStates = ['queued', 'allocated', 'running', 'succeeded', 'failed', 'canceled'] as const;
 export type BuildViewState = (typeof buildStates)[number];
+/** What lists of builds can be asked for: states, how queued builds stand, and `building`: `allocated` or `running`. */
+export const buildFilterStates = [...buildStates, ...standings, 'building'] as const;
 
 export interface BuildRow {
   readonly id: string;

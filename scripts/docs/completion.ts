@@ -2,7 +2,7 @@ import type { Argument, Command, Option } from 'commander';
 import type { ArgumentShape, CommandShape, FlagShape, Source, Values } from '../../cli/completion/tree.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram } from '../../cli/program.ts';
-import { buildStates } from '../../coordinator/ports/views.ts';
+import { buildFilterStates, buildStates } from '../../coordinator/ports/views.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
 import { eventTypes } from '../../domain/events.ts';
 
@@ -17,14 +17,14 @@ function* shapes(command: Command, words: readonly string[]): Generator<CommandS
   yield {
     words: words.join(' '),
     about: command.summary() || command.description(),
-    flags: help.visibleOptions(command).map(flagShape),
+    flags: help.visibleOptions(command).map((option) => flagShape(option, words.join(' '))),
     arguments: command.registeredArguments.map((argument) => argumentShape(argument, words)),
   };
   for (const child of help.visibleCommands(command)) yield* shapes(child, [...words, child.name()]);
 }
 
-function flagShape(option: Option): FlagShape {
-  const values = valuesOfFlag(option);
+function flagShape(option: Option, command: string): FlagShape {
+  const values = valuesOfFlag(option, command);
   const value = option.variadic ? 'several' : option.required ? 'one' : option.optional ? 'optional' : undefined;
   return {
     names: [option.short, option.long].filter((name) => name !== undefined && name !== null),
@@ -34,8 +34,11 @@ function flagShape(option: Option): FlagShape {
   };
 }
 
-/** What the values of flags are, by all of the flag, by its name, or by the placeholder. */
+/** What the values of flags are, by the command and the flag's name, by all of the flag, by its name, or by the placeholder. */
 const ofFlags: Readonly<Record<string, Values>> = {
+  'builds list --state': { words: buildFilterStates },
+  'builds cancel --state': { words: ['queued', 'allocated', 'running'] },
+  'builds retry --state': { words: ['failed', 'canceled'] },
   '--data <value>': { from: 'folders' },
   '--state <value>': { from: 'folders' },
   '--token-file': { from: 'files' },
@@ -54,9 +57,14 @@ const ofFlags: Readonly<Record<string, Values>> = {
   '--correlation': { from: 'submissions' },
 };
 
-function valuesOfFlag({ argChoices, flags, long }: Option): Values | undefined {
+function valuesOfFlag({ argChoices, flags, long }: Option, command: string): Values | undefined {
   if (argChoices !== undefined) return { words: argChoices };
-  return ofFlags[flags] ?? ofFlags[long ?? ''] ?? ofFlags[/[<[].*$/.exec(flags)?.[0].replace('...', '') ?? ''];
+  return (
+    ofFlags[`${command} ${long}`] ??
+    ofFlags[flags] ??
+    ofFlags[long ?? ''] ??
+    ofFlags[/[<[].*$/.exec(flags)?.[0].replace('...', '') ?? '']
+  );
 }
 
 const from = (source: Source): Values => ({ from: source });

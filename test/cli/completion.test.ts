@@ -42,6 +42,10 @@ describe('complete', () => {
     assert.deepEqual(values('builds', 'sh'), ['show']);
     assert.deepEqual(values('builds', 'list', '--sta'), ['--state']);
     assert.deepEqual(values('builds', 'list', '--state', 'fa'), ['failed']);
+    // What one command takes is no value for the other.
+    assert.deepEqual(values('builds', 'list', '--state', 'b'), ['blocked', 'backoff', 'building']);
+    assert.deepEqual(values('builds', 'retry', '--state', ''), ['failed', 'canceled']);
+    assert.deepEqual(values('builds', 'cancel', '--state', ''), ['queued', 'allocated', 'running']);
     assert.deepEqual(values('builds', 'list', '--json', '--state=fa'), ['--state=failed']);
     assert.deepEqual(values('builds', 'list', '-o', 'n'), ['name']);
     assert.deepEqual(values('replay', 'w'), ['why']);

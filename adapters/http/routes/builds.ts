@@ -1,7 +1,13 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { unknownBuild } from '../../../coordinator/errors.ts';
-import { type BuildFilter, type BuildRow, buildStates, mostAmong } from '../../../coordinator/ports/views.ts';
+import {
+  type BuildFilter,
+  type BuildRow,
+  buildFilterStates,
+  buildStates,
+  mostAmong,
+} from '../../../coordinator/ports/views.ts';
 import { withWholeMessages } from '../../../coordinator/whole-messages.ts';
 import { standings } from '../../../domain/build/standing.ts';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
@@ -35,9 +41,7 @@ const conditions = {
   derivation: baseName.exactOptional(),
   tag: z.string().min(1).max(330).describe('`key` or `key=value`.').exactOptional(),
 };
-/** States, how queued builds stand, and `building`: `allocated` or `running`. */
-const filterStates = [...buildStates, ...standings, 'building'] as const;
-const stateList = many.pipe(z.array(z.enum(filterStates)).max(filterStates.length));
+const stateList = many.pipe(z.array(z.enum(buildFilterStates)).max(buildFilterStates.length));
 /** By when it changed last: by its last event. */
 const changes = {
   since: time
@@ -240,7 +244,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
     );
   };
 
-  function inStates(wanted: readonly (typeof filterStates)[number][]): BuildFilter {
+  function inStates(wanted: readonly (typeof buildFilterStates)[number][]): BuildFilter {
     const state = buildStates.filter(
       (one) => wanted.includes(one) || (wanted.includes('building') && (one === 'allocated' || one === 'running')),
     );
