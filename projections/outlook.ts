@@ -2,6 +2,7 @@ import { liveAgent } from '../domain/build/state.ts';
 import { attemptBegin, type Estimate, estimateEnd } from './estimate.ts';
 import type { Farm } from './farm.ts';
 import { type BuildRecord, buildId } from './queue.ts';
+import { standingOf } from './standing.ts';
 import { type OpenBuild, unfinishedClosure } from './unfinished-closure.ts';
 
 /** How far a submission is: what runs for it, what waits for that, and when it may end. */
@@ -15,7 +16,7 @@ export interface Outlook {
   readonly estimate: Estimate;
 }
 
-/** What an unfinished build is at; `back-off`: a retry of it is not due yet, `blocked`: nothing under way can set it going. */
+/** What an unfinished build is at; `back-off`: a retry of it is not due yet, `blocked`: nothing under way can set it going, or no agent takes it. */
 export const outlookStates = ['fetching', 'building', 'ready', 'back-off', 'waiting', 'blocked'] as const;
 export type OutlookState = (typeof outlookStates)[number];
 
@@ -54,19 +55,13 @@ export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number
   const estimate = yield* estimateEnd(farm, open, now);
   const waiters: number[][] = open.map(() => []);
   for (const [place, { inputs }] of open.entries()) for (const input of inputs) waiters[input]?.push(place);
-  const blocked = new Set<number>();
-  for (const [place, { stuck }] of open.entries()) if (stuck) blocked.add(place);
-  for (const place of blocked) for (const waiter of waiters[place] as number[]) blocked.add(waiter);
-  const blockedDrvs = new Set([...blocked].map((place) => (open[place] as OpenBuild).build.drv));
-
   const stateOf = (build: BuildRecord): OutlookState | 'succeeded' | 'failed' | 'canceled' => {
     const { status } = build.state;
     if (status === 'running') return 'building';
     if (status === 'allocated') return 'fetching';
     if (status === 'succeeded' || status === 'failed' || status === 'canceled') return status;
-    if (build.heapIndex !== -1) return 'ready';
-    if (build.resting && queue.missing(build.drv) === 0) return 'back-off';
-    return blockedDrvs.has(build.drv) ? 'blocked' : 'waiting';
+    const standing = standingOf(farm, build) ?? 'waiting';
+    return standing === 'backoff' ? 'back-off' : standing;
   };
   const counts = {
     succeeded: 0,
@@ -94,7 +89,13 @@ export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number
     among((state) => state === 'ready' || state === 'back-off'),
     mostReady,
   );
-  const starts = running.length + next.length > 0 ? [...running, ...next] : mostCritical([...blocked], mostReady);
+  const starts =
+    running.length + next.length > 0
+      ? [...running, ...next]
+      : mostCritical(
+          among((state) => state === 'blocked'),
+          mostReady,
+        );
   /** Each with what most critically waits for it. */
   const shown = new Map<number, number | undefined>();
   for (const start of starts) {

@@ -92,7 +92,10 @@ describe('the outlook of a submission', () => {
     );
     const other = farmOf([[]]);
     other.agent('a', 'AgentPaused', {});
-    assert.deepEqual(look(other, 1000).estimate, { builds: 0, unknown: 0, without: 1 });
+    const paused = look(other, 1000);
+    assert.deepEqual(paused.estimate, { builds: 0, unknown: 0, without: 1 });
+    // The state is what lists and `why` call it, too: nothing under way starts it.
+    assert.deepEqual([paused.counts.ready, paused.counts.blocked, paused.nodes[0]?.state], [0, 1, 'blocked']);
   });
 
   it('is bounded, counts every build once, and has each node below one that is there', () => {

@@ -87,6 +87,9 @@ export function createTimedFarm(): TimedFarm {
     item: (n) => farm.graph.itemOf(itemPath(n)) as number,
     agent: (name, type, data) => apply('agent', name, { type, data } as AgentEvent),
     connect(name, systems = ['x86_64-linux']) {
+      // Without one it takes nothing.
+      const issued = { name, scope: 'agent' as const, hash: fakeSha256(0), agent: name };
+      if (farm.tokens.validOf(name).size === 0) apply('token', name, { type: 'TokenIssued', data: issued });
       const abilities = { systems, features: [], mandatoryFeatures: [], slots: 1 };
       apply('agent', name, { type: 'AgentConnected', data: { abilities, version: '1', builder: 'nix' } });
     },
