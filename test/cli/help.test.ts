@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { examplesOf } from '../../cli/command.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram } from '../../cli/program.ts';
+import { temporaryFolder } from '../support/nix-tools.ts';
 import { run } from './support/run-cli.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Every command that there is, with the words that call it. Changing this list changes what users have learnt. */
 const commands = [
@@ -91,9 +99,10 @@ function walk(command: Command, words: readonly string[] = []): readonly (readon
   });
 }
 
-describe('the command line', () => {
-  const all = walk(buildProgram({ io: processIo(), exitCode: 0 }));
+const program = buildProgram({ io: processIo(), exitCode: 0 });
+const all = walk(program);
 
+describe('the command line', () => {
   it('has these commands', () => {
     assert.deepEqual(all.map(([name]) => name).sort(), commands);
   });
@@ -148,4 +157,130 @@ describe('the command line', () => {
     assert.equal(group.code, 2);
     assert.match(group.err, /Commands:/);
   });
+});
+
+/** Says of a command line the words of the command whose action is called; throws what commander has against it. */
+function parser(): (argv: readonly string[]) => string {
+  let reached = '';
+  let said = '';
+  const program = buildProgram({ io: { ...processIo(), out: () => {}, err: (text) => (said += text) }, exitCode: 0 });
+  for (const [name, command] of walk(program))
+    if (command.commands.length === 0)
+      command.action(() => {
+        reached = name;
+      });
+  return (argv) => {
+    [reached, said] = ['', ''];
+    try {
+      program.parse([...argv], { from: 'user' });
+    } catch {
+      throw new Error(said);
+    }
+    return reached;
+  };
+}
+
+describe('what is printed to be typed', () => {
+  const actionOf = parser();
+
+  it('are examples that a shell makes a line of its command of, with flags and values that it takes', async () => {
+    const examples = [['', program] as const, ...all].flatMap(([name, command]) =>
+      examplesOf(command).map(([line]) => ({ name, line })),
+    );
+    assert.ok(examples.length > 100);
+    await using folder = await temporaryFolder();
+    const home = folder.path;
+    for (const completions of ['.local/share/bash-completion/completions', '.zfunc', '.config/fish/completions'])
+      mkdirSync(join(home, completions), { recursive: true });
+    // Each line as it is, in a real shell; what is called in it says with what words.
+    const script = [
+      "drover() { printf '%s\\0' \"$@\" >&3; printf '\\n\\0' >&3; }",
+      'sudo() { [ "$1" = -u ] && shift 2 && "$@"; }',
+      'nix-eval-jobs() { :; }; ls() { :; }; pass() { :; }; jq() { cat > jq-input; }',
+      ...examples.flatMap(({ line }) => [line, "printf '\\r\\0' >&3"]),
+    ].join('\n');
+    const { status, stderr, output } = spawnSync('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: home,
+      env: { HOME: home, PATH: process.env.PATH },
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      encoding: 'utf8',
+    });
+    assert.equal(status, 0, stderr);
+    const called = (output[3] as string).split('\r\0').slice(0, -1);
+    assert.equal(called.length, examples.length);
+    for (const [index, { name, line }] of examples.entries()) {
+      const lines = (called[index] as string).split('\n\0').slice(0, -1);
+      assert.equal(lines.length, 1, line);
+      const argv = (lines[0] as string).split('\0').slice(0, -1);
+      const action = actionOf(argv);
+      assert.ok(action !== '' && `${action} `.startsWith(name === '' ? '' : `${name} `), `${line}: ${action}`);
+    }
+  });
+
+  it('are hints that name commands there are, with flags and as many arguments as they take', () => {
+    const files = globSync(['{cli,coordinator,projections,agent,adapters,domain}/**/*.ts', 'docs/[!c]*.md'], {
+      cwd: root,
+    });
+    const where = new Map<string, string>();
+    for (const file of files) for (const hint of hintsIn(readFileSync(join(root, file), 'utf8'))) where.set(hint, file);
+    assert.ok(where.size > 80, `${where.size}`);
+    const wrong = [...where].flatMap(([hint, file]) => {
+      const problem = problemOf(hint);
+      return problem === undefined ? [] : [`${file}: drover ${hint}: ${problem}`];
+    });
+    assert.deepEqual(wrong, []);
+    assert.match(problemOf('builds retri X') ?? '', /unknown command/);
+    assert.match(problemOf('agents resume --now') ?? '', /unknown option/);
+    assert.match(problemOf('agents resume X X') ?? '', /too many arguments/);
+  });
+
+  /** The command lines in texts of a source, what is filled in as X: the words of a command, then flags with their values, and arguments, which are in capitals. */
+  function hintsIn(source: string): string[] {
+    let text = source;
+    for (let before = ''; before !== text; ) {
+      before = text;
+      text = text.replaceAll(/\$\{[^{}`]*\}/g, 'X');
+    }
+    return Array.from(text.matchAll(/(?<=['"`\s(])drover ([a-z][^'"`\\\n]*)/g), ([, rest = '']) => typed(rest)).filter(
+      (hint) => !/^(on|password|drover)\b/.test(hint), // A user and a machine of that name.
+    );
+  }
+
+  function typed(prose: string): string {
+    const words = prose.split(' ');
+    const kept: string[] = [];
+    let command: Command = program;
+    for (let word = words.shift(); word !== undefined; word = words.shift()) {
+      const [, bare = '', end = ''] = /^(.*?)([.,;:!?)…]*)$/.exec(word) as RegExpExecArray;
+      const child = command.commands.find((one) => one.name() === bare);
+      const option = command.options.find((one) => one.long === bare || one.short === bare);
+      if (bare === '#') break;
+      // The first word is of a command in any case, and so is the one after the name of a group.
+      if (child === undefined && command.commands.length === 0 && !/^(-.*|\d+|[A-Z]+)$/.test(bare)) break;
+      if (bare !== '') kept.push(bare);
+      if (end !== '' || (child === undefined && command === program)) break;
+      if (option?.required && words.length > 0) kept.push(words.shift() as string);
+      command = child ?? command;
+    }
+    return kept.join(' ');
+  }
+
+  function problemOf(hint: string): string | undefined {
+    const words = hint.split(' ');
+    // A command may be named without all that it takes, and so may a flag of it.
+    const first = words.findIndex((word) => /^(-|\d|[A-Z])/.test(word));
+    const path = first < 0 ? words : words.slice(0, first);
+    const named = all.find(([name]) => name === path.join(' '))?.[1];
+    const rest = words.slice(path.length);
+    if (named?.commands.length && rest[0] === 'X') return undefined;
+    if (named && rest.every((word) => word === '--help' || named.options.some(({ long }) => long === word)))
+      return undefined;
+    if (named?.options.some((option) => option.required && option.long === words.at(-1))) words.push('1');
+    try {
+      const filled = words.map((word, index) => (word === 'N' || words[index - 1] === '--attempt' ? '1' : word));
+      return actionOf(filled) === '' ? 'expected a command' : undefined;
+    } catch (error) {
+      return (error as Error).message.split('\n')[0];
+    }
+  }
 });
