@@ -70,6 +70,10 @@ export const mostVisited = 50_000;
 /** Of which how many blockers it is counted what waits for them, to name those that most wait for; and how far for each. */
 const mostCounted = 2 * mostBlockers;
 const mostVisitedEach = 20_000;
+/** Ways from one to another that are followed, for each derivation and item that may be looked at: some farms have far more of them. */
+const waysEach = 20;
+/** Ways that are followed up from each blocker. */
+const mostWaysEach = 50_000;
 
 /** Derivations, items and classes of builds have numbers of their own: which of them it is, is in the rest of the division by three. */
 type Node = number;
@@ -81,7 +85,8 @@ const ofClass = ({ index }: JobClass): Node => index * 3 + 2;
  * Which of the builds are blocked, and by what at the root. Only what is blocked is walked, inputs down, each derivation and item once however
  * many ways lead there, and without recursion.
  *
- * @param most derivations and items that are looked at. What is found is all there is unless it says `more`; one blocker is found in any case.
+ * @param most derivations and items that are looked at, and {@link waysEach} times as many ways between them. What is found is all there is
+ *   unless it says `more`; one blocker is found in any case.
  */
 export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = mostVisited): Blockage {
   const { graph, availability, producers, queue, blocked } = farm;
@@ -90,9 +95,11 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
   const roots: Node[] = [];
   const pending: Node[] = [];
   let bound = most;
+  let ways = most * waysEach;
 
   /** Notes that one waits for the other, which is looked at where it is new. */
   function waits(waiter: Node, node: Node): void {
+    if (ways-- <= 0) return;
     const known = waiters.get(node);
     if (known) known.push(waiter);
     else if (waiters.size < bound) {
@@ -155,13 +162,15 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
     else roots.push(node);
   }
   const [start] = wanted.keys();
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) look(node);
-  cut ||= waiters.size >= most;
+  for (let node = pending.pop(); node !== undefined && ways > 0; node = pending.pop()) look(node);
+  cut ||= waiters.size >= most || ways <= 0;
   if (roots.length === 0 && start !== undefined) followOne(start);
 
   /** One way down from a build to what blocks it, where the bound was reached before any: chains can be as long as the graph. */
   function followOne(from: Node): void {
     bound = Number.POSITIVE_INFINITY;
+    ways = Number.POSITIVE_INFINITY;
+    pending.length = 0;
     waiters.clear();
     waiters.set(from, []);
     for (let node: Node | undefined = from; node !== undefined && roots.length === 0; node = pending[0]) {
@@ -176,11 +185,15 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
   function countAbove(start: Node): { waiting: number; more?: boolean } {
     const seen = new Set<Node>([start]);
     let waiting = 0;
+    let left = mostWaysEach;
     for (const node of seen) {
       waiting += wanted.get(node) ?? 0;
-      for (const waiter of waiters.get(node) ?? []) if (seen.size < mostVisitedEach) seen.add(waiter);
+      for (const waiter of waiters.get(node) ?? []) {
+        if (seen.size >= mostVisitedEach || left-- <= 0) break;
+        seen.add(waiter);
+      }
     }
-    return { waiting, ...((cut || seen.size >= mostVisitedEach) && { more: true }) };
+    return { waiting, ...((cut || seen.size >= mostVisitedEach || left <= 0) && { more: true }) };
   }
 
   function describe(node: Node, row: number): Described {
@@ -307,12 +320,12 @@ export const retry = (build: string): string => `drover builds retry ${build}`;
 /**
  * How many unfinished builds of the whole farm wait for what a blocker names, however many steps away.
  *
- * @param budget how many derivations may be looked at; `left` is lowered by those that were.
+ * @param budget how many derivations may be looked at, and ways from one to another be followed; lowered by those that were.
  */
 export function countWaiting(
   farm: Farm,
   blocker: Blocker,
-  budget: { left: number },
+  budget: { left: number; ways: number },
 ): { blocks: number; more?: boolean } {
   const { graph, availability, queue } = farm;
   const seen = new Set<Node>();
@@ -344,10 +357,12 @@ export function countWaiting(
       continue;
     }
     graph.eachNeeder(row, (needer) => {
+      if (budget.ways === 0) return true;
+      budget.ways--;
       addDrv(needer);
       return budget.left === 0;
     });
     availability.eachReferrer(row, addItem);
   }
-  return { blocks, ...(budget.left === 0 && { more: true }) };
+  return { blocks, ...((budget.left === 0 || budget.ways === 0) && { more: true }) };
 }

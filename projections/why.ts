@@ -270,11 +270,13 @@ function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
 
 /** Derivations that are looked at to count what the blockers of one build block in the whole farm. */
 const mostCounted = 20_000;
+/** Ways from one to another that are followed for that. */
+const mostWays = 10 * mostCounted;
 
 /** What blocks a build, that which blocks most of the farm first. */
 function blockersOf(farm: Farm, build: BuildRecord): Pick<Blockage, 'blockers' | 'total' | 'more'> {
   const { blockers, total, more } = findBlockers(farm, [build]);
-  const budget = { left: mostCounted };
+  const budget = { left: mostCounted, ways: mostWays };
   const counted = blockers
     .map((blocker) => ({ ...blocker, ...countWaiting(farm, blocker, budget) }))
     .sort((a, b) => b.blocks - a.blocks);
