@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   closeSync,
+  constants,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -44,13 +45,16 @@ export function readContexts(environment: NodeJS.ProcessEnv): Contexts {
   const file = join(folder, fileName);
   let handle: number;
   try {
-    handle = openSync(file, 'r');
+    // Or it would wait for whoever writes into a pipe.
+    handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return none;
     throw unusable(file, (error as Error).message);
   }
   try {
-    for (const [path, found] of [[folder, statSync(folder)] as const, [file, fstatSync(handle)] as const]) {
+    const itself = fstatSync(handle);
+    if (!itself.isFile()) throw unusable(file, 'expected a file, got something else');
+    for (const [path, found] of [[folder, statSync(folder)] as const, [file, itself] as const]) {
       const user = process.geteuid?.();
       if (user === undefined || (found.uid === user && (found.mode & 0o077) === 0)) continue;
       throw new CliError(

@@ -101,6 +101,13 @@ function contextOf(named: string | undefined, environment: NodeJS.ProcessEnv): C
 }
 
 function checkedUrl(url: string): string {
+  const login = /^(https?:\/\/)[^/?#]*@/i.exec(url);
+  if (login !== null)
+    throw new CliError(
+      'invalid-url',
+      `expected a URL without user and password, got ${JSON.stringify(url.replace(login[0], `${login[1]}…@`))}`,
+      { exitCode: 2, hint: 'a token goes into --token-file, DROVER_TOKEN_FILE or drover login' },
+    );
   if (/^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url)) return url;
   const bare = /^(localhost|[\w.-]+:\d+|[\w-]+(\.[\w-]+)+|\[[0-9a-f:]+\])(:\d+)?(\/[^?#]*)?$/i.test(url);
   throw new CliError(

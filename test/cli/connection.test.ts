@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -44,6 +45,24 @@ describe('the connection to a coordinator', () => {
       'Bearer from-file',
       undefined,
     ]);
+  });
+
+  it('refuses an address with a user and a password at once, without repeating them', async () => {
+    for (const url of ['http://me:hunter2@127.0.0.1:1', 'https://hunter2@example.org/x', 'http://a@b:hunter2@c']) {
+      const { code, err } = await run(['agents', 'list', '--url', url]);
+      assert.equal(code, 2);
+      assert.match(err, /expected a URL without user and password, got "https?:\/\/…@.*\(invalid-url\)/);
+      assert.doesNotMatch(err, /hunter2/);
+    }
+  });
+
+  it('refuses contexts that are no file at once', async () => {
+    const home = join(folder, 'piped');
+    await mkdir(join(home, 'drover'), { recursive: true, mode: 0o700 });
+    execFileSync('mkfifo', ['-m', '600', join(home, 'drover', 'contexts.json')]);
+    const { code, err } = await run(['context', 'list'], { environment: { XDG_CONFIG_HOME: home } });
+    assert.equal(code, 2);
+    assert.match(err, /contexts\.json: expected a file, got something else \(contexts-unusable\)/);
   });
 
   it('keeps what was logged in with, and uses it after flags and environment, at its own address only', async () => {
