@@ -5,6 +5,9 @@ import type { Histogram, Metrics } from './metrics/registry.ts';
 /** Route parameters that name a thing of Drover; a request's log lines carry them. */
 const subjects = ['build', 'submission', 'agent', 'token', 'upload', 'item', 'derivation'] as const;
 
+/** So much of an address is told, in characters: whoever has no token may write no more into the log with each request. */
+const longestUrl = 1024;
+
 /** The client's `x-request-id` if it is fit for a log, otherwise a new one. */
 export function requestId(request: IncomingMessage, newId: () => string): string {
   const given = request.headers['x-request-id'];
@@ -34,7 +37,7 @@ export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
     const line = {
       method: request.method,
       route,
-      url: request.url,
+      url: request.url.length <= longestUrl ? request.url : `${request.url.slice(0, longestUrl)}…`,
       status: reply.statusCode,
       seconds,
       token: request.principal?.id,

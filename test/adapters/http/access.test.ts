@@ -79,6 +79,15 @@ test('every route answers each scope as its access says, and reads leave no line
     assert.ok(refusals.includes(line) || !['GET', 'HEAD'].includes(String(line.method)), JSON.stringify(line));
 });
 
+test('whoever has no token writes little into the log with each request', async () => {
+  await using server = await harness({});
+  const { statusCode } = await server.ask(undefined, { method: 'GET', url: `/v1/builds?name=${'x'.repeat(10_000)}` });
+  assert.equal(statusCode, 401);
+  const line = server.lines.find(({ msg, status }) => msg === 'answered' && status === 401);
+  assert.match(String(line?.url), /^\/v1\/builds\?name=x+…$/);
+  assert.ok(JSON.stringify(line).length < 2000);
+});
+
 test("an agent's token opens its link, uploads and the cache, and nothing else", async () => {
   await using server = await harness({ cache: { public: false } });
   const opened: string[] = [];
