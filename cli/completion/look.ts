@@ -23,8 +23,8 @@ export async function lookFor(
   signal: AbortSignal,
 ): Promise<readonly Candidate[]> {
   const found = await candidatesOf(source, prefix, tree, { given, environment, signal });
-  // What each shell takes as one word, and as nothing to run.
-  return found.filter(({ value }) => value.startsWith(prefix) && /^[\w.:@%+=,?/-]+$/.test(value));
+  // What each shell takes as one word, and as nothing to run; and the command not as a flag.
+  return found.filter(({ value }) => value.startsWith(prefix) && /^(?!-)[\w.:@%+=,?/-]+$/.test(value));
 }
 
 interface Around {

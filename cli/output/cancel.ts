@@ -35,8 +35,8 @@ export function formatCancel(result: CancelResult, done: boolean): string {
 function listOf({ builds, ...counts }: CancelResult, outcome: 'canceled' | 'unwanted' | 'kept'): string {
   const rows = builds.filter((build) => build.outcome === outcome).slice(0, mostNamed);
   const lines = rows.map(({ build, derivation, state, wantedBy }) => {
-    const for_ = wantedBy.length === 0 ? '' : `, wanted by ${wantedBy.join(' and ')}`;
-    return `\n  ${printable(build)}  ${printable(shortName(derivation))} (${state}${for_})`;
+    const for_ = wantedBy.length === 0 ? '' : `, wanted by ${wantedBy.map(printable).join(' and ')}`;
+    return `\n  ${printable(build)}  ${printable(shortName(derivation))} (${printable(state)}${for_})`;
   });
   return `${lines.length === 0 ? '' : ':'}${lines.join('')}${more(counts[outcome] - lines.length)}`;
 }
@@ -51,7 +51,7 @@ export function formatRetry({ retried, underWay, available, builds, submissions 
     available > 0 ? `${plural(available, 'build')} passed over: the outputs are there\n` : '',
   ].join('');
   const made = submissions
-    .map(({ submission, builds: n }) => `submission ${submission}: ${plural(n, 'build')}\n`)
+    .map(({ submission, builds: n }) => `submission ${printable(submission)}: ${plural(n, 'build')}\n`)
     .join('');
   return `${head}${named.length === 0 ? '' : ':'}${named.join('')}${more(retried - rows.length)}\n${passed}${made}`;
 }

@@ -72,7 +72,9 @@ function widthOf(text: string): number {
 export function details(
   fields: readonly (readonly [name: string, value: string | number | null | undefined])[],
 ): string {
-  const shown = fields.filter(([, value]) => value !== undefined && value !== null && value !== '');
+  const shown = fields
+    .filter(([, value]) => value !== undefined && value !== null && value !== '')
+    .map(([name, value]) => [printable(name), value] as const);
   const width = Math.max(0, ...shown.map(([name]) => name.length)) + 1;
   return shown.map(([name, value]) => `${`${name}:`.padEnd(width)}  ${printable(String(value))}\n`).join('');
 }
