@@ -65,10 +65,7 @@ export async function makeOutLinks(links: OutLinks, options: OutLinksOptions): P
   try {
     // In a file, as others see the arguments of a process.
     const netrc = join(folder, 'netrc');
-    if (cache.token !== undefined)
-      await writeFile(netrc, `machine ${new URL(cache.url).hostname} login drover password ${cache.token}\n`, {
-        mode: 0o600,
-      });
+    if (cache.token !== undefined) await writeFile(netrc, netrcFor(cache.url, cache.token), { mode: 0o600 });
     progress.begin('fetching outputs', paths.length);
     const to = storeRoot === undefined ? [] : ['--to', `local?root=${resolve(storeRoot)}`];
     for (let at = 0; at < paths.length; at += pathsPerCall) {
@@ -93,6 +90,12 @@ export async function makeOutLinks(links: OutLinks, options: OutLinksOptions): P
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** For curl, which Nix fetches with: it looks for an IPv6 address without the brackets. */
+export function netrcFor(url: string, token: string): string {
+  const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
+  return `machine ${host} login drover password ${token}\n`;
 }
 
 function notFetched(code: number | null, said: string): CliError {
