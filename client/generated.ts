@@ -3711,7 +3711,7 @@ export interface EventData {
   };
   /** The lease ended without the agent coming back. */
   readonly AgentLost: Readonly<Record<string, never>>;
-  /** An operator paused it: it gets no new builds. */
+  /** An operator paused it: it gets no new builds. Said again, it is for another reason. */
   readonly AgentPaused: {
     readonly reason?: string;
   };

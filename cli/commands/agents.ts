@@ -118,7 +118,10 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
       usage: `${wish} <name>`,
       summary,
       examples: [[`drover agents ${wish} worker-1${wish === 'drain' ? ' --wait' : ''}`, what]],
-    }).option('--reason <text>', 'for the record');
+    }).option(
+      '--reason <text>',
+      `for the record${wish === 'pause' || wish === 'drain' ? '; given again, it takes the place of the one before' : ''}`,
+    );
     if (wish === 'drain') command.option('--wait', 'end once nothing runs there any more');
     addConnectionOptions(addOutputOptions(command));
     onAction(command, context, async (name: string, flags: Flags & { readonly wait?: true }) => {

@@ -63,7 +63,7 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   const revoke = addCommand(tokens, {
     usage: 'revoke <token...>',
     summary: 'Revoke tokens, by their ids: they are refused from now on',
-    more: 'The last token of scope admin is kept, unless --force is given: without one, nobody can add agents or tokens. Whoever has the data folder gets a new one: stop the coordinator, remove DATA/admin.token, and start it.',
+    more: 'What a token has open ends with it: feeds, logs, uploads, and the link of an agent, whose builds go to others where it has no other token. The last token of scope admin is kept, unless --force is given: without one, nobody can add agents or tokens. Whoever has the data folder gets a new one: stop the coordinator, remove DATA/admin.token, and start it.',
     examples: [['drover tokens revoke TOKEN', 'the id is in the first column of the list']],
   }).option('--force', 'also the last token of scope admin');
   addConnectionOptions(addOutputOptions(revoke));

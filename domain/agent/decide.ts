@@ -1,6 +1,6 @@
 import type { Decision } from '../event.ts';
 import type { AgentAbilities, AgentEvent, AgentPlace } from './events.ts';
-import type { AgentState } from './state.ts';
+import type { AgentState, Steered } from './state.ts';
 
 export type AgentCommand =
   | { readonly type: 'register'; readonly name: string }
@@ -48,12 +48,14 @@ export function decideAgent(state: AgentState, command: AgentCommand): Decision<
     case 'lose':
       return { events: state.connection === 'disconnected' ? [{ type: 'AgentLost', data: {} }] : [] };
     case 'pause':
-      return { events: state.paused ? [] : [{ type: 'AgentPaused', data: withReason(command.reason) }] };
+      if (isSaid(state.paused, command.reason)) return { events: [] };
+      return { events: [{ type: 'AgentPaused', data: withReason(command.reason) }] };
     case 'resume':
       if (!state.paused && !state.draining && state.quarantinedUntil === 0) return { events: [] };
       return { events: [{ type: 'AgentResumed', data: withReason(command.reason) }] };
     case 'drain':
-      return { events: state.draining ? [] : [{ type: 'AgentDraining', data: withReason(command.reason) }] };
+      if (isSaid(state.draining, command.reason)) return { events: [] };
+      return { events: [{ type: 'AgentDraining', data: withReason(command.reason) }] };
     case 'leave':
       if (state.leaving || state.connection !== 'connected') return { events: [] };
       return { events: [{ type: 'AgentDraining', data: { reason: 'it is being stopped', byAgent: true } }] };
@@ -67,6 +69,11 @@ export function decideAgent(state: AgentState, command: AgentCommand): Decision<
     case 'retire':
       return { events: [{ type: 'AgentRetired', data: {} }] };
   }
+}
+
+/** Whether an operator has said so already; another reason takes the place of the one before. */
+function isSaid(said: Steered | undefined, reason: string | undefined): boolean {
+  return said !== undefined && (reason === undefined || reason === said.reason);
 }
 
 function withReason(reason: string | undefined): { reason?: string } {

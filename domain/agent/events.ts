@@ -50,7 +50,7 @@ export const AgentDisconnected = defineEvent(
 export const AgentLost = defineEvent('AgentLost', 'The lease ended without the agent coming back.', z.object({}));
 export const AgentPaused = defineEvent(
   'AgentPaused',
-  'An operator paused it: it gets no new builds.',
+  'An operator paused it: it gets no new builds. Said again, it is for another reason.',
   z.object({ reason: reason.optional() }),
 );
 export const AgentResumed = defineEvent(

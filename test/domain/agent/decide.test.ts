@@ -77,6 +77,19 @@ describe('an agent', () => {
       false,
     );
   });
+  it('that is paused or drained again for another reason has that from then on; the same again, or none, changes nothing', () => {
+    for (const [wish, type] of [
+      ['pause', 'AgentPaused'],
+      ['drain', 'AgentDraining'],
+    ] as const) {
+      const first: AgentEvent = { type, data: { reason: 'new disk' } };
+      const second: AgentEvent = { type, data: { reason: 'new kernel' } };
+      given(registered, connected, first).when({ type: wish, reason: 'new kernel' }).then(second);
+      assert.equal(reasonOf(stateAfter(registered, connected, first, second)), 'new kernel');
+      given(registered, connected, first).when({ type: wish, reason: 'new disk' }).then();
+      given(registered, connected, first).when({ type: wish, reason: undefined }).then();
+    }
+  });
   it('stays paused over a reconnect', () =>
     assert.equal(intake(registered, connected, { type: 'AgentPaused', data: {} }, disconnected, connected), 'paused'));
   const unfit: AgentEvent = { type: 'AgentUnfit', data: { reason: 'no sandbox' } };
