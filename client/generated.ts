@@ -2181,6 +2181,8 @@ export interface Operations {
           /** milliseconds since the Unix epoch */
           readonly at: number;
           readonly reason?: string;
+          /** nobody cancelled this one: what wanted it was */
+          readonly unwanted?: true;
         };
         /** milliseconds since the Unix epoch */
         readonly at?: number;
@@ -2589,6 +2591,8 @@ export interface Operations {
             /** milliseconds since the Unix epoch */
             readonly at: number;
             readonly reason?: string;
+            /** nobody cancelled this one: what wanted it was */
+            readonly unwanted?: true;
           };
           /** what would set it going: a command where there is one */
           readonly remedy?: string;
@@ -2718,6 +2722,8 @@ export interface Operations {
               /** milliseconds since the Unix epoch */
               readonly at: number;
               readonly reason?: string;
+              /** nobody cancelled this one: what wanted it was */
+              readonly unwanted?: true;
             };
             /** milliseconds since the Unix epoch */
             readonly at?: number;
@@ -2809,6 +2815,8 @@ export interface Operations {
               /** milliseconds since the Unix epoch */
               readonly at: number;
               readonly reason?: string;
+              /** nobody cancelled this one: what wanted it was */
+              readonly unwanted?: true;
             };
             /** milliseconds since the Unix epoch */
             readonly at?: number;
@@ -2914,6 +2922,8 @@ export interface Operations {
               /** milliseconds since the Unix epoch */
               readonly at: number;
               readonly reason?: string;
+              /** nobody cancelled this one: what wanted it was */
+              readonly unwanted?: true;
             };
             /** milliseconds since the Unix epoch */
             readonly at?: number;

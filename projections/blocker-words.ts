@@ -28,12 +28,14 @@ export function describeBlocker(blocker: Blocker): string {
   }
 }
 
-/** ` by ci (t-1) at … (no longer wanted)`. */
+/** ` by ci (t-1) at … (wrong branch)`; ` at …, as nobody wanted it any more`. */
 export function describeCancellation(canceled: Blocker['canceled']): string {
   if (canceled === undefined) return '';
-  const { by, name, at, reason } = canceled;
-  const who = by === '' ? '' : ` by ${name === undefined ? by : `${name} (${by})`}`;
-  return `${who} at ${new Date(at).toISOString()}${reason === undefined ? '' : ` (${reason})`}`;
+  const { by, name, at, reason, unwanted } = canceled;
+  // What nobody wants ends by itself where no token had part in it.
+  const who = by === '' || (unwanted && name === undefined) ? '' : ` by ${name === undefined ? by : `${name} (${by})`}`;
+  const end = unwanted ? ', as nobody wanted it any more' : '';
+  return `${who} at ${new Date(at).toISOString()}${end}${reason === undefined ? '' : ` (${reason})`}`;
 }
 
 /** `attempt 2 on builder-1: timed-out: …`, as a sentence on one line. */

@@ -7,6 +7,8 @@ export interface Cancellation {
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
   readonly reason?: string;
+  /** Nobody cancelled this one: what wanted it was. */
+  readonly unwanted?: true;
 }
 
 /** Of each build that was cancelled: by whom, when, and what was said. */

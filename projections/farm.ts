@@ -31,6 +31,7 @@ import { createTimeline, type Timeline } from './timeline.ts';
 import { createTokens } from './tokens.ts';
 import { eachAwaited } from './wants.ts';
 
+type CanceledData = Extract<BuildEvent, { type: 'BuildCanceled' }>['data'];
 export type Farm = ReturnType<typeof createFarm>;
 
 /** All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3). */
@@ -130,9 +131,10 @@ export function createFarm() {
     leftovers.ended(build, event, (visit) => eachAwaited({ graph, availability, queue, producers }, build.drv, visit));
   }
 
-  function canceled(id: string, reason: string | undefined, at: number, by: string): void {
+  function canceled(id: string, { reason, unwanted }: CanceledData, at: number, by: string): void {
     const build = queue.build(id);
-    if (build) cancellations.canceled(build, { by, at, ...(reason !== undefined && { reason }) });
+    const why = { ...(reason !== undefined && { reason }), ...(unwanted && { unwanted }) };
+    if (build) cancellations.canceled(build, { by, at, ...why });
   }
 
   function applyItem(event: ItemEvent, revision: number, at: number): void {
@@ -222,7 +224,7 @@ export function createFarm() {
         }
         case 'build':
           noteEnd(queue.apply(id, event as BuildEvent, revision), event as BuildEvent);
-          if (event.type === 'BuildCanceled') canceled(id, event.data.reason, at, by ?? '');
+          if (event.type === 'BuildCanceled') canceled(id, event.data, at, by ?? '');
           return judge(id, event as BuildEvent, at);
         case 'item':
           return applyItem(event as ItemEvent, revision, at);

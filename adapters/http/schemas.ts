@@ -256,7 +256,13 @@ const lastFailure = z.object({
   cause: z.enum(failureCauses).exactOptional(),
 });
 const cancellation = z
-  .object({ by: text, name: text.exactOptional(), at: instant, reason: text.exactOptional() })
+  .object({
+    by: text,
+    name: text.exactOptional(),
+    at: instant,
+    reason: text.exactOptional(),
+    unwanted: z.literal(true).describe('nobody cancelled this one: what wanted it was').exactOptional(),
+  })
   .describe('id and name of the token that cancelled it, when, and what was said');
 const agentObstacles = z.array(z.object({ name: text, code: z.enum(obstacleCodes), obstacle: text }));
 const remedy = text.describe('what would set it going: a command where there is one');

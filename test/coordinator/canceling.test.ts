@@ -83,6 +83,9 @@ describe('what is cancelled', () => {
       { unwanted: true },
       'admin',
     ]);
+    const why = farm.application.why(`${first.submission}-3`);
+    assert.equal(why.reason === 'ended' && why.canceled?.unwanted, true);
+    assert.match(why.summary, /, as nobody wanted it any more\.$/);
     await assert.rejects(farm.application.cancelSubmission(admin, 'nope'), refusal('unknown-submission'));
   });
 
@@ -175,6 +178,8 @@ describe('what is cancelled', () => {
     const restarted = await openTestCoordinator(facts, { store, seed: 2 });
     await restarted.settle();
     assert.deepEqual(statesOf(restarted).slice(0, 3), ['1 canceled', '2 canceled', '3 canceled']);
+    const { summary } = restarted.application.why(`${submission}-2`);
+    assert.match(summary, /^The build was cancelled at \S+, as nobody wanted it any more\.$/);
   });
 
   it('is retried as a whole: what failed or was cancelled of a submission', async () => {
