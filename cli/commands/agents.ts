@@ -138,7 +138,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
       await printAgent(agent, flags);
       if (wish === 'resume' && !forPrograms(flags) && (agent.state === 'disconnected' || agent.state === 'lost'))
         io.err(
-          agent.link.state === 'left'
+          agent.link?.state === 'left'
             ? `${agent.name} was stopped: start it again on its machine, 'drover agent' or its service.\n`
             : `${agent.name} is not connected: see to its machine and its network.\n`,
         );

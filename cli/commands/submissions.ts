@@ -7,6 +7,7 @@ import { addConnectionOptions, type ConnectionFlags, connect } from '../http/con
 import { resolveId } from '../http/resolve-id.ts';
 import { wholeNumber } from '../numbers.ts';
 import { formatCancel, namesOf } from '../output/cancel.ts';
+import { CliError } from '../output/cli-error.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatSubmissionTimes } from '../output/submission-times.ts';
@@ -69,7 +70,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     const path = await pathOf(client, id);
     const row = await client.get<SubmissionRow & Blockage>(path);
     const { times } = await client.get<{ times: SubmissionTimes | null }>(`${path}/times`);
-    const estimate = row.unfinished === 0 ? null : (await client.get<Outlook>(`${path}/outlook`)).estimate;
+    const estimate = row.unfinished === 0 ? null : await estimateOf(client, path);
     await print(io, flags, {
       value: { ...row, estimate, times },
       text: (view) =>
@@ -136,4 +137,14 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     await client.send('POST', `${await pathOf(client, id)}/resume`, {});
     io.err(`The submission ${id} is being queued; drover submissions show ${id} says how far it is.\n`);
   });
+}
+
+/** When it may end; `null` where the coordinator is an older one, which has no such route. */
+async function estimateOf(client: Client, path: string): Promise<Outlook['estimate'] | null> {
+  try {
+    return (await client.get<Outlook>(`${path}/outlook`)).estimate;
+  } catch (error) {
+    if (error instanceof CliError && error.code === 'not-found') return null;
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
 import { describePlace } from '../../coordinator/agent-place.ts';
 import type { AgentStatus } from '../../coordinator/application.ts';
+import { type ShownAgent, wholeAgent } from './older.ts';
 import { details, table } from './table.ts';
 import { relativeTime, shortName, size } from './text.ts';
 import type { View } from './view.ts';
@@ -7,7 +8,7 @@ import type { View } from './view.ts';
 export function formatAgents(agents: readonly AgentStatus[], view: View): string {
   const now = view.now();
   return table(
-    agents,
+    agents.map(wholeAgent),
     [
       { title: 'AGENT', value: (row) => row.name },
       { title: 'STATE', value: (row) => row.link.state, state: (row) => row.state },
@@ -28,8 +29,9 @@ export function formatAgents(agents: readonly AgentStatus[], view: View): string
   );
 }
 
-export function formatAgent(agent: AgentStatus, view: View): string {
+export function formatAgent(said: AgentStatus, view: View): string {
   const now = view.now();
+  const agent = wholeAgent(said);
   const { abilities, heartbeat } = agent;
   const head = details([
     ['agent', agent.name],
@@ -37,6 +39,7 @@ export function formatAgent(agent: AgentStatus, view: View): string {
     ['link', link(agent, now)],
     ['runs on', agent.link.place && describePlace(agent.link.place)],
     ['intake', intake(agent)],
+    ['reason', agent.told],
     ['refused', agent.refused && refused(agent.refused, now)],
     ['quarantine', agent.quarantine && quarantine(agent, now)],
     ['unfit', agent.unfit && `since ${relativeTime(agent.unfit.since, now)}: ${agent.unfit.reason}`],
@@ -66,13 +69,13 @@ export function formatAgent(agent: AgentStatus, view: View): string {
 }
 
 /** `6/6`, and `6/6 +2` where two more wait there for a slot, as after a start with fewer. */
-function slots({ running, abilities }: AgentStatus): string {
+function slots({ running, abilities }: ShownAgent): string {
   if (abilities === undefined) return `${running.length}/-`;
   const busy = Math.min(running.length, abilities.slots);
   return `${busy}/${abilities.slots}${running.length > busy ? ` +${running.length - busy}` : ''}`;
 }
 
-function intake({ intake, operator }: AgentStatus): string {
+function intake({ intake, operator }: ShownAgent): string {
   return intake === 'draining' && operator.said === 'drained' ? 'drained' : intake;
 }
 
@@ -80,7 +83,8 @@ function intake({ intake, operator }: AgentStatus): string {
 const tellingFailures = 5;
 
 /** What keeps the agent from building well, each thing by itself. */
-function remarks(agent: AgentStatus, now: number): string[] {
+function remarks(agent: ShownAgent, now: number): string[] {
+  if (agent.told !== undefined) return [agent.told];
   const { recent } = agent;
   const all = recent.failed === recent.attempts && recent.attempts >= tellingFailures;
   const told = [
@@ -95,19 +99,19 @@ function remarks(agent: AgentStatus, now: number): string[] {
 }
 
 /** `paused 3m ago by t-1: new disk`; `undefined` where it is active. */
-function operator({ operator: { said, since, by, reason } }: AgentStatus, now: number): string | undefined {
+function operator({ operator: { said, since, by, reason } }: ShownAgent, now: number): string | undefined {
   if (said === 'active') return undefined;
-  return `${said} ${relativeTime(since, now)}${by === undefined ? '' : ` by ${by}`}${because(reason)}`;
+  return `${said}${ago(since, now)}${by === undefined ? '' : ` by ${by}`}${because(reason)}`;
 }
 
-function link({ link: { state, since, reason, leaving }, until }: AgentStatus, now: number): string {
+function link({ link: { state, since, reason, leaving }, until }: ShownAgent, now: number): string {
   if (state === 'new') return 'never connected';
   const word = leaving ? 'leaving, connected' : state;
   const lease = state === 'disconnected' && until !== undefined ? `, its lease ends ${relativeTime(until, now)}` : '';
-  return `${word} ${relativeTime(since, now)}${lease}${because(reason)}`;
+  return `${word}${ago(since, now)}${lease}${because(reason)}`;
 }
 
-function quarantine({ quarantine, until }: AgentStatus, now: number): string {
+function quarantine({ quarantine, until }: ShownAgent, now: number): string {
   const end = until === undefined ? '' : `, until ${relativeTime(until, now)}`;
   return `${relativeTime(quarantine?.since, now)}${end}${because(quarantine?.reason)}`;
 }
@@ -117,14 +121,15 @@ function refused({ message, at, place }: NonNullable<AgentStatus['refused']>, no
   return `${who}${at === undefined ? '' : `${relativeTime(at, now)}: `}${message}`;
 }
 
-function attempts({ recent: { attempts, failed } }: AgentStatus): string | undefined {
+function attempts({ recent: { attempts, failed } }: ShownAgent): string | undefined {
   return attempts === 0 ? undefined : `${failed} of ${attempts} failed`;
 }
 
-function failure({ recent: { lastFailure } }: AgentStatus, now: number): string | undefined {
+function failure({ recent: { lastFailure } }: ShownAgent, now: number): string | undefined {
   if (lastFailure === undefined) return undefined;
   const { build, attempt, class: failure, message, at } = lastFailure;
   return `${relativeTime(at, now)}, attempt ${attempt} of ${build}: ${failure}: ${message.replaceAll(/\s*\n\s*/g, ' ')}`;
 }
 
+const ago = (at: number | undefined, now: number): string => (at === undefined ? '' : ` ${relativeTime(at, now)}`);
 const because = (reason: string | undefined): string => (reason === undefined || reason === '' ? '' : `: ${reason}`);

@@ -1,16 +1,19 @@
 import type { Blockage, Blocker } from '../../coordinator/application.ts';
 import { describeCancellation } from '../../projections/blocker-words.ts';
 import { describeLoss } from '../../projections/losses.ts';
+import { wholeBlockage } from './older.ts';
 import { firstLine, plural, printable, shortName } from './text.ts';
 
 /** What keeps builds from running, and what would set them going, a line each. */
-export function describeBlockage({ blocked, blockers, total, more }: Blockage): readonly string[] {
-  const rest = (total ?? 0) - blockers.length;
+export function describeBlockage(said: Blockage): readonly string[] {
+  const { blocked, blockers, total, more } = wholeBlockage(said);
+  const rest = total - blockers.length;
   return [
     `${plural(blocked, 'build')} ${blocked === 1 ? 'is' : 'are'} blocked, and stay${blocked === 1 ? 's' : ''} queued:`,
     ...blockers.map((blocker) => {
       const waiting = `${blocker.waiting}${blocker.more ? ' or more' : ''} ${blocker.waiting === 1 ? 'waits' : 'wait'} for it`;
-      return `  ${printable(shortName(blocker.item))}  ${wordsFor(blocker)}, ${waiting}  ${printable(blocker.remedy)}`;
+      const remedy = blocker.remedy === '' ? '' : `  ${printable(blocker.remedy)}`;
+      return `  ${printable(shortName(blocker.item))}  ${wordsFor(blocker)}, ${waiting}${remedy}`;
     }),
     ...(rest > 0 ? [`  … and ${plural(rest, 'more thing')}${more ? ' at least' : ''} that block them`] : []),
   ];

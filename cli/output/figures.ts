@@ -1,14 +1,11 @@
 import type { FarmStatus } from '../../coordinator/application.ts';
+import { wholeFigures } from './older.ts';
+
 /** The figures of a farm that are in its log, now or at another moment, as rows of details. */
-export function figureRows({
-  builds,
-  blocked,
-  ready,
-  derivations,
-  items,
-  agents,
-  position,
-}: Omit<FarmStatus, 'pendingCommits' | 'uploads'>): (readonly [name: string, value: string | number])[] {
+export function figureRows(
+  said: Omit<FarmStatus, 'pendingCommits' | 'uploads'>,
+): (readonly [name: string, value: string | number])[] {
+  const { builds, blocked, ready, derivations, items, agents, position } = wholeFigures(said);
   const perSystem = Object.entries(ready)
     .filter(([, count]) => count > 0)
     .map(([system, count]) => `${system} ${count}`)
