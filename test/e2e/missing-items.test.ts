@@ -48,7 +48,7 @@ e2e('a file that is gone from the pool is found out by the build that needs it, 
   assert.equal(why.reason, 'inputs');
   assert.deepEqual(
     why.inputs.map((input: { item: string; state: string; build: string }) => [input.item, input.state, input.build]),
-    [[item.path, 'queued', rebuild]],
+    [[item.path, 'blocked', rebuild]],
   );
   const { body: whyRebuild } = await farm.request('GET', `/v1/builds/${rebuild}/why`);
   assert.equal(whyRebuild.reason, 'no-agent');
