@@ -175,10 +175,13 @@ function explainEnd(farm: Farm, start: Base, build: BuildRecord): Why {
   const { status, lastFailure } = build.state;
   const at = farm.timeline.endedAt(build);
   const base = { ...start, reason: 'ended', ...(at !== undefined && { at }) } as const;
+  // A retry would pass it over.
+  const later = afterwards(farm, build);
+  const remedy = later === undefined ? { remedy: retry(base.build) } : {};
   if (status === 'canceled') {
     const canceled = cancellationOf(farm, build);
-    const summary = `The build was cancelled${describeCancellation(canceled)}.`;
-    return { ...base, ...(canceled && { canceled }), remedy: retry(base.build), summary };
+    const summary = `The build was cancelled${describeCancellation(canceled)}.${later ?? ''}`;
+    return { ...base, ...(canceled && { canceled }), ...remedy, summary };
   }
   if (status !== 'failed' || lastFailure === undefined) return { ...base, summary: `The build has ended: ${status}.` };
   const { cause } = lastFailure;
@@ -186,10 +189,19 @@ function explainEnd(farm: Farm, start: Base, build: BuildRecord): Why {
     cause === undefined
       ? ''
       : lastFailure.class === 'agent-lost'
-        ? ` '${retry(base.build)}' tries it again all the same.`
+        ? later === undefined
+          ? ` '${retry(base.build)}' tries it again all the same.`
+          : ''
         : ` ${causes[cause]}`;
-  const summary = `The build has failed: ${told(lastFailure)}${final}`;
-  return { ...base, failure: lastFailure, remedy: retry(base.build), summary };
+  const summary = `The build has failed: ${told(lastFailure)}${final}${later ?? ''}`;
+  return { ...base, failure: lastFailure, ...remedy, summary };
+}
+
+/** What has become of the derivation since, where a retry of this build would do nothing. */
+function afterwards({ queue }: Farm, { drv }: BuildRecord): string | undefined {
+  const other = queue.unfinished(drv);
+  if (other !== undefined) return ` Build ${buildId(other)} of the same derivation is under way.`;
+  return queue.hasOutputs(drv) ? ' Its outputs are there since.' : undefined;
 }
 
 const causes: Readonly<Record<FailureCause, string>> = {

@@ -74,6 +74,16 @@ describe('blocked builds', () => {
     await farm.application.retryBuild(admin, failed);
     await farm.settle();
     assert.deepEqual(farm.application.blockage(submission), { unfinished: 3, ...unblocked });
+    // A retry of the one that has failed would do nothing now, so none is said.
+    const [again] = farm.allocations().filter(({ build, derivation }) => derivation === drvPath(1) && build !== failed);
+    const told = farm.application.why(failed);
+    assert.ok(told.reason === 'ended' && again !== undefined);
+    assert.equal(told.remedy, undefined);
+    assert.match(told.summary, new RegExp(`Build ${again.build} of the same derivation is under way\\.$`));
+    await farm.succeed('a', again, 1);
+    const later = farm.application.why(failed);
+    assert.ok(later.reason === 'ended' && later.remedy === undefined);
+    assert.match(later.summary, /Its outputs are there since\.$/);
   });
 
   it('wait for what was cancelled, not asked for, or never sent, each named once, the worst first', async () => {
