@@ -5,7 +5,7 @@ import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { resolveIds } from '../http/resolve-id.ts';
 import { gather } from '../numbers.ts';
-import { formatCancel, formatRetry, namesOf } from '../output/cancel.ts';
+import { formatCancel, formatRetry, formatRetryOfOne, namesOf } from '../output/cancel.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import type { Io } from '../output/io.ts';
@@ -176,7 +176,7 @@ export function addBuildsRetry(builds: Command, context: CommandContext): void {
         const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
         await print(io, flags, {
           value: result,
-          text: () => `submission ${result.submission}: ${result.builds} built again\n`,
+          text: () => formatRetryOfOne(result),
           names: [result.submission],
         });
       }

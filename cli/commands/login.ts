@@ -38,9 +38,13 @@ export function addLoginCommand(program: Command, context: CommandContext): void
     const token = tokenFile === undefined ? await askSecret(io, `Token for ${printable(url)}: `) : readToken(tokenFile);
     if (token === undefined) return 130;
     if (!/^[\x21-\x7e]+$/.test(token))
-      throw new CliError('wrong-use', `expected one token, got ${token === '' ? 'nothing' : 'something else'}`, {
-        exitCode: 2,
-      });
+      throw new CliError(
+        'wrong-use',
+        `expected one token${tokenFile === undefined ? ' on standard input' : ''}, got ${token === '' ? 'nothing' : 'something else'}`,
+        {
+          exitCode: 2,
+        },
+      );
     const self = await connectPlainly({ url, token }, io).get<TokenInfo>('/v1/tokens/self');
     const file = writeContexts(io.environment, {
       current: called,

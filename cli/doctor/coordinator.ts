@@ -12,6 +12,7 @@ import { connectionsWithin, openFilesLimit, parseOpenFiles } from '../../adapter
 import { readHeaders, traceSettings } from '../../adapters/traces/settings.ts';
 import { isSecret } from '../../coordinator/access.ts';
 import { type CoordinatorConfig, parseListen } from '../../coordinator/config.ts';
+import { CliError } from '../output/cli-error.ts';
 import { startError } from '../output/start-error.ts';
 import { plural, printable } from '../output/text.ts';
 import { checkHooks } from './coordinator-hooks.ts';
@@ -165,7 +166,15 @@ async function checkListen(config: CoordinatorConfig, holder: string | undefined
   if (holder !== undefined && port !== 0) {
     const url = `http://${reachable(host)}:${port}`;
     const client = clientOf({ url });
-    await client.request('GET', '/healthz');
+    try {
+      await client.request('GET', '/healthz');
+    } catch (error) {
+      if (!(error instanceof CliError) || error.code !== 'connection-refused') throw error;
+      return bad(
+        error.message,
+        `process ${holder} is still starting, or has another --listen: give the settings that it was given`,
+      );
+    }
     const { warnings = [] } = await client.get<{ warnings?: readonly string[] }>('/readyz');
     const up = good(`the running coordinator answers at ${config.listen}`);
     return [up, ...warnings.map((one) => warning(`it says: ${printable(one)}`))];

@@ -72,7 +72,12 @@ async function newest(
   const { commits, fault } = linksOf(events, from === 0);
   if (fault !== undefined)
     return [ends, bad(fault, `do not write to it: drover events verify --data ${data} says more; docs/audit.md`)];
-  return [ends, good(`its last ${plural(commits, 'commit')} carry each the hash of the one before; ${whole}`)];
+  return [
+    ends,
+    good(
+      `its last ${plural(commits, 'commit')} ${commits === 1 ? 'carries' : 'carry each'} the hash of the one before; ${whole}`,
+    ),
+  ];
 }
 
 /** Whether each commit carries the hash of the one before it, of those that are whole: unless `isWhole`, the first may have begun earlier. */

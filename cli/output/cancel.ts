@@ -1,4 +1,4 @@
-import type { CancelResult, RetryResult } from '../../coordinator/application.ts';
+import type { CancelResult, RetryResult, SubmitResult } from '../../coordinator/application.ts';
 import { plural, printable, shortName } from './text.ts';
 
 /** Most builds that are named. */
@@ -39,6 +39,14 @@ function listOf({ builds, ...counts }: CancelResult, outcome: 'canceled' | 'unwa
     return `\n  ${printable(build)}  ${printable(shortName(derivation))} (${printable(state)}${for_})`;
   });
   return `${lines.length === 0 ? '' : ':'}${lines.join('')}${more(counts[outcome] - lines.length)}`;
+}
+
+/** What a retry of one build did. */
+export function formatRetryOfOne({ submission, builds, joined }: SubmitResult): string {
+  if (builds > 0) return `submission ${submission}: ${builds} built again\n`;
+  const [one] = joined;
+  const why = one === undefined ? 'the outputs are there' : `build ${printable(one)} of it is under way`;
+  return `submission ${submission}: nothing built again, as ${why}\n`;
 }
 
 /** What is built again, or would be, in lines. */

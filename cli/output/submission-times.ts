@@ -40,7 +40,7 @@ function sentenceOf({ kind, ms, system = '', features = [], cause, builds }: Adv
     case 'no-agent':
       return `${time} ${of} waited while no agent took builds for ${wanted}${cause === undefined ? '' : `: ${cause}`}; one more agent would have saved up to ${duration(ms)}`;
     case 'retries':
-      return `${time} ${of} went into attempts that failed and were made again (${plural(builds, 'build')})`;
+      return `${time} ${of} went into attempts that failed or were given back, and were made again (${plural(builds, 'build')})`;
     case 'lost':
       return `${time} ${of} went into attempts whose agents were lost (${plural(builds, 'build')}): agents that stay would have saved up to ${duration(ms)}`;
     case 'back-off':

@@ -30,11 +30,20 @@ function endOf(why: Why): string | undefined {
     case 'no-agent':
       return why.blockers.length === 0
         ? 'by itself, once an agent above takes builds again.'
-        : `${onceDone(why.blockers)}\nSee to an obstacle above, or add an agent that fits: drover agents add NAME`;
+        : `${onceDone(why.blockers)}\n${otherwise(why)}`;
     case 'no-slot':
       return `by itself, once a slot is free; 'drover builds prioritize ${printable(why.build)} N' brings it forward.`;
   }
 }
+
+/** What else would do. An agent that is added takes nothing before it runs. */
+function otherwise({ agents, blockers }: Extract<Why, { reason: 'no-agent' }>): string {
+  if (blockers.every(({ remedy }) => remedy === addAgent)) return 'and that agent fits, and is started with its token.';
+  const another = agents.length > 1 ? 'another obstacle above is gone, or ' : '';
+  return `Or once ${another}an agent that fits is added and started: ${addAgent}`;
+}
+
+const addAgent = 'drover agents add NAME';
 
 function onceDone(blockers: readonly Blocker[]): string {
   const remedies = [...new Set(blockers.map(({ remedy }) => remedy))];
@@ -70,7 +79,7 @@ function specifics(why: Why, view: View): string {
         { title: 'AGENT', value: (row: { name: string }) => row.name },
         { title: 'OBSTACLE', value: (row: { obstacle: string }) => row.obstacle },
       ];
-      return `${wanted}\n${table(why.agents, columns, { ...view, empty: 'There are no agents: drover agents add' })}`;
+      return `${wanted}\n${table(why.agents, columns, { ...view, empty: 'There are no agents.' })}`;
     }
     case 'no-slot':
       return details([

@@ -328,7 +328,18 @@ describe('listings for people', () => {
           agents: [],
           blockers: [{ item: item.path, state: 'no-agent', system: 'x', waiting: 1, remedy: 'drover agents resume a' }],
         },
-        /once this is done:\n {2}drover agents resume a\nSee to an obstacle above, or add an agent that fits: drover agents add NAME\n$/,
+        /once this is done:\n {2}drover agents resume a\nOr once an agent that fits is added and started: drover agents add NAME\n$/,
+      ],
+      [
+        {
+          ...base,
+          reason: 'no-agent',
+          system: 'x',
+          features: [],
+          agents: [],
+          blockers: [{ item: item.path, state: 'no-agent', system: 'x', waiting: 1, remedy: 'drover agents add NAME' }],
+        },
+        /There are no agents\.\n\nThe wait ends once this is done:\n {2}drover agents add NAME\nand that agent fits, and is started with its token\.\n$/,
       ],
       [
         { ...base, reason: 'no-slot', agents: ['a'], ahead: 3 },
@@ -342,6 +353,20 @@ describe('listings for people', () => {
       assert.doesNotMatch(out, /StoreItem|Build[A-Z]/);
       const { out: asJson } = await run(['builds', 'why', 'b-1', '--json', '--url', server.url]);
       assert.equal(JSON.parse(asJson).until, 'StoreItemAdded', 'programs get the events');
+    }
+  });
+
+  it('says why a retry of one build built nothing', async () => {
+    const answer = { submission: 's-9', derivations: 0, builds: 0, available: 0, joined: ['s-8-1'] };
+    for (const [result, said] of [
+      [{ ...answer, builds: 1, joined: [] }, 'submission s-9: 1 built again\n'],
+      [answer, 'submission s-9: nothing built again, as build s-8-1 of it is under way\n'],
+      [{ ...answer, available: 1, joined: [] }, 'submission s-9: nothing built again, as the outputs are there\n'],
+    ] as const) {
+      await using server = await fakeCoordinator({
+        'POST /v1/builds/b-1/retry': () => ({ status: 201, json: result }),
+      });
+      assert.equal((await run(['builds', 'retry', 'b-1', '--url', server.url])).out, said);
     }
   });
 
