@@ -29,8 +29,8 @@ type Row = [
   string | null,
   string,
   string | null,
-  /** Whether the data are well-formed JSON, where that was asked. */
-  number | null,
+  /** Whether the data are well-formed JSON, where that was asked: a column for nothing has been seen to double the time of a reading. */
+  number?,
 ];
 const columns = 'position, stream, revision, type, version, at, commit_id, actor, correlation, causation, trace, data';
 
@@ -89,7 +89,7 @@ export function createLogReader(db: DatabaseSync): LogReader {
       values.push(...streams.flatMap((prefix) => [prefix, prefix]));
     }
     const statement = db.prepare(
-      `SELECT ${all}, ${check ? 'json_valid(data)' : 'NULL'} FROM events WHERE ${where} ORDER BY position`,
+      `SELECT ${all}${check ? ', json_valid(data)' : ''} FROM events WHERE ${where} ORDER BY position`,
     );
     statement.setReturnArrays(true);
     return { statement, values };
