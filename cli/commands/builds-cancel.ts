@@ -9,20 +9,13 @@ import { formatCancel, formatRetry, formatRetryOfOne, namesOf } from '../output/
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import type { Io } from '../output/io.ts';
-import { inFlags, type Place, placeOption } from '../output/place.ts';
+import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { plural } from '../output/text.ts';
+import { addBuildFilters, type BuildFilters } from './build-filters.ts';
 
-interface Filters {
-  readonly state?: readonly string[];
+interface Filters extends BuildFilters {
   readonly failed?: true;
-  readonly system?: string;
-  readonly name?: string;
-  readonly agent?: string;
-  readonly submission?: string;
-  readonly derivation?: string;
-  readonly tag?: string;
-  readonly since?: Place;
 }
 interface Flags extends ConnectionFlags, OutputFlags, Filters {
   readonly reason?: string;
@@ -33,21 +26,10 @@ interface Flags extends ConnectionFlags, OutputFlags, Filters {
 
 /** Which builds, where they are not named: all that meet every condition. */
 function addFilters(command: Command, states: readonly string[], io: Io): Command {
-  return command
+  command
     .optionsGroup('Which builds, in place of naming them; all conditions hold:')
-    .addOption(new Option('--state <state>', `${states.join(', ')}; can be repeated`).argParser(oneOf(states)))
-    .option('--system <system>', 'for example x86_64-linux')
-    .option('--name <part>', "part of the derivation's name")
-    .option('--agent <agent>', 'agent of the last attempt')
-    .option('--submission <id>', 'builds of one submission')
-    .option('--derivation <drv>', 'builds of one derivation, by its base name')
-    .option('--tag <tag>', 'key, or key=value')
-    .option(
-      '--since <place>',
-      'builds whose last event came after this position, or at this time (2026-11-25T20:00:00Z, 2h) or later',
-      placeOption(io.now),
-    )
-    .optionsGroup('Options:');
+    .addOption(new Option('--state <state>', `${states.join(', ')}; can be repeated`).argParser(oneOf(states)));
+  return addBuildFilters(command, io).optionsGroup('Options:');
 }
 
 function oneOf(states: readonly string[]) {

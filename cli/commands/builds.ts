@@ -15,20 +15,13 @@ import { addWatchOption, type ListingFlags, printListing } from '../output/listi
 import { inFlags, type Place, placeOption } from '../output/place.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { formatWhy } from '../output/why.ts';
+import { addBuildFilters, type BuildFilters } from './build-filters.ts';
 import { type LogWish, streamLog } from './build-log.ts';
 import { addBuildsCancel, addBuildsRetry } from './builds-cancel.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 
-interface ListFlags {
-  readonly state?: readonly string[];
-  readonly system?: string;
-  readonly name?: string;
-  readonly agent?: string;
-  readonly submission?: string;
-  readonly derivation?: string;
-  readonly tag?: string;
-  readonly since?: Place;
+interface ListFlags extends BuildFilters {
   readonly until?: Place;
   readonly limit: number;
   readonly after?: string;
@@ -72,24 +65,13 @@ function addList(builds: Command, context: CommandContext): void {
       ['drover builds list --state failed --since 24h', 'what failed since yesterday'],
       ['drover builds list --submission SUBMISSION --limit 1000 --json', 'for a program'],
     ],
-  })
-    .addOption(
-      new Option(
-        '--state <state>',
-        `${buildStates.join(', ')}; of what is queued also ${standings.join(', ')}; building: allocated or running; can be repeated`,
-      ).argParser(gather),
-    )
-    .option('--system <system>', 'for example x86_64-linux')
-    .option('--name <part>', "part of the derivation's name")
-    .option('--agent <agent>', 'agent of the last attempt')
-    .option('--submission <id>', 'builds of one submission')
-    .option('--derivation <drv>', 'builds of one derivation, by its base name')
-    .option('--tag <tag>', 'key, or key=value')
-    .option(
-      '--since <place>',
-      'builds whose last event came after this position, or at this time (2026-11-25T20:00:00Z, 2h) or later',
-      place,
-    )
+  }).addOption(
+    new Option(
+      '--state <state>',
+      `${buildStates.join(', ')}; of what is queued also ${standings.join(', ')}; building: allocated or running; can be repeated`,
+    ).argParser(gather),
+  );
+  addBuildFilters(command, io)
     .option('--until <place>', 'builds whose last event came at this position or before it, or before this time', place)
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');

@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import type { Io } from '../output/io.ts';
+import { type Place, placeOption } from '../output/place.ts';
+
+/** Which builds a command is about: those that meet every condition. */
+export interface BuildFilters {
+  readonly state?: readonly string[];
+  readonly system?: string;
+  readonly name?: string;
+  readonly agent?: string;
+  readonly submission?: string;
+  readonly derivation?: string;
+  readonly tag?: string;
+  readonly since?: Place;
+}
+
+/** All but `--state`, which means other states for each command. */
+export function addBuildFilters(command: Command, io: Io): Command {
+  return command
+    .option('--system <system>', 'for example x86_64-linux')
+    .option('--name <part>', "part of the derivation's name")
+    .option('--agent <agent>', 'agent of the last attempt')
+    .option('--submission <id>', 'builds of one submission')
+    .option('--derivation <drv>', 'builds of one derivation, by its base name')
+    .option('--tag <tag>', 'key, or key=value')
+    .option(
+      '--since <place>',
+      'builds whose last event came after this position, or at this time (2026-11-25T20:00:00Z, 2h) or later',
+      placeOption(io.now),
+    );
+}
