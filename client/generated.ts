@@ -38,7 +38,7 @@ export const operations = {
   listSubmissions: {
     method: 'GET',
     path: '/v1/submissions',
-    query: ['limit', 'after', 'key'],
+    query: ['limit', 'after', 'key', 'state'],
     headers: [],
     body: false,
   },
@@ -2066,6 +2066,8 @@ export interface Operations {
       readonly after?: string;
       /** only the one that this token has made under this idempotency key */
       readonly key?: string;
+      /** only those in one of these states; a page may then be short, even empty, and still have a `next` */
+      readonly state?: string | readonly string[];
     };
     readonly answer: {
       readonly rows: readonly {
@@ -2073,7 +2075,8 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly receivedAt: number;
         readonly queuedAt: number | null;
-        readonly state: 'under-way' | 'queued' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
+        /** `blocked`: builds of it have not ended, and nothing under way can set any of these going */
+        readonly state: 'under-way' | 'queued' | 'blocked' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
         /** why it is set aside, where it is */
         readonly setAside: string | null;
         /** when, by whom and why it was cancelled, where it was */
@@ -2086,7 +2089,10 @@ export interface Operations {
           readonly name?: string;
           readonly reason: string | null;
         } | null;
+        /** derivations that were asked for */
         readonly roots: number;
+        /** base name of the first of them */
+        readonly derivation: string | null;
         readonly reason: string;
         readonly counts: {
           readonly queued: number;
@@ -2110,7 +2116,8 @@ export interface Operations {
       /** milliseconds since the Unix epoch */
       readonly receivedAt: number;
       readonly queuedAt: number | null;
-      readonly state: 'under-way' | 'queued' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
+      /** `blocked`: builds of it have not ended, and nothing under way can set any of these going */
+      readonly state: 'under-way' | 'queued' | 'blocked' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
       /** why it is set aside, where it is */
       readonly setAside: string | null;
       /** when, by whom and why it was cancelled, where it was */
@@ -2123,7 +2130,10 @@ export interface Operations {
         readonly name?: string;
         readonly reason: string | null;
       } | null;
+      /** derivations that were asked for */
       readonly roots: number;
+      /** base name of the first of them */
+      readonly derivation: string | null;
       readonly reason: string;
       readonly counts: {
         readonly queued: number;

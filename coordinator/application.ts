@@ -100,6 +100,8 @@ export interface Application extends HookWishes {
    * blocked while submissions are being queued: one of them may make what is waited for.
    */
   blockage(submission: string): Blockage;
+  /** Whether it has builds that have not ended, those that it joined included, and all of them are blocked. */
+  isBlocked(submission: string): boolean;
   /** How it stands with a build that is queued; `undefined` where it is not. */
   standing(build: string): Standing | undefined;
   /** Ids of builds that stand so, the newest first: at most `limit` of those that were submitted before another build. */

@@ -2,7 +2,7 @@ import { noteKeyText } from '../domain/audit/signed-note.ts';
 import { findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import { buildId } from '../projections/queue.ts';
-import { newestStanding, standingOf } from '../projections/standing.ts';
+import { isBlocked, newestStanding, standingOf } from '../projections/standing.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
 import { explain } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
@@ -151,6 +151,7 @@ export function startCoordinator(core: Core): Coordinator {
       const found = findBlockers(farm, buildsFor(id));
       return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
+    isBlocked: (id) => !intake.busy() && isBlocked(farm, buildsFor(id)),
     standing(id) {
       const build = queue.build(id);
       return build && standingOf(farm, build);

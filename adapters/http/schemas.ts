@@ -297,7 +297,9 @@ const submissionRowFields = {
   id: text,
   receivedAt: instant,
   queuedAt: instant.nullable(),
-  state: z.enum(submissionStates),
+  state: z
+    .enum(submissionStates)
+    .describe('`blocked`: builds of it have not ended, and nothing under way can set any of these going'),
   setAside: text.nullable().describe('why it is set aside, where it is'),
   canceled: z
     .object({
@@ -308,7 +310,8 @@ const submissionRowFields = {
     })
     .nullable()
     .describe('when, by whom and why it was cancelled, where it was'),
-  roots: z.int(),
+  roots: z.int().describe('derivations that were asked for'),
+  derivation: text.nullable().describe('base name of the first of them'),
   reason: text,
   counts: counts(...buildStates) as z.ZodType<Readonly<Record<BuildViewState, number>>>,
 };

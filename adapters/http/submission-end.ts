@@ -3,15 +3,26 @@ import type { SubmissionRow } from '../../coordinator/ports/views.ts';
 
 const live = ['queued', 'allocated', 'running'] as const;
 
-/** The row with how the submission ended, once all its builds have, those that it joined included, and with the name of who cancelled it. */
+/**
+ * The row with how the submission ended, once all its builds have, those that it joined included; with whether it is blocked, before that;
+ * and with the name of who cancelled it.
+ */
 export function withEnd<Row extends SubmissionRow>(
   row: Row,
-  application: Pick<Application, 'joinedBuilds' | 'nameOf'>,
+  application: Pick<Application, 'joinedBuilds' | 'isBlocked' | 'nameOf'>,
 ): Row {
   if (row.canceled) return { ...row, canceled: { ...row.canceled, name: application.nameOf(row.canceled.by) } };
-  if (row.state !== 'queued' || live.some((state) => row.counts[state] > 0)) return row;
+  if (row.state !== 'queued') return row;
+  if (live.some((state) => row.counts[state] > 0)) return blockedOr(row);
   const joined = application.joinedBuilds(row.id);
-  if (live.some((state) => joined[state] > 0)) return row;
+  if (live.some((state) => joined[state] > 0)) return blockedOr(row);
   const has = (state: 'failed' | 'canceled'): boolean => row.counts[state] + joined[state] > 0;
   return { ...row, state: has('failed') ? 'failed' : has('canceled') ? 'canceled' : 'succeeded' };
+
+  function blockedOr(unfinished: Row): Row {
+    const { allocated, running } = unfinished.counts;
+    return allocated + running === 0 && application.isBlocked(row.id)
+      ? { ...unfinished, state: 'blocked' }
+      : unfinished;
+  }
 }

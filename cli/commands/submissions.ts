@@ -1,11 +1,11 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Blockage, CancelResult, Outlook, SubmissionTimes, SubmitResult } from '../../coordinator/application.ts';
-import type { Page, SubmissionRow } from '../../coordinator/ports/views.ts';
+import { type Page, type SubmissionRow, submissionStates } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { resolveId } from '../http/resolve-id.ts';
-import { wholeNumber } from '../numbers.ts';
+import { gather, wholeNumber } from '../numbers.ts';
 import { formatCancel, namesOf } from '../output/cancel.ts';
 import { CliError } from '../output/cli-error.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
@@ -31,24 +31,36 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   const list = addCommand(submissions, {
     usage: 'list',
     summary: 'List submissions, the newest first',
-    more: 'A submission is under way until all its builds are made, and queued then. Once they have ended, those of others that it joined included, it has failed if one of them has, was canceled if one was, and has succeeded otherwise. One that is cancelled as a whole is canceled at once. One over which the coordinator stood still is set aside: its watchdog ended it, and the next start made no more of its builds.',
-    examples: [['drover submissions list', 'state, builds, and why one is set aside']],
+    more: 'A submission is under way until all its builds are made, and queued then; blocked, where nothing under way can set any of those going that have not ended. Once they have ended, those of others that it joined included, it has failed if one of them has, was canceled if one was, and has succeeded otherwise. One that is cancelled as a whole is canceled at once. One over which the coordinator stood still is set aside: its watchdog ended it, and the next start made no more of its builds.',
+    examples: [
+      ['drover submissions list', 'what was asked for, state, builds, and why one is set aside'],
+      ['drover submissions list --state blocked', 'where a person has to act'],
+    ],
   })
+    .addOption(new Option('--state <state>', `${submissionStates.join(', ')}; can be repeated`).argParser(gather))
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
   addConnectionOptions(addWatchOption(addOutputOptions(list)));
-  onAction(list, context, async (flags: Flags<{ limit: number; after?: string } & ListingFlags>) => {
-    const { limit, after } = flags;
-    const client = connect(flags, io);
-    return printListing<SubmissionRow>(io, flags, {
-      client,
-      streams: ['submission-', 'build-'],
-      async load() {
-        const page = await client.get<Page<SubmissionRow>>('/v1/submissions', { limit, after });
-        return { value: page, rows: page.rows, text: formatSubmissions, name: ({ id }) => id, next: page.next };
-      },
-    });
-  });
+  onAction(
+    list,
+    context,
+    async (flags: Flags<{ state?: readonly string[]; limit: number; after?: string } & ListingFlags>) => {
+      const { state, limit, after } = flags;
+      const client = connect(flags, io);
+      return printListing<SubmissionRow>(io, flags, {
+        client,
+        streams: ['submission-', 'build-'],
+        async load() {
+          const page = await client.get<Page<SubmissionRow>>('/v1/submissions', {
+            state: state?.join(','),
+            limit,
+            after,
+          });
+          return { value: page, rows: page.rows, text: formatSubmissions, name: ({ id }) => id, next: page.next };
+        },
+      });
+    },
+  );
 
   const show = addCommand(submissions, {
     usage: 'show <submission>',

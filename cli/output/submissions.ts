@@ -3,13 +3,19 @@ import { buildStates, type SubmissionCancellation, type SubmissionRow } from '..
 import { describeBlockage } from './blockage.ts';
 import { estimateText } from './estimate.ts';
 import { details, table } from './table.ts';
-import { printable, relativeTime } from './text.ts';
+import { printable, relativeTime, shortName } from './text.ts';
 import type { View } from './view.ts';
 
 /** `3 queued, 1 failed`: the states that there are. */
 function countsText({ counts }: Pick<SubmissionRow, 'counts'>): string {
   const parts = buildStates.filter((state) => counts[state] > 0).map((state) => `${counts[state]} ${state}`);
   return parts.length === 0 ? 'none' : parts.join(', ');
+}
+
+/** `hello-2.12 and 11 more`; older coordinators say only how many. */
+function requestedText({ derivation, roots }: Pick<SubmissionRow, 'derivation' | 'roots'>): string {
+  if (!derivation) return String(roots);
+  return `${shortName(derivation)}${roots > 1 ? ` and ${roots - 1} more` : ''}`;
 }
 
 export function formatSubmissions(rows: readonly SubmissionRow[], view: View): string {
@@ -23,8 +29,8 @@ export function formatSubmissions(rows: readonly SubmissionRow[], view: View): s
         value: (row) => row.state,
         state: (row) => (row.state === 'set-aside' ? 'failed' : row.state === 'under-way' ? 'running' : row.state),
       },
+      { title: 'REQUESTED', value: requestedText },
       { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now) },
-      { title: 'REQUESTED', value: (row) => row.roots, minor: true },
       { title: 'BUILDS', value: countsText },
       {
         title: 'WHY',
@@ -50,7 +56,7 @@ export function formatSubmission(row: SubmissionRow & Blockage, view: View, esti
     ['canceled', row.canceled ? `${relativeTime(row.canceled.at, now)}, ${canceledBy(row.canceled)}` : undefined],
     ['received', relativeTime(row.receivedAt, now)],
     ['queued', row.queuedAt === null ? undefined : relativeTime(row.queuedAt, now)],
-    ['roots', row.roots],
+    ['requested', requestedText(row)],
     ['reason', row.reason],
     ['builds', countsText(row)],
     ['ends', estimate === null ? undefined : estimateText(estimate, now)],

@@ -99,7 +99,15 @@ export interface ItemFilter {
   /** Not before, milliseconds since the Unix epoch. */
   readonly since?: number;
 }
-export const submissionStates = ['under-way', 'queued', 'set-aside', 'succeeded', 'failed', 'canceled'] as const;
+export const submissionStates = [
+  'under-way',
+  'queued',
+  'blocked',
+  'set-aside',
+  'succeeded',
+  'failed',
+  'canceled',
+] as const;
 export type SubmissionState = (typeof submissionStates)[number];
 /** When a submission was cancelled, milliseconds since the Unix epoch, by whom and why. */
 export interface SubmissionCancellation {
@@ -116,13 +124,15 @@ export interface SubmissionRow {
   readonly queuedAt: number | null;
   /**
    * `under-way`: its builds are being made; `set-aside`: they are not, until an operator resumes it; `queued`: they are, and some have not
-   * ended. Once all have: `failed`, if one has, `canceled`, if one was, and `succeeded`. One that was cancelled is `canceled` at once.
+   * ended; `blocked`: nothing under way can set any of these going, which the views do not know. Once all have ended: `failed`, if one has, `canceled`, if one was, and `succeeded`. One that was cancelled is `canceled` at once.
    */
   readonly state: SubmissionState;
   /** Why it is set aside, where it is. */
   readonly setAside: string | null;
   readonly canceled: SubmissionCancellation | null;
+  /** Number of derivations that were asked for, and the base name of the first. */
   readonly roots: number;
+  readonly derivation: string | null;
   readonly reason: string;
   readonly counts: Readonly<Record<BuildViewState, number>>;
 }
@@ -132,7 +142,7 @@ export const idKinds = ['builds', 'submissions', 'items'] as const;
 export type IdKind = (typeof idKinds)[number];
 export interface FoundId {
   readonly id: string;
-  /** Base name of the derivation or item; of a submission, of one that it builds. */
+  /** Base name of the derivation or item; of a submission, of the first that it asked for. */
   readonly name: string | null;
 }
 
@@ -157,7 +167,8 @@ export interface Views extends AsyncDisposable {
   item(hashPart: string): ItemRow | undefined;
   /** At most `limit` ids that begin so, the newest first where they have an order of time. */
   ids(kind: IdKind, prefix: string, limit: number): readonly FoundId[];
-  submissions(paging: Paging): Page<SubmissionRow>;
+  /** @param wanted those that are, as the views have them; without it all are. */
+  submissions(paging: Paging, wanted?: (row: SubmissionRow) => boolean): Page<SubmissionRow>;
   submission(id: string): SubmissionRow | undefined;
   /**
    * Makes all views anew from the log, beside those that are there, which are read until the new ones have caught up and take their place

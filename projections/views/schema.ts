@@ -93,6 +93,7 @@ CREATE TABLE attempts (
   PRIMARY KEY (build, attempt)
 ) STRICT, WITHOUT ROWID`;
 
+/** `first_root`: base name of the derivation that it asked for first; there may be none before SubmissionRootsAdded. */
 const submissions = `
 CREATE TABLE submissions (
   seq INTEGER PRIMARY KEY,
@@ -100,6 +101,7 @@ CREATE TABLE submissions (
   received_at INTEGER NOT NULL,
   queued_at INTEGER,
   roots INTEGER NOT NULL,
+  first_root TEXT,
   reason TEXT NOT NULL,
   set_aside TEXT,
   canceled_at INTEGER,

@@ -2,7 +2,8 @@ import type { SubmissionEvent } from '../../domain/submission/events.ts';
 import type { Write } from './write.ts';
 
 export const addSubmission =
-  'INSERT OR IGNORE INTO submissions (id, received_at, roots, reason) VALUES (?1, ?2, ?3, ?4)';
+  'INSERT OR IGNORE INTO submissions (id, received_at, roots, first_root, reason) VALUES (?1, ?2, ?3, ?4, ?5)';
+export const addRoots = 'UPDATE submissions SET first_root = ?2 WHERE id = ?1 AND first_root IS NULL';
 export const queueSubmission = 'UPDATE submissions SET queued_at = ?2 WHERE id = ?1';
 
 export const cancelSubmission =
@@ -17,8 +18,12 @@ export const setAsideSubmission = 'UPDATE submissions SET set_aside = ?2 WHERE i
  */
 export function submissionWrites(event: SubmissionEvent, id: string, at: number, actor: string): readonly Write[] {
   switch (event.type) {
-    case 'SubmissionReceived':
-      return [{ sql: addSubmission, values: [id, at, event.data.rootCount, event.data.reason] }];
+    case 'SubmissionReceived': {
+      const { rootCount, roots, reason } = event.data;
+      return [{ sql: addSubmission, values: [id, at, rootCount, roots[0] ?? null, reason] }];
+    }
+    case 'SubmissionRootsAdded':
+      return [{ sql: addRoots, values: [id, event.data.roots[0] ?? null] }];
     case 'SubmissionQueued':
       return [{ sql: queueSubmission, values: [id, at] }];
     case 'SubmissionSetAside':
@@ -27,7 +32,6 @@ export function submissionWrites(event: SubmissionEvent, id: string, at: number,
       return [{ sql: setAsideSubmission, values: [id, null] }];
     case 'SubmissionCanceled':
       return [{ sql: cancelSubmission, values: [id, at, actor, event.data.reason ?? null] }];
-    case 'SubmissionRootsAdded':
     case 'SubmissionJoined':
       return [];
   }

@@ -42,6 +42,7 @@ describe('blocked builds', () => {
   it('are those that wait, over however many steps, for what has failed', async () => {
     const { farm, submission, failed, before } = await farmWithFailure();
     assert.deepEqual(before, { unfinished: 5, ...unblocked });
+    assert.equal(farm.application.isBlocked(submission), true);
     const { blockers, ...counts } = farm.application.blockage(submission);
     assert.deepEqual(counts, { unfinished: 3, blocked: 3, agentless: 0, total: 1 });
     const blocker = {
@@ -74,6 +75,7 @@ describe('blocked builds', () => {
     await farm.application.retryBuild(admin, failed);
     await farm.settle();
     assert.deepEqual(farm.application.blockage(submission), { unfinished: 3, ...unblocked });
+    assert.equal(farm.application.isBlocked(submission), false);
     // A retry of the one that has failed would do nothing now, so none is said.
     const [again] = farm.allocations().filter(({ build, derivation }) => derivation === drvPath(1) && build !== failed);
     const told = farm.application.why(failed);

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
+import { type SubmissionRow, submissionStates } from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, shortText, tags } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
@@ -8,6 +9,7 @@ import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import {
   cancelResult,
+  many,
   nothing,
   page,
   paging,
@@ -87,19 +89,26 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
             key: identifier
               .exactOptional()
               .describe('only the one that this token has made under this idempotency key'),
+            state: many
+              .pipe(z.array(z.enum(submissionStates)).max(submissionStates.length))
+              .describe(
+                'only those in one of these states; a page may then be short, even empty, and still have a `next`',
+              )
+              .exactOptional(),
           }),
           response: { 200: page(submissionRow) },
         },
       },
       async (request) => {
         await freshViews(context);
-        const { limit, after, key } = request.query;
+        const { limit, after, key, state } = request.query;
+        const inState = (row: SubmissionRow): boolean => state?.includes(withEnd(row, application).state) ?? true;
         if (key !== undefined) {
           const made = application.submissionOf(principalOf(request), key);
           const row = made === undefined ? undefined : views.submission(made);
-          return { rows: row === undefined ? [] : [withEnd(row, application)] };
+          return { rows: row === undefined || !inState(row) ? [] : [withEnd(row, application)] };
         }
-        const found = views.submissions({ limit, ...(after === undefined ? {} : { after }) });
+        const found = views.submissions({ limit, ...(after === undefined ? {} : { after }) }, state && inState);
         return { ...found, rows: found.rows.map((row) => withEnd(row, application)) };
       },
     );

@@ -9,10 +9,8 @@ const after = '\u007f';
 const statements: Readonly<Record<IdKind, string>> = {
   builds: `SELECT b.id, d.path AS name FROM builds AS b CROSS JOIN derivations AS d ON d.id = b.derivation
     WHERE b.id >= ?1 AND b.id < ?2 ORDER BY b.id DESC LIMIT ?3`,
-  submissions: `SELECT s.id, (
-      SELECT d.path FROM builds AS b INDEXED BY builds_by_submission CROSS JOIN derivations AS d ON d.id = b.derivation
-      WHERE b.submission = s.id LIMIT 1
-    ) AS name FROM submissions AS s WHERE s.id >= ?1 AND s.id < ?2 ORDER BY s.id DESC LIMIT ?3`,
+  submissions: `SELECT id, first_root AS name FROM submissions
+    WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3`,
   items: 'SELECT path AS id, path AS name FROM items WHERE hash >= ?1 AND hash < ?2 ORDER BY hash LIMIT ?3',
 };
 

@@ -179,7 +179,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     logOf: (derivation) => read((db) => readLog(db, derivation)),
     items: (filter, paging) => read((db) => readItems(db, filter, paging)),
     item: (hashPart) => read((db) => readItem(db, hashPart)),
-    submissions: (paging) => read((db) => readSubmissions(db, paging)),
+    submissions: (paging, wanted) => read((db) => readSubmissions(db, paging, wanted)),
     submission: (id) => read((db) => readSubmission(db, id)),
     rebuild,
     [Symbol.asyncDispose]: close,

@@ -6,10 +6,11 @@ import {
   type SubmissionRow,
 } from '../../../coordinator/ports/views.ts';
 import type { SqlValue } from '../../../projections/views/write.ts';
+import { readPaging, writeCursor } from './cursor.ts';
 import type { Database } from './database.ts';
-import { type ListPlan, readPage } from './list-page.ts';
+import { type ListPlan, pageStatement, readPage, scanLimit } from './list-page.ts';
 
-const columns = `, s.id, s.received_at, s.queued_at, s.roots, s.reason, s.set_aside, s.canceled_at, s.canceled_by, s.canceled_reason,
+const columns = `, s.id, s.received_at, s.queued_at, s.roots, s.first_root, s.reason, s.set_aside, s.canceled_at, s.canceled_by, s.canceled_reason,
   c.queued, c.allocated, c.running, c.succeeded, c.failed, c.canceled`;
 const joins = 'LEFT JOIN submission_counts AS c ON c.submission = s.id';
 const selectSubmission = `SELECT s.seq${columns} FROM submissions AS s ${joins} WHERE s.id = ?1`;
@@ -22,8 +23,23 @@ const plan: ListPlan = {
   rest: [],
 };
 
-export function readSubmissions(db: Database, paging: Paging): Page<SubmissionRow> {
-  return readPage(db, plan, paging, toSubmissionRow);
+/** @param wanted what the views do not know; a page on which few are may be short, even empty, and still have a `next`. */
+export function readSubmissions(
+  db: Database,
+  paging: Paging,
+  wanted?: (row: SubmissionRow) => boolean,
+): Page<SubmissionRow> {
+  if (wanted === undefined) return readPage(db, plan, paging, toSubmissionRow);
+  const { limit, before } = readPaging(plan.kind, paging);
+  const { sql, values } = pageStatement(plan, before, 0, scanLimit);
+  const found = db.prepare(sql).all(...values) as Record<string, SqlValue>[];
+  const rows: SubmissionRow[] = [];
+  for (const raw of found) {
+    const row = toSubmissionRow(raw);
+    if (wanted(row)) rows.push(row);
+    if (rows.length === limit) return { rows, next: writeCursor(plan.kind, Number(raw.seq)) };
+  }
+  return found.length < scanLimit ? { rows } : { rows, next: writeCursor(plan.kind, Number(found.at(-1)?.seq)) };
 }
 
 export function readSubmission(db: Database, id: string): SubmissionRow | undefined {
@@ -49,6 +65,7 @@ function toSubmissionRow(raw: Record<string, SqlValue>): SubmissionRow {
             reason: raw.canceled_reason as string | null,
           },
     roots: raw.roots as number,
+    derivation: raw.first_root as string | null,
     reason: raw.reason as string,
     counts: counts as Record<BuildViewState, number>,
   };

@@ -53,6 +53,7 @@ export const submissionA: SubmissionRow = {
   setAside: null,
   canceled: null,
   roots: 1,
+  derivation: drvA,
   reason: 'requested',
   counts: { queued: 1, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 },
 };

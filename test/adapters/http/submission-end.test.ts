@@ -5,7 +5,7 @@ import type { SubmissionRow } from '../../../coordinator/ports/views.ts';
 
 const none = { queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
 
-function stateOf(counts: object, joined: object = {}, row: Partial<SubmissionRow> = {}): string {
+function stateOf(counts: object, joined: object = {}, row: Partial<SubmissionRow> = {}, blocked = false): string {
   const submission = {
     id: 's',
     receivedAt: 1,
@@ -14,10 +14,12 @@ function stateOf(counts: object, joined: object = {}, row: Partial<SubmissionRow
     setAside: null,
     canceled: null,
     roots: 1,
+    derivation: null,
     reason: 'requested',
   } as const;
   const joinedBuilds = () => ({ none: 0, ...none, ...joined });
-  return withEnd({ ...submission, counts: { ...none, ...counts }, ...row }, { joinedBuilds, nameOf: String }).state;
+  const application = { joinedBuilds, nameOf: String, isBlocked: () => blocked };
+  return withEnd({ ...submission, counts: { ...none, ...counts }, ...row }, application).state;
 }
 
 it('says how a submission has ended, and only once all that it waits for has', () => {
@@ -32,4 +34,14 @@ it('says how a submission has ended, and only once all that it waits for has', (
   assert.equal(stateOf({ succeeded: 1 }, { failed: 1 }), 'failed');
   for (const state of ['under-way', 'set-aside'] as const)
     assert.equal(stateOf({ succeeded: 1 }, {}, { state }), state);
+});
+
+it('says that it is blocked where nothing of it is under way, and only of what is queued', () => {
+  const state = (counts: object, joined: object = {}, row: Partial<SubmissionRow> = {}) =>
+    stateOf(counts, joined, row, true);
+  assert.equal(state({ succeeded: 1, failed: 1, queued: 1 }), 'blocked');
+  assert.equal(state({ succeeded: 1 }, { queued: 1 }), 'blocked', 'of what it joined');
+  assert.equal(state({ queued: 1, running: 1 }), 'queued');
+  assert.equal(state({ succeeded: 1 }), 'succeeded');
+  assert.equal(state({ queued: 1 }, {}, { state: 'under-way' }), 'under-way');
 });

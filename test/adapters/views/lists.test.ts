@@ -298,7 +298,16 @@ test('submissions: newest first, with their builds by state', () => {
       buildStates.map((state) => [state, builds.filter((build) => build.state === state).length]),
     );
     assert.deepEqual(submission.counts, counts);
+    const received = farm.events.find(({ stream }) => stream === `submission-${submission.id}`);
+    assert.ok(received);
+    assert.equal(submission.derivation, (received.data as { roots: string[] }).roots[0] ?? null);
   }
+  const even = ({ id }: { id: string }): boolean => Number(id.slice(1)) % 2 === 0;
+  assert.deepEqual(
+    collect((paging) => readSubmissions(db, paging, even), 13),
+    submissions.filter(even),
+    'those that somebody wants, page by page',
+  );
   assert.equal(readSubmission(db, 'nope'), undefined);
 });
 

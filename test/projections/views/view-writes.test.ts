@@ -232,17 +232,27 @@ test('SubmissionReceived, SubmissionRootsAdded, SubmissionSetAside, SubmissionRe
     submission('SubmissionReceived', {
       storeDir: '/nix/store',
       rootCount: 3,
-      roots: [hello],
+      roots: [],
       options: { priority: 0 },
       inputs: true,
       force: false,
       reason: 'requested',
     }),
     submission('SubmissionRootsAdded', { roots: [hello] }),
+    submission('SubmissionRootsAdded', { roots: [`${hello}-other`] }),
     submission('SubmissionSetAside', { reason: 'stood still', stack: ['f (a:1:1)'] }),
   );
   const none = { set_aside: null, canceled_at: null, canceled_by: null, canceled_reason: null };
-  const row = { seq: 1, id: 's1', received_at: 1, queued_at: null, roots: 3, reason: 'requested', ...none };
+  const row = {
+    seq: 1,
+    id: 's1',
+    received_at: 1,
+    queued_at: null,
+    roots: 3,
+    first_root: hello,
+    reason: 'requested',
+    ...none,
+  };
   assert.deepEqual(views.rows('SELECT * FROM submissions'), [{ ...row, set_aside: 'stood still' }]);
   views.given(
     submission('SubmissionResumed', {}),
@@ -252,12 +262,12 @@ test('SubmissionReceived, SubmissionRootsAdded, SubmissionSetAside, SubmissionRe
     submission('SubmissionQueued', { derivations: 1, builds: 1, available: 0, joined: 1 }),
     allocated()(),
   );
-  assert.deepEqual(views.rows('SELECT * FROM submissions'), [{ ...row, queued_at: 8 }]);
+  assert.deepEqual(views.rows('SELECT * FROM submissions'), [{ ...row, queued_at: 9 }]);
   const counts = { submission: 's1', queued: 0, allocated: 1, running: 0, succeeded: 0, failed: 0, canceled: 0 };
   assert.deepEqual(views.rows('SELECT * FROM submission_counts'), [counts]);
   views.given(submission('SubmissionCanceled', { reason: 'no need' }));
   const [canceled] = views.rows('SELECT canceled_at, canceled_reason FROM submissions');
-  assert.deepEqual(canceled, { canceled_at: 10, canceled_reason: 'no need' });
+  assert.deepEqual(canceled, { canceled_at: 11, canceled_reason: 'no need' });
 });
 
 test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {
