@@ -13,6 +13,7 @@ import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
 import { plural } from '../output/text.ts';
+import { addSubmissionsWatchCommand } from './submissions-watch.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 /** Of the submission whose id begins so. */
@@ -24,7 +25,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   const { io } = context;
   const submissions = addGroup(program, {
     usage: 'submissions',
-    summary: 'List submissions, look into them, cancel and retry them, bring back those that were set aside',
+    summary: 'List submissions, look into them, follow, cancel and retry them, bring back those that were set aside',
     examples: [['drover submissions list', 'what was submitted, the newest first']],
   });
 
@@ -90,6 +91,8 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
       names: [row.id],
     });
   });
+
+  addSubmissionsWatchCommand(submissions, context);
 
   const cancel = addCommand(submissions, {
     usage: 'cancel <submission...>',

@@ -1,41 +1,31 @@
 import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
-import {
-  addConnectionOptions,
-  type ConnectionFlags,
-  connect,
-  connectionOf,
-  connectPlainly,
-} from '../http/connection.ts';
+import { addConnectionOptions, connect, connectPlainly } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
 import { gather, wholeNumber } from '../numbers.ts';
 import { interruptedCode } from '../output/io.ts';
-import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
+import { addOutputOptions, forPrograms, print } from '../output/print.ts';
 import { plural, printable, printableLines } from '../output/text.ts';
 import { openDerivationSource } from '../submit/derivation-source.ts';
-import { createDocument } from '../submit/document.ts';
 import type { NotEvaluated } from '../submit/eval-jobs.ts';
-import { checkOutLink, makeOutLinks } from '../submit/out-links.ts';
+import { trackSubmission } from '../submit/follow.ts';
+import { readBuilds } from '../submit/known-builds.ts';
+import { checkOutLink } from '../submit/out-links.ts';
 import { createProgress } from '../submit/progress.ts';
-import { outputsOf } from '../submit/requested.ts';
-import { createResults, type Result } from '../submit/results.ts';
 import { UnansweredError } from '../submit/send.ts';
 import { type SubmitPlan, type Submitted, submit } from '../submit/submit.ts';
 import { readTags } from '../submit/tags.ts';
+import { addWaitOptions, goOn, type WaitFlags, waitForSubmission } from '../submit/wait.ts';
 import { findWanted, type WantedFlags } from '../submit/wanted.ts';
-import { summary, watchSubmission } from '../submit/watch.ts';
 import { gatherPairs, joinPairs } from '../two-values.ts';
 
-interface SubmitFlags extends ConnectionFlags, OutputFlags, WantedFlags {
+interface SubmitFlags extends WaitFlags, WantedFlags {
   readonly derivations?: string;
   readonly storeDir?: string;
   readonly priority: number;
   readonly tag?: readonly string[];
   readonly wait?: true;
-  readonly keepWaiting?: true;
-  readonly outLink?: string;
-  readonly agentTimeout: number;
   readonly inputs: boolean;
   readonly force?: true;
   readonly maxAttempts?: number;
@@ -65,18 +55,11 @@ With --json it is one object that has what was submitted, and with --wait then "
       ['ls drvs | drover submit --derivations drvs -', 'every .drv file of a folder'],
       ['drover submit --store-root /srv/chroot /nix/store/HASH-x.drv', 'from a chroot store'],
     ],
-  })
-    .option(
-      '--wait',
-      'show progress until all builds have ended, or none that is left can run; exit code 1 if one did not succeed',
-    )
-    .option('--keep-waiting', 'with --wait: go on also where nothing under way can set going what is left')
-    .option(
-      '--agent-timeout <seconds>',
-      'with --wait: give up what has waited for an agent, and for nothing else, for so long',
-      wholeNumber(1),
-      900,
-    )
+  }).option(
+    '--wait',
+    'show progress until all builds have ended, or none that is left can run; exit code 1 if one did not succeed',
+  );
+  addWaitOptions(command, 'with --wait: ')
     .option('--out-link <path>', 'wait, fetch what was built, and link to it as nix-build does')
     .option('--priority <n>', 'from -1000 to 1000; higher goes first', wholeNumber(-1000, 1000), 0)
     .option('--tag <key=value>', 'kept with every build; can be repeated', gather)
@@ -107,11 +90,7 @@ With --json it is one object that has what was submitted, and with --wait then "
     const progress = createProgress(io);
     const client = connect(flags, io, { signal, onWait: progress.line, repeatable: true });
     const steady = connectPlainly(flags, io);
-    // On one and the same terminal it has to keep clear of the bar.
-    const printLine = (line: string) => (io.terminal && io.interactive ? progress.line(line) : io.out(`${line}\n`));
-    const document = createDocument('requested', printLine);
     let submitted: Submitted | undefined;
-    let linking = false;
     try {
       const storeDir = flags.storeDir ?? (await storeDirOf(client));
       if (flags.outLink !== undefined) await checkOutLink(flags.outLink, storeDir, signal);
@@ -150,73 +129,22 @@ With --json it is one object that has what was submitted, and with --wait then "
         io.err(lastWord(notEvaluated));
         return notEvaluated.length === 0 ? 0 : 1;
       }
-      if (flags.output === 'json') document.begin(result);
-      const known: Result[] = [];
-      const results = createResults({
-        requested,
-        available: result.available,
-        outputsOf: (one, build) => outputsOf(one, build, source, client),
-        found(one) {
-          known.push(one);
-          if (flags.output === 'json') document.add(one);
-          else if (!forPrograms(flags)) for (const path of Object.values(one.outputs ?? {})) printLine(path);
-        },
-      });
-      const watchOptions = {
-        after,
-        signal,
-        results,
-        keepWaiting: flags.keepWaiting === true,
-        agentPatienceMs: flags.agentTimeout * 1000,
-      };
-      const watched = await watchSubmission(client, result, watchOptions, progress, io);
-      const { tracker, blockage, agentless, canceled } = watched;
-      progress[Symbol.dispose]();
-      const end = {
-        ended: tracker.ended,
-        succeeded: tracker.succeeded,
-        watched: [...tracker.builds.values()],
-        ...(blockage && { blocked: blockage.blocked, blockers: blockage.blockers, agentless }),
-        ...(canceled && { canceled }),
-      };
-      if (flags.output === 'json') document.end(end);
-      else if (forPrograms(flags))
-        await print(io, flags, {
-          value: { ...result, requested: known, ...end },
-          text: () => '',
-          names: [result.submission],
-        });
-      if (!tracker.done && blockage === undefined && canceled === undefined) {
-        io.err(`${goOn(result.submission)}\n`);
-        return interruptedCode(signal);
-      }
-      io.err(summary(watched));
-      const good = canceled === undefined && tracker.succeeded === tracker.total;
-      if (good && flags.outLink !== undefined) {
-        linking = true;
-        using fetching = createProgress(io);
-        const made = new Map(known.map((one) => [one.derivation, one.outputs ?? {}]));
-        const outputs = requested.map(({ derivation }) => made.get(derivation) ?? {});
-        const cache = connectionOf(flags, io.environment);
-        const links = { path: flags.outLink, outputs };
-        await makeOutLinks(links, { cache, storeRoot: flags.storeRoot, signal, progress: fetching });
-      }
+      const { submission, builds, joined } = result;
+      const track = async () => trackSubmission(submission, builds, await readBuilds(client, joined));
+      const waited = { submitted: result, requested, track, after };
+      const code = await waitForSubmission(waited, flags, { client, source, signal, progress, io });
+      if (code > 1) return code;
       io.err(lastWord(notEvaluated));
-      return good && notEvaluated.length === 0 ? 0 : 1;
+      return notEvaluated.length === 0 ? code : 1;
     } catch (error) {
       if (!signal.aborted) throw error;
       progress[Symbol.dispose]();
-      if (linking) {
-        io.err(notLinked);
-        return interruptedCode(signal);
-      }
       const known = submitted?.submission ?? (error instanceof UnansweredError ? error.submission : undefined);
       if (known !== undefined) io.err(`${goOn(known)}\n`);
       else io.err(error instanceof UnansweredError ? notKnown : notYet);
       return interruptedCode(signal);
     } finally {
       progress[Symbol.dispose]();
-      document.end({});
     }
   });
 }
@@ -252,22 +180,7 @@ function lastWord(notEvaluated: readonly NotEvaluated[]): string {
 
 const notYet = 'Interrupted; nothing was submitted. What was sent is kept: the same command goes on from there.\n';
 
-const notLinked =
-  'Interrupted; all builds have succeeded, but not all of what they made was fetched and linked to. The same command again does that.\n';
-
 const notKnown = `Interrupted before the coordinator has answered; whether it has the submission is not known.
   drover submissions list                                         says so, once it answers
   drover submit …                                                 the same again joins what is under way
 `;
-
-function goOn(submission: string): string {
-  const next = [
-    [`drover submissions show ${submission}`, 'how far it is'],
-    [`drover builds list --submission ${submission}`, 'how they are'],
-    ['drover submit … --wait', 'the same again joins them'],
-    [`drover submissions cancel ${submission}`, 'stop them'],
-  ] as const;
-  const width = Math.max(...next.map(([command]) => command.length));
-  const lines = next.map(([command, what]) => `  ${command.padEnd(width)}  ${what}`);
-  return `No longer watching; the coordinator has the submission ${submission} and goes on with it.\n${lines.join('\n')}`;
-}

@@ -1,6 +1,6 @@
 import { eventName } from '../../client/events.ts';
-import type { Blockage, Outlook, SubmitResult, Why } from '../../coordinator/application.ts';
-import type { BuildRow, Page, SubmissionCancellation, SubmissionRow } from '../../coordinator/ports/views.ts';
+import type { Blockage, Outlook, Why } from '../../coordinator/application.ts';
+import type { SubmissionCancellation, SubmissionRow } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents } from '../http/event-feed.ts';
 import { describeBlockage } from '../output/blockage.ts';
@@ -9,14 +9,7 @@ import type { Io } from '../output/io.ts';
 import { canceledBy } from '../output/submissions.ts';
 import { firstLine, paint, plural, printable, printableLines, shortName } from '../output/text.ts';
 import { watchForBlocked } from './blocked-watch.ts';
-import {
-  blockingTypes,
-  type Change,
-  type SubmissionTracker,
-  trackSubmission,
-  type WatchedBuild,
-  watchedTypes,
-} from './follow.ts';
+import { blockingTypes, type Change, type SubmissionTracker, type WatchedBuild, watchedTypes } from './follow.ts';
 import { watchOutlook } from './outlook-watch.ts';
 import type { Progress } from './progress.ts';
 import type { Results } from './results.ts';
@@ -24,7 +17,7 @@ import { watchForStillness } from './stillness.ts';
 import type { TreeState } from './tree.ts';
 
 export interface WatchOptions {
-  /** Position of the log before the submission was made; `undefined`: the log was empty. */
+  /** Position of the log at which the tracker's builds were so, or before; `undefined`: the log was empty. */
   readonly after: string | undefined;
   readonly signal: AbortSignal;
   /** Told of every change. */
@@ -33,6 +26,8 @@ export interface WatchOptions {
   readonly keepWaiting: boolean;
   /** Milliseconds after which builds that wait for nothing but an agent are given up. */
   readonly agentPatienceMs: number;
+  /** Given where the submission was cancelled before. */
+  readonly canceled?: SubmissionCancellation | undefined;
 }
 
 export interface Watched {
@@ -51,22 +46,25 @@ export interface Watched {
  */
 export async function watchSubmission(
   client: Client,
-  result: SubmitResult,
-  { after, signal, results, keepWaiting, agentPatienceMs }: WatchOptions,
+  tracker: SubmissionTracker,
+  { after, signal, results, keepWaiting, agentPatienceMs, canceled: before }: WatchOptions,
   progress: Progress,
   io: Io,
 ): Promise<Watched> {
-  const joined = await readBuilds(client, result.joined);
-  const tracker = trackSubmission(result.submission, result.builds, joined);
+  const { submission } = tracker;
   progress.begin('building', tracker.total);
   progress.update(tracker.ended);
   await results.look(tracker);
+  if (before) {
+    results.cancel();
+    return { tracker, blockage: undefined, agentless: [], canceled: before };
+  }
   let blockage: Blockage | undefined;
   const agentless = new Set<string>();
   if (tracker.done) return { tracker, blockage, agentless: [] };
 
   const enough = new AbortController();
-  const askBlockage = () => client.get<Blockage>(`/v1/submissions/${result.submission}`);
+  const askBlockage = () => client.get<Blockage>(`/v1/submissions/${submission}`);
   using blocked = watchForBlocked({
     ask: askBlockage,
     found(all) {
@@ -106,7 +104,7 @@ export async function watchSubmission(
   using _outlook =
     show &&
     watchOutlook({
-      ask: () => client.get<Outlook>(`/v1/submissions/${result.submission}/outlook`),
+      ask: () => client.get<Outlook>(`/v1/submissions/${submission}/outlook`),
       found: (outlook) => show(treeOf(tracker, outlook, begun)),
       clock: () => performance.now(),
     });
@@ -117,9 +115,9 @@ export async function watchSubmission(
     onLost: (reason) => progress.line(`connection lost (${printable(reason)}); trying again`),
   });
   for await (const event of events) {
-    if (event.stream === `submission-${result.submission}`) {
+    if (event.stream === `submission-${submission}`) {
       // The only event of it that is asked for: it was cancelled.
-      const { canceled } = await client.get<SubmissionRow>(`/v1/submissions/${result.submission}`);
+      const { canceled } = await client.get<SubmissionRow>(`/v1/submissions/${submission}`);
       results.cancel();
       enough.abort();
       return { tracker, blockage: undefined, agentless: [], ...(canceled && { canceled }) };
@@ -179,38 +177,6 @@ function queuedOf({ builds }: SubmissionTracker): Iterable<string> {
 
 function nameOf({ builds }: SubmissionTracker, id: string): string {
   return printable(shortName(builds.get(id)?.derivation ?? id));
-}
-
-/** Above this it is cheaper to read the list of all unfinished builds, 1,000 at a time, than to ask for each. */
-const askForEach = 20;
-
-/** Builds by their ids, as they are now. */
-async function readBuilds(client: Client, ids: readonly string[]): Promise<readonly WatchedBuild[]> {
-  const wanted = new Set(ids);
-  const found: WatchedBuild[] = [];
-  let after: string | undefined;
-  if (ids.length > askForEach) {
-    do {
-      const query = { state: 'queued,allocated,running', limit: 1000, after };
-      const page: Page<BuildRow> = await client.get('/v1/builds', query);
-      for (const row of page.rows) if (wanted.delete(row.id)) found.push(watched(row));
-      after = page.next;
-    } while (after !== undefined && wanted.size > 0);
-  }
-  // Few, or ended in the meantime.
-  for (const id of wanted) found.push(watched(await client.get<BuildRow>(`/v1/builds/${id}`)));
-  return found;
-}
-
-function watched(build: BuildRow): WatchedBuild {
-  return {
-    id: build.id,
-    derivation: build.derivation,
-    state: build.state,
-    attempt: build.attempt,
-    ...(build.agent === null ? {} : { agent: build.agent }),
-    ...(build.failure && { failure: build.failure, message: `${build.failure.class}: ${build.failure.message}` }),
-  };
 }
 
 function describe({ build, kind }: Change, { colour }: Io): string | undefined {

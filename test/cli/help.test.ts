@@ -83,6 +83,7 @@ const commands = [
   'submissions resume',
   'submissions retry',
   'submissions show',
+  'submissions watch',
   'submit',
   'tokens',
   'tokens create',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { fakeCoordinator, type Route, sse } from '../support/fake-coordinator.ts';
 import { run } from '../support/run-cli.ts';
@@ -314,7 +315,115 @@ describe('drover submit --wait', () => {
     assert.deepEqual(JSON.parse(out).requested, []);
     assert.match(
       err,
-      /has the submission s and goes on with it\.\n {2}drover submissions show s .*\n {2}drover builds list --submission s /,
+      /has the submission s and goes on with it\.\n {2}drover submissions watch s .*\n {2}drover builds list --submission s /,
     );
+  });
+});
+
+describe('drover submissions watch', () => {
+  const rowOf = (id: string, derivation: string, state: string) => ({
+    ...{ id, derivation, state, attempt: 1, agent: 'w1', failure: null, outputs: { out: `${id}-out` } },
+  });
+  const submission = { id: 's', state: 'queued', queuedAt: 1, setAside: null, canceled: null };
+  /** The submission's own events: two roots in two parts, and one joined build. */
+  const own = [
+    sse('0003', 'submission-s', 'SubmissionRootsAdded', { roots: [joinedDrv] }),
+    sse('0004', 'submission-s', 'SubmissionJoined', { builds: ['j'] }),
+    sse('0005', 'submission-s', 'SubmissionQueued', { derivations: 2, builds: 1, available: 0, joined: 1 }),
+  ].join('');
+  function watchRoutes(
+    { state = 'running', joined = 'running', said = submission as object, events = own }: WatchState,
+    feed: (response: ServerResponse) => void = () => assert.fail('nothing to wait for'),
+  ): Record<string, Route> {
+    const builds = [rowOf('a', root, state)];
+    return {
+      'GET /nix-cache-info': () => ({ text: 'StoreDir: /nix/store\n' }),
+      'GET /v1/ids': () => ({ json: { rows: [{ id: 's', name: null }] } }),
+      'GET /v1/status': () => ({ json: { position: '0008' } }),
+      'GET /v1/submissions/s': () => ({ json: said }),
+      'GET /v1/events/submission-s@0': () => ({
+        json: { id: 'submission-s@0', stream: 'submission-s', position: '0002', data: { roots: [root] } },
+      }),
+      'GET /v1/builds': (request) => {
+        assert.equal(request.query.get('submission'), 's');
+        return { json: { rows: builds } };
+      },
+      'GET /v1/builds/a': () => ({ json: builds[0] }),
+      'GET /v1/builds/j': () => ({ json: rowOf('j', joinedDrv, joined) }),
+      'GET /v1/events': (request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        if (request.query.get('stream') === 'submission-s') {
+          assert.equal(request.query.get('from'), '0002');
+          response.write(events);
+        } else {
+          assert.equal(request.query.get('from'), '0008', 'what happened before is in what was read');
+          feed(response);
+        }
+        return undefined;
+      },
+    };
+  }
+  interface WatchState {
+    readonly state?: string;
+    readonly joined?: string;
+    readonly said?: object;
+    readonly events?: string;
+  }
+
+  it('goes on with one that is under way: output paths as they come, what happens, 0 at the end', async () => {
+    await using fake = await fakeCoordinator(
+      watchRoutes({ joined: 'succeeded' }, (response) => response.write(`${started}${succeeded}`)),
+    );
+    const { code, out, err } = await run(['submissions', 'watch', 's', '--url', fake.url]);
+    assert.equal(code, 0, err);
+    assert.equal(out, '/nix/store/j-out\n/nix/store/a-out\n');
+    assert.match(err, /building {3}root on w1\nsucceeded {2}root on w1\n/);
+    assert.match(err, /2 builds ended, 2 succeeded, 0 did not\n$/);
+  });
+
+  it('gives the result of one that has ended at once, and asks for no more events', async () => {
+    await using fake = await fakeCoordinator(watchRoutes({ state: 'failed', joined: 'succeeded' }));
+    const { code, out } = await run(['submissions', 'watch', 's', '--url', fake.url, '--json']);
+    assert.equal(code, 1);
+    const { submission: id, builds, joined, requested, ended, succeeded: good } = JSON.parse(out);
+    assert.deepEqual([id, builds, joined, ended, good], ['s', 1, ['j'], 2, 1]);
+    assert.deepEqual(
+      requested.map((one: { derivation: string; state: string }) => [one.derivation, one.state]),
+      [
+        [root, 'failed'],
+        [joinedDrv, 'succeeded'],
+      ],
+    );
+  });
+
+  it('ends with 1 where it was cancelled or is set aside, and says by whom, why, and what helps', async () => {
+    const canceled = { at: 1, by: 't-1', name: 'operator', reason: 'wrong branch' };
+    await using gone = await fakeCoordinator(watchRoutes({ said: { ...submission, state: 'canceled', canceled } }));
+    const first = await run(['submissions', 'watch', 's', '--url', gone.url]);
+    assert.equal(first.code, 1);
+    assert.match(first.err, /the submission s was cancelled by operator: wrong branch\n/);
+    const aside = { ...submission, state: 'set-aside', queuedAt: null, setAside: 'stood still' };
+    await using still = await fakeCoordinator(watchRoutes({ said: aside }));
+    const second = await run(['submissions', 'watch', 's', '--url', still.url]);
+    assert.equal(second.code, 1);
+    assert.match(second.err, /is set aside: stood still\n {2}drover submissions resume s /);
+  });
+
+  it('waits until its builds are made, and says how to go on when it is interrupted then', async () => {
+    const controller = new AbortController();
+    const routes = watchRoutes({ said: { ...submission, state: 'under-way', queuedAt: null }, events: '' });
+    const events = routes['GET /v1/events'] as Route;
+    await using fake = await fakeCoordinator({
+      ...routes,
+      'GET /v1/events': (request, response) => {
+        const answer = events(request, response);
+        response.write(': silence\n\n', () => controller.abort('SIGINT'));
+        return answer;
+      },
+    });
+    const argv = ['submissions', 'watch', 's', '--url', fake.url];
+    const { code, err } = await run(argv, { interrupted: controller.signal });
+    assert.equal(code, 130);
+    assert.match(err, /the builds of submission s are being made\n.*drover submissions watch s /s);
   });
 });
