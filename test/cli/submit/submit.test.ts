@@ -481,7 +481,7 @@ describe('drover submit', () => {
     [
       'has it',
       { id: 's9' },
-      /No longer watching; the coordinator has the submission s9 .*\n {2}drover submissions show s9 /,
+      /No longer watching; the coordinator has the submission s9 .*\n {2}drover submissions watch s9 /,
     ],
     ['does not say', undefined, /whether it has the submission is not known\.\n {2}drover submissions list /],
   ] as const)
