@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { checkNote } from '../../coordinator/audit/check-note.ts';
-import { createVerifier, type Verification } from '../../coordinator/audit/verifier.ts';
+import { createVerifier, type Fault, type Verification } from '../../coordinator/audit/verifier.ts';
 import type { Checkpoint } from '../../domain/audit/checkpoint.ts';
 import { type NoteKey, parseNoteKey } from '../../domain/audit/signed-note.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
@@ -28,7 +28,8 @@ export function addVerifyCommand(events: Command, context: CommandContext): void
     more: [
       'Each commit carries the hash of the one before it, and the coordinator signs checkpoints of the whole log: an event that was changed,',
       'removed, inserted or moved is found, and with a checkpoint that you hold also a log that was cut off or written anew. Reads the log of a',
-      'running coordinator (as an admin), of a data folder, in use or not, or of an event store. Exit code 1 where something is wrong.',
+      'running coordinator (as an admin), of a data folder, in use or not, or of an event store. In a file of SQLite the index of streams is',
+      'checked, too. Exit code 1 where something is wrong.',
       'docs/audit.md says what is vouched for by what.',
     ].join(' '),
     examples: [
@@ -52,20 +53,23 @@ export function addVerifyCommand(events: Command, context: CommandContext): void
   onAction(command, context, async (flags: Flags) => {
     const signal = io.interrupted();
     const keys = keysOf(flags);
-    const verifier = createVerifier({ keys, held: (flags.checkpoint ?? []).map((file) => heldCheckpoint(file, keys)) });
+    const held = (flags.checkpoint ?? []).map((file) => heldCheckpoint(file, keys));
+    let found: Verification;
     {
       using progress = createProgress(io);
       progress.begin('events verified');
       let count = 0;
       await using log = await openLog(flags, io, signal, { as: 'drover events verify', exact: true });
       for (const note of log.notes) io.err(`${note}\n`);
+      const verifier = createVerifier({ keys, held }, log.index);
       for await (const event of log.events(signal)) {
         if (!verifier.add(event)) break;
         progress.update(++count);
       }
+      if (signal.aborted) return interruptedCode(signal);
+      // While the log is open: the end of its index is looked at, too.
+      found = verifier.end();
     }
-    if (signal.aborted) return interruptedCode(signal);
-    const found = verifier.end();
     await print(io, flags, {
       value: { ...found, keys: keys.map(({ name }) => name) },
       text: () => report(found, keys),
@@ -129,5 +133,11 @@ function report(
     ['event', fault?.event],
     ['what is wrong', fault && `${fault.kind}: ${fault.message}`],
   ]);
-  return `${rows}${fault ? 'the log is not what was written\n' : 'nothing is wrong\n'}`;
+  return `${rows}${outcome(fault)}\n`;
+}
+
+function outcome(fault: Fault | undefined): string {
+  if (fault?.kind === 'index')
+    return 'the log is what was written, its index is not: stop the coordinator, then `drover log reindex --data DIR` makes it anew';
+  return fault ? 'the log is not what was written' : 'nothing is wrong';
 }

@@ -19,6 +19,10 @@ interface Flags extends OutputFlags {
   readonly to: string;
 }
 
+interface ReindexFlags extends OutputFlags {
+  readonly data: string;
+}
+
 /** Events between two lines of progress. */
 const eventsPerLine = 50_000;
 
@@ -30,6 +34,7 @@ export function addLogCommands(program: Command, context: CommandContext): void 
     examples: [['drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222', 'to another engine']],
   });
   addAcceptCommand(log, context);
+  addReindexCommand(log, context);
   const copy = addCommand(log, {
     usage: 'copy',
     summary: 'Copy a log to another event store, then compare both',
@@ -84,6 +89,37 @@ function addAcceptCommand(log: Command, context: CommandContext): void {
           ? `${dir} remembered nothing of its log\n`
           : `${dir} has forgotten that its log went on to ${[...forgotten].sort().at(-1)}\n`,
       );
+    } catch (error) {
+      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
+      throw error;
+    }
+  });
+}
+
+function addReindexCommand(log: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(log, {
+    usage: 'reindex',
+    summary: 'Make the index of streams of a SQLite log anew',
+    more: [
+      'For a log whose events are as they were written and whose index is not: drover events verify tells the two apart. Nothing of the events',
+      'is touched, and whatever cuts it off leaves the old index. The coordinator has to be stopped.',
+    ].join(' '),
+    examples: [['drover log reindex --data /var/lib/drover', 'after somebody has changed its table stream_index']],
+  }).requiredOption('--data <dir>', 'the folder that has events.db');
+  onAction(addOutputOptions(command, { names: false }), context, async ({ data, ...flags }: ReindexFlags) => {
+    const dir = resolve(data);
+    if (!existsSync(join(dir, 'events.db')))
+      throw new CliError('not-found', `expected a folder with an events.db, got ${dir}`, { exitCode: 2 });
+    try {
+      using _lock = lockForWriting(dir);
+      const { reindex } = await import('../../adapters/event-store/sqlite/reindex.ts');
+      const made = reindex(dir);
+      await print(io, flags, {
+        value: made,
+        text: () =>
+          `the index was made anew from ${made.events} events: ${made.rows} rows, the commits after that are read at each start\n`,
+      });
     } catch (error) {
       if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
       throw error;

@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { openEventStore } from '../../adapters/event-store/open.ts';
 import { type DroverEvent, type EventsOptions, type EventType, eventName, readEvents } from '../../client/events.ts';
 import type { FarmStatus } from '../../coordinator/application.ts';
-import { isEventStoreError, type Position, type StoredEvent } from '../../coordinator/ports/event-store.ts';
+import {
+  type IndexCheck,
+  isEventStoreError,
+  type Position,
+  type StoredEvent,
+} from '../../coordinator/ports/event-store.ts';
 import { hookDefaults } from '../../domain/hook/definition.ts';
 import { storeAddress } from '../commands/log.ts';
 import { type Client, toCliError } from '../http/client.ts';
@@ -26,6 +31,8 @@ export interface LogSource extends AsyncDisposable {
   events(signal: AbortSignal): AsyncIterable<StoredEvent>;
   /** What has to be known of what was read, a sentence each. */
   readonly notes: readonly string[];
+  /** Where the engine keeps an index of it that can be checked: takes what {@link events} gives. */
+  readonly index?: IndexCheck | undefined;
 }
 
 /**
@@ -49,6 +56,7 @@ export async function openLog(
   const log = await told(() => openEventStore(address, { dir: data ?? '.', write: false, as }));
   return {
     notes,
+    index: exact ? log.checkIndex?.() : undefined,
     head: () => told(() => log.head()),
     async *events(stop) {
       try {

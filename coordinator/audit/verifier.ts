@@ -1,14 +1,14 @@
 import type { Checkpoint } from '../../domain/audit/checkpoint.ts';
 import { growTree, leafHash } from '../../domain/audit/merkle-tree.ts';
 import type { NoteKey } from '../../domain/audit/signed-note.ts';
-import type { Position, StoredEvent } from '../ports/event-store.ts';
+import type { IndexCheck, IndexFault, Position, StoredEvent } from '../ports/event-store.ts';
 import { readCheckpoint } from './check-note.ts';
 import { ambiguityOf, commitOfStored, commitText, isSameCommit } from './commit-text.ts';
 import { checkpointStream } from './known-tree.ts';
 import { createLinkCheck, type Link, type LinkFault } from './link-check.ts';
 
 export interface Fault {
-  readonly kind: LinkFault['kind'] | 'unlinked' | 'checkpoint' | 'signature' | 'forged' | 'truncated';
+  readonly kind: LinkFault['kind'] | 'unlinked' | 'checkpoint' | 'signature' | 'forged' | 'truncated' | 'index';
   /** Of the first event that is not as it was written, as far as that can be told; `undefined` for what is not there. */
   readonly position: Position | undefined;
   /** `<stream>@<revision>` of that event. */
@@ -44,7 +44,8 @@ export interface Verifier {
   end(): Verification;
 }
 
-export function createVerifier({ keys, held }: Trust): Verifier {
+/** @param index where the engine has one that is checked along with the log: what is wrong with it counts if nothing is wrong with the log. */
+export function createVerifier({ keys, held }: Trust, index?: IndexCheck): Verifier {
   const tree = growTree();
   const links = createLinkCheck();
   const due = [...held].sort((a, b) => a.size - b.size);
@@ -55,6 +56,7 @@ export function createVerifier({ keys, held }: Trust): Verifier {
   let signed: Verification['signed'];
   let last: Position | undefined;
   let fault: Fault | undefined;
+  let indexFault: IndexFault | undefined;
 
   function found(kind: Fault['kind'], at: StoredEvent | undefined, message: string): void {
     fault ??= { kind, position: at?.position, event: at && `${at.stream}@${at.revision}`, message };
@@ -116,6 +118,7 @@ export function createVerifier({ keys, held }: Trust): Verifier {
   return {
     add(event) {
       events++;
+      indexFault ??= index?.add(event);
       if (isSameCommit(current.at(-1), event)) {
         current.push(event);
         return true;
@@ -137,6 +140,9 @@ export function createVerifier({ keys, held }: Trust): Verifier {
           undefined,
           `the log ends after ${tree.size} commits (${last ?? 'it is empty'}), and the checkpoint covers ${missing.size}: its end is gone`,
         );
+      if (fault === undefined) indexFault ??= index?.end();
+      if (indexFault)
+        found('index', indexFault.at, `the index of streams is not that of the log: ${indexFault.message}`);
       return { events, commits: tree.size, linkedFrom, checkpoints, signed, fault };
     },
   };

@@ -84,6 +84,19 @@ export interface Linking {
   state(): Promise<ChainState>;
 }
 
+/** Holds an index that an engine keeps of its log against the log, which is read beside it from the first event to the last. */
+export interface IndexCheck {
+  /** The next event. The answer comes when all of its commit have come. */
+  add(event: StoredEvent): IndexFault | undefined;
+  /** After the last event. */
+  end(): IndexFault | undefined;
+}
+export interface IndexFault {
+  /** First event of the commit that the index is wrong about; `undefined` for what is of no commit. */
+  readonly at: StoredEvent | undefined;
+  readonly message: string;
+}
+
 export type AppendResult =
   | {
       readonly ok: true;
@@ -155,6 +168,8 @@ export interface EventStore extends AsyncDisposable {
    * @param from of the log as it is now.
    */
   link?(from: ChainState): Linking;
+  /** Of engines that find the events of a stream by an index of their own, which no hash covers: to be called before {@link readAll}. */
+  checkIndex?(): IndexCheck;
   /** Events of one stream in order of revision (`backward`: from the last), from revision `from` on. Empty if there is no such stream. */
   read(stream: StreamId, options?: { from?: Revision; limit?: number; backward?: boolean }): AsyncIterable<StoredEvent>;
   /**

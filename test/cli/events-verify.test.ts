@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, describe, it } from 'node:test';
 import { connect } from 'nats';
 import { openNatsEventStore } from '../../adapters/event-store/nats/store.ts';
+import { reindex } from '../../adapters/event-store/sqlite/reindex.ts';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { commitOfStored } from '../../coordinator/audit/commit-text.ts';
 import { copyLog } from '../../coordinator/log-copy.ts';
@@ -129,6 +130,58 @@ describe('drover events verify', () => {
       assert.match(text.out, new RegExp(`first bad position: +${expected ?? 'beyond the end'}\\n`));
       assert.match(text.out, /the log is not what was written\n$/);
     }
+  });
+
+  it('names the first commit that the index of a SQLite log is wrong about, and that index is made anew', async () => {
+    const dir = await mkdtemp(join(folder, 'index-'));
+    const file = join(dir, 'events.db');
+    copyFileSync(join(data, 'events.db'), file);
+    // Small generations: what the table gets after a hundred thousand commits, it has after two.
+    const { events, rows } = reindex(dir, 2);
+    assert.ok(rows > 5 && rows < events, `${rows} of ${events}`);
+    const whole = await verify('--data', dir);
+    assert.equal(whole.code, 0, whole.out);
+    const db = new DatabaseSync(file, { readOnly: true });
+    const [, second, third] = db.prepare('SELECT position FROM stream_index ORDER BY position').all() as {
+      position: number;
+    }[];
+    const { indexed } = db.prepare('SELECT indexed FROM index_state').get() as { indexed: number };
+    db.close();
+    const at = `WHERE position = ${third?.position}`;
+    const start = (second?.position as number) + 1;
+    const ways: [what: string, sql: string, position: number | undefined, words: RegExp][] = [
+      ['a commit hidden', `DELETE FROM stream_index ${at}`, start, /has no row for the commit /],
+      ['another revision', `UPDATE stream_index SET revision = revision + 1 ${at}`, start, /says revision /],
+      ['fewer events', `UPDATE stream_index SET events = events + 1 ${at}`, start, /says revision .* events/],
+      ['another commit', `UPDATE stream_index SET commit_key = 1 ${at}`, start, /commit key 1, expected /],
+      ['another stream', `UPDATE stream_index SET stream_key = stream_key + 1 ${at}`, start, /has no row/],
+      [
+        'a row more',
+        `INSERT INTO stream_index SELECT stream_key + 1, position, 0, 1, 1 FROM stream_index ${at}`,
+        undefined,
+        new RegExp(`a row for position ${third?.position} that is of no commit`),
+      ],
+      ['said to have more', 'UPDATE index_state SET indexed = 10000', indexed + 1, /has no row/],
+    ];
+    for (const [what, sql, position, words] of ways) {
+      const copy = await mkdtemp(join(folder, 'index-'));
+      copyFileSync(file, join(copy, 'events.db'));
+      const tampered = new DatabaseSync(join(copy, 'events.db'));
+      tampered.exec(sql);
+      tampered.close();
+      const found = await verify('--data', copy, '--json');
+      assert.equal(found.code, 1, `${what}: ${found.out}`);
+      const { fault } = JSON.parse(found.out);
+      const expected = position === undefined ? undefined : `${position}`.padStart(16, '0');
+      assert.deepEqual([fault.kind, fault.position], ['index', expected], `${what}: ${fault.message}`);
+      assert.match(fault.message, words, what);
+      assert.match((await verify('--data', copy)).out, /the log is what was written, its index is not: .*log reindex/);
+      const made = await run(['log', 'reindex', '--data', copy, '--json']);
+      assert.deepEqual([made.code, JSON.parse(made.out).events], [0, events], made.err);
+      assert.equal((await verify('--data', copy)).code, 0, what);
+    }
+    const none = await run(['log', 'reindex', '--data', join(folder, 'nowhere')]);
+    assert.deepEqual([none.code, none.err.includes('expected a folder with an events.db')], [2, true]);
   });
 
   it('reads the log of a running coordinator, as an admin', async () => {

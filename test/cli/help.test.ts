@@ -73,6 +73,7 @@ const commands = [
   'log',
   'log accept',
   'log copy',
+  'log reindex',
   'login',
   'mirror',
   'replay',
@@ -128,7 +129,7 @@ describe('the command line', () => {
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
       const local =
-        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy))$/.test(name) ||
+        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|reindex))$/.test(name) ||
         command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
     }

@@ -10,8 +10,12 @@ const fullCheckBelow = 32 * 1024 * 1024;
 /** So many of the newest events are checked at every start, however long the log is. */
 const checkedEvents = 1000;
 
-/** Opens the log for the one writer, creating it where there is none, and checks it. Throws an EventStoreError. */
-export function openForWriting(file: string): DatabaseSync {
+/**
+ * Opens the log for the one writer, creating it where there is none, and checks it. Throws an EventStoreError.
+ *
+ * @param indexed false for whoever makes the index anew, whatever it says.
+ */
+export function openForWriting(file: string, { indexed = true } = {}): DatabaseSync {
   const unclean = existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0;
   return guarded(
     file,
@@ -31,6 +35,7 @@ export function openForWriting(file: string): DatabaseSync {
       for (let version = Number(pragma(db, 'user_version')); version < schemaVersion; version++)
         db.exec(`BEGIN IMMEDIATE; ${migrations[version - 1]} PRAGMA user_version = ${version + 1}; COMMIT`);
       if (unclean && statSync(file).size < fullCheckBelow) checkPages(db, file);
+      if (indexed) checkIndexed(db, file);
       checkEvents(db, file);
     },
   );
@@ -120,7 +125,20 @@ function checkPages(db: DatabaseSync, file: string): void {
   if (found !== 'ok') throw makeStoreError('damaged', file, `quick_check says: ${found}`);
 }
 
-/** The newest events must be there without a hole, with data that can be read, and the index must not be ahead of the log. */
+/** The index must not be ahead of the log. */
+function checkIndexed(db: DatabaseSync, file: string): void {
+  const { indexed, head } = db
+    .prepare('SELECT (SELECT indexed FROM index_state) AS indexed, (SELECT max(position) FROM events) AS head')
+    .get() as { indexed: number; head: number | null };
+  if (indexed > (head ?? 0))
+    throw makeStoreError(
+      'damaged',
+      file,
+      `the index is at event ${indexed}, the log ends at ${head ?? 0}. Where nothing is missing, \`drover log reindex\` makes the index anew`,
+    );
+}
+
+/** The newest events must be there without a hole, with data that can be read. */
 function checkEvents(db: DatabaseSync, file: string): void {
   const { first, head } = db
     .prepare('SELECT (SELECT min(position) FROM events) AS first, (SELECT max(position) FROM events) AS head')
@@ -128,9 +146,6 @@ function checkEvents(db: DatabaseSync, file: string): void {
     first: number | null;
     head: number | null;
   };
-  const { indexed } = db.prepare('SELECT indexed FROM index_state').get() as { indexed: number };
-  if (indexed > (head ?? 0))
-    throw makeStoreError('damaged', file, `the index is at event ${indexed}, the log ends at ${head ?? 0}`);
   if (head === null) return;
   if (first !== 1) throw makeStoreError('damaged', file, `the log starts at event ${first}, expected 1`);
   const { events, valid } = db

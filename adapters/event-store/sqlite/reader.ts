@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Filter, JsonWish, StoredEvent, StreamId } from '../../../coordinator/ports/event-store.ts';
+import type { Filter, IndexCheck, JsonWish, StoredEvent, StreamId } from '../../../coordinator/ports/event-store.ts';
 import { isLine, makeMeta } from '../encode.ts';
 import { formatPosition } from '../position.ts';
+import { checkIndex } from './index-check.ts';
 import { streamKey } from './schema.ts';
 import type { Span } from './stream-index.ts';
 
@@ -12,6 +13,7 @@ export interface LogReader {
   range(after: number, upTo: number, filter: Filter | undefined, json?: JsonWish): StoredEvent[];
   /** The commits of a stream, where there is no writer thread to ask: what is in the index, then the log beyond it. */
   spans(stream: string): Span[];
+  checkIndex(): IndexCheck;
   close(): void;
 }
 
@@ -131,6 +133,7 @@ export function createLogReader(db: DatabaseSync): LogReader {
         db.exec('COMMIT');
       }
     },
+    checkIndex: () => checkIndex(db),
     close: () => db.close(),
   };
 }

@@ -7,7 +7,7 @@
  *   the commit before (docs/audit.md); NULL in what was written before there were such.
  * - `stream_index` finds the events of a stream: one row per commit, with the position and revision of its last event and
  *   their number. Streams go by {@link streamKey} and commit ids by {@link commitKey} of their names: short keys keep it
- *   small, and whoever reads it compares the names in `events`. It can be rebuilt from `events` at any time.
+ *   small, and whoever reads it compares the names in `events`. `drover log reindex` makes it anew from `events`, `drover events verify` holds it against them.
  * - `index_state.indexed`: up to this position every commit is in `stream_index`; newer ones may not be yet.
  *   The index is written in large sorted portions behind the log, because each row of its own would cost a page.
  */

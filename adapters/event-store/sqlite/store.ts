@@ -136,6 +136,10 @@ function makeStore({ reader, writer, signal, dir, resources }: Parts): EventStor
     append: async (commit) => mustWrite().append(commit),
     appendBatch: async (commits) => mustWrite().appendBatch(commits),
     link: (from) => mustWrite().link(from),
+    checkIndex() {
+      mustBeOpen();
+      return reader.checkIndex();
+    },
     read(stream, { from, limit = Number.POSITIVE_INFINITY, backward = false } = {}) {
       mustBeOpen();
       return readStream(stream, from, limit, backward);

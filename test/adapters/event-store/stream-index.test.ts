@@ -108,6 +108,9 @@ it('heads, conflicts, retries and reading are right on both sides of the index, 
           );
           assert.ok(seen.every((event) => event.stream === stream));
         }
+        const check = reader.checkIndex();
+        for (const event of reader.range(0, reader.head(), undefined)) assert.equal(check.add(event), undefined);
+        assert.equal(check.end(), undefined);
         reader.close();
       } finally {
         db.close();

@@ -1,0 +1,78 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { isSameCommit } from '../../../coordinator/audit/commit-text.ts';
+import type { IndexCheck, IndexFault, StoredEvent } from '../../../coordinator/ports/event-store.ts';
+import { parsePosition } from '../position.ts';
+import { commitKey, streamKey } from './schema.ts';
+
+/**
+ * Holds `stream_index` against the commits of the log, up to where it is relied on: `index_state.indexed`. What is beyond that was
+ * written ahead: the writer has these commits in memory, and takes no row there for another's, because it looks at names.
+ */
+export function checkIndex(db: DatabaseSync): IndexCheck {
+  const { indexed } = db.prepare('SELECT indexed FROM index_state').get() as { indexed: number };
+  const rowAt = db.prepare(
+    'SELECT revision, events, commit_key FROM stream_index WHERE stream_key = ? AND position = ?',
+  );
+  rowAt.setReturnArrays(true);
+  let rows = 0;
+  let first: StoredEvent | undefined;
+  let last: StoredEvent | undefined;
+  let events = 0;
+  let fault: IndexFault | undefined;
+
+  /** Everything of a commit has come. */
+  function close(): void {
+    if (!last || fault) return;
+    const position = parsePosition(last.position);
+    if (position > indexed) return;
+    const row = rowAt.get(streamKey(last.stream), position) as [number, number, number] | undefined;
+    const expected = [last.revision, events, commitKey(last.commit)];
+    if (row === undefined) found(`it has no row for the commit ${last.commit} of ${last.stream}`);
+    else if (row.some((value, at) => value !== expected[at]))
+      found(
+        `its row for the commit ${last.commit} of ${last.stream} says revision ${row[0]}, ${row[1]} events and the commit key ${row[2]}, expected ${expected.join(', ')}`,
+      );
+    else rows++;
+  }
+  function found(message: string): void {
+    fault = { at: first as StoredEvent, message };
+  }
+
+  /** The first row that is of no commit. Positions of commits were all found, so it is a place within one, or of another stream. */
+  function odd(): IndexFault | undefined {
+    const counted = db.prepare('SELECT count(*) AS rows FROM stream_index WHERE position <= ?').get(indexed);
+    if (counted?.rows === rows) return undefined;
+    const all = db.prepare(
+      `SELECT i.position, i.stream_key, e.stream,
+         EXISTS (SELECT 1 FROM events n WHERE n.position = e.position + 1 AND n.stream = e.stream AND n.commit_id = e.commit_id) AS within
+       FROM stream_index i LEFT JOIN events e USING (position) WHERE i.position <= ? ORDER BY i.position`,
+    );
+    all.setReturnArrays(true);
+    type Row = [position: number, key: number, stream: string | null, within: number];
+    for (const [position, key, stream, within] of all.iterate(indexed) as unknown as Iterable<Row>) {
+      if (stream === null || within || key !== streamKey(stream))
+        return { at: undefined, message: `it has a row for position ${position} that is of no commit` };
+    }
+    return undefined;
+  }
+
+  return {
+    add(event) {
+      if (last && isSameCommit(last, event)) events++;
+      else {
+        close();
+        first = event;
+        events = 1;
+      }
+      last = event;
+      return fault;
+    },
+    end() {
+      close();
+      if (fault) return fault;
+      if (indexed > (last ? parsePosition(last.position) : 0))
+        return { at: undefined, message: `it is said to have all up to ${indexed}, and the log ends before that` };
+      return odd();
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { join } from 'node:path';
+import { toStoreError } from './errors.ts';
+import { openForReading, openForWriting } from './open-file.ts';
+import { catchUpIndex, createStreamIndex } from './stream-index.ts';
+
+/**
+ * Makes `stream_index` anew from the events, in one transaction: whatever cuts it off leaves the old one. The newest part of the log stays
+ * out of it, as ever. The caller holds the lock for writing. Throws an EventStoreError.
+ *
+ * @returns how many events and rows there are.
+ */
+export function reindex(dir: string, generationSize?: number): { readonly events: number; readonly rows: number } {
+  const file = join(dir, 'events.db');
+  // Opening it for writing would make one where there is none.
+  openForReading(file).close();
+  const db = openForWriting(file, { indexed: false });
+  try {
+    db.exec('BEGIN IMMEDIATE; DELETE FROM stream_index; UPDATE index_state SET indexed = 0;');
+    catchUpIndex(db, createStreamIndex(db, generationSize));
+    db.exec('COMMIT');
+    const counts = 'SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM stream_index) AS rows';
+    return db.prepare(counts).get() as { events: number; rows: number };
+  } catch (error) {
+    throw toStoreError(error, file);
+  } finally {
+    db.close();
+  }
+}
