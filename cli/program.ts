@@ -1,25 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type CommandContext, withExamples } from './command.ts';
-import { addAgentCommand } from './commands/agent.ts';
-import { addAgentsCommands } from './commands/agents.ts';
-import { addBuildsCommands } from './commands/builds.ts';
-import { addCompletionCommand } from './commands/completion.ts';
-import { addConfigCommands } from './commands/config.ts';
-import { addContextCommands } from './commands/context.ts';
-import { addCoordinatorCommand } from './commands/coordinator.ts';
-import { addDoctorCommands } from './commands/doctor.ts';
-import { addEventsCommands } from './commands/events.ts';
-import { addHooksCommands } from './commands/hooks.ts';
-import { addItemsCommands } from './commands/items.ts';
-import { addLogCommands } from './commands/log.ts';
-import { addLoginCommand } from './commands/login.ts';
-import { addMirrorCommand } from './commands/mirror.ts';
-import { addReplayCommand } from './commands/replay.ts';
-import { addStatusCommand } from './commands/status.ts';
-import { addSubmissionsCommands } from './commands/submissions.ts';
-import { addSubmitCommand } from './commands/submit.ts';
-import { addTokensCommands } from './commands/tokens.ts';
-import { addViewsCommands } from './commands/views.ts';
+import { type AddCommand, commandsFor } from './commands/all.ts';
 import { CliError } from './output/cli-error.ts';
 import { type Io, safeIo } from './output/io.ts';
 import { version } from './version.ts';
@@ -28,8 +9,8 @@ import { version } from './version.ts';
 export const exitCodes =
   '0 done; 1 it failed, or a build that was waited for did not succeed; 2 wrong use; 70 a coordinator that its watchdog has ended; 130 ended by SIGINT (Ctrl-C), 143 by SIGTERM.';
 
-/** The whole command line, every command with its help. */
-export function buildProgram(context: CommandContext): Command {
+/** The command line with these commands, each with its help. */
+export function buildProgram(context: CommandContext, commands: readonly AddCommand[]): Command {
   const { io } = context;
   const program = new Command('drover');
   program
@@ -58,26 +39,7 @@ export function buildProgram(context: CommandContext): Command {
   ]);
   program.addHelpText('after', `\nExit codes: ${exitCodes}`);
 
-  addCoordinatorCommand(program, context);
-  addAgentCommand(program, context);
-  addSubmitCommand(program, context);
-  addSubmissionsCommands(program, context);
-  addBuildsCommands(program, context);
-  addAgentsCommands(program, context);
-  addItemsCommands(program, context);
-  addEventsCommands(program, context);
-  addHooksCommands(program, context);
-  addMirrorCommand(program, context);
-  addReplayCommand(program, context);
-  addTokensCommands(program, context);
-  addViewsCommands(program, context);
-  addLogCommands(program, context);
-  addStatusCommand(program, context);
-  addLoginCommand(program, context);
-  addContextCommands(program, context);
-  addConfigCommands(program, context);
-  addCompletionCommand(program, context);
-  addDoctorCommands(program, context);
+  for (const add of commands) add(program, context);
   return program;
 }
 
@@ -86,7 +48,7 @@ export async function runCli(argv: readonly string[], process: Io): Promise<numb
   const io = safeIo(process);
   const context: CommandContext = { io, exitCode: 0 };
   try {
-    await buildProgram(context).parseAsync([...argv], { from: 'user' });
+    await buildProgram(context, await commandsFor(argv)).parseAsync([...argv], { from: 'user' });
     return context.exitCode;
   } catch (error) {
     if (error instanceof InvalidArgumentError) {

@@ -1,6 +1,5 @@
 import websocket from '@fastify/websocket';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { DroverError } from '../../coordinator/errors.ts';
 import { linkSocketOptions } from '../agent-link/server.ts';
 import { addAccessControl } from './access.ts';
@@ -38,6 +37,7 @@ import { submissionRoutes } from './routes/submissions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { viewRoutes } from './routes/views.ts';
+import { schemaController } from './schema-controller.ts';
 import { refuseEncodedBodies } from './streamed-body.ts';
 import { refuseUnknownQueries } from './unknown-queries.ts';
 
@@ -69,6 +69,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     http: { headersTimeout: limits.headers },
     return503OnClosing: false,
     exposeHeadRoutes: false,
+    schemaController,
     // A base name has up to 244 characters.
     routerOptions: { maxParamLength: 512 },
     clientErrorHandler: answerBrokenRequest,
@@ -77,8 +78,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   boundConnections(app, limits.connections, options.runtime.clock);
   // No route takes text: JSON, or a stream that a route asks for.
   app.removeContentTypeParser('text/plain');
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
 
   // Before all hooks of ours: it closes the socket of an upgrade that one of them refuses.
   await app.register(websocket, { options: linkSocketOptions, preClose: endLongAnswers });
@@ -100,7 +99,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   addHookMetrics(metrics, application);
 
   refuseUnknownQueries(app);
-  await addOpenapi(app, version);
+  addOpenapi(app, version);
 
   const doubtFile = createDoubtfulFiles(application);
   const plugins = [

@@ -15,7 +15,6 @@ import { checkOutLink } from '../submit/out-links.ts';
 import { createProgress } from '../submit/progress.ts';
 import { UnansweredError } from '../submit/send.ts';
 import { type SubmitPlan, type Submitted, submit } from '../submit/submit.ts';
-import { readTags } from '../submit/tags.ts';
 import { addWaitOptions, goOn, type WaitFlags, waitForSubmission } from '../submit/wait.ts';
 import { findWanted, type WantedFlags } from '../submit/wanted.ts';
 import { gatherPairs, joinPairs } from '../two-values.ts';
@@ -113,7 +112,7 @@ With --json it is one object that has what was submitted, and with --wait then "
           ...(flags.maxAttempts === undefined ? {} : { maxAttempts: flags.maxAttempts }),
           ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
           ...(flags.maxSilent === undefined ? {} : { maxSilentSeconds: flags.maxSilent }),
-          ...(flags.tag === undefined ? {} : { tags: readTags(flags.tag) }),
+          ...(flags.tag === undefined ? {} : { tags: (await import('../submit/tags.ts')).readTags(flags.tag) }),
         },
         inputs: flags.inputs,
         force: flags.force === true,

@@ -2,7 +2,7 @@ import type { Tags } from '../../domain/event.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 import type { DerivationSource } from './derivation-source.ts';
-import { type NotEvaluated, readStandardInput } from './eval-jobs.ts';
+import type { NotEvaluated } from './eval-jobs.ts';
 import { evaluateFlake } from './flake.ts';
 import { instantiate } from './instantiate.ts';
 import { type Requested, readRequests } from './requested.ts';
@@ -47,6 +47,8 @@ export async function findWanted(
       named.push(drv);
       continue;
     }
+    // Loaded here: the schemas that it reads by are half of what a submission would load.
+    const { readStandardInput } = await import('./eval-jobs.ts');
     const read = await readStandardInput(io.stdin, signal);
     named.push(...read.derivations);
     notEvaluated.push(...read.notEvaluated);

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { allCommands } from '../../cli/commands/all.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram } from '../../cli/program.ts';
 
+const everyCommand = await allCommands();
+
 /** docs/cli.md: what `--help` says, at every level, and then what somebody wrote: cli-compared.md. */
 export function cliPage(): string {
-  const program = buildProgram({ io: processIo(), exitCode: 0 });
+  const program = buildProgram({ io: processIo(), exitCode: 0 }, everyCommand);
   const parts = [
     '# The command line',
     '<!-- Made by scripts/generate-docs.ts from the commands and scripts/docs/cli-compared.md; do not edit. -->',

@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
+import { allCommands } from '../../cli/commands/all.ts';
 import type { ArgumentShape, CommandShape, FlagShape, Source, Values } from '../../cli/completion/tree.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram } from '../../cli/program.ts';
@@ -6,9 +7,11 @@ import { buildFilterStates, buildStates } from '../../coordinator/ports/views.ts
 import { failureClasses } from '../../domain/build/failure-class.ts';
 import { eventTypes } from '../../domain/events.ts';
 
+const everyCommand = await allCommands();
+
 /** cli/completion/tree.ndjson: every command with what may stand behind it, a line each. */
 export function completionTree(): string {
-  const program = buildProgram({ io: processIo(), exitCode: 0 });
+  const program = buildProgram({ io: processIo(), exitCode: 0 }, everyCommand);
   return [...shapes(program, [])].map((shape) => `${JSON.stringify(shape)}\n`).join('');
 }
 

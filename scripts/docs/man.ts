@@ -1,12 +1,15 @@
 import type { Command, Option } from 'commander';
 import { examplesOf } from '../../cli/command.ts';
+import { allCommands } from '../../cli/commands/all.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram, exitCodes } from '../../cli/program.ts';
 import { version } from '../../cli/version.ts';
 
+const everyCommand = await allCommands();
+
 /** Manual pages by file name, `drover.1` and one for each command of the first level. @param date `2026-11-26`. */
 export function manPages(date: string): ReadonlyMap<string, string> {
-  const program = buildProgram({ io: processIo(), exitCode: 0 });
+  const program = buildProgram({ io: processIo(), exitCode: 0 }, everyCommand);
   const all = program.commands.map((command) => `drover-${command.name()}`);
   const pages = new Map([['drover.1', page(program, 'drover', date, all)]]);
   for (const command of program.commands) {

@@ -6,10 +6,13 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { examplesOf } from '../../cli/command.ts';
+import { allCommands } from '../../cli/commands/all.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram } from '../../cli/program.ts';
 import { temporaryFolder } from '../support/nix-tools.ts';
 import { run } from './support/run-cli.ts';
+
+const everyCommand = await allCommands();
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -101,7 +104,7 @@ function walk(command: Command, words: readonly string[] = []): readonly (readon
   });
 }
 
-const program = buildProgram({ io: processIo(), exitCode: 0 });
+const program = buildProgram({ io: processIo(), exitCode: 0 }, everyCommand);
 const all = walk(program);
 
 describe('the command line', () => {
@@ -161,11 +164,40 @@ describe('the command line', () => {
   });
 });
 
+describe('a start of the command line', () => {
+  it('loads what its command needs alone, as that is most of the time that a short one takes', () => {
+    const loaded = (argv: readonly string[]) => {
+      const hooks =
+        "import { registerHooks } from 'node:module'; registerHooks({ load: (url, context, next) => (console.error(url), next(url, context)) })";
+      const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        ['--import', `data:text/javascript,${hooks}`, main, ...argv],
+        { encoding: 'utf8' },
+      );
+      assert.equal(status, 0, stderr);
+      return stderr.split('\n');
+    };
+    const heavy = ['node_modules/zod/', 'node_modules/pino/', 'node_modules/smol-toml/', 'cli/commands/agent.ts'];
+    for (const name of ['status', 'submit', 'builds']) {
+      const files = loaded([name, '--help']);
+      assert.deepEqual(
+        heavy.filter((part) => files.some((file) => file.includes(part))),
+        [],
+        name,
+      );
+    }
+  });
+});
+
 /** Says of a command line the words of the command whose action is called; throws what commander has against it. */
 function parser(): (argv: readonly string[]) => string {
   let reached = '';
   let said = '';
-  const program = buildProgram({ io: { ...processIo(), out: () => {}, err: (text) => (said += text) }, exitCode: 0 });
+  const program = buildProgram(
+    { io: { ...processIo(), out: () => {}, err: (text) => (said += text) }, exitCode: 0 },
+    everyCommand,
+  );
   for (const [name, command] of walk(program))
     if (command.commands.length === 0)
       command.action(() => {

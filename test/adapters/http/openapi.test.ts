@@ -102,12 +102,15 @@ test('every schema is one of JSON Schema: known types, required fields that exis
     assert.ok(schemas > 100);
   }));
 
-test('the document is made once, however often it is asked for', async () => {
+test('the document is made once, however often it is asked for', async ({ mock }) => {
   await using server = await harness();
   const ask = async () => (await server.ask(undefined, { url: '/v1/openapi.json' })).body;
-  const first = await ask();
-  Object.defineProperty(server.app, 'swagger', { value: () => assert.fail('made again') });
+  const made = mock.method(JSON, 'stringify');
+  const timesMade = () => made.mock.calls.filter(({ arguments: [value] }) => value?.openapi !== undefined).length;
+  const [first, second] = await Promise.all([ask(), ask()]);
+  assert.equal(second, first);
   assert.equal(await ask(), first);
+  assert.equal(timesMade(), 1);
 });
 
 test('redocly has nothing to say against the document', async () => {

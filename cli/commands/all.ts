@@ -1,0 +1,42 @@
+import type { Command } from 'commander';
+import type { CommandContext } from '../command.ts';
+
+/** Adds a command, with those below it, to the program. */
+export type AddCommand = (program: Command, context: CommandContext) => void;
+
+/**
+ * What each command at the top is loaded with, in the order of the help. Each alone, as most of the time of a start is what is loaded:
+ * one command needs half of what all do.
+ */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  coordinator: async () => (await import('./coordinator.ts')).addCoordinatorCommand,
+  agent: async () => (await import('./agent.ts')).addAgentCommand,
+  submit: async () => (await import('./submit.ts')).addSubmitCommand,
+  submissions: async () => (await import('./submissions.ts')).addSubmissionsCommands,
+  builds: async () => (await import('./builds.ts')).addBuildsCommands,
+  agents: async () => (await import('./agents.ts')).addAgentsCommands,
+  items: async () => (await import('./items.ts')).addItemsCommands,
+  events: async () => (await import('./events.ts')).addEventsCommands,
+  hooks: async () => (await import('./hooks.ts')).addHooksCommands,
+  mirror: async () => (await import('./mirror.ts')).addMirrorCommand,
+  replay: async () => (await import('./replay.ts')).addReplayCommand,
+  tokens: async () => (await import('./tokens.ts')).addTokensCommands,
+  views: async () => (await import('./views.ts')).addViewsCommands,
+  log: async () => (await import('./log.ts')).addLogCommands,
+  status: async () => (await import('./status.ts')).addStatusCommand,
+  login: async () => (await import('./login.ts')).addLoginCommand,
+  context: async () => (await import('./context.ts')).addContextCommands,
+  config: async () => (await import('./config.ts')).addConfigCommands,
+  completion: async () => (await import('./completion.ts')).addCompletionCommand,
+  doctor: async () => (await import('./doctor.ts')).addDoctorCommands,
+};
+
+export function allCommands(): Promise<AddCommand[]> {
+  return Promise.all(Object.values(commands).map((load) => load()));
+}
+
+/** Those that a command line can be about: the one that it begins with, or all of them where it begins with anything else, like `--help`. */
+export async function commandsFor([first = '']: readonly string[]): Promise<AddCommand[]> {
+  const load = Object.hasOwn(commands, first) ? commands[first] : undefined;
+  return load === undefined ? allCommands() : [await load()];
+}
