@@ -71,6 +71,8 @@ export type BuildOutcome =
       readonly message: string;
       /** The builder said that the machine's store itself is damaged. */
       readonly storeDamaged?: boolean;
+      /** It was killed, and nobody can say that this was the builder's own doing. */
+      readonly killed?: boolean;
     }
   | { readonly status: 'canceled' };
 

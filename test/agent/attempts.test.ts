@@ -98,13 +98,19 @@ describe('an attempt', () => {
       class: 'builder-failed',
       message: 'exit code 3',
     }));
-    await using _agent = await startTestAgent(coordinator, builder, state.path);
+    const said: Record<string, unknown>[] = [];
+    const logger = pino({}, { write: (line: string) => void said.push(JSON.parse(line)) });
+    await using _agent = await startTestAgent(coordinator, builder, state.path, { logger });
     await coordinator.hello();
     coordinator.send(allocationOf('b1', 'false').message);
     const result = await coordinator.message('failed', 'b1');
     assert.ok(result.type === 'failed');
     assert.equal(result.class, 'builder-failed');
     assert.equal(result.message, 'exit code 3');
+    assert.deepEqual(
+      said.filter(({ level }) => Number(level) >= 40).map((line) => [line.build, line.attempt, line.class, line.msg]),
+      [['b1', 1, 'builder-failed', 'the attempt failed: exit code 3']],
+    );
   });
 
   test('is refused when its derivation cannot be read', async () => {

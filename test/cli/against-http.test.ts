@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { DroverError } from '../../coordinator/errors.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
-import { buildA, harness, itemA } from '../adapters/http/harness.ts';
+import { buildA, fakeViews, harness, itemA } from '../adapters/http/harness.ts';
 import { secretOfScope } from '../support/fake-application.ts';
 import { graphSize, loadGraphClosure, rootOf } from '../support/graph-closure.ts';
 import { run } from './support/run-cli.ts';
@@ -221,6 +222,45 @@ describe('the CLI and the HTTP API', () => {
     assert.equal(code, 0, err);
     assert.equal(out, 'from byte 3\n');
     assert.deepEqual(asked, [['b-1', 1], 3]);
+  });
+
+  it('show the end of the log of a build that failed, where its message does not have it', async () => {
+    let message = "hash mismatch in fixed-output derivation 'x':\n  specified: a\n     got:    b";
+    const failure = () => ({ class: 'hash-mismatch', message }) as const;
+    const row = () => {
+      const attempt = { attempt: 2, agent: 'alpha', allocatedAt: 1, startedAt: 2, endedAt: 3, logBytes: 4 };
+      const attempts = [{ ...attempt, outcome: 'failed', failure: failure() }];
+      return { ...buildA, state: 'failed', failure: failure(), attempts } as const;
+    };
+    const read = new Set<string>();
+    await using server = await serve({
+      views: fakeViews({ build: row }),
+      application: {
+        why: (build) => ({
+          ...{ build, state: 'failed', summary: 'It has failed.', reason: 'ended' },
+          failure: { attempt: 2, agent: 'alpha', ...failure() },
+        }),
+      },
+      logs: {
+        size: async () => 20,
+        read: async (build, attempt) => {
+          read.add(`${build} ${attempt}`);
+          return Readable.from([Buffer.from('fetching\nfetched\u001b[2J\n')]);
+        },
+      },
+    });
+    for (const words of ['builds show b-1', 'builds why b-1']) {
+      const { code, out, err } = await server.drover(words);
+      assert.equal(code, 0, err);
+      assert.ok(out.endsWith('\nattempt 2, last 2 log lines:\n> fetching\n> fetched\\x1b[2J\n'), out);
+      assert.match(out, /specified: a/);
+      assert.deepEqual([...read], ['b-1 2']);
+      read.clear();
+      JSON.parse((await server.drover(`${words} --json`)).out);
+    }
+    message = "builder for 'x' failed with exit code 1;\nlast 1 log lines:\n> no";
+    assert.doesNotMatch((await server.drover('builds show b-1')).out, /attempt 2, last/);
+    assert.deepEqual([...read], [], 'a message that has the end of the log, and programs, need no more of it');
   });
 
   it('agree on derivations, sources, submission and events', async () => {

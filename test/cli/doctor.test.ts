@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { LinkRefused } from '../../adapters/agent-link/refused-upgrade.ts';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
@@ -19,6 +24,7 @@ import { coordinatorConfigSchema } from '../../coordinator/config.ts';
 import { runCoordinator } from '../../coordinator/main.ts';
 import { createFakeBuilder } from '../support/fake-builder.ts';
 import { manualRuntime } from '../support/fast-runtime.ts';
+import { selfSigned } from '../support/mail-server.ts';
 import { type FakeCoordinator, fakeCoordinator, problem, type Route } from './support/fake-coordinator.ts';
 import { run } from './support/run-cli.ts';
 
@@ -219,6 +225,31 @@ describe('drover doctor agent', () => {
     assert.match(certificateFinding(url, now + 60 * 86_400_000, now).found, /good until 2026-03-02 \(60 days\)/);
     assert.equal(certificateFinding(url, now + 60 * 86_400_000, now).verdict, 'ok');
     assert.equal(certificateFinding(url, now + 5 * 86_400_000, now).verdict, 'warning');
+  });
+
+  it('looks at the certificate that is served', async () => {
+    await using fake = await fakeCoordinator(routes);
+    // For two days.
+    const { key, cert } = selfSigned(folder);
+    const proxy = createTlsServer({ key, cert }, (socket) => {
+      const inner = connect(Number(new URL(fake.url).port), '127.0.0.1');
+      for (const end of [socket, inner]) end.on('error', () => [socket, inner].map((one) => one.destroy()));
+      socket.pipe(inner).pipe(socket);
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `https://localhost:${(proxy.address() as AddressInfo).port}`;
+      const program = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
+      const env = { PATH: process.env.PATH, HOME: folder, NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem') };
+      const doctor = spawn(process.execPath, [program, 'doctor', 'client', '--url', url], { env, stdio: 'pipe' });
+      const [out, [code]] = await Promise.all([text(doctor.stdout), once(doctor, 'exit')]);
+      const end = new Date(Date.now() + 2 * 86_400_000).toISOString().slice(0, 10);
+      assert.match(out, new RegExp(`certificate of localhost:\\d+ is good until ${end} \\(1 days?\\)`));
+      assert.match(out, /renew it/);
+      assert.ok(code === 0 || code === 1, out);
+    } finally {
+      proxy.close();
+    }
   });
 });
 

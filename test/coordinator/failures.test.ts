@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { pino } from 'pino';
 import { makeFixedOutputPath } from '../../domain/store/store-path.ts';
 import { buildId } from '../../projections/queue.ts';
 import { createFakePool } from '../simulation/disk.ts';
@@ -10,7 +11,9 @@ const agentToken = (agent: string) => ({ id: 't', scope: 'agent', agent }) as co
 
 describe('failures', () => {
   it('prefer another agent after the machine failed, and wait for it rather than go back', async () => {
-    const farm = await openTestCoordinator([derivation(1)]);
+    const said: Record<string, unknown>[] = [];
+    const logger = pino({}, { write: (line: string) => void said.push(JSON.parse(line)) });
+    const farm = await openTestCoordinator([derivation(1)], { logger });
     await farm.connect('a');
     await farm.connect('b');
     await farm.submit(1);
@@ -24,6 +27,12 @@ describe('failures', () => {
       message: 'no space',
     });
     assert.equal(farm.application.why(first.build).reason, 'back-off');
+    assert.deepEqual(
+      said
+        .filter(({ msg }) => /failed/.test(String(msg)))
+        .map((line) => [line.build, line.attempt, line.agent, line.class, line.msg]),
+      [[first.build, 1, first.agent, 'disk-full', 'the attempt failed: no space']],
+    );
     await farm.pass(120);
     const [second] = farm.allocations();
     assert.notEqual(second?.agent, first.agent);

@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
@@ -77,6 +77,7 @@ export async function openTestCoordinator(
     auditKey = undefined as NoteKey | undefined,
     time = createVirtualTime(seed),
     textOf = (path: string): Uint8Array => Buffer.from(path),
+    logger = pino({ level: 'silent' }) as Logger,
   } = {},
 ) {
   const tracing = createTracing(time.runtime.clock, traces);
@@ -117,7 +118,7 @@ export async function openTestCoordinator(
     derivations: createFakeDerivationStore(facts, textOf),
     logs,
     signer: { publicKey: 'k:AA==', sign: async () => 'k:AA==' },
-    logger: pino({ level: 'silent' }),
+    logger,
     tracing,
     work: unwatched,
     stalled: () => stalled,

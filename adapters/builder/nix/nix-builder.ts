@@ -189,6 +189,14 @@ interface SessionParts {
   readonly ended: () => void;
 }
 
+/**
+ * How often a builder that was killed is run once more, if it had run that long at most. Nix kills a builder as soon as its output is
+ * closed, to be sure that it has ended: a program that closes it shortly before it ends, as those of coreutils do, is hit where the machine
+ * is busy. Source: `pid.kill()` in buildDone of Nix 2.8 to 2.34.
+ */
+const mostAgain = 4;
+const longestAgainMs = 30_000;
+
 function createSession({ connection, findGone, alone, removeSandbox, ended }: SessionParts): BuilderSession {
   async function build(request: BuildRequest): Promise<BuildOutcome> {
     const started = process.hrtime.bigint();
@@ -220,7 +228,14 @@ function createSession({ connection, findGone, alone, removeSandbox, ended }: Se
     async build(request) {
       const { derivationPath, signal } = request;
       try {
-        return await alone(derivationPath, signal, () => build(request).finally(() => removeSandbox(derivationPath)));
+        return await alone(derivationPath, signal, async () => {
+          for (let again = 0; ; again++) {
+            const began = performance.now();
+            const outcome = await build(request).finally(() => removeSandbox(derivationPath));
+            const killed = outcome.status === 'failed' && outcome.killed === true;
+            if (!killed || again === mostAgain || performance.now() - began > longestAgainMs) return outcome;
+          }
+        });
       } catch (error) {
         if (signal.aborted) return { status: 'canceled' };
         throw error;

@@ -8,6 +8,8 @@ export interface NixRefusal {
   readonly hint?: string;
   /** It says that the store of the machine is damaged as a whole: no build can be judged by what comes of it there. */
   readonly storeDamaged?: true;
+  /** The builder was killed with SIGKILL, and not by Nix for a limit: that it was at fault is the least likely. */
+  readonly killed?: true;
 }
 
 const untrusted = "the agent's user has to be in `trusted-users` of the machine's nix.conf";
@@ -15,6 +17,8 @@ const unsupported =
   'Drover builds input-addressed and fixed outputs; dynamic, text-hashed and floating ones are not supported';
 const tooDeep = 'folders in an output or in the folder of a build: too many levels, or too long names';
 const repair = 'the store of the machine is damaged: `nix-store --verify --check-contents --repair` there';
+const killed =
+  'by Nix, which takes a builder that has closed its output for one that has ended; or by the machine, which had no memory left; or by somebody';
 const absent =
   'where the file is in the store, the store of the machine is damaged: `nix-store --verify --check-contents --repair` there; elsewhere, `sandbox-paths` of its nix.conf may name what is not there';
 const abilities = 'the systems and features that the agent announces are not those of its Nix';
@@ -30,7 +34,14 @@ export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
     { says: '%\nnote: build failure may have been caused by lack of free disk space', means: 'disk-full' },
     { says: "builder for '%' failed to produce output path for output '%' at %", means: 'output-missing' },
     { says: "builder for '%' failed with exit code %", means: 'builder-failed' },
+    { says: "builder for '%' failed due to signal 9 (Killed)", means: 'agent-error', hint: killed, killed: true },
     { says: "builder for '%' failed due to signal %", means: 'builder-failed' },
+    {
+      says: "Cannot build '%'.\nReason: builder failed due to signal 9 (Killed)%",
+      means: 'agent-error',
+      hint: killed,
+      killed: true,
+    },
     { says: "Cannot build '%'.\nReason: builder failed %", means: 'builder-failed' },
   ],
   // The same, and build/derivation-check.cc; posix-fs-canonicalise.cc and archive.cc for the types of files

@@ -22,8 +22,8 @@ export const nixStatuses: readonly NixStatus[] = [
   { code: 0, name: 'Built', means: 'built', refined: false },
   { code: 1, name: 'Substituted', means: 'built', refined: false },
   { code: 2, name: 'AlreadyValid', means: 'built', refined: false },
-  // A sandboxed builder failed.
-  { code: 3, name: 'PermanentFailure', means: 'builder-failed', refined: false },
+  // A sandboxed builder failed, or was killed.
+  { code: 3, name: 'PermanentFailure', means: 'builder-failed', refined: true },
   // Refused before the builder ran; newer Nix also says so where the machine lacks a system or feature.
   { code: 4, name: 'InputRejected', means: 'rejected', refined: true },
   // The builder succeeded, and what it left is not taken.

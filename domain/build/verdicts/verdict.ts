@@ -10,6 +10,8 @@ export interface Verdict {
   readonly message: string;
   /** The store of the machine is damaged as a whole. */
   readonly storeDamaged?: true;
+  /** The builder was killed, for no fault of its own as far as anybody can say. */
+  readonly killed?: true;
 }
 
 interface Row extends NixRefusal {
@@ -44,6 +46,7 @@ export function verdictOnResult(code: number, text: string): Verdict | 'built' {
     class: row?.means ?? status?.means ?? 'unknown',
     message,
     ...(row?.storeDamaged && { storeDamaged: true }),
+    ...(row?.killed && { killed: true }),
   };
 }
 

@@ -134,7 +134,7 @@ describe('evaluateFlake', () => {
     context.after(() => {
       process.env.PATH = path;
     });
-    // What Nix 2.3, which cannot be had here, says of a flag that it does not know.
+    // As Nix 2.3.7 of Debian 11 was seen to say it, which is too old to be set up here.
     await writeFile(join(folder, 'nix'), `#!/bin/sh\necho "error: unrecognised flag '$1'" >&2\nexit 1\n`, {
       mode: 0o755,
     });

@@ -42,6 +42,14 @@ describe('texts of Nix', () => {
       `\u001b[0mbuilder for '\u001b[35;1m${store}.drv\u001b[0m' failed with exit code 3;\nlast 1 log lines:\n> No space left on device\nFor full logs, run '\u001b[1mnix log ${store}.drv\u001b[0m'.`,
       'builder-failed',
     ],
+    ['2.8', 3, `builder for '${store}.drv' failed due to signal 9 (Killed)`, 'agent-error'],
+    [
+      '2.34',
+      3,
+      `Cannot build '${store}.drv'.\nReason: \u001b[31;1mbuilder failed due to signal 9 (Killed)\u001b[0m.\nOutput paths:\n  ${store}`,
+      'agent-error',
+    ],
+    ['2.8', 3, `builder for '${store}.drv' failed due to signal 11 (Segmentation fault)`, 'builder-failed'],
     [
       '2.8',
       6,

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { defaultSandboxPaths } from '../../../../adapters/builder/nix/sandbox-paths.ts';
 import { failureOf } from '../../../../agent/attempt-failure.ts';
 import type { BuildRequest } from '../../../../agent/ports/builder.ts';
+import { firstLine } from '../../../../cli/output/text.ts';
 import type { FailureClass } from '../../../../domain/build/failure-class.ts';
 import { sha256 } from '../../../../domain/store/sha256.ts';
 import { makeFixedOutputPath } from '../../../../domain/store/store-path.ts';
@@ -30,11 +31,13 @@ for (const nix of nixVersions)
       readonly limits?: Partial<BuildRequest>;
       readonly class: FailureClass;
       readonly says: RegExp;
+      /** What a place has of it that shows one line: the reason, on whichever line Nix says it. */
+      readonly line?: RegExp;
     }
 
     async function build(
       name: string,
-      { script = 'echo > $out', env = {}, change, limits }: Omit<Case, 'class' | 'says'>,
+      { script = 'echo > $out', env = {}, change, limits }: Omit<Case, 'class' | 'says' | 'line'>,
     ) {
       const run = `PATH=/usr/bin; export PATH; ${script}`;
       const plain = shellDerivation(name, run, change);
@@ -62,6 +65,14 @@ for (const nix of nixVersions)
         script: 'echo "error: writing to file: No space left on device"; exit 3',
         class: 'builder-failed',
         says: /exit code 3.*> error: writing to file: No space left on device/s,
+        line: /failed with exit code 3[.;]? …$/,
+      },
+      // As a program of coreutils at its end, but for longer. It cannot kill itself: it is the first process of its namespace.
+      killed: {
+        script: 'echo run; exec >&- 2>&-; sleep 60',
+        class: 'agent-error',
+        says: /signal 9 \(Killed\).*> run.*\(by Nix, which takes/s,
+        line: /failed due to signal 9 \(Killed\)[.;]? …$/,
       },
       'writable-by-others': {
         script: 'echo > $out; chmod 666 $out',
@@ -107,6 +118,7 @@ for (const nix of nixVersions)
         env: { requiredSystemFeatures: 'sun' },
         class: 'agent-error',
         says: /sun.*\(the systems and features that the agent announces are not those of its Nix\)/s,
+        line: /with features \{sun\} is required|^(required system or feature not available|missing system features) …$/,
       },
       'other-system': { change: { system: 'riscv64-linux' }, class: 'agent-error', says: /riscv64-linux/ },
       'text-hashed': {
@@ -150,6 +162,7 @@ for (const nix of nixVersions)
         assert.ok(outcome.status === 'failed', outcome.status);
         assert.equal(outcome.class, expected.class, outcome.message);
         assert.match(outcome.message, expected.says);
+        if (expected.line) assert.match(firstLine(outcome.message), expected.line);
       });
 
     test('a fixed output with its hash that refers to something, over which Nix 2.8 dies', async () => {
