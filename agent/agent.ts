@@ -52,7 +52,7 @@ export interface AgentOptions {
   readonly checks?: readonly FitnessCheck[];
   /** How long the first of that may hold back the link. Default 5,000. */
   readonly firstTestMs?: number;
-  /** How long the last acknowledgements are waited for when the agent leaves. Default 30,000. */
+  /** How long the coordinator is waited for, when the agent leaves, once nothing else is left to do. Default 30,000. */
   readonly farewellMs?: number;
 }
 
@@ -181,7 +181,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     slots: createLimiter(options.slots),
     deliveries: createLimiter(options.maxConcurrentUploads),
     parts: createPartSize(options.uploadPartBytes),
-    waitsChanged: sayNow,
+    waitsChanged() {
+      sayNow();
+      leaveIfDone();
+    },
     send,
     unfit: (signal) => fitness.settled(signal),
     unfitAfter(cause, signal) {
@@ -265,15 +268,22 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   let farewell: Disposable | undefined;
   function leaveIfDone(): void {
     if (!leaving || finished) return;
-    const running = [...attempts.values()].some(({ record }) => record.phase !== 'ended');
-    if (running) return;
+    // What waits for the coordinator is on disk, too, and goes on at the next start.
+    const running = [...attempts.values()].some(({ record, wait }) => record.phase !== 'ended' && wait === undefined);
+    if (running) {
+      farewell?.[Symbol.dispose]();
+      farewell = undefined;
+      return;
+    }
     if (attempts.size === 0 && unacknowledged === 0) {
       void finish({ reason: 'stopped' });
       return;
     }
-    // All has ended and is on disk; the coordinator may be away for long.
+    // The coordinator may be away, or without room, for long.
     farewell ??= runtime.timers.after(options.farewellMs ?? 30_000, () => {
-      logger.warn('leaving without the last acknowledgements; the results are sent at the next start');
+      logger.warn(
+        'leaving without the last acknowledgements; what is built is on disk, and is sent and uploaded at the next start',
+      );
       void finish({ reason: 'stopped' });
     });
   }

@@ -9,9 +9,10 @@ import { durationSeconds } from '../numbers.ts';
 import { formatAgent, formatAgents } from '../output/agents.ts';
 import { CliError } from '../output/cli-error.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
+import type { Io } from '../output/io.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
-import { relativeTime } from '../output/text.ts';
+import { plural, relativeTime } from '../output/text.ts';
 
 type Flags = ConnectionFlags & OutputFlags & { readonly reason?: string };
 const longestOverlapSeconds = 30 * 24 * 3600;
@@ -134,7 +135,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
               `${pathOf(name)}${reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`}`,
             )
           : await client.send<AgentStatus>('POST', `${pathOf(name)}/${wish}`, reason === undefined ? {} : { reason });
-      if (flags.wait) agent = await drained(client, agent);
+      if (flags.wait) agent = await drained(client, agent, io);
       await printAgent(agent, flags);
       if (wish === 'resume' && !forPrograms(flags) && (agent.state === 'disconnected' || agent.state === 'lost'))
         io.err(
@@ -149,9 +150,13 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
 const lookAgainMs = 1000;
 
 /** Resolves once nothing runs on the agent, or somebody has resumed it. */
-async function drained(client: Client, from: AgentStatus): Promise<AgentStatus> {
+async function drained(client: Client, from: AgentStatus, { err }: Pick<Io, 'err'>): Promise<AgentStatus> {
   let agent = from;
+  let said: number | undefined;
   while (agent.operator.said === 'draining') {
+    const running = agent.running.length;
+    if (running !== said) err(`waiting for ${plural(running, 'build')} on ${agent.name}\n`);
+    said = running;
     await sleep(lookAgainMs);
     agent = await client.get<AgentStatus>(pathOf(agent.name));
   }

@@ -26,6 +26,7 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
     endWhenUnhandled(logger);
     // Loaded here, as no other command needs it: starting the CLI stays quick.
     const { runCoordinator } = await import('../../coordinator/main.ts');
+    const { tellReady } = await import('../../adapters/runtime/service-manager.ts');
     const interrupted = io.interrupted();
     const coordinator = await runCoordinator(config, logger).catch((error: unknown) => {
       throw startError(error, config);
@@ -37,6 +38,12 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
         : `with the admin tokens that were handed out: the one in ${adminTokenFile} ${adminTokenTrouble}. Where no other is left, stop the coordinator, remove that file, and start it: it makes another`;
     io.err(`drover: coordinator at ${url}, ${token}\n`);
     io.err(`drover: the cache's public key is in ${coordinator.publicKeyFile}: ${coordinator.publicKey}\n`);
+    tellReady(io.environment).catch((error) =>
+      logger.error(
+        { err: error },
+        'systemd could not be told that the coordinator is up: it waits for that, and ends the coordinator where its unit has a TimeoutStartSec',
+      ),
+    );
     // Now, as one that is killed leaves nothing for its next start.
     flushCompileCache();
     const stopped = Promise.withResolvers<void>();

@@ -82,6 +82,25 @@ describe('a coordinator that is away or has no room fails nothing', () => {
     expectNoFailure(coordinator);
   });
 
+  test('an agent that is stopped meanwhile leaves, and its next start goes on with the upload', async () => {
+    await using coordinator = await startFakeCoordinator();
+    await using state = await temporaryFolder();
+    coordinator.faults.standing = { request: 'POST /v1/uploads', status: 503 };
+    const builder = createFakeBuilder(making(10));
+    {
+      await using agent = await startTestAgent(coordinator, builder, state.path, { farewellMs: 1000 });
+      await coordinator.hello();
+      coordinator.send(allocationOf('b1', 'true').message);
+      await heartbeat(coordinator, (beat) => beat.waiting !== undefined);
+      await agent.stop('finish');
+      assert.deepEqual(await agent.ended, { reason: 'stopped' });
+    }
+    coordinator.faults.standing = undefined;
+    await using _again = await startTestAgent(coordinator, builder, state.path, { session: 'agent-session-2' });
+    await coordinator.message('succeeded', 'b1');
+    expectNoFailure(coordinator);
+  });
+
   test('a wait ends at once when the attempt is cancelled', async () => {
     await using coordinator = await startFakeCoordinator();
     await using state = await temporaryFolder();

@@ -107,6 +107,7 @@ e2e('a drained agent ends what it has and waits, over a restart, until it is res
   await expectOneAttempt(farm, 'slow');
   await expectOneAttempt(farm, 'one');
   const { code, stdout, said } = await drained;
+  assert.match(said, /^waiting for [12] builds? on a$/m);
   assert.equal(code, 0, said);
   assert.match(stdout, /^operator: +drained .*: a new kernel$/m);
 
