@@ -41,6 +41,8 @@ export const namesPerEvent = 1500;
 export const maxRootBytes: number = namesPerEvent * (maxBaseNameBytes + 3);
 /** Most tags of a build. */
 export const maxTags = 64;
+/** Most tags of the roots of one submission, in all. To check so many takes a quarter of a second, in which nobody else is heard; two where all are wrong. */
+export const maxRootTags = 200_000;
 /**
  * Largest window of a zstd frame that is accepted, as the log of its bytes: 8 MiB is what every decoder should support and no
  * encoder should exceed. Source: RFC 8878, section 3.1.1.1.2.

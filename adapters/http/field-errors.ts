@@ -67,8 +67,11 @@ function expectation(issue: Issue): string {
       return `at least ${String(issue.minimum)} (${String(issue.origin)})`;
     case 'too_big':
       return `at most ${String(issue.maximum)} (${String(issue.origin)})`;
-    case 'unrecognized_keys':
-      return `nothing named ${(issue.keys as string[]).map((key) => excerpt(key, 40)).join(', ')}`;
+    case 'unrecognized_keys': {
+      const keys = issue.keys as string[];
+      const shown = keys.slice(0, mostShown).map((key) => excerpt(key, 40));
+      return `nothing named ${shown.join(', ')}${keys.length > shown.length ? ` and ${keys.length - shown.length} more` : ''}`;
+    }
     default:
       return issue.message.replace(/^expected /, '');
   }

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { type SubmissionRow, submissionStates } from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, shortText, tags } from '../../../domain/event.ts';
+import { maxRootTags, maxTags } from '../../../domain/limits.ts';
+import { excerpt } from '../../../domain/store/format-error.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
@@ -41,6 +43,23 @@ const submitBody = z.strictObject({
   force: z.boolean().default(false).describe('Also build what is built or under way.'),
 });
 
+/** Counts tags before the schema looks at each of them, which takes the longer the more there are, longest where they are wrong. */
+function boundTags(body: unknown): void {
+  const { roots, rootTags, options } = (body ?? {}) as { [name: string]: unknown; options?: { tags?: unknown } | null };
+  const bound = (where: string, value: unknown, most: number): number => {
+    const count = typeof value === 'object' && value !== null ? Object.keys(value).length : 0;
+    if (count > most) throw new DroverError('too-large', `${where}: expected at most ${most}, got ${count}`);
+    return count;
+  };
+  bound('options.tags', options?.tags, maxTags);
+  bound('rootTags, as there are roots', rootTags, Array.isArray(roots) ? roots.length : 0);
+  let all = 0;
+  for (const [root, tags] of Object.entries(rootTags ?? {}))
+    all += bound(`rootTags.${excerpt(root, 100)}`, tags, maxTags);
+  if (all > maxRootTags)
+    throw new DroverError('too-large', `rootTags: expected at most ${maxRootTags} tags in all, got ${all}`);
+}
+
 export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { application, views, limits } = context;
   return async (app) => {
@@ -49,6 +68,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
       {
         bodyLimit: limits.body,
         config: { access: 'submit' },
+        preValidation: async ({ body }) => boundTags(body),
         schema: {
           tags: ['submissions'],
           operationId: 'submit',

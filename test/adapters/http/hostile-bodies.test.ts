@@ -64,3 +64,30 @@ test('no body and no query makes any route answer with an error of its own', asy
     { numRuns: 600 },
   );
 });
+
+test('tags and fields without end are counted before each of them is looked at, and not all named', async () => {
+  await using server = await harness();
+  const root = (i: number) => `${`${i}`.padStart(32, '0')}-a.drv`;
+  const ask = (payload: object) => server.ask('admin', { method: 'POST', url: '/v1/submissions', payload });
+  const many = (n: number, name: (i: number) => string, value: unknown = 1) =>
+    Object.fromEntries(Array.from({ length: n }, (_, i) => [name(i), value]));
+  const bad = many(65, (i) => `no tag ${i}`);
+  const roots = Array.from({ length: 3200 }, (_, i) => root(i));
+  const tagged = many(
+    3200,
+    root,
+    many(63, (i) => `k${i}`, 'v'),
+  );
+  for (const [body, said] of [
+    [{ roots: [root(1)], rootTags: { [root(1)]: bad } }, `rootTags."${root(1)}": expected at most 64, got 65`],
+    [{ roots: [root(1)], options: { tags: bad } }, 'options.tags: expected at most 64, got 65'],
+    [{ roots: [root(1)], rootTags: bad }, 'rootTags, as there are roots: expected at most 1, got 65'],
+    [{ roots, rootTags: tagged }, 'rootTags: expected at most 200000 tags in all, got 201600'],
+  ] as const) {
+    const answer = await ask(body);
+    assert.deepEqual([answer.statusCode, answer.json().detail], [422, said]);
+  }
+  const unknown = await ask({ roots: [root(1)], ...many(50_000, (i) => `field-${i}`) });
+  assert.match(unknown.json().detail, /^body: expected nothing named "field-0", .* and 49980 more, /);
+  assert.ok(unknown.body.length < 5000);
+});
