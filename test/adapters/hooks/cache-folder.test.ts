@@ -8,9 +8,11 @@ import { after, describe, it } from 'node:test';
 import { isFolderHeld, lockCacheFolder } from '../../../adapters/mirror/folder-lock.ts';
 import { createLayout } from '../../../adapters/pool/filesystem/layout.ts';
 import type { HookDelivery } from '../../../coordinator/ports/hook-transport.ts';
+import { hookDefaults } from '../../../domain/hook/definition.ts';
 import type { HookTarget } from '../../../domain/hook/target.ts';
 import { renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { anyHookTransportContract, deliveryOf, type HookReceiver } from '../../contract/hook-transport.ts';
+import { admin, openTestCoordinator } from '../../support/coordinator.ts';
 import { hookTransport } from '../../support/hook-transport.ts';
 import { noCache } from '../../support/no-cache.ts';
 import { itemOf } from '../mirror/fake-drover.ts';
@@ -106,5 +108,31 @@ describe('folders that hooks write', () => {
         /apart from the coordinator's own/,
       );
     assert.equal(await transport.check(publish), undefined);
+  });
+
+  it('are let go by a hook of a coordinator that is paused or removed, and written again once it is resumed', async () => {
+    how = 'accept';
+    const target = { kind: 'publish', folder: join(root, 'let-go') } as const;
+    const farm = await openTestCoordinator([], { hookTransport: transport });
+    /** Deliveries go to another process. */
+    const until = async (isHeld: boolean) => {
+      while (!existsSync(target.folder) || isFolderHeld(target.folder) !== isHeld)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    const somethingHappens = (agent: string) => farm.application.addAgent(admin, agent);
+    await farm.application.addHook(admin, 'cache', {
+      definition: { ...hookDefaults, on: ['AgentRegistered'], target },
+    });
+    await somethingHappens('a');
+    await until(true);
+    await farm.application.pauseHook(admin, 'cache', 'another program writes there');
+    await until(false);
+    lockCacheFolder(target.folder)[Symbol.dispose]();
+    await somethingHappens('b');
+    await farm.application.resumeHook(admin, 'cache');
+    await until(true);
+    await farm.application.removeHook(admin, 'cache');
+    await until(false);
+    farm.dispose();
   });
 });
