@@ -32,12 +32,12 @@ export interface EventStoreDbOptions {
   readonly callSeconds?: number;
   /** The server's MaxAppendSize. Default 1 MiB, as the server's. */
   readonly maxAppendBytes?: number;
+  /** Records per page of a replay. Default 2000. */
+  readonly pageSize?: number;
   /** Milliseconds between two tries to reach the server: the first, and the most after doubling. Default 50 and 2000. */
   readonly backOff?: { readonly first: number; readonly most: number };
 }
 
-/** Records per page of a replay. */
-const pageSize = 2000;
 /** How long closing waits for appends that the server does not answer. */
 const closeMilliseconds = 5000;
 
@@ -48,11 +48,18 @@ const closeMilliseconds = 5000;
  */
 export async function openEventStoreDbEventStore(options: EventStoreDbOptions): Promise<EventStore> {
   const url = parseEsdbUrl(options.connectionString);
-  const { writer, log = defaultLog, maxAppendBytes = 1024 * 1024, callSeconds = 5, patienceSeconds = 300 } = options;
+  const {
+    writer,
+    log = defaultLog,
+    maxAppendBytes = 1024 * 1024,
+    callSeconds = 5,
+    patienceSeconds = 300,
+    pageSize = 2000,
+  } = options;
   const { first, most } = options.backOff ?? { first: 50, most: 2000 };
   if (!/^[a-zA-Z0-9_]{1,64}$/.test(log))
     throw new TypeError(`Expected a log name of letters, digits and _, got ${log}`);
-  for (const [name, value] of Object.entries({ maxAppendBytes, callSeconds, patienceSeconds, first, most })) {
+  for (const [name, value] of Object.entries({ maxAppendBytes, pageSize, callSeconds, patienceSeconds, first, most })) {
     if (!(value > 0)) throw new TypeError(`Expected ${name} to be more than 0, got ${value}`);
   }
   const leaseSeconds = typeof writer === 'object' ? (writer.leaseSeconds ?? 10) : 0;
@@ -94,6 +101,7 @@ export async function openEventStoreDbEventStore(options: EventStoreDbOptions): 
       alone: typeof writer === 'object',
       patienceMilliseconds: patienceSeconds * 1000,
       maxAppendBytes,
+      pageSize,
     },
     (known, raise) =>
       writer
@@ -124,10 +132,11 @@ interface Parts {
   readonly alone: boolean;
   readonly patienceMilliseconds: number;
   readonly maxAppendBytes: number;
+  readonly pageSize: number;
 }
 
 function makeStore(
-  { connection, reader, log, head, alone, patienceMilliseconds, maxAppendBytes }: Parts,
+  { connection, reader, log, head, alone, patienceMilliseconds, maxAppendBytes, pageSize }: Parts,
   makeAppender: (known: () => Position, raise: (position: Position) => void) => Appender | undefined,
 ): EventStore {
   const feed = createFeed(connection, log);

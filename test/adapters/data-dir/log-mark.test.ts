@@ -10,7 +10,7 @@ import { openNatsEventStore } from '../../../adapters/event-store/nats/store.ts'
 import { copyLog } from '../../../coordinator/log-copy.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
 import type { LogMark } from '../../../coordinator/ports/log-mark.ts';
-import { commitOf, stored } from '../../contract/event-store.ts';
+import { commitOf, stored } from '../../contract/commits.ts';
 import { startEventStoreDouble } from '../../support/eventstoredb-server/server.ts';
 import { noNatsServer, startNatsServer } from '../../support/nats-server.ts';
 

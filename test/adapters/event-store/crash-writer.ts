@@ -4,7 +4,7 @@
  */
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
 import { readChain } from '../../../coordinator/audit/chain.ts';
-import { commitOf, stored } from '../../contract/event-store.ts';
+import { commitOf, stored } from '../../contract/commits.ts';
 
 const [dir = '', round = ''] = process.argv.slice(2);
 const store = await openSqliteEventStore({ dir });

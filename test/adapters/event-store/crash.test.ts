@@ -11,7 +11,7 @@ import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store
 import { readChain } from '../../../coordinator/audit/chain.ts';
 import { createVerifier } from '../../../coordinator/audit/verifier.ts';
 import type { StoredEvent } from '../../../coordinator/ports/event-store.ts';
-import { commitOf, stored } from '../../contract/event-store.ts';
+import { commitOf, stored } from '../../contract/commits.ts';
 
 const script = fileURLToPath(new URL('./crash-writer.ts', import.meta.url));
 

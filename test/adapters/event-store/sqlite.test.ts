@@ -14,7 +14,7 @@ import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store
 import { createChain, emptyChain, readChain } from '../../../coordinator/audit/chain.ts';
 import { createVerifier } from '../../../coordinator/audit/verifier.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
-import { collect, commitOf, stored } from '../../contract/event-store.ts';
+import { collect, commitOf, stored } from '../../contract/commits.ts';
 
 const folders: string[] = [];
 const mounts: string[] = [];

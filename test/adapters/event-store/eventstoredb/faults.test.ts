@@ -8,7 +8,7 @@ import {
   openEventStoreDbEventStore,
 } from '../../../../adapters/event-store/eventstoredb/store.ts';
 import type { Batch, EventStore, StoredEvent } from '../../../../coordinator/ports/event-store.ts';
-import { collect, commitOf, stored } from '../../../contract/event-store.ts';
+import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { forkDoubleAt } from '../../../support/eventstoredb-server/child.ts';
 import { startEventStoreDouble } from '../../../support/eventstoredb-server/server.ts';
 

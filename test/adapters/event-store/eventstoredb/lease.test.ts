@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openEventStoreDbEventStore } from '../../../../adapters/event-store/eventstoredb/store.ts';
-import { collect, commitOf, stored } from '../../../contract/event-store.ts';
+import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { startEventStoreDouble } from '../../../support/eventstoredb-server/server.ts';
 
 const file = fileURLToPath(new URL('../../../support/eventstoredb-server/lease-holder.ts', import.meta.url));

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { commitEventId } from '../../../../adapters/event-store/eventstoredb/event-id.ts';
 import { openEventStoreDbEventStore } from '../../../../adapters/event-store/eventstoredb/store.ts';
-import { collect, commitOf, stored } from '../../../contract/event-store.ts';
+import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { startEventStoreDouble } from '../../../support/eventstoredb-server/server.ts';
 
 const writer = { holder: 'test', leaseSeconds: 10 };

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { it } from 'node:test';
 import { connect } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
-import { collect, commitOf, stored } from '../../../contract/event-store.ts';
+import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { type NatsServer, noNatsServer, startNatsServer } from '../../../support/nats-server.ts';
 
 async function freePort(): Promise<number> {

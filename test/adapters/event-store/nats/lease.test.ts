@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { connect } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
 import type { EventStore } from '../../../../coordinator/ports/event-store.ts';
-import { collect, commitOf, stored } from '../../../contract/event-store.ts';
+import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { type NatsServer, natsServerVersions, startNatsServer } from '../../../support/nats-server.ts';
 
 const script = fileURLToPath(new URL('./writer-process.ts', import.meta.url));
@@ -45,7 +45,7 @@ for (const { name, skip, program } of natsServerVersions)
       const begun = Promise.withResolvers<void>();
       createInterface(child.stdout).on('line', (line) => {
         lines.push(line);
-        if (lines.length > 50) begun.resolve();
+        if (lines.length > 10) begun.resolve();
       });
       child.on('exit', () => begun.reject(new Error(`the writer has ended: ${lines.at(-1)}`)));
       await begun.promise;

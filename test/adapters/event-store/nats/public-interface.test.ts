@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connect } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
-import { collect, commitOf, stored } from '../../../contract/event-store.ts';
+import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { noNatsServer, startNatsServer } from '../../../support/nats-server.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { connect, headers, nkeys, StorageType } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
 import { parseNatsUrl } from '../../../../adapters/event-store/nats/url.ts';
-import { collect, commitOf, stored } from '../../../contract/event-store.ts';
+import { collect, commitOf, stored } from '../../../contract/commits.ts';
 import { type NatsServer, natsServerVersions, startNatsServer } from '../../../support/nats-server.ts';
 
 const writer = { holder: 'a test' };
