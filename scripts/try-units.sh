@@ -41,7 +41,7 @@ if [ ! -e "$folder/complete" ]; then
   DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq nix-bin nix-setup-systemd >>"$folder/log" 2>&1
   touch "$folder/complete"
 fi
-rm -rf "$root"/var/lib/drover* "$root"/srv/store "$root"/etc/drover* "$root"/etc/systemd/system/drover*
+rm -rf "$root"/var/lib/drover* "$root"/srv/store "$root"/etc/drover* "$root"/etc/systemd/system/{,*.wants/}drover*
 
 # What the page says, as it says it: each block that follows the name of its file.
 cat >"$folder/blocks.mjs" <<'JS'
@@ -60,10 +60,11 @@ ln -sf /opt/drover/node_modules/node/bin/node "$root/usr/local/bin/node"
 ln -sf /opt/drover/cli/bin.js "$root/usr/local/bin/drover"
 cat >"$root/root/slow.nix" <<'NIX'
 { n, turns ? "300000" }: derivation {
-  name = "slow-${n}"; system = builtins.currentSystem; builder = "/bin/sh";
+  name = "slow-${n}"; run = "RUN"; system = builtins.currentSystem; builder = "/bin/sh";
   args = [ "-c" "i=0; while [ $i -lt ${turns} ]; do i=$((i+1)); done; echo done > $out" ];
 }
 NIX
+sed -i "s/RUN/$(date +%s)/" "$root/root/slow.nix" # the store has what an earlier run has built
 
 boot() {
   local group
@@ -104,7 +105,7 @@ now() { # WHAT COMMAND: has to succeed the first time
   echo "held: $1"
 }
 # systemd goes with the unshare that is its parent.
-trap 'kill -9 ${booted:-} 2>/dev/null; rm -rf "$folder/user.d.$$"' EXIT
+trap 'kill -9 ${booted:-} 2>/dev/null || true; rm -rf "$folder/user.d.$$"' EXIT
 boot
 
 inside 'for user in drover drover-agent; do id $user || useradd --system --home-dir /var/lib/$user --shell /usr/sbin/nologin $user; done
