@@ -28,6 +28,7 @@ import { startRebuilds } from './rebuilds.ts';
 import { retryOf, startRetries } from './retries.ts';
 import { createRoom } from './room.ts';
 import { startSatisfying } from './satisfying.ts';
+import { inSlices } from './slices.ts';
 import { createTexts, type Texts } from './texts.ts';
 import { createUploads } from './uploads.ts';
 import { verifyItems } from './verify-items.ts';
@@ -136,16 +137,7 @@ export function startCoordinator(core: Core): Coordinator {
       pendingCommits: writer.pending,
       uploads: { waiting: room.waiting, refused: room.refusals },
     }),
-    async submissionTimes(id) {
-      const { clock, timers } = core.runtime;
-      const steps = submissionTimes(farm, buildsFor(id), clock.now());
-      let step = steps.next();
-      while (!step.done) {
-        await new Promise<void>((resolve) => timers.after(0, resolve));
-        step = steps.next();
-      }
-      return step.value;
-    },
+    submissionTimes: async (id) => inSlices(submissionTimes(farm, buildsFor(id), core.runtime.clock.now()), core.runtime),
     outlook: async (id) => outlooks.of(id, buildsFor(id)),
     blockage(id) {
       const found = findBlockers(farm, buildsFor(id));

@@ -1,6 +1,7 @@
 import { type Outlook, outlook } from '../projections/outlook.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import type { Core } from './core.ts';
+import { inSlices } from './slices.ts';
 
 /** How far submissions are, worked out at most so often that it takes a small share of the time, whoever asks and how many do. */
 export interface Outlooks {
@@ -20,20 +21,8 @@ interface Kept {
 }
 
 export function createOutlooks({ farm, runtime }: Pick<Core, 'farm' | 'runtime'>): Outlooks {
-  const { clock, timers } = runtime;
+  const { clock } = runtime;
   const kept = new Map<string, Kept>();
-
-  async function workOut(builds: readonly BuildRecord[], took: (ms: number) => void): Promise<Outlook> {
-    const steps = outlook(farm, builds, clock.now());
-    for (let own = 0; ; ) {
-      const begun = clock.monotonic();
-      const step = steps.next();
-      own += clock.monotonic() - begun;
-      took(own);
-      if (step.done) return step.value;
-      await new Promise<void>((resolve) => timers.after(0, resolve));
-    }
-  }
 
   return {
     of(submission, builds) {
@@ -44,7 +33,7 @@ export function createOutlooks({ farm, runtime }: Pick<Core, 'farm' | 'runtime'>
       if (kept.size >= mostKept && oldest !== undefined) kept.delete(oldest);
       // Those who ask while it is worked out get the same.
       let ms = 0;
-      const answer = workOut(builds, (own) => {
+      const answer = inSlices(outlook(farm, builds, clock.now()), runtime, (own) => {
         ms = own;
       });
       const entry: Kept = { answer, until: Number.POSITIVE_INFINITY };

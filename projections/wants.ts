@@ -1,7 +1,9 @@
 import { isEnded } from '../domain/build/state.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
+import { createPace, finish, type Pace } from './pace.ts';
 import { type BuildRecord, buildId } from './queue.ts';
+import type { SubmissionRecord } from './submissions.ts';
 
 /*
  * Who wants a build. A submission wants the builds of what it asked for, its own and those that it joined, until it is cancelled; and each
@@ -46,20 +48,28 @@ const somebody = '*';
 /**
  * What ends if these wants end. Looks at what the builds in question wait for and what waits for them, and at nothing else: what lies
  * outside is wanted as it was before.
+ *
+ * @yields now and then, so that whoever asks can let others have their turn. It holds for what is when it is done unless somebody has come
+ *   to want more meanwhile; see `coordinator/canceling.ts` for what does that.
  */
-export function consequencesOf(farm: Farm, withdrawal: Withdrawal): Consequences {
+export function* consequencesOf(
+  farm: Farm,
+  withdrawal: Withdrawal,
+  pace = createPace(),
+): Generator<undefined, Consequences> {
   const { submissions = new Set<string>(), builds = new Set<BuildRecord>(), force = false, from = [] } = withdrawal;
   const { queue } = farm;
   const asked = new Set<Drv>();
   for (const { drv } of builds) asked.add(drv);
-  const above = closure(asked, (drv, visit) => eachWaiter(farm, drv, visit));
-  const below = closure([...asked, ...from], (drv, visit) => eachAwaited(farm, drv, visit));
+  const above = yield* closure(asked, pace, (drv, visit) => eachWaiter(farm, drv, visit));
+  const below = yield* closure([...asked, ...from], pace, (drv, visit) => eachAwaited(farm, drv, visit));
   const isLive = (id: string): boolean => !submissions.has(id) && farm.submissions.get(id)?.status !== 'canceled';
-  const hidden = wantedWithoutBuild(farm, isLive);
+  const hidden = yield* wantedWithoutBuild(farm, isLive, pace);
   const wanters = new Map<Drv, Wanters>();
   const pending: Drv[] = [];
 
   function give(drv: Drv, wanter: string): void {
+    pace.followed();
     if (!below.has(drv) && !above.has(drv)) return;
     const known = wanters.get(drv) ?? nobody;
     if (known.length === 2 || known.includes(wanter)) return;
@@ -95,12 +105,16 @@ export function consequencesOf(farm: Farm, withdrawal: Withdrawal): Consequences
     for (const drv of drvs) {
       for (const build of queue.unfinishedOf(drv)) for (const asker of askersOf(build)) give(drv, asker);
       for (const wanter of hidden.get(drv) ?? nobody) give(drv, wanter);
+      pace.followed();
+      if (pace.isOver()) yield;
     }
   for (const drv of below) {
     if (above.has(drv)) continue;
     eachWaiter(farm, drv, (waiter) => {
+      pace.followed();
       if (!below.has(waiter) && !above.has(waiter)) give(drv, somebody);
     });
+    if (pace.isOver()) yield;
   }
   for (let drv = pending.pop(); drv !== undefined; drv = pending.pop()) {
     if (asked.has(drv) && !goesOn(drv)) continue;
@@ -108,12 +122,16 @@ export function consequencesOf(farm: Farm, withdrawal: Withdrawal): Consequences
     eachAwaited(farm, drv, (input) => {
       for (const wanter of by) give(input, wanter);
     });
+    if (pace.isOver()) yield;
   }
+  yield;
 
   const ends: BuildRecord[] = [];
   const kept: KeptBuild[] = [];
   const unwanted: BuildRecord[] = [];
   for (const drv of below) {
+    pace.followed();
+    if (pace.isOver()) yield;
     const by = wanters.get(drv) ?? nobody;
     for (const build of queue.unfinishedOf(drv))
       if (!builds.has(build)) {
@@ -128,31 +146,35 @@ export function consequencesOf(farm: Farm, withdrawal: Withdrawal): Consequences
 export function unwantedBuilds(farm: Farm): BuildRecord[] {
   const { queue } = farm;
   const isLive = (id: string): boolean => farm.submissions.get(id)?.status !== 'canceled';
-  const wanted = new Set<Drv>(wantedWithoutBuild(farm, isLive).keys());
+  const wanted = new Set<Drv>(finish(wantedWithoutBuild(farm, isLive)).keys());
   for (const build of queue.unfinishedBuilds()) {
     const { submission, asked, state } = build;
     const isOwn = asked !== 'input' && state.withdrawn === undefined && isLive(submission);
     const isAsked = isOwn || farm.submissions.joinedTo(buildId(build)).some(isLive);
     if (isAsked || leftBy(farm, build.drv, isLive).length > 0) wanted.add(build.drv);
   }
-  const all = closure(wanted, (drv, visit) => eachAwaited(farm, drv, visit));
+  const all = finish(closure(wanted, createPace(), (drv, visit) => eachAwaited(farm, drv, visit)));
   const found: BuildRecord[] = [];
   for (const build of queue.unfinishedBuilds())
     if (!all.has(build.drv) && !queue.hasOutputs(build.drv)) found.push(build);
   return found;
 }
 
-/** How many unfinished builds wait for one of these, directly or not, and are none of them. */
-export function countWaiting(farm: Farm, builds: Iterable<BuildRecord>): number {
+/**
+ * How many unfinished builds wait for one of these, directly or not, and are none of them.
+ *
+ * @yields now and then, so that whoever asks can let others have their turn.
+ */
+export function* countWaiting(
+  farm: Farm,
+  builds: Iterable<BuildRecord>,
+  pace = createPace(),
+): Generator<undefined, number> {
   const drvs = new Set<Drv>();
-  const ending = new Set<BuildRecord>();
-  for (const build of builds) {
-    drvs.add(build.drv);
-    ending.add(build);
-  }
+  for (const { drv } of builds) drvs.add(drv);
   let count = 0;
-  for (const drv of closure(drvs, (one, visit) => eachWaiter(farm, one, visit)))
-    for (const build of farm.queue.unfinishedOf(drv)) if (!ending.has(build) && !drvs.has(drv)) count++;
+  for (const drv of yield* closure(drvs, pace, (one, visit) => eachWaiter(farm, one, visit)))
+    if (!drvs.has(drv)) count += farm.queue.unfinishedCount(drv);
   return count;
 }
 
@@ -174,35 +196,69 @@ export function buildsWantedBy(farm: Farm, id: string): BuildRecord[] {
 /**
  * Derivations with unfinished builds that submissions want though no build of theirs shows it: what is not wholly queued yet has found
  * builds that will do for its inputs, and will join some; and outputs that are there may refer to what is not.
+ *
+ * @yields now and then, so that whoever asks can let others have their turn.
  */
-export function wantedWithoutBuild(farm: Farm, isLive: (submission: string) => boolean): Map<Drv, Wanters> {
-  const { graph, queue } = farm;
+export function* wantedWithoutBuild(
+  farm: Farm,
+  isLive: (submission: string) => boolean,
+  pace = createPace(),
+): Generator<undefined, Map<Drv, Wanters>> {
   const found = new Map<Drv, string[]>();
   const note = (drv: Drv, id: string): void => {
-    if (!queue.isActive(drv)) return;
+    if (!farm.queue.isActive(drv)) return;
     const known = found.get(drv);
     if (known) known.push(id);
     else found.set(drv, [id]);
   };
-  for (const { id, roots, wish } of farm.submissions.open()) {
-    if (!isLive(id)) continue;
-    const drvs: Drv[] = [];
-    for (const root of roots) {
-      const drv = graph.drvOf(root);
-      if (drv === undefined) continue;
-      if (wish.force || !queue.hasOutputs(drv)) drvs.push(drv);
-      graph.eachOutput(drv, (item) => eachReferenceMaker(farm, item, (maker) => drvs.push(maker), true));
-    }
-    const reached = closure(drvs, (drv, visit) => {
-      if (wish.inputs) eachAwaited(farm, drv, visit, true);
-    });
-    for (const drv of reached) note(drv, id);
+  for (const record of farm.submissions.open()) {
+    if (!isLive(record.id)) continue;
+    for (const drv of yield* reachedBy(farm, record, pace)) note(drv, record.id);
   }
-  for (const [{ id }, drvs] of farm.submissions.withoutBuild()) {
-    if (!isLive(id) || !isUnderWay(farm, id)) continue;
-    for (const drv of drvs) graph.eachOutput(drv, (item) => eachReferenceMaker(farm, item, (maker) => note(maker, id)));
-  }
+  for (const [{ id }, drvs] of farm.submissions.withoutBuild())
+    if (isLive(id) && isUnderWay(farm, id)) eachReferredTo(farm, drvs, (maker) => note(maker, id));
   return found;
+}
+
+/**
+ * What a submission alone wants without a build of its own, as in {@link wantedWithoutBuild}, whether it is cancelled or not.
+ *
+ * @yields now and then, so that whoever asks can let others have their turn.
+ */
+export function* hiddenWantsOf(
+  farm: Farm,
+  record: SubmissionRecord,
+  pace = createPace(),
+): Generator<undefined, ReadonlySet<Drv>> {
+  const found = new Set(record.queued === undefined ? yield* reachedBy(farm, record, pace) : []);
+  for (const [{ id }, drvs] of farm.submissions.withoutBuild())
+    if (id === record.id) eachReferredTo(farm, drvs, (maker) => found.add(maker));
+  for (const drv of found) if (!farm.queue.isActive(drv)) found.delete(drv);
+  return found;
+}
+
+/** Of a submission that is not wholly queued, all that it will build or join. */
+function* reachedBy(
+  farm: Farm,
+  { roots, wish }: SubmissionRecord,
+  pace: Pace,
+): Generator<undefined, ReadonlySet<Drv>> {
+  const { graph, queue } = farm;
+  const drvs: Drv[] = [];
+  for (const root of roots) {
+    const drv = graph.drvOf(root);
+    if (drv === undefined) continue;
+    if (wish.force || !queue.hasOutputs(drv)) drvs.push(drv);
+    eachReferredTo(farm, [drv], (maker) => drvs.push(maker), true);
+  }
+  return yield* closure(drvs, pace, (drv, visit) => {
+    if (wish.inputs) eachAwaited(farm, drv, visit, true);
+  });
+}
+
+/** What is under way to make what the outputs of derivations refer to and lack. */
+function eachReferredTo(farm: Farm, drvs: Iterable<Drv>, visit: (maker: Drv) => void, unbuilt = false): void {
+  for (const drv of drvs) farm.graph.eachOutput(drv, (item) => eachReferenceMaker(farm, item, visit, unbuilt));
 }
 
 /** Submissions for which it goes on although what needed it has ended without it. */
@@ -213,10 +269,23 @@ function leftBy(farm: Farm, drv: Drv, isLive: (submission: string) => boolean): 
     .filter(isLive);
 }
 
-function closure(start: Iterable<Drv>, each: (drv: Drv, visit: (next: Drv) => void) => void): Set<Drv> {
+/** All that is reached from where it starts, by however many steps. */
+function* closure(
+  start: Iterable<Drv>,
+  pace: Pace,
+  each: (drv: Drv, visit: (next: Drv) => void) => void,
+): Generator<undefined, Set<Drv>> {
   const found = new Set(start);
+  const visit = (next: Drv): void => {
+    pace.followed();
+    found.add(next);
+  };
   // What is added while it is walked is walked, too.
-  for (const drv of found) each(drv, (next) => void found.add(next));
+  for (const drv of found) {
+    each(drv, visit);
+    if (pace.isOver()) yield;
+  }
+  yield;
   return found;
 }
 

@@ -8,6 +8,7 @@ import type { SubmissionEvent } from '../../domain/submission/events.ts';
 import { evolveSubmission } from '../../domain/submission/state.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { unwantedBuilds } from '../../projections/wants.ts';
+import { createVirtualTime } from '../simulation/time.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { specification } from '../support/decider.ts';
 
@@ -267,6 +268,8 @@ describe('whatever is submitted, cancelled and retried', () => {
       'submit',
       'cancel',
       'cancel submission',
+      'cancel two',
+      'cancel while submitting',
       'retry',
       'retry submission',
       'work',
@@ -280,7 +283,7 @@ describe('whatever is submitted, cancelled and retried', () => {
     const runs = Number(process.env.CANCELING_RUNS ?? 40);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 25 }), async (steps) => {
-        let farm = await openTestCoordinator(plan);
+        let farm = await openTestCoordinator(plan, { time: slowTime() });
         await farm.connect('a', { slots: 2 });
         const gone = new Set<string>();
         const withdrawn = new Set<string>();
@@ -292,6 +295,7 @@ describe('whatever is submitted, cancelled and retried', () => {
         for (const { does, pick } of steps) {
           const before = wants(farm, gone, withdrawn);
           let by: string | undefined;
+          let alongside: string | undefined;
           const submission = one(submissions, pick);
           const build = one(all(), pick);
           if (does === 'submit') submissions.push((await farm.submit(pick % size)).submission);
@@ -305,6 +309,29 @@ describe('whatever is submitted, cancelled and retried', () => {
               .cancelSubmission(admin, submission)
               .then(() => gone.add(submission))
               .catch(tolerated);
+          } else if ((does === 'cancel two' || does === 'cancel while submitting') && submission !== undefined) {
+            by = submission;
+            const canceling = farm.application
+              .cancelSubmission(admin, submission)
+              .then(() => gone.add(submission))
+              .catch(tolerated);
+            for (let turn = 0; turn < pick % 7; turn++) await new Promise((resolve) => setImmediate(resolve));
+            if (does === 'cancel two') {
+              alongside = one(submissions, pick + 1) as string;
+              const other = alongside;
+              await farm.application
+                .cancelSubmission(admin, other)
+                .then(() => gone.add(other))
+                .catch(tolerated);
+            } else {
+              const made = await farm.submit((pick * 7) % size);
+              submissions.push(made.submission);
+              await canceling;
+              const { blockers } = farm.application.blockage(made.submission);
+              assert.ok(!blockers.some(({ state }) => state === 'canceled' || state === 'no-build'), does);
+              for (const id of made.joined) assert.notEqual(farm.farm.queue.build(id)?.state.status, 'canceled', does);
+            }
+            await canceling;
           } else if (does === 'retry' && build !== undefined)
             await farm.application
               .retryBuild(admin, build)
@@ -317,7 +344,12 @@ describe('whatever is submitted, cancelled and retried', () => {
               .catch(tolerated);
           else if (does === 'restart') {
             farm.dispose();
-            farm = await openTestCoordinator(plan, { store: farm.store, pool: farm.pool, seed: ++seed });
+            farm = await openTestCoordinator(plan, {
+              store: farm.store,
+              pool: farm.pool,
+              seed: ++seed,
+              time: slowTime(seed),
+            });
             await farm.connect(
               'a',
               { slots: 2 },
@@ -356,7 +388,7 @@ describe('whatever is submitted, cancelled and retried', () => {
           assert.deepEqual(unwantedBuilds(farm.farm), []);
           for (const [other, wanters] of before) {
             const { status } = farm.farm.queue.build(buildId(other))?.state ?? other.state;
-            const others = [...wanters].filter((id) => id !== by && !gone.has(id));
+            const others = [...wanters].filter((id) => id !== by && id !== alongside && !gone.has(id));
             if (status === 'canceled' && isEnded(status))
               assert.deepEqual(others, [], `${does}: ${buildId(other)} ended, which others wanted`);
           }
@@ -368,6 +400,25 @@ describe('whatever is submitted, cancelled and retried', () => {
     );
   });
 });
+
+/** Every look at the clock takes so long that others have their turn after each step of what is done in slices. */
+function slowTime(seed = 1): ReturnType<typeof createVirtualTime> {
+  const time = createVirtualTime(seed);
+  const { clock, timers } = time.runtime;
+  let looks = 0;
+  const runtime = {
+    ...time.runtime,
+    clock: { ...clock, monotonic: () => clock.monotonic() + 5 * looks++ },
+    timers: {
+      after(ms: number, run: () => void) {
+        if (ms > 0) return timers.after(ms, run);
+        const immediate = setImmediate(run);
+        return { [Symbol.dispose]: () => clearImmediate(immediate) };
+      },
+    },
+  };
+  return { ...time, runtime };
+}
 
 function tolerated(error: unknown): void {
   if (!isDroverError(error)) throw error;
