@@ -89,7 +89,7 @@ export interface Application extends HookWishes {
   submissionOf(by: Principal, key: string): string | undefined;
   /** Has a submission queued that was set aside; resolves once that is noted, not once it is queued. */
   resumeSubmission(by: Principal, submission: string): Promise<void>;
-  why(build: string): Why;
+  why(build: string): Promise<Why>;
   /** What happened to a build and around it, in order; a page of `limit` of its own events after a revision. */
   buildHistory(
     build: string,
@@ -99,7 +99,7 @@ export interface Application extends HookWishes {
    * Builds of a submission, those that it joined included, that have not ended, and those of them that are blocked. Nothing counts as
    * blocked while submissions are being queued: one of them may make what is waited for.
    */
-  blockage(submission: string): Blockage;
+  blockage(submission: string): Promise<Blockage>;
   /** Whether it has builds that have not ended, those that it joined included, and all of them are blocked. */
   isBlocked(submission: string): boolean;
   /** How it stands with a build that is queued; `undefined` where it is not. */

@@ -4,7 +4,7 @@ import type { BuildRecord } from '../projections/queue.ts';
 import { buildId } from '../projections/queue.ts';
 import { isBlocked, newestStanding, standingOf } from '../projections/standing.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
-import { explain } from '../projections/why.ts';
+import { explain, type Waits } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
 import { createAllocator } from './allocator.ts';
 import type { Application } from './application.ts';
@@ -137,10 +137,11 @@ export function startCoordinator(core: Core): Coordinator {
       pendingCommits: writer.pending,
       uploads: { waiting: room.waiting, refused: room.refusals },
     }),
-    submissionTimes: async (id) => inSlices(submissionTimes(farm, buildsFor(id), core.runtime.clock.now()), core.runtime),
+    submissionTimes: async (id) =>
+      inSlices(submissionTimes(farm, buildsFor(id), core.runtime.clock.now()), core.runtime),
     outlook: async (id) => outlooks.of(id, buildsFor(id)),
-    blockage(id) {
-      const found = findBlockers(farm, buildsFor(id));
+    async blockage(id) {
+      const found = await inSlices(findBlockers(farm, buildsFor(id)), core.runtime);
       return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
     isBlocked: (id) => !intake.busy() && isBlocked(farm, buildsFor(id)),
@@ -157,12 +158,14 @@ export function startCoordinator(core: Core): Coordinator {
       for (const build of farm.submissions.get(id)?.joined ?? []) counts[queue.build(build)?.state.status ?? 'none']++;
       return counts;
     },
-    why: (id) =>
-      explain(farm, findBuild(core, id), {
+    async why(id) {
+      const waits: Waits = {
         backOff: () => deadlines.dueAt(retryOf(id)),
         lease: fleet.leases.endsAt,
         coordinator: waiting.find,
-      }),
+      };
+      return inSlices(explain(farm, findBuild(core, id), waits), core.runtime);
+    },
     buildHistory: async (id, page) => buildHistory(core, findBuild(core, id), page),
     async settleLog(id, attempt) {
       const { state } = findBuild(core, id);

@@ -5,6 +5,7 @@ import type { Farm } from './farm.ts';
 import type { Drv, Item, JobClass } from './graph.ts';
 import type { Loss } from './losses.ts';
 import { type ObstacleCode, obstacleOf } from './obstacles.ts';
+import { createPace } from './pace.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 
 /** What blocks builds, at the root: a store item that nothing under way makes, a text that is lost, or agents that there are not. */
@@ -87,8 +88,14 @@ const ofClass = ({ index }: JobClass): Node => index * 3 + 2;
  *
  * @param most derivations and items that are looked at, and {@link waysEach} times as many ways between them. What is found is all there is
  *   unless it says `more`; one blocker is found in any case.
+ * @yields now and then, so that whoever asks can let others have their turn; what blocks no more when it is named is left out.
  */
-export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = mostVisited): Blockage {
+export function* findBlockers(
+  farm: Farm,
+  builds: Iterable<BuildRecord>,
+  most = mostVisited,
+): Generator<undefined, Blockage> {
+  const pace = createPace();
   const { graph, availability, producers, queue, blocked } = farm;
   /** From what is waited for to what waits for it. */
   const waiters = new Map<Node, Node[]>();
@@ -99,6 +106,7 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
 
   /** Notes that one waits for the other, which is looked at where it is new. */
   function waits(waiter: Node, node: Node): void {
+    pace.followed();
     if (ways-- <= 0) return;
     const known = waiters.get(node);
     if (known) known.push(waiter);
@@ -137,6 +145,8 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
   let agentless = 0;
   let cut = false;
   for (const build of builds) {
+    pace.followed();
+    if (pace.isOver()) yield;
     if (isEnded(build.state.status)) continue;
     unfinished++;
     const causes = blocked.causes(build.drv);
@@ -162,12 +172,15 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
     else roots.push(node);
   }
   const [start] = wanted.keys();
-  for (let node = pending.pop(); node !== undefined && ways > 0; node = pending.pop()) look(node);
+  for (let node = pending.pop(); node !== undefined && ways > 0; node = pending.pop()) {
+    look(node);
+    if (pace.isOver()) yield;
+  }
   cut ||= waiters.size >= most || ways <= 0;
-  if (roots.length === 0 && start !== undefined) followOne(start);
+  if (roots.length === 0 && start !== undefined) yield* followOne(start);
 
   /** One way down from a build to what blocks it, where the bound was reached before any: chains can be as long as the graph. */
-  function followOne(from: Node): void {
+  function* followOne(from: Node): Generator<undefined, void> {
     bound = Number.POSITIVE_INFINITY;
     ways = Number.POSITIVE_INFINITY;
     pending.length = 0;
@@ -178,11 +191,12 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
       for (const other of pending) if (other !== node) waiters.delete(other);
       pending.length = 0;
       look(node);
+      if (pace.isOver()) yield;
     }
   }
 
   /** How many of the builds in question wait for one. */
-  function countAbove(start: Node): { waiting: number; more?: boolean } {
+  function* countAbove(start: Node): Generator<undefined, { waiting: number; more?: boolean }> {
     const seen = new Set<Node>([start]);
     let waiting = 0;
     let left = mostWaysEach;
@@ -190,8 +204,10 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
       waiting += wanted.get(node) ?? 0;
       for (const waiter of waiters.get(node) ?? []) {
         if (seen.size >= mostVisitedEach || left-- <= 0) break;
+        pace.followed();
         seen.add(waiter);
       }
+      if (pace.isOver()) yield;
     }
     return { waiting, ...((cut || seen.size >= mostVisitedEach || left <= 0) && { more: true }) };
   }
@@ -212,16 +228,27 @@ export function findBlockers(farm: Farm, builds: Iterable<BuildRecord>, most = m
     return undefined;
   }
 
-  const named = roots
-    .slice(0, mostCounted)
-    .map((node): Blocker => ({ ...describe(node, Math.floor(node / 3)), ...countAbove(node) }))
-    .sort((a, b) => b.waiting - a.waiting);
+  /** Whether it blocks something still. */
+  function isRoot(node: Node): boolean {
+    const row = Math.floor(node / 3);
+    if (node % 3 === 0) return hasCause(blocked.causes(row), 'text-lost') && farm.texts.lost(row) !== undefined;
+    if (node % 3 === 1) return blocked.causesOfItem(row) !== 0 && producers.underWay(row) === undefined;
+    return blocked.isUnattended(graph.jobClasses[row] as JobClass);
+  }
+
+  const named: Blocker[] = [];
+  let gone = 0;
+  for (const node of roots.slice(0, mostCounted)) {
+    if (isRoot(node)) named.push({ ...describe(node, Math.floor(node / 3)), ...(yield* countAbove(node)) });
+    else gone++;
+  }
+  named.sort((a, b) => b.waiting - a.waiting);
   return {
     unfinished,
     blocked: all,
     agentless,
     blockers: named.slice(0, mostBlockers),
-    total: roots.length,
+    total: roots.length - gone,
     ...(cut && { more: true }),
   };
 }
@@ -321,13 +348,15 @@ export const retry = (build: string): string => `drover builds retry ${build}`;
  * How many unfinished builds of the whole farm wait for what a blocker names, however many steps away.
  *
  * @param budget how many derivations may be looked at, and ways from one to another be followed; lowered by those that were.
+ * @yields now and then, so that whoever asks can let others have their turn.
  */
-export function countWaiting(
+export function* countWaiting(
   farm: Farm,
   blocker: Blocker,
   budget: { left: number; ways: number },
-): { blocks: number; more?: boolean } {
+): Generator<undefined, { blocks: number; more?: boolean }> {
   const { graph, availability, queue } = farm;
+  const pace = createPace();
   const seen = new Set<Node>();
   let blocks = 0;
 
@@ -344,11 +373,16 @@ export function countWaiting(
     const wanted = graph.jobClasses.find(
       (one) => one.system === system && one.features.join(' ') === features.join(' '),
     );
-    for (let drv = 0; drv < graph.derivations && budget.left > 0; drv++)
+    for (let drv = 0; drv < graph.derivations && budget.left > 0; drv++) {
       if (graph.jobClass(drv) === wanted) addDrv(drv);
+      pace.followed();
+      if (pace.isOver()) yield;
+    }
   } else if (blocker.state === 'text-lost') addDrv(graph.drvOf(blocker.derivation as string) as Drv);
   else addItem(graph.itemOf(blocker.item) as Item);
   for (const node of seen) {
+    pace.followed();
+    if (pace.isOver()) yield;
     const row = Math.floor(node / 3);
     if (node % 3 === 0) {
       graph.eachOutput(row, (item) => {
@@ -359,6 +393,7 @@ export function countWaiting(
     graph.eachNeeder(row, (needer) => {
       if (budget.ways === 0) return true;
       budget.ways--;
+      pace.followed();
       addDrv(needer);
       return budget.left === 0;
     });

@@ -238,11 +238,7 @@ export function* hiddenWantsOf(
 }
 
 /** Of a submission that is not wholly queued, all that it will build or join. */
-function* reachedBy(
-  farm: Farm,
-  { roots, wish }: SubmissionRecord,
-  pace: Pace,
-): Generator<undefined, ReadonlySet<Drv>> {
+function* reachedBy(farm: Farm, { roots, wish }: SubmissionRecord, pace: Pace): Generator<undefined, ReadonlySet<Drv>> {
   const { graph, queue } = farm;
   const drvs: Drv[] = [];
   for (const root of roots) {

@@ -17,6 +17,7 @@ import {
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
 import { describeLoss, type Loss } from './losses.ts';
+import { finish } from './pace.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 import { standingOf } from './standing.ts';
 
@@ -141,16 +142,26 @@ export interface Waits {
 /** Most inputs that an answer names; `total` counts all. */
 const mostNamed = 100;
 
-export function explain(farm: Farm, build: BuildRecord, waits: Waits): Why {
+/** @yields now and then, so that whoever asks can let others have their turn: what blocks a build can be far from it. */
+export function* explain(farm: Farm, build: BuildRecord, waits: Waits): Generator<undefined, Why> {
+  const blockage = standingOf(farm, build) === 'blocked' ? yield* blockersOf(farm, build) : unblocked;
+  const isBlocked = standingOf(farm, build) === 'blocked';
+  if (!isBlocked) return explainWith(unblocked, farm, build, waits);
+  if (blockage.blockers.length > 0) return explainWith(blockage, farm, build, waits);
+  // It has become blocked, or by something else, since that was looked for.
+  return explainWith(finish(blockersOf(farm, build, fewVisited)), farm, build, waits);
+}
+
+function explainWith(blockage: FoundBlockers, farm: Farm, build: BuildRecord, waits: Waits): Why {
   const { status, attempt, agents, lastFailure } = build.state;
   const standing = standingOf(farm, build);
   const base = { build: buildId(build), state: status, ...(standing !== undefined && { standing }) };
   if (isEnded(status)) return explainEnd(farm, base, build);
   if (status === 'allocated' || status === 'running')
     return explainLive(farm, base, waits, agents[attempt - 1] as string, attempt, status);
-  if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build);
+  if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build, blockage);
   const lost = farm.texts.lost(build.drv);
-  if (lost !== undefined) return explainLost(farm, base, build, lost);
+  if (lost !== undefined) return explainLost(farm, base, build, lost, blockage);
   if (build.resting && standing !== 'blocked') {
     const notBefore = waits.backOff(base.build) ?? build.state.notBefore;
     const ended = build.state.returned > 0 && lastFailure?.attempt !== attempt ? 'was handed back' : 'failed';
@@ -166,7 +177,7 @@ export function explain(farm: Farm, build: BuildRecord, waits: Waits): Why {
       until: 'BuildAllocated, once the time has come',
     };
   }
-  return explainReady(farm, base, build);
+  return explainReady(farm, base, build, blockage);
 }
 
 type Base = Pick<Why, 'build' | 'state' | 'standing'>;
@@ -246,7 +257,7 @@ function explainLive(farm: Farm, base: Base, waits: Waits, agent: string, attemp
   };
 }
 
-function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
+function explainInputs(farm: Farm, base: Base, build: BuildRecord, blockage: FoundBlockers): Why {
   const { graph, availability, blocked } = farm;
   const dead = new Set<Item>();
   const coming = new Set<Item>();
@@ -257,7 +268,7 @@ function explainInputs(farm: Farm, base: Base, build: BuildRecord): Why {
   const waited = [...dead, ...coming];
   const inputs = waited.slice(0, mostNamed).map((item) => explainInput(farm, item));
   const [first] = inputs as [WaitedInput];
-  const { blockers, total, more } = blockersOf(farm, build);
+  const { blockers, total, more } = blockage;
   const [blocker] = blockers;
   const waits = waited.length === 1 ? 'Waits for' : `Waits for ${waited.length} inputs, among them`;
   // What it waits for itself says it, where nothing lies between.
@@ -285,20 +296,24 @@ const mostCounted = 20_000;
 /** Ways from one to another that are followed for that. */
 const mostWays = 10 * mostCounted;
 
+type FoundBlockers = Pick<Blockage, 'blockers' | 'total' | 'more'>;
+const unblocked: FoundBlockers = { blockers: [], total: 0 };
+/** Derivations and items that are looked at where the loop is not to be held for more. */
+const fewVisited = 500;
+
 /** What blocks a build, that which blocks most of the farm first. */
-function blockersOf(farm: Farm, build: BuildRecord): Pick<Blockage, 'blockers' | 'total' | 'more'> {
-  const { blockers, total, more } = findBlockers(farm, [build]);
+function* blockersOf(farm: Farm, build: BuildRecord, most?: number): Generator<undefined, FoundBlockers> {
+  const { blockers, total, more } = yield* findBlockers(farm, [build], most);
   const budget = { left: mostCounted, ways: mostWays };
-  const counted = blockers
-    .map((blocker) => ({ ...blocker, ...countWaiting(farm, blocker, budget) }))
-    .sort((a, b) => b.blocks - a.blocks);
+  const counted: Blocker[] = [];
+  for (const blocker of blockers) counted.push({ ...blocker, ...(yield* countWaiting(farm, blocker, budget)) });
+  counted.sort((a, b) => (b.blocks ?? 0) - (a.blocks ?? 0));
   return { blockers: counted, total, ...(more && { more }) };
 }
 
-function explainLost(farm: Farm, base: Base, build: BuildRecord, reason: string): Why {
+function explainLost(farm: Farm, base: Base, build: BuildRecord, reason: string, { blockers }: FoundBlockers): Why {
   const derivation = farm.graph.drvPath(build.drv);
   const summary = `Blocked. The text of ${derivation} is lost: ${reason}; '${submitAgain(derivation)}' sends it again.`;
-  const { blockers } = blockersOf(farm, build);
   return { ...base, reason: 'text-lost', derivation, blockers, summary, until: 'DerivationTextRestored' };
 }
 
@@ -354,14 +369,13 @@ function sentence({ state, build, derivation, missing, lost }: Omit<WaitedInput,
   }
 }
 
-function explainReady(farm: Farm, base: Base, build: BuildRecord): Why {
+function explainReady(farm: Farm, base: Base, build: BuildRecord, { blockers }: FoundBlockers): Why {
   const { graph, queue } = farm;
   const jobClass = graph.jobClass(build.drv);
   const { able, agents: unable } = agentsFor(farm, jobClass);
   const { system, features } = jobClass;
   const needs = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
   if (able.length === 0) {
-    const { blockers } = blockersOf(farm, build);
     const told =
       unable.length === 0
         ? `Needs an agent for ${needs}; no agent was ever added.`

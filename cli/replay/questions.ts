@@ -8,6 +8,7 @@ import { withWholeMessages } from '../../coordinator/whole-messages.ts';
 import { keptMessage } from '../../domain/build/state.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
+import { finish } from '../../projections/pace.ts';
 import { explain } from '../../projections/why.ts';
 import { formatAgent } from '../output/agents.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
@@ -58,7 +59,7 @@ export function askWhy(id: string): Question {
     const nothing = () => undefined;
     const lease = (name: string) => farm.agents.get(name)?.state.leaseUntil || undefined;
     const why = withWholeMessages(
-      explain(farm, build, { backOff: nothing, lease, coordinator: nothing }),
+      finish(explain(farm, build, { backOff: nothing, lease, coordinator: nothing })),
       (failed, _attempt, beginning) => {
         const message = messages.get(`build-${failed}`);
         return message?.startsWith(beginning) ? message : undefined;

@@ -236,7 +236,7 @@ describe('the CLI and the HTTP API', () => {
     await using server = await serve({
       views: fakeViews({ build: row }),
       application: {
-        why: (build) => ({
+        why: async (build) => ({
           ...{ build, state: 'failed', summary: 'It has failed.', reason: 'ended' },
           failure: { attempt: 2, agent: 'alpha', ...failure() },
         }),

@@ -16,7 +16,7 @@ describe('agents', () => {
     const [first] = farm.allocations();
     await farm.application.agentDisconnected('a', 'cable');
     await farm.connect('b');
-    assert.match(farm.application.why(first?.build as string).summary, /not connected \(cable\)/);
+    assert.match((await farm.application.why(first?.build as string)).summary, /not connected \(cable\)/);
     await farm.pass(61);
     const [second] = farm.allocations();
     assert.deepEqual([second?.agent, second?.attempt], ['b', 2]);
@@ -143,7 +143,7 @@ describe('agents', () => {
     await farm.application.steerAgent(admin, 'a', 'remove');
     assert.equal(farm.application.authenticate(secret), undefined);
     assert.deepEqual(farm.closed, ['a']);
-    assert.equal(farm.application.why(first?.build as string).reason, 'no-agent');
+    assert.equal((await farm.application.why(first?.build as string)).reason, 'no-agent');
   });
 });
 

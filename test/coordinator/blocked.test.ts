@@ -32,7 +32,7 @@ async function farmWithFailure() {
   const [one, four] = farm.allocations().toSorted((a, b) => (a.derivation < b.derivation ? -1 : 1));
   assert.deepEqual([one?.derivation, four?.derivation], [drvPath(1), drvPath(4)].toSorted());
   const [failing, fine] = one?.derivation === drvPath(1) ? [one, four] : [four, one];
-  const before = farm.application.blockage(submission);
+  const before = await farm.application.blockage(submission);
   await farm.succeed('a', fine as Allocation, 4);
   await failForGood(farm, failing as Allocation);
   return { farm, submission, failed: (failing as Allocation).build, before };
@@ -43,7 +43,7 @@ describe('blocked builds', () => {
     const { farm, submission, failed, before } = await farmWithFailure();
     assert.deepEqual(before, { unfinished: 5, ...unblocked });
     assert.equal(farm.application.isBlocked(submission), true);
-    const { blockers, ...counts } = farm.application.blockage(submission);
+    const { blockers, ...counts } = await farm.application.blockage(submission);
     assert.deepEqual(counts, { unfinished: 3, blocked: 3, agentless: 0, total: 1 });
     const blocker = {
       item: outPath(1),
@@ -56,7 +56,7 @@ describe('blocked builds', () => {
     };
     assert.deepEqual(blockers, [{ ...blocker, waiting: 3 }]);
     const last = farm.farm.queue.latest(farm.farm.graph.drvOf(drvPath(5)) as number);
-    const why = farm.application.why(`${submission}-${last?.number}`);
+    const why = await farm.application.why(`${submission}-${last?.number}`);
     assert.ok(why.reason === 'inputs');
     assert.deepEqual(why.blockers, [{ ...blocker, waiting: 1, blocks: 3 }]);
     assert.equal(why.standing, 'blocked');
@@ -74,16 +74,16 @@ describe('blocked builds', () => {
     const { farm, submission, failed } = await farmWithFailure();
     await farm.application.retryBuild(admin, failed);
     await farm.settle();
-    assert.deepEqual(farm.application.blockage(submission), { unfinished: 3, ...unblocked });
+    assert.deepEqual(await farm.application.blockage(submission), { unfinished: 3, ...unblocked });
     assert.equal(farm.application.isBlocked(submission), false);
     // A retry of the one that has failed would do nothing now, so none is said.
     const [again] = farm.allocations().filter(({ build, derivation }) => derivation === drvPath(1) && build !== failed);
-    const told = farm.application.why(failed);
+    const told = await farm.application.why(failed);
     assert.ok(told.reason === 'ended' && again !== undefined);
     assert.equal(told.remedy, undefined);
     assert.match(told.summary, new RegExp(`Build ${again.build} of the same derivation is under way\\.$`));
     await farm.succeed('a', again, 1);
-    const later = farm.application.why(failed);
+    const later = await farm.application.why(failed);
     assert.ok(later.reason === 'ended' && later.remedy === undefined);
     assert.match(later.summary, /Its outputs are there since\.$/);
   });
@@ -103,7 +103,7 @@ describe('blocked builds', () => {
       inputs: false,
       force: false,
     });
-    assert.deepEqual(farm.application.blockage(submission), {
+    assert.deepEqual(await farm.application.blockage(submission), {
       unfinished: 3,
       blocked: 3,
       agentless: 0,
@@ -120,13 +120,13 @@ describe('blocked builds', () => {
       ],
     });
     const other = await farm.submit(1);
-    assert.equal(farm.application.blockage(submission).blocked, 1);
+    assert.equal((await farm.application.blockage(submission)).blocked, 1);
     await farm.application.cancelBuild(admin, `${other.submission}-1`, { force: true, reason: 'wrong branch' });
-    const [first] = farm.application.blockage(submission).blockers;
+    const [first] = (await farm.application.blockage(submission)).blockers;
     assert.deepEqual([first?.state, first?.build, first?.waiting], ['canceled', `${other.submission}-1`, 2]);
     const at = farm.time.runtime.clock.now();
     assert.deepEqual(first?.canceled, { by: admin.id, at, reason: 'wrong branch' });
-    const told = farm.application.why(`${other.submission}-1`);
+    const told = await farm.application.why(`${other.submission}-1`);
     assert.ok(told.reason === 'ended');
     assert.equal(told.remedy, `drover builds retry ${other.submission}-1`);
     assert.match(told.summary, /^The build was cancelled by .* at 20.*Z \(wrong branch\)\.$/);
@@ -139,37 +139,37 @@ describe('blocked builds', () => {
     await farm.connect('a');
     await farm.submit(2);
     const { submission } = await farm.submit(1);
-    const waits = () => {
-      const why = farm.application.why(`${submission}-1`);
+    const waits = async () => {
+      const why = await farm.application.why(`${submission}-1`);
       assert.ok(why.reason === 'inputs', why.summary);
       return why;
     };
-    assert.equal(waits().inputs[0]?.state, 'source-missing');
+    assert.equal((await waits()).inputs[0]?.state, 'source-missing');
     const narHash = formatHash({ algo: 'sha256', digest });
     const nar = { path, narHash, narSize: 1, references: [], compression: 'zstd', fileSize: 1 } as const;
     const send = () => farm.application.beginUpload(admin, nar);
     await send();
-    assert.equal(farm.application.why(`${submission}-1`).reason, 'no-slot');
+    assert.equal((await farm.application.why(`${submission}-1`)).reason, 'no-slot');
     await farm.application.deleteItem(admin, path, 'in the way');
     const at = farm.time.runtime.clock.now();
     const lost = { at, how: 'deleted', reason: 'in the way' };
-    assert.deepEqual(waits().inputs, [{ item: path, state: 'source-lost', lost }]);
-    assert.deepEqual(farm.application.blockage(submission).blockers, [
+    assert.deepEqual((await waits()).inputs, [{ item: path, state: 'source-lost', lost }]);
+    assert.deepEqual((await farm.application.blockage(submission)).blockers, [
       { item: path, state: 'source-lost', lost, waiting: 1, remedy: `drover submit ${drvPath(1)}` },
     ]);
     assert.match(
-      waits().summary,
+      (await waits()).summary,
       new RegExp(
         `a source that was deleted at ${new Date(at).toISOString()} \\(in the way\\); 'drover submit ${drvPath(1)}' sends it again`,
       ),
     );
     await send();
-    assert.equal(farm.application.why(`${submission}-1`).reason, 'no-slot');
+    assert.equal((await farm.application.why(`${submission}-1`)).reason, 'no-slot');
     farm.pool.lose(narHash);
     await farm.application.doubtItem(path, 'size');
-    const [input] = waits().inputs;
+    const [input] = (await waits()).inputs;
     assert.deepEqual([input?.state, input?.lost?.how], ['source-lost', 'missing']);
-    assert.match(waits().summary, /a source that went missing at .* \(.+\); 'drover submit .+' sends it again/);
+    assert.match((await waits()).summary, /a source that went missing at .* \(.+\); 'drover submit .+' sends it again/);
   });
 
   it('are found among the builds that a submission has joined', async () => {
@@ -177,17 +177,17 @@ describe('blocked builds', () => {
     const again = await farm.submit(3);
     assert.deepEqual(again.joined.length, 1);
     // Asking again has asked for 1 again.
-    assert.equal(farm.application.blockage(again.submission).blocked, 0);
+    assert.equal((await farm.application.blockage(again.submission)).blocked, 0);
     const [retry] = farm.allocations().filter(({ derivation }) => derivation === drvPath(1));
     await failForGood(farm, retry as Allocation);
     assert.deepEqual(
-      [farm.application.blockage(again.submission)].map(({ unfinished, blocked }) => [unfinished, blocked]),
+      [await farm.application.blockage(again.submission)].map(({ unfinished, blocked }) => [unfinished, blocked]),
       [[1, 1]],
     );
   });
 
   it('and a submission that there is not is refused', async () => {
     const farm = await openTestCoordinator([]);
-    assert.throws(() => farm.application.blockage('nope'), { code: 'unknown-submission' });
+    await assert.rejects(farm.application.blockage('nope'), { code: 'unknown-submission' });
   });
 });

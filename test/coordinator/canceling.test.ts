@@ -84,7 +84,7 @@ describe('what is cancelled', () => {
       { unwanted: true },
       'admin',
     ]);
-    const why = farm.application.why(`${first.submission}-3`);
+    const why = await farm.application.why(`${first.submission}-3`);
     assert.equal(why.reason === 'ended' && why.canceled?.unwanted, true);
     assert.match(why.summary, /, as nobody wanted it any more\.$/);
     await assert.rejects(farm.application.cancelSubmission(admin, 'nope'), refusal('unknown-submission'));
@@ -179,7 +179,7 @@ describe('what is cancelled', () => {
     const restarted = await openTestCoordinator(facts, { store, seed: 2 });
     await restarted.settle();
     assert.deepEqual(statesOf(restarted).slice(0, 3), ['1 canceled', '2 canceled', '3 canceled']);
-    const { summary } = restarted.application.why(`${submission}-2`);
+    const { summary } = await restarted.application.why(`${submission}-2`);
     assert.match(summary, /^The build was cancelled at \S+, as nobody wanted it any more\.$/);
   });
 
@@ -327,7 +327,7 @@ describe('whatever is submitted, cancelled and retried', () => {
               const made = await farm.submit((pick * 7) % size);
               submissions.push(made.submission);
               await canceling;
-              const { blockers } = farm.application.blockage(made.submission);
+              const { blockers } = await farm.application.blockage(made.submission);
               assert.ok(!blockers.some(({ state }) => state === 'canceled' || state === 'no-build'), does);
               for (const id of made.joined) assert.notEqual(farm.farm.queue.build(id)?.state.status, 'canceled', does);
             }

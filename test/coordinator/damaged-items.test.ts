@@ -53,7 +53,7 @@ describe('an input that an agent finds damaged', () => {
     assert.ok(!farm.pool.files.has(fakeSha256(2)), 'wrong bytes are kept for nobody');
     const [rebuild] = farm.allocations();
     assert.equal(rebuild?.derivation, drvPath(1));
-    const why = farm.application.why(second.build);
+    const why = await farm.application.why(second.build);
     assert.ok(why.reason === 'inputs' && why.inputs[0]?.state === 'building');
     await farm.succeed('a', rebuild as never, 1);
     assert.deepEqual(
@@ -65,7 +65,7 @@ describe('an input that an agent finds damaged', () => {
     const { farm, second } = await farmWithInput();
     await farm.report('a', report({ build: second.build, attempt: 1 }));
     assert.deepEqual(await farm.types(item(1)), ['StoreItemAdded']);
-    assert.equal(farm.application.why(second.build).reason, 'back-off');
+    assert.equal((await farm.application.why(second.build)).reason, 'back-off');
   });
 });
 

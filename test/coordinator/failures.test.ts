@@ -26,7 +26,7 @@ describe('failures', () => {
       class: 'disk-full',
       message: 'no space',
     });
-    assert.equal(farm.application.why(first.build).reason, 'back-off');
+    assert.equal((await farm.application.why(first.build)).reason, 'back-off');
     assert.deepEqual(
       said
         .filter(({ msg }) => /failed/.test(String(msg)))
@@ -99,13 +99,13 @@ describe('failures', () => {
       const [{ agent, build } = assert.fail(`no attempt ${attempt}`)] = farm.allocations();
       await farm.report(agent, { type: 'failed', build, attempt, class: 'disk-full', message: 'no room\nat all' });
       if (attempt === 1) {
-        const why = farm.application.why(build);
+        const why = await farm.application.why(build);
         assert.equal(why.reason, 'back-off');
         assert.match(why.summary, /^Attempt 1 on a failed: disk-full: no room at all\./);
       }
       await farm.pass(101);
     }
-    const why = farm.application.why(`${submission}-1`);
+    const why = await farm.application.why(`${submission}-1`);
     assert.equal(why.state, 'failed');
     assert.match(
       why.summary,
@@ -165,7 +165,7 @@ describe('failures', () => {
     assert.deepEqual(farm.allocations(), []);
     assert.deepEqual([status()?.intake, status()?.reason], ['unfit', 'store: read-only file system']);
     assert.ok(build);
-    const why = farm.application.why(buildId(build));
+    const why = await farm.application.why(buildId(build));
     assert.match(why.summary, /a cannot build: store: read-only file system/);
     await farm.application.agentOob('a', { type: 'heartbeat', running: 0, unfit: 'store: read-only file system' });
     await farm.application.steerAgent(admin, 'a', 'resume');

@@ -16,7 +16,7 @@ for (const reason of ['handed-back', 'unknown-attempt'] as const)
     }
     const [build] = [...farm.farm.queue.unfinishedBuilds()];
     assert.ok(build);
-    const why = farm.application.why(`${build.submission}-1`);
+    const why = await farm.application.why(`${build.submission}-1`);
     assert.equal(why.reason, 'back-off');
     assert.match(why.summary, new RegExp(`^Attempt ${given} was handed back\\. Attempt ${given + 1} may start from `));
 

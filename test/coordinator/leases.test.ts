@@ -54,7 +54,7 @@ describe('a lease', () => {
     const { key } = await building(first);
     const farm = await again(first, false);
     await farm.pass(1000);
-    assert.match(farm.application.why(key.build).summary, /no lease runs while the coordinator cannot hear/);
+    assert.match((await farm.application.why(key.build)).summary, /no lease runs while the coordinator cannot hear/);
     farm.hear(true);
     await farm.pass(50);
     farm.hear(false);
@@ -74,7 +74,7 @@ describe('a lease', () => {
       await farm.application.agentDisconnected('a', 'cable');
       await farm.pass(30);
       farm.time.jump(ms);
-      const why = farm.application.why(key.build);
+      const why = await farm.application.why(key.build);
       assert.ok(why.reason === 'running' && why.leaseUntil !== undefined);
       assert.equal(Math.round((why.leaseUntil - farm.time.runtime.clock.now()) / 1000), 30);
       assert.equal(farm.application.agents()[0]?.until, why.leaseUntil);
@@ -173,7 +173,7 @@ describe('a wait that a wrong clock decided', () => {
     first.time.jump(-365 * day);
     const farm = await again(first);
     await farm.connect('a');
-    const why = farm.application.why(key.build);
+    const why = await farm.application.why(key.build);
     assert.ok(why.reason === 'back-off');
     assert.equal(why.notBefore, farm.time.runtime.clock.now() + 100_000, 'maxSeconds, as the tests have it');
     assert.ok(why.summary.includes(new Date(why.notBefore).toISOString()));

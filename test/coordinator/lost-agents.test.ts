@@ -15,7 +15,7 @@ describe('a build over which agents are lost', () => {
       await farm.application.agentDisconnected(name, 'the machine is gone');
       await farm.pass(61);
     }
-    const why = farm.application.why(build);
+    const why = await farm.application.why(build);
     assert.equal(why.reason, 'ended');
     assert.match(
       why.summary,
@@ -69,6 +69,6 @@ describe('a build over which agents are lost', () => {
       if (before !== undefined) await farm.connect(before, {}, [{ build, attempt: index, phase: 'building' }]);
       if (before !== undefined) await farm.application.agentDisconnected(before, 'no route');
     }
-    assert.notEqual(farm.application.why(build).reason, 'ended');
+    assert.notEqual((await farm.application.why(build)).reason, 'ended');
   });
 });

@@ -92,7 +92,7 @@ describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () =>
           if ((index + kind) % 4 === 0) await farm.work();
         }
         await farm.work();
-        farm.acts();
+        await farm.acts();
         for (const root of order) await farm.wish([root]);
         await farm.work();
         checkBuilt(farm, facts, order);
@@ -133,7 +133,7 @@ describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () =>
             await farm.application.deleteItem(admin, output, 'test');
           }
           // Whatever waits says truly what for; doing that is enough.
-          const acts = farm.acts();
+          const acts = await farm.acts();
           if ([...farm.farm.queue.unfinishedBuilds()].length > 0) assert.ok(acts.length > 0);
           for (const { derivation, build, state } of acts) {
             if (state === 'failed' || state === 'canceled') await farm.application.retryBuild(admin, build as string);

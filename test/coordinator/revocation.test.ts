@@ -26,7 +26,7 @@ describe("the revocation of an agent's token", () => {
       farm.application.agents().map(({ state, intake, reason }) => ({ state, intake, reason })),
       [{ state: 'disconnected', intake: 'offline', reason: 'its token was revoked' }],
     );
-    const why = farm.application.why(build);
+    const why = await farm.application.why(build);
     assert.equal(why.reason, 'no-agent');
     assert.match(why.summary, /a has no valid token; 'drover agents rotate-token a' makes one/);
     assert.deepEqual((await farm.types(`build-${build}`)).slice(-1), ['BuildReleased']);
@@ -160,7 +160,7 @@ describe("a rotation of an agent's token", () => {
     await rotate(farm, 0);
     const { drop } = await farm.connect('a', {}, [{ build, attempt: 1, phase: 'building' }]);
     assert.deepEqual(drop, []);
-    assert.equal(farm.application.why(build).reason, 'running');
+    assert.equal((await farm.application.why(build)).reason, 'running');
   });
 
   it('is refused for an agent that is not there, or was removed', async () => {

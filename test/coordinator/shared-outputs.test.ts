@@ -54,7 +54,7 @@ describe('two derivations with one output, one of them in the build chain of the
       if (!inputs) {
         await farm.work();
         assert.deepEqual(
-          farm.acts().map(({ state, derivation: named }) => [state, named]),
+          (await farm.acts()).map(({ state, derivation: named }) => [state, named]),
           [['no-build', stdenv]],
         );
       }
@@ -63,7 +63,7 @@ describe('two derivations with one output, one of them in the build chain of the
       await farm.work();
       assert.deepEqual([A, B, root].map(farm.statusOf), ['succeeded', 'succeeded', 'succeeded']);
       assert.ok(!farm.tried.includes(B));
-      assert.deepEqual(farm.acts(), []);
+      assert.deepEqual(await farm.acts(), []);
       await checkReplay(farm);
     });
 
@@ -73,12 +73,12 @@ describe('two derivations with one output, one of them in the build chain of the
     await farm.work();
     assert.deepEqual(farm.tried, []);
     assert.deepEqual(
-      farm.acts().map(({ state, derivation: named }) => [state, named]),
+      (await farm.acts()).map(({ state, derivation: named }) => [state, named]),
       [['no-build', A]],
     );
     await farm.wish([root]);
     await farm.work();
-    assert.deepEqual(farm.acts(), []);
+    assert.deepEqual(await farm.acts(), []);
     assert.ok(farm.isAvailable(outPath(4)));
     await checkReplay(farm);
   });
@@ -94,7 +94,7 @@ describe('two derivations with one output, one of them in the build chain of the
       }
       await farm.work((one) => one === A);
       assert.deepEqual(
-        farm.acts().map(({ state, derivation: named, build: last }) => [state, named, last]),
+        (await farm.acts()).map(({ state, derivation: named, build: last }) => [state, named, last]),
         [[how, A, id]],
       );
       await checkReplay(farm);
@@ -129,7 +129,7 @@ describe('two derivations with one output, one of them in the build chain of the
     await farm.settle();
     await farm.work((one) => one === A);
     assert.equal(farm.isAvailable(source), false);
-    const why = farm.whyOf(root);
+    const why = await farm.whyOf(root);
     assert.deepEqual(why.reason === 'inputs' && why.inputs.map((input) => [input.state, input.derivation]), [
       ['no-build', B],
     ]);

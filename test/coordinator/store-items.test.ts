@@ -29,7 +29,7 @@ describe('store items', () => {
     assert.deepEqual(await farm.types(`item-${outPath(1).slice(0, 32)}`), ['StoreItemAdded', 'StoreItemMissing']);
     const [rebuild] = farm.allocations();
     assert.equal(rebuild?.derivation, drvPath(1));
-    const why = farm.application.why(second?.build as string);
+    const why = await farm.application.why(second?.build as string);
     assert.ok(why.reason === 'inputs' && why.inputs[0]?.state === 'building');
     await farm.succeed('a', rebuild as never, 1);
     assert.deepEqual(
@@ -52,7 +52,7 @@ describe('store items', () => {
       message: '404',
     });
     assert.deepEqual(await farm.types(`item-${outPath(1).slice(0, 32)}`), ['StoreItemAdded']);
-    assert.equal(farm.application.why(second?.build as string).reason, 'back-off');
+    assert.equal((await farm.application.why(second?.build as string)).reason, 'back-off');
   });
   it('are served only with all that they refer to (I7)', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);

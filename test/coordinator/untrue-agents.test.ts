@@ -19,7 +19,7 @@ describe('an agent that says what is not so', () => {
     const key = { build: `${submission}-1`, attempt: 1 };
     assert.equal(first?.agent, 'a');
     await farm.report('a', { type: 'released', ...key, reason: 'canceled' });
-    assert.match(farm.application.why(key.build).summary, /a failed: agent-error: .*nobody cancelled it/);
+    assert.match((await farm.application.why(key.build)).summary, /a failed: agent-error: .*nobody cancelled it/);
     await farm.pass(100);
     const [second] = farm.allocations();
     assert.equal(second?.agent, 'b');
@@ -38,7 +38,7 @@ describe('an agent that says what is not so', () => {
       ['cancel'],
     );
     assert.match(
-      farm.application.why(key.build).summary,
+      (await farm.application.why(key.build)).summary,
       /a failed: agent-error: its agent is connected and has neither/,
     );
     // It never says that it has stopped; its slot is free after a lease all the same.
@@ -132,7 +132,7 @@ describe('an agent that says what is not so', () => {
           await farm.pass(day / 4);
         }
         for (const { submission, number } of unfinished()) {
-          const why = farm.application.why(`${submission}-${number}`);
+          const why = await farm.application.why(`${submission}-${number}`);
           assert.ok(why.reason === 'inputs' && why.blockers.length > 0, why.summary);
           assert.ok(
             why.blockers.every(({ state }) => state === 'failed'),

@@ -23,14 +23,14 @@ describe('an attempt that waits for the coordinator', () => {
       farm.application.agentOob('a', { type: 'heartbeat', running: 1, waiting } as never).then(farm.settle);
 
     await beat([{ ...key, for: 'inputs', reason: 'HTTP 502' }]);
-    const fetching = farm.application.why(key.build);
+    const fetching = await farm.application.why(key.build);
     assert.ok(fetching.reason === 'running' && fetching.wait?.for === 'inputs');
     assert.match(fetching.summary, /fetching its inputs waits: HTTP 502$/);
     assert.deepEqual(farm.allocations(), [], 'it is at work here');
 
     await beat([{ ...key, for: 'upload', reason }]);
     assert.match(
-      farm.application.why(key.build).summary,
+      (await farm.application.why(key.build)).summary,
       /has built it \(attempt 1\); the upload waits: expected room/,
     );
     const second = farm.allocations();
@@ -42,9 +42,9 @@ describe('an attempt that waits for the coordinator', () => {
     assert.deepEqual(farm.allocations(), [], 'no more waits than there are slots, or the disk of the agent would fill');
 
     await beat([]);
-    assert.match(farm.application.why(key.build).summary, /Agent a has it and fetches/);
+    assert.match((await farm.application.why(key.build)).summary, /Agent a has it and fetches/);
     await beat([{ ...key, attempt: 2, for: 'upload', reason }]);
-    assert.match(farm.application.why(key.build).summary, /fetches/, 'of another attempt');
+    assert.match((await farm.application.why(key.build)).summary, /fetches/, 'of another attempt');
   });
 });
 
@@ -105,27 +105,27 @@ describe('why (I5)', () => {
     const other = await farm.submit(3);
     const special = await farm.submit(4);
     const reason = (id: string) => farm.application.why(id);
-    assert.equal(reason(`${submission}-2`).reason, 'no-agent');
-    assert.match(reason(`${submission}-2`).summary, /no agent was ever added/);
+    assert.equal((await reason(`${submission}-2`)).reason, 'no-agent');
+    assert.match((await reason(`${submission}-2`)).summary, /no agent was ever added/);
     await farm.connect('a');
     const [first] = farm.allocations();
-    assert.equal(reason(first?.build as string).reason, 'running');
-    const waits = reason(`${submission}-1`);
+    assert.equal((await reason(first?.build as string)).reason, 'running');
+    const waits = await reason(`${submission}-1`);
     assert.ok(waits.reason === 'inputs' && waits.inputs[0]?.state === 'building' && waits.total === 1);
-    const sourceWait = reason(`${other.submission}-1`);
+    const sourceWait = await reason(`${other.submission}-1`);
     assert.ok(
       sourceWait.reason === 'inputs' &&
         sourceWait.inputs[0]?.state === 'source-missing' &&
         sourceWait.inputs[0].item === source,
     );
-    assert.match(reason(`${special.submission}-1`).summary, /a lacks the feature kvm/);
+    assert.match((await reason(`${special.submission}-1`)).summary, /a lacks the feature kvm/);
     const busy = await openTestCoordinator([derivation(1), derivation(2)]);
     await busy.connect('a');
     await busy.submit(1, 2);
     const [taken] = busy.allocations();
     const queued = [...busy.farm.queue.unfinishedBuilds()].find((build) => build.state.status === 'queued');
     assert.ok(taken && queued);
-    const slot = busy.application.why(`${queued.submission}-${queued.number}`);
+    const slot = await busy.application.why(`${queued.submission}-${queued.number}`);
     assert.ok(slot.reason === 'no-slot' && slot.ahead === 0);
     await assert.rejects(async () => busy.application.why('nothing-1'), refusal('unknown-build'));
     // Both ids look alike.
@@ -141,7 +141,7 @@ describe('why (I5)', () => {
     const [{ build } = { build: '' }] = farm.allocations();
     await farm.application.cancelBuild(admin, build);
     await farm.report('a', { type: 'released', build, attempt: 1, reason: 'canceled' });
-    const why = farm.application.why(`${submission}-1`);
+    const why = await farm.application.why(`${submission}-1`);
     assert.ok(why.reason === 'inputs' && why.inputs[0]?.state === 'canceled' && why.inputs[0].build === build);
     await farm.application.retryBuild(admin, build);
     await farm.settle();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { countWaiting, findBlockers } from '../../projections/blockers.ts';
+import { finish } from '../../projections/pace.ts';
 import type { BuildRecord } from '../../projections/queue.ts';
 import { createTimedFarm } from '../support/timed-farm.ts';
 
@@ -22,25 +23,25 @@ function wideFarm() {
 describe('blockers of a farm with more ways between builds than builds', () => {
   it('are all named, and what waits for each counted, where there is room for all ways', () => {
     const { farm, builds } = wideFarm();
-    const { blockers, total, more } = findBlockers(farm, builds);
+    const { blockers, total, more } = finish(findBlockers(farm, builds));
     assert.deepEqual({ total, more, waiting: blockers[0]?.waiting }, { total: width, more: undefined, waiting: width });
   });
 
   it('stop being looked for after so many ways, with one named and the word that there may be more', () => {
     const { farm, builds } = wideFarm();
     // Room for every derivation and item, and for less than the ways between them.
-    const { blockers, more } = findBlockers(farm, builds, 5 * width);
+    const { blockers, more } = finish(findBlockers(farm, builds, 5 * width));
     assert.equal(more, true);
     assert.equal(blockers[0]?.state, 'source-missing');
   });
 
   it('are counted through so many ways, and are said to block at least as many', () => {
     const { farm, builds } = wideFarm();
-    const [blocker] = findBlockers(farm, builds).blockers;
+    const [blocker] = finish(findBlockers(farm, builds)).blockers;
     assert.ok(blocker);
-    assert.deepEqual(countWaiting(farm, blocker, { left: 1000, ways: 100_000 }), { blocks: width + 1 });
+    assert.deepEqual(finish(countWaiting(farm, blocker, { left: 1000, ways: 100_000 })), { blocks: width + 1 });
     const budget = { left: 1000, ways: 50 };
-    assert.deepEqual(countWaiting(farm, blocker, budget), { blocks: 50, more: true });
+    assert.deepEqual(finish(countWaiting(farm, blocker, budget)), { blocks: 50, more: true });
     assert.equal(budget.ways, 0);
   });
 });

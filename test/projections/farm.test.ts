@@ -9,6 +9,7 @@ import { blockingCauses, hasCause } from '../../projections/blocked.ts';
 import { findBlockers } from '../../projections/blockers.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { findNeeds } from '../../projections/needs.ts';
+import { finish } from '../../projections/pace.ts';
 import { buildId } from '../../projections/queue.ts';
 import { countStandings, newestStanding, standingOf } from '../../projections/standing.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
@@ -447,11 +448,11 @@ function play(
           const its = standingOf(farm, build);
           if (its) standing[its]++;
         }
-        const { blockers, unfinished: all, blocked: number } = findBlockers(farm, queue.unfinishedOf(drv));
+        const { blockers, unfinished: all, blocked: number } = finish(findBlockers(farm, queue.unfinishedOf(drv)));
         assert.equal(all, unfinished(n).length);
         assert.equal(number, expected.length > 0 ? all : 0);
         // However little is looked at, something is named.
-        const some = findBlockers(farm, queue.unfinishedOf(drv), 2).blockers;
+        const some = finish(findBlockers(farm, queue.unfinishedOf(drv), 2)).blockers;
         assert.equal(some.length > 0, expected.length > 0 && all > 0, `a root of ${n}`);
         assert.deepEqual([...new Set(blockers.map(({ state }) => state))].sort(), [...causes].sort(), `roots of ${n}`);
       }

@@ -192,7 +192,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     addDerivations: async (derivations) => ({ added: derivations.length }),
     missingSources: async () => [],
     submit: async () => fakeSubmission,
-    why(build) {
+    async why(build) {
       if (build === 'nope') throw new DroverError('unknown-build', 'expected a build, got nope');
       return { build, state: 'succeeded', summary: 'It has ended.', reason: 'ended' };
     },
@@ -201,7 +201,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     submissionTimes: async () => fakeTimes,
     outlook: async () => fakeOutlook,
     buildHistory: async () => fakeHistory,
-    blockage: () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),
+    blockage: async () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),
     isBlocked: () => false,
     standing: () => undefined,
     newestStanding: () => [],

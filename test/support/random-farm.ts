@@ -99,7 +99,7 @@ export async function playFarm(dir: string, { seed, steps }: { readonly seed: nu
       status,
       queue: views.builds({ state: ['queued', 'allocated', 'running'] }, { limit: 1000 }),
       build: views.build(build) as BuildDetail,
-      why: application.why(build),
+      why: await application.why(build),
       item: views.item(itemPath.slice(0, 32)),
       itemPath,
       agents: application.agents(),

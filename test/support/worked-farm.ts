@@ -92,27 +92,27 @@ export async function openWorkedFarm(facts: readonly DerivationFacts[], { withou
      * Follows `why` from every unfinished build to what a person has to do: inputs that nothing under way would make. Throws where it
      * goes round, and where a build waits for nothing.
      */
-    acts(): WaitedInput[] {
+    async acts(): Promise<WaitedInput[]> {
       const found = new Map<string, WaitedInput>();
       const done = new Set<string>();
       for (const start of queue.unfinishedBuilds()) {
-        const path: { id: string; left: string[] }[] = [{ id: buildId(start), left: follow(buildId(start)) }];
+        const path: { id: string; left: string[] }[] = [{ id: buildId(start), left: await follow(buildId(start)) }];
         for (let top = path.at(-1); top; top = path.at(-1)) {
           const next = top.left.pop();
           if (next === undefined) {
             done.add(top.id);
             path.pop();
           } else if (path.some(({ id }) => id === next)) throw new Error(`why goes round at ${next}`);
-          else if (!done.has(next)) path.push({ id: next, left: follow(next) });
+          else if (!done.has(next)) path.push({ id: next, left: await follow(next) });
         }
       }
       return [...found.values()];
 
-      function follow(id: string): string[] {
+      async function follow(id: string): Promise<string[]> {
         const build = queue.build(id);
         if (!build) throw new Error(`why names ${id}, which is no build`);
         if (done.has(id)) return [];
-        const why = application.why(id);
+        const why = await application.why(id);
         if (why.reason !== 'inputs') throw new Error(`${id} waits for ${why.reason}: ${why.summary}`);
         if (why.blockers.length === 0) throw new Error(`${id} is not called blocked: ${why.summary}`);
         return why.inputs.flatMap((input) => {

@@ -129,7 +129,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         await freshViews(context);
-        return withWholeMessages(application.why(request.params.build), messageOf);
+        return withWholeMessages(await application.why(request.params.build), messageOf);
       },
     );
     app.get(

@@ -150,7 +150,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { submission } = request.params;
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
-        return { ...withEnd(row, application), ...application.blockage(submission) };
+        return { ...withEnd(row, application), ...(await application.blockage(submission)) };
       },
     );
     app.get(

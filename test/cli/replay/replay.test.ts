@@ -25,7 +25,7 @@ async function history() {
   const remember = async (build: string) => {
     await farm.application.settled();
     const { position, pendingCommits: _, uploads: __, ...figures } = farm.application.status();
-    const why = farm.application.why(build);
+    const why = await farm.application.why(build);
     moments.push({ position: position as string, status: figures, why });
   };
   const { submission } = await farm.wish([drvPath(3)]);
