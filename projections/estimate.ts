@@ -20,6 +20,8 @@ export interface Estimate {
 
 /** Of ready builds of others, that compete for slots, as many are counted; those of theirs that wait for inputs are not. */
 const mostRivals = 20_000;
+/** Builds that are looked at in one step: about a millisecond. */
+const perStep = 1000;
 /** A build that takes longer than before is taken to go on for this share of what it has taken. */
 const overdueShare = 0.1;
 
@@ -75,7 +77,7 @@ export function* estimateEnd(farm: Farm, open: readonly OpenBuild[], now: number
   }
   const mine = new Set<Drv>();
   for (const [place, one] of open.entries()) {
-    if (place % 2000 === 1999) yield;
+    if (place % perStep === perStep - 1) yield;
     mine.add(one.build.drv);
     add(one);
   }
@@ -85,7 +87,13 @@ export function* estimateEnd(farm: Farm, open: readonly OpenBuild[], now: number
     if (!mine.has(build.drv) && rivals++ < mostRivals) add({ build, live, inputs: [], stuck: false });
   };
   for (const { name } of agents.all()) for (const build of queue.live(name)) rival(build, true);
-  for (const jobClass of graph.jobClasses) for (const build of queue.ready(jobClass).entries()) rival(build, false);
+  // As of now: heaps move while others have their turn.
+  const ready = graph.jobClasses.flatMap((jobClass) => queue.ready(jobClass).entries());
+  for (const [place, build] of ready.entries()) {
+    if (place % perStep === perStep - 1) yield;
+    if (rivals >= mostRivals) break;
+    rival(build, false);
+  }
 
   // As of now: they may change while others have their turn, and what compares has to stay as it is.
   const priorities = Float64Array.from(builds, ({ drv }) => urgency.priority(drv));

@@ -1,6 +1,7 @@
-import { liveAgent } from '../domain/build/state.ts';
+import { isEnded, liveAgent } from '../domain/build/state.ts';
 import { attemptBegin, type Estimate, estimateEnd } from './estimate.ts';
 import type { Farm } from './farm.ts';
+import { createPace } from './pace.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 import { standingOf } from './standing.ts';
 import { type OpenBuild, unfinishedClosure } from './unfinished-closure.ts';
@@ -51,10 +52,17 @@ export const mostNodes = (mostRunning + mostReady) * (mostLevels + 1);
  */
 export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number): Generator<undefined, Outlook> {
   const { graph, queue } = farm;
-  const open = yield* unfinishedClosure(farm, builds);
+  const pace = createPace();
+  const open = yield* unfinishedClosure(farm, builds, pace);
   const estimate = yield* estimateEnd(farm, open, now);
-  const waiters: number[][] = open.map(() => []);
-  for (const [place, { inputs }] of open.entries()) for (const input of inputs) waiters[input]?.push(place);
+  const waiters: number[][] = Array.from(open, () => []);
+  for (const [place, { inputs }] of open.entries()) {
+    for (const input of inputs) {
+      pace.followed();
+      waiters[input]?.push(place);
+    }
+    if (pace.isOver()) yield;
+  }
   const stateOf = (build: BuildRecord): OutlookState | 'succeeded' | 'failed' | 'canceled' => {
     const { status } = build.state;
     if (status === 'running') return 'building';
@@ -74,47 +82,54 @@ export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number
     waiting: 0,
     blocked: 0,
   };
-  for (const build of builds) counts[stateOf(build)]++;
+  for (const build of builds) {
+    counts[stateOf(build)]++;
+    pace.followed();
+    if (pace.isOver()) yield;
+  }
 
   const pathOf = (place: number): number => queue.urgency.criticalPath((open[place] as OpenBuild).build.drv);
-  const mostCritical = (places: readonly number[], most: number): readonly number[] =>
-    places.toSorted((a, b) => pathOf(b) - pathOf(a) || a - b).slice(0, most);
-  const among = (wanted: (state: string) => boolean): readonly number[] =>
-    [...open.keys()].filter((place) => wanted(stateOf((open[place] as OpenBuild).build)));
-  const running = mostCritical(
-    among((state) => state === 'building' || state === 'fetching'),
-    mostRunning,
-  );
-  const next = mostCritical(
-    among((state) => state === 'ready' || state === 'back-off'),
-    mostReady,
-  );
-  const starts =
-    running.length + next.length > 0
-      ? [...running, ...next]
-      : mostCritical(
-          among((state) => state === 'blocked'),
-          mostReady,
-        );
+  const running: Candidate[] = [];
+  const next: Candidate[] = [];
+  const stuck: Candidate[] = [];
+  for (const [place, { build }] of open.entries()) {
+    pace.followed();
+    if (pace.isOver()) yield;
+    const state = stateOf(build);
+    const candidate = { place, path: pathOf(place) };
+    if (state === 'building' || state === 'fetching') consider(running, candidate, mostRunning);
+    else if (state === 'ready' || state === 'back-off') consider(next, candidate, mostReady);
+    else if (state === 'blocked') consider(stuck, candidate, mostReady);
+  }
+  const starts = running.length + next.length > 0 ? [...running, ...next] : stuck;
   /** Each with what most critically waits for it. */
   const shown = new Map<number, number | undefined>();
   for (const start of starts) {
-    let place: number | undefined = start;
+    let place: number | undefined = start.place;
     for (let level = 0; place !== undefined && level <= mostLevels && !shown.has(place); level++) {
       let parent: number | undefined;
-      for (const waiter of waiters[place] as number[])
+      for (const waiter of waiters[place] as number[]) {
+        pace.followed();
         if (parent === undefined || pathOf(waiter) > pathOf(parent)) parent = waiter;
+      }
       shown.set(place, parent);
       place = parent;
+      if (pace.isOver()) yield;
     }
   }
-  const nodes = [...shown].map(([place, parent]) => {
+  const nodes: OutlookNode[] = [];
+  const isOver = (place: number): boolean => isEnded((open[place] as OpenBuild).build.state.status);
+  for (const [place, parent] of shown) {
+    // It may have ended while others had their turn.
+    if (isOver(place)) continue;
     const { build } = open[place] as OpenBuild;
-    return {
+    nodes.push({
       ...describe(build, stateOf(build) as OutlookState),
-      ...(parent !== undefined && shown.has(parent) && { parent: buildId((open[parent] as OpenBuild).build) }),
-    };
-  });
+      ...(parent !== undefined &&
+        shown.has(parent) &&
+        !isOver(parent) && { parent: buildId((open[parent] as OpenBuild).build) }),
+    });
+  }
   return { at: now, counts, nodes, estimate };
 
   function describe(build: BuildRecord, state: OutlookState): OutlookNode {
@@ -129,4 +144,22 @@ export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number
       ...(before !== undefined && { before: Math.round(before) }),
     };
   }
+}
+
+/** A place in the closure, and the seconds of the longest way from it up. */
+interface Candidate {
+  readonly place: number;
+  readonly path: number;
+}
+
+/** Keeps the `most` with the longest ways, the longest first. */
+function consider(kept: Candidate[], candidate: Candidate, most: number): void {
+  const isBefore = (other: Candidate): boolean =>
+    candidate.path > other.path || (candidate.path === other.path && candidate.place < other.place);
+  const last = kept.at(-1);
+  if (kept.length === most && last !== undefined && !isBefore(last)) return;
+  let at = kept.length;
+  while (at > 0 && isBefore(kept[at - 1] as Candidate)) at--;
+  kept.splice(at, 0, candidate);
+  if (kept.length > most) kept.pop();
 }

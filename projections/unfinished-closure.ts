@@ -1,6 +1,7 @@
 import { isEnded, liveAgent } from '../domain/build/state.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
+import { createPace } from './pace.ts';
 import type { BuildRecord } from './queue.ts';
 
 /** A derivation with an unfinished build. */
@@ -14,9 +15,6 @@ export interface OpenBuild {
   readonly stuck: boolean;
 }
 
-/** Derivations that are looked at in one turn of the loop: some milliseconds. */
-const perTurn = 1000;
-
 /**
  * What is unfinished of some builds and of all that they wait for, whoever asked for it. Costs as much as that has inputs.
  *
@@ -25,6 +23,7 @@ const perTurn = 1000;
 export function* unfinishedClosure(
   { graph, availability, producers, queue, texts }: Farm,
   builds: Iterable<BuildRecord>,
+  pace = createPace(),
 ): Generator<undefined, readonly OpenBuild[]> {
   const places = new Map<Drv, number>();
   const open: OpenBuild[] = [];
@@ -48,6 +47,7 @@ export function* unfinishedClosure(
     const seen = new Set<Item>();
     const pending: Item[] = [];
     graph.eachNeed(drv, (item) => {
+      pace.followed();
       if (!availability.isAvailable(item)) pending.push(item);
     });
     for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
@@ -65,9 +65,14 @@ export function* unfinishedClosure(
     return { build: latest, live: false, inputs: [...inputs], stuck };
   }
 
-  for (const build of builds) if (!isEnded(build.state.status)) placeOf(build.drv);
+  for (const build of builds) {
+    if (!isEnded(build.state.status)) placeOf(build.drv);
+    pace.followed();
+    if (pace.isOver()) yield;
+  }
   for (let place = 0; place < drvs.length; place++) {
-    if (place % perTurn === perTurn - 1) yield;
+    if (pace.isOver()) yield;
+    pace.followed();
     const drv = drvs[place] as Drv;
     // One that has ended since it was met makes nothing wait any more.
     open.push(lookAt(drv) ?? ended(queue.latest(drv) as BuildRecord));

@@ -25,8 +25,8 @@ interface Entry extends HeapEntry {
   pool: number;
 }
 
-/** Starts and ends in one turn of the loop: some milliseconds. */
-const stepsPerTurn = 2000;
+/** Starts and ends in one step: about a millisecond. */
+const perStep = 250;
 
 /**
  * When each job would end, in milliseconds from now, `Infinity` for one that never would: whenever a slot is free, the first job by `before` that
@@ -93,7 +93,7 @@ export function* listSchedule(
   }
 
   for (const [place, { after, runsIn }] of jobs.entries()) {
-    if (place % stepsPerTurn === stepsPerTurn - 1) yield;
+    if (place % perStep === perStep - 1) yield;
     if (runsIn !== undefined) {
       start({ heapIndex: -1, job: place, end: 0, pool: -1 }, runsIn, 0);
       continue;
@@ -107,7 +107,7 @@ export function* listSchedule(
   startAll(0);
   let steps = 0;
   for (let entry = running.first(); entry !== undefined; entry = running.first()) {
-    if (++steps % stepsPerTurn === 0) yield;
+    if (++steps % perStep === 0) yield;
     running.remove(entry);
     ends[entry.job] = entry.end;
     if (entry.pool !== -1) free[entry.pool] = (free[entry.pool] as number) + 1;

@@ -54,6 +54,9 @@ const changes = {
 const unfinished = ['queued', 'allocated', 'running'] as const;
 const retriable = ['failed', 'canceled'] as const;
 
+/** Builds that are read in one turn, where all are wanted: some milliseconds. */
+const perPage = 500;
+
 const previewField = z.boolean().describe('Only says what would happen.').exactOptional();
 const cancelWish = {
   reason: shortText.describe('For the record.').exactOptional(),
@@ -273,13 +276,14 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
     await freshViews(context);
   }
 
-  /** Ids of all builds that meet the conditions, the newest first. */
+  /** Ids of all builds that meet the conditions, the newest first; others have their turn between the pages. */
   async function matching(filter: BuildFilter): Promise<string[]> {
     await checkFilter(filter);
     const found: string[] = [];
     let after: string | undefined;
     do {
-      const { rows, next } = views.builds(filter, { limit: 1000, ...(after === undefined ? {} : { after }) });
+      if (after !== undefined) await new Promise<void>((resolve) => context.runtime.timers.after(0, resolve));
+      const { rows, next } = views.builds(filter, { limit: perPage, ...(after === undefined ? {} : { after }) });
       for (const { id } of rows) found.push(id);
       after = next;
     } while (after !== undefined);
