@@ -79,6 +79,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./life/queued.ts')).run,
     },
     {
+      name: 'holds',
+      what: 'how long questions about a whole distribution hold the event loop',
+      run: async () => (await import('./life/holds.ts')).run,
+    },
+    {
       name: 'estimate',
       what: 'how far off the estimated end is, over the graph of Guix',
       run: async () => (await import('./estimate/estimate.ts')).run,
