@@ -31,12 +31,15 @@ export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFil
       },
       handler: async (request, reply) => {
         const { hash } = request.params;
-        const item = isHashPart(hash) ? application.servable(hash) : undefined;
-        if (item === undefined) return notHere(reply);
-        if (!(await pool.has(item.file))) {
-          await doubtFile(item.path, 'size', request.log);
+        const found = isHashPart(hash) ? application.servable(hash) : undefined;
+        if (found === undefined) return notHere(reply);
+        if (!(await pool.has(found.file))) {
+          await doubtFile(found.path, 'size', request.log);
           return notHere(reply);
         }
+        // It may have gone while its file was looked for.
+        const item = application.servable(hash);
+        if (item === undefined) return notHere(reply);
         const answer = render(item, application.storeDir);
         reply.headers({ etag: answer.etag, 'cache-control': cacheControl });
         if (matchesEtag(request.headers['if-none-match'], answer.etag)) return reply.code(304).send();
@@ -54,9 +57,13 @@ export async function narinfoText(
 ): Promise<string | undefined> {
   const item = isHashPart(hashPart) ? application.servable(hashPart) : undefined;
   if (item === undefined) return undefined;
-  if (await pool.has(item.file)) return renderNarinfo(narinfoOf(item, application.storeDir));
-  await application.doubtItem(item.path, 'size');
-  return undefined;
+  if (!(await pool.has(item.file))) {
+    await application.doubtItem(item.path, 'size');
+    return undefined;
+  }
+  // It may have gone while its file was looked for.
+  const now = application.servable(hashPart);
+  return now && renderNarinfo(narinfoOf(now, application.storeDir));
 }
 
 function render(item: StoreItem, storeDir: string): { readonly text: string; readonly etag: string } {

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { byteRange } from '../../../adapters/http/cache/byte-range.ts';
 import { matchesEtag } from '../../../adapters/http/cache/etag.ts';
+import { narinfoText } from '../../../adapters/http/cache/narinfo.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { PoolFile } from '../../../coordinator/ports/pool.ts';
 import { parseNarinfo } from '../../../domain/store/narinfo.ts';
@@ -73,6 +74,22 @@ describe('narinfo', () => {
     await using server = await harness({ pool: { ...pool, has: async () => false }, application: { servable } });
     assert.equal((await server.ask(undefined, { url: `/${hashA}.narinfo` })).statusCode, 404);
     assert.deepEqual(server.application.only('doubtItem'), [itemA.path, 'size']);
+  });
+
+  test('of an item that goes while its file is looked for: 404', async () => {
+    let isThere = true;
+    const has = async () => {
+      isThere = false;
+      return true;
+    };
+    const application = { servable: (hash: string) => (isThere ? servable(hash) : undefined) };
+    await using server = await harness({ pool: { ...pool, has }, application });
+    assert.equal((await server.ask(undefined, { url: `/${hashA}.narinfo` })).statusCode, 404);
+    isThere = true;
+    assert.equal(
+      await narinfoText({ ...server.application, ...application, storeDir: '/nix/store' }, { has }, hashA),
+      undefined,
+    );
   });
 });
 
