@@ -30,22 +30,24 @@ export interface SocketHandlers {
   readonly asked: () => void;
 }
 
+/** Begins a connection. `closeTimeout` is newer than the types of ws. */
+export type OpenSocket = (url: string, options: ClientOptions & { closeTimeout: number }) => WebSocket;
+
 /** Opens the socket; rejects where that fails or `signal` aborts before it is open. A frame that is not one closes it again. */
 export async function dialCoordinator(
   url: string,
   token: string,
   handlers: SocketHandlers,
   signal: AbortSignal,
+  openSocket: OpenSocket = (address, options) => new WebSocket(address, options),
 ): Promise<AgentSocket> {
-  // `closeTimeout` is newer than the types of ws.
-  const options: ClientOptions & { closeTimeout: number } = {
+  const socket = openSocket(url, {
     headers: { authorization: `Bearer ${token}` },
     maxPayload: maxCoordinatorFrameBytes,
     perMessageDeflate: false,
     handshakeTimeout: openTimeoutMs,
     closeTimeout: closeTimeoutMs,
-  };
-  const socket = new WebSocket(url, options);
+  });
   let answered = true;
   let fault: string | undefined;
   const terminate = () => socket.terminate();

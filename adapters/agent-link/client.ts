@@ -11,7 +11,7 @@ import {
   type Welcome,
 } from '../../domain/agent/messages.ts';
 import { isNews, type ToldBeat } from './beat-news.ts';
-import { type AgentSocket, dialCoordinator } from './client-socket.ts';
+import { type AgentSocket, dialCoordinator, type OpenSocket } from './client-socket.ts';
 import { encodeFromAgent } from './frames.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { createOutbox } from './outbox.ts';
@@ -28,6 +28,8 @@ export interface LinkOptions {
   readonly logger: Logger;
   /** First and longest pause between attempts to connect, in milliseconds. */
   readonly pause?: { readonly first: number; readonly most: number };
+  /** A WebSocket of `ws` if absent. */
+  readonly openSocket?: OpenSocket;
 }
 
 /** What a status says of the token, and what to do: another try would be answered the same. */
@@ -141,7 +143,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       await options.token.refresh();
       const asked = () => answer?.();
       const handle = { frame, closed: endWith, asked };
-      socket = await dialCoordinator(options.url, options.token.current, handle, stop.signal);
+      socket = await dialCoordinator(options.url, options.token.current, handle, stop.signal, options.openSocket);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       // A proxy's own answer says nothing of the token.

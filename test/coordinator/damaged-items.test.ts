@@ -5,8 +5,8 @@ import type { VerifyReport } from '../../coordinator/application.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import { caFor } from '../../domain/store/content-address.ts';
 import { makeFixedOutputPath } from '../../domain/store/store-path.ts';
-import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
+import { createFakePool } from '../support/fake-pool.ts';
 import { fakeSha256 } from '../support/paths.ts';
 
 const agentToken = (agent: string) => ({ id: 't', scope: 'agent', agent }) as const;

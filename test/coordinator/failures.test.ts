@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { makeFixedOutputPath } from '../../domain/store/store-path.ts';
 import { buildId } from '../../projections/queue.ts';
-import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, openTestCoordinator, outPath } from '../support/coordinator.ts';
+import { createFakePool } from '../support/fake-pool.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
 const agentToken = (agent: string) => ({ id: 't', scope: 'agent', agent }) as const;

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../coordinator/errors.ts';
 import type { AgentMessage } from '../../domain/agent/messages.ts';
-import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { noLogs } from '../support/fake-derivation-store.ts';
+import { createFakePool } from '../support/fake-pool.ts';
 import { fakeSha256 } from '../support/paths.ts';
 
 const refusal = (code: string) => (error: unknown) => isDroverError(error) && error.code === code;

@@ -5,8 +5,8 @@ import type { AgentEvent } from '../../domain/agent/events.ts';
 import { evolveAgent, initialAgent } from '../../domain/agent/state.ts';
 import { type ObstacleCode, obstacleCodes, obstacleOf } from '../../projections/obstacles.ts';
 import type { TokenRecord } from '../../projections/tokens.ts';
-import { createFakePool } from '../simulation/disk.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
+import { createFakePool } from '../support/fake-pool.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
 const refusal = (code: string) => (error: unknown) => isDroverError(error) && error.code === code;

@@ -1,4 +1,5 @@
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
+import { createRandom, type Random } from './random.ts';
 
 /** Time that stands still until it is moved: everything that is due happens in order, each thing wholly before the next. */
 export interface VirtualTime {
@@ -13,33 +14,77 @@ export interface VirtualTime {
   after(ms: number, run: () => void): Disposable;
   /** Lets the next thing that is due happen, and all that follows from it at once. False if nothing is due. */
   step(): Promise<boolean>;
+  /** How many things have happened. */
+  readonly steps: number;
 }
 
-/** Long enough for any chain of promises in the coordinator: none of them waits for real input or output here. */
-const turnsToSettle = 4;
+export interface TimeOptions {
+  /**
+   * Turns of the event loop after each thing, for chains of promises that wait for real input or output. Default 4; 1 where there is none:
+   * promises alone are all settled in one.
+   */
+  readonly turns?: number;
+  /** Whether what is due at the same moment happens in any order, by the seed, and not in the order in which it was asked for. */
+  readonly shuffled?: boolean;
+}
 
-export function createVirtualTime(seed: number): VirtualTime {
+interface Entry {
+  readonly at: number;
+  readonly order: number;
+  run: (() => void) | undefined;
+}
+
+const isBefore = (one: Entry, other: Entry): boolean =>
+  one.at < other.at || (one.at === other.at && one.order < other.order);
+
+export function createVirtualTime(seed: number, { turns = 4, shuffled = false }: TimeOptions = {}): VirtualTime {
+  const source: Random = createRandom(seed);
+  const order: Random = createRandom(seed).fork('order');
   let time = 1_700_000_000_000;
-  let state = seed >>> 0;
   let count = 0;
   let skew = 0;
-  const due: { at: number; order: number; run: () => void }[] = [];
+  let steps = 0;
+  /** A heap: the first thing that is due is the first. */
+  const due: Entry[] = [];
 
-  /** mulberry32. */
-  function random(): number {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  function push(entry: Entry): void {
+    let at = due.push(entry) - 1;
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      const parent = due[above] as Entry;
+      if (!isBefore(entry, parent)) break;
+      due[at] = parent;
+      at = above;
+    }
+    due[at] = entry;
+  }
+
+  function pop(): Entry | undefined {
+    const first = due[0];
+    const last = due.pop();
+    if (first === undefined || last === undefined || first === last) return first;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      if (below >= due.length) break;
+      if (below + 1 < due.length && isBefore(due[below + 1] as Entry, due[below] as Entry)) below++;
+      if (!isBefore(due[below] as Entry, last)) break;
+      due[at] = due[below] as Entry;
+      at = below;
+    }
+    due[at] = last;
+    return first;
   }
 
   function at(instant: number, run: () => void): Disposable {
-    const entry = { at: Math.max(instant, time), order: count++, run };
-    due.push(entry);
+    const number = count++;
+    // The number keeps apart what chance gives the same place.
+    const place = shuffled ? order.below(2 ** 20) * 2 ** 32 + number : number;
+    const entry: Entry = { at: Math.max(instant, time), order: place, run };
+    push(entry);
     return {
       [Symbol.dispose]() {
-        const index = due.indexOf(entry);
-        if (index !== -1) due.splice(index, 1);
+        entry.run = undefined;
       },
     };
   }
@@ -48,24 +93,27 @@ export function createVirtualTime(seed: number): VirtualTime {
     runtime: {
       clock: { now: () => Math.floor(time + skew), monotonic: () => time },
       timers: { after: (ms, run) => at(time + ms, run) },
-      random: { fraction: random, bytes: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)) },
+      random: source,
     },
     now: () => time,
     jump: (ms) => {
       skew += ms;
     },
-    random,
-    pick: (values) => values[Math.floor(random() * values.length)] as (typeof values)[number],
+    random: source.fraction,
+    pick: (values) => source.pick(values) as (typeof values)[number],
     after: (ms, run) => at(time + ms, run),
+    get steps() {
+      return steps;
+    },
     async step() {
-      let next: (typeof due)[number] | undefined;
-      for (const entry of due)
-        if (!next || entry.at < next.at || (entry.at === next.at && entry.order < next.order)) next = entry;
-      if (!next) return false;
-      due.splice(due.indexOf(next), 1);
+      let next = pop();
+      // Disposed of before it was due.
+      while (next !== undefined && next.run === undefined) next = pop();
+      if (next === undefined) return false;
       time = next.at;
-      next.run();
-      for (let turn = 0; turn < turnsToSettle; turn++) await new Promise((resolve) => setImmediate(resolve));
+      steps++;
+      next.run?.();
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
       return true;
     },
   };

@@ -2,7 +2,6 @@ import { type Logger, pino } from 'pino';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
-import type { Policy } from '../../coordinator/core.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { LogStore } from '../../coordinator/ports/log-store.ts';
@@ -15,32 +14,16 @@ import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage, CoordinatorMessage, Hello, KnownAttempt } from '../../domain/agent/messages.ts';
 import type { NoteKey } from '../../domain/audit/signed-note.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
-import { createFakePool } from '../simulation/disk.ts';
 import { createVirtualTime } from '../simulation/time.ts';
 import { createFakeDerivationStore, noLogs } from './fake-derivation-store.ts';
 import { noHooks } from './fake-hook-transport.ts';
+import { createFakePool } from './fake-pool.ts';
 import { fakeBase, fakeSha256 } from './paths.ts';
+import { testPolicy } from './policy.ts';
 
 export const admin = { id: 'admin', scope: 'admin' } as const;
 
-const policy: Policy = {
-  storeDir: '/nix/store',
-  leaseSeconds: 60,
-  heartbeatSeconds: 10,
-  retry: {
-    maxAttempts: 2,
-    builder: { baseSeconds: 10, maxSeconds: 100 },
-    infrastructure: { baseSeconds: 10, maxSeconds: 100 },
-  },
-  timeoutSeconds: 1000,
-  maxSilentSeconds: 500,
-  maxLogBytes: 1000,
-  maxNarBytes: 1e9,
-  maxCommitBytes: 1e6,
-  quarantine: { failures: 3, seconds: 600 },
-  checkpointSeconds: 600,
-  trustHooksOfApi: true,
-};
+const policy = testPolicy();
 
 /** Derivation `n` of a plan, with `out` as its only output; `inputs` are numbers of other derivations. */
 export function derivation(

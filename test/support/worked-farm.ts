@@ -3,8 +3,8 @@ import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { Drv } from '../../projections/graph.ts';
 import { buildId } from '../../projections/queue.ts';
 import type { WaitedInput } from '../../projections/why.ts';
-import { createFakePool } from '../simulation/disk.ts';
 import { admin, openTestCoordinator } from './coordinator.ts';
+import { createFakePool } from './fake-pool.ts';
 import { fakeSha256 } from './paths.ts';
 
 export interface Wish {

@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict';
-import type { DroverEvent } from '../../domain/events.ts';
+import type { DroverEvent } from '../../../domain/events.ts';
+import { insist } from '../violation.ts';
 
 interface Build {
   readonly id: string;
@@ -17,8 +17,14 @@ export interface WantsAudit {
   end(): { readonly canceled: number };
 }
 
-/** @param inputsOf derivations that make what the derivation needs and is not available. */
-export function auditWants(inputsOf: (derivation: string) => Iterable<string>): WantsAudit {
+/**
+ * @param inputsOf derivations that make what the derivation needs and is not available.
+ * @param isForced whether somebody has the build ended, whoever wants it.
+ */
+export function auditWants(
+  inputsOf: (derivation: string) => Iterable<string>,
+  isForced: (build: string) => boolean,
+): WantsAudit {
   const builds = new Map<string, Build>();
   const joined = new Map<string, Set<string>>();
   const canceled = new Set<string>();
@@ -46,12 +52,20 @@ export function auditWants(inputsOf: (derivation: string) => Iterable<string>): 
     return found;
   }
 
+  /** What others need of it, another build of the same derivation makes, unless they have joined this one. */
+  function isReplaced(build: Build): boolean {
+    for (const id of joined.get(build.id) ?? []) if (!canceled.has(id) && id !== build.submission) return false;
+    for (const other of builds.values()) if (!other.ended && other.derivation === build.derivation) return true;
+    return false;
+  }
+
   function settle(): void {
     if (run.size === 0) return;
     const found = wanters(run);
     for (const [build, how] of run) {
+      if (how === 'named' && (isForced(build.id) || isReplaced(build))) continue;
       const others = [...(found.get(build) ?? [])].filter((id) => how === 'unwanted' || id !== build.submission);
-      assert.deepEqual(others, [], `${build.id} was ended (${how}), though others want it`);
+      insist(others.length === 0, 'I5', `${build.id} was ended (${how}), though ${others.join(', ')} want it`);
     }
     run.clear();
   }
@@ -95,7 +109,7 @@ export function auditWants(inputsOf: (derivation: string) => Iterable<string>): 
       settle();
       const found = wanters(new Map());
       for (const build of builds.values())
-        assert.ok(build.ended || found.has(build), `${build.id} is unfinished, and nobody wants it`);
+        insist(build.ended || found.has(build), 'I5', `${build.id} is unfinished, and nobody wants it`);
       return { canceled: count };
     },
   };

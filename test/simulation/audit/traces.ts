@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import type { EventStore } from '../../coordinator/ports/event-store.ts';
-import type { Traces } from '../../coordinator/ports/traces.ts';
-import { recover } from '../../coordinator/recovery.ts';
-import { createTracing } from '../../coordinator/tracing.ts';
-import type { TraceSpan } from '../../domain/trace-span.ts';
-import { treeOf } from '../support/collected-traces.ts';
+import type { EventStore } from '../../../coordinator/ports/event-store.ts';
+import type { Traces } from '../../../coordinator/ports/traces.ts';
+import { recover } from '../../../coordinator/recovery.ts';
+import { createTracing } from '../../../coordinator/tracing.ts';
+import type { TraceSpan } from '../../../domain/trace-span.ts';
+import { treeOf } from '../../support/collected-traces.ts';
 
 /**
  * Collects the spans of every coordinator that a log had. Each gives all of those before it once more, which have to be the same, and in the
@@ -33,9 +33,10 @@ export function collectSpans(): Traces & { audit(log: EventStore, storeDir: stri
       const tracing = createTracing({ now: () => 0 }, collectInto(ofLog));
       await recover(log, storeDir, undefined, tracing.farm);
       assert.deepEqual(new Map([...spans].sort()), new Map([...ofLog].sort()));
-      const traces = Map.groupBy(ofLog.values(), ({ traceId }) => traceId);
-      assert.ok(traces.size > 0);
-      for (const all of traces.values()) assert.equal(treeOf(all)[0], 'submission');
+      for (const all of Map.groupBy(ofLog.values(), ({ traceId }) => traceId).values()) {
+        // One that is under way has no root yet.
+        if (all.some(({ name }) => name === 'submission')) assert.equal(treeOf(all)[0], 'submission');
+      }
     },
   };
 }

@@ -1,0 +1,381 @@
+import type { AppendResult, Commit } from '../../../coordinator/ports/event-store.ts';
+import type { DroverEvent } from '../../../domain/events.ts';
+import { insist, Violation } from '../violation.ts';
+import { auditWants } from './wants.ts';
+
+export type Standing = 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+
+export interface BuildEntry {
+  readonly id: string;
+  /** Hash part. */
+  readonly derivation: string;
+  readonly submission: string;
+  standing: Standing;
+  attempt: number;
+  /** Who was given attempt n, at n - 1. */
+  readonly agents: string[];
+  /** Attempts whose result is in the log. */
+  readonly results: Map<number, 'failed' | 'succeeded'>;
+}
+
+export interface DerivationEntry {
+  readonly path: string;
+  readonly system: string;
+  readonly features: readonly string[];
+  /** By the output's name. */
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly needs: readonly string[];
+  textLost: boolean;
+}
+
+export interface ItemEntry {
+  readonly references: readonly string[];
+  readonly file: string;
+}
+
+export interface AgentEntry {
+  connected: boolean;
+  retired: boolean;
+  paused: boolean;
+  draining: boolean;
+  leaving: boolean;
+  quarantined: boolean;
+  unfit: boolean;
+  systems: readonly string[];
+  features: readonly string[];
+  slots: number;
+}
+
+/** What the farm looks like beside the log, for what the log says of it. */
+export interface Ground {
+  /** Whether the file is there with the bytes that its name says, or was lost or damaged by a fault. */
+  isSound(file: string): boolean;
+  /** Attempts of the agent that have left their slot, as only their upload is left. */
+  uploading(agent: string): number;
+  /** An event is in the log. */
+  noted(commit: Commit, event: DroverEvent): void;
+}
+
+/** Whose wishes are all refused. */
+export const nuisance = 'nuisance';
+
+const ended: ReadonlySet<Standing> = new Set(['succeeded', 'failed', 'canceled']);
+export const isOver = ({ standing }: BuildEntry): boolean => ended.has(standing);
+const isLive = ({ standing }: BuildEntry): boolean => standing === 'allocated' || standing === 'running';
+
+export type Ledger = ReturnType<typeof createLedger>;
+
+/**
+ * Reads the log as it grows, event by event, and checks what must hold at every position. It shares nothing with Drover's projections: what
+ * it knows of the farm it has from the events alone.
+ */
+export function createLedger(ground: Ground) {
+  const revisions = new Map<string, number>();
+  const derivations = new Map<string, DerivationEntry>();
+  /** Derivations that have the output. */
+  const makers = new Map<string, DerivationEntry[]>();
+  const items = new Map<string, ItemEntry>();
+  const everPresent = new Set<string>();
+  const builds = new Map<string, BuildEntry>();
+  const agents = new Map<string, AgentEntry>();
+  const tokens = new Map<string, { readonly agent: string | undefined; revoked: boolean }>();
+  const submissions = new Map<
+    string,
+    { readonly inputs: boolean; readonly force: boolean; readonly roots: readonly string[] }
+  >();
+  /** What is on its way to the disk: the coordinator goes by it already. */
+  const pending = new Map<string, ItemEntry | undefined>();
+  let events = 0;
+  let attempts = 0;
+  let where = '';
+
+  function lackingOf(path: string, seen = new Set<string>()): string[] {
+    if (seen.has(path)) return [];
+    seen.add(path);
+    const item = items.get(path);
+    return item === undefined ? [path] : item.references.flatMap((reference) => lackingOf(reference, seen));
+  }
+  const isAvailable = (path: string): boolean => lackingOf(path).length === 0;
+
+  /** Builds that an operator ends, whoever wants them. */
+  const forced = new Set<string>();
+  const wants = auditWants(
+    function* (derivation) {
+      for (const need of derivations.get(derivation)?.needs ?? [])
+        for (const item of lackingOf(need)) for (const { path } of makers.get(item) ?? []) yield path.slice(0, 32);
+    },
+    (id) => forced.has(id),
+  );
+
+  function liveAt(agent: string): BuildEntry[] {
+    return [...builds.values()].filter((build) => isLive(build) && build.agents[build.attempt - 1] === agent);
+  }
+
+  function buildOf(id: string): BuildEntry {
+    const build = builds.get(id);
+    insist(build, 'I2', `${where}: of a build that was never submitted`);
+    return build;
+  }
+
+  function allocated(id: string, { attempt, agent: name }: { attempt: number; agent: string }): void {
+    const build = buildOf(id);
+    insist(!isLive(build) && !isOver(build), 'I4', `${where}: it is ${build.standing}: one live allocation at most`);
+    const agent = agents.get(name);
+    insist(agent?.connected && !agent.retired, 'I4', `${where}: ${name} is not there`);
+    if (attempt === build.attempt) {
+      insist(build.agents[attempt - 1] === name, 'I4', `${where}: attempt ${attempt} was given to another agent`);
+      insist(!build.results.has(attempt), 'I4', `${where}: attempt ${attempt} has its result`);
+    } else {
+      insist(attempt === build.attempt + 1, 'I4', `${where}: expected attempt ${build.attempt + 1}, got ${attempt}`);
+      attempts++;
+      build.agents.push(name);
+      for (const need of derivations.get(build.derivation)?.needs ?? [])
+        for (const lacking of lackingOf(need)) throw new Violation('I8', `${where}: ${lacking} is not available`);
+      const intake = { paused: agent.paused, draining: agent.draining, leaving: agent.leaving, unfit: agent.unfit };
+      for (const [what, so] of Object.entries(intake)) insist(!so, 'I4', `${where}: ${name} is ${what}`);
+      const derivation = derivations.get(build.derivation) as DerivationEntry;
+      const suits =
+        agent.systems.includes(derivation.system) && derivation.features.every((one) => agent.features.includes(one));
+      insist(suits, 'I4', `${where}: ${name} cannot build ${derivation.path}`);
+      const busy = liveAt(name).length - ground.uploading(name);
+      insist(busy < agent.slots, 'I4', `${where}: all ${agent.slots} slots of ${name} are taken`);
+    }
+    build.attempt = attempt;
+    build.standing = 'allocated';
+  }
+
+  /** The live attempt has its end. */
+  function attemptOver(id: string, attempt: number): BuildEntry {
+    const build = buildOf(id);
+    insist(isLive(build) && attempt === build.attempt, 'I4', `${where}: attempt ${attempt} is not live`);
+    build.standing = 'queued';
+    return build;
+  }
+
+  function succeeded(id: string, data: Extract<DroverEvent, { type: 'BuildSucceeded' }>['data']): void {
+    const build = buildOf(id);
+    insist(!isOver(build), 'I4', `${where}: it is ${build.standing}: a result counts once`);
+    insist(
+      build.agents[data.attempt - 1] === data.agent,
+      'I4',
+      `${where}: attempt ${data.attempt} was not ${data.agent}'s`,
+    );
+    // After all: what was given up for failed may succeed, and work that is done is never thrown away.
+    const before = build.results.get(data.attempt);
+    insist(before !== 'succeeded', 'I4', `${where}: attempt ${data.attempt} has succeeded already`);
+    build.results.set(data.attempt, 'succeeded');
+    build.standing = 'succeeded';
+    for (const [name, path] of Object.entries(derivations.get(build.derivation)?.outputs ?? {})) {
+      insist(data.outputs[name] === path, 'I6', `${where}: output ${name} is not at ${path}`);
+      insist(items.has(path), 'I6', `${where}: ${path} is not in the pool`);
+    }
+  }
+
+  function agentEvent(name: string, event: DroverEvent): void {
+    const agent = agents.get(name);
+    if (event.type === 'AgentRegistered') {
+      const nothing = { connected: false, retired: false, paused: false, draining: false, leaving: false };
+      agents.set(name, { ...nothing, quarantined: false, unfit: false, systems: [], features: [], slots: 0 });
+      return;
+    }
+    insist(agent, 'I2', `${where}: of an agent that was never registered`);
+    switch (event.type) {
+      case 'AgentConnected':
+        agent.connected = true;
+        agent.leaving = false;
+        Object.assign(agent, event.data.abilities);
+        break;
+      case 'AgentDisconnected':
+      case 'AgentLost':
+        agent.connected = false;
+        break;
+      case 'AgentRetired':
+        agent.retired = true;
+        agent.connected = false;
+        break;
+      case 'AgentPaused':
+        agent.paused = true;
+        break;
+      case 'AgentDraining':
+        if (event.data.byAgent) agent.leaving = true;
+        else agent.draining = true;
+        break;
+      case 'AgentResumed':
+        Object.assign(agent, { paused: false, draining: false, quarantined: false });
+        break;
+      case 'AgentQuarantined':
+        agent.quarantined = true;
+        break;
+      case 'AgentUnfit':
+        agent.unfit = true;
+        break;
+      case 'AgentFit':
+        agent.unfit = false;
+        break;
+    }
+  }
+
+  function buildEvent(id: string, event: DroverEvent, actor: string): void {
+    switch (event.type) {
+      case 'BuildSubmitted': {
+        insist(!builds.has(id), 'I2', `${where}: submitted once`);
+        const { derivation, submission } = event.data;
+        insist(derivations.has(derivation.slice(0, 32)), 'I12', `${where}: ${derivation} was never added`);
+        const entry = { id, derivation: derivation.slice(0, 32), submission, standing: 'queued' as const };
+        builds.set(id, { ...entry, attempt: 0, agents: [], results: new Map() });
+        return;
+      }
+      case 'BuildAllocated':
+        return allocated(id, event.data);
+      case 'BuildStarted': {
+        const build = buildOf(id);
+        const isRight = build.standing === 'allocated' && build.attempt === event.data.attempt;
+        insist(isRight, 'I4', `${where}: attempt ${event.data.attempt} is not allocated`);
+        build.standing = 'running';
+        break;
+      }
+      case 'BuildAttemptFailed':
+      case 'BuildSetupFailed': {
+        const { attempt } = event.data;
+        attemptOver(id, attempt).results.set(attempt, 'failed');
+        break;
+      }
+      case 'BuildReleased':
+        attemptOver(id, event.data.attempt);
+        break;
+      case 'BuildSucceeded':
+        succeeded(id, event.data);
+        break;
+      case 'BuildSatisfied': {
+        const build = buildOf(id);
+        insist(build.standing === 'queued', 'I4', `${where}: it is ${build.standing}`);
+        build.standing = 'succeeded';
+        for (const path of Object.values(derivations.get(build.derivation)?.outputs ?? {}))
+          insist(isAvailable(path), 'I8', `${where}: ${path} is not available`);
+        break;
+      }
+      case 'BuildFailed':
+      case 'BuildCanceled': {
+        const build = buildOf(id);
+        insist(!isOver(build), 'I4', `${where}: it is ${build.standing}`);
+        build.standing = event.type === 'BuildFailed' ? 'failed' : 'canceled';
+        break;
+      }
+    }
+    // An agent is believed what it says of its own attempts.
+    if (!actor.startsWith('agent-') || !('attempt' in event.data)) return;
+    const owner = buildOf(id).agents[(event.data.attempt as number) - 1];
+    // What follows from a report carries its number on.
+    if (event.type === 'BuildRetryScheduled') return;
+    insist(owner === actor.slice('agent-'.length), 'I4', `${where}: ${actor} speaks of an attempt of ${owner}`);
+  }
+
+  function itemEvent(event: DroverEvent): void {
+    if (event.type === 'StoreItemAdded') {
+      const { path, references, file } = event.data;
+      insist(!items.has(path), 'I4', `${where}: ${path} is there already`);
+      insist(ground.isSound(file.hash), 'I6', `${where}: the pool does not have the bytes of ${path}`);
+      items.set(path, { references, file: file.hash });
+      everPresent.add(path);
+    } else if (event.type === 'StoreItemDeleted' || event.type === 'StoreItemMissing') {
+      insist(items.delete(event.data.path), 'I8', `${where}: ${event.data.path} is not there`);
+    }
+  }
+
+  function apply(commit: Commit, event: DroverEvent): void {
+    const { stream, meta } = commit;
+    const dash = stream.indexOf('-');
+    const [category, id] = [stream.slice(0, dash), stream.slice(dash + 1)];
+    insist(meta.actor !== nuisance, 'I12', `${where}: whatever ${nuisance} wishes is refused`);
+    wants.add(stream, event);
+    if (category === 'build') buildEvent(id, event, meta.actor);
+    else if (category === 'agent') agentEvent(id, event);
+    else if (category === 'item') itemEvent(event);
+    else if (event.type === 'DerivationAdded') addDerivation(event.data);
+    else if (event.type === 'DerivationTextLost' || event.type === 'DerivationTextRestored') {
+      const derivation = derivations.get(id);
+      insist(derivation, 'I2', `${where}: of a derivation that was never added`);
+      derivation.textLost = event.type === 'DerivationTextLost';
+    } else if (event.type === 'SubmissionReceived') {
+      const { inputs, force, roots } = event.data;
+      submissions.set(id, { inputs, force, roots });
+    } else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
+    else if (event.type === 'TokenRevoked') {
+      const token = tokens.get(id);
+      insist(token && !token.revoked, 'I4', `${where}: of a token that is valid`);
+      token.revoked = true;
+    }
+  }
+
+  function addDerivation({ path, system, features = [], outputs, inputs, sources }: Facts): void {
+    insist(!derivations.has(path.slice(0, 32)), 'I4', `${where}: added once`);
+    const wanted = inputs.flatMap((input) => {
+      const names = input.length > 32 ? input.slice(33).split(',') : ['out'];
+      const maker = derivations.get(input.slice(0, 32));
+      insist(maker, 'I12', `${where}: its input ${input} was never added`);
+      return names.map((name) => maker.outputs[name] as string);
+    });
+    const entry = { path, system, features, outputs, needs: [...wanted, ...sources], textLost: false };
+    derivations.set(path.slice(0, 32), entry);
+    for (const output of Object.values(outputs)) makers.set(output, [...(makers.get(output) ?? []), entry]);
+  }
+
+  return {
+    derivations,
+    makers,
+    items,
+    everPresent,
+    builds,
+    agents,
+    tokens,
+    submissions,
+    forced,
+    isAvailable,
+    lackingOf,
+    liveAt,
+    get events() {
+      return events;
+    },
+    get attempts() {
+      return attempts;
+    },
+    /** What the coordinator goes by although it is not in the log yet: it may be served, and its file be needed. */
+    itemAhead: (path: string): ItemEntry | undefined => (pending.has(path) ? pending.get(path) : items.get(path)),
+    /** Commits are on their way to the disk. */
+    handed(commits: readonly Commit[]): void {
+      for (const { events: all } of commits)
+        for (const { type, data } of all) {
+          const event = { type, data } as DroverEvent;
+          if (event.type === 'StoreItemAdded')
+            pending.set(event.data.path, { references: event.data.references, file: event.data.file.hash });
+          else if (event.type === 'StoreItemDeleted' || event.type === 'StoreItemMissing')
+            pending.set(event.data.path, undefined);
+        }
+    },
+    /** What was on its way is lost. */
+    dropped: () => pending.clear(),
+    /** Commits are in the log. */
+    stored(commits: readonly Commit[], results: readonly AppendResult[]): void {
+      for (const [at, commit] of commits.entries()) {
+        const result = results[at];
+        if (!result?.ok || result.replayed) continue;
+        const first = result.revision - commit.events.length + 1;
+        const expected = (revisions.get(commit.stream) ?? -1) + 1;
+        insist(first === expected, 'I2', `${commit.stream}: expected revision ${expected}, got ${first}`);
+        revisions.set(commit.stream, result.revision);
+        for (const { type, data } of commit.events) {
+          events++;
+          const event = { type, data } as DroverEvent;
+          where = `${type} at ${result.position} of ${commit.stream}`;
+          apply(commit, event);
+          ground.noted(commit, event);
+          if ('path' in event.data && commit.stream.startsWith('item-')) pending.delete(String(event.data.path));
+        }
+      }
+    },
+    /** At the end of the log. */
+    endWants: () => wants.end(),
+  };
+}
+
+type Facts = Extract<DroverEvent, { type: 'DerivationAdded' }>['data'];

@@ -1,0 +1,400 @@
+import { createHash } from 'node:crypto';
+import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
+import { parseNarName } from '../../adapters/http/cache/nar-url.ts';
+import type { TransferError } from '../../agent/ports/transfer-error.ts';
+import type { Application } from '../../coordinator/application.ts';
+import type { AgentAbilities } from '../../domain/agent/events.ts';
+import type { AgentMessage } from '../../domain/agent/messages.ts';
+import type { NarInfo } from '../../domain/store/narinfo.ts';
+import { createFakeDerivationStore } from '../support/fake-derivation-store.ts';
+import { createLedger, type Ledger } from './audit/ledger.ts';
+import { createReceivers, type Receivers } from './audit/receivers.ts';
+import { collectSpans } from './audit/traces.ts';
+import { createEventDisk, type EventDisk } from './event-disk.ts';
+import { baseOf, features, type Graph, hashOf, randomGraph, systems } from './graph.ts';
+import { createHouse, type House, type Served } from './house.ts';
+import { createLife, type Life } from './life.ts';
+import { createMachine, type Machine, type MachineWorld } from './machine.ts';
+import { openCache, request } from './network.ts';
+import { createPoolDisk, type PoolDisk } from './pool-disk.ts';
+import { createRandom, type Random } from './random.ts';
+import { createVirtualTime, type VirtualTime } from './time.ts';
+import { Violation } from './violation.ts';
+import { createWire, type Wire } from './wire.ts';
+
+export interface FarmSize {
+  readonly derivations: number;
+  readonly agents: number;
+}
+
+/** What came of a wish. `lost`: nobody knows. */
+export type Answer<Value> =
+  | { readonly value: Value; readonly refused?: undefined; readonly lost?: undefined }
+  | { readonly refused: string; readonly value?: undefined; readonly lost?: undefined }
+  | { readonly lost: string; readonly value?: undefined; readonly refused?: undefined };
+
+/** Whether the wish was granted, be it that there is nothing to say. */
+export const isGranted = ({ refused, lost }: Answer<unknown>): boolean => refused === undefined && lost === undefined;
+
+/** A whole farm of one seed, for operators and faults to act on. */
+export interface SimulatedFarm {
+  readonly seed: number;
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly graph: Graph;
+  readonly ledger: Ledger;
+  readonly house: House;
+  readonly machines: readonly Machine[];
+  /** Other processes with tokens of machines. */
+  readonly twins: Machine[];
+  readonly receivers: Receivers;
+  readonly eventDisk: EventDisk;
+  readonly poolDisk: PoolDisk;
+  readonly spans: ReturnType<typeof collectSpans>;
+  /** The way from clients to the coordinator. */
+  readonly clients: Wire;
+  readonly client: Life;
+  /** Texts of derivations that are lost. */
+  readonly lostTexts: Set<string>;
+  /** Share of answers that are lost on their way. */
+  lossy: number;
+  /** Names of faults that last, and of the last one that happened, for the coverage. */
+  readonly weather: { readonly active: Set<string>; last: string; at: number };
+  /** The first thing that was wrong. */
+  violation: Violation | undefined;
+  readonly lines: readonly string[];
+  /** (command, fault, state), as far as they occurred. */
+  readonly coverage: Set<string>;
+  /** When something was written to the log last. */
+  readonly lastEvent: number;
+  readonly underWay: number;
+  readonly admin: { readonly id: 'admin'; readonly scope: 'admin' };
+  /** Asks the coordinator over HTTP, as a client does. */
+  ask<Value>(what: string, work: (application: Application, served: Served) => Promise<Value>): Promise<Answer<Value>>;
+  trace(who: string, text: string): void;
+  cover(command: string, state: string): void;
+  fail(violation: Violation): void;
+  /** Runs a check: what it finds ends the run. */
+  guard(check: () => void): void;
+  cache: ReturnType<typeof openCache>;
+  /** Of all that was traced, and the log. */
+  digest(): Promise<string>;
+}
+
+export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm {
+  const random = createRandom(seed);
+  const time = createVirtualTime(seed, { turns: 1, shuffled: true });
+  const graph = randomGraph(random.fork('graph'), size.derivations);
+  const receivers = createReceivers(time, random.fork('hooks'));
+  const spans = collectSpans();
+  const lines: string[] = [];
+  const hash = createHash('sha256');
+  const coverage = new Set<string>();
+  const tries = new Map<string, number>();
+  const spoiled = new Set<string>();
+  const lostTexts = new Set<string>();
+  const weather = { active: new Set<string>(), last: 'calm', at: Number.NEGATIVE_INFINITY };
+  const begun = time.now();
+  let lastEvent = begun;
+  let underWay = 0;
+
+  function trace(who: string, text: string): void {
+    const line = `${((time.now() - begun) / 1000).toFixed(3).padStart(9)} ${who.padEnd(12)} ${text}`;
+    lines.push(line);
+    hash.update(line);
+  }
+
+  function cover(command: string, state: string): void {
+    const isNear = time.now() - weather.at < 3000;
+    const fault = isNear ? weather.last : ([...weather.active].at(-1) ?? 'calm');
+    coverage.add(`${command} × ${fault} × ${state}`);
+  }
+
+  function guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (error instanceof Violation) farm.fail(error);
+      else farm.fail(new Violation('bug', String((error as Error).stack)));
+    }
+  }
+  const bug = (text: string): void => farm.fail(new Violation('bug', text));
+
+  const poolDisk = createPoolDisk((file) =>
+    guard(() => {
+      for (const path of new Set([...ledger.items.keys(), ...ahead]))
+        if (ledger.itemAhead(path)?.file === file)
+          throw new Violation('I9', `the file of ${path} is removed, and it is there`);
+    }),
+  );
+  /** Items that were ever on their way to the log. */
+  const ahead = new Set<string>();
+
+  const ledger = createLedger({
+    isSound(file) {
+      const bytes = poolDisk.files.get(file);
+      return (bytes !== undefined && hashOf(bytes) === file) || spoiled.has(file);
+    },
+    uploading(agent) {
+      const of = machines.find(({ name }) => name === agent)?.disk.attempts.values() ?? [];
+      return [...of].filter(({ record: { phase } }) => phase === 'uploading' || phase === 'ended').length;
+    },
+    noted({ stream, meta }, event) {
+      // How far a hook or the audit is, is written down for ever.
+      if (!stream.startsWith('hook-') && !stream.startsWith('audit-')) lastEvent = time.now();
+      trace('log', `${event.type} ${stream} ${brief(event.data)} (${meta.actor})`);
+    },
+  });
+
+  const memory = openMemoryEventStore();
+  const eventDisk = createEventDisk(memory, (commits, results) => guard(() => ledger.stored(commits, results)));
+  const texts = new Map(graph.recipes.map(({ facts, text }) => [facts.path, text]));
+  const derivationStore = createFakeDerivationStore(
+    graph.recipes.map(({ facts }) => facts),
+    (path) => texts.get(path) as Uint8Array,
+  );
+
+  const house = createHouse({
+    time,
+    random: random.fork('house'),
+    eventDisk: {
+      ...eventDisk,
+      open(life) {
+        ledger.dropped();
+        const store = eventDisk.open(life);
+        const { appendBatch } = store;
+        return {
+          ...store,
+          get obstacle() {
+            return store.obstacle;
+          },
+          appendBatch(commits) {
+            guard(() => ledger.handed(commits));
+            for (const { stream, events } of commits)
+              if (stream.startsWith('item-')) for (const { data } of events) ahead.add((data as { path: string }).path);
+            return appendBatch(commits);
+          },
+        };
+      },
+    },
+    poolDisk,
+    derivations: {
+      ...derivationStore,
+      missing: async (paths) => [
+        ...(await derivationStore.missing(paths)),
+        ...paths.filter((path) => lostTexts.has(path)),
+      ],
+      text: async (path) => (lostTexts.has(path) ? undefined : derivationStore.text(path)),
+    },
+    traces: spans,
+    hookTransport: receivers.transport,
+    trace,
+    started: receivers.started,
+    bug,
+  });
+
+  const clients = createWire(time, random.fork('wire of clients'));
+  const client = createLife(time, random.fork('clients'));
+  const line = {
+    house,
+    wire: clients,
+    life: client,
+    lossy: () => farm.lossy,
+    trace,
+    bug,
+    told: (info: NarInfo) => guard(() => told(info)),
+  };
+
+  /** I7 and I8, of a narinfo that is given to somebody. */
+  function told({ storePath, url, references }: NarInfo): void {
+    const path = baseOf(storePath);
+    const file = parseNarName(url.slice('nar/'.length))?.hash as string;
+    const held = ledger.itemAhead(path);
+    if (held === undefined) throw new Violation('I8', `${path} is served, and it is gone`);
+    if (!poolDisk.files.has(file))
+      if (!spoiled.has(file))
+        // It went while the answer was made.
+        throw new Violation('I7', `${path} is served, and its file is not there`);
+    for (const reference of references)
+      if (ledger.itemAhead(reference) === undefined)
+        throw new Violation('I7', `${path} is served, and it refers to ${reference}, which is not there`);
+  }
+
+  const machineWorld: MachineWorld = {
+    ...line,
+    time,
+    random: random.fork('machines'),
+    graph,
+    tries(derivation) {
+      const before = tries.get(derivation) ?? 0;
+      tries.set(derivation, before + 1);
+      return before;
+    },
+    aborted(machine, derivation) {
+      guard(() => {
+        if (machine.disk.full || machine.isStopping || farm.twins.some(({ name }) => name === machine.name)) return;
+        const [live] = ledger.liveAt(machine.name).filter((build) => build.derivation === derivation.slice(0, 32));
+        // One that is left without a token ends what it has.
+        const isLockedOut = [...ledger.tokens.values()].some(({ agent, revoked }) => agent === machine.name && revoked);
+        if (live && !isLockedOut)
+          throw new Violation('I11', `${machine.name} ends its build ${live.id}, and nobody took it from it`);
+      });
+    },
+    unready: (derivation, lacking) => farm.fail(new Violation('I8', `${derivation} is built without ${lacking}`)),
+    acknowledged(machine, message) {
+      guard(() => acknowledged(machine, message));
+    },
+    lie: (machine, message) => lie(machine, message),
+  };
+
+  /** I1: what an agent needs not say again is in the log. */
+  function acknowledged({ name }: Machine, message: AgentMessage): void {
+    const build = ledger.builds.get(message.build);
+    if (!build) return;
+    cover(`agent ${message.type}`, build.standing);
+    if (message.type !== 'succeeded' || build.agents[message.attempt - 1] !== name) return;
+    const isKnown = build.results.has(message.attempt) || build.standing !== 'running';
+    const isStale = build.attempt !== message.attempt;
+    if (!isKnown && !isStale)
+      throw new Violation('I1', `the success of ${name} with ${message.build} was acknowledged, and is not in the log`);
+  }
+
+  const lies = random.fork('lies');
+  function lie(machine: Machine, message: AgentMessage): AgentMessage {
+    const { build, attempt } = message;
+    const other = lies.pick([...ledger.builds.values()]);
+    const told: readonly AgentMessage[] = [
+      { type: 'succeeded', build, attempt, outputs: outputsOf(build, lies.chance(0.5)), durationMs: 1, logBytes: 0 },
+      { type: 'released', build, attempt, reason: 'canceled' },
+      { type: 'setup-failed', build, attempt, class: 'inputs-missing', missing: needsOf(build), message: 'a lie' },
+      {
+        type: 'failed',
+        build: other?.id ?? build,
+        attempt: other?.attempt || 1,
+        class: 'builder-failed',
+        message: 'a lie',
+      },
+    ];
+    const said = lies.pick(told) as AgentMessage;
+    trace(machine.name, `lies: ${said.type} ${said.build}`);
+    return said;
+  }
+  const outputsOf = (build: string, isWrong: boolean) =>
+    Object.entries(ledger.derivations.get(ledger.builds.get(build)?.derivation ?? '')?.outputs ?? {}).map(
+      ([name, path]) => {
+        const nar = { narHash: hashOf(Buffer.from(path)), narSize: 1, references: [] };
+        return { name, path, ...nar, ...(isWrong && { upload: 'u1' }) };
+      },
+    );
+  const needsOf = (build: string): string[] => [
+    ...(ledger.derivations.get(ledger.builds.get(build)?.derivation ?? '')?.needs ?? []),
+  ];
+
+  const machines = Array.from({ length: size.agents }, (_, n) =>
+    createMachine(machineWorld, `agent${n}`, abilitiesOf(n, random.fork(`abilities ${n}`))),
+  );
+
+  const farm: SimulatedFarm = {
+    seed,
+    time,
+    random,
+    graph,
+    ledger,
+    house,
+    machines,
+    twins: [],
+    receivers,
+    eventDisk,
+    poolDisk: {
+      ...poolDisk,
+      get uploads() {
+        return poolDisk.uploads;
+      },
+      lose(file) {
+        spoiled.add(file);
+        poolDisk.lose(file);
+      },
+      rot(file) {
+        spoiled.add(file);
+        poolDisk.rot(file);
+      },
+    },
+    spans,
+    clients,
+    client,
+    lostTexts,
+    lossy: 0,
+    weather,
+    violation: undefined,
+    lines,
+    coverage,
+    get lastEvent() {
+      return lastEvent;
+    },
+    get underWay() {
+      return underWay;
+    },
+    admin: { id: 'admin', scope: 'admin' },
+    async ask(what, work) {
+      underWay++;
+      try {
+        const value = await request(line, what, new AbortController().signal, (served) =>
+          work(served.application, served),
+        );
+        trace('client', `${what}: done`);
+        return { value };
+      } catch (error) {
+        const { code, status } = error as TransferError;
+        trace('client', `${what}: ${code}`);
+        return status === 0 || status >= 500 ? { lost: code } : { refused: code };
+      } finally {
+        underWay--;
+      }
+    },
+    trace,
+    cover,
+    fail(violation) {
+      if (farm.violation !== undefined) return;
+      trace('AUDIT', violation.message);
+      farm.violation = violation;
+    },
+    guard,
+    cache: openCache(line),
+    async digest() {
+      for await (const { events } of memory.readAll({ json: 'beside' }))
+        for (const { position, stream, type, json, at, commit } of events)
+          hash.update(`${position} ${stream} ${type} ${at} ${commit} ${json}`);
+      return hash.digest('hex');
+    },
+  };
+  return farm;
+}
+
+/** Every farm has agents for everything; beyond the first few they differ. */
+function abilitiesOf(n: number, random: Random): AgentAbilities {
+  const all = n < 2;
+  const own = systems.filter((_, at) => all || at === 0 || random.chance(0.4));
+  const has = features.filter(() => all || random.chance(0.5));
+  return { systems: own, features: has, mandatoryFeatures: [], slots: random.between(1, 3) };
+}
+
+function brief(data: object): string {
+  const { derivation, attempt, agent, reason, class: failure, message, path } = data as Record<string, unknown>;
+  const { builds: joined, unwanted } = data as Record<string, unknown>;
+  const words = {
+    joined: Array.isArray(joined) ? joined.join() : undefined,
+    unwanted,
+    derivation: short(derivation),
+    attempt,
+    agent,
+    reason,
+    failure,
+    message,
+    path: short(path),
+  };
+  return Object.entries(words)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${String(value).slice(0, 100)}`)
+    .join(' ');
+}
+const short = (path: unknown): string | undefined => (typeof path === 'string' ? path.slice(33) : undefined);

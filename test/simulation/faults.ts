@@ -1,0 +1,298 @@
+import type { SimulatedFarm } from './farm.ts';
+import type { Machine } from './machine.ts';
+import type { Random } from './random.ts';
+
+/** Something that befalls the farm, for a while or at once. */
+export interface Fault {
+  /** How often it is chosen, against the others. */
+  readonly weight: number;
+  strike(farm: SimulatedFarm, random: Random): void;
+}
+
+/** For a while; {@link heal} ends it sooner. */
+function lasting(
+  name: string,
+  least: number,
+  most: number,
+  begin: (farm: SimulatedFarm) => void,
+  end: (farm: SimulatedFarm) => void,
+): Fault['strike'] {
+  return (farm, random) => {
+    begin(farm);
+    farm.weather.active.add(name);
+    farm.client.after(random.between(least, most), () => {
+      farm.weather.active.delete(name);
+      end(farm);
+    });
+  };
+}
+
+function machine(farm: SimulatedFarm, random: Random): Machine {
+  return random.pick(farm.machines) as Machine;
+}
+
+function restart(farm: SimulatedFarm, one: Machine, afterMs: number): void {
+  farm.client.after(afterMs, () => one.start());
+}
+
+function restartCoordinator(farm: SimulatedFarm, afterMs: number): void {
+  farm.house.kill();
+  for (const { wire } of [...farm.machines, ...farm.twins]) wire.cut();
+  farm.client.after(afterMs, () => farm.house.start());
+}
+
+export const faults: Readonly<Record<string, Fault>> = {
+  'link cut': {
+    weight: 4,
+    strike: (farm, random) => machine(farm, random).wire.cut(),
+  },
+  'link silent': {
+    weight: 3,
+    strike(farm, random) {
+      const { wire } = machine(farm, random);
+      lasting(
+        'link silent',
+        500,
+        90_000,
+        () => (wire.weather.silent = true),
+        () => wire.clear(),
+      )(farm, random);
+    },
+  },
+  'link slow': {
+    weight: 1,
+    strike(farm, random) {
+      const { wire } = machine(farm, random);
+      lasting(
+        'link slow',
+        500,
+        20_000,
+        () => (wire.weather.delay = 3000),
+        () => wire.clear(),
+      )(farm, random);
+    },
+  },
+  'answers lost': {
+    weight: 3,
+    strike: lasting(
+      'answers lost',
+      1000,
+      20_000,
+      (farm) => (farm.lossy = 0.4),
+      (farm) => (farm.lossy = 0),
+    ),
+  },
+  'agent killed': {
+    weight: 4,
+    strike(farm, random) {
+      const one = machine(farm, random);
+      one.kill();
+      restart(farm, one, random.between(100, 12_000));
+    },
+  },
+  'agent wiped': {
+    weight: 2,
+    strike(farm, random) {
+      const one = machine(farm, random);
+      one.kill();
+      one.wipe();
+      restart(farm, one, random.between(100, 12_000));
+    },
+  },
+  'agent stopped': {
+    weight: 3,
+    strike: (farm, random) =>
+      machine(farm, random).stop(random.pick(['finish', 'hand-back', 'leave'] as const) as 'finish'),
+  },
+  'agent full': {
+    weight: 2,
+    strike(farm, random) {
+      const one = machine(farm, random);
+      lasting(
+        'agent full',
+        1000,
+        20_000,
+        () => (one.disk.full = true),
+        () => (one.disk.full = false),
+      )(farm, random);
+    },
+  },
+  'agent slow': {
+    weight: 1,
+    strike(farm, random) {
+      const one = machine(farm, random);
+      lasting(
+        'agent slow',
+        5000,
+        30_000,
+        () => (one.slowness = 20),
+        () => (one.slowness = 1),
+      )(farm, random);
+    },
+  },
+  'agent lies': {
+    weight: 2,
+    strike(farm, random) {
+      const one = machine(farm, random);
+      lasting(
+        'agent lies',
+        2000,
+        15_000,
+        () => (one.lies = true),
+        () => (one.lies = false),
+      )(farm, random);
+    },
+  },
+  'agent twice': {
+    weight: 1,
+    strike(farm, random) {
+      const twin = machine(farm, random).twin();
+      farm.twins.push(twin);
+      lasting(
+        'agent twice',
+        2000,
+        20_000,
+        () => twin.start(),
+        () => retire(twin),
+      )(farm, random);
+    },
+  },
+  'coordinator killed': {
+    weight: 5,
+    strike: (farm, random) => restartCoordinator(farm, random.between(0, 4000)),
+  },
+  'coordinator killed twice': {
+    weight: 2,
+    strike(farm, random) {
+      restartCoordinator(farm, random.between(0, 300));
+      farm.client.after(random.between(1, 600), () => restartCoordinator(farm, random.between(0, 2000)));
+    },
+  },
+  'coordinator killed before it is answered': {
+    weight: 4,
+    strike(farm, random) {
+      const afterMs = random.between(0, 2000);
+      farm.eventDisk.weather.beforeAnswer = () => restartCoordinator(farm, afterMs);
+    },
+  },
+  'log refuses': {
+    weight: 2,
+    strike: lasting(
+      'log refuses',
+      100,
+      8000,
+      ({ eventDisk }) => (eventDisk.weather.refuses = true),
+      ({ eventDisk }) => (eventDisk.weather.refuses = false),
+    ),
+  },
+  'log away': {
+    weight: 2,
+    strike: lasting(
+      'log away',
+      500,
+      15_000,
+      ({ eventDisk }) => (eventDisk.weather.away = true),
+      ({ eventDisk }) => (eventDisk.weather.away = false),
+    ),
+  },
+  'sync fails': {
+    weight: 3,
+    strike({ eventDisk }, random) {
+      eventDisk.weather.syncFails = random.chance(0.5) ? 'kept' : 'lost';
+    },
+  },
+  'file lost': {
+    weight: 3,
+    strike(farm, random) {
+      const file = random.pick([...farm.poolDisk.files.keys()]);
+      if (file !== undefined) farm.poolDisk.lose(file);
+    },
+  },
+  'file rotten': {
+    weight: 3,
+    strike(farm, random) {
+      const file = random.pick([...farm.poolDisk.files.keys()]);
+      if (file !== undefined) farm.poolDisk.rot(file);
+    },
+  },
+  'pool full': {
+    weight: 2,
+    strike: lasting(
+      'pool full',
+      500,
+      15_000,
+      ({ poolDisk }) => (poolDisk.weather.full = true),
+      ({ poolDisk }) => (poolDisk.weather.full = false),
+    ),
+  },
+  'upload cut': {
+    weight: 2,
+    strike({ poolDisk }) {
+      poolDisk.weather.cutsUpload = true;
+    },
+  },
+  'text lost': {
+    weight: 1,
+    strike(farm, random) {
+      const recipe = random.pick(farm.graph.recipes);
+      if (!recipe) return;
+      const { path } = recipe.facts;
+      lasting(
+        'text lost',
+        1000,
+        20_000,
+        () => farm.lostTexts.add(path),
+        () => farm.lostTexts.delete(path),
+      )(farm, random);
+    },
+  },
+  'clock jumps': {
+    weight: 2,
+    // By up to ten days, either way: far beyond every wait.
+    strike: (farm, random) => farm.time.jump(random.between(-10 * 86_400_000, 10 * 86_400_000)),
+  },
+  'hooks hang': {
+    weight: 1,
+    strike: lasting(
+      'hooks hang',
+      1000,
+      30_000,
+      ({ receivers }) => (receivers.weather.hangs = true),
+      ({ receivers }) => (receivers.weather.hangs = false),
+    ),
+  },
+  'hooks fail': {
+    weight: 1,
+    strike: lasting(
+      'hooks fail',
+      1000,
+      30_000,
+      ({ receivers }) => (receivers.weather.fails = true),
+      ({ receivers }) => (receivers.weather.fails = false),
+    ),
+  },
+};
+
+function retire(twin: Machine): void {
+  twin.isOff = true;
+  twin.kill();
+}
+
+/** Ends whatever lasts: from here on nothing goes wrong any more. */
+export function heal(farm: SimulatedFarm): void {
+  farm.lossy = 0;
+  farm.weather.active.clear();
+  farm.eventDisk.clear();
+  Object.assign(farm.poolDisk.weather, { full: false, cutsUpload: false });
+  Object.assign(farm.receivers.weather, { hangs: false, fails: false });
+  farm.lostTexts.clear();
+  for (const twin of farm.twins) retire(twin);
+  for (const one of farm.machines) {
+    one.wire.clear();
+    one.disk.full = false;
+    one.slowness = 1;
+    one.lies = false;
+    one.start();
+  }
+  farm.house.start();
+}

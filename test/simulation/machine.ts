@@ -1,0 +1,216 @@
+import { pino } from 'pino';
+import { openAgentLink } from '../../adapters/agent-link/client.ts';
+import { type RunningAgent, startAgent } from '../../agent/agent.ts';
+import type { CoordinatorLink } from '../../agent/ports/coordinator-link.ts';
+import { randomId } from '../../coordinator/identifiers.ts';
+import type { AgentAbilities } from '../../domain/agent/events.ts';
+import type { AgentMessage } from '../../domain/agent/messages.ts';
+import { createSimulatedBuilder } from './builder.ts';
+import { type Graph, storeDir } from './graph.ts';
+import { createLife, type Life } from './life.ts';
+import { emptyDisk, type MachineDisk, noRoom, openAttemptDisk } from './machine-disk.ts';
+import { type Line, openCache, openSocket, openUploads } from './network.ts';
+import type { Random } from './random.ts';
+import type { VirtualTime } from './time.ts';
+import { createWire, type Wire } from './wire.ts';
+
+export interface MachineWorld extends Omit<Line, 'life' | 'wire'> {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly graph: Graph;
+  tries(derivation: string): number;
+  aborted(machine: Machine, derivation: string): void;
+  unready(derivation: string, lacking: string): void;
+  /** The coordinator has acknowledged what the agent said. */
+  acknowledged(machine: Machine, message: AgentMessage): void;
+  /** What a liar says instead. */
+  lie(machine: Machine, message: AgentMessage): AgentMessage;
+}
+
+/** A machine with an agent on it: the agent's own code, on a disk, a builder and a network of the simulation. */
+export interface Machine {
+  readonly name: string;
+  readonly abilities: AgentAbilities;
+  readonly wire: Wire;
+  readonly disk: MachineDisk;
+  /** The agent's token; an operator may replace it. */
+  secret: string;
+  /** How many times longer everything takes. */
+  slowness: number;
+  lies: boolean;
+  /** It is not to be started again for now. */
+  isOff: boolean;
+  readonly isUp: boolean;
+  /** It was asked to stop, and has not ended yet. */
+  readonly isStopping: boolean;
+  /** Attempts that its disk has. */
+  readonly attempts: number;
+  start(): void;
+  /** As by `kill -9`: what is on its disk stays. */
+  kill(): void;
+  /** As by SIGTERM; it is started again after a while. */
+  stop(how: 'finish' | 'hand-back' | 'leave'): void;
+  /** A new, empty disk; only while it is down. */
+  wipe(): void;
+  /** Another process with the same token, on a disk of its own. */
+  twin(): Machine;
+}
+
+const silent = pino({ level: 'silent' });
+
+export function createMachine(
+  world: MachineWorld,
+  name: string,
+  abilities: AgentAbilities,
+  { wire = createWire(world.time, world.random.fork(`wire of ${name}`)), host = name } = {},
+): Machine {
+  let life: Life | undefined;
+  let agent: RunningAgent | undefined;
+  let starts = 0;
+  let isStopping = false;
+  let disk = emptyDisk();
+
+  async function run(mine: Life): Promise<void> {
+    const { runtime } = mine;
+    const line: Line = { ...world, life: mine, wire };
+    const token = { from: 'token', refresh: async () => renewed(), current: machine.secret };
+    function renewed(): boolean {
+      const isNew = token.current !== machine.secret;
+      token.current = machine.secret;
+      return isNew;
+    }
+    const store = openAttemptDisk(disk, mine);
+    const builder = createSimulatedBuilder({
+      ...world,
+      disk,
+      life: mine,
+      slowness: () => machine.slowness,
+      aborted: (derivation) => world.aborted(machine, derivation),
+    });
+    const room = async (): Promise<void> => {
+      await mine.io();
+      if (disk.full) throw noRoom();
+    };
+    const started = await startAgent({
+      builder,
+      store,
+      runtime,
+      logger: silent,
+      slots: abilities.slots,
+      maxConcurrentFetches: 4,
+      maxConcurrentUploads: 2,
+      cache: openCache(line),
+      uploads: openUploads(line, () => token.current),
+      health: async () => ({ load1: 0.5, freeBytes: disk.full ? 0 : 1e9 }),
+      checks: [
+        { what: 'state folder', run: () => store.check() },
+        { what: 'builder', run: room },
+      ],
+      openLink: (handlers) =>
+        watched(
+          openAgentLink(
+            {
+              url: 'ws://coordinator/v1/agent-link',
+              token,
+              session: randomId(runtime.random.bytes(12)),
+              hello: {
+                version: '0.1.0',
+                builder: 'simulated 1',
+                storeDir,
+                place: { host, pid: starts },
+                abilities,
+              },
+              runtime,
+              logger: silent,
+              openSocket: (url, options) => openSocket(line, url, options),
+            },
+            handlers,
+          ),
+        ),
+    });
+    if (!mine.alive) return;
+    agent = started;
+    const { reason } = await started.ended;
+    if (!mine.alive) return;
+    world.trace(host, `has left: ${reason}`);
+    end();
+    // A service manager starts it again, be it that its token is refused.
+    world.time.after(15_000, start);
+  }
+
+  /** Sees what is acknowledged, and tells lies for a liar. */
+  function watched(link: CoordinatorLink): CoordinatorLink {
+    return {
+      ended: link.ended,
+      async send(message, before) {
+        const said = machine.lies ? world.lie(machine, message) : message;
+        await link.send(said, before);
+        world.acknowledged(machine, said);
+      },
+      [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
+    };
+  }
+
+  function end(): void {
+    if (life) wire.left(life);
+    life?.kill();
+    life = undefined;
+    agent = undefined;
+    isStopping = false;
+  }
+
+  function start(): void {
+    if (life !== undefined || machine.isOff || machine.secret === '') return;
+    starts++;
+    life = createLife(world.time, world.random.fork(`${host} ${starts}`));
+    world.trace(host, `starts for the ${starts}. time`);
+    run(life).catch((error: Error) => world.bug(`${host}: ${error.stack}`));
+  }
+
+  const machine: Machine = {
+    name,
+    abilities,
+    wire,
+    get disk() {
+      return disk;
+    },
+    secret: '',
+    slowness: 1,
+    lies: false,
+    isOff: false,
+    get isUp() {
+      return life !== undefined;
+    },
+    get isStopping() {
+      return isStopping;
+    },
+    get attempts() {
+      return disk.attempts.size;
+    },
+    start,
+    kill() {
+      if (life) world.trace(host, 'is killed');
+      end();
+    },
+    stop(how) {
+      if (!agent) return;
+      world.trace(host, `is stopped: ${how}`);
+      isStopping = true;
+      void agent.stop(how);
+    },
+    wipe() {
+      if (life) throw new Error(`${host} runs`);
+      world.trace(host, 'has a new disk');
+      disk = emptyDisk();
+    },
+    twin() {
+      const other = createMachine(world, name, abilities, {
+        host: `${host}-twin`,
+        wire: createWire(world.time, world.random.fork(`wire of the twin of ${host}`)),
+      });
+      other.secret = machine.secret;
+      return other;
+    },
+  };
+  return machine;
+}
