@@ -18,7 +18,7 @@ export async function auditRest(farm: SimulatedFarm): Promise<void> {
   for (const build of open) {
     insist(build.standing === 'queued', 'I5', `${build.id} is ${build.standing} for ever`);
     const obstacle = obstacleOf(farm, build);
-    const why = application.why(build.id);
+    const why = await application.why(build.id);
     insist(obstacle !== undefined, 'I5', `${build.id} could be built, and is not: ${JSON.stringify(why)}`);
     const isNamed = 'blockers' in why && why.blockers.length > 0;
     insist(
