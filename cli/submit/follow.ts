@@ -41,6 +41,8 @@ export interface SubmissionTracker {
   readonly done: boolean;
   /** How many of the builds are with an agent. */
   readonly live: number;
+  /** How many of those that are known are in each state. */
+  readonly counts: Readonly<Record<WatchedState, number>>;
   /** Whether all builds are known. */
   readonly complete: boolean;
   /** Builds as they have ended, in that order; those first that had before. */
@@ -87,7 +89,8 @@ export function trackSubmission(
   const builds = new Map<string, WatchedBuild>(joined.map((build) => [build.id, build]));
   const endings = joined.filter((build) => ends.has(build.state));
   let succeeded = joined.filter((build) => build.state === 'succeeded').length;
-  let live = joined.filter((build) => isLive(build.state)).length;
+  const counts = { queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
+  for (const { state } of joined) counts[state]++;
   const total = submitted + builds.size;
 
   return {
@@ -96,6 +99,7 @@ export function trackSubmission(
     builds,
     total,
     endings,
+    counts,
     get complete() {
       return builds.size >= total;
     },
@@ -109,7 +113,7 @@ export function trackSubmission(
       return endings.length >= total;
     },
     get live() {
-      return live;
+      return counts.allocated + counts.running;
     },
   };
 
@@ -121,6 +125,7 @@ export function trackSubmission(
     if (name === 'BuildSubmitted') {
       if (data.submission === submission && !builds.has(id)) {
         builds.set(id, { id, derivation: String(data.derivation), state: 'queued', attempt: 0 });
+        counts.queued++;
       }
       return undefined;
     }
@@ -145,14 +150,13 @@ export function trackSubmission(
       ...(failure && { failure }),
     };
     builds.set(id, changed);
-    live += Number(isLive(state)) - Number(isLive(build.state));
+    counts[build.state]--;
+    counts[state]++;
     if (ends.has(state)) endings.push(changed);
     if (state === 'succeeded') succeeded++;
     return { build: changed, kind };
   }
 }
-
-const isLive = (state: WatchedState): boolean => state === 'allocated' || state === 'running';
 
 const steps: Readonly<Record<string, readonly [WatchedState, Change['kind']]>> = {
   BuildAllocated: ['allocated', 'allocated'],

@@ -9,6 +9,7 @@ export interface TreeState {
   readonly outlook: Outlook;
   /** How far it is by the events of the log, which are newer. */
   readonly ended: number;
+  readonly states: Readonly<Record<'allocated' | 'running' | 'failed' | 'canceled', number>>;
   readonly total: number;
   /** Of the builds that have ended. */
   readonly has: (build: string) => boolean;
@@ -139,16 +140,20 @@ function textOf(
   return `${elide(name, left, stringWidth)} ${rest}`;
 }
 
-function countsText({ outlook: { counts }, ended, total }: TreeState): string {
+function countsText({ outlook: { counts }, states, ended, total }: TreeState): string {
+  // How those stand that are queued only the outlook says. What has begun since, was ready; what is more, waited before it.
+  const { ready, waiting, blocked, 'back-off': backOff } = counts;
+  const queued = total - ended - states.allocated - states.running;
+  const begun = Math.max(0, ready + waiting + blocked + backOff - queued);
   const parts: readonly (readonly [number, string])[] = [
-    [counts.building, '▶ building'],
-    [counts.fetching, '↓ fetching'],
-    [counts.ready, '· ready'],
-    [counts['back-off'], '↻ back-off'],
-    [counts.waiting, '⏸ waiting'],
-    [counts.blocked, '✗ blocked'],
-    [counts.failed, 'failed'],
-    [counts.canceled, 'canceled'],
+    [states.running, '▶ building'],
+    [states.allocated, '↓ fetching'],
+    [Math.max(0, ready - begun), '· ready'],
+    [backOff, '↻ back-off'],
+    [waiting - Math.min(waiting, Math.max(0, begun - ready)), '⏸ waiting'],
+    [blocked, '✗ blocked'],
+    [states.failed, 'failed'],
+    [states.canceled, 'canceled'],
   ];
   const said = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
   return [`${ended}/${total} ended`, ...said].join(' │ ');

@@ -154,6 +154,7 @@ function treeOf(tracker: SubmissionTracker, outlook: Outlook, begun: number): Om
     get ended() {
       return tracker.ended;
     },
+    states: tracker.counts,
     has: (build) => isEnd(tracker.builds.get(build)?.state),
   };
 }

@@ -52,6 +52,7 @@ const state = (all: readonly OutlookNode[] = nodes): TreeState => ({
     estimate: { endsAt: 400_000, builds: 5, unknown: 2, without: 0 },
   },
   ended: 3,
+  states: { allocated: 1, running: 1, failed: 1, canceled: 0 },
   total: 8,
   has: () => false,
   now: 100_000,
@@ -70,6 +71,12 @@ describe('the tree of what runs', () => {
       '3/8 ended │ 1 ▶ building │ 1 ↓ fetching │ 1 · ready │ 2 ⏸ waiting │ 1 failed',
       '1m so far, ends in about 5m (2 of 5 builds never built before)',
     ]);
+  });
+
+  it('counts what has gone on since the outlook by the events of the log', () => {
+    const states = { allocated: 2, running: 1, failed: 2, canceled: 0 };
+    const lines = drawTree({ ...state(), states, ended: 4 }, space);
+    assert.equal(lines.at(-2), '4/8 ended │ 1 ▶ building │ 2 ↓ fetching │ 1 ⏸ waiting │ 2 failed');
   });
 
   it('leaves out what has ended since, and on few lines all but what runs and is most critical', () => {
