@@ -14,7 +14,12 @@ function settingOf(nix: string): string | undefined {
 export const agentConfigSchema = z
   .strictObject({
     /** Address of the coordinator. */
-    coordinator: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }),
+    coordinator: z
+      .url({ protocol: /^https?$/, error: 'expected an http or https address' })
+      .refine(
+        (url) => `${URL.parse(url)?.username ?? ''}${URL.parse(url)?.password ?? ''}` === '',
+        'expected an address without user and password: the token goes into a file, see token-file',
+      ),
     /** File with the agent's token, and nothing else. */
     tokenFile: z.string().min(1),
     /** Builds at a time. Default: the number of cores. */

@@ -17,6 +17,17 @@ export function gather(text: string, before: readonly string[] = []): readonly s
   return [...before, text];
 }
 
+/** The same for words of which there are some only; several may come at once, with commas. */
+export function gatherChoices(choices: readonly string[]): typeof gather {
+  return (text, before = []) => {
+    const words = text.split(',');
+    const strange = words.find((word) => !choices.includes(word));
+    if (strange !== undefined)
+      throw new InvalidArgumentError(`Expected ${choices.join(', ')}, got ${JSON.stringify(strange)}.`);
+    return [...before, ...words];
+  };
+}
+
 const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 24 * 3600 };
 
 /** Reads an option that is a time, `90s`, `10m`, `2h`, `7d` or a number of seconds, of at most `most` seconds; gives seconds. */

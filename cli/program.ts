@@ -25,6 +25,9 @@ export function buildProgram(context: CommandContext, commands: readonly AddComm
       writeErr: io.err,
       getOutHasColors: () => io.colour,
       getErrHasColors: () => false,
+      // What ends things for good is no guess for a word that is only like it.
+      outputError: (text, write) =>
+        write(text.replace(/('(.{0,3})[^']*')\n\(Did you mean (?!\2)(?:remove|delete|revoke|cancel)\?\)/, '$1')),
     })
     .exitOverride();
   withExamples(program, [
@@ -67,6 +70,7 @@ export async function runCli(argv: readonly string[], process: Io): Promise<numb
 function reportError(error: unknown, io: Io): number {
   if (error instanceof CliError) {
     io.err(`drover: ${error.message} (${error.code})\n`);
+    if (error.details !== undefined) io.err(`${error.details}\n`);
     if (error.hint !== undefined) io.err(`hint: ${error.hint}\n`);
     return error.exitCode;
   }

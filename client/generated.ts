@@ -196,6 +196,7 @@ export interface Operations {
           /** milliseconds since the Unix epoch */
           readonly since?: number;
           readonly by?: string;
+          readonly byName?: string;
         };
         readonly link: {
           readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
@@ -296,6 +297,7 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly since?: number;
         readonly by?: string;
+        readonly byName?: string;
       };
       readonly link: {
         readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
@@ -396,6 +398,7 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly since?: number;
         readonly by?: string;
+        readonly byName?: string;
       };
       readonly link: {
         readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
@@ -496,6 +499,7 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly since?: number;
         readonly by?: string;
+        readonly byName?: string;
       };
       readonly link: {
         readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
@@ -596,6 +600,7 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly since?: number;
         readonly by?: string;
+        readonly byName?: string;
       };
       readonly link: {
         readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
@@ -696,6 +701,7 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly since?: number;
         readonly by?: string;
+        readonly byName?: string;
       };
       readonly link: {
         readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';

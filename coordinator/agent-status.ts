@@ -2,6 +2,7 @@ import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../domain/ag
 import type { AgentRecord } from '../projections/agents.ts';
 import type { Graph } from '../projections/graph.ts';
 import { buildId, type Queue } from '../projections/queue.ts';
+import type { Tokens } from '../projections/tokens.ts';
 import type { AgentStatus } from './application.ts';
 
 /** What the events of an agent do not say, or only a running coordinator counts. */
@@ -14,7 +15,15 @@ export interface KnownOfAgent {
 
 /** What is shown of an agent. */
 export function agentStatusOf(
-  { queue, graph }: { readonly queue: Pick<Queue, 'live'>; readonly graph: Pick<Graph, 'drvPath'> },
+  {
+    queue,
+    graph,
+    tokens,
+  }: {
+    readonly queue: Pick<Queue, 'live'>;
+    readonly graph: Pick<Graph, 'drvPath'>;
+    readonly tokens: Pick<Tokens, 'get'>;
+  },
   { name, state, recent }: AgentRecord,
   { until, heartbeat, refused }: KnownOfAgent,
 ): AgentStatus {
@@ -31,7 +40,7 @@ export function agentStatusOf(
     intake: intakeOf(state),
     ...(reason !== undefined && { reason }),
     ...(until !== undefined && { until }),
-    operator: operatorOf(state, running.length),
+    operator: operatorOf(state, running.length, tokens),
     link: linkOf(state),
     ...(state.quarantine && { quarantine: since(state.quarantine) }),
     ...(state.unfit !== undefined && { unfit: { since: state.unfitSince, reason: state.unfit } }),
@@ -49,11 +58,17 @@ export function agentStatusOf(
   };
 }
 
-function operatorOf({ paused, draining }: AgentState, running: number): AgentStatus['operator'] {
+function operatorOf(
+  { paused, draining }: AgentState,
+  running: number,
+  tokens: Pick<Tokens, 'get'>,
+): AgentStatus['operator'] {
   const steered = draining ?? paused;
   if (steered === undefined) return { said: 'active' };
   const said = draining === undefined ? 'paused' : running === 0 ? 'drained' : 'draining';
-  return { said, ...since(steered), ...(steered.by !== undefined && { by: steered.by }) };
+  const { by } = steered;
+  const byName = by === undefined ? undefined : tokens.get(by)?.name;
+  return { said, ...since(steered), ...(by !== undefined && { by }), ...(byName !== undefined && { byName }) };
 }
 
 function linkOf(state: AgentState): AgentStatus['link'] {

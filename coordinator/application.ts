@@ -314,8 +314,9 @@ export interface AgentStatus {
     readonly said: 'active' | 'paused' | 'draining' | 'drained';
     readonly reason?: string;
     readonly since?: number;
-    /** The operator's token. */
+    /** The operator's token, its id and what it is called. */
     readonly by?: string;
+    readonly byName?: string;
   };
   /** How its link is, and since when; `left`: it was stopped, and no link was lost. */
   readonly link: {

@@ -1,6 +1,7 @@
 import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../domain/agent/state.ts';
 import { type AgentRecord, type Agents, misfit } from './agents.ts';
 import type { JobClass } from './graph.ts';
+import type { Queue } from './queue.ts';
 import type { Tokens } from './tokens.ts';
 
 /** What keeps agents from builds; docs/why.md says of each what ends it. */
@@ -36,7 +37,7 @@ interface Sources {
 
 /** What keeps this agent from taking builds of the class; `undefined` where it takes them. */
 export function obstacleOf(
-  { tokens }: Pick<Sources, 'tokens'>,
+  { tokens, queue }: Pick<Sources, 'tokens'> & { readonly queue?: Pick<Queue, 'live'> },
   { name, state }: Pick<AgentRecord, 'name' | 'state'>,
   jobClass: Pick<JobClass, 'system' | 'features'>,
 ): Obstacle | undefined {
@@ -50,7 +51,7 @@ export function obstacleOf(
     const remedy = `drover agents rotate-token ${name}`;
     return { code: 'no-token', words: `has no valid token; '${remedy}' makes one`, passes: false, remedy };
   }
-  return idleness(name, state);
+  return idleness(name, state, queue?.live(name).size !== 0);
 }
 
 /** Whether an agent takes builds of the class, or will by itself. */
@@ -64,13 +65,13 @@ export function isAttended({ agents, tokens }: Sources, jobClass: JobClass): boo
 }
 
 /** What keeps the agent from taking anything new, and what would end that. */
-function idleness(name: string, agent: AgentState): Obstacle | undefined {
+function idleness(name: string, agent: AgentState, isBusy: boolean): Obstacle | undefined {
   const reason = reasonOf(agent);
   const because = reason === undefined ? '' : ` (${reason})`;
   const resume = `drover agents resume ${name}`;
   const resumed = (code: 'draining' | 'paused'): Obstacle => ({
     code,
-    words: `is ${code}${because}; '${resume}' ends that`,
+    words: `is ${code === 'draining' && !isBusy ? 'drained' : code}${because}; '${resume}' ends that`,
     passes: false,
     remedy: resume,
   });

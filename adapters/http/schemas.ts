@@ -123,6 +123,7 @@ export const agentStatus: z.ZodType<AgentStatus> = z.object({
     reason: text.exactOptional(),
     since: instant.exactOptional(),
     by: text.exactOptional(),
+    byName: text.exactOptional(),
   }),
   link: z.object({
     state: z.enum(['new', 'connected', 'disconnected', 'left', 'lost', 'retired']),

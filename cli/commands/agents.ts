@@ -1,18 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import type { AgentStatus, RotatedToken } from '../../coordinator/application.ts';
+import type { AgentStatus, FarmStatus, RotatedToken } from '../../coordinator/application.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } from '../http/connection.ts';
+import { type FollowOptions, followEvents } from '../http/event-feed.ts';
 import { durationSeconds } from '../numbers.ts';
 import { formatAgent, formatAgents } from '../output/agents.ts';
 import { CliError } from '../output/cli-error.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
-import type { Io } from '../output/io.ts';
+import { type Io, interruptedCode } from '../output/io.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
-import { plural, relativeTime } from '../output/text.ts';
+import { plural, printable, relativeTime } from '../output/text.ts';
 
 type Flags = ConnectionFlags & OutputFlags & { readonly reason?: string };
 const longestOverlapSeconds = 30 * 24 * 3600;
@@ -135,7 +135,15 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
               `${pathOf(name)}${reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`}`,
             )
           : await client.send<AgentStatus>('POST', `${pathOf(name)}/${wish}`, reason === undefined ? {} : { reason });
-      if (flags.wait) agent = await drained(client, agent, io);
+      if (flags.wait) {
+        const signal = io.interrupted();
+        const onLost = (reason: string): void => io.err(`connection lost (${printable(reason)}); trying again\n`);
+        agent = await drained(client, agent, { signal, onLost }, io);
+        if (signal.aborted) {
+          io.err(`${name} is being drained; drover agents show ${name} says how far it is.\n`);
+          return interruptedCode(signal);
+        }
+      }
       await printAgent(agent, flags);
       if (wish === 'resume' && !forPrograms(flags) && (agent.state === 'disconnected' || agent.state === 'lost'))
         io.err(
@@ -147,19 +155,34 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
   }
 }
 
-const lookAgainMs = 1000;
-
-/** Resolves once nothing runs on the agent, or somebody has resumed it. */
-async function drained(client: Client, from: AgentStatus, { err }: Pick<Io, 'err'>): Promise<AgentStatus> {
-  let agent = from;
+/** Resolves once nothing runs on the agent, or somebody has resumed it; as it is then, or when `signal` aborts. */
+async function drained(
+  client: Client,
+  { name }: AgentStatus,
+  options: Pick<FollowOptions, 'signal' | 'onLost'>,
+  { err }: Pick<Io, 'err'>,
+): Promise<AgentStatus> {
+  // First: what happens after the first look is told by the feed.
+  const { position } = await client.get<FarmStatus>('/v1/status');
+  let agent = await client.get<AgentStatus>(pathOf(name));
   let said: number | undefined;
-  while (agent.operator.said === 'draining') {
+  const isOver = (): boolean => {
     const running = agent.running.length;
-    if (running !== said) err(`waiting for ${plural(running, 'build')} on ${agent.name}\n`);
+    if (agent.operator.said !== 'draining') return true;
+    if (running !== said) err(`waiting for ${plural(running, 'build')} on ${name}\n`);
     said = running;
-    await sleep(lookAgainMs);
-    agent = await client.get<AgentStatus>(pathOf(agent.name));
+    return false;
+  };
+  if (isOver()) return checkDrained(agent);
+  const streams = [`agent-${name}`, ...agent.running.map(({ build }) => `build-${build}`)];
+  for await (const _ of followEvents(client, { from: position ?? 'start', streams, ...options })) {
+    agent = await client.get<AgentStatus>(pathOf(name));
+    if (isOver()) return checkDrained(agent);
   }
+  return agent;
+}
+
+function checkDrained(agent: AgentStatus): AgentStatus {
   if (agent.operator.said !== 'drained')
     throw new CliError('not-drained', `${agent.name} is not drained any more: somebody resumed it`);
   return agent;

@@ -7,11 +7,12 @@ import { addCommand, addGroup, type CommandContext, onAction } from '../command.
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { resolveId } from '../http/resolve-id.ts';
-import { gather, wholeNumber } from '../numbers.ts';
+import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
 import { lastLogLines, quoteLog } from '../output/failure.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
+import { orOlder } from '../output/older.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
 import { formatWhy } from '../output/why.ts';
@@ -69,7 +70,7 @@ function addList(builds: Command, context: CommandContext): void {
     new Option(
       '--state <state>',
       `${buildStates.join(', ')}; of what is queued also ${standings.join(', ')}; building: allocated or running; can be repeated`,
-    ).argParser(gather),
+    ).argParser(gatherChoices([...buildStates, ...standings, 'building'])),
   );
   addBuildFilters(command, io)
     .option('--until <place>', 'builds whose last event came at this position or before it, or before this time', place)
@@ -99,7 +100,7 @@ function addList(builds: Command, context: CommandContext): void {
       streams: ['build-'],
       async load() {
         const page = await client.get<Page<BuildRow>>('/v1/builds', query).catch((error: unknown) => {
-          throw inFlags(error, {
+          throw inFlags(orOlder(error, 'querystring.state', '--state'), {
             from: '--since',
             since: '--since',
             to: '--until',

@@ -5,9 +5,11 @@ import { agentSettings } from '../config/agent-settings.ts';
 import { addConfigOptions, configFrom } from '../config/options.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { addConnectionOptions, type ConnectionFlags } from '../http/connection.ts';
+import { CliError } from '../output/cli-error.ts';
 import { formatFindings } from '../output/doctor.ts';
 import type { Io } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { printable } from '../output/text.ts';
 
 const rules = 'Exit code 1 if there is something to do; 2 if a setting is wrong. No secret is printed.';
 
@@ -30,9 +32,16 @@ export function addDoctorCommands(program: Command, context: CommandContext): vo
     summary: 'Ask the coordinator that commands use, as they would',
     more: rules,
     examples: [['drover doctor client --url https://builds.example.org', 'before the first submit']],
-  });
+  }).allowExcessArguments();
   addConnectionOptions(addOutputOptions(client, { names: false }));
   onAction(client, context, async (flags: ConnectionFlags & OutputFlags) => {
+    // As it is what doctor does by itself, a word that is none of its commands arrives here.
+    const [strange] = client.args;
+    if (strange !== undefined)
+      throw new CliError('wrong-use', `expected client, agent or coordinator after doctor, got ${printable(strange)}`, {
+        hint: 'drover doctor --help',
+        exitCode: 2,
+      });
     const { checkClient } = await import('../doctor/client.ts');
     return tell(io, flags, await checkClient(flags, io.environment));
   });

@@ -87,7 +87,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     await print(io, flags, {
       value: { ...row, estimate, times },
       text: (view) =>
-        `${formatSubmission(row, view, estimate)}${times === null ? '' : formatSubmissionTimes(times, view)}`,
+        `${formatSubmission(row, view, estimate)}${times === null || (row.state === 'canceled' && !hasRun(times)) ? '' : formatSubmissionTimes(times, view)}`,
       names: [row.id],
     });
   });
@@ -162,4 +162,9 @@ async function estimateOf(client: Client, path: string): Promise<Outlook['estima
     if (error instanceof CliError && error.code === 'not-found') return null;
     throw error;
   }
+}
+
+/** Whether an agent has had any of it: of what was cancelled before, nothing would have made anything faster. */
+function hasRun({ phases }: SubmissionTimes): boolean {
+  return (['allocated', 'fetching', 'building', 'uploading'] as const).some((phase) => (phases[phase] ?? 0) > 0);
 }

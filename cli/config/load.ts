@@ -161,7 +161,9 @@ function explain(issue: z.core.$ZodIssue, fields: readonly Field[], values: Valu
     (node, step) => (node as Record<PropertyKey, unknown> | undefined)?.[step],
     given.value,
   );
-  const got = field.secret ? '(hidden)' : JSON.stringify(wrong ?? given.value);
+  // A password in an address is one wherever it stands.
+  const shown = JSON.stringify(wrong ?? given.value).replaceAll(/(\w:\/\/)[^/?#\s"]*@/g, '$1…@');
+  const got = field.secret ? '(hidden)' : shown;
   return `${name}: ${message}, got ${got}`;
 }
 

@@ -5,15 +5,17 @@ import {
   constants,
   fstatSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { octal, quoted } from '../../adapters/data-dir/private-folder.ts';
 import { CliError } from '../output/cli-error.ts';
 
@@ -75,7 +77,9 @@ export function writeContexts(environment: NodeJS.ProcessEnv, contexts: Contexts
   if (folder === undefined)
     throw new CliError('no-home', 'expected HOME or XDG_CONFIG_HOME, to keep the token below it', { exitCode: 2 });
   const file = join(folder, fileName);
-  const beside = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  // One that is a link, as into a folder of dotfiles, stays one.
+  const target = followed(file);
+  const beside = `${target}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     // A new one is closed by its mode; one that is there was looked at when it was read, unless it has no file yet.
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -87,10 +91,20 @@ export function writeContexts(environment: NodeJS.ProcessEnv, contexts: Contexts
     } finally {
       closeSync(handle);
     }
-    renameSync(beside, file);
+    renameSync(beside, target);
   } catch (error) {
     rmSync(beside, { force: true });
     throw unusable(file, (error as Error).message);
+  }
+  return file;
+}
+
+/** Where the file is, or will be: what links say, also one to a file that is not there yet. */
+function followed(file: string): string {
+  let target = file;
+  for (let links = 0; links < 40; links++) {
+    if (lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return target;
+    target = resolve(dirname(target), readlinkSync(target));
   }
   return file;
 }

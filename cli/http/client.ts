@@ -8,6 +8,7 @@ import {
   readJson,
 } from '../../client/http.ts';
 import { CliError } from '../output/cli-error.ts';
+import { olderHint } from '../output/older.ts';
 import { printable } from '../output/text.ts';
 import { createSilence, heard, inPieces, SilenceError } from './silence.ts';
 import { unreachable } from './unreachable.ts';
@@ -120,7 +121,8 @@ export function toCliError(error: unknown, url: string): unknown {
   if (code !== 'unexpected-answer') {
     // A wrong value is wrong use, wherever it is found.
     const exitCode = code === 'invalid-request' ? 2 : 1;
-    return new CliError(code, printable(message), { hint: hints[code], exitCode, mayPass });
+    const hint = code === 'not-found' && /^expected a known route/.test(message) ? olderHint : hints[code];
+    return new CliError(code, printable(message), { hint, exitCode, mayPass });
   }
   if (status === 413) {
     const server = typeof problem.server === 'string' ? ` from ${printable(problem.server)}` : '';

@@ -42,8 +42,8 @@ export function oneOf(prefix: string, rows: readonly FoundId[], what: string): s
   if (found.length > mostCandidates) candidates.push('  … and more');
   throw new CliError(
     'ambiguous-id',
-    `expected the beginning of one id, got ${printable(prefix)}, with which several ${what} begin:\n${candidates.join('\n')}\n`,
-    { exitCode: 2 },
+    `expected the beginning of one id, got ${printable(prefix)}, with which several ${what} begin`,
+    { details: candidates.join('\n'), exitCode: 2 },
   );
 }
 

@@ -99,9 +99,9 @@ function remarks(agent: ShownAgent, now: number): string[] {
 }
 
 /** `paused 3m ago by t-1: new disk`; `undefined` where it is active. */
-function operator({ operator: { said, since, by, reason } }: ShownAgent, now: number): string | undefined {
+function operator({ operator: { said, since, by, byName = by, reason } }: ShownAgent, now: number): string | undefined {
   if (said === 'active') return undefined;
-  return `${said}${ago(since, now)}${by === undefined ? '' : ` by ${by}`}${because(reason)}`;
+  return `${said}${ago(since, now)}${byName === undefined ? '' : ` by ${byName}`}${because(reason)}`;
 }
 
 function link({ link: { state, since, reason, leaving }, until }: ShownAgent, now: number): string {

@@ -12,12 +12,17 @@ export function describeBlockage(said: Blockage): readonly string[] {
     `${plural(blocked, 'build')} ${blocked === 1 ? 'is' : 'are'} blocked, and stay${blocked === 1 ? 's' : ''} queued:`,
     ...blockers.map((blocker) => {
       const waiting = `${blocker.waiting}${blocker.more ? ' or more' : ''} ${blocker.waiting === 1 ? 'waits' : 'wait'} for it`;
-      const remedy = blocker.remedy === '' ? '' : `  ${printable(blocker.remedy)}`;
+      // An agent that is added takes nothing before it runs.
+      const start = blocker.remedy === addAgent ? ', and start it with its token' : '';
+      const remedy = blocker.remedy === '' ? '' : `  ${printable(blocker.remedy)}${start}`;
       return `  ${printable(shortName(blocker.item))}  ${wordsFor(blocker)}, ${waiting}${remedy}`;
     }),
     ...(rest > 0 ? [`  … and ${plural(rest, 'more thing')}${more ? ' at least' : ''} that block them`] : []),
   ];
 }
+
+/** What the coordinator names where no agent that is there could be made to fit. */
+export const addAgent = 'drover agents add NAME';
 
 /** What is the matter with it. */
 export function wordsFor({ state, lost, failure, canceled, system, features = [] }: Blocker): string {

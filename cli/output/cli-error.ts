@@ -11,6 +11,8 @@ export class CliError extends Error {
   override readonly name = 'CliError';
   /** Stable, for programs: the coordinator's problem code, or one of ours. */
   readonly code: string;
+  /** Lines below the message, with what it speaks of. */
+  readonly details: string | undefined;
   /** What to try next. */
   readonly hint: string | undefined;
   /** 1: it failed; 2: it was asked wrongly. */
@@ -23,14 +25,22 @@ export class CliError extends Error {
     message: string,
     {
       hint,
+      details,
       exitCode = 1,
       mayPass,
       cause,
-    }: { hint?: string | undefined; exitCode?: 1 | 2; mayPass?: MayPass | undefined; cause?: unknown } = {},
+    }: {
+      hint?: string | undefined;
+      details?: string | undefined;
+      exitCode?: 1 | 2;
+      mayPass?: MayPass | undefined;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause });
     this.code = code;
     this.hint = hint;
+    this.details = details;
     this.exitCode = exitCode;
     this.mayPass = mayPass;
   }

@@ -1,9 +1,21 @@
 import type { AgentStatus, Blockage, FarmStatus } from '../../coordinator/application.ts';
+import { CliError } from './cli-error.ts';
 
 /*
  * Clients are newer than their coordinator for a while where they are upgraded first. What an older one does not say is filled in here,
  * as far as it follows from what it says, so that whoever prints it need not ask for each field whether it is there.
  */
+
+/** A refusal of a value that this command line knows, in the words of its flag: the coordinator does not know it yet. */
+export function orOlder(error: unknown, field: string, flag: string): unknown {
+  if (!(error instanceof CliError) || !error.message.startsWith(field)) return error;
+  const message = error.message.replace(/^[^:]+/, flag);
+  return new CliError(error.code, message, { hint: olderHint, exitCode: error.exitCode, cause: error });
+}
+
+/** What to say where a coordinator lacks what this version of the command line asks it for. */
+export const olderHint =
+  "the coordinator may be of an older version than this command line: 'drover doctor client' says which it has";
 
 /** An agent as it is shown: since when the link is so is not known of all. */
 export interface ShownAgent extends Omit<AgentStatus, 'link'> {

@@ -1,5 +1,5 @@
 import type { Blocker, LastFailure, WaitedInput, Why } from '../../coordinator/application.ts';
-import { wordsFor } from './blockage.ts';
+import { addAgent, wordsFor } from './blockage.ts';
 import { details, table } from './table.ts';
 import { plural, printable, printableLines, relativeTime, shortName } from './text.ts';
 import type { View } from './view.ts';
@@ -42,8 +42,6 @@ function otherwise({ agents, blockers }: Extract<Why, { reason: 'no-agent' }>): 
   const another = agents.length > 1 ? 'another obstacle above is gone, or ' : '';
   return `Or once ${another}an agent that fits is added and started: ${addAgent}`;
 }
-
-const addAgent = 'drover agents add NAME';
 
 function onceDone(blockers: readonly Blocker[]): string {
   const remedies = [...new Set(blockers.map(({ remedy }) => remedy))];

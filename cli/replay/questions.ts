@@ -45,7 +45,7 @@ export function askStatus(): Question {
   return ofFarm((farm, { last }) => {
     const figures = { ...figuresOf(farm), position: last.position };
     const time = timeOf(last);
-    return { value: { ...figures, time }, text: () => details([['as of', time], ...figureRows(figures)]) };
+    return { value: { ...figures, time }, text: () => details(figureRows(figures)) };
   });
 }
 

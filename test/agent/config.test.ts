@@ -17,6 +17,11 @@ describe('the settings of an agent', () => {
     assert.match(faults({ storeDir: '/gnu/store', sandboxPaths: ['/gnu'] }).join(), /^sandboxPaths: .*\/gnu\/store/);
   });
 
+  test('refuse an address with a user or a password', () => {
+    for (const coordinator of ['http://u:p@host', 'https://u@host/x'])
+      assert.match(faults({ coordinator }).join(), /^coordinator: expected an address without user and password/);
+  });
+
   test('refuse among those of Nix what the agent looks at itself, by all its names', () => {
     assert.deepEqual(faults({ nixConfig: { cores: '2', 'sandbox-build-dir': '/b' } }), []);
     for (const name of ['sandbox', 'build-use-sandbox', 'build-use-chroot'])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -54,6 +54,24 @@ describe('the connection to a coordinator', () => {
       assert.match(err, /expected a URL without user and password, got "https?:\/\/…@.*\(invalid-url\)/);
       assert.doesNotMatch(err, /hunter2/);
     }
+  });
+
+  it('repeats no password in an address of a setting', async () => {
+    const words = ['agent', '--coordinator', 'http://me:hunter2@host', '--token-file', 'x', '--state', 'y'];
+    const { code, err } = await run(words);
+    assert.equal(code, 2);
+    assert.match(err, /^drover: --coordinator: expected an address without user .*, got "http:\/\/…@host"/);
+  });
+
+  it('writes contexts through a link', async () => {
+    const home = join(folder, 'linked');
+    await mkdir(join(home, '.config/drover'), { recursive: true, mode: 0o700 });
+    const context = { url: 'http://127.0.0.1:1', token: 'x' };
+    await writeFile(join(home, 'kept.json'), JSON.stringify({ contexts: { a: context, b: context } }), { mode: 0o600 });
+    await symlink('../../kept.json', join(home, '.config/drover/contexts.json'));
+    const { code, err } = await run(['context', 'use', 'b'], { environment: { HOME: home } });
+    assert.equal(code, 0, err);
+    assert.equal(JSON.parse(await readFile(join(home, 'kept.json'), 'utf8')).current, 'b');
   });
 
   it('refuses contexts that are no file at once', async () => {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdirSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { examplesOf } from '../../cli/command.ts';
 import { allCommands } from '../../cli/commands/all.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram } from '../../cli/program.ts';
 import { temporaryFolder } from '../support/nix-tools.ts';
+import { exampleLines, walk } from './support/example-lines.ts';
 import { run } from './support/run-cli.ts';
 
 const everyCommand = await allCommands();
@@ -97,13 +97,6 @@ const commands = [
   'views rebuild',
 ];
 
-function walk(command: Command, words: readonly string[] = []): readonly (readonly [string, Command])[] {
-  return command.commands.flatMap((child) => {
-    const path = [...words, child.name()];
-    return [[path.join(' '), child] as const, ...walk(child, path)];
-  });
-}
-
 const program = buildProgram({ io: processIo(), exitCode: 0 }, everyCommand);
 const all = walk(program);
 
@@ -151,6 +144,10 @@ describe('the command line', () => {
     const option = await run(['builds', 'list', '--stat', 'failed']);
     assert.equal(option.code, 2);
     assert.match(option.err, /Did you mean --state\?/);
+    const like = await run(['agents', 'reboot', 'worker-1']);
+    assert.doesNotMatch(like.err, /remove/, 'no guess ends something for good');
+    assert.match((await run(['agents', 'remov', 'worker-1'])).err, /Did you mean remove\?/);
+    assert.match((await run(['doctor', 'agnt'])).err, /expected client, agent or coordinator after doctor, got agnt/);
     const number = await run(['submit', 'x.drv', '--priority', '5000']);
     assert.equal(number.code, 2);
     assert.match(number.err, /Expected a whole number from -1000 to 1000, got "5000"/);
@@ -218,34 +215,10 @@ describe('what is printed to be typed', () => {
   const actionOf = parser();
 
   it('are examples that a shell makes a line of its command of, with flags and values that it takes', async () => {
-    const examples = [['', program] as const, ...all].flatMap(([name, command]) =>
-      examplesOf(command).map(([line]) => ({ name, line })),
-    );
-    assert.ok(examples.length > 100);
     await using folder = await temporaryFolder();
-    const home = folder.path;
-    for (const completions of ['.local/share/bash-completion/completions', '.zfunc', '.config/fish/completions'])
-      mkdirSync(join(home, completions), { recursive: true });
-    // Each line as it is, in a real shell; what is called in it says with what words.
-    const script = [
-      "drover() { printf '%s\\0' \"$@\" >&3; printf '\\n\\0' >&3; }",
-      'sudo() { [ "$1" = -u ] && shift 2 && "$@"; }',
-      'nix-eval-jobs() { :; }; ls() { :; }; pass() { :; }; jq() { cat > jq-input; }',
-      ...examples.flatMap(({ line }) => [line, "printf '\\r\\0' >&3"]),
-    ].join('\n');
-    const { status, stderr, output } = spawnSync('bash', ['-euo', 'pipefail', '-c', script], {
-      cwd: home,
-      env: { HOME: home, PATH: process.env.PATH },
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-      encoding: 'utf8',
-    });
-    assert.equal(status, 0, stderr);
-    const called = (output[3] as string).split('\r\0').slice(0, -1);
-    assert.equal(called.length, examples.length);
-    for (const [index, { name, line }] of examples.entries()) {
-      const lines = (called[index] as string).split('\n\0').slice(0, -1);
-      assert.equal(lines.length, 1, line);
-      const argv = (lines[0] as string).split('\0').slice(0, -1);
+    const examples = exampleLines(program, folder.path);
+    assert.ok(examples.length > 100);
+    for (const { name, line, argv } of examples) {
       const action = actionOf(argv);
       assert.ok(action !== '' && `${action} `.startsWith(name === '' ? '' : `${name} `), `${line}: ${action}`);
     }

@@ -74,7 +74,7 @@ describe('an id by its beginning', () => {
     assert.equal(several.code, 2);
     assert.match(
       several.err,
-      /got 1m8a, with which several builds begin:\n {2}1m8aperfahjkz4xf-2 {2}n\n {2}1m8aperfahjkz4xf-22 {2}n\n/,
+      /got 1m8a, with which several builds begin \(ambiguous-id\)\n {2}1m8aperfahjkz4xf-2 {2}n\n {2}1m8aperfahjkz4xf-22 {2}n\n/,
     );
   });
 });

@@ -24,14 +24,14 @@ export async function temporaryFolder() {
 
 /** An agent as `agent/main.ts` composes it, on real sockets and files, without its pauses. */
 export async function startTestAgent(
-  coordinator: FakeCoordinator,
+  coordinator: Pick<FakeCoordinator, 'url' | 'linkUrl'>,
   builder: Builder,
   state: string,
-  change: Partial<AgentOptions> & { session?: string; stateCheck?: true } = {},
+  change: Partial<AgentOptions> & { session?: string; stateCheck?: true; secret?: string } = {},
 ) {
-  const { session = 'agent-session-1', stateCheck, ...more } = change;
+  const { session = 'agent-session-1', stateCheck, secret = token, ...more } = change;
   const store = await openAttemptStore(state, 3);
-  const http = createHttpClient(coordinator.url, fixedToken(token));
+  const http = createHttpClient(coordinator.url, fixedToken(secret));
   const runtime = fastRuntime();
   const logger = pino({ level: 'silent' });
   const agent = await startAgent({
@@ -51,7 +51,7 @@ export async function startTestAgent(
       openAgentLink(
         {
           url: coordinator.linkUrl,
-          token: fixedToken(token),
+          token: fixedToken(secret),
           session,
           hello: {
             version: '0.1.0',

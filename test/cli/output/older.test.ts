@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { describeBlockage } from '../../../cli/output/blockage.ts';
-import { fakeCoordinator } from '../support/fake-coordinator.ts';
+import { fakeCoordinator, problem } from '../support/fake-coordinator.ts';
 import { run, testNow } from '../support/run-cli.ts';
 
 /** As coordinators said it before they knew of blocked builds and of links of agents. */
@@ -70,6 +70,26 @@ describe('an older coordinator', () => {
       /^blocked: +0\nwaiting for inputs: +7\n.*0 of 1 connected, 0 of 0 slots busy\n/s,
     );
     assert.match(await show('submissions', 'show', 's-1'), /2 builds are blocked.*drover builds retry b-1/s);
+  });
+
+  it('is named as such where it lacks a route, or a value that is known here', async () => {
+    const detail = 'querystring.state.0: expected one of "queued", got "blocked"';
+    await using server = await fakeCoordinator({
+      'POST /v1/submissions/*': () => ({
+        status: 404,
+        json: problem(404, 'not-found', 'expected a known route, got POST /v1/submissions/1m8aperfahjkz4xf/cancel'),
+      }),
+      'GET /v1/builds': () => ({ status: 400, json: problem(400, 'invalid-request', detail) }),
+    });
+    for (const [words, code, said] of [
+      ['submissions cancel 1m8aperfahjkz4xf', 1, /expected a known route/],
+      ['builds list --state blocked', 2, /^drover: --state: expected one of "queued", got "blocked"/],
+    ] as const) {
+      const { code: got, err } = await run([...words.split(' '), '--url', server.url]);
+      assert.equal(got, code, err);
+      assert.match(err, said);
+      assert.match(err, /\nhint: the coordinator may be of an older version/);
+    }
   });
 
   it('blocks builds by what it names, with the command that follows from that', () => {

@@ -65,7 +65,7 @@ describe('drover replay', () => {
         );
       }
       const text = await run(['replay', 'status', '--data', folder.path]);
-      assert.match(text.out, /^as of: +\d{4}-.*\n[\s\S]*succeeded: +3\n/);
+      assert.match(text.out, /succeeded: +3\n/);
       const before = await run(['replay', 'why', id, '--data', folder.path, '--until', '1969-12-31']);
       assert.equal(before.code, 2, before.out);
     }
