@@ -110,7 +110,14 @@ export const operations = {
     body: false,
   },
   getItem: { method: 'GET', path: '/v1/items/{item}', query: [], headers: [], body: false },
-  deleteItem: { method: 'DELETE', path: '/v1/items/{item}', query: ['reason'], headers: [], body: false },
+  deleteItem: {
+    method: 'DELETE',
+    path: '/v1/items/{item}',
+    query: ['reason', 'now', 'force'],
+    headers: [],
+    body: false,
+  },
+  deleteItems: { method: 'POST', path: '/v1/items/delete', query: [], headers: [], body: true },
   beginUpload: { method: 'POST', path: '/v1/uploads', query: [], headers: [], body: true },
   getUpload: { method: 'GET', path: '/v1/uploads/{upload}', query: [], headers: [], body: false },
   getEvent: { method: 'GET', path: '/v1/events/{event}', query: [], headers: [], body: false },
@@ -3298,6 +3305,15 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly addedAt: number;
         readonly addedBy: string;
+        /** It is being deleted: nobody gets it any more, and its bytes go then. */
+        readonly unpublished?: {
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          /** milliseconds since the Unix epoch */
+          readonly until: number;
+          readonly by: string;
+          readonly reason: string;
+        };
       }[];
       readonly next?: string;
     };
@@ -3323,15 +3339,74 @@ export interface Operations {
       /** milliseconds since the Unix epoch */
       readonly addedAt: number;
       readonly addedBy: string;
+      /** It is being deleted: nobody gets it any more, and its bytes go then. */
+      readonly unpublished?: {
+        /** milliseconds since the Unix epoch */
+        readonly at: number;
+        /** milliseconds since the Unix epoch */
+        readonly until: number;
+        readonly by: string;
+        readonly reason: string;
+      };
     };
   };
-  /** Deletes a store item; what needs it waits for a rebuild. */
+  /** Deletes a store item, in two phases, unless somebody needs it. */
   readonly deleteItem: {
     readonly request: {
       readonly reason?: string;
+      /** Whether the bytes go at once, too, also of what is unpublished already. */
+      readonly now?: 'true' | 'false';
+      /** Also what is needed. */
+      readonly force?: 'true' | 'false';
       readonly item: string;
     };
     readonly answer: undefined;
+  };
+  /** Deletes store items, in two phases: all of them, or none where somebody needs one. */
+  readonly deleteItems: {
+    readonly request: {
+      /** Base names. */
+      readonly items: readonly string[];
+      readonly reason?: string;
+      /** Whether the bytes go at once, too, also of what is unpublished already. */
+      readonly now?: boolean;
+      /** Also what is needed. */
+      readonly force?: boolean;
+      /** Only says what would happen, and changes nothing. */
+      readonly preview?: boolean;
+      /** Whether what there is not is passed over. */
+      readonly skipMissing?: boolean;
+    };
+    readonly answer: {
+      /** All that were named, as they are now. */
+      readonly items: readonly {
+        readonly item: string;
+        readonly state: 'present' | 'unpublished' | 'deleted';
+        /** milliseconds since the Unix epoch */
+        readonly until?: number;
+      }[];
+      /** how many of them somebody needs */
+      readonly needed: number;
+      /** The first hundred of these, each with some of who needs it. */
+      readonly needs: readonly {
+        readonly item: string;
+        readonly by: readonly {
+          readonly kind: 'build' | 'upload' | 'item';
+          readonly build?: string;
+          readonly derivation?: string;
+          readonly item?: string;
+          readonly text: string;
+        }[];
+      }[];
+      /** how many derivations are built again, as unfinished builds need what they make */
+      readonly rebuilds: number;
+      /** The first hundred of these. */
+      readonly derivations: readonly string[];
+      /** Needed, and no known derivation makes them: builds wait until somebody sends them. */
+      readonly sources: readonly string[];
+      /** bytes of files that go */
+      readonly freed: number;
+    };
   };
   /** Begins an upload, or finds the one that was begun with the same declaration. */
   readonly beginUpload: {
@@ -3778,7 +3853,13 @@ export interface EventData {
     };
     readonly signatures: readonly string[];
   };
-  /** An operator or the collector decided that the item goes. */
+  /** An operator or the collector decided that the item goes: it is not available from now on, and its narinfo is not served. Its NAR can be fetched by the name of its file until `until`, for clients that have the narinfo; then the item is deleted, unless it is added again before. */
+  readonly StoreItemUnpublished: {
+    readonly path: string;
+    readonly reason: string;
+    readonly until: number;
+  };
+  /** The item is gone, and its NAR with it, unless another item has the same file. What was unpublished before was not available any more; older versions deleted at once. */
   readonly StoreItemDeleted: {
     readonly path: string;
     readonly reason: string;

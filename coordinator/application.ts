@@ -152,7 +152,12 @@ export interface Application extends HookWishes {
   servable(hashPart: string): StoreItem | undefined;
   /** Base name of something that keeps an item from being servable, as it is not there: itself, or what it refers to. */
   lackOf(path: string): string | undefined;
-  deleteItem(by: Principal, base: string, reason: string): Promise<void>;
+  /**
+   * Has store items deleted, in two phases (`coordinator/deletions.ts`): all of them, or none where one is needed and `force` is not set.
+   *
+   * @throws DroverError `unknown-item`, `item-needed`.
+   */
+  deleteItems(by: Principal, wish: DeletionWish): Promise<DeletionReport>;
   /** Compares the pool with the log, all of it or some items; what is found wrong is missing from then on, and rebuilt where it is needed. */
   verifyItems(by: Principal, wish: VerifyWish): AsyncIterable<VerifyReport>;
   /**
@@ -271,6 +276,50 @@ export interface RetryResult {
   /** The first hundred of those that are built again. */
   readonly builds: readonly { readonly build: string; readonly derivation: string }[];
   readonly submissions: readonly SubmitResult[];
+}
+
+export interface DeletionWish {
+  /** Base names. */
+  readonly items: readonly string[];
+  readonly reason: string;
+  /** Without a wait for clients that have the narinfo; also for what is unpublished already. */
+  readonly now?: boolean | undefined;
+  /** Also what is needed. */
+  readonly force?: boolean | undefined;
+  /** Only says what would happen. */
+  readonly preview?: boolean | undefined;
+  /** Passes over what there is not. */
+  readonly skipMissing?: boolean | undefined;
+}
+
+/** Who needs a store item: a build, an upload of something that refers to it, or another item that does. */
+export interface ItemNeed {
+  readonly kind: 'build' | 'upload' | 'item';
+  readonly build?: string;
+  readonly derivation?: string;
+  readonly item?: string;
+  /** As one tells it to a person. */
+  readonly text: string;
+}
+
+/** What went, or would. Lists end after a hundred; numbers do not. */
+export interface DeletionReport {
+  /** All that were named, as they are now; `until` is when the bytes go, milliseconds since the Unix epoch. */
+  readonly items: readonly {
+    readonly item: string;
+    readonly state: 'present' | 'unpublished' | 'deleted';
+    readonly until?: number;
+  }[];
+  /** How many of them are needed. */
+  readonly needed: number;
+  readonly needs: readonly { readonly item: string; readonly by: readonly ItemNeed[] }[];
+  /** How many derivations are built again, as unfinished builds need what they make. */
+  readonly rebuilds: number;
+  readonly derivations: readonly string[];
+  /** Needed, and no known derivation makes them: builds wait until somebody sends them again. */
+  readonly sources: readonly string[];
+  /** Bytes of files that go. */
+  readonly freed: number;
 }
 
 export interface VerifyWish {

@@ -83,6 +83,10 @@ export const coordinatorConfigSchema = z
       .max(1000)
       .default(40)
       .describe('Priority in nix-cache-info: Nix asks caches with a lower number first; cache.nixos.org has 40.'),
+    cacheTtlSeconds: seconds(
+      3600,
+      'How long clients may keep what the cache says of an item (Cache-Control: max-age). For so long the bytes of a deleted item stay. Nix keeps it for 30 days whatever it is told (its narinfo-cache-positive-ttl), and goes elsewhere or builds where the bytes are gone.',
+    ),
     keyName: z
       .string()
       .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$/, 'expected up to 63 of [0-9A-Za-z._-]')

@@ -14,13 +14,15 @@ import { startAuditor } from './audit/auditor.ts';
 import { startCanceling } from './canceling.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
+import { deleteItems } from './delete-items.ts';
+import { createDeletions } from './deletions.ts';
 import { DroverError } from './errors.ts';
 import { figuresOf } from './figures.ts';
 import { createFleet } from './fleet.ts';
 import { buildHistory } from './history/history.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createIntake } from './intake.ts';
-import { createItems } from './items.ts';
+import { createItems, type Items } from './items.ts';
 import { createLateAttempts } from './late-attempts.ts';
 import { endLogs, isLogOver } from './log-ends.ts';
 import { createOutlooks } from './outlooks.ts';
@@ -39,6 +41,7 @@ export interface Coordinator extends Disposable {
   readonly access: Access;
   readonly farm: Core['farm'];
   readonly texts: Pick<Texts, 'check'>;
+  readonly items: Pick<Items, 'holdsFile'>;
   /**
    * Tells whether agents can be heard: somebody listens for them and the event store takes what they report. Until that is so, and
    * whenever it is not, no lease runs out; each time it is so again, every lease begins anew.
@@ -60,6 +63,7 @@ export function startCoordinator(core: Core): Coordinator {
   const deadlines = createDeadlines(core.runtime);
   const access = createAccess(core, deadlines);
   const items = createItems(core);
+  const deletions = createDeletions(core, items, deadlines);
   const waiting = createWaitingAttempts(core);
   const room = createRoom(core);
   const texts = createTexts(core);
@@ -87,6 +91,7 @@ export function startCoordinator(core: Core): Coordinator {
   if (stall) intake.setAside(stall);
   intake.resume();
   hooks.resume();
+  deletions.resume();
 
   function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): BuildRecord {
     const build = findBuild(core, id);
@@ -203,7 +208,7 @@ export function startCoordinator(core: Core): Coordinator {
       }
       return undefined;
     },
-    deleteItem: (by, path, reason) => items.delete(path, reason, { actor: by.id }),
+    deleteItems: (by, wish) => deleteItems(core, deletions, { actor: by.id }, wish),
     verifyItems: (by, wish) => verifyItems(core, items, { actor: by.id }, wish),
     async doubtItem(path, how) {
       await items.check(path, { actor: 'coordinator' }, { how });
@@ -227,6 +232,7 @@ export function startCoordinator(core: Core): Coordinator {
     access,
     farm,
     texts,
+    items,
     declareHooks: hooks.declare,
     async finish() {
       await hooks.finish();

@@ -31,6 +31,8 @@ export interface Policy {
   /** Largest data of one commit, in bytes, that the event store takes. */
   readonly maxCommitBytes: number;
   readonly quarantine: { readonly failures: number; readonly seconds: number };
+  /** How long clients may keep a narinfo: for so long the bytes of what was unpublished stay. */
+  readonly cacheTtlSeconds: number;
   /** Longest time between an event and a checkpoint that covers it. */
   readonly checkpointSeconds: number;
   /** Whether hooks that are added over the API may run commands here and call private addresses. */

@@ -38,6 +38,7 @@ export const errorCodes = {
   'unknown-token': [404, 'There is no such token'],
   'last-admin-token': [409, 'It is the last token of scope admin'],
   'unknown-item': [404, 'There is no such store item'],
+  'item-needed': [409, 'The store item is needed'],
   'unknown-event': [404, 'There is no such event'],
   'position-ahead': [409, 'The log ends before this position'],
   'build-ended': [409, 'The build has ended'],

@@ -1,8 +1,7 @@
-import type { StoreItem } from '../domain/item/events.ts';
+import type { ItemEvent, StoreItem } from '../domain/item/events.ts';
 import { parseCa, verifyContentAddress } from '../domain/store/content-address.ts';
 import { fingerprint } from '../domain/store/fingerprint.ts';
 import type { Core } from './core.ts';
-import { DroverError } from './errors.ts';
 import type { Meta } from './ports/event-store.ts';
 import type { CheckWish, FileFault } from './ports/pool.ts';
 
@@ -22,7 +21,28 @@ export interface Items {
    * the file, and the file goes. `undefined` if all is right, or the item went or came anew meanwhile.
    */
   check(path: string, meta: Meta, wish?: CheckWish): Promise<Found | undefined>;
-  delete(path: string, reason: string, meta: Meta): Promise<void>;
+  /**
+   * StoreItemUnpublished, for a present item, committed at once: it is available to no decision from now on, and its bytes stay until `until`.
+   * With `now` it is deleted in the same commit. Resolves once that is durable, and bytes that go with it are gone.
+   */
+  unpublish(path: string, how: Unpublishing, meta: Meta): Promise<void>;
+  /** The same for StoreItemDeleted, of one that is unpublished still. */
+  delete(path: string, meta: Meta): Promise<void>;
+  /**
+   * Removes the file, unless an item has it or is about to; never rejects. To be called once whatever says that it goes is durable.
+   *
+   * @param overdue whether it goes also where clients may still fetch it by a narinfo that is not served any more
+   */
+  removeFile(file: StoreItem['file'], overdue?: boolean): Promise<void>;
+  /** Whether the file with this hash has to stay: for an item, for clients that know of it, or as it is not durable yet that it goes. */
+  holdsFile(hash: string): boolean;
+}
+
+export interface Unpublishing {
+  readonly reason: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly until: number;
+  readonly now: boolean;
 }
 
 /** What was wrong, and the items that are missing for it: those in one file go together. */
@@ -40,15 +60,10 @@ export function createItems(core: Core): Items {
   /** Files that are published and belong to no item yet, and removals under way: the same bytes may come while they go. */
   const publishing = new Map<string, number>();
   const removing = new Map<string, Promise<void>>();
+  /** Files of items of which it is not durable yet that they go. */
+  const leaving = new Map<string, number>();
   /** Publications under way; settle when their bytes are in place. */
   const arriving = new Map<string, Promise<void>>();
-
-  function itemOf(path: string): number {
-    const item = farm.graph.itemOf(path);
-    if (item === undefined || !farm.availability.isPresent(item))
-      throw new DroverError('unknown-item', `there is no store item ${path}`);
-    return item;
-  }
 
   const isPresent = (path: string): boolean => {
     const item = farm.graph.itemOf(path);
@@ -66,19 +81,39 @@ export function createItems(core: Core): Items {
     );
   }
 
-  /** To be called once the event that says so is durable; another item may have the same file, or be about to. */
-  async function removeFile(file: StoreItem['file']): Promise<void> {
-    if (publishing.has(file.hash) || farm.details.byFile(file.hash) !== undefined) return;
-    const removal = pool.remove(file).finally(() => removing.delete(file.hash));
+  async function removeFile(file: StoreItem['file'], overdue = false): Promise<void> {
+    if (publishing.has(file.hash) || leaving.has(file.hash) || farm.details.byFile(file.hash) !== undefined) return;
+    if (!overdue && farm.unpublished.keepsFile(file.hash)) return;
+    const removal = pool
+      .remove(file)
+      .catch((error: Error) =>
+        logger.error({ file: file.hash, err: error }, 'a file of the pool could not be removed: the next start does'),
+      )
+      .finally(() => removing.delete(file.hash));
     removing.set(file.hash, removal);
     await removal;
   }
 
-  function release(hash: string): void {
-    const claims = (publishing.get(hash) ?? 0) - 1;
-    if (claims > 0) publishing.set(hash, claims);
-    else publishing.delete(hash);
+  /** Commits at once how an item goes. Resolves once that is durable and its file is gone, where no item has that any more. */
+  async function end(path: string, events: readonly ItemEvent[], meta: Meta): Promise<void> {
+    const file = farm.details.get(farm.graph.itemOf(path) as number)?.file;
+    writer.commit('item', stream(path), farm.itemRevision(path), events, meta);
+    if (file === undefined) return writer.durable();
+    await leave(file.hash);
+    await removeFile(file);
   }
+
+  /** Waits until what was committed is durable; the file is held until then. */
+  async function leave(hash: string): Promise<void> {
+    leaving.set(hash, (leaving.get(hash) ?? 0) + 1);
+    try {
+      await writer.durable();
+    } finally {
+      countDown(leaving, hash);
+    }
+  }
+
+  const release = (hash: string): void => countDown(publishing, hash);
 
   /** Whether the path is the one that its content address determines; what has none is vouched for by the build that made it. */
   function pathFault({ path, references, ca }: StoreItem): FileFault | undefined {
@@ -113,10 +148,8 @@ export function createItems(core: Core): Items {
           missing(farm.graph.itemPath(other), reason, meta);
         }
       }
-      await writer.durable();
-      await removeFile(details.file).catch((error: Error) =>
-        logger.error({ file: hash, err: error }, 'a file that is wrong could not be removed'),
-      );
+      await leave(hash);
+      await removeFile(details.file, true);
       return { fault, items: gone };
     }
   }
@@ -135,7 +168,7 @@ export function createItems(core: Core): Items {
     async publish(upload, { hash }) {
       publishing.set(hash, (publishing.get(hash) ?? 0) + 1);
       // Where the old one could not be removed, the new one takes its place all the same.
-      const removed = removing.get(hash)?.catch(() => undefined) ?? Promise.resolve();
+      const removed = removing.get(hash) ?? Promise.resolve();
       const arrival = removed.then(() => pool.publish(upload));
       const settled = arrival.catch(() => undefined);
       arriving.set(hash, settled);
@@ -173,20 +206,27 @@ export function createItems(core: Core): Items {
       return isPresent(path);
     },
     check,
-    async delete(path, reason, meta) {
-      const file = farm.details.get(itemOf(path))?.file;
-      writer.commit(
-        'item',
-        stream(path),
-        farm.itemRevision(path),
-        [{ type: 'StoreItemDeleted', data: { path, reason } }],
-        meta,
-      );
-      await writer.durable();
-      if (file) await removeFile(file);
+    unpublish(path, { reason, until, now }, meta) {
+      const unpublished = { type: 'StoreItemUnpublished', data: { path, reason, until } } as const;
+      const deleted = { type: 'StoreItemDeleted', data: { path, reason } } as const;
+      return end(path, now ? [unpublished, deleted] : [unpublished], meta);
     },
+    async delete(path, meta) {
+      const item = farm.graph.itemOf(path);
+      const reason = item === undefined ? undefined : farm.unpublished.get(item)?.reason;
+      if (reason !== undefined) await end(path, [{ type: 'StoreItemDeleted', data: { path, reason } }], meta);
+    },
+    removeFile,
+    holdsFile: (hash) =>
+      farm.details.byFile(hash) !== undefined || farm.unpublished.keepsFile(hash) || leaving.has(hash),
   };
 }
 
 /** What the event takes. */
 const maxReason = 4096;
+
+function countDown(counts: Map<string, number>, key: string): void {
+  const left = (counts.get(key) ?? 0) - 1;
+  if (left > 0) counts.set(key, left);
+  else counts.delete(key);
+}

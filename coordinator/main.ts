@@ -180,7 +180,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
 
   let adminTokenTrouble: string | undefined;
   async function started(
-    { access, farm, texts, application, declareHooks }: Coordinator,
+    { access, farm, texts, items, application, declareHooks }: Coordinator,
     store: EventStore,
   ): Promise<void> {
     // The file comes first: a token that is in the log and nowhere else could never be used.
@@ -205,7 +205,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
         });
       return found;
     };
-    const swept = await pool.sweep((file) => farm.details.byFile(file) !== undefined, isAwaited);
+    const swept = await pool.sweep(items.holdsFile, isAwaited);
     if (swept.files + swept.uploads > 0) logger.info(swept, 'removed what a stop had left in the pool');
   }
 
@@ -293,7 +293,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       derivations: derivationLimits,
     },
     allowedOrigins: config.http.allowedOrigins,
-    cache: { public: config.cachePublic, priority: config.cachePriority },
+    cache: { public: config.cachePublic, priority: config.cachePriority, ttlSeconds: config.cacheTtlSeconds },
   });
   resources.defer(() => server.close());
   const url = await server.listen(parseListen(config.listen));
@@ -346,6 +346,7 @@ function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
     maxNarBytes: limits.maxNarBytes,
     maxCommitBytes,
     quarantine,
+    cacheTtlSeconds: config.cacheTtlSeconds,
     checkpointSeconds: audit.checkpointSeconds,
     trustHooksOfApi: config.hooks.trustApi,
   };

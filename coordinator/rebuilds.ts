@@ -1,5 +1,5 @@
 import type { Item } from '../projections/graph.ts';
-import type { BuildRecord } from '../projections/queue.ts';
+import { neederOf } from '../projections/needer.ts';
 import type { Core } from './core.ts';
 import type { Intake } from './intake.ts';
 
@@ -10,36 +10,15 @@ import type { Intake } from './intake.ts';
 export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): void {
   const { graph, availability, producers, queue } = farm;
 
-  /**
-   * An unfinished build that needs the item, or an item that refers to it. Items of `unneeded` were found to have none, and are not
-   * looked at again; others are added.
-   */
-  function neederOf(start: Item, unneeded: Set<Item>): BuildRecord | undefined {
-    const seen = new Set([start]);
-    let needer: BuildRecord | undefined;
-    for (const item of seen) {
-      graph.eachNeeder(item, (drv) => {
-        needer ??= queue.unfinished(drv);
-        return needer !== undefined;
-      });
-      if (needer) return needer;
-      availability.eachReferrer(item, (referrer) => {
-        if (!unneeded.has(referrer)) seen.add(referrer);
-      });
-    }
-    for (const item of seen) unneeded.add(item);
-    return undefined;
-  }
-
   function consider(item: Item, unneeded: Set<Item>): void {
     if (availability.isPresent(item) || !availability.wasPresent(item)) return;
-    const needer = neederOf(item, unneeded);
+    const needer = neederOf(farm, item, unneeded);
     if (!needer) return;
     const producer = producers.of(item);
     // Without a producer it is a source: `why` names it, and whoever has it can send it again.
     if (producer === undefined || queue.unfinished(producer)) return;
     const path = graph.itemPath(item);
-    const cause = `item-${path.slice(0, 32)}@${farm.itemRevision(path)}`;
+    const cause = `item-${path.slice(0, 32)}@${farm.lossRevision(item)}`;
     intake
       .rebuild(graph.drvPath(producer), needer.state.options, cause, { actor: 'rebuilds', causation: cause })
       .then(({ submission }) =>
@@ -49,7 +28,8 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
   }
 
   writer.listen((_, id, event) => {
-    if (event.type !== 'StoreItemDeleted' && event.type !== 'StoreItemMissing') return;
+    if (event.type !== 'StoreItemUnpublished' && event.type !== 'StoreItemDeleted' && event.type !== 'StoreItemMissing')
+      return;
     const item = graph.itemByHash(id);
     // A decision of its own, not from within the fold.
     if (item !== undefined) queueMicrotask(() => consider(item, new Set()));

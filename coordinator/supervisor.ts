@@ -33,7 +33,7 @@ export interface Supervisor extends AsyncDisposable {
   readonly store: Pick<EventStore, 'read' | 'readAll' | 'subscribe' | 'head'>;
   /** Somebody listens for agents from now on: leases run. */
   listening(): void;
-  /** The present item whose NAR is in the file with this hash. */
+  /** An item, present or unpublished, whose NAR is in the file with this hash. */
   itemOfFile(hash: string): StoreItem | undefined;
 }
 
@@ -60,7 +60,7 @@ const clientWrites: ReadonlySet<keyof Application> = new Set([
   'retryBuild',
   'retryBuilds',
   'retrySubmission',
-  'deleteItem',
+  'deleteItems',
   'verifyItems',
   'addHook',
   'changeHook',

@@ -18,7 +18,7 @@ export interface Availability {
   eachReferrer(item: Item, visit: (referrer: Item) => void): void;
   /** StoreItemAdded. Calls `changed` for each item that became available. */
   add(path: string, references: StoreItem['references']): Item;
-  /** StoreItemDeleted, StoreItemMissing. Calls `changed` for each item that stopped being available. */
+  /** StoreItemUnpublished, StoreItemDeleted, StoreItemMissing. Calls `changed` for each item that stopped being available. */
   remove(item: Item): void;
 }
 

@@ -29,6 +29,7 @@ import { createSupply } from './supply.ts';
 import { createTexts } from './texts.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 import { createTokens } from './tokens.ts';
+import { createUnpublished, type UnpublishedItems } from './unpublished.ts';
 import { eachAwaited } from './wants.ts';
 
 type CanceledData = Extract<BuildEvent, { type: 'BuildCanceled' }>['data'];
@@ -106,7 +107,9 @@ export function createFarm() {
   const checkpoints = createCheckpoints();
   const leftovers = createLeftovers();
   const cancellations = createCancellations();
+  const unpublished = createUnpublished();
   const itemRevisions = new Map<number, number>();
+  const lossRevisions = new Map<number, number>();
   const strays = createStrays(graph);
 
   /** Attempts that failed through the machine count against the agent; a builder that ran clears it. */
@@ -137,10 +140,13 @@ export function createFarm() {
     if (build) cancellations.canceled(build, { by, at, ...why });
   }
 
-  function applyItem(event: ItemEvent, revision: number, at: number): void {
+  function applyItem(event: ItemEvent, revision: number, at: number, by: string): void {
+    unpublished.passed(at);
     if (event.type === 'StoreItemAdded') {
+      const known = graph.internItem(event.data.path);
+      unpublished.added(known, details.get(known)?.file, event.data.file);
       // Details first: whoever hears that the item became available may ask for them.
-      details.set(graph.internItem(event.data.path), event.data);
+      details.set(known, event.data);
       const item = availability.add(event.data.path, event.data.references);
       losses.apply(item, event, at);
       blocked.itemTouched(item);
@@ -149,10 +155,15 @@ export function createFarm() {
     }
     const item = graph.itemOf(event.data.path);
     if (item === undefined) return;
+    if (availability.isPresent(item)) lossRevisions.set(item, revision);
     losses.apply(item, event, at);
+    if (event.type !== 'StoreItemUnpublished') {
+      unpublished.gone(item);
+      details.clear(item);
+    } else if (availability.isPresent(item))
+      unpublished.unpublished(item, { at, until: event.data.until, reason: event.data.reason, by });
     availability.remove(item);
     blocked.itemTouched(item);
-    details.clear(item);
     itemRevisions.set(item, revision);
   }
 
@@ -176,6 +187,7 @@ export function createFarm() {
     supply,
     details,
     losses,
+    unpublished: unpublished as Omit<UnpublishedItems, 'unpublished' | 'added' | 'gone' | 'passed' | 'describe'>,
     cancellations: cancellations as Pick<Cancellations, 'get'>,
     agents,
     tokens,
@@ -190,6 +202,8 @@ export function createFarm() {
       const item = graph.itemOf(path);
       return (item === undefined ? undefined : itemRevisions.get(item)) ?? 'none';
     },
+    /** Revision of the event by which an item that was present last stopped to be so. */
+    lossRevision: (item: number): number | undefined => lossRevisions.get(item),
 
     /**
      * Folds one event. `id` is the stream's name without its category, `correlation` what the event belongs to, `trace` its place in a
@@ -227,7 +241,7 @@ export function createFarm() {
           if (event.type === 'BuildCanceled') canceled(id, event.data, at, by ?? '');
           return judge(id, event as BuildEvent, at);
         case 'item':
-          return applyItem(event as ItemEvent, revision, at);
+          return applyItem(event as ItemEvent, revision, at, by ?? '');
         case 'agent':
           agents.apply(id, event as AgentEvent, revision, { at, by });
           blocked.agentsTouched();
@@ -271,8 +285,11 @@ export function createFarm() {
       }
       for (const drv of texts.all()) yield `text lost ${graph.drvPath(drv)} ${texts.revision(drv)} ${texts.lost(drv)}`;
       for (let item = 0; item < graph.items; item++)
-        if (availability.wasPresent(item))
-          yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(details.get(item) ?? losses.get(item) ?? null)}`;
+        if (availability.wasPresent(item)) {
+          const held = availability.isPresent(item) ? details.get(item) : losses.get(item);
+          yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(held ?? null)}`;
+        }
+      yield* unpublished.describe((item) => JSON.stringify(details.get(item)));
       for (const agent of agents.all())
         yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)} ${JSON.stringify(agent.recent)}`;
       yield* submissions.describe();

@@ -5,7 +5,7 @@ import { bytes, floats } from './column.ts';
 import type { Graph, Item } from './graph.ts';
 
 /**
- * What a narinfo says of each present item. In memory, because a narinfo has to be there the moment an agent is told to fetch it, and
+ * What a narinfo says of each item that is present or unpublished: of all that have their file in the pool. In memory, because a narinfo has to be there the moment an agent is told to fetch it, and
  * packed into columns, because there are millions.
  */
 export interface ItemDetails {
@@ -14,10 +14,12 @@ export interface ItemDetails {
   get(item: Item): StoreItem | undefined;
   /** SHA-256 of the NAR, as `sha256:…`; cheaper than all of {@link get}. */
   narHash(item: Item): string | undefined;
-  /** Size of its file in bytes; 0 for an item that is not present. */
+  /** Size of its file in bytes; 0 for an item that has none. */
   fileSize(item: Item): number;
   /** An item whose NAR is in the file with this hash (`sha256:…`). */
   byFile(hash: string): Item | undefined;
+  /** All items whose NAR is in the file. */
+  itemsOfFile(hash: string): readonly Item[];
 }
 
 const hashBytes = 32;
@@ -47,6 +49,13 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
     return row;
   }
 
+  const fileHash = (row: number): string => readHash(row * 2 * hashBytes + hashBytes);
+
+  function isIn(item: Item, hash: string): boolean {
+    const row = rows.get(item);
+    return row !== undefined && fileHash(row) === hash;
+  }
+
   function hold(file: number, item: Item): void {
     const first = byFile.get(file);
     if (first === undefined) byFile.set(file, item);
@@ -66,8 +75,10 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
 
   return {
     set(item, details) {
-      const row = rows.get(item) ?? free.pop() ?? newRow();
+      const before = rows.get(item);
+      const row = before ?? free.pop() ?? newRow();
       rows.set(item, row);
+      if (before !== undefined) release(shortHash(fileHash(row)), item);
       hold(shortHash(details.file.hash), item);
       writeHash(row * 2 * hashBytes, details.narHash);
       writeHash(row * 2 * hashBytes + hashBytes, details.file.hash);
@@ -86,7 +97,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
       const row = rows.get(item);
       if (row === undefined) return;
       rows.delete(item);
-      release(shortHash(readHash(row * 2 * hashBytes + hashBytes)), item);
+      release(shortHash(fileHash(row)), item);
       extras[row] = undefined;
       free.push(row);
     },
@@ -105,7 +116,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
         ...(extra.deriver !== undefined && { deriver: extra.deriver }),
         ...(extra.ca !== undefined && { ca: extra.ca }),
         file: {
-          hash: readHash(row * 2 * hashBytes + hashBytes),
+          hash: fileHash(row),
           size: sizes.values[row * 2 + 1] as number,
           compression: extra.compressed ? 'zstd' : 'none',
         },
@@ -122,8 +133,13 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
     },
     byFile(hash) {
       const item = byFile.get(shortHash(hash));
-      const row = item === undefined ? undefined : rows.get(item);
-      return row !== undefined && readHash(row * 2 * hashBytes + hashBytes) === hash ? item : undefined;
+      return item !== undefined && isIn(item, hash) ? item : undefined;
+    },
+    itemsOfFile(hash) {
+      const first = byFile.get(shortHash(hash));
+      return [...(first === undefined ? [] : [first]), ...(sharing.get(shortHash(hash)) ?? [])].filter((item) =>
+        isIn(item, hash),
+      );
     },
   };
 }

@@ -23,10 +23,11 @@ export function createLosses(isMade: (item: Item) => boolean): Losses {
     get: (item) => losses.get(item),
     apply(item, event, at) {
       if (event.type === 'StoreItemAdded') losses.delete(item);
-      else if (!isMade(item))
+      // What was unpublished is lost from then on, whatever becomes of its bytes.
+      else if (!isMade(item) && !losses.has(item))
         losses.set(item, {
           at,
-          how: event.type === 'StoreItemDeleted' ? 'deleted' : 'missing',
+          how: event.type === 'StoreItemMissing' ? 'missing' : 'deleted',
           reason: event.data.reason,
         });
     },

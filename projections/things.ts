@@ -51,10 +51,13 @@ const readers: Readonly<Record<ThingCategory, (farm: Farm, id: string) => ThingS
     const { status, attempt, options } = build.state;
     return { state: status, attempt, agent: liveAgent(build.state), priority: options.priority };
   },
-  item({ graph, availability, details }, id) {
+  item({ graph, availability, details, unpublished }, id) {
     const item = graph.itemByHash(id);
-    if (item === undefined || !availability.isPresent(item)) return undefined;
-    return { state: 'present', narHash: details.narHash(item) };
+    if (item === undefined) return undefined;
+    const narHash = details.narHash(item);
+    if (availability.isPresent(item)) return { state: 'present', narHash };
+    const until = unpublished.get(item)?.until;
+    return until === undefined ? undefined : { state: 'unpublished', narHash, until };
   },
   agent({ agents }, id) {
     const state = agents.get(id)?.state;

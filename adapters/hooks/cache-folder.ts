@@ -80,6 +80,7 @@ function taskOf({ event, facts, target, wanted }: HookDelivery): FolderTask {
     case 'BuildSatisfied':
       return { wanted: wanted ? (facts.outputs ?? []) : [] };
     case 'StoreItemAdded':
+    case 'StoreItemUnpublished':
     case 'StoreItemDeleted':
     case 'StoreItemMissing': {
       const { path: changed } = event.data as { readonly path: string };

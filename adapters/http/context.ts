@@ -58,6 +58,8 @@ export interface CacheOptions {
   readonly public: boolean;
   /** `Priority` of `nix-cache-info`: clients ask caches with a lower one first. */
   readonly priority: number;
+  /** How long clients may keep a narinfo. */
+  readonly ttlSeconds: number;
 }
 
 /** What the HTTP routes work with. */

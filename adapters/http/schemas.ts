@@ -5,6 +5,7 @@ import type {
   Blocker,
   BuildHistory,
   CancelResult,
+  DeletionReport,
   FarmStatus,
   Outlook,
   PhaseSums,
@@ -242,7 +243,40 @@ export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
   addedBy: text,
   deriver: storeItem.shape.path.exactOptional(),
   ca: text.exactOptional(),
+  unpublished: z
+    .object({ at: instant, until: instant, by: text, reason: text })
+    .describe('It is being deleted: nobody gets it any more, and its bytes go then.')
+    .exactOptional(),
 }) as unknown as z.ZodType<ItemRow>;
+
+export const deletionReport: z.ZodType<DeletionReport> = z.object({
+  items: z
+    .array(
+      z.object({ item: text, state: z.enum(['present', 'unpublished', 'deleted']), until: instant.exactOptional() }),
+    )
+    .describe('All that were named, as they are now.'),
+  needed: z.int().describe('how many of them somebody needs'),
+  needs: z
+    .array(
+      z.object({
+        item: text,
+        by: z.array(
+          z.object({
+            kind: z.enum(['build', 'upload', 'item']),
+            build: text.exactOptional(),
+            derivation: text.exactOptional(),
+            item: text.exactOptional(),
+            text,
+          }),
+        ),
+      }),
+    )
+    .describe('The first hundred of these, each with some of who needs it.'),
+  rebuilds: z.int().describe('how many derivations are built again, as unfinished builds need what they make'),
+  derivations: z.array(text).describe('The first hundred of these.'),
+  sources: z.array(text).describe('Needed, and no known derivation makes them: builds wait until somebody sends them.'),
+  freed: z.int().describe('bytes of files that go'),
+}) as unknown as z.ZodType<DeletionReport>;
 
 const loss = z
   .object({ at: instant, how: z.enum(['deleted', 'missing']), reason: text })

@@ -52,7 +52,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const context: HttpContext = {
     ...options,
     limits,
-    cache: { public: true, priority: 40, ...options.cache },
+    cache: { public: true, priority: 40, ttlSeconds: 3600, ...options.cache },
     closing: closing.signal,
   };
 

@@ -381,7 +381,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   }
 }
 
-const types = ['StoreItemAdded', 'StoreItemDeleted', 'StoreItemMissing'] as const;
+const types = ['StoreItemAdded', 'StoreItemUnpublished', 'StoreItemDeleted', 'StoreItemMissing'] as const;
 type ItemEvent = DroverEvent<(typeof types)[number]>;
 
 /** Resolves in the next turn of the event loop. */

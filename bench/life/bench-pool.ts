@@ -29,6 +29,7 @@ export function createBenchPool(): BenchPool {
       finished: async (id) => uploads.get(id)?.upload,
       publish: async (id) => void uploads.delete(id),
       abandon: async (id) => void uploads.delete(id),
+      underWay: () => [],
       open: async () => undefined,
       check: async () => undefined,
       has: async () => true,

@@ -71,6 +71,7 @@ const policy: Omit<Policy, 'storeDir'> = {
   maxNarBytes: 1e12,
   maxCommitBytes: 1e6,
   quarantine: { failures: 3, seconds: 1 },
+  cacheTtlSeconds: 60,
   checkpointSeconds: 600,
   trustHooksOfApi: false,
 };

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Query } from '../../client/http.ts';
-import type { AgentStatus } from '../../coordinator/application.ts';
+import type { AgentStatus, DeletionReport } from '../../coordinator/application.ts';
 import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
@@ -8,32 +8,48 @@ import { addConnectionOptions, type ConnectionFlags, connect } from '../http/con
 import { resolveIds } from '../http/resolve-id.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
+import { formatDeleted, formatNeeds, formatPlan, sumOf } from '../output/deletion.ts';
 import type { Io } from '../output/io.ts';
-import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
-import { plural, printable } from '../output/text.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { printable } from '../output/text.ts';
 import { instantOption } from '../output/when.ts';
-import { createProgress } from '../submit/progress.ts';
 
 interface DeleteFlags extends ConnectionFlags, OutputFlags {
   readonly deriver?: string;
   readonly agent?: string;
   readonly since?: number;
   readonly reason?: string;
+  readonly now?: true;
+  readonly force?: true;
   readonly dryRun?: true;
   readonly yes?: true;
 }
+
+/** As many as the coordinator takes at once. */
+const perRequest = 100_000;
 
 export function addItemsDelete(items: Command, context: CommandContext): void {
   const { io } = context;
   const command = addCommand(items, {
     usage: 'delete [item...]',
-    summary: 'Delete store items; what needs them waits until they are built again',
-    more: 'The cache serves neither the items nor what refers to them from then on. An unfinished build that needs one has it built again by itself.',
+    summary: 'Delete store items; none of them where somebody needs one',
+    more: [
+      'They are unpublished at once: no build and no reader of the cache gets them any more. Their bytes stay for as long as clients may keep',
+      'what the cache said of them (the setting cache-ttl-seconds); then they are deleted. What an unfinished build needs, or another item or',
+      'an upload refers to, is not deleted; --force says first what is built again then, and by itself.',
+    ].join(' '),
     examples: [
       ['drover items delete /nix/store/HASH-hello-2.12 --reason "wrong patch"', 'one, and say why'],
       ['drover items delete --deriver HASH-hello-2.12.drv --yes', 'all outputs of a derivation, without a question'],
       ['drover items delete --agent worker-1 --since 2d', 'all that an agent has built in the last two days'],
-      ['drover items delete --agent worker-1 --dry-run', 'what that would be'],
+      [
+        'drover items delete --force --dry-run /nix/store/HASH-hello-2.12',
+        'who needs it, and what would be built again',
+      ],
+      [
+        'drover items delete --now /nix/store/HASH-hello-2.12',
+        'with its bytes, for which a client may have come by then',
+      ],
     ],
   })
     .option('--deriver <drv>', 'the outputs of this derivation, by its base name or path')
@@ -44,7 +60,12 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
       instantOption(io.now),
     )
     .option('--reason <text>', 'for the record')
-    .option('--dry-run', 'only say what would be deleted')
+    .option(
+      '--now',
+      'delete the bytes at once, too, also of what is unpublished already: clients that know of them find nothing',
+    )
+    .option('--force', 'also what is needed: that is built again')
+    .option('--dry-run', 'only say what would be deleted, and who needs it')
     .option('-y, --yes', 'do not ask');
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (named: readonly string[], flags: DeleteFlags) => {
@@ -59,42 +80,39 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
         ? await outputsOf(client, baseOf(deriver))
         : agent !== undefined
           ? await itemsOf(client, { agent, since })
-          : await known(client, named, flags.dryRun === true);
+          : await resolveIds(client, 'items', named);
     if (agent !== undefined && paths.length === 0) {
       io.err(`There is nothing that ${printable(agent)} has built.\n`);
       return;
     }
-    if (flags.dryRun) {
-      await print(io, flags, { value: { wouldDelete: paths }, text: () => listOf(paths), names: paths });
-      return;
-    }
-    if (flags.yes !== true && paths.length > 1) io.err(listOf(paths));
-    if (flags.yes !== true) await confirm(io, `Delete ${paths.length === 1 ? paths[0] : `${paths.length} items`}?`);
-    const query = flags.reason === undefined ? {} : { reason: flags.reason };
-    using progress = createProgress(io);
-    if (paths.length > 1) progress.begin('deleting', paths.length);
-    for (const [index, path] of paths.entries()) {
-      await client.request('DELETE', `/v1/items/${encodeURIComponent(path)}`, { query }).catch((error: unknown) => {
-        // Gone between the list and now: that is what was wanted.
-        if (agent === undefined || !(error instanceof CliError) || error.code !== 'unknown-item') throw error;
+    // The newest first: what refers to others goes before them, however many there are.
+    const wish = {
+      ...(flags.reason !== undefined && { reason: flags.reason }),
+      ...(flags.now && { now: true }),
+      // Gone between the list and now: that is what was wanted.
+      ...(agent !== undefined && { skipMissing: true }),
+    };
+    const ask = async (more: object): Promise<DeletionReport> => {
+      const reports: DeletionReport[] = [];
+      for (let next = 0; next < paths.length; next += perRequest) {
+        const body = { items: paths.slice(next, next + perRequest), ...wish, ...more };
+        reports.push(await client.send<DeletionReport>('POST', '/v1/items/delete', body));
+      }
+      return sumOf(reports);
+    };
+    const plan = await ask({ preview: true });
+    if (flags.dryRun) return void (await print(io, flags, { value: plan, text: () => formatPlan(plan), names: paths }));
+    if (plan.needed > 0 && !flags.force)
+      throw new CliError('item-needed', `nothing was deleted: ${formatNeeds(plan).trimEnd()}`, {
+        hint: '--force deletes it all the same; with --dry-run it says what is built again then',
       });
-      progress.update(index + 1);
-      if (!forPrograms(flags) && agent === undefined) io.out(`deleted ${path}\n`);
-    }
-    // Those that were named have been told one by one.
-    const text = () => (agent === undefined ? '' : `deleted ${plural(paths.length, 'item')}\n`);
-    await print(io, flags, { value: { deleted: paths }, text, names: paths });
+    if (plan.needed > 0 || paths.length > 1) io.err(formatPlan(plan));
+    const what = paths.length === 1 ? paths[0] : `${paths.length} items`;
+    if (flags.yes !== true) await confirm(io, `Delete ${what}${flags.now ? ' and the bytes at once' : ''}?`);
+    const report = await ask(flags.force ? { force: true } : {});
+    await print(io, flags, { value: report, text: (view) => formatDeleted(report, view.now()), names: paths });
     if (agent !== undefined) await warnOfMore(client, agent, io);
   });
-}
-
-/** Most items that are named before a question. */
-const mostNamed = 20;
-
-function listOf(paths: readonly string[]): string {
-  const named = paths.slice(0, mostNamed).map((path) => `\n  ${printable(path)}`);
-  const more = paths.length > mostNamed ? `\n  … and ${paths.length - mostNamed} more` : '';
-  return `would delete ${plural(paths.length, 'item')}:${named.join('')}${more}\n`;
 }
 
 /** An agent that still builds makes more of what was just withdrawn. */
@@ -102,13 +120,6 @@ async function warnOfMore(client: Client, agent: string, io: Io): Promise<void> 
   const status = await client.get<AgentStatus>(`/v1/agents/${encodeURIComponent(agent)}`).catch(() => undefined);
   if (status?.intake === 'accepting')
     io.err(`warning: ${printable(agent)} goes on building; drover agents pause, or drover tokens revoke, ends that\n`);
-}
-
-/** @param look whether to refuse what there is not; otherwise its deletion does. */
-async function known(client: Client, named: readonly string[], look: boolean): Promise<readonly string[]> {
-  const paths = await resolveIds(client, 'items', named);
-  if (look) for (const path of paths) await client.get(`/v1/items/${encodeURIComponent(path)}`);
-  return paths;
 }
 
 /** Base names of the items that have `deriver`. */

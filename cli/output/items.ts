@@ -18,10 +18,16 @@ export function formatItems(rows: readonly ItemRow[], view: View): string {
       },
       { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now) },
       { title: 'BY', value: (row) => row.addedBy },
+      { title: 'STATE', value: (row) => stateOf(row, now) },
       { title: 'NAR HASH', value: (row) => row.narHash, wide: true },
     ],
     { ...view, empty: 'No items.' },
   );
+}
+
+/** Whether the cache serves it; of what is being deleted, when its bytes go. */
+function stateOf({ unpublished }: ItemRow, now: number): string {
+  return unpublished === undefined ? 'present' : `unpublished, goes ${relativeTime(unpublished.until, now)}`;
 }
 
 export function formatItem(item: ItemRow, now: number): string {
@@ -34,7 +40,17 @@ export function formatItem(item: ItemRow, now: number): string {
     ['content address', item.ca],
     ['added', relativeTime(item.addedAt, now)],
     ['added by', item.addedBy],
+    ['state', stateOf(item, now)],
+    ...(item.unpublished === undefined ? [] : unpublishedLines(item.unpublished, now)),
     ...item.references.map((reference) => ['reference', reference] as const),
     ...item.signatures.map((signature) => ['signature', signature] as const),
   ]);
+}
+
+function unpublishedLines({ at, by, reason }: NonNullable<ItemRow['unpublished']>, now: number) {
+  return [
+    ['unpublished', relativeTime(at, now)],
+    ['unpublished by', by],
+    ['reason', reason],
+  ] as const;
 }

@@ -53,6 +53,7 @@ export interface SubmissionTracker {
 export const blockingTypes: ReadonlySet<string> = new Set([
   'BuildFailed',
   'BuildCanceled',
+  'StoreItemUnpublished',
   'StoreItemDeleted',
   'StoreItemMissing',
   'DerivationTextLost',
@@ -70,6 +71,7 @@ export const watchedTypes = [
   'BuildSatisfied',
   'BuildFailed',
   'BuildCanceled',
+  'StoreItemUnpublished',
   'StoreItemDeleted',
   'StoreItemMissing',
   'SubmissionCanceled',

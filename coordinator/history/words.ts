@@ -50,6 +50,8 @@ export function wordsOf(event: DroverEvent, agentOf: (attempt: number) => string
       const signed = keys.length === 0 ? 'not signed' : `signed by ${keys.join(', ')}`;
       return `${path} was uploaded and verified: ${narSize} bytes, ${file.size} as ${file.compression}, ${signed}`;
     }
+    case 'StoreItemUnpublished':
+      return `${event.data.path} was unpublished, its bytes stay until ${new Date(event.data.until).toISOString()}: ${event.data.reason}`;
     case 'StoreItemDeleted':
       return `${event.data.path} was deleted: ${event.data.reason}`;
     case 'StoreItemMissing':

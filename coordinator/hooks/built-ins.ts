@@ -10,7 +10,7 @@ export interface BuiltIn {
   readonly from?: 'start';
 }
 
-const itemTypes = ['StoreItemAdded', 'StoreItemDeleted', 'StoreItemMissing'];
+const itemTypes = ['StoreItemAdded', 'StoreItemUnpublished', 'StoreItemDeleted', 'StoreItemMissing'];
 
 export type BuiltInKind = Exclude<HookTargetKind, 'command' | 'webhook'>;
 

@@ -123,6 +123,8 @@ export interface Pool extends AsyncDisposable {
   /** Makes the NAR of a finished upload fetchable under its file hash. Idempotent. Call before the StoreItemAdded event is appended. */
   publish(id: string): Promise<void>;
   abandon(id: string): Promise<void>;
+  /** What is being uploaded, or waits for the report of the build that made it. */
+  underWay(): Iterable<Pick<UploadDeclaration, 'path' | 'references'>>;
   /** The published file with this hash (`sha256:…`) and compression, for reading; `undefined` if it is not there. Checked on disk at each call. */
   open(file: Pick<StoreItem['file'], 'hash' | 'compression'>): Promise<PoolFile | undefined>;
   /** Whether the file is there with the right size. */

@@ -88,6 +88,15 @@ export interface ItemRow extends StoreItem {
   readonly addedAt: number;
   /** Who brought it: `agent-NAME`, or the id of a client's token. */
   readonly addedBy: string;
+  /** It is being deleted: the cache does not serve it any more, and its bytes go then. Times in milliseconds since the Unix epoch. */
+  readonly unpublished?: ItemUnpublished;
+}
+export interface ItemUnpublished {
+  readonly at: number;
+  readonly until: number;
+  /** Id of a token, or what of the coordinator it was. */
+  readonly by: string;
+  readonly reason: string;
 }
 export interface ItemFilter {
   /** Part of the item's name, without regard to case. */

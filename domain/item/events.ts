@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseName, count, defineEvent, type EventOf, sha256Text, shortText } from '../event.ts';
+import { baseName, count, defineEvent, type EventOf, instant, sha256Text, shortText } from '../event.ts';
 
 /** What the pool holds for one store item, and what its narinfo says. */
 export const storeItem = z.object({
@@ -22,9 +22,14 @@ export const StoreItemAdded = defineEvent(
   'A NAR is durable in the pool and was verified.',
   storeItem,
 );
+export const StoreItemUnpublished = defineEvent(
+  'StoreItemUnpublished',
+  'An operator or the collector decided that the item goes: it is not available from now on, and its narinfo is not served. Its NAR can be fetched by the name of its file until `until`, for clients that have the narinfo; then the item is deleted, unless it is added again before.',
+  z.object({ path: baseName, reason: shortText, until: instant }),
+);
 export const StoreItemDeleted = defineEvent(
   'StoreItemDeleted',
-  'An operator or the collector decided that the item goes.',
+  'The item is gone, and its NAR with it, unless another item has the same file. What was unpublished before was not available any more; older versions deleted at once.',
   z.object({ path: baseName, reason: shortText }),
 );
 export const StoreItemMissing = defineEvent(
@@ -33,5 +38,5 @@ export const StoreItemMissing = defineEvent(
   z.object({ path: baseName, reason: shortText }),
 );
 
-export const itemEvents = [StoreItemAdded, StoreItemDeleted, StoreItemMissing] as const;
+export const itemEvents = [StoreItemAdded, StoreItemUnpublished, StoreItemDeleted, StoreItemMissing] as const;
 export type ItemEvent = EventOf<(typeof itemEvents)[number]>;

@@ -16,13 +16,26 @@ ON CONFLICT (hash) DO UPDATE SET
   compression = excluded.compression,
   signatures = excluded.signatures,
   added_at = excluded.added_at,
-  added_by = excluded.added_by`;
+  added_by = excluded.added_by,
+  unpublished_at = NULL,
+  unpublished_until = NULL,
+  unpublished_by = NULL,
+  unpublished_reason = NULL`;
+
+/** Of what is not there nothing is known. */
+export const unpublishItem = `
+UPDATE items SET unpublished_at = ?2, unpublished_until = ?3, unpublished_by = ?4, unpublished_reason = ?5
+WHERE hash = ?1`;
 
 export const removeItem = 'DELETE FROM items WHERE hash = ?1';
 
 /** @param at when the event was stored, milliseconds since the Unix epoch; `actor` whose token brought it. */
 export function itemWrites(event: ItemEvent, at: number, actor: string): readonly Write[] {
   const hash = hashPart(event.data.path);
+  if (event.type === 'StoreItemUnpublished') {
+    const { until, reason } = event.data;
+    return [{ sql: unpublishItem, values: [hash, at, until, actor, reason] }];
+  }
   if (event.type !== 'StoreItemAdded') return [{ sql: removeItem, values: [hash] }];
   const { path, narHash, narSize, references, deriver, ca, file, signatures } = event.data;
   const refs = references.join(' ');

@@ -155,7 +155,11 @@ CREATE TABLE items (
   compression TEXT NOT NULL,
   signatures TEXT NOT NULL,
   added_at INTEGER NOT NULL,
-  added_by TEXT NOT NULL
+  added_by TEXT NOT NULL,
+  unpublished_at INTEGER,
+  unpublished_until INTEGER,
+  unpublished_by TEXT,
+  unpublished_reason TEXT
 ) STRICT`;
 const itemsByAdder = 'CREATE INDEX items_by_adder ON items (added_by)';
 const itemsByDeriver = 'CREATE INDEX items_by_deriver ON items (deriver) WHERE deriver IS NOT NULL';

@@ -25,6 +25,7 @@ export function viewWrites(
     case 'DerivationAdded':
       return derivationWrites(event);
     case 'StoreItemAdded':
+    case 'StoreItemUnpublished':
     case 'StoreItemDeleted':
     case 'StoreItemMissing':
       return itemWrites(event, at, actor);

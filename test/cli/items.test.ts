@@ -68,7 +68,16 @@ describe('drover items verify', () => {
 });
 
 describe('drover items delete', () => {
-  const deleting = () =>
+  const nothing = { needed: 0, needs: [], rebuilds: 0, derivations: [], sources: [], freed: 2048 };
+  const until = testNow + 3_600_000;
+  interface Asked {
+    readonly items: readonly string[];
+    readonly preview?: boolean;
+    readonly now?: boolean;
+    readonly force?: boolean;
+  }
+  /** A coordinator that says what it would do, and does it. */
+  const deleting = (more: object = {}) =>
     fakeCoordinator({
       'GET /v1/items': ({ query }) => ({
         json:
@@ -78,75 +87,106 @@ describe('drover items delete', () => {
               ? { rows: [{ path: other }] }
               : { rows: [{ path }], next: 'more' },
       }),
-      'DELETE /v1/items/*': () => ({ json: undefined, status: 204 }),
+      'POST /v1/items/delete': ({ json }) => {
+        const { items, preview, now } = json() as Asked;
+        const state = preview ? 'present' : now ? 'deleted' : 'unpublished';
+        const rows = items.map((item) => ({ item, state, ...(state === 'unpublished' && { until }) }));
+        return { json: { ...nothing, items: rows, ...more } };
+      },
     });
-  const deleted = (fake: Awaited<ReturnType<typeof deleting>>) =>
-    fake.seen.filter(({ method }) => method === 'DELETE').map(({ path: url, query }) => [url, query.get('reason')]);
+  const asked = (fake: Awaited<ReturnType<typeof deleting>>) =>
+    fake.seen.filter(({ method }) => method === 'POST').map(({ json }) => json() as Asked);
 
-  it('deletes what is named, with a reason', async () => {
+  it('deletes what is named, with a reason, and says when the bytes go', async () => {
     await using fake = await deleting();
     const argv = ['items', 'delete', '--yes', '--reason', 'bad patch', `/nix/store/${path}`, other];
     const { code, out } = await run(argv, against(fake.url));
-    assert.deepEqual([code, out], [0, `deleted ${path}\ndeleted ${other}\n`]);
-    assert.deepEqual(deleted(fake), [
-      [`/v1/items/${path}`, 'bad patch'],
-      [`/v1/items/${other}`, 'bad patch'],
+    assert.deepEqual(
+      [code, out],
+      [
+        0,
+        `unpublished ${path}\nunpublished ${other}\n2.0 KiB will be freed in 1h, when clients have forgotten what the cache said\n`,
+      ],
+    );
+    assert.deepEqual(asked(fake), [
+      { items: [path, other], reason: 'bad patch', preview: true },
+      { items: [path, other], reason: 'bad patch' },
     ]);
+    const now = await run(['items', 'delete', '--now', '-y', path], against(fake.url));
+    assert.deepEqual([now.code, now.out], [0, `deleted ${path}\n2.0 KiB freed\n`]);
   });
   it('deletes all outputs of a derivation', async () => {
     await using fake = await deleting();
     const argv = ['items', 'delete', '--json', '-y', '--deriver', `/nix/store/${'3'.repeat(32)}-hello.drv`];
     const { code, out } = await run(argv, against(fake.url));
     assert.equal(code, 0);
-    assert.deepEqual(JSON.parse(out), { deleted: [path, other] });
-    assert.equal(deleted(fake).length, 2);
+    assert.deepEqual(
+      JSON.parse(out).items.map(({ item }: { item: string }) => item),
+      [path, other],
+    );
     const none = await run(['items', 'delete', '-y', '--deriver', 'x.drv'], against(fake.url));
     assert.equal(none.code, 1);
     assert.match(none.err, /no store item with the deriver x\.drv/);
   });
-  it('deletes all that an agent has built, again after it was cut off, and says if the agent goes on', async () => {
+  it('deletes all that an agent has built, passes over what went meanwhile, and says if the agent goes on', async () => {
     let left = [path, other];
     let intake = 'accepting';
-    const asked: (string | null)[] = [];
     await using fake = await fakeCoordinator({
-      'GET /v1/items': ({ query }) => {
-        asked.push(query.get('agent'), query.get('since'));
-        return { json: { rows: left.map((each) => ({ path: each })) } };
-      },
+      'GET /v1/items': () => ({ json: { rows: left.map((each) => ({ path: each })) } }),
       'GET /v1/agents/bad': () => ({ json: { intake } }),
-      // The first is gone already, as somebody else has deleted it; the second breaks off once.
-      'DELETE /v1/items/*': ({ path: url }) => {
-        if (url.endsWith(path)) return { status: 404, json: { code: 'unknown-item', detail: 'there is none' } };
-        if (left.length === 2) {
-          left = [other];
-          return { status: 500, json: { code: 'internal-error', detail: 'a fault' } };
-        }
-        left = [];
-        return { json: undefined, status: 204 };
-      },
+      'POST /v1/items/delete': () => ({ json: { ...nothing, items: [{ item: other, state: 'unpublished', until }] } }),
     });
     const argv = ['items', 'delete', '--agent', 'bad', '--since', '1d', '-y', '--reason', 'bad'];
-    assert.equal((await run(argv, against(fake.url))).code, 1);
-    const again = await run(argv, against(fake.url));
-    assert.deepEqual([again.code, again.out], [0, 'deleted 1 item\n']);
-    assert.match(again.err, /warning: bad goes on building/);
-    assert.deepEqual(asked, ['bad', `${testNow - 86_400_000}`, 'bad', `${testNow - 86_400_000}`]);
+    const first = await run(argv, against(fake.url));
+    assert.equal(first.code, 0);
+    assert.match(first.err, /warning: bad goes on building/);
+    assert.deepEqual(
+      [fake.seen[0]?.query.get('agent'), fake.seen[0]?.query.get('since')],
+      ['bad', `${testNow - 86_400_000}`],
+    );
+    assert.deepEqual(asked(fake).at(-1), { items: [path, other], reason: 'bad', skipMissing: true });
     intake = 'offline';
-    const nothing = await run(argv, against(fake.url));
-    assert.deepEqual([nothing.code, nothing.out], [0, '']);
-    assert.match(nothing.err, /There is nothing that bad has built/);
+    left = [];
+    const none = await run(argv, against(fake.url));
+    assert.deepEqual([none.code, none.out], [0, '']);
+    assert.match(none.err, /There is nothing that bad has built/);
+  });
+  it('refuses what is needed, says by whom, and with --force first what is built again', async () => {
+    const by = [
+      { kind: 'build', build: 'b-1', derivation: 'd.drv', text: 'the unfinished build b-1 of d.drv needs it' },
+    ];
+    const follows = {
+      needed: 1,
+      needs: [{ item: path, by }],
+      rebuilds: 1,
+      derivations: [`${'3'.repeat(32)}-hello.drv`],
+    };
+    await using fake = await deleting(follows);
+    const refused = await run(['items', 'delete', '--yes', path], against(fake.url));
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.err,
+      new RegExp(`nothing was deleted: 1 item of these is needed:\n +${path}\n +the unfinished build b-1`),
+    );
+    assert.equal(asked(fake).length, 1);
+    // Nobody can be asked here.
+    const unsure = await run(['items', 'delete', '--force', path], against(fake.url));
+    assert.equal(unsure.code, 1);
+    assert.match(unsure.err, /1 derivation would be built again, as builds need what it makes:\n {2}hello/);
+    assert.ok(asked(fake).every(({ preview }) => preview));
+    const forced = await run(['items', 'delete', '--force', '-y', path], against(fake.url));
+    assert.equal(forced.code, 0);
+    assert.match(forced.err, /would be built again/);
+    assert.match(forced.out, /1 derivation is built again/);
+    assert.equal(asked(fake).at(-1)?.force, true);
   });
   it('says with --dry-run what it would delete, and deletes nothing', async () => {
     await using fake = await deleting();
     const argv = ['items', 'delete', '--dry-run', '--deriver', `${'3'.repeat(32)}-hello.drv`];
     const { code, out } = await run(argv, against(fake.url));
-    assert.deepEqual([code, out], [0, `would delete 2 items:\n  ${path}\n  ${other}\n`]);
-    assert.deepEqual(JSON.parse((await run([...argv, '--json'], against(fake.url))).out), {
-      wouldDelete: [path, other],
-    });
-    assert.deepEqual(deleted(fake), []);
-    // What there is not is refused as it would be.
-    assert.equal((await run(['items', 'delete', '--dry-run', path], against(fake.url))).code, 1);
+    assert.deepEqual([code, out], [0, `would delete 2 items, 2.0 KiB:\n  ${path}\n  ${other}\n`]);
+    assert.equal((await run([...argv, '-o', 'name'], against(fake.url))).out, `${path}\n${other}\n`);
+    assert.ok(asked(fake).every(({ preview }) => preview));
   });
   it('takes a time that is understood', async () => {
     for (const since of ['soon', '2026-13-01', '1', '2w', '12 May 2026']) {
@@ -180,7 +220,7 @@ describe('drover items delete', () => {
       });
       assert.equal(code, count === 1 ? 0 : 1);
       assert.match(err, /\[y\/N\]/);
-      assert.equal(deleted(fake).length, count, answer);
+      assert.equal(asked(fake).filter(({ preview }) => !preview).length, count, answer);
     }
   });
   it('wants items or a derivation, not both', async () => {

@@ -29,7 +29,10 @@ describe('the calls of a client', () => {
           told.push(['cancel', ...given]);
           return { canceled: 1, unwanted: 2, kept: 0, waiting: 0, builds: [] };
         },
-        deleteItem: tell('delete'),
+        deleteItems: async (_, wish) => {
+          told.push(['delete', wish]);
+          return { items: [], needed: 0, needs: [], rebuilds: 0, derivations: [], sources: [], freed: 0 };
+        },
         submit: async (_, wish) => {
           told.push(['submit', wish.idempotencyKey, wish.roots, wish.force]);
           return { submission: 's-1', derivations: 1, builds: 1, available: 0, joined: [] };
@@ -52,7 +55,7 @@ describe('the calls of a client', () => {
       ['prioritize', 'b-1', 7],
       ['cancel', 'b-1', {}],
       ['cancel', 'b-1', { reason: 'not wanted' }],
-      ['delete', item, 'a/b&c'],
+      ['delete', { items: [item], reason: 'a/b&c' }],
       ['submit', 'once', [buildA.derivation], true],
     ]);
     assert.equal((await drover.listAgents()).rows.length >= 0, true);

@@ -150,7 +150,7 @@ describe('blocked builds', () => {
     const send = () => farm.application.beginUpload(admin, nar);
     await send();
     assert.equal((await farm.application.why(`${submission}-1`)).reason, 'no-slot');
-    await farm.application.deleteItem(admin, path, 'in the way');
+    await farm.application.deleteItems(admin, { items: [path], reason: 'in the way', now: true, force: true });
     const at = farm.time.runtime.clock.now();
     const lost = { at, how: 'deleted', reason: 'in the way' };
     assert.deepEqual((await waits()).inputs, [{ item: path, state: 'source-lost', lost }]);

@@ -73,7 +73,7 @@ describe('the history of a build', () => {
         delivery.end(delivery.hook === 'good' ? { ok: true } : { ok: false, error: 'secret' });
     await farm.settle();
     await farm.pass(3);
-    await farm.application.deleteItem(admin, outPath(1), 'space');
+    await farm.application.deleteItems(admin, { items: [outPath(1)], reason: 'space', now: true, force: true });
 
     const history = await farm.application.buildHistory(build, { limit: 100 });
     const lines = told(history);
@@ -96,6 +96,7 @@ describe('the history of a build', () => {
       'BuildSucceeded',
       'StoreItemAdded',
       'StoreItemDeleted',
+      'StoreItemUnpublished',
       'hook bad parked',
       'hook good delivered',
       'hook slow owed',

@@ -222,7 +222,9 @@ describe('bytes that come and go at the same time', () => {
       farm.report('b', { type: 'succeeded', build: again.build, attempt: 1, outputs, durationMs: 1, logBytes: 0 }),
       verify(farm, true),
       farm.application.doubtItem(outPath(1), 'all'),
-      farm.application.deleteItem(admin, outPath(1), 'race').catch(() => undefined),
+      farm.application
+        .deleteItems(admin, { items: [outPath(1)], reason: 'race', now: true, force: true })
+        .catch(() => undefined),
     ]);
     await farm.settle();
     // Whoever was first: what the log says is there, is there.

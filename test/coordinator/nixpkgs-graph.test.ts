@@ -130,7 +130,7 @@ describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () =>
           await farm.work((path) => how === 'failed' && path === first.path);
           if (how === 'deleted') {
             checkBuilt(farm, mine, roots);
-            await farm.application.deleteItem(admin, output, 'test');
+            await farm.application.deleteItems(admin, { items: [output], reason: 'test', now: true, force: true });
           }
           // Whatever waits says truly what for; doing that is enough.
           const acts = await farm.acts();

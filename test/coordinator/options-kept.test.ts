@@ -31,7 +31,7 @@ describe('what is done again is done as it was asked for', () => {
     await farm.succeed('a', farm.allocations()[0] as never, 1);
     await submit(2, ofNeeder);
     farm.allocations();
-    await farm.application.deleteItem(admin, outPath(1), 'test');
+    await farm.application.deleteItems(admin, { items: [outPath(1)], reason: 'test', now: true, force: true });
     await farm.settle();
     const rebuild = latest(1);
     assert.equal(rebuild?.state.status, 'queued');
@@ -47,7 +47,7 @@ describe('what is done again is done as it was asked for', () => {
     await farm.application.prioritizeBuild(admin, second?.build as string, 8);
     await farm.application.cancelBuild(admin, second?.build as string);
     await farm.report('a', { type: 'released', build: second?.build as string, attempt: 1, reason: 'canceled' });
-    await farm.application.deleteItem(admin, outPath(1), 'test');
+    await farm.application.deleteItems(admin, { items: [outPath(1)], reason: 'test', now: true, force: true });
     await farm.settle();
     await farm.application.retryBuild(admin, second?.build as string);
     await farm.settle();

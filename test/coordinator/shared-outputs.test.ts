@@ -120,12 +120,12 @@ describe('two derivations with one output, one of them in the build chain of the
     await farm.wish([B, root]);
     await farm.work();
     assert.deepEqual(farm.tried, [A, stdenv]);
-    await farm.application.deleteItem(admin, source, 'test');
+    await farm.application.deleteItems(admin, { items: [source], reason: 'test', now: true, force: true });
     await farm.settle();
     await farm.work();
     assert.deepEqual(farm.tried, [A, stdenv, A]);
     // Now the first fails. What builds the second is there, so that its chain does not need the output.
-    await farm.application.deleteItem(admin, source, 'test');
+    await farm.application.deleteItems(admin, { items: [source], reason: 'test', now: true, force: true });
     await farm.settle();
     await farm.work((one) => one === A);
     assert.equal(farm.isAvailable(source), false);

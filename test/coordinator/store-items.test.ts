@@ -61,7 +61,7 @@ describe('store items', () => {
     await farm.succeed('a', farm.allocations()[0] as never, 1);
     await farm.succeed('a', farm.allocations()[0] as never, 2, [outPath(1)]);
     assert.deepEqual(farm.application.servable(outPath(2).slice(0, 32))?.references, [outPath(1)]);
-    await farm.application.deleteItem(admin, outPath(1), 'test');
+    await farm.application.deleteItems(admin, { items: [outPath(1)], reason: 'test', now: true, force: true });
     assert.equal(farm.application.servable(outPath(2).slice(0, 32)), undefined);
     // Asking for it again builds what is missing, not what is there.
     const { builds } = await farm.submit(2);
@@ -170,10 +170,10 @@ describe('store items', () => {
       const output = { name: 'out', path: outPath(n), narHash: fakeSha256(7), narSize: 1, references: [], upload: id };
       await farm.report('a', { type: 'succeeded', build, attempt, outputs: [output], durationMs: 1, logBytes: 0 });
     }
-    await farm.application.deleteItem(admin, outPath(1), 'test');
+    await farm.application.deleteItems(admin, { items: [outPath(1)], reason: 'test', now: true, force: true });
     assert.ok(farm.pool.files.has(fakeSha256(7)));
     assert.ok(farm.application.servable(outPath(2).slice(0, 32)));
-    await farm.application.deleteItem(admin, outPath(2), 'test');
+    await farm.application.deleteItems(admin, { items: [outPath(2)], reason: 'test', now: true, force: true });
     assert.ok(!farm.pool.files.has(fakeSha256(7)));
   });
   it('that a second build makes differently stay as they were, and the difference is recorded', async () => {

@@ -58,7 +58,9 @@ async function useAll(log: Awaited<ReturnType<typeof someLog>>, store: EventStor
     await farm.application.cancelBuild(admin, build).catch(tolerated);
     await farm.application.retryBuild(admin, build).catch(tolerated);
   }
-  await farm.application.deleteItem(admin, outPath(log.built === drvPath(1) ? 1 : 3), 'test').catch(tolerated);
+  await farm.application
+    .deleteItems(admin, { items: [outPath(log.built === drvPath(1) ? 1 : 3)], reason: 'test', now: true, force: true })
+    .catch(tolerated);
   await farm.application.revokeToken(admin, log.token).catch(tolerated);
   await farm.submit(1, 2, 3);
   await farm.application.steerAgent(admin, 'a', 'pause').catch(tolerated);

@@ -78,7 +78,7 @@ e2e(
     assert.match(full.said, new RegExp(`${item.path}: expected .* \\(damaged\\)`));
     await comesBack();
 
-    const deleted = await farm.drover(['items', 'delete', '--yes', '--reason', 'e2e', path]);
+    const deleted = await farm.drover(['items', 'delete', '--yes', '--force', '--now', '--reason', 'e2e', path]);
     assert.equal(deleted.code, 0, deleted.said);
     assert.equal((await farm.next('StoreItemDeleted', isSmall)).data.reason, 'e2e');
     await farm.next('StoreItemAdded', isSmall, ++times);

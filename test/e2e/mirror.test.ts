@@ -299,7 +299,7 @@ e2e('a mirror of a log that has lost its end becomes what is left, and follows t
   await farm.coordinator.exited;
   copyFileSync(join(farm.data, 'events.db'), older);
   await farm.start();
-  await farm.request('DELETE', `/v1/items/${deleted}`);
+  await farm.request('DELETE', `/v1/items/${deleted}?now=true`);
   const lost = [await send('lost'), await send('lost-too')];
   assert.equal((await mirror('--once')).code, 0);
   await expectEqual(kept, ...lost);

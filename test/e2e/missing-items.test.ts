@@ -66,17 +66,27 @@ e2e('a file that is gone from the pool is found out by the build that needs it, 
 
 e2e('an item that is deleted although it is needed is built again', {}, async (farm) => {
   const { item, id } = await startNeedsSmall(farm);
-  const { code, said } = await farm.drover(['items', 'show', item.path]);
-  assert.equal(code, 0, said);
-  const deleted = await farm.request('DELETE', `/v1/items/${item.path}?reason=e2e`);
-  assert.ok(deleted.status < 300, JSON.stringify(deleted.body));
-  await farm.next('StoreItemDeleted', isSmall);
-  assert.equal((await farm.request('GET', `/${item.path.slice(0, 32)}.narinfo`)).status, 404);
+  const narinfo = () => fetch(`${farm.url}/${item.path.slice(0, 32)}.narinfo`);
+  const [, nar] = /^URL: (.*)$/m.exec(await (await narinfo()).text()) ?? [];
+  const refused = await farm.drover(['items', 'delete', '--yes', item.path]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.said, new RegExp(`the unfinished build ${id} of \\S+-needs-small.drv needs it`));
+  const deleted = await farm.drover(['items', 'delete', '--yes', '--force', '--reason', 'e2e', item.path]);
+  assert.equal(deleted.code, 0, deleted.said);
+  assert.match(deleted.said, /1 derivation would be built again[\s\S]*unpublished [\s\S]*in 1h/);
+  const { data } = await farm.next('StoreItemUnpublished', isSmall);
+  assert.equal(data.reason, 'e2e');
+  const gone = await narinfo();
+  assert.deepEqual([gone.status, gone.headers.get('cache-control')], [404, 'no-store']);
+  // Whoever has the narinfo gets what it names.
+  assert.equal((await fetch(`${farm.url}/${nar}`)).status, 200);
+  const shown = await farm.drover(['items', 'show', item.path]);
+  assert.match(shown.stdout, /unpublished, goes in/);
   const rebuild = await rebuildOf(farm);
   farm.gate('middle').open();
   await farm.next('BuildSucceeded', isBuild(rebuild));
   await farm.next('BuildSucceeded', isBuild(id));
-  assert.equal((await farm.request('GET', `/${item.path.slice(0, 32)}.narinfo`)).status, 200);
+  assert.equal((await narinfo()).status, 200);
 });
 
 e2e('a source that nobody sent is waited for by name, and sets its build going when it comes', {}, async (farm) => {

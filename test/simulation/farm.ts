@@ -125,6 +125,8 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
       for (const path of new Set([...ledger.items.keys(), ...ahead]))
         if (ledger.itemAhead(path)?.file === file)
           throw new Violation('I9', `the file of ${path} is removed, and it is there`);
+      for (const [path, entry] of ledger.unpublished)
+        if (entry.file === file) throw new Violation('I9', `the file of ${path} is removed, and it is not deleted yet`);
     }),
   );
   /** Items that were ever on their way to the log. */

@@ -125,7 +125,7 @@ export function createHouse(world: HouseWorld): House {
       async started(coordinator) {
         farm = coordinator.farm;
         await coordinator.texts.check();
-        const { graph, queue, details } = coordinator.farm;
+        const { graph, queue } = coordinator.farm;
         const isAwaited = (path: string): boolean => {
           const item = graph.itemOf(path);
           let found = false;
@@ -136,7 +136,7 @@ export function createHouse(world: HouseWorld): House {
             });
           return found;
         };
-        await pool.sweep((file) => details.byFile(file) !== undefined, isAwaited);
+        await pool.sweep(coordinator.items.holdsFile, isAwaited);
       },
       policy,
       runtime: mine.runtime,

@@ -152,8 +152,9 @@ async function deleteItem(farm: SimulatedFarm, random: Random): Promise<void> {
   if (path === undefined) return;
   farm.cover('delete item', farm.ledger.isAvailable(path) ? 'available' : 'present');
   const before = farm.ledger.items.get(path);
+  const how = { now: random.chance(0.3), force: random.chance(0.7) };
   const answer = await farm.ask(`delete ${path.slice(33)}`, (application) =>
-    application.deleteItem(farm.admin, path, 'for the sake of it'),
+    application.deleteItems(farm.admin, { items: [path], reason: 'for the sake of it', ...how }),
   );
   if (!isGranted(answer)) return;
   // Unless it has come again meanwhile, as another entry.
@@ -205,7 +206,7 @@ async function disturb(farm: SimulatedFarm, random: Random): Promise<void> {
   const wishes: Readonly<Record<string, Parameters<typeof farm.ask<unknown>>[1]>> = {
     'cancel an unknown build': (application) => application.cancelBuild(nobody, 'nothing-1'),
     'retry an unknown build': (application) => application.retryBuild(nobody, 'nothing-1'),
-    'delete an unknown item': (application) => application.deleteItem(nobody, unknown, ''),
+    'delete an unknown item': (application) => application.deleteItems(nobody, { items: [unknown], reason: '' }),
     'steer an unknown agent': (application) => application.steerAgent(nobody, 'nobody', 'pause'),
     'add an agent again': (application) => application.addAgent(nobody, farm.machines[0]?.name as string),
     'revoke an unknown token': (application) => application.revokeToken(nobody, 'nothing'),

@@ -167,6 +167,9 @@ export function createPoolDisk(removed: (hash: string) => void): PoolDisk {
         await life.io(4);
         uploads.delete(id);
       },
+      *underWay() {
+        for (const { published, declaration } of uploads.values()) if (!published) yield declaration;
+      },
       async open({ hash }) {
         await life.io(4);
         const bytes = files.get(hash);

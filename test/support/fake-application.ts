@@ -224,7 +224,15 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     },
     servable: () => undefined,
     lackOf: () => undefined,
-    deleteItem: async () => undefined,
+    deleteItems: async () => ({
+      items: [],
+      needed: 0,
+      needs: [],
+      rebuilds: 0,
+      derivations: [],
+      sources: [],
+      freed: 0,
+    }),
     doubtItem: async () => undefined,
     async *verifyItems() {},
     agentConnected: async () => ({

@@ -8,6 +8,7 @@ export function createFakePool(): Pool & {
 } {
   const uploads = new Map<string, FinishedUpload & { owner: string }>();
   const files = new Set<string>();
+  const published = new Set<string>();
   const damaged = new Set<string>();
   const status = (id: string): UploadStatus | undefined => {
     const upload = uploads.get(id);
@@ -45,10 +46,14 @@ export function createFakePool(): Pool & {
       const upload = uploads.get(id);
       if (!upload) throw new Error(`no upload ${id}`);
       files.add(upload.item.file.hash);
+      published.add(id);
       damaged.delete(upload.item.file.hash);
     },
     async abandon(id) {
       uploads.delete(id);
+    },
+    *underWay() {
+      for (const [id, { item }] of uploads) if (!published.has(id)) yield item;
     },
     open: async () => undefined,
     has: async (file) => files.has(file.hash),

@@ -17,6 +17,7 @@ export function testPolicy(changes: Partial<Policy> = {}): Policy {
     maxNarBytes: 1e9,
     maxCommitBytes: 1e6,
     quarantine: { failures: 3, seconds: 600 },
+    cacheTtlSeconds: 60,
     checkpointSeconds: 600,
     trustHooksOfApi: true,
     ...changes,

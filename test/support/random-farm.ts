@@ -61,7 +61,7 @@ export async function playFarm(dir: string, { seed, steps }: { readonly seed: nu
     startOrFail,
     () => application.cancelBuild(admin, time.pick(builds()), { reason: 'not wanted', force: any(2) === 0 }),
     () => application.prioritizeBuild(admin, time.pick(builds()), any(10)),
-    () => application.deleteItem(admin, outPath(any(size)), 'in the way'),
+    () => application.deleteItems(admin, { items: [outPath(any(size))], reason: 'in the way', now: true, force: true }),
     () => application.steerAgent(admin, 'a', time.pick(['pause', 'resume', 'resume', 'drain']), 'to see what comes'),
     () => application.steerAgent(admin, 'a', 'resume'),
     () => test.connect('a', { slots: 1000 - any(2) }),

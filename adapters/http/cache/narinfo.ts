@@ -13,7 +13,7 @@ import { notHere } from './not-here.ts';
 
 /** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
 export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFile: DoubtFile): FastifyPluginAsyncZod {
-  const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=60`;
+  const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${cache.ttlSeconds}`;
   return async (app) => {
     app.route({
       method: ['GET', 'HEAD'],

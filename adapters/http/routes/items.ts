@@ -8,12 +8,23 @@ import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
-import { itemRow, nothing, page, paging } from '../schemas.ts';
+import { deletionReport, flag, itemRow, nothing, page, paging } from '../schemas.ts';
 
 const params = z.object({ item: baseName });
+/** Most items of one request to delete. */
+const mostItems = 100_000;
+const nowText = 'Whether the bytes go at once, too, also of what is unpublished already.';
+const forceText = 'Also what is needed.';
+const wish = {
+  reason: shortText.default('deleted by an operator'),
+  now: z.boolean().describe(nowText).default(false),
+  force: z.boolean().describe(forceText).default(false),
+  preview: z.boolean().describe('Only says what would happen, and changes nothing.').default(false),
+  skipMissing: z.boolean().describe('Whether what there is not is passed over.').default(false),
+};
 
 export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { application, views, closing } = context;
+  const { application, views, closing, limits } = context;
   return async (app) => {
     app.get(
       '/v1/items',
@@ -107,16 +118,41 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['items'],
           operationId: 'deleteItem',
-          summary: 'Deletes a store item; what needs it waits for a rebuild.',
+          summary: 'Deletes a store item, in two phases, unless somebody needs it.',
           params,
-          querystring: z.strictObject({ reason: shortText.default('deleted by an operator') }),
+          querystring: z.strictObject({
+            reason: wish.reason,
+            now: flag.describe(nowText).exactOptional(),
+            force: flag.describe(forceText).exactOptional(),
+          }),
           response: { 204: nothing },
         },
       },
       async (request, reply) => {
-        await application.deleteItem(principalOf(request), request.params.item, request.query.reason);
+        const { params: named, query } = request;
+        await application.deleteItems(principalOf(request), { items: [named.item], ...query });
         return reply.code(204).send();
       },
+    );
+    app.post(
+      '/v1/items/delete',
+      {
+        config: { access: 'admin' },
+        bodyLimit: limits.body,
+        schema: {
+          tags: ['items'],
+          operationId: 'deleteItems',
+          summary: 'Deletes store items, in two phases: all of them, or none where somebody needs one.',
+          description:
+            'At once they are unpublished: no build and no reader of the cache gets them any more. Their bytes stay for as long as clients may have their narinfos, then they are deleted.',
+          body: z.strictObject({
+            items: z.array(baseName).min(1).max(mostItems).describe('Base names.'),
+            ...wish,
+          }),
+          response: { 200: deletionReport },
+        },
+      },
+      async (request) => application.deleteItems(principalOf(request), request.body),
     );
   };
 }

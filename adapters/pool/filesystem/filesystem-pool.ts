@@ -173,6 +173,11 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
       if (upload !== undefined) await forget(upload);
     },
 
+    *underWay() {
+      for (const { published: isPublished, gone, record } of uploads.all())
+        if (!isPublished && !gone) yield record.declaration;
+    },
+
     open: files.open,
     has: files.has,
     check,

@@ -41,7 +41,7 @@ function planItems({ name = '', deriver, agent, since }: ItemFilter): ListPlan |
 }
 
 const itemColumns = `, i.path, i.nar_hash, i.nar_size, i.refs, i.deriver, i.ca, i.file_hash, i.file_size, i.compression,
-  i.signatures, i.added_at, i.added_by`;
+  i.signatures, i.added_at, i.added_by, i.unpublished_at, i.unpublished_until, i.unpublished_by, i.unpublished_reason`;
 
 function toItemRow(raw: Record<string, SqlValue>): ItemRow {
   const refs = raw.refs as string;
@@ -60,5 +60,13 @@ function toItemRow(raw: Record<string, SqlValue>): ItemRow {
     signatures: JSON.parse(raw.signatures as string),
     addedAt: raw.added_at as number,
     addedBy: raw.added_by as string,
+    ...(raw.unpublished_at !== null && {
+      unpublished: {
+        at: raw.unpublished_at as number,
+        until: raw.unpublished_until as number,
+        by: raw.unpublished_by as string,
+        reason: raw.unpublished_reason as string,
+      },
+    }),
   };
 }

@@ -31,7 +31,7 @@ describe('narinfo', () => {
     const answer = await server.ask(undefined, { url: `/${hashA}.narinfo` });
     assert.equal(answer.statusCode, 200);
     assert.equal(answer.headers['content-type'], 'text/x-nix-narinfo');
-    assert.equal(answer.headers['cache-control'], 'public, max-age=60');
+    assert.equal(answer.headers['cache-control'], 'public, max-age=3600');
     const info = parseNarinfo(answer.body);
     assert.equal(info.storePath, `/nix/store/${itemA.path}`);
     assert.equal(`/${info.url}`, nar);

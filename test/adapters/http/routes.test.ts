@@ -128,8 +128,8 @@ describe('a command goes to the application as it was asked for', () => {
       json('DELETE', `/v1/items/${itemA.path}?reason=broken`),
       204,
       undefined,
-      'deleteItem',
-      [admin, itemA.path, 'broken'],
+      'deleteItems',
+      [admin, { items: [itemA.path], reason: 'broken' }],
     ],
     [json('POST', '/v1/uploads', declaration), 201, fakeUpload, 'beginUpload', [admin, declaration]],
     [

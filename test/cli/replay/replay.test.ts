@@ -137,7 +137,7 @@ describe('drover replay', () => {
     const { application } = farm;
     const ci = await application.createToken(admin, { name: 'ci', scope: 'submit' });
     const by = { id: ci.id, scope: 'submit' } as const;
-    await application.deleteItem(by, outPath(1), 'wrong patch');
+    await application.deleteItems(by, { items: [outPath(1)], reason: 'wrong patch', now: true, force: true });
     await application.addHook(by, 'mail', { definition });
     await application.steerAgent(by, 'a', 'pause', 'a new disk');
     await application.settled();
@@ -171,7 +171,7 @@ describe('drover replay', () => {
       `a +intake accepting → paused, reason none → a new disk +\\S+ +${token} +AgentPaused +a new disk`,
       `mail +none → active +\\S+ +${token} +HookAdded`,
       `${ci.id} +ci +none → valid +\\S+ +admin +TokenIssued`,
-      `${token} +3 +`,
+      `${token} +4 +`,
     ])
       assert.match(text.out, new RegExp(`^${line}`, 'm'));
     assert.match(text.out, /no submissions, no builds/);

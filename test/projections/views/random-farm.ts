@@ -260,6 +260,10 @@ export function simulateFarm(steps: readonly Step[]): SimulatedFarm {
       if (path === undefined) return;
       items.delete(path);
       deleted.push(path);
+      if (pick % 3 === 0) {
+        const data = { path, reason: 'test', until: 2_000_000 };
+        append(`item-${path.slice(0, 32)}`, { type: 'StoreItemUnpublished', data });
+      }
       const type = pick % 2 === 0 ? 'StoreItemDeleted' : 'StoreItemMissing';
       append(`item-${path.slice(0, 32)}`, { type, data: { path, reason: 'test' } });
     },

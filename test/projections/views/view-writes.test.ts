@@ -270,7 +270,7 @@ test('SubmissionReceived, SubmissionRootsAdded, SubmissionSetAside, SubmissionRe
   assert.deepEqual(canceled, { canceled_at: 11, canceled_reason: 'no need' });
 });
 
-test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {
+test('StoreItemAdded, StoreItemUnpublished, StoreItemDeleted, StoreItemMissing', () => {
   clock = 0;
   const item = {
     path: out,
@@ -299,7 +299,18 @@ test('StoreItemAdded, StoreItemDeleted, StoreItemMissing', () => {
     signatures: '["key:c2ln"]',
     added_at: 1,
     added_by: 'test',
+    unpublished_at: null,
+    unpublished_until: null,
+    unpublished_by: null,
+    unpublished_reason: null,
   };
+  assert.deepEqual(views.rows('SELECT * FROM items'), [row]);
+  // It is there until it is deleted, and added again it is as it was.
+  views.given(on(stream, 'StoreItemUnpublished', { path: out, reason: 'old', until: 99 }));
+  const how = { unpublished_at: 2, unpublished_until: 99, unpublished_by: 'test', unpublished_reason: 'old' };
+  assert.deepEqual(views.rows('SELECT * FROM items'), [{ ...row, ...how }]);
+  clock = 0;
+  views.given(on(stream, 'StoreItemAdded', item));
   assert.deepEqual(views.rows('SELECT * FROM items'), [row]);
   assert.equal(views.rows(found).length, 1);
   views.given(on(stream, 'StoreItemDeleted', { path: out, reason: 'old' }));

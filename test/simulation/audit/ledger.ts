@@ -63,6 +63,9 @@ const ended: ReadonlySet<Standing> = new Set(['succeeded', 'failed', 'canceled']
 export const isOver = ({ standing }: BuildEntry): boolean => ended.has(standing);
 const isLive = ({ standing }: BuildEntry): boolean => standing === 'allocated' || standing === 'running';
 
+const isLoss = (event: DroverEvent) =>
+  event.type === 'StoreItemUnpublished' || event.type === 'StoreItemDeleted' || event.type === 'StoreItemMissing';
+
 export type Ledger = ReturnType<typeof createLedger>;
 
 /**
@@ -75,6 +78,8 @@ export function createLedger(ground: Ground) {
   /** Derivations that have the output. */
   const makers = new Map<string, DerivationEntry[]>();
   const items = new Map<string, ItemEntry>();
+  /** Of no use to anybody but clients that have their narinfos. */
+  const unpublished = new Map<string, ItemEntry>();
   const everPresent = new Set<string>();
   const builds = new Map<string, BuildEntry>();
   const agents = new Map<string, AgentEntry>();
@@ -276,9 +281,18 @@ export function createLedger(ground: Ground) {
       insist(!items.has(path), 'I4', `${where}: ${path} is there already`);
       insist(ground.isSound(file.hash), 'I6', `${where}: the pool does not have the bytes of ${path}`);
       items.set(path, { references, file: file.hash });
+      unpublished.delete(path);
       everPresent.add(path);
+    } else if (event.type === 'StoreItemUnpublished') {
+      const { path } = event.data;
+      const item = items.get(path);
+      insist(item, 'I8', `${where}: ${path} is not there`);
+      items.delete(path);
+      unpublished.set(path, item);
     } else if (event.type === 'StoreItemDeleted' || event.type === 'StoreItemMissing') {
-      insist(items.delete(event.data.path), 'I8', `${where}: ${event.data.path} is not there`);
+      const { path } = event.data;
+      const wasUnpublished = unpublished.delete(path);
+      insist(items.delete(path) !== wasUnpublished, 'I8', `${where}: ${path} is not there`);
     }
   }
 
@@ -324,6 +338,7 @@ export function createLedger(ground: Ground) {
     derivations,
     makers,
     items,
+    unpublished,
     everPresent,
     builds,
     agents,
@@ -348,8 +363,7 @@ export function createLedger(ground: Ground) {
           const event = { type, data } as DroverEvent;
           if (event.type === 'StoreItemAdded')
             pending.set(event.data.path, { references: event.data.references, file: event.data.file.hash });
-          else if (event.type === 'StoreItemDeleted' || event.type === 'StoreItemMissing')
-            pending.set(event.data.path, undefined);
+          else if (isLoss(event)) pending.set(event.data.path, undefined);
         }
     },
     /** What was on its way is lost. */

@@ -1,0 +1,129 @@
+import type { Farm } from './farm.ts';
+import type { Item } from './graph.ts';
+import { type BuildRecord, buildId } from './queue.ts';
+
+/** Who needs a store item. */
+export type Need =
+  /** An unfinished build has it as an input. */
+  | { readonly kind: 'build'; readonly build: BuildRecord }
+  /** An upload under way refers to it; base name of what is uploaded. */
+  | { readonly kind: 'upload'; readonly path: string }
+  /** An item that is present, or needed itself, refers to it. */
+  | { readonly kind: 'item'; readonly item: Item };
+
+export interface NeedSources {
+  readonly farm: Pick<Farm, 'graph' | 'availability' | 'queue'>;
+  /** What uploads under way refer to, by base name, with one of them. */
+  readonly uploads: ReadonlyMap<string, string>;
+}
+
+/**
+ * Calls `visit` with all who need the item for themselves; it returns true to stop.
+ *
+ * @param outside whether an item that refers to it counts: those that are to go as well do not.
+ */
+export function eachNeed(
+  { farm, uploads }: NeedSources,
+  item: Item,
+  outside: (referrer: Item) => boolean,
+  visit: (need: Need) => boolean,
+): void {
+  const { graph, availability, queue } = farm;
+  let stopped = false;
+  graph.eachNeeder(item, (drv) => {
+    const build = queue.unfinished(drv);
+    if (build !== undefined) stopped = visit({ kind: 'build', build });
+    return stopped;
+  });
+  const path = stopped ? undefined : uploads.get(graph.itemPath(item));
+  if (path !== undefined) stopped = visit({ kind: 'upload', path });
+  if (stopped) return;
+  availability.eachReferrer(item, (referrer) => {
+    if (!stopped && referrer !== item && availability.isPresent(referrer) && outside(referrer))
+      stopped = visit({ kind: 'item', item: referrer });
+  });
+}
+
+/** One who needs the item for itself. */
+export function needOf(sources: NeedSources, item: Item, outside: (referrer: Item) => boolean): Need | undefined {
+  let found: Need | undefined;
+  eachNeed(sources, item, outside, (need) => {
+    found = need;
+    return true;
+  });
+  return found;
+}
+
+/** Edges that are followed between two yields: less than a millisecond. */
+const perTurn = 5000;
+
+/**
+ * Which of the items that are to go are needed, each with one reason: somebody needs it for itself, or something among them refers to it
+ * that is needed. What follows from references follows all the way down, also through what is not present: that is built again.
+ *
+ * @yields now and then, so that others have their turn; what changes meanwhile is not seen. Whoever acts on it looks again.
+ */
+export function* findNeeded(
+  sources: NeedSources,
+  going: ReadonlySet<Item>,
+): Generator<undefined, ReadonlyMap<Item, Need>> {
+  const { availability } = sources.farm;
+  const needed = new Map<Item, Need>();
+  const pending: Item[] = [];
+  let steps = 0;
+  const isOutside = (referrer: Item): boolean => {
+    steps++;
+    return !going.has(referrer);
+  };
+  for (const item of going) {
+    const need = needOf(sources, item, isOutside);
+    if (need !== undefined) {
+      needed.set(item, need);
+      pending.push(item);
+    }
+    // A needer costs little, and there are thirty or so.
+    steps += 30;
+    if (steps < perTurn) continue;
+    steps = 0;
+    yield;
+  }
+  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+    for (const reference of availability.references(item)) {
+      steps++;
+      if (!going.has(reference) || needed.has(reference)) continue;
+      needed.set(reference, { kind: 'item', item });
+      pending.push(reference);
+    }
+    if (steps < perTurn) continue;
+    steps = 0;
+    yield;
+  }
+  return needed;
+}
+
+/** In an order in which what refers to others comes before them. Where items refer to each other in a circle, any of them is first. */
+export function referrersFirst(
+  { references }: Pick<Farm['availability'], 'references'>,
+  items: Iterable<Item>,
+): Item[] {
+  const left = new Set(items);
+  const order: Item[] = [];
+  // What is done is put in front of all that it does not refer to: the order is built from its end.
+  for (const start of [...left]) {
+    if (!left.delete(start)) continue;
+    const path: { readonly item: Item; readonly below: Item[] }[] = [{ item: start, below: [...references(start)] }];
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      const next = top.below.pop();
+      if (next === undefined) order.push((path.pop() as typeof top).item);
+      else if (left.delete(next)) path.push({ item: next, below: [...references(next)] });
+    }
+  }
+  return order.reverse();
+}
+
+/** As one tells it to a person. */
+export function describeNeed({ graph }: Pick<Farm, 'graph'>, need: Need): string {
+  if (need.kind === 'item') return `${graph.itemPath(need.item)} refers to it`;
+  if (need.kind === 'upload') return `the upload of ${need.path}, which is under way, refers to it`;
+  return `the unfinished build ${buildId(need.build)} of ${graph.drvPath(need.build.drv)} needs it`;
+}
