@@ -282,7 +282,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
     const found: string[] = [];
     let after: string | undefined;
     do {
-      if (after !== undefined) await new Promise<void>((resolve) => context.runtime.timers.after(0, resolve));
+      if (after !== undefined) await new Promise<void>((resolve) => void setImmediate(resolve));
       const { rows, next } = views.builds(filter, { limit: perPage, ...(after === undefined ? {} : { after }) });
       for (const { id } of rows) found.push(id);
       after = next;
