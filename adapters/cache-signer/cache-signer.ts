@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Signer } from '../../coordinator/core.ts';
 import { parseSecretKey, publicKeyText } from '../../domain/store/signature.ts';
+import { moduleBeside } from '../runtime/module-beside.ts';
 import { joinLines, splitLines } from './protocol.ts';
 
 /**
@@ -9,7 +10,7 @@ import { joinLines, splitLines } from './protocol.ts';
  */
 export function createCacheSigner(secret: string): Signer & AsyncDisposable {
   const publicKey = publicKeyText(parseSecretKey(secret));
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: { secret } });
+  const worker = new Worker(moduleBeside('./worker', import.meta.url), { workerData: { secret } });
   const sent: Pending[][] = [];
   let batch: Pending[] = [];
   let broken: Error | undefined;

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { DroverError, type ErrorCode, errorCodes } from '../../coordinator/errors.ts';
+import { moduleBeside } from '../runtime/module-beside.ts';
 import type { Answer, Opened, OperationName, Operations, WorkerOptions } from './protocol.ts';
 
 /** Asks the worker that owns the database. */
@@ -27,7 +28,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerClient>
   let closed = false;
 
   function spawn(): Promise<Worker> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: options, name: 'derivations' });
+    const worker = new Worker(moduleBeside('./worker', import.meta.url), { workerData: options, name: 'derivations' });
     let failure: Error | undefined;
     return new Promise((resolve, reject) => {
       worker.once('message', (message: Opened) => {

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { FromFolder, ToFolder } from '../mirror/folder-protocol.ts';
 import type { FolderTask } from '../mirror/folder-writer.ts';
+import { moduleBeside } from '../runtime/module-beside.ts';
 
-const program = fileURLToPath(new URL('../mirror/folder-process.ts', import.meta.url));
+const program = fileURLToPath(moduleBeside('../mirror/folder-process', import.meta.url));
 /** A process that has had nothing to do for so long ends; the next task starts another. */
 const idleMs = 10 * 60_000;
 /** How long one that is to end may take. */

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { unwatched, type Work } from '../../coordinator/ports/work.ts';
+import { moduleBeside } from '../runtime/module-beside.ts';
 import { beat, createShared, createWork } from './label.ts';
 import type { WatchdogData } from './thread.ts';
 
@@ -12,7 +13,7 @@ export interface Watchdog extends AsyncDisposable {
   readonly work: Work;
 }
 
-const thread = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
+const thread = moduleBeside('./thread', import.meta.url);
 
 /**
  * Watches the main thread from a thread of its own. Where one turn of the event loop takes more than `seconds` of processor time, it writes

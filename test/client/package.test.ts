@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { globSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -59,8 +60,8 @@ async function served(subscribed: () => void) {
 
 describe('drover/client as others install it', () => {
   before(async () => {
-    await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'client'], { cwd: root });
-    await run(process.execPath, ['scripts/generate-man.ts'], { cwd: root });
+    // `npm run check` has looked at the types.
+    await run(process.execPath, ['scripts/build.ts', '--no-check'], { cwd: root });
   });
 
   it('imports nothing but its own files', () => {
@@ -71,16 +72,44 @@ describe('drover/client as others install it', () => {
         assert.match(from as string, /^\.\/[\w-]+\.js$/, file);
   });
 
-  it('is in the package that npm makes, with its types; so is every manual page, and what completion reads', async () => {
-    const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
-    const text = stdout.slice(stdout.search(/[[{]/));
-    const pages = globSync('dist/man/*.1', { cwd: root });
+  it('is in the package that npm makes, with its types and every manual page; the command runs from there', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'drover-package-'));
+    t.after(() => rm(folder, { recursive: true }));
+    await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { cwd: root });
+    const installed = join(folder, 'node_modules', 'drover');
+    await mkdir(installed, { recursive: true });
+    await run('tar', ['-xzf', ...globSync(join(folder, '*.tgz')), '--strip-components=1', '-C', installed]);
+    // What npm would fetch.
+    const { dependencies, man } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    for (const name of Object.keys(dependencies)) {
+      await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true });
+      await symlink(join(root, 'node_modules', name), join(folder, 'node_modules', name));
+    }
+
+    const pages = globSync('dist/man/*.1', { cwd: installed });
     assert.ok(pages.includes('dist/man/drover.1') && pages.includes('dist/man/drover-submit.1'));
-    for (const file of ['dist/client/index.js', 'dist/client/index.d.ts', 'cli/completion/tree.ndjson', ...pages])
-      assert.ok(text.includes(`"path": "${file}"`), file);
     // npm links those that are named, and no others.
-    const { man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     assert.deepEqual(man, pages.map((page) => `./${page}`).sort());
+    assert.ok(existsSync(join(installed, 'dist/client/index.d.ts')));
+
+    const program = join(installed, 'cli/bin.js');
+    const args = [program, 'coordinator', '--data', join(folder, 'data'), '--listen', '127.0.0.1:0'];
+    const coordinator = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    t.after(() => coordinator.kill('SIGKILL'));
+    const exit = once(coordinator, 'exit');
+    let url: string | undefined;
+    for await (const line of createInterface(coordinator.stderr)) {
+      url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0];
+      if (url) break;
+    }
+    coordinator.stderr.resume();
+    const env = { ...process.env, DROVER_URL: url, DROVER_TOKEN_FILE: join(folder, 'data', 'admin.token') };
+    const { stdout } = await run(process.execPath, [program, 'agents', 'add', 'a1', '-o', 'json'], { env });
+    assert.equal(JSON.parse(stdout).name, 'a1');
+    coordinator.kill('SIGTERM');
+    assert.deepEqual(await exit, [0, null]);
+    const complete = await run(process.execPath, [program, 'completion', 'bash']);
+    assert.match(complete.stdout, /drover/);
   });
 
   it('has manual pages without a fault', { skip: noMandoc }, async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { access, rm } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
+import { moduleBeside } from '../../runtime/module-beside.ts';
 
 /**
  * Rejects where the database of a Nix store is damaged, saying what to do about it. Resolves where it is whole, not there yet, or
@@ -11,7 +12,7 @@ import { Worker } from 'node:worker_threads';
 export async function checkStoreDatabase(root: string): Promise<void> {
   const file = databaseOf(root);
   if (!(await isThere(file))) return;
-  const worker = new Worker(new URL('./quick-check-thread.ts', import.meta.url), {
+  const worker = new Worker(moduleBeside('./quick-check-thread', import.meta.url), {
     workerData: file,
     // What this process was started with is not for a thread.
     execArgv: [],

@@ -6,6 +6,7 @@ import {
   EventStoreError,
   type Linking,
 } from '../../../coordinator/ports/event-store.ts';
+import { moduleBeside } from '../../runtime/module-beside.ts';
 import { encodeCommit } from '../encode.ts';
 import { formatPosition } from '../position.ts';
 import { makeStoreError, type PlainError } from './errors.ts';
@@ -41,7 +42,7 @@ const lengthPerMessage = 16 * 1024 * 1024;
 
 /** Starts the writer thread and waits until it has opened and checked the file. `onHead` is called after each group. */
 export async function startWriter(data: WriterData, onHead: (head: number) => void): Promise<Writer> {
-  const worker = new Worker(new URL('./writer-thread.ts', import.meta.url), { workerData: data });
+  const worker = new Worker(moduleBeside('./writer-thread', import.meta.url), { workerData: data });
   const waiting: Waiting[] = [];
   let firstWaiting = 0;
   const asked = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();

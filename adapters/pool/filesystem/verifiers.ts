@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { moduleBeside } from '../../runtime/module-beside.ts';
 import type { ContentHashRequest } from './content-hash.ts';
 import type { Expectation, Verified } from './nar-intake.ts';
 import type { Answer, OperationName, Operations } from './protocol.ts';
@@ -49,7 +50,7 @@ export interface VerifiersOptions {
 
 export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
   const threads = options.threads ?? Math.max(1, Math.min(4, availableParallelism() - 1));
-  const program = options.program ?? new URL('./worker.ts', import.meta.url);
+  const program = options.program ?? moduleBeside('./worker', import.meta.url);
   const slots = new Set<Slot>();
   let nextId = 1;
   let closed = false;

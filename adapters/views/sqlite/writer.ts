@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Batch, Position } from '../../../coordinator/ports/event-store.ts';
+import { moduleBeside } from '../../runtime/module-beside.ts';
 import type { WriterData, WriterReport, WriterRequest } from './writer-messages.ts';
 
 /** The main thread's end of the writer thread. */
@@ -21,7 +22,7 @@ export class WriterError extends Error {
   }
 }
 
-const thread = new URL(import.meta.url.endsWith('.ts') ? './writer-thread.ts' : './writer-thread.js', import.meta.url);
+const thread = moduleBeside('./writer-thread', import.meta.url);
 
 export function startWriter(
   data: WriterData,
