@@ -42,3 +42,6 @@ export function durationSeconds(most: number): (text: string) => number {
     return value;
   };
 }
+
+/** The longest that anything is kept: a hundred years, in seconds. */
+export const longestKeepSeconds = 3_153_600_000;

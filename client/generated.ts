@@ -6,6 +6,10 @@ export const operations = {
   listTokens: { method: 'GET', path: '/v1/tokens', query: [], headers: [], body: false },
   getOwnToken: { method: 'GET', path: '/v1/tokens/self', query: [], headers: [], body: false },
   revokeToken: { method: 'DELETE', path: '/v1/tokens/{token}', query: ['force'], headers: [], body: false },
+  listRoots: { method: 'GET', path: '/v1/roots', query: [], headers: [], body: false },
+  addRoot: { method: 'POST', path: '/v1/roots', query: [], headers: [], body: true },
+  getRoot: { method: 'GET', path: '/v1/roots/{root}', query: [], headers: [], body: false },
+  removeRoot: { method: 'DELETE', path: '/v1/roots/{root}', query: ['target', 'reason'], headers: [], body: false },
   addAgent: { method: 'POST', path: '/v1/agents', query: [], headers: [], body: true },
   listAgents: { method: 'GET', path: '/v1/agents', query: [], headers: [], body: false },
   getAgent: { method: 'GET', path: '/v1/agents/{agent}', query: [], headers: [], body: false },
@@ -173,6 +177,94 @@ export interface Operations {
       /** also the last one of scope admin */
       readonly force?: 'true' | 'false';
       readonly token: string;
+    };
+    readonly answer: undefined;
+  };
+  /** All roots. */
+  readonly listRoots: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly rows: readonly {
+        readonly name: string;
+        /** who keeps it */
+        readonly source: 'api' | 'submission' | 'config';
+        /** how many store items it names */
+        readonly targets: number;
+        /** how many of them are not available */
+        readonly unavailable: number;
+        /** when something was added last */
+        readonly addedAt: number;
+        readonly addedBy: string;
+        /** when something of it expires first */
+        readonly until?: number;
+      }[];
+    };
+  };
+  /** Keeps store items under a name, with all that they refer to, beside what the name keeps already. */
+  readonly addRoot: {
+    readonly request: {
+      readonly name: string;
+      readonly targets: readonly string[];
+      /** How long from now on; for good if absent. What is kept for longer already stays so. */
+      readonly ttlSeconds?: number;
+      /** Whether what it keeps beside these goes. */
+      readonly replace?: boolean;
+    };
+    readonly answer: {
+      readonly name: string;
+      /** who keeps it */
+      readonly source: 'api' | 'submission' | 'config';
+      /** how many store items it names */
+      readonly targets: number;
+      /** how many of them are not available */
+      readonly unavailable: number;
+      /** when something was added last */
+      readonly addedAt: number;
+      readonly addedBy: string;
+      /** when something of it expires first */
+      readonly until?: number;
+      readonly kept: readonly {
+        readonly item: string;
+        readonly state: 'available' | 'unpublished' | 'unavailable';
+        /** milliseconds since the Unix epoch */
+        readonly until?: number;
+      }[];
+    };
+  };
+  /** One root, with all that it keeps. */
+  readonly getRoot: {
+    readonly request: {
+      readonly root: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      /** who keeps it */
+      readonly source: 'api' | 'submission' | 'config';
+      /** how many store items it names */
+      readonly targets: number;
+      /** how many of them are not available */
+      readonly unavailable: number;
+      /** when something was added last */
+      readonly addedAt: number;
+      readonly addedBy: string;
+      /** when something of it expires first */
+      readonly until?: number;
+      readonly kept: readonly {
+        readonly item: string;
+        readonly state: 'available' | 'unpublished' | 'unavailable';
+        /** milliseconds since the Unix epoch */
+        readonly until?: number;
+      }[];
+    };
+  };
+  /** Keeps no more what a root keeps, or some of it. */
+  readonly removeRoot: {
+    readonly request: {
+      /** Only these; all of it if absent. */
+      readonly target?: string | readonly string[];
+      /** For the record. */
+      readonly reason?: string;
+      readonly root: string;
     };
     readonly answer: undefined;
   };
@@ -2061,6 +2153,11 @@ export interface Operations {
       readonly inputs?: boolean;
       /** Also build what is built or under way. */
       readonly force?: boolean;
+      /** Keeps all outputs of `roots` under this name, for so long from now on; for good if it does not say. */
+      readonly root?: {
+        readonly name: string;
+        readonly keepSeconds?: number;
+      };
       readonly 'idempotency-key'?: string;
       readonly traceparent?: string;
     };
@@ -3391,7 +3488,8 @@ export interface Operations {
       readonly needs: readonly {
         readonly item: string;
         readonly by: readonly {
-          readonly kind: 'build' | 'upload' | 'item';
+          readonly kind: 'root' | 'build' | 'upload' | 'item';
+          readonly root?: string;
           readonly build?: string;
           readonly derivation?: string;
           readonly item?: string;
@@ -3578,6 +3676,10 @@ export interface EventData {
     };
     readonly inputs: boolean;
     readonly force: boolean;
+    readonly root?: {
+      readonly name: string;
+      readonly until?: number;
+    };
     readonly reason: 'requested' | 'rebuild' | 'retry';
     readonly key?: string;
     readonly wish?: string;
@@ -4100,5 +4202,21 @@ export interface EventData {
     readonly root: string;
     readonly note: string;
     readonly subtrees: readonly string[];
+  };
+  /** Store items are kept under a name, with all that they refer to, beside those that the name keeps already. */
+  readonly RootAdded: {
+    readonly targets: readonly string[];
+    readonly until?: number;
+    readonly source: 'api' | 'submission' | 'config';
+    readonly submission?: string;
+  };
+  /** Targets that were kept until `until` or before are kept no more. */
+  readonly RootExpired: {
+    readonly until: number;
+  };
+  /** Targets are kept no more under this name: these, or all of them if absent. */
+  readonly RootRemoved: {
+    readonly targets?: readonly string[];
+    readonly reason?: string;
   };
 }

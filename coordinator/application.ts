@@ -147,6 +147,19 @@ export interface Application extends HookWishes {
   uploadStatus(by: Principal, id: string): Promise<UploadStatus>;
   writeUpload(by: Principal, id: string, offset: number, body: AsyncIterable<Uint8Array>): Promise<UploadStatus>;
 
+  // Roots.
+  /** Those that keep something, by name. */
+  roots(): readonly RootStatus[];
+  root(name: string): RootDetail;
+  /** Keeps store items with all that they refer to, beside what the name keeps already. */
+  addRoot(by: Principal, name: string, wish: RootWish): Promise<RootDetail>;
+  /** @param wish which of its targets are not kept any more; all of them if it names none. */
+  removeRoot(
+    by: Principal,
+    name: string,
+    wish?: { readonly targets?: readonly string[] | undefined; readonly reason?: string | undefined },
+  ): Promise<void>;
+
   // The cache.
   /** What may be served now (I7), by the hash part of its path. */
   servable(hashPart: string): StoreItem | undefined;
@@ -220,6 +233,8 @@ export interface SubmitWish {
   readonly options: BuildOptions;
   readonly inputs: boolean;
   readonly force: boolean;
+  /** Keeps what is asked for, under this name, for so long from now on; for good if it does not say. */
+  readonly root?: { readonly name: string; readonly keepSeconds?: number };
   /** The same key with the same wish gives the same submission. */
   readonly idempotencyKey?: string;
   /** The client's place in a trace, as its `traceparent`. One that is none is ignored. */
@@ -294,12 +309,42 @@ export interface DeletionWish {
 
 /** Who needs a store item: a build, an upload of something that refers to it, or another item that does. */
 export interface ItemNeed {
-  readonly kind: 'build' | 'upload' | 'item';
+  readonly kind: 'root' | 'build' | 'upload' | 'item';
+  readonly root?: string;
   readonly build?: string;
   readonly derivation?: string;
   readonly item?: string;
   /** As one tells it to a person. */
   readonly text: string;
+}
+
+export interface RootWish {
+  /** Base names of store items, or base names of derivations or ids of builds for all their outputs. */
+  readonly targets: readonly string[];
+  /** How long they are kept from now on; for good if absent. What is kept for longer already stays so. */
+  readonly ttlSeconds?: number | undefined;
+  /** Whether what it keeps beside these goes. */
+  readonly replace?: boolean | undefined;
+}
+export interface RootStatus {
+  readonly name: string;
+  /** Who keeps it. */
+  readonly source: 'api' | 'submission' | 'config';
+  /** How many store items it names, and how many of them are not available. */
+  readonly targets: number;
+  readonly unavailable: number;
+  /** When something was added last, milliseconds since the Unix epoch, and by whom. */
+  readonly addedAt: number;
+  readonly addedBy: string;
+  /** When something of it expires first. */
+  readonly until?: number;
+}
+export interface RootDetail extends RootStatus {
+  readonly kept: readonly {
+    readonly item: string;
+    readonly state: 'available' | 'unpublished' | 'unavailable';
+    readonly until?: number;
+  }[];
 }
 
 /** What went, or would. Lists end after a hundred; numbers do not. */

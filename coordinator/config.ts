@@ -9,6 +9,7 @@ import {
   mostUploadMemoryBytes,
 } from '../domain/limits.ts';
 import { hookSettings } from './hooks/settings.ts';
+import { keepRule, mostKeepRules } from './keep-rules.ts';
 
 /**
  * Everything that can be set on a coordinator. One schema for flags, environment and file: the key `limits.max-nar-bytes`
@@ -233,17 +234,30 @@ export const coordinatorConfigSchema = z
           .describe('The service.name of spans; where it is not set OTEL_SERVICE_NAME, else drover.'),
       })
       .prefault({}),
+    keep: z
+      .array(keepRule)
+      .max(mostKeepRules)
+      .default([])
+      .describe(
+        'Rules that keep the newest successful builds from being collected, each a table [[keep]] of the config file.',
+      ),
     hook: z
       .array(hookSettings)
       .max(mostHooks)
       .default([])
       .describe('Hooks, each a table [[hook]] of the config file; docs/hooks.md.'),
   })
-  .superRefine(({ limits, hook }, context) => {
-    const names = hook.map(({ name }) => name);
-    const twice = names.find((name, at) => names.indexOf(name) !== at);
-    if (twice !== undefined)
-      context.addIssue({ code: 'custom', path: ['hook'], message: `expected one hook of each name, two are ${twice}` });
+  .superRefine(({ limits, hook, keep }, context) => {
+    for (const [kind, tables] of Object.entries({ hook, keep })) {
+      const names = tables.map(({ name }) => name);
+      const twice = names.find((name, at) => names.indexOf(name) !== at);
+      if (twice !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [kind],
+          message: `expected one ${kind} of each name, two are ${twice}`,
+        });
+    }
     const refuse = (message: string) => context.addIssue({ code: 'custom', path: [], message });
     const line = derivationLineBytes(limits.maxDerivationBytes);
     if (limits.maxBodyBytes < line) {

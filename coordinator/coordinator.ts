@@ -23,12 +23,14 @@ import { buildHistory } from './history/history.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createIntake } from './intake.ts';
 import { createItems, type Items } from './items.ts';
+import { createKeeping, type Keeping } from './keeping.ts';
 import { createLateAttempts } from './late-attempts.ts';
 import { endLogs, isLogOver } from './log-ends.ts';
 import { createOutlooks } from './outlooks.ts';
 import { startRebuilds } from './rebuilds.ts';
 import { retryOf, startRetries } from './retries.ts';
 import { createRoom } from './room.ts';
+import { createRootManager } from './roots.ts';
 import { startSatisfying } from './satisfying.ts';
 import { inSlices } from './slices.ts';
 import { createTexts, type Texts } from './texts.ts';
@@ -49,6 +51,8 @@ export interface Coordinator extends Disposable {
   hear(can: boolean): void;
   /** Makes the hooks of the configuration what it says. */
   readonly declareHooks: HookManager['declare'];
+  /** Makes the roots of the rules of the configuration what they say. */
+  readonly declareKept: Keeping['declare'];
   /** Before a stop that is meant: ends what can be ended gently, and writes down how far it is. */
   finish(): Promise<void>;
 }
@@ -74,7 +78,9 @@ export function startCoordinator(core: Core): Coordinator {
   const lateAttempts = createLateAttempts(core, allocator);
   endLogs(core);
   const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
-  const intake = createIntake(core, texts);
+  const roots = createRootManager(core, access, deadlines);
+  const keeping = createKeeping(core, roots);
+  const intake = createIntake(core, texts, roots);
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
   const outlooks = createOutlooks(core);
@@ -85,6 +91,7 @@ export function startCoordinator(core: Core): Coordinator {
   startRebuilds(core, intake);
   startSatisfying(core);
   const canceling = startCanceling(core, allocator);
+  roots.resume();
   access.resume();
   fleet.resume();
   const stall = core.stalled?.();
@@ -126,6 +133,10 @@ export function startCoordinator(core: Core): Coordinator {
       return status;
     },
     ...hooks.wishes,
+    roots: roots.roots,
+    root: roots.root,
+    addRoot: roots.addRoot,
+    removeRoot: roots.removeRoot,
     storeDir: policy.storeDir,
     publicKeys: [signer.publicKey],
     readiness() {
@@ -234,6 +245,7 @@ export function startCoordinator(core: Core): Coordinator {
     texts,
     items,
     declareHooks: hooks.declare,
+    declareKept: keeping.declare,
     async finish() {
       await hooks.finish();
       await auditor.finish();

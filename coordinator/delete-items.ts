@@ -75,6 +75,7 @@ export async function deleteItems(
 
   function told(need: Need): Omit<ItemNeed, 'text'> {
     if (need.kind === 'item') return { kind: 'item', item: graph.itemPath(need.item) };
+    if (need.kind === 'root') return { kind: 'root', root: need.root };
     if (need.kind === 'upload') return { kind: 'upload', item: need.path };
     return { kind: 'build', build: buildId(need.build), derivation: graph.drvPath(need.build.drv) };
   }

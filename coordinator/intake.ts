@@ -14,6 +14,7 @@ import { DroverError } from './errors.ts';
 import { timeId } from './identifiers.ts';
 import type { Meta } from './ports/event-store.ts';
 import type { Stall } from './ports/work.ts';
+import type { RootManager } from './roots.ts';
 import type { Texts } from './texts.ts';
 
 /** Submissions become derivations and builds. */
@@ -50,7 +51,11 @@ const mostNamed = 100;
 /** Events between two waits for the disk: the loop stays free for agents, and little is lost of it in memory. */
 const eventsPerTurn = 1000;
 
-export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake {
+export function createIntake(
+  core: Core,
+  restored: Pick<Texts, 'sent'>,
+  kept: Pick<RootManager, 'check' | 'keepFor'>,
+): Intake {
   const { farm, writer, derivations, policy, runtime, logger, work } = core;
   const { graph, queue, submissions } = farm;
   const underWay = new Map<string, Promise<SubmitResult>>();
@@ -142,6 +147,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     // Nothing is worked at that is not durable: what stands still over it has to find it again to set it aside.
     await writer.durable();
     await addDerivations(submission, meta);
+    kept.keepFor(submission, meta);
     const { builds, available, joined } = await addBuilds(submission, meta);
     const events: DroverEvent[] = [];
     for (let start = 0; start < joined.length; start += namesPerEvent)
@@ -215,7 +221,16 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
       throw new DroverError('invalid-request', 'roots: expected at least one derivation, got none');
     checkTags(wish, new Set(roots));
     const digest = createHash('sha256')
-      .update(JSON.stringify([[...roots].sort(), wish.options, wish.inputs, wish.force, ...sortedTags(wish)]))
+      .update(
+        JSON.stringify([
+          [...roots].sort(),
+          wish.options,
+          wish.inputs,
+          wish.force,
+          ...sortedTags(wish),
+          ...(wish.root ? [wish.root] : []),
+        ]),
+      )
       .digest('hex');
     const earlier = key === undefined ? undefined : submissions.byKey(key);
     if (earlier) {
@@ -233,6 +248,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
     if (key !== undefined && submissions.byKey(key)) return receive(by, wish, reason, key, cause);
     const id = timeId(runtime.clock.now(), runtime.random.bytes(7));
     const { options, inputs, force } = wish;
+    const root = wish.root && kept.check(wish.root);
     const [first, ...later] = rootPortions(roots, wish.rootTags);
     const received = {
       storeDir: policy.storeDir,
@@ -243,6 +259,7 @@ export function createIntake(core: Core, restored: Pick<Texts, 'sent'>): Intake 
       force,
       reason,
       wish: digest,
+      ...(root !== undefined && { root }),
       ...(key !== undefined && { key }),
     };
     const meta: Meta = { actor: by.id, correlation: id, ...(cause !== undefined && { causation: cause }) };

@@ -180,7 +180,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
 
   let adminTokenTrouble: string | undefined;
   async function started(
-    { access, farm, texts, items, application, declareHooks }: Coordinator,
+    { access, farm, texts, items, application, declareHooks, declareKept }: Coordinator,
     store: EventStore,
   ): Promise<void> {
     // The file comes first: a token that is in the log and nowhere else could never be used.
@@ -189,6 +189,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     if (scope !== 'admin') adminTokenTrouble = scope === undefined ? 'is revoked' : `is of scope ${scope} only`;
     await application.settled();
     await declareHooks(config.hook.map(declaredHook));
+    await declareKept(config.keep);
     await identity.remember(store);
     await missTexts(texts);
     await missFiles(farm);

@@ -62,6 +62,8 @@ const clientWrites: ReadonlySet<keyof Application> = new Set([
   'retrySubmission',
   'deleteItems',
   'verifyItems',
+  'addRoot',
+  'removeRoot',
   'addHook',
   'changeHook',
   'pauseHook',

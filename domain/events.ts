@@ -5,6 +5,7 @@ import { derivationEvents } from './derivation/events.ts';
 import type { EventOf, EventType } from './event.ts';
 import { hookEvents } from './hook/events.ts';
 import { itemEvents } from './item/events.ts';
+import { rootEvents } from './root/events.ts';
 import { submissionEvents } from './submission/events.ts';
 import { tokenEvents } from './token/events.ts';
 
@@ -18,6 +19,7 @@ export const eventsByCategory = {
   token: tokenEvents,
   hook: hookEvents,
   audit: auditEvents,
+  root: rootEvents,
 } as const;
 
 export type Category = keyof typeof eventsByCategory;

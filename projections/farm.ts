@@ -7,6 +7,7 @@ import type { DerivationEvent } from '../domain/derivation/events.ts';
 import type { Category, DroverEvent } from '../domain/events.ts';
 import type { HookEvent } from '../domain/hook/events.ts';
 import type { ItemEvent } from '../domain/item/events.ts';
+import type { RootEvent } from '../domain/root/events.ts';
 import type { SubmissionEvent } from '../domain/submission/events.ts';
 import type { TokenEvent } from '../domain/token/events.ts';
 import { createAgentless } from './agentless.ts';
@@ -23,6 +24,7 @@ import { createLosses } from './losses.ts';
 import { isAttended } from './obstacles.ts';
 import { createProducers } from './producers.ts';
 import { type BuildRecord, buildId, createQueue } from './queue.ts';
+import { createRoots, type Roots } from './roots.ts';
 import { createStrays, type Strays } from './strays.ts';
 import { createSubmissions } from './submissions.ts';
 import { createSupply } from './supply.ts';
@@ -108,6 +110,7 @@ export function createFarm() {
   const leftovers = createLeftovers();
   const cancellations = createCancellations();
   const unpublished = createUnpublished();
+  const roots = createRoots(graph);
   const itemRevisions = new Map<number, number>();
   const lossRevisions = new Map<number, number>();
   const strays = createStrays(graph);
@@ -173,6 +176,7 @@ export function createFarm() {
     if (category === 'submission') return submissions.get(id);
     if (category === 'hook') return hooks.get(id);
     if (category === 'audit') return checkpoints.newest;
+    if (category === 'root') return roots.get(id);
     return category === 'token' ? tokens.get(id) : undefined;
   }
 
@@ -188,6 +192,7 @@ export function createFarm() {
     details,
     losses,
     unpublished: unpublished as Omit<UnpublishedItems, 'unpublished' | 'added' | 'gone' | 'passed' | 'describe'>,
+    roots: roots as Omit<Roots, 'apply' | 'describe'>,
     cancellations: cancellations as Pick<Cancellations, 'get'>,
     agents,
     tokens,
@@ -255,6 +260,8 @@ export function createFarm() {
           return hooks.apply(id, event as HookEvent, revision);
         case 'audit':
           return checkpoints.apply(event as AuditEvent, revision);
+        case 'root':
+          return roots.apply(id, event as RootEvent, revision, at, by ?? '');
       }
     },
 
@@ -297,6 +304,7 @@ export function createFarm() {
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
       yield* hooks.describe();
       yield* checkpoints.describe();
+      yield* roots.describe();
       yield* strays.describe();
     },
   };

@@ -8,11 +8,13 @@ export type Need =
   | { readonly kind: 'build'; readonly build: BuildRecord }
   /** An upload under way refers to it; base name of what is uploaded. */
   | { readonly kind: 'upload'; readonly path: string }
+  /** A root keeps it. */
+  | { readonly kind: 'root'; readonly root: string }
   /** An item that is present, or needed itself, refers to it. */
   | { readonly kind: 'item'; readonly item: Item };
 
 export interface NeedSources {
-  readonly farm: Pick<Farm, 'graph' | 'availability' | 'queue'>;
+  readonly farm: Pick<Farm, 'graph' | 'availability' | 'queue' | 'roots'>;
   /** What uploads under way refer to, by base name, with one of them. */
   readonly uploads: ReadonlyMap<string, string>;
 }
@@ -28,7 +30,9 @@ export function eachNeed(
   outside: (referrer: Item) => boolean,
   visit: (need: Need) => boolean,
 ): void {
-  const { graph, availability, queue } = farm;
+  const { graph, availability, queue, roots } = farm;
+  const root = roots.keeping(item);
+  if (root !== undefined && visit({ kind: 'root', root })) return;
   let stopped = false;
   graph.eachNeeder(item, (drv) => {
     const build = queue.unfinished(drv);
@@ -124,6 +128,7 @@ export function referrersFirst(
 /** As one tells it to a person. */
 export function describeNeed({ graph }: Pick<Farm, 'graph'>, need: Need): string {
   if (need.kind === 'item') return `${graph.itemPath(need.item)} refers to it`;
+  if (need.kind === 'root') return `the root ${need.root} keeps it`;
   if (need.kind === 'upload') return `the upload of ${need.path}, which is under way, refers to it`;
   return `the unfinished build ${buildId(need.build)} of ${graph.drvPath(need.build.drv)} needs it`;
 }

@@ -24,6 +24,7 @@ const beginnings: ReadonlySet<DroverEvent['type']> = new Set([
   'TokenIssued',
   'HookAdded',
   'LogCheckpointed',
+  'RootAdded',
 ]);
 
 export function createStrays(graph: Pick<Graph, 'drvByHash'>): Strays {

@@ -21,6 +21,7 @@ export const thingKinds = {
   submission: 'submissions',
   token: 'tokens',
   hook: 'hooks',
+  root: 'roots',
   derivation: 'texts',
 } as const satisfies Partial<Record<Category, string>>;
 export type ThingCategory = keyof typeof thingKinds;
@@ -84,6 +85,12 @@ const readers: Readonly<Record<ThingCategory, (farm: Farm, id: string) => ThingS
     if (!state) return undefined;
     const { status, source, definition, reason } = state;
     return { state: status, source, ...definition, reason, parked: parkedEvents(state).length };
+  },
+  root({ roots }, id) {
+    const state = roots.get(id)?.state;
+    return state === undefined || state.targets.size === 0
+      ? undefined
+      : { state: 'kept', source: state.source, targets: state.targets.size };
   },
   derivation({ graph, texts }, id) {
     const drv = graph.drvByHash(id);

@@ -10,6 +10,8 @@ import type {
   Outlook,
   PhaseSums,
   RetryResult,
+  RootDetail,
+  RootStatus,
   SubmissionTimes,
   SubmitResult,
   TokenInfo,
@@ -249,6 +251,26 @@ export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
     .exactOptional(),
 }) as unknown as z.ZodType<ItemRow>;
 
+export const rootStatus: z.ZodType<RootStatus> = z.object({
+  name: text,
+  source: z.enum(['api', 'submission', 'config']).describe('who keeps it'),
+  targets: z.int().describe('how many store items it names'),
+  unavailable: z.int().describe('how many of them are not available'),
+  addedAt: instant.describe('when something was added last'),
+  addedBy: text,
+  until: instant.describe('when something of it expires first').exactOptional(),
+});
+export const rootDetail: z.ZodType<RootDetail> = z.object({
+  ...(rootStatus as unknown as z.ZodObject).shape,
+  kept: z.array(
+    z.object({
+      item: text,
+      state: z.enum(['available', 'unpublished', 'unavailable']),
+      until: instant.exactOptional(),
+    }),
+  ),
+}) as unknown as z.ZodType<RootDetail>;
+
 export const deletionReport: z.ZodType<DeletionReport> = z.object({
   items: z
     .array(
@@ -262,7 +284,8 @@ export const deletionReport: z.ZodType<DeletionReport> = z.object({
         item: text,
         by: z.array(
           z.object({
-            kind: z.enum(['build', 'upload', 'item']),
+            kind: z.enum(['root', 'build', 'upload', 'item']),
+            root: text.exactOptional(),
             build: text.exactOptional(),
             derivation: text.exactOptional(),
             item: text.exactOptional(),

@@ -31,6 +31,7 @@ import { hookRoutes } from './routes/hooks.ts';
 import { idRoutes } from './routes/ids.ts';
 import { itemRoutes } from './routes/items.ts';
 import { logRoute } from './routes/log.ts';
+import { rootRoutes } from './routes/roots.ts';
 import { schemaRoutes } from './routes/schemas.ts';
 import { statusRoutes } from './routes/status.ts';
 import { submissionRoutes } from './routes/submissions.ts';
@@ -104,6 +105,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const doubtFile = createDoubtfulFiles(application);
   const plugins = [
     tokenRoutes(context),
+    rootRoutes(context),
     agentRoutes(context),
     hookRoutes(context),
     derivationRoutes(context),

@@ -3,7 +3,8 @@ import type { FarmStatus } from '../../coordinator/application.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, connect, connectPlainly } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
-import { gather, wholeNumber } from '../numbers.ts';
+import { durationSeconds, gather, longestKeepSeconds, wholeNumber } from '../numbers.ts';
+import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, forPrograms, print } from '../output/print.ts';
 import { plural, printable, printableLines } from '../output/text.ts';
@@ -25,6 +26,8 @@ interface SubmitFlags extends WaitFlags, WantedFlags {
   readonly priority: number;
   readonly tag?: readonly string[];
   readonly wait?: true;
+  readonly root?: string;
+  readonly keep?: number;
   readonly inputs: boolean;
   readonly force?: true;
   readonly maxAttempts?: number;
@@ -52,6 +55,7 @@ With --json it is one object that has what was submitted, and with --wait then "
       ['nix-eval-jobs --flake .#hydraJobs | drover submit --wait -', 'all attributes that evaluate'],
       ["drover submit DRV --wait --json | jq -r '.requested[].outputs[]?'", 'the output paths, for a program'],
       ['ls drvs | drover submit --derivations drvs -', 'every .drv file of a folder'],
+      ['drover submit DRV --root nightly --keep 14d', 'keep what it makes from being collected, for two weeks'],
       ['drover submit --store-root /srv/chroot /nix/store/HASH-x.drv', 'from a chroot store'],
     ],
   }).option(
@@ -62,6 +66,12 @@ With --json it is one object that has what was submitted, and with --wait then "
     .option('--out-link <path>', 'wait, fetch what was built, and link to it as nix-build does')
     .option('--priority <n>', 'from -1000 to 1000; higher goes first', wholeNumber(-1000, 1000), 0)
     .option('--tag <key=value>', 'kept with every build; can be repeated', gather)
+    .option('--root <name>', 'keep what is built from being collected, under this name')
+    .option(
+      '--keep <time>',
+      'with --root: for so long, like 30d; for good if not given',
+      durationSeconds(longestKeepSeconds),
+    )
     .option('--no-inputs', 'do not build inputs, only what is named')
     .option('--force', 'build again what is built or under way')
     .option('--max-attempts <n>', "attempts per build; the coordinator's default if not given", wholeNumber(1, 100))
@@ -85,6 +95,8 @@ With --json it is one object that has what was submitted, and with --wait then "
   addConnectionOptions(addOutputOptions(command));
 
   onAction(command, context, async (drvs: readonly string[], flags: SubmitFlags) => {
+    if (flags.keep !== undefined && flags.root === undefined)
+      throw new CliError('wrong-use', 'expected --keep with --root only', { exitCode: 2 });
     const signal = io.interrupted();
     const progress = createProgress(io);
     const client = connect(flags, io, { signal, onWait: progress.line, repeatable: true });
@@ -116,6 +128,9 @@ With --json it is one object that has what was submitted, and with --wait then "
         },
         inputs: flags.inputs,
         force: flags.force === true,
+        ...(flags.root !== undefined && {
+          root: { name: flags.root, ...(flags.keep !== undefined && { keepSeconds: flags.keep }) },
+        }),
       };
       // Where the log is now: all that the submission makes comes after it.
       const wait = flags.wait === true || flags.keepWaiting === true || flags.outLink !== undefined;

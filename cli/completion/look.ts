@@ -50,6 +50,8 @@ async function candidatesOf(source: Source, prefix: string, tree: Tree, around: 
       const agents = await rowsOf<{ abilities?: { systems: readonly string[] } }>(around, '/v1/agents');
       return [...new Set(agents.flatMap(({ abilities }) => abilities?.systems ?? []))].map((value) => ({ value }));
     }
+    case 'roots':
+      return (await rowsOf<{ name: string; source: string }>(around, '/v1/roots')).map(named('source'));
     case 'hooks':
       return (await rowsOf<{ name: string; state: string }>(around, '/v1/hooks')).map(named('state'));
     case 'tokens': {
@@ -71,8 +73,11 @@ async function candidatesOf(source: Source, prefix: string, tree: Tree, around: 
 }
 
 const named =
-  (about: 'state') =>
-  (row: { readonly name: string; readonly state: string }): Candidate => ({ value: row.name, about: row[about] });
+  <About extends string>(about: About) =>
+  (row: { readonly name: string } & Readonly<Record<About, string>>): Candidate => ({
+    value: row.name,
+    about: row[about],
+  });
 
 async function rowsOf<Row>(
   { given, environment, signal }: Around,

@@ -16,6 +16,7 @@ export const sources = [
   'systems',
   'hooks',
   'tokens',
+  'roots',
   'contexts',
   'files',
   'folders',

@@ -17,6 +17,7 @@ const titles: Readonly<Record<ThingKind, string>> = {
   builds: 'builds',
   items: 'store items',
   agents: 'agents',
+  roots: 'roots',
   hooks: 'hooks',
   tokens: 'tokens',
   texts: 'texts of derivations',

@@ -19,6 +19,7 @@ export interface SubmitPlan {
   readonly options: BuildOptions;
   readonly inputs: boolean;
   readonly force: boolean;
+  readonly root?: { readonly name: string; readonly keepSeconds?: number };
 }
 
 export interface Submitted extends SubmitResult {

@@ -14,6 +14,7 @@ const factsOfCategory: Readonly<Record<Category, readonly Condition[]>> = {
   token: ['agents'],
   hook: [],
   audit: [],
+  root: [],
 };
 
 const categoryOf: ReadonlyMap<string, Category> = new Map(

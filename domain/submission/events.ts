@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseName, count, defineEvent, type EventOf, identifier, shortText, tags } from '../event.ts';
+import { baseName, count, defineEvent, type EventOf, identifier, instant, shortText, tags } from '../event.ts';
 
 /** What holds for every build of a submission; absent means the coordinator's default. */
 export const buildOptions = z.object({
@@ -32,6 +32,8 @@ export const SubmissionReceived = defineEvent(
     inputs: z.boolean(),
     /** Whether to build what is already built or under way. */
     force: z.boolean(),
+    /** What was asked for is kept under this name, until then; for good if that is absent. */
+    root: z.object({ name: identifier, until: instant.optional() }).optional(),
     /** Why: asked for by a client, or by the coordinator because an output that is needed went missing. */
     reason: z.enum(['requested', 'rebuild', 'retry']),
     /** Digest of what makes a repeat recognisable: the client's idempotency key, or the event that caused a rebuild. For tokens of scope `admin` only. */

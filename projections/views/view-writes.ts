@@ -64,6 +64,9 @@ export function viewWrites(
     case 'HookSkipped':
     case 'HookReplayed':
     case 'LogCheckpointed':
+    case 'RootAdded':
+    case 'RootExpired':
+    case 'RootRemoved':
       return [];
     default:
       return buildWrites(event, streamId(stream), at, position);

@@ -41,6 +41,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222': 'the same: e2e/nats',
   'drover log copy --from esdb://127.0.0.1:2113?tls=false --to sqlite:/var/lib/drover':
     'needs a server of EventStoreDB: coordinator/log-copy',
+  'drover submit DRV --root nightly --keep 14d': 'keeps what other examples delete: coordinator/roots',
   'drover submissions resume SUBMISSION': 'only a watchdog sets one aside: e2e/stalled',
 };
 
@@ -167,6 +168,12 @@ describe('the examples of --help, on a real coordinator', { skip }, () => {
       return {};
     },
   };
+  const nightly = {
+    async ready() {
+      await drover(`roots add nightly ${goodItem}`);
+      return {};
+    },
+  };
   /** A hook that has parked a failure. */
   const parked = {
     async ready() {
@@ -255,6 +262,9 @@ describe('the examples of --help, on a real coordinator', { skip }, () => {
     'drover items delete --deriver HASH-hello-2.12.drv --yes': itemThere,
     'drover items delete --agent worker-1 --since 2d': { ...itemThere, interactive: true, stdin: () => 'y\n' },
     'drover items delete --agent worker-1 --dry-run': itemThere,
+    'drover roots add release-1.0 /nix/store/HASH-hello-2.12': itemThere,
+    'drover roots show nightly': nightly,
+    'drover roots remove nightly /nix/store/HASH-hello-2.12': nightly,
     'drover events tail': { endless: { printed: /AgentPaused/, wake } },
     'drover events tail --from start --json': { endless: { printed: /"drover\.BuildFailed"/ } },
     'drover events tail --from 2h --type BuildFailed': { endless: { printed: /BuildFailed/ } },

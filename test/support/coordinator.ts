@@ -86,6 +86,7 @@ export async function openTestCoordinator(
     hear,
     finish,
     declareHooks,
+    declareKept,
     [Symbol.dispose]: dispose,
   } = startCoordinator({
     farm,
@@ -126,6 +127,7 @@ export async function openTestCoordinator(
     dispose,
     finish,
     declareHooks,
+    declareKept,
     hear,
     /** Allocations that were sent and not looked at yet, as `<agent> <derivation's number>`. */
     allocations(): { agent: string; build: string; attempt: number; derivation: string }[] {

@@ -6,6 +6,7 @@ import type {
   FarmStatus,
   Outlook,
   Principal,
+  RootDetail,
   SubmissionTimes,
   SubmitResult,
 } from '../../coordinator/application.ts';
@@ -50,6 +51,16 @@ export const fakeHook: HookStatus = {
   parked: [{ event: 'build-s-1@4', at: 1, attempts: 10, error: 'it answered 500' }],
   counts: { failing: 0, parked: 400 },
   lastFailure: { event: 'build-s-1@4', error: 'it answered 500', at: 2 },
+};
+export const fakeRoot: RootDetail = {
+  name: 'nightly',
+  source: 'api',
+  targets: 1,
+  unavailable: 1,
+  addedAt: 1,
+  addedBy: 'admin',
+  until: 9,
+  kept: [{ item: `${'0'.repeat(32)}-x`, state: 'unavailable', until: 9 }],
 };
 export const fakeCancel: CancelResult = { canceled: 1, unwanted: 0, kept: 0, waiting: 0, builds: [] };
 export const fakeSubmission: SubmitResult = { submission: 's-1', derivations: 2, builds: 1, available: 0, joined: [] };
@@ -178,6 +189,10 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     addAgent: async () => ({ secret: 'shown-once' }),
     steerAgent: async () => fakeAgent,
     agents: () => [fakeAgent],
+    roots: () => [fakeRoot],
+    root: () => fakeRoot,
+    addRoot: async () => fakeRoot,
+    removeRoot: async () => undefined,
     hooks: () => [fakeHook],
     addHook: async () => fakeHook,
     changeHook: async () => fakeHook,

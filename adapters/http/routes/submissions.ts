@@ -41,6 +41,10 @@ const submitBody = z.strictObject({
     .describe('Holds for every build of the submission.'),
   inputs: z.boolean().default(true).describe('Also build inputs without an available output or a build.'),
   force: z.boolean().default(false).describe('Also build what is built or under way.'),
+  root: z
+    .strictObject({ name: identifier, keepSeconds: z.int().min(1).max(3_153_600_000).exactOptional() })
+    .exactOptional()
+    .describe('Keeps all outputs of `roots` under this name, for so long from now on; for good if it does not say.'),
 });
 
 /** Counts tags before the schema looks at each of them, which takes the longer the more there are, longest where they are wrong. */

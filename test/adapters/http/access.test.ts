@@ -10,6 +10,7 @@ import { drvA, harness, hashA } from './harness.ts';
 
 const parameters: Record<string, string> = {
   token: 't-1',
+  root: 'nightly',
   agent: 'alpha',
   submission: 's-1',
   build: 'b-1',

@@ -364,6 +364,9 @@ test('agents, tokens, hooks, checkpoints of the log and what texts there are hav
     on('hook-h', 'HookSkipped', { events: ['build-1@0'] }),
     on('hook-h', 'HookReplayed', { from: {} }),
     on('hook-h', 'HookRemoved', {}),
+    on('root-r', 'RootAdded', { targets: [hello], source: 'api' }),
+    on('root-r', 'RootExpired', { until: 1 }),
+    on('root-r', 'RootRemoved', {}),
     on('audit-log', 'LogCheckpointed', { size: 0, root: `${'A'.repeat(43)}=`, note: 'x', subtrees: [] }),
   );
   assert.deepEqual(views.dump(), empty);
