@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { Query } from '../../client/http.ts';
 import type { AgentStatus, DeletionReport } from '../../coordinator/application.ts';
-import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
+import type { ItemRow } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { eachRow } from '../http/pages.ts';
 import { resolveIds } from '../http/resolve-id.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
@@ -131,12 +132,7 @@ async function outputsOf(client: Client, deriver: string): Promise<string[]> {
 
 async function itemsOf(client: Client, filter: Query): Promise<string[]> {
   const paths: string[] = [];
-  let after: string | undefined;
-  do {
-    const page: Page<ItemRow> = await client.get('/v1/items', { ...filter, limit: 1000, after });
-    paths.push(...page.rows.map(({ path }) => path));
-    after = page.next;
-  } while (after !== undefined);
+  for await (const { path } of eachRow<ItemRow>(client, '/v1/items', filter)) paths.push(path);
   return paths;
 }
 

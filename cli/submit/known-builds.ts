@@ -1,5 +1,7 @@
-import type { BuildRow, Page } from '../../coordinator/ports/views.ts';
+import type { Query } from '../../client/http.ts';
+import type { BuildRow } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
+import { eachRow } from '../http/pages.ts';
 import type { WatchedBuild } from './follow.ts';
 
 /** Above this it is cheaper to read the list of all unfinished builds, 1,000 at a time, than to ask for each. */
@@ -16,7 +18,7 @@ export async function readBuilds(client: Client, ids: readonly string[]): Promis
     }
   }
   // Few, or ended in the meantime.
-  for (const id of wanted) found.push(watched(await client.get<BuildRow>(`/v1/builds/${id}`)));
+  for (const id of wanted) found.push(watched(await client.get<BuildRow>(`/v1/builds/${encodeURIComponent(id)}`)));
   return found;
 }
 
@@ -27,14 +29,7 @@ export async function readBuildsOf(client: Client, submission: string): Promise<
   return found;
 }
 
-async function* listBuilds(client: Client, filter: Readonly<Record<string, string>>): AsyncGenerator<BuildRow> {
-  let after: string | undefined;
-  do {
-    const page: Page<BuildRow> = await client.get('/v1/builds', { ...filter, limit: 1000, after });
-    yield* page.rows;
-    after = page.next;
-  } while (after !== undefined);
-}
+const listBuilds = (client: Client, filter: Query): AsyncIterable<BuildRow> => eachRow(client, '/v1/builds', filter);
 
 function watched(build: BuildRow): WatchedBuild {
   return {

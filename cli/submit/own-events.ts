@@ -2,6 +2,7 @@ import { eventName } from '../../client/events.ts';
 import type { SubmitResult } from '../../coordinator/application.ts';
 import type { Client } from '../http/client.ts';
 import { type FeedEvent, followEvents } from '../http/event-feed.ts';
+import { saidBaseName } from './said-names.ts';
 
 /** What a submission asked for, by its own events. */
 export interface OwnEvents extends SubmitResult {
@@ -27,7 +28,9 @@ export async function readOwnEvents(
 ): Promise<OwnEvents> {
   const stream = `submission-${submission}`;
   const first = await client.get<FeedEvent>(`/v1/events/${stream}@0`);
-  const roots = listOf(first.data.roots);
+  const rootsOf = (data: FeedEvent['data']) =>
+    listOf(data.roots).map((root) => saidBaseName(root, `what submission ${submission} asked for`));
+  const roots = rootsOf(first.data);
   const joined: string[] = [];
   let counts = { derivations: 0, builds: 0, available: 0 };
   for await (const { type, data } of followEvents(client, {
@@ -37,7 +40,7 @@ export async function readOwnEvents(
     onLost,
   })) {
     const name = eventName(type);
-    if (name === 'SubmissionRootsAdded') roots.push(...listOf(data.roots));
+    if (name === 'SubmissionRootsAdded') roots.push(...rootsOf(data));
     else if (name === 'SubmissionJoined') joined.push(...listOf(data.builds));
     else if (name === 'SubmissionQueued') {
       counts = {

@@ -3,6 +3,7 @@ import { parseDerivation } from '../../domain/store/derivation.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { DerivationSource } from './derivation-source.ts';
+import { saidBaseName, saidOutputName } from './said-names.ts';
 
 /** A derivation that was asked for, and which of its outputs. */
 export interface Requested {
@@ -67,6 +68,12 @@ async function builtOutputs(
 ): Promise<Record<string, string>> {
   const id = build ?? (await client.get<Page<BuildRow>>('/v1/builds', { derivation, limit: 1 })).rows[0]?.id;
   if (id === undefined) return {};
-  const detail = await client.get<BuildDetail>(`/v1/builds/${id}`);
-  return Object.fromEntries(Object.entries(detail.outputs).map(([name, base]) => [name, `${storeDir}/${base}`]));
+  const detail = await client.get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
+  const what = `outputs of ${derivation}`;
+  return Object.fromEntries(
+    Object.entries(detail.outputs).map(([name, base]) => [
+      saidOutputName(name, what),
+      `${storeDir}/${saidBaseName(base, what)}`,
+    ]),
+  );
 }

@@ -6,6 +6,7 @@ import { run } from '../support/run-cli.ts';
 
 const root = `${'0'.repeat(32)}-root.drv`;
 const joinedDrv = `${'1'.repeat(32)}-joined.drv`;
+const outputOf = (name: string): string => `${'4'.repeat(32)}-${name}`;
 const joinedBuild = { id: 'j', derivation: joinedDrv, state: 'running', attempt: 1, agent: 'w2', failure: null };
 
 function routes(events: Route, result: object): Record<string, Route> {
@@ -15,8 +16,8 @@ function routes(events: Route, result: object): Record<string, Route> {
     'POST /v1/derivations/missing': () => ({ json: { missing: [] } }),
     'POST /v1/sources/missing': () => ({ json: { missing: [] } }),
     'POST /v1/submissions': () => ({ status: 201, json: { submission: 's', derivations: 0, available: 0, ...result } }),
-    'GET /v1/builds/j': () => ({ json: { ...joinedBuild, outputs: { out: 'joined-out' } } }),
-    'GET /v1/builds/a': () => ({ json: { id: 'a', outputs: { out: 'root-out', dev: 'root-dev' } } }),
+    'GET /v1/builds/j': () => ({ json: { ...joinedBuild, outputs: { out: outputOf('joined') } } }),
+    'GET /v1/builds/a': () => ({ json: { id: 'a', outputs: { out: outputOf('root'), dev: outputOf('root-dev') } } }),
     'GET /v1/builds': () => ({ json: { rows: [{ id: 'a' }] } }),
     'GET /v1/builds/a/log': () => ({ text: 'printed\u001b[2J\nat the end\n' }),
     'GET /v1/events': events,
@@ -63,7 +64,7 @@ describe('drover submit --wait', () => {
     assert.match(err, /succeeded {2}joined on w2/);
     assert.match(err, /2 builds ended, 2 succeeded, 0 did not\n$/);
     // What nix-build would print: once, though the connection was lost in between.
-    assert.equal(out, '/nix/store/root-out\n/nix/store/root-dev\n/nix/store/joined-out\n');
+    assert.equal(out, ['root', 'root-dev', 'joined'].map((name) => `/nix/store/${outputOf(name)}\n`).join(''));
   });
 
   it('prints one JSON object, which has each derivation as soon as it has ended', async () => {
@@ -86,7 +87,7 @@ describe('drover submit --wait', () => {
     // Each was printed when it was known, on a line of its own.
     assert.equal(out.split('\n').filter((line) => /^[ ,]\{"derivation".*\}$/.test(line)).length, 3);
     assert.deepEqual(requested, [
-      { derivation: there, state: 'available', outputs: { dev: '/nix/store/root-dev' } },
+      { derivation: there, state: 'available', outputs: { dev: `/nix/store/${outputOf('root-dev')}` } },
       {
         derivation: root,
         state: 'failed',
@@ -97,7 +98,7 @@ describe('drover submit --wait', () => {
         derivation: joinedDrv,
         state: 'succeeded',
         build: 'j',
-        outputs: { out: '/nix/store/joined-out' },
+        outputs: { out: `/nix/store/${outputOf('joined')}` },
       },
     ]);
   });
@@ -322,7 +323,7 @@ describe('drover submit --wait', () => {
 
 describe('drover submissions watch', () => {
   const rowOf = (id: string, derivation: string, state: string) => ({
-    ...{ id, derivation, state, attempt: 1, agent: 'w1', failure: null, outputs: { out: `${id}-out` } },
+    ...{ id, derivation, state, attempt: 1, agent: 'w1', failure: null, outputs: { out: outputOf(id) } },
   });
   const submission = { id: 's', state: 'queued', queuedAt: 1, setAside: null, canceled: null };
   /** The submission's own events: two roots in two parts, and one joined build. */
@@ -376,7 +377,7 @@ describe('drover submissions watch', () => {
     );
     const { code, out, err } = await run(['submissions', 'watch', 's', '--url', fake.url]);
     assert.equal(code, 0, err);
-    assert.equal(out, '/nix/store/j-out\n/nix/store/a-out\n');
+    assert.equal(out, `/nix/store/${outputOf('j')}\n/nix/store/${outputOf('a')}\n`);
     assert.match(err, /building {3}root on w1\nsucceeded {2}root on w1\n/);
     assert.match(err, /2 builds ended, 2 succeeded, 0 did not\n$/);
   });
@@ -394,6 +395,53 @@ describe('drover submissions watch', () => {
         [joinedDrv, 'succeeded'],
       ],
     );
+  });
+
+  it('takes no path from a coordinator that is not one of a store: for what is read, linked to, or printed for others', async () => {
+    const seen = { state: 'succeeded', joined: 'succeeded' };
+    const watched = async (routes: Record<string, Route>) => {
+      await using fake = await fakeCoordinator({ ...watchRoutes(seen), ...routes });
+      return await run(['submissions', 'watch', 's', '--url', fake.url]);
+    };
+    const buildWith = (outputs: object) => ({
+      'GET /v1/builds/a': () => ({ json: { ...rowOf('a', root, 'succeeded'), outputs } }),
+    });
+    for (const [outputs, message] of [
+      [
+        { '/../../profile': outputOf('x') },
+        /expected the name of an output, got "\/\.\.\/\.\.\/profile" \(unexpected-answer\)/,
+      ],
+      [
+        { out: '../../etc/passwd' },
+        /expected the base name of a store path.*, got "\.\.\/\.\.\/etc\/passwd" \(unexpected-answer\)/,
+      ],
+      [{ out: '--option' }, /got "--option"/],
+    ] as const) {
+      const { code, out, err } = await watched(buildWith(outputs));
+      assert.equal(code, 1);
+      assert.match(err, message);
+      assert.equal(out, '');
+    }
+    const first = {
+      id: 'submission-s@0',
+      stream: 'submission-s',
+      position: '0002',
+      data: { roots: ['../../dev/zero'] },
+    };
+    const asked = await watched({ 'GET /v1/events/submission-s@0': () => ({ json: first }) });
+    assert.equal(asked.code, 1);
+    assert.match(
+      asked.err,
+      /what submission s asked for: expected the base name of a store path.*got "\.\.\/\.\.\/dev\/zero"/,
+    );
+  });
+
+  it('ends where the pages of a list go round', async () => {
+    const page = { rows: [rowOf('a', root, 'running')], next: 'b1' };
+    await using fake = await fakeCoordinator({ ...watchRoutes({}), 'GET /v1/builds': () => ({ json: page }) });
+    const { code, err } = await run(['submissions', 'watch', 's', '--url', fake.url]);
+    assert.equal(code, 1);
+    assert.match(err, /\/v1\/builds: expected a page that comes after "b1", got that one again \(unexpected-answer\)/);
   });
 
   it('ends with 1 where it was cancelled or is set aside, and says by whom, why, and what helps', async () => {
