@@ -285,7 +285,11 @@ export function openLink(socket: WebSocket, agent: string, options: LinkOptions)
       }
       // It is not known to be durable: the agent keeps it and sends it again on its next link.
       logger.error({ build, err: error }, 'message of agent not handled');
-      refuse({ code: 'store-unavailable', message: 'the coordinator could not handle a message', fatal: false });
+      refuse({
+        code: 'store-unavailable',
+        message: 'the coordinator could not handle a message: its log says why',
+        fatal: false,
+      });
       return false;
     }
   }

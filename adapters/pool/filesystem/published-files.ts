@@ -1,5 +1,5 @@
 import { type BigIntStats, createReadStream, statSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Pool, PoolFile } from '../../../coordinator/ports/pool.ts';
@@ -7,10 +7,13 @@ import type { StoreItem } from '../../../domain/item/events.ts';
 import { syncDirectory } from '../../data-dir/durable.ts';
 import { checkedRead, readSize } from './checked-read.ts';
 import { hashOfNarName, type Layout } from './layout.ts';
-import { isMissing } from './system-error.ts';
+import { isMissing, systemCode } from './system-error.ts';
 import type { VerifiedFiles } from './verified-files.ts';
 
 type File = StoreItem['file'];
+
+/** For `rm`: names like those of the pool's files are its own, and what else is in their place would be in the way for ever. */
+const whatever = { force: true, recursive: true } as const;
 
 /** The files in `nar/`. */
 export interface PublishedFiles extends Pick<Pool, 'open' | 'has' | 'remove'> {
@@ -37,15 +40,17 @@ export function createPublishedFiles(layout: Layout, verified: VerifiedFiles): P
     },
     async remove(file) {
       verified.forget(layout.nar(file));
-      await rm(layout.nar(file), { force: true });
+      await rm(layout.nar(file), whatever).catch((error) => {
+        if (systemCode(error) !== 'ENOTDIR') throw error;
+      });
     },
     async take(part, file, fresh) {
       const path = layout.nar(file);
       const folder = dirname(path);
-      if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined) await syncDirectory(layout.nars);
+      if (await makeFolder(folder)) await syncDirectory(layout.nars);
       try {
         // What was just verified replaces what is there, which then is the same or damaged.
-        await rename(part, path);
+        await moveOver(part, path);
         const moved = fresh ? await statFile(path) : undefined;
         if (moved !== undefined) verified.add(path, moved);
       } catch (error) {
@@ -66,12 +71,35 @@ export function createPublishedFiles(layout: Layout, verified: VerifiedFiles): P
           const path = join(layout.nars, folder, name);
           bytes += Number((await statFile(path))?.size ?? 0);
           files++;
-          await rm(path, { force: true });
+          await rm(path, whatever);
         }
       }
       return { files, bytes };
     },
   };
+}
+
+/** Whether it made one. A file in its place has no place there. */
+async function makeFolder(folder: string): Promise<boolean> {
+  const make = () => mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    return (await make()) !== undefined;
+  } catch (error) {
+    const isFile = (await lstat(folder).catch(() => undefined))?.isFile();
+    if (!isFile) throw error;
+    await rm(folder);
+    return (await make()) !== undefined;
+  }
+}
+
+async function moveOver(part: string, path: string): Promise<void> {
+  try {
+    await rename(part, path);
+  } catch (error) {
+    if (systemCode(error) !== 'EISDIR') throw error;
+    await rm(path, whatever);
+    await rename(part, path);
+  }
 }
 
 function poolFile(path: string, hash: string, found: BigIntStats, verified: VerifiedFiles): PoolFile {
@@ -97,7 +125,8 @@ export async function statFile(path: string): Promise<BigIntStats | undefined> {
     const found = await stat(path, { bigint: true });
     return found.isFile() ? found : undefined;
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    // The other: its folder is none.
+    if (isMissing(error) || systemCode(error) === 'ENOTDIR') return undefined;
     throw error;
   }
 }

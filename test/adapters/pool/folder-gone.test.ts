@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { it } from 'node:test';
 import { chunksOf, declarationOf, narOf, noise } from './nars.ts';
 import { accepted, refusal, send, temporaryPool } from './pools.ts';
@@ -35,4 +35,39 @@ it('refuses for now, and by name, what its disk does not take', async () => {
   await rm(uploads);
   await rename(away, uploads);
   assert.equal(accepted(await send(pool, declarationOf(nar), nar)).finished, true);
+});
+
+it('publishes over a folder that is in the place of a file, and over a file in that of a folder; and removes and sweeps such', async () => {
+  await using made = await temporaryPool();
+  const { dir, pool } = made;
+  const nar = await narOf(noise(1000, 'one'));
+  const { id } = accepted(await send(pool, declarationOf(nar), nar));
+  const file = (await pool.finished(id, 'sender'))?.item.file;
+  assert.ok(file !== undefined);
+  const digest = file.hash.slice('sha256:'.length);
+  const path = join(dir, 'nar', digest.slice(0, 2), `${digest}.nar${file.compression === 'zstd' ? '.zst' : ''}`);
+  const obstruct = async () => {
+    await mkdir(path, { recursive: true });
+    await writeFile(join(path, 'something'), '');
+  };
+
+  await obstruct();
+  assert.equal(await pool.has(file), false);
+  await pool.publish(id);
+  assert.ok(await pool.has(file));
+
+  await pool.remove(file);
+  await obstruct();
+  await pool.remove(file);
+  await rm(dirname(path), { recursive: true });
+  await writeFile(dirname(path), '');
+  await pool.remove(file);
+  const again = accepted(await send(pool, declarationOf(nar), nar));
+  await pool.publish(again.id);
+  assert.ok(await pool.has(file));
+
+  await pool.remove(file);
+  await pool.abandon(again.id);
+  await obstruct();
+  assert.equal((await pool.sweep(() => false)).files, 1);
 });
