@@ -14,8 +14,8 @@ export const readCheckpoint = 'SELECT checkpoint FROM meta WHERE one = 1';
 const insertMeta = 'INSERT INTO meta (one, checkpoint) VALUES (1, NULL)';
 
 /**
- * Opens the file for the one writer. A file of another schema version, a damaged one, or one that is ahead of the log
- * (`head`, undefined for an empty log) is deleted and an empty one made: the log has everything.
+ * Opens the file for the one writer. A file of another schema version, a damaged one, one that lacks a table, or one that is ahead of
+ * the log (`head`, undefined for an empty log) is deleted and an empty one made: the log has everything.
  */
 export function openForWriting(
   file: string,
@@ -53,7 +53,7 @@ function openExisting(file: string, head: Position | undefined) {
       const checkpoint = (db.prepare(readCheckpoint).get()?.checkpoint ?? undefined) as Position | undefined;
       // Positions of another engine, which the log was on before, have another length.
       const isWithin = head !== undefined && checkpoint?.length === head.length && checkpoint <= head;
-      if (checkpoint === undefined || isWithin) return { ...connect(db), checkpoint };
+      if ((checkpoint === undefined || isWithin) && hasAllTables(db)) return { ...connect(db), checkpoint };
     }
   } catch (error) {
     if (!isDamage(error)) {
@@ -63,6 +63,13 @@ function openExisting(file: string, head: Position | undefined) {
   }
   db?.close();
   return undefined;
+}
+
+/** Whoever had the file open by hand may have dropped or changed one: then each read of it fails, and nothing else says so. */
+function hasAllTables(db: DatabaseSync): boolean {
+  using empty = connect(createTables(':memory:'));
+  const list = 'SELECT type, name, sql FROM sqlite_schema ORDER BY name';
+  return JSON.stringify(db.prepare(list).all()) === JSON.stringify(empty.prepare(list).all());
 }
 
 function createTables(file: string): DatabaseSync {

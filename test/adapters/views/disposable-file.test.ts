@@ -67,6 +67,13 @@ test('a file of another schema version is made anew', () =>
     db.close();
   }));
 
+test('a file with another table in the place of one is made anew', () =>
+  withViews((file) => {
+    const db = new DatabaseSync(file);
+    db.exec('DROP TABLE builds; CREATE TABLE builds (seq INTEGER PRIMARY KEY)');
+    db.close();
+  }));
+
 test('damage that is found by a read makes the file anew', () =>
   withViews((file) => {
     // The first pages, with the schema and the checkpoint, stay as they are.
