@@ -307,7 +307,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   });
 
   for (const name of kept.damaged)
-    logger.error({ attempt: name }, 'the record of an attempt cannot be read; it was put aside');
+    logger.error({ attempt: name }, 'the files of an attempt cannot be read; they were put aside');
   for (const { record, files } of kept.attempts) add(attemptName(record), resumeAttempt(context, record, files));
 
   return {

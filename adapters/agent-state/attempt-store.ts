@@ -40,12 +40,15 @@ export async function openAttemptStore(folder: string, compressionLevel: number)
         if (record === 'none') {
           // Its allocation was never acknowledged: the coordinator has it still.
           await rm(path, { recursive: true, force: true });
-        } else if (record === 'damaged' || attemptName(record) !== name) {
+          continue;
+        }
+        const isWhole = record !== 'damaged' && attemptName(record) === name;
+        const files = isWhole ? await openAttemptFiles(path, compressionLevel).catch(noneIfDamaged) : undefined;
+        if (files !== undefined) found.push({ record: record as AttemptRecord, files });
+        else {
           damaged.push(name);
           await rm(join(folder, damagedFolder, name), { recursive: true, force: true });
           await rename(path, join(folder, damagedFolder, name));
-        } else {
-          found.push({ record, files: await openAttemptFiles(path, compressionLevel) });
         }
       }
       return { attempts: found, damaged };
@@ -84,16 +87,20 @@ export async function openAttemptStore(folder: string, compressionLevel: number)
   };
 }
 
+/** What no agent has put there, or the disk does not give any more: one attempt's, which is no reason not to start. Others are thrown. */
+function noneIfDamaged(error: unknown): undefined {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (!['ENOTDIR', 'EISDIR', 'EIO', 'EBADMSG', 'EUCLEAN'].includes(code)) throw error;
+}
+
 async function readRecord(path: string): Promise<AttemptRecord | 'none' | 'damaged'> {
   let text: string;
   try {
     text = await readFile(join(path, 'record.json'), 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return 'none';
-    // Nothing that an agent has put there.
-    if (code === 'ENOTDIR' || code === 'EISDIR') return 'damaged';
-    throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'none';
+    noneIfDamaged(error);
+    return 'damaged';
   }
   try {
     return attemptRecord.parse(JSON.parse(text));

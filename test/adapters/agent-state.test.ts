@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { openAttemptStore } from '../../adapters/agent-state/attempt-store.ts';
@@ -45,8 +45,17 @@ describe("an agent's state folder", () => {
     await mkdir(join(attempts, 'folder', 'record.json'), { recursive: true });
     await writeFile(join(attempts, 'file'), 'notes');
     await using store = await openAttemptStore(place.path, 3);
-    assert.deepEqual(await store.load(), { attempts: [], damaged: ['file', 'folder'] });
-    assert.deepEqual((await readdir(join(place.path, 'damaged'))).sort(), ['file', 'folder']);
+    const files = await store.create({
+      build: 'b',
+      attempt: 1,
+      derivation: `${'0'.repeat(32)}-b.drv`,
+      phase: 'building',
+    });
+    await files.close();
+    await rm(join(attempts, 'b@1', 'log'));
+    await mkdir(join(attempts, 'b@1', 'log'));
+    assert.deepEqual(await store.load(), { attempts: [], damaged: ['b@1', 'file', 'folder'] });
+    assert.deepEqual((await readdir(join(place.path, 'damaged'))).sort(), ['b@1', 'file', 'folder']);
     assert.deepEqual(await readdir(attempts), []);
   });
 });
