@@ -161,6 +161,8 @@ describe('drover events verify', () => {
         undefined,
         new RegExp(`a row for position ${third?.position} that is of no commit`),
       ],
+      ['no table', 'DROP TABLE stream_index', undefined, /its table stream_index is not there/],
+      ['nothing of how far it is', 'DELETE FROM index_state', undefined, /its table index_state is empty/],
       ['said to have more', 'UPDATE index_state SET indexed = 10000', indexed + 1, /has no row/],
     ];
     for (const [what, sql, position, words] of ways) {
@@ -176,6 +178,8 @@ describe('drover events verify', () => {
       assert.deepEqual([fault.kind, fault.position], ['index', expected], `${what}: ${fault.message}`);
       assert.match(fault.message, words, what);
       assert.match((await verify('--data', copy)).out, /the log is what was written, its index is not: .*log reindex/);
+      if (sql.startsWith('D') && position === undefined)
+        await assert.rejects(openSqliteEventStore({ dir: copy }), /`drover log reindex` makes it anew from the events/);
       const made = await run(['log', 'reindex', '--data', copy, '--json']);
       assert.deepEqual([made.code, JSON.parse(made.out).events], [0, events], made.err);
       assert.equal((await verify('--data', copy)).code, 0, what);

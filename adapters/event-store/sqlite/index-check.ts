@@ -4,11 +4,21 @@ import type { IndexCheck, IndexFault, StoredEvent } from '../../../coordinator/p
 import { parsePosition } from '../position.ts';
 import { commitKey, streamKey } from './schema.ts';
 
+/** What of the index is not there at all. */
+export function lackOfIndex(db: DatabaseSync): string | undefined {
+  const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");
+  for (const name of ['stream_index', 'index_state'])
+    if (table.get(name) === undefined) return `its table ${name} is not there`;
+  return db.prepare('SELECT indexed FROM index_state').get() ? undefined : 'its table index_state is empty';
+}
+
 /**
  * Holds `stream_index` against the commits of the log, up to where it is relied on: `index_state.indexed`. What is beyond that was
  * written ahead: the writer has these commits in memory, and takes no row there for another's, because it looks at names.
  */
 export function checkIndex(db: DatabaseSync): IndexCheck {
+  const lack = lackOfIndex(db);
+  if (lack !== undefined) return { add: () => undefined, end: () => ({ at: undefined, message: lack }) };
   const { indexed } = db.prepare('SELECT indexed FROM index_state').get() as { indexed: number };
   const rowAt = db.prepare(
     'SELECT revision, events, commit_key FROM stream_index WHERE stream_key = ? AND position = ?',

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { makeStoreError, toStoreError } from './errors.ts';
+import { lackOfIndex } from './index-check.ts';
 import { applicationId, createSchema, migrations, schemaVersion } from './schema.ts';
 
 /** Up to this size, a file that was not closed properly is read through at the start: it takes a tenth of a second. */
@@ -125,8 +126,11 @@ function checkPages(db: DatabaseSync, file: string): void {
   if (found !== 'ok') throw makeStoreError('damaged', file, `quick_check says: ${found}`);
 }
 
-/** The index must not be ahead of the log. */
+/** The index must be there, and not ahead of the log. */
 function checkIndexed(db: DatabaseSync, file: string): void {
+  const lack = lackOfIndex(db);
+  if (lack !== undefined)
+    throw makeStoreError('unavailable', file, `${lack}; \`drover log reindex\` makes it anew from the events`);
   const { indexed, head } = db
     .prepare('SELECT (SELECT indexed FROM index_state) AS indexed, (SELECT max(position) FROM events) AS head')
     .get() as { indexed: number; head: number | null };

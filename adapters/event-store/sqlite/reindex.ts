@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { toStoreError } from './errors.ts';
 import { openForReading, openForWriting } from './open-file.ts';
+import { createIndex } from './schema.ts';
 import { catchUpIndex, createStreamIndex } from './stream-index.ts';
 
 /**
- * Makes `stream_index` anew from the events, in one transaction: whatever cuts it off leaves the old one. The newest part of the log stays
+ * Makes `stream_index` anew from the events, also where it is gone, in one transaction: whatever cuts it off leaves the old one. The newest part of the log stays
  * out of it, as ever. The caller holds the lock for writing. Throws an EventStoreError.
  *
  * @returns how many events and rows there are.
@@ -15,7 +16,7 @@ export function reindex(dir: string, generationSize?: number): { readonly events
   openForReading(file).close();
   const db = openForWriting(file, { indexed: false });
   try {
-    db.exec('BEGIN IMMEDIATE; DELETE FROM stream_index; UPDATE index_state SET indexed = 0;');
+    db.exec(`BEGIN IMMEDIATE; DROP TABLE IF EXISTS stream_index; DROP TABLE IF EXISTS index_state; ${createIndex}`);
     catchUpIndex(db, createStreamIndex(db, generationSize));
     db.exec('COMMIT');
     const counts = 'SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM stream_index) AS rows';

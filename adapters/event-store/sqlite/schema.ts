@@ -15,6 +15,19 @@ export const schemaVersion = 2;
 /** "Drvr" in the header of the file, so that `file` and we know whose database it is. */
 export const applicationId = 0x44727672;
 
+/** An index that has nothing yet. */
+export const createIndex = `
+CREATE TABLE stream_index (
+  stream_key INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  events INTEGER NOT NULL,
+  commit_key INTEGER NOT NULL,
+  PRIMARY KEY (stream_key, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE index_state (indexed INTEGER NOT NULL) STRICT;
+INSERT INTO index_state VALUES (0);
+`;
 export const createSchema = `
 CREATE TABLE events (
   position INTEGER PRIMARY KEY,
@@ -31,17 +44,7 @@ CREATE TABLE events (
   data TEXT NOT NULL,
   previous_hash TEXT
 ) STRICT;
-CREATE TABLE stream_index (
-  stream_key INTEGER NOT NULL,
-  position INTEGER NOT NULL,
-  revision INTEGER NOT NULL,
-  events INTEGER NOT NULL,
-  commit_key INTEGER NOT NULL,
-  PRIMARY KEY (stream_key, position)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE index_state (indexed INTEGER NOT NULL) STRICT;
-INSERT INTO index_state VALUES (0);
-CREATE VIEW log AS
+${createIndex}CREATE VIEW log AS
   SELECT position, datetime(at / 1000, 'unixepoch') AS time, stream || '@' || revision AS event, type, data, actor, correlation, causation
   FROM events;
 PRAGMA application_id = ${applicationId};
