@@ -20,7 +20,7 @@ import type { Application, CancelResult, CancelWish } from './application.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { DroverError } from './errors.ts';
 import type { Meta } from './ports/event-store.ts';
-import { inSlices } from './slices.ts';
+import type { InSlices, SliceOptions } from './slices.ts';
 
 /** Wants end by a client's wish, and builds with them that nobody wants any more (docs/decisions/0031). */
 export type Canceling = Pick<Application, 'cancelBuild' | 'cancelBuilds' | 'cancelSubmission'>;
@@ -45,8 +45,8 @@ interface Plan extends Consequences {
 /**
  * Ends builds that nobody wants: at once where a client cancels, and, at a start, whatever a stop cut off.
  */
-export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'>): Canceling {
-  const { farm, writer, links, logger, runtime } = core;
+export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'>, inSlices: InSlices): Canceling {
+  const { farm, writer, links, logger } = core;
   const { queue, graph } = farm;
   /** Goes up whenever somebody may want more than before. */
   let wishes = 0;
@@ -74,7 +74,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   async function workOut(withdrawal: Withdrawal): Promise<Plan> {
     for (let left = mostInterruptions; left > 0; left--) {
       const asOf = wishes;
-      const found = await inSlices(consequencesOf(farm, withdrawal), runtime);
+      const found = await inSlices(consequencesOf(farm, withdrawal), { first: true });
       if (wishes === asOf) return { ...found, asOf };
     }
     return workOutAtOnce(withdrawal);
@@ -122,7 +122,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     }
   }
 
-  async function describe({ ends, kept, unwanted }: Consequences): Promise<CancelResult> {
+  async function describe({ ends, kept, unwanted }: Consequences, wish: SliceOptions = {}): Promise<CancelResult> {
     const row = (build: BuildRecord, outcome: 'canceled' | 'unwanted' | 'kept', wantedBy: readonly string[] = []) => ({
       build: buildId(build),
       derivation: graph.drvPath(build.drv),
@@ -139,13 +139,13 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
       canceled: ends.length,
       kept: kept.length,
       unwanted: unwanted.length,
-      waiting: await inSlices(countWaiting(farm, [...ends, ...unwanted]), runtime),
+      waiting: await inSlices(countWaiting(farm, [...ends, ...unwanted]), wish),
       builds: named.slice(0, mostNamed),
     };
   }
 
   async function preview(withdrawal: Withdrawal): Promise<CancelResult> {
-    return describe(await inSlices(consequencesOf(farm, withdrawal), runtime));
+    return describe(await inSlices(consequencesOf(farm, withdrawal)));
   }
 
   async function cancelBuilds(
@@ -156,7 +156,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   ): Promise<CancelResult> {
     const withdrawal = { builds, force };
     const plan = await workOut(withdrawal);
-    const result = await describe(plan);
+    const result = await describe(plan, { first: true });
     const cause: Cause = { actor, reason, ...(causation !== undefined && { causation }) };
     for (const { build } of plan.kept)
       if (build.asked !== 'input' && !isEnded(build.state.status))
@@ -184,7 +184,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   /** All that the submission wants. */
   async function withdrawalOf(record: SubmissionRecord): Promise<Withdrawal> {
     const { id } = record;
-    const hidden = await inSlices(hiddenWantsOf(farm, record), runtime);
+    const hidden = await inSlices(hiddenWantsOf(farm, record), { first: true });
     const builds = new Set(queue.buildsOf(id).filter((build) => build && !isEnded(build.state.status)));
     const from = [...buildsWantedBy(farm, id).map(({ drv }) => drv), ...hidden];
     return { submissions: new Set([id]), builds, from };
@@ -272,7 +272,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
         writer.commit('submission', id, revision, events, { actor: by.id, correlation: id });
         const withdrawal = await withdrawalOf(record);
         const plan = await workOut(withdrawal);
-        const result = await describe(plan);
+        const result = await describe(plan, { first: true });
         const { canceled, unwanted } = result;
         logger.info({ submission: id, canceled, unwanted }, 'submission cancelled');
         await carryOut(withdrawal, { actor: by.id, reason, causation: `submission-${id}@${revision}` }, plan);

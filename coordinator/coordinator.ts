@@ -32,7 +32,7 @@ import { retryOf, startRetries } from './retries.ts';
 import { createRoom } from './room.ts';
 import { createRootManager } from './roots.ts';
 import { startSatisfying } from './satisfying.ts';
-import { inSlices } from './slices.ts';
+import { createSlices } from './slices.ts';
 import { createTexts, type Texts } from './texts.ts';
 import { createUploads } from './uploads.ts';
 import { verifyItems } from './verify-items.ts';
@@ -65,6 +65,7 @@ export function startCoordinator(core: Core): Coordinator {
   const { farm, writer, policy, logs, signer } = core;
   const { queue, graph } = farm;
   const deadlines = createDeadlines(core.runtime);
+  const inSlices = createSlices(core.runtime);
   const access = createAccess(core, deadlines);
   const items = createItems(core);
   const deletions = createDeletions(core, items, deadlines);
@@ -79,18 +80,18 @@ export function startCoordinator(core: Core): Coordinator {
   endLogs(core);
   const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
   const roots = createRootManager(core, access, deadlines);
-  const keeping = createKeeping(core, roots);
+  const keeping = createKeeping(core, roots, inSlices);
   const intake = createIntake(core, texts, roots);
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
-  const outlooks = createOutlooks(core);
+  const outlooks = createOutlooks(core, inSlices);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
   startRetries(core, deadlines, () => allocator.schedule());
   startRebuilds(core, intake);
   startSatisfying(core);
-  const canceling = startCanceling(core, allocator);
+  const canceling = startCanceling(core, allocator, inSlices);
   roots.resume();
   access.resume();
   fleet.resume();
@@ -153,11 +154,10 @@ export function startCoordinator(core: Core): Coordinator {
       pendingCommits: writer.pending,
       uploads: { waiting: room.waiting, refused: room.refusals },
     }),
-    submissionTimes: async (id) =>
-      inSlices(submissionTimes(farm, buildsFor(id), core.runtime.clock.now()), core.runtime),
+    submissionTimes: async (id) => inSlices(submissionTimes(farm, buildsFor(id), core.runtime.clock.now())),
     outlook: async (id) => outlooks.of(id, buildsFor(id)),
     async blockage(id) {
-      const found = await inSlices(findBlockers(farm, buildsFor(id)), core.runtime);
+      const found = await inSlices(findBlockers(farm, buildsFor(id)));
       return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
     isBlocked: (id) => !intake.busy() && isBlocked(farm, buildsFor(id)),
@@ -180,7 +180,7 @@ export function startCoordinator(core: Core): Coordinator {
         lease: fleet.leases.endsAt,
         coordinator: waiting.find,
       };
-      return inSlices(explain(farm, findBuild(core, id), waits), core.runtime);
+      return inSlices(explain(farm, findBuild(core, id), waits));
     },
     buildHistory: async (id, page) => buildHistory(core, findBuild(core, id), page),
     async settleLog(id, attempt) {
@@ -219,7 +219,7 @@ export function startCoordinator(core: Core): Coordinator {
       }
       return undefined;
     },
-    deleteItems: (by, wish) => deleteItems(core, deletions, { actor: by.id }, wish),
+    deleteItems: (by, wish) => deleteItems(core, deletions, inSlices, { actor: by.id }, wish),
     verifyItems: (by, wish) => verifyItems(core, items, { actor: by.id }, wish),
     async doubtItem(path, how) {
       await items.check(path, { actor: 'coordinator' }, { how });

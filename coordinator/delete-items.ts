@@ -7,7 +7,7 @@ import type { Core } from './core.ts';
 import type { Deletions } from './deletions.ts';
 import { DroverError } from './errors.ts';
 import type { Meta } from './ports/event-store.ts';
-import { inSlices } from './slices.ts';
+import type { InSlices } from './slices.ts';
 
 /** Most that an answer names of what there may be very many of. */
 const mostNamed = 100;
@@ -22,14 +22,15 @@ const mostNeeds = 5;
 export async function deleteItems(
   core: Core,
   deletions: Deletions,
+  inSlices: InSlices,
   meta: Meta,
   wish: DeletionWish,
 ): Promise<DeletionReport> {
-  const { farm, runtime } = core;
+  const { farm } = core;
   const { graph, availability, details, unpublished } = farm;
   const given = [...new Set(wish.items)].flatMap(find);
   const going = new Set(given.filter((item) => availability.isPresent(item)));
-  const needed = await inSlices(findNeeded(deletions.needSources(), going), runtime);
+  const needed = await inSlices(findNeeded(deletions.needSources(), going), wish.preview ? {} : { first: true });
   const outlook = needed.size === 0 ? { rebuilds: [], sources: [] } : deletionOutlook(farm, going);
   const needs = [...needed].slice(0, mostNamed).map(([item, need]) => ({
     item: graph.itemPath(item),

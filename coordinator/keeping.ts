@@ -4,7 +4,7 @@ import type { Core } from './core.ts';
 import type { KeepRule } from './keep-rules.ts';
 import type { Meta } from './ports/event-store.ts';
 import type { RootManager } from './roots.ts';
-import { inSlices } from './slices.ts';
+import type { InSlices } from './slices.ts';
 
 /**
  * Makes the roots of the configuration's rules what the rules say, now and with each build that succeeds, so that what is kept by a rule is
@@ -18,8 +18,8 @@ export interface Keeping {
 const successes: ReadonlySet<string> = new Set(['BuildSucceeded', 'BuildSatisfied']);
 const meta: Meta = { actor: 'coordinator' };
 
-export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>): Keeping {
-  const { farm, writer, logger, runtime } = core;
+export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>, inSlices: InSlices): Keeping {
+  const { farm, writer, logger } = core;
   const { graph, queue } = farm;
   let kept: readonly { readonly name: string; readonly newest: NewestBuilds }[] = [];
 
@@ -61,7 +61,7 @@ export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>): 
   return {
     async declare(rules) {
       kept = rules.map((rule) => ({ name: rule.name, newest: createNewestBuilds(farm, rule) }));
-      if (kept.length > 0) await inSlices(lookThrough(), runtime);
+      if (kept.length > 0) await inSlices(lookThrough(), { first: true });
       for (const { name, newest } of kept) settle(name, newest);
       const names = new Set(rules.map(({ name }) => name));
       for (const { name, state } of [...farm.roots.all()])

@@ -1,7 +1,7 @@
 import { type Outlook, outlook } from '../projections/outlook.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import type { Core } from './core.ts';
-import { inSlices } from './slices.ts';
+import type { InSlices } from './slices.ts';
 
 /** How far submissions are, worked out at most so often that it takes a small share of the time, whoever asks and how many do. */
 export interface Outlooks {
@@ -20,7 +20,7 @@ interface Kept {
   until: number;
 }
 
-export function createOutlooks({ farm, runtime }: Pick<Core, 'farm' | 'runtime'>): Outlooks {
+export function createOutlooks({ farm, runtime }: Pick<Core, 'farm' | 'runtime'>, inSlices: InSlices): Outlooks {
   const { clock } = runtime;
   const kept = new Map<string, Kept>();
 
@@ -33,8 +33,10 @@ export function createOutlooks({ farm, runtime }: Pick<Core, 'farm' | 'runtime'>
       if (kept.size >= mostKept && oldest !== undefined) kept.delete(oldest);
       // Those who ask while it is worked out get the same.
       let ms = 0;
-      const answer = inSlices(outlook(farm, builds, clock.now()), runtime, (own) => {
-        ms = own;
+      const answer = inSlices(outlook(farm, builds, clock.now()), {
+        took(own) {
+          ms = own;
+        },
       });
       const entry: Kept = { answer, until: Number.POSITIVE_INFINITY };
       kept.set(submission, entry);
