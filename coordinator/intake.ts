@@ -31,8 +31,8 @@ export type Intake = Pick<
   | 'missingSources'
 > & {
   /**
-   * A build of an item that is needed and not there any more; the same `key` never makes a second one. It is built as it was asked for
-   * the last time; `options` hold for what never was.
+   * A build of an item that is needed and not there any more, and of all that it lacks; the same `key` never makes a second one. `options`
+   * are those of who needs it; limits of time and attempts with which one of these was built before are kept.
    */
   rebuild(derivation: string, options: BuildOptions, key: string, meta: Meta): Promise<SubmitResult>;
   /** Whether a submission is being queued at the moment. */
@@ -98,10 +98,26 @@ export function createIntake(
     return own === undefined ? wish.options : { ...wish.options, tags: { ...wish.options.tags, ...own } };
   }
 
-  /** An input that is built again for a rebuild or a retry is built as it was asked for the last time. */
+  /** An input that is built again for a retry is built as it was asked for the last time. */
   function optionsOfInput({ wish }: SubmissionRecord, drv: Drv): BuildOptions {
     if (wish.reason === 'requested') return wish.options;
     return queue.latest(drv)?.state.options ?? wish.options;
+  }
+
+  /** What goes and is needed is built with the options of who needs it, but for the limits with which it was built before. */
+  function optionsOfRebuild({ wish }: SubmissionRecord, drv: Drv): BuildOptions {
+    const { maxAttempts, timeoutSeconds, maxSilentSeconds } = queue.latest(drv)?.state.options ?? {};
+    return {
+      ...wish.options,
+      ...(maxAttempts !== undefined && { maxAttempts }),
+      ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+      ...(maxSilentSeconds !== undefined && { maxSilentSeconds }),
+    };
+  }
+
+  function optionsOf(submission: SubmissionRecord, drv: Drv, isRoot: boolean): BuildOptions {
+    if (submission.wish.reason === 'rebuild') return optionsOfRebuild(submission, drv);
+    return isRoot ? optionsOfRoot(submission, graph.drvPath(drv)) : optionsOfInput(submission, drv);
   }
 
   async function addBuilds(
@@ -127,7 +143,7 @@ export function createIntake(
       while (farm.strays.revision('build', `${id}-${number}`) !== undefined);
       const path = graph.drvPath(drv);
       const reason = requested.has(drv) ? wish.reason : wish.reason === 'rebuild' ? 'rebuild' : 'input';
-      const options = requested.has(drv) ? optionsOfRoot(submission, path) : optionsOfInput(submission, drv);
+      const options = optionsOf(submission, drv, requested.has(drv));
       const data = { derivation: path, submission: id, reason, options } as const;
       writer.commit('build', `${id}-${number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
       if (++sinceWait % eventsPerTurn !== 0) continue;
@@ -349,9 +365,7 @@ export function createIntake(
     rebuild(derivation, options, key, meta) {
       const earlier = submissions.byKey(key);
       if (earlier) return start(earlier, meta.actor);
-      const drv = graph.drvOf(derivation);
-      const last = drv === undefined ? undefined : queue.latest(drv);
-      const wish = { roots: [derivation], options: last?.state.options ?? options, inputs: true, force: false };
+      const wish = { roots: [derivation], options, inputs: true, force: false };
       return receive({ id: meta.actor }, wish, 'rebuild', key, meta.causation);
     },
     async missingDerivations(paths) {

@@ -16,9 +16,9 @@ export function describeBlocker(blocker: Blocker): string {
     case 'no-build':
       return `${item}: nobody asked for a build of it${build === undefined ? '' : ` since ${build}, whose output is gone`}. ${again}`;
     case 'source-missing':
-      return `${item}: a source that nobody has sent; '${remedy}' sends it, from where it is.`;
+      return `${item}: a source that nobody has sent, and no known derivation makes it; '${remedy}' sends it, from where it is.`;
     case 'source-lost':
-      return `${item}: a source that ${lost && describeLoss(lost)}; '${remedy}' sends it again, from where it is.`;
+      return `${item}: a source that ${lost && describeLoss(lost)}, and no known derivation makes it; '${remedy}' sends it again, from where it is.`;
     case 'text-lost':
       return `${item}: build ${build} would make it, but the text of its derivation is lost; '${remedy}' sends it again.`;
     case 'no-agent': {

@@ -347,9 +347,9 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
 function sentence({ state, build, derivation, missing, lost }: Omit<WaitedInput, 'item'>): string {
   switch (state) {
     case 'source-missing':
-      return 'a source that nobody has sent';
+      return 'a source that nobody has sent, and no known derivation makes it';
     case 'source-lost':
-      return `a source that ${lost && describeLoss(lost)}; 'drover submit' sends it again, from where it is`;
+      return `a source that ${lost && describeLoss(lost)}, and no known derivation makes it; 'drover submit' sends it again, from where it is`;
     case 'building':
       return `build ${build} is making it`;
     case 'queued':

@@ -160,7 +160,7 @@ describe('blocked builds', () => {
     assert.match(
       (await waits()).summary,
       new RegExp(
-        `a source that was deleted at ${new Date(at).toISOString()} \\(in the way\\); 'drover submit ${drvPath(1)}' sends it again`,
+        `a source that was deleted at ${new Date(at).toISOString()} \\(in the way\\), and no known derivation makes it; 'drover submit ${drvPath(1)}' sends it again`,
       ),
     );
     await send();
@@ -169,7 +169,10 @@ describe('blocked builds', () => {
     await farm.application.doubtItem(path, 'size');
     const [input] = (await waits()).inputs;
     assert.deepEqual([input?.state, input?.lost?.how], ['source-lost', 'missing']);
-    assert.match((await waits()).summary, /a source that went missing at .* \(.+\); 'drover submit .+' sends it again/);
+    assert.match(
+      (await waits()).summary,
+      /a source that went missing at .* \(.+\), and no known derivation makes it; 'drover submit .+' sends it again/,
+    );
   });
 
   it('are found among the builds that a submission has joined', async () => {

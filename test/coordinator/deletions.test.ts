@@ -190,3 +190,55 @@ describe('what is needed', () => {
     assert.deepEqual(served, all.toReversed().map(stream));
   });
 });
+
+describe('a rebuild', () => {
+  const options = { priority: 7, tags: { branch: 'main' } };
+  const facts = [derivation(1), derivation(2, [1]), derivation(3, [2]), derivation(4, [3])];
+  const builds = async (farm: Farm): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const { events } of farm.store.readAll())
+      for (const { type, data } of events)
+        if (type === 'BuildSubmitted' && (data as { reason: string }).reason === 'rebuild')
+          found.push((data as { derivation: string }).derivation.slice(33));
+    return found.sort();
+  };
+
+  it('is of the whole sub-graph that is missing, once, with the options of who needs it, over a restart', async () => {
+    // 4 is to be built, of 3, which refers to 2; 1 is needed only where 2 is built.
+    const farm = await built(facts, { 1: [], 2: [], 3: [2] });
+    await farm.application.steerAgent(admin, 'a', 'pause');
+    await farm.application.submit(admin, { roots: [drvPath(4)], options, inputs: true, force: false });
+    // Nobody needs it: nothing is built.
+    await remove(farm, [1]);
+    await farm.settle();
+    assert.deepEqual(await builds(farm), []);
+    // Needed as what an input refers to; what it is built of is gone as well.
+    await remove(farm, [2], { force: true });
+    await farm.settle();
+    assert.deepEqual(await builds(farm), ['d1.drv', 'd2.drv']);
+    for (const n of [1, 2]) assert.deepEqual(unfinished(farm, n)?.state.options, options);
+    farm.dispose();
+    const { store, pool, time } = farm;
+    const next = await openTestCoordinator(facts, { store, pool, time, seed: 2 });
+    await next.settle();
+    assert.deepEqual(await builds(next), ['d1.drv', 'd2.drv']);
+    // Deleted while its rebuild waits for it: only what is gone comes anew.
+    await next.application.steerAgent(admin, 'a', 'resume');
+    await next.connect('a');
+    await next.succeed('a', next.allocations()[0] as never, 1);
+    const [second] = next.allocations();
+    assert.equal(second?.derivation, drvPath(2));
+    await remove(next, [1], { force: true, now: true });
+    await next.settle();
+    assert.deepEqual(await builds(next), ['d1.drv', 'd1.drv', 'd2.drv']);
+    await next.succeed('a', second as never, 2);
+    const order: string[] = [];
+    for (let [one] = next.allocations(); one !== undefined; [one] = next.allocations()) {
+      order.push(one.derivation.slice(33));
+      const n = Number(/d(\d)/.exec(one.derivation)?.[1]);
+      await next.succeed('a', one, n, n === 3 ? [outPath(2)] : []);
+    }
+    assert.deepEqual(order.toSorted(), ['d1.drv', 'd4.drv']);
+    next.dispose();
+  });
+});

@@ -25,7 +25,7 @@ async function built() {
 }
 
 describe('what is done again is done as it was asked for', () => {
-  it('a rebuild of an item that went', async () => {
+  it('a rebuild of an item that went, with the options of who needs it, but for the limits that it had', async () => {
     const { farm, submit, latest } = await built();
     await submit(1, ofInput);
     await farm.succeed('a', farm.allocations()[0] as never, 1);
@@ -35,7 +35,8 @@ describe('what is done again is done as it was asked for', () => {
     await farm.settle();
     const rebuild = latest(1);
     assert.equal(rebuild?.state.status, 'queued');
-    assert.deepEqual(rebuild?.state.options, ofInput);
+    const { maxAttempts, timeoutSeconds, maxSilentSeconds } = ofInput;
+    assert.deepEqual(rebuild?.state.options, { ...ofNeeder, maxAttempts, timeoutSeconds, maxSilentSeconds });
   });
 
   it('a retry, its inputs included', async () => {
