@@ -6,33 +6,38 @@ import { joinLines, splitLines } from './protocol.ts';
 
 /**
  * Signs with a Nix secret key (`<name>:<base64>`) on a thread of its own: a signature takes longer than all decisions about a build
- * together, and even handing one to Node's thread pool does. What comes in one turn of the loop goes there as one message.
+ * together, and even handing one to Node's thread pool does. What comes in one turn of the loop goes there as one message. The thread starts
+ * with the first of them.
  */
 export function createCacheSigner(secret: string): Signer & AsyncDisposable {
   const publicKey = publicKeyText(parseSecretKey(secret));
-  const worker = new Worker(moduleBeside('./worker', import.meta.url), { workerData: { secret } });
+  let worker: Worker | undefined;
   const sent: Pending[][] = [];
   let batch: Pending[] = [];
   let broken: Error | undefined;
 
+  function start(): Worker {
+    const started = new Worker(moduleBeside('./worker', import.meta.url), { workerData: { secret } });
+    started.on('message', (answer: string) => {
+      const signatures = splitLines(answer);
+      for (const [index, pending] of (sent.shift() ?? []).entries()) pending.resolve(signatures[index] as string);
+      // The process may end while nothing is to be signed.
+      if (sent.length === 0) started.unref();
+    });
+    started.on('error', (error) => {
+      broken = error;
+      for (const pending of [...sent.splice(0), batch].flat()) pending.reject(error);
+    });
+    return started;
+  }
+
   function flush(): void {
     sent.push(batch);
+    worker ??= start();
     worker.ref();
     worker.postMessage(joinLines(batch.map(({ fingerprint }) => fingerprint)));
     batch = [];
   }
-
-  worker.on('message', (answer: string) => {
-    const signatures = splitLines(answer);
-    for (const [index, pending] of (sent.shift() ?? []).entries()) pending.resolve(signatures[index] as string);
-    if (sent.length === 0) worker.unref();
-  });
-  worker.on('error', (error) => {
-    broken = error;
-    for (const pending of [...sent.splice(0), batch].flat()) pending.reject(error);
-  });
-  // The process may end while nothing is to be signed.
-  worker.unref();
 
   return {
     publicKey,
@@ -43,7 +48,7 @@ export function createCacheSigner(secret: string): Signer & AsyncDisposable {
       });
     },
     async [Symbol.asyncDispose]() {
-      await worker.terminate();
+      await worker?.terminate();
     },
   };
 }

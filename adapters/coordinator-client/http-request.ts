@@ -1,8 +1,8 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { AgentToken } from '../../agent/ports/agent-token.ts';
 import { TransferError } from '../../agent/ports/transfer-error.ts';
+import { http, https } from '../runtime/node-http.ts';
 
 /** Longest time without a byte in either direction, in milliseconds: then the request is given up, for its maker to say so and to try again. */
 const defaultSilenceMs = 60_000;
@@ -32,7 +32,7 @@ export function createHttpClient(
   { silenceMs = defaultSilenceMs }: { readonly silenceMs?: number } = {},
 ): HttpClient {
   const secure = base.protocol === 'https:';
-  const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+  const agent = new (secure ? https : http).Agent({ keepAlive: true });
   const root = base.href.endsWith('/') ? base.href : `${base.href}/`;
 
   return {
@@ -45,7 +45,7 @@ export function createHttpClient(
         };
         // The token is the coordinator's alone, wherever a narinfo's URL may point.
         const authorization = url.origin === base.origin ? { authorization: `Bearer ${token.current}` } : {};
-        const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+        const request = (url.protocol === 'https:' ? https : http).request(url, {
           method,
           headers: { ...authorization, ...headers },
           ...(url.protocol === base.protocol && { agent }),
@@ -85,7 +85,7 @@ export function createHttpClient(
   };
 }
 
-async function writeBody(request: ReturnType<typeof httpRequest>, body: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeBody(request: ReturnType<typeof http.request>, body: AsyncIterable<Uint8Array>): Promise<void> {
   let answered = false;
   request.once('response', () => {
     answered = true;

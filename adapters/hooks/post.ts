@@ -1,6 +1,6 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import type { HookOutcome } from '../../coordinator/ports/hook-transport.ts';
+import { http, https } from '../runtime/node-http.ts';
 import { addressProblem, explain, reachOf } from './reach.ts';
 import type { Resolve } from './resolve.ts';
 
@@ -27,7 +27,7 @@ export function post(
   if (problem !== undefined) return Promise.reject(new Error(problem));
   const reach = reachOf(allowPrivate, look, signal);
   return new Promise((resolve, reject) => {
-    const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, {
+    const request = (url.protocol === 'https:' ? https : http).request(url, {
       method: 'POST',
       // No connection is kept: the next one is looked at again.
       agent: false,
