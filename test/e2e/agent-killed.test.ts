@@ -4,22 +4,35 @@ import { e2e } from '../support/e2e/e2e-test.ts';
 import { countOf, expectOneAttempt, isAgent, isBuild } from '../support/e2e/events-of.ts';
 import type { Agent, Farm } from '../support/e2e/farm.ts';
 
-const shortLease = { flags: ['--lease-seconds', '1'] };
+/** One farm for all, as most of the time of a test is the start of its processes. */
+e2e('an agent is killed at any point: its builds go on', { flags: ['--lease-seconds', '1'] }, async (farm) => {
+  const [a, b] = await Promise.all([farm.agent('a'), farm.agent('b')]);
+  await whileBuilding(farm, a, b);
+  await givenUpWithAFinishedBuild(farm, a, b);
+  await oneAfterTheOther(farm, a, b);
+  const d = await farm.agent('d');
+  await retriedAndBuilt(farm);
+  await withAFinishedBuildThatNobodyHeardOf(farm, d);
+  await d.process.killGroup();
+  await auditReplay(farm);
+});
 
-/** Two agents and a gated build that one of them has. */
-async function startSlow(farm: Farm) {
-  const agents = await Promise.all([farm.agent('a'), farm.agent('b')]);
-  await farm.submit(['slow']);
-  const arrival = await farm.gate('slow').arrived();
-  const id = await farm.buildOf('slow');
+/** A gated build that one of two agents has. */
+async function startGated(farm: Farm, name: string, a: Agent, b: Agent) {
+  await farm.submit([name]);
+  const arrival = await farm.gate(name).arrived();
+  const id = await farm.buildOf(name);
   const { data } = await farm.next('BuildAllocated', isBuild(id));
-  const has = agents.find(({ name }) => name === data.agent) as Agent;
-  const other = agents.find(({ name }) => name !== data.agent) as Agent;
+  const [has, other] = data.agent === a.name ? [a, b] : [b, a];
   return { arrival, id, has, other };
 }
 
-e2e('killed while building: after the lease another agent builds it', shortLease, async (farm) => {
-  const { arrival, id, has, other } = await startSlow(farm);
+const connections = (farm: Farm, { name }: Agent): number =>
+  farm.feed.events.filter(({ type, stream }) => type === 'AgentConnected' && stream === `agent-${name}`).length;
+
+/** After the lease the other agent builds it. */
+async function whileBuilding(farm: Farm, a: Agent, b: Agent): Promise<void> {
+  const { arrival, id, has, other } = await startGated(farm, 'slow', a, b);
   await has.kill9();
   await arrival.gone;
   const released = await farm.next('BuildReleased', isBuild(id));
@@ -27,71 +40,79 @@ e2e('killed while building: after the lease another agent builds it', shortLease
   await farm.gate('slow').arrived();
 
   // What comes back has nothing to report, and does not disturb.
+  const before = connections(farm, has);
   has.restart();
-  await farm.next('AgentConnected', isAgent(has.name), 2);
+  await farm.next('AgentConnected', isAgent(has.name), before + 1);
   farm.gate('slow').open();
   const success = await farm.next('BuildSucceeded', isBuild(id));
   assert.deepEqual([success.data.attempt, success.data.agent], [2, other.name]);
   assert.equal(countOf(farm, 'BuildAllocated', id), 2);
-  await Promise.all([has.process.killGroup(), other.process.killGroup()]);
-  await auditReplay(farm);
-});
+}
 
-e2e('killed with a finished build that nobody was there to hear of: its restart delivers it', {}, async (farm) => {
-  const agent = await farm.agent('a');
-  await farm.submit(['slow']);
-  const { gone } = await farm.gate('slow').arrived();
+/** Its finished build still counts, and the second attempt is stopped. */
+async function givenUpWithAFinishedBuild(farm: Farm, a: Agent, b: Agent): Promise<void> {
+  const { arrival, id, has } = await startGated(farm, 'one', a, b);
   const held = farm.network.hold(/^POST \/v1\/uploads$/);
-  farm.gate('slow').open();
-  await gone;
+  farm.gate('one').open();
+  await arrival.gone;
   await held;
-  await farm.kill9();
-  await agent.kill9();
-  await farm.start();
-  agent.restart();
-  // Nobody opens the gate again: a second build would stand there for ever.
-  await expectOneAttempt(farm, 'slow');
-});
+  await has.kill9();
+  await farm.next('BuildReleased', isBuild(id));
+  const second = await farm.gate('one').arrived();
+  has.restart();
+  const success = await farm.next('BuildSucceeded', isBuild(id));
+  assert.deepEqual([success.data.attempt, success.data.agent], [1, has.name]);
+  await second.gone;
+  assert.equal(countOf(farm, 'BuildAllocated', id), 2);
+}
 
-e2e(
-  'given up for lost, its finished build still counts, and the second attempt is stopped',
-  shortLease,
-  async (farm) => {
-    const { arrival, id, has } = await startSlow(farm);
-    const held = farm.network.hold(/^POST \/v1\/uploads$/);
-    farm.gate('slow').open();
-    await arrival.gone;
-    await held;
-    await has.kill9();
-    await farm.next('BuildReleased', isBuild(id));
-    const second = await farm.gate('slow').arrived();
-    has.restart();
-    const success = await farm.next('BuildSucceeded', isBuild(id));
-    assert.deepEqual([success.data.attempt, success.data.agent], [1, has.name]);
-    await second.gone;
-    assert.equal(countOf(farm, 'BuildAllocated', id), 2);
-  },
-);
-
-e2e('a build over which one agent after the other is lost fails, and a retry builds it', shortLease, async (farm) => {
-  await farm.submit(['slow']);
-  const id = await farm.buildOf('slow');
-  for (const name of ['a', 'b', 'c']) {
-    const agent = await farm.agent(name);
-    const { gone } = await farm.gate('slow').arrived();
+/** A build over which one agent after the other is lost fails. */
+async function oneAfterTheOther(farm: Farm, a: Agent, b: Agent): Promise<void> {
+  const { arrival, id, has, other } = await startGated(farm, 'two', a, b);
+  let { gone } = arrival;
+  for (const [lost, name] of [has.name, other.name, 'c'].entries()) {
+    const agent = [a, b].find((agent) => agent.name === name) ?? (await farm.agent(name));
+    if (lost > 0) ({ gone } = await farm.gate('two').arrived());
     await agent.process.killGroup();
     await gone;
-    await farm.next('AgentLost', isAgent(name));
+    if (name === 'c') await farm.next('AgentLost', isAgent(name));
+    else assert.equal((await farm.next('BuildReleased', isBuild(id), lost + 1)).data.agent, name);
   }
   const { data } = await farm.next('BuildFailed', isBuild(id));
   assert.deepEqual([data.class, data.cause], ['agent-lost', 'several-agents']);
-  assert.match(data.message, /^given up: 3 times the agent that had it was lost \(a, b, c\)/);
+  assert.match(
+    data.message,
+    new RegExp(`^given up: 3 times the agent that had it was lost \\(${has.name}, ${other.name}, c\\)`),
+  );
   const { stdout } = await farm.drover(['builds', 'why', id]);
   const [, retry] = /'drover (builds retry \S+)'/.exec(stdout) ?? [];
   assert.ok(retry, stdout);
   assert.equal((await farm.drover(retry.split(' '))).code, 0);
-  await farm.agent('d');
-  await farm.gate('slow').arrived();
-  farm.gate('slow').open();
-  await farm.next('BuildSucceeded');
-});
+}
+
+async function retriedAndBuilt(farm: Farm): Promise<void> {
+  await farm.gate('two').arrived();
+  farm.gate('two').open();
+  await farm.next('BuildSucceeded', ({ stream }) =>
+    farm.feed.events.some(
+      (event) =>
+        event.type === 'BuildSubmitted' && event.stream === stream && event.data.derivation.endsWith('-two.drv'),
+    ),
+  );
+}
+
+/** The coordinator is killed too: the agent's restart delivers it. */
+async function withAFinishedBuildThatNobodyHeardOf(farm: Farm, agent: Agent): Promise<void> {
+  await farm.submit(['three']);
+  const { gone } = await farm.gate('three').arrived();
+  const held = farm.network.hold(/^POST \/v1\/uploads$/);
+  farm.gate('three').open();
+  await gone;
+  await held;
+  await farm.kill9();
+  await agent.kill9();
+  await farm.start(['--lease-seconds', '60']);
+  agent.restart();
+  // Nobody opens the gate again: a second build would stand there for ever.
+  await expectOneAttempt(farm, 'three');
+}

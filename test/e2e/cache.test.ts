@@ -13,8 +13,19 @@ function get(farm: Farm, path: string, headers: Record<string, string> = {}, met
   return fetch(`${farm.url}${path}`, { method, headers });
 }
 
-e2e('the cache speaks HTTP as caches do', {}, async (farm) => {
-  await farm.agent('a', { features: ['left'] });
+/** One farm for all, as most of the time of a test is the start of its processes. The last one takes a file away. */
+e2e(
+  'the cache speaks HTTP as caches do, Nix reads its logs, and it serves nothing that is not whole',
+  {},
+  async (farm) => {
+    await farm.agent('a', { features: ['left'] });
+    await speaksHttp(farm);
+    await logsAreReadByNix(farm);
+    await narinfosGoWithTheirFiles(farm);
+  },
+);
+
+async function speaksHttp(farm: Farm): Promise<void> {
   const { watched } = await farm.submit(['left'], '--wait');
   const root = watched.find(({ derivation }: { derivation: string }) => derivation.endsWith('-left.drv'));
   const { body: build } = await farm.request('GET', `/v1/builds/${root.id}`);
@@ -80,10 +91,9 @@ e2e('the cache speaks HTTP as caches do', {}, async (farm) => {
     assert.equal(absent.status, 404, path);
     assert.ok((await absent.text()).length < 500, path);
   }
-});
+}
 
-e2e('the log of a derivation is read as Nix reads it', {}, async (farm) => {
-  await farm.agent('a');
+async function logsAreReadByNix(farm: Farm): Promise<void> {
   farm.gate('slow').open();
   const { watched } = await farm.submit(['slow'], '--wait');
   const log = await get(farm, `/log/${watched[0].derivation}`);
@@ -99,11 +109,10 @@ e2e('the log of a derivation is read as Nix reads it', {}, async (farm) => {
     farm.url,
   ]);
   assert.match(said, /slow waits\nslow goes on/);
-});
+}
 
-e2e('a narinfo goes with its file, and with the files of what it refers to', {}, async (farm) => {
-  await farm.agent('a', { features: ['left'] });
-  await farm.submit(['left'], '--wait');
+/** A narinfo goes with its file, and with the files of what it refers to. */
+async function narinfosGoWithTheirFiles(farm: Farm): Promise<void> {
   const items = farm.feed.events.filter(({ type }) => type === 'StoreItemAdded').map(({ data }) => data);
   const left = items.find(({ path }) => path.endsWith('-left'));
   const base = items.find(({ path }) => path.endsWith('-base'));
@@ -122,4 +131,4 @@ e2e('a narinfo goes with its file, and with the files of what it refers to', {},
   assert.ok(!farm.feed.events.some(({ data }) => data?.reason === 'rebuild'));
   await farm.submit(['base'], '--wait');
   assert.deepEqual([await status(base), await status(left)], [200, 200]);
-});
+}

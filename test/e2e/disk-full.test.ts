@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { auditReplay } from '../support/e2e/audit.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { countOf, expectOneAttempt, isBuild } from '../support/e2e/events-of.ts';
-import { type Farm, noise } from '../support/e2e/farm.ts';
+import { type Agent, type Farm, noise } from '../support/e2e/farm.ts';
 
 /** Takes all the room there is; gives it back when it is disposed of. */
 function fillDisk(farm: Farm): Disposable {
@@ -22,105 +22,108 @@ function fillDisk(farm: Farm): Disposable {
   return { [Symbol.dispose]: () => rmSync(filler) };
 }
 
+/** One farm on one small disk for all, as most of the time of a test is the start of its processes. */
 e2e(
-  'a disk that runs full: writes are refused by name, and all goes on once there is room',
+  'a disk that runs full: what cannot be is refused or waits by name, and all goes on once there is room',
   { diskMiB: 16 },
   async (farm) => {
     const agent = await farm.agent('a');
-    await farm.submit(['after']);
-    const { gone } = await farm.gate('slow').arrived();
-    const issue = () => farm.request('POST', '/v1/tokens', { body: { name: 'reader', scope: 'read' } });
-    const acknowledged: string[] = [];
-    {
-      using _full = fillDisk(farm);
-      let answer = await issue();
-      // The file of the log may have some room left in its last page.
-      for (; answer.status === 201; answer = await issue()) acknowledged.push(answer.body.id);
-      assert.deepEqual([answer.status, answer.body.code], [507, 'disk-full']);
-      assert.match(answer.body.detail, /disk .* full/);
-
-      const ready = await farm.request('GET', '/readyz', { token: null });
-      assert.deepEqual([ready.status, ready.body.code], [503, 'not-ready']);
-      assert.match(ready.body.reasons.join(), /disk is full/);
-      assert.equal((await farm.request('GET', '/healthz', { token: null })).status, 200);
-      const again = await issue();
-      assert.ok([503, 507].includes(again.status), `${again.status}`);
-      assert.match(again.body.detail, /disk .*full/);
-
-      // A build that ends meanwhile is not lost: its agent keeps it.
-      farm.gate('slow').open();
-      await gone;
-      // Tried again, in vain.
-      await farm.coordinator.says(/(?:log replayed[\s\S]*){2}(?:database or disk is full[\s\S]*){3}/);
-      assert.ok(farm.coordinator.running && agent.process.running);
-    }
-    await farm.coordinator.says(/(?:"agent connected"[\s\S]*){2}/);
-    farm.follow();
-    await expectOneAttempt(farm, 'slow');
-    await expectOneAttempt(farm, 'after');
-    assert.equal((await farm.request('GET', '/readyz', { token: null })).status, 200);
-    const { body } = await farm.request('GET', '/v1/tokens');
-    const names = (body.rows ?? body.tokens ?? body).map(({ id }: { id: string }) => id);
-    for (const id of acknowledged) assert.ok(names.includes(id), `token ${id} was acknowledged`);
-    assert.equal(names.length, 2 + acknowledged.length, 'what was refused is not there');
+    await writesAreRefused(farm, agent);
+    await anUploadFindsTheDiskFull(farm);
+    await anUploadThatThePoolHasNoRoomForWaits(farm);
     await agent.process.killGroup();
     await auditReplay(farm);
   },
 );
 
-e2e(
-  'an upload that finds the disk full is refused by name, and goes on once there is room',
-  { diskMiB: 16 },
-  async (farm) => {
-    await farm.agent('a');
-    farm.put('blob', noise(4 * 1024 * 1024));
-    const held = farm.network.hold(/^PATCH \/v1\/uploads\//);
-    await farm.submit(['big']);
-    const upload = await held;
-    {
-      using _full = fillDisk(farm);
-      upload.resume();
-      await farm.coordinator.says(/the pool has no room: an upload waits \(\S+-big\)/);
-      assert.equal((await farm.request('GET', '/healthz', { token: null })).status, 200);
-    }
-    const id = await farm.buildOf('big');
-    await farm.next('BuildSucceeded', isBuild(id));
-    assert.equal(countOf(farm, 'BuildAttemptFailed', id), 0);
-  },
-);
+async function writesAreRefused(farm: Farm, agent: Agent): Promise<void> {
+  await farm.submit(['after']);
+  const { gone } = await farm.gate('slow').arrived();
+  const issue = () => farm.request('POST', '/v1/tokens', { body: { name: 'reader', scope: 'read' } });
+  const acknowledged: string[] = [];
+  {
+    using _full = fillDisk(farm);
+    let answer = await issue();
+    // The file of the log may have some room left in its last page.
+    for (; answer.status === 201; answer = await issue()) acknowledged.push(answer.body.id);
+    assert.deepEqual([answer.status, answer.body.code], [507, 'disk-full']);
+    assert.match(answer.body.detail, /disk .* full/);
 
-e2e(
-  'an upload that the pool has no room for waits, which everybody can see, holds nobody up, and goes on with room',
-  { diskMiB: 12 },
-  async (farm) => {
-    await farm.agent('a');
-    farm.put('blob', noise(16 * 1024 * 1024));
-    await farm.submit(['big']);
-    const id = await farm.buildOf('big');
-    await farm.coordinator.says(
-      /the pool has no room: an upload waits \(\S+-big\), \d+ bytes are needed, \d+ are free/,
-    );
+    const ready = await farm.request('GET', '/readyz', { token: null });
+    assert.deepEqual([ready.status, ready.body.code], [503, 'not-ready']);
+    assert.match(ready.body.reasons.join(), /disk is full/);
+    assert.equal((await farm.request('GET', '/healthz', { token: null })).status, 200);
+    const again = await issue();
+    assert.ok([503, 507].includes(again.status), `${again.status}`);
+    assert.match(again.body.detail, /disk .*full/);
 
-    const warned = await farm.request('GET', '/readyz', { token: null });
-    assert.equal(warned.status, 200);
-    assert.match(warned.body.warnings.join(), /^the pool has no room: an upload waits/);
-    const { body: metrics } = await farm.request('GET', '/metrics', { token: null });
-    assert.match(metrics, /^drover_uploads_waiting 1$/m);
-    assert.match((await farm.drover(['status'])).stdout, /uploads without room: +1\n/);
+    // A build that ends meanwhile is not lost: its agent keeps it.
+    farm.gate('slow').open();
+    await gone;
+    // Tried again, in vain.
+    await farm.coordinator.says(/(?:log replayed[\s\S]*){2}(?:database or disk is full[\s\S]*){3}/);
+    assert.ok(farm.coordinator.running && agent.process.running);
+  }
+  await farm.coordinator.says(/(?:"agent connected"[\s\S]*){2}/);
+  farm.follow();
+  await expectOneAttempt(farm, 'slow');
+  await expectOneAttempt(farm, 'after');
+  assert.equal((await farm.request('GET', '/readyz', { token: null })).status, 200);
+  const { body } = await farm.request('GET', '/v1/tokens');
+  const names = (body.rows ?? body.tokens ?? body).map(({ id }: { id: string }) => id);
+  for (const id of acknowledged) assert.ok(names.includes(id), `token ${id} was acknowledged`);
+  assert.equal(names.length, 2 + acknowledged.length, 'what was refused is not there');
+}
 
-    // Its agent has one slot, which is free for others.
-    farm.gate('one').open();
-    await farm.submit(['one']);
-    await expectOneAttempt(farm, 'one');
-    const why = await farm.drover(['builds', 'why', id]);
-    assert.match(
-      why.stdout,
-      /Agent a has built it \(attempt 1\); the upload waits: .*-big: expected room for the \d+ bytes/,
-    );
-    assert.equal(farm.coordinator.said().match(/the pool has no room/g)?.length, 1, 'said once');
+/** It is refused by name, and goes on once there is room. */
+async function anUploadFindsTheDiskFull(farm: Farm): Promise<void> {
+  farm.put('blob', noise(4 * 1024 * 1024));
+  const held = farm.network.hold(/^PATCH \/v1\/uploads\//);
+  await farm.submit(['big']);
+  const upload = await held;
+  {
+    using _full = fillDisk(farm);
+    upload.resume();
+    await farm.coordinator.says(/the pool has no room: an upload waits \(\S+-big\)/);
+    assert.equal((await farm.request('GET', '/healthz', { token: null })).status, 200);
+  }
+  const id = await farm.buildOf('big');
+  await farm.next('BuildSucceeded', isBuild(id));
+  assert.equal(countOf(farm, 'BuildAttemptFailed', id), 0);
+}
 
-    execFileSync('mount', ['-o', 'remount,size=64m', farm.data]);
-    await expectOneAttempt(farm, 'big');
-    assert.deepEqual((await farm.request('GET', '/readyz', { token: null })).body.warnings, []);
-  },
-);
+/** Everybody can see it, it holds nobody up, and goes on with room. */
+async function anUploadThatThePoolHasNoRoomForWaits(farm: Farm): Promise<void> {
+  farm.put('blob', noise(16 * 1024 * 1024));
+  await farm.submit(['bigger']);
+  const id = await farm.buildOf('bigger');
+  await farm.coordinator.says(
+    /the pool has no room: an upload waits \(\S+-bigger\), \d+ bytes are needed, \d+ are free/,
+  );
+
+  const warned = await farm.request('GET', '/readyz', { token: null });
+  assert.equal(warned.status, 200);
+  assert.match(warned.body.warnings.join(), /^the pool has no room: an upload waits/);
+  const { body: metrics } = await farm.request('GET', '/metrics', { token: null });
+  assert.match(metrics, /^drover_uploads_waiting 1$/m);
+  assert.match((await farm.drover(['status'])).stdout, /uploads without room: +1\n/);
+
+  // Its agent has one slot, which is free for others.
+  farm.gate('one').open();
+  await farm.submit(['one']);
+  await expectOneAttempt(farm, 'one');
+  const why = await farm.drover(['builds', 'why', id]);
+  assert.match(
+    why.stdout,
+    /Agent a has built it \(attempt 1\); the upload waits: .*-bigger: expected room for the \d+ bytes/,
+  );
+  assert.equal(
+    farm.coordinator.said().match(/the pool has no room: an upload waits \(\S+-bigger\)/g)?.length,
+    1,
+    'said once',
+  );
+
+  execFileSync('mount', ['-o', 'remount,size=64m', farm.data]);
+  await expectOneAttempt(farm, 'bigger');
+  assert.deepEqual((await farm.request('GET', '/readyz', { token: null })).body.warnings, []);
+}

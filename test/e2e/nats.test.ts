@@ -1,48 +1,106 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { run as runCli } from '../cli/support/run-cli.ts';
 import { limited, noRealFarm } from '../support/e2e/e2e-test.ts';
 import { expectOneAttempt, isAgent, isBuild } from '../support/e2e/events-of.ts';
-import { type Farm, startFarm } from '../support/e2e/farm.ts';
+import { type Agent, type Farm, startFarm } from '../support/e2e/farm.ts';
 import { startDrover } from '../support/e2e/process.ts';
 import { type NatsServer, noNatsServer, startNatsServer } from '../support/nats-server.ts';
 
-/** A test with a farm whose log is on a nats-server of its own. */
-function onNats(name: string, body: (farm: Farm, nats: NatsServer) => Promise<void>): void {
-  test(name, { skip: noRealFarm || noNatsServer }, async () => {
-    await using nats = await startNatsServer();
-    await using farm = await startFarm({ flags: ['--store', `${nats.url}?lease=5`] });
-    await limited(name, farm, body(farm, nats));
-  });
+/** One farm for all, as most of the time of a test is the start of its processes. */
+test('on NATS, whoever is killed or stands still: nothing is lost, builds go on, and one coordinator writes', {
+  skip: noRealFarm || noNatsServer,
+}, async (context) => {
+  await using nats = await startNatsServer();
+  await using farm = await startFarm({ flags: ['--store', `${nats.url}?lease=5`] });
+  await limited(
+    context.name,
+    farm,
+    (async () => {
+      const a = await farm.agent('a');
+      await theServerIsKilled(farm, nats);
+      await theCoordinatorIsKilled(farm);
+      await aSecondIsRefusedAndOneStoodStill(farm, nats);
+      await anAgentIsKilled(farm, a);
+    })(),
+  );
+});
+
+/** In the middle of builds: it says what it cannot do. */
+async function theServerIsKilled(farm: Farm, nats: NatsServer): Promise<void> {
+  const gate = farm.gate('slow');
+  const { submission } = await farm.submit(['after']);
+  await gate.arrived();
+  await farm.next('BuildStarted', isBuild(await farm.buildOf('slow')));
+  await nats.kill();
+  await farm.coordinator.says(/no writes are taken: the connection to NATS/);
+  const ready = await farm.request('GET', '/readyz');
+  assert.equal(ready.status, 503);
+  assert.match(JSON.stringify(ready.body), /nats/i);
+  const refused = await farm.request('POST', '/v1/agents', { body: { name: 'meanwhile' } });
+  assert.deepEqual([refused.status, refused.body.code], [503, 'store-unavailable']);
+  // The build ends while the log is away; its agent keeps the result until the log has it.
+  gate.open();
+  await nats.restart();
+  await farm.coordinator.says(/takes appends again/);
+  await expectOneAttempt(farm, 'slow');
+  await expectOneAttempt(farm, 'after');
+  const { body } = await farm.request('GET', `/v1/builds?submission=${submission}`);
+  assert.deepEqual(
+    body.rows.map((build: { state: string; attempt: number }) => [build.state, build.attempt]),
+    [
+      ['succeeded', 1],
+      ['succeeded', 1],
+    ],
+  );
+  assert.equal((await farm.request('GET', '/readyz')).status, 200);
 }
 
-onNats(
-  'on NATS, the coordinator is killed in the middle of a build: it goes on, and its result counts',
-  async (farm) => {
-    await farm.agent('a');
-    const gate = farm.gate('slow');
-    await farm.submit(['after']);
-    const { gone } = await gate.arrived();
-    await farm.kill9();
-    gate.open();
-    await gone;
-    await farm.start();
-    await expectOneAttempt(farm, 'slow');
-    await expectOneAttempt(farm, 'after');
-  },
-);
-
-onNats('on NATS, an agent is killed: its build goes to another after the lease', async (farm) => {
+/** In the middle of a build: it goes on, and its result counts. */
+async function theCoordinatorIsKilled(farm: Farm): Promise<void> {
+  const gate = farm.gate('one');
+  await farm.submit(['one']);
+  const { gone } = await gate.arrived();
   await farm.kill9();
-  await farm.start(['--lease-seconds', '1']);
-  const first = await farm.agent('a');
-  const gate = farm.gate('slow');
-  await farm.submit(['slow']);
+  gate.open();
+  await gone;
+  await farm.start();
+  await expectOneAttempt(farm, 'one');
+}
+
+/**
+ * A second coordinator on the same store is refused, and may start once the first is gone, whatever its own lease. Stopped past that, it
+ * stops for good when it wakes up, without having written.
+ */
+async function aSecondIsRefusedAndOneStoodStill(farm: Farm, nats: NatsServer): Promise<void> {
+  const data = join(farm.folder, 'data-of-another');
+  const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--store', `${nats.url}?lease=1`];
+  const second = startDrover(args);
+  assert.equal(await second.says(/coordinator at/), undefined);
+  assert.equal((await second.exited).code, 1);
+  assert.match(second.said(), new RegExp(`process ${farm.coordinator.pid}\\b.*\\(in-use\\)`, 's'));
+  await farm.kill9();
+  const third = startDrover(args);
+  try {
+    assert.notEqual(await third.says(/coordinator at/), undefined, third.said());
+    third.kill('SIGSTOP');
+    await farm.start(['--lease-seconds', '1']);
+    third.kill('SIGCONT');
+    const { code } = await third.exited;
+    assert.equal(code, 1, third.said());
+    assert.match(third.said(), /lease-lost/);
+  } finally {
+    await third.killGroup();
+  }
+}
+
+/** Its build goes to another after the lease. */
+async function anAgentIsKilled(farm: Farm, first: Agent): Promise<void> {
+  const gate = farm.gate('two');
+  await farm.submit(['two']);
   await gate.arrived();
-  const id = await farm.buildOf('slow');
+  const id = await farm.buildOf('two');
   await first.process.killGroup();
   await farm.next('AgentLost', isAgent('a'));
   await farm.next('BuildReleased', isBuild(id));
@@ -51,91 +109,7 @@ onNats('on NATS, an agent is killed: its build goes to another after the lease',
   gate.open();
   const { data } = await farm.next('BuildSucceeded', isBuild(id));
   assert.deepEqual([data.attempt, data.agent], [2, 'b']);
-});
-
-onNats(
-  'nats-server is killed in the middle of builds: nothing is lost, builds go on, and it says what it cannot do',
-  async (farm, nats) => {
-    await farm.agent('a');
-    const gate = farm.gate('slow');
-    const { submission } = await farm.submit(['after']);
-    await gate.arrived();
-    await farm.next('BuildStarted', isBuild(await farm.buildOf('slow')));
-    await nats.kill();
-    await farm.coordinator.says(/no writes are taken: the connection to NATS/);
-    const ready = await farm.request('GET', '/readyz');
-    assert.equal(ready.status, 503);
-    assert.match(JSON.stringify(ready.body), /nats/i);
-    const refused = await farm.request('POST', '/v1/agents', { body: { name: 'meanwhile' } });
-    assert.deepEqual([refused.status, refused.body.code], [503, 'store-unavailable']);
-    // The build ends while the log is away; its agent keeps the result until the log has it.
-    gate.open();
-    await nats.restart();
-    await farm.coordinator.says(/takes appends again/);
-    await expectOneAttempt(farm, 'slow');
-    await expectOneAttempt(farm, 'after');
-    const { body } = await farm.request('GET', `/v1/builds?submission=${submission}`);
-    assert.deepEqual(
-      body.rows.map((build: { state: string; attempt: number }) => [build.state, build.attempt]),
-      [
-        ['succeeded', 1],
-        ['succeeded', 1],
-      ],
-    );
-    assert.equal((await farm.request('GET', '/readyz')).status, 200);
-  },
-);
-
-onNats(
-  'a second coordinator on the same store is refused, and may start once the first is gone, whatever its own lease',
-  async (farm, nats) => {
-    const data = await mkdtemp(join(tmpdir(), 'drover-e2e-'));
-    const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--store', `${nats.url}?lease=1`];
-    try {
-      const second = startDrover(args);
-      assert.equal(await second.says(/coordinator at/), undefined);
-      assert.equal((await second.exited).code, 1);
-      assert.match(second.said(), new RegExp(`process ${farm.coordinator.pid}\\b.*\\(in-use\\)`, 's'));
-      await farm.kill9();
-      const third = startDrover(args);
-      try {
-        assert.notEqual(await third.says(/coordinator at/), undefined, third.said());
-      } finally {
-        await third.killGroup();
-      }
-    } finally {
-      await rm(data, { recursive: true, force: true });
-    }
-  },
-);
-
-onNats(
-  'a coordinator that was stopped past its lease stops when it wakes up, without having written',
-  async (farm, nats) => {
-    const stopped = farm.coordinator;
-    stopped.kill('SIGSTOP');
-    const data = await mkdtemp(join(tmpdir(), 'drover-e2e-'));
-    const successor = startDrover([
-      'coordinator',
-      '--data',
-      data,
-      '--listen',
-      '127.0.0.1:0',
-      '--store',
-      `${nats.url}?lease=5`,
-    ]);
-    try {
-      assert.notEqual(await successor.says(/coordinator at/), undefined, successor.said());
-      stopped.kill('SIGCONT');
-      const { code } = await stopped.exited;
-      assert.equal(code, 1, stopped.said());
-      assert.match(stopped.said(), /lease-lost/);
-    } finally {
-      await successor.killGroup();
-      await rm(data, { recursive: true, force: true });
-    }
-  },
-);
+}
 
 test('a log is moved from SQLite to NATS and back, and the farm is the same (I3)', {
   skip: noRealFarm || noNatsServer,

@@ -72,6 +72,7 @@ rec {
 
   # An output of some megabytes that do not compress.
   big = build "big" "/bin/cat /gate/blob > $out" { };
+  bigger = build "bigger" "/bin/cat /gate/blob > $out" { };
   afterBig = build "after-big" "/bin/cat $big > /dev/null; echo done > $out" { inherit big; };
 
   # Needs a source only.
@@ -84,22 +85,26 @@ rec {
   small = build "small" "echo small > $out" { };
   referring = build "referring" "echo $small > $out" { inherit small; };
   # Needs what its input refers to.
-  throughReferring = build "through-referring" ''
+  through = name: build name ''
     read path < $referring
     read word < $path
     [ "$word" = small ] || exit 4
     echo "through $word" > $out
   '' { inherit referring; };
+  throughReferring = through "through-referring";
+  throughReferringAgain = through "through-referring-again";
   middle = gated "middle" "echo middle > $out" { };
   needsSmallElsewhere = build "needs-small-elsewhere" ''
     read word < $small
     echo "has $word" > $out
   '' { inherit small; requiredSystemFeatures = [ "other" ]; };
-  needsSmall = build "needs-small" ''
+  needsSmallAnd = name: middle: build name ''
     read word < $small
     read middle < $middle
     echo "$word $middle" > $out
   '' { inherit small middle; requiredSystemFeatures = [ "other" ]; };
+  needsSmall = needsSmallAnd "needs-small" middle;
+  needsSmallAndOne = needsSmallAnd "needs-small-and-one" one;
 
   # The same file as a fixed output of each kind. Nix cannot hash a NAR in an expression: those are what `nix-hash` says.
   fixedOutputs =
