@@ -91,7 +91,8 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
   const hash = createHash('sha256');
   const coverage = new Set<string>();
   const tries = new Map<string, number>();
-  const spoiled = new Set<string>();
+  /** Files that a fault has taken or damaged, and when. */
+  const spoiled = new Map<string, number>();
   const lostTexts = new Set<string>();
   const weather = { active: new Set<string>(), last: 'calm', at: Number.NEGATIVE_INFINITY };
   const begun = time.now();
@@ -213,10 +214,10 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
     const file = parseNarName(url.slice('nar/'.length))?.hash as string;
     const held = ledger.itemAhead(path);
     if (held === undefined) throw new Violation('I8', `${path} is served, and it is gone`);
-    if (!poolDisk.files.has(file))
-      if (!spoiled.has(file))
-        // It went while the answer was made.
-        throw new Violation('I7', `${path} is served, and its file is not there`);
+    // It may have gone while the answer was made.
+    const wentAt = spoiled.get(file) ?? Number.NEGATIVE_INFINITY;
+    if (!poolDisk.files.has(file) && time.now() - wentAt > 50)
+      throw new Violation('I7', `${path} is served, and its file is not there`);
     for (const reference of references)
       if (ledger.itemAhead(reference) === undefined)
         throw new Violation('I7', `${path} is served, and it refers to ${reference}, which is not there`);
@@ -313,11 +314,11 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
         return poolDisk.uploads;
       },
       lose(file) {
-        spoiled.add(file);
+        spoiled.set(file, time.now());
         poolDisk.lose(file);
       },
       rot(file) {
-        spoiled.add(file);
+        spoiled.set(file, time.now());
         poolDisk.rot(file);
       },
     },

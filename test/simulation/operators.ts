@@ -148,8 +148,13 @@ async function cancelBuild(farm: SimulatedFarm, random: Random): Promise<void> {
 }
 
 async function deleteItem(farm: SimulatedFarm, random: Random): Promise<void> {
-  const path = pickItem(farm, random);
+  const { items } = farm.ledger;
+  const ownSources = farm.graph.sources.filter((source) => items.has(source.path));
+  const path = random.chance(0.2) ? random.pick(ownSources)?.path : pickItem(farm, random);
   if (path === undefined) return;
+  // Others want it at that moment: somebody fetches it, or whoever sent it sends it again.
+  if (random.chance(0.5)) farm.client.after(random.between(0, 60), () => void fetchItem(farm, path));
+  if (random.chance(0.5)) farm.client.after(random.between(0, 60), () => void sendSource(farm, path));
   farm.cover('delete item', farm.ledger.isAvailable(path) ? 'available' : 'present');
   const before = farm.ledger.items.get(path);
   const how = { now: random.chance(0.3), force: random.chance(0.7) };
@@ -165,10 +170,16 @@ async function deleteItem(farm: SimulatedFarm, random: Random): Promise<void> {
 
 /** What a client of the cache gets is what the narinfo says, or it is told that there is nothing. */
 async function fetch(farm: SimulatedFarm, random: Random): Promise<void> {
+  const { items, everPresent, isAvailable } = farm.ledger;
+  const broken = [...items.keys()].filter((item) => !isAvailable(item));
+  const path = random.chance(0.5) ? pickItem(farm, random) : (random.pick(broken) ?? random.pick([...everPresent]));
+  if (path !== undefined) await fetchItem(farm, path);
+}
+
+async function fetchItem(farm: SimulatedFarm, path: string): Promise<void> {
   const { signal } = new AbortController();
-  const path = random.chance(0.8) ? pickItem(farm, random) : random.pick([...farm.ledger.everPresent]);
-  if (path === undefined) return;
-  farm.cover('fetch', farm.ledger.items.has(path) ? 'present' : 'gone');
+  const { items, isAvailable } = farm.ledger;
+  farm.cover('fetch', isAvailable(path) ? 'available' : items.has(path) ? 'present' : 'gone');
   try {
     const info = await farm.cache.narinfo(path.slice(0, 32), signal);
     const nar = info && (await farm.cache.nar(info, signal));

@@ -24,15 +24,26 @@ export interface Plan {
 /** How long operators act and faults strike, in virtual milliseconds. */
 const spanMs = 40_000;
 
-/** Most farms are small, as most mistakes show there; every twentieth has tens of agents. */
+interface Range {
+  readonly derivations: readonly [number, number];
+  readonly agents: readonly [number, number];
+  readonly wishes: readonly [number, number];
+  readonly mishaps: readonly [number, number];
+}
+
+/** Most farms are small, as most mistakes show there, and many of them say more than a few large ones. */
+function rangeOf(seed: number): Range {
+  if (seed % 100 === 0) return { derivations: [25, 40], agents: [20, 40], wishes: [30, 40], mishaps: [12, 20] };
+  if (seed % 5 === 0) return { derivations: [8, 18], agents: [3, 6], wishes: [12, 30], mishaps: [6, 14] };
+  return { derivations: [4, 10], agents: [2, 4], wishes: [6, 18], mishaps: [3, 9] };
+}
+
 export function planOf(seed: number): Plan {
   const random = createRandom(seed).fork('plan');
-  const isLarge = seed % 20 === 0;
-  const size = isLarge
-    ? { derivations: random.between(40, 60), agents: random.between(20, 40) }
-    : { derivations: random.between(6, 18), agents: random.between(2, 5) };
-  const wishes = isLarge ? 60 : random.between(12, 30);
-  const mishaps = isLarge ? 25 : random.between(4, 14);
+  const range = rangeOf(seed);
+  const size = { derivations: random.between(...range.derivations), agents: random.between(...range.agents) };
+  const wishes = random.between(...range.wishes);
+  const mishaps = random.between(...range.mishaps);
   const act = (kind: Act['kind'], weights: Readonly<Record<string, { readonly weight: number }>>): Act => ({
     at: Math.round(random.fraction() * spanMs),
     kind,

@@ -88,6 +88,8 @@ export function createLedger(ground: Ground) {
     string,
     { readonly inputs: boolean; readonly force: boolean; readonly roots: readonly string[] }
   >();
+  /** Of submissions: of clients, and of what led to them. */
+  const keys = new Set<string>();
   /** What is on its way to the disk: the coordinator goes by it already. */
   const pending = new Map<string, ItemEntry | undefined>();
   let events = 0;
@@ -311,7 +313,13 @@ export function createLedger(ground: Ground) {
       insist(derivation, 'I2', `${where}: of a derivation that was never added`);
       derivation.textLost = event.type === 'DerivationTextLost';
     } else if (event.type === 'SubmissionReceived') {
-      const { inputs, force, roots } = event.data;
+      const { inputs, force, roots, key } = event.data;
+      insist(
+        key === undefined || !keys.has(key),
+        'I11',
+        `${where}: one wish, however often it is repeated, is one submission`,
+      );
+      if (key !== undefined) keys.add(key);
       submissions.set(id, { inputs, force, roots });
     } else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
     else if (event.type === 'TokenRevoked') {
