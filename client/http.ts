@@ -33,12 +33,17 @@ export interface Http {
 
 export function createHttp({ url, token, signal: always, fetch: send = globalThis.fetch }: HttpOptions): Http {
   const base = url.replace(/\/+$/, '');
+  // What refuses such a header repeats it.
+  if (token !== undefined && !/^[\x21-\x7e]*$/.test(token.trim()))
+    throw new TypeError('expected a token of printable ASCII characters without spaces, got something else');
   return {
     url: base,
     async request(method, path, { query, headers, body, signal } = {}) {
       const signals = [signal, always].filter((one) => one !== undefined);
       const init = {
         method,
+        // What is sent is meant for the coordinator alone, and a POST that was redirected comes as a GET to where it leads.
+        redirect: 'manual' as const,
         headers: {
           accept: 'application/json',
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -122,8 +127,15 @@ async function refusal(response: Response, url: string): Promise<Error> {
   if (typeof code === 'string')
     return new DroverProblem(code, status, String(detail ?? title ?? statusText), problem, retryAfter);
   // Not from Drover: a proxy, or another server.
-  const answer = `${url} answered ${status} ${statusText}`;
+  const answer = `${url} answered ${status} ${statusText}${redirectOf(response)}`;
   return new DroverProblem('unexpected-answer', status, answer, { server: headers.get('server') }, retryAfter);
+}
+
+function redirectOf({ type, status, headers }: Response): string {
+  // A browser tells no more of it.
+  if (type !== 'opaqueredirect' && (status < 300 || status >= 400)) return '';
+  const to = headers.get('location');
+  return `, a redirect${to === null ? '' : ` to ${to.slice(0, 500)}`}, which is not followed`;
 }
 
 function reasonOf(error: unknown): string {

@@ -122,7 +122,7 @@ export function toCliError(error: unknown, url: string): unknown {
     // A wrong value is wrong use, wherever it is found.
     const exitCode = code === 'invalid-request' ? 2 : 1;
     const hint = code === 'not-found' && /^expected a known route/.test(message) ? olderHint : hints[code];
-    return new CliError(code, printable(message), { hint, exitCode, mayPass });
+    return new CliError(printable(code), printable(message), { hint, exitCode, mayPass });
   }
   if (status === 413) {
     const server = typeof problem.server === 'string' ? ` from ${printable(problem.server)}` : '';
@@ -130,7 +130,11 @@ export function toCliError(error: unknown, url: string): unknown {
       hint: 'raise its limit for bodies (client_max_body_size, for nginx)',
     });
   }
-  return new CliError(code, printable(message), { hint: 'is that the address of a Drover coordinator?', mayPass });
+  const hint =
+    status >= 300 && status < 400
+      ? 'give the address that it leads to, if that is of your coordinator (--url, DROVER_URL or drover login)'
+      : 'is that the address of a Drover coordinator?';
+  return new CliError(code, printable(message), { hint, mayPass });
 }
 
 const hints: Readonly<Record<string, string>> = {

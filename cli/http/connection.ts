@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { Command } from 'commander';
 import { type Context, contextNamed, readContexts } from '../contexts/store.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -118,18 +118,34 @@ function checkedUrl(url: string): string {
 }
 
 function findToken({ token, tokenFile }: ConnectionFlags, environment: NodeJS.ProcessEnv): string | undefined {
-  if (token !== undefined) return token;
+  if (token !== undefined) return checkedToken(token, '--token');
   if (tokenFile !== undefined) return readToken(tokenFile);
-  if (environment.DROVER_TOKEN) return environment.DROVER_TOKEN;
+  if (environment.DROVER_TOKEN) return checkedToken(environment.DROVER_TOKEN, 'DROVER_TOKEN');
   if (environment.DROVER_TOKEN_FILE) return readToken(environment.DROVER_TOKEN_FILE);
   return undefined;
 }
+
+/** The token itself goes into no message. */
+function checkedToken(token: string, from: string): string {
+  const text = token.trim();
+  if (/^[\x21-\x7e]*$/.test(text)) return text;
+  throw new CliError(
+    'token-unusable',
+    `${from}: expected one token, got something with spaces or other characters in it`,
+    {
+      exitCode: 2,
+    },
+  );
+}
+
+/** What is longer holds no token: a device has no end. */
+const longestTokenFile = 64 * 1024;
 
 /** The token in a file. */
 export function readToken(file: string): string {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8').trim();
+    text = readStart(file).trim();
   } catch (error) {
     throw new CliError('token-unreadable', `cannot read the token file ${file}: ${(error as Error).message}`, {
       exitCode: 2,
@@ -145,4 +161,18 @@ export function readToken(file: string): string {
     );
   }
   return text;
+}
+
+/** All of a file, or a pipe, that is no longer than a token may be; of one that is, more than that. */
+function readStart(file: string): string {
+  const handle = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(longestTokenFile);
+    let length = 0;
+    for (let more = -1; more !== 0 && length < bytes.length; length += more)
+      more = readSync(handle, bytes, length, bytes.length - length, null);
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(handle);
+  }
 }

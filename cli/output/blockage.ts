@@ -29,7 +29,7 @@ export function wordsFor({ state, lost, failure, canceled, system, features = []
   if (lost !== undefined) return `a source that ${printable(describeLoss(lost))}`;
   if (failure !== undefined) {
     const where = failure.agent === '' ? '' : ` on ${printable(failure.agent)}`;
-    return `its build failed (${failure.class}${where}): ${firstLine(failure.message)}`;
+    return `its build failed (${printable(failure.class)}${where}): ${printable(firstLine(failure.message))}`;
   }
   if (canceled !== undefined) return `its build was cancelled${printable(describeCancellation(canceled))}`;
   if (state === 'no-agent') return `no agent takes builds for ${printable([system, ...features].join(' '))}`;

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Io } from './io.ts';
 import { withIsoTimes } from './iso-times.ts';
+import { printable } from './text.ts';
 import type { View } from './view.ts';
 
 /** What a command prints, for people and for programs; {@link print} makes of it what `-o` says. */
@@ -43,7 +44,8 @@ export function forPrograms({ output = 'table' }: OutputFlags): boolean {
 /** Prints what a command has to say, on standard output. */
 export async function print(io: Io, flags: OutputFlags, printed: Printed): Promise<void> {
   io.out((await formatter(io, flags))(printed));
-  if (printed.next !== undefined && !forPrograms(flags)) io.err(`There are more: add --after ${printed.next}\n`);
+  if (printed.next !== undefined && !forPrograms(flags))
+    io.err(`There are more: add --after ${printable(String(printed.next))}\n`);
 }
 
 /** What {@link print} prints, as text. */
@@ -58,7 +60,8 @@ export async function formatter(io: Io, { output = 'table' }: OutputFlags): Prom
     case 'yaml':
       return await yamlFormatter();
     case 'name':
-      return ({ names = [] }) => names.map((name) => `${name}\n`).join('');
+      // One line each, whatever is in them: each is taken for an id by what reads it.
+      return ({ names = [] }) => names.map((name) => `${printable(String(name))}\n`).join('');
   }
 }
 

@@ -56,6 +56,39 @@ describe('the connection to a coordinator', () => {
     }
   });
 
+  it('refuses what is no token at once, without repeating it', async () => {
+    for (const token of ['hunter2\nhunter3', 'hunter2 hunter3', 'hunter2\u00ff', 'hunter2\u0000']) {
+      const flag = await run(['agents', 'list', '--url', 'http://127.0.0.1:9', '--token', token]);
+      const variable = await run(['agents', 'list'], { environment: { DROVER_TOKEN: token } });
+      for (const [{ code, err }, from] of [
+        [flag, '--token'],
+        [variable, 'DROVER_TOKEN'],
+      ] as const) {
+        assert.equal(code, 2);
+        assert.match(err, new RegExp(`${from}: expected one token, got something with .*\\(token-unusable\\)`));
+        assert.doesNotMatch(err, /hunter/);
+      }
+    }
+    const endless = await run(['agents', 'list', '--token-file', '/dev/zero']);
+    assert.equal(endless.code, 2);
+    assert.match(endless.err, /expected one token in \/dev\/zero, got something else/);
+  });
+
+  it('follows no redirect: what it sends is for the coordinator alone', async () => {
+    await using other = await fakeCoordinator({ 'GET /v1/agents': () => ({ json: { rows: [] } }) });
+    for (const status of [301, 302, 303, 307, 308]) {
+      const location = `${other.url}/v1/agents`;
+      await using server = await fakeCoordinator({
+        'GET /v1/agents': (_, response) => void response.writeHead(status, { location }).end(),
+      });
+      const { code, err } = await run(['agents', 'list', '--url', server.url, '--token', 'secret']);
+      assert.equal(code, 1);
+      assert.ok(err.includes(`a redirect to ${location}, which is not followed`), err);
+      assert.match(err, /hint: give the address that it leads to/);
+    }
+    assert.deepEqual(other.seen, []);
+  });
+
   it('repeats no password in an address of a setting', async () => {
     const words = ['agent', '--coordinator', 'http://me:hunter2@host', '--token-file', 'x', '--state', 'y'];
     const { code, err } = await run(words);

@@ -447,6 +447,15 @@ describe('listings for programs', () => {
   });
 });
 
+it('has one line for each name, and for where a list goes on, whatever a coordinator says', async () => {
+  const rows = [{ ...item, path: `${item.path}\nanother` }];
+  await using server = await fakeCoordinator({ 'GET /v1/items': () => ({ json: { rows, next: 'i1\nanother' } }) });
+  const names = await run(['items', 'list', '-o', 'name', '--url', server.url]);
+  assert.equal(names.out, `${item.path}\\x0aanother\n`);
+  const { err } = await run(['items', 'list', '--url', server.url]);
+  assert.equal(err, 'There are more: add --after i1\\x0aanother\n');
+});
+
 describe('tables on a terminal', () => {
   const list = async (width: number, ...flags: string[]) => {
     await using server = await fake();

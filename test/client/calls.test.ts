@@ -79,6 +79,11 @@ describe('the calls of a client', () => {
     for (const build of ['', '.', '..']) await assert.rejects(drover.getBuild({ build }), /getBuild: expected build/);
     await assert.rejects(drover.getBuild({ build: 'b', priority: 1 } as never), /getBuild: expected no field priority/);
     assert.throws(() => createDrover({ url: 'drover.example' }), /url: expected one that starts with http/);
+    const token = 'hunter2\nhunter3';
+    assert.throws(
+      () => createDrover({ url: 'http://127.0.0.1:9', token }),
+      (error: Error) => /expected a token of printable ASCII/.test(error.message) && !error.message.includes('hunter'),
+    );
   });
 
   it('read no answer that has no end, and wait no longer than is bearable', async () => {
