@@ -102,6 +102,7 @@ export const operations = {
   },
   cancelBuild: { method: 'POST', path: '/v1/builds/{build}/cancel', query: [], headers: [], body: true },
   prioritizeBuild: { method: 'POST', path: '/v1/builds/{build}/prioritize', query: [], headers: [], body: true },
+  deferBuild: { method: 'POST', path: '/v1/builds/{build}/defer', query: [], headers: [], body: true },
   retryBuild: { method: 'POST', path: '/v1/builds/{build}/retry', query: [], headers: [], body: false },
   cancelBuilds: { method: 'POST', path: '/v1/builds/cancel', query: [], headers: [], body: true },
   retryBuilds: { method: 'POST', path: '/v1/builds/retry', query: [], headers: [], body: true },
@@ -2147,6 +2148,7 @@ export interface Operations {
         readonly maxAttempts?: number;
         readonly timeoutSeconds?: number;
         readonly maxSilentSeconds?: number;
+        readonly deferUntil?: number;
         readonly tags?: Readonly<Record<string, string>>;
       };
       /** Also build inputs without an available output or a build. */
@@ -2358,6 +2360,8 @@ export interface Operations {
         /** milliseconds in each phase; one that took no time is absent */
         readonly phases: {
           /** milliseconds */
+          readonly deferred?: number;
+          /** milliseconds */
           readonly inputs?: number;
           /** milliseconds */
           readonly 'text-lost'?: number;
@@ -2387,6 +2391,8 @@ export interface Operations {
           readonly ended: boolean;
           /** milliseconds in each phase; one that took no time is absent */
           readonly phases: {
+            /** milliseconds */
+            readonly deferred?: number;
             /** milliseconds */
             readonly inputs?: number;
             /** milliseconds */
@@ -2418,6 +2424,8 @@ export interface Operations {
             /** milliseconds in each phase; one that took no time is absent */
             readonly phases: {
               /** milliseconds */
+              readonly deferred?: number;
+              /** milliseconds */
               readonly inputs?: number;
               /** milliseconds */
               readonly 'text-lost'?: number;
@@ -2443,6 +2451,7 @@ export interface Operations {
         /** what would have made it faster */
         readonly advice: readonly {
           readonly kind:
+            | 'deferred'
             | 'inputs'
             | 'text-lost'
             | 'back-off'
@@ -2478,6 +2487,7 @@ export interface Operations {
         readonly fetching: number;
         readonly building: number;
         readonly ready: number;
+        readonly deferred: number;
         readonly 'back-off': number;
         readonly waiting: number;
         readonly blocked: number;
@@ -2489,7 +2499,7 @@ export interface Operations {
       readonly nodes: readonly {
         readonly build: string;
         readonly derivation: string;
-        readonly state: 'fetching' | 'building' | 'ready' | 'back-off' | 'waiting' | 'blocked';
+        readonly state: 'fetching' | 'building' | 'ready' | 'deferred' | 'back-off' | 'waiting' | 'blocked';
         readonly agent?: string;
         readonly attempt?: number;
         /** when its attempt began */
@@ -2574,7 +2584,7 @@ export interface Operations {
       readonly derivation?: string;
       /** `key` or `key=value`. */
       readonly tag?: string;
-      /** Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`. */
+      /** Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `deferred` where somebody wants it later, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`. */
       readonly state?: string | readonly string[];
       /** Only those that changed last then or later, milliseconds since the Unix epoch. */
       readonly since?: number;
@@ -2594,8 +2604,8 @@ export interface Operations {
         readonly system: string;
         readonly submission: string;
         readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
-        /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-        readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+        /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+        readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
         readonly reason: string;
         readonly priority: number;
         readonly tags: Readonly<Record<string, string>>;
@@ -2627,8 +2637,8 @@ export interface Operations {
       readonly system: string;
       readonly submission: string;
       readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
-      /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-      readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+      /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+      readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
       readonly reason: string;
       readonly priority: number;
       readonly tags: Readonly<Record<string, string>>;
@@ -2664,6 +2674,8 @@ export interface Operations {
         readonly maxAttempts?: number;
         readonly timeoutSeconds?: number;
         readonly maxSilentSeconds?: number;
+        /** no agent is given it before then */
+        readonly deferUntil?: number;
       };
     };
   };
@@ -2676,8 +2688,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
-          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+          /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'ended';
           /** milliseconds since the Unix epoch */
@@ -2720,8 +2732,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
-          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+          /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'running';
           readonly agent: string;
@@ -2738,8 +2750,20 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
-          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+          /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
+          readonly summary: string;
+          readonly reason: 'deferred';
+          /** milliseconds since the Unix epoch */
+          readonly notBefore: number;
+          /** the event that ends the wait */
+          readonly until: string;
+        }
+      | {
+          readonly build: string;
+          readonly state: string;
+          /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'back-off';
           /** milliseconds since the Unix epoch */
@@ -2772,8 +2796,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
-          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+          /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'inputs';
           readonly inputs: readonly {
@@ -2889,8 +2913,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
-          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+          /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'text-lost';
           readonly derivation: string;
@@ -2979,8 +3003,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
-          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+          /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'no-agent';
           readonly system: string;
@@ -3086,8 +3110,8 @@ export interface Operations {
       | {
           readonly build: string;
           readonly state: string;
-          /** of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot */
-          readonly standing?: 'blocked' | 'waiting' | 'backoff' | 'ready';
+          /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+          readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
           readonly summary: string;
           readonly reason: 'no-slot';
           readonly agents: readonly string[];
@@ -3115,6 +3139,8 @@ export interface Operations {
       readonly to: number;
       /** milliseconds in each phase; one that took no time is absent */
       readonly phases: {
+        /** milliseconds */
+        readonly deferred?: number;
         /** milliseconds */
         readonly inputs?: number;
         /** milliseconds */
@@ -3152,6 +3178,8 @@ export interface Operations {
         /** milliseconds in each phase; one that took no time is absent */
         readonly phases?: {
           /** milliseconds */
+          readonly deferred?: number;
+          /** milliseconds */
           readonly inputs?: number;
           /** milliseconds */
           readonly 'text-lost'?: number;
@@ -3172,6 +3200,7 @@ export interface Operations {
         };
         /** phases that the agent did not tell */
         readonly unknown?: readonly (
+          | 'deferred'
           | 'inputs'
           | 'text-lost'
           | 'back-off'
@@ -3183,6 +3212,7 @@ export interface Operations {
           | 'uploading'
         )[];
         readonly wait?:
+          | 'deferred'
           | 'inputs'
           | 'text-lost'
           | 'back-off'
@@ -3219,6 +3249,8 @@ export interface Operations {
       readonly reason?: string;
       /** Also what other submissions want. */
       readonly force?: boolean;
+      /** Also all that waits for them, each for the submission that it belongs to. */
+      readonly dependents?: boolean;
       /** Only says what would happen. */
       readonly preview?: boolean;
     };
@@ -3248,6 +3280,17 @@ export interface Operations {
     readonly request: {
       readonly build: string;
       readonly priority: number;
+    };
+    readonly answer: undefined;
+  };
+  /** Has no agent given a queued build before a time. */
+  readonly deferBuild: {
+    readonly request: {
+      readonly build: string;
+      /** Milliseconds since the Unix epoch, at most 366 days from now; `null`, or a time that has passed: it is not deferred any more. */
+      readonly until: number | null;
+      /** For the record. */
+      readonly reason?: string;
     };
     readonly answer: undefined;
   };
@@ -3288,6 +3331,8 @@ export interface Operations {
       readonly reason?: string;
       /** Also what other submissions want. */
       readonly force?: boolean;
+      /** Also all that waits for them, each for the submission that it belongs to. */
+      readonly dependents?: boolean;
       /** Only says what would happen. */
       readonly preview?: boolean;
     };
@@ -3601,6 +3646,7 @@ export interface Operations {
         readonly waiting: number;
         readonly ready: number;
         readonly backoff: number;
+        readonly deferred: number;
         readonly allocated: number;
         readonly running: number;
         readonly succeeded: number;
@@ -3672,6 +3718,7 @@ export interface EventData {
       readonly maxAttempts?: number;
       readonly timeoutSeconds?: number;
       readonly maxSilentSeconds?: number;
+      readonly deferUntil?: number;
       readonly tags?: Readonly<Record<string, string>>;
     };
     readonly inputs: boolean;
@@ -3743,12 +3790,19 @@ export interface EventData {
       readonly maxAttempts?: number;
       readonly timeoutSeconds?: number;
       readonly maxSilentSeconds?: number;
+      readonly deferUntil?: number;
       readonly tags?: Readonly<Record<string, string>>;
     };
   };
   /** Its own priority was changed. */
   readonly BuildPrioritized: {
     readonly priority: number;
+  };
+  /** No agent is given it before `until`; without that, it is not deferred any more. */
+  readonly BuildDeferred: {
+    readonly until?: number;
+    readonly reason?: string;
+    readonly submission?: string;
   };
   /** The allocator gave an attempt to an agent. */
   readonly BuildAllocated: {

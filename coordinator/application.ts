@@ -122,8 +122,18 @@ export interface Application extends HookWishes {
   /** The same for several at once; those that have ended are passed over. */
   cancelBuilds(by: Principal, wish: CancelWish & { readonly builds: readonly string[] }): Promise<CancelResult>;
   /** Ends all that the submission wants and nobody else does; no more builds of it are made. */
-  cancelSubmission(by: Principal, submission: string, wish?: Omit<CancelWish, 'force'>): Promise<CancelResult>;
+  cancelSubmission(
+    by: Principal,
+    submission: string,
+    wish?: Omit<CancelWish, 'force' | 'dependents'>,
+  ): Promise<CancelResult>;
   prioritizeBuild(by: Principal, build: string, priority: number): Promise<void>;
+  /** Has no agent given a queued build before an instant; without one, or one that has passed, it is not deferred any more. */
+  deferBuild(
+    by: Principal,
+    build: string,
+    wish: { readonly until?: number | undefined; readonly reason?: string | undefined },
+  ): Promise<void>;
   /** A new build of the same derivation with the same options, for a build that failed or was cancelled. */
   retryBuild(by: Principal, build: string): Promise<SubmitResult>;
   /**
@@ -257,6 +267,8 @@ export interface CancelWish {
   readonly reason?: string | undefined;
   /** Also what other submissions want. */
   readonly force?: boolean | undefined;
+  /** Also all that waits for them. */
+  readonly dependents?: boolean | undefined;
   /** Only says what would happen. */
   readonly preview?: boolean | undefined;
 }
@@ -444,6 +456,7 @@ export interface FarmStatus {
     readonly waiting: number;
     readonly ready: number;
     readonly backoff: number;
+    readonly deferred: number;
     readonly allocated: number;
     readonly running: number;
     readonly succeeded: number;

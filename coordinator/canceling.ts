@@ -10,6 +10,7 @@ import {
   type Consequences,
   consequencesOf,
   countWaiting,
+  dependentsOf,
   hiddenWantsOf,
   isUnderWay,
   unwantedBuilds,
@@ -165,10 +166,20 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     await writer.durable();
     return result;
   }
-  const cancel: typeof cancelBuilds = (actor, builds, wish, causation) =>
+  /** What was named, and where the wish says so all that waits for it now. */
+  async function chosen(named: ReadonlySet<BuildRecord>, wish: CancelWish) {
+    if (!wish.dependents) return named;
+    return new Set([...named, ...(await inSlices(dependentsOf(farm, named), wish.preview ? {} : { first: true }))]);
+  }
+  const cancel = async (
+    actor: string,
+    named: ReadonlySet<BuildRecord>,
+    wish: CancelWish,
+    causation?: string,
+  ): Promise<CancelResult> =>
     wish.preview
-      ? preview({ builds, force: wish.force ?? false })
-      : inTurn(() => cancelBuilds(actor, builds, wish, causation));
+      ? preview({ builds: await chosen(named, wish), force: wish.force ?? false })
+      : inTurn(async () => cancelBuilds(actor, await chosen(named, wish), wish, causation));
 
   function decideCancel(id: string, reason: string | undefined) {
     const record = farm.submissions.get(id);
@@ -252,11 +263,11 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   }
 
   return {
-    async cancelBuild(by, id, { reason, force, preview } = {}) {
+    async cancelBuild(by, id, wish = {}) {
       const build = findBuild(core, id);
       if (isEnded(build.state.status) && build.state.status !== 'canceled')
         throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
-      return cancel(by.id, new Set([build]), { reason, force, preview }, `build-${id}@${build.revision}`);
+      return cancel(by.id, new Set([build]), wish, `build-${id}@${build.revision}`);
     },
     cancelBuilds(by, { builds, ...wish }) {
       return cancel(by.id, new Set(builds.map((id) => findBuild(core, id))), wish);

@@ -1,4 +1,5 @@
 import { noteKeyText } from '../domain/audit/signed-note.ts';
+import { deferralExcess } from '../domain/build/deferral.ts';
 import { findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/queue.ts';
 import { buildId } from '../projections/queue.ts';
@@ -28,7 +29,6 @@ import { createLateAttempts } from './late-attempts.ts';
 import { endLogs, isLogOver } from './log-ends.ts';
 import { createOutlooks } from './outlooks.ts';
 import { startRebuilds } from './rebuilds.ts';
-import { retryOf, startRetries } from './retries.ts';
 import { createRoom } from './room.ts';
 import { createRootManager } from './roots.ts';
 import { startSatisfying } from './satisfying.ts';
@@ -37,6 +37,7 @@ import { createTexts, type Texts } from './texts.ts';
 import { createUploads } from './uploads.ts';
 import { verifyItems } from './verify-items.ts';
 import { createWaitingAttempts } from './waiting-attempts.ts';
+import { deferralOf, retryOf, startWakes } from './wakes.ts';
 
 export interface Coordinator extends Disposable {
   readonly application: Application;
@@ -81,14 +82,14 @@ export function startCoordinator(core: Core): Coordinator {
   const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
   const roots = createRootManager(core, access, deadlines);
   const keeping = createKeeping(core, roots, inSlices);
-  const intake = createIntake(core, texts, roots);
+  const intake = createIntake(core, texts, roots, inSlices);
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
   const outlooks = createOutlooks(core, inSlices);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
-  startRetries(core, deadlines, () => allocator.schedule());
+  startWakes(core, deadlines, () => allocator.schedule());
   startRebuilds(core, intake);
   startSatisfying(core);
   const canceling = startCanceling(core, allocator, inSlices);
@@ -177,6 +178,7 @@ export function startCoordinator(core: Core): Coordinator {
     async why(id) {
       const waits: Waits = {
         backOff: () => deadlines.dueAt(retryOf(id)),
+        deferral: () => deadlines.dueAt(deferralOf(id)),
         lease: fleet.leases.endsAt,
         coordinator: waiting.find,
       };
@@ -196,6 +198,22 @@ export function startCoordinator(core: Core): Coordinator {
     },
     async prioritizeBuild(by, id, priority) {
       changeBuild(id, { type: 'prioritize', priority }, by.id);
+      await writer.durable();
+    },
+    async deferBuild(by, id, { until, reason }) {
+      const now = core.runtime.clock.now();
+      const excess = until === undefined ? undefined : deferralExcess(until, now);
+      if (excess !== undefined) throw new DroverError('invalid-request', `until: ${excess}`);
+      const build = findBuild(core, id);
+      const wish = { type: 'defer', until: until !== undefined && until > now ? until : undefined, reason } as const;
+      const outcome = commandBuild(core, build, wish, { actor: by.id });
+      if (outcome === 'not-queued')
+        throw new DroverError(
+          'build-not-queued',
+          `the build ${id} is with an agent: it can be cancelled, not deferred`,
+        );
+      if (typeof outcome === 'string')
+        throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
       await writer.durable();
     },
     servable(hashPart) {

@@ -46,6 +46,7 @@ export const errorCodes = {
   'position-ahead': [409, 'The log ends before this position'],
   'build-ended': [409, 'The build has ended'],
   'build-not-ended': [409, 'The build has not ended'],
+  'build-not-queued': [409, 'The build is with an agent'],
   'agent-exists': [409, 'There is an agent of that name'],
   'agent-retired': [409, 'The agent was removed'],
   'not-your-attempt': [403, 'The attempt is not allocated to this agent'],

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { deferralExcess, withoutPastDeferral } from '../domain/build/deferral.ts';
 import type { Tags } from '../domain/event.ts';
 import type { DroverEvent } from '../domain/events.ts';
 import { maxTags, namesPerEvent } from '../domain/limits.ts';
@@ -8,13 +9,15 @@ import type { Drv } from '../projections/graph.ts';
 import { findNeeds } from '../projections/needs.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
+import { deferredBelow } from '../projections/wants.ts';
 import type { Application, Principal, SubmitResult, SubmitWish } from './application.ts';
-import { type Core, findBuild } from './core.ts';
+import { type Core, commandBuild, findBuild } from './core.ts';
 import { DroverError } from './errors.ts';
 import { timeId } from './identifiers.ts';
 import type { Meta } from './ports/event-store.ts';
 import type { Stall } from './ports/work.ts';
 import type { RootManager } from './roots.ts';
+import type { InSlices } from './slices.ts';
 import type { Texts } from './texts.ts';
 
 /** Submissions become derivations and builds. */
@@ -55,6 +58,7 @@ export function createIntake(
   core: Core,
   restored: Pick<Texts, 'sent'>,
   kept: Pick<RootManager, 'check' | 'keepFor'>,
+  inSlices: InSlices,
 ): Intake {
   const { farm, writer, derivations, policy, runtime, logger, work } = core;
   const { graph, queue, submissions } = farm;
@@ -143,7 +147,7 @@ export function createIntake(
       while (farm.strays.revision('build', `${id}-${number}`) !== undefined);
       const path = graph.drvPath(drv);
       const reason = requested.has(drv) ? wish.reason : wish.reason === 'rebuild' ? 'rebuild' : 'input';
-      const options = optionsOf(submission, drv, requested.has(drv));
+      const options = withoutPastDeferral(optionsOf(submission, drv, requested.has(drv)), runtime.clock.now());
       const data = { derivation: path, submission: id, reason, options } as const;
       writer.commit('build', `${id}-${number}`, 'none', [{ type: 'BuildSubmitted', data }], meta);
       if (++sinceWait % eventsPerTurn !== 0) continue;
@@ -157,6 +161,21 @@ export function createIntake(
     return { builds: number, available: needs.available, joined };
   }
 
+  /**
+   * What the submission needs, and others deferred for longer than it is deferred itself, is not deferred for longer any more: whoever
+   * wants a build soonest has it.
+   */
+  async function hasten({ id, roots, wish }: SubmissionRecord, meta: Meta): Promise<void> {
+    const until = withoutPastDeferral(wish.options, runtime.clock.now()).deferUntil;
+    const drvs = roots.map((root) => graph.drvOf(root) as Drv);
+    let sinceWait = 0;
+    for (const build of await inSlices(deferredBelow(farm, drvs, until ?? 0), { first: true })) {
+      if (build.submission === id || !build.deferred) continue;
+      commandBuild(core, build, { type: 'defer', until, submission: id }, meta);
+      if (++sinceWait % eventsPerTurn === 0) await writer.durable();
+    }
+  }
+
   async function enqueue(submission: SubmissionRecord, actor: string): Promise<SubmitResult> {
     const { id } = submission;
     const meta: Meta = { actor, correlation: id, causation: `submission-${id}@${submission.revision}` };
@@ -165,6 +184,7 @@ export function createIntake(
     await addDerivations(submission, meta);
     kept.keepFor(submission, meta);
     const { builds, available, joined } = await addBuilds(submission, meta);
+    await hasten(submission, meta);
     const events: DroverEvent[] = [];
     for (let start = 0; start < joined.length; start += namesPerEvent)
       events.push({ type: 'SubmissionJoined', data: { builds: joined.slice(start, start + namesPerEvent) } });
@@ -289,8 +309,17 @@ export function createIntake(
   }
 
   return {
-    submit: (by, wish) =>
-      receive(by, wish, 'requested', wish.idempotencyKey === undefined ? undefined : keyOf(by.id, wish.idempotencyKey)),
+    async submit(by, wish) {
+      const { deferUntil } = wish.options;
+      const excess = deferUntil === undefined ? undefined : deferralExcess(deferUntil, runtime.clock.now());
+      if (excess !== undefined) throw new DroverError('invalid-request', `options.deferUntil: ${excess}`);
+      return receive(
+        by,
+        wish,
+        'requested',
+        wish.idempotencyKey === undefined ? undefined : keyOf(by.id, wish.idempotencyKey),
+      );
+    },
     async retryBuild(by, id) {
       const build = findBuild(core, id);
       const { status, options } = build.state;

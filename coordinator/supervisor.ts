@@ -57,6 +57,7 @@ const clientWrites: ReadonlySet<keyof Application> = new Set([
   'cancelBuilds',
   'cancelSubmission',
   'prioritizeBuild',
+  'deferBuild',
   'retryBuild',
   'retryBuilds',
   'retrySubmission',

@@ -42,7 +42,7 @@ export interface Blocked {
   /** Number of builds that are blocked, and of those that each cause is at the root of: one can have several. */
   counts(): { readonly blocked: number; readonly causes: Readonly<Record<BlockingCause, number>> };
   /**
-   * A build of the derivation was added, was given to an agent or taken from one, or has ended; its text was lost or is there again; or it
+   * A build of the derivation was added, was given to an agent or taken from one, is deferred or not any more, or has ended; its text was lost or is there again; or it
    * lacks an input, and did not before.
    */
   touched(drv: Drv): void;
@@ -74,7 +74,7 @@ export interface BlockedSources {
   readonly producers: Pick<Producers, 'of' | 'underWay' | 'refresh'>;
   readonly availability: Pick<Availability, 'isAvailable' | 'isPresent' | 'references' | 'eachReferrer'>;
   readonly losses: Pick<Losses, 'get'>;
-  readonly queue: Pick<Queue, 'isActive' | 'latest' | 'unfinishedCount' | 'isWithAgent' | 'missing'>;
+  readonly queue: Pick<Queue, 'isActive' | 'latest' | 'unfinishedCount' | 'isWithAgent' | 'isDeferred' | 'missing'>;
   readonly texts: Pick<Texts, 'lost'>;
   /** Whether an agent takes builds of the class, or will by itself. */
   isAttended(jobClass: JobClass): boolean;
@@ -174,7 +174,8 @@ export function createBlocked(sources: BlockedSources): Blocked {
 
   function lookAtDrv(drv: Drv): Causes {
     if (!queue.isActive(drv) || queue.isWithAgent(drv)) return 0;
-    let causes = unattended[graph.jobClass(drv).index] ? noAgent : 0;
+    // Who comes when the time has come that it is deferred to, nobody knows.
+    let causes = unattended[graph.jobClass(drv).index] && !queue.isDeferred(drv) ? noAgent : 0;
     if (texts.lost(drv) !== undefined) causes |= textLost;
     if (queue.missing(drv) > 0)
       graph.eachNeed(drv, (item) => {

@@ -132,7 +132,7 @@ export function* findBlockers(
     const causes = blocked.causes(drv);
     if (hasCause(causes, 'text-lost') && farm.texts.lost(drv) !== undefined) roots.push(node);
     const jobClass = graph.jobClass(drv);
-    if (blocked.isUnattended(jobClass)) waits(node, ofClass(jobClass));
+    if (blocked.isUnattended(jobClass) && !queue.isDeferred(drv)) waits(node, ofClass(jobClass));
     if (queue.missing(drv) > 0)
       graph.eachNeed(drv, (item) => {
         if (blocked.causesOfItem(item) !== 0) waits(node, ofItem(item));

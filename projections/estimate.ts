@@ -72,6 +72,7 @@ export function* estimateEnd(farm: Farm, open: readonly OpenBuild[], now: number
       ms,
       kind,
       after: inputs,
+      ...(build.deferred && { notBefore: (build.state.options.deferUntil ?? 0) - now }),
       ...(agent !== undefined && { runsIn: poolOfAgent.get(agent) ?? -1 }),
     });
   }

@@ -17,8 +17,8 @@ export interface Outlook {
   readonly estimate: Estimate;
 }
 
-/** What an unfinished build is at; `back-off`: a retry of it is not due yet, `blocked`: nothing under way can set it going, or no agent takes it. */
-export const outlookStates = ['fetching', 'building', 'ready', 'back-off', 'waiting', 'blocked'] as const;
+/** What an unfinished build is at; `deferred`: to a time that somebody gave, `back-off`: a retry of it is not due yet, `blocked`: nothing under way can set it going, or no agent takes it. */
+export const outlookStates = ['fetching', 'building', 'ready', 'deferred', 'back-off', 'waiting', 'blocked'] as const;
 export type OutlookState = (typeof outlookStates)[number];
 
 export interface OutlookNode {
@@ -78,6 +78,7 @@ export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number
     fetching: 0,
     building: 0,
     ready: 0,
+    deferred: 0,
     'back-off': 0,
     waiting: 0,
     blocked: 0,
@@ -98,7 +99,7 @@ export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number
     const state = stateOf(build);
     const candidate = { place, path: pathOf(place) };
     if (state === 'building' || state === 'fetching') consider(running, candidate, mostRunning);
-    else if (state === 'ready' || state === 'back-off') consider(next, candidate, mostReady);
+    else if (state === 'ready' || state === 'deferred' || state === 'back-off') consider(next, candidate, mostReady);
     else if (state === 'blocked') consider(stuck, candidate, mostReady);
   }
   const starts = running.length + next.length > 0 ? [...running, ...next] : stuck;

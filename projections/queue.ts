@@ -27,6 +27,8 @@ export interface BuildRecord extends HeapEntry {
   readonly asked: 'requested' | 'forced' | 'input';
   /** It waits for `state.notBefore`. */
   resting: boolean;
+  /** It waits for `state.options.deferUntil`. */
+  deferred: boolean;
   /** The build of the same derivation that was submitted before it. */
   readonly previous: BuildRecord | undefined;
 }
@@ -77,10 +79,16 @@ export interface Queue {
   /** Whether `a` is the more urgent of two ready builds. */
   before(a: BuildRecord, b: BuildRecord): boolean;
   counts(): QueueCounts;
-  /** Builds that wait for an instant. */
+  /** Builds that wait for the time of their next attempt. */
   resting(): Iterable<BuildRecord>;
-  /** The instant has come. */
+  /** That time has come. */
   wake(build: BuildRecord): void;
+  /** Builds that somebody deferred to a time which has not come. */
+  deferred(): ReadonlySet<BuildRecord>;
+  /** That time has come. */
+  due(build: BuildRecord): void;
+  /** Whether it has unfinished builds, and all of them are deferred. */
+  isDeferred(drv: Drv): boolean;
   /** Live attempts of an agent. */
   live(agent: string): ReadonlySet<BuildRecord>;
   unfinishedBuilds(): Iterable<BuildRecord>;
@@ -99,7 +107,7 @@ export interface QueueSources {
   readonly timeline: Pick<Timeline, 'waits' | 'happened'>;
   /** The first build of the derivation is under way, or the last one is not any more. */
   buildsChanged(drv: Drv): void;
-  /** A build of the derivation was added, was given to an agent or taken from one, or has ended; or it is not ready any more. */
+  /** A build of the derivation was added, was given to an agent or taken from one, is deferred or not any more, or has ended; or it is not ready any more. */
   moved(drv: Drv): void;
   /** Whether the submission builds its roots in any case. */
   isForced(submission: string): boolean;
@@ -115,6 +123,7 @@ export function createQueue(sources: QueueSources): Queue {
   const missing = ints(); // Per derivation: needed items that are not available.
   const heaps: ReadyHeap<BuildRecord>[] = [];
   const resting = new Set<BuildRecord>();
+  const deferred = new Set<BuildRecord>();
   const satisfied = new Set<BuildRecord>();
   const live = new Map<string, Set<BuildRecord>>();
   const byStatus = { none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
@@ -176,7 +185,7 @@ export function createQueue(sources: QueueSources): Queue {
     const queued = build.state.status === 'queued';
     const waitsOn = missing.values[build.drv] !== 0 ? 'inputs' : hasText(build.drv) ? 'ready' : 'text-lost';
     if (queued) timeline.waits(build, waitsOn, item);
-    const ready = queued && !build.resting && waitsOn === 'ready';
+    const ready = queued && !build.resting && !build.deferred && waitsOn === 'ready';
     if (queued && build.asked !== 'forced' && hasOutputs(build.drv)) satisfied.add(build);
     else satisfied.delete(build);
     if (ready && build.heapIndex === -1) heapOf(build.drv).add(build);
@@ -188,6 +197,14 @@ export function createQueue(sources: QueueSources): Queue {
     build.resting = wanted;
     if (wanted) resting.add(build);
     else resting.delete(build);
+  }
+
+  function defer(build: BuildRecord, wanted: boolean): void {
+    if (build.deferred === wanted) return;
+    build.deferred = wanted;
+    if (wanted) deferred.add(build);
+    else deferred.delete(build);
+    moved(build.drv);
   }
 
   function submitted(
@@ -208,6 +225,7 @@ export function createQueue(sources: QueueSources): Queue {
       revision,
       asked: askedBy(event.data.reason, isForced, submission),
       resting: false,
+      deferred: false,
       previous: latest[drv],
       heapIndex: -1,
     };
@@ -223,6 +241,7 @@ export function createQueue(sources: QueueSources): Queue {
     if (active.values[drv] === 1) buildsChanged(drv);
     moved(drv);
     urgency.touched(drv);
+    defer(build, event.data.options.deferUntil !== undefined);
     sort(build);
     return build;
   }
@@ -273,6 +292,16 @@ export function createQueue(sources: QueueSources): Queue {
       rest(build, false);
       sort(build);
     },
+    deferred: () => deferred,
+    isDeferred(drv) {
+      if (deferred.size === 0 || !isActive(drv)) return false;
+      for (const build of unfinishedOf(drv)) if (!build.deferred) return false;
+      return true;
+    },
+    due(build) {
+      defer(build, false);
+      sort(build);
+    },
     live: (agent) => live.get(agent) ?? nobody,
     *unfinishedBuilds() {
       for (const builds of bySubmission.values())
@@ -318,6 +347,8 @@ export function createQueue(sources: QueueSources): Queue {
       timeline.happened(build, event);
       if (event.type === 'BuildRetryScheduled') rest(build, true);
       else if (state.status !== 'queued') rest(build, false);
+      if (event.type === 'BuildDeferred') defer(build, event.data.until !== undefined);
+      else if (state.status !== 'queued') defer(build, false);
       if (event.type === 'BuildPrioritized') urgency.touched(build.drv);
       if (event.type === 'BuildSucceeded') durations.learn(build.drv, attemptMs(event.data));
       if (isEnded(state.status) && !isEnded(before.status)) {

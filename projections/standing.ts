@@ -8,6 +8,7 @@ import type { BuildRecord } from './queue.ts';
 export function standingOf({ queue, blocked, texts }: Farm, build: BuildRecord): Standing | undefined {
   if (isEnded(build.state.status) || liveAgent(build.state) !== undefined) return undefined;
   if (blocked.isBlocked(build.drv)) return 'blocked';
+  if (build.deferred) return 'deferred';
   if (queue.missing(build.drv) > 0 || texts.lost(build.drv) !== undefined) return 'waiting';
   return build.resting ? 'backoff' : 'ready';
 }
@@ -28,10 +29,11 @@ export function isBlocked({ blocked }: Farm, builds: Iterable<BuildRecord>): boo
 export function countStandings(farm: Farm): Readonly<Record<Standing, number>> {
   const { queue, blocked } = farm;
   const { queued } = queue.counts();
-  const count = { blocked: blocked.counts().blocked, waiting: 0, backoff: 0, ready: 0 };
+  const count = { blocked: blocked.counts().blocked, deferred: 0, waiting: 0, backoff: 0, ready: 0 };
+  for (const build of queue.deferred()) if (standingOf(farm, build) === 'deferred') count.deferred++;
   for (const build of queue.resting()) if (standingOf(farm, build) === 'backoff') count.backoff++;
   for (const ready of Object.values(readyBySystem(farm).ready)) count.ready += ready;
-  count.waiting = queued - count.blocked - count.backoff - count.ready;
+  count.waiting = queued - count.blocked - count.deferred - count.backoff - count.ready;
   return count;
 }
 

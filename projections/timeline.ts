@@ -7,6 +7,7 @@ import type { BuildRecord } from './queue.ts';
 
 /** Where the time of a build goes, in the order in which an undisturbed one has them. */
 export const phases = [
+  'deferred',
   'inputs',
   'text-lost',
   'back-off',
@@ -18,7 +19,7 @@ export const phases = [
   'uploading',
 ] as const;
 /**
- * `inputs`: an input is not available; `text-lost`: the text of its derivation is; `back-off`: a retry is not due yet; `no-agent`: no agent
+ * `deferred`: somebody wanted it built later; `inputs`: an input is not available; `text-lost`: the text of its derivation is; `back-off`: a retry is not due yet; `no-agent`: no agent
  * takes builds of its kind; `slot`: those that do are busy; `allocated`: an agent has it and has not begun; `fetching`, `building`,
  * `uploading`: what its agent does. Where the agent does not say, `allocated` includes the fetching, and `building` the uploading.
  */
@@ -94,6 +95,8 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
   const detail = ints(); // The item that led to it, or the number of the attempt; -1 for none.
   /** Rows of builds whose retry is not due before an instant. */
   const notBefore = new Map<number, number>();
+  /** Rows of builds that are deferred to an instant. */
+  const deferredTo = new Map<number, number>();
   let clock = 0;
 
   const lastOf = (build: BuildRecord): number =>
@@ -155,9 +158,12 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
       const row = lastOf(build);
       const due = build.state.notBefore;
       const rests = on === 'ready' && due > 0;
-      if (row !== -1 && state.values[row] === codes[on] && notBefore.get(row) === (rests ? due : undefined)) return;
+      const deferral = build.state.options.deferUntil;
+      const isAsBefore = row !== -1 && state.values[row] === codes[on] && deferredTo.get(row) === deferral;
+      if (isAsBefore && notBefore.get(row) === (rests ? due : undefined)) return;
       push(build, codes[on], clock, item ?? -1);
       if (rests) notBefore.set(lastOf(build), due);
+      if (deferral !== undefined) deferredTo.set(lastOf(build), deferral);
     },
     happened(build, event) {
       switch (event.type) {
@@ -187,12 +193,14 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
         const to = next === undefined ? Math.max(from, now) : (since.values[next] as number);
         const name = states[state.values[row] as number] as State;
         if (name === 'ended') break;
-        if (name === 'ready') addReady(found, jobClass, from, to, notBefore.get(row) ?? 0);
-        else if (name === 'text-lost') add(found, { phase: name, from, to });
+        const due = deferralEnd(row, from, to);
+        if (due > from) extend(found, { phase: 'deferred', from, to: due });
+        if (name === 'ready') addReady(found, jobClass, due, to, notBefore.get(row) ?? 0);
+        else if (name === 'text-lost') add(found, { phase: name, from: due, to });
         else if (name === 'inputs') {
           const item = next === undefined ? -1 : (detail.values[next] as number);
           const came = next !== undefined && (state.values[next] as number) <= codes.ready && item !== -1;
-          add(found, { phase: name, from, to, ...(came && { item }) });
+          add(found, { phase: name, from: due, to, ...(came && { item }) });
         } else found.push({ phase: name, from, to, attempt: detail.values[row] as number });
       }
       return found;
@@ -204,8 +212,10 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
       for (let row = lastOf(build); row !== -1; row = before.values[row] as number) {
         const from = since.values[row] as number;
         const code = state.values[row] as number;
-        if (code === codes.ready) countReady(into, jobClass, from, to, notBefore.get(row) ?? 0);
-        else if (code !== codes.ended) count(into, states[code] as Phase, to - from);
+        const due = deferralEnd(row, from, to);
+        if (due > from) count(into, 'deferred', due - from);
+        if (code === codes.ready) countReady(into, jobClass, due, to, notBefore.get(row) ?? 0);
+        else if (code !== codes.ended) count(into, states[code] as Phase, to - due);
         if (code === codes.allocated && next === codes.building && goesOn) into.untold++;
         goesOn = next !== -1;
         next = code;
@@ -220,10 +230,17 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
     describe(build) {
       const rows: string[] = [];
       for (let row = lastOf(build); row !== -1; row = before.values[row] as number)
-        rows.push(`${states[state.values[row] as number]}@${since.values[row]}/${notBefore.get(row) ?? ''}`);
+        rows.push(
+          `${states[state.values[row] as number]}@${since.values[row]}/${notBefore.get(row) ?? ''}/${deferredTo.get(row) ?? ''}`,
+        );
       return rows.reverse().join(' ');
     },
   };
+
+  /** Up to when the time of a row is that of a deferral; `from` where it is none. */
+  function deferralEnd(row: number, from: number, to: number): number {
+    return Math.max(from, Math.min(to, deferredTo.get(row) ?? 0));
+  }
 
   function countReady(into: Tally, jobClass: JobClass, from: number, to: number, due: number): void {
     if (due <= from && agentless.within(jobClass, from, to).length === 0) return count(into, 'slot', to - from);
@@ -251,6 +268,13 @@ const places = Object.fromEntries(phases.map((phase, place) => [phase, place])) 
 
 function count({ ms }: Tally, phase: Phase, more: number): void {
   ms[places[phase]] = (ms[places[phase]] as number) + more;
+}
+
+/** Adds a wait, or makes the last one longer where it is the same: what else changed meanwhile ended nothing. */
+function extend(found: Span[], span: Span): void {
+  const last = found.at(-1);
+  if (last?.phase === span.phase && last.to === span.from) found[found.length - 1] = { ...last, to: span.to };
+  else found.push(span);
 }
 
 /** Adds a wait that took any time. */

@@ -304,6 +304,7 @@ export function createTraceSpans(farm: Farm, sink: SpanSink): TraceSpans {
 }
 
 const phaseNames = {
+  deferred: 'deferred',
   inputs: 'wait for inputs',
   'text-lost': 'wait for the text of the derivation',
   'back-off': 'back-off',

@@ -6,7 +6,7 @@ import type { BuildRecord } from './queue.ts';
 
 /** A derivation with an unfinished build. */
 export interface OpenBuild {
-  /** That which is with an agent, or the latest. */
+  /** That which is with an agent, or the latest, or one that is not deferred as long. */
   readonly build: BuildRecord;
   readonly live: boolean;
   /** Places in the closure of what it waits for, each once. */
@@ -62,7 +62,12 @@ export function* unfinishedClosure(
       if (producer !== undefined && queue.unfinished(producer)) inputs.add(placeOf(producer));
       else stuck = true;
     }
-    return { build: latest, live: false, inputs: [...inputs], stuck };
+    return {
+      build: latest.deferred ? soonest(queue.unfinishedOf(drv), latest) : latest,
+      live: false,
+      inputs: [...inputs],
+      stuck,
+    };
   }
 
   for (const build of builds) {
@@ -81,3 +86,11 @@ export function* unfinishedClosure(
 }
 
 const ended = (build: BuildRecord): OpenBuild => ({ build, live: false, inputs: [], stuck: false });
+
+/** The one that may start first, as far as that depends on how long they are deferred. */
+function soonest(builds: Iterable<BuildRecord>, latest: BuildRecord): BuildRecord {
+  const due = (build: BuildRecord): number => (build.deferred ? (build.state.options.deferUntil ?? 0) : 0);
+  let first = latest;
+  for (const build of builds) if (due(build) < due(first)) first = build;
+  return first;
+}

@@ -265,6 +265,45 @@ function leftBy(farm: Farm, drv: Drv, isLive: (submission: string) => boolean): 
     .filter(isLive);
 }
 
+/**
+ * Builds below these derivations, and of them, that are deferred to a time later than `until`. Costs nothing while no build is deferred.
+ *
+ * @yields now and then, so that whoever asks can let others have their turn.
+ */
+export function* deferredBelow(
+  farm: Farm,
+  drvs: readonly Drv[],
+  until: number,
+): Generator<undefined, readonly BuildRecord[]> {
+  const { queue } = farm;
+  if (queue.deferred().size === 0) return [];
+  const pace = createPace();
+  const found: BuildRecord[] = [];
+  const active = drvs.filter((drv) => queue.isActive(drv));
+  for (const drv of yield* closure(active, pace, (above, visit) => eachAwaited(farm, above, visit))) {
+    for (const build of queue.unfinishedOf(drv))
+      if (build.deferred && (build.state.options.deferUntil ?? 0) > until) found.push(build);
+    pace.followed();
+    if (pace.isOver()) yield;
+  }
+  return found;
+}
+
+/**
+ * Builds that wait for one of these, over however many steps, and have not ended.
+ *
+ * @yields now and then, so that whoever asks can let others have their turn.
+ */
+export function* dependentsOf(farm: Farm, builds: Iterable<BuildRecord>): Generator<undefined, Set<BuildRecord>> {
+  const pace = createPace();
+  const start = new Set<Drv>();
+  for (const { drv } of builds) start.add(drv);
+  const found = new Set<BuildRecord>();
+  for (const drv of yield* closure(start, pace, (below, visit) => eachWaiter(farm, below, visit)))
+    if (!start.has(drv)) for (const build of farm.queue.unfinishedOf(drv)) found.add(build);
+  return found;
+}
+
 /** All that is reached from where it starts, by however many steps. */
 function* closure(
   start: Iterable<Drv>,

@@ -58,6 +58,7 @@ export interface WaitedInput {
 export const whyReasons = [
   'ended',
   'running',
+  'deferred',
   'back-off',
   'inputs',
   'text-lost',
@@ -90,6 +91,12 @@ export type Why = {
       readonly attempt: number;
       readonly leaseUntil?: number;
       readonly wait?: WaitForCoordinator;
+      readonly until: string;
+    }
+  | {
+      /** Somebody wants it built later: from `notBefore` on. */
+      readonly reason: 'deferred';
+      readonly notBefore: number;
       readonly until: string;
     }
   | { readonly reason: 'back-off'; readonly notBefore: number; readonly failure?: LastFailure; readonly until: string }
@@ -134,6 +141,7 @@ export interface WaitForCoordinator {
 /** When waits end, by those who count them: the instants in the log may be a wrong clock's. `undefined` where nothing runs. */
 export interface Waits {
   readonly backOff: (build: string) => number | undefined;
+  readonly deferral: (build: string) => number | undefined;
   readonly lease: (agent: string) => number | undefined;
   /** What a live attempt waits for at the coordinator, as its agent says. */
   readonly coordinator: (agent: string, build: string) => WaitForCoordinator | undefined;
@@ -159,6 +167,7 @@ function explainWith(blockage: FoundBlockers, farm: Farm, build: BuildRecord, wa
   if (isEnded(status)) return explainEnd(farm, base, build);
   if (status === 'allocated' || status === 'running')
     return explainLive(farm, base, waits, agents[attempt - 1] as string, attempt, status);
+  if (standing === 'deferred') return explainDeferral(base, build, waits);
   if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build, blockage);
   const lost = farm.texts.lost(build.drv);
   if (lost !== undefined) return explainLost(farm, base, build, lost, blockage);
@@ -181,6 +190,13 @@ function explainWith(blockage: FoundBlockers, farm: Farm, build: BuildRecord, wa
 }
 
 type Base = Pick<Why, 'build' | 'state' | 'standing'>;
+
+function explainDeferral(base: Base, { state }: BuildRecord, waits: Waits): Why {
+  const notBefore = waits.deferral(base.build) ?? state.options.deferUntil ?? 0;
+  const summary = `Deferred: it may start from ${new Date(notBefore).toISOString()} on.`;
+  const until = 'BuildAllocated, once the time has come; or BuildDeferred without a time';
+  return { ...base, reason: 'deferred', notBefore, summary, until };
+}
 
 function explainEnd(farm: Farm, start: Base, build: BuildRecord): Why {
   const { status, lastFailure } = build.state;

@@ -196,7 +196,7 @@ export const retryResult: z.ZodType<RetryResult> = z.object({
 const standing = z
   .enum(standings)
   .describe(
-    'of one that is queued: nothing under way can set it going, or it waits for inputs that are coming, for the time of its next attempt, or for a slot',
+    'of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot',
   );
 const buildRowFields = {
   id: text,
@@ -237,6 +237,7 @@ export const buildDetail: z.ZodType<BuildDetail> = z.object({
     maxAttempts: z.int().exactOptional(),
     timeoutSeconds: z.int().exactOptional(),
     maxSilentSeconds: z.int().exactOptional(),
+    deferUntil: instant.describe('no agent is given it before then').exactOptional(),
   }),
 });
 
@@ -515,6 +516,7 @@ export const farmStatus: z.ZodType<FarmStatus> = z.object({
     'waiting',
     'ready',
     'backoff',
+    'deferred',
     'allocated',
     'running',
     'succeeded',
@@ -562,6 +564,7 @@ export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
     wait: z.object({ for: z.enum(['inputs', 'upload']), reason: text }).exactOptional(),
     until,
   }),
+  z.object({ ...whyFields, reason: z.literal('deferred'), notBefore: instant, until }),
   z.object({
     ...whyFields,
     reason: z.literal('back-off'),

@@ -20,6 +20,8 @@ interface Filters extends BuildFilters {
 interface Flags extends ConnectionFlags, OutputFlags, Filters {
   readonly reason?: string;
   readonly force?: true;
+  readonly withInputs?: true;
+  readonly withDependents?: true;
   readonly dryRun?: true;
   readonly yes?: true;
 }
@@ -76,17 +78,21 @@ export function addBuildsCancel(builds: Command, context: CommandContext): void 
     summary: 'Cancel builds, and what nobody wants without them; those that run are stopped',
     more: [
       'A build is cancelled for the submission that it belongs to: where another submission wants it, it goes on, unless --force says otherwise.',
-      'Inputs that nobody wants without it end with it. Builds that are named are cancelled at once; with conditions, it first says what would',
+      'Inputs that nobody wants without it end with it (--with-inputs says what is so anyway); what waits for it stays queued and is blocked,',
+      'unless --with-dependents has it end, too. Builds that are named are cancelled at once; with conditions, it first says what would',
       'happen and asks, and where nobody can be asked, --yes has to say so.',
     ].join(' '),
     examples: [
       ['drover builds cancel BUILD --reason "wrong branch"', 'one, and say why'],
       ['drover builds cancel BUILD --dry-run', 'what else would end'],
+      ['drover builds cancel BUILD --with-dependents', 'and what waits for it'],
       ['drover builds cancel --tag branch=old --state queued', 'all that wait of a branch'],
       ['drover builds cancel --agent worker-1 --yes', 'what runs on an agent, without a question'],
     ],
   })
     .option('--reason <text>', 'for the record')
+    .option('--with-inputs', 'also inputs that nobody else needs, as is done anyway')
+    .option('--with-dependents', 'also all that waits for it')
     .option('--force', 'also what other submissions want')
     .option('--dry-run', 'only say what would happen')
     .option('-y, --yes', 'do not ask');
@@ -96,8 +102,8 @@ export function addBuildsCancel(builds: Command, context: CommandContext): void 
     const client = connect(flags, io);
     const conditions = conditionsOf(flags);
     requireOne(ids, conditions);
-    const { reason, force, dryRun = false } = flags;
-    const wish = { reason, force };
+    const { reason, force, withDependents, dryRun = false } = flags;
+    const wish = { reason, force, dependents: withDependents };
     if (conditions === undefined) {
       for (const id of await resolveIds(client, 'builds', ids)) {
         const path = `/v1/builds/${encodeURIComponent(id)}/cancel`;

@@ -6,7 +6,7 @@ import { standings } from '../../domain/build/standing.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
-import { resolveId } from '../http/resolve-id.ts';
+import { resolveId, resolveIds } from '../http/resolve-id.ts';
 import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
@@ -15,6 +15,8 @@ import { addWatchOption, type ListingFlags, printListing } from '../output/listi
 import { orOlder } from '../output/older.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
+import { relativeTime } from '../output/text.ts';
+import { comingOption } from '../output/when.ts';
 import { formatWhy } from '../output/why.ts';
 import { addBuildFilters, type BuildFilters } from './build-filters.ts';
 import { type LogWish, streamLog } from './build-log.ts';
@@ -44,6 +46,7 @@ export function addBuildsCommands(program: Command, context: CommandContext): vo
   addLog(builds, context);
   addBuildsCancel(builds, context);
   addPrioritize(builds, context);
+  addDefer(builds, context);
   addBuildsRetry(builds, context);
 }
 
@@ -243,5 +246,36 @@ function addPrioritize(builds: Command, context: CommandContext): void {
       text: () => `${build} has priority ${priority}\n`,
       names: [build],
     });
+  });
+}
+
+function addDefer(builds: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(builds, {
+    usage: 'defer <build...>',
+    summary: 'Have queued builds built later, or at once after all',
+    more: [
+      'No agent is given them before that time; what they need is built meanwhile. Where a submission comes to need one of them sooner,',
+      'it is built as soon as that one wants it. One that an agent has already can be cancelled, not deferred.',
+    ].join(' '),
+    examples: [
+      ['drover builds defer BUILD --until 8h', 'in eight hours'],
+      ['drover builds defer BUILD --until 2026-11-25T20:00:00Z --reason "the machines are needed"', 'and say why'],
+      ['drover builds defer BUILD --until now', 'not any more'],
+    ],
+  })
+    .requiredOption('--until <time>', 'a time, a wait from now like 10m, 2h, 7d, or now', comingOption(io.now))
+    .option('--reason <text>', 'for the record');
+  addConnectionOptions(addOutputOptions(command));
+  type DeferFlags = Flags<{ until: { at: number | undefined }; reason?: string }>;
+  onAction(command, context, async (ids: readonly string[], flags: DeferFlags) => {
+    const { reason } = flags;
+    const until = flags.until.at ?? null;
+    const client = connect(flags, io);
+    for (const build of await resolveIds(client, 'builds', ids)) {
+      await client.send('POST', `/v1/builds/${encodeURIComponent(build)}/defer`, { until, reason });
+      const words = until === null ? 'is not deferred' : `may start ${relativeTime(until, io.now())}`;
+      await print(io, flags, { value: { build, until }, text: () => `${build} ${words}\n`, names: [build] });
+    }
   });
 }

@@ -8,6 +8,7 @@ import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, forPrograms, print } from '../output/print.ts';
 import { plural, printable, printableLines } from '../output/text.ts';
+import { comingOption } from '../output/when.ts';
 import { openDerivationSource } from '../submit/derivation-source.ts';
 import type { NotEvaluated } from '../submit/eval-jobs.ts';
 import { trackSubmission } from '../submit/follow.ts';
@@ -33,6 +34,7 @@ interface SubmitFlags extends WaitFlags, WantedFlags {
   readonly maxAttempts?: number;
   readonly timeout?: number;
   readonly maxSilent?: number;
+  readonly deferUntil?: { readonly at: number | undefined };
 }
 
 export function addSubmitCommand(program: Command, context: CommandContext): void {
@@ -77,6 +79,11 @@ With --json it is one object that has what was submitted, and with --wait then "
     .option('--max-attempts <n>', "attempts per build; the coordinator's default if not given", wholeNumber(1, 100))
     .option('--timeout <seconds>', 'longest time of one attempt', wholeNumber(1))
     .option('--max-silent <seconds>', 'longest time without output', wholeNumber(1))
+    .option(
+      '--defer-until <time>',
+      'build nothing of it before then (2026-11-25T20:00:00Z, or 8h: in eight hours), but what others want sooner',
+      comingOption(io.now),
+    )
     .optionsGroup('Where derivations are:')
     .option('--derivations <dir>', 'a folder of .drv files, in place of the store')
     .option('--store-root <dir>', 'a chroot store: /nix/store is at DIR/nix/store')
@@ -124,6 +131,7 @@ With --json it is one object that has what was submitted, and with --wait then "
           ...(flags.maxAttempts === undefined ? {} : { maxAttempts: flags.maxAttempts }),
           ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
           ...(flags.maxSilent === undefined ? {} : { maxSilentSeconds: flags.maxSilent }),
+          ...(flags.deferUntil?.at === undefined ? {} : { deferUntil: flags.deferUntil.at }),
           ...(flags.tag === undefined ? {} : { tags: (await import('../submit/tags.ts')).readTags(flags.tag) }),
         },
         inputs: flags.inputs,

@@ -47,6 +47,10 @@ export function formatBuild(build: BuildDetail, view: View): string {
     ['max attempts', options.maxAttempts],
     ['timeout', options.timeoutSeconds === undefined ? undefined : duration(options.timeoutSeconds * 1000)],
     ['max silent', options.maxSilentSeconds === undefined ? undefined : duration(options.maxSilentSeconds * 1000)],
+    [
+      'deferred until',
+      options.deferUntil === undefined || options.deferUntil <= now ? undefined : relativeTime(options.deferUntil, now),
+    ],
     ...Object.entries(build.outputs).map(([name, path]) => [`output ${name}`, path] as const),
   ]);
   const columns: readonly Column<AttemptRow>[] = [

@@ -19,6 +19,7 @@ export function figureRows(
     ['waiting for inputs', builds.waiting],
     ['ready', perSystem === '' ? builds.ready : `${builds.ready} (${perSystem})`],
     ['waiting to retry', builds.backoff],
+    ['deferred', builds.deferred],
     ['allocated', builds.allocated],
     ['running', builds.running],
     ['succeeded', builds.succeeded],

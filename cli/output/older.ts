@@ -40,7 +40,7 @@ export function wholeFigures<Figures extends Pick<FarmStatus, 'builds' | 'blocke
 ): Figures {
   return {
     ...said,
-    builds: { ...said.builds, blocked: said.builds.blocked ?? 0 },
+    builds: { ...said.builds, blocked: said.builds.blocked ?? 0, deferred: said.builds.deferred ?? 0 },
     blocked: said.blocked ?? {},
     agents: { ...said.agents, excess: said.agents.excess ?? 0, away: said.agents.away ?? 0 },
   };

@@ -5,6 +5,7 @@ export type PhaseName = keyof PhaseSums;
 
 /** What a build is at, in words. */
 export const phaseWords: Readonly<Record<PhaseName, string>> = {
+  deferred: 'waiting for the time that it is deferred to',
   inputs: 'waiting for inputs',
   'text-lost': 'waiting for the text of the derivation',
   'back-off': 'waiting for a retry to be due',

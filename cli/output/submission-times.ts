@@ -45,6 +45,8 @@ function sentenceOf({ kind, ms, system = '', features = [], cause, builds }: Adv
       return `${time} ${of} went into attempts whose agents were lost (${plural(builds, 'build')}): agents that stay would have saved up to ${duration(ms)}`;
     case 'back-off':
       return `${time} ${of} was waiting before retries (settings retry.*)`;
+    case 'deferred':
+      return `${time} ${of} was deferred (--defer-until, builds defer)`;
     case 'inputs':
       return `${time} ${of} waited for inputs that no build of it made: sources, or what was deleted, failed or was retried later`;
     case 'text-lost':

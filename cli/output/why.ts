@@ -23,6 +23,8 @@ function endOf(why: Why): string | undefined {
         : 'by itself, once the coordinator can be reached and has room.';
     case 'back-off':
       return 'by itself, at that time.';
+    case 'deferred':
+      return `by itself, at that time; 'drover builds defer ${printable(why.build)} --until now' ends it at once.`;
     case 'inputs':
       return why.blockers.length === 0 ? 'by itself, once these inputs are built.' : onceDone(why.blockers);
     case 'text-lost':
@@ -61,6 +63,8 @@ function specifics(why: Why, view: View): string {
       ]);
     case 'back-off':
       return `${why.failure ? failureDetails(why.failure) : ''}${details([['not before', relativeTime(why.notBefore, now)]])}`;
+    case 'deferred':
+      return details([['not before', relativeTime(why.notBefore, now)]]);
     case 'inputs': {
       const rest = why.total - why.inputs.length;
       const more = rest > 0 ? `… and ${plural(rest, 'more input')}\n` : '';

@@ -9,6 +9,7 @@ import { keptMessage } from '../../domain/build/state.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { finish } from '../../projections/pace.ts';
+import type { BuildRecord } from '../../projections/queue.ts';
 import { explain } from '../../projections/why.ts';
 import { formatAgent } from '../output/agents.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
@@ -59,7 +60,7 @@ export function askWhy(id: string): Question {
     const nothing = () => undefined;
     const lease = (name: string) => farm.agents.get(name)?.state.leaseUntil || undefined;
     const why = withWholeMessages(
-      finish(explain(farm, build, { backOff: nothing, lease, coordinator: nothing })),
+      finish(explain(farm, build, { backOff: nothing, deferral: nothing, lease, coordinator: nothing })),
       (failed, _attempt, beginning) => {
         const message = messages.get(`build-${failed}`);
         return message?.startsWith(beginning) ? message : undefined;
@@ -152,6 +153,8 @@ function ofFarm(answer: (farm: Farm, moment: Moment) => Answer): Question {
     answer(moment) {
       // A wait that has ended is no event: whoever counts wakes the build.
       for (const build of [...farm.queue.resting()]) if (build.state.notBefore <= moment.at) farm.queue.wake(build);
+      const isDue = (build: BuildRecord) => (build.state.options.deferUntil ?? 0) <= moment.at;
+      for (const build of [...farm.queue.deferred()]) if (isDue(build)) farm.queue.due(build);
       return answer(farm, moment);
     },
     [Symbol.dispose]() {},

@@ -59,12 +59,13 @@ const symbols: Readonly<Record<OutlookNode['state'], { symbol: string; style: st
   building: { symbol: '▶', style: 'running' },
   fetching: { symbol: '↓', style: 'running' },
   ready: { symbol: '·', style: 'queued' },
+  deferred: { symbol: '◷', style: 'dim' },
   'back-off': { symbol: '↻', style: 'canceled' },
   waiting: { symbol: '⏸', style: 'dim' },
   blocked: { symbol: '✗', style: 'failed' },
 };
 
-const isRunning = ({ state }: OutlookNode): boolean => state === 'building' || state === 'fetching';
+const isRunning = ({ state }: Pick<OutlookNode, 'state'>): boolean => state === 'building' || state === 'fetching';
 
 /** What runs first, then what waits for it, level by level, then what could run; each time the most critical first. */
 function choose(nodes: readonly OutlookNode[], room: number, flat: boolean): readonly OutlookNode[] {
@@ -89,7 +90,7 @@ function choose(nodes: readonly OutlookNode[], room: number, flat: boolean): rea
     }
   };
   levels(running);
-  const others = nodes.filter(({ state }) => state === 'ready' || state === 'back-off' || state === 'blocked');
+  const others = nodes.filter(({ state }) => !isRunning({ state }) && state !== 'waiting');
   for (const node of others) add(node);
   levels(others);
   return nodes.filter((node) => chosen.has(node));
@@ -142,13 +143,14 @@ function textOf(
 
 function countsText({ outlook: { counts }, states, ended, total }: TreeState): string {
   // How those stand that are queued only the outlook says. What has begun since, was ready; what is more, waited before it.
-  const { ready, waiting, blocked, 'back-off': backOff } = counts;
+  const { ready, waiting, blocked, deferred = 0, 'back-off': backOff } = counts;
   const queued = total - ended - states.allocated - states.running;
-  const begun = Math.max(0, ready + waiting + blocked + backOff - queued);
+  const begun = Math.max(0, ready + waiting + blocked + deferred + backOff - queued);
   const parts: readonly (readonly [number, string])[] = [
     [states.running, '▶ building'],
     [states.allocated, '↓ fetching'],
     [Math.max(0, ready - begun), '· ready'],
+    [deferred, '◷ deferred'],
     [backOff, '↻ back-off'],
     [waiting - Math.min(waiting, Math.max(0, begun - ready)), '⏸ waiting'],
     [blocked, '✗ blocked'],

@@ -164,6 +164,7 @@ export async function buildHistory(
     const { system, features } = graph.jobClass(build.drv);
     const kind = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
     const what = {
+      deferred: 'the time that it is deferred to',
       inputs: 'inputs',
       'text-lost': 'the lost text of its derivation',
       'back-off': 'its retry to be due',
@@ -211,11 +212,8 @@ const endsAttempt: ReadonlySet<string> = new Set([
   'BuildReleased',
 ]);
 
-function isWait(phase: Phase): boolean {
-  return (
-    phase === 'inputs' || phase === 'text-lost' || phase === 'back-off' || phase === 'no-agent' || phase === 'slot'
-  );
-}
+const waits: ReadonlySet<Phase> = new Set(['deferred', 'inputs', 'text-lost', 'back-off', 'no-agent', 'slot']);
+const isWait = (phase: Phase): boolean => waits.has(phase);
 
 function comparePlaces(a: Position | undefined, b: Position | undefined): number {
   if (a === b) return 0;

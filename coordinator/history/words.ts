@@ -15,6 +15,13 @@ export function wordsOf(event: DroverEvent, agentOf: (attempt: number) => string
       return `submitted with priority ${event.data.options.priority} (${reasons[event.data.reason]})`;
     case 'BuildPrioritized':
       return `its priority was changed to ${event.data.priority}`;
+    case 'BuildDeferred': {
+      const { until, submission } = event.data;
+      const why = submission === undefined ? because(event.data) : `, as the submission ${submission} wants it sooner`;
+      return until === undefined
+        ? `it is not deferred any more${why}`
+        : `deferred: it may start from ${new Date(until).toISOString()} on${why}`;
+    }
     case 'BuildAllocated':
       return `${on(event.data.attempt)} was allocated`;
     case 'BuildStarted':

@@ -56,6 +56,8 @@ export interface BuildDetail extends BuildRow {
     readonly maxAttempts?: number;
     readonly timeoutSeconds?: number;
     readonly maxSilentSeconds?: number;
+    /** Milliseconds since the Unix epoch; it may have passed. */
+    readonly deferUntil?: number;
   };
 }
 /** How many builds a filter names at a time, at most. */

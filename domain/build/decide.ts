@@ -78,7 +78,15 @@ export type BuildCommand =
   | { readonly type: 'cancel'; readonly reason: string | undefined; readonly unwanted?: boolean }
   /** It was cancelled for its own submission, and others want it. */
   | { readonly type: 'withdraw'; readonly submission: string; readonly reason: string | undefined }
-  | { readonly type: 'prioritize'; readonly priority: number };
+  | { readonly type: 'prioritize'; readonly priority: number }
+  /** Not to be given to an agent before `until`; without that, at once. */
+  | {
+      readonly type: 'defer';
+      readonly until: number | undefined;
+      readonly reason?: string | undefined;
+      /** Who wants it sooner. */
+      readonly submission?: string;
+    };
 
 export type BuildRefusal = 'unknown-build' | 'build-ended' | 'not-queued' | 'not-your-attempt' | 'stale-attempt';
 
@@ -144,10 +152,21 @@ export function decideBuild(
       if (isEnded(state.status)) return { refused: 'build-ended' };
       if (state.options.priority === command.priority) return { events: [] };
       return { events: [{ type: 'BuildPrioritized', data: { priority: command.priority } }] };
+    case 'defer': {
+      if (state.status !== 'queued') return { refused: isEnded(state.status) ? 'build-ended' : 'not-queued' };
+      const { until, submission } = command;
+      if (state.options.deferUntil === until) return { events: [] };
+      const data = {
+        ...(until !== undefined && { until }),
+        ...reasonOf(command),
+        ...(submission !== undefined && { submission }),
+      };
+      return { events: [{ type: 'BuildDeferred', data }] };
+    }
   }
 }
 
-function reasonOf({ reason }: { readonly reason: string | undefined }): { reason?: string } {
+function reasonOf({ reason }: { readonly reason?: string | undefined }): { reason?: string } {
   return reason === undefined ? {} : { reason };
 }
 

@@ -25,6 +25,16 @@ export const BuildPrioritized = defineEvent(
   'Its own priority was changed.',
   z.object({ priority: buildOptions.shape.priority }),
 );
+export const BuildDeferred = defineEvent(
+  'BuildDeferred',
+  'No agent is given it before `until`; without that, it is not deferred any more.',
+  z.object({
+    until: instant.optional(),
+    reason: shortText.optional(),
+    /** The submission that wants it sooner than it was deferred to; absent where somebody said so of this build. */
+    submission: identifier.optional(),
+  }),
+);
 export const BuildAllocated = defineEvent(
   'BuildAllocated',
   'The allocator gave an attempt to an agent.',
@@ -138,6 +148,7 @@ export const OutputsDiverged = defineEvent(
 export const buildEvents = [
   BuildSubmitted,
   BuildPrioritized,
+  BuildDeferred,
   BuildAllocated,
   BuildStarted,
   BuildSetupFailed,

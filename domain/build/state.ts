@@ -94,6 +94,11 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
       return { ...initialBuild, status: 'queued', options: event.data.options };
     case 'BuildPrioritized':
       return { ...state, options: { ...state.options, priority: event.data.priority } };
+    case 'BuildDeferred': {
+      const { deferUntil: _, ...options } = state.options;
+      const { until } = event.data;
+      return { ...state, options: until === undefined ? options : { ...options, deferUntil: until } };
+    }
     case 'BuildAllocated': {
       const { attempt, agent } = event.data;
       const agents = attempt <= state.agents.length ? state.agents : [...state.agents, agent];

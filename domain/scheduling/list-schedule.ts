@@ -8,6 +8,8 @@ export interface Job {
   readonly kind: number;
   /** Places of the jobs that have to be done before. */
   readonly after: readonly number[];
+  /** It does not start before, in milliseconds from now. */
+  readonly notBefore?: number;
   /** Pool in which it runs already; -1 for one that runs and takes no slot from anything else. */
   readonly runsIn?: number;
 }
@@ -25,6 +27,8 @@ interface Entry extends HeapEntry {
   pool: number;
 }
 
+/** Stands for the pool of one that waits for its time. */
+const notStarted = -2;
 /** Starts and ends in one step: about a millisecond. */
 const perStep = 250;
 
@@ -47,8 +51,12 @@ export function* listSchedule(
   const ready = new Map<number, ReturnType<typeof createReadyHeap<Entry>>>();
   const takers = new Map<number, readonly number[]>();
 
-  function makeReady(job: number): void {
-    const { kind } = jobs[job] as Job;
+  function makeReady(job: number, now: number): void {
+    const { kind, notBefore = 0 } = jobs[job] as Job;
+    if (notBefore > now) {
+      running.add({ heapIndex: -1, job, end: notBefore, pool: notStarted });
+      return;
+    }
     let heap = ready.get(kind);
     if (heap === undefined) {
       heap = createReadyHeap<Entry>((a, b) => before(a.job, b.job));
@@ -102,18 +110,23 @@ export function* listSchedule(
       (waiters[other] as number[]).push(place);
       left[place] = (left[place] as number) + 1;
     }
-    if (left[place] === 0) makeReady(place);
+    if (left[place] === 0) makeReady(place, 0);
   }
   startAll(0);
   let steps = 0;
   for (let entry = running.first(); entry !== undefined; entry = running.first()) {
     if (++steps % perStep === 0) yield;
     running.remove(entry);
+    if (entry.pool === notStarted) {
+      makeReady(entry.job, entry.end);
+      startAll(entry.end);
+      continue;
+    }
     ends[entry.job] = entry.end;
     if (entry.pool !== -1) free[entry.pool] = (free[entry.pool] as number) + 1;
     for (const waiter of waiters[entry.job] as number[]) {
       left[waiter] = (left[waiter] as number) - 1;
-      if (left[waiter] === 0) makeReady(waiter);
+      if (left[waiter] === 0) makeReady(waiter, entry.end);
     }
     startAll(entry.end);
   }

@@ -7,6 +7,8 @@ export const buildOptions = z.object({
   maxAttempts: z.int().min(1).max(100).optional(),
   timeoutSeconds: z.int().min(1).optional(),
   maxSilentSeconds: z.int().min(1).optional(),
+  /** No agent is given it before then. */
+  deferUntil: instant.optional(),
   tags: tags.optional(),
 });
 export type BuildOptions = z.infer<typeof buildOptions>;

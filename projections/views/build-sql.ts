@@ -14,6 +14,9 @@ export const tagBuild = 'INSERT OR IGNORE INTO build_tags (term, seq) SELECT ?2,
 export const touchBuild = 'UPDATE builds SET changed_at = ?2, changed = ?3 WHERE id = ?1';
 
 export const prioritizeBuild = 'UPDATE builds SET priority = ?2 WHERE id = ?1';
+/** A member that is `null` is taken out; where nothing is left, there are no options. */
+export const deferBuild = `
+UPDATE builds SET options = nullif(json_patch(coalesce(options, '{}'), json_object('deferUntil', CAST(?2 AS INTEGER))), '{}') WHERE id = ?1`;
 
 export const allocateBuild = `
 UPDATE builds SET state = 'allocated', attempt = ?2, agent = ?3, started_at = NULL

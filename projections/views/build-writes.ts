@@ -19,6 +19,8 @@ function changes(event: Exclude<BuildEvent, { type: 'BuildSubmitted' }>, id: str
   switch (event.type) {
     case 'BuildPrioritized':
       return [write(build.prioritizeBuild, id, event.data.priority)];
+    case 'BuildDeferred':
+      return [write(build.deferBuild, id, event.data.until ?? null)];
     case 'BuildAllocated': {
       const { attempt, agent } = event.data;
       return [write(build.allocateBuild, id, attempt, agent), write(openAttempt, id, attempt, agent, at)];

@@ -30,6 +30,7 @@ const commands = [
   'agents show',
   'builds',
   'builds cancel',
+  'builds defer',
   'builds history',
   'builds list',
   'builds log',

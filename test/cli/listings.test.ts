@@ -86,6 +86,7 @@ const status: FarmStatus = {
     waiting: 1,
     ready: 2,
     backoff: 0,
+    deferred: 0,
     allocated: 1,
     running: 3,
     succeeded: 10,
@@ -306,6 +307,10 @@ describe('listings for people', () => {
       [{ ...base, reason: 'running', agent: 'a', attempt: 1 }, /by itself, when the attempt does\.\n$/],
       [{ ...base, reason: 'back-off', notBefore: testNow }, /by itself, at that time\.\n$/],
       [
+        { ...base, reason: 'deferred', notBefore: testNow },
+        /by itself, at that time; 'drover builds defer b-1 --until now' ends it at once\.\n$/,
+      ],
+      [
         { ...base, reason: 'inputs', inputs: [], total: 2, blockers },
         new RegExp(
           `ends once these are done:\n  drover builds retry b-7\n  drover submit ${derivation.replaceAll('.', '\\.')}\n$`,
@@ -498,6 +503,14 @@ describe('commands that change something', () => {
       ['agents remove worker-1', 'DELETE', '/v1/agents/worker-1', undefined],
       ['builds cancel b-1 --reason y', 'POST', '/v1/builds/b-1/cancel', { reason: 'y' }],
       ['builds prioritize b-1 50', 'POST', '/v1/builds/b-1/prioritize', { priority: 50 }],
+      ['builds defer b-1 --until now', 'POST', '/v1/builds/b-1/defer', { until: null }],
+      [
+        'builds defer b-1 --until 2h --reason z',
+        'POST',
+        '/v1/builds/b-1/defer',
+        { until: testNow + 7_200_000, reason: 'z' },
+      ],
+      ['builds cancel b-1 --with-dependents', 'POST', '/v1/builds/b-1/cancel', { dependents: true }],
       ['builds retry b-1', 'POST', '/v1/builds/b-1/retry', undefined],
       ['tokens create ci --scope submit', 'POST', '/v1/tokens', { name: 'ci', scope: 'submit' }],
       ['tokens create worker-3 --scope agent', 'POST', '/v1/agents', { name: 'worker-3' }],

@@ -90,6 +90,26 @@ describe('what is cancelled', () => {
     await assert.rejects(farm.application.cancelSubmission(admin, 'nope'), refusal('unknown-submission'));
   });
 
+  it('ends what waits for it as well where that is asked for, each build for its own submission', async () => {
+    const farm = await openTestCoordinator(facts);
+    const first = await farm.submit(3);
+    const second = await farm.submit(4);
+    const alone = await farm.application.cancelBuild(admin, `${first.submission}-2`, { preview: true });
+    assert.deepEqual([alone.canceled, alone.kept, alone.waiting], [0, 1, 0]);
+    const wish = { dependents: true, reason: 'a bad patch' };
+    const preview = await farm.application.cancelBuild(admin, `${first.submission}-2`, { ...wish, preview: true });
+    assert.deepEqual(statesOf(farm), ['1 queued', '2 queued', '3 queued', '4 queued']);
+    const result = await farm.application.cancelBuild(admin, `${first.submission}-2`, wish);
+    assert.deepEqual(preview, result);
+    assert.deepEqual([result.canceled, result.kept, result.unwanted, result.waiting], [3, 0, 1, 0]);
+    assert.deepEqual(statesOf(farm), ['1 canceled', '2 canceled', '3 canceled', '4 canceled']);
+    assert.deepEqual(await eventsOf(farm, `build-${second.submission}-1`).then((all) => all.at(-1)), [
+      'BuildCanceled',
+      { reason: 'a bad patch' },
+      'admin',
+    ]);
+  });
+
   it('takes its inputs along where only a root is named, and stops what runs', async () => {
     const farm = await openTestCoordinator(facts);
     await farm.connect('a');

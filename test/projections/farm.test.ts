@@ -28,7 +28,7 @@ type Step =
   | { readonly type: 'submit'; readonly drv: number; readonly priority: number }
   | {
       readonly type: 'build';
-      readonly what: 'allocate' | 'succeed' | 'fail' | 'cancel' | 'prioritize';
+      readonly what: 'allocate' | 'succeed' | 'fail' | 'cancel' | 'prioritize' | 'defer' | 'hasten';
       readonly pick: number;
       readonly priority: number;
     }
@@ -99,6 +99,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       'fail' as const,
       'cancel' as const,
       'prioritize' as const,
+      'defer' as const,
+      'hasten' as const,
     ),
     pick: fc.nat(30),
     priority: fc.integer({ min: -2, max: 2 }),
@@ -225,6 +227,8 @@ function play(
           : undefined,
         cancel: { type: 'BuildCanceled', data: {} } as const,
         prioritize: { type: 'BuildPrioritized', data: { priority: next.priority } } as const,
+        defer: live ? undefined : ({ type: 'BuildDeferred', data: { until: 1 } } as const),
+        hasten: live ? undefined : ({ type: 'BuildDeferred', data: {} } as const),
       }[next.what];
       if (event) apply('build', id, event, build.revision + 1, 0);
     } else if (next.type === 'agent') {
@@ -370,7 +374,9 @@ function play(
       assert.equal(queue.missing(drv), lacking, `missing inputs of ${n}`);
       const own = unfinished(n);
       for (const build of own) {
-        const ready = build?.state.status === 'queued' && lacking === 0 && !textless.has(n);
+        const { status, options } = build?.state ?? {};
+        const due = options?.deferUntil === undefined;
+        const ready = status === 'queued' && due && lacking === 0 && !textless.has(n);
         assert.equal(build?.heapIndex !== -1, ready, `readiness of ${n}`);
       }
     }
@@ -425,7 +431,7 @@ function play(
         const own = unfinished(n);
         if (own.length === 0 || own.some((build) => build?.state.status !== 'queued')) return new Set();
         return new Set([
-          ...(paused || n % 5 === 0 ? ['no-agent'] : []),
+          ...((paused || n % 5 === 0) && own.some((build) => !build?.deferred) ? ['no-agent'] : []),
           ...(textless.has(n) ? ['text-lost'] : []),
           ...(needs[n] as string[]).flatMap((path) => [...causesOfItem(path)]),
         ]);
@@ -434,7 +440,7 @@ function play(
       blocked.counts();
       if (goesRound) return;
       const counts = Object.fromEntries(blockingCauses.map((cause) => [cause, 0]));
-      const standing = { blocked: 0, waiting: 0, backoff: 0, ready: 0 };
+      const standing = { blocked: 0, deferred: 0, waiting: 0, backoff: 0, ready: 0 };
       for (const n of designs.keys()) {
         const drv = graph.drvOf(drvPath(n)) as number;
         const causes = blockingCauses.filter((cause) => hasCause(blocked.causes(drv), cause));

@@ -62,6 +62,10 @@ export async function playFarm(dir: string, { seed, steps }: { readonly seed: nu
     () => application.cancelBuild(admin, time.pick(builds()), { reason: 'not wanted', force: any(2) === 0 }),
     () => application.prioritizeBuild(admin, time.pick(builds()), any(10)),
     () => application.deleteItems(admin, { items: [outPath(any(size))], reason: 'in the way', now: true, force: true }),
+    () =>
+      application.deferBuild(admin, time.pick(builds()), {
+        until: any(3) === 0 ? undefined : time.runtime.clock.now() + any(60_000),
+      }),
     () => application.steerAgent(admin, 'a', time.pick(['pause', 'resume', 'resume', 'drain']), 'to see what comes'),
     () => application.steerAgent(admin, 'a', 'resume'),
     () => test.connect('a', { slots: 1000 - any(2) }),

@@ -10,7 +10,7 @@ import {
 } from '../../../coordinator/ports/views.ts';
 import { withWholeMessages } from '../../../coordinator/whole-messages.ts';
 import { standings } from '../../../domain/build/standing.ts';
-import { baseName, identifier, shortText } from '../../../domain/event.ts';
+import { baseName, identifier, instant, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
@@ -61,6 +61,10 @@ const previewField = z.boolean().describe('Only says what would happen.').exactO
 const cancelWish = {
   reason: shortText.describe('For the record.').exactOptional(),
   force: z.boolean().describe('Also what other submissions want.').exactOptional(),
+  dependents: z
+    .boolean()
+    .describe('Also all that waits for them, each for the submission that it belongs to.')
+    .exactOptional(),
   preview: previewField,
 };
 
@@ -79,7 +83,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
             ...conditions,
             state: stateList
               .describe(
-                'Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`.',
+                'Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `deferred` where somebody wants it later, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`.',
               )
               .exactOptional(),
             ...changes,
@@ -190,6 +194,34 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     );
     app.post(
+      '/v1/builds/:build/defer',
+      {
+        config: { access: 'submit' },
+        schema: {
+          tags: ['builds'],
+          operationId: 'deferBuild',
+          summary: 'Has no agent given a queued build before a time.',
+          description:
+            'Where a submission comes to need it that does not wait as long, it is not deferred for longer than that one.',
+          params: buildParams,
+          body: z.strictObject({
+            until: instant
+              .nullable()
+              .describe(
+                'Milliseconds since the Unix epoch, at most 366 days from now; `null`, or a time that has passed: it is not deferred any more.',
+              ),
+            reason: shortText.describe('For the record.').exactOptional(),
+          }),
+          response: { 204: nothing },
+        },
+      },
+      async (request, reply) => {
+        const { until, reason } = request.body;
+        await application.deferBuild(principalOf(request), request.params.build, { until: until ?? undefined, reason });
+        return reply.code(204).send();
+      },
+    );
+    app.post(
       '/v1/builds/:build/retry',
       {
         config: { access: 'submit' },
@@ -218,9 +250,9 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => {
-        const { reason, force, preview, ...filter } = request.body;
+        const { reason, force, dependents, preview, ...filter } = request.body;
         const builds = await matching({ state: unfinished, ...filter });
-        return application.cancelBuilds(principalOf(request), { builds, reason, force, preview });
+        return application.cancelBuilds(principalOf(request), { builds, reason, force, dependents, preview });
       },
     );
     app.post(

@@ -123,6 +123,13 @@ describe('a command goes to the application as it was asked for', () => {
       'prioritizeBuild',
       [admin, 'b-1', -3],
     ],
+    [
+      json('POST', '/v1/builds/b-1/defer', { until: null }),
+      204,
+      undefined,
+      'deferBuild',
+      [admin, 'b-1', { until: undefined, reason: undefined }],
+    ],
     [json('POST', '/v1/builds/b-1/retry'), 201, fakeSubmission, 'retryBuild', [admin, 'b-1']],
     [
       json('DELETE', `/v1/items/${itemA.path}?reason=broken`),
@@ -277,6 +284,7 @@ test('cancelling and retrying many go through every page', async () => {
     builds,
     reason: 'stop',
     force: true,
+    dependents: undefined,
     preview: undefined,
   });
   await server.ask(

@@ -161,6 +161,8 @@ describe('drover submit', () => {
       '60',
       '--max-silent',
       '30',
+      '--defer-until',
+      '2030-03-17T17:46:40Z',
     ];
     const { code, out, err } = await run(['submit', '--url', fake.url, '--derivations', folder, ...flags, '-'], {
       stdin: `${root}\n${root}\n`,
@@ -180,6 +182,7 @@ describe('drover submit', () => {
         maxAttempts: 2,
         timeoutSeconds: 60,
         maxSilentSeconds: 30,
+        deferUntil: 1_900_000_000_000,
         tags: { branch: 'main', ci: '' },
       },
       inputs: false,

@@ -11,6 +11,7 @@ const none = {
   fetching: 0,
   building: 0,
   ready: 0,
+  deferred: 0,
   'back-off': 0,
   waiting: 0,
   blocked: 0,

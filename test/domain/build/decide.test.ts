@@ -419,6 +419,21 @@ describe('clients', () => {
       .then({ type: 'BuildPrioritized', data: { priority: 5 } });
     given(submitted).when({ type: 'prioritize', priority: 0 }).then();
   });
+  it('defer what no agent has, and take that back', () => {
+    const deferred = (until?: number): BuildEvent => ({
+      type: 'BuildDeferred',
+      data: { ...(until !== undefined && { until }) },
+    });
+    given(submitted).when({ type: 'defer', until: 5 }).then(deferred(5));
+    given(submitted, deferred(5)).when({ type: 'defer', until: 5 }).then();
+    given(submitted, deferred(5)).when({ type: 'defer', until: undefined }).then(deferred());
+    given(submitted, deferred(5), deferred()).when({ type: 'defer', until: undefined }).then();
+    given(submitted)
+      .when({ type: 'defer', until: 5, reason: 'busy', submission: 's' })
+      .then({ type: 'BuildDeferred', data: { until: 5, reason: 'busy', submission: 's' } });
+    given(submitted, allocated(1, 'a')).when({ type: 'defer', until: 5 }).refused('not-queued');
+    given(submitted, { type: 'BuildCanceled', data: {} }).when({ type: 'defer', until: 5 }).refused('build-ended');
+  });
 });
 
 describe('a build whose outputs something else made', () => {

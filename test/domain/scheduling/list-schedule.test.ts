@@ -35,6 +35,11 @@ describe('a list schedule', () => {
     assert.deepEqual(schedule([], []), []);
   });
 
+  it('starts nothing before its time, and leaves the slot to others until then', () => {
+    const jobs: Job[] = [{ ...job(10), notBefore: 15 }, job(20), { ...job(5, [1]), notBefore: 12 }, job(1, [0])];
+    assert.deepEqual(schedule(jobs, [pool(1, 0)]), [30, 20, 35, 36]);
+  });
+
   it('counts what runs already against its pool, also where there are fewer slots than that', () => {
     const runs = (ms: number, runsIn: number): Job => ({ ...job(ms), runsIn });
     assert.deepEqual(schedule([runs(10, 0), runs(6, 0), job(1), runs(4, -1)], [pool(1, 0)]), [10, 6, 11, 4]);

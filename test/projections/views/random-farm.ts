@@ -256,6 +256,11 @@ export function simulateFarm(steps: readonly Step[]): SimulatedFarm {
         append(`build-${build.id}`, { type: 'BuildPrioritized', data: { priority: pick % 1000 } });
     },
     (pick) => {
+      const build = pickBuild(pick, 'queued');
+      const data = pick % 3 === 0 ? {} : { until: pick };
+      if (build !== undefined) append(`build-${build.id}`, { type: 'BuildDeferred', data });
+    },
+    (pick) => {
       const path = [...items][pick % Math.max(1, items.size)];
       if (path === undefined) return;
       items.delete(path);

@@ -110,6 +110,15 @@ test('BuildPrioritized: its own priority', () => {
   assert.deepEqual(views.rows('SELECT priority FROM builds'), [{ priority: -7 }]);
 });
 
+test('BuildDeferred: an option, until it is taken back', () => {
+  const options = (...events: object[]) =>
+    createMemoryViews()
+      .given(derivation(), submitted(), ...events.map((data) => build('BuildDeferred', data)))
+      .rows('SELECT options FROM builds')[0]?.options;
+  assert.equal(options({ until: 5 }, { until: 7 }), '{"maxAttempts":2,"deferUntil":7}');
+  assert.equal(options({ until: 5 }, {}), '{"maxAttempts":2}');
+});
+
 test('BuildAllocated, BuildStarted, BuildSucceeded', () => {
   assert.deepEqual(after(derivation, submitted, allocated()), {
     build: ['allocated', 1, 'ant', null, null, null, null],

@@ -15,8 +15,8 @@ export async function auditReplay(farm: Farm): Promise<void> {
   assert.equal(verified.code, 0, verified.out + verified.err);
   const folded = await farm.replay();
   const counts = JSON.parse(folded.at(-1)?.slice('counts '.length) ?? '{}');
-  const { blocked, waiting, ready, backoff, ...others } = before.status.builds;
-  assert.deepEqual(counts, { queued: blocked + waiting + ready + backoff, ...others });
+  const { blocked, deferred, waiting, ready, backoff, ...others } = before.status.builds;
+  assert.deepEqual(counts, { queued: blocked + deferred + waiting + ready + backoff, ...others });
   assert.equal(folded.filter((line) => /^item .*[^l]$/.test(line)).length, before.status.items);
   assert.ok(folded.some((line) => line.startsWith('build ')));
 
