@@ -18,8 +18,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   using _guard = takeGuard(folder);
   const holder = await folderHolder(folder);
   const ours = holder === process.pid && !held.has(path);
-  if (!ours && holder !== undefined)
-    throw new Error(`expected a state folder that no other agent uses, but process ${holder} holds ${path}`);
+  if (!ours && holder !== undefined) throw inUse(`process ${holder} holds ${path}`);
   try {
     // Never there without its text: an older version takes an empty one for one that was left.
     await writeFile(`${path}.new`, `${process.pid} ${(await startOf(process.pid)) ?? ''}\n`, { mode: 0o600 });
@@ -56,7 +55,14 @@ function takeGuard(folder: string): Disposable {
     throw withPath(error, files.lock);
   }
   if (Symbol.dispose in guard) return guard;
-  throw new Error(`expected a state folder that no other agent uses, but process ${guard.heldBy} is taking ${folder}`);
+  throw inUse(`process ${guard.heldBy} is taking ${folder}`);
+}
+
+/** With a code, as what is told in a sentence has: no fault of the program. */
+function inUse(by: string): Error {
+  return Object.assign(new Error(`expected a state folder that no other agent uses, but ${by}`), {
+    code: 'folder-in-use',
+  });
 }
 
 /** Locks of this process, so that one left by an earlier process with our id is told from our own. */

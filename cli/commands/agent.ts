@@ -34,7 +34,8 @@ export function addAgentCommand(program: Command, context: CommandContext): void
     return runAgent(config, logger).catch((error: unknown) => {
       const { code } = error as { code?: unknown };
       if (!(error instanceof Error) || typeof code !== 'string') throw error;
-      throw new CliError(code, `the agent cannot run: ${error.message}`, { cause: error });
+      const hint = code === 'folder-in-use' ? 'stop that one, or give this one a --state of its own' : undefined;
+      throw new CliError(code, `the agent cannot run: ${error.message}`, { hint, cause: error });
     });
   });
 }

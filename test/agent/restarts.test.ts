@@ -214,7 +214,10 @@ describe('an agent that starts again', () => {
     await using coordinator = await startFakeCoordinator();
     await using state = await temporaryFolder();
     await using _agent = await startTestAgent(coordinator, controlledBuilds().builder, state.path);
-    await assert.rejects(startTestAgent(coordinator, controlledBuilds().builder, state.path), /no other agent uses/);
+    await assert.rejects(startTestAgent(coordinator, controlledBuilds().builder, state.path), {
+      code: 'folder-in-use',
+      message: /no other agent uses/,
+    });
   });
 });
 
