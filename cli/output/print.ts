@@ -79,7 +79,8 @@ export function viewOf(io: Io, wide: boolean): View {
 async function yamlFormatter(): Promise<(printed: Printed) => string> {
   // Loaded here, as hardly anybody asks for it: starting the CLI stays quick.
   const { stringify } = await import('yaml');
-  // Values that recur are written out, and long texts are not folded: whoever reads it may be no full YAML.
-  const options = { aliasDuplicateObjects: false, lineWidth: 0 } as const;
+  // Values that recur are written out, and long texts are not folded: whoever reads it may be no full YAML. Many read YAML 1.1 still, to
+  // which a bare `no` is false, 12:30 a number and an instant no text.
+  const options = { aliasDuplicateObjects: false, lineWidth: 0, compat: 'yaml-1.1' } as const;
   return ({ value }) => stringify(withIsoTimes(value), options);
 }

@@ -432,6 +432,15 @@ describe('listings for programs', () => {
     });
   }
 
+  it('-o yaml keeps texts texts for those who read YAML 1.1, too', async () => {
+    const tags = { debug: 'no', at: '12:30', big: '1_000', day: '2026-01-02', y: 'on' };
+    await using server = await fakeCoordinator({ 'GET /v1/builds': () => ({ json: { rows: [{ ...row, tags }] } }) });
+    const { out } = await run(['builds', 'list', '-o', 'yaml', '--url', server.url]);
+    const [read] = parseYaml(out, { version: '1.1', schema: 'yaml-1.1' }).rows;
+    assert.deepEqual(read.tags, tags);
+    assert.equal(read.startedAt, '2026-01-02T03:00:55.000Z');
+  });
+
   it('-o name gives an id or a name per row, and --json times that people read', async () => {
     await using server = await fake();
     for (const [words, expected] of [
