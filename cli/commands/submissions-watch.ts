@@ -42,7 +42,7 @@ export function addSubmissionsWatchCommand(submissions: Command, context: Comman
       const storeDir = await storeDirOf(client);
       if (flags.outLink !== undefined) await checkOutLink(flags.outLink, storeDir, signal);
       const ask = () => client.get<SubmissionRow>(`/v1/submissions/${encodeURIComponent(whole)}`);
-      const { state, queuedAt } = await ask();
+      const { state, queuedAt, receivedAt } = await ask();
       submission = whole;
       if (state === 'under-way') progress.line(`the builds of submission ${whole} are being made`);
       const isWaitedOut = async (): Promise<boolean> => {
@@ -63,7 +63,7 @@ export function addSubmissionsWatchCommand(submissions: Command, context: Comman
           ...(await readBuilds(client, submitted.joined)),
         ]);
       const requested = roots.map((derivation) => ({ derivation }));
-      const waited = { submitted, requested, track, after, canceled: canceled ?? undefined };
+      const waited = { submitted, requested, track, after, canceled: canceled ?? undefined, receivedAt };
       const source = openDerivationSource({ storeDir, storeRoot: flags.storeRoot });
       return await waitForSubmission(waited, flags, { client, source, signal, progress, io });
     } catch (error) {

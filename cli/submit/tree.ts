@@ -13,7 +13,7 @@ export interface TreeState {
   readonly total: number;
   /** Of the builds that have ended. */
   readonly has: (build: string) => boolean;
-  /** Milliseconds since the Unix epoch, and since when it is watched. */
+  /** Milliseconds since the Unix epoch, and since when it is under way. */
   readonly now: number;
   readonly begun: number;
 }
@@ -162,7 +162,8 @@ function countsText({ outlook: { counts }, states, ended, total }: TreeState): s
 }
 
 function endText({ outlook: { estimate }, now, begun }: TreeState): string {
-  return `${duration(Math.floor((now - begun) / 1000) * 1000)} so far, ends ${estimateText(estimate, now)}`;
+  // The coordinator's clock, which says when one began that was submitted before, may be ahead.
+  return `${duration(Math.floor(Math.max(0, now - begun) / 1000) * 1000)} so far, ends ${estimateText(estimate, now)}`;
 }
 
 /** So much of the text as fits, with a mark where something is cut off. */

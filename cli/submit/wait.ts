@@ -45,6 +45,8 @@ export interface Waited {
   readonly after: string | undefined;
   /** Given where it was cancelled before. */
   readonly canceled?: SubmissionCancellation | undefined;
+  /** Milliseconds since the Unix epoch, where it came before this command. */
+  readonly receivedAt?: number | undefined;
 }
 
 export interface WaitContext {
@@ -61,7 +63,7 @@ export interface WaitContext {
  * the signal that interrupted it.
  */
 export async function waitForSubmission(
-  { submitted, requested, track, after, canceled: canceledBefore }: Waited,
+  { submitted, requested, track, after, canceled: canceledBefore, receivedAt }: Waited,
   flags: WaitFlags,
   { client, source, signal, progress, io }: WaitContext,
 ): Promise<number> {
@@ -90,6 +92,7 @@ export async function waitForSubmission(
       keepWaiting: flags.keepWaiting === true,
       agentPatienceMs: flags.agentTimeout * 1000,
       canceled: canceledBefore,
+      begun: receivedAt,
     };
     const watched = await watchSubmission(client, tracker, watchOptions, progress, io);
     const { blockage, agentless, canceled } = watched;

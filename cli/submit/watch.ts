@@ -28,6 +28,8 @@ export interface WatchOptions {
   readonly agentPatienceMs: number;
   /** Given where the submission was cancelled before. */
   readonly canceled?: SubmissionCancellation | undefined;
+  /** Milliseconds since the Unix epoch; now if not given. */
+  readonly begun?: number | undefined;
 }
 
 export interface Watched {
@@ -47,7 +49,7 @@ export interface Watched {
 export async function watchSubmission(
   client: Client,
   tracker: SubmissionTracker,
-  { after, signal, results, keepWaiting, agentPatienceMs, canceled: before }: WatchOptions,
+  { after, signal, results, keepWaiting, agentPatienceMs, canceled: before, begun }: WatchOptions,
   progress: Progress,
   io: Io,
 ): Promise<Watched> {
@@ -100,12 +102,12 @@ export async function watchSubmission(
   });
   still.seen(tracker.live);
   const { show } = progress;
-  const begun = io.now();
+  const since = begun ?? io.now();
   using _outlook =
     show &&
     watchOutlook({
       ask: () => client.get<Outlook>(`/v1/submissions/${submission}/outlook`),
-      found: (outlook) => show(treeOf(tracker, outlook, begun)),
+      found: (outlook) => show(treeOf(tracker, outlook, since)),
       clock: () => performance.now(),
     });
   const events = followEvents(client, {

@@ -74,6 +74,10 @@ describe('the tree of what runs', () => {
     ]);
   });
 
+  it("counts from the coordinator's clock where that is ahead, too", () => {
+    assert.match(drawTree({ ...state(), begun: 101_000 }, space).at(-1) ?? '', /^0ms so far/);
+  });
+
   it('counts what has gone on since the outlook by the events of the log', () => {
     const states = { allocated: 2, running: 1, failed: 2, canceled: 0 };
     const lines = drawTree({ ...state(), states, ended: 4 }, space);
