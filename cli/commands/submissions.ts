@@ -5,11 +5,12 @@ import { addCommand, addGroup, type CommandContext, onAction } from '../command.
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { resolveId } from '../http/resolve-id.ts';
-import { gather, wholeNumber } from '../numbers.ts';
+import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { formatCancel, namesOf } from '../output/cancel.ts';
 import { CliError } from '../output/cli-error.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
-import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { orOlder } from '../output/older.ts';
+import { addOutputOptions, formatter, lineFormatter, type OutputFlags, print } from '../output/print.ts';
 import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
 import { plural } from '../output/text.ts';
@@ -17,8 +18,10 @@ import { addSubmissionsWatchCommand } from './submissions-watch.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 /** Of the submission whose id begins so. */
-async function pathOf(client: Client, id: string): Promise<string> {
-  return `/v1/submissions/${encodeURIComponent(await resolveId(client, 'submissions', id))}`;
+/** The whole id of the submission whose id begins so, and where the API has it. */
+async function find(client: Client, beginning: string): Promise<{ readonly id: string; readonly path: string }> {
+  const id = await resolveId(client, 'submissions', beginning);
+  return { id, path: `/v1/submissions/${encodeURIComponent(id)}` };
 }
 
 export function addSubmissionsCommands(program: Command, context: CommandContext): void {
@@ -38,7 +41,11 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
       ['drover submissions list --state blocked', 'where a person has to act'],
     ],
   })
-    .addOption(new Option('--state <state>', `${submissionStates.join(', ')}; can be repeated`).argParser(gather))
+    .addOption(
+      new Option('--state <state>', `${submissionStates.join(', ')}; can be repeated`).argParser(
+        gatherChoices(submissionStates),
+      ),
+    )
     .option('--limit <n>', 'rows per page, 1 to 1000', wholeNumber(1, 1000), 50)
     .option('--after <cursor>', 'go on where the page before ended');
   addConnectionOptions(addWatchOption(addOutputOptions(list)));
@@ -52,10 +59,9 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
         client,
         streams: ['submission-', 'build-'],
         async load() {
-          const page = await client.get<Page<SubmissionRow>>('/v1/submissions', {
-            state: state?.join(','),
-            limit,
-            after,
+          const query = { state: state?.join(','), limit, after };
+          const page = await client.get<Page<SubmissionRow>>('/v1/submissions', query).catch((error: unknown) => {
+            throw orOlder(error, 'state', '--state');
           });
           return { value: page, rows: page.rows, text: formatSubmissions, name: ({ id }) => id, next: page.next };
         },
@@ -80,7 +86,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   addConnectionOptions(addOutputOptions(show));
   onAction(show, context, async (id: string, flags: Flags) => {
     const client = connect(flags, io);
-    const path = await pathOf(client, id);
+    const { path } = await find(client, id);
     const row = await client.get<SubmissionRow & Blockage>(path);
     const { times } = await client.get<{ times: SubmissionTimes | null }>(`${path}/times`);
     const estimate = row.unfinished === 0 ? null : await estimateOf(client, path);
@@ -109,16 +115,15 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   onAction(cancel, context, async (ids: readonly string[], flags: Flags<{ reason?: string; dryRun?: true }>) => {
     const client = connect(flags, io);
     const { reason, dryRun = false } = flags;
-    for (const id of ids) {
-      const result = await client.send<CancelResult>('POST', `${await pathOf(client, id)}/cancel`, {
+    const format = await (ids.length > 1 ? lineFormatter : formatter)(io, flags);
+    for (const beginning of ids) {
+      const { id, path } = await find(client, beginning);
+      const result = await client.send<CancelResult>('POST', `${path}/cancel`, {
         reason,
         ...(dryRun && { preview: true }),
       });
-      await print(io, flags, {
-        value: result,
-        text: () => `submission ${id}: ${formatCancel(result, !dryRun)}`,
-        names: namesOf(result),
-      });
+      const text = () => `submission ${id}: ${formatCancel(result, !dryRun)}`;
+      io.out(format({ value: result, text, names: namesOf(result) }));
     }
   });
 
@@ -131,7 +136,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   addConnectionOptions(addOutputOptions(retry));
   onAction(retry, context, async (id: string, flags: Flags) => {
     const client = connect(flags, io);
-    const result = await client.send<SubmitResult>('POST', `${await pathOf(client, id)}/retry`);
+    const result = await client.send<SubmitResult>('POST', `${(await find(client, id)).path}/retry`);
     await print(io, flags, {
       value: result,
       text: () =>
@@ -147,9 +152,10 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     examples: [['drover submissions resume SUBMISSION', 'after an upgrade that mends the cause']],
   });
   addConnectionOptions(resume);
-  onAction(resume, context, async (id: string, flags: Flags) => {
+  onAction(resume, context, async (beginning: string, flags: Flags) => {
     const client = connect(flags, io);
-    await client.send('POST', `${await pathOf(client, id)}/resume`, {});
+    const { id, path } = await find(client, beginning);
+    await client.send('POST', `${path}/resume`, {});
     io.err(`The submission ${id} is being queued; drover submissions show ${id} says how far it is.\n`);
   });
 }

@@ -12,8 +12,10 @@ export function namesOf({ builds }: CancelResult): readonly string[] {
 /** What was cancelled, or would be, in lines. */
 export function formatCancel(result: CancelResult, done: boolean): string {
   const { canceled, unwanted, kept, waiting } = result;
+  const nothing = canceled + kept + unwanted === 0;
   const lines = [
-    canceled > 0 || kept + unwanted === 0
+    nothing ? `nothing ${done ? 'was' : 'is'} left to cancel` : '',
+    canceled > 0
       ? `${done ? 'cancelled' : 'would cancel'} ${plural(canceled, 'build')}${listOf(result, 'canceled')}`
       : '',
     unwanted > 0

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parse as parseYaml } from 'yaml';
+import { parseAllDocuments as parseAllYaml, parse as parseYaml } from 'yaml';
 import { withIsoTimes } from '../../cli/output/iso-times.ts';
 import type { AgentStatus, FarmStatus, TokenInfo, Why } from '../../coordinator/application.ts';
 import type { BuildDetail, BuildRow, ItemRow } from '../../coordinator/ports/views.ts';
@@ -401,6 +401,21 @@ describe('listings for people', () => {
     const figures = await show('status');
     assert.match(figures, /^blocked: +3 \(failed 3, no-agent 1\); drover builds list --state blocked\n/);
     assert.match(figures, /\nready: +2 \(x86_64-linux 2\)\n/);
+  });
+
+  it('names submissions that are cancelled by their whole ids, and as many documents of YAML', async () => {
+    const nothing = { canceled: 0, unwanted: 0, kept: 0, waiting: 0, builds: [] };
+    const ids = ['1m8aperfahjkz4xf', '1m8aperfahjkz4xg'] as const;
+    await using server = await fakeCoordinator({
+      'GET /v1/ids': () => ({ json: { rows: [{ id: ids[0], name: null }] } }),
+      'POST /v1/submissions/*': () => ({ json: nothing }),
+    });
+    const cancel = ['submissions', 'cancel', '1m8ap', ids[1], '--url', server.url];
+    assert.equal((await run(cancel)).out, ids.map((id) => `submission ${id}: nothing was left to cancel\n`).join(''));
+    assert.deepEqual(
+      parseAllYaml((await run([...cancel, '-o', 'yaml'])).out).map((document) => document.toJS()),
+      [nothing, nothing],
+    );
   });
 
   it('says so where there is nothing', async () => {
