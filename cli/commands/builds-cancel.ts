@@ -67,7 +67,13 @@ function requireOne(ids: readonly string[], conditions: object | undefined): voi
 
 async function ask<Result>(client: Client, path: string, body: object): Promise<Result> {
   return client.send<Result>('POST', path, body).catch((error: unknown) => {
-    throw inFlags(error, { from: '--since', since: '--since', agent: '--agent', submission: '--submission' });
+    throw inFlags(error, {
+      from: '--since',
+      since: '--since',
+      agent: '--agent',
+      submission: '--submission',
+      derivation: '--derivation',
+    });
   });
 }
 

@@ -10,6 +10,7 @@ import { resolveId, resolveIds } from '../http/resolve-id.ts';
 import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
+import { CliError } from '../output/cli-error.ts';
 import { lastLogLines, quoteLog } from '../output/failure.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { orOlder } from '../output/older.ts';
@@ -103,13 +104,14 @@ function addList(builds: Command, context: CommandContext): void {
       streams: ['build-'],
       async load() {
         const page = await client.get<Page<BuildRow>>('/v1/builds', query).catch((error: unknown) => {
-          throw inFlags(orOlder(error, 'querystring.state', '--state'), {
+          throw inFlags(orOlder(error, 'state', '--state'), {
             from: '--since',
             since: '--since',
             to: '--until',
             until: '--until',
             agent: '--agent',
             submission: '--submission',
+            derivation: '--derivation',
           });
         });
         return { value: page, rows: page.rows, text: formatBuilds, name: ({ id }) => id, next: page.next };
@@ -237,7 +239,7 @@ function addPrioritize(builds: Command, context: CommandContext): void {
   });
   addConnectionOptions(addOutputOptions(prioritize));
   onAction(prioritize, context, async (id: string, text: string, flags: Flags) => {
-    const priority = wholeNumber(-1000, 1000)(text);
+    const priority = priorityOf(text);
     const client = connect(flags, io);
     const build = await resolveId(client, 'builds', id);
     await client.send('POST', `/v1/builds/${encodeURIComponent(build)}/prioritize`, { priority });
@@ -278,4 +280,14 @@ function addDefer(builds: Command, context: CommandContext): void {
       await print(io, flags, { value: { build, until }, text: () => `${build} ${words}\n`, names: [build] });
     }
   });
+}
+
+/** A priority that is an argument and no option, for which commander would name it. */
+function priorityOf(text: string): number {
+  try {
+    return wholeNumber(-1000, 1000)(text);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new CliError('wrong-use', `priority: ${message.replace(/^E/, 'e').replace(/\.$/, '')}`, { exitCode: 2 });
+  }
 }

@@ -62,7 +62,7 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
       streams: ['item-'],
       async load() {
         const page = await client.get<Page<ItemRow>>('/v1/items', query).catch((error: unknown) => {
-          throw inFlags(error, { agent: '--agent' });
+          throw inFlags(error, { agent: '--agent', deriver: '--deriver' });
         });
         return { value: page, rows: page.rows, text: formatItems, name: ({ path }) => path, next: page.next };
       },

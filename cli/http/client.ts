@@ -121,8 +121,10 @@ export function toCliError(error: unknown, url: string): unknown {
   if (code !== 'unexpected-answer') {
     // A wrong value is wrong use, wherever it is found.
     const exitCode = code === 'invalid-request' ? 2 : 1;
+    // Where in a request a field stands is no concern of who gave a flag or a name.
+    const said = code === 'invalid-request' ? message.replace(/^(?:querystring|params|body)\./, '') : message;
     const hint = code === 'not-found' && /^expected a known route/.test(message) ? olderHint : hints[code];
-    return new CliError(printable(code), printable(message), { hint, exitCode, mayPass });
+    return new CliError(printable(code), printable(said), { hint, exitCode, mayPass });
   }
   if (status === 413) {
     const server = typeof problem.server === 'string' ? ` from ${printable(problem.server)}` : '';

@@ -32,7 +32,7 @@ export function unreachable(url: string, error: unknown): CliError {
     return new CliError('connection-refused', `no coordinator answers at ${url}: the connection was refused`, {
       ...options,
       mayPass: { untouched: true },
-      hint: 'is it running (drover coordinator), and is the address right (--url or DROVER_URL)?',
+      hint: `is it running (drover coordinator), and is the address right (${inFlag})?`,
     });
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {

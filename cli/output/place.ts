@@ -21,8 +21,10 @@ export function placeOption(now: () => number): (text: string) => Place {
   });
 }
 
+type Field = 'from' | 'since' | 'to' | 'until' | 'agent' | 'submission' | 'derivation' | 'deriver';
+
 /** Names of the API's fields of places and things, and the flags that give them: a position has one field, a time another. */
-export type FieldFlags = Readonly<Partial<Record<'from' | 'since' | 'to' | 'until' | 'agent' | 'submission', string>>>;
+export type FieldFlags = Readonly<Partial<Record<Field, string>>>;
 
 /** A refusal in the words of the flags; what is wrong with the value of one is a wrong use. */
 export function inFlags(error: unknown, flags: FieldFlags): unknown {

@@ -69,6 +69,23 @@ describe('the CLI and the HTTP API', () => {
     );
   });
 
+  it('say by flag or name, with exit code 2, which value is wrong', async () => {
+    await using server = await serve();
+    for (const [words, said] of [
+      ['builds list --derivation x', '--derivation: expected <hash>-<name>, got "x"'],
+      ['builds cancel --derivation x --dry-run', '--derivation: expected <hash>-<name>, got "x"'],
+      ['items list --deriver x', '--deriver: expected <hash>-<name>, got "x"'],
+      ['submissions list --state done', "option '--state <state>' argument 'done' is invalid"],
+      ['submissions show @', 'submission: expected up to 64 of [0-9a-zA-Z._-], got "@"'],
+      ['agents add a/b', 'name: expected up to 64 of [0-9a-zA-Z._-], got "a/b"'],
+      ['builds prioritize b-1 5000', 'priority: expected a whole number from -1000 to 1000, got "5000"'],
+    ] as const) {
+      const { code, err } = await server.drover(words);
+      assert.equal(code, 2, words);
+      assert.ok(err.replace(/^(drover|error): /, '').startsWith(said), err);
+    }
+  });
+
   it('agree on every command that asks or steers', async () => {
     await using server = await serve();
     for (const words of [

@@ -179,7 +179,7 @@ describe('the connection to a coordinator', () => {
     assert.equal(code, 1);
     assert.equal(
       err,
-      `drover: no coordinator answers at ${url}: the connection was refused (connection-refused)\nhint: is it running (drover coordinator), and is the address right (--url or DROVER_URL)?\n`,
+      `drover: no coordinator answers at ${url}: the connection was refused (connection-refused)\nhint: is it running (drover coordinator), and is the address right (--url, DROVER_URL or the context)?\n`,
     );
   });
 
@@ -243,7 +243,10 @@ describe('the connection to a coordinator', () => {
     });
     assert.equal((await run(['agents', 'list', '--url', server.url])).code, 2);
     const found = await run(['builds', 'prioritize', 'b', '5000', '--url', server.url]);
-    assert.deepEqual([found.code, found.err], [2, 'drover: Expected a whole number from -1000 to 1000, got "5000".\n']);
+    assert.deepEqual(
+      [found.code, found.err],
+      [2, 'drover: priority: expected a whole number from -1000 to 1000, got "5000" (wrong-use)\n'],
+    );
   });
 
   it('tells another server from a coordinator', async () => {
