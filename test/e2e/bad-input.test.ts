@@ -8,11 +8,18 @@ import { makeSourcePath, makeTextPath } from '../../domain/store/store-path.ts';
 import { declarationOf, narOf, narStrings } from '../adapters/pool/nars.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { expectRefused, expectUnchanged } from '../support/e2e/expect-refused.ts';
-import type { Answer } from '../support/e2e/farm.ts';
+import type { Answer, Farm } from '../support/e2e/farm.ts';
 
 const storeDir = '/nix/store';
 
-e2e('derivations that are not what they say', {}, async (farm) => {
+/** One farm for all, as most of the time of a test is the start of its processes. */
+e2e('derivations, uploads and tokens that are not what they say', {}, async (farm) => {
+  await derivations(farm);
+  await uploads(farm);
+  await tokens(farm);
+});
+
+async function derivations(farm: Farm): Promise<void> {
   const [small, needsSmall, wanted] = (await farm.instantiate('small', 'needsSmallElsewhere', 'wanted')) as [
     string,
     string,
@@ -84,9 +91,10 @@ e2e('derivations that are not what they say', {}, async (farm) => {
 
   // What is right is still taken.
   assert.equal((await post(small, good)).status, 200);
-});
+}
 
-e2e('uploads that are not what was declared', {}, async (farm) => {
+/** Those that are not what was declared. */
+async function uploads(farm: Farm): Promise<void> {
   const token = (await farm.request('POST', '/v1/tokens', { body: { name: 'ci', scope: 'submit' } })).body.secret;
   const file = ['(', 'type', 'regular', 'contents', 'x', ')'];
   const folder = (...names: string[]) =>
@@ -179,9 +187,10 @@ e2e('uploads that are not what was declared', {}, async (farm) => {
   assert.equal((await send(40, plain.length)).body.finished, true);
   assert.equal((await farm.next('StoreItemAdded')).data.path, sourcePath(plain));
   await expectRefused(farm, 'what is there already', 'item-exists', /is there already/, () => upload(plain, plain));
-});
+}
 
-e2e('tokens that are none, or not for that', {}, async (farm) => {
+/** Those that are none, or not for that. */
+async function tokens(farm: Farm): Promise<void> {
   const make = async (scope: string) =>
     (await farm.request('POST', '/v1/tokens', { body: { name: scope, scope } })).body;
   const [read, submit, revoked] = [await make('read'), await make('submit'), await make('admin')];
@@ -233,4 +242,4 @@ e2e('tokens that are none, or not for that', {}, async (farm) => {
   assert.equal((await farm.drover(['agents', 'remove', 'b'])).code, 0);
   assert.equal((await real.process.exited).code, 77);
   assert.match(real.process.said(), /refuses this agent/);
-});
+}
