@@ -23,9 +23,11 @@ export interface NatsServerVersion {
   /** Why it cannot be tested with here, or `false` if it can. */
   readonly skip: string | false;
   readonly program: string;
+  /** Whether all tests run against it: the newest that is there, and each with `DROVER_TEST_NATS=all`. The others get what a version can change. */
+  readonly whole: boolean;
 }
 
-export const natsServerVersions: readonly NatsServerVersion[] = [
+const versions = [
   { whose: 'of this machine', file: program, absent: noNatsServer || '' },
   ...suites.map((suite) => {
     const bin = unpacked(suite)?.bin;
@@ -36,6 +38,13 @@ export const natsServerVersions: readonly NatsServerVersion[] = [
   name: file === undefined ? `the nats-server ${whose}` : `nats-server ${versionOf(file)} ${whose}`,
   skip: file === undefined && absent,
   program: file ?? 'nats-server',
+  there: file !== undefined,
+}));
+const newest = versions.findLastIndex(({ there }) => there);
+/** From the oldest to the newest, as distributions are. */
+export const natsServerVersions: readonly NatsServerVersion[] = versions.map(({ there: _, ...version }, n) => ({
+  ...version,
+  whole: n === newest || process.env.DROVER_TEST_NATS === 'all',
 }));
 
 /** `2.9.10`. */
