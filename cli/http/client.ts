@@ -22,7 +22,7 @@ export interface RequestOptions extends PlainOptions {
 }
 
 export interface ClientOptions extends HttpOptions {
-  /** How long a `steady` request may be silent, in milliseconds. */
+  /** How long a `steady` request, or a `get`, may be silent, in milliseconds. */
   readonly silenceMs?: number;
 }
 
@@ -37,6 +37,7 @@ export interface Client {
   json<Result>(response: Response): Promise<Result>;
   /** {@link request} and {@link json} in one. */
   call<Result>(method: string, path: string, options?: RequestOptions): Promise<Result>;
+  /** Gives up where nothing is heard for too long: a connection that is dead without a word would hold up a wait for minutes. */
   get<Result>(path: string, query?: Query): Promise<Result>;
   /** Sends JSON and reads JSON; `undefined` where the answer has no body. */
   send<Result>(
@@ -93,7 +94,7 @@ export function createClient({ silenceMs = 60_000, ...options }: ClientOptions):
     request,
     json,
     call,
-    get: async <Result>(path: string, query: Query = {}) => call<Result>('GET', path, { query }),
+    get: async <Result>(path: string, query: Query = {}) => call<Result>('GET', path, { query, steady: true }),
     send: async <Result>(
       method: string,
       path: string,

@@ -47,6 +47,9 @@ describe('a request that moves all the time', () => {
       await assert.rejects(client.request('GET', '/silent', { steady: true }), silent);
       const half = await client.request('GET', '/half', { steady: true });
       await assert.rejects(client.json(half), silent);
+      // What waits asks with these all the time.
+      await assert.rejects(client.get('/silent'), silent);
+      await assert.rejects(client.get('/half'), silent);
     } finally {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
