@@ -38,6 +38,8 @@ interface Cause extends Meta {
   readonly reason: string | undefined;
 }
 
+const byWants: Cause = { actor: 'wants', reason: undefined };
+
 /** What ends, and how often somebody had come to want more when that was worked out: it holds as long as nobody does again. */
 interface Plan extends Consequences {
   readonly asOf: number;
@@ -105,7 +107,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   }
 
   /** Ends what ends, in parts, so that the loop stays free; what somebody comes to want in between is spared. */
-  async function carryOut(withdrawal: Withdrawal, cause: Cause, first: Plan): Promise<void> {
+  async function carryOut(withdrawal: Withdrawal, causeOf: (build: BuildRecord) => Cause, first: Plan): Promise<void> {
     let plan = first;
     for (let interruptions = 0; ; interruptions++) {
       const named = new Set(plan.ends);
@@ -114,7 +116,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
         if (next > 0) await writer.durable();
         if (wishes !== plan.asOf) break;
         for (const build of order.slice(next, next + buildsPerTurn))
-          if (!isEnded(build.state.status)) end(build, cause, !named.has(build));
+          if (!isEnded(build.state.status)) end(build, causeOf(build), !named.has(build));
       }
       const left = order.filter(({ state }) => !isEnded(state.status));
       if (left.length === 0) return;
@@ -162,7 +164,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     for (const { build } of plan.kept)
       if (build.asked !== 'input' && !isEnded(build.state.status))
         commandBuild(core, build, { type: 'withdraw', submission: build.submission, reason }, { actor });
-    await carryOut(withdrawal, cause, plan);
+    await carryOut(withdrawal, () => cause, plan);
     await writer.durable();
     return result;
   }
@@ -211,7 +213,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     const plan = await workOut({ from });
     if (plan.unwanted.length === 0) return;
     logger.info({ builds: plan.unwanted.length }, 'builds end that nobody wants any more');
-    await carryOut({ from }, { actor: 'wants', reason: undefined }, plan);
+    await carryOut({ from }, () => byWants, plan);
   }
 
   function leave(drv: Drv): void {
@@ -255,11 +257,24 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
       for (const build of queue.buildsOf(id)) if (build) leave(build.drv);
   });
 
+  /** Of a build whose submission was cancelled, what a stop in between has cut off. */
+  function causeLeft({ submission: id }: BuildRecord): Cause | undefined {
+    const canceled = farm.submissions.get(id)?.canceled;
+    return (
+      canceled && { actor: canceled.by, reason: canceled.reason, causation: `submission-${id}@${canceled.revision}` }
+    );
+  }
+
   const left = unwantedBuilds(farm);
   if (left.length > 0) {
     logger.info({ builds: left.length }, 'builds end that nobody wanted any more when the coordinator was stopped');
-    const plan = { ends: [], kept: [], unwanted: left, asOf: wishes };
-    inTurn(() => carryOut({}, { actor: 'wants', reason: undefined }, plan)).catch(failed);
+    const [ends, unwanted] = [true, false].map((named) =>
+      left.filter((build) => (causeLeft(build) !== undefined) === named),
+    );
+    const plan = { ends: ends as BuildRecord[], kept: [], unwanted: unwanted as BuildRecord[], asOf: wishes };
+    // The log has the end of their wants already.
+    const withdrawal = { submissions: new Set<string>() };
+    inTurn(() => carryOut(withdrawal, (build) => causeLeft(build) ?? byWants, plan)).catch(failed);
   }
 
   return {
@@ -286,7 +301,8 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
         const result = await describe(plan, { first: true });
         const { canceled, unwanted } = result;
         logger.info({ submission: id, canceled, unwanted }, 'submission cancelled');
-        await carryOut(withdrawal, { actor: by.id, reason, causation: `submission-${id}@${revision}` }, plan);
+        const cause = { actor: by.id, reason, causation: `submission-${id}@${revision}` };
+        await carryOut(withdrawal, () => cause, plan);
         await writer.durable();
         return result;
       });

@@ -252,7 +252,7 @@ export function createFarm() {
           blocked.agentsTouched();
           return agentless.changed(id, event as AgentEvent, at);
         case 'submission':
-          return submissions.apply(id, event as SubmissionEvent, revision, trace);
+          return submissions.apply(id, event as SubmissionEvent, revision, by ?? '', trace);
         case 'token':
           blocked.agentsTouched();
           return tokens.apply(id, event as TokenEvent, revision, at);

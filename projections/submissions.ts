@@ -23,6 +23,8 @@ export interface SubmissionRecord {
   /** Why it is not queued though it could be; `undefined` where it is not set aside. */
   setAside: string | undefined;
   revision: number;
+  /** Given where it is cancelled: by whom, why, and with which event of its stream. */
+  canceled?: { readonly by: string; readonly reason: string | undefined; readonly revision: number };
   /** `traceparent` of its first event. */
   readonly trace?: string;
 }
@@ -46,7 +48,7 @@ export interface Submissions {
   readonly isQueueing: boolean;
   /** A derivation was added for this submission. */
   derivationAdded(id: string | undefined): void;
-  apply(id: string, event: SubmissionEvent, revision: number, trace?: string): void;
+  apply(id: string, event: SubmissionEvent, revision: number, by: string, trace?: string): void;
   /** Lines of text that are the same for the same state. */
   describe(): Iterable<string>;
 }
@@ -108,7 +110,7 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
       const record = id === undefined ? undefined : submissions.get(id);
       if (record) record.added++;
     },
-    apply(id, event, revision, trace) {
+    apply(id, event, revision, by, trace) {
       if (event.type === 'SubmissionReceived') {
         const { roots, rootTags = {}, ...wish } = event.data;
         const record: SubmissionRecord = {
@@ -140,6 +142,7 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
         record.rootTags = { ...record.rootTags, ...event.data.rootTags };
       } else if (event.type === 'SubmissionSetAside') record.setAside = event.data.reason;
       else if (event.type === 'SubmissionResumed') record.setAside = undefined;
+      else if (event.type === 'SubmissionCanceled') record.canceled = { by, reason: event.data.reason, revision };
       else if (event.type === 'SubmissionJoined') {
         record.joined = [...record.joined, ...event.data.builds];
         for (const build of event.data.builds) joiners.set(build, [...(joiners.get(build) ?? []), id]);

@@ -203,6 +203,29 @@ describe('what is cancelled', () => {
     assert.match(summary, /^The build was cancelled at \S+, as nobody wanted it any more\.$/);
   });
 
+  it('ends at a start as it would have without the stop in between: for the same reason, by the same person', async () => {
+    const farm = await openTestCoordinator(facts);
+    const { submission } = await farm.submit(3);
+    const { openMemoryEventStore } = await import('../../adapters/event-store/memory/store.ts');
+    await farm.application.cancelSubmission(admin, submission, { reason: 'wrong branch' });
+    // Up to where its wants end.
+    const store = openMemoryEventStore();
+    copying: for await (const batch of farm.store.readAll())
+      for (const { stream, revision, type, version, data, meta, at, commit } of batch.events) {
+        if (type === 'BuildCanceled') break copying;
+        const expected = revision === 0 ? 'none' : revision - 1;
+        await store.append({ id: commit, stream, expected, events: [{ type, version, data }], meta, at });
+      }
+    const restarted = await openTestCoordinator(facts, { store, seed: 2 });
+    await restarted.settle();
+    for (const build of [1, 2, 3]) {
+      const ends = (events: unknown[]) => events.filter((event) => (event as [string])[0] === 'BuildCanceled');
+      const before = ends(await eventsOf(farm, `build-${submission}-${build}`));
+      assert.equal(before.length, 1);
+      assert.deepEqual(ends(await eventsOf(restarted, `build-${submission}-${build}`)), before);
+    }
+  });
+
   it('is retried as a whole: what failed or was cancelled of a submission', async () => {
     const farm = await openTestCoordinator(facts);
     const { submission } = await farm.submit(3);
