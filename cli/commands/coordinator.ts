@@ -51,6 +51,6 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
     else interrupted.addEventListener('abort', () => stopped.resolve(), { once: true });
     const deposed = await Promise.race([stopped.promise, coordinator.deposed]);
     await coordinator.close();
-    if (deposed) throw startError(deposed, config);
+    if (deposed) throw startError(deposed, config, true);
   });
 }

@@ -17,10 +17,11 @@ const hints: Readonly<Record<string, string>> = {
   'newer-schema': 'the data folder was written by a newer Drover; use that one',
 };
 
-/** What is told of a coordinator that did not start; bugs keep their stack. */
+/** What is told of a coordinator that did not start, or had to stop by itself (`running`); bugs keep their stack. */
 export function startError(
   error: unknown,
   { data, listen }: { readonly data: string; readonly listen: string },
+  running = false,
 ): unknown {
   if (!(error instanceof Error) || error instanceof CliError) return error;
   const { code } = error as { code?: unknown };
@@ -28,6 +29,6 @@ export function startError(
   const message =
     code === 'EADDRINUSE'
       ? `cannot listen on ${listen}: the address is in use`
-      : `cannot start on ${data}: ${error.message}`;
+      : `${running ? 'cannot go on with' : 'cannot start on'} ${data}: ${error.message}`;
   return new CliError(code, message, { hint: hints[code], cause: error });
 }

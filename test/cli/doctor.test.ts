@@ -142,7 +142,7 @@ describe('drover doctor agent', () => {
     },
     'a coordinator that takes no writes': {
       routes: { 'GET /readyz': refuse(503, 'not-ready') },
-      says: /^to do readiness: it is not-ready → it is starting or stopping/,
+      says: /^to do readiness: it is not-ready → it starts, stops, or waits for/,
     },
     'a coordinator with a full pool': {
       routes: { 'GET /readyz': () => ({ json: { ready: true, warnings: ['the pool has no room'] } }) },
