@@ -135,10 +135,11 @@ export function trackSubmission(
     // A joined build may have been seen at a later state than that of events which are still coming in.
     if (build === undefined || ends.has(build.state)) return undefined;
     const attempt = typeof data.attempt === 'number' ? data.attempt : build.attempt;
-    if (attempt < build.attempt) return undefined;
     const step = steps[name];
     if (step === undefined) return undefined;
     const [state, kind] = step;
+    // An attempt that was taken back and followed by another may end the build all the same.
+    if (attempt < build.attempt && !ends.has(state)) return undefined;
     const agent = typeof data.agent === 'string' ? data.agent : build.agent;
     const message = messageOf(data);
     const failure = failureOf(data);

@@ -46,6 +46,18 @@ describe('trackSubmission', () => {
     assert.equal(tracker.ended, 1);
   });
 
+  it('takes the late success of an attempt that another one has followed', () => {
+    const tracker = trackSubmission('s', 1, []);
+    tracker.apply(submitted('a'));
+    for (const attempt of [1, 2]) {
+      tracker.apply(event('a', 'BuildAllocated', { attempt, agent: 'w' }));
+      if (attempt === 1) tracker.apply(event('a', 'BuildReleased', { attempt, reason: 'agent-lost' }));
+    }
+    assert.equal(tracker.apply(event('a', 'BuildStarted', { attempt: 1 })), undefined);
+    assert.equal(tracker.apply(event('a', 'BuildSucceeded', { attempt: 1, agent: 'w' }))?.kind, 'succeeded');
+    assert.equal(tracker.done, true);
+  });
+
   it('takes a build whose outputs something else made for a success', () => {
     const tracker = trackSubmission('s', 1, []);
     tracker.apply(submitted('a'));
