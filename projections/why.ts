@@ -301,9 +301,7 @@ function explainInputs(farm: Farm, base: Base, build: BuildRecord, blockage: Fou
     ...(total > blockers.length && { blockerTotal: total }),
     ...(more && { more }),
     summary: `${root}${blocker && direct ? `${waits} ${first.item}.` : `${waits} ${first.item}: ${sentence(first)}.`}`,
-    until: blocker
-      ? 'StoreItemAdded for each of these inputs, once somebody has seen to what blocks it'
-      : 'StoreItemAdded for each of these inputs',
+    until: `StoreItemAdded for each of these inputs${inputs.some(({ missing }) => missing !== undefined) ? ', or for what it refers to and lacks' : ''}${blocker ? ', once somebody has seen to what blocks it' : ''}`,
   };
 }
 
