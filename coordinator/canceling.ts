@@ -30,6 +30,11 @@ export type Canceling = Pick<Application, 'cancelBuild' | 'cancelBuilds' | 'canc
 const buildsPerTurn = 100;
 /** So often somebody may come to want more while it is worked out what ends; the next time it is worked out in one turn. */
 const mostInterruptions = 5;
+/**
+ * Of what was worked out in one turn at least so large a part ends in that turn, too: that takes about as long. Otherwise what somebody comes to
+ * want each time has all of it worked out again for every hundred builds.
+ */
+const partPerTurn = 1 / 8;
 /** Most builds that an answer names. */
 const mostNamed = 100;
 
@@ -112,10 +117,12 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     for (let interruptions = 0; ; interruptions++) {
       const named = new Set(plan.ends);
       const order = inOrder(plan, withdrawal.submissions !== undefined);
-      for (let next = 0; next < order.length; next += buildsPerTurn) {
+      const isOfThisTurn = interruptions > mostInterruptions;
+      let most = Math.max(buildsPerTurn, isOfThisTurn ? Math.ceil(order.length * partPerTurn) : 0);
+      for (let next = 0; next < order.length; next += most, most = buildsPerTurn) {
         if (next > 0) await writer.durable();
         if (wishes !== plan.asOf) break;
-        for (const build of order.slice(next, next + buildsPerTurn))
+        for (const build of order.slice(next, next + most))
           if (!isEnded(build.state.status)) end(build, causeOf(build), !named.has(build));
       }
       const left = order.filter(({ state }) => !isEnded(state.status));

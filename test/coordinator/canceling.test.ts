@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import { isEnded } from '../../domain/build/state.ts';
 import { type CancelSubmission, decideSubmission } from '../../domain/submission/decide.ts';
 import type { SubmissionEvent } from '../../domain/submission/events.ts';
@@ -56,6 +58,39 @@ describe('a submission is cancelled', () => {
 });
 
 describe('what is cancelled', () => {
+  it('ends soon, also where somebody wants more all the time', async () => {
+    const count = 6000;
+    const many = Array.from({ length: count }, (_, n) => derivation(n + 1));
+    const memory = openMemoryEventStore();
+    /** Waits for the disk after which builds had ended, and after each of which somebody wanted more. */
+    let waits = 0;
+    const store: EventStore = {
+      ...memory,
+      async appendBatch(commits) {
+        const isEnding = commits.some(({ events }) => events.some(({ type }) => type === 'BuildCanceled'));
+        if (isEnding) {
+          waits++;
+          const asked = farm.application.submit(admin, {
+            roots: [drvPath(1)],
+            options: { priority: 0 },
+            inputs: true,
+            force: true,
+          });
+          await farm.settle();
+          others.push(asked);
+        }
+        return memory.appendBatch(commits);
+      },
+    };
+    const others: Promise<unknown>[] = [];
+    const farm = await openTestCoordinator(many, { store });
+    const { submission } = await farm.submit(...many.keys().map((n) => n + 1));
+    const { canceled } = await farm.application.cancelSubmission(admin, submission);
+    await Promise.all(others);
+    assert.equal(canceled, count);
+    assert.ok(waits < 40, `${waits} waits`);
+  });
+
   it('ends with all that nobody else wants, and leaves what another submission waits for', async () => {
     const farm = await openTestCoordinator(facts);
     const first = await farm.submit(3);
