@@ -5,127 +5,27 @@ import { join } from 'node:path';
 import { auditReplay } from '../support/e2e/audit.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { expectOneAttempt, isAgent, isBuild } from '../support/e2e/events-of.ts';
-import { noise } from '../support/e2e/farm.ts';
-import { uploadOffsets, uploadWritten } from '../support/e2e/uploads.ts';
+import { type Farm, noise } from '../support/e2e/farm.ts';
+import { offsetOf, uploadWritten } from '../support/e2e/uploads.ts';
 import { graphSize, loadGraphClosure, rootOf } from '../support/graph-closure.ts';
 
-e2e('killed while an agent fetches inputs: the attempt goes on', {}, async (farm) => {
-  await farm.agent('a', { features: ['other'], mandatoryFeatures: ['other'] });
-  await farm.agent('b');
-  const held = farm.network.hold(/^GET \/nar\//);
-  await farm.submit(['needsSmallElsewhere']);
-  await held;
-  const id = await farm.buildOf('needs-small-elsewhere');
-  await farm.next('BuildAllocated', isBuild(id));
-  await farm.kill9();
-  await farm.start();
-  await Promise.all([farm.next('AgentConnected', isAgent('a'), 2), farm.next('AgentConnected', isAgent('b'), 2)]);
-  await expectOneAttempt(farm, 'needs-small-elsewhere');
-});
-
-e2e('killed in the middle of a build, twice: it goes on, and its log is whole', {}, async (farm) => {
-  const agent = await farm.agent('a');
-  const gate = farm.gate('slow');
-  await farm.submit(['after']);
-  const { gone } = await gate.arrived();
-  await farm.kill9();
-  await farm.start();
-  await farm.next('AgentConnected', isAgent('a'), 2);
-  await farm.kill9();
-  // It ends while nobody is there to be told.
-  gate.open();
-  await gone;
-  await farm.start();
-  const id = await expectOneAttempt(farm, 'slow');
-  await expectOneAttempt(farm, 'after');
-  const { body: log } = await farm.request('GET', `/v1/builds/${id}/log`);
-  assert.equal(log, 'slow waits\nslow goes on\n');
-  await agent.process.killGroup();
+/** One farm for all, as most of the time of a test is the start of its processes. */
+e2e('killed at any point: nothing is done twice, nothing is lost, and its log is whole', {}, async (farm) => {
+  await whileDerivationsAreSentAndQueued(farm);
+  await afterASubmissionWasAcknowledged(farm);
+  const agents = [
+    await farm.agent('a', { features: ['other'], mandatoryFeatures: ['other'] }),
+    await farm.agent('b', { slots: 2 }),
+  ];
+  for (const name of ['one', 'two', 'three']) farm.gate(name).open();
+  for (const name of ['one', 'two', 'three']) await expectOneAttempt(farm, name);
+  await whileOneAgentFetchesAndAnotherUploads(farm);
+  await inTheMiddleOfABuild(farm);
+  await Promise.all(agents.map(({ process }) => process.killGroup()));
   await auditReplay(farm);
 });
 
-e2e(
-  'killed again before its agent could come back, until the lease it first had is over: the build is not taken away',
-  { flags: ['--lease-seconds', '5'] },
-  async (farm) => {
-    await farm.agent('a');
-    const gate = farm.gate('slow');
-    await farm.submit(['after']);
-    const { gone } = await gate.arrived();
-    farm.network.refusing = true;
-    await farm.kill9();
-    await farm.start();
-    const { data } = await farm.next('AgentDisconnected', isAgent('a'));
-    do {
-      await farm.kill9();
-      await farm.start();
-    } while (Date.now() < data.leaseUntil);
-    await farm.kill9();
-    gate.open();
-    await gone;
-    farm.network.refusing = false;
-    await farm.start();
-    await expectOneAttempt(farm, 'slow');
-    assert.equal(farm.feed.events.filter(({ type }) => type === 'AgentLost').length, 0);
-  },
-);
-
-e2e('killed in the middle of an upload: it goes on where it was', {}, async (farm) => {
-  await farm.agent('a');
-  farm.put('blob', noise(6 * 1024 * 1024));
-  const held = farm.network.hold(/^PATCH \/v1\/uploads\//, 3 * 1024 * 1024);
-  await farm.submit(['afterBig']);
-  await held;
-  await uploadWritten(farm, 1024 * 1024);
-  await farm.kill9();
-  await farm.start();
-  await expectOneAttempt(farm, 'big');
-  await expectOneAttempt(farm, 'after-big');
-  const offsets = uploadOffsets(farm);
-  assert.equal(offsets[0], 0);
-  assert.ok(
-    (offsets[1] as number) > 0,
-    `expected the second part to start where the first one was cut, got ${offsets}`,
-  );
-});
-
-e2e('killed right after a submission was acknowledged: all of it is there', {}, async (farm) => {
-  const paths = await farm.instantiate('one', 'two', 'three');
-  const lines = paths.map((path) => ({
-    path: path.slice('/nix/store/'.length),
-    text: readFileSync(join(farm.evaluated, path)).toString('base64'),
-  }));
-  const sent = await farm.request('POST', '/v1/derivations', {
-    raw: lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
-    headers: { 'content-type': 'application/x-ndjson' },
-  });
-  assert.deepEqual([sent.status, sent.body], [200, { received: 3, added: 3 }]);
-  const key = { 'idempotency-key': 'e2e-1' };
-  const wish = { roots: lines.map(({ path }) => path), options: { priority: 7, tags: { kept: 'yes' } } };
-  const answer = await farm.request('POST', '/v1/submissions', { body: wish, headers: key });
-  await farm.kill9();
-  assert.equal(answer.status, 201);
-  assert.equal(answer.body.builds, 3);
-
-  await farm.start();
-  const { body } = await farm.request('GET', `/v1/builds?submission=${answer.body.submission}`);
-  assert.deepEqual(
-    body.rows.map((build: { state: string; priority: number; tags: object }) => [
-      build.state,
-      build.priority,
-      build.tags,
-    ]),
-    Array(3).fill(['queued', 7, { kept: 'yes' }]),
-  );
-  const repeated = await farm.request('POST', '/v1/submissions', { body: wish, headers: key });
-  assert.deepEqual(repeated.body, answer.body);
-
-  for (const name of ['one', 'two', 'three']) farm.gate(name).open();
-  await farm.agent('a', { slots: 2 });
-  for (const name of ['one', 'two', 'three']) await expectOneAttempt(farm, name);
-});
-
-e2e('killed while derivations are sent, and while they are queued: nothing twice, nothing lost', {}, async (farm) => {
+async function whileDerivationsAreSentAndQueued(farm: Farm): Promise<void> {
   const closure = await loadGraphClosure();
   const folder = join(farm.folder, 'derivations');
   await mkdir(folder);
@@ -161,4 +61,98 @@ e2e('killed while derivations are sent, and while they are queued: nothing twice
   assert.equal(new Set(derivations).size, derivations.length);
   assert.equal(farm.feed.events.filter(({ type }) => type === 'SubmissionReceived').length, 1);
   assert.equal(farm.feed.events.filter(({ type }) => type === 'DerivationAdded').length, graphSize);
-});
+  // Not for the agents that come.
+  const canceled = await farm.request('POST', `/v1/submissions/${result.submission}/cancel`, { body: {} });
+  assert.ok(canceled.status < 300, JSON.stringify(canceled.body));
+}
+
+async function afterASubmissionWasAcknowledged(farm: Farm): Promise<void> {
+  const paths = await farm.instantiate('one', 'two', 'three');
+  const lines = paths.map((path) => ({
+    path: path.slice('/nix/store/'.length),
+    text: readFileSync(join(farm.evaluated, path)).toString('base64'),
+  }));
+  const sent = await farm.request('POST', '/v1/derivations', {
+    raw: lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    headers: { 'content-type': 'application/x-ndjson' },
+  });
+  assert.deepEqual([sent.status, sent.body], [200, { received: 3, added: 3 }]);
+  const key = { 'idempotency-key': 'e2e-1' };
+  const wish = { roots: lines.map(({ path }) => path), options: { priority: 7, tags: { kept: 'yes' } } };
+  const answer = await farm.request('POST', '/v1/submissions', { body: wish, headers: key });
+  await farm.kill9();
+  assert.equal(answer.status, 201);
+  assert.equal(answer.body.builds, 3);
+
+  await farm.start();
+  const { body } = await farm.request('GET', `/v1/builds?submission=${answer.body.submission}`);
+  assert.deepEqual(
+    body.rows.map((build: { state: string; priority: number; tags: object }) => [
+      build.state,
+      build.priority,
+      build.tags,
+    ]),
+    Array(3).fill(['queued', 7, { kept: 'yes' }]),
+  );
+  const repeated = await farm.request('POST', '/v1/submissions', { body: wish, headers: key });
+  assert.deepEqual(repeated.body, answer.body);
+}
+
+/** The attempt of the one goes on, and the upload of the other where it was. */
+async function whileOneAgentFetchesAndAnotherUploads(farm: Farm): Promise<void> {
+  const fetching = farm.network.hold(/^GET \/nar\//);
+  await farm.submit(['needsSmallElsewhere']);
+  await fetching;
+  const fetches = await farm.buildOf('needs-small-elsewhere');
+  await farm.next('BuildAllocated', isBuild(fetches));
+
+  farm.put('blob', noise(6 * 1024 * 1024));
+  const uploading = farm.network.hold(/^PATCH \/v1\/uploads\//, 3 * 1024 * 1024);
+  await farm.submit(['afterBig']);
+  const { request } = await uploading;
+  await uploadWritten(farm, 1024 * 1024);
+
+  await farm.kill9();
+  await farm.start();
+  await Promise.all([farm.next('AgentConnected', isAgent('a'), 2), farm.next('AgentConnected', isAgent('b'), 2)]);
+  for (const name of ['needs-small-elsewhere', 'big', 'after-big']) await expectOneAttempt(farm, name);
+  const offsets = farm.network.requests
+    .filter(({ method, path }) => method === 'PATCH' && path === request.path)
+    .map(offsetOf);
+  assert.equal(offsets[0], 0);
+  assert.ok(
+    (offsets[1] as number) > 0,
+    `expected the second part to start where the first one was cut, got ${offsets}`,
+  );
+}
+
+/** Again once its agent is back, and then before it could come back, until the lease it first had is over: the build is not taken away. */
+async function inTheMiddleOfABuild(farm: Farm): Promise<void> {
+  const gate = farm.gate('slow');
+  await farm.submit(['after']);
+  const { gone } = await gate.arrived();
+  await farm.kill9();
+  await farm.start();
+  await farm.next('AgentConnected', isAgent('b'), 3);
+
+  const leases = ['--lease-seconds', '4'];
+  farm.network.refusing = true;
+  await farm.kill9();
+  await farm.start(leases);
+  const { data } = await farm.next('AgentDisconnected', isAgent('b'), 3);
+  do {
+    await farm.kill9();
+    await farm.start(leases);
+  } while (Date.now() < data.leaseUntil);
+  await farm.kill9();
+  // It ends while nobody is there to be told.
+  gate.open();
+  await gone;
+  farm.network.refusing = false;
+  await farm.start();
+  const id = await expectOneAttempt(farm, 'slow');
+  await expectOneAttempt(farm, 'after');
+  assert.equal(farm.feed.events.filter(({ type }) => type === 'AgentLost').length, 0);
+  const { body: log } = await farm.request('GET', `/v1/builds/${id}/log`);
+  assert.equal(log, 'slow waits\nslow goes on\n');
+}

@@ -8,31 +8,39 @@ import type { Farm } from '../support/e2e/farm.ts';
 
 const isSmall = ({ data }: { data: { path: string } }) => data.path.endsWith('-small');
 
-/**
- * `needs-small`, on agent b, waits for `small`, which is there, and for `middle`, which agent a has and which stands at its
- * gate: time to take `small` away.
- */
-async function startNeedsSmall(farm: Farm) {
-  const [a, b] = await Promise.all([
+/** One farm for all, as most of the time of a test is the start of its processes. */
+e2e('what is missing is found out, said, and built again or waited for', {}, async (farm) => {
+  const agents = await Promise.all([
     farm.agent('a'),
     farm.agent('b', { features: ['other'], mandatoryFeatures: ['other'] }),
   ]);
   await farm.submit(['small'], '--wait');
-  await farm.submit(['needsSmall']);
-  await farm.gate('middle').arrived();
   const item = (await farm.next('StoreItemAdded', isSmall)).data;
-  const id = await farm.buildOf('needs-small');
-  return { a, b, item, id };
+  await aFileIsGone(farm, item);
+  await anItemIsDeleted(farm, item);
+  await aSourceWasNeverSent(farm);
+  await Promise.all(agents.map(({ process }) => process.killGroup()));
+  await auditReplay(farm);
+});
+
+interface Item {
+  readonly path: string;
+  readonly file: { readonly hash: string };
 }
 
-const rebuildOf = async (farm: Farm) => {
-  const event = await farm.next('BuildSubmitted', ({ data }) => data.reason === 'rebuild');
+/** The `nth` that came by itself. */
+async function rebuildOf(farm: Farm, nth: number): Promise<string> {
+  const event = await farm.next('BuildSubmitted', ({ data }) => data.reason === 'rebuild', nth);
   assert.match(event.data.derivation, /-small\.drv$/);
   return event.stream.slice('build-'.length);
-};
+}
 
-e2e('a file that is gone from the pool is found out by the build that needs it, and built again', {}, async (farm) => {
-  const { a, b, item, id } = await startNeedsSmall(farm);
+/** The build that needs it finds out, and it is built again. */
+async function aFileIsGone(farm: Farm, item: Item): Promise<void> {
+  // On agent b, it waits for `small`, which is there, and for `middle`, which agent a has and which stands at its gate.
+  await farm.submit(['needsSmall']);
+  await farm.gate('middle').arrived();
+  const id = await farm.buildOf('needs-small');
   const file = item.file.hash.slice('sha256:'.length);
   await rm(join(farm.data, 'pool/nar', file.slice(0, 2), `${file}.nar.zst`));
   // The rebuild is to wait, so that it can be asked what the build waits for.
@@ -43,7 +51,7 @@ e2e('a file that is gone from the pool is found out by the build that needs it, 
   assert.equal(failed.data.class, 'inputs-missing');
   assert.deepEqual(failed.data.missing, [item.path]);
   await farm.next('StoreItemMissing', isSmall);
-  const rebuild = await rebuildOf(farm);
+  const rebuild = await rebuildOf(farm, 1);
   const { body: why } = await farm.request('GET', `/v1/builds/${id}/why`);
   assert.equal(why.reason, 'inputs');
   assert.deepEqual(
@@ -60,17 +68,18 @@ e2e('a file that is gone from the pool is found out by the build that needs it, 
   assert.equal(success.data.attempt, 2);
   const { body: build } = await farm.request('GET', `/v1/builds/${id}`);
   assert.equal(build.state, 'succeeded', 'the missing input used up no attempt of its');
-  await Promise.all([a.process.killGroup(), b.process.killGroup()]);
-  await auditReplay(farm);
-});
+}
 
-e2e('an item that is deleted although it is needed is built again', {}, async (farm) => {
-  const { item, id } = await startNeedsSmall(farm);
+/** Although it is needed: it is built again. */
+async function anItemIsDeleted(farm: Farm, item: Item): Promise<void> {
+  await farm.submit(['needsSmallAndOne']);
+  await farm.gate('one').arrived();
+  const id = await farm.buildOf('needs-small-and-one');
   const narinfo = () => fetch(`${farm.url}/${item.path.slice(0, 32)}.narinfo`);
   const [, nar] = /^URL: (.*)$/m.exec(await (await narinfo()).text()) ?? [];
   const refused = await farm.drover(['items', 'delete', '--yes', item.path]);
   assert.equal(refused.code, 1);
-  assert.match(refused.said, new RegExp(`the unfinished build ${id} of \\S+-needs-small.drv needs it`));
+  assert.match(refused.said, new RegExp(`the unfinished build ${id} of \\S+-needs-small-and-one.drv needs it`));
   const deleted = await farm.drover(['items', 'delete', '--yes', '--force', '--reason', 'e2e', item.path]);
   assert.equal(deleted.code, 0, deleted.said);
   assert.match(deleted.said, /1 derivation would be built again[\s\S]*unpublished [\s\S]*in 1h/);
@@ -82,15 +91,15 @@ e2e('an item that is deleted although it is needed is built again', {}, async (f
   assert.equal((await fetch(`${farm.url}/${nar}`)).status, 200);
   const shown = await farm.drover(['items', 'show', item.path]);
   assert.match(shown.stdout, /unpublished, goes in/);
-  const rebuild = await rebuildOf(farm);
-  farm.gate('middle').open();
+  const rebuild = await rebuildOf(farm, 2);
+  farm.gate('one').open();
   await farm.next('BuildSucceeded', isBuild(rebuild));
   await farm.next('BuildSucceeded', isBuild(id));
   assert.equal((await narinfo()).status, 200);
-});
+}
 
-e2e('a source that nobody sent is waited for by name, and sets its build going when it comes', {}, async (farm) => {
-  await farm.agent('a');
+/** It is waited for by name, and sets its build going when it comes. */
+async function aSourceWasNeverSent(farm: Farm): Promise<void> {
   const [path] = (await farm.instantiate('wanted')) as [string];
   const folder = join(farm.folder, 'derivations-alone');
   await mkdir(folder);
@@ -110,4 +119,4 @@ e2e('a source that nobody sent is waited for by name, and sets its build going w
   assert.deepEqual([sent.uploadedSources, sent.builds, sent.joined], [1, 0, [id]]);
   await farm.next('BuildSucceeded', isBuild(id));
   assert.equal((await why()).reason, 'ended');
-});
+}

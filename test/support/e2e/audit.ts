@@ -5,7 +5,7 @@ import { run as runCli } from '../../cli/support/run-cli.ts';
 import type { Farm } from './farm.ts';
 
 /**
- * Everything known is derived from the log (I3): stops the farm, folds the log in a fresh process, throws the views away, starts
+ * Everything known is derived from the log (I3): stops the farm, folds the log anew, throws the views away, starts
  * again, and expects the same lists, figures and reasons, and the same state at the second fold. Agents have to be gone.
  */
 export async function auditReplay(farm: Farm): Promise<void> {
@@ -44,7 +44,9 @@ async function look(farm: Farm) {
     await list('/v1/submissions'),
   ];
   const details = [];
-  for (const { id } of builds) {
+  for (const { id, state } of builds) {
+    // Of these there may be hundreds, and the list says it all.
+    if (state === 'canceled') continue;
     details.push(
       (await farm.request('GET', `/v1/builds/${id}`)).body,
       (await farm.request('GET', `/v1/builds/${id}/why`)).body,

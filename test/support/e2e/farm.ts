@@ -20,7 +20,6 @@ const gateNames = [
     ),
   ),
 ];
-const replayProgram = fileURLToPath(new URL('replay.ts', import.meta.url));
 
 export interface FarmOptions {
   /** Further flags of the coordinator. */
@@ -108,7 +107,7 @@ export interface Farm extends AsyncDisposable {
   position(): Promise<string | undefined>;
   /** A program of Nix, without substituters, in the farm's folder. Throws with what it said if it fails. */
   nix(command: string, args: readonly string[], env?: Record<string, string>): Promise<string>;
-  /** A fresh process folds the log of a stopped coordinator; what it finds (I3). */
+  /** Folds the log of a stopped coordinator; what it finds (I3). */
   replay(dir?: string): Promise<string[]>;
   /** What went on, for people who look for the cause of a failure. */
   report(): string;
@@ -315,11 +314,8 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
     },
     position: async () => (await farm.request('GET', '/v1/status')).body.position,
     nix,
-    async replay(dir = data) {
-      const { code, stdout, said } = await run('replay', startProcess(process.execPath, [replayProgram, dir]));
-      if (code !== 0) throw new Error(`replay: exit ${code}\n${said}`);
-      return stdout.trimEnd().split('\n');
-    },
+    // Loaded here, as few files need it.
+    replay: async (dir = data) => (await import('./replay.ts')).replay(dir),
     report() {
       const events = feed.events.map(
         ({ stream, type, data: facts }) => `${stream} ${type} ${JSON.stringify(facts).slice(0, 160)}`,
