@@ -234,6 +234,10 @@ function createSession({ connection, findGone, alone, removeSandbox, ended }: Se
             const outcome = await build(request).finally(() => removeSandbox(derivationPath));
             const killed = outcome.status === 'failed' && outcome.killed === true;
             if (!killed || again === mostAgain || performance.now() - began > longestAgainMs) return outcome;
+            // Or its log would begin anew without a word.
+            await request.onLog(
+              Buffer.from(`drover: the builder was killed and is run again (${again + 1} of ${mostAgain})\n`),
+            );
           }
         });
       } catch (error) {

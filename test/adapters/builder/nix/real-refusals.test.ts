@@ -33,11 +33,12 @@ for (const nix of nixVersions)
       readonly says: RegExp;
       /** What a place has of it that shows one line: the reason, on whichever line Nix says it. */
       readonly line?: RegExp;
+      readonly logged?: RegExp;
     }
 
     async function build(
       name: string,
-      { script = 'echo > $out', env = {}, change, limits }: Omit<Case, 'class' | 'says' | 'line'>,
+      { script = 'echo > $out', env = {}, change, limits }: Omit<Case, 'class' | 'says' | 'line' | 'logged'>,
     ) {
       const run = `PATH=/usr/bin; export PATH; ${script}`;
       const plain = shellDerivation(name, run, change);
@@ -73,6 +74,7 @@ for (const nix of nixVersions)
         class: 'agent-error',
         says: /signal 9 \(Killed\).*> run.*\(by Nix, which takes/s,
         line: /failed due to signal 9 \(Killed\)[.;]? …$/,
+        logged: /^run\ndrover: the builder was killed and is run again \(1 of 4\)\nrun\n.* \(4 of 4\)\nrun\n$/s,
       },
       'writable-by-others': {
         script: 'echo > $out; chmod 666 $out',
@@ -158,9 +160,10 @@ for (const nix of nixVersions)
     };
     for (const [name, expected] of Object.entries(cases))
       test(`is judged by what the daemon says: ${name}`, async () => {
-        const { outcome } = await build(name, expected);
+        const { outcome, request } = await build(name, expected);
         assert.ok(outcome.status === 'failed', outcome.status);
         assert.equal(outcome.class, expected.class, outcome.message);
+        if (expected.logged) assert.match(request.log(), expected.logged);
         assert.match(outcome.message, expected.says);
         if (expected.line) assert.match(firstLine(outcome.message), expected.line);
       });
