@@ -23,6 +23,8 @@ const certificates: Readonly<Record<string, readonly [what: string, hint: string
   ERR_TLS_CERT_ALTNAME_INVALID: ['its certificate is for another name', `use a name that it is for in ${inFlag}`],
 };
 
+const stoppedThen = 'if it was stopped just then, what was asked for may have been done all the same';
+
 /** What to say of a connection that could not be made or broke. */
 export function unreachable(url: string, error: unknown): CliError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
@@ -78,6 +80,6 @@ export function unreachable(url: string, error: unknown): CliError {
   return new CliError(
     maybeTls ? 'connection-closed' : 'connection-failed',
     `the connection to the coordinator at ${url} failed: ${reason}`,
-    { ...options, mayPass: { untouched: false }, ...(maybeTls && { hint: otherScheme }) },
+    { ...options, mayPass: { untouched: false }, ...(maybeTls && { hint: `${otherScheme}; ${stoppedThen}` }) },
   );
 }
