@@ -39,6 +39,7 @@ import { tokenRoutes } from './routes/tokens.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { viewRoutes } from './routes/views.ts';
 import { schemaController } from './schema-controller.ts';
+import { noteSilentConnections } from './silent-connections.ts';
 import { refuseEncodedBodies } from './streamed-body.ts';
 import { refuseUnknownQueries } from './unknown-queries.ts';
 
@@ -77,6 +78,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   });
   boundConnections(app, limits.connections, options.runtime.clock);
+  const endSilentConnections = noteSilentConnections(app.server);
   // No route takes text: JSON, or a stream that a route asks for.
   app.removeContentTypeParser('text/plain');
 
@@ -134,6 +136,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   return app;
   function endLongAnswers(done: () => void): void {
     closing.abort();
+    endSilentConnections();
     agentLink[Symbol.asyncDispose]().then(done, (error: unknown) => {
       logger.error({ err: error }, 'agent links not closed');
       done();

@@ -99,3 +99,14 @@ test('large bodies under way are bounded per token and in all, and refused befor
   assert.equal((await small()).status, 200);
   for (const request of held) request.destroy();
 });
+
+test('a connection on which nothing is asked does not hold up the end of the server', async () => {
+  await using server = await harness();
+  const url = new URL(await server.app.listen({ host: '127.0.0.1', port: 0 }));
+  const opened = once(server.app.server, 'connection');
+  const socket = connect(Number(url.port), url.hostname);
+  const closed = once(socket, 'close');
+  await opened;
+  await server.app.close();
+  await closed;
+});
