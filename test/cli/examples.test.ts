@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pino } from 'pino';
+import { createSystemRuntime } from '../../adapters/runtime/system-runtime.ts';
 import { allCommands } from '../../cli/commands/all.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram, runCli } from '../../cli/program.ts';
@@ -45,10 +46,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'drover submissions resume SUBMISSION': 'only a watchdog sets one aside: e2e/stalled',
 };
 
-/** What it costs is said where it is skipped; cli/help tries on every run that all examples are taken. */
-const skip = process.env.DROVER_TEST_EXAMPLES === undefined && 'takes 18 s of processor time: DROVER_TEST_EXAMPLES=1';
-
-describe('the examples of --help, on a real coordinator', { skip }, () => {
+describe('the examples of --help, on a real coordinator', () => {
   let home: string;
   let url: string;
   let token: string;
@@ -68,7 +66,9 @@ describe('the examples of --help, on a real coordinator', { skip }, () => {
   }
   /** Submits a derivation anew. Resolves with the id of the submission. */
   const submit = async (derivation: string): Promise<string> =>
-    (await drover(['submit', '--derivations', 'drvs', derivation, '--force', '-o', 'name'])).trim();
+    (
+      await drover(['submit', '--derivations', 'drvs', derivation, '--force', '--max-attempts', '1', '-o', 'name'])
+    ).trim();
   const buildOf = (submission: string): string => `${submission}-1`;
   const submissionOf = (build: string): string => build.replace(/-[0-9]+$/, '');
   /** The next event of the type after a position. */
@@ -129,7 +129,9 @@ describe('the examples of --help, on a real coordinator', { skip }, () => {
     });
     const place = { url: new URL(url), linkUrl: new URL('/v1/agent-link', url.replace('http', 'ws')) };
     const secret = readFileSync(path('a.token'), 'utf8').trim();
-    resources.use(await startTestAgent(place as never, builder, path('agent'), { secret }));
+    resources.use(
+      await startTestAgent(place as never, builder, path('agent'), { secret, runtime: createSystemRuntime() }),
+    );
     const [first, second, third] = [await submit(good), await submit(bad), await submit(untaken)];
     await drover(['submissions', 'watch', first]);
     await tried(['submissions', 'watch', second]);
@@ -157,6 +159,7 @@ describe('the examples of --help, on a real coordinator', { skip }, () => {
     readonly endless?: { readonly printed: RegExp; readonly wake?: () => Promise<unknown> };
   }
   const tried = (words: readonly string[]) => run(words, { environment: environment() });
+  const anotherWaiting = { ready: async () => ({ BUILD: buildOf(await submit(untaken)) }) };
   const waiting = { ready: async () => ({ BUILD: waitingBuild }) };
   const ofFailed = { ready: async () => ({ SUBMISSION: submissionOf(failedBuild) }) };
   const ofWaiting = { ready: async () => ({ SUBMISSION: submissionOf(waitingBuild) }) };
@@ -247,10 +250,17 @@ describe('the examples of --help, on a real coordinator', { skip }, () => {
     },
     'drover submissions retry SUBMISSION': ofFailed,
     'drover builds why BUILD': waiting,
-    'drover builds cancel BUILD --reason "wrong branch"': {
-      ready: async () => ({ BUILD: buildOf(await submit(untaken)) }),
-    },
+    'drover builds cancel BUILD --reason "wrong branch"': anotherWaiting,
+    'drover builds cancel BUILD --with-dependents': anotherWaiting,
     'drover builds cancel BUILD --dry-run': waiting,
+    'drover builds defer BUILD --until 8h': waiting,
+    'drover builds defer BUILD --until 2026-11-25T20:00:00Z --reason "the machines are needed"': {
+      ready: async () => ({
+        BUILD: waitingBuild,
+        '2026-11-25T20:00:00Z': new Date(Date.now() + 3_600_000).toISOString(),
+      }),
+    },
+    'drover builds defer BUILD --until now': waiting,
     'drover builds prioritize BUILD 100': waiting,
     'drover builds prioritize BUILD -5': waiting,
     'drover agents add worker-1 --token-file worker-1.token': otherAgent,
@@ -261,10 +271,10 @@ describe('the examples of --help, on a real coordinator', { skip }, () => {
     'drover items delete /nix/store/HASH-hello-2.12 --reason "wrong patch"': { interactive: true, stdin: () => 'y\n' },
     'drover items delete --deriver HASH-hello-2.12.drv --yes': itemThere,
     'drover items delete --agent worker-1 --since 2d': { ...itemThere, interactive: true, stdin: () => 'y\n' },
-    'drover items delete --agent worker-1 --dry-run': itemThere,
     'drover roots add release-1.0 /nix/store/HASH-hello-2.12': itemThere,
     'drover roots show nightly': nightly,
     'drover roots remove nightly /nix/store/HASH-hello-2.12': nightly,
+    'drover items delete --now /nix/store/HASH-hello-2.12': { ...itemThere, interactive: true, stdin: () => 'y\n' },
     'drover events tail': { endless: { printed: /AgentPaused/, wake } },
     'drover events tail --from start --json': { endless: { printed: /"drover\.BuildFailed"/ } },
     'drover events tail --from 2h --type BuildFailed': { endless: { printed: /BuildFailed/ } },

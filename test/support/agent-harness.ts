@@ -29,10 +29,9 @@ export async function startTestAgent(
   state: string,
   change: Partial<AgentOptions> & { session?: string; stateCheck?: true; secret?: string } = {},
 ) {
-  const { session = 'agent-session-1', stateCheck, secret = token, ...more } = change;
+  const { session = 'agent-session-1', stateCheck, secret = token, runtime = fastRuntime(), ...more } = change;
   const store = await openAttemptStore(state, 3);
   const http = createHttpClient(coordinator.url, fixedToken(secret));
-  const runtime = fastRuntime();
   const logger = pino({ level: 'silent' });
   const agent = await startAgent({
     builder,
