@@ -10,7 +10,7 @@ import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import type { Io } from '../output/io.ts';
 import { inFlags } from '../output/place.ts';
-import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { addOutputOptions, type OutputFlags, print, printOneOf } from '../output/print.ts';
 import { plural } from '../output/text.ts';
 import { addBuildFilters, type BuildFilters } from './build-filters.ts';
 
@@ -114,7 +114,7 @@ export function addBuildsCancel(builds: Command, context: CommandContext): void 
       for (const id of await resolveIds(client, 'builds', ids)) {
         const path = `/v1/builds/${encodeURIComponent(id)}/cancel`;
         const result = await client.send<CancelResult>('POST', path, { ...wish, ...(dryRun && { preview: true }) });
-        await print(io, flags, {
+        await printOneOf(ids.length, io, flags, {
           value: result,
           text: () => formatCancel(result, !dryRun),
           names: namesOf(result),
@@ -168,7 +168,7 @@ export function addBuildsRetry(builds: Command, context: CommandContext): void {
     if (conditions === undefined && flags.dryRun !== true) {
       for (const id of await resolveIds(client, 'builds', ids)) {
         const result = await client.send<SubmitResult>('POST', `/v1/builds/${encodeURIComponent(id)}/retry`);
-        await print(io, flags, {
+        await printOneOf(ids.length, io, flags, {
           value: result,
           text: () => formatRetryOfOne(result),
           names: [result.submission],

@@ -15,7 +15,7 @@ import { lastLogLines, quoteLog } from '../output/failure.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { orOlder } from '../output/older.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
-import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
+import { addOutputOptions, forPrograms, type OutputFlags, print, printOneOf } from '../output/print.ts';
 import { relativeTime } from '../output/text.ts';
 import { comingOption } from '../output/when.ts';
 import { formatWhy } from '../output/why.ts';
@@ -277,7 +277,8 @@ function addDefer(builds: Command, context: CommandContext): void {
     for (const build of await resolveIds(client, 'builds', ids)) {
       await client.send('POST', `/v1/builds/${encodeURIComponent(build)}/defer`, { until, reason });
       const words = until === null ? 'is not deferred' : `may start ${relativeTime(until, io.now())}`;
-      await print(io, flags, { value: { build, until }, text: () => `${build} ${words}\n`, names: [build] });
+      const value = { build, until };
+      await printOneOf(ids.length, io, flags, { value, text: () => `${build} ${words}\n`, names: [build] });
     }
   });
 }

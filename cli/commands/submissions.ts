@@ -10,7 +10,7 @@ import { formatCancel, namesOf } from '../output/cancel.ts';
 import { CliError } from '../output/cli-error.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { orOlder } from '../output/older.ts';
-import { addOutputOptions, formatter, lineFormatter, type OutputFlags, print } from '../output/print.ts';
+import { addOutputOptions, type OutputFlags, print, printOneOf } from '../output/print.ts';
 import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
 import { plural } from '../output/text.ts';
@@ -115,7 +115,6 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
   onAction(cancel, context, async (ids: readonly string[], flags: Flags<{ reason?: string; dryRun?: true }>) => {
     const client = connect(flags, io);
     const { reason, dryRun = false } = flags;
-    const format = await (ids.length > 1 ? lineFormatter : formatter)(io, flags);
     for (const beginning of ids) {
       const { id, path } = await find(client, beginning);
       const result = await client.send<CancelResult>('POST', `${path}/cancel`, {
@@ -123,7 +122,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
         ...(dryRun && { preview: true }),
       });
       const text = () => `submission ${id}: ${formatCancel(result, !dryRun)}`;
-      io.out(format({ value: result, text, names: namesOf(result) }));
+      await printOneOf(ids.length, io, flags, { value: result, text, names: namesOf(result) });
     }
   });
 

@@ -6,7 +6,7 @@ import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } f
 import { oneOf } from '../http/resolve-id.ts';
 import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/hand-out-token.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
-import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { addOutputOptions, type OutputFlags, printOneOf } from '../output/print.ts';
 import { table } from '../output/table.ts';
 import { relativeTime } from '../output/text.ts';
 import type { View } from '../output/view.ts';
@@ -74,7 +74,8 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
     for (const text of ids) {
       const id = oneOf(text, rows, 'tokens');
       await client.send('DELETE', `/v1/tokens/${encodeURIComponent(id)}${flags.force ? '?force=true' : ''}`);
-      await print(io, flags, { value: { id, revoked: true }, text: () => `revoked ${id}\n`, names: [id] });
+      const value = { id, revoked: true };
+      await printOneOf(ids.length, io, flags, { value, text: () => `revoked ${id}\n`, names: [id] });
     }
   });
 }

@@ -48,6 +48,11 @@ export async function print(io: Io, flags: OutputFlags, printed: Printed): Promi
     io.err(`There are more: add --after ${printable(String(printed.next))}\n`);
 }
 
+/** Prints what came of one of `count` things that were named: where they are several, a line of JSON each, or a document of YAML. */
+export async function printOneOf(count: number, io: Io, flags: OutputFlags, printed: Printed): Promise<void> {
+  io.out((await (count > 1 ? lineFormatter : formatter)(io, flags))(printed));
+}
+
 /** What {@link print} prints, as text. */
 export async function formatter(io: Io, { output = 'table' }: OutputFlags): Promise<(printed: Printed) => string> {
   switch (output) {

@@ -418,6 +418,39 @@ describe('listings for people', () => {
     );
   });
 
+  it('prints as many documents as things were named, for all that take several', async () => {
+    const nothing = { canceled: 0, unwanted: 0, kept: 0, waiting: 0, builds: [] };
+    const id = 's-1';
+    await using server = await fakeCoordinator({
+      'GET /v1/ids': () => ({ json: { rows: [] } }),
+      'GET /v1/tokens': () => ({ json: { rows: [] } }),
+      'DELETE /v1/tokens/*': () => ({ status: 204, json: undefined }),
+      'POST /v1/builds/b-1/retry': () => ({ json: { submission: id, builds: 1, joined: [] } }),
+      'POST /v1/builds/b-2/retry': () => ({ json: { submission: id, builds: 1, joined: [] } }),
+      'POST /v1/builds/*': () => ({ json: nothing }),
+    });
+    for (const words of [
+      'builds cancel b-1 b-2',
+      'builds retry b-1 b-2',
+      'builds defer b-1 b-2 --until now',
+      'tokens revoke t-1 t-2',
+    ]) {
+      const command = [...words.split(' '), '--url', server.url];
+      const yaml = await run([...command, '-o', 'yaml']);
+      const documents = parseAllYaml(yaml.out);
+      assert.deepEqual([documents.length, documents.flatMap(({ errors }) => errors)], [2, []], `${words} ${yaml.err}`);
+      const json = await run([...command, '-o', 'json']);
+      assert.equal(
+        json.out
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line)).length,
+        2,
+        words,
+      );
+    }
+  });
+
   it('says so where there is nothing', async () => {
     await using server = await fakeCoordinator({ 'GET /v1/builds': () => ({ json: { rows: [] } }) });
     assert.equal((await run(['builds', 'list', '--url', server.url])).out, 'No builds.\n');
