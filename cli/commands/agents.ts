@@ -4,7 +4,7 @@ import type { AgentStatus, FarmStatus, RotatedToken } from '../../coordinator/ap
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect, connectAsAdmin } from '../http/connection.ts';
-import { type FollowOptions, followEvents } from '../http/event-feed.ts';
+import { type FollowOptions, followEvents, lossTeller } from '../http/event-feed.ts';
 import { durationSeconds } from '../numbers.ts';
 import { formatAgent, formatAgents } from '../output/agents.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -12,7 +12,7 @@ import { addHandOutOptions, type HandOutFlags, handOutToken } from '../output/ha
 import { type Io, interruptedCode } from '../output/io.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, forPrograms, type OutputFlags, print } from '../output/print.ts';
-import { plural, printable, relativeTime } from '../output/text.ts';
+import { plural, relativeTime } from '../output/text.ts';
 
 type Flags = ConnectionFlags & OutputFlags & { readonly reason?: string };
 const longestOverlapSeconds = 30 * 24 * 3600;
@@ -137,7 +137,7 @@ export function addAgentsCommands(program: Command, context: CommandContext): vo
           : await client.send<AgentStatus>('POST', `${pathOf(name)}/${wish}`, reason === undefined ? {} : { reason });
       if (flags.wait) {
         const signal = io.interrupted();
-        const onLost = (reason: string): void => io.err(`connection lost (${printable(reason)}); trying again\n`);
+        const onLost = lossTeller((line) => io.err(`${line}\n`));
         agent = await drained(client, agent, { signal, onLost }, io);
         if (signal.aborted) {
           io.err(`${name} is being drained; drover agents show ${name} says how far it is.\n`);

@@ -7,7 +7,7 @@ import { addCommand, addGroup, type CommandContext, onAction } from '../command.
 import { didYouMean } from '../config/suggest.ts';
 import { type Client, toCliError } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
-import { type FeedEvent, type FollowOptions, followEvents } from '../http/event-feed.ts';
+import { type FeedEvent, type FollowOptions, followEvents, lossTeller } from '../http/event-feed.ts';
 import { resolveId } from '../http/resolve-id.ts';
 import { gather } from '../numbers.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
@@ -182,7 +182,7 @@ function wishOf(
     ...(correlation !== undefined && { correlation }),
     ...(actor !== undefined && { actor }),
     signal,
-    onLost: (reason) => io.err(`connection lost (${printable(reason)}); trying again\n`),
+    onLost: lossTeller((line) => io.err(`${line}\n`)),
   };
 }
 

@@ -3,6 +3,7 @@ import type { FarmStatus } from '../../coordinator/application.ts';
 import type { SubmissionRow } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, connect } from '../http/connection.ts';
+import { lossTeller } from '../http/event-feed.ts';
 import { resolveId } from '../http/resolve-id.ts';
 import { storeDirOf } from '../http/store-dir.ts';
 import { interruptedCode } from '../output/io.ts';
@@ -51,7 +52,7 @@ export function addSubmissionsWatchCommand(submissions: Command, context: Comman
         return setAside === null || flags.keepWaiting === true;
       };
       if (state === 'set-aside' && queuedAt === null && !(await isWaitedOut())) return 1;
-      const onLost = (reason: string) => progress.line(`connection lost (${printable(reason)}); trying again`);
+      const onLost = lossTeller(progress.line);
       const { roots, ...submitted } = await readOwnEvents(client, whole, { signal, onLost, setAside: isWaitedOut });
       // First: what happens while the rest is read is told by the feed.
       const { position: after } = await client.get<FarmStatus>('/v1/status');

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import type { Client } from '../http/client.ts';
-import { followEvents } from '../http/event-feed.ts';
+import { followEvents, lossTeller } from '../http/event-feed.ts';
 import { type Io, interruptedCode } from './io.ts';
 import { lineFormatter, type OutputFlags, type Printed, print, viewOf } from './print.ts';
 import { safeText } from './safe-text.ts';
-import { plural, printable } from './text.ts';
+import { plural } from './text.ts';
 import type { View } from './view.ts';
 
 /** A list as it is now. */
@@ -65,7 +65,7 @@ async function watchListing<Row>(
   let failure: { readonly error: unknown } | undefined;
   let wake = (): void => {};
   const follow = async (from: string): Promise<void> => {
-    const onLost = (reason: string): void => io.err(`connection lost (${printable(reason)}); trying again\n`);
+    const onLost = lossTeller((line) => io.err(`${line}\n`));
     for await (const _ of followEvents(client, { from, ...(streams && { streams }), signal, onLost })) {
       changed = true;
       wake();

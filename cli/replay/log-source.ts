@@ -13,10 +13,10 @@ import { hookDefaults } from '../../domain/hook/definition.ts';
 import { storeAddress } from '../commands/log.ts';
 import { type Client, toCliError } from '../http/client.ts';
 import { type ConnectionFlags, connect } from '../http/connection.ts';
+import { lossTeller } from '../http/event-feed.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
-import { printable } from '../output/text.ts';
 
 /** Flags that say where a log is: a running coordinator if none of its own is given. */
 export interface LogFlags extends ConnectionFlags {
@@ -76,7 +76,7 @@ function overHttp(
   exact: boolean,
 ): LogSource {
   const client = connect(flags, io, { signal });
-  const onLost = (reason: string) => io.err(`connection lost (${printable(reason)}); trying again\n`);
+  const onLost = lossTeller((line) => io.err(`${line}\n`));
   return {
     notes: [],
     head: async () => (await client.get<FarmStatus>('/v1/status')).position,

@@ -2,7 +2,7 @@ import { eventName } from '../../client/events.ts';
 import type { Blockage, Outlook, Why } from '../../coordinator/application.ts';
 import type { SubmissionCancellation, SubmissionRow } from '../../coordinator/ports/views.ts';
 import type { Client } from '../http/client.ts';
-import { followEvents } from '../http/event-feed.ts';
+import { followEvents, lossTeller } from '../http/event-feed.ts';
 import { describeBlockage } from '../output/blockage.ts';
 import { lastLogLines, quoteLog } from '../output/failure.ts';
 import type { Io } from '../output/io.ts';
@@ -114,7 +114,7 @@ export async function watchSubmission(
     from: after ?? 'start',
     types: watchedTypes,
     signal: AbortSignal.any([signal, enough.signal]),
-    onLost: (reason) => progress.line(`connection lost (${printable(reason)}); trying again`),
+    onLost: lossTeller(progress.line),
   });
   for await (const event of events) {
     if (event.stream === `submission-${submission}`) {
