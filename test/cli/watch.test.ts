@@ -35,7 +35,7 @@ describe('--watch', () => {
   it('appends the rows that changed, where there is no terminal, and ends with 130', async () => {
     const { code, out, from } = await watch([], false);
     assert.deepEqual([code, from], [130, '0041']);
-    assert.match(out, /^ITEM .*\n1{32}-x .* c\n0{32}-x .* a\n(0{32}-x .* b\n)?$/);
+    assert.match(out, /^ITEM .*\n1{32}-x .* c +present\n0{32}-x .* a +present\n(0{32}-x .* b +present\n)?$/);
     const names = await watch(['-o', 'json'], false);
     assert.deepEqual(
       names.out
