@@ -24,6 +24,7 @@ import { buildHistory } from './history/history.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createIntake } from './intake.ts';
 import { createItems, type Items } from './items.ts';
+import { createJoinedBuilds } from './joined-builds.ts';
 import { createKeeping, type Keeping } from './keeping.ts';
 import { createLateAttempts } from './late-attempts.ts';
 import { endLogs, isLogOver } from './log-ends.ts';
@@ -170,11 +171,7 @@ export function startCoordinator(core: Core): Coordinator {
       const order = before === undefined ? undefined : queue.build(before)?.order;
       return newestStanding(farm, wanted, limit, order).map(buildId);
     },
-    joinedBuilds(id) {
-      const counts = { none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
-      for (const build of farm.submissions.get(id)?.joined ?? []) counts[queue.build(build)?.state.status ?? 'none']++;
-      return counts;
-    },
+    joinedBuilds: createJoinedBuilds(farm),
     async why(id) {
       const waits: Waits = {
         backOff: () => deadlines.dueAt(retryOf(id)),
