@@ -55,7 +55,7 @@ export function readContexts(environment: NodeJS.ProcessEnv): Contexts {
   }
   try {
     const itself = fstatSync(handle);
-    if (!itself.isFile()) throw unusable(file, 'expected a file, got something else');
+    if (!itself.isFile()) throw unusable(file, 'expected a file, got something else', afresh);
     for (const [path, found] of [[folder, statSync(folder)] as const, [file, itself] as const]) {
       const user = process.geteuid?.();
       if (user === undefined || (found.uid === user && (found.mode & 0o077) === 0)) continue;
@@ -114,21 +114,23 @@ function parse(file: string, text: string): Contexts {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw unusable(file, (error as Error).message);
+    throw unusable(file, `expected JSON: ${(error as Error).message}`, afresh);
   }
   const { current, contexts } = value ?? {};
   const entries = Object.entries(typeof contexts === 'object' && contexts !== null ? contexts : { '': undefined });
   for (const [name, context] of entries)
     if (typeof context?.url !== 'string' || typeof context.token !== 'string')
-      throw unusable(file, `expected contexts with url and token, got another for ${JSON.stringify(name)}`);
+      throw unusable(file, `expected contexts with url and token, got another for ${JSON.stringify(name)}`, afresh);
   return {
     ...(typeof current === 'string' && { current }),
     contexts: Object.fromEntries(entries as [string, Context][]),
   };
 }
 
-const unusable = (file: string, message: string): CliError =>
-  new CliError('contexts-unusable', `${file}: ${message}`, { exitCode: 2 });
+const afresh = 'mend it, or move it away and log in again: drover login URL';
+
+const unusable = (file: string, message: string, hint?: string): CliError =>
+  new CliError('contexts-unusable', `${file}: ${message}`, { exitCode: 2, hint });
 
 /** The context of that name. */
 export function contextNamed({ contexts }: Contexts, name: string): Context {

@@ -107,13 +107,17 @@ describe('the connection to a coordinator', () => {
     assert.equal(JSON.parse(await readFile(join(home, 'kept.json'), 'utf8')).current, 'b');
   });
 
-  it('refuses contexts that are no file at once', async () => {
+  it('refuses contexts that are no file at once, or damaged, and says what to do', async () => {
     const home = join(folder, 'piped');
     await mkdir(join(home, 'drover'), { recursive: true, mode: 0o700 });
     execFileSync('mkfifo', ['-m', '600', join(home, 'drover', 'contexts.json')]);
     const { code, err } = await run(['context', 'list'], { environment: { XDG_CONFIG_HOME: home } });
     assert.equal(code, 2);
     assert.match(err, /contexts\.json: expected a file, got something else \(contexts-unusable\)/);
+    await rm(join(home, 'drover', 'contexts.json'));
+    await writeFile(join(home, 'drover', 'contexts.json'), '{', { mode: 0o600 });
+    const damaged = await run(['login', 'http://127.0.0.1:2'], { environment: { XDG_CONFIG_HOME: home } });
+    assert.match(damaged.err, /contexts\.json: expected JSON: .*\nhint: mend it, or move it away and log in again/);
   });
 
   it('keeps what was logged in with, and uses it after flags and environment, at its own address only', async () => {
