@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { isBuild } from '../support/e2e/events-of.ts';
+import type { Farm } from '../support/e2e/farm.ts';
 import { noMounting } from '../support/e2e/mounting.ts';
 import { type ProcessOptions, startDrover } from '../support/e2e/process.ts';
 
@@ -83,14 +84,23 @@ test('a data folder that is a file', async (context) => {
   assert.match(await refused(['--data', file]), /expected a folder at .*\(not-a-directory\)/);
 });
 
-e2e('a data folder that another coordinator has, which goes on undisturbed', {}, async (farm) => {
+/** One farm for all that need one, as most of the time of a test is the start of its processes. What is lost comes last. */
+e2e('a data folder that another coordinator has; texts, a pool and an admin token that are lost', {}, async (farm) => {
+  await inUse(farm);
+  await textsLostAtTheStart(farm);
+  await aTextLostMeanwhile(farm);
+  await anAdminTokenRevokedAndAPoolRemoved(farm);
+});
+
+/** That one goes on undisturbed. */
+async function inUse(farm: Farm): Promise<void> {
   const position = await farm.position();
   const said = await refused(['--data', farm.data]);
   assert.match(said, /\(in-use\)/);
   assert.match(said, new RegExp(`\\b${farm.coordinator.pid}\\b`), 'it says which process has it');
   assert.equal(await farm.position(), position);
   assert.equal((await farm.request('GET', '/readyz')).status, 200);
-});
+}
 
 const notRoot = process.geteuid?.() !== 0 && 'only root can give files to others';
 
@@ -157,7 +167,8 @@ test('files of the data folder that were emptied, damaged or lost, by their name
   assert.match(await refused(['--data', data]), /views\.db: unable to open .*\(views-unusable\)/);
 });
 
-e2e('texts of derivations that were lost: said at the start, and back with the next submission', {}, async (farm) => {
+/** Said at the start, and back with the next submission. */
+async function textsLostAtTheStart(farm: Farm): Promise<void> {
   await farm.submit(['beside']);
   await farm.kill9();
   rmSync(join(farm.data, 'derivations'), { recursive: true });
@@ -174,28 +185,30 @@ e2e('texts of derivations that were lost: said at the start, and back with the n
   assert.equal(sent.code, 0, sent.said);
   const { stream } = await farm.next('BuildSucceeded');
   assert.equal(stream, `build-${build}`);
-});
+}
 
-e2e('a text that is lost while the coordinator runs', {}, async (farm) => {
-  await farm.submit(['beside']);
-  const build = await farm.buildOf('beside');
+async function aTextLostMeanwhile(farm: Farm): Promise<void> {
+  await farm.request('POST', '/v1/agents/a/pause', { body: {} });
+  await farm.submit(['small']);
+  const build = await farm.buildOf('small');
   const database = new DatabaseSync(join(farm.data, 'derivations', 'derivations.db'));
   database.exec('DELETE FROM derivations');
   database.close();
-  await farm.agent('a');
+  await farm.request('POST', '/v1/agents/a/resume', { body: {} });
   const { data } = await farm.next('BuildSetupFailed', isBuild(build));
   assert.equal(data.class, 'inputs-missing');
   const { body } = await farm.request('GET', `/v1/builds/${build}/why`);
   assert.equal(body.reason, 'text-lost');
   const waited = await farm.drover(['submissions', 'show', build.replace(/-1$/, '')]);
-  assert.match(waited.stdout, /beside.*the text of its derivation is lost.*drover submit/);
-  await farm.submit(['beside']);
+  assert.match(waited.stdout, /small.*the text of its derivation is lost.*drover submit/);
+  await farm.submit(['small']);
   await farm.next('BuildSucceeded', isBuild(build));
-});
+}
 
-e2e('an admin token that was revoked, with the way back', {}, async (farm) => {
+/** Both are said, with the way back. */
+async function anAdminTokenRevokedAndAPoolRemoved(farm: Farm): Promise<void> {
   const { body } = await farm.request('GET', '/v1/tokens');
-  const [{ id }] = body.rows;
+  const { id } = body.rows.find(({ scope }: { scope: string }) => scope === 'admin');
   const kept = await farm.drover(['tokens', 'revoke', id]);
   assert.equal(kept.code, 1);
   assert.match(kept.said, /last token of scope admin.*--force.*\(last-admin-token\)/s);
@@ -206,19 +219,11 @@ e2e('an admin token that was revoked, with the way back', {}, async (farm) => {
   await revoked.says(/coordinator at .*the one in \S+admin\.token is revoked\. .*remove that file/);
   await revoked.killGroup();
   rmSync(join(farm.data, 'admin.token'));
-  await farm.start();
-  assert.equal((await farm.request('GET', '/v1/tokens')).status, 200);
-});
-
-e2e('a pool that was removed', {}, async (farm) => {
-  await farm.agent('a');
-  await farm.submit(['beside']);
-  await farm.next('BuildSucceeded');
-  await farm.kill9();
   rmSync(join(farm.data, 'pool'), { recursive: true });
   await farm.start();
+  assert.equal((await farm.request('GET', '/v1/tokens')).status, 200);
   assert.match(farm.coordinator.said(), /pool lacks files of items that the log has.*drover items verify/);
-});
+}
 
 test('a setting that is misspelt: in a flag, in the environment, in the file', async (context) => {
   const { path: place } = folder(context);

@@ -62,13 +62,21 @@ rec {
 
   # Builds that a test holds up.
   slow = gated "slow" "echo slow > $out" { };
-  after = build "after" ''
-    read word < $slow
+  afterGated = name: gate: build name ''
+    read word < $gate
     echo "after $word" > $out
-  '' { inherit slow; };
+  '' { inherit gate; };
+  after = afterGated "after" slow;
+  afterFour = afterGated "after-four" four;
+  afterFive = afterGated "after-five" five;
   one = gated "one" "echo one > $out" { };
   two = gated "two" "echo two > $out" { };
   three = gated "three" "echo three > $out" { };
+  four = gated "four" "echo four > $out" { };
+  five = gated "five" "echo five > $out" { };
+  six = gated "six" "echo six > $out" { };
+  seven = gated "seven" "echo seven > $out" { };
+  eight = gated "eight" "echo eight > $out" { };
 
   # An output of some megabytes that do not compress.
   big = build "big" "/bin/cat /gate/blob > $out" { };
