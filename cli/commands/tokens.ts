@@ -89,7 +89,7 @@ function formatTokens(rows: readonly TokenInfo[], view: View): string {
       { title: 'NAME', value: (row) => row.name },
       { title: 'SCOPE', value: (row) => row.scope },
       { title: 'AGENT', value: (row) => row.agent, minor: true },
-      { title: 'ISSUED', value: (row) => relativeTime(row.issuedAt, now), minor: true },
+      { title: 'ISSUED', value: (row) => relativeTime(row.issuedAt, now), whole: true, minor: true },
       {
         title: 'STATE',
         value: (row) =>

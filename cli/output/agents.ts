@@ -20,7 +20,7 @@ export function formatAgents(agents: readonly AgentStatus[], view: View): string
       },
       { title: 'SYSTEMS', value: (row) => row.abilities?.systems.join(',') },
       { title: 'FEATURES', value: (row) => row.abilities?.features.join(','), minor: true },
-      { title: 'HEARTBEAT', value: (row) => relativeTime(row.heartbeat?.at, now) },
+      { title: 'HEARTBEAT', value: (row) => relativeTime(row.heartbeat?.at, now), whole: true },
       { title: 'REASON', value: (row) => remarks(row, now).join('; ') },
       { title: 'VERSION', value: (row) => row.version, wide: true },
       { title: 'BUILDER', value: (row) => row.builder, wide: true },

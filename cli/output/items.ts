@@ -16,7 +16,7 @@ export function formatItems(rows: readonly ItemRow[], view: View): string {
         value: (row) => (row.deriver === undefined ? undefined : shortName(row.deriver)),
         minor: true,
       },
-      { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now) },
+      { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now), whole: true },
       { title: 'BY', value: (row) => row.addedBy },
       { title: 'STATE', value: (row) => stateOf(row, now) },
       { title: 'NAR HASH', value: (row) => row.narHash, wide: true },

@@ -19,7 +19,7 @@ export function formatRoots(rows: readonly RootStatus[], view: View): string {
       },
       { title: 'EXPIRES', value: (row) => (row.until === undefined ? 'never' : relativeTime(row.until, now)) },
       { title: 'KEPT BY', value: (row) => sources[row.source], minor: true },
-      { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now), minor: true },
+      { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now), whole: true, minor: true },
       { title: 'BY', value: (row) => row.addedBy, wide: true },
     ],
     { ...view, empty: 'No roots: a collection keeps only what builds and uploads need, and what is new.' },

@@ -30,7 +30,7 @@ export function formatSubmissions(rows: readonly SubmissionRow[], view: View): s
         state: (row) => (row.state === 'set-aside' ? 'failed' : row.state === 'under-way' ? 'running' : row.state),
       },
       { title: 'REQUESTED', value: requestedText },
-      { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now) },
+      { title: 'RECEIVED', value: (row) => relativeTime(row.receivedAt, now), whole: true },
       { title: 'BUILDS', value: countsText },
       {
         title: 'WHY',

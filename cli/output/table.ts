@@ -12,7 +12,7 @@ export interface Column<Row> {
   readonly wide?: true;
   /** Whether it is left out first where the terminal is narrow. */
   readonly minor?: true;
-  /** Whether its cells are shown whole, as what people copy; the first column's always are. */
+  /** Whether its cells are shown whole, as what people copy, or a time; the first column's always are. */
   readonly whole?: true;
 }
 

@@ -531,9 +531,18 @@ describe('tables on a terminal', () => {
       for (const line of (await list(width)).trimEnd().split('\n'))
         assert.ok(line.length <= width, `${width}: ${line}`);
     const narrow = await list(70);
-    assert.match(narrow, /^BUILD {2}STATE {3}NAME .*FAILURE +…\nb-1 .* build…ailed$/m);
+    assert.match(narrow, /^BUILD {2}STATE {3}NAME .*FAILURE +…\nb-1 .* buil.*iled$/m);
     assert.doesNotMatch(narrow, /PRIO/);
     assert.match(await list(20), /^BUILD .*…\nb-1 /);
+    // Of a time the middle is not less than the rest.
+    await using server = await fakeCoordinator({
+      'GET /v1/builds': () => ({ json: { rows: [{ ...row, submittedAt: testNow - 754_000 }] } }),
+    });
+    for (let width = 70; width <= 90; width++) {
+      const { out } = await run(['builds', 'list', '--url', server.url], { width, terminal: true });
+      assert.match(out, out.includes('SUBMITTED') ? /12m 34s ago/ : /^BUILD/, `${width}`);
+      assert.match(out, /FAILURE/, `${width}`);
+    }
   });
 
   it('-o wide shows all that there is', async () => {
