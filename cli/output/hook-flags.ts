@@ -65,13 +65,16 @@ export function inHookFlags(error: unknown): unknown {
   const { code, hint, cause, mayPass } = error;
   const isWrongUse = ['invalid-request', 'hook-not-usable', 'position-ahead'].includes(code);
   if (!isWrongUse) return error;
-  const [, path = '', rest = ''] = /^(?:body(?:\.([\w.]+))?: )?(.*)$/s.exec(error.message) ?? [];
+  // What stands before a colon may be no field.
+  const whole = error.message.replace(/^body(\.|: )/, '');
+  const [, path = '', after = ''] = /^([\w.]+): (.*)$/s.exec(whole) ?? [];
   const field = path.replace(/\.\d+$/, '');
+  const flag = field.startsWith('where.tags') ? '--tag' : flags[field];
+  const rest = flag === undefined ? whole : after;
   const said = words.reduce(
     (text, [from, to]) => text.replace(from, to),
     // Of several fields at once the whole of them came, which says nothing.
     rest.replace(/, got an object$/, ''),
   );
-  const flag = field.startsWith('where.tags') ? '--tag' : flags[field];
   return new CliError(code, flag === undefined ? said : `${flag}: ${said}`, { hint, cause, mayPass, exitCode: 2 });
 }
