@@ -133,6 +133,9 @@ let
   '';
 in
 {
+  # Built later, of the index as it is then.
+  reprint = build "reprint" (big // { inherit index; }) ''cat $index > $out'';
+
   release =
     build "release"
       (

@@ -5,6 +5,7 @@ import { startFarm } from './farm.ts';
 import { fetchAndCompare } from './fetch.ts';
 import { leaveUp } from './keep.ts';
 import { startNats } from './nats.ts';
+import { deleteWhatIsNeeded } from './rebuild.ts';
 import { type Receiver, removeHook, startReceiver } from './receiver.ts';
 import { report } from './report.ts';
 import { openServices } from './services.ts';
@@ -50,6 +51,11 @@ export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): 
     say("\nAll outputs, by an ordinary Nix client from the coordinator's cache, into a third, empty store:\n");
     const sizes = await fetchAndCompare(commands, farm, workspace.file('third-store'), outputs);
     say(`${plural(outputs.length, 'output')} fetched with valid signatures, each byte for byte as its agent built it.`);
+
+    say(
+      '\nAn output that a build waits to use is deleted: it is built again by itself, and the build that needs it goes on:\n',
+    );
+    for (const line of await deleteWhatIsNeeded(commands, workspace, builds)) say(line);
 
     say(`\n${report(builds, farm.agents, sizes, colour)}`);
     if (keep) {

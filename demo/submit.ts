@@ -5,8 +5,8 @@ import type { Commands } from './commands.ts';
 import type { Workspace } from './workspace.ts';
 
 /** The arguments that submit the graph. Its derivations are made in a store of their own, so that none is needed at /nix. */
-export function submitArguments(workspace: Workspace): readonly string[] {
-  return ['submit', '--expr', 'demo/graph.nix', '-A', 'release', '--store-root', workspace.file('evaluation')];
+export function submitArguments(workspace: Workspace, attribute = 'release'): readonly string[] {
+  return ['submit', '--expr', 'demo/graph.nix', '-A', attribute, '--store-root', workspace.file('evaluation')];
 }
 
 /** Submits the graph, shows how it goes until all of it is built, and resolves with the builds. */

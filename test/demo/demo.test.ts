@@ -94,6 +94,8 @@ describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
       /^received +BuildAttemptFailed of attempt 1: builder-failed +\(webhook-id build-\S+, signature valid\)$/m,
     );
     assert.match(out, /^received +BuildSucceeded of attempt 2 +\(.*signature valid\)$/m);
+    assert.match(err, /index\n +.*needs it/);
+    assert.match(out, /^index +built again by itself on elm: build \S+\nreprint +built of it on oak: build \S+$/m);
     assert.match(out, /^32 outputs fetched with valid signatures, each byte for byte/m);
     assert.match(err, /^attempt +press on \w+ did not succeed: builder-failed/m);
     assert.match(err, /^succeeded +press on \w+, attempt 2$/m);
