@@ -43,5 +43,18 @@ export function durationSeconds(most: number): (text: string) => number {
   };
 }
 
+const unitBytes: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
+
+/** Reads an option that is a number of bytes, of at least 1024: `1048576`, `50M`, `2G`. */
+export function byteCount(text: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,15})([KMGT]?)$/.exec(text.replace(/i?B$/, '')) ?? [];
+  const value = number === '' ? Number.NaN : Number(number) * (unitBytes[unit] ?? Number.NaN);
+  if (!(value >= 1024 && value <= Number.MAX_SAFE_INTEGER))
+    throw new InvalidArgumentError(
+      `Expected a number of bytes of 1024 or more, like 50M or 2G, got ${JSON.stringify(text)}.`,
+    );
+  return value;
+}
+
 /** The longest that anything is kept: a hundred years, in seconds. */
 export const longestKeepSeconds = 3_153_600_000;

@@ -3683,6 +3683,20 @@ export interface Operations {
         readonly waiting: number;
         readonly refused: number;
       };
+      /** how far the verification is that goes on by itself */
+      readonly verification?: {
+        readonly state: 'running' | 'waiting';
+        /** milliseconds since the Unix epoch */
+        readonly begun?: number;
+        /** milliseconds since the Unix epoch */
+        readonly ended?: number;
+        /** milliseconds since the Unix epoch */
+        readonly next?: number;
+        readonly checked: number;
+        readonly total: number;
+        readonly bytes: number;
+        readonly wrong: number;
+      };
     };
   };
   /** The process is up. */

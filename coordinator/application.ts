@@ -384,6 +384,10 @@ export interface VerifyWish {
   readonly full: boolean;
   /** Base names; all items if absent. */
   readonly paths?: readonly string[] | undefined;
+  /** Bytes that are read in a second at most. */
+  readonly rate?: number | undefined;
+  /** Whether what is wrong is built again, also where nobody needs it. */
+  readonly repair?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -397,7 +401,30 @@ export type VerifyReport =
       readonly totalBytes: number;
       readonly wrong: number;
     }
-  | { readonly type: 'wrong'; readonly item: string; readonly fault: FileFault['kind']; readonly message: string };
+  | {
+      readonly type: 'wrong';
+      readonly item: string;
+      readonly fault: FileFault['kind'];
+      readonly message: string;
+      /** Where it was to be repaired: the submission that builds it again; `null` if no known derivation makes it. */
+      readonly rebuild?: string | null;
+    };
+
+/** How the verification is that goes on by itself; times in milliseconds since the Unix epoch. */
+export interface VerificationStatus {
+  readonly state: 'running' | 'waiting';
+  /** When it began last. */
+  readonly begun?: number;
+  /** When the last one ended that was whole. */
+  readonly ended?: number;
+  /** When the next begins. */
+  readonly next?: number;
+  /** Of the one that runs, or the last: items that were looked at, all there are to look at, bytes that were read, and items that were wrong. */
+  readonly checked: number;
+  readonly total: number;
+  readonly bytes: number;
+  readonly wrong: number;
+}
 
 /** Why a process that has an agent's token is turned away. */
 export interface AgentRefusal {
@@ -492,4 +519,6 @@ export interface FarmStatus {
     /** How often one found no room, since the start. */
     readonly refused: number;
   };
+  /** Where the pool is verified by itself (the settings `verify`). */
+  readonly verification?: VerificationStatus;
 }

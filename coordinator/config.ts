@@ -180,6 +180,23 @@ export const coordinatorConfigSchema = z
         seconds: seconds(600, 'How long that while is. The last agent of its kind is never quarantined.'),
       })
       .prefault({}),
+    verify: z
+      .strictObject({
+        everySeconds: z
+          .int()
+          .min(0)
+          .max(31_536_000)
+          .default(0)
+          .describe(
+            'How often all of the pool is read and verified by itself, from begin to begin, 604800 for every week; 0: never. One that was cut off by a stop goes on where it was.',
+          ),
+        rateBytes: bytes(32 * MiB, 'How much it reads in a second at most, in bytes: the disk is for others first.'),
+        repair: z
+          .boolean()
+          .default(false)
+          .describe('Whether what it finds wrong is built again, also where nobody needs it.'),
+      })
+      .prefault({}),
     audit: z
       .strictObject({
         name: z

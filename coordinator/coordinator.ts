@@ -37,6 +37,7 @@ import { createSlices } from './slices.ts';
 import { createTexts, type Texts } from './texts.ts';
 import { createUploads } from './uploads.ts';
 import { verifyItems } from './verify-items.ts';
+import { createVerifying } from './verifying.ts';
 import { createWaitingAttempts } from './waiting-attempts.ts';
 import { deferralOf, retryOf, startWakes } from './wakes.ts';
 
@@ -87,6 +88,7 @@ export function startCoordinator(core: Core): Coordinator {
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
   const outlooks = createOutlooks(core, inSlices);
+  const verifying = createVerifying(core, items, intake, deadlines);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
@@ -102,6 +104,7 @@ export function startCoordinator(core: Core): Coordinator {
   intake.resume();
   hooks.resume();
   deletions.resume();
+  verifying.resume();
 
   function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): BuildRecord {
     const build = findBuild(core, id);
@@ -150,12 +153,16 @@ export function startCoordinator(core: Core): Coordinator {
     checkpoint: auditor.checkpoint,
     settled: writer.durable,
     position: () => writer.position,
-    status: () => ({
-      ...figuresOf(farm),
-      position: writer.position,
-      pendingCommits: writer.pending,
-      uploads: { waiting: room.waiting, refused: room.refusals },
-    }),
+    status() {
+      const verification = verifying.status();
+      return {
+        ...figuresOf(farm),
+        position: writer.position,
+        pendingCommits: writer.pending,
+        uploads: { waiting: room.waiting, refused: room.refusals },
+        ...(verification && { verification }),
+      };
+    },
     submissionTimes: async (id) => inSlices(submissionTimes(farm, buildsFor(id), core.runtime.clock.now())),
     outlook: async (id) => outlooks.of(id, buildsFor(id)),
     async blockage(id) {
@@ -235,7 +242,7 @@ export function startCoordinator(core: Core): Coordinator {
       return undefined;
     },
     deleteItems: (by, wish) => deleteItems(core, deletions, inSlices, { actor: by.id }, wish),
-    verifyItems: (by, wish) => verifyItems(core, items, { actor: by.id }, wish),
+    verifyItems: (by, wish) => verifyItems(core, items, intake, { actor: by.id }, wish),
     async doubtItem(path, how) {
       await items.check(path, { actor: 'coordinator' }, { how });
       await writer.durable();
@@ -267,6 +274,7 @@ export function startCoordinator(core: Core): Coordinator {
     },
     hear: (can) => (can ? fleet.leases.hear() : fleet.leases.deafen()),
     [Symbol.dispose]() {
+      verifying[Symbol.dispose]();
       deadlines[Symbol.dispose]();
       fleet.leases[Symbol.dispose]();
       allocator[Symbol.dispose]();

@@ -15,6 +15,7 @@ import type { LogStore } from './ports/log-store.ts';
 import type { Pool } from './ports/pool.ts';
 import type { Runtime } from './ports/runtime.ts';
 import type { TokenUses } from './ports/token-uses.ts';
+import type { VerifyPlaceStore } from './ports/verify-place.ts';
 import type { Stall, Work } from './ports/work.ts';
 import type { Tracing } from './tracing.ts';
 import type { Writer } from './writer.ts';
@@ -33,6 +34,8 @@ export interface Policy {
   readonly quarantine: { readonly failures: number; readonly seconds: number };
   /** How long clients may keep a narinfo: for so long the bytes of what was unpublished stay. */
   readonly cacheTtlSeconds: number;
+  /** The verification of the pool that goes on by itself: all of it, every so often (0: never), at such a rate, and whether it repairs. */
+  readonly verify: { readonly everySeconds: number; readonly rateBytes: number; readonly repair: boolean };
   /** Longest time between an event and a checkpoint that covers it. */
   readonly checkpointSeconds: number;
   /** Whether hooks that are added over the API may run commands here and call private addresses. */
@@ -62,6 +65,7 @@ export interface Core {
   readonly signer: Signer;
   /** Signs checkpoints of the log; without it there are none. */
   readonly auditKey?: NoteKey | undefined;
+  readonly verifyPlace: VerifyPlaceStore;
   readonly hookTransport: HookTransport;
   readonly tracing: Omit<Tracing, 'farm'>;
   readonly logger: Logger;

@@ -5,6 +5,7 @@ import type { Core } from './core.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Items } from './items.ts';
 import type { Meta } from './ports/event-store.ts';
+import { lossOf } from './rebuilds.ts';
 
 /**
  * Store items go in two phases: StoreItemUnpublished, and, once no client can have the narinfo any more, StoreItemDeleted with the bytes
@@ -58,8 +59,7 @@ export function createDeletions(core: Core, items: Items, deadlines: Deadlines):
       await Promise.all(
         due.slice(next, next + perTurn).map((item) => {
           const path = graph.itemPath(item);
-          const causation = `item-${path.slice(0, 32)}@${farm.lossRevision(item)}`;
-          return items.delete(path, { actor: 'deletions', causation });
+          return items.delete(path, { actor: 'deletions', causation: lossOf(farm, item) });
         }),
       );
   }

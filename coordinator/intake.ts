@@ -38,6 +38,8 @@ export type Intake = Pick<
    * are those of who needs it; limits of time and attempts with which one of these was built before are kept.
    */
   rebuild(derivation: string, options: BuildOptions, key: string, meta: Meta): Promise<SubmitResult>;
+  /** The same as it was built the last time, for somebody who wants it, whether a build needs it or not. */
+  repair(derivation: string, key: string, meta: Meta): Promise<SubmitResult>;
   /** Whether a submission is being queued at the moment. */
   busy(): boolean;
   /** Sets aside the submission over which the process before this one stood still, if it is not wholly queued. */
@@ -396,6 +398,20 @@ export function createIntake(
       if (earlier) return start(earlier, meta.actor);
       const wish = { roots: [derivation], options, inputs: true, force: false };
       return receive({ id: meta.actor }, wish, 'rebuild', key, meta.causation);
+    },
+    repair(derivation, key, meta) {
+      const earlier = submissions.byKey(key);
+      if (earlier) return start(earlier, meta.actor);
+      const drv = graph.drvOf(derivation);
+      const last = drv === undefined ? undefined : queue.latest(drv);
+      const options = last?.state.options ?? { priority: 0 };
+      return receive(
+        { id: meta.actor },
+        { roots: [derivation], options, inputs: true, force: false },
+        'retry',
+        key,
+        meta.causation,
+      );
     },
     async missingDerivations(paths) {
       return derivations.missing(paths);

@@ -9,6 +9,7 @@ import { logIdentity } from '../adapters/data-dir/log-identity.ts';
 import { checkLogMark, createLogMarks } from '../adapters/data-dir/log-mark.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
 import { ensureSigningKey } from '../adapters/data-dir/signing-key.ts';
+import { openVerifyPlace } from '../adapters/data-dir/verify-place.ts';
 import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
 import { openEventStore } from '../adapters/event-store/open.ts';
 import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
@@ -253,6 +254,9 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       logs,
       signer: resources.use(createCacheSigner(secretKey)),
       auditKey: parseNoteSecret(audit.secretKey),
+      verifyPlace: openVerifyPlace(dir.file('verify.json'), (error) =>
+        logger.warn({ err: error }, 'how far the verification of the pool is could not be written down'),
+      ),
       hookTransport,
       traces,
       logger,
@@ -348,6 +352,7 @@ function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
     maxCommitBytes,
     quarantine,
     cacheTtlSeconds: config.cacheTtlSeconds,
+    verify: config.verify,
     checkpointSeconds: audit.checkpointSeconds,
     trustHooksOfApi: config.hooks.trustApi,
   };

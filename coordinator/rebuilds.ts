@@ -18,7 +18,7 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
     // Without a producer it is a source: `why` names it, and whoever has it can send it again.
     if (producer === undefined || queue.unfinished(producer)) return;
     const path = graph.itemPath(item);
-    const cause = `item-${path.slice(0, 32)}@${farm.lossRevision(item)}`;
+    const cause = lossOf(farm, item);
     intake
       .rebuild(graph.drvPath(producer), needer.state.options, cause, { actor: 'rebuilds', causation: cause })
       .then(({ submission }) =>
@@ -37,4 +37,9 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
   // All at once and on one state: however many are gone, nothing is walked for each of them.
   const unneeded = new Set<Item>();
   for (let item = 0; item < graph.items; item++) consider(item, unneeded);
+}
+
+/** The event by which an item stopped to be there, as `<stream>@<revision>`: what a rebuild of it is known by. */
+export function lossOf({ graph, lossRevision }: Pick<Core['farm'], 'graph' | 'lossRevision'>, item: Item): string {
+  return `item-${graph.itemPath(item).slice(0, 32)}@${lossRevision(item)}`;
 }

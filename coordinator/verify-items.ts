@@ -2,13 +2,37 @@ import type { Item } from '../projections/graph.ts';
 import type { VerifyReport, VerifyWish } from './application.ts';
 import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
+import type { Intake } from './intake.ts';
 import type { Found, Items } from './items.ts';
 import type { Meta } from './ports/event-store.ts';
+import type { Runtime } from './ports/runtime.ts';
+import { lossOf } from './rebuilds.ts';
 
 /** Items that are looked at side by side: one is read while the next is opened. Others want to read the disk as well. */
-const atOnce = 2;
+const usuallyAtOnce = 2;
 /** How much is done between two reports of progress. */
 const reportEvery = { items: 500, bytes: 64 * 1024 * 1024 };
+
+/** For one that goes on beside everything else, and over restarts. */
+export interface Background {
+  /** Base name of the item after which it goes on; from the first if absent, or not known any more. */
+  readonly after?: string | undefined;
+  /** Told of each item that was looked at. One is at a time then, to leave the disk to others. */
+  readonly looked?: ((path: string) => void) | undefined;
+}
+
+/** Waits after each number of bytes, so that there are at most so many in a second from the start on. */
+function createThrottle({ clock, timers }: Pick<Runtime, 'clock' | 'timers'>, rate: number | undefined) {
+  let begun: number | undefined;
+  let bytes = 0;
+  return async (more: number): Promise<void> => {
+    if (rate === undefined) return;
+    begun ??= clock.monotonic();
+    bytes += more;
+    const wait = (bytes / rate) * 1000 - (clock.monotonic() - begun);
+    if (wait > 0) await new Promise<void>((resolve) => void timers.after(wait, resolve));
+  };
+}
 
 /**
  * Goes through the pool, or some items of it, and says how far it is and what is wrong. Items that come meanwhile are not looked at;
@@ -16,9 +40,17 @@ const reportEvery = { items: 500, bytes: 64 * 1024 * 1024 };
  *
  * @throws DroverError `unknown-item`, before anything was looked at.
  */
-export function verifyItems(core: Core, items: Items, meta: Meta, wish: VerifyWish): AsyncIterable<VerifyReport> {
+export function verifyItems(
+  core: Core,
+  items: Items,
+  intake: Pick<Intake, 'repair'>,
+  meta: Meta,
+  wish: VerifyWish & Background,
+): AsyncIterable<VerifyReport> {
   const { graph, availability, details } = core.farm;
-  const found = wish.paths === undefined ? presentItems() : wish.paths.map(presentItem);
+  const found = wish.paths === undefined ? presentItems(wish.after) : wish.paths.map(presentItem);
+  const atOnce = wish.looked === undefined ? usuallyAtOnce : 1;
+  const slowDown = createThrottle(core.runtime, wish.rate);
   return run();
 
   function presentItem(path: string): Item {
@@ -28,10 +60,22 @@ export function verifyItems(core: Core, items: Items, meta: Meta, wish: VerifyWi
     return item;
   }
 
-  function presentItems(): Item[] {
+  function presentItems(after?: string): Item[] {
     const all: Item[] = [];
-    for (let item = 0; item < graph.items; item++) if (availability.isPresent(item)) all.push(item);
+    const first = after === undefined ? undefined : graph.itemOf(after);
+    for (let item = first === undefined ? 0 : first + 1; item < graph.items; item++)
+      if (availability.isPresent(item)) all.push(item);
     return all;
+  }
+
+  /** Has it built again, as it was the last time; the same event never does so twice, whoever asks. */
+  async function repair(path: string): Promise<string | null> {
+    const item = graph.itemOf(path) as Item;
+    const producer = core.farm.producers.of(item);
+    if (producer === undefined) return null;
+    const cause = lossOf(core.farm, item);
+    const { submission } = await intake.repair(graph.drvPath(producer), cause, { ...meta, causation: cause });
+    return submission;
   }
 
   async function* run(): AsyncGenerator<VerifyReport> {
@@ -45,9 +89,10 @@ export function verifyItems(core: Core, items: Items, meta: Meta, wish: VerifyWi
       told = { checked, bytes };
       return { type, checked, total, bytes, totalBytes, wrong };
     };
-    const read = (count: number): void => {
+    const read = (count: number): Promise<void> => {
       bytes += count;
       if (bytes - told.bytes >= reportEvery.bytes) tick.resolve('tick');
+      return slowDown(count);
     };
     const check = async (item: Item): Promise<Found | undefined> => {
       const path = graph.itemPath(item);
@@ -77,8 +122,13 @@ export function verifyItems(core: Core, items: Items, meta: Meta, wish: VerifyWi
       if (outcome !== undefined) {
         const { kind: fault, message } = outcome.fault;
         wrong += outcome.items.length;
-        for (const item of outcome.items) yield { type: 'wrong', item, fault, message };
-      } else if (checked - told.checked >= reportEvery.items) yield state('progress');
+        for (const item of outcome.items) {
+          const rebuild = wish.repair ? await repair(item) : undefined;
+          yield { type: 'wrong', item, fault, message, ...(rebuild !== undefined && { rebuild }) };
+        }
+      }
+      wish.looked?.(graph.itemPath(found[checked - 1] as Item));
+      if (outcome === undefined && checked - told.checked >= reportEvery.items) yield state('progress');
     }
     await core.writer.durable();
     yield state('end');

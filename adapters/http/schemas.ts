@@ -534,6 +534,16 @@ export const farmStatus: z.ZodType<FarmStatus> = z.object({
   position: z.union([text, z.undefined()]),
   pendingCommits: z.int(),
   uploads: counts('waiting', 'refused'),
+  verification: z
+    .object({
+      state: z.enum(['running', 'waiting']),
+      begun: instant.exactOptional(),
+      ended: instant.exactOptional(),
+      next: instant.exactOptional(),
+      ...counts('checked', 'total', 'bytes', 'wrong').shape,
+    })
+    .describe('how far the verification is that goes on by itself')
+    .exactOptional(),
 });
 
 const waitedInput: z.ZodType<WaitedInput> = z.object({

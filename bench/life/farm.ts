@@ -72,6 +72,7 @@ const policy: Omit<Policy, 'storeDir'> = {
   maxCommitBytes: 1e6,
   quarantine: { failures: 3, seconds: 1 },
   cacheTtlSeconds: 60,
+  verify: { everySeconds: 0, rateBytes: 1, repair: false },
   checkpointSeconds: 600,
   trustHooksOfApi: false,
 };
@@ -139,6 +140,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     farm,
     writer,
     log: store,
+    verifyPlace: { read: () => undefined, write: async () => undefined },
     hookTransport: options.hookTransport ?? noHooks,
     policy: { ...policy, storeDir },
     runtime: createSystemRuntime(),

@@ -4,6 +4,7 @@ import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { resolveIds } from '../http/resolve-id.ts';
+import { byteCount } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
@@ -12,6 +13,8 @@ import { createProgress } from '../submit/progress.ts';
 
 interface VerifyFlags extends ConnectionFlags, OutputFlags {
   readonly full?: true;
+  readonly repair?: true;
+  readonly rate?: number;
 }
 type Wrong = Extract<VerifyReport, { type: 'wrong' }>;
 type State = Exclude<VerifyReport, { type: 'wrong' }>;
@@ -29,9 +32,16 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
     examples: [
       ['drover items verify', 'whether all files are there'],
       ['drover items verify --full', 'whether they are what they were, however long that takes'],
+      [
+        'drover items verify --full --repair --rate 50M',
+        'have what is wrong built again, and leave the disk to others',
+      ],
       ['drover items verify --full --json /nix/store/HASH-hello-2.12', 'one, for a program'],
     ],
-  }).option('--full', 'read every byte');
+  })
+    .option('--full', 'read every byte')
+    .option('--repair', 'have what is wrong built again, also where nobody needs it')
+    .option('--rate <bytes>', 'with --full: read so many bytes a second at most, like 50M', byteCount);
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (named: readonly string[], flags: VerifyFlags) => {
     const signal = io.interrupted();
@@ -43,13 +53,18 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
       using progress = createProgress(io);
       const response = await client.request('POST', '/v1/items/verify', {
         headers: { 'content-type': 'application/json', accept: 'application/x-ndjson' },
-        body: JSON.stringify({ full, ...(named.length > 0 && { items: await resolveIds(client, 'items', named) }) }),
+        body: JSON.stringify({
+          full,
+          ...(flags.rate !== undefined && { rate: flags.rate }),
+          ...(flags.repair && { repair: true }),
+          ...(named.length > 0 && { items: await resolveIds(client, 'items', named) }),
+        }),
         signal,
       });
       for await (const report of jsonLines<VerifyReport>(response)) {
         if (report.type === 'wrong') {
           wrong.push(report);
-          progress.line(`${report.item}: ${printable(report.message)} (${report.fault})`);
+          progress.line(`${report.item}: ${printable(report.message)} (${report.fault})${repairOf(report)}`);
           continue;
         }
         if (state === undefined) progress.begin('items', report.total);
@@ -75,4 +90,12 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
     });
     return wrong.length === 0 ? 0 : 1;
   });
+}
+
+/** What is done about it, where it was to be repaired. */
+function repairOf({ rebuild }: Wrong): string {
+  if (rebuild === undefined) return '';
+  return rebuild === null
+    ? '; no known derivation makes it: whoever has it can send it again'
+    : `; built again by submission ${printable(rebuild)}`;
 }

@@ -76,8 +76,8 @@ export interface CheckWish {
   readonly how?: 'all' | 'recent' | 'size' | undefined;
   /** Ends the check: it rejects. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of bytes as they are read. */
-  readonly read?: ((bytes: number) => void) | undefined;
+  /** Told of bytes as they are read; no more are before it resolves. */
+  readonly read?: ((bytes: number) => void | Promise<void>) | undefined;
 }
 
 /** A published file turned out, while it was read, to have other bytes than it must. `name` survives copies of the package. */

@@ -5,7 +5,7 @@ import type { VerifyReport } from '../../coordinator/application.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import { caFor } from '../../domain/store/content-address.ts';
 import { makeFixedOutputPath } from '../../domain/store/store-path.ts';
-import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
+import { admin, createPlace, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 import { createFakePool } from '../support/fake-pool.ts';
 import { fakeSha256 } from '../support/paths.ts';
 
@@ -157,6 +157,58 @@ describe('a verification', () => {
       () => farm.application.verifyItems(admin, { full: false, paths: [outPath(2)] }),
       (error) => isDroverError(error) && error.code === 'unknown-item',
     );
+  });
+  it('has what is wrong built again with `repair`, as it was the last time, and once', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.connect('a');
+    const options = { priority: 3, timeoutSeconds: 77 };
+    await farm.application.submit(admin, { roots: [drvPath(1)], options, inputs: true, force: false });
+    await farm.settle();
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    farm.pool.damage(fakeSha256(2));
+    const reports: VerifyReport[] = [];
+    const wish = { full: true, repair: true, rate: 1024 };
+    for await (const report of farm.application.verifyItems(admin, wish)) reports.push(report);
+    const [{ rebuild } = assert.fail()] = reports.flatMap((report) => (report.type === 'wrong' ? [report] : []));
+    await farm.settle();
+    const build = farm.farm.queue.latest(0);
+    assert.deepEqual([build?.submission, build?.state.options], [rebuild, options]);
+    const { id, builds } = { id: build?.submission, builds: farm.farm.queue.buildsOf(rebuild as string).length };
+    assert.deepEqual([id, builds], [rebuild, 1]);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    assert.ok(farm.application.servable(outPath(1).slice(0, 32)));
+  });
+  it('begins by itself as often as is set, and goes on after a restart where it was', async () => {
+    const facts = [1, 2, 3].map((n) => derivation(n));
+    const verify = { everySeconds: 1000, rateBytes: 1024, repair: false };
+    const verifyPlace = createPlace();
+    const first = await openTestCoordinator(facts, { verify, verifyPlace });
+    await first.connect('a', { slots: 3 });
+    await first.submit(1, 2, 3);
+    for (const one of first.allocations())
+      await first.succeed('a', one, Number(/d(\d)\.drv$/.exec(one.derivation)?.[1]));
+    const told = ({ application }: typeof first) => application.status().verification;
+    await first.pass(1);
+    const { clock } = first.time.runtime;
+    assert.deepEqual([told(first)?.state, told(first)?.wrong], ['waiting', 0]);
+    first.pool.damage(fakeSha256(3));
+    await first.pass(1000);
+    assert.deepEqual([told(first)?.checked, told(first)?.wrong], [3, 1]);
+    assert.deepEqual(await first.types(item(2)), ['StoreItemAdded', 'StoreItemMissing']);
+    first.dispose();
+
+    // As a stop would have left it after the first item.
+    await verifyPlace.write({ begun: clock.now(), after: outPath(1), checked: 1, wrong: 0 });
+    const { store, time, pool } = first;
+    pool.damage(fakeSha256(2));
+    pool.damage(fakeSha256(4));
+    const second = await openTestCoordinator(facts, { store, time, pool, verify, verifyPlace, seed: 2 });
+    await second.pass(1);
+    assert.deepEqual(await second.types(item(3)), ['StoreItemAdded', 'StoreItemMissing']);
+    assert.deepEqual(await second.types(item(1)), ['StoreItemAdded']);
+    assert.deepEqual([told(second)?.checked, told(second)?.wrong], [2, 1]);
+    assert.ok(verifyPlace.read()?.ended !== undefined);
+    second.dispose();
   });
   it('finds a fixed output that refers to something, which an earlier version published', async () => {
     const store = openMemoryEventStore();

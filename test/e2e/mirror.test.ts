@@ -117,7 +117,7 @@ e2e(
     // What is deleted goes, and with it what refers to it; built again, it comes again.
     const follower = startDrover(['mirror', '--to', folder], { env: environment });
     const file = (item: { path: string }) => join(folder, `${item.path.slice(0, 32)}.narinfo`);
-    assert.equal((await farm.request('DELETE', `/v1/items/${base.path}`)).status, 204);
+    assert.equal((await farm.request('DELETE', `/v1/items/${base.path}?force=true`)).status, 204);
     await becomes(folder, () => !existsSync(file(base)));
     assert.ok(!existsSync(file(left)), 'what refers to it went before');
     for (const place of [published, copied]) await becomes(place, () => hasNone(place));
@@ -230,7 +230,7 @@ e2e(
       await Promise.all(Array.from({ length: Math.min(16, Math.ceil(count / 5)) }, work));
     }
     const remove = async (path: string) =>
-      assert.equal((await farm.request('DELETE', `/v1/items/${path}`)).status, 204, path);
+      assert.equal((await farm.request('DELETE', `/v1/items/${path}?now=true&force=true`)).status, 204, path);
 
     await addMany('source', manyItems);
     say(`${manyItems} items uploaded after ${seconds()} s`);

@@ -70,7 +70,7 @@ e2e('an output that is gone from its agent’s disk, though not from its databas
   const [small = ''] = await farm.instantiate('small');
   const { body } = await farm.request('GET', `/v1/builds/${await farm.buildOf('small')}`);
   await rm(join(root, 'nix/store', body.outputs.out));
-  await farm.request('DELETE', `/v1/items/${body.outputs.out}`);
+  await farm.request('DELETE', `/v1/items/${body.outputs.out}?force=true`);
   const again = await farm.drover(['submit', '--store-root', farm.evaluated, '--json', '--force', '--wait', small]);
   assert.equal(again.code, 0, again.said);
   const success = await farm.next('BuildSucceeded', isBuild(`${JSON.parse(again.stdout).submission}-1`));

@@ -145,6 +145,7 @@ export function createHouse(world: HouseWorld): House {
       pool,
       derivations: mine.mortal(world.derivations),
       logs: noLogs,
+      verifyPlace: { read: () => undefined, write: async () => undefined },
       hookTransport: world.hookTransport(mine),
       traces: world.traces,
       signer: { publicKey: cacheKey.public, sign: async (fingerprint) => signatureOf(fingerprint) },

@@ -2,10 +2,12 @@ import { type Logger, pino } from 'pino';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
+import type { Policy } from '../../coordinator/core.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { LogStore } from '../../coordinator/ports/log-store.ts';
 import type { Traces } from '../../coordinator/ports/traces.ts';
+import type { VerifyPlace, VerifyPlaceStore } from '../../coordinator/ports/verify-place.ts';
 import { type Stall, unwatched } from '../../coordinator/ports/work.ts';
 import { recover } from '../../coordinator/recovery.ts';
 import { createTracing } from '../../coordinator/tracing.ts';
@@ -55,6 +57,8 @@ export async function openTestCoordinator(
     stalled = undefined as Stall | undefined,
     hearing = true,
     hookTransport = noHooks as HookTransport,
+    verify = undefined as Policy['verify'] | undefined,
+    verifyPlace = createPlace(),
     trustHooksOfApi = true,
     traces = undefined as Traces | undefined,
     auditKey = undefined as NoteKey | undefined,
@@ -93,8 +97,9 @@ export async function openTestCoordinator(
     writer,
     log: store,
     hookTransport,
+    verifyPlace,
     auditKey,
-    policy: { ...policy, trustHooksOfApi },
+    policy: { ...policy, trustHooksOfApi, ...(verify && { verify }) },
     runtime: time.runtime,
     links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },
     tokenUses,
@@ -214,6 +219,17 @@ export async function openTestCoordinator(
       const found: string[] = [];
       for await (const { type } of store.read(stream)) found.push(type);
       return found;
+    },
+  };
+}
+
+/** A place that is kept from one coordinator to the next. */
+export function createPlace(): VerifyPlaceStore {
+  let kept: VerifyPlace | undefined;
+  return {
+    read: () => kept,
+    async write(place) {
+      kept = place;
     },
   };
 }

@@ -18,6 +18,7 @@ export function testPolicy(changes: Partial<Policy> = {}): Policy {
     maxCommitBytes: 1e6,
     quarantine: { failures: 3, seconds: 600 },
     cacheTtlSeconds: 60,
+    verify: { everySeconds: 0, rateBytes: 1024, repair: false },
     checkpointSeconds: 600,
     trustHooksOfApi: true,
     ...changes,

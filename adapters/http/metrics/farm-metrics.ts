@@ -1,4 +1,4 @@
-import type { Application } from '../../../coordinator/application.ts';
+import type { Application, VerificationStatus } from '../../../coordinator/application.ts';
 import type { Metrics, Reading } from './registry.ts';
 
 /** Figures of the farm, of the agent links and of the process, read when `/metrics` is asked for. */
@@ -57,6 +57,31 @@ export function addFarmMetrics(
       [{ state: 'registered' }, registered],
     ];
   });
+  const verification = (read: (is: VerificationStatus) => number | undefined) => (): Reading => {
+    const is = status().verification;
+    const value = is && read(is);
+    return value === undefined ? [] : [[{}, value]];
+  };
+  metrics.gauge(
+    'drover_verification_running',
+    'Whether the pool is being verified by itself; there where that is set.',
+    verification(({ state }) => (state === 'running' ? 1 : 0)),
+  );
+  metrics.gauge(
+    'drover_verification_items',
+    'Items that the verification has looked at that runs, or ran last.',
+    verification(({ checked }) => checked),
+  );
+  metrics.gauge(
+    'drover_verification_wrong_items',
+    'Items that it has found wrong.',
+    verification(({ wrong }) => wrong),
+  );
+  metrics.gauge(
+    'drover_verification_end_seconds',
+    'When the last whole one ended, seconds since the Unix epoch.',
+    verification(({ ended }) => ended && ended / 1000),
+  );
   metrics.gauge('drover_slots', 'Build slots of connected agents.', () => {
     const { slots, busy } = status().agents;
     return [

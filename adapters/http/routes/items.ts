@@ -95,15 +95,25 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
                 'Whether every byte is read and verified; otherwise only whether the files are there, with their sizes.',
               )
               .default(false),
+            rate: z
+              .int()
+              .min(1024)
+              .max(Number.MAX_SAFE_INTEGER)
+              .describe('Bytes that are read in a second at most.')
+              .exactOptional(),
+            repair: z
+              .boolean()
+              .describe('Whether what is wrong is built again, also where nobody needs it.')
+              .exactOptional(),
             items: z.array(baseName).min(1).max(10_000).describe('Base names; all items if absent.').exactOptional(),
           }),
           response: { 200: { description: 'Reports.', content: { 'application/x-ndjson': { schema: z.any() } } } },
         },
       },
       async (request, reply) => {
-        const { full, items: paths } = request.body;
+        const { items: paths, ...how } = request.body;
         const signal = abortOnEnd(reply.raw, closing);
-        const reports = application.verifyItems(principalOf(request), { full, paths, signal });
+        const reports = application.verifyItems(principalOf(request), { ...how, paths, signal });
         return reply
           .header('cache-control', 'no-store')
           .header('x-accel-buffering', 'no')

@@ -17,7 +17,7 @@ export interface Verifiers extends AsyncDisposable {
 
 export interface CheckOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly read?: ((bytes: number) => void) | undefined;
+  readonly read?: ((bytes: number) => void | Promise<void>) | undefined;
 }
 
 /** Calls reject with {@link Refused}, with {@link VerifierDied}, or with what the disk said; then the session is over. */
@@ -143,7 +143,7 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
         for (;;) {
           signal?.throwIfAborted();
           const step = await ask(slot, session, 'step', {});
-          read?.(step.read);
+          await read?.(step.read);
           if (step.verified !== undefined) return step.verified;
         }
       }),
