@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Runtime } from '../coordinator/ports/runtime.ts';
+import type { AgentLimit } from '../domain/agent/events.ts';
 import {
   type AgentOob,
   type CoordinatorMessage,
@@ -23,12 +24,15 @@ import { wait } from './back-off.ts';
 import { createFitness, type FitnessCheck } from './fitness.ts';
 import { createInputFetcher } from './inputs/fetch-inputs.ts';
 import { createLimiter } from './limiter.ts';
+import { type LoadLimits, loadExcess, type MachineLoad } from './load-limit.ts';
 import { createPartSize } from './outputs/part-size.ts';
 import type { AttemptStore } from './ports/attempt-store.ts';
 import type { Builder } from './ports/builder.ts';
 import type { Cache } from './ports/cache.ts';
 import type { CoordinatorLink, LinkConnection, OpenLink } from './ports/coordinator-link.ts';
+import type { StoreUpkeep } from './ports/store-upkeep.ts';
 import type { Uploads } from './ports/uploads.ts';
+import { createStoreKeeper, type StoreLimits } from './store-keeper.ts';
 
 export interface AgentOptions {
   readonly builder: Builder;
@@ -47,7 +51,11 @@ export interface AgentOptions {
   /** Largest part of an upload, in bytes. Default 8 MiB. */
   readonly uploadPartBytes?: number;
   /** How the machine is, for heartbeats. */
-  readonly health: () => Promise<{ readonly load1?: number; readonly freeBytes?: number }>;
+  readonly health: () => Promise<MachineLoad & { readonly freeBytes?: number }>;
+  /** From what on it takes nothing new. Default: never. */
+  readonly loadLimits?: LoadLimits;
+  /** The bounds of its store, and what keeps it in them. Default: none. */
+  readonly room?: { readonly upkeep: StoreUpkeep; readonly limits: StoreLimits };
   /** What has to go well before anything is built: at the start, and whenever it is asked for again. Default: nothing. */
   readonly checks?: readonly FitnessCheck[];
   /** How long the first of that may hold back the link. Default 5,000. */
@@ -94,6 +102,16 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   const fitness = createFitness({ checks: options.checks ?? [], runtime, logger, changed: () => sayNow() });
   fitness.test('it starts');
+  const keeper =
+    options.room &&
+    createStoreKeeper({
+      ...options.room,
+      clock: runtime.clock,
+      logger,
+      busy: () => attempts.size > 0,
+      changed: () => sayNow(),
+    });
+  let overload: string | undefined;
   // Most often it is known in time for the first hello. What still runs or waits for its upload cannot wait for long.
   const known = new AbortController();
   const late = wait(runtime, options.firstTestMs ?? 5_000, known.signal).catch(() => {});
@@ -127,25 +145,34 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     return waiting;
   }
 
+  function limitNow(): AgentLimit | undefined {
+    return keeper?.limit ?? (overload === undefined ? undefined : { by: 'load', reason: overload });
+  }
+
   function present(): Extract<AgentOob, { type: 'heartbeat' }> {
     const { unfit } = fitness;
+    const limited = limitNow();
     const waiting = waitingNow();
     return {
       type: 'heartbeat',
       running: attempts.size,
       ...(leaving && { leaving: true }),
       ...(unfit !== undefined && { unfit }),
+      ...(limited !== undefined && { limited }),
       ...(waiting.length > 0 && { waiting }),
     };
   }
 
   /** The folders that the figures are of may be gone: that is no reason to be silent. */
   async function heartbeat(): Promise<ReturnType<typeof present>> {
-    const figures = await options.health().catch((error: Error) => {
+    const figures: MachineLoad = await options.health().catch((error: Error) => {
       fitness.test(`its own figures cannot be read: ${error.message}`);
       return {};
     });
-    return { ...figures, ...present() };
+    const { pressure: _, ...told } = figures;
+    overload = loadExcess(figures, options.loadLimits ?? {}, overload !== undefined);
+    void keeper?.look();
+    return { ...told, ...present() };
   }
 
   /** Says how it is, without waiting for the next heartbeat. */
@@ -199,6 +226,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     void attempt.settled.then(() => {
       attempts.delete(name);
       leaveIfDone();
+      void keeper?.look();
     });
   }
 
@@ -206,7 +234,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     publicKeys = said.publicKeys;
     connection = { to, logs: new Map(said.logs.map((log) => [attemptName(log), log.size])) };
     // It may have changed while the hello was on its way; and of waits a hello says nothing.
-    if (fitness.unfit !== saidUnfit || waitingNow().length > 0) sayNow();
+    if (fitness.unfit !== saidUnfit || limitNow() !== undefined || waitingNow().length > 0) sayNow();
     for (const dropped of said.drop) attempts.get(attemptName(dropped))?.stop('dropped');
     for (const [name, attempt] of attempts) attempt.log.attach(to, connection.logs.get(name) ?? 0);
   }
@@ -309,6 +337,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   for (const name of kept.damaged)
     logger.error({ attempt: name }, 'the files of an attempt cannot be read; they were put aside');
   for (const { record, files } of kept.attempts) add(attemptName(record), resumeAttempt(context, record, files));
+  // Not before: what these have built is kept by nothing else than that they are under way.
+  void keeper?.look();
 
   return {
     ended: end.promise,

@@ -4,6 +4,8 @@ import { sandboxPathsFault } from './sandbox-paths.ts';
 
 const name = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$/, 'expected up to 64 of [0-9A-Za-z._+-]');
 
+const percent = z.number().min(0).max(100);
+
 /** Names by which Nix knows what is a setting of the agent, which looks at it. */
 function settingOf(nix: string): string | undefined {
   if (nix === 'sandbox' || nix === 'build-use-sandbox' || nix === 'build-use-chroot') return 'sandbox';
@@ -49,6 +51,18 @@ export const agentConfigSchema = z
       .default(defaultPart),
     maxConcurrentUploads: z.int().min(1).max(64).default(4),
     maxConcurrentFetches: z.int().min(1).max(64).default(8),
+    /** Bytes of the store's disk that are kept free: where there are fewer, garbage is collected between builds, and nothing new is taken until then. */
+    minFree: z.int().min(1).optional(),
+    /** Bytes that the store holds at most, as NARs; kept in the same way. */
+    maxStore: z.int().min(1).optional(),
+    /** Nothing new is taken while the load of the last minute is over this. */
+    maxLoad: z.number().positive().optional(),
+    /** Nothing new is taken while processes waited for the CPU in more of the last ten seconds than this, in per cent (/proc/pressure). */
+    maxCpuPressure: percent.optional(),
+    /** The same of memory. */
+    maxMemoryPressure: percent.optional(),
+    /** The same of disks. */
+    maxIoPressure: percent.optional(),
     /** Whether builds have to run in a sandbox; an agent whose builds do not takes none. False also turns it off for a chroot store. */
     sandbox: z.boolean().default(true),
     /** Variables of the agent's environment that a chroot store's Nix gets besides a few harmless ones, and fixed outputs that ask for them. */

@@ -11,11 +11,14 @@ import { createHttpClient } from '../adapters/coordinator-client/http-request.ts
 import { openTokenFile, watchTokenFile } from '../adapters/coordinator-client/token-file.ts';
 import { openUploads } from '../adapters/coordinator-client/uploads.ts';
 import { ensureFolder } from '../adapters/data-dir/data-dir.ts';
+import { readPressure } from '../adapters/runtime/pressure.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import type { FitnessCheck } from './fitness.ts';
+import type { MachineLoad } from './load-limit.ts';
 import type { Builder } from './ports/builder.ts';
+import type { StoreUpkeep } from './ports/store-upkeep.ts';
 import { selfTest } from './self-test.ts';
 
 /** Exit code where the agent's token is not accepted (any more): starting it again helps only with another token. EX_NOPERM of sysexits.h. */
@@ -78,6 +81,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
       await tokenWatch();
       return health(config.state);
     },
+    loadLimits: config,
+    room: { upkeep: builder, limits: config },
     checks: [
       { what: 'state folder', run: () => store.check() },
       builderCheck,
@@ -142,7 +147,7 @@ export function systemsOf({ systems }: Pick<AgentConfig, 'systems'>): readonly s
 }
 
 /** What the agent builds with; nothing is asked or started yet. */
-export function openBuilder(config: AgentConfig): Builder {
+export function openBuilder(config: AgentConfig): Builder & StoreUpkeep {
   return openNixBuilder({
     store: config.store,
     storeDir: config.storeDir,
@@ -178,7 +183,7 @@ export function userName(): string {
   }
 }
 
-async function health(folder: string): Promise<{ load1: number; freeBytes: number }> {
-  const { bavail, bsize } = await statfs(folder);
-  return { load1: loadavg()[0] ?? 0, freeBytes: bavail * bsize };
+async function health(folder: string): Promise<MachineLoad & { freeBytes: number }> {
+  const [{ bavail, bsize }, pressure] = await Promise.all([statfs(folder), readPressure()]);
+  return { load1: loadavg()[0] ?? 0, freeBytes: bavail * bsize, pressure };
 }

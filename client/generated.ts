@@ -286,7 +286,7 @@ export interface Operations {
       readonly rows: readonly {
         readonly name: string;
         readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
-        readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+        readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'limited' | 'offline';
         readonly reason?: string;
         /** milliseconds since the Unix epoch */
         readonly until?: number;
@@ -318,6 +318,12 @@ export interface Operations {
         readonly unfit?: {
           /** milliseconds since the Unix epoch */
           readonly since: number;
+          readonly reason: string;
+        };
+        readonly limited?: {
+          /** milliseconds since the Unix epoch */
+          readonly since: number;
+          readonly by: 'load' | 'collecting' | 'disk';
           readonly reason: string;
         };
         readonly refused?: {
@@ -387,7 +393,7 @@ export interface Operations {
     readonly answer: {
       readonly name: string;
       readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
-      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'limited' | 'offline';
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
@@ -419,6 +425,12 @@ export interface Operations {
       readonly unfit?: {
         /** milliseconds since the Unix epoch */
         readonly since: number;
+        readonly reason: string;
+      };
+      readonly limited?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly by: 'load' | 'collecting' | 'disk';
         readonly reason: string;
       };
       readonly refused?: {
@@ -488,7 +500,7 @@ export interface Operations {
     readonly answer: {
       readonly name: string;
       readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
-      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'limited' | 'offline';
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
@@ -520,6 +532,12 @@ export interface Operations {
       readonly unfit?: {
         /** milliseconds since the Unix epoch */
         readonly since: number;
+        readonly reason: string;
+      };
+      readonly limited?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly by: 'load' | 'collecting' | 'disk';
         readonly reason: string;
       };
       readonly refused?: {
@@ -589,7 +607,7 @@ export interface Operations {
     readonly answer: {
       readonly name: string;
       readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
-      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'limited' | 'offline';
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
@@ -621,6 +639,12 @@ export interface Operations {
       readonly unfit?: {
         /** milliseconds since the Unix epoch */
         readonly since: number;
+        readonly reason: string;
+      };
+      readonly limited?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly by: 'load' | 'collecting' | 'disk';
         readonly reason: string;
       };
       readonly refused?: {
@@ -690,7 +714,7 @@ export interface Operations {
     readonly answer: {
       readonly name: string;
       readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
-      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'limited' | 'offline';
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
@@ -722,6 +746,12 @@ export interface Operations {
       readonly unfit?: {
         /** milliseconds since the Unix epoch */
         readonly since: number;
+        readonly reason: string;
+      };
+      readonly limited?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly by: 'load' | 'collecting' | 'disk';
         readonly reason: string;
       };
       readonly refused?: {
@@ -791,7 +821,7 @@ export interface Operations {
     readonly answer: {
       readonly name: string;
       readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
-      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'offline';
+      readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'limited' | 'offline';
       readonly reason?: string;
       /** milliseconds since the Unix epoch */
       readonly until?: number;
@@ -823,6 +853,12 @@ export interface Operations {
       readonly unfit?: {
         /** milliseconds since the Unix epoch */
         readonly since: number;
+        readonly reason: string;
+      };
+      readonly limited?: {
+        /** milliseconds since the Unix epoch */
+        readonly since: number;
+        readonly by: 'load' | 'collecting' | 'disk';
         readonly reason: string;
       };
       readonly refused?: {
@@ -2326,6 +2362,9 @@ export interface Operations {
             | 'offline'
             | 'stopped'
             | 'unfit'
+            | 'overloaded'
+            | 'collecting'
+            | 'no-room'
             | 'quarantined'
             | 'leaving'
             | 'draining'
@@ -2889,6 +2928,9 @@ export interface Operations {
                 | 'offline'
                 | 'stopped'
                 | 'unfit'
+                | 'overloaded'
+                | 'collecting'
+                | 'no-room'
                 | 'quarantined'
                 | 'leaving'
                 | 'draining'
@@ -2982,6 +3024,9 @@ export interface Operations {
                 | 'offline'
                 | 'stopped'
                 | 'unfit'
+                | 'overloaded'
+                | 'collecting'
+                | 'no-room'
                 | 'quarantined'
                 | 'leaving'
                 | 'draining'
@@ -3018,6 +3063,9 @@ export interface Operations {
               | 'offline'
               | 'stopped'
               | 'unfit'
+              | 'overloaded'
+              | 'collecting'
+              | 'no-room'
               | 'quarantined'
               | 'leaving'
               | 'draining'
@@ -3089,6 +3137,9 @@ export interface Operations {
                 | 'offline'
                 | 'stopped'
                 | 'unfit'
+                | 'overloaded'
+                | 'collecting'
+                | 'no-room'
                 | 'quarantined'
                 | 'leaving'
                 | 'draining'
@@ -4006,6 +4057,13 @@ export interface EventData {
   };
   /** The agent tried itself again, and it can build. */
   readonly AgentFit: Readonly<Record<string, never>>;
+  /** It takes nothing new for now, as its machine is busy or its store over its bounds: until AgentUnlimited, or its next connection. */
+  readonly AgentLimited: {
+    readonly by: 'load' | 'collecting' | 'disk';
+    readonly reason: string;
+  };
+  /** It takes builds again. */
+  readonly AgentUnlimited: Readonly<Record<string, never>>;
   /** An operator removed it. */
   readonly AgentRetired: Readonly<Record<string, never>>;
   /** A NAR is durable in the pool and was verified. */

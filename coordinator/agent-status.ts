@@ -43,6 +43,9 @@ export function agentStatusOf(
     operator: operatorOf(state, running.length, tokens),
     link: linkOf(state),
     ...(state.quarantine && { quarantine: since(state.quarantine) }),
+    ...(state.limited && {
+      limited: { since: state.limited.at, by: state.limited.by, reason: state.limited.reason },
+    }),
     ...(state.unfit !== undefined && { unfit: { since: state.unfitSince, reason: state.unfit } }),
     ...(refused && { refused }),
     ...(state.abilities && { abilities: state.abilities }),

@@ -464,6 +464,8 @@ export interface AgentStatus {
   readonly quarantine?: { readonly since: number; readonly reason?: string };
   /** It tried itself, and cannot build. */
   readonly unfit?: { readonly since: number; readonly reason: string };
+  /** It takes nothing for now: its machine is busy (`load`), or its store over its bounds (`collecting`, and `disk` where that was not enough). */
+  readonly limited?: { readonly since: number; readonly by: 'load' | 'collecting' | 'disk'; readonly reason: string };
   /** What a process with its token, or the agent as a whole, is refused for at the moment. */
   readonly refused?: AgentRefusal & { readonly at?: number };
   readonly abilities?: AgentAbilities;

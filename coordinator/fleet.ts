@@ -1,3 +1,4 @@
+import type { AgentLimit } from '../domain/agent/events.ts';
 import type { Hello, WaitingAttempt } from '../domain/agent/messages.ts';
 import { intakeOf } from '../domain/agent/state.ts';
 import { isInfrastructureFailure } from '../domain/build/failure-class.ts';
@@ -28,6 +29,7 @@ export type Fleet = Pick<
       freeBytes?: number | undefined;
       leaving?: boolean | undefined;
       unfit?: string | undefined;
+      limited?: AgentLimit | undefined;
       waiting?: readonly WaitingAttempt[] | undefined;
     },
   ): void;
@@ -113,6 +115,17 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     if (unfit === undefined) logger.info({ agent: name }, 'agent can build again');
     else logger.warn({ agent: name }, `agent cannot build: ${unfit}`);
     commandAgent(core, name, { type: 'report-fitness', unfit }, { actor: `agent-${name}` });
+  }
+
+  function isLimitNews(name: string, limit: AgentLimit | undefined): boolean {
+    const { connection, limited } = farm.agents.get(name)?.state ?? {};
+    return connection === 'connected' && (limited?.by !== limit?.by || limited?.reason !== limit?.reason);
+  }
+
+  function reportLimit(name: string, limit: AgentLimit | undefined): void {
+    if (limit?.by === 'disk') logger.warn({ agent: name }, `agent takes nothing: ${limit.reason}`);
+    else logger.info({ agent: name }, limit === undefined ? 'agent takes builds again' : `agent takes nothing for now: ${limit.reason}`);
+    commandAgent(core, name, { type: 'report-limit', limit }, { actor: `agent-${name}` });
   }
 
   /** Asked for before it may be given builds again: what comes after the message waits at the agent for the outcome. */
@@ -295,10 +308,11 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       disconnect(name, reason);
       await writer.durable();
     },
-    heartbeat(name, { load1, freeBytes, leaving, unfit, waiting: waits }) {
+    heartbeat(name, { load1, freeBytes, leaving, unfit, limited, waiting: waits }) {
       if (leaving) leave(name);
       // One that is dropped comes again with the next heartbeat.
       if (farm.agents.get(name)?.state.unfit !== unfit && mayChange(name)) reportFitness(name, unfit);
+      if (isLimitNews(name, limited) && mayChange(name)) reportLimit(name, limited);
       waiting.heard(name, waits ?? []);
       allocator.schedule();
       heartbeats.set(name, {

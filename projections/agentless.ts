@@ -98,6 +98,8 @@ function causeOf(name: string, event: AgentEvent, state: AgentState): string {
       return `${name} was quarantined${because}`;
     case 'AgentUnfit':
       return `${name} could not build${because}`;
+    case 'AgentLimited':
+      return `${name} took nothing for a while${because}`;
     case 'AgentRetired':
       return `${name} was removed`;
     case 'AgentConnected':

@@ -1,3 +1,4 @@
+import type { AgentLimit } from '../domain/agent/events.ts';
 import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../domain/agent/state.ts';
 import { type AgentRecord, type Agents, misfit } from './agents.ts';
 import type { JobClass } from './graph.ts';
@@ -12,6 +13,9 @@ export const obstacleCodes = [
   'offline',
   'stopped',
   'unfit',
+  'overloaded',
+  'collecting',
+  'no-room',
   'quarantined',
   'leaving',
   'draining',
@@ -82,6 +86,8 @@ function idleness(name: string, agent: AgentState, isBusy: boolean): Obstacle | 
       return offline(name, agent, because);
     case 'unfit':
       return { code: 'unfit', words: `cannot build: ${reason}`, passes: false, remedy: `drover agents show ${name}` };
+    case 'limited':
+      return limited(name, agent.limited?.by ?? 'load', because);
     case 'quarantined':
       return {
         code: 'quarantined',
@@ -117,4 +123,18 @@ function offline(name: string, agent: AgentState, because: string): Obstacle {
   const reason = steered.reason === undefined ? '' : ` (${steered.reason})`;
   const held = `and is ${agent.draining ? 'drained' : 'paused'}${reason}`;
   return { code, words: `${away}, ${held}: once it is back, '${resume}' ends that`, passes: false, remedy: resume };
+}
+
+/** An agent that takes nothing for now, by the limits of its machine. */
+function limited(name: string, by: AgentLimit['by'], because: string): Obstacle {
+  switch (by) {
+    case 'load':
+      return { code: 'overloaded', words: `has too much to do${because}`, passes: true };
+    case 'collecting':
+      return { code: 'collecting', words: `makes room in its store${because}`, passes: true };
+    case 'disk': {
+      const remedy = `free the disk of the agent ${name}, or raise its limits (min-free, max-store)`;
+      return { code: 'no-room', words: `has no room${because}`, passes: false, remedy };
+    }
+  }
 }

@@ -30,7 +30,7 @@ import {
   type SubmissionRow,
   submissionStates,
 } from '../../coordinator/ports/views.ts';
-import { type AgentPlace, agentAbilities } from '../../domain/agent/events.ts';
+import { type AgentPlace, agentAbilities, agentLimits } from '../../domain/agent/events.ts';
 import { intakes } from '../../domain/agent/state.ts';
 import { failureCauses } from '../../domain/build/events.ts';
 import { endClasses, failureClasses } from '../../domain/build/failure-class.ts';
@@ -137,6 +137,7 @@ export const agentStatus: z.ZodType<AgentStatus> = z.object({
   }),
   quarantine: z.object({ since: instant, reason: text.exactOptional() }).exactOptional(),
   unfit: z.object({ since: instant, reason: text }).exactOptional(),
+  limited: z.object({ since: instant, by: z.enum(agentLimits), reason: text }).exactOptional(),
   refused: z
     .object({ code: text, message: text, at: instant.exactOptional(), place: place.exactOptional() })
     .exactOptional(),

@@ -31,6 +31,16 @@ export const agentSettings = agentConfigSchema.safeExtend({
   ),
   maxConcurrentUploads: shape.maxConcurrentUploads.describe('Outputs uploaded at a time.'),
   maxConcurrentFetches: shape.maxConcurrentFetches.describe('Inputs fetched at a time.'),
+  minFree: shape.minFree.describe(
+    "Bytes of the store's disk that are kept free. Where there are fewer, the agent takes nothing new, collects the store's garbage once what it runs has ended, and goes on. Absent: it never collects.",
+  ),
+  maxStore: shape.maxStore.describe('Bytes that the store holds at most, added up as NARs; kept in the same way.'),
+  maxLoad: shape.maxLoad.describe('Nothing new is taken while the load of the last minute is over this.'),
+  maxCpuPressure: shape.maxCpuPressure.describe(
+    'Nothing new is taken while processes waited for the CPU in more of the last ten seconds than this, in per cent, where the kernel says so (/proc/pressure).',
+  ),
+  maxMemoryPressure: shape.maxMemoryPressure.describe('The same of waiting for memory.'),
+  maxIoPressure: shape.maxIoPressure.describe('The same of waiting for disks.'),
   sandbox: shape.sandbox.describe(
     'Whether builds have to run in a sandbox. With false, what is built may see and change the machine.',
   ),

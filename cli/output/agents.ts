@@ -42,6 +42,7 @@ export function formatAgent(said: AgentStatus, view: View): string {
     ['reason', agent.told],
     ['refused', agent.refused && refused(agent.refused, now)],
     ['quarantine', agent.quarantine && quarantine(agent, now)],
+    ['limited', agent.limited && `since ${relativeTime(agent.limited.since, now)}: ${agent.limited.reason}`],
     ['unfit', agent.unfit && `since ${relativeTime(agent.unfit.since, now)}: ${agent.unfit.reason}`],
     ['last attempts', attempts(agent)],
     ['last failure', failure(agent, now)],
@@ -93,6 +94,7 @@ function remarks(agent: ShownAgent, now: number): string[] {
     agent.link.state === 'connected' && !agent.link.leaving ? undefined : link(agent, now),
     agent.quarantine && `quarantined ${quarantine(agent, now)}`,
     agent.unfit && `unfit: ${agent.unfit.reason}`,
+    agent.limited && `takes nothing for now: ${agent.limited.reason}`,
     all ? `its last ${recent.attempts} attempts all failed: ${failure(agent, now)}` : undefined,
   ];
   return told.filter((one) => one !== undefined);

@@ -1,5 +1,5 @@
 import type { Decision } from '../event.ts';
-import type { AgentAbilities, AgentEvent, AgentPlace } from './events.ts';
+import type { AgentAbilities, AgentEvent, AgentLimit, AgentPlace } from './events.ts';
 import type { AgentState, Steered } from './state.ts';
 
 export type AgentCommand =
@@ -22,6 +22,8 @@ export type AgentCommand =
   | { readonly type: 'quarantine'; readonly until: number; readonly reason: string }
   /** The agent says what came of trying itself: why it cannot build, `undefined` if it can. */
   | { readonly type: 'report-fitness'; readonly unfit: string | undefined }
+  /** The agent says why it takes nothing new for now, `undefined` if it does. */
+  | { readonly type: 'report-limit'; readonly limit: AgentLimit | undefined }
   | { readonly type: 'retire' };
 
 export type AgentRefusal = 'unknown-agent' | 'agent-exists' | 'agent-retired';
@@ -66,6 +68,12 @@ export function decideAgent(state: AgentState, command: AgentCommand): Decision<
       if (command.unfit === state.unfit) return { events: [] };
       if (command.unfit === undefined) return { events: [{ type: 'AgentFit', data: {} }] };
       return { events: [{ type: 'AgentUnfit', data: { reason: command.unfit } }] };
+    case 'report-limit': {
+      const { limit } = command;
+      if (limit?.by === state.limited?.by && limit?.reason === state.limited?.reason) return { events: [] };
+      if (limit === undefined) return { events: [{ type: 'AgentUnlimited', data: {} }] };
+      return { events: [{ type: 'AgentLimited', data: { by: limit.by, reason: limit.reason } }] };
+    }
     case 'retire':
       return { events: [{ type: 'AgentRetired', data: {} }] };
   }

@@ -23,6 +23,14 @@ export type AgentPlace = z.infer<typeof agentPlace>;
 
 const reason = shortText;
 
+/**
+ * What keeps an agent from taking more. `load`: its machine has too much to do; `collecting`: its store is over its bounds, and it collects
+ * garbage as soon as nothing runs; `disk`: it has, and that was not enough.
+ */
+export const agentLimits = ['load', 'collecting', 'disk'] as const;
+export const agentLimit = z.object({ by: z.enum(agentLimits), reason: reason.min(1) });
+export type AgentLimit = z.infer<typeof agentLimit>;
+
 export const AgentRegistered = defineEvent(
   'AgentRegistered',
   'An operator added an agent.',
@@ -78,6 +86,12 @@ export const AgentUnfit = defineEvent(
   z.object({ reason }),
 );
 export const AgentFit = defineEvent('AgentFit', 'The agent tried itself again, and it can build.', z.object({}));
+export const AgentLimited = defineEvent(
+  'AgentLimited',
+  'It takes nothing new for now, as its machine is busy or its store over its bounds: until AgentUnlimited, or its next connection.',
+  agentLimit,
+);
+export const AgentUnlimited = defineEvent('AgentUnlimited', 'It takes builds again.', z.object({}));
 export const AgentRetired = defineEvent('AgentRetired', 'An operator removed it.', z.object({}));
 
 export const agentEvents = [
@@ -91,6 +105,8 @@ export const agentEvents = [
   AgentQuarantined,
   AgentUnfit,
   AgentFit,
+  AgentLimited,
+  AgentUnlimited,
   AgentRetired,
 ] as const;
 export type AgentEvent = EventOf<(typeof agentEvents)[number]>;

@@ -3,7 +3,7 @@ import { attemptPhases } from '../build/attempt-phases.ts';
 import { failureClasses } from '../build/failure-class.ts';
 import { baseName, count, identifier, sha256Text, shortText } from '../event.ts';
 import { maxLogChunkBytes, maxOutputs } from '../limits.ts';
-import { agentAbilities, agentPlace } from './events.ts';
+import { agentAbilities, agentLimit, agentPlace } from './events.ts';
 
 /**
  * The frames of the agent link, protocol version 1: each a msgpack map in one binary WebSocket message.
@@ -114,6 +114,8 @@ export const agentOob = z.discriminatedUnion('type', [
     leaving: z.boolean().optional(),
     /** Why it cannot build, by what it found when it tried itself; absent: it can. Sent at once when that changes. */
     unfit: unfit.optional(),
+    /** Why it takes nothing new for now; absent: it does. Sent at once when that changes. */
+    limited: agentLimit.optional(),
     /** Attempts that wait for the coordinator; sent at once when that begins or ends. */
     waiting: z.array(waitingAttempt).max(mostWaiting).optional(),
   }),

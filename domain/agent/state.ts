@@ -1,4 +1,4 @@
-import type { AgentAbilities, AgentEvent, AgentPlace } from './events.ts';
+import type { AgentAbilities, AgentEvent, AgentLimit, AgentPlace } from './events.ts';
 
 /** Something that holds since an instant (milliseconds since the Unix epoch), and why. */
 export interface Since {
@@ -29,6 +29,8 @@ export interface AgentState {
   /** Why it cannot build, by what it found when it tried itself. */
   readonly unfit: string | undefined;
   readonly unfitSince: number;
+  /** Why it takes nothing new for now, as it says. */
+  readonly limited: (AgentLimit & { readonly at: number }) | undefined;
   /** End of the lease while disconnected; 0 otherwise. */
   readonly leaseUntil: number;
   /** Why it is not connected, or is about to leave. */
@@ -49,6 +51,7 @@ export const initialAgent: AgentState = {
   quarantine: undefined,
   unfit: undefined,
   unfitSince: 0,
+  limited: undefined,
   leaseUntil: 0,
   gone: undefined,
   abilities: undefined,
@@ -68,7 +71,7 @@ export function evolveAgent(state: AgentState, event: AgentEvent, { at, by }: Ha
       return { ...initialAgent, connection: 'new', since: at };
     case 'AgentConnected': {
       const { abilities, version, builder, place } = event.data;
-      const now = { connection: 'connected', since: at, leaseUntil: 0, leaving: false, gone: undefined } as const;
+      const now = { connection: 'connected', since: at, leaseUntil: 0, leaving: false, gone: undefined, limited: undefined } as const;
       return { ...state, ...now, abilities, version, builder, place };
     }
     case 'AgentDisconnected': {
@@ -94,6 +97,10 @@ export function evolveAgent(state: AgentState, event: AgentEvent, { at, by }: Ha
       return { ...state, unfit: event.data.reason, unfitSince: at };
     case 'AgentFit':
       return { ...state, unfit: undefined, unfitSince: 0 };
+    case 'AgentLimited':
+      return { ...state, limited: { ...event.data, at } };
+    case 'AgentUnlimited':
+      return { ...state, limited: undefined };
     case 'AgentRetired':
       return { ...state, connection: 'retired', since: at, leaseUntil: 0, gone: undefined };
     default:
@@ -101,7 +108,7 @@ export function evolveAgent(state: AgentState, event: AgentEvent, { at, by }: Ha
   }
 }
 
-export const intakes = ['accepting', 'paused', 'draining', 'quarantined', 'unfit', 'offline'] as const;
+export const intakes = ['accepting', 'paused', 'draining', 'quarantined', 'unfit', 'limited', 'offline'] as const;
 export type Intake = (typeof intakes)[number];
 
 /** `accepting`, or why the agent gets nothing new. */
@@ -110,7 +117,8 @@ export function intakeOf(state: AgentState): Intake {
   if (state.paused) return 'paused';
   if (state.draining || state.leaving) return 'draining';
   if (state.quarantinedUntil > 0) return 'quarantined';
-  return state.unfit === undefined ? 'accepting' : 'unfit';
+  if (state.unfit !== undefined) return 'unfit';
+  return state.limited === undefined ? 'accepting' : 'limited';
 }
 
 /** Why the agent gets nothing new, in words; `undefined` where it does, or nobody said. */
@@ -122,6 +130,8 @@ export function reasonOf(state: AgentState): string | undefined {
       return state.gone;
     case 'unfit':
       return state.unfit;
+    case 'limited':
+      return state.limited?.reason;
     case 'draining':
       return state.draining ? state.draining.reason : state.gone;
     case 'paused':

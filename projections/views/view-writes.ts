@@ -49,6 +49,8 @@ export function viewWrites(
     case 'AgentQuarantined':
     case 'AgentUnfit':
     case 'AgentFit':
+    case 'AgentLimited':
+    case 'AgentUnlimited':
     case 'AgentRetired':
     case 'TokenIssued':
     case 'TokenRevocationScheduled':

@@ -138,4 +138,26 @@ describe('an agent that tries itself', () => {
     await changed.promise;
     assert.equal(fitness.unfit, 'state folder: is not there; builder: no answer within 1 s; token: is refused');
   });
+
+  test('says why it takes nothing new where its store is over its bounds, and when that is over', async () => {
+    await using coordinator = await startFakeCoordinator();
+    await using folder = await temporaryFolder();
+    let freeBytes = 1;
+    const heard = Promise.withResolvers<void>();
+    const upkeep = {
+      room: async () => ({ freeBytes }),
+      async collectGarbage(bytes: number) {
+        await heard.promise;
+        freeBytes += bytes;
+        return bytes;
+      },
+    };
+    await using _agent = await startTestAgent(coordinator, instantBuilds(), folder.path, {
+      room: { upkeep, limits: { minFree: 1000 } },
+    });
+    await beat(coordinator, ({ limited }) => limited?.by === 'collecting');
+    heard.resolve();
+    await beat(coordinator, ({ limited }) => limited === undefined);
+    assert.equal(freeBytes, 1100);
+  });
 });

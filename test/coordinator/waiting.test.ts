@@ -180,6 +180,9 @@ describe('what keeps an agent from a build', () => {
     ['paused', false, [connected, paused]],
     ['draining', false, [connected, { type: 'AgentDraining', data: {} }]],
     ['quarantined', true, [connected, { type: 'AgentQuarantined', data: { until: 9, reason: 'disk' } }]],
+    ['overloaded', true, [connected, { type: 'AgentLimited', data: { by: 'load', reason: 'x' } }]],
+    ['collecting', true, [connected, { type: 'AgentLimited', data: { by: 'collecting', reason: 'x' } }]],
+    ['no-room', false, [connected, { type: 'AgentLimited', data: { by: 'disk', reason: 'x' } }]],
     ['unfit', false, [connected, { type: 'AgentUnfit', data: { reason: 'no daemon' } }]],
   ];
 

@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import {
   type Builder,
   type BuilderError,
@@ -7,6 +8,7 @@ import {
   isBuilderError,
   type PathInfo,
 } from '../../../agent/ports/builder.ts';
+import type { StoreUpkeep } from '../../../agent/ports/store-upkeep.ts';
 import { verdictOnLastWords } from '../../../domain/build/verdicts/verdict.ts';
 import { openBuildFolders } from './build-folders.ts';
 import { outcomeOf } from './build-result.ts';
@@ -20,13 +22,14 @@ import {
   addTempRoot,
   addToStoreNar,
   buildDerivation,
+  collectGarbage,
   narFromPath,
   queryPathInfo,
   queryValidPaths,
   setOptions,
 } from './operations.ts';
 import { defaultSandboxPaths, resolveSandboxPaths } from './sandbox-paths.ts';
-import { allowNewDatabase, checkStoreDatabase } from './store-database.ts';
+import { allowNewDatabase, checkStoreDatabase, storeBytes } from './store-database.ts';
 import { parseStoreUri } from './store-uri.ts';
 import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
 
@@ -56,7 +59,7 @@ export interface NixBuilderOptions {
 }
 
 /** A builder that speaks to a Nix daemon by its worker protocol: one connection per attempt and a few for all. */
-export function openNixBuilder(options: NixBuilderOptions): Builder {
+export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkeep {
   const storeDir = options.storeDir ?? '/nix/store';
   const { connect, details, removeSandbox } = transportFor(options, storeDir);
   const alone = createOneAtATime();
@@ -166,6 +169,20 @@ export function openNixBuilder(options: NixBuilderOptions): Builder {
     checkStore: () => (visible && storeDir === '/nix/store' ? checkStoreDatabase(root) : Promise.resolve()),
 
     tidy: removeSandbox,
+
+    async room(wholeStore) {
+      // A store that is new has a folder and a database once a daemon has run.
+      if (first === undefined) await pool.use(async () => undefined);
+      const { bavail, bsize } = await statfs(`${root}${storeDir}`);
+      const freeBytes = bavail * bsize;
+      return wholeStore ? { freeBytes, storeBytes: await storeBytes(root) } : { freeBytes };
+    },
+
+    async collectGarbage(bytes) {
+      // What was added through a connection is kept as long as that is open.
+      await pool.renew();
+      return pool.use((connection) => collectGarbage(connection, bytes));
+    },
 
     pathInfo: (path, signal) => ask((connection) => queryPathInfo(connection, path, signal)),
 

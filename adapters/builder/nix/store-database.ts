@@ -38,6 +38,21 @@ export async function allowNewDatabase(root: string): Promise<void> {
   if (!(await isThere(databaseOf(root)))) await rm(`${root}/nix/var/nix/db/schema`, { force: true });
 }
 
+/** Sum of the NAR sizes of all that a store holds. Rejects where its database cannot be read. */
+export async function storeBytes(root: string): Promise<number> {
+  const worker = new Worker(moduleBeside('./store-bytes-thread', import.meta.url), {
+    workerData: databaseOf(root),
+    execArgv: [],
+  });
+  try {
+    const [answer] = (await once(worker, 'message')) as [number | string];
+    if (typeof answer === 'string') throw new Error(answer);
+    return answer;
+  } finally {
+    await worker.terminate();
+  }
+}
+
 const databaseOf = (root: string): string => `${root}/nix/var/nix/db/db.sqlite`;
 
 function isThere(file: string): Promise<boolean> {

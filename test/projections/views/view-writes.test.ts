@@ -356,6 +356,8 @@ test('agents, tokens, hooks, checkpoints of the log and what texts there are hav
     on('agent-ant', 'AgentQuarantined', { until: 1, reason: 'sick' }),
     on('agent-ant', 'AgentUnfit', { reason: 'no sandbox' }),
     on('agent-ant', 'AgentFit', {}),
+    on('agent-ant', 'AgentLimited', { by: 'load', reason: 'busy' }),
+    on('agent-ant', 'AgentUnlimited', {}),
     on('agent-ant', 'AgentRetired', {}),
     on('derivation-0123456789abcdfghijklmnpqrsvwxyz', 'DerivationTextLost', { path: hello, reason: 'gone' }),
     on('derivation-0123456789abcdfghijklmnpqrsvwxyz', 'DerivationTextRestored', { path: hello }),

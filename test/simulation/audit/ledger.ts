@@ -219,6 +219,10 @@ export function createLedger(ground: Ground) {
       case 'AgentFit':
         agent.unfit = false;
         break;
+      // The machines of the simulation have no such limits.
+      case 'AgentLimited':
+      case 'AgentUnlimited':
+        break;
     }
   }
 

@@ -1,0 +1,106 @@
+import type { Logger } from 'pino';
+import type { Clock } from '../coordinator/ports/runtime.ts';
+import type { StoreRoom, StoreUpkeep } from './ports/store-upkeep.ts';
+
+/** The bounds of an agent's store, in bytes; absent: none. */
+export interface StoreLimits {
+  /** So much of its disk is kept free. */
+  readonly minFree?: number | undefined;
+  /** What it holds at most. */
+  readonly maxStore?: number | undefined;
+}
+
+export interface StoreKeeperOptions {
+  readonly upkeep: StoreUpkeep;
+  readonly limits: StoreLimits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Whether an attempt is under way. */
+  readonly busy: () => boolean;
+  /** Called whenever {@link StoreKeeper.limit} has changed. */
+  readonly changed: () => void;
+}
+
+/** Keeps a store within its bounds: whatever is over is collected as soon as nothing runs, and nothing new is taken until then. */
+export interface StoreKeeper {
+  /** Why nothing new is taken; `undefined` where it is. `collecting` passes by itself, `disk` does not. */
+  readonly limit: { readonly by: 'collecting' | 'disk'; readonly reason: string } | undefined;
+  /** Looks whether something is to be done, unless it is at it: after each attempt, and with each heartbeat. Never rejects. */
+  look(): Promise<void>;
+}
+
+/** Beyond what is lacking, so much of the bound is collected as well: otherwise the next build would be over it again. */
+const margin = 0.1;
+/** After a collection that was not enough, the next one comes no sooner, in milliseconds. */
+const pauseMs = 5 * 60_000;
+
+export function createStoreKeeper({ upkeep, limits, clock, logger, busy, changed }: StoreKeeperOptions): StoreKeeper {
+  const { minFree, maxStore } = limits;
+  let limit: StoreKeeper['limit'];
+  let under: Promise<void> | undefined;
+  let fruitlessAt: number | undefined;
+
+  function set(by: 'collecting' | 'disk' | undefined, reason = ''): void {
+    const same = limit?.by === by && (limit?.reason ?? '') === reason;
+    limit = by && { by, reason };
+    if (!same) changed();
+  }
+
+  /** What is over the bounds, in words, and how many bytes have to go. */
+  function excessOf({ freeBytes, storeBytes = 0 }: StoreRoom): { words: string; bytes: number } | undefined {
+    const lacking = minFree === undefined ? 0 : minFree - freeBytes;
+    const over = maxStore === undefined ? 0 : storeBytes - maxStore;
+    if (lacking <= 0 && over <= 0) return undefined;
+    const words =
+      lacking > 0 ? `less than ${gigabytes(minFree ?? 0)} of its disk is free` : `its store holds more than ${gigabytes(maxStore ?? 0)}`;
+    const bytes = Math.max(lacking > 0 ? lacking + margin * (minFree ?? 0) : 0, over > 0 ? over + margin * (maxStore ?? 0) : 0);
+    return { words, bytes: Math.ceil(bytes) };
+  }
+
+  async function work(): Promise<void> {
+    const before = excessOf(await upkeep.room(maxStore !== undefined));
+    if (before === undefined) {
+      fruitlessAt = undefined;
+      return set(undefined);
+    }
+    if (fruitlessAt !== undefined && clock.monotonic() - fruitlessAt < pauseMs) return;
+    if (busy()) return set('collecting', `${before.words}: it collects garbage once what it runs has ended`);
+    set('collecting', `${before.words}: it collects garbage`);
+    const began = clock.monotonic();
+    const freed = await upkeep.collectGarbage(before.bytes);
+    const after = excessOf(await upkeep.room(maxStore !== undefined));
+    const seconds = Math.round((clock.monotonic() - began) / 1000);
+    if (after === undefined) {
+      fruitlessAt = undefined;
+      logger.info({ freed, seconds }, 'garbage was collected from the store');
+      return set(undefined);
+    }
+    fruitlessAt = clock.monotonic();
+    const said = `${after.words}, and there is no more garbage in its store to collect`;
+    logger.error({ freed, seconds }, `this agent takes nothing: ${said}; free its disk, or remove roots of its store`);
+    set('disk', said);
+  }
+
+  return {
+    get limit() {
+      return limit;
+    },
+    look() {
+      if (minFree === undefined && maxStore === undefined) return Promise.resolve();
+      under ??= work()
+        .catch((error: Error) => {
+          logger.error({ err: error }, 'the store could not be kept within its bounds');
+          fruitlessAt = clock.monotonic();
+          set('disk', `its store cannot be kept within its bounds: ${error.message.split('\n', 1)[0]}`.slice(0, 1000));
+        })
+        .finally(() => {
+          under = undefined;
+        });
+      return under;
+    },
+  };
+}
+
+function gigabytes(bytes: number): string {
+  return bytes >= 1e9 ? `${Number((bytes / 1e9).toFixed(1))} GB` : `${Number((bytes / 1e6).toFixed(1))} MB`;
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import { readPressure } from '../../adapters/runtime/pressure.ts';
+import { loadExcess } from '../../agent/load-limit.ts';
+import type { StoreRoom } from '../../agent/ports/store-upkeep.ts';
+import { createStoreKeeper, type StoreLimits } from '../../agent/store-keeper.ts';
+import { formatHash } from '../../domain/store/hash-text.ts';
+import { sha256 } from '../../domain/store/sha256.ts';
+import { temporaryFolder } from '../support/agent-harness.ts';
+import { fileNar } from '../support/fake-builder.ts';
+import { createManualRuntime } from '../support/manual-runtime.ts';
+import { noNix, openTemporaryNixBuilder } from '../support/nix-store.ts';
+
+const GB = 1e9;
+
+/** A keeper over a store whose figures the test sets. */
+function keeperOf(limits: StoreLimits, room: StoreRoom) {
+  const runtime = createManualRuntime();
+  const state = { room, busy: false, freed: 0, said: [] as (string | undefined)[], collected: [] as number[] };
+  const keeper = createStoreKeeper({
+    upkeep: {
+      room: async () => state.room,
+      async collectGarbage(bytes) {
+        state.collected.push(bytes);
+        const { freeBytes, storeBytes = 0 } = state.room;
+        state.room = { freeBytes: freeBytes + state.freed, storeBytes: storeBytes - state.freed };
+        return state.freed;
+      },
+    },
+    limits,
+    clock: runtime.clock,
+    logger: pino({ level: 'silent' }),
+    busy: () => state.busy,
+    changed: () => state.said.push(keeper.limit?.by),
+  });
+  return { state, keeper, runtime };
+}
+
+describe('the store of an agent', () => {
+  it('is left alone within its bounds, and where there are none', async () => {
+    const within = keeperOf({ minFree: 10 * GB, maxStore: 50 * GB }, { freeBytes: 10 * GB, storeBytes: 50 * GB });
+    await within.keeper.look();
+    assert.deepEqual([within.keeper.limit, within.state.collected], [undefined, []]);
+    const unbounded = keeperOf({}, { freeBytes: 0 });
+    await unbounded.keeper.look();
+    assert.deepEqual([unbounded.keeper.limit, unbounded.state.collected], [undefined, []]);
+  });
+
+  it('takes nothing new while something runs, then collects what is over its bounds and a little more', async () => {
+    const { state, keeper } = keeperOf({ minFree: 10 * GB }, { freeBytes: 8 * GB });
+    Object.assign(state, { busy: true, freed: 4 * GB });
+    await keeper.look();
+    assert.deepEqual(keeper.limit, {
+      by: 'collecting',
+      reason: 'less than 10 GB of its disk is free: it collects garbage once what it runs has ended',
+    });
+    assert.deepEqual(state.collected, []);
+    state.busy = false;
+    await keeper.look();
+    assert.deepEqual(state.collected, [3 * GB]);
+    assert.equal(keeper.limit, undefined);
+    assert.deepEqual(state.said, ['collecting', 'collecting', undefined]);
+  });
+
+  it('says so where collecting was not enough, tries again after a while, and goes on as soon as there is room', async () => {
+    const { state, keeper, runtime } = keeperOf({ maxStore: 20 * GB }, { freeBytes: GB, storeBytes: 30 * GB });
+    state.freed = GB;
+    await keeper.look();
+    assert.deepEqual(keeper.limit, {
+      by: 'disk',
+      reason: 'its store holds more than 20 GB, and there is no more garbage in its store to collect',
+    });
+    await keeper.look();
+    assert.equal(state.collected.length, 1, 'not again at once');
+    runtime.advance(5 * 60_000);
+    await keeper.look();
+    assert.equal(state.collected.length, 2);
+    state.room = { freeBytes: GB, storeBytes: 19 * GB };
+    await keeper.look();
+    assert.equal(keeper.limit, undefined);
+  });
+
+  it('says what went wrong where it cannot be looked at', async () => {
+    const { state, keeper } = keeperOf({ minFree: GB }, { freeBytes: 0 });
+    Object.defineProperty(state, 'room', { get: () => assert.fail('EACCES: /nix/store') });
+    await keeper.look();
+    assert.equal(keeper.limit?.by, 'disk');
+    assert.match(keeper.limit?.reason ?? '', /cannot be kept within its bounds: EACCES/);
+  });
+
+  it('gives up garbage and keeps what a session holds, with a real Nix', { skip: noNix }, async () => {
+    await using store = await openTemporaryNixBuilder();
+    const { builder } = store;
+    const signal = new AbortController().signal;
+    const add = async (n: number, references: string[] = []) => {
+      const nar = fileNar(`${n}${'x'.repeat(20_000)}${references.join(' ')}`);
+      const path = `/nix/store/0000000000000000000000000000000${n}-item`;
+      const item = { path, narHash: formatHash({ algo: 'sha256', digest: sha256(nar) }), narSize: nar.length, references, signatures: [] };
+      await builder.addItem(item, (async function* () {
+        yield nar;
+      })(), signal);
+      return path;
+    };
+    const input = await add(1);
+    const needed = await add(2, [input]);
+    const garbage = await add(3);
+    const { freeBytes, storeBytes = 0 } = await builder.room(true);
+    assert.ok(freeBytes > 0 && storeBytes > 60_000, `${freeBytes} ${storeBytes}`);
+    await using session = await builder.open(signal);
+    await session.hold([needed]);
+    const freed = await builder.collectGarbage(1e12);
+    assert.ok(freed >= 20_000, `freed ${freed}`);
+    assert.deepEqual(await builder.missing([input, needed, garbage]), [garbage]);
+    assert.ok(((await builder.room(true)).storeBytes ?? 0) < storeBytes);
+  });
+});
+
+describe('the load of a machine', () => {
+  it('keeps an agent from taking more over a limit, until it is well below', () => {
+    const limits = { maxLoad: 10, maxIoPressure: 50 };
+    assert.equal(loadExcess({ load1: 10 }, limits, false), undefined);
+    assert.equal(loadExcess({ load1: 10.1 }, limits, false), 'the load is over 10');
+    assert.equal(loadExcess({ load1: 9.5 }, limits, true), 'the load is over 10');
+    assert.equal(loadExcess({ load1: 9 }, limits, true), undefined);
+    assert.equal(loadExcess({ load1: 1, pressure: { io: 51 } }, limits, false), 'the pressure on the disks is over 50 %');
+    assert.equal(loadExcess({ load1: 99, pressure: { cpu: 99 } }, {}, true), undefined);
+    assert.equal(loadExcess({}, limits, true), undefined);
+  });
+
+  it('is read as the kernel writes it, as far as there is any', async () => {
+    await using folder = await temporaryFolder();
+    const some = 'some avg10=12.50 avg60=1.00 avg300=0.00 total=5\nfull avg10=3.00 avg60=0.00 avg300=0.00 total=1\n';
+    await writeFile(join(folder.path, 'io'), some);
+    assert.deepEqual(await readPressure(folder.path), { io: 12.5 });
+    await rm(join(folder.path, 'io'));
+    assert.deepEqual(await readPressure(folder.path), {});
+    const real = await readFile('/proc/pressure/cpu', 'utf8').catch(() => undefined);
+    if (real !== undefined) assert.equal(typeof (await readPressure()).cpu, 'number');
+  });
+});
