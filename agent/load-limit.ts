@@ -17,13 +17,18 @@ export interface LoadLimits {
 const enough = 0.9;
 
 /** Why the machine takes nothing new, in words; `undefined` where it does. `was`: whether it took nothing a moment ago. */
-export function loadExcess({ load1, pressure = {} }: MachineLoad, limits: LoadLimits, was: boolean): string | undefined {
-  const figures: readonly (readonly [what: string, now: number | undefined, most: number | undefined, unit: string])[] = [
-    ['load', load1, limits.maxLoad, ''],
-    ['pressure on the CPU', pressure.cpu, limits.maxCpuPressure, ' %'],
-    ['pressure on the memory', pressure.memory, limits.maxMemoryPressure, ' %'],
-    ['pressure on the disks', pressure.io, limits.maxIoPressure, ' %'],
-  ];
+export function loadExcess(
+  { load1, pressure = {} }: MachineLoad,
+  limits: LoadLimits,
+  was: boolean,
+): string | undefined {
+  const figures: readonly (readonly [what: string, now: number | undefined, most: number | undefined, unit: string])[] =
+    [
+      ['load', load1, limits.maxLoad, ''],
+      ['pressure on the CPU', pressure.cpu, limits.maxCpuPressure, ' %'],
+      ['pressure on the memory', pressure.memory, limits.maxMemoryPressure, ' %'],
+      ['pressure on the disks', pressure.io, limits.maxIoPressure, ' %'],
+    ];
   for (const [what, now, most, unit] of figures) {
     if (now === undefined || most === undefined || now <= most * (was ? enough : 1)) continue;
     // Rounded: a reason that changes with every figure would be news each time.

@@ -52,8 +52,13 @@ export function createStoreKeeper({ upkeep, limits, clock, logger, busy, changed
     const over = maxStore === undefined ? 0 : storeBytes - maxStore;
     if (lacking <= 0 && over <= 0) return undefined;
     const words =
-      lacking > 0 ? `less than ${gigabytes(minFree ?? 0)} of its disk is free` : `its store holds more than ${gigabytes(maxStore ?? 0)}`;
-    const bytes = Math.max(lacking > 0 ? lacking + margin * (minFree ?? 0) : 0, over > 0 ? over + margin * (maxStore ?? 0) : 0);
+      lacking > 0
+        ? `less than ${gigabytes(minFree ?? 0)} of its disk is free`
+        : `its store holds more than ${gigabytes(maxStore ?? 0)}`;
+    const bytes = Math.max(
+      lacking > 0 ? lacking + margin * (minFree ?? 0) : 0,
+      over > 0 ? over + margin * (maxStore ?? 0) : 0,
+    );
     return { words, bytes: Math.ceil(bytes) };
   }
 

@@ -124,7 +124,11 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
 
   function reportLimit(name: string, limit: AgentLimit | undefined): void {
     if (limit?.by === 'disk') logger.warn({ agent: name }, `agent takes nothing: ${limit.reason}`);
-    else logger.info({ agent: name }, limit === undefined ? 'agent takes builds again' : `agent takes nothing for now: ${limit.reason}`);
+    else
+      logger.info(
+        { agent: name },
+        limit === undefined ? 'agent takes builds again' : `agent takes nothing for now: ${limit.reason}`,
+      );
     commandAgent(core, name, { type: 'report-limit', limit }, { actor: `agent-${name}` });
   }
 

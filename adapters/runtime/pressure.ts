@@ -15,5 +15,9 @@ export async function readPressure(folder = '/proc/pressure'): Promise<Pressure>
     return share === undefined ? undefined : Number(share);
   };
   const [cpu, memory, io] = await Promise.all([of('cpu'), of('memory'), of('io')]);
-  return { ...(cpu !== undefined && { cpu }), ...(memory !== undefined && { memory }), ...(io !== undefined && { io }) };
+  return {
+    ...(cpu !== undefined && { cpu }),
+    ...(memory !== undefined && { memory }),
+    ...(io !== undefined && { io }),
+  };
 }

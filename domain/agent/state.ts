@@ -71,7 +71,14 @@ export function evolveAgent(state: AgentState, event: AgentEvent, { at, by }: Ha
       return { ...initialAgent, connection: 'new', since: at };
     case 'AgentConnected': {
       const { abilities, version, builder, place } = event.data;
-      const now = { connection: 'connected', since: at, leaseUntil: 0, leaving: false, gone: undefined, limited: undefined } as const;
+      const now = {
+        connection: 'connected',
+        since: at,
+        leaseUntil: 0,
+        leaving: false,
+        gone: undefined,
+        limited: undefined,
+      } as const;
       return { ...state, ...now, abilities, version, builder, place };
     }
     case 'AgentDisconnected': {

@@ -155,9 +155,9 @@ describe('an agent that tries itself', () => {
     await using _agent = await startTestAgent(coordinator, instantBuilds(), folder.path, {
       room: { upkeep, limits: { minFree: 1000 } },
     });
-    await beat(coordinator, ({ limited }) => limited?.by === 'collecting');
+    const collecting = await beat(coordinator, ({ limited }) => limited?.by === 'collecting');
     heard.resolve();
-    await beat(coordinator, ({ limited }) => limited === undefined);
+    await beat(coordinator, ({ limited }) => limited === undefined, coordinator.frames.indexOf(collecting));
     assert.equal(freeBytes, 1100);
   });
 });

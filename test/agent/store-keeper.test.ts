@@ -98,10 +98,20 @@ describe('the store of an agent', () => {
     const add = async (n: number, references: string[] = []) => {
       const nar = fileNar(`${n}${'x'.repeat(20_000)}${references.join(' ')}`);
       const path = `/nix/store/0000000000000000000000000000000${n}-item`;
-      const item = { path, narHash: formatHash({ algo: 'sha256', digest: sha256(nar) }), narSize: nar.length, references, signatures: [] };
-      await builder.addItem(item, (async function* () {
-        yield nar;
-      })(), signal);
+      const item = {
+        path,
+        narHash: formatHash({ algo: 'sha256', digest: sha256(nar) }),
+        narSize: nar.length,
+        references,
+        signatures: [],
+      };
+      await builder.addItem(
+        item,
+        (async function* () {
+          yield nar;
+        })(),
+        signal,
+      );
       return path;
     };
     const input = await add(1);
@@ -125,7 +135,10 @@ describe('the load of a machine', () => {
     assert.equal(loadExcess({ load1: 10.1 }, limits, false), 'the load is over 10');
     assert.equal(loadExcess({ load1: 9.5 }, limits, true), 'the load is over 10');
     assert.equal(loadExcess({ load1: 9 }, limits, true), undefined);
-    assert.equal(loadExcess({ load1: 1, pressure: { io: 51 } }, limits, false), 'the pressure on the disks is over 50 %');
+    assert.equal(
+      loadExcess({ load1: 1, pressure: { io: 51 } }, limits, false),
+      'the pressure on the disks is over 50 %',
+    );
     assert.equal(loadExcess({ load1: 99, pressure: { cpu: 99 } }, {}, true), undefined);
     assert.equal(loadExcess({}, limits, true), undefined);
   });
