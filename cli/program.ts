@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type CommandContext, withExamples } from './command.ts';
 import { type AddCommand, commandsFor } from './commands/all.ts';
+import { unlikeDrover } from './http/not-drover.ts';
 import { CliError } from './output/cli-error.ts';
 import { type Io, safeIo } from './output/io.ts';
 import { version } from './version.ts';
@@ -48,7 +49,11 @@ export function buildProgram(context: CommandContext, commands: readonly AddComm
 
 /** Runs one command line. Never throws for what a user can do wrong. Resolves with the exit code. */
 export async function runCli(argv: readonly string[], process: Io): Promise<number> {
-  const io = safeIo(process);
+  let answeredBy: string | undefined;
+  const answered = (url: string): void => {
+    answeredBy = url;
+  };
+  const io = { ...safeIo(process), answered };
   const context: CommandContext = { io, exitCode: 0 };
   try {
     await buildProgram(context, await commandsFor(argv)).parseAsync([...argv], { from: 'user' });
@@ -63,7 +68,9 @@ export async function runCli(argv: readonly string[], process: Io): Promise<numb
       // commander has said it already; help and version that were asked for are no failures.
       return error.exitCode === 0 ? 0 : 2;
     }
-    return reportError(error, io);
+    // What reads an answer as if it were a coordinator's stumbles over one that is not.
+    const stumbled = answeredBy !== undefined && (error instanceof TypeError || error instanceof RangeError);
+    return reportError(stumbled ? unlikeDrover(answeredBy as string, error) : error, io);
   }
 }
 

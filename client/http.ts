@@ -100,16 +100,24 @@ export async function readText(response: Response, url: string, most: number = l
   throw new DroverProblem('unexpected-answer', response.status, message, {});
 }
 
-/** JSON of an answer from `url`; `undefined` where it has no body. */
+/**
+ * JSON of an answer from `url`; `undefined` where it has no body.
+ *
+ * @throws {DroverProblem} `unexpected-answer` if it is no JSON, or a bare value
+ */
 export async function readJson(response: Response, url: string): Promise<unknown> {
   const text = await readText(response, url);
   if (text === '') return undefined;
+  const unexpected = (what: string) =>
+    new DroverProblem('unexpected-answer', response.status, `${url} answered with something that is ${what}`, {});
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
-    const message = `${url} answered with something that is not JSON`;
-    throw new DroverProblem('unexpected-answer', response.status, message, {});
+    throw unexpected('not JSON');
   }
+  if (typeof value === 'object' && value !== null) return value;
+  throw unexpected('no object of JSON, as every answer of a coordinator is');
 }
 
 async function refusal(response: Response, url: string): Promise<Error> {

@@ -10,6 +10,7 @@ import {
 import { CliError } from '../output/cli-error.ts';
 import { olderHint } from '../output/older.ts';
 import { printable } from '../output/text.ts';
+import { notADrover } from './not-drover.ts';
 import { createSilence, heard, inPieces, SilenceError } from './silence.ts';
 import { unreachable } from './unreachable.ts';
 
@@ -24,6 +25,8 @@ export interface RequestOptions extends PlainOptions {
 export interface ClientOptions extends HttpOptions {
   /** How long a `steady` request, or a `get`, may be silent, in milliseconds. */
   readonly silenceMs?: number;
+  /** Told whenever an answer was read. */
+  readonly onAnswer?: ((url: string) => void) | undefined;
 }
 
 /** A coordinator, over HTTP. Every refusal is thrown as a {@link CliError} with the code of its problem. */
@@ -48,7 +51,7 @@ export interface Client {
   ): Promise<Result>;
 }
 
-export function createClient({ silenceMs = 60_000, ...options }: ClientOptions): Client {
+export function createClient({ silenceMs = 60_000, onAnswer, ...options }: ClientOptions): Client {
   const plain = createHttp(options);
   const http: Http = {
     url: plain.url,
@@ -79,9 +82,11 @@ export function createClient({ silenceMs = 60_000, ...options }: ClientOptions):
   }
 
   async function json<Result>(response: Response): Promise<Result> {
-    return readJson(response, http.url).catch((error: unknown) => {
+    const answer = await readJson(response, http.url).catch((error: unknown) => {
       throw toCliError(error, http.url);
-    }) as Promise<Result>;
+    });
+    onAnswer?.(http.url);
+    return answer as Result;
   }
 
   async function call<Result>(method: string, path: string, wish?: RequestOptions): Promise<Result> {
@@ -136,7 +141,7 @@ export function toCliError(error: unknown, url: string): unknown {
   const hint =
     status >= 300 && status < 400
       ? 'give the address that it leads to, if that is of your coordinator (--url, DROVER_URL or drover login)'
-      : 'is that the address of a Drover coordinator?';
+      : notADrover;
   return new CliError(code, printable(message), { hint, mayPass });
 }
 

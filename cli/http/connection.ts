@@ -63,18 +63,21 @@ export interface ConnectionFlags {
   readonly tokenFile?: string;
 }
 
-type Surroundings = Pick<Io, 'environment' | 'err'>;
+type Surroundings = Pick<Io, 'environment' | 'err' | 'answered'>;
 
 /** The coordinator that flags and environment name, flags first. A short absence of it is waited out, with a line that says so. */
 export function connect(flags: ConnectionFlags, io: Surroundings, patience: Patience = {}): Client {
   const { signal } = patience;
   const onWait = (reason: string): void => io.err(`drover: ${reason}\n`);
-  return patient(createClient({ ...connectionOf(flags, io.environment), signal }), { onWait, ...patience });
+  return patient(createClient({ ...connectionOf(flags, io.environment), signal, onAnswer: io.answered }), {
+    onWait,
+    ...patience,
+  });
 }
 
 /** The same, whose requests are made once, and end by no signal. */
-export function connectPlainly(flags: ConnectionFlags, { environment }: Pick<Io, 'environment'>): Client {
-  return createClient(connectionOf(flags, environment));
+export function connectPlainly(flags: ConnectionFlags, io: Pick<Io, 'environment' | 'answered'>): Client {
+  return createClient({ ...connectionOf(flags, io.environment), onAnswer: io.answered });
 }
 
 /** Its address, and the token for it: flags before the environment before the context in use. */

@@ -3,6 +3,7 @@ import type { Page } from '../../coordinator/ports/views.ts';
 import { CliError } from '../output/cli-error.ts';
 import { printable } from '../output/text.ts';
 import type { Client } from './client.ts';
+import { notADrover } from './not-drover.ts';
 
 /** Most rows that a page may have. */
 const limit = 1000;
@@ -20,7 +21,7 @@ export async function* eachRow<Row>(client: Client, path: string, query: Query):
       throw new CliError(
         'unexpected-answer',
         `${path}: expected a page that comes after ${printable(JSON.stringify(after))}, got that one again`,
-        { hint: 'is that the address of a Drover coordinator?' },
+        { hint: notADrover },
       );
     seen.add(after);
   } while (true);

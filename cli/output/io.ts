@@ -24,6 +24,8 @@ export interface Io {
   readonly interactive: boolean;
   /** Permission bits of the file that standard output goes to; `undefined` where it is no file. */
   outFileMode?(): number | undefined;
+  /** Told that an answer from this URL was read: what then goes wrong may come of it. */
+  answered?(url: string): void;
   /** Milliseconds since the Unix epoch. */
   now(): number;
   /** Aborts on Ctrl-C (SIGINT) and SIGTERM, with its name as the reason. Asking for it means that the command ends by itself then, with {@link interruptedCode}; a second signal ends the process. */

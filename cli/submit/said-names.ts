@@ -1,4 +1,5 @@
 import { isValidName, parseBaseName } from '../../domain/store/store-path.ts';
+import { notADrover } from '../http/not-drover.ts';
 import { CliError } from '../output/cli-error.ts';
 import { printable } from '../output/text.ts';
 
@@ -25,6 +26,6 @@ export function saidOutputName(said: string, what: string): string {
 
 function unexpected(expected: string, got: string): CliError {
   return new CliError('unexpected-answer', `${expected}, got ${printable(JSON.stringify(got.slice(0, 300)))}`, {
-    hint: 'is that the address of a Drover coordinator?',
+    hint: notADrover,
   });
 }

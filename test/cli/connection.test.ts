@@ -262,8 +262,24 @@ describe('the connection to a coordinator', () => {
     assert.equal(code, 1);
     assert.match(
       err,
-      /something that is not JSON \(unexpected-answer\)\nhint: is that the address of a Drover coordinator\?/,
+      /something that is not JSON \(unexpected-answer\)\nhint: is that the address of a Drover coordinator \(--url/,
     );
+  });
+
+  it('says of answers in another shape whose they are, and not that something unexpected happened in it', async () => {
+    let json: unknown;
+    await using server = await fakeCoordinator({ 'GET /v1/*': () => ({ json }) });
+    for (json of [null, 1, {}, { rows: null }, { rows: [null] }]) {
+      for (const words of ['agents list', 'builds list', 'builds show b', 'submissions show s', 'status']) {
+        const { code, err } = await run([...words.split(' '), '--url', server.url]);
+        assert.equal(code, 1, `${words}: ${JSON.stringify(json)}`);
+        assert.ok(err.startsWith(`drover: ${server.url} answered with something that `), err);
+        assert.match(
+          err,
+          /\(unexpected-answer\)\n( +at .*\n)?hint: is that the address of a Drover coordinator \(--url/,
+        );
+      }
+    }
   });
 
   it('refuses wrong addresses and unreadable tokens as wrong uses', async () => {
