@@ -3369,7 +3369,18 @@ export interface Operations {
       readonly derivation?: string;
       /** `key` or `key=value`. */
       readonly tag?: string;
-      readonly state?: readonly ('queued' | 'allocated' | 'running')[];
+      /** Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `deferred` where somebody wants it later, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`. */
+      readonly state?: readonly (
+        | 'queued'
+        | 'allocated'
+        | 'running'
+        | 'blocked'
+        | 'deferred'
+        | 'waiting'
+        | 'backoff'
+        | 'ready'
+        | 'building'
+      )[];
       /** Only those that changed last then or later, milliseconds since the Unix epoch. */
       readonly since?: number;
       /** Only those that changed last before then. */

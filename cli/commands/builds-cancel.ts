@@ -1,14 +1,16 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { CancelResult, RetryResult, SubmitResult } from '../../coordinator/application.ts';
+import { unfinishedFilterStates } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { resolveIds } from '../http/resolve-id.ts';
-import { gather } from '../numbers.ts';
+import { gatherChoices } from '../numbers.ts';
 import { formatCancel, formatRetry, formatRetryOfOne, namesOf } from '../output/cancel.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import type { Io } from '../output/io.ts';
+import { orOlder } from '../output/older.ts';
 import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print, printOneOf } from '../output/print.ts';
 import { plural } from '../output/text.ts';
@@ -30,16 +32,8 @@ interface Flags extends ConnectionFlags, OutputFlags, Filters {
 function addFilters(command: Command, states: readonly string[], io: Io): Command {
   command
     .optionsGroup('Which builds, in place of naming them; all conditions hold:')
-    .addOption(new Option('--state <state>', `${states.join(', ')}; can be repeated`).argParser(oneOf(states)));
+    .addOption(new Option('--state <state>', `${states.join(', ')}; can be repeated`).argParser(gatherChoices(states)));
   return addBuildFilters(command, io).optionsGroup('Options:');
-}
-
-function oneOf(states: readonly string[]) {
-  return (value: string, before: readonly string[] | undefined): readonly string[] => {
-    if (!states.includes(value))
-      throw new InvalidArgumentError(`Expected ${states.join(', ')}, got ${JSON.stringify(value)}.`);
-    return gather(value, before);
-  };
 }
 
 /** The conditions in the words of the API; `undefined` where there are none. */
@@ -67,7 +61,7 @@ function requireOne(ids: readonly string[], conditions: object | undefined): voi
 
 async function ask<Result>(client: Client, path: string, body: object): Promise<Result> {
   return client.send<Result>('POST', path, body).catch((error: unknown) => {
-    throw inFlags(error, {
+    throw inFlags(orOlder(error, 'state', '--state'), {
       from: '--since',
       since: '--since',
       agent: '--agent',
@@ -93,6 +87,7 @@ export function addBuildsCancel(builds: Command, context: CommandContext): void 
       ['drover builds cancel BUILD --dry-run', 'what else would end'],
       ['drover builds cancel BUILD --with-dependents', 'and what waits for it'],
       ['drover builds cancel --tag branch=old --state queued', 'all that wait of a branch'],
+      ['drover builds cancel --state blocked --dry-run', 'what nothing under way can set going'],
       ['drover builds cancel --agent worker-1 --yes', 'what runs on an agent, without a question'],
     ],
   })
@@ -102,7 +97,7 @@ export function addBuildsCancel(builds: Command, context: CommandContext): void 
     .option('--force', 'also what other submissions want')
     .option('--dry-run', 'only say what would happen')
     .option('-y, --yes', 'do not ask');
-  addFilters(command, ['queued', 'allocated', 'running'], io);
+  addFilters(command, unfinishedFilterStates, io);
   addConnectionOptions(addOutputOptions(command));
   onAction(command, context, async (ids: readonly string[], flags: Flags) => {
     const client = connect(flags, io);

@@ -16,6 +16,8 @@ export const buildStates = ['queued', 'allocated', 'running', 'succeeded', 'fail
 export type BuildViewState = (typeof buildStates)[number];
 /** What lists of builds can be asked for: states, how queued builds stand, and `building`: `allocated` or `running`. */
 export const buildFilterStates = [...buildStates, ...standings, 'building'] as const;
+/** Those of them that a build which has not ended can be in. */
+export const unfinishedFilterStates = ['queued', 'allocated', 'running', ...standings, 'building'] as const;
 
 export interface BuildRow {
   readonly id: string;

@@ -3,7 +3,7 @@ import { allCommands } from '../../cli/commands/all.ts';
 import type { ArgumentShape, CommandShape, FlagShape, Source, Values } from '../../cli/completion/tree.ts';
 import { processIo } from '../../cli/output/io.ts';
 import { buildProgram } from '../../cli/program.ts';
-import { buildFilterStates, buildStates } from '../../coordinator/ports/views.ts';
+import { buildFilterStates, buildStates, unfinishedFilterStates } from '../../coordinator/ports/views.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
 import { eventTypes } from '../../domain/events.ts';
 
@@ -40,7 +40,7 @@ function flagShape(option: Option, command: string): FlagShape {
 /** What the values of flags are, by the command and the flag's name, by all of the flag, by its name, or by the placeholder. */
 const ofFlags: Readonly<Record<string, Values>> = {
   'builds list --state': { words: buildFilterStates },
-  'builds cancel --state': { words: ['queued', 'allocated', 'running'] },
+  'builds cancel --state': { words: unfinishedFilterStates },
   'builds retry --state': { words: ['failed', 'canceled'] },
   '--data <value>': { from: 'folders' },
   '--state <value>': { from: 'folders' },

@@ -46,7 +46,7 @@ describe('complete', () => {
     // What one command takes is no value for the other.
     assert.deepEqual(values('builds', 'list', '--state', 'b'), ['blocked', 'backoff', 'building']);
     assert.deepEqual(values('builds', 'retry', '--state', ''), ['failed', 'canceled']);
-    assert.deepEqual(values('builds', 'cancel', '--state', ''), ['queued', 'allocated', 'running']);
+    assert.deepEqual(values('builds', 'cancel', '--state', 'b'), ['blocked', 'backoff', 'building']);
     assert.deepEqual(values('builds', 'list', '--json', '--state=fa'), ['--state=failed']);
     assert.deepEqual(values('builds', 'list', '-o', 'n'), ['name']);
     assert.deepEqual(values('replay', 'w'), ['why']);

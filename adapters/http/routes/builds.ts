@@ -7,6 +7,7 @@ import {
   buildFilterStates,
   buildStates,
   mostAmong,
+  unfinishedFilterStates,
 } from '../../../coordinator/ports/views.ts';
 import { withWholeMessages } from '../../../coordinator/whole-messages.ts';
 import { standings } from '../../../domain/build/standing.ts';
@@ -41,6 +42,8 @@ const conditions = {
   derivation: baseName.exactOptional(),
   tag: z.string().min(1).max(330).describe('`key` or `key=value`.').exactOptional(),
 };
+const stateWords =
+  'Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `deferred` where somebody wants it later, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`.';
 const stateList = many.pipe(z.array(z.enum(buildFilterStates)).max(buildFilterStates.length));
 /** By when it changed last: by its last event. */
 const changes = {
@@ -81,11 +84,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
           summary: 'Builds, newest first.',
           querystring: z.strictObject({
             ...conditions,
-            state: stateList
-              .describe(
-                'Some of these. Of what is `queued`: `blocked` where nothing under way can set it going, `deferred` where somebody wants it later, `waiting` for inputs that are coming, `backoff` until its next attempt, `ready` for a slot. `building`: `allocated` or `running`.',
-              )
-              .exactOptional(),
+            state: stateList.describe(stateWords).exactOptional(),
             ...changes,
             ...paging,
           }),
@@ -245,13 +244,16 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
           operationId: 'cancelBuilds',
           summary:
             'Cancels all builds that have not ended and meet every condition, each for the submission that it belongs to.',
-          body: someOf({ ...conditions, state: states(unfinished).exactOptional(), ...changes }, cancelWish),
+          body: someOf(
+            { ...conditions, state: states(unfinishedFilterStates).describe(stateWords).exactOptional(), ...changes },
+            cancelWish,
+          ),
           response: { 200: cancelResult },
         },
       },
       async (request) => {
-        const { reason, force, dependents, preview, ...filter } = request.body;
-        const builds = await matching({ state: unfinished, ...filter });
+        const { reason, force, dependents, preview, state = unfinished, ...filter } = request.body;
+        const builds = await matching({ ...filter, ...inStates(state) });
         return application.cancelBuilds(principalOf(request), { builds, reason, force, dependents, preview });
       },
     );
@@ -323,7 +325,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
   }
 }
 
-function states<const State extends (typeof buildStates)[number]>(some: readonly [State, ...State[]]) {
+function states<const State extends (typeof buildFilterStates)[number]>(some: readonly [State, ...State[]]) {
   return z.array(z.enum(some)).min(1).max(some.length);
 }
 

@@ -293,6 +293,12 @@ test('cancelling and retrying many go through every page', async () => {
   );
   assert.deepEqual(filters[2], { tag: 'branch=main', state: ['failed'] });
   assert.deepEqual(server.application.only('retryBuilds')[1], { builds, preview: true });
+  await server.ask('submit', json('POST', '/v1/builds/cancel', { state: ['blocked', 'running'], preview: true }));
+  assert.deepEqual(filters.at(-2)?.state, ['running']);
+  assert.deepEqual(filters.at(-2)?.among?.('b-9'), []);
+  assert.deepEqual(server.application.only('newestStanding'), [new Set(['blocked']), 1000, 'b-9']);
+  const ended = await server.ask('submit', json('POST', '/v1/builds/cancel', { state: ['failed'] }));
+  assert.equal(ended.statusCode, 400);
   for (const path of ['/v1/builds/cancel', '/v1/builds/retry'])
     assert.equal((await server.ask('submit', json('POST', path, { preview: true }))).statusCode, 400);
 });
