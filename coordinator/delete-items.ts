@@ -43,16 +43,15 @@ export async function deleteItems(
     derivations: outlook.rebuilds.slice(0, mostNamed).map(graph.drvPath),
     sources: outlook.sources.slice(0, mostNamed).map(graph.itemPath),
   };
-  const before = new Map(given.map((item) => [item, details.fileSize(item)]));
-  if (wish.preview) return { ...preview, items: given.map(stateOf), freed: freedBy(new Set(given)) };
-  if (needed.size > 0 && !wish.force) throw refusal(preview);
   const freed = freedBy(new Set(given));
+  if (wish.preview) return { ...preview, items: given.map(stateOf), freed };
+  if (needed.size > 0 && !wish.force) throw refusal(preview);
   const { kept } = await deletions.withdraw(given, wish, meta);
   if (kept.size > 0) {
     // Somebody has come to need it meanwhile.
     const [[item, need]] = [...kept] as [[Item, Need]];
     const needsNow = [{ item: graph.itemPath(item), by: whoNeeds(item, need) }];
-    throw refusal({ ...preview, needed: kept.size, needs: needsNow }, before.size - kept.size);
+    throw refusal({ ...preview, needed: kept.size, needs: needsNow }, given.length - kept.size);
   }
   return { ...preview, items: given.map(stateOf), freed };
 
