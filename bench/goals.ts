@@ -32,6 +32,9 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       peer: 'peer-bullmq',
       bound: mainThread,
     },
+    'collect-plan': { text: '≤ 5 s', met: atMost(5), bound: 'following references, ten a millionth of a second' },
+    'collect-turn': { text: '≤ 10 ms', met: atMost(10), bound: 'slices of 4 ms, and what the machine takes from them' },
+    'collect-memory': { text: '≤ 500 MB', met: atMost(500), bound: 'five bytes an item' },
     'life-100000': { text: '≥ 10,000/s', met: atLeast(10_000), peer: 'peer-bullmq', bound: mainThread },
     'beside-graphile-worker': {
       text: '≥ 5 ×',

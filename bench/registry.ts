@@ -84,6 +84,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./life/holds.ts')).run,
     },
     {
+      name: 'collect',
+      what: 'planning a collection over 1000000 items',
+      run: async () => (await import('./collect/collect.ts')).run,
+    },
+    {
       name: 'estimate',
       what: 'how far off the estimated end is, over the graph of Guix',
       run: async () => (await import('./estimate/estimate.ts')).run,

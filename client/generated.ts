@@ -122,6 +122,7 @@ export const operations = {
     headers: [],
     body: false,
   },
+  whyItem: { method: 'GET', path: '/v1/items/{item}/why', query: [], headers: [], body: false },
   deleteItems: { method: 'POST', path: '/v1/items/delete', query: [], headers: [], body: true },
   beginUpload: { method: 'POST', path: '/v1/uploads', query: [], headers: [], body: true },
   getUpload: { method: 'GET', path: '/v1/uploads/{upload}', query: [], headers: [], body: false },
@@ -3565,6 +3566,27 @@ export interface Operations {
       readonly item: string;
     };
     readonly answer: undefined;
+  };
+  /** What keeps a store item from being collected, or when it goes. */
+  readonly whyItem: {
+    readonly request: {
+      readonly item: string;
+    };
+    readonly answer: {
+      readonly item: string;
+      readonly state: 'present' | 'unpublished' | 'gone';
+      /** what keeps it; absent where nothing does */
+      readonly reason?: 'root' | 'build' | 'upload' | 'recent';
+      /** From what is kept for itself down to the item, each referring to the next. */
+      readonly chain: readonly string[];
+      readonly root?: string;
+      readonly build?: string;
+      /** until when the reason holds, or when the bytes of what is unpublished go */
+      readonly until?: number;
+      /** when the next collection of the schedule comes */
+      readonly nextCollection?: number;
+      readonly summary: string;
+    };
   };
   /** Deletes store items, in two phases: all of them, or none where somebody needs one. */
   readonly deleteItems: {

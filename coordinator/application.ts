@@ -10,6 +10,8 @@ import type { Scope } from '../domain/token/events.ts';
 import type { RecentFailure } from '../projections/agents.ts';
 import type { BlockingCause } from '../projections/blocked.ts';
 import type { Blockage } from '../projections/blockers.ts';
+import type { Amount } from '../projections/garbage.ts';
+import type { KeepReason } from '../projections/kept.ts';
 import type { Outlook } from '../projections/outlook.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
@@ -22,6 +24,8 @@ export type { LastFailure } from '../domain/build/state.ts';
 export type { BlockingCause } from '../projections/blocked.ts';
 export type { Blockage, Blocker } from '../projections/blockers.ts';
 export type { Estimate } from '../projections/estimate.ts';
+export type { Amount } from '../projections/garbage.ts';
+export type { KeepReason } from '../projections/kept.ts';
 export type { Outlook, OutlookNode, OutlookState } from '../projections/outlook.ts';
 export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
 export type { Phase } from '../projections/timeline.ts';
@@ -181,6 +185,14 @@ export interface Application extends HookWishes {
    * @throws DroverError `unknown-item`, `item-needed`.
    */
   deleteItems(by: Principal, wish: DeletionWish): Promise<DeletionReport>;
+  /**
+   * Has what nobody needs deleted, and says how far it is; it ends with its reader. One at a time.
+   *
+   * @throws DroverError `collection-under-way`, `no-roots`; before anything went.
+   */
+  collect(by: Principal, wish: CollectionWish): AsyncIterable<CollectionReport>;
+  /** What keeps an item, or when it goes. */
+  whyItem(path: string): Promise<ItemWhy>;
   /** Compares the pool with the log, all of it or some items; what is found wrong is missing from then on, and rebuilt where it is needed. */
   verifyItems(by: Principal, wish: VerifyWish): AsyncIterable<VerifyReport>;
   /**
@@ -424,6 +436,67 @@ export interface VerificationStatus {
   readonly total: number;
   readonly bytes: number;
   readonly wrong: number;
+}
+
+export interface CollectionWish {
+  /** Only says what would go. */
+  readonly preview?: boolean | undefined;
+  /** Without a wait for clients that have the narinfo. */
+  readonly now?: boolean | undefined;
+  /** What was published less long ago stays, with all that it refers to; as long as the cache's time to live if absent. */
+  readonly olderThanSeconds?: number | undefined;
+  /** Ends once so many bytes go, or went. */
+  readonly maxFreed?: number | undefined;
+  /** Ends once so many bytes are free where the pool is, those that go already counted. */
+  readonly keepFree?: number | undefined;
+  /** Whether what kept items were built with stays, too. */
+  readonly buildInputs?: boolean | undefined;
+  /** Whether it is meant where no root keeps anything. */
+  readonly withoutRoots?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How far a collection is, or its end. Numbers of items and bytes of files. */
+export type CollectionReport =
+  | {
+      readonly type: 'progress';
+      readonly phase: 'planning' | 'deleting';
+      readonly items: number;
+      readonly total: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly type: 'end';
+      /** What went, or would. */
+      readonly items: number;
+      /** Of files that went, or go at `until`; those that other items have are not among them. */
+      readonly bytes: number;
+      /** When the last of the bytes go, where clients may have their narinfos; milliseconds since the Unix epoch. */
+      readonly until?: number;
+      /** Items that came to be needed, or went, while it was under way. */
+      readonly spared: number;
+      /** Items that might have gone, too, had it not been for a bound. */
+      readonly left: number;
+      /** What was kept, by the firmest reason. */
+      readonly kept: Readonly<Record<KeepReason, Amount>>;
+    };
+
+/** Why an item is here, or not. */
+export interface ItemWhy {
+  readonly item: string;
+  readonly state: 'present' | 'unpublished' | 'gone';
+  /** What keeps it from being collected; absent where nothing does. */
+  readonly reason?: KeepReason;
+  /** From what is kept for itself down to the item, each referring to the next. */
+  readonly chain: readonly string[];
+  readonly root?: string;
+  readonly build?: string;
+  /** Until when the reason holds, or when the bytes of what is unpublished go; milliseconds since the Unix epoch. */
+  readonly until?: number;
+  /** When the next collection of the schedule comes. */
+  readonly nextCollection?: number;
+  /** All that in a sentence. */
+  readonly summary: string;
 }
 
 /** Why a process that has an agent's token is turned away. */

@@ -36,6 +36,14 @@ const listen = z
   .default('127.0.0.1:8745')
   .describe('Address and port to listen on; an IPv6 address in brackets. Port 0 takes a free one.');
 
+const timeOfDay = /^([01]\d|2[0-3]):([0-5]\d)$/;
+
+/** Milliseconds after midnight of a checked `dailyAt`. */
+export function timeOfDayMs(text: string): number {
+  const [, hours, minutes] = timeOfDay.exec(text) ?? [];
+  return (Number(hours) * 60 + Number(minutes)) * 60_000;
+}
+
 const storeDir = z
   .string()
   .regex(/^\/[^\s]*[^/\s]$/, 'expected an absolute path without / at its end')
@@ -195,6 +203,37 @@ export const coordinatorConfigSchema = z
           .boolean()
           .default(false)
           .describe('Whether what it finds wrong is built again, also where nobody needs it.'),
+      })
+      .prefault({}),
+    gc: z
+      .strictObject({
+        dailyAt: z
+          .string()
+          .regex(timeOfDay, 'expected a time of the day in UTC, like 03:30')
+          .optional()
+          .describe(
+            'When what nobody needs is collected each day, in UTC, like 03:30; never if not set. The other settings of gc are for these collections.',
+          ),
+        olderThanSeconds: z
+          .int()
+          .min(0)
+          .max(3_153_600_000)
+          .optional()
+          .describe(
+            'What was published less long ago stays, with all that it refers to; as long as cache-ttl-seconds if not set. If set, it collects where there is no root, too.',
+          ),
+        maxFreedBytes: z.int().min(1).optional().describe('A collection ends once so many bytes go.'),
+        keepFreeBytes: z
+          .int()
+          .min(1)
+          .optional()
+          .describe(
+            'A collection ends once so many bytes are free where the pool is; it takes nothing where they are.',
+          ),
+        buildInputs: z
+          .boolean()
+          .default(false)
+          .describe('Whether what kept items were built with, sources and compilers included, stays as well.'),
       })
       .prefault({}),
     audit: z

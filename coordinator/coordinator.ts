@@ -13,6 +13,8 @@ import { watchAttempts } from './attempt-watch.ts';
 import { createAttempts } from './attempts.ts';
 import { startAuditor } from './audit/auditor.ts';
 import { startCanceling } from './canceling.ts';
+import { createCollecting } from './collecting.ts';
+import { startCollectionSchedule } from './collection-schedule.ts';
 import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { deleteItems } from './delete-items.ts';
@@ -23,6 +25,7 @@ import { createFleet } from './fleet.ts';
 import { buildHistory } from './history/history.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createIntake } from './intake.ts';
+import { whyItem } from './item-why.ts';
 import { createItems, type Items } from './items.ts';
 import { createJoinedBuilds } from './joined-builds.ts';
 import { createKeeping, type Keeping } from './keeping.ts';
@@ -85,6 +88,8 @@ export function startCoordinator(core: Core): Coordinator {
   const roots = createRootManager(core, access, deadlines);
   const keeping = createKeeping(core, roots, inSlices);
   const intake = createIntake(core, texts, roots, inSlices);
+  const collecting = createCollecting(core, deletions, intake, inSlices);
+  const schedule = startCollectionSchedule(core, collecting, deadlines);
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
   const outlooks = createOutlooks(core, inSlices);
@@ -242,6 +247,8 @@ export function startCoordinator(core: Core): Coordinator {
       return undefined;
     },
     deleteItems: (by, wish) => deleteItems(core, deletions, inSlices, { actor: by.id }, wish),
+    collect: collecting.collect,
+    whyItem: async (path) => whyItem(core, deletions, intake, inSlices, schedule.next(), path),
     verifyItems: (by, wish) => verifyItems(core, items, intake, { actor: by.id }, wish),
     async doubtItem(path, how) {
       await items.check(path, { actor: 'coordinator' }, { how });
@@ -275,6 +282,7 @@ export function startCoordinator(core: Core): Coordinator {
     hear: (can) => (can ? fleet.leases.hear() : fleet.leases.deafen()),
     [Symbol.dispose]() {
       verifying[Symbol.dispose]();
+      schedule.stop();
       deadlines[Symbol.dispose]();
       fleet.leases[Symbol.dispose]();
       allocator[Symbol.dispose]();

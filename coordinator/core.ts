@@ -6,6 +6,7 @@ import { type BuildCommand, type BuildRefusal, decideBuild, type RetryPolicy } f
 import type { BuildEvent } from '../domain/build/events.ts';
 import type { Farm } from '../projections/farm.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
+import type { CollectionWish } from './application.ts';
 import { DroverError, unknownBuild } from './errors.ts';
 import type { AgentLinks } from './ports/agent-links.ts';
 import type { DerivationStore } from './ports/derivation-store.ts';
@@ -36,6 +37,13 @@ export interface Policy {
   readonly cacheTtlSeconds: number;
   /** The verification of the pool that goes on by itself: all of it, every so often (0: never), at such a rate, and whether it repairs. */
   readonly verify: { readonly everySeconds: number; readonly rateBytes: number; readonly repair: boolean };
+  /** What the schedule collects, and when: milliseconds after midnight in UTC. */
+  readonly collection: Pick<CollectionWish, 'olderThanSeconds' | 'maxFreed' | 'keepFree'> & {
+    readonly dailyAtMs: number | undefined;
+    readonly buildInputs: boolean;
+    /** Items that go between two looks at what has come to be needed, and two waits for the disk. */
+    readonly perTurn: number;
+  };
   /** Longest time between an event and a checkpoint that covers it. */
   readonly checkpointSeconds: number;
   /** Whether hooks that are added over the API may run commands here and call private addresses. */

@@ -39,6 +39,8 @@ export const errorCodes = {
   'last-admin-token': [409, 'It is the last token of scope admin'],
   'unknown-item': [404, 'There is no such store item'],
   'item-needed': [409, 'The store item is needed'],
+  'no-roots': [409, 'No root keeps anything'],
+  'collection-under-way': [409, 'A collection is under way'],
   'unknown-root': [404, 'There is no such root'],
   'unknown-root-target': [404, 'The root does not keep this'],
   'root-in-configuration': [409, 'The root is kept by the configuration'],

@@ -5,7 +5,7 @@ import type { DroverEvent } from '../domain/events.ts';
 import { maxTags, namesPerEvent } from '../domain/limits.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import { type RootPortion, rootPortions } from '../domain/submission/root-portions.ts';
-import type { Drv } from '../projections/graph.ts';
+import type { Drv, Item } from '../projections/graph.ts';
 import { findNeeds } from '../projections/needs.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
@@ -42,6 +42,10 @@ export type Intake = Pick<
   repair(derivation: string, key: string, meta: Meta): Promise<SubmitResult>;
   /** Whether a submission is being queued at the moment. */
   busy(): boolean;
+  /** Resolves once no submission is, or none of those that are now. */
+  idle(): Promise<void>;
+  /** Sources of which clients were told lately that they need not be sent. */
+  promised(): Iterable<Item>;
   /** Sets aside the submission over which the process before this one stood still, if it is not wholly queued. */
   setAside(stall: Stall): void;
   /** Goes on with submissions that a stop of the coordinator cut off. */
@@ -56,6 +60,9 @@ const mostNamed = 100;
 /** Events between two waits for the disk: the loop stays free for agents, and little is lost of it in memory. */
 const eventsPerTurn = 1000;
 
+/** How long a client has, from when it asks for missing sources, to send those and to submit. */
+const promiseMs = 3_600_000;
+
 export function createIntake(
   core: Core,
   restored: Pick<Texts, 'sent'>,
@@ -65,6 +72,8 @@ export function createIntake(
   const { farm, writer, derivations, policy, runtime, logger, work } = core;
   const { graph, queue, submissions } = farm;
   const underWay = new Map<string, Promise<SubmitResult>>();
+  /** Sources that a client was told are here, by when: what it is about to submit needs them. */
+  const promised = new Map<Item, number>();
 
   const isKnown = (path: string): boolean => graph.drvOf(path) !== undefined;
 
@@ -436,10 +445,19 @@ export function createIntake(
           for (const source of sources) {
             const item = graph.itemOf(source);
             if (item === undefined || !farm.availability.isPresent(item)) missing.add(source);
+            else promised.set(item, runtime.clock.monotonic());
           }
       return [...missing];
     },
     busy: () => underWay.size > 0,
+    async idle() {
+      await Promise.allSettled([...underWay.values()]);
+    },
+    promised() {
+      const now = runtime.clock.monotonic();
+      for (const [item, at] of promised) if (now - at > promiseMs) promised.delete(item);
+      return promised.keys();
+    },
     submissionOf: (by, key) => submissions.byKey(keyOf(by.id, key))?.id,
     async resumeSubmission(by, id) {
       const submission = submissions.get(id);

@@ -41,7 +41,7 @@ import {
 } from '../domain/limits.ts';
 import { isSecret, newSecret } from './access.ts';
 import type { Application } from './application.ts';
-import { type CoordinatorConfig, parseListen } from './config.ts';
+import { type CoordinatorConfig, parseListen, timeOfDayMs } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Policy } from './core.ts';
 import { declaredHook } from './hooks/settings.ts';
@@ -339,7 +339,7 @@ async function adminTokenOf(file: string, random: (length: number) => Uint8Array
 }
 
 function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
-  const { storeDir, leaseSeconds, heartbeatSeconds, limits, build, retry, quarantine, audit } = config;
+  const { storeDir, leaseSeconds, heartbeatSeconds, limits, build, retry, quarantine, audit, gc } = config;
   return {
     storeDir,
     leaseSeconds,
@@ -353,6 +353,14 @@ function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
     quarantine,
     cacheTtlSeconds: config.cacheTtlSeconds,
     verify: config.verify,
+    collection: {
+      dailyAtMs: gc.dailyAt === undefined ? undefined : timeOfDayMs(gc.dailyAt),
+      olderThanSeconds: gc.olderThanSeconds,
+      maxFreed: gc.maxFreedBytes,
+      keepFree: gc.keepFreeBytes,
+      buildInputs: gc.buildInputs,
+      perTurn: 100,
+    },
     checkpointSeconds: audit.checkpointSeconds,
     trustHooksOfApi: config.hooks.trustApi,
   };

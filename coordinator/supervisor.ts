@@ -63,6 +63,7 @@ const clientWrites: ReadonlySet<keyof Application> = new Set([
   'retrySubmission',
   'deleteItems',
   'verifyItems',
+  'collect',
   'addRoot',
   'removeRoot',
   'addHook',

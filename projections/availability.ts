@@ -14,6 +14,8 @@ export interface Availability {
   /** Whether it was ever present: then something that is not any more was deleted or lost. */
   wasPresent(item: Item): boolean;
   references(item: Item): readonly Item[];
+  /** The same, one call each; cheaper. */
+  eachReference(item: Item, visit: (reference: Item) => void): void;
   /** Items whose references include this one. */
   eachReferrer(item: Item, visit: (referrer: Item) => void): void;
   /** StoreItemAdded. Calls `changed` for each item that became available. */
@@ -95,6 +97,9 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
     isAvailable,
     wasPresent: (item) => item < presence.length && presence.values[item] !== never,
     references: (item) => Array.from(referencesOf.get(item) ?? noReferences),
+    eachReference(item, visit) {
+      for (const reference of referencesOf.get(item) ?? noReferences) visit(reference);
+    },
     eachReferrer,
     add(path, references) {
       const item = graph.internItem(path);

@@ -149,7 +149,7 @@ export function createFarm() {
       const known = graph.internItem(event.data.path);
       unpublished.added(known, details.get(known)?.file, event.data.file);
       // Details first: whoever hears that the item became available may ask for them.
-      details.set(known, event.data);
+      details.set(known, event.data, at);
       const item = availability.add(event.data.path, event.data.references);
       losses.apply(item, event, at);
       blocked.itemTouched(item);

@@ -9,11 +9,14 @@ import type { Graph, Item } from './graph.ts';
  * packed into columns, because there are millions.
  */
 export interface ItemDetails {
-  set(item: Item, details: StoreItem): void;
+  /** @param at when it was published, milliseconds since the Unix epoch. */
+  set(item: Item, details: StoreItem, at: number): void;
   clear(item: Item): void;
   get(item: Item): StoreItem | undefined;
   /** SHA-256 of the NAR, as `sha256:…`; cheaper than all of {@link get}. */
   narHash(item: Item): string | undefined;
+  /** When it was published, milliseconds since the Unix epoch; 0 for an item that has no file. */
+  addedAt(item: Item): number;
   /** Size of its file in bytes; 0 for an item that has none. */
   fileSize(item: Item): number;
   /** An item whose NAR is in the file with this hash (`sha256:…`). */
@@ -33,6 +36,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
   const free: number[] = [];
   const hashes = bytes(64 * 1024); // NAR hash and file hash of each row.
   const sizes = floats(); // NAR size and file size of each row.
+  const added = floats(); // When each row's item was published.
   const extras: (Extra | undefined)[] = [];
 
   function readHash(offset: number): string {
@@ -46,6 +50,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
     for (let i = 0; i < 2 * hashBytes; i++) hashes.push(0);
     sizes.push(0);
     sizes.push(0);
+    added.push(0);
     return row;
   }
 
@@ -74,7 +79,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
   }
 
   return {
-    set(item, details) {
+    set(item, details, at) {
       const before = rows.get(item);
       const row = before ?? free.pop() ?? newRow();
       rows.set(item, row);
@@ -82,6 +87,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
       hold(shortHash(details.file.hash), item);
       writeHash(row * 2 * hashBytes, details.narHash);
       writeHash(row * 2 * hashBytes + hashBytes, details.file.hash);
+      added.values[row] = at;
       sizes.values[row * 2] = details.narSize;
       sizes.values[row * 2 + 1] = details.file.size;
       const { deriver, ca, signatures, references } = details;
@@ -126,6 +132,10 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
     narHash(item) {
       const row = rows.get(item);
       return row === undefined ? undefined : readHash(row * 2 * hashBytes);
+    },
+    addedAt(item) {
+      const row = rows.get(item);
+      return row === undefined ? 0 : (added.values[row] as number);
     },
     fileSize(item) {
       const row = rows.get(item);

@@ -7,6 +7,7 @@ import type {
   CancelResult,
   DeletionReport,
   FarmStatus,
+  ItemWhy,
   Outlook,
   PhaseSums,
   RetryResult,
@@ -41,6 +42,7 @@ import { type HookTarget, hookTarget, hookTargetKinds } from '../../domain/hook/
 import { storeItem } from '../../domain/item/events.ts';
 import { scopes } from '../../domain/token/events.ts';
 import { blockingCauses } from '../../projections/blocked.ts';
+import { keepReasons } from '../../projections/kept.ts';
 import { obstacleCodes } from '../../projections/obstacles.ts';
 import { outlookStates } from '../../projections/outlook.ts';
 import { phases } from '../../projections/timeline.ts';
@@ -252,6 +254,18 @@ export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
     .describe('It is being deleted: nobody gets it any more, and its bytes go then.')
     .exactOptional(),
 }) as unknown as z.ZodType<ItemRow>;
+
+export const itemWhy: z.ZodType<ItemWhy> = z.object({
+  item: text,
+  state: z.enum(['present', 'unpublished', 'gone']),
+  reason: z.enum(keepReasons).describe('what keeps it; absent where nothing does').exactOptional(),
+  chain: z.array(text).describe('From what is kept for itself down to the item, each referring to the next.'),
+  root: text.exactOptional(),
+  build: text.exactOptional(),
+  until: instant.describe('until when the reason holds, or when the bytes of what is unpublished go').exactOptional(),
+  nextCollection: instant.describe('when the next collection of the schedule comes').exactOptional(),
+  summary: text,
+});
 
 export const rootStatus: z.ZodType<RootStatus> = z.object({
   name: text,

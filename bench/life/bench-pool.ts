@@ -34,6 +34,7 @@ export function createBenchPool(): BenchPool {
       check: async () => undefined,
       has: async () => true,
       remove: async () => undefined,
+      freeBytes: async () => undefined,
       sweep: async () => ({ files: 0, bytes: 0, uploads: 0 }),
       async [Symbol.asyncDispose]() {},
     },

@@ -73,6 +73,7 @@ const policy: Omit<Policy, 'storeDir'> = {
   quarantine: { failures: 3, seconds: 1 },
   cacheTtlSeconds: 60,
   verify: { everySeconds: 0, rateBytes: 1, repair: false },
+  collection: { dailyAtMs: undefined, buildInputs: false, perTurn: 100 },
   checkpointSeconds: 600,
   trustHooksOfApi: false,
 };

@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   builds: async () => (await import('./builds.ts')).addBuildsCommands,
   agents: async () => (await import('./agents.ts')).addAgentsCommands,
   items: async () => (await import('./items.ts')).addItemsCommands,
+  gc: async () => (await import('./gc.ts')).addGcCommand,
   roots: async () => (await import('./roots.ts')).addRootsCommands,
   events: async () => (await import('./events.ts')).addEventsCommands,
   hooks: async () => (await import('./hooks.ts')).addHooksCommands,

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import type { ItemWhy } from '../../coordinator/application.ts';
 import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { resolveId } from '../http/resolve-id.ts';
 import { wholeNumber } from '../numbers.ts';
+import { formatItemWhy } from '../output/collection.ts';
 import { formatItem, formatItems } from '../output/items.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { inFlags } from '../output/place.ts';
@@ -79,6 +81,19 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
     const client = connect(flags, io);
     const row = await client.get<ItemRow>(`/v1/items/${encodeURIComponent(await resolveId(client, 'items', item))}`);
     await print(io, flags, { value: row, text: (view) => formatItem(row, view.now()), names: [row.path] });
+  });
+
+  const why = addCommand(items, {
+    usage: 'why <item>',
+    summary: 'Say what keeps a store item from being collected, or when it goes',
+    examples: [['drover items why /nix/store/HASH-hello-2.12', 'the way to it from a root, a build, or what is new']],
+  });
+  addConnectionOptions(addOutputOptions(why));
+  onAction(why, context, async (item: string, flags: Flags) => {
+    const client = connect(flags, io);
+    const path = await resolveId(client, 'items', item);
+    const answer = await client.get<ItemWhy>(`/v1/items/${encodeURIComponent(path)}/why`);
+    await print(io, flags, { value: answer, text: () => formatItemWhy(answer), names: answer.chain });
   });
 
   addItemsVerify(items, context);

@@ -16,7 +16,7 @@ export function addRootsCommands(program: Command, context: CommandContext): voi
   const roots = addGroup(program, {
     usage: 'roots',
     summary: 'Keep store items from being collected, by name',
-    more: 'A root is a name that keeps store items, with all that they refer to, for good or for a while. "drover items delete" refuses what a root keeps. "drover submit --root" adds what it builds. Rules [[keep]] in the configuration of the coordinator make roots by themselves.',
+    more: 'A root is a name that keeps store items, with all that they refer to, for good or for a while. "drover gc" takes nothing that a root keeps, and "drover items delete" refuses to. "drover submit --root" adds what it builds. Rules [[keep]] in the configuration of the coordinator make roots by themselves.',
     examples: [
       ['drover roots add release-1.0 /nix/store/HASH-hello-2.12', 'kept for good'],
       ['drover roots list', 'what is kept, and when it expires'],
@@ -87,7 +87,7 @@ export function addRootsCommands(program: Command, context: CommandContext): voi
   const remove = addCommand(roots, {
     usage: 'remove <root> [target...]',
     summary: 'Keep no more what a root keeps, or some of it',
-    more: 'Nothing is deleted by that.',
+    more: 'Nothing is deleted by that: the next collection takes what nothing else needs.',
     examples: [
       ['drover roots remove demo --reason "the demo is over"', 'all of it'],
       ['drover roots remove nightly /nix/store/HASH-hello-2.12', 'one target'],

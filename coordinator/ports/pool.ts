@@ -136,6 +136,8 @@ export interface Pool extends AsyncDisposable {
    */
   check(item: Omit<StoreItem, 'signatures'>, wish?: CheckWish): Promise<FileFault | undefined>;
   remove(file: StoreItem['file']): Promise<void>;
+  /** Bytes that it has room for still; `undefined` where nothing says so. */
+  freeBytes(): Promise<number | undefined>;
   /**
    * Removes published files whose hash `isKnown` denies, and uploads too old; called at each start of a coordinator. Returns what went.
    * From then on an upload of a `path` for which `isAwaited` holds is kept, however old it is.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { access, copyFile, mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { auditReplay } from '../support/e2e/audit.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
@@ -77,13 +77,14 @@ async function anItemIsDeleted(farm: Farm, item: Item): Promise<void> {
   const id = await farm.buildOf('needs-small-and-one');
   const narinfo = () => fetch(`${farm.url}/${item.path.slice(0, 32)}.narinfo`);
   const [, nar] = /^URL: (.*)$/m.exec(await (await narinfo()).text()) ?? [];
+  await othersAreCollected(farm, item, id);
   const refused = await farm.drover(['items', 'delete', '--yes', item.path]);
   assert.equal(refused.code, 1);
   assert.match(refused.said, new RegExp(`the unfinished build ${id} of \\S+-needs-small-and-one.drv needs it`));
   const deleted = await farm.drover(['items', 'delete', '--yes', '--force', '--reason', 'e2e', item.path]);
   assert.equal(deleted.code, 0, deleted.said);
   assert.match(deleted.said, /1 derivation would be built again[\s\S]*unpublished [\s\S]*in 1h/);
-  const { data } = await farm.next('StoreItemUnpublished', isSmall);
+  const { data } = await farm.next('StoreItemUnpublished', ({ data: { path } }) => path === item.path);
   assert.equal(data.reason, 'e2e');
   const gone = await narinfo();
   assert.deepEqual([gone.status, gone.headers.get('cache-control')], [404, 'no-store']);
@@ -96,6 +97,22 @@ async function anItemIsDeleted(farm: Farm, item: Item): Promise<void> {
   await farm.next('BuildSucceeded', isBuild(rebuild));
   await farm.next('BuildSucceeded', isBuild(id));
   assert.equal((await narinfo()).status, 200);
+}
+
+/** While a build is under way that needs it: what the builds before it have made goes, with its files. */
+async function othersAreCollected(farm: Farm, item: Item, id: string): Promise<void> {
+  const refused = await farm.drover(['gc']);
+  assert.deepEqual([refused.code, refused.stdout], [1, '']);
+  assert.match(refused.said, /no root keeps anything/);
+  const collected = await farm.drover(['gc', '--older-than', '0', '--now', '--json']);
+  assert.equal(collected.code, 0, collected.said);
+  const { items, bytes, kept } = JSON.parse(collected.stdout);
+  assert.ok(items >= 2 && bytes > 0 && kept.build.items >= 1, collected.stdout);
+  const { file } = (await farm.next('StoreItemAdded', ({ data }) => data.path.endsWith('-middle'))).data;
+  const hash = file.hash.slice('sha256:'.length);
+  await assert.rejects(access(join(farm.data, 'pool/nar', hash.slice(0, 2), `${hash}.nar.zst`)), { code: 'ENOENT' });
+  const why = await farm.drover(['items', 'why', item.path]);
+  assert.match(why.stdout, new RegExp(`^It is kept: the unfinished build ${id} of \\S+ needs it`));
 }
 
 /** It is waited for by name, and sets its build going when it comes. */

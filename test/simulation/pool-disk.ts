@@ -199,6 +199,7 @@ export function createPoolDisk(removed: (hash: string) => void): PoolDisk {
         removed(hash);
         files.delete(hash);
       },
+      freeBytes: async () => undefined,
       async sweep(isKnown, isAwaited = () => true) {
         await life.io();
         let gone = 0;

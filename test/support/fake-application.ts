@@ -253,6 +253,8 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     }),
     doubtItem: async () => undefined,
     async *verifyItems() {},
+    async *collect() {},
+    whyItem: async (item) => ({ item, state: 'present', chain: [], summary: 'Nothing keeps it.' }),
     agentConnected: async () => ({
       heartbeatSeconds: 10,
       leaseSeconds: 60,

@@ -65,6 +65,7 @@ export function createFakePool(): Pool & {
     async remove(file) {
       files.delete(file.hash);
     },
+    freeBytes: async () => undefined,
     sweep: async () => ({ files: 0, bytes: 0, uploads: 0 }),
     async [Symbol.asyncDispose]() {},
   };

@@ -19,6 +19,7 @@ export function testPolicy(changes: Partial<Policy> = {}): Policy {
     quarantine: { failures: 3, seconds: 600 },
     cacheTtlSeconds: 60,
     verify: { everySeconds: 0, rateBytes: 1024, repair: false },
+    collection: { dailyAtMs: undefined, buildInputs: false, perTurn: 100 },
     checkpointSeconds: 600,
     trustHooksOfApi: true,
     ...changes,

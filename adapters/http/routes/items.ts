@@ -8,7 +8,7 @@ import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
-import { deletionReport, flag, itemRow, nothing, page, paging } from '../schemas.ts';
+import { deletionReport, flag, itemRow, itemWhy, nothing, page, paging } from '../schemas.ts';
 
 const params = z.object({ item: baseName });
 /** Most items of one request to delete. */
@@ -114,6 +114,57 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { items: paths, ...how } = request.body;
         const signal = abortOnEnd(reply.raw, closing);
         const reports = application.verifyItems(principalOf(request), { ...how, paths, signal });
+        return reply
+          .header('cache-control', 'no-store')
+          .header('x-accel-buffering', 'no')
+          .type('application/x-ndjson')
+          .send(Readable.from(lines(reports), { objectMode: false }));
+      },
+    );
+    app.get(
+      '/v1/items/:item/why',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['items'],
+          operationId: 'whyItem',
+          summary: 'What keeps a store item from being collected, or when it goes.',
+          params,
+          response: { 200: itemWhy },
+        },
+      },
+      async (request) => application.whyItem(request.params.item),
+    );
+    app.post(
+      '/v1/items/collect',
+      {
+        config: { access: 'admin' },
+        schema: {
+          tags: ['items'],
+          operationId: 'collectItems',
+          summary: 'Has what nobody needs deleted, in two phases.',
+          description:
+            'Lines of JSON as it goes on: `progress`, and `end` with what went and what was kept, by reason. An answer without `end` was cut off. It ends when its reader goes; what is left is whole.',
+          body: z.strictObject({
+            preview: z.boolean().describe('Only says what would go.').default(false),
+            now: z.boolean().describe('Whether the bytes go at once, too.').default(false),
+            olderThanSeconds: z
+              .int()
+              .min(0)
+              .max(3_153_600_000)
+              .describe('What was published less long ago stays; as long as cache-ttl-seconds if absent.')
+              .exactOptional(),
+            maxFreed: z.int().min(1).describe('Ends once so many bytes go.').exactOptional(),
+            keepFree: z.int().min(1).describe('Ends once so many bytes are free where the pool is.').exactOptional(),
+            buildInputs: z.boolean().describe('Whether what kept items were built with stays, too.').default(false),
+            withoutRoots: z.boolean().describe('Whether it is meant where no root keeps anything.').default(false),
+          }),
+          response: { 200: { description: 'Reports.', content: { 'application/x-ndjson': { schema: z.any() } } } },
+        },
+      },
+      async (request, reply) => {
+        const signal = abortOnEnd(reply.raw, closing);
+        const reports = application.collect(principalOf(request), { ...request.body, signal });
         return reply
           .header('cache-control', 'no-store')
           .header('x-accel-buffering', 'no')

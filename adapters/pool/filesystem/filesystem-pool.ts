@@ -182,6 +182,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     has: files.has,
     check,
     remove: files.remove,
+    freeBytes: () => freeBytes(options.dir),
 
     async sweep(isKnown, isAwaited) {
       if (isAwaited !== undefined) awaited = ({ record }) => isAwaited(record.declaration.path);
