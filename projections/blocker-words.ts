@@ -1,5 +1,6 @@
 import type { LastFailure } from '../domain/build/state.ts';
 import type { Blocker } from './blockers.ts';
+import { firstLine } from './first-line.ts';
 import { describeLoss } from './losses.ts';
 
 /** What blocks builds, and what would set them going, as a sentence. */
@@ -38,9 +39,9 @@ export function describeCancellation(canceled: Blocker['canceled']): string {
   return `${who} at ${new Date(at).toISOString()}${end}${reason === undefined ? '' : ` (${reason})`}`;
 }
 
-/** `attempt 2 on builder-1: timed-out: …`, as a sentence on one line. */
+/** `attempt 2 on builder-1: timed-out: …`, as a sentence: with the first line of a message that has several. */
 export function told({ attempt, agent, class: failure, message }: LastFailure): string {
-  const line = message.replaceAll(/\s*\n\s*/g, ' ').trim();
+  const line = firstLine(message.trim());
   const text = line === '' ? '' : `: ${line}`;
   return `attempt ${attempt}${agent === '' ? '' : ` on ${agent}`}: ${failure}${text}${/[.…]$/.test(line) ? '' : '.'}`;
 }

@@ -129,7 +129,8 @@ export function toCliError(error: unknown, url: string): unknown {
     const exitCode = code === 'invalid-request' ? 2 : 1;
     // Where in a request a field stands is no concern of who gave a flag or a name.
     const said = code === 'invalid-request' ? message.replace(/^(?:querystring|params|body)\./, '') : message;
-    const hint = code === 'not-found' && /^expected a known route/.test(message) ? olderHint : hints[code];
+    const hint =
+      code === 'not-found' && /^expected a known route/.test(message) ? unknownRouteHint(message, url) : hints[code];
     return new CliError(printable(code), printable(said), { hint, exitCode, mayPass });
   }
   if (status === 413) {
@@ -143,6 +144,13 @@ export function toCliError(error: unknown, url: string): unknown {
       ? 'give the address that it leads to, if that is of your coordinator (--url, DROVER_URL or drover login)'
       : notADrover;
   return new CliError(code, printable(message), { hint, mayPass });
+}
+
+/** A path in the address that no proxy takes away comes back in what was not known. */
+function unknownRouteHint(message: string, url: string): string {
+  const { origin, pathname } = new URL(url);
+  if (pathname === '/' || !message.includes(` ${pathname}/v1/`)) return olderHint;
+  return `the address ${printable(url)} has a path that its coordinator does not know: it is ${origin}, or a proxy before it has to take ${pathname} away`;
 }
 
 const hints: Readonly<Record<string, string>> = {

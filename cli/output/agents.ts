@@ -1,8 +1,9 @@
 import { describePlace } from '../../coordinator/agent-place.ts';
 import type { AgentStatus } from '../../coordinator/application.ts';
+import { firstLine } from '../../projections/first-line.ts';
 import { type ShownAgent, wholeAgent } from './older.ts';
 import { details, table } from './table.ts';
-import { relativeTime, shortName, size } from './text.ts';
+import { printable, printableLines, relativeTime, shortName, size } from './text.ts';
 import type { View } from './view.ts';
 
 export function formatAgents(agents: readonly AgentStatus[], view: View): string {
@@ -66,7 +67,11 @@ export function formatAgent(said: AgentStatus, view: View): string {
     ],
     { ...view, empty: 'It runs nothing.' },
   );
-  return `${head}\n${builds}`;
+  const { lastFailure } = agent.recent;
+  const whole = lastFailure?.message.trim().includes('\n')
+    ? `\n${printable(lastFailure.build)}: ${printableLines(lastFailure.message.trim(), 2)}\n`
+    : '';
+  return `${head}${whole}\n${builds}`;
 }
 
 /** `6/6`, and `6/6 +2` where two more wait there for a slot, as after a start with fewer. */
@@ -130,7 +135,7 @@ function attempts({ recent: { attempts, failed } }: ShownAgent): string | undefi
 function failure({ recent: { lastFailure } }: ShownAgent, now: number): string | undefined {
   if (lastFailure === undefined) return undefined;
   const { build, attempt, class: failure, message, at } = lastFailure;
-  return `${relativeTime(at, now)}, attempt ${attempt} of ${build}: ${failure}: ${message.replaceAll(/\s*\n\s*/g, ' ')}`;
+  return `${relativeTime(at, now)}, attempt ${attempt} of ${build}: ${failure}: ${firstLine(message.trim())}`;
 }
 
 const ago = (at: number | undefined, now: number): string => (at === undefined ? '' : ` ${relativeTime(at, now)}`);

@@ -1,8 +1,9 @@
 import type { Blockage, Blocker } from '../../coordinator/application.ts';
 import { describeCancellation } from '../../projections/blocker-words.ts';
+import { firstLine } from '../../projections/first-line.ts';
 import { describeLoss } from '../../projections/losses.ts';
 import { wholeBlockage } from './older.ts';
-import { firstLine, plural, printable, shortName } from './text.ts';
+import { plural, printable, shortName } from './text.ts';
 
 /** What keeps builds from running, and what would set them going, a line each. */
 export function describeBlockage(said: Blockage): readonly string[] {

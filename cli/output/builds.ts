@@ -1,6 +1,7 @@
 import type { AttemptRow, BuildDetail, BuildRow } from '../../coordinator/ports/views.ts';
+import { firstLine } from '../../projections/first-line.ts';
 import { type Column, details, table } from './table.ts';
-import { duration, firstLine, printableLines, relativeTime, shortName, size } from './text.ts';
+import { duration, printableLines, relativeTime, shortName, size } from './text.ts';
 import type { View } from './view.ts';
 
 export function formatBuilds(rows: readonly BuildRow[], view: View): string {

@@ -1,7 +1,8 @@
 import type { Actor, Change, Changes, ChangesOfKind, Doing } from '../../projections/changes.ts';
+import { firstLine } from '../../projections/first-line.ts';
 import type { ThingKind, ThingState } from '../../projections/things.ts';
 import { table } from './table.ts';
-import { duration, firstLine, paint, plural, printable, shortName } from './text.ts';
+import { duration, paint, plural, printable, shortName } from './text.ts';
 import type { View } from './view.ts';
 
 /** One of two moments: position and time of its last event; `null` before the first. */

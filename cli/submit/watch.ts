@@ -1,13 +1,14 @@
 import { eventName } from '../../client/events.ts';
 import type { Blockage, Outlook, Why } from '../../coordinator/application.ts';
 import type { SubmissionCancellation, SubmissionRow } from '../../coordinator/ports/views.ts';
+import { firstLine } from '../../projections/first-line.ts';
 import type { Client } from '../http/client.ts';
 import { followEvents, lossTeller } from '../http/event-feed.ts';
 import { describeBlockage } from '../output/blockage.ts';
 import { lastLogLines, quoteLog } from '../output/failure.ts';
 import type { Io } from '../output/io.ts';
 import { canceledBy } from '../output/submissions.ts';
-import { firstLine, paint, plural, printable, printableLines, shortName } from '../output/text.ts';
+import { paint, plural, printable, printableLines, shortName } from '../output/text.ts';
 import { watchForBlocked } from './blocked-watch.ts';
 import { blockingTypes, type Change, type SubmissionTracker, type WatchedBuild, watchedTypes } from './follow.ts';
 import { watchOutlook } from './outlook-watch.ts';

@@ -282,6 +282,20 @@ describe('the connection to a coordinator', () => {
     }
   });
 
+  it('says of an address with a path too much what is wrong with it, and of an older coordinator that it is one', async () => {
+    const noRoute = { status: 404, json: problem(404, 'not-found', 'expected a known route, got GET /foo/v1/agents') };
+    await using server = await fakeCoordinator({
+      'GET /foo/v1/agents': () => noRoute,
+      'GET /v1/agents': () => noRoute,
+    });
+    const { err } = await run(['agents', 'list', '--url', `${server.url}/foo/`]);
+    assert.ok(
+      err.includes(`hint: the address ${server.url}/foo has a path that its coordinator does not know: it is `),
+      err,
+    );
+    assert.match((await run(['agents', 'list', '--url', server.url])).err, /hint: the coordinator may be of an older/);
+  });
+
   it('refuses wrong addresses and unreadable tokens as wrong uses', async () => {
     for (const flags of [
       ['--url', '127.0.0.1:8745'],

@@ -390,7 +390,9 @@ describe('listings for people', () => {
       await show('agents', 'list'),
       /worker-1 +connected +accepting +1\/4 +1 of 20 +x86_64-linux +kvm +4s ago/,
     );
-    assert.match(await show('agents', 'show', 'worker-1'), /\nfree disk: +3\.0 GiB\n/);
+    const shown = await show('agents', 'show', 'worker-1');
+    assert.match(shown, /\nlast failure: +1m ago, attempt 1 of b-9: disk-full: no room …\n/);
+    assert.match(shown, /\nfree disk: +3\.0 GiB\n\nb-9: no room\n {2}at all\n\nBUILD /);
     assert.match(await show('agents', 'show', 'worker-1'), /\nBUILD +NAME +ATTEMPT\nb-1 +hello-2\.12 +2\n/);
     assert.match(await show('items', 'list'), /1{32}-hello-2\.12 +293\.0 KiB +1 +hello-2\.12 +3d ago/);
     assert.match(

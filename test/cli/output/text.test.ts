@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readable } from '../../../cli/output/logger.ts';
-import { duration, firstLine, printable, relativeTime, shortName, size } from '../../../cli/output/text.ts';
+import { duration, printable, relativeTime, shortName, size } from '../../../cli/output/text.ts';
+import { firstLine } from '../../../projections/first-line.ts';
 
 describe('text for people', () => {
   it('shows control characters instead of sending them to the terminal', () => {

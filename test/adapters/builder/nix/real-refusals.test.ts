@@ -5,10 +5,10 @@ import { after, before, describe, test } from 'node:test';
 import { defaultSandboxPaths } from '../../../../adapters/builder/nix/sandbox-paths.ts';
 import { failureOf } from '../../../../agent/attempt-failure.ts';
 import type { BuildRequest } from '../../../../agent/ports/builder.ts';
-import { firstLine } from '../../../../cli/output/text.ts';
 import type { FailureClass } from '../../../../domain/build/failure-class.ts';
 import { sha256 } from '../../../../domain/store/sha256.ts';
 import { makeFixedOutputPath } from '../../../../domain/store/store-path.ts';
+import { firstLine } from '../../../../projections/first-line.ts';
 import { buildRequest, openTemporaryNixBuilder, shellDerivation, storeDir } from '../../../support/nix-store.ts';
 import { nixVersions } from '../../../support/nix-versions.ts';
 
