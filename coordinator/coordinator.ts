@@ -2,8 +2,7 @@ import { noteKeyText } from '../domain/audit/signed-note.ts';
 import { deferralExcess } from '../domain/build/deferral.ts';
 import { findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/queue.ts';
-import { buildId } from '../projections/queue.ts';
-import { isBlocked, newestStanding, standingOf } from '../projections/standing.ts';
+import { isBlocked } from '../projections/standing.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
 import { explain, type Waits } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
@@ -37,6 +36,7 @@ import { createRoom } from './room.ts';
 import { createRootManager } from './roots.ts';
 import { startSatisfying } from './satisfying.ts';
 import { createSlices } from './slices.ts';
+import { createStandings } from './standings.ts';
 import { createTexts, type Texts } from './texts.ts';
 import { createUploads } from './uploads.ts';
 import { verifyItems } from './verify-items.ts';
@@ -175,14 +175,7 @@ export function startCoordinator(core: Core): Coordinator {
       return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
     isBlocked: (id) => !intake.busy() && isBlocked(farm, buildsFor(id)),
-    standing(id) {
-      const build = queue.build(id);
-      return build && standingOf(farm, build);
-    },
-    newestStanding(wanted, limit, before) {
-      const order = before === undefined ? undefined : queue.build(before)?.order;
-      return newestStanding(farm, wanted, limit, order).map(buildId);
-    },
+    ...createStandings(farm),
     joinedBuilds: createJoinedBuilds(farm),
     async why(id) {
       const waits: Waits = {

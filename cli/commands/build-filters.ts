@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { buildStates } from '../../coordinator/ports/views.ts';
+import { standings } from '../../domain/build/standing.ts';
 import type { Io } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
 
@@ -13,6 +15,9 @@ export interface BuildFilters {
   readonly tag?: string;
   readonly since?: Place;
 }
+
+/** The states that lists of builds can be asked for. */
+export const buildStateWords = `${buildStates.join(', ')}; of what is queued also ${standings.join(', ')}; building: allocated or running`;
 
 /** All but `--state`, which means other states for each command. */
 export function addBuildFilters(command: Command, io: Io): Command {

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BuildHistory, Why } from '../../coordinator/application.ts';
-import { type BuildDetail, type BuildRow, buildStates, type Page } from '../../coordinator/ports/views.ts';
-import { standings } from '../../domain/build/standing.ts';
+import { type BuildDetail, type BuildRow, buildFilterStates, type Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
@@ -19,7 +18,7 @@ import { addOutputOptions, forPrograms, type OutputFlags, print, printOneOf } fr
 import { relativeTime } from '../output/text.ts';
 import { comingOption } from '../output/when.ts';
 import { formatWhy } from '../output/why.ts';
-import { addBuildFilters, type BuildFilters } from './build-filters.ts';
+import { addBuildFilters, type BuildFilters, buildStateWords } from './build-filters.ts';
 import { type LogWish, streamLog } from './build-log.ts';
 import { addBuildsCancel, addBuildsRetry } from './builds-cancel.ts';
 
@@ -71,10 +70,7 @@ function addList(builds: Command, context: CommandContext): void {
       ['drover builds list --submission SUBMISSION --limit 1000 --json', 'for a program'],
     ],
   }).addOption(
-    new Option(
-      '--state <state>',
-      `${buildStates.join(', ')}; of what is queued also ${standings.join(', ')}; building: allocated or running; can be repeated`,
-    ).argParser(gatherChoices([...buildStates, ...standings, 'building'])),
+    new Option('--state <state>', `${buildStateWords}; can be repeated`).argParser(gatherChoices(buildFilterStates)),
   );
   addBuildFilters(command, io)
     .option('--until <place>', 'builds whose last event came at this position or before it, or before this time', place)

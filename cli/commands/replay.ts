@@ -1,14 +1,15 @@
 import { Argument, type Command, Option } from 'commander';
-import { buildStates, type IdKind } from '../../coordinator/ports/views.ts';
+import { buildFilterStates, type IdKind } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, connect } from '../http/connection.ts';
 import { resolveId } from '../http/resolve-id.ts';
-import { gather, wholeNumber } from '../numbers.ts';
+import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
 import { addOutputOptions } from '../output/print.ts';
 import type { ReplayFlags } from '../replay/run.ts';
 import { type What, whatNames } from '../replay/what.ts';
+import { buildStateWords } from './build-filters.ts';
 
 export function addReplayCommand(program: Command, context: CommandContext): void {
   const { io } = context;
@@ -25,6 +26,7 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
     examples: [
       ['drover replay status --until 2026-11-24T08:00:00Z', 'how the farm stood on Tuesday morning'],
       ['drover replay queue --until 2026-11-24T08:00:00Z --tag branch=main', 'what had not ended then'],
+      ['drover replay queue --until 2h --state blocked', 'what nothing could have set going two hours ago'],
       ['drover replay build 1m8aperfahjkz4xf-2 --until 0000000000004711', 'a build and its attempts, as they were'],
       [
         'drover replay item /nix/store/HASH-hello-2.12 --until 1d',
@@ -49,7 +51,11 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
     )
     .option('--data <dir>', 'read the log of this data folder')
     .option('--store <store>', 'read the log of sqlite:DIR, nats://… or esdb://…')
-    .addOption(new Option('--state <state>', `queue: ${buildStates.join(', ')}; can be repeated`).argParser(gather))
+    .addOption(
+      new Option('--state <state>', `queue: ${buildStateWords}; can be repeated`).argParser(
+        gatherChoices(buildFilterStates),
+      ),
+    )
     .option('--system <system>', 'queue: for example x86_64-linux')
     .option('--name <part>', "queue: part of the derivation's name")
     .option('--agent <agent>', 'queue: agent of the last attempt')

@@ -2,14 +2,14 @@ import { openTemporaryViews } from '../../adapters/views/sqlite/temporary-views.
 import { agentStatusOf } from '../../coordinator/agent-status.ts';
 import { figuresOf } from '../../coordinator/figures.ts';
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
-import type { BuildFilter, Paging } from '../../coordinator/ports/views.ts';
+import type { BuildFilter, buildFilterStates, Paging } from '../../coordinator/ports/views.ts';
 import { foldEvent } from '../../coordinator/recovery.ts';
+import { createStandings, inStates, withStanding } from '../../coordinator/standings.ts';
 import { withWholeMessages } from '../../coordinator/whole-messages.ts';
 import { keptMessage } from '../../domain/build/state.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { finish } from '../../projections/pace.ts';
-import type { BuildRecord } from '../../projections/queue.ts';
 import { explain } from '../../projections/why.ts';
 import { formatAgent } from '../output/agents.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
@@ -109,11 +109,19 @@ export function askBuild(id: string): Question {
 }
 
 /** Builds that had not ended, or those of some states. */
-export function askQueue(filter: BuildFilter, paging: Paging): Question {
-  return ofViews(
+export function askQueue(
+  states: readonly (typeof buildFilterStates)[number][] = ['queued', 'allocated', 'running'],
+  filter: Omit<BuildFilter, 'state' | 'among'>,
+  paging: Paging,
+): Question {
+  const farm = createFarm();
+  const ofRows = ofViews(
     ({ stream, type }) => stream.startsWith('build-') || type === 'DerivationAdded',
     (views, { at }) => {
-      const page = views.builds({ state: ['queued', 'allocated', 'running'], ...filter }, paging);
+      wakeDue(farm, at);
+      const known = createStandings(farm);
+      const found = views.builds({ ...filter, ...inStates(known, states) }, paging);
+      const page = { ...found, rows: found.rows.map((row) => withStanding(known, row)) };
       return {
         value: page,
         text: (view) => formatBuilds(page.rows, asOf(view, at)),
@@ -122,6 +130,13 @@ export function askQueue(filter: BuildFilter, paging: Paging): Question {
       };
     },
   );
+  return {
+    ...ofRows,
+    event(event) {
+      foldEvent(farm, event);
+      ofRows.event(event);
+    },
+  };
 }
 
 /** @param path base name of the item. */
@@ -151,14 +166,17 @@ function ofFarm(answer: (farm: Farm, moment: Moment) => Answer): Question {
   return {
     event: (event) => void foldEvent(farm, event),
     answer(moment) {
-      // A wait that has ended is no event: whoever counts wakes the build.
-      for (const build of [...farm.queue.resting()]) if (build.state.notBefore <= moment.at) farm.queue.wake(build);
-      const isDue = (build: BuildRecord) => (build.state.options.deferUntil ?? 0) <= moment.at;
-      for (const build of [...farm.queue.deferred()]) if (isDue(build)) farm.queue.due(build);
+      wakeDue(farm, moment.at);
       return answer(farm, moment);
     },
     [Symbol.dispose]() {},
   };
+}
+
+/** A wait that has ended is no event: whoever counts wakes the build. */
+function wakeDue({ queue }: Farm, at: number): void {
+  for (const build of [...queue.resting()]) if (build.state.notBefore <= at) queue.wake(build);
+  for (const build of [...queue.deferred()]) if ((build.state.options.deferUntil ?? 0) <= at) queue.due(build);
 }
 
 function ofViews(

@@ -1,5 +1,4 @@
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
-import { type BuildFilter, buildStates, type Paging } from '../../coordinator/ports/views.ts';
 import { foldEvent } from '../../coordinator/recovery.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { type ChangeCollector, collectChanges } from '../../projections/changes.ts';
@@ -19,7 +18,7 @@ import { type What, whatNames } from './what.ts';
 export interface ReplayFlags extends LogFlags, OutputFlags {
   readonly until?: Place;
   readonly diff?: readonly Place[];
-  readonly state?: readonly string[];
+  readonly state?: Parameters<typeof askQueue>[0];
   readonly system?: string;
   readonly name?: string;
   readonly agent?: string;
@@ -135,14 +134,12 @@ const fewRows = 50;
 /** Flags that say which builds of the queue are shown. */
 const queueFlags = ['state', 'system', 'name', 'agent', 'submission', 'tag', 'limit', 'after'] as const;
 
-function queueWish(flags: ReplayFlags): [BuildFilter, Paging] {
+function queueWish(flags: ReplayFlags): Parameters<typeof askQueue> {
   const { state, system, name, agent, submission, tag, limit = fewRows, after } = flags;
-  const strange = state?.find((one) => !(buildStates as readonly string[]).includes(one));
-  if (strange !== undefined) throw wrongUse(`--state: expected ${buildStates.join(', ')}, got ${strange}`);
   if (limit > 1000) throw wrongUse(`--limit: expected at most 1000 for queue, got ${limit}`);
-  const given = { state, system, name, agent, submission, tag };
+  const given = { system, name, agent, submission, tag };
   const filter = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return [filter, { limit, ...(after !== undefined && { after }) }];
+  return [state, filter, { limit, ...(after !== undefined && { after }) }];
 }
 
 function wrongUse(message: string): CliError {

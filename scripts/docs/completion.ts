@@ -40,6 +40,7 @@ function flagShape(option: Option, command: string): FlagShape {
 /** What the values of flags are, by the command and the flag's name, by all of the flag, by its name, or by the placeholder. */
 const ofFlags: Readonly<Record<string, Values>> = {
   'builds list --state': { words: buildFilterStates },
+  'replay --state': { words: buildFilterStates },
   'builds cancel --state': { words: unfinishedFilterStates },
   'builds retry --state': { words: ['failed', 'canceled'] },
   '--data <value>': { from: 'folders' },

@@ -296,6 +296,7 @@ describe('the examples of --help, on a real coordinator', () => {
     },
     'drover replay status --until 2026-11-24T08:00:00Z': there,
     'drover replay queue --until 2026-11-24T08:00:00Z --tag branch=main': there,
+    'drover replay queue --until 2h --state blocked': there,
     'drover replay --diff 2026-11-24 2026-11-25': sinceStart,
     'drover events export --from 2026-11-01 --until 2026-12-01 --type BuildFailed': sinceStart,
     'drover replay build 1m8aperfahjkz4xf-2 --until 0000000000004711': there,

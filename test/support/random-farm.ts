@@ -2,6 +2,7 @@ import { openSqliteViews } from '../../adapters/views/sqlite/sqlite-views.ts';
 import type { AgentStatus, FarmStatus, Why } from '../../coordinator/application.ts';
 import type { Position } from '../../coordinator/ports/event-store.ts';
 import type { BuildDetail, BuildRow, ItemRow, Page } from '../../coordinator/ports/views.ts';
+import { withStanding } from '../../coordinator/standings.ts';
 import type { HookDefinition } from '../../domain/hook/definition.ts';
 import { buildId } from '../../projections/queue.ts';
 import { admin, derivation, drvPath, outPath } from './coordinator.ts';
@@ -96,12 +97,13 @@ export async function playFarm(dir: string, { seed, steps }: { readonly seed: nu
     const { position, pendingCommits: _, uploads: __, ...status } = application.status();
     await views.reached(position as Position);
     const build = time.pick(builds());
+    const queue = views.builds({ state: ['queued', 'allocated', 'running'] }, { limit: 1000 });
     const itemPath = outPath(any(size));
     said.push({
       position: position as Position,
       at: time.runtime.clock.now(),
       status,
-      queue: views.builds({ state: ['queued', 'allocated', 'running'] }, { limit: 1000 }),
+      queue: { rows: queue.rows.map((row) => withStanding(application, row)) },
       build: views.build(build) as BuildDetail,
       why: await application.why(build),
       item: views.item(itemPath.slice(0, 32)),

@@ -1,16 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { unknownBuild } from '../../../coordinator/errors.ts';
-import {
-  type BuildFilter,
-  type BuildRow,
-  buildFilterStates,
-  buildStates,
-  mostAmong,
-  unfinishedFilterStates,
-} from '../../../coordinator/ports/views.ts';
+import { type BuildFilter, buildFilterStates, unfinishedFilterStates } from '../../../coordinator/ports/views.ts';
+import { inStates, withStanding } from '../../../coordinator/standings.ts';
 import { withWholeMessages } from '../../../coordinator/whole-messages.ts';
-import { standings } from '../../../domain/build/standing.ts';
 import { baseName, identifier, instant, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
@@ -95,10 +88,10 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { limit, after, state, ...filter } = request.query;
         await checkFilter(filter);
         const found = views.builds(
-          { ...filter, ...(state && inStates(state)) },
+          { ...filter, ...(state && inStates(application, state)) },
           { limit, ...(after === undefined ? {} : { after }) },
         );
-        return { ...found, rows: found.rows.map(withStanding) };
+        return { ...found, rows: found.rows.map((row) => withStanding(application, row)) };
       },
     );
     app.get(
@@ -118,7 +111,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { build } = request.params;
         const row = views.build(build);
         if (row === undefined) throw unknownBuild(build, views.submission(build) !== undefined);
-        return withStanding(row);
+        return withStanding(application, row);
       },
     );
     app.get(
@@ -253,7 +246,7 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { reason, force, dependents, preview, state = unfinished, ...filter } = request.body;
-        const builds = await matching({ ...filter, ...inStates(state) });
+        const builds = await matching({ ...filter, ...inStates(application, state) });
         return application.cancelBuilds(principalOf(request), { builds, reason, force, dependents, preview });
       },
     );
@@ -280,20 +273,6 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     );
   };
-
-  function inStates(wanted: readonly (typeof buildFilterStates)[number][]): BuildFilter {
-    const state = buildStates.filter(
-      (one) => wanted.includes(one) || (wanted.includes('building') && (one === 'allocated' || one === 'running')),
-    );
-    const standing = new Set(standings.filter((one) => wanted.includes(one)));
-    if (standing.size === 0 || state.includes('queued')) return { state };
-    return { state, among: (before) => application.newestStanding(standing, mostAmong, before) };
-  }
-
-  function withStanding<Row extends BuildRow>(row: Row): Row {
-    const standing = row.state === 'queued' ? application.standing(row.id) : undefined;
-    return standing === undefined ? row : { ...row, standing };
-  }
 
   function messageOf(build: string, attempt: number, beginning: string): string | undefined {
     const row = views.build(build);

@@ -80,7 +80,10 @@ for (const seed of seeds)
         } = (await ask(askStatus(), position, at)) as Record<string, unknown>;
         assert.equal(then, position);
         assert.deepEqual(figures, plain(status));
-        assert.deepEqual(await ask(askQueue({}, { limit: 1000 }), position, at), plain(queue));
+        assert.deepEqual(await ask(askQueue(undefined, {}, { limit: 1000 }), position, at), plain(queue));
+        const standing = queue.rows.filter((row) => row.standing === 'blocked' || row.standing === 'waiting');
+        const found = await ask(askQueue(['blocked', 'waiting'], {}, { limit: 1000 }), position, at);
+        assert.deepEqual(found, { rows: plain(standing) });
         assert.deepEqual(await ask(askBuild(build.id), position, at), plain(build));
         assert.deepEqual(await ask(askWhy(build.id), position, at), plain(why));
         if (item) assert.deepEqual(await ask(askItem(itemPath), position, at), plain(item));

@@ -80,11 +80,11 @@ describe('drover replay', () => {
     const feed = { kind: 'port', store: farm.store } as const;
     await using views = await openSqliteViews({ dir: folder.path, feed });
     await farm.application.settled();
-    const { agents, position, status, why } = farm.application;
+    const { agents, position, status, why, standing, newestStanding } = farm.application;
     await using server = await harness({
       eventStore: farm.store,
       views,
-      application: { agents, position, status, why },
+      application: { agents, position, status, why, standing, newestStanding },
     });
     const url = await server.app.listen({ port: 0, host: '127.0.0.1' });
     const at = ['--url', url, '--token', secretOfScope('read')];
@@ -94,6 +94,10 @@ describe('drover replay', () => {
       [
         ['builds', 'list', '--state', 'succeeded', '--limit', '2'],
         ['queue', '--state', 'succeeded', '--limit', '2'],
+      ],
+      [
+        ['builds', 'list', '--state', 'blocked'],
+        ['queue', '--state', 'blocked'],
       ],
       [
         ['builds', 'show', id],
@@ -272,7 +276,7 @@ describe('drover replay', () => {
       [['weather'], 2, /status, queue, build, item, agent, why/],
       [[], 2, /expected status, .*why or --diff/],
       [['status', '--limit', '3'], 2, /--limit is for queue, not for status/],
-      [['queue', '--state', 'lost'], 2, /--state: expected queued, .*, got lost/],
+      [['queue', '--state', 'lost'], 2, /--state .*Expected queued, .*, got "lost"/],
       [['queue', '--limit', '5000'], 2, /--limit: expected at most 1000/],
       [['status', '--until', '9'.repeat(16)], 2, new RegExp(`--until: .* up to ${end}, where the log ends`)],
       [['status', '--until', '4711'], 2, new RegExp(`--until: .*like ${end}.*got 4711`)],
