@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
+import type { Tags } from '../../domain/event.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, connect, connectPlainly } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
@@ -42,7 +43,7 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
   const command = addCommand(program, {
     usage: 'submit [drv...]',
     summary: 'Send derivations, with all that they need, and have them built',
-    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; with ^out,dev behind it, only these outputs are printed and linked. - reads standard input: a list of such, or the lines of nix-eval-jobs. Of these each build keeps the tag attr=ATTRIBUTE (a second attribute that is the same derivation is attr.2); attributes with an error are told by name, and make the exit code 1 once the others were submitted, or with --wait have ended. --expr, -E and --flake evaluate on this machine, with its Nix. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.
+    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; with ^out,dev behind it, only these outputs are printed and linked. - reads standard input: a list of such, or the lines of nix-eval-jobs. Of these each build keeps the tag attr=ATTRIBUTE (a second attribute that is the same derivation is attr.2), which --tag cannot set then; attributes with an error are told by name, and make the exit code 1 once the others were submitted, or with --wait have ended. --expr, -E and --flake evaluate on this machine, with its Nix. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.
 
 With --wait, what nix-build would print comes on standard output: a line for each output path, as soon as it is available; progress, failures with the last lines of their logs, and the summary are on standard error. On a terminal that is a tree of what runs and what waits for it, with how long builds of the same names took before (∅: none did) and when all may end. It ends once all builds have ended, with exit code 0 if all succeeded and 1 if not. It also ends, with 1, when nothing under way can set going what is left: an input has failed or was cancelled, a source was never sent, or for --agent-timeout seconds nothing was waited for but an agent. What that is is said by name; the builds stay queued. Where the submission is cancelled it ends with 1, too, and says by whom. After SIGINT and SIGTERM the exit code is 130 and 143, and what has become of the submission is said.
 
@@ -123,6 +124,12 @@ With --json it is one object that has what was submitted, and with --wait then "
         io.err('nothing was submitted: no attribute has a derivation\n');
         return 1;
       }
+      let tags: Tags | undefined;
+      if (flags.tag !== undefined) {
+        const { readTags, requireOtherKeys } = await import('../submit/tags.ts');
+        tags = readTags(flags.tag);
+        requireOtherKeys(tags, rootTags.values());
+      }
       const plan: SubmitPlan = {
         roots: requested.map(({ derivation }) => derivation),
         ...(rootTags.size > 0 && { rootTags: Object.fromEntries(rootTags) }),
@@ -132,7 +139,7 @@ With --json it is one object that has what was submitted, and with --wait then "
           ...(flags.timeout === undefined ? {} : { timeoutSeconds: flags.timeout }),
           ...(flags.maxSilent === undefined ? {} : { maxSilentSeconds: flags.maxSilent }),
           ...(flags.deferUntil?.at === undefined ? {} : { deferUntil: flags.deferUntil.at }),
-          ...(flags.tag === undefined ? {} : { tags: (await import('../submit/tags.ts')).readTags(flags.tag) }),
+          ...(tags === undefined ? {} : { tags }),
         },
         inputs: flags.inputs,
         force: flags.force === true,

@@ -1,4 +1,4 @@
-import { tags as tagsSchema } from '../../domain/event.ts';
+import { type Tags, tags as tagsSchema } from '../../domain/event.ts';
 import { CliError } from '../output/cli-error.ts';
 
 /** Reads `key=value` options; a key alone has an empty value. */
@@ -16,4 +16,17 @@ export function readTags(texts: readonly string[]): Readonly<Record<string, stri
       exitCode: 2,
     },
   );
+}
+
+/** That no key of `--tag` is one under which lines of nix-eval-jobs tag their builds: one of both would be lost. */
+export function requireOtherKeys(given: Tags, ofLines: Iterable<Tags>): void {
+  for (const tags of ofLines) {
+    const key = Object.keys(tags).find((one) => Object.hasOwn(given, one));
+    if (key === undefined) continue;
+    throw new CliError(
+      'wrong-use',
+      `--tag: expected another key than ${key}, under which each build keeps its attribute of nix-eval-jobs, got ${key}=${given[key]}`,
+      { hint: 'nothing was submitted', exitCode: 2 },
+    );
+  }
 }

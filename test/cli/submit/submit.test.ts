@@ -439,8 +439,11 @@ describe('drover submit', () => {
     const { submission, notEvaluated } = JSON.parse(out);
     assert.deepEqual([submission, notEvaluated[1]], ['s1', { attr: 'all', error: 'bad: error' }]);
 
-    assert.equal((await run(argv, { stdin: `\n${good}` })).code, 0);
+    assert.equal((await run([...argv, '--tag', 'job=n'], { stdin: `\n${good}` })).code, 0);
     const asked = fake.seen.length;
+    const taken = await run([...argv, '--tag', 'attr=mine'], { stdin: good });
+    assert.equal(taken.code, 2);
+    assert.match(taken.err, /--tag: expected another key than attr, .* got attr=mine.*\n.*nothing was submitted/);
     const nothing = await run(argv, { stdin: bad });
     assert.deepEqual([nothing.code, /nothing was submitted/.test(nothing.err)], [1, true]);
     for (const [text, words] of [
