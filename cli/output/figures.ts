@@ -14,8 +14,13 @@ export function figureRows(
     .filter(([, count]) => count > 0)
     .map(([cause, count]) => `${cause} ${count}`)
     .join(', ');
+  const allCauses = Object.values(blocked).reduce((sum, count) => sum + count, 0);
+  const several = allCauses > builds.blocked ? '; some have several causes' : '';
   return [
-    ['blocked', causes === '' ? builds.blocked : `${builds.blocked} (${causes}); drover builds list --state blocked`],
+    [
+      'blocked',
+      causes === '' ? builds.blocked : `${builds.blocked} (${causes}${several}); drover builds list --state blocked`,
+    ],
     ['waiting for inputs', builds.waiting],
     ['ready', perSystem === '' ? builds.ready : `${builds.ready} (${perSystem})`],
     ['waiting to retry', builds.backoff],

@@ -401,7 +401,10 @@ describe('listings for people', () => {
     );
     assert.match(await show('tokens', 'list'), /t-1 +ci +submit +- +now +valid/);
     const figures = await show('status');
-    assert.match(figures, /^blocked: +3 \(failed 3, no-agent 1\); drover builds list --state blocked\n/);
+    assert.match(
+      figures,
+      /^blocked: +3 \(failed 3, no-agent 1; some have several causes\); drover builds list --state blocked\n/,
+    );
     assert.match(figures, /\nready: +2 \(x86_64-linux 2\)\n/);
   });
 
