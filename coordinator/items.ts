@@ -106,11 +106,9 @@ export function createItems(core: Core): Items {
   /** Waits until what was committed is durable; the file is held until then. */
   async function leave(hash: string): Promise<void> {
     leaving.set(hash, (leaving.get(hash) ?? 0) + 1);
-    try {
-      await writer.durable();
-    } finally {
-      countDown(leaving, hash);
-    }
+    // Held for good where that fails: by the log, which the next coordinator goes by, the item has not gone.
+    await writer.durable();
+    countDown(leaving, hash);
   }
 
   const release = (hash: string): void => countDown(publishing, hash);
