@@ -5,7 +5,7 @@ import { planOf } from './plan.ts';
 import { type Outcome, runPlan } from './run.ts';
 
 /** In parts, so that no test runs for long; more of them with DROVER_TEST_TIMES, or with `npm run simulate`. */
-const seedsPerPart = 20;
+const seedsPerPart = 40;
 const parts = times;
 
 const whatHappened = ({ violation, lines }: Outcome): string => `${violation?.message}\n${lines.slice(-60).join('\n')}`;
@@ -22,7 +22,7 @@ describe('farms under faults keep all invariants, build what can be built, and e
       }
       test.diagnostic(JSON.stringify(sums));
       assert.ok(sums.succeeded > seedsPerPart, 'builds succeed');
-      assert.ok(sums.starts > seedsPerPart, 'coordinators are killed');
+      assert.ok(sums.starts > 1.2 * seedsPerPart, 'coordinators are killed');
     });
   }
 

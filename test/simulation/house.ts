@@ -34,6 +34,7 @@ export const policy = testPolicy({
   maxLogBytes: 1000,
   quarantine: { failures: 4, seconds: 20 },
   checkpointSeconds: 20,
+  cacheTtlSeconds: 15,
 });
 
 export const auditKey = parseNoteSecret(generateNoteKey('simulation', new Uint8Array(32)).secret);

@@ -171,7 +171,9 @@ async function deleteItem(farm: SimulatedFarm, random: Random): Promise<void> {
 /** What a client of the cache gets is what the narinfo says, or it is told that there is nothing. */
 async function fetch(farm: SimulatedFarm, random: Random): Promise<void> {
   const { items, everPresent, isAvailable } = farm.ledger;
-  const broken = [...items.keys()].filter((item) => !isAvailable(item));
+  const isBroken = (item: string): boolean =>
+    !isAvailable(item) || !farm.poolDisk.files.has(items.get(item)?.file as string);
+  const broken = [...items.keys()].filter(isBroken);
   const path = random.chance(0.5) ? pickItem(farm, random) : (random.pick(broken) ?? random.pick([...everPresent]));
   if (path !== undefined) await fetchItem(farm, path);
 }

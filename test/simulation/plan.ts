@@ -34,8 +34,8 @@ interface Range {
 /** Most farms are small, as most mistakes show there, and many of them say more than a few large ones. */
 function rangeOf(seed: number): Range {
   if (seed % 100 === 0) return { derivations: [25, 40], agents: [20, 40], wishes: [30, 40], mishaps: [12, 20] };
-  if (seed % 5 === 0) return { derivations: [8, 18], agents: [3, 6], wishes: [12, 30], mishaps: [6, 14] };
-  return { derivations: [4, 10], agents: [2, 4], wishes: [6, 18], mishaps: [3, 9] };
+  if (seed % 10 === 0) return { derivations: [8, 18], agents: [3, 6], wishes: [12, 30], mishaps: [6, 14] };
+  return { derivations: [3, 8], agents: [2, 3], wishes: [5, 12], mishaps: [3, 7] };
 }
 
 export function planOf(seed: number): Plan {

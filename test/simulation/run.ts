@@ -143,6 +143,7 @@ function unrest({ house, machines, underWay, receivers, ledger, time, lastEvent 
   // An agent that says nothing of what it has is given up after a while.
   const live = [...ledger.builds.values()].filter(({ standing }) => standing === 'allocated' || standing === 'running');
   if (live.length > 0) found.push(`${live.map(({ id }) => id).join(', ')} are at agents`);
+  if (ledger.unpublished.size > 0) found.push(`${[...ledger.unpublished.keys()].join(', ')} are unpublished`);
   if (found.length > 0) found.push(`the last event was ${Math.round((time.now() - lastEvent) / 1000)} s ago`);
   return found.join(', ');
 }

@@ -9,18 +9,17 @@ export interface Shrunk {
 }
 
 /**
- * The shortest plan that still breaks the same invariant, as far as leaving out acts and agents gets: first many at a time, then fewer.
- *
- * @param mostRuns after which it is given up to find a shorter one.
+ * The shortest plan that still breaks the same invariant, as far as leaving out acts and agents gets: first many at a time, then fewer. After
+ * `mostRuns` it is given up to find a shorter one.
  */
-export async function shrink(plan: Plan, outcome: Outcome, mostRuns = 300): Promise<Shrunk> {
+export async function shrink(plan: Plan, outcome: Outcome, { run = runPlan, mostRuns = 300 } = {}): Promise<Shrunk> {
   let best = { plan, outcome };
   let runs = 0;
 
   /** Takes the plan where it fails in the same way. */
   async function holds(shorter: Plan): Promise<boolean> {
     runs++;
-    const got = await runPlan(shorter);
+    const got = await run(shorter);
     if (got.violation?.invariant !== outcome.violation?.invariant) return false;
     best = { plan: shorter, outcome: got };
     return true;

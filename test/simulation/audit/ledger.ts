@@ -91,10 +91,20 @@ export function createLedger(ground: Ground) {
   /** Of submissions: of clients, and of what led to them. */
   const keys = new Set<string>();
   /** What is on its way to the disk: the coordinator goes by it already. */
-  const pending = new Map<string, ItemEntry | undefined>();
+  const pending = new Map<string, (ItemEntry | undefined)[]>();
   let events = 0;
   let attempts = 0;
   let where = '';
+
+  function ahead(path: string, entry: ItemEntry | undefined): void {
+    pending.set(path, [...(pending.get(path) ?? []), entry]);
+  }
+
+  function arrived(path: string): void {
+    const left = pending.get(path)?.slice(1) ?? [];
+    if (left.length > 0) pending.set(path, left);
+    else pending.delete(path);
+  }
 
   function lackingOf(path: string, seen = new Set<string>()): string[] {
     if (seen.has(path)) return [];
@@ -367,15 +377,16 @@ export function createLedger(ground: Ground) {
       return attempts;
     },
     /** What the coordinator goes by although it is not in the log yet: it may be served, and its file be needed. */
-    itemAhead: (path: string): ItemEntry | undefined => (pending.has(path) ? pending.get(path) : items.get(path)),
+    itemAhead: (path: string): ItemEntry | undefined =>
+      pending.has(path) ? pending.get(path)?.at(-1) : items.get(path),
     /** Commits are on their way to the disk. */
     handed(commits: readonly Commit[]): void {
       for (const { events: all } of commits)
         for (const { type, data } of all) {
           const event = { type, data } as DroverEvent;
           if (event.type === 'StoreItemAdded')
-            pending.set(event.data.path, { references: event.data.references, file: event.data.file.hash });
-          else if (isLoss(event)) pending.set(event.data.path, undefined);
+            ahead(event.data.path, { references: event.data.references, file: event.data.file.hash });
+          else if (isLoss(event)) ahead(event.data.path, undefined);
         }
     },
     /** What was on its way is lost. */
@@ -395,12 +406,18 @@ export function createLedger(ground: Ground) {
           where = `${type} at ${result.position} of ${commit.stream}`;
           apply(commit, event);
           ground.noted(commit, event);
-          if ('path' in event.data && commit.stream.startsWith('item-')) pending.delete(String(event.data.path));
+          if ('path' in event.data && commit.stream.startsWith('item-')) arrived(String(event.data.path));
         }
       }
     },
     /** At the end of the log. */
-    endWants: () => wants.end(),
+    endWants: () =>
+      wants.end(function* (submission) {
+        for (const root of submissions.get(submission)?.roots ?? [])
+          for (const output of Object.values(derivations.get(root.slice(0, 32))?.outputs ?? {}))
+            for (const item of lackingOf(output))
+              for (const { path } of makers.get(item) ?? []) yield path.slice(0, 32);
+      }),
   };
 }
 

@@ -13,8 +13,12 @@ interface Build {
 /** Who wants which build, worked out event by event without Drover's own projections. */
 export interface WantsAudit {
   add(stream: string, event: DroverEvent): void;
-  /** At the end of the log. */
-  end(): { readonly canceled: number };
+  /**
+   * At the end of the log.
+   *
+   * @param lacking derivations that make what the outputs of a submission's roots refer to and is not there: no build of its own shows that want.
+   */
+  end(lacking: (submission: string) => Iterable<string>): { readonly canceled: number };
 }
 
 /**
@@ -105,11 +109,19 @@ export function auditWants(
           break;
       }
     },
-    end() {
+    end(lacking) {
       settle();
       const found = wanters(new Map());
+      const below = new Set<string>();
+      for (const { submission } of builds.values())
+        if (!canceled.has(submission)) for (const derivation of lacking(submission)) below.add(derivation);
+      for (const derivation of below) for (const input of inputsOf(derivation)) below.add(input);
       for (const build of builds.values())
-        insist(build.ended || found.has(build), 'I5', `${build.id} is unfinished, and nobody wants it`);
+        insist(
+          build.ended || found.has(build) || below.has(build.derivation),
+          'I5',
+          `${build.id} is unfinished, and nobody wants it`,
+        );
       return { canceled: count };
     },
   };
