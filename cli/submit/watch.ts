@@ -1,5 +1,5 @@
 import { eventName } from '../../client/events.ts';
-import type { Blockage, Outlook, Why } from '../../coordinator/application.ts';
+import type { Blockage, FarmStatus, Outlook, Why } from '../../coordinator/application.ts';
 import type { SubmissionCancellation, SubmissionRow } from '../../coordinator/ports/views.ts';
 import { firstLine } from '../../projections/first-line.ts';
 import type { Client } from '../http/client.ts';
@@ -14,6 +14,7 @@ import { blockingTypes, type Change, type SubmissionTracker, type WatchedBuild, 
 import { watchOutlook } from './outlook-watch.ts';
 import type { Progress } from './progress.ts';
 import type { Results } from './results.ts';
+import { watchForRoom } from './room-watch.ts';
 import { watchForStillness } from './stillness.ts';
 import type { TreeState } from './tree.ts';
 
@@ -80,12 +81,21 @@ export async function watchSubmission(
     },
   });
   if (tracker.live === 0) blocked.consider();
+  const askWhy = (build: string) => client.get<Why>(`/v1/builds/${build}/why`);
+  const tellWait = (build: string, why: string) =>
+    progress.line(`${paint('waiting  ', 'queued', io.colour)}  ${nameOf(tracker, build)}: ${printable(why)}`);
+  using _room = watchForRoom({
+    live: () => buildsIn(tracker, ['allocated', 'running']),
+    status: () => client.get<FarmStatus>('/v1/status'),
+    ask: askWhy,
+    found: tellWait,
+  });
   using still = watchForStillness({
-    queued: () => queuedOf(tracker),
-    ask: (build) => client.get<Why>(`/v1/builds/${build}/why`),
+    queued: () => buildsIn(tracker, ['queued']),
+    ask: askWhy,
     found: (build, why) => {
       agentless.add(`${nameOf(tracker, build)}: ${printable(why)}`);
-      progress.line(`${paint('waiting  ', 'queued', io.colour)}  ${nameOf(tracker, build)}: ${printable(why)}`);
+      tellWait(build, why);
     },
     ...(!keepWaiting && {
       patienceMs: agentPatienceMs,
@@ -172,10 +182,10 @@ async function tellLog(client: Client, build: WatchedBuild, progress: Progress):
   if (lines.length > 0) progress.line(quoteLog(lines, 4));
 }
 
-function queuedOf({ builds }: SubmissionTracker): Iterable<string> {
+function buildsIn({ builds }: SubmissionTracker, states: readonly WatchedBuild['state'][]): Iterable<string> {
   return builds
     .values()
-    .filter(({ state }) => state === 'queued')
+    .filter(({ state }) => states.includes(state))
     .map(({ id }) => id);
 }
 

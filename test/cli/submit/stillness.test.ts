@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { watchForRoom } from '../../../cli/submit/room-watch.ts';
 import { watchForStillness } from '../../../cli/submit/stillness.ts';
 import type { Why } from '../../../coordinator/application.ts';
 
@@ -67,4 +68,43 @@ describe('a wait in which nothing runs', () => {
     still.seen(0);
     assert.deepEqual(await round(why('no-slot', 'all are busy')), []);
   });
+});
+
+it('is told of what was built and waits for room in the pool: once, until none waits', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const said: string[] = [];
+  const asked: string[] = [];
+  let waiting = 0;
+  let live = ['a', 'b'];
+  using _ = watchForRoom({
+    live: () => live,
+    async status() {
+      if (waiting < 0) throw new Error('the coordinator is away');
+      return { uploads: { waiting, refused: waiting } };
+    },
+    async ask(build) {
+      asked.push(build);
+      const wait = build === 'b' ? { wait: { for: 'upload', reason: 'no room' } } : {};
+      return { ...why('running', 'the upload waits: no room'), build, ...wait } as Why;
+    },
+    found: (build, summary) => said.push(`${build}: ${summary}`),
+    pauseMs: 1000,
+  });
+  async function round(uploads: number): Promise<string[]> {
+    waiting = uploads;
+    t.mock.timers.tick(1000);
+    await new Promise(setImmediate);
+    return said.splice(0);
+  }
+  const line = ['b: the upload waits: no room'];
+  assert.deepEqual(await round(0), []);
+  assert.deepEqual(asked, [], 'one question is enough where nothing waits');
+  assert.deepEqual(await round(1), line);
+  assert.deepEqual(await round(1), []);
+  assert.deepEqual(await round(-1), [], 'the coordinator is away');
+  assert.deepEqual(await round(1), []);
+  assert.deepEqual(await round(0), []);
+  assert.deepEqual(await round(1), line);
+  live = ['a'];
+  assert.deepEqual(await round(1), [], 'it is another submission that waits');
 });
