@@ -17,6 +17,7 @@ export interface Listing<Row> {
   readonly text: (rows: readonly Row[], view: View) => string;
   /** Id or name of a row. */
   readonly name: (row: Row) => string;
+  /** Of a list in pages, whose newest rows come first: there on each page, undefined on the last. */
   readonly next?: string | undefined;
 }
 
@@ -108,8 +109,9 @@ async function shower<Row>(io: Io, flags: ListingFlags): Promise<(listing: Listi
   const before = new Map<string, string>();
   let titled = false;
   return async (listing) => {
-    // A list has the newest first, and what is appended the newest last.
-    const rows = listing.rows.toReversed().filter((row) => {
+    // A list in pages has the newest first, and what is appended the newest last; others have an order of their own.
+    const inOrder = 'next' in listing ? listing.rows.toReversed() : listing.rows;
+    const rows = inOrder.filter((row) => {
       const [name, now] = [listing.name(row), stateOf(row)];
       const isNew = before.get(name) !== now;
       before.set(name, now);

@@ -46,6 +46,21 @@ describe('--watch', () => {
     );
   });
 
+  it('keeps the order of a list that has one of its own', async () => {
+    const stop = new AbortController();
+    const agent = (name: string) => ({ name, state: 'new', intake: 'offline', running: [] });
+    await using server = await fakeCoordinator({
+      'GET /v1/status': () => ({ json: { position: '0041' } }),
+      'GET /v1/agents': () => {
+        setImmediate(() => stop.abort('SIGINT'));
+        return { json: { rows: [agent('a'), agent('b')] } };
+      },
+      'GET /v1/events': (_request, response) => void response.writeHead(200, { 'content-type': 'text/event-stream' }),
+    });
+    const argv = ['agents', 'list', '--watch', '-o', 'name', '--url', server.url];
+    assert.equal((await run(argv, { interrupted: stop.signal })).out, 'a\nb\n');
+  });
+
   it('draws a terminal anew', async () => {
     const { out } = await watch([], true);
     assert.ok(out.startsWith('\u001b[H\u001b[JITEM '), JSON.stringify(out));
