@@ -2,7 +2,7 @@ import { Argument, type Command, Option } from 'commander';
 import { buildFilterStates, type IdKind } from '../../coordinator/ports/views.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, connect } from '../http/connection.ts';
-import { resolveId } from '../http/resolve-id.ts';
+import { resolveId, resolveIdBy } from '../http/resolve-id.ts';
 import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { type Place, placeOption } from '../output/place.ts';
@@ -68,7 +68,7 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
     // Everything that folds a log is a third of what the command line would load.
     const { diff, show } = await import('../replay/run.ts');
     const signal = io.interrupted();
-    const wish = await withWholeIds(what, id, flags, io);
+    const wish = await withWholeIds(what, id, flags, io, signal);
     const done =
       flags.diff === undefined
         ? await show(what, wish.id, wish.flags, io, signal)
@@ -79,15 +79,23 @@ export function addReplayCommand(program: Command, context: CommandContext): voi
 
 const kinds: Readonly<Partial<Record<What, IdKind>>> = { build: 'builds', why: 'builds', item: 'items' };
 
-/** Ids by their beginnings, as a running coordinator knows them; a log in a file or an event store is asked for whole ones. */
-async function withWholeIds(what: What | undefined, id: string | undefined, flags: ReplayFlags, io: Io) {
-  if (flags.data !== undefined || flags.store !== undefined) return { id, flags };
+/** Ids by their beginnings, as a running coordinator knows them, or a log in a file or an event store. */
+async function withWholeIds(
+  what: What | undefined,
+  id: string | undefined,
+  flags: ReplayFlags,
+  io: Io,
+  signal: AbortSignal,
+) {
   const kind = what && kinds[what];
-  const { submission } = flags;
-  const client = connect(flags, io);
+  const { submission, data, store } = flags;
+  async function resolve(kind: IdKind, text: string): Promise<string> {
+    if (data === undefined && store === undefined) return resolveId(connect(flags, io), kind, text);
+    const { idsInLog } = await import('../replay/ids-in-log.ts');
+    return resolveIdBy(kind, text, (prefix) => idsInLog(flags, io, signal, kind, prefix));
+  }
   return {
-    id: kind !== undefined && id !== undefined ? await resolveId(client, kind, id) : id,
-    flags:
-      submission === undefined ? flags : { ...flags, submission: await resolveId(client, 'submissions', submission) },
+    id: kind !== undefined && id !== undefined ? await resolve(kind, id) : id,
+    flags: submission === undefined ? flags : { ...flags, submission: await resolve('submissions', submission) },
   };
 }

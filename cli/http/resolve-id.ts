@@ -16,17 +16,28 @@ const mostCandidates = 20;
  * The id that begins so, where there is one; several are a refusal that names them. A text that none begins with stays as it is: the
  * coordinator has the words for what it does not know.
  */
-export async function resolveId(client: Client, kind: IdKind, text: string): Promise<string> {
+export function resolveId(client: Client, kind: IdKind, text: string): Promise<string> {
+  return resolveIdBy(kind, text, async (prefix) => {
+    const found = await client
+      .get<{ rows: readonly FoundId[] }>('/v1/ids', { kind, prefix, limit: mostCandidates + 1 })
+      // An older coordinator has no such route.
+      .catch((error: unknown) => {
+        if (error instanceof CliError && error.code === 'not-found') return { rows: [] };
+        throw error;
+      });
+    return found.rows;
+  });
+}
+
+/** The same, of the ids that `find` has. */
+export async function resolveIdBy(
+  kind: IdKind,
+  text: string,
+  find: (prefix: string) => Promise<readonly FoundId[]>,
+): Promise<string> {
   const prefix = kind === 'items' ? text.replace(/^.*\//, '') : text;
   if (whole[kind].test(prefix) || !/^[\x21-\x7e]{1,256}$/.test(prefix)) return prefix;
-  const found = await client
-    .get<{ rows: readonly FoundId[] }>('/v1/ids', { kind, prefix, limit: mostCandidates + 1 })
-    // An older coordinator has no such route.
-    .catch((error: unknown) => {
-      if (error instanceof CliError && error.code === 'not-found') return { rows: [] };
-      throw error;
-    });
-  return oneOf(prefix, found.rows, kind);
+  return oneOf(prefix, await find(prefix), kind);
 }
 
 /** The id of the one row whose id begins so; the text itself where there is none. */

@@ -4,6 +4,7 @@ import { openEventStore } from '../../adapters/event-store/open.ts';
 import { type DroverEvent, type EventsOptions, type EventType, eventName, readEvents } from '../../client/events.ts';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import {
+  type Filter,
   type IndexCheck,
   isEventStoreError,
   type Position,
@@ -29,6 +30,8 @@ export interface LogSource extends AsyncDisposable {
   /** Position of the last event, `undefined` if there is none. */
   head(): Promise<Position | undefined>;
   events(signal: AbortSignal): AsyncIterable<StoredEvent>;
+  /** Of a log that is read without a coordinator: those events alone. */
+  only?(filter: Filter, signal: AbortSignal): AsyncIterable<StoredEvent>;
   /** What has to be known of what was read, a sentence each. */
   readonly notes: readonly string[];
   /** Where the engine keeps an index of it that can be checked: takes what {@link events} gives. */
@@ -54,17 +57,20 @@ export async function openLog(
   // First: whoever reads a file may make an empty events.db-wal.
   const notes = notesOn(address.kind === 'sqlite' ? (address.dir ?? data) : undefined);
   const log = await told(() => openEventStore(address, { dir: data ?? '.', write: false, as }));
+  async function* events(signal: AbortSignal, filter?: Filter): AsyncGenerator<StoredEvent> {
+    const wish = { ...(exact && { json: 'beside' as const }), ...(filter && { filter }), signal };
+    try {
+      for await (const { events } of log.readAll(wish)) yield* events;
+    } catch (error) {
+      throw toldError(error);
+    }
+  }
   return {
     notes,
     index: exact ? log.checkIndex?.() : undefined,
     head: () => told(() => log.head()),
-    async *events(stop) {
-      try {
-        for await (const { events } of log.readAll({ ...(exact && { json: 'beside' }), signal: stop })) yield* events;
-      } catch (error) {
-        throw toldError(error);
-      }
-    },
+    events: (stop) => events(stop),
+    only: (filter, stop) => events(stop, filter),
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   };
 }

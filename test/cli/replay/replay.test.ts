@@ -66,6 +66,15 @@ describe('drover replay', () => {
       }
       const text = await run(['replay', 'status', '--data', folder.path]);
       assert.match(text.out, /succeeded: +3\n/);
+      // By their beginnings too, where only one begins so.
+      const named = (what: string, beginning: string) =>
+        run(['replay', what, beginning, '--data', folder.path, '-o', 'name']);
+      assert.equal((await named('item', outPath(2).slice(0, 32))).out, `${outPath(2)}\n`);
+      const several = await named('why', id.slice(0, -1));
+      assert.equal(several.code, 2);
+      assert.match(several.err, new RegExp(`several builds begin \\(ambiguous-id\\)\n(.*\n)* {2}${id} `));
+      const none = await named('build', 'nothing');
+      assert.match(none.err, /there was no build nothing at /);
       const before = await run(['replay', 'why', id, '--data', folder.path, '--until', '1969-12-31']);
       assert.equal(before.code, 2, before.out);
     }
