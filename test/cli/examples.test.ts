@@ -171,6 +171,13 @@ describe('the examples of --help, on a real coordinator', () => {
       return {};
     },
   };
+  /** Something is kept, though nothing that another example deletes. */
+  const keeping = {
+    async ready() {
+      await drover(`roots add waited-for /nix/store/${untaken}`);
+      return {};
+    },
+  };
   const nightly = {
     async ready() {
       await drover(`roots add nightly ${goodItem}`);
@@ -210,7 +217,7 @@ describe('the examples of --help, on a real coordinator', () => {
   const there = {
     ready: async () => {
       const time = new Date().toISOString();
-      return { '1m8aperfahjkz4xf-2': failedBuild, '3h': time, '1d': time, '2026-11-24T08:00:00Z': time };
+      return { '1m8aperfahjkz4xf-2': failedBuild, '2h': time, '3h': time, '1d': time, '2026-11-24T08:00:00Z': time };
     },
   };
   const sinceStart = {
@@ -272,6 +279,11 @@ describe('the examples of --help, on a real coordinator', () => {
     'drover items delete --deriver HASH-hello-2.12.drv --yes': itemThere,
     'drover items delete --agent worker-1 --since 2d': { ...itemThere, interactive: true, stdin: () => 'y\n' },
     'drover roots add release-1.0 /nix/store/HASH-hello-2.12': itemThere,
+    'drover gc --dry-run': keeping,
+    'drover gc --older-than 30d': keeping,
+    'drover gc --keep-free 100G': keeping,
+    'drover gc --now --max-freed 10G': { ...keeping, interactive: true, stdin: () => 'y\n' },
+    'drover items why /nix/store/HASH-hello-2.12': itemThere,
     'drover roots show nightly': nightly,
     'drover roots remove nightly /nix/store/HASH-hello-2.12': nightly,
     'drover items delete --now /nix/store/HASH-hello-2.12': { ...itemThere, interactive: true, stdin: () => 'y\n' },
