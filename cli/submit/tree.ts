@@ -134,7 +134,8 @@ function textOf(
     parts.push(`${state} ${took} of ${before === undefined ? '∅' : `~${duration(before)}`}`, `on ${printable(agent)}`);
     if (attempt > 1) parts.push(`attempt ${attempt}`);
   } else if (state === 'waiting') parts.push(`waits for ${lacks}`);
-  else parts.push(state === 'ready' ? 'ready' : state);
+  // As `builds list` has it, and its --state takes it.
+  else parts.push(state === 'back-off' ? 'backoff' : state);
   const rest = parts.join(' ');
   // The name gives way first, to a point: what it is doing is what changes.
   const left = Math.max(8, room - stringWidth(rest) - 1);
@@ -151,7 +152,7 @@ function countsText({ outlook: { counts }, states, ended, total }: TreeState): s
     [states.allocated, '↓ fetching'],
     [Math.max(0, ready - begun), '· ready'],
     [deferred, '◷ deferred'],
-    [backOff, '↻ back-off'],
+    [backOff, '↻ backoff'],
     [waiting - Math.min(waiting, Math.max(0, begun - ready)), '⏸ waiting'],
     [blocked, '✗ blocked'],
     [states.failed, 'failed'],

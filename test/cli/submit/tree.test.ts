@@ -136,3 +136,16 @@ describe('the tree of what runs', () => {
     );
   });
 });
+
+it('calls a build whose retry is not due what lists call it', () => {
+  const resting: OutlookNode = { build: 'b', derivation: base('bash-5'), state: 'back-off', lacks: 0 };
+  const one = state([resting]);
+  const outlook = { ...one.outlook, counts: { ...none, 'back-off': 1 } };
+  const states = { allocated: 0, running: 0, failed: 0, canceled: 0 };
+  const drawn = drawTree({ ...one, outlook, states, ended: 0, total: 1 }, { columns: 100, rows: 20, colour: false });
+  assert.deepEqual(
+    [drawn.join('\n').match(/backoff/g)?.length, /back-off/.test(drawn.join('\n'))],
+    [2, false],
+    drawn.join('\n'),
+  );
+});
