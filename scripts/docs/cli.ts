@@ -13,6 +13,7 @@ export function cliPage(): string {
     '# The command line',
     '<!-- Made by scripts/generate-docs.ts from the commands and scripts/docs/cli-compared.md; do not edit. -->',
     'What `drover … --help` says, at every level. In a clone, `npx drover` runs it.',
+    'An unknown id or name as an argument, `drover builds show nothing`, ends with exit code 1: what was asked for is not there. In a filter, `drover builds list --agent nobody` or `--submission`, it ends with 2, as wrong use: no empty list is to hide a misspelling.',
     section(program, 'drover'),
   ];
   walk(program, 'drover', parts);
