@@ -5,6 +5,10 @@
  */
 import { createDrover } from 'drover/client';
 
+if (process.argv.length > 2) {
+  console.error('usage: npx node examples/auditor.ts');
+  process.exit(2);
+}
 const drover = createDrover({
   url: process.env.DROVER_URL ?? 'http://127.0.0.1:8745',
   token: process.env.DROVER_TOKEN,

@@ -6,7 +6,11 @@
 import { DatabaseSync } from 'node:sqlite';
 import { createDrover } from 'drover/client';
 
-const [file = 'results.sqlite', once] = process.argv.slice(2);
+const [file = 'results.sqlite', once = '', ...more] = process.argv.slice(2);
+if (file.startsWith('-') || !['', '--once'].includes(once) || more.length > 0) {
+  console.error('usage: npx node examples/mirror-to-sqlite.ts FILE [--once]');
+  process.exit(2);
+}
 const drover = createDrover({
   url: process.env.DROVER_URL ?? 'http://127.0.0.1:8745',
   token: process.env.DROVER_TOKEN,

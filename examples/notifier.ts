@@ -6,7 +6,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { createDrover } from 'drover/client';
 
-const [place = 'notifier.position'] = process.argv.slice(2);
+const [place = 'notifier.position', ...more] = process.argv.slice(2);
+if (place.startsWith('-') || more.length > 0) {
+  console.error('usage: npx node examples/notifier.ts [PLACE]');
+  process.exit(2);
+}
 const drover = createDrover({
   url: process.env.DROVER_URL ?? 'http://127.0.0.1:8745',
   token: process.env.DROVER_TOKEN,
