@@ -4,6 +4,7 @@ import { addCommand, addGroup, type CommandContext, onAction } from '../command.
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { durationSeconds, longestKeepSeconds } from '../numbers.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
+import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatRoot, formatRoots } from '../output/roots.ts';
 import { plural, printable, relativeTime } from '../output/text.ts';
@@ -44,7 +45,9 @@ export function addRootsCommands(program: Command, context: CommandContext): voi
       ...(flags.ttl !== undefined && { ttlSeconds: flags.ttl }),
       ...(flags.replace && { replace: true }),
     };
-    const root = await client.send<RootDetail>('POST', '/v1/roots', body);
+    const root = await client.send<RootDetail>('POST', '/v1/roots', body).catch((error: unknown) => {
+      throw inFlags(error, { ttlSeconds: '--ttl' });
+    });
     await print(io, flags, { value: root, text: (view) => describe(root, view.now()), names: [root.name] });
   });
 

@@ -21,7 +21,7 @@ export function placeOption(now: () => number): (text: string) => Place {
   });
 }
 
-type Field = 'from' | 'since' | 'to' | 'until' | 'agent' | 'submission' | 'derivation' | 'deriver';
+type Field = 'from' | 'since' | 'to' | 'until' | 'agent' | 'submission' | 'derivation' | 'deriver' | 'ttlSeconds';
 
 /** Names of the API's fields of places and things, and the flags that give them: a position has one field, a time another. */
 export type FieldFlags = Readonly<Partial<Record<Field, string>>>;

@@ -76,6 +76,7 @@ describe('the CLI and the HTTP API', () => {
       ['builds cancel --derivation x --dry-run', '--derivation: expected <hash>-<name>, got "x"'],
       ['items list --deriver x', '--deriver: expected <hash>-<name>, got "x"'],
       ['submissions list --state done', "option '--state <state>' argument 'done' is invalid"],
+      ['roots add r c3yh3hnrjnfp3a7kb9h5q8x1ylmcr2kh-plain --ttl 0', '--ttl: expected at least 1'],
       ['submissions show @', 'submission: expected up to 64 of [0-9a-zA-Z._-], got "@"'],
       ['agents add a/b', 'name: expected up to 64 of [0-9a-zA-Z._-], got "a/b"'],
       ['builds prioritize b-1 5000', 'priority: expected a whole number from -1000 to 1000, got "5000"'],
