@@ -18,10 +18,10 @@ import type { Farm } from '../support/e2e/farm.ts';
 import { startDrover } from '../support/e2e/process.ts';
 import { startStaticServer } from '../support/static-server.ts';
 
-/** Resolves once it holds, looked at whenever something changes in the folder. */
-function becomes(folder: string, holds: () => boolean): Promise<void> {
+/** Resolves once it holds, looked at whenever something changes in the folder, until the signal. */
+function becomes(folder: string, holds: () => boolean, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const watcher = watch(folder, look);
+    const watcher = watch(folder, { ...(signal && { signal }) }, look);
     function look(): void {
       if (!holds()) return;
       watcher.close();
@@ -232,16 +232,31 @@ e2e(
     const remove = async (path: string) =>
       assert.equal((await farm.request('DELETE', `/v1/items/${path}?now=true&force=true`)).status, 204, path);
 
+    // Each file makes at least six changes.
+    const longest = Math.ceil((2 * manyItems) / kills);
+    let added = 0;
+    /** A moment of the mirror's work. What it has to do may be less than that: it is given an item at a time meanwhile. */
+    async function someMoment(folder: string): Promise<void> {
+      const over = new AbortController();
+      const moment = changes(folder, randomInt(1, longest)).then(() => over.abort());
+      while (!over.signal.aborted) {
+        const name = `meanwhile-${++added}`;
+        const bytes = randomBytes(1000);
+        const path = await upload(farm, name, bytes);
+        items.set(path, { name, bytes, references: [] });
+        const file = join(folder, `${path.slice(0, 32)}.narinfo`);
+        await Promise.race([moment, becomes(folder, () => existsSync(file), over.signal)]);
+      }
+    }
+
     await addMany('source', manyItems);
     say(`${manyItems} items uploaded after ${seconds()} s`);
     const folder = join(farm.folder, 'mirror');
     mkdirSync(join(folder, 'nar'), { recursive: true });
-    // Each file makes at least six changes: the mirror is at work still when the last one comes.
-    const longest = Math.ceil((2 * manyItems) / kills);
     for (let round = 1; round <= kills; round++) {
       const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
       const mirror = startDrover(['mirror', '--to', folder, '--connections', '2'], { env: environment });
-      await changes(folder, randomInt(1, longest));
+      await someMoment(folder);
       if (round % 2 === 0) {
         await farm.kill9();
         await farm.start();
@@ -257,7 +272,7 @@ e2e(
           items.delete(gone);
         }
         await addMany(`round-${round}`, Math.ceil(manyItems / 1000));
-        await changes(folder, randomInt(1, longest));
+        await someMoment(folder);
         const { name, bytes, references } = items.get(back) as {
           name: string;
           bytes: Uint8Array;
@@ -265,7 +280,7 @@ e2e(
         };
         await upload(farm, name, bytes, references);
       }
-      await changes(folder, randomInt(1, longest));
+      await someMoment(folder);
       mirror.kill('SIGKILL');
       await mirror.exited;
       assertClosed(folder);
