@@ -180,7 +180,7 @@ export interface Application extends HookWishes {
   /** Base name of something that keeps an item from being servable, as it is not there: itself, or what it refers to. */
   lackOf(path: string): string | undefined;
   /**
-   * Has store items deleted, in two phases (`coordinator/deletions.ts`): all of them, or none where one is needed and `force` is not set.
+   * Has store items deleted, in two phases (`coordinator/items/deletions.ts`): all of them, or none where one is needed and `force` is not set.
    *
    * @throws DroverError `unknown-item`, `item-needed`.
    */

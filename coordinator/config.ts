@@ -9,7 +9,7 @@ import {
   mostUploadMemoryBytes,
 } from '../domain/limits.ts';
 import { hookSettings } from './hooks/settings.ts';
-import { keepRule, mostKeepRules } from './keep-rules.ts';
+import { keepRule, mostKeepRules } from './items/keep-rules.ts';
 
 /**
  * Everything that can be set on a coordinator. One schema for flags, environment and file: the key `limits.max-nar-bytes`

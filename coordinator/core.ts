@@ -8,6 +8,7 @@ import type { Farm } from '../projections/farm.ts';
 import { type BuildRecord, buildId } from '../projections/queue.ts';
 import type { CollectionWish } from './application.ts';
 import { DroverError, unknownBuild } from './errors.ts';
+import type { Writer } from './log/writer.ts';
 import type { AgentLinks } from './ports/agent-links.ts';
 import type { DerivationStore } from './ports/derivation-store.ts';
 import type { EventStore, Meta } from './ports/event-store.ts';
@@ -19,7 +20,6 @@ import type { TokenUses } from './ports/token-uses.ts';
 import type { VerifyPlaceStore } from './ports/verify-place.ts';
 import type { Stall, Work } from './ports/work.ts';
 import type { Tracing } from './tracing.ts';
-import type { Writer } from './writer.ts';
 
 export interface Policy {
   readonly storeDir: string;

@@ -4,12 +4,12 @@ import { type Coordinator, startCoordinator } from './coordinator.ts';
 import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
+import { type Recovered, recover } from './log/recovery.ts';
+import { createWriter } from './log/writer.ts';
 import { type EventStore, EventStoreError, isEventStoreError } from './ports/event-store.ts';
 import type { LogMark } from './ports/log-mark.ts';
 import type { Traces } from './ports/traces.ts';
-import { type Recovered, recover } from './recovery.ts';
 import { createTracing, type Tracing } from './tracing.ts';
-import { createWriter } from './writer.ts';
 
 export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer' | 'log' | 'tracing'> {
   /** Where spans go; nowhere if absent. */

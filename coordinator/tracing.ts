@@ -4,11 +4,11 @@ import type { TraceSpan } from '../domain/trace-span.ts';
 import { createFarm, type Farm } from '../projections/farm.ts';
 import { buildId } from '../projections/queue.ts';
 import { createTraceSpans } from '../projections/trace-spans.ts';
+import type { Writer } from './log/writer.ts';
 import type { StoredEvent } from './ports/event-store.ts';
 import type { HookOutcome } from './ports/hook-transport.ts';
 import type { Clock } from './ports/runtime.ts';
 import type { Traces } from './ports/traces.ts';
-import type { Writer } from './writer.ts';
 
 /** A delivery to a hook, in the trace of its event. */
 export interface TracedDelivery {

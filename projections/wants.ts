@@ -50,7 +50,7 @@ const somebody = '*';
  * outside is wanted as it was before.
  *
  * @yields now and then, so that whoever asks can let others have their turn. It holds for what is when it is done unless somebody has come
- *   to want more meanwhile; see `coordinator/canceling.ts` for what does that.
+ *   to want more meanwhile; see `coordinator/builds/canceling.ts` for what does that.
  */
 export function* consequencesOf(
   farm: Farm,

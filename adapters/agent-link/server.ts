@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { WebSocket } from 'ws';
-import { describePlace } from '../../coordinator/agent-place.ts';
+import { describePlace } from '../../coordinator/agents/agent-place.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { isDroverError } from '../../coordinator/errors.ts';
 import type { AgentLinks } from '../../coordinator/ports/agent-links.ts';

@@ -1,4 +1,4 @@
-import { upcast } from '../../coordinator/event-codec.ts';
+import { upcast } from '../../coordinator/log/event-codec.ts';
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
 import { wireType } from '../../domain/event-name.ts';
 import { eventTypes } from '../../domain/events.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
-import { decodeEvent } from '../../coordinator/event-codec.ts';
+import { decodeEvent } from '../../coordinator/log/event-codec.ts';
 import type { BenchOptions, Report } from '../row.ts';
 import { commitNumber } from './load.ts';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
-import { recover } from '../../coordinator/recovery.ts';
+import { recover } from '../../coordinator/log/recovery.ts';
 import { guixStoreDir } from '../../test/support/guix-graph.ts';
 import { reportExport, withServer } from '../feed/feed.ts';
 import { type BenchOptions, type Report, Skipped } from '../row.ts';

@@ -7,7 +7,7 @@ import { lockForWriting } from '../../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../../adapters/event-store/store-url.ts';
 import { removeViews } from '../../adapters/views/sqlite/database.ts';
 import { rememberedByViews, viewsFile } from '../../adapters/views/sqlite/remembered.ts';
-import { type CopyProgress, copyLog } from '../../coordinator/log-copy.ts';
+import { type CopyProgress, copyLog } from '../../coordinator/log/log-copy.ts';
 import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { CliError } from '../output/cli-error.ts';

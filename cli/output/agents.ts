@@ -1,4 +1,4 @@
-import { describePlace } from '../../coordinator/agent-place.ts';
+import { describePlace } from '../../coordinator/agents/agent-place.ts';
 import type { AgentStatus } from '../../coordinator/application.ts';
 import { firstLine } from '../../projections/first-line.ts';
 import { type ShownAgent, wholeAgent } from './older.ts';

@@ -1,11 +1,11 @@
 import { openTemporaryViews } from '../../adapters/views/sqlite/temporary-views.ts';
-import { agentStatusOf } from '../../coordinator/agent-status.ts';
+import { agentStatusOf } from '../../coordinator/agents/agent-status.ts';
+import { createStandings, inStates, withStanding } from '../../coordinator/builds/standings.ts';
+import { withWholeMessages } from '../../coordinator/builds/whole-messages.ts';
 import { figuresOf } from '../../coordinator/figures.ts';
+import { foldEvent } from '../../coordinator/log/recovery.ts';
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
 import type { BuildFilter, buildFilterStates, Paging } from '../../coordinator/ports/views.ts';
-import { foldEvent } from '../../coordinator/recovery.ts';
-import { createStandings, inStates, withStanding } from '../../coordinator/standings.ts';
-import { withWholeMessages } from '../../coordinator/whole-messages.ts';
 import { keptMessage } from '../../domain/build/state.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';

@@ -1,5 +1,5 @@
+import { foldEvent } from '../../coordinator/log/recovery.ts';
 import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
-import { foldEvent } from '../../coordinator/recovery.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { type ChangeCollector, collectChanges } from '../../projections/changes.ts';
 import { createFarm } from '../../projections/farm.ts';

@@ -2,7 +2,7 @@ import { checkpointText } from '../../domain/audit/checkpoint.ts';
 import { type NoteKey, signNote } from '../../domain/audit/signed-note.ts';
 import type { Category, DroverEvent } from '../../domain/events.ts';
 import type { Core } from '../core.ts';
-import { durableWithin, within } from '../writer.ts';
+import { durableWithin, within } from '../log/writer.ts';
 import type { Tree } from './chain.ts';
 
 /** Signs checkpoints of the log: some time after something has happened, and at a stop that is meant. */

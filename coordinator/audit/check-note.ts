@@ -1,6 +1,6 @@
 import { type Checkpoint, parseCheckpoint } from '../../domain/audit/checkpoint.ts';
 import { isSignedBy, type NoteKey, parseNote } from '../../domain/audit/signed-note.ts';
-import { decodeEvent } from '../event-codec.ts';
+import { decodeEvent } from '../log/event-codec.ts';
 import type { StoredEvent } from '../ports/event-store.ts';
 
 /** A checkpoint that was read, and whose key signed it: `undefined` where no key was asked for. */

@@ -1,5 +1,5 @@
 import { growTree } from '../../domain/audit/merkle-tree.ts';
-import { decodeEvent } from '../event-codec.ts';
+import { decodeEvent } from '../log/event-codec.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { KnownTree } from './chain.ts';
 

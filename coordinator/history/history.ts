@@ -5,7 +5,7 @@ import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { sumPhases } from '../../projections/submission-times.ts';
 import type { Phase, Span } from '../../projections/timeline.ts';
 import type { Core } from '../core.ts';
-import { decodeEvent, type RecordedEvent } from '../event-codec.ts';
+import { decodeEvent, type RecordedEvent } from '../log/event-codec.ts';
 import type { Position, StreamId } from '../ports/event-store.ts';
 import type { BuildHistory, HistoryEntry } from './entries.ts';
 import { type HookOutcome, hookOutcomes } from './hook-results.ts';

@@ -4,8 +4,8 @@ import { factsOf } from '../../projections/event-facts.ts';
 import type { HookRecord } from '../../projections/hooks.ts';
 import { isThere } from '../../projections/hooks.ts';
 import type { Core } from '../core.ts';
-import { decodeEvent, type RecordedEvent } from '../event-codec.ts';
 import { readEvent } from '../hooks/places.ts';
+import { decodeEvent, type RecordedEvent } from '../log/event-codec.ts';
 import type { Position, StreamId } from '../ports/event-store.ts';
 import type { HookResult } from './entries.ts';
 

@@ -3,7 +3,7 @@ import type { Item } from '../../projections/graph.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { Span } from '../../projections/timeline.ts';
 import type { Core } from '../core.ts';
-import { decodeEvent } from '../event-codec.ts';
+import { decodeEvent } from '../log/event-codec.ts';
 import type { WaitedItem } from './entries.ts';
 
 /** Inputs that are looked at for one build, events of each, and how many a wait names. */

@@ -11,7 +11,7 @@ import { openNatsEventStore } from '../../adapters/event-store/nats/store.ts';
 import { reindex } from '../../adapters/event-store/sqlite/reindex.ts';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { commitOfStored } from '../../coordinator/audit/commit-text.ts';
-import { copyLog } from '../../coordinator/log-copy.ts';
+import { copyLog } from '../../coordinator/log/log-copy.ts';
 import type { EventStore, StoredEvent } from '../../coordinator/ports/event-store.ts';
 import { generateNoteKey, parseNoteSecret } from '../../domain/audit/signed-note.ts';
 import { harness } from '../adapters/http/harness.ts';

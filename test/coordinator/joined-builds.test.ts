@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { createJoinedBuilds } from '../../coordinator/joined-builds.ts';
+import { createJoinedBuilds } from '../../coordinator/submissions/joined-builds.ts';
 
 it('counts what a submission joined up to the first that has not ended, and looks at none again that has', () => {
   const builds = new Map(['a', 'b', 'c'].map((id) => [id, { state: { status: 'queued' } }]));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
-import { encodeEvent } from '../../coordinator/event-codec.ts';
-import { createLeases } from '../../coordinator/leases.ts';
+import { createLeases } from '../../coordinator/agents/leases.ts';
+import { encodeEvent } from '../../coordinator/log/event-codec.ts';
 import { derivation, openTestCoordinator } from '../support/coordinator.ts';
 import { manualRuntime } from '../support/fast-runtime.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
-import { copyLog } from '../../coordinator/log-copy.ts';
+import { copyLog } from '../../coordinator/log/log-copy.ts';
+import { recover } from '../../coordinator/log/recovery.ts';
 import type { Commit, EventStore } from '../../coordinator/ports/event-store.ts';
-import { recover } from '../../coordinator/recovery.ts';
 import { derivation, openTestCoordinator } from '../support/coordinator.ts';
 
 /** The log of a small farm in which something was built, lost and built again. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { pino } from 'pino';
-import { createRoom } from '../../coordinator/room.ts';
+import { createRoom } from '../../coordinator/items/room.ts';
 import { createManualRuntime } from '../support/manual-runtime.ts';
 
 it('names what is wrong with the pool where it is not the room', () => {

@@ -19,7 +19,7 @@ const graph = (rootFacts: Partial<DerivationFacts> = {}): DerivationFacts[] => [
 
 /** The same after a replay (I3). */
 async function checkReplay({ farm, store }: WorkedFarm): Promise<void> {
-  const { recover } = await import('../../coordinator/recovery.ts');
+  const { recover } = await import('../../coordinator/log/recovery.ts');
   const replayed = await recover(store, '/nix/store');
   assert.deepEqual([...replayed.farm.describe()], [...farm.describe()]);
   assert.ok([...createFarm().describe()].length < [...farm.describe()].length);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
+import { recover } from '../../coordinator/log/recovery.ts';
 import type { EventStore, StoredEvent, StreamId } from '../../coordinator/ports/event-store.ts';
-import { recover } from '../../coordinator/recovery.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../support/coordinator.ts';
 
 /** As a newer version would have written it before a return to this one. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import { createChain } from '../../coordinator/audit/chain.ts';
+import { recover } from '../../coordinator/log/recovery.ts';
+import { createWriter } from '../../coordinator/log/writer.ts';
 import type { ChainState, EventStore } from '../../coordinator/ports/event-store.ts';
-import { recover } from '../../coordinator/recovery.ts';
-import { createWriter } from '../../coordinator/writer.ts';
 
 test('an effect that throws stops the writer with its error, and is no rejection that nobody handles', async () => {
   await using store = openMemoryEventStore();

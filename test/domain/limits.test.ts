@@ -7,7 +7,7 @@ import {
   encodeFromCoordinator,
 } from '../../adapters/agent-link/frames.ts';
 import { coordinatorConfigSchema } from '../../coordinator/config.ts';
-import { encodeEvent } from '../../coordinator/event-codec.ts';
+import { encodeEvent } from '../../coordinator/log/event-codec.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { DroverEvent } from '../../domain/events.ts';

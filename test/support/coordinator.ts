@@ -3,15 +3,15 @@ import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts
 import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
 import type { Policy } from '../../coordinator/core.ts';
+import { recover } from '../../coordinator/log/recovery.ts';
+import { createWriter } from '../../coordinator/log/writer.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { LogStore } from '../../coordinator/ports/log-store.ts';
 import type { Traces } from '../../coordinator/ports/traces.ts';
 import type { VerifyPlace, VerifyPlaceStore } from '../../coordinator/ports/verify-place.ts';
 import { type Stall, unwatched } from '../../coordinator/ports/work.ts';
-import { recover } from '../../coordinator/recovery.ts';
 import { createTracing } from '../../coordinator/tracing.ts';
-import { createWriter } from '../../coordinator/writer.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage, CoordinatorMessage, Hello, KnownAttempt } from '../../domain/agent/messages.ts';
 import type { NoteKey } from '../../domain/audit/signed-note.ts';

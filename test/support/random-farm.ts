@@ -1,8 +1,8 @@
 import { openSqliteViews } from '../../adapters/views/sqlite/sqlite-views.ts';
 import type { AgentStatus, FarmStatus, Why } from '../../coordinator/application.ts';
+import { withStanding } from '../../coordinator/builds/standings.ts';
 import type { Position } from '../../coordinator/ports/event-store.ts';
 import type { BuildDetail, BuildRow, ItemRow, Page } from '../../coordinator/ports/views.ts';
-import { withStanding } from '../../coordinator/standings.ts';
 import type { HookDefinition } from '../../domain/hook/definition.ts';
 import { buildId } from '../../projections/queue.ts';
 import { admin, derivation, drvPath, outPath } from './coordinator.ts';

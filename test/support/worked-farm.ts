@@ -1,4 +1,4 @@
-import { ownerOfAgent } from '../../coordinator/uploads.ts';
+import { ownerOfAgent } from '../../coordinator/items/uploads.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { Drv } from '../../projections/graph.ts';
 import { buildId } from '../../projections/queue.ts';

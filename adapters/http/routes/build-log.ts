@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { lastAttemptWithLog, tailOffset } from '../../../coordinator/builds/log-tail.ts';
 import { DroverError, unknownBuild } from '../../../coordinator/errors.ts';
-import { lastAttemptWithLog, tailOffset } from '../../../coordinator/log-tail.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';

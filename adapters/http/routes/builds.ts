@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
+import { withWholeMessages } from '../../../coordinator/builds/whole-messages.ts';
 import { unknownBuild } from '../../../coordinator/errors.ts';
 import { type BuildFilter, buildFilterStates, unfinishedFilterStates } from '../../../coordinator/ports/views.ts';
-import { inStates, withStanding } from '../../../coordinator/standings.ts';
-import { withWholeMessages } from '../../../coordinator/whole-messages.ts';
 import { baseName, identifier, instant, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';

@@ -1,4 +1,4 @@
-import { decodeEvent } from '../../../coordinator/event-codec.ts';
+import { decodeEvent } from '../../../coordinator/log/event-codec.ts';
 import type { Position, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import type { LogMark } from '../../../coordinator/ports/log-mark.ts';
 import type { DroverEvent } from '../../../domain/events.ts';

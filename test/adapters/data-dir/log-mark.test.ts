@@ -7,7 +7,7 @@ import { checkLogMark, createLogMarks, forgetLogMarks, markFile } from '../../..
 import { openEventStoreDbEventStore } from '../../../adapters/event-store/eventstoredb/store.ts';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import { openNatsEventStore } from '../../../adapters/event-store/nats/store.ts';
-import { copyLog } from '../../../coordinator/log-copy.ts';
+import { copyLog } from '../../../coordinator/log/log-copy.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
 import type { LogMark } from '../../../coordinator/ports/log-mark.ts';
 import { commitOf, stored } from '../../contract/commits.ts';

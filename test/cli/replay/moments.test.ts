@@ -15,8 +15,8 @@ import {
   type Question,
 } from '../../../cli/replay/questions.ts';
 import { readLog } from '../../../cli/replay/read-log.ts';
+import { foldEvent } from '../../../coordinator/log/recovery.ts';
 import type { EventStore, StoredEvent } from '../../../coordinator/ports/event-store.ts';
-import { foldEvent } from '../../../coordinator/recovery.ts';
 import { type Change, type Changes, collectChanges } from '../../../projections/changes.ts';
 import { createFarm, type Farm } from '../../../projections/farm.ts';
 import { type ThingCategory, thingKinds, thingState } from '../../../projections/things.ts';

@@ -8,7 +8,7 @@ import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store
 import { parseStoreAddress } from '../../../adapters/event-store/store-url.ts';
 import { openSqliteViews } from '../../../adapters/views/sqlite/sqlite-views.ts';
 import { withIsoTimes } from '../../../cli/output/iso-times.ts';
-import { copyLog } from '../../../coordinator/log-copy.ts';
+import { copyLog } from '../../../coordinator/log/log-copy.ts';
 import { type HookDefinition, hookDefaults } from '../../../domain/hook/definition.ts';
 import { harness } from '../../adapters/http/harness.ts';
 import { admin, derivation, drvPath, outPath } from '../../support/coordinator.ts';

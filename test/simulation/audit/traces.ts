@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
+import { recover } from '../../../coordinator/log/recovery.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
 import type { Traces } from '../../../coordinator/ports/traces.ts';
-import { recover } from '../../../coordinator/recovery.ts';
 import { createTracing } from '../../../coordinator/tracing.ts';
 import type { TraceSpan } from '../../../domain/trace-span.ts';
 import type { Farm } from '../../../projections/farm.ts';

@@ -18,7 +18,7 @@ export interface Plant {
 export const plants: readonly Plant[] = [
   {
     name: 'wishes are acknowledged before they are durable',
-    file: 'coordinator/writer.ts',
+    file: 'coordinator/log/writer.ts',
     find: 'durable: () => new Promise((resolve, reject) => add({ run: resolve, fail: reject })),',
     replace: 'durable: () => Promise.resolve(),',
     breaks: ['I1'],
@@ -26,7 +26,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'an agent is told what is not durable yet',
-    file: 'coordinator/writer.ts',
+    file: 'coordinator/log/writer.ts',
     find: 'afterwards: (effect) => add({ run: effect, fail: () => undefined }),',
     replace: 'afterwards: (effect) => effect(),',
     breaks: ['I1', 'I4', 'I11'],
@@ -42,7 +42,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'commits are not linked to each other',
-    file: 'coordinator/writer.ts',
+    file: 'coordinator/log/writer.ts',
     find: 'chain?.link(commit, first) ?? commit',
     replace: 'commit',
     breaks: ['I2'],
@@ -50,7 +50,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'the running farm has other times than the log',
-    file: 'coordinator/writer.ts',
+    file: 'coordinator/log/writer.ts',
     find: 'farm.apply(category, id, event, first + index, at, meta.correlation',
     replace: 'farm.apply(category, id, event, first + index, at + 1, meta.correlation',
     breaks: ['I3'],
@@ -58,7 +58,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'a slot is free twice',
-    file: 'coordinator/allocator.ts',
+    file: 'coordinator/agents/allocator.ts',
     find: 'chosen.free--;',
     replace: '',
     breaks: ['I4'],
@@ -74,7 +74,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'a build that failed in an attempt is given to nobody again',
-    file: 'coordinator/wakes.ts',
+    file: 'coordinator/builds/wakes.ts',
     find: "    if (event.type === 'BuildRetryScheduled') armRetry(queue.build(id) as BuildRecord);\n    else if",
     replace: '    if',
     breaks: ['I5'],
@@ -82,7 +82,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'timers of retries are forgotten by a restart',
-    file: 'coordinator/wakes.ts',
+    file: 'coordinator/builds/wakes.ts',
     find: '  for (const build of queue.resting()) armRetry(build);\n',
     replace: '',
     breaks: ['I5', 'memory'],
@@ -90,7 +90,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'what is gone is not built again for those who need it',
-    file: 'coordinator/rebuilds.ts',
+    file: 'coordinator/items/rebuilds.ts',
     find: '    if (item !== undefined) queueMicrotask(() => consider(item, new Set()));\n',
     replace: '',
     breaks: ['I5'],
@@ -130,7 +130,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'an item is added whose bytes are not in their place',
-    file: 'coordinator/attempts.ts',
+    file: 'coordinator/builds/attempts.ts',
     find: '      await items.publish(upload, (verified.items[index] as StoreItem).file);',
     replace: '      void index;',
     breaks: ['I6'],
@@ -171,7 +171,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'the bytes of an item go although the log did not take that it went',
-    file: 'coordinator/items.ts',
+    file: 'coordinator/items/items.ts',
     find: '    await writer.durable();\n    countDown(leaving, hash);\n',
     replace: '    await writer.durable().finally(() => countDown(leaving, hash));\n',
     breaks: ['I9'],
@@ -179,7 +179,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'items that were unpublished are forgotten by a restart',
-    file: 'coordinator/deletions.ts',
+    file: 'coordinator/items/deletions.ts',
     find: '      for (const due of unpublished.times()) awaitItems(due);\n',
     replace: '',
     breaks: ['I5'],
@@ -195,7 +195,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'a restart of the coordinator ends what agents run',
-    file: 'coordinator/fleet.ts',
+    file: 'coordinator/agents/fleet.ts',
     find: 'adopt(build, name, attempt)) stays.add(',
     replace: 'adopt(build, name, attempt)) void drop.push({ build: id, attempt }) ?? stays.has(',
     breaks: ['I11', 'I5'],
@@ -211,7 +211,7 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'a success counts without its outputs',
-    file: 'coordinator/attempts.ts',
+    file: 'coordinator/builds/attempts.ts',
     find: '    for (const item of signed) items.add(item, meta);\n    const gone = report.outputs.find((output) => !present(output));\n',
     replace: '    const gone = report.outputs.find((output) => output.name === meta.actor);\n',
     breaks: ['I6'],

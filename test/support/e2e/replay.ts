@@ -1,5 +1,5 @@
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
-import { recover } from '../../../coordinator/recovery.ts';
+import { recover } from '../../../coordinator/log/recovery.ts';
 
 /** Folds the log of a data folder whose coordinator has stopped; the state as lines (I3). In this process, which has never been a coordinator. */
 export async function replay(data: string, storeDir = '/nix/store'): Promise<string[]> {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import { openEventStoreDbEventStore } from '../../../../adapters/event-store/eventstoredb/store.ts';
 import { openMemoryEventStore } from '../../../../adapters/event-store/memory/store.ts';
-import { copyLog } from '../../../../coordinator/log-copy.ts';
+import { copyLog } from '../../../../coordinator/log/log-copy.ts';
+import { recover } from '../../../../coordinator/log/recovery.ts';
 import type { EventStore } from '../../../../coordinator/ports/event-store.ts';
-import { recover } from '../../../../coordinator/recovery.ts';
 import { derivation, openTestCoordinator } from '../../../support/coordinator.ts';
 import { forkDoubles } from '../../../support/eventstoredb-server/child.ts';
 

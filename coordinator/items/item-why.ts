@@ -1,0 +1,104 @@
+import { findKeepChain, type KeepChain } from '../../projections/keep-chain.ts';
+import { describeNeed } from '../../projections/needed.ts';
+import { buildId } from '../../projections/queue.ts';
+import type { ItemWhy } from '../application.ts';
+import type { Core } from '../core.ts';
+import { DroverError } from '../errors.ts';
+import type { InSlices } from '../slices.ts';
+import type { Intake } from '../submissions/intake.ts';
+import type { Deletions } from './deletions.ts';
+
+/**
+ * What keeps an item from being collected, or when it goes.
+ *
+ * @param nextCollection when the next one of the schedule comes.
+ * @throws DroverError `unknown-item`: it was never here, and no known derivation makes it.
+ */
+export async function whyItem(
+  core: Core,
+  deletions: Pick<Deletions, 'needSources'>,
+  intake: Pick<Intake, 'promised'>,
+  inSlices: InSlices,
+  nextCollection: number | undefined,
+  path: string,
+): Promise<ItemWhy> {
+  const { farm, policy, runtime } = core;
+  const { graph, availability, unpublished, details } = farm;
+  const item = graph.itemOf(path);
+  if (item === undefined) throw new DroverError('unknown-item', `there is no store item ${path}`);
+  const { olderThanSeconds = policy.cacheTtlSeconds, buildInputs } = policy.collection;
+  const recentFrom = runtime.clock.now() - olderThanSeconds * 1000;
+  const promised = new Set(intake.promised());
+  const sources = { ...deletions.needSources(), farm };
+  const options = { buildInputs, promised: (one: number) => promised.has(one) };
+  const found = await inSlices(findKeepChain(sources, item, recentFrom, options));
+  const next = nextCollection === undefined ? {} : { nextCollection };
+  const going = unpublished.get(item);
+  if (going !== undefined) {
+    const when = `its bytes go at ${iso(going.until)}`;
+    return {
+      ...told(),
+      state: 'unpublished',
+      until: going.until,
+      summary: `It is being deleted, and ${when}: ${going.reason}.${keeper()}`,
+    };
+  }
+  if (!availability.isPresent(item)) return { ...told(), state: 'gone', summary: `It is not here.${keeper()}` };
+  if (found === undefined)
+    return {
+      ...told(),
+      ...next,
+      state: 'present',
+      summary: `Nothing keeps it: the next collection takes it${nextCollection === undefined ? ', and none is scheduled' : `, at ${iso(nextCollection)}`}.`,
+    };
+  return {
+    ...told(),
+    ...(found.reason === 'recent' && next),
+    state: 'present',
+    summary: `It is kept: ${because(found)}.`,
+  };
+
+  function told(): Omit<ItemWhy, 'state' | 'summary'> {
+    if (found === undefined) return { item: path, chain: [] };
+    const { reason, chain, need } = found;
+    return {
+      item: path,
+      reason,
+      chain: chain.map(graph.itemPath),
+      ...(need?.kind === 'root' && { root: need.root }),
+      ...(need?.kind === 'build' && { build: buildId(need.build) }),
+      ...untilOf(found),
+    };
+  }
+
+  /** What keeps what is not here is what will want it. */
+  function keeper(): string {
+    return found === undefined ? '' : ` It would be kept: ${because(found)}.`;
+  }
+
+  function untilOf({ reason, chain, need }: KeepChain): { readonly until?: number } {
+    const first = chain[0] as number;
+    if (reason === 'recent') return { until: details.addedAt(first) + olderThanSeconds * 1000 };
+    const end = need?.kind === 'root' ? farm.roots.get(need.root)?.state.targets.get(graph.itemPath(first)) : undefined;
+    return end === undefined || end === Number.POSITIVE_INFINITY ? {} : { until: end };
+  }
+
+  function because(kept: KeepChain): string {
+    const { need, chain, reason } = kept;
+    const first = graph.itemPath(chain[0] as number);
+    const { until } = untilOf(kept);
+    const end = until === undefined ? '' : `, until ${iso(until)}`;
+    const whom = chain.length === 1 ? 'it' : first;
+    const through =
+      chain.length === 1
+        ? ''
+        : `${first} refers to it${chain.length > 2 ? ` through ${chain.length - 2} others` : ''}, and `;
+    if (need === undefined) {
+      if (reason === 'recent') return `${through}${whom} is new${end}`;
+      return `${through}a client that is about to submit was told that ${whom} is here`;
+    }
+    return `${through}${describeNeed(farm, need).replace(/\bit\b/, whom)}${end}`;
+  }
+}
+
+const iso = (at: number): string => new Date(at).toISOString();

@@ -1,0 +1,230 @@
+import type { ItemEvent, StoreItem } from '../../domain/item/events.ts';
+import { parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
+import { fingerprint } from '../../domain/store/fingerprint.ts';
+import type { Core } from '../core.ts';
+import type { Meta } from '../ports/event-store.ts';
+import type { CheckWish, FileFault } from '../ports/pool.ts';
+
+/** Store items come and go: the events of `item-…` streams. */
+export interface Items {
+  sign(item: Omit<StoreItem, 'signatures'>): Promise<StoreItem>;
+  /** Makes the NAR of a finished upload fetchable. Until {@link Items.add} its file is not removed, whoever had it before. */
+  publish(upload: string, file: StoreItem['file']): Promise<void>;
+  /** StoreItemAdded, unless it is there. Its NAR has to be published. */
+  add(item: StoreItem, meta: Meta): void;
+  /** Whether an item may be used now: it is available, and the pool really has its file. A file that is lost becomes StoreItemMissing (I8). */
+  isServable(path: string): Promise<boolean>;
+  /** Whether it is present, with bytes that were verified now or some minutes ago (I6). If they are wrong, it is missing from then on. */
+  isVerified(path: string, how?: 'all' | 'recent'): Promise<boolean>;
+  /**
+   * Holds the file of a present item against what the log says of it. What is wrong becomes StoreItemMissing, of all items that are in
+   * the file, and the file goes. `undefined` if all is right, or the item went or came anew meanwhile.
+   */
+  check(path: string, meta: Meta, wish?: CheckWish): Promise<Found | undefined>;
+  /**
+   * StoreItemUnpublished, for a present item, committed at once: it is available to no decision from now on, and its bytes stay until `until`.
+   * With `now` it is deleted in the same commit. Resolves once that is durable, and bytes that go with it are gone.
+   */
+  unpublish(path: string, how: Unpublishing, meta: Meta): Promise<void>;
+  /** The same for StoreItemDeleted, of one that is unpublished still. */
+  delete(path: string, meta: Meta): Promise<void>;
+  /**
+   * Removes the file, unless an item has it or is about to; never rejects. To be called once whatever says that it goes is durable.
+   *
+   * @param overdue whether it goes also where clients may still fetch it by a narinfo that is not served any more
+   */
+  removeFile(file: StoreItem['file'], overdue?: boolean): Promise<void>;
+  /** Whether the file with this hash has to stay: for an item, for clients that know of it, or as it is not durable yet that it goes. */
+  holdsFile(hash: string): boolean;
+}
+
+export interface Unpublishing {
+  readonly reason: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly until: number;
+  readonly now: boolean;
+}
+
+/** What was wrong, and the items that are missing for it: those in one file go together. */
+export interface Found {
+  readonly fault: FileFault;
+  readonly items: readonly string[];
+}
+
+export function createItems(core: Core): Items {
+  const { farm, writer, pool, signer, policy, logger } = core;
+  const fullPath = (base: string): string => `${policy.storeDir}/${base}`;
+  const stream = (path: string): string => path.slice(0, 32);
+  const coordinator: Meta = { actor: 'coordinator' };
+
+  /** Files that are published and belong to no item yet, and removals under way: the same bytes may come while they go. */
+  const publishing = new Map<string, number>();
+  const removing = new Map<string, Promise<void>>();
+  /** Files of items of which it is not durable yet that they go. */
+  const leaving = new Map<string, number>();
+  /** Publications under way; settle when their bytes are in place. */
+  const arriving = new Map<string, Promise<void>>();
+
+  const isPresent = (path: string): boolean => {
+    const item = farm.graph.itemOf(path);
+    return item !== undefined && farm.availability.isPresent(item);
+  };
+
+  function missing(path: string, reason: string, meta: Meta): void {
+    logger.warn({ item: path }, `store item is missing: ${reason}`);
+    writer.commit(
+      'item',
+      stream(path),
+      farm.itemRevision(path),
+      [{ type: 'StoreItemMissing', data: { path, reason: reason.slice(0, maxReason) } }],
+      meta,
+    );
+  }
+
+  async function removeFile(file: StoreItem['file'], overdue = false): Promise<void> {
+    if (publishing.has(file.hash) || leaving.has(file.hash) || farm.details.byFile(file.hash) !== undefined) return;
+    if (!overdue && farm.unpublished.keepsFile(file.hash)) return;
+    const removal = pool
+      .remove(file)
+      .catch((error: Error) =>
+        logger.error({ file: file.hash, err: error }, 'a file of the pool could not be removed: the next start does'),
+      )
+      .finally(() => removing.delete(file.hash));
+    removing.set(file.hash, removal);
+    await removal;
+  }
+
+  /** Commits at once how an item goes. Resolves once that is durable and its file is gone, where no item has that any more. */
+  async function end(path: string, events: readonly ItemEvent[], meta: Meta): Promise<void> {
+    const file = farm.details.get(farm.graph.itemOf(path) as number)?.file;
+    writer.commit('item', stream(path), farm.itemRevision(path), events, meta);
+    if (file === undefined) return writer.durable();
+    await leave(file.hash);
+    await removeFile(file);
+  }
+
+  /** Waits until what was committed is durable; the file is held until then. */
+  async function leave(hash: string): Promise<void> {
+    leaving.set(hash, (leaving.get(hash) ?? 0) + 1);
+    // Held for good where that fails: by the log, which the next coordinator goes by, the item has not gone.
+    await writer.durable();
+    countDown(leaving, hash);
+  }
+
+  const release = (hash: string): void => countDown(publishing, hash);
+
+  /** Whether the path is the one that its content address determines; what has none is vouched for by the build that made it. */
+  function pathFault({ path, references, ca }: StoreItem): FileFault | undefined {
+    if (ca === undefined) return undefined;
+    const addressed = { path: fullPath(path), references: references.map(fullPath) };
+    if (verifyContentAddress(addressed, parseCa(ca), policy.storeDir)) return undefined;
+    const message = `expected the path that ${ca} with ${references.length} references determines, got ${path}`;
+    return { kind: 'wrong-path', message };
+  }
+
+  async function check(path: string, meta: Meta, wish?: CheckWish): Promise<Found | undefined> {
+    for (;;) {
+      const item = farm.graph.itemOf(path);
+      const details = item === undefined ? undefined : farm.details.get(item);
+      if (details === undefined) return undefined;
+      const revision = farm.itemRevision(path);
+      const fault = pathFault(details) ?? (await pool.check(details, wish));
+      if (fault === undefined || farm.itemRevision(path) !== revision) return undefined;
+      const { hash } = details.file;
+      const ofFile = fault.kind !== 'wrong-path' && fault.kind !== 'wrong-references';
+      if (ofFile && arriving.has(hash)) {
+        // The same bytes have come again, and take the place of what was found wrong.
+        await arriving.get(hash);
+        continue;
+      }
+      const reason = `${fault.kind}: ${fault.message}`;
+      const gone = [path];
+      missing(path, reason, meta);
+      if (ofFile) {
+        for (let other = farm.details.byFile(hash); other !== undefined; other = farm.details.byFile(hash)) {
+          gone.push(farm.graph.itemPath(other));
+          missing(farm.graph.itemPath(other), reason, meta);
+        }
+      }
+      await leave(hash);
+      await removeFile(details.file, true);
+      return { fault, items: gone };
+    }
+  }
+
+  return {
+    async sign(item) {
+      const { narHash, narSize } = item;
+      const text = fingerprint({
+        storePath: fullPath(item.path),
+        narHash,
+        narSize,
+        references: item.references.map(fullPath),
+      });
+      return { ...item, signatures: [await signer.sign(text)] };
+    },
+    async publish(upload, { hash }) {
+      publishing.set(hash, (publishing.get(hash) ?? 0) + 1);
+      // Where the old one could not be removed, the new one takes its place all the same.
+      const removed = removing.get(hash) ?? Promise.resolve();
+      const arrival = removed.then(() => pool.publish(upload));
+      const settled = arrival.catch(() => undefined);
+      arriving.set(hash, settled);
+      try {
+        await arrival;
+      } catch (error) {
+        release(hash);
+        throw error;
+      } finally {
+        if (arriving.get(hash) === settled) arriving.delete(hash);
+      }
+    },
+    add(item, meta) {
+      release(item.file.hash);
+      if (isPresent(item.path)) return;
+      writer.commit(
+        'item',
+        stream(item.path),
+        farm.itemRevision(item.path),
+        [{ type: 'StoreItemAdded', data: item }],
+        meta,
+      );
+    },
+    async isServable(path) {
+      const item = farm.graph.itemOf(path);
+      if (item === undefined || !farm.availability.isAvailable(item)) return false;
+      const details = farm.details.get(item);
+      if (details && (await pool.has(details.file))) return true;
+      await check(path, coordinator, { how: 'size' });
+      return farm.availability.isAvailable(item);
+    },
+    async isVerified(path, how = 'recent') {
+      if (!isPresent(path)) return false;
+      await check(path, coordinator, { how });
+      return isPresent(path);
+    },
+    check,
+    unpublish(path, { reason, until, now }, meta) {
+      const unpublished = { type: 'StoreItemUnpublished', data: { path, reason, until } } as const;
+      const deleted = { type: 'StoreItemDeleted', data: { path, reason } } as const;
+      return end(path, now ? [unpublished, deleted] : [unpublished], meta);
+    },
+    async delete(path, meta) {
+      const item = farm.graph.itemOf(path);
+      const reason = item === undefined ? undefined : farm.unpublished.get(item)?.reason;
+      if (reason !== undefined) await end(path, [{ type: 'StoreItemDeleted', data: { path, reason } }], meta);
+    },
+    removeFile,
+    holdsFile: (hash) =>
+      farm.details.byFile(hash) !== undefined || farm.unpublished.keepsFile(hash) || leaving.has(hash),
+  };
+}
+
+/** What the event takes. */
+const maxReason = 4096;
+
+function countDown(counts: Map<string, number>, key: string): void {
+  const left = (counts.get(key) ?? 0) - 1;
+  if (left > 0) counts.set(key, left);
+  else counts.delete(key);
+}

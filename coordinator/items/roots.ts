@@ -1,0 +1,172 @@
+import { decideRoot, type RootCommand, type RootRefusal } from '../../domain/root/decide.ts';
+import { initialRoot } from '../../domain/root/state.ts';
+import type { RootRecord } from '../../projections/roots.ts';
+import type { SubmissionRecord } from '../../projections/submissions.ts';
+import type { Access } from '../access.ts';
+import type { Application, RootDetail, RootStatus } from '../application.ts';
+import type { Core } from '../core.ts';
+import type { Deadlines } from '../deadlines.ts';
+import { DroverError } from '../errors.ts';
+import type { Meta } from '../ports/event-store.ts';
+
+/** Roots: what is kept for good or for a while, by name. */
+export type RootWishes = Pick<Application, 'roots' | 'root' | 'addRoot' | 'removeRoot'>;
+
+export interface RootManager extends RootWishes {
+  /** Decides and commits at once. @throws DroverError where it is refused. */
+  command(name: string, command: RootCommand, meta: Meta): void;
+  /** Whether a submission may keep something so; until when that is. @throws DroverError where the configuration has the name. */
+  check(wish: { readonly name: string; readonly keepSeconds?: number }): { name: string; until?: number };
+  /** Keeps what a submission asked for, if it wants that; all its derivations have to be known. A repeat changes nothing. */
+  keepFor(submission: SubmissionRecord, meta: Meta): void;
+  /** At a start: what has expired, or will. */
+  resume(): void;
+}
+
+export function createRootManager(core: Core, access: Pick<Access, 'nameOf'>, deadlines: Deadlines): RootManager {
+  const { farm, writer, runtime } = core;
+  const { graph, availability, roots, unpublished, queue } = farm;
+  const deadlineOf = (name: string): string => `root ${name}`;
+
+  function command(name: string, wish: RootCommand, meta: Meta): void {
+    const decision = decideRoot(roots.get(name)?.state ?? initialRoot, wish);
+    if (decision.refused !== undefined) throw refusal(name, decision.refused);
+    // One by one, as many targets take more than a commit.
+    for (const event of decision.events) {
+      const revision = roots.get(name)?.revision ?? farm.strays.revision('root', name) ?? 'none';
+      writer.commit('root', name, revision, [event], meta);
+    }
+  }
+
+  /** Expiry is a timed event: one deadline for each root, at what of it expires first. */
+  function arm(name: string): void {
+    const due = roots.due(name);
+    if (due === undefined) return deadlines.clear(deadlineOf(name));
+    deadlines.set(deadlineOf(name), due.until, due.longest, () => {
+      if (writer.failure) return;
+      // By a clock that was set back it is not due yet; it has waited for as long as it was to.
+      command(name, { type: 'expire', until: due.until }, { actor: 'coordinator' });
+    });
+  }
+
+  writer.listen((category, name) => {
+    if (category === 'root') arm(name);
+  });
+
+  /** Store items that a target stands for: itself, or the outputs of a derivation or a build. */
+  function itemsOf(target: string): string[] {
+    const build = queue.build(target);
+    const drv = build?.drv ?? graph.drvOf(target);
+    if (drv !== undefined) return graph.outputs(drv).map(({ item }) => graph.itemPath(item));
+    const item = graph.itemOf(target);
+    if (item !== undefined && (availability.wasPresent(item) || isMade(item))) return [target];
+    throw new DroverError(
+      target.endsWith('.drv') ? 'unknown-derivation' : 'unknown-item',
+      `targets: expected store items, derivations or builds that are known here, got ${target}`,
+    );
+  }
+
+  /** Whether a known derivation has it as an output: it may come yet. */
+  function isMade(item: number): boolean {
+    let made = false;
+    graph.eachProducer(item, () => {
+      made = true;
+      return true;
+    });
+    return made;
+  }
+
+  function find(name: string): RootRecord {
+    const root = roots.get(name);
+    if (root === undefined || root.state.targets.size === 0) throw refusal(name, { code: 'unknown-root' });
+    return root;
+  }
+
+  function isAvailable(target: string): boolean {
+    const item = graph.itemOf(target);
+    return item !== undefined && availability.isAvailable(item);
+  }
+
+  function statusOf({ name, state, added }: RootRecord): RootStatus {
+    const { source, targets } = state;
+    const first = [...targets.values()].reduce((least, end) => Math.min(least, end), Number.POSITIVE_INFINITY);
+    let unavailable = 0;
+    for (const target of targets.keys()) if (!isAvailable(target)) unavailable++;
+    return {
+      name,
+      source,
+      targets: targets.size,
+      unavailable,
+      addedAt: added.at,
+      addedBy: access.nameOf(added.by),
+      ...(first !== Number.POSITIVE_INFINITY && { until: first }),
+    };
+  }
+
+  function detailOf(root: RootRecord): RootDetail {
+    const kept = Array.from(root.state.targets, ([item, until]) => {
+      const known = graph.itemOf(item);
+      const isGoing = known !== undefined && unpublished.get(known) !== undefined;
+      const state = isAvailable(item) ? 'available' : isGoing ? 'unpublished' : 'unavailable';
+      return { item, state, ...(until !== Number.POSITIVE_INFINITY && { until }) } as const;
+    });
+    return { ...statusOf(root), kept };
+  }
+
+  return {
+    command,
+    check({ name, keepSeconds }) {
+      if (roots.get(name)?.state.source === 'config') throw refusal(name, { code: 'root-in-configuration' });
+      return { name, ...(keepSeconds !== undefined && { until: runtime.clock.now() + keepSeconds * 1000 }) };
+    },
+    keepFor({ id, roots: derivations, wish }, meta) {
+      if (wish.root === undefined) return;
+      const { name, until } = wish.root;
+      const targets = new Set<string>();
+      for (const derivation of derivations) {
+        const drv = graph.drvOf(derivation);
+        if (drv !== undefined) graph.eachOutput(drv, (item) => void targets.add(graph.itemPath(item)));
+      }
+      // Where the configuration has come to have the name, that is no reason not to build.
+      if (roots.get(name)?.state.source !== 'config')
+        command(name, { type: 'add', targets: [...targets], until, source: 'submission', submission: id }, meta);
+    },
+    resume() {
+      for (const { name } of roots.all()) arm(name);
+    },
+    roots: () => Array.from(roots.all(), statusOf).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    root: (name) => detailOf(find(name)),
+    async addRoot(by, name, { targets, ttlSeconds, replace }) {
+      const items = [...new Set(targets.flatMap(itemsOf))];
+      const until = ttlSeconds === undefined ? undefined : runtime.clock.now() + ttlSeconds * 1000;
+      command(name, { type: 'add', targets: items, until, source: 'api', replace }, { actor: by.id });
+      await writer.durable();
+      return detailOf(find(name));
+    },
+    async removeRoot(by, name, { targets, reason } = {}) {
+      const items = targets && [...new Set(targets.flatMap(itemsOf))];
+      command(name, { type: 'remove', targets: items, reason, source: 'api' }, { actor: by.id });
+      await writer.durable();
+    },
+  };
+}
+
+function refusal(name: string, refused: RootRefusal): DroverError {
+  switch (refused.code) {
+    case 'unknown-root':
+      return new DroverError(
+        'unknown-root',
+        `there is no root ${name}; 'drover roots list' names those that there are`,
+      );
+    case 'unknown-root-target':
+      return new DroverError(
+        'unknown-root-target',
+        `the root ${name} does not keep ${refused.target}; 'drover roots show ${name}' says what it keeps`,
+      );
+    case 'root-in-configuration':
+      return new DroverError(
+        'root-in-configuration',
+        `the root ${name} belongs to a rule [[keep]] of the coordinator's configuration, or would be taken by one: change that, or take another name`,
+      );
+  }
+}

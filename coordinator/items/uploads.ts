@@ -1,0 +1,165 @@
+import { isEnded } from '../../domain/build/state.ts';
+import { referencesExcess } from '../../domain/limits.ts';
+import { type ContentAddress, caFor, verifyContentAddress } from '../../domain/store/content-address.ts';
+import { parseSha256 } from '../../domain/store/hash-text.ts';
+import type { Item } from '../../projections/graph.ts';
+import type { Application, Principal } from '../application.ts';
+import { type Core, findBuild } from '../core.ts';
+import { DroverError, type ErrorCode } from '../errors.ts';
+import type { FinishedUpload, UploadDeclaration, UploadRefusal, UploadStatus } from '../ports/pool.ts';
+import type { Items } from './items.ts';
+import type { Room } from './room.ts';
+
+/** Uploads: agents send outputs, which wait in the pool for the report of success; clients send sources, which are items at once. */
+export type Uploads = Pick<Application, 'beginUpload' | 'uploadStatus' | 'writeUpload'>;
+
+/** Whose the uploads of an agent are, with whichever of its tokens they were begun. */
+export const ownerOfAgent = (agent: string): string => `agent-${agent}`;
+
+export function createUploads(core: Core, items: Items, room: Room): Uploads {
+  const { farm, pool, policy, writer, tracing } = core;
+  const { graph, availability } = farm;
+
+  const ownerOf = (by: Principal): string => (by.agent === undefined ? `token-${by.id}` : ownerOfAgent(by.agent));
+
+  const keyOf = (owner: string, path: string): string => `${owner} ${path}`;
+
+  function refuse({ code, message, offset, room: lack }: UploadRefusal, owner: string, path: string): never {
+    if (code === 'disk-full') room.refused(keyOf(owner, path), path, lack?.needed ?? 0, lack?.free);
+    else if (code === 'pool-unavailable') room.refused(keyOf(owner, path), path, 0, undefined, message);
+    throw new DroverError(code satisfies ErrorCode, message, offset === undefined ? {} : { offset });
+  }
+
+  /** Items that a build can refer to: the closure of its inputs, and its own outputs. */
+  function referable(drv: number): Set<Item> {
+    const found = new Set<Item>();
+    const pending: Item[] = [];
+    graph.eachNeed(drv, (item) => pending.push(item));
+    for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+      if (found.has(item)) continue;
+      found.add(item);
+      pending.push(...availability.references(item));
+    }
+    for (const { item } of graph.outputs(drv)) found.add(item);
+    return found;
+  }
+
+  /** Hash parts to look for in an output's NAR. */
+  function checkOutput(agent: string, declaration: UploadDeclaration & { build?: string; attempt?: number }): string[] {
+    const { path, build: id, attempt } = declaration;
+    if (id === undefined || attempt === undefined)
+      throw new DroverError(
+        'invalid-request',
+        'build and attempt: expected those of the attempt whose output this is, got none',
+      );
+    const build = findBuild(core, id);
+    if (build.state.agents[attempt - 1] !== agent)
+      throw new DroverError('not-your-attempt', `attempt ${attempt} of ${id} was not given to ${agent}`);
+    if (isEnded(build.state.status))
+      throw new DroverError('stale-attempt', `the build ${id} has ended: ${build.state.status}`);
+    if (!graph.outputs(build.drv).some(({ item }) => graph.itemPath(item) === path))
+      throw new DroverError('output-unverified', `path: ${path} is not an output of ${graph.drvPath(build.drv)}`);
+    const allowed = new Set([...referable(build.drv)].map((item) => graph.itemPath(item)));
+    const stranger = declaration.references.find((reference) => !allowed.has(reference));
+    if (stranger !== undefined)
+      throw new DroverError(
+        'wrong-references',
+        `references: ${stranger} is neither in the closure of the build's inputs nor one of its outputs`,
+      );
+    return [...allowed].map((base) => base.slice(0, 32));
+  }
+
+  /** What a client says of a source that nothing checks later. Its NAR is not looked through for references: its path vouches for them. */
+  function checkSource({ path, deriver }: UploadDeclaration): undefined {
+    if (deriver === undefined) return;
+    const drv = graph.drvOf(deriver);
+    if (drv !== undefined && graph.outputs(drv).some(({ item }) => graph.itemPath(item) === path)) return;
+    throw new DroverError(
+      'invalid-request',
+      `deriver: expected none, or a derivation that has the output ${path}, got ${deriver}`,
+    );
+  }
+
+  /** A source that is whole becomes an item, if its path is the one that its content determines. */
+  async function finishSource(by: Principal, status: UploadStatus): Promise<UploadStatus> {
+    if (!status.finished || by.agent !== undefined) return status;
+    const upload = await pool.finished(status.id, status.owner);
+    if (!upload) return status;
+    const ca = sourceAddress(upload);
+    if (ca === undefined) {
+      await pool.abandon(upload.id);
+      throw new DroverError(
+        'not-content-addressed',
+        `path: ${upload.item.path} is not the path that its content and references determine; only sources can be sent by clients`,
+      );
+    }
+    await items.publish(upload.id, upload.item.file);
+    items.add(await items.sign({ ...upload.item, ca }), { actor: by.id });
+    await writer.durable();
+    return status;
+  }
+
+  function sourceAddress({ item, flatSha256 }: FinishedUpload): string | undefined {
+    const full = (base: string): string => `${policy.storeDir}/${base}`;
+    const addressed = { path: full(item.path), references: item.references.map(full) };
+    const asSource = {
+      method: 'r:',
+      algo: 'sha256',
+      hash: Buffer.from(parseSha256(item.narHash)).toString('hex'),
+    } as const;
+    const candidates: ContentAddress[] = [asSource];
+    if (flatSha256 !== undefined) candidates.push({ method: 'text:', algo: 'sha256', hash: flatSha256 });
+    const address = candidates.find((candidate) => verifyContentAddress(addressed, candidate, policy.storeDir));
+    return address && caFor(address);
+  }
+
+  async function statusOf(by: Principal, id: string): Promise<UploadStatus> {
+    const status = await pool.status(id, ownerOf(by));
+    if (!status) throw new DroverError('unknown-upload', `there is no upload ${id} of yours`);
+    return status;
+  }
+
+  return {
+    async beginUpload(by, declaration) {
+      const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
+      if (narSize > policy.maxNarBytes)
+        throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
+      // The item's event names all of them, and has to fit into one commit.
+      const excess = referencesExcess(references, policy.maxCommitBytes);
+      if (excess !== undefined) throw new DroverError('too-large', `references: ${excess}`);
+      const scan = by.agent === undefined ? checkSource(declaration) : checkOutput(by.agent, declaration);
+      // The upload is what repairs bytes that are wrong, so none is turned away for them.
+      if (await items.isVerified(path))
+        throw new DroverError('item-exists', `${path} is there already`, {
+          narHash: farm.details.narHash(graph.itemOf(path) as Item),
+        });
+      const plain = {
+        path,
+        narHash,
+        narSize,
+        references,
+        compression,
+        fileSize,
+        ...(deriver !== undefined && { deriver }),
+      };
+      const owner = ownerOf(by);
+      const attempt = by.agent === undefined ? undefined : `${declaration.build}#${declaration.attempt}`;
+      const begun = await pool.begin(owner, plain, scan, attempt);
+      if ('refused' in begun) refuse(begun.refused, owner, path);
+      if (begun.finished) room.taken(keyOf(owner, path));
+      return finishSource(by, begun);
+    },
+    uploadStatus: async (by, id) => finishSource(by, await statusOf(by, id)),
+    async writeUpload(by, id, offset, body) {
+      const { owner, path } = await statusOf(by, id);
+      const receive = async (): Promise<UploadStatus> => {
+        const written = await pool.write(id, owner, offset, body);
+        if ('refused' in written) refuse(written.refused, owner, path);
+        room.taken(keyOf(owner, path));
+        return finishSource(by, written);
+      };
+      const { agent } = by;
+      return agent === undefined ? receive() : tracing.receiving({ agent, upload: id, path, offset }, receive);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import type { Item } from '../../projections/graph.ts';
+import type { VerifyReport, VerifyWish } from '../application.ts';
+import type { Core } from '../core.ts';
+import { DroverError } from '../errors.ts';
+import type { Meta } from '../ports/event-store.ts';
+import type { Runtime } from '../ports/runtime.ts';
+import type { Intake } from '../submissions/intake.ts';
+import type { Found, Items } from './items.ts';
+import { lossOf } from './rebuilds.ts';
+
+/** Items that are looked at side by side: one is read while the next is opened. Others want to read the disk as well. */
+const usuallyAtOnce = 2;
+/** How much is done between two reports of progress. */
+const reportEvery = { items: 500, bytes: 64 * 1024 * 1024 };
+
+/** For one that goes on beside everything else, and over restarts. */
+export interface Background {
+  /** Base name of the item after which it goes on; from the first if absent, or not known any more. */
+  readonly after?: string | undefined;
+  /** Told of each item that was looked at. One is at a time then, to leave the disk to others. */
+  readonly looked?: ((path: string) => void) | undefined;
+}
+
+/** Waits after each number of bytes, so that there are at most so many in a second from the start on. */
+function createThrottle({ clock, timers }: Pick<Runtime, 'clock' | 'timers'>, rate: number | undefined) {
+  let begun: number | undefined;
+  let bytes = 0;
+  return async (more: number): Promise<void> => {
+    if (rate === undefined) return;
+    begun ??= clock.monotonic();
+    bytes += more;
+    const wait = (bytes / rate) * 1000 - (clock.monotonic() - begun);
+    if (wait > 0) await new Promise<void>((resolve) => void timers.after(wait, resolve));
+  };
+}
+
+/**
+ * Goes through the pool, or some items of it, and says how far it is and what is wrong. Items that come meanwhile are not looked at;
+ * those that go are not wrong.
+ *
+ * @throws DroverError `unknown-item`, before anything was looked at.
+ */
+export function verifyItems(
+  core: Core,
+  items: Items,
+  intake: Pick<Intake, 'repair'>,
+  meta: Meta,
+  wish: VerifyWish & Background,
+): AsyncIterable<VerifyReport> {
+  const { graph, availability, details } = core.farm;
+  const found = wish.paths === undefined ? presentItems(wish.after) : wish.paths.map(presentItem);
+  const atOnce = wish.looked === undefined ? usuallyAtOnce : 1;
+  const slowDown = createThrottle(core.runtime, wish.rate);
+  return run();
+
+  function presentItem(path: string): Item {
+    const item = graph.itemOf(path);
+    if (item === undefined || !availability.isPresent(item))
+      throw new DroverError('unknown-item', `there is no store item ${path}`);
+    return item;
+  }
+
+  function presentItems(after?: string): Item[] {
+    const all: Item[] = [];
+    const first = after === undefined ? undefined : graph.itemOf(after);
+    for (let item = first === undefined ? 0 : first + 1; item < graph.items; item++)
+      if (availability.isPresent(item)) all.push(item);
+    return all;
+  }
+
+  /** Has it built again, as it was the last time; the same event never does so twice, whoever asks. */
+  async function repair(path: string): Promise<string | null> {
+    const item = graph.itemOf(path) as Item;
+    const producer = core.farm.producers.of(item);
+    if (producer === undefined) return null;
+    const cause = lossOf(core.farm, item);
+    const { submission } = await intake.repair(graph.drvPath(producer), cause, { ...meta, causation: cause });
+    return submission;
+  }
+
+  async function* run(): AsyncGenerator<VerifyReport> {
+    const { full, signal } = wish;
+    const total = found.length;
+    const totalBytes = full ? found.reduce((sum, item) => sum + details.fileSize(item), 0) : 0;
+    let [checked, bytes, wrong] = [0, 0, 0];
+    let told = { checked, bytes };
+    let tick = Promise.withResolvers<'tick'>();
+    const state = (type: 'progress' | 'end'): VerifyReport => {
+      told = { checked, bytes };
+      return { type, checked, total, bytes, totalBytes, wrong };
+    };
+    const read = (count: number): Promise<void> => {
+      bytes += count;
+      if (bytes - told.bytes >= reportEvery.bytes) tick.resolve('tick');
+      return slowDown(count);
+    };
+    const check = async (item: Item): Promise<Found | undefined> => {
+      const path = graph.itemPath(item);
+      return items.check(path, meta, { how: full ? 'all' : 'size', signal, read });
+    };
+
+    const pending: Promise<Found | undefined>[] = [];
+    yield state('progress');
+    for (let next = 0; next < total || pending.length > 0; ) {
+      signal?.throwIfAborted();
+      while (next < total && pending.length < atOnce) {
+        const item = found[next++] as Item;
+        const done = check(item);
+        // Waited for in its turn; until then its failure is not unhandled.
+        done.catch(() => undefined);
+        pending.push(done);
+      }
+      const [first] = pending as [(typeof pending)[number]];
+      const outcome = await Promise.race([first, tick.promise]);
+      if (outcome === 'tick') {
+        tick = Promise.withResolvers();
+        yield state('progress');
+        continue;
+      }
+      void pending.shift();
+      checked++;
+      if (outcome !== undefined) {
+        const { kind: fault, message } = outcome.fault;
+        wrong += outcome.items.length;
+        for (const item of outcome.items) {
+          const rebuild = wish.repair ? await repair(item) : undefined;
+          yield { type: 'wrong', item, fault, message, ...(rebuild !== undefined && { rebuild }) };
+        }
+      }
+      wish.looked?.(graph.itemPath(found[checked - 1] as Item));
+      if (outcome === undefined && checked - told.checked >= reportEvery.items) yield state('progress');
+    }
+    await core.writer.durable();
+    yield state('end');
+  }
+}

@@ -1,0 +1,74 @@
+import type { Drv } from '../../projections/graph.ts';
+import type { Core } from '../core.ts';
+
+/** Derivations whose texts the derivation store has lost: their builds wait, and go on by themselves once the texts are there again. */
+export interface Texts {
+  /** The store does not have the text, or cannot read it. */
+  lost(drv: Drv, reason: string): void;
+  /** Clients have sent these (base names): what was lost of them may be there again. */
+  sent(paths: readonly string[]): Promise<void>;
+  /**
+   * After a start: holds what the log says against the store. All that unfinished builds need is looked at where some of it is missing.
+   * Resolves with how many texts are lost, and the first.
+   */
+  check(): Promise<{ readonly lost: number; readonly first?: string }>;
+}
+
+const meta = { actor: 'derivation-store' };
+
+/** A store that was emptied, or is older than the log, lacks more than this one in so many. */
+const sample = 1000;
+
+export function createTexts({ farm, writer, derivations }: Core): Texts {
+  const { graph, queue, texts } = farm;
+
+  function note(
+    drv: Drv,
+    event: { type: 'DerivationTextLost'; reason: string } | { type: 'DerivationTextRestored' },
+  ): void {
+    const path = graph.drvPath(drv);
+    const { type } = event;
+    const written =
+      type === 'DerivationTextLost'
+        ? ({ type, data: { path, reason: event.reason.slice(0, 4096) } } as const)
+        : ({ type, data: { path } } as const);
+    writer.commit('derivation', path.slice(0, 32), texts.revision(drv), [written], meta);
+  }
+
+  function lost(drv: Drv, reason: string): void {
+    if (texts.lost(drv) === undefined) note(drv, { type: 'DerivationTextLost', reason });
+  }
+
+  async function restoreHeld(drvs: readonly Drv[]): Promise<void> {
+    if (drvs.length === 0) return;
+    const missing = new Set(await derivations.missing(drvs.map(graph.drvPath)));
+    for (const drv of drvs)
+      if (texts.lost(drv) !== undefined && !missing.has(graph.drvPath(drv)))
+        note(drv, { type: 'DerivationTextRestored' });
+  }
+
+  async function lostOf(drvs: readonly Drv[]): Promise<readonly Drv[]> {
+    const missing = new Set(await derivations.missing(drvs.map(graph.drvPath)));
+    return drvs.filter((drv) => missing.has(graph.drvPath(drv)));
+  }
+
+  return {
+    lost,
+    async sent(paths) {
+      const drvs = paths.flatMap((path) => graph.drvOf(path) ?? []).filter((drv) => texts.lost(drv) !== undefined);
+      await restoreHeld(drvs);
+    },
+    async check() {
+      await restoreHeld([...texts.all()]);
+      const needed = () => Iterator.from(queue.unfinishedBuilds()).map(({ drv }) => drv);
+      const some = await lostOf([...new Set(needed().take(sample))]);
+      if (some.length > 0) for (const drv of await lostOf([...new Set(needed())])) lost(drv, gone);
+      const all = [...texts.all()].filter((drv) => queue.isActive(drv));
+      const [first] = all;
+      return { lost: all.length, ...(first !== undefined && { first: graph.drvPath(first) }) };
+    },
+  };
+}
+
+/** Why a text is lost that the store simply does not have. */
+export const gone = 'the derivation store does not have it any more';
