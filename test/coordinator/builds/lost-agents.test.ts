@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { derivation, openTestCoordinator } from '../../support/coordinator.ts';
+
+describe('a build over which agents are lost', () => {
+  it('fails after the third, and says so and what to do', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    const { submission } = await farm.submit(1);
+    const build = `${submission}-1`;
+    for (const name of ['a', 'b', 'c']) {
+      await farm.connect(name);
+      const [allocation] = farm.allocations();
+      assert.equal(allocation?.agent, name);
+      await farm.report(name, { type: 'started', build, attempt: Number(allocation?.attempt) });
+      await farm.application.agentDisconnected(name, 'the machine is gone');
+      await farm.pass(61);
+    }
+    const why = await farm.application.why(build);
+    assert.equal(why.reason, 'ended');
+    assert.match(
+      why.summary,
+      new RegExp(
+        `agent-lost: given up: 3 times the agent that had it was lost \\(a, b, c\\).*'drover builds retry ${build}'`,
+      ),
+    );
+  });
+
+  it('prefers those that were not lost', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.connect('a');
+    await farm.submit(1);
+    farm.allocations();
+    await farm.application.agentDisconnected('a', 'gone');
+    await farm.pass(61);
+    await farm.connect('b', { systems: ['none-such'] });
+    await farm.connect('c');
+    await farm.connect('a');
+    assert.deepEqual(
+      farm.allocations().map(({ agent }) => agent),
+      ['c'],
+    );
+  });
+
+  it('does not fail where they come back with it: the network was away', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    const { submission } = await farm.submit(1);
+    const key = { build: `${submission}-1`, attempt: 1 };
+    await farm.connect('a');
+    for (let outage = 1; outage <= 7; outage++) {
+      await farm.application.agentDisconnected('a', 'no route');
+      await farm.pass(61);
+      await farm.connect('a', {}, [{ ...key, phase: 'building' }]);
+    }
+    await farm.succeed('a', key, 1);
+    assert.equal(farm.application.status().builds.succeeded, 1);
+  });
+
+  it('does not count those that come back with it while another has it', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    const { submission } = await farm.submit(1);
+    const build = `${submission}-1`;
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const [index, name] of names.entries()) {
+      await farm.connect(name);
+      await farm.application.agentDisconnected(name, 'no route');
+      await farm.pass(61);
+      const before = names[index - 1];
+      // One step behind: the next has it already.
+      if (before !== undefined) await farm.connect(before, {}, [{ build, attempt: index, phase: 'building' }]);
+      if (before !== undefined) await farm.application.agentDisconnected(before, 'no route');
+    }
+    assert.notEqual((await farm.application.why(build)).reason, 'ended');
+  });
+});

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isDroverError } from '../../../coordinator/errors.ts';
+import { formatHash } from '../../../domain/store/hash-text.ts';
+import { makeSourcePath } from '../../../domain/store/store-path.ts';
+import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
+import { fakeBase, fakeSha256 } from '../../support/paths.ts';
+
+const refusal = (code: string) => (error: unknown) => isDroverError(error) && error.code === code;
+const client = { id: 'client', scope: 'submit' } as const;
+const agentToken = (agent: string) => ({ id: 't', scope: 'agent', agent }) as const;
+
+describe('store items', () => {
+  it('that go while they are needed are built again by themselves (I8)', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
+    await farm.connect('a');
+    await farm.submit(2);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    const [second] = farm.allocations();
+    farm.pool.lose(fakeSha256(2));
+    await farm.report('a', {
+      type: 'setup-failed',
+      build: second?.build as string,
+      attempt: 1,
+      class: 'inputs-missing',
+      missing: [outPath(1)],
+      message: '404',
+    });
+    assert.deepEqual(await farm.types(`item-${outPath(1).slice(0, 32)}`), ['StoreItemAdded', 'StoreItemMissing']);
+    const [rebuild] = farm.allocations();
+    assert.equal(rebuild?.derivation, drvPath(1));
+    const why = await farm.application.why(second?.build as string);
+    assert.ok(why.reason === 'inputs' && why.inputs[0]?.state === 'building');
+    await farm.succeed('a', rebuild as never, 1);
+    assert.deepEqual(
+      farm.allocations().map((one) => [one.derivation, one.attempt]),
+      [[drvPath(2), 2]],
+    );
+  });
+  it('are not given up where the agent only failed to fetch them', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
+    await farm.connect('a');
+    await farm.submit(2);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    const [second] = farm.allocations();
+    await farm.report('a', {
+      type: 'setup-failed',
+      build: second?.build as string,
+      attempt: 1,
+      class: 'inputs-missing',
+      missing: [outPath(1)],
+      message: '404',
+    });
+    assert.deepEqual(await farm.types(`item-${outPath(1).slice(0, 32)}`), ['StoreItemAdded']);
+    assert.equal((await farm.application.why(second?.build as string)).reason, 'back-off');
+  });
+  it('are served only with all that they refer to (I7)', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
+    await farm.connect('a');
+    await farm.submit(2);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    await farm.succeed('a', farm.allocations()[0] as never, 2, [outPath(1)]);
+    assert.deepEqual(farm.application.servable(outPath(2).slice(0, 32))?.references, [outPath(1)]);
+    await farm.application.deleteItems(admin, { items: [outPath(1)], reason: 'test', now: true, force: true });
+    assert.equal(farm.application.servable(outPath(2).slice(0, 32)), undefined);
+    // Asking for it again builds what is missing, not what is there.
+    const { builds } = await farm.submit(2);
+    assert.equal(builds, 1);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    assert.ok(farm.application.servable(outPath(2).slice(0, 32)));
+  });
+  it('may refer only to the inputs of their build and its outputs', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2)]);
+    await farm.connect('a');
+    await farm.submit(1);
+    const [{ build, attempt } = { build: '', attempt: 0 }] = farm.allocations();
+    const declaration = {
+      path: outPath(1),
+      narHash: fakeSha256(1),
+      narSize: 1,
+      references: [outPath(2)],
+      compression: 'zstd',
+      fileSize: 1,
+    } as const;
+    await assert.rejects(
+      farm.application.beginUpload(agentToken('a'), { ...declaration, build, attempt }),
+      refusal('wrong-references'),
+    );
+    await assert.rejects(
+      farm.application.beginUpload(agentToken('a'), {
+        ...declaration,
+        references: [],
+        path: outPath(2),
+        build,
+        attempt,
+      }),
+      refusal('output-unverified'),
+    );
+    await assert.rejects(
+      farm.application.beginUpload(agentToken('b'), { ...declaration, references: [], build, attempt }),
+      refusal('not-your-attempt'),
+    );
+    await assert.rejects(farm.application.beginUpload(agentToken('a'), declaration), refusal('invalid-request'));
+  });
+  it('are refused before anything is written where their event would not fit into a commit', async () => {
+    const farm = await openTestCoordinator([]);
+    const references = Array.from({ length: 30_000 }, (_, n) => fakeBase('r', n));
+    const declaration = {
+      path: fakeBase('s', 1),
+      narHash: fakeSha256(1),
+      narSize: 1,
+      references,
+      compression: 'zstd',
+      fileSize: 1,
+    } as const;
+    await assert.rejects(farm.application.beginUpload(client, declaration), refusal('too-large'));
+  });
+  it('come from clients only where their content determines their path', async () => {
+    const farm = await openTestCoordinator([]);
+    const declaration = {
+      path: fakeBase('s', 1),
+      narHash: fakeSha256(1),
+      narSize: 1,
+      references: [],
+      compression: 'zstd',
+      fileSize: 1,
+    } as const;
+    const before = await farm.store.head();
+    await assert.rejects(farm.application.beginUpload(client, declaration), refusal('not-content-addressed'));
+    assert.equal(await farm.store.head(), before);
+  });
+  it('have no deriver that a client made up', async () => {
+    const nar = Buffer.alloc(32, 7);
+    const path = makeSourcePath('src', nar, [], false, '/nix/store').slice('/nix/store/'.length);
+    const farm = await openTestCoordinator([derivation(1), derivation(2, [], { outputs: { out: path } })]);
+    await farm.submit(1, 2);
+    const declaration = {
+      path,
+      narHash: formatHash({ algo: 'sha256', digest: nar }),
+      narSize: 1,
+      references: [],
+      compression: 'zstd',
+      fileSize: 1,
+    } as const;
+    const before = await farm.store.head();
+    for (const deriver of [drvPath(9), drvPath(1)])
+      await assert.rejects(
+        farm.application.beginUpload(client, { ...declaration, deriver }),
+        (error) => refusal('invalid-request')(error) && /^deriver: expected none/.test((error as Error).message),
+      );
+    assert.equal(await farm.store.head(), before);
+    await farm.application.beginUpload(client, { ...declaration, deriver: drvPath(2) });
+    assert.equal(farm.application.servable(path.slice(0, 32))?.deriver, drvPath(2));
+  });
+  it('that have the same bytes share a file, which goes with the last of them', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2)]);
+    await farm.connect('a', { slots: 2 });
+    await farm.submit(1, 2);
+    for (const { build, attempt, derivation: path } of farm.allocations()) {
+      const n = path === drvPath(1) ? 1 : 2;
+      const declaration = {
+        path: outPath(n),
+        narHash: fakeSha256(7),
+        narSize: 1,
+        references: [],
+        compression: 'zstd',
+        fileSize: 1,
+      } as const;
+      const { id } = await farm.application.beginUpload(agentToken('a'), { ...declaration, build, attempt });
+      const output = { name: 'out', path: outPath(n), narHash: fakeSha256(7), narSize: 1, references: [], upload: id };
+      await farm.report('a', { type: 'succeeded', build, attempt, outputs: [output], durationMs: 1, logBytes: 0 });
+    }
+    await farm.application.deleteItems(admin, { items: [outPath(1)], reason: 'test', now: true, force: true });
+    assert.ok(farm.pool.files.has(fakeSha256(7)));
+    assert.ok(farm.application.servable(outPath(2).slice(0, 32)));
+    await farm.application.deleteItems(admin, { items: [outPath(2)], reason: 'test', now: true, force: true });
+    assert.ok(!farm.pool.files.has(fakeSha256(7)));
+  });
+  it('that a second build makes differently stay as they were, and the difference is recorded', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.connect('a');
+    await farm.submit(1);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    await farm.application.submit(admin, { roots: [drvPath(1)], options: { priority: 0 }, inputs: true, force: true });
+    await farm.settle();
+    const [again] = farm.allocations();
+    const output = { name: 'out', path: outPath(1), narHash: fakeSha256(99), narSize: 1, references: [] };
+    await farm.report('a', {
+      type: 'succeeded',
+      build: again?.build as string,
+      attempt: 1,
+      outputs: [output],
+      durationMs: 1,
+      logBytes: 0,
+    });
+    assert.deepEqual((await farm.types(`build-${again?.build}`)).slice(-2), ['OutputsDiverged', 'BuildSucceeded']);
+    assert.equal(farm.application.servable(outPath(1).slice(0, 32))?.narHash, fakeSha256(2));
+  });
+});
