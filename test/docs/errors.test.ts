@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { why } from '../../adapters/http/schemas.ts';
+import { why } from '../../adapters/http/schemas/why.ts';
 import { errorCodes } from '../../coordinator/errors.ts';
 import { standings } from '../../domain/build/standing.ts';
 import { blockingCauses } from '../../projections/blocked.ts';

@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import type { HttpContext } from '../context.ts';
-import { nothing } from '../schemas.ts';
+import { nothing } from '../schemas/requests.ts';
 import { byteRange } from './byte-range.ts';
 import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';

@@ -5,7 +5,7 @@ import type { StoreItem } from '../../../domain/item/events.ts';
 import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
 import type { HttpContext } from '../context.ts';
-import { nothing } from '../schemas.ts';
+import { nothing } from '../schemas/requests.ts';
 import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
 import { narUrl } from './nar-url.ts';

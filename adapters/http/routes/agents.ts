@@ -4,7 +4,7 @@ import { DroverError } from '../../../coordinator/errors.ts';
 import { identifier, instant, shortText } from '../../../domain/event.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
-import { agentParams, agentStatus } from '../schemas.ts';
+import { agentParams, agentStatus } from '../schemas/agents.ts';
 
 /** A month: a token that is to be accepted longer than that is not being replaced. */
 const longestOverlapSeconds = 30 * 24 * 3600;

@@ -6,7 +6,8 @@ import { DroverError, unknownBuild } from '../../../coordinator/errors.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
-import { buildParams, flag } from '../schemas.ts';
+import { buildParams } from '../schemas/builds.ts';
+import { flag } from '../schemas/requests.ts';
 
 export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { application, views, logs, closing } = context;

@@ -9,20 +9,11 @@ import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
-import {
-  buildDetail,
-  buildHistory,
-  buildParams,
-  buildRow,
-  cancelResult,
-  many,
-  nothing,
-  page,
-  paging,
-  retryResult,
-  submitResult,
-  why,
-} from '../schemas.ts';
+import { buildDetail, buildParams, buildRow, cancelResult, retryResult } from '../schemas/builds.ts';
+import { many, nothing, page, paging } from '../schemas/requests.ts';
+import { submitResult } from '../schemas/submissions.ts';
+import { buildHistory } from '../schemas/times.ts';
+import { why } from '../schemas/why.ts';
 import { checkPosition, position, time } from './events.ts';
 
 const text = z.string().min(1).max(256);

@@ -14,7 +14,7 @@ import { type EventSource, eventText } from '../event-stream.ts';
 import { createEventTail } from '../event-tail.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { pieceLength } from '../pieces.ts';
-import { flag, many } from '../schemas.ts';
+import { flag, many } from '../schemas/requests.ts';
 
 export const position: z.ZodString = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
 export const time: z.ZodCoercedNumber = z.coerce.number().int().min(0);

@@ -8,7 +8,7 @@ import { eventId } from '../../../domain/hook/definition.ts';
 import type { Scope } from '../../../domain/token/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
-import { hookStatus, type VisibleHook } from '../schemas.ts';
+import { hookStatus, type VisibleHook } from '../schemas/hooks.ts';
 
 const params = z.object({ hook: identifier });
 const reason = shortText.describe('For the record.').exactOptional();

@@ -8,7 +8,8 @@ import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
-import { deletionReport, flag, itemRow, itemWhy, nothing, page, paging } from '../schemas.ts';
+import { deletionReport, itemRow, itemWhy } from '../schemas/items.ts';
+import { flag, nothing, page, paging } from '../schemas/requests.ts';
 
 const params = z.object({ item: baseName });
 /** Most items of one request to delete. */

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
-import { many, nothing, rootDetail, rootStatus } from '../schemas.ts';
+import { many, nothing } from '../schemas/requests.ts';
+import { rootDetail, rootStatus } from '../schemas/roots.ts';
 
 const params = z.object({ root: identifier });
 /** Most targets of one request. */

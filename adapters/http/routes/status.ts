@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { HttpContext } from '../context.ts';
-import { farmStatus } from '../schemas.ts';
+import { farmStatus } from '../schemas/status.ts';
 
 export function statusRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {

@@ -9,19 +9,11 @@ import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
-import {
-  cancelResult,
-  many,
-  nothing,
-  page,
-  paging,
-  submissionDetail,
-  submissionOutlook,
-  submissionParams,
-  submissionRow,
-  submissionTimes,
-  submitResult,
-} from '../schemas.ts';
+import { cancelResult } from '../schemas/builds.ts';
+import { submissionOutlook } from '../schemas/outlook.ts';
+import { many, nothing, page, paging } from '../schemas/requests.ts';
+import { submissionDetail, submissionParams, submissionRow, submitResult } from '../schemas/submissions.ts';
+import { submissionTimes } from '../schemas/times.ts';
 import { withEnd } from '../submission-end.ts';
 
 const submitBody = z.strictObject({

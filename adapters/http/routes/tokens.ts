@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
-import { flag, nothing, ownToken, tokenInfo, tokenParams } from '../schemas.ts';
+import { flag, nothing } from '../schemas/requests.ts';
+import { ownToken, tokenInfo, tokenParams } from '../schemas/tokens.ts';
 
 export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {

@@ -4,7 +4,7 @@ import { baseName, count, identifier, sha256Text } from '../../../domain/event.t
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import type { Counter } from '../metrics/registry.ts';
-import { uploadParams, uploadStatus } from '../schemas.ts';
+import { uploadParams, uploadStatus } from '../schemas/uploads.ts';
 import { acceptStreams, bodyOf } from '../streamed-body.ts';
 
 const declaration = z.strictObject({

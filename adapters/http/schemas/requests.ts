@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { text } from './basics.ts';
+
+/** A page of a list. `next` is given back as `after`. */
+export function page<Row>(row: z.ZodType<Row>): z.ZodType<{ readonly rows: readonly Row[]; readonly next?: string }> {
+  return z.object({ rows: z.array(row), next: text.exactOptional() });
+}
+
+/** Query fields of every list. */
+export const paging = {
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  after: z.string().max(1024).optional(),
+};
+
+/** A field that may be given several times, or once with commas. */
+export const many = z
+  .union([z.string().max(4096), z.array(z.string().max(4096)).max(64)])
+  .transform((given) =>
+    (typeof given === 'string' ? [given] : given).flatMap((part) => part.split(',')).filter((part) => part !== ''),
+  );
+
+export const flag = z.enum(['true', 'false']).transform((given) => given === 'true');
+
+/** An answer without a body. */
+export const nothing = z.undefined().describe('Done.');

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import type { Blockage, SubmitResult } from '../../../coordinator/application.ts';
+import {
+  type BuildViewState,
+  buildStates,
+  type SubmissionRow,
+  submissionStates,
+} from '../../../coordinator/ports/views.ts';
+import { identifier } from '../../../domain/event.ts';
+import { counts, instant, text } from './basics.ts';
+import { blockageFields } from './blockers.ts';
+
+export const submitResult: z.ZodType<SubmitResult> = z.object({
+  submission: text,
+  derivations: z.int(),
+  builds: z.int(),
+  available: z.int(),
+  joined: z.array(text),
+});
+
+const submissionRowFields = {
+  id: text,
+  receivedAt: instant,
+  queuedAt: instant.nullable(),
+  state: z
+    .enum(submissionStates)
+    .describe('`blocked`: builds of it have not ended, and nothing under way can set any of these going'),
+  setAside: text.nullable().describe('why it is set aside, where it is'),
+  canceled: z
+    .object({
+      at: instant,
+      by: text.describe('id of a token'),
+      name: text.describe('of that token').exactOptional(),
+      reason: text.nullable(),
+    })
+    .nullable()
+    .describe('when, by whom and why it was cancelled, where it was'),
+  roots: z.int().describe('derivations that were asked for'),
+  derivation: text.nullable().describe('base name of the first of them'),
+  reason: text,
+  counts: counts(...buildStates) as z.ZodType<Readonly<Record<BuildViewState, number>>>,
+};
+
+export const submissionRow: z.ZodType<SubmissionRow> = z.object(submissionRowFields);
+
+export const submissionDetail: z.ZodType<SubmissionRow & Blockage> = z.object({
+  ...submissionRowFields,
+  ...blockageFields,
+});
+
+export const submissionParams = z.object({ submission: identifier });

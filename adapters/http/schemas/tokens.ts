@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import type { TokenInfo } from '../../../coordinator/application.ts';
+import { identifier } from '../../../domain/event.ts';
+import { scopes } from '../../../domain/token/events.ts';
+import { instant, text } from './basics.ts';
+
+export const tokenInfo: z.ZodType<TokenInfo> = z.object({
+  id: text,
+  name: text,
+  scope: z.enum(scopes),
+  agent: text.exactOptional(),
+  issuedAt: instant,
+  revoked: z.boolean(),
+  until: instant.exactOptional(),
+});
+
+/** What a token may know of itself. */
+export const ownToken = z.object({ id: text, name: text, scope: z.enum(scopes), agent: text.exactOptional() });
+
+export const tokenParams = z.object({ token: identifier });
