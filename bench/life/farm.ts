@@ -3,7 +3,6 @@ import { createCacheSigner } from '../../adapters/cache-signer/cache-signer.ts';
 import { createSystemRuntime } from '../../adapters/runtime/system-runtime.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
-import type { Policy } from '../../coordinator/core.ts';
 import { recover } from '../../coordinator/log/recovery.ts';
 import { createWriter, type Writer } from '../../coordinator/log/writer.ts';
 import type { DerivationStore } from '../../coordinator/ports/derivation-store.ts';
@@ -17,6 +16,7 @@ import { generateSigningKey } from '../../domain/store/signature.ts';
 import type { Farm } from '../../projections/farm.ts';
 import { noLogs } from '../../test/support/fake-derivation-store.ts';
 import { noHooks } from '../../test/support/fake-hook-transport.ts';
+import { testPolicy } from '../../test/support/policy.ts';
 import { hashLike } from '../event-store/load.ts';
 import { createBenchPool } from './bench-pool.ts';
 
@@ -61,22 +61,10 @@ export interface BenchFarm extends AsyncDisposable {
 export const admin = { id: 'bench', scope: 'admin' } as const;
 
 const backOff = { baseSeconds: 1, maxSeconds: 1 };
-const policy: Omit<Policy, 'storeDir'> = {
-  leaseSeconds: 60,
-  heartbeatSeconds: 10,
+const policy = testPolicy({
   retry: { maxAttempts: 3, builder: backOff, infrastructure: backOff },
-  timeoutSeconds: 1,
-  maxSilentSeconds: 1,
-  maxLogBytes: 1,
   maxNarBytes: 1e12,
-  maxCommitBytes: 1e6,
-  quarantine: { failures: 3, seconds: 1 },
-  cacheTtlSeconds: 60,
-  verify: { everySeconds: 0, rateBytes: 1, repair: false },
-  collection: { dailyAtMs: undefined, buildInputs: false, perTurn: 100 },
-  checkpointSeconds: 600,
-  trustHooksOfApi: false,
-};
+});
 
 export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFarm> {
   const { store, storeDir, derivations, buildMs, allocated, succeeding } = options;
