@@ -122,6 +122,7 @@ export const operations = {
     headers: [],
     body: false,
   },
+  findMissingItems: { method: 'POST', path: '/v1/items/missing', query: [], headers: [], body: true },
   whyItem: { method: 'GET', path: '/v1/items/{item}/why', query: [], headers: [], body: false },
   deleteItems: { method: 'POST', path: '/v1/items/delete', query: [], headers: [], body: true },
   beginUpload: { method: 'POST', path: '/v1/uploads', query: [], headers: [], body: true },
@@ -139,7 +140,7 @@ export interface Operations {
   readonly createToken: {
     readonly request: {
       readonly name: string;
-      readonly scope: 'read' | 'submit' | 'admin';
+      readonly scope: 'read' | 'submit' | 'push' | 'admin';
     };
     readonly answer: {
       readonly id: string;
@@ -153,7 +154,7 @@ export interface Operations {
       readonly rows: readonly {
         readonly id: string;
         readonly name: string;
-        readonly scope: 'read' | 'submit' | 'agent' | 'admin';
+        readonly scope: 'read' | 'submit' | 'push' | 'agent' | 'admin';
         readonly agent?: string;
         /** milliseconds since the Unix epoch */
         readonly issuedAt: number;
@@ -169,7 +170,7 @@ export interface Operations {
     readonly answer: {
       readonly id: string;
       readonly name: string;
-      readonly scope: 'read' | 'submit' | 'agent' | 'admin';
+      readonly scope: 'read' | 'submit' | 'push' | 'agent' | 'admin';
       readonly agent?: string;
     };
   };
@@ -3567,6 +3568,16 @@ export interface Operations {
     };
     readonly answer: undefined;
   };
+  /** Those of the named store items that are not available here. */
+  readonly findMissingItems: {
+    readonly request: {
+      /** Base names. */
+      readonly items: readonly string[];
+    };
+    readonly answer: {
+      readonly missing: readonly string[];
+    };
+  };
   /** What keeps a store item from being collected, or when it goes. */
   readonly whyItem: {
     readonly request: {
@@ -3647,6 +3658,9 @@ export interface Operations {
       readonly fileSize: number;
       readonly build?: string;
       readonly attempt?: number;
+      readonly push?: {
+        readonly ca?: string;
+      };
     };
     readonly answer: {
       readonly id: string;
@@ -4133,7 +4147,7 @@ export interface EventData {
   /** A token was made. The log has its SHA-256, never the token. */
   readonly TokenIssued: {
     readonly name: string;
-    readonly scope: 'read' | 'submit' | 'agent' | 'admin';
+    readonly scope: 'read' | 'submit' | 'push' | 'agent' | 'admin';
     readonly hash?: string;
     readonly agent?: string;
   };

@@ -67,6 +67,9 @@ export const errorCodes = {
   'too-many-uploads': [429, 'Too many uploads at a time'],
   'not-content-addressed': [422, "The path is not the one that the source's content determines"],
   'item-exists': [409, 'The item is there already'],
+  'references-missing': [409, 'What the item refers to is not available'],
+  'malformed-narinfo': [422, 'Not a well-formed narinfo'],
+  'nar-missing': [409, 'The NAR was not sent, or is gone'],
   // Hooks.
   'unknown-hook': [404, 'There is no such hook'],
   'hook-exists': [409, 'There is a hook of that name'],

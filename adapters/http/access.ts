@@ -11,12 +11,14 @@ import type { HttpContext } from './context.ts';
 export const accessScopes = {
   open: [],
   /** Reading the binary cache; without a token where the cache is public. */
-  cache: ['read', 'submit', 'agent', 'admin'],
+  cache: ['read', 'submit', 'push', 'agent', 'admin'],
   /** What a token may know of itself. */
-  self: ['read', 'submit', 'agent', 'admin'],
+  self: ['read', 'submit', 'push', 'agent', 'admin'],
   read: ['read', 'submit', 'admin'],
   submit: ['submit', 'admin'],
-  upload: ['submit', 'agent', 'admin'],
+  upload: ['submit', 'push', 'agent', 'admin'],
+  /** Putting items into the pool that no build here has made: whoever may is believed what their paths stand for. */
+  push: ['push', 'admin'],
   /** The agent link: needs to know which agent. */
   agent: ['agent'],
   admin: ['admin'],

@@ -99,6 +99,8 @@ export interface PathInfo {
   /** Full store paths, sorted; the item itself included where it refers to itself. */
   readonly references: readonly string[];
   readonly deriver?: string;
+  /** Content address, as in a narinfo. */
+  readonly ca?: string;
 }
 
 export const builderErrorCodes = ['unavailable', 'protocol', 'refused', 'disk-full', 'aborted'] as const;

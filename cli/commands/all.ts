@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   coordinator: async () => (await import('./coordinator.ts')).addCoordinatorCommand,
   agent: async () => (await import('./agent.ts')).addAgentCommand,
   submit: async () => (await import('./submit.ts')).addSubmitCommand,
+  push: async () => (await import('./push.ts')).addPushCommand,
   submissions: async () => (await import('./submissions.ts')).addSubmissionsCommands,
   builds: async () => (await import('./builds.ts')).addBuildsCommands,
   agents: async () => (await import('./agents.ts')).addAgentsCommands,

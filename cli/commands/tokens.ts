@@ -20,7 +20,7 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
   const tokens = addGroup(program, {
     usage: 'tokens',
     summary: 'Create, list and revoke tokens',
-    more: 'Scopes: read may read; submit may also submit and steer builds; admin may do everything; agent is for one agent.',
+    more: 'Scopes: read may read; submit may also submit and steer builds; push may only put store items into the pool, which are believed to be what their paths stand for; admin may do everything; agent is for one agent.',
     examples: [['drover tokens create ci --scope submit --token-file ci.token', 'for a build server']],
   });
 
@@ -28,9 +28,14 @@ export function addTokensCommands(program: Command, context: CommandContext): vo
     usage: 'create <name>',
     summary: 'Create a token and hand it out, once',
     more: 'With --scope agent this adds an agent of that name, as "drover agents add" does.',
-    examples: [['drover tokens create ci --scope submit --token-file ci.token', 'one that may submit builds']],
+    examples: [
+      ['drover tokens create ci --scope submit --token-file ci.token', 'one that may submit builds'],
+      ['drover tokens create laptop --scope push --token-file push.token', 'one for drover push and nix copy --to'],
+    ],
   }).addOption(
-    new Option('--scope <scope>', 'what it may do').choices(['read', 'submit', 'agent', 'admin']).makeOptionMandatory(),
+    new Option('--scope <scope>', 'what it may do')
+      .choices(['read', 'submit', 'push', 'agent', 'admin'])
+      .makeOptionMandatory(),
   );
   addHandOutOptions(create);
   onAction(create, context, async (name: string, { scope, ...flags }: HandOutFlags & { scope: TokenInfo['scope'] }) => {

@@ -158,7 +158,7 @@ const hints: Readonly<Record<string, string>> = {
     'drover login URL keeps one, --token-file or DROVER_TOKEN_FILE name one; the first start of the coordinator made DATA/admin.token',
   'token-unknown':
     'with a token of scope admin, drover tokens list says which there are, and drover tokens create makes one; where none is left, the section on revoking a token in docs/operating.md has the way back',
-  'scope-insufficient': 'use a token of a wider scope: read < submit < admin',
+  'scope-insufficient': 'use a token of a wider scope: read < submit < admin, or push to put items into the pool',
   'not-ready': 'it starts, stops, or waits for its event store, its disk or its views; try again in a moment',
   'item-needed': 'drover items delete --force deletes it all the same; with --dry-run it says what is built again then',
   'build-ended': 'drover builds retry builds again what failed or was cancelled, drover submit --force what succeeded',

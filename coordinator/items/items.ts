@@ -12,6 +12,8 @@ export interface Items {
   publish(upload: string, file: StoreItem['file']): Promise<void>;
   /** StoreItemAdded, unless it is there. Its NAR has to be published. */
   add(item: StoreItem, meta: Meta): void;
+  /** Instead of {@link Items.add}: there will be no item of what was published. */
+  retract(file: StoreItem['file']): Promise<void>;
   /** Whether an item may be used now: it is available, and the pool really has its file. A file that is lost becomes StoreItemMissing (I8). */
   isServable(path: string): Promise<boolean>;
   /** Whether it is present, with bytes that were verified now or some minutes ago (I6). If they are wrong, it is missing from then on. */
@@ -189,6 +191,10 @@ export function createItems(core: Core): Items {
         [{ type: 'StoreItemAdded', data: item }],
         meta,
       );
+    },
+    retract(file) {
+      release(file.hash);
+      return removeFile(file);
     },
     async isServable(path) {
       const item = farm.graph.itemOf(path);

@@ -8,9 +8,10 @@ import { type Core, findBuild } from '../core.ts';
 import { DroverError, type ErrorCode } from '../errors.ts';
 import type { FinishedUpload, UploadDeclaration, UploadRefusal, UploadStatus } from '../ports/pool.ts';
 import type { Items } from './items.ts';
+import { createPushedItems } from './pushed-items.ts';
 import type { Room } from './room.ts';
 
-/** Uploads: agents send outputs, which wait in the pool for the report of success; clients send sources, which are items at once. */
+/** Uploads: agents send outputs, which wait in the pool for the report of success; clients send sources, or push what they have, which are items at once. */
 export type Uploads = Pick<Application, 'beginUpload' | 'uploadStatus' | 'writeUpload'>;
 
 /** Whose the uploads of an agent are, with whichever of its tokens they were begun. */
@@ -19,6 +20,7 @@ export const ownerOfAgent = (agent: string): string => `agent-${agent}`;
 export function createUploads(core: Core, items: Items, room: Room): Uploads {
   const { farm, pool, policy, writer, tracing } = core;
   const { graph, availability } = farm;
+  const pushed = createPushedItems(core, items);
 
   const ownerOf = (by: Principal): string => (by.agent === undefined ? `token-${by.id}` : ownerOfAgent(by.agent));
 
@@ -42,6 +44,12 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
     }
     for (const { item } of graph.outputs(drv)) found.add(item);
     return found;
+  }
+
+  /** Hash parts to look for in what is sent besides its references; `undefined` where its references are vouched for. */
+  function scanFor(by: Principal, declaration: UploadDeclaration): readonly string[] | undefined {
+    if (declaration.push !== undefined) return pushed.check(by, declaration);
+    return by.agent === undefined ? checkSource(by, declaration) : checkOutput(by.agent, declaration);
   }
 
   /** Hash parts to look for in an output's NAR. */
@@ -70,7 +78,9 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
   }
 
   /** What a client says of a source that nothing checks later. Its NAR is not looked through for references: its path vouches for them. */
-  function checkSource({ path, deriver }: UploadDeclaration): undefined {
+  function checkSource({ scope }: Principal, { path, deriver }: UploadDeclaration): undefined {
+    if (scope === 'push')
+      throw new DroverError('scope-insufficient', 'expected a token of scope submit or admin for a source, got push');
     if (deriver === undefined) return;
     const drv = graph.drvOf(deriver);
     if (drv !== undefined && graph.outputs(drv).some(({ item }) => graph.itemPath(item) === path)) return;
@@ -80,11 +90,15 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
     );
   }
 
-  /** A source that is whole becomes an item, if its path is the one that its content determines. */
-  async function finishSource(by: Principal, status: UploadStatus): Promise<UploadStatus> {
+  /** What a client has sent is an item once it is whole: a source, if its path is the one that its content determines, or what it pushes. */
+  async function finishOwn(by: Principal, status: UploadStatus): Promise<UploadStatus> {
     if (!status.finished || by.agent !== undefined) return status;
     const upload = await pool.finished(status.id, status.owner);
     if (!upload) return status;
+    if (upload.push !== undefined) {
+      await pushed.finish(by, upload);
+      return status;
+    }
     const ca = sourceAddress(upload);
     if (ca === undefined) {
       await pool.abandon(upload.id);
@@ -121,13 +135,13 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
 
   return {
     async beginUpload(by, declaration) {
-      const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
+      const { path, narHash, narSize, references, compression, deriver, fileSize, push } = declaration;
       if (narSize > policy.maxNarBytes)
         throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
       // The item's event names all of them, and has to fit into one commit.
       const excess = referencesExcess(references, policy.maxCommitBytes);
       if (excess !== undefined) throw new DroverError('too-large', `references: ${excess}`);
-      const scan = by.agent === undefined ? checkSource(declaration) : checkOutput(by.agent, declaration);
+      const scan = scanFor(by, declaration);
       // The upload is what repairs bytes that are wrong, so none is turned away for them.
       if (await items.isVerified(path))
         throw new DroverError('item-exists', `${path} is there already`, {
@@ -141,22 +155,23 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
         compression,
         fileSize,
         ...(deriver !== undefined && { deriver }),
+        ...(push !== undefined && { push }),
       };
       const owner = ownerOf(by);
       const attempt = by.agent === undefined ? undefined : `${declaration.build}#${declaration.attempt}`;
       const begun = await pool.begin(owner, plain, scan, attempt);
       if ('refused' in begun) refuse(begun.refused, owner, path);
       if (begun.finished) room.taken(keyOf(owner, path));
-      return finishSource(by, begun);
+      return finishOwn(by, begun);
     },
-    uploadStatus: async (by, id) => finishSource(by, await statusOf(by, id)),
+    uploadStatus: async (by, id) => finishOwn(by, await statusOf(by, id)),
     async writeUpload(by, id, offset, body) {
       const { owner, path } = await statusOf(by, id);
       const receive = async (): Promise<UploadStatus> => {
         const written = await pool.write(id, owner, offset, body);
         if ('refused' in written) refuse(written.refused, owner, path);
         room.taken(keyOf(owner, path));
-        return finishSource(by, written);
+        return finishOwn(by, written);
       };
       const { agent } = by;
       return agent === undefined ? receive() : tracing.receiving({ agent, upload: id, path, offset }, receive);

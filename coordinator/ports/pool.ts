@@ -12,6 +12,14 @@ export interface UploadDeclaration {
   readonly deriver?: string;
   /** Size of what will be sent. */
   readonly fileSize: number;
+  /** Set for what no build here made: its sender vouches for it. */
+  readonly push?: Push;
+}
+
+/** What is said of an item that is pushed, besides. */
+export interface Push {
+  /** The content address that its path was made of, as in a narinfo. */
+  readonly ca?: string;
 }
 
 /** An upload whose bytes are all there, verified and durable, but not yet visible to anybody (I6). */
@@ -20,6 +28,7 @@ export interface FinishedUpload {
   readonly item: Omit<StoreItem, 'signatures' | 'ca'>;
   /** SHA-256 of the contents, base 16, where the NAR is one regular, not executable file: what `text:` and flat hashes are made of. */
   readonly flatSha256?: string;
+  readonly push?: Push;
 }
 
 export interface UploadStatus {

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { defineEvent, type EventOf, identifier, instant } from '../event.ts';
 
-export const scopes = ['read', 'submit', 'agent', 'admin'] as const;
-/** `admin` may do everything; `submit` may also read; `agent` may open a link, fetch and upload; `read` may read. */
+export const scopes = ['read', 'submit', 'push', 'agent', 'admin'] as const;
+/**
+ * `admin` may do everything; `submit` may also read; `push` may read the cache and put items into it that nobody here has built; `agent` may
+ * open a link, fetch and upload; `read` may read.
+ */
 export type Scope = (typeof scopes)[number];
 
 export const TokenIssued = defineEvent(

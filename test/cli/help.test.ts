@@ -82,6 +82,7 @@ const commands = [
   'log reindex',
   'login',
   'mirror',
+  'push',
   'replay',
   'roots',
   'roots add',

@@ -179,7 +179,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     position: () => fakeStatus.position,
     status: () => fakeStatus,
     authenticate(secret) {
-      const scope = /^secret-of-(read|submit|agent|admin)$/.exec(secret)?.[1] as Principal['scope'] | undefined;
+      const scope = /^secret-of-(read|submit|push|agent|admin)$/.exec(secret)?.[1] as Principal['scope'] | undefined;
       if (scope === undefined) return undefined;
       return scope === 'agent' ? { id: 't-agent', scope, agent: 'alpha' } : { id: `t-${scope}`, scope };
     },

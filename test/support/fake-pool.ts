@@ -28,13 +28,14 @@ export function createFakePool(): Pool & {
     lose: (hash) => void files.delete(hash),
     damage: (hash) => void damaged.add(hash),
     async begin(owner, declaration) {
-      const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
+      const { path, narHash, narSize, references, compression, deriver, fileSize, push } = declaration;
       const id = `${owner}-${path.slice(24, 32)}${narHash.slice(-20)}`;
       const file = { hash: narHash, size: fileSize, compression };
       uploads.set(id, {
         id,
         owner,
         item: { path, narHash, narSize, references: [...references], file, ...(deriver !== undefined && { deriver }) },
+        ...(push !== undefined && { push }),
       });
       return status(id) as UploadStatus;
     },

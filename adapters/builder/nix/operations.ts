@@ -112,8 +112,8 @@ export function queryPathInfo(
       const narSize = await reader.u64();
       await reader.u64(); // whether it was built here
       await reader.texts(); // signatures
-      await reader.text(); // content address
-      return { path, narHash, narSize, references, ...(deriver !== '' && { deriver }) };
+      const ca = await reader.text();
+      return { path, narHash, narSize, references, ...(deriver !== '' && { deriver }), ...(ca !== '' && { ca }) };
     },
   });
 }

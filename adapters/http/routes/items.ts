@@ -79,6 +79,25 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
       },
     );
     app.post(
+      '/v1/items/missing',
+      {
+        bodyLimit: limits.body,
+        config: { access: 'push', quiet: true },
+        schema: {
+          tags: ['items'],
+          operationId: 'findMissingItems',
+          summary: 'Those of the named store items that are not available here.',
+          body: z.strictObject({ items: z.array(baseName).max(mostItems).describe('Base names.') }),
+          response: { 200: z.object({ missing: z.array(z.string()) }) },
+        },
+      },
+      async (request) => ({
+        missing: request.body.items.filter(
+          (item) => application.servable(item.slice(0, hashPartLength))?.path !== item,
+        ),
+      }),
+    );
+    app.post(
       '/v1/items/verify',
       {
         config: { access: 'admin' },

@@ -15,7 +15,10 @@ export function tokenRoutes({ application }: HttpContext): FastifyPluginAsyncZod
           tags: ['tokens'],
           operationId: 'createToken',
           summary: 'Issues a token; its secret is shown only now.',
-          body: z.strictObject({ name: z.string().min(1).max(128), scope: z.enum(['read', 'submit', 'admin']) }),
+          body: z.strictObject({
+            name: z.string().min(1).max(128),
+            scope: z.enum(['read', 'submit', 'push', 'admin']),
+          }),
           response: { 201: z.object({ id: z.string(), secret: z.string() }) },
         },
       },

@@ -16,6 +16,7 @@ const declaration = z.object({
   compression: z.enum(['none', 'zstd']),
   deriver: baseName.optional(),
   fileSize: count,
+  push: z.object({ ca: z.string().optional() }).optional(),
 });
 
 const begunRecord = z.object({
@@ -54,7 +55,7 @@ export function checkDeclaration(value: UploadDeclaration): UploadDeclaration {
 
 /** The same owner, declaration and scan give the same id, so that a second `begin` finds what the first one began. */
 export function uploadIdOf({ owner, declaration, scan }: Omit<UploadRecord, 'startedAt'>): string {
-  const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
+  const { path, narHash, narSize, references, compression, deriver, fileSize, push } = declaration;
   const scanned = scan === undefined ? null : [...new Set(scan)].sort();
   const text = JSON.stringify([
     owner,
@@ -66,6 +67,7 @@ export function uploadIdOf({ owner, declaration, scan }: Omit<UploadRecord, 'sta
     deriver ?? null,
     fileSize,
     scanned,
+    ...(push === undefined ? [] : [push.ca ?? null]),
   ]);
   return encodeNixBase32(sha256(Buffer.from(text)).subarray(0, 20));
 }
@@ -108,7 +110,7 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 export function toFinishedUpload(id: string, record: FinishedRecord): FinishedUpload {
-  const { path, narHash, narSize, references, deriver, compression } = record.declaration;
+  const { path, narHash, narSize, references, deriver, compression, push } = record.declaration;
   return {
     id,
     item: {
@@ -120,5 +122,6 @@ export function toFinishedUpload(id: string, record: FinishedRecord): FinishedUp
       file: { ...record.file, compression },
     },
     ...(record.flatSha256 !== undefined && { flatSha256: record.flatSha256 }),
+    ...(push !== undefined && { push }),
   };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Principal } from '../../../coordinator/application.ts';
 import { isDroverError } from '../../../coordinator/errors.ts';
 import { formatHash } from '../../../domain/store/hash-text.ts';
 import { makeSourcePath } from '../../../domain/store/store-path.ts';
@@ -151,6 +152,57 @@ describe('store items', () => {
     assert.equal(await farm.store.head(), before);
     await farm.application.beginUpload(client, { ...declaration, deriver: drvPath(2) });
     assert.equal(farm.application.servable(path.slice(0, 32))?.deriver, drvPath(2));
+  });
+  it('that no build here made come from those who may push, with all that they refer to there before', async () => {
+    const farm = await openTestCoordinator([]);
+    const pusher = { id: 'laptop', scope: 'push' } as const;
+    const nar = { narSize: 1, compression: 'zstd', fileSize: 1, push: {} } as const;
+    const [first, second] = [fakeBase('p', 1), fakeBase('p', 2)];
+    const one = { ...nar, path: first, narHash: fakeSha256(1), references: [] };
+    const two = { ...nar, path: second, narHash: fakeSha256(2), references: [first, second].sort() };
+    const before = await farm.store.head();
+    const send = (declaration: typeof one | typeof two, by: Principal = pusher) =>
+      farm.application.beginUpload(by, declaration);
+    for (const by of [client, agentToken('a')]) await assert.rejects(send(one, by), refusal('scope-insufficient'));
+    const { push: _, ...asSource } = one;
+    await assert.rejects(farm.application.beginUpload(pusher, asSource), refusal('scope-insufficient'));
+    await assert.rejects(
+      send(two),
+      (error) => refusal('references-missing')(error) && /refers to .*-p1, not available/.test(String(error)),
+    );
+    for (const ca of ['nonsense', 'fixed:r:blake3:00'])
+      await assert.rejects(send({ ...one, push: { ca } }), refusal('invalid-request'));
+    await assert.rejects(send({ ...one, push: { ca: `fixed:r:${fakeSha256(1)}` } }), refusal('not-content-addressed'));
+    assert.equal(await farm.store.head(), before);
+    await send(one);
+    assert.equal(farm.application.servable(second.slice(0, 32)), undefined);
+    await send(two);
+    const item = farm.application.servable(second.slice(0, 32));
+    assert.deepEqual(item?.references, two.references);
+    assert.equal(item?.ca, undefined);
+    assert.equal(item?.signatures.length, 1);
+    // A build that wants them finds them.
+    await assert.rejects(send(one), refusal('item-exists'));
+  });
+  it('that are pushed keep a content address that is true, and are no items where their references go meanwhile', async () => {
+    const bytes = Buffer.alloc(32, 7);
+    const narHash = formatHash({ algo: 'sha256', digest: bytes });
+    const [path] = [makeSourcePath('src', bytes, [], false, '/nix/store').slice('/nix/store/'.length)];
+    const farm = await openTestCoordinator([]);
+    const nar = { narSize: 1, compression: 'zstd', fileSize: 1 } as const;
+    const ca = `fixed:r:${narHash}`;
+    farm.pool.contentHash = async () => bytes.toString('hex');
+    await farm.application.beginUpload(admin, { ...nar, path, narHash, references: [], push: { ca } });
+    assert.equal(farm.application.servable(path.slice(0, 32))?.ca, ca);
+    const { publish } = farm.pool;
+    farm.pool.publish = async (upload) => {
+      await publish(upload);
+      await farm.application.deleteItems(admin, { items: [path], reason: 'test', now: true, force: true });
+    };
+    const referrer = { ...nar, path: fakeBase('q', 1), narHash: fakeSha256(1), references: [path], push: {} };
+    await assert.rejects(farm.application.beginUpload(admin, referrer), refusal('references-missing'));
+    assert.deepEqual([...farm.pool.files], []);
+    assert.deepEqual(await farm.types(`item-${referrer.path.slice(0, 32)}`), []);
   });
   it('that have the same bytes share a file, which goes with the last of them', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2)]);

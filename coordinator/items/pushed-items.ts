@@ -1,0 +1,117 @@
+import { type ContentAddress, caFor, parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
+import { FormatError } from '../../domain/store/format-error.ts';
+import { parseSha256 } from '../../domain/store/hash-text.ts';
+import type { Principal } from '../application.ts';
+import type { Core } from '../core.ts';
+import { DroverError } from '../errors.ts';
+import type { FinishedUpload, UploadDeclaration } from '../ports/pool.ts';
+import type { Items } from './items.ts';
+
+/** Items that no build here has made: whoever pushes one is believed what its path stands for, and nothing else. */
+export interface PushedItems {
+  /**
+   * Whether it may be sent, before it is. Hash parts to look for in its NAR: none besides its references, which have to be in it; `undefined`
+   * where its path vouches for them.
+   */
+  check(by: Principal, declaration: UploadDeclaration): readonly string[] | undefined;
+  /** Makes an item of a finished upload. Resolves once that is durable. */
+  finish(by: Principal, upload: FinishedUpload): Promise<void>;
+}
+
+type Declared = Pick<UploadDeclaration, 'path' | 'references' | 'narHash' | 'push'>;
+
+export function createPushedItems(
+  { farm, pool, policy, writer }: Pick<Core, 'farm' | 'pool' | 'policy' | 'writer'>,
+  items: Items,
+): PushedItems {
+  const full = (base: string): string => `${policy.storeDir}/${base}`;
+
+  /** The content address that is to be held against the content; `undefined` where the item has none that can be. */
+  function addressOf({ path, references, narHash, push }: Declared): ContentAddress | undefined {
+    const addressed = { path: full(path), references: references.map(full) };
+    if (push?.ca === undefined) {
+      // What is silent about it may be a source all the same.
+      const hash = Buffer.from(parseSha256(narHash)).toString('hex');
+      const source = { method: 'r:', algo: 'sha256', hash } as const;
+      return verifyContentAddress(addressed, source, policy.storeDir) ? source : undefined;
+    }
+    const address = parsed(push.ca);
+    // Hashed otherwise than we hash: trees of Git, and content with the places blanked where it names itself.
+    if (address.method === 'git:' || references.includes(path)) return undefined;
+    if (verifyContentAddress(addressed, address, policy.storeDir)) return address;
+    throw new DroverError(
+      'not-content-addressed',
+      `ca: expected the content address that determines ${path} with ${references.length} references, got ${push.ca}`,
+    );
+  }
+
+  /** The narinfo of what is published has to be one that can be followed to its end (I7). */
+  function requireReferences({ path, references }: Declared): void {
+    const isThere = (reference: string): boolean => {
+      const item = farm.graph.itemOf(reference);
+      return reference === path || (item !== undefined && farm.availability.isAvailable(item));
+    };
+    const missing = references.filter((reference) => !isThere(reference));
+    const [first] = missing;
+    if (first === undefined) return;
+    const more = missing.length > 1 ? ` and ${missing.length - 1} more` : '';
+    throw new DroverError(
+      'references-missing',
+      `${path} refers to ${first}${more}, not available here: send that first, with all that it refers to`,
+      { missing: missing.slice(0, 100) },
+    );
+  }
+
+  async function isAddressed({ id }: FinishedUpload, { method, algo, hash }: ContentAddress): Promise<boolean> {
+    const flat = method !== 'r:';
+    return (await pool.contentHash(id, flat ? algo : `r:${algo}`)) === hash;
+  }
+
+  return {
+    check(by, declaration) {
+      if (by.scope !== 'push' && by.scope !== 'admin')
+        throw new DroverError('scope-insufficient', `push: expected a token of scope push or admin, got ${by.scope}`, {
+          expected: ['push', 'admin'],
+          got: by.scope,
+        });
+      const { deriver } = declaration;
+      if (deriver !== undefined && !deriver.endsWith('.drv'))
+        throw new DroverError('invalid-request', `deriver: expected a derivation (….drv), got ${deriver}`);
+      requireReferences(declaration);
+      return addressOf(declaration) === undefined ? [] : undefined;
+    },
+    async finish(by, upload) {
+      const { item } = upload;
+      const declared = { ...item, ...(upload.push && { push: upload.push }) };
+      const address = addressOf(declared);
+      if (address !== undefined && !(await isAddressed(upload, address))) {
+        await pool.abandon(upload.id);
+        throw new DroverError(
+          'not-content-addressed',
+          `ca: the content of ${item.path} has another hash than ${caFor(address)} says`,
+        );
+      }
+      requireReferences(declared);
+      const signed = await items.sign({ ...item, ...(address !== undefined && { ca: caFor(address) }) });
+      await items.publish(upload.id, item.file);
+      try {
+        // They may have gone meanwhile; nothing waits between this look and the commit.
+        requireReferences(declared);
+      } catch (error) {
+        await items.retract(item.file);
+        throw error;
+      }
+      items.add(signed, { actor: by.id });
+      await writer.durable();
+    },
+  };
+}
+
+function parsed(ca: string): ContentAddress {
+  try {
+    return parseCa(ca);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new DroverError('invalid-request', `ca: ${error.message}`);
+  }
+}
