@@ -1,0 +1,123 @@
+import type { Tags } from '../../domain/event.ts';
+import type { BuildOptions } from '../../domain/submission/events.ts';
+import type { Drv } from '../../projections/graph.ts';
+import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import type { Application, SubmitResult } from '../application.ts';
+import { type Core, findBuild } from '../core.ts';
+import { DroverError } from '../errors.ts';
+import type { Meta } from '../ports/event-store.ts';
+import type { Receiving } from './receiving.ts';
+import { wishOf } from './wishes.ts';
+
+/** What is built again: by somebody's wish, or because it went and is needed. */
+export type Retrying = Pick<Application, 'retryBuild' | 'retryBuilds' | 'retrySubmission'> & {
+  /**
+   * A build of an item that is needed and not there any more, and of all that it lacks; the same `key` never makes a second one. `options`
+   * are those of who needs it; limits of time and attempts with which one of these was built before are kept.
+   */
+  rebuild(derivation: string, options: BuildOptions, key: string, meta: Meta): Promise<SubmitResult>;
+  /** The same as it was built the last time, for somebody who wants it, whether a build needs it or not. */
+  repair(derivation: string, key: string, meta: Meta): Promise<SubmitResult>;
+};
+
+/** Most builds that an answer names. */
+const mostNamed = 100;
+
+export function createRetrying(core: Core, { receive, start }: Receiving): Retrying {
+  const { farm } = core;
+  const { graph, queue, submissions } = farm;
+
+  return {
+    async retryBuild(by, id) {
+      const build = findBuild(core, id);
+      const { status, options } = build.state;
+      if (status === 'succeeded' && graph.outputs(build.drv).every(({ item }) => farm.availability.isAvailable(item)))
+        throw new DroverError(
+          'build-ended',
+          `the build ${id} has succeeded and its outputs are here: there is nothing to retry`,
+        );
+      if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
+        throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
+      const wish = { roots: [graph.drvPath(build.drv)], options, inputs: true, force: false };
+      return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
+    },
+    async retryBuilds(by, { builds, preview = false }) {
+      const groups = new Map<string, { options: BuildOptions; tags: Map<string, Tags | undefined> }>();
+      const again = new Map<Drv, BuildRecord>();
+      const skipped = { underWay: 0, available: 0 };
+      for (const id of builds) {
+        const build = findBuild(core, id);
+        const { drv } = build;
+        if (again.has(drv)) continue;
+        if (queue.isActive(drv)) skipped.underWay++;
+        else if (queue.hasOutputs(drv)) skipped.available++;
+        else again.set(drv, build);
+      }
+      for (const [drv, { state }] of again) {
+        const { tags, ...options } = state.options;
+        const key = JSON.stringify(options);
+        const group = groups.get(key) ?? { options, tags: new Map() };
+        group.tags.set(graph.drvPath(drv), tags);
+        groups.set(key, group);
+      }
+      const named = [...again.values()].slice(0, mostNamed);
+      const told = named.map((build) => ({ build: buildId(build), derivation: graph.drvPath(build.drv) }));
+      const made: SubmitResult[] = [];
+      if (!preview)
+        for (const { options, tags } of groups.values())
+          made.push(await receive(by, { ...wishOf(options, tags), inputs: true, force: false }, 'retry', undefined));
+      return { retried: again.size, ...skipped, builds: told, submissions: made };
+    },
+    async retrySubmission(by, id) {
+      const submission = submissions.get(id);
+      if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+      const { wish, status } = submission;
+      if (status === 'received')
+        throw new DroverError('submission-not-queued', `the submission ${id} is not wholly queued yet`);
+      const asked = queue.buildsOf(id).filter((build) => build?.asked === 'forced');
+      // What was built in any case is there already, perhaps: what counts is how that build ended.
+      const roots = wish.force
+        ? asked.filter(({ state }) => state.status === 'failed' || state.status === 'canceled').map(({ drv }) => drv)
+        : [...submission.requested].filter((drv) => !queue.hasOutputs(drv));
+      const paths = [...new Set([...roots.map(graph.drvPath), ...submission.roots])];
+      if (paths.length === 0)
+        throw new DroverError(
+          'submission-ended',
+          `all that the submission ${id} asked for is here: there is nothing to retry`,
+        );
+      const { options, inputs, force } = wish;
+      const tags = new Map(paths.map((path) => [path, options.tags]));
+      for (const build of queue.buildsOf(id)) {
+        const path = build && graph.drvPath(build.drv);
+        if (path !== undefined && tags.has(path)) tags.set(path, build.state.options.tags);
+      }
+      return receive(
+        by,
+        { ...wishOf(options, tags), inputs, force },
+        'retry',
+        undefined,
+        `submission-${id}@${submission.revision}`,
+      );
+    },
+    rebuild(derivation, options, key, meta) {
+      const earlier = submissions.byKey(key);
+      if (earlier) return start(earlier, meta.actor);
+      const wish = { roots: [derivation], options, inputs: true, force: false };
+      return receive({ id: meta.actor }, wish, 'rebuild', key, meta.causation);
+    },
+    repair(derivation, key, meta) {
+      const earlier = submissions.byKey(key);
+      if (earlier) return start(earlier, meta.actor);
+      const drv = graph.drvOf(derivation);
+      const last = drv === undefined ? undefined : queue.latest(drv);
+      const options = last?.state.options ?? { priority: 0 };
+      return receive(
+        { id: meta.actor },
+        { roots: [derivation], options, inputs: true, force: false },
+        'retry',
+        key,
+        meta.causation,
+      );
+    },
+  };
+}

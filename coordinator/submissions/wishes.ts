@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import type { Tags } from '../../domain/event.ts';
+import { maxTags } from '../../domain/limits.ts';
+import type { BuildOptions } from '../../domain/submission/events.ts';
+import type { SubmitWish } from '../application.ts';
+import { DroverError } from '../errors.ts';
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The key is the token's own: two clients may choose the same. */
+export function keyOf(token: string, key: string): string {
+  return sha256(`${token}\n${key}`);
+}
+
+/** Two wishes are the same where this is; in which order their roots and tags came does not matter. */
+export function digestOf(wish: SubmitWish): string {
+  const { options, inputs, force, root } = wish;
+  const roots = [...new Set(wish.roots)].sort();
+  return sha256(JSON.stringify([roots, options, inputs, force, ...sortedTags(wish), ...(root ? [root] : [])]));
+}
+
+/** That there are no more tags than a build may have, and none of what was not asked for. */
+export function checkTags({ options, rootTags = {} }: SubmitWish, roots: ReadonlySet<string>): void {
+  const check = (where: string, tags: Tags) => {
+    const count = Object.keys(tags).length;
+    if (count > maxTags) throw new DroverError('too-large', `${where}: expected at most ${maxTags}, got ${count}`);
+  };
+  check('options.tags', options.tags ?? {});
+  for (const [root, tags] of Object.entries(rootTags)) {
+    if (!roots.has(root))
+      throw new DroverError('invalid-request', `rootTags: expected only what is in roots, got ${root}`);
+    check(`rootTags.${root} with options.tags`, { ...options.tags, ...tags });
+  }
+}
+
+/** Of roots that keep their tags: those that all have are the submission's, the others their own. */
+export function wishOf(
+  options: BuildOptions,
+  tags: ReadonlyMap<string, Tags | undefined>,
+): Pick<SubmitWish, 'roots' | 'rootTags' | 'options'> {
+  const all = [...tags.values()];
+  const shared = Object.entries(all[0] ?? {}).filter(([key, value]) => all.every((one) => one?.[key] === value));
+  const common = Object.fromEntries(shared);
+  const own = [...tags].flatMap(([root, one = {}]) => {
+    const rest = Object.entries(one).filter(([key]) => common[key] === undefined);
+    return rest.length === 0 ? [] : [[root, Object.fromEntries(rest)] as const];
+  });
+  const { tags: _, ...others } = options;
+  return {
+    roots: [...tags.keys()],
+    options: { ...others, ...(shared.length > 0 && { tags: common }) },
+    ...(own.length > 0 && { rootTags: Object.fromEntries(own) }),
+  };
+}
+
+/** The tags of single roots in an order that does not depend on who sent them; nothing where there are none. */
+function sortedTags({ rootTags }: SubmitWish): readonly unknown[] {
+  return rootTags === undefined ? [] : [Object.entries(rootTags).sort(([a], [b]) => (a < b ? -1 : 1))];
+}
