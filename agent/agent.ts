@@ -33,6 +33,7 @@ import type { CoordinatorLink, LinkConnection, OpenLink } from './ports/coordina
 import type { StoreUpkeep } from './ports/store-upkeep.ts';
 import type { Uploads } from './ports/uploads.ts';
 import { createStoreKeeper, type StoreLimits } from './store-keeper.ts';
+import { createHoldingsTeller } from './tell-holdings.ts';
 
 export interface AgentOptions {
   readonly builder: Builder;
@@ -102,20 +103,25 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   const fitness = createFitness({ checks: options.checks ?? [], runtime, logger, changed: () => sayNow() });
   fitness.test('it starts');
+  const { room } = options;
+  const holdings = room && createHoldingsTeller(room.upkeep, options.builder.storeDir, logger);
+  /** Whether what was kept on disk is under way: nothing else keeps what it has built. */
+  let resumed = false;
   const keeper =
-    options.room &&
+    room &&
     createStoreKeeper({
-      ...options.room,
+      ...room,
       clock: runtime.clock,
       logger,
-      busy: () => attempts.size > 0,
+      busy: () => !resumed || attempts.size > 0,
       changed: () => sayNow(),
+      collected: () => holdings?.collected(),
     });
   let overload: string | undefined;
   // Most often it is known in time for the first hello. What still runs or waits for its upload cannot wait for long.
   const known = new AbortController();
   const late = wait(runtime, options.firstTestMs ?? 5_000, known.signal).catch(() => {});
-  await Promise.race([fitness.settled(known.signal), late]);
+  await Promise.race([Promise.all([fitness.settled(known.signal), measure(), keeper?.look()]), late]);
   known.abort();
 
   const link = options.openLink({
@@ -125,6 +131,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       saidUnfit = fitness.unfit;
       return saidUnfit;
     },
+    limited: limitNow,
     welcome,
     // One after the other: what a message means depends on those before it.
     message: (message) => {
@@ -164,13 +171,18 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   }
 
   /** The folders that the figures are of may be gone: that is no reason to be silent. */
-  async function heartbeat(): Promise<ReturnType<typeof present>> {
+  async function measure(): Promise<Omit<MachineLoad, 'pressure'>> {
     const figures: MachineLoad = await options.health().catch((error: Error) => {
       fitness.test(`its own figures cannot be read: ${error.message}`);
       return {};
     });
     const { pressure: _, ...told } = figures;
     overload = loadExcess(figures, options.loadLimits ?? {}, overload !== undefined);
+    return told;
+  }
+
+  async function heartbeat(): Promise<ReturnType<typeof present>> {
+    const told = await measure();
     void keeper?.look();
     return { ...told, ...present() };
   }
@@ -235,6 +247,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     connection = { to, logs: new Map(said.logs.map((log) => [attemptName(log), log.size])) };
     // It may have changed while the hello was on its way; and of waits a hello says nothing.
     if (fitness.unfit !== saidUnfit || limitNow() !== undefined || waitingNow().length > 0) sayNow();
+    holdings?.welcomed(said, to);
     for (const dropped of said.drop) attempts.get(attemptName(dropped))?.stop('dropped');
     for (const [name, attempt] of attempts) attempt.log.attach(to, connection.logs.get(name) ?? 0);
   }
@@ -337,7 +350,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   for (const name of kept.damaged)
     logger.error({ attempt: name }, 'the files of an attempt cannot be read; they were put aside');
   for (const { record, files } of kept.attempts) add(attemptName(record), resumeAttempt(context, record, files));
-  // Not before: what these have built is kept by nothing else than that they are under way.
+  resumed = true;
   void keeper?.look();
 
   return {

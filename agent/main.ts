@@ -16,7 +16,7 @@ import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import type { FitnessCheck } from './fitness.ts';
-import type { MachineLoad } from './load-limit.ts';
+import { deafLimits, type MachineLoad } from './load-limit.ts';
 import type { Builder } from './ports/builder.ts';
 import type { StoreUpkeep } from './ports/store-upkeep.ts';
 import { selfTest } from './self-test.ts';
@@ -63,6 +63,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     },
   };
   await using store = await openAttemptStore(config.state, config.compressionLevel);
+  for (const setting of deafLimits({ load1: 0, pressure: await readPressure() }, config))
+    logger.warn(`${setting} has no effect: this kernel does not say how much is waited for (/proc/pressure)`);
   const base = new URL(config.coordinator);
   using http = createHttpClient(base, token);
 

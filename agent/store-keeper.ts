@@ -11,7 +11,7 @@ export interface StoreLimits {
 }
 
 export interface StoreKeeperOptions {
-  readonly upkeep: StoreUpkeep;
+  readonly upkeep: Pick<StoreUpkeep, 'room' | 'collectGarbage'>;
   readonly limits: StoreLimits;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -19,6 +19,8 @@ export interface StoreKeeperOptions {
   readonly busy: () => boolean;
   /** Called whenever {@link StoreKeeper.limit} has changed. */
   readonly changed: () => void;
+  /** Called after each collection, whatever came of it. */
+  readonly collected: () => void;
 }
 
 /** Keeps a store within its bounds: whatever is over is collected as soon as nothing runs, and nothing new is taken until then. */
@@ -33,11 +35,22 @@ export interface StoreKeeper {
 const margin = 0.1;
 /** After a collection that was not enough, the next one comes no sooner, in milliseconds. */
 const pauseMs = 5 * 60_000;
+/** After so long, in minutes, a collection that is still under way is worth a word: a collector waits for the lock of another one without an end. */
+const longMinutes = [10, 60, 360, 1440];
 
-export function createStoreKeeper({ upkeep, limits, clock, logger, busy, changed }: StoreKeeperOptions): StoreKeeper {
+export function createStoreKeeper({
+  upkeep,
+  limits,
+  clock,
+  logger,
+  busy,
+  changed,
+  collected,
+}: StoreKeeperOptions): StoreKeeper {
   const { minFree, maxStore } = limits;
   let limit: StoreKeeper['limit'];
   let under: Promise<void> | undefined;
+  let collection: { readonly words: string; readonly began: number } | undefined;
   let fruitlessAt: number | undefined;
 
   function set(by: 'collecting' | 'disk' | undefined, reason = ''): void {
@@ -46,8 +59,12 @@ export function createStoreKeeper({ upkeep, limits, clock, logger, busy, changed
     if (!same) changed();
   }
 
-  /** What is over the bounds, in words, and how many bytes have to go. */
-  function excessOf({ freeBytes, storeBytes = 0 }: StoreRoom): { words: string; bytes: number } | undefined {
+  /** What is over the bounds, in words, and how many bytes have to go; 0 where that would not help. */
+  function excessOf({ freeBytes, diskBytes, storeBytes = 0 }: StoreRoom): { words: string; bytes: number } | undefined {
+    if (minFree !== undefined && minFree >= diskBytes) {
+      const wanted = `a disk of more than ${gigabytes(minFree)}, which are to stay free on it (min-free)`;
+      return { words: `expected ${wanted}, got one of ${gigabytes(diskBytes)}`, bytes: 0 };
+    }
     const lacking = minFree === undefined ? 0 : minFree - freeBytes;
     const over = maxStore === undefined ? 0 : storeBytes - maxStore;
     if (lacking <= 0 && over <= 0) return undefined;
@@ -68,11 +85,17 @@ export function createStoreKeeper({ upkeep, limits, clock, logger, busy, changed
       fruitlessAt = undefined;
       return set(undefined);
     }
+    if (before.bytes === 0) return fail(before.words);
     if (fruitlessAt !== undefined && clock.monotonic() - fruitlessAt < pauseMs) return;
     if (busy()) return set('collecting', `${before.words}: it collects garbage once what it runs has ended`);
-    set('collecting', `${before.words}: it collects garbage`);
+    // One that has found nothing to collect before says so until there is room: it tries for ever.
+    if (limit?.by !== 'disk') set('collecting', `${before.words}: it collects garbage`);
     const began = clock.monotonic();
-    const freed = await upkeep.collectGarbage(before.bytes);
+    collection = { words: before.words, began };
+    const freed = await upkeep.collectGarbage(before.bytes).finally(() => {
+      collection = undefined;
+      collected();
+    });
     const after = excessOf(await upkeep.room(maxStore !== undefined));
     const seconds = Math.round((clock.monotonic() - began) / 1000);
     if (after === undefined) {
@@ -82,8 +105,25 @@ export function createStoreKeeper({ upkeep, limits, clock, logger, busy, changed
     }
     fruitlessAt = clock.monotonic();
     const said = `${after.words}, and there is no more garbage in its store to collect`;
-    logger.error({ freed, seconds }, `this agent takes nothing: ${said}; free its disk, or remove roots of its store`);
-    set('disk', said);
+    logger.info({ freed, seconds }, 'garbage was collected from the store, and it was not enough');
+    fail(said);
+  }
+
+  /** It takes nothing until somebody does something about it: said once. */
+  function fail(reason: string, err?: Error): void {
+    if (limit?.by !== 'disk' || limit.reason !== reason)
+      logger.error(
+        err ? { err } : {},
+        `this agent takes nothing: ${reason}; free its disk, remove roots of its store, or change its bounds`,
+      );
+    set('disk', reason);
+  }
+
+  function tellHowLong({ words, began }: NonNullable<typeof collection>): void {
+    const past = (clock.monotonic() - began) / 60_000;
+    const minutes = longMinutes.findLast((least) => past >= least);
+    if (minutes !== undefined)
+      set('collecting', `${words}: it has been collecting garbage for more than ${minutes} min`);
   }
 
   return {
@@ -92,11 +132,11 @@ export function createStoreKeeper({ upkeep, limits, clock, logger, busy, changed
     },
     look() {
       if (minFree === undefined && maxStore === undefined) return Promise.resolve();
+      if (collection !== undefined) tellHowLong(collection);
       under ??= work()
         .catch((error: Error) => {
-          logger.error({ err: error }, 'the store could not be kept within its bounds');
           fruitlessAt = clock.monotonic();
-          set('disk', `its store cannot be kept within its bounds: ${error.message.split('\n', 1)[0]}`.slice(0, 1000));
+          fail(`its store cannot be kept within its bounds: ${error.message.split('\n', 1)[0]}`.slice(0, 1000), error);
         })
         .finally(() => {
           under = undefined;

@@ -93,6 +93,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       what: 'how far off the estimated end is, over the graph of Guix',
       run: async () => (await import('./estimate/estimate.ts')).run,
     },
+    {
+      name: 'input-bytes',
+      what: 'bytes of inputs that agents fetch, by who is given a build, over the graph of Guix',
+      run: async () => (await import('./input-bytes/input-bytes.ts')).run,
+    },
     { name: 'push', what: 'how soon a dependent is pushed', run: async () => (await import('./life/push.ts')).run },
     { name: 'hooks', what: 'how soon a hook is started', run: async () => (await import('./hooks/latency.ts')).run },
     {

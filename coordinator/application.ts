@@ -207,7 +207,7 @@ export interface Application extends HookWishes {
     agent: string,
     hello: Hello,
     address?: string,
-  ): Promise<Pick<Welcome, 'heartbeatSeconds' | 'leaseSeconds' | 'logs' | 'drop' | 'publicKeys'>>;
+  ): Promise<Omit<Welcome, 'kind' | 'protocol' | 'agent' | 'session' | 'received' | 'asks'>>;
   /** Resolves once what the message caused is durable; then it is acknowledged. Rejects with DroverError for an attempt that is not the agent's: it is acknowledged and logged, and changes nothing. */
   agentMessage(agent: string, message: AgentMessage): Promise<void>;
   /** For a log chunk: the size of the log held afterwards. */

@@ -8,6 +8,7 @@ import { explain, type Waits } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
 import { createAllocator } from './agents/allocator.ts';
 import { createFleet } from './agents/fleet.ts';
+import { createHoldings } from './agents/holdings.ts';
 import type { Application } from './application.ts';
 import { startAuditor } from './audit/auditor.ts';
 import { watchAttempts } from './builds/attempt-watch.ts';
@@ -78,13 +79,14 @@ export function startCoordinator(core: Core): Coordinator {
   const waiting = createWaitingAttempts(core);
   const room = createRoom(core);
   const texts = createTexts(core);
-  const allocator = createAllocator(core, waiting, texts);
+  const holdings = createHoldings(farm);
+  const allocator = createAllocator(core, { waiting, texts, holdings });
   const attempts = createAttempts(core, allocator, items);
   const watch = watchAttempts(core, { attempts, room, waiting });
   const uploads = createUploads(core, items, room);
   const lateAttempts = createLateAttempts(core, allocator);
   endLogs(core);
-  const fleet = createFleet(core, { allocator, access, deadlines, lateAttempts, waiting });
+  const fleet = createFleet(core, { allocator, holdings, access, deadlines, lateAttempts, waiting });
   const roots = createRootManager(core, access, deadlines);
   const keeping = createKeeping(core, roots, inSlices);
   const intake = createIntake(core, texts, roots, inSlices);
@@ -255,6 +257,7 @@ export function startCoordinator(core: Core): Coordinator {
     async agentOob(agent, oob) {
       requireToken(agent);
       if (oob.type === 'heartbeat') return fleet.heartbeat(agent, oob);
+      if (oob.type === 'holds') return fleet.holds(agent, oob);
       await attempts.keepLog(agent, oob);
     },
     agentAnswered: (agent) => fleet.answered(agent),

@@ -157,6 +157,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       };
     }
     const unfit = handlers.unfit?.();
+    const limited = handlers.limited?.();
     const opened = socket;
     timers.use(
       runtime.timers.after(welcomeWithinMs, () => {
@@ -176,6 +177,7 @@ export function openAgentLink(options: LinkOptions, handlers: LinkHandlers): Coo
       running: handlers.running(),
       ...(handlers.leaving?.() && { leaving: true }),
       ...(unfit !== undefined && { unfit }),
+      ...(limited !== undefined && { limited }),
       ...(inbox !== undefined && { received: { session: inbox.session, n: inbox.box.done } }),
     });
     const leave = () => endWith('the agent leaves');

@@ -1,3 +1,4 @@
+import type { AgentLimit } from '../../domain/agent/events.ts';
 import type { AgentMessage, AgentOob, CoordinatorMessage, Hello, Welcome } from '../../domain/agent/messages.ts';
 
 /** The link to the coordinator, kept up: lost connections are made anew, and what was not acknowledged is sent again. */
@@ -23,6 +24,8 @@ export interface LinkHandlers {
   readonly leaving?: () => boolean;
   /** Why the agent cannot build, asked for each `hello`; `undefined` if it can. */
   readonly unfit?: () => string | undefined;
+  /** Why the agent takes nothing new for now, asked for each `hello`; `undefined` if it does. */
+  readonly limited?: () => AgentLimit | undefined;
   /** A connection is there. Called before anything is sent on it. */
   readonly welcome: (welcome: Welcome, connection: LinkConnection) => void;
   /** A message of the coordinator, each once and in order. It is acknowledged when the promise resolves: by then it is on disk. */

@@ -5,6 +5,7 @@ import { createFarm } from '../../projections/farm.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { unfinishedClosure } from '../../projections/unfinished-closure.ts';
 import { type BenchGraph, guixGraph } from '../life/graphs.ts';
+import { normal, randomOf } from '../random.ts';
 import { type BenchOptions, type Report, Skipped } from '../row.ts';
 
 /** Share of names that were never built before, and slots of the farm: two agents of every system. */
@@ -172,20 +173,4 @@ function last<Value>(steps: Generator<undefined, Value>): Value {
     const step = steps.next();
     if (step.done) return step.value;
   }
-}
-
-/** Numbers in [0, 1) by a seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Of the standard normal distribution (Box and Muller). */
-function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

@@ -8,6 +8,7 @@ import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { WaitingAttempts } from '../builds/waiting-attempts.ts';
 import { type Core, commandBuild } from '../core.ts';
 import { gone, type Texts } from '../submissions/texts.ts';
+import type { Holdings } from './holdings.ts';
 
 /**
  * Gives ready builds to free slots: always the most urgent build that some agent with a free slot can run. Runs within the same turn of
@@ -37,18 +38,27 @@ export interface Allocator {
 const mostPassedOver = 100;
 const meta = { actor: 'allocator' };
 
+export interface AllocatorParts {
+  readonly waiting: WaitingAttempts;
+  readonly texts: Pick<Texts, 'lost'>;
+  readonly holdings: Pick<Holdings, 'preferred'>;
+}
+
 interface Candidate {
+  readonly name: string;
   readonly agent: AgentRecord;
   free: number;
 }
 
-export function createAllocator(core: Core, waiting: WaitingAttempts, texts: Pick<Texts, 'lost'>): Allocator {
+export function createAllocator(core: Core, { waiting, texts, holdings }: AllocatorParts): Allocator {
   const { farm, writer, derivations, links, policy, runtime, logger } = core;
   const { queue, graph } = farm;
   /** Per agent: attempts that are not live and hold a slot, each with what ends that. */
   const holding = new Map<string, Map<string, Disposable | undefined>>();
   const fits = new Map<string, { abilities: unknown; byClass: (boolean | undefined)[] }>();
   let scheduled = false;
+  /** Those among which one build has its choice. */
+  const equals: Candidate[] = [];
 
   /** Whether the agent can build the class at all; remembered per agent until its abilities change. */
   function fit(agent: AgentRecord, jobClass: JobClass): boolean {
@@ -86,18 +96,27 @@ export function createAllocator(core: Core, waiting: WaitingAttempts, texts: Pic
     return best;
   }
 
-  /** The least busy agent that fits. One on which the infrastructure failed this build is taken only where no other would do. */
+  /**
+   * The least busy agent that fits; of those, the one that lacks the fewest bytes of the inputs. One on which the infrastructure failed this build is taken only
+   * where no other would do.
+   */
   function choose(build: BuildRecord, candidates: readonly Candidate[]): Candidate | undefined {
     const jobClass = graph.jobClass(build.drv);
     const { state } = build;
     const mayAvoid = state.avoid.length + state.lost.length > 0;
     const avoided = (agent: AgentRecord): boolean => mayAvoid && isAvoided(state, agent.name);
-    let best: Candidate | undefined;
+    let most = 0;
+    equals.length = 0;
     for (const candidate of candidates) {
       if (candidate.free <= 0 || !fit(candidate.agent, jobClass) || avoided(candidate.agent)) continue;
-      if (!best || share(candidate) > share(best)) best = candidate;
+      const free = share(candidate);
+      if (free > most) equals.length = 0;
+      if (free < most) continue;
+      most = free;
+      equals.push(candidate);
     }
-    if (best || !mayAvoid) return best;
+    if (equals.length > 0) return holdings.preferred(build.drv, equals);
+    if (!mayAvoid) return undefined;
     for (const agent of farm.agents.all()) if (!avoided(agent) && suits(agent, jobClass)) return undefined;
     return candidates.find(({ agent, free }) => free > 0 && fit(agent, jobClass));
   }
@@ -109,7 +128,7 @@ export function createAllocator(core: Core, waiting: WaitingAttempts, texts: Pic
     for (const agent of farm.agents.all()) {
       if (intakeOf(agent.state) !== 'accepting') continue;
       const free = freeSlots(agent);
-      if (free > 0) candidates.push({ agent, free });
+      if (free > 0) candidates.push({ name: agent.name, agent, free });
     }
     if (candidates.length === 0) return;
     queue.urgency.settle();

@@ -1,5 +1,5 @@
 import type { AgentLimit } from '../../domain/agent/events.ts';
-import type { Hello, WaitingAttempt } from '../../domain/agent/messages.ts';
+import { type AgentOob, type Hello, mostHoldings, type WaitingAttempt } from '../../domain/agent/messages.ts';
 import { intakeOf } from '../../domain/agent/state.ts';
 import { isInfrastructureFailure } from '../../domain/build/failure-class.ts';
 import { isEnded } from '../../domain/build/state.ts';
@@ -16,6 +16,7 @@ import { createPace } from '../pace.ts';
 import { placeOf } from './agent-place.ts';
 import { agentStatusOf } from './agent-status.ts';
 import type { Allocator } from './allocator.ts';
+import type { Holdings } from './holdings.ts';
 import { createLeases, type Leases } from './leases.ts';
 
 export type Fleet = Pick<
@@ -33,6 +34,8 @@ export type Fleet = Pick<
       waiting?: readonly WaitingAttempt[] | undefined;
     },
   ): void;
+  /** What its store holds, in part. */
+  holds(agent: string, told: Omit<Extract<AgentOob, { type: 'holds' }>, 'type'>): void;
   /** It is there, and has nothing new to say. */
   answered(agent: string): void;
   /** After a start: no link is open. */
@@ -43,6 +46,7 @@ export type Fleet = Pick<
 
 export interface FleetParts {
   readonly allocator: Allocator;
+  readonly holdings: Holdings;
   readonly access: Access;
   readonly deadlines: Deadlines;
   readonly lateAttempts: LateAttempts;
@@ -54,18 +58,21 @@ const system = { actor: 'coordinator' };
 /** How long it is told that another process than the one that is linked was turned away. */
 const forgottenMs = 120_000;
 
-/** Links that an agent may make, and changes of its fitness that it may tell, before both are taken at this pace only. */
+/** Links that an agent may make, changes of its fitness and parts of its store that it may tell, before both are taken at this pace only. */
 const pace = { burst: 60, everyMs: 2000 };
 
 /** The agents: who is there, whose lease runs out, who is sick. */
 export function createFleet(core: Core, parts: FleetParts): Fleet {
-  const { allocator, access, deadlines, lateAttempts, waiting } = parts;
+  const { allocator, holdings, access, deadlines, lateAttempts, waiting } = parts;
   const { farm, writer, policy, runtime, links, logs, signer, logger } = core;
   const { queue } = farm;
   const heartbeats = new Map<string, NonNullable<AgentStatus['heartbeat']>>();
+  /** The start of each agent that was heard of last. */
+  const sessions = new Map<string, string>();
   const refusals = new Map<string, AgentRefusal & { readonly at: number }>();
   const mayConnect = createPace(runtime.clock, pace.burst, pace.everyMs);
   const mayChange = createPace(runtime.clock, pace.burst, pace.everyMs);
+  const mayTell = createPace(runtime.clock, pace.burst, pace.everyMs);
   const leases = createLeases(runtime, policy.leaseSeconds * 1000, lose);
 
   function known(name: string): AgentRecord {
@@ -170,9 +177,16 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       const agent = farm.agents.get(id) as AgentRecord;
       if (event.type === 'AgentDisconnected') leases.begin(id);
       else if (agent.state.connection !== 'disconnected') leases.end(id);
+      if (event.type === 'AgentRetired') holdings.forget(id);
       // Armed once and not with each event, or a clock that is set back would lengthen it.
       if (event.type === 'AgentQuarantined') armQuarantine(agent);
       else if (agent.state.quarantinedUntil === 0) deadlines.clear(quarantineOf(id));
+    } else if (event.type === 'BuildStarted' || event.type === 'BuildSucceeded') {
+      const build = queue.build(id);
+      const agent = build?.state.agents[event.data.attempt - 1];
+      if (build === undefined || agent === undefined) return;
+      if (event.type === 'BuildStarted') holdings.fetched(agent, build.drv);
+      else holdings.built(agent, build.drv);
     } else if (
       (event.type === 'BuildAttemptFailed' || event.type === 'BuildSetupFailed') &&
       isInfrastructureFailure(event.data.class)
@@ -286,6 +300,10 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       const place = placeOf(hello, address);
       commandAgent(core, name, { type: 'connect', abilities, version, builder, place }, { actor: `agent-${name}` });
       refusals.delete(name);
+      // Now, so that it is given nothing before it has said so again.
+      if (isLimitNews(name, hello.limited)) reportLimit(name, hello.limited);
+      if (sessions.get(name) !== hello.session) holdings.forget(name);
+      sessions.set(name, hello.session);
       if (hello.leaving) leave(name);
       allocator.forgetStopping(name);
       lateAttempts.forget(name);
@@ -304,7 +322,8 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
         { agent: name, systems: abilities.systems, slots: abilities.slots, kept: stays.size, dropped: drop.length },
         'agent connected',
       );
-      return { ...welcome, heartbeatSeconds: policy.heartbeatSeconds, leaseSeconds: policy.leaseSeconds };
+      const { heartbeatSeconds, leaseSeconds } = policy;
+      return { ...welcome, heartbeatSeconds, leaseSeconds, holdings: mostHoldings };
     },
     async agentDisconnected(name, reason) {
       if (known(name).state.connection === 'retired') return;
@@ -325,6 +344,10 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
         ...(load1 !== undefined && { load1 }),
         ...(freeBytes !== undefined && { freeBytes }),
       });
+    },
+    holds(name, { hashes, fresh = false }) {
+      // What is dropped comes again with the next start of either.
+      if (mayTell(name)) holdings.told(name, hashes, fresh);
     },
     answered(name) {
       heartbeats.set(name, { ...heartbeats.get(name), at: runtime.clock.now() });

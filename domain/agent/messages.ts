@@ -17,6 +17,8 @@ import { agentAbilities, agentLimit, agentPlace } from './events.ts';
  * That an agent is there, and how it is, it says in a heartbeat every `welcome.heartbeatSeconds`. Where `hello.answers` and `welcome.asks`
  * say so, the coordinator sends a WebSocket ping as often instead, to all agents in one turn; the pong says that the agent is there, and a
  * heartbeat follows only where it has news (adapters/agent-link/beat-news.ts). Whoever leaves them out beats as before.
+ *
+ * What its store holds an agent says where `welcome.holdings` asks for it: after the welcome, and whenever it has collected garbage.
  */
 export const protocolVersion = 1;
 
@@ -104,6 +106,10 @@ const waitingAttempt = z.object({
 });
 export type WaitingAttempt = z.infer<typeof waitingAttempt>;
 
+/** Items that an agent names at most, the largest of its store, and in one frame. */
+export const mostHoldings = 16_384;
+export const holdingsPerFrame = 2048;
+
 export const agentOob = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('heartbeat'),
@@ -118,6 +124,15 @@ export const agentOob = z.discriminatedUnion('type', [
     limited: agentLimit.optional(),
     /** Attempts that wait for the coordinator; sent at once when that begins or ends. */
     waiting: z.array(waitingAttempt).max(mostWaiting).optional(),
+  }),
+  /** Items of its store: the 32 characters of each one's hash part, one after the other. `fresh`: what was said before does not count any more. */
+  z.object({
+    type: z.literal('holds'),
+    hashes: z
+      .string()
+      .max(32 * holdingsPerFrame)
+      .regex(/^([0-9a-z]{32})*$/, 'expected hash parts of 32 characters each'),
+    fresh: z.boolean().optional(),
   }),
   /** The log of an attempt from byte `offset` on; the coordinator keeps what continues what it has. */
   z.object({ type: z.literal('log'), ...attemptKey, offset: count, data: logChunk }),
@@ -166,6 +181,8 @@ export const hello = z.object({
   leaving: z.boolean().optional(),
   /** Why it cannot build, by what it found when it tried itself; absent: it can. */
   unfit: unfit.optional(),
+  /** Why it takes nothing new for now; absent: it does. Agents of before say it in a heartbeat only. */
+  limited: agentLimit.optional(),
   /** It says that it is there when it is asked by a ping, where the coordinator asks. Agents of before leave it out. */
   answers: z.boolean().optional(),
   received,
@@ -184,6 +201,8 @@ export const welcome = z.object({
   leaseSeconds: z.number().positive(),
   /** It sends a ping each `heartbeatSeconds`, and needs no other heartbeat than news. Coordinators of before leave it out. */
   asks: z.boolean().optional(),
+  /** How many of the largest items of its store the agent is asked to name. Coordinators of before leave it out, and understand no answer. */
+  holdings: count.optional(),
   /** Size of the log the coordinator has of each attempt that stays with the agent; it goes on from there. */
   logs: z.array(z.object({ ...attemptKey, size: count })),
   /** Attempts of `hello.running` that are not the agent's any more: it stops them and forgets them. */

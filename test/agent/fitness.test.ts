@@ -48,6 +48,9 @@ function beat(coordinator: FakeCoordinator, wanted: (beat: Beat) => boolean, aft
   );
 }
 
+type HoldsFrame = Extract<FromAgent, { kind: 'oob' }> & { body: Extract<AgentOob, { type: 'holds' }> };
+const isHolds = (frame: FromAgent): frame is HoldsFrame => frame.kind === 'oob' && frame.body.type === 'holds';
+
 const instantBuilds = () =>
   createFakeBuilder(async (request, put) => {
     for (const output of request.derivation.outputs) put(output.path, 'done');
@@ -139,25 +142,56 @@ describe('an agent that tries itself', () => {
     assert.equal(fitness.unfit, 'state folder: is not there; builder: no answer within 1 s; token: is refused');
   });
 
-  test('says why it takes nothing new where its store is over its bounds, and when that is over', async () => {
+  test('says why it takes nothing new where its store is over its bounds, and what is left of it then', async () => {
     await using coordinator = await startFakeCoordinator();
     await using folder = await temporaryFolder();
     let freeBytes = 1;
+    const hash = (n: number) => `${n}`.padStart(32, '0');
+    let items = Array.from({ length: 3000 }, (_, n) => `/nix/store/${hash(n)}-item`);
     const heard = Promise.withResolvers<void>();
     const upkeep = {
-      room: async () => ({ freeBytes }),
+      room: async () => ({ freeBytes, diskBytes: 1e6 }),
+      largest: async (most: number) => items.slice(0, most),
       async collectGarbage(bytes: number) {
         await heard.promise;
         freeBytes += bytes;
+        items = items.slice(0, 1);
         return bytes;
       },
     };
     await using _agent = await startTestAgent(coordinator, instantBuilds(), folder.path, {
       room: { upkeep, limits: { minFree: 1000 } },
     });
+    assert.equal((await coordinator.hello()).limited?.by, 'collecting', 'before it can be given anything');
     const collecting = await beat(coordinator, ({ limited }) => limited?.by === 'collecting');
+    assert.ok(!coordinator.frames.some(isHolds), 'a coordinator that does not ask would not understand it');
+
+    Object.assign(coordinator.welcome, { holdings: 2500 });
+    let after = coordinator.frames.length;
+    coordinator.restart('coordinator-2');
+    const told = async () => {
+      const frame = await coordinator.frame(isHolds, after);
+      after = coordinator.frames.indexOf(frame) + 1;
+      return frame.body;
+    };
+    assert.deepEqual(
+      [await told(), await told()].map(({ hashes, fresh }) => [hashes.length / 32, hashes.slice(0, 32), fresh]),
+      [
+        [2048, hash(0), true],
+        [452, hash(2048), undefined],
+      ],
+    );
     heard.resolve();
     await beat(coordinator, ({ limited }) => limited === undefined, coordinator.frames.indexOf(collecting));
     assert.equal(freeBytes, 1100);
+    assert.deepEqual(await told(), { type: 'holds', hashes: hash(0), fresh: true });
+
+    // The same coordinator, over another link, knows it still.
+    coordinator.cut();
+    await coordinator.hello(after);
+    const started = coordinator.frames.length;
+    coordinator.send(allocationOf('b1', 'true').message);
+    await coordinator.message('succeeded', 'b1', started);
+    assert.ok(!coordinator.frames.slice(after).some(isHolds));
   });
 });

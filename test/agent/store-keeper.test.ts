@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { readPressure } from '../../adapters/runtime/pressure.ts';
-import { loadExcess } from '../../agent/load-limit.ts';
+import { deafLimits, loadExcess } from '../../agent/load-limit.ts';
 import type { StoreRoom } from '../../agent/ports/store-upkeep.ts';
 import { createStoreKeeper, type StoreLimits } from '../../agent/store-keeper.ts';
 import { formatHash } from '../../domain/store/hash-text.ts';
@@ -17,14 +17,24 @@ import { noNix, openTemporaryNixBuilder } from '../support/nix-store.ts';
 const GB = 1e9;
 
 /** A keeper over a store whose figures the test sets. */
-function keeperOf(limits: StoreLimits, room: StoreRoom) {
+function keeperOf(limits: StoreLimits, room: Omit<StoreRoom, 'diskBytes'>) {
   const runtime = createManualRuntime();
-  const state = { room, busy: false, freed: 0, said: [] as (string | undefined)[], collected: [] as number[] };
+  const state = {
+    room,
+    diskBytes: 1000 * GB,
+    busy: false,
+    freed: 0,
+    said: [] as (string | undefined)[],
+    collected: [] as number[],
+    collection: Promise.resolve(),
+    errors: 0,
+  };
   const keeper = createStoreKeeper({
     upkeep: {
-      room: async () => state.room,
+      room: async () => ({ diskBytes: state.diskBytes, ...state.room }),
       async collectGarbage(bytes) {
         state.collected.push(bytes);
+        await state.collection;
         const { freeBytes, storeBytes = 0 } = state.room;
         state.room = { freeBytes: freeBytes + state.freed, storeBytes: storeBytes - state.freed };
         return state.freed;
@@ -32,9 +42,10 @@ function keeperOf(limits: StoreLimits, room: StoreRoom) {
     },
     limits,
     clock: runtime.clock,
-    logger: pino({ level: 'silent' }),
+    logger: pino({ level: 'error' }, { write: () => void state.errors++ }),
     busy: () => state.busy,
     changed: () => state.said.push(keeper.limit?.by),
+    collected: () => {},
   });
   return { state, keeper, runtime };
 }
@@ -78,6 +89,7 @@ describe('the store of an agent', () => {
     runtime.advance(5 * 60_000);
     await keeper.look();
     assert.equal(state.collected.length, 2);
+    assert.deepEqual([state.said, state.errors], [['collecting', 'disk'], 1], 'it goes on without a word');
     state.room = { freeBytes: GB, storeBytes: 19 * GB };
     await keeper.look();
     assert.equal(keeper.limit, undefined);
@@ -89,6 +101,37 @@ describe('the store of an agent', () => {
     await keeper.look();
     assert.equal(keeper.limit?.by, 'disk');
     assert.match(keeper.limit?.reason ?? '', /cannot be kept within its bounds: EACCES/);
+    await keeper.look();
+    assert.equal(state.errors, 1, 'said once, however often it looks');
+  });
+
+  it('collects nothing for a bound that its disk is too small for, and says so', async () => {
+    const { state, keeper } = keeperOf({ minFree: 2000 * GB }, { freeBytes: 100 * GB });
+    await keeper.look();
+    assert.deepEqual(state.collected, []);
+    assert.deepEqual(keeper.limit, {
+      by: 'disk',
+      reason: 'expected a disk of more than 2000 GB, which are to stay free on it (min-free), got one of 1000 GB',
+    });
+  });
+
+  it('says how long a collection has been under way that does not end, and takes up work once it has', async () => {
+    const { state, keeper, runtime } = keeperOf({ minFree: 10 * GB }, { freeBytes: GB });
+    const end = Promise.withResolvers<void>();
+    Object.assign(state, { freed: 20 * GB, collection: end.promise });
+    const first = keeper.look();
+    await new Promise(setImmediate);
+    assert.match(keeper.limit?.reason ?? '', /: it collects garbage$/);
+    runtime.advance(61 * 60_000);
+    void keeper.look();
+    assert.deepEqual(keeper.limit, {
+      by: 'collecting',
+      reason: 'less than 10 GB of its disk is free: it has been collecting garbage for more than 60 min',
+    });
+    end.resolve();
+    await first;
+    assert.equal(keeper.limit, undefined);
+    assert.equal(state.collected.length, 1);
   });
 
   it('gives up garbage and keeps what a session holds, with a real Nix', { skip: noNix }, async () => {
@@ -117,6 +160,8 @@ describe('the store of an agent', () => {
     const input = await add(1);
     const needed = await add(2, [input]);
     const garbage = await add(3);
+    assert.deepEqual(await builder.largest(1), [needed]);
+    assert.deepEqual((await builder.largest(9)).toSorted(), [input, needed, garbage]);
     const { freeBytes, storeBytes = 0 } = await builder.room(true);
     assert.ok(freeBytes > 0 && storeBytes > 60_000, `${freeBytes} ${storeBytes}`);
     await using session = await builder.open(signal);
@@ -141,6 +186,13 @@ describe('the load of a machine', () => {
     );
     assert.equal(loadExcess({ load1: 99, pressure: { cpu: 99 } }, {}, true), undefined);
     assert.equal(loadExcess({}, limits, true), undefined);
+  });
+
+  it('that the kernel does not tell is named where there is a limit for it', () => {
+    const limits = { maxLoad: 1, maxCpuPressure: 50, maxIoPressure: 50 };
+    assert.deepEqual(deafLimits({ load1: 2, pressure: { cpu: 0 } }, limits), ['max-io-pressure']);
+    assert.deepEqual(deafLimits({ load1: 2 }, limits), ['max-cpu-pressure', 'max-io-pressure']);
+    assert.deepEqual(deafLimits({}, {}), []);
   });
 
   it('is read as the kernel writes it, as far as there is any', async () => {

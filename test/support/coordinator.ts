@@ -145,7 +145,7 @@ export async function openTestCoordinator(
       agent: string,
       abilities: Partial<AgentAbilities> = {},
       running: readonly KnownAttempt[] = [],
-      said: Pick<Hello, 'unfit'> = {},
+      said: Partial<Pick<Hello, 'unfit' | 'limited' | 'session'>> = {},
     ) {
       if (!farm.agents.get(agent)) await application.addAgent(admin, agent);
       const full = { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots: 1, ...abilities };

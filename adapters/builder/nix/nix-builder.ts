@@ -29,7 +29,7 @@ import {
   setOptions,
 } from './operations.ts';
 import { defaultSandboxPaths, resolveSandboxPaths } from './sandbox-paths.ts';
-import { allowNewDatabase, checkStoreDatabase, storeBytes } from './store-database.ts';
+import { allowNewDatabase, checkStoreDatabase, largestPaths, storeBytes } from './store-database.ts';
 import { parseStoreUri } from './store-uri.ts';
 import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
 
@@ -173,15 +173,21 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
     async room(wholeStore) {
       // A store that is new has a folder and a database once a daemon has run.
       if (first === undefined) await pool.use(async () => undefined);
-      const { bavail, bsize } = await statfs(`${root}${storeDir}`);
-      const freeBytes = bavail * bsize;
-      return wholeStore ? { freeBytes, storeBytes: await storeBytes(root) } : { freeBytes };
+      const { bavail, blocks, bsize } = await statfs(`${root}${storeDir}`);
+      const disk = { freeBytes: bavail * bsize, diskBytes: blocks * bsize };
+      return wholeStore ? { ...disk, storeBytes: await storeBytes(root) } : disk;
     },
 
     async collectGarbage(bytes) {
       // What was added through a connection is kept as long as that is open.
       await pool.renew();
       return pool.use((connection) => collectGarbage(connection, bytes));
+    },
+
+    async largest(most) {
+      const paths = await largestPaths(root, most);
+      // A database that can be read from here may be another store's than the daemon's.
+      return paths.length === 0 ? [] : ask((connection) => queryValidPaths(connection, paths));
     },
 
     pathInfo: (path, signal) => ask((connection) => queryPathInfo(connection, path, signal)),

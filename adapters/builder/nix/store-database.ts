@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { access, rm } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { moduleBeside } from '../../runtime/module-beside.ts';
+import type { ContentsFault, ContentsQuestion } from './store-contents-thread.ts';
 
 /**
  * Rejects where the database of a Nix store is damaged, saying what to do about it. Resolves where it is whole, not there yet, or
@@ -39,14 +40,22 @@ export async function allowNewDatabase(root: string): Promise<void> {
 }
 
 /** Sum of the NAR sizes of all that a store holds. Rejects where its database cannot be read. */
-export async function storeBytes(root: string): Promise<number> {
-  const worker = new Worker(moduleBeside('./store-bytes-thread', import.meta.url), {
-    workerData: databaseOf(root),
+export const storeBytes = (root: string): Promise<number> => ask<number>({ file: databaseOf(root) });
+
+/** The paths of so many of a store's items, the largest first; none where there is no database yet. Rejects where it cannot be read. */
+export async function largestPaths(root: string, most: number): Promise<readonly string[]> {
+  const file = databaseOf(root);
+  return (await isThere(file)) ? ask<readonly string[]>({ file, most }) : [];
+}
+
+async function ask<Answer>(question: ContentsQuestion): Promise<Answer> {
+  const worker = new Worker(moduleBeside('./store-contents-thread', import.meta.url), {
+    workerData: question,
     execArgv: [],
   });
   try {
-    const [answer] = (await once(worker, 'message')) as [number | string];
-    if (typeof answer === 'string') throw new Error(answer);
+    const [answer] = (await once(worker, 'message')) as [Answer | ContentsFault];
+    if (typeof answer === 'object' && answer !== null && 'fault' in answer) throw new Error(answer.fault);
     return answer;
   } finally {
     await worker.terminate();

@@ -107,6 +107,7 @@ describe('an agent that says what is not so', () => {
               [
                 { type: 'heartbeat', running: pick, waiting: [{ ...key, for: 'upload', reason: 'so' }] },
                 { type: 'heartbeat', running: pick, ...(pick % 2 === 0 && { unfit: 'so' }) },
+                { type: 'holds', hashes: outPath(pick).slice(0, 32), fresh: pick % 2 === 0 },
                 { type: 'log', ...key, offset: pick % 3, data: Buffer.alloc(pick) },
               ] as AgentOob[]
             ).map((oob) => () => farm.application.agentOob('liar', oob)),
