@@ -195,6 +195,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const send: CoordinatorLink['send'] = async (message, before) => {
     if ('class' in message && machineFaults.has(message.class))
       fitness.test(`attempt ${attemptName(message)} failed: ${message.class}: ${message.message}`);
+    if ('class' in message && message.class === 'disk-full') keeper?.diskFull();
     unacknowledged++;
     // A result: perhaps the last one.
     leaveIfDone();

@@ -27,6 +27,8 @@ export interface StoreKeeperOptions {
 export interface StoreKeeper {
   /** Why nothing new is taken; `undefined` where it is. `collecting` passes by itself, `disk` does not. */
   readonly limit: { readonly by: 'collecting' | 'disk'; readonly reason: string } | undefined;
+  /** An attempt found the disk full: whatever the bounds are, all garbage goes before the next one. */
+  diskFull(): void;
   /** Looks whether something is to be done, unless it is at it: after each attempt, and with each heartbeat. Never rejects. */
   look(): Promise<void>;
 }
@@ -37,6 +39,11 @@ const margin = 0.1;
 const pauseMs = 5 * 60_000;
 /** After so long, in minutes, a collection that is still under way is worth a word: a collector waits for the lock of another one without an end. */
 const longMinutes = [10, 60, 360, 1440];
+
+/** What it takes to give up all garbage. */
+const emptying = { words: 'a build found its disk full', bytes: Number.MAX_SAFE_INTEGER };
+const waiting = ({ words }: { readonly words: string }): string =>
+  `${words}: it collects garbage once what it runs has ended`;
 
 export function createStoreKeeper({
   upkeep,
@@ -52,6 +59,8 @@ export function createStoreKeeper({
   let under: Promise<void> | undefined;
   let collection: { readonly words: string; readonly began: number } | undefined;
   let fruitlessAt: number | undefined;
+  let isDiskFull = false;
+  let emptiedAt = Number.NEGATIVE_INFINITY;
 
   function set(by: 'collecting' | 'disk' | undefined, reason = ''): void {
     const same = limit?.by === by && (limit?.reason ?? '') === reason;
@@ -80,20 +89,23 @@ export function createStoreKeeper({
   }
 
   async function work(): Promise<void> {
-    const before = excessOf(await upkeep.room(maxStore !== undefined));
+    const before = excessOf(await upkeep.room(maxStore !== undefined)) ?? (isDiskFull ? emptying : undefined);
     if (before === undefined) {
       fruitlessAt = undefined;
       return set(undefined);
     }
     if (before.bytes === 0) return fail(before.words);
     if (fruitlessAt !== undefined && clock.monotonic() - fruitlessAt < pauseMs) return;
-    if (busy()) return set('collecting', `${before.words}: it collects garbage once what it runs has ended`);
+    if (busy()) return set('collecting', waiting(before));
     // One that has found nothing to collect before says so until there is room: it tries for ever.
     if (limit?.by !== 'disk') set('collecting', `${before.words}: it collects garbage`);
     const began = clock.monotonic();
     collection = { words: before.words, began };
-    const freed = await upkeep.collectGarbage(before.bytes).finally(() => {
+    const bytes = isDiskFull ? emptying.bytes : before.bytes;
+    isDiskFull = false;
+    const freed = await upkeep.collectGarbage(bytes).finally(() => {
       collection = undefined;
+      if (bytes === emptying.bytes) emptiedAt = clock.monotonic();
       collected();
     });
     const after = excessOf(await upkeep.room(maxStore !== undefined));
@@ -129,6 +141,13 @@ export function createStoreKeeper({
   return {
     get limit() {
       return limit;
+    },
+    diskFull() {
+      const isBounded = minFree !== undefined || maxStore !== undefined;
+      if (!isBounded || clock.monotonic() - emptiedAt < pauseMs) return;
+      isDiskFull = true;
+      // At once, so that nothing new comes before it has looked.
+      if (limit === undefined) set('collecting', waiting(emptying));
     },
     look() {
       if (minFree === undefined && maxStore === undefined) return Promise.resolve();

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { readPressure } from '../../adapters/runtime/pressure.ts';
 import { deafLimits, loadExcess } from '../../agent/load-limit.ts';
@@ -105,6 +107,32 @@ describe('the store of an agent', () => {
     assert.equal(state.errors, 1, 'said once, however often it looks');
   });
 
+  it('gives up all garbage once a build has found the disk full, although it is within its bounds; and not over and over', async () => {
+    const { state, keeper, runtime } = keeperOf({ minFree: GB }, { freeBytes: 5 * GB });
+    Object.assign(state, { busy: true, freed: 4 * GB });
+    keeper.diskFull();
+    assert.deepEqual(keeper.limit, {
+      by: 'collecting',
+      reason: 'a build found its disk full: it collects garbage once what it runs has ended',
+    });
+    await keeper.look();
+    assert.deepEqual(state.collected, []);
+    state.busy = false;
+    await keeper.look();
+    assert.deepEqual(state.collected, [Number.MAX_SAFE_INTEGER]);
+    assert.equal(keeper.limit, undefined);
+    keeper.diskFull();
+    await keeper.look();
+    assert.equal(keeper.limit, undefined, 'there is no more garbage');
+    runtime.advance(5 * 60_000);
+    keeper.diskFull();
+    await keeper.look();
+    assert.equal(state.collected.length, 2);
+    const unbounded = keeperOf({}, { freeBytes: 0 });
+    unbounded.keeper.diskFull();
+    assert.equal(unbounded.keeper.limit, undefined, 'nobody has said that it may collect');
+  });
+
   it('collects nothing for a bound that its disk is too small for, and says so', async () => {
     const { state, keeper } = keeperOf({ minFree: 2000 * GB }, { freeBytes: 100 * GB });
     await keeper.look();
@@ -166,8 +194,10 @@ describe('the store of an agent', () => {
     assert.ok(freeBytes > 0 && storeBytes > 60_000, `${freeBytes} ${storeBytes}`);
     await using session = await builder.open(signal);
     await session.hold([needed]);
-    const freed = await builder.collectGarbage(1e12);
+    const freed = await builder.collectGarbage(Number.MAX_SAFE_INTEGER);
     assert.ok(freed >= 20_000, `freed ${freed}`);
+    // Somebody else, or another agent, on the same store.
+    await promisify(execFile)('nix-store', ['--store', `local?root=${store.root}`, '--gc']);
     assert.deepEqual(await builder.missing([input, needed, garbage]), [garbage]);
     assert.ok(((await builder.room(true)).storeBytes ?? 0) < storeBytes);
   });

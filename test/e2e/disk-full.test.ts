@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { auditReplay } from '../support/e2e/audit.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { countOf, expectOneAttempt, isBuild } from '../support/e2e/events-of.ts';
-import { type Agent, type Farm, noise } from '../support/e2e/farm.ts';
+import { type Agent, type Farm, holds, noise } from '../support/e2e/farm.ts';
 
 /** Takes all the room there is; gives it back when it is disposed of. */
 function fillDisk(farm: Farm): Disposable {
@@ -25,12 +25,13 @@ function fillDisk(farm: Farm): Disposable {
 /** One farm on one small disk for all, as most of the time of a test is the start of its processes. */
 e2e(
   'a disk that runs full: what cannot be is refused or waits by name, and all goes on once there is room',
-  { diskMiB: 16 },
+  { diskMiB: 16, flags: ['--heartbeat-seconds', '1', '--retry-base-seconds', '1', '--retry-max-seconds', '1'] },
   async (farm) => {
     const agent = await farm.agent('a');
     await writesAreRefused(farm, agent);
     await anUploadFindsTheDiskFull(farm);
     await anUploadThatThePoolHasNoRoomForWaits(farm);
+    await anAgentsDiskFills(farm, agent);
     await agent.process.killGroup();
     await auditReplay(farm);
   },
@@ -126,4 +127,37 @@ async function anUploadThatThePoolHasNoRoomForWaits(farm: Farm): Promise<void> {
   execFileSync('mount', ['-o', 'remount,size=64m', farm.data]);
   await expectOneAttempt(farm, 'bigger');
   assert.deepEqual((await farm.request('GET', '/readyz', { token: null })).body.warnings, []);
+}
+
+/** A store on a small disk: garbage goes for what finds it full, and nothing that is uploaded goes, although it is over its bound. */
+async function anAgentsDiskFills(farm: Farm, agent: Agent): Promise<void> {
+  const MiB = 1024 * 1024;
+  await agent.kill9();
+  // Nix keeps 8 MiB of it for its database.
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', agent.root]);
+  using _mounted = { [Symbol.dispose]: () => void execFileSync('umount', ['--lazy', agent.root]) };
+  agent.restart(['--min-free', `${9e6}`]);
+  farm.put('blob', noise(8 * MiB));
+  await farm.submit(['bigger'], '--force', '--wait');
+
+  farm.put('blob', noise(18 * MiB));
+  const held = farm.network.hold(/^PATCH \/v1\/uploads\//);
+  await farm.submit(['biggest']);
+  const id = await farm.buildOf('biggest');
+  assert.equal((await farm.next('BuildAttemptFailed', isBuild(id))).data.class, 'disk-full');
+  const limited = (reason: RegExp) => farm.next('AgentLimited', ({ data }) => reason.test(data.reason));
+  await limited(/^a build found its disk full: it collects garbage/);
+  const upload = await held;
+  await limited(/^less than 9 MB of its disk is free: it collects garbage once what it runs has ended$/);
+  await farm.submit(['afterBig']);
+  const waiting = await farm.buildOf('after-big');
+  const why = await farm.drover(['builds', 'why', waiting]);
+  assert.match(why.stdout, /it collects garbage once what it runs has ended/);
+  upload.resume();
+  const { outputs, attempt } = (await farm.next('BuildSucceeded', isBuild(id))).data;
+  assert.equal(attempt, 2, 'what is uploaded stays');
+  await farm.next('BuildSucceeded', isBuild(waiting));
+  assert.ok(!holds(agent, outputs.out), 'what was uploaded went for what came after it');
+  assert.equal(countOf(farm, 'BuildAttemptFailed', waiting), 0);
+  await agent.process.killGroup();
 }

@@ -81,6 +81,7 @@ rec {
   # An output of some megabytes that do not compress.
   big = build "big" "/bin/cat /gate/blob > $out" { };
   bigger = build "bigger" "/bin/cat /gate/blob > $out" { };
+  biggest = build "biggest" "/bin/cat /gate/blob > $out" { };
   afterBig = build "after-big" "/bin/cat $big > /dev/null; echo done > $out" { inherit big; };
 
   # Needs a source only.
