@@ -68,7 +68,8 @@ export function createFolderClient(
       writer.tasks.clear();
     };
     started.on('error', (error) => over(`the process that writes ${open.folder}: ${error.message}`));
-    started.on('exit', (code, signal) => over(`the process that writes ${open.folder} ended (${signal ?? code})`));
+    // Not `exit`, which may be heard of before what it said last.
+    started.on('close', (code, signal) => over(`the process that writes ${open.folder} ended (${signal ?? code})`));
     // The coordinator may end without it; it ends with the coordinator.
     started.unref();
     started.channel?.unref();
