@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { watch } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { becomes } from '../support/becomes.ts';
+import { startCommand } from '../support/e2e/command.ts';
 import { startDrover } from '../support/e2e/process.ts';
 
 async function start(context: TestContext, data: string) {
@@ -32,10 +33,7 @@ async function start(context: TestContext, data: string) {
 
 /** Resolves once the folder remembers the log up to this position. */
 async function marked(data: string, position: string): Promise<void> {
-  const isThere = () => readFileSync(join(data, 'writer.head'), 'utf8').includes(position);
-  const changes = watch(data);
-  if (isThere()) return;
-  for await (const _ of changes) if (isThere()) return;
+  await becomes(data, () => readFileSync(join(data, 'writer.head'), 'utf8').includes(position));
 }
 
 const agents = async ({ request }: Awaited<ReturnType<typeof start>>) =>
@@ -75,11 +73,13 @@ test('a log without its write-ahead log is refused, until it is restored or acce
       cpSync(join(data, file), join(aside, file));
       rmSync(join(data, file));
     }
-    const refused = await start(context, data);
-    assert.equal(refused.url, undefined, `with ${only} alone: expected no start`);
-    assert.equal((await refused.process.exited).code, 1);
+    const refused = startCommand(['coordinator', '--data', data, '--listen', '127.0.0.1:0']);
+    const up = await refused.says(/coordinator at/);
+    if (up !== undefined) await refused.stop();
+    assert.equal(up, undefined, `with ${only} alone: expected no start`);
+    assert.equal((await refused.ended).code, 1);
     assert.match(
-      refused.process.said(),
+      refused.said(),
       /the log ends at 0*[1-9]\d*, and what is beside it has seen it go on to 0*[1-9]\d* \(\w+-.*drover log accept.*\(log-behind\)/,
     );
     assert.ok(existsSync(nar));
@@ -95,14 +95,14 @@ test('a log without its write-ahead log is refused, until it is restored or acce
 
   // Accepted, what was lost is lost.
   for (const end of ['-wal', '-shm']) rmSync(`${log}${end}`, { force: true });
-  const accept = startDrover(['log', 'accept', '--data', data]);
-  assert.equal((await accept.exited).code, 0, accept.said());
-  assert.match(accept.stdout(), /has forgotten that its log went on to 0*[1-9]/);
+  const accept = await startCommand(['log', 'accept', '--data', data]).ended;
+  assert.equal(accept.code, 0, accept.said);
+  assert.match(accept.stdout, /has forgotten that its log went on to 0*[1-9]/);
   const after = await start(context, data);
   assert.deepEqual(await agents(after), ['early']);
   await after.request('POST', '/v1/agents', { name: 'later' });
   // Not while somebody writes.
-  const refused = startDrover(['log', 'accept', '--data', data]);
-  assert.equal((await refused.exited).code, 1);
-  assert.match(refused.said(), /\(in-use\)/);
+  const refused = await startCommand(['log', 'accept', '--data', data]).ended;
+  assert.equal(refused.code, 1);
+  assert.match(refused.said, /\(in-use\)/);
 });

@@ -13,23 +13,11 @@ import {
 import { join } from 'node:path';
 import { makeSourcePath } from '../../domain/store/store-path.ts';
 import { declarationOf, narOf } from '../adapters/pool/nars.ts';
+import { becomes } from '../support/becomes.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import type { Farm } from '../support/e2e/farm.ts';
 import { startDrover } from '../support/e2e/process.ts';
 import { startStaticServer } from '../support/static-server.ts';
-
-/** Resolves once it holds, looked at whenever something changes in the folder, until the signal. */
-function becomes(folder: string, holds: () => boolean, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const watcher = watch(folder, { ...(signal && { signal }) }, look);
-    function look(): void {
-      if (!holds()) return;
-      watcher.close();
-      resolve();
-    }
-    look();
-  });
-}
 
 const narinfos = (folder: string): string[] =>
   readdirSync(folder)
@@ -203,101 +191,94 @@ const manyItems = number('MIRROR_ITEMS', 20);
 const kills = number('MIRROR_KILLS', 4);
 const isBig = manyItems > 1000;
 
-e2e(
-  'a mirror that is killed at random moments, as its coordinator is, ends equal',
-  isBig ? { longestMs: 1_200_000 } : {},
-  async (farm) => {
-    const begun = performance.now();
-    const say = (text: string) => void (isBig && console.log(text));
-    const seconds = () => Math.round((performance.now() - begun) / 1000);
-    /** What the coordinator has, with what to send of each to have it again. */
-    const items = new Map<string, { name: string; bytes: Uint8Array; references: readonly string[] }>();
-    async function add(name: string): Promise<void> {
+e2e('a mirror that is killed at random moments, as its coordinator is, ends equal', {}, async (farm) => {
+  const begun = performance.now();
+  const say = (text: string) => void (isBig && console.log(text));
+  const seconds = () => Math.round((performance.now() - begun) / 1000);
+  /** What the coordinator has, with what to send of each to have it again. */
+  const items = new Map<string, { name: string; bytes: Uint8Array; references: readonly string[] }>();
+  async function add(name: string): Promise<void> {
+    const known = [...items.keys()];
+    const references =
+      known.length === 0 ? [] : [...new Set([0, 0].map(() => known[randomInt(known.length)] as string))].sort();
+    const bytes = Buffer.concat([Buffer.from(references.join(' ')), randomBytes(randomInt(isBig ? 40_000 : 200_000))]);
+    items.set(await upload(farm, name, bytes, references), { name, bytes, references });
+  }
+  async function addMany(name: string, count: number): Promise<void> {
+    let n = 0;
+    const work = async () => {
+      while (n < count) await add(`${name}-${n++}`);
+    };
+    await Promise.all(Array.from({ length: Math.min(16, Math.ceil(count / 5)) }, work));
+  }
+  const remove = async (path: string) =>
+    assert.equal((await farm.request('DELETE', `/v1/items/${path}?now=true&force=true`)).status, 204, path);
+
+  // Each file makes at least six changes.
+  const longest = Math.ceil((2 * manyItems) / kills);
+  let added = 0;
+  /** A moment of the mirror's work. What it has to do may be less than that: it is given an item at a time meanwhile. */
+  async function someMoment(folder: string): Promise<void> {
+    const over = new AbortController();
+    const moment = changes(folder, randomInt(1, longest)).then(() => over.abort());
+    while (!over.signal.aborted) {
+      const name = `meanwhile-${++added}`;
+      const bytes = randomBytes(1000);
+      const path = await upload(farm, name, bytes);
+      items.set(path, { name, bytes, references: [] });
+      const file = join(folder, `${path.slice(0, 32)}.narinfo`);
+      await Promise.race([moment, becomes(folder, () => existsSync(file), over.signal)]);
+    }
+  }
+
+  await addMany('source', manyItems);
+  say(`${manyItems} items uploaded after ${seconds()} s`);
+  const folder = join(farm.folder, 'mirror');
+  mkdirSync(join(folder, 'nar'), { recursive: true });
+  for (let round = 1; round <= kills; round++) {
+    const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
+    const mirror = startDrover(['mirror', '--to', folder, '--connections', '2'], { env: environment });
+    await someMoment(folder);
+    if (round % 2 === 0) {
+      await farm.kill9();
+      await farm.start();
+    } else {
       const known = [...items.keys()];
-      const references =
-        known.length === 0 ? [] : [...new Set([0, 0].map(() => known[randomInt(known.length)] as string))].sort();
-      const bytes = Buffer.concat([
-        Buffer.from(references.join(' ')),
-        randomBytes(randomInt(isBig ? 40_000 : 200_000)),
-      ]);
-      items.set(await upload(farm, name, bytes, references), { name, bytes, references });
-    }
-    async function addMany(name: string, count: number): Promise<void> {
-      let n = 0;
-      const work = async () => {
-        while (n < count) await add(`${name}-${n++}`);
+      const [gone, back] = [known[randomInt(known.length)], known[randomInt(known.length)]] as [string, string];
+      // What refers to it, directly or not, is served no more until it is there again.
+      await remove(back);
+      // What nothing refers to goes for good.
+      const isUsed = [...items.values()].some(({ references }) => references.includes(gone));
+      if (!isUsed && gone !== back) {
+        await remove(gone);
+        items.delete(gone);
+      }
+      await addMany(`round-${round}`, Math.ceil(manyItems / 1000));
+      await someMoment(folder);
+      const { name, bytes, references } = items.get(back) as {
+        name: string;
+        bytes: Uint8Array;
+        references: string[];
       };
-      await Promise.all(Array.from({ length: Math.min(16, Math.ceil(count / 5)) }, work));
+      await upload(farm, name, bytes, references);
     }
-    const remove = async (path: string) =>
-      assert.equal((await farm.request('DELETE', `/v1/items/${path}?now=true&force=true`)).status, 204, path);
-
-    // Each file makes at least six changes.
-    const longest = Math.ceil((2 * manyItems) / kills);
-    let added = 0;
-    /** A moment of the mirror's work. What it has to do may be less than that: it is given an item at a time meanwhile. */
-    async function someMoment(folder: string): Promise<void> {
-      const over = new AbortController();
-      const moment = changes(folder, randomInt(1, longest)).then(() => over.abort());
-      while (!over.signal.aborted) {
-        const name = `meanwhile-${++added}`;
-        const bytes = randomBytes(1000);
-        const path = await upload(farm, name, bytes);
-        items.set(path, { name, bytes, references: [] });
-        const file = join(folder, `${path.slice(0, 32)}.narinfo`);
-        await Promise.race([moment, becomes(folder, () => existsSync(file), over.signal)]);
-      }
-    }
-
-    await addMany('source', manyItems);
-    say(`${manyItems} items uploaded after ${seconds()} s`);
-    const folder = join(farm.folder, 'mirror');
-    mkdirSync(join(folder, 'nar'), { recursive: true });
-    for (let round = 1; round <= kills; round++) {
-      const environment = { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken };
-      const mirror = startDrover(['mirror', '--to', folder, '--connections', '2'], { env: environment });
-      await someMoment(folder);
-      if (round % 2 === 0) {
-        await farm.kill9();
-        await farm.start();
-      } else {
-        const known = [...items.keys()];
-        const [gone, back] = [known[randomInt(known.length)], known[randomInt(known.length)]] as [string, string];
-        // What refers to it, directly or not, is served no more until it is there again.
-        await remove(back);
-        // What nothing refers to goes for good.
-        const isUsed = [...items.values()].some(({ references }) => references.includes(gone));
-        if (!isUsed && gone !== back) {
-          await remove(gone);
-          items.delete(gone);
-        }
-        await addMany(`round-${round}`, Math.ceil(manyItems / 1000));
-        await someMoment(folder);
-        const { name, bytes, references } = items.get(back) as {
-          name: string;
-          bytes: Uint8Array;
-          references: string[];
-        };
-        await upload(farm, name, bytes, references);
-      }
-      await someMoment(folder);
-      mirror.kill('SIGKILL');
-      await mirror.exited;
-      assertClosed(folder);
-      say(`round ${round}: ${narinfos(folder).length} of ${items.size} items after ${seconds()} s`);
-    }
-    const last = await farm.drover(['mirror', '--to', folder, '--once']);
-    assert.equal(last.code, 0, last.said);
+    await someMoment(folder);
+    mirror.kill('SIGKILL');
+    await mirror.exited;
     assertClosed(folder);
-    assert.equal(narinfos(folder).length, items.size);
-    const check = await farm.drover(['mirror', '--to', folder, '--check']);
-    assert.equal(check.code, 0, check.said);
-    assert.match(check.said, new RegExp(`${items.size.toLocaleString('en')} items compared, 0 differ`));
-    assert.equal(readdirSync(join(folder, 'nar')).length, items.size, 'nothing is left of what was deleted or cut');
-    const bytes = [...items.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
-    say(`${items.size} items, ${Math.round(bytes / 1e6)} MB, equal after ${seconds()} s`);
-  },
-);
+    say(`round ${round}: ${narinfos(folder).length} of ${items.size} items after ${seconds()} s`);
+  }
+  const last = await farm.drover(['mirror', '--to', folder, '--once']);
+  assert.equal(last.code, 0, last.said);
+  assertClosed(folder);
+  assert.equal(narinfos(folder).length, items.size);
+  const check = await farm.drover(['mirror', '--to', folder, '--check']);
+  assert.equal(check.code, 0, check.said);
+  assert.match(check.said, new RegExp(`${items.size.toLocaleString('en')} items compared, 0 differ`));
+  assert.equal(readdirSync(join(folder, 'nar')).length, items.size, 'nothing is left of what was deleted or cut');
+  const bytes = [...items.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+  say(`${items.size} items, ${Math.round(bytes / 1e6)} MB, equal after ${seconds()} s`);
+});
 
 e2e('a mirror of a log that has lost its end becomes what is left, and follows that', {}, async (farm) => {
   const folder = join(farm.folder, 'mirror');

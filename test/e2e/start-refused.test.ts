@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { type Command, startCommand } from '../support/e2e/command.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import { isBuild } from '../support/e2e/events-of.ts';
 import type { Farm } from '../support/e2e/farm.ts';
 import { noMounting } from '../support/e2e/mounting.ts';
-import { type ProcessOptions, startDrover } from '../support/e2e/process.ts';
+import { startDrover } from '../support/e2e/process.ts';
 
 /** A folder, and what is mounted below it, which go with the test in the order of their making, backwards. */
 function folder(context: TestContext) {
@@ -27,16 +28,35 @@ function folder(context: TestContext) {
   };
 }
 
-/** Runs a coordinator that is not to start; what it said. */
-async function refused(args: readonly string[], options: ProcessOptions = {}): Promise<string> {
-  const drover = startDrover(['coordinator', '--listen', '127.0.0.1:0', ...args], options);
+/** Starts a coordinator that is not to start, in this process; what it said. */
+async function refused(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<string> {
+  const drover = startCommand(['coordinator', '--listen', '127.0.0.1:0', ...args], environment);
+  const up = await drover.says(/coordinator at/);
+  if (up !== undefined) await drover.stop();
+  assert.equal(up, undefined, 'expected no start');
+  return saidOf(await drover.ended);
+}
+
+/** The same in a process of its own, which has to end. */
+async function refusedProcess(args: readonly string[]): Promise<string> {
+  const drover = startDrover(['coordinator', '--listen', '127.0.0.1:0', ...args]);
   const up = await drover.says(/coordinator at/);
   if (up !== undefined) await drover.killGroup();
   assert.equal(up, undefined, 'expected no start');
-  const { code } = await drover.exited;
+  return saidOf({ ...(await drover.exited), said: drover.said() });
+}
+
+function saidOf({ code, said }: { readonly code: number | null; readonly said: string }): string {
   assert.ok(code === 1 || code === 2, `exit code ${code}`);
-  assert.doesNotMatch(drover.said(), /unexpected error|^\s+at /m, 'a message for people, not a stack');
-  return drover.said();
+  assert.doesNotMatch(said, /unexpected error|^\s+at /m, 'a message for people, not a stack');
+  return said;
+}
+
+/** A coordinator that starts, in this process. */
+async function started(data: string): Promise<Command> {
+  const drover = startCommand(['coordinator', '--data', data, '--listen', '127.0.0.1:0']);
+  assert.notEqual(await drover.says(/coordinator at/), undefined, drover.said());
+  return drover;
 }
 
 test('a port that is taken', async (context) => {
@@ -44,7 +64,7 @@ test('a port that is taken', async (context) => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   context.after(() => void server.close());
   const { port } = server.address() as { port: number };
-  const said = await refused(['--data', join(folder(context).path, 'data'), '--listen', `127.0.0.1:${port}`]);
+  const said = await refusedProcess(['--data', join(folder(context).path, 'data'), '--listen', `127.0.0.1:${port}`]);
   assert.match(said, new RegExp(`cannot listen on 127\\.0\\.0\\.1:${port}: the address is in use \\(EADDRINUSE\\)`));
 });
 
@@ -59,9 +79,7 @@ test('a data folder on a read-only file system', { skip: noMounting }, async (co
 test('a data folder that became read-only after its first start', { skip: noMounting }, async (context) => {
   const { path, mount } = folder(context);
   const data = join(path, 'data');
-  const first = startDrover(['coordinator', '--data', data, '--listen', '127.0.0.1:0']);
-  await first.says(/coordinator at/);
-  await first.killGroup();
+  await (await started(data)).stop();
   mount('--bind', data, data);
   execFileSync('mount', ['-o', 'remount,ro,bind', data]);
   assert.match(await refused(['--data', data]), /read-only/);
@@ -95,7 +113,7 @@ e2e('a data folder that another coordinator has; texts, a pool and an admin toke
 /** That one goes on undisturbed. */
 async function inUse(farm: Farm): Promise<void> {
   const position = await farm.position();
-  const said = await refused(['--data', farm.data]);
+  const said = await refusedProcess(['--data', farm.data]);
   assert.match(said, /\(in-use\)/);
   assert.match(said, new RegExp(`\\b${farm.coordinator.pid}\\b`), 'it says which process has it');
   assert.equal(await farm.position(), position);
@@ -122,9 +140,7 @@ test('a data folder that somebody else prepared', { skip: notRoot }, async (cont
 
 test('a log that is damaged', async (context) => {
   const data = join(folder(context).path, 'data');
-  const first = startDrover(['coordinator', '--data', data, '--listen', '127.0.0.1:0']);
-  await first.says(/coordinator at/);
-  await first.killGroup();
+  await (await started(data)).stop();
   const log = join(data, 'events.db');
   const bytes = readFileSync(log);
   rmSync(`${log}-wal`, { force: true });
@@ -135,10 +151,7 @@ test('a log that is damaged', async (context) => {
 
 test('files of the data folder that were emptied, damaged or lost, by their names and with what to do', async (context) => {
   const data = join(folder(context).path, 'data');
-  const first = startDrover(['coordinator', '--data', data, '--listen', '127.0.0.1:0']);
-  await first.says(/coordinator at/);
-  first.kill('SIGTERM');
-  assert.equal((await first.exited).code, 0);
+  assert.equal((await (await started(data)).stop()).code, 0);
   const cases: Readonly<Record<string, readonly [bytes: Buffer, says: RegExp]>> = {
     'admin.token': [Buffer.alloc(0), /admin\.token: expected a token, .*remove it.*\(unusable-token\)/],
     'cache-key.sec': [Buffer.alloc(0), /cache-key\.sec: expected a secret key.*Restore it.*\(unusable-key\)/],
@@ -215,9 +228,9 @@ async function anAdminTokenRevokedAndAPoolRemoved(farm: Farm): Promise<void> {
   assert.equal((await farm.drover(['tokens', 'revoke', '--force', id])).code, 0);
   assert.equal((await farm.request('GET', '/v1/tokens')).status, 401);
   await farm.kill9();
-  const revoked = startDrover(['coordinator', '--data', farm.data, '--listen', '127.0.0.1:0']);
-  await revoked.says(/coordinator at .*the one in \S+admin\.token is revoked\. .*remove that file/);
-  await revoked.killGroup();
+  const revoked = await started(farm.data);
+  await revoked.stop();
+  assert.match(revoked.said(), /coordinator at .*the one in \S+admin\.token is revoked\. .*remove that file/);
   rmSync(join(farm.data, 'admin.token'));
   rmSync(join(farm.data, 'pool'), { recursive: true });
   await farm.start();
@@ -232,7 +245,7 @@ test('a setting that is misspelt: in a flag, in the environment, in the file', a
   const flag = await refused(['--data', data, '--lease-second', '5']);
   assert.match(flag, /unknown option '--lease-second'/);
   assert.match(flag, /--lease-seconds/);
-  const variable = await refused(['--data', data], { env: { DROVER_LEASE_SECOND: '5' } });
+  const variable = await refused(['--data', data], { DROVER_LEASE_SECOND: '5' });
   assert.match(variable, /DROVER_LEASE_SECOND: unknown variable.*DROVER_LEASE_SECONDS/);
   const file = join(place, 'drover.toml');
   writeFileSync(file, 'lease-second = 5\n[limits]\nmax-nar-byte = 5000\n');
@@ -245,11 +258,7 @@ test('a setting that is misspelt: in a flag, in the environment, in the file', a
 
 test('a data folder with the log of another one, or with an empty log', async (context) => {
   const { path } = folder(context);
-  for (const name of ['one', 'two']) {
-    const first = startDrover(['coordinator', '--data', join(path, name), '--listen', '127.0.0.1:0']);
-    assert.notEqual(await first.says(/coordinator at/), undefined, first.said());
-    await first.killGroup();
-  }
+  for (const name of ['one', 'two']) await (await started(join(path, name))).stop();
   // What the pool is swept of where no item of the log has it.
   const nar = join(path, 'one', 'pool', 'nar', '00', `${'0'.repeat(52)}.nar.zst`);
   mkdirSync(dirname(nar), { recursive: true });
@@ -260,8 +269,7 @@ test('a data folder with the log of another one, or with an empty log', async (c
     assert.equal(/an empty log: restore it/.test(said), store.endsWith('empty'));
     assert.ok(existsSync(nar));
   }
-  const again = startDrover(['coordinator', '--data', join(path, 'one'), '--listen', '127.0.0.1:0']);
-  assert.notEqual(await again.says(/coordinator at/), undefined, again.said());
+  const again = await started(join(path, 'one'));
   assert.ok(!existsSync(nar));
-  await again.killGroup();
+  await again.stop();
 });

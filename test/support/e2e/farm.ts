@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defaultSandboxPaths } from '../../../adapters/builder/nix/sandbox-paths.ts';
+import { type Command, type CommandEnd, startCommand } from './command.ts';
 import { createEventFeed, type EventFeed } from './event-feed.ts';
 import { createGates, type Gate } from './gates.ts';
 import { type Network, startNetwork } from './network.ts';
@@ -87,12 +88,12 @@ export interface Farm extends AsyncDisposable {
   instantiate(...attributes: string[]): Promise<string[]>;
   /** Folder of that store. */
   readonly evaluated: string;
-  /** Runs a command line of `drover` with the farm's address and admin token to its end. */
-  drover(
-    args: readonly string[],
-    options?: ProcessOptions,
-  ): Promise<{ code: number | null; stdout: string; said: string }>;
-  /** Instantiates and submits with the command line; what `--json` said of it. */
+  /**
+   * Runs a command line of `drover` with the farm's address and admin token to its end: in a process of its own where options are given,
+   * else in this one, as the start of one takes more than most commands do.
+   */
+  drover(args: readonly string[], options?: ProcessOptions): Promise<CommandEnd>;
+  /** Instantiates and submits with the command line, in this process; what `--json` said of it. */
   // biome-ignore lint/suspicious/noExplicitAny: read field by field.
   submit(attributes: readonly string[], ...flags: string[]): Promise<any>;
   /** A request straight to the coordinator, as admin if no token is given. */
@@ -109,6 +110,8 @@ export interface Farm extends AsyncDisposable {
   nix(command: string, args: readonly string[], env?: Record<string, string>): Promise<string>;
   /** Folds the log of a stopped coordinator; what it finds (I3). */
   replay(dir?: string): Promise<string[]>;
+  /** How much has happened: events, starts and ends of processes. Stays the same where the farm stands still. */
+  progress(): number;
   /** What went on, for people who look for the cause of a failure. */
   report(): string;
 }
@@ -124,6 +127,9 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
     resources.defer(() => void execFileSync('umount', [data]));
   }
   const processes: { readonly what: string; readonly process: Process }[] = [];
+  const commands: { readonly what: string; readonly process: Command }[] = [];
+  // One that a failure has left behind would keep this process.
+  resources.defer(() => void commands.map(({ process }) => process.stop()));
   // Builders go with their daemons, and these with their agents: a closed pipe ends them.
   resources.defer(() => Promise.all(processes.map(({ process }) => process.killGroup())).then(() => {}));
   const network = resources.use(await startNetwork());
@@ -268,11 +274,14 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
       return attributes.map((attribute) => instantiated.get(attribute) as string);
     },
     evaluated,
-    drover: (args, more = {}) =>
-      run(
-        `drover ${args.join(' ')}`,
-        startDrover(args, { ...more, env: { DROVER_URL: network.url, DROVER_TOKEN: adminToken, ...more.env } }),
-      ),
+    async drover(args, more) {
+      const what = `drover ${args.join(' ')}`;
+      const env = { DROVER_URL: network.url, DROVER_TOKEN: adminToken };
+      if (more) return run(what, startDrover(args, { ...more, env: { ...env, ...more.env } }));
+      const command = startCommand(args, env);
+      commands.push({ what, process: command });
+      return command.ended;
+    },
     async submit(attributes, ...flags) {
       const paths = await farm.instantiate(...attributes);
       const { code, stdout, said } = await farm.drover([
@@ -316,11 +325,13 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
     nix,
     // Loaded here, as few files need it.
     replay: async (dir = data) => (await import('./replay.ts')).replay(dir),
+    progress: () =>
+      feed.events.length + [...processes, ...commands].reduce((sum, { process }) => sum + (process.running ? 1 : 2), 0),
     report() {
       const events = feed.events.map(
         ({ stream, type, data: facts }) => `${stream} ${type} ${JSON.stringify(facts).slice(0, 160)}`,
       );
-      const logs = processes.map(
+      const logs = [...processes, ...commands].map(
         ({ what, process }) => `--- ${what} (${process.running ? 'runs' : 'gone'})\n${process.said().slice(-6000)}`,
       );
       return ['--- waits for', ...feed.waiting(), '--- events', ...events.slice(-80), ...logs].join('\n');
