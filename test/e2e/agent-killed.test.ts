@@ -5,7 +5,7 @@ import { countOf, expectOneAttempt, isAgent, isBuild } from '../support/e2e/even
 import type { Agent, Farm } from '../support/e2e/farm.ts';
 
 /** One farm for all, as most of the time of a test is the start of its processes. */
-e2e('an agent is killed at any point: its builds go on', { flags: ['--lease-seconds', '1'] }, async (farm) => {
+e2e('an agent is killed at any point: its builds go on', { flags: ['--lease-seconds', '2'] }, async (farm) => {
   const [a, b] = await Promise.all([farm.agent('a'), farm.agent('b')]);
   await whileBuilding(farm, a, b);
   await givenUpWithAFinishedBuild(farm, a, b);

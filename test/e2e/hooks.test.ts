@@ -70,9 +70,7 @@ async function startReceiver(host = '127.0.0.1', wantedPort = 0) {
   };
 }
 
-test('hooks get every event in order over kill -9 at any moment of a delivery, beside one that hangs, one that fails, one that is slow and one whose receiver is away', {
-  timeout: 180_000 + rounds * 20_000 + measured * 1000,
-}, async (context) => {
+test('hooks get every event in order over kill -9 at any moment of a delivery, beside one that hangs, one that fails, one that is slow and one whose receiver is away', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'drover-e2e-'));
   await using receiver = await startReceiver();
   const processes: Process[] = [];

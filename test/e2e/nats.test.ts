@@ -75,7 +75,7 @@ async function theCoordinatorIsKilled(farm: Farm): Promise<void> {
  */
 async function aSecondIsRefusedAndOneStoodStill(farm: Farm, nats: NatsServer): Promise<void> {
   const data = join(farm.folder, 'data-of-another');
-  const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--store', `${nats.url}?lease=1`];
+  const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--store', `${nats.url}?lease=4`];
   const second = startDrover(args);
   assert.equal(await second.says(/coordinator at/), undefined);
   assert.equal((await second.exited).code, 1);
@@ -85,7 +85,7 @@ async function aSecondIsRefusedAndOneStoodStill(farm: Farm, nats: NatsServer): P
   try {
     assert.notEqual(await third.says(/coordinator at/), undefined, third.said());
     third.kill('SIGSTOP');
-    await farm.start(['--lease-seconds', '1']);
+    await farm.start(['--lease-seconds', '2']);
     third.kill('SIGCONT');
     const { code } = await third.exited;
     assert.equal(code, 1, third.said());

@@ -27,7 +27,7 @@ test('a trace of CI goes on through builds, an agent that is lost, a coordinator
   const url = `http://127.0.0.1:${(hooked.address() as AddressInfo).port}/`;
 
   await using farm = await startFarm({
-    flags: ['--lease-seconds', '1', '--hooks-trust-api'],
+    flags: ['--lease-seconds', '3', '--hooks-trust-api'],
     // As any program that exports traces is told where to.
     env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_SERVICE_NAME: 'farm' },
   });

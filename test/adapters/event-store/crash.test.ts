@@ -28,9 +28,7 @@ async function killedAfter(dir: string, round: number, acknowledgements: number)
   return lines;
 }
 
-it('kill -9 in the middle of appends, 8 times: nothing acknowledged is lost, nothing is there in part, the chain goes on', {
-  timeout: 240_000,
-}, async () => {
+it('kill -9 in the middle of appends, 8 times: nothing acknowledged is lost, nothing is there in part, the chain goes on', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'drover-crash-'));
   const acknowledged: string[] = [];
   try {

@@ -357,7 +357,7 @@ describe('whatever is submitted, cancelled and retried', () => {
     pick: fc.nat(50),
   });
 
-  it('no build is unfinished that nobody wants, and none ends that another wants', { timeout: 120_000 }, async () => {
+  it('no build is unfinished that nobody wants, and none ends that another wants', async () => {
     const runs = Number(process.env.CANCELING_RUNS ?? 40);
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 25 }), async (steps) => {

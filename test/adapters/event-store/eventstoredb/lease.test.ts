@@ -34,7 +34,7 @@ const open = (connectionString: string, holder: string, leaseSeconds: number) =>
 describe('the lease for the one writer', () => {
   it('a second writer is refused by the name of the first, which goes on', async () => {
     await using server = await startEventStoreDouble();
-    const first = await holdLease(server.url, 'host-a:1', 2);
+    const first = await holdLease(server.url, 'host-a:1', 3);
     await assert.rejects(open(server.url, 'host-b:2', 2), (error: Error & { code: string }) => {
       assert.equal(error.code, 'in-use');
       assert.match(error.message, /host-a:1.*Stop that one first/);
@@ -49,15 +49,22 @@ describe('the lease for the one writer', () => {
 
   it('after the holder was killed another one starts within the time of the lease, with a higher fencing token', async () => {
     await using server = await startEventStoreDouble();
-    const first = await holdLease(server.url, 'killed', 1.5);
+    const leaseSeconds = 2;
+    const first = await holdLease(server.url, 'killed', leaseSeconds);
     assert.equal(await first.append('build-1'), 'stored');
     const exit = once(first.child, 'exit');
     first.child.kill('SIGKILL');
     await exit;
-    const began = performance.now();
-    const second = await open(server.url, 'next', 1.5);
-    const took = performance.now() - began;
-    assert.ok(took < 1500 + 1000, `took ${took} ms`);
+    const opening = async (url: string) => {
+      const began = performance.now();
+      return { store: await open(url, 'next', leaseSeconds), took: performance.now() - began };
+    };
+    const { store: second, took } = await opening(server.url);
+    // What it takes where nobody has it, on this machine as it is now.
+    await using free = await startEventStoreDouble();
+    const { store: alone, took: atOnce } = await opening(free.url);
+    await alone[Symbol.asyncDispose]();
+    assert.ok(took < leaseSeconds * 1000 + 1000 + 10 * atOnce, `took ${took} ms, and ${atOnce} ms where nobody has it`);
     stored(await second.append(commitOf('build-1', 0)));
     await second[Symbol.asyncDispose]();
     const fences = server.log
@@ -80,10 +87,10 @@ describe('the lease for the one writer', () => {
 
   it('one that was stopped past its lease and wakes up stops, without having written', async () => {
     await using server = await startEventStoreDouble();
-    const first = await holdLease(server.url, 'sleeper', 1);
+    const first = await holdLease(server.url, 'sleeper', 2);
     assert.equal(await first.append('build-1'), 'stored');
     first.child.kill('SIGSTOP');
-    const second = await open(server.url, 'next', 1);
+    const second = await open(server.url, 'next', 2);
     stored(await second.append(commitOf('build-2', 'none')));
     // To a stream that nobody else has touched: its expected revision would not have stopped it.
     const answer = first.append('build-1');
@@ -112,21 +119,21 @@ describe('the lease for the one writer', () => {
       if (server.log.stream('drover.lease').filter(({ type }) => type.endsWith('Renewed')).length >= 2)
         renewed.resolve();
     });
-    await using _store = await open(server.url, 'idle', 0.5);
+    await using _store = await open(server.url, 'idle', 2);
     await renewed.promise;
   });
 
   it('a renewal whose answer was lost counts from when it was first asked for', async () => {
     await using server = await startEventStoreDouble();
-    const writer = { holder: 'test', leaseSeconds: 0.5 };
-    await using store = await openEventStoreDbEventStore({ connectionString: server.url, writer, callSeconds: 0.45 });
+    const writer = { holder: 'test', leaseSeconds: 2 };
+    await using store = await openEventStoreDbEventStore({ connectionString: server.url, writer, callSeconds: 1.8 });
     server.onLease('swallow');
     const renewals = () => server.log.records.filter(({ type }) => type.endsWith('Renewed')).length;
     const renewed = Promise.withResolvers<void>();
     server.log.onAppend(() => renewals() > 0 && renewed.resolve());
     await renewed.promise;
     server.onLease('answer');
-    // Another may have seen that renewal at once. Found again after 0.45 s it is too old for an append (0.4 s).
+    // Another may have seen that renewal at once. Found again after 1.8 s it is too old for an append (1.6 s).
     const appending = store.append(commitOf('build-1', 'none'));
     let before = 0;
     server.log.onAppend(() => {
@@ -138,11 +145,11 @@ describe('the lease for the one writer', () => {
 
   it('every append tells the server not to store it after the end of the lease', async () => {
     await using server = await startEventStoreDouble();
-    const first = await holdLease(server.url, 'slow', 1);
+    const first = await holdLease(server.url, 'slow', 3);
     assert.equal(await first.append('build-1'), 'stored');
     assert.equal(server.deadlines.length, 1);
     // The holder stops a fifth early.
     for (const { arrived, deadline } of server.deadlines)
-      assert.ok(deadline - arrived <= 800, `${deadline - arrived} ms left`);
+      assert.ok(deadline - arrived <= 2400, `${deadline - arrived} ms left`);
   });
 });

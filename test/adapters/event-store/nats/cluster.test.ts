@@ -18,7 +18,6 @@ async function freePort(): Promise<number> {
 
 it('three servers, three copies: the leader is killed in the middle, two writers race', {
   skip: noNatsServer,
-  timeout: 240_000,
 }, async () => {
   const ports = [await freePort(), await freePort(), await freePort()];
   await using cluster = new AsyncDisposableStack();

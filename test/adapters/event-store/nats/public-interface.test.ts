@@ -21,7 +21,6 @@ function documented(name: string): string {
 
 it('what docs/engines.md says of subjects, messages, permissions and its example consumer is true', {
   skip: noNatsServer,
-  timeout: 120_000,
 }, async () => {
   await using server = await startNatsServer(documented('permissions'));
   const address = `127.0.0.1:${server.port}`;

@@ -13,7 +13,7 @@ import { type NatsServer, natsServerVersions, startNatsServer } from '../../../s
 const writer = { holder: 'a test' };
 
 for (const { name, skip, program } of natsServerVersions)
-  describe(`a NATS server: ${name}`, { timeout: 240_000, skip }, () => {
+  describe(`a NATS server: ${name}`, { skip }, () => {
     let server: NatsServer;
     before(async () => {
       server = await startNatsServer('', program);
