@@ -48,6 +48,12 @@ const outputsOf = (facts: readonly DerivationFacts[], roots: readonly string[]):
   return facts.flatMap(({ path, outputs }) => (wanted.has(path) ? Object.values(outputs) : []));
 };
 
+/** Of every producer of a shared output the first that needs it: their closures have all these producers, in a fifteenth of the derivations. */
+function firstUsers({ facts, shared }: Prepared): string[] {
+  const producers = shared.flatMap(({ producers }) => producers.map(({ path }) => path.slice(0, 32)));
+  return [...new Set(producers.flatMap((one) => facts.find(({ inputs }) => inputs.includes(one))?.path ?? []))];
+}
+
 function checkBuilt(farm: WorkedFarm, facts: readonly DerivationFacts[], roots: readonly string[]): void {
   for (const output of outputsOf(facts, roots)) assert.ok(farm.isAvailable(output), `${output} is there`);
   assert.deepEqual([...farm.farm.queue.unfinishedBuilds()], []);
@@ -55,9 +61,13 @@ function checkBuilt(farm: WorkedFarm, facts: readonly DerivationFacts[], roots: 
 
 describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () => {
   for (const name of ['corepkgs', 'nixos-15.09'] as const) {
-    it(`${name}: is built as a whole, each output once`, async () => {
-      const { facts, roots, shared } = await prepared(name);
+    // All 13,000 of corepkgs take 20 s, and show no more: with DROVER_TEST_TIMES.
+    const whole = name === 'nixos-15.09' || times > 1;
+    it(`${name}: is built ${whole ? 'as a whole' : 'as far as outputs are shared'}, each output once`, async () => {
+      const graph = await prepared(name);
+      const { facts, shared } = graph;
       assert.ok(shared.length >= 50);
+      const roots = whole ? graph.roots : firstUsers(graph);
       const farm = await openWorkedFarm(facts);
       await farm.wish(roots);
       await farm.work();
@@ -67,6 +77,7 @@ describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () =>
         // One that was asked for by name may be built beside the one that its output is taken from.
         if (producers.some(({ path }) => roots.includes(path))) continue;
         const tried = producers.filter(({ path }) => farm.tried.includes(path));
+        if (!whole) assert.ok(tried.length === 1, `${output} was made by none`);
         assert.ok(tried.length <= 1, `${output} was made by ${tried.map(({ path }) => path).join(' and ')}`);
       }
     });
