@@ -5,7 +5,8 @@
  *   npm test -- test/domain       one folder
  *   npm test -- nar --watch       files with "nar" in their path; options go to Node's test runner
  *
- * A file that hangs is ended and fails: see test-guard/.
+ * A file that hangs is ended and fails: see test-guard/. DROVER_TEST_COSTS=FILE appends what each process of files has cost to FILE: seconds of
+ * processor time with those of its children, seconds in all, and its name.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
@@ -34,14 +35,19 @@ if (!options.some((option) => option.startsWith('--test-reporter'))) {
 // Watched are files, not what is generated of them; and a file without a test of the name that is asked for looks as if it had come to no end.
 const asTheyAre = options.some((option) => /^--(?:watch|test-(?:name|skip|only|shard))/.test(option));
 const planned = asTheyAre ? files : planTests(files, root);
-// A process waits for disks and children now and then, hence one more than there are cores.
-const concurrency = Math.max(2, availableParallelism() + 1);
+// A process waits for disks and children now and then, and one of a farm for most of its time, hence two more than there are cores.
+const concurrency = availableParallelism() + 2;
 /** Each file, and most of what the tests start, would compile the same again: half of all processor time. */
 const compiled = join(root, '.cache', 'compiled');
+/** Collecting garbage while a process starts, which most do for little else, is a tenth of it. In MiB. */
+const nursery = 16;
 const guard = new URL('test-guard/guard.mjs', import.meta.url).href;
 const child = spawn(
   process.execPath,
-  ['--test', '--import', guard, `--test-concurrency=${concurrency}`, '--test-timeout=300000', ...options, ...planned],
+  [
+    ...['--test', '--import', guard, `--min-semi-space-size=${nursery}`, `--test-concurrency=${concurrency}`],
+    ...['--test-timeout=600000', ...options, ...planned],
+  ],
   { cwd: root, stdio: 'inherit', env: { NODE_COMPILE_CACHE: compiled, ...process.env } },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));

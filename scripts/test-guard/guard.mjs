@@ -26,4 +26,7 @@ if (isMainThread && process.env.NODE_TEST_CONTEXT !== undefined) {
   // Of files that share a process, see group.mjs.
   subscribe('drover:test-file', (message) => thread.postMessage(message));
   thread.unref();
+
+  const { DROVER_TEST_COSTS: costs } = process.env;
+  if (costs !== undefined) (await import('./costs.mjs')).writeCosts(costs);
 }
