@@ -10,6 +10,9 @@ export const operations = {
   addRoot: { method: 'POST', path: '/v1/roots', query: [], headers: [], body: true },
   getRoot: { method: 'GET', path: '/v1/roots/{root}', query: [], headers: [], body: false },
   removeRoot: { method: 'DELETE', path: '/v1/roots/{root}', query: ['target', 'reason'], headers: [], body: false },
+  listUpstreams: { method: 'GET', path: '/v1/upstreams', query: [], headers: [], body: false },
+  getUpstream: { method: 'GET', path: '/v1/upstreams/{upstream}', query: [], headers: [], body: false },
+  checkUpstream: { method: 'POST', path: '/v1/upstreams/{upstream}/check', query: [], headers: [], body: true },
   addAgent: { method: 'POST', path: '/v1/agents', query: [], headers: [], body: true },
   listAgents: { method: 'GET', path: '/v1/agents', query: [], headers: [], body: false },
   getAgent: { method: 'GET', path: '/v1/agents/{agent}', query: [], headers: [], body: false },
@@ -270,6 +273,95 @@ export interface Operations {
       readonly root: string;
     };
     readonly answer: undefined;
+  };
+  /** All upstreams of the configuration, the one that is asked first at the head. */
+  readonly listUpstreams: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly rows: readonly {
+        readonly name: string;
+        readonly url: string;
+        /** the lowest is asked first */
+        readonly priority: number;
+        readonly publicKeys: readonly string[];
+        /** `resting`: it gave no answer some times in a row, and is left alone for a while */
+        readonly state: 'usable' | 'resting';
+        /** for how long still */
+        readonly restsSeconds?: number;
+        /** of the last failure, since the last answer */
+        readonly error?: string;
+        /** store items that only it has, as far as is known */
+        readonly items: number;
+        /** what it was asked since the coordinator started: how often it had it, had it not, was not believed, gave no answer */
+        readonly asked: {
+          readonly found: number;
+          readonly absent: number;
+          readonly rejected: number;
+          readonly failed: number;
+        };
+        /** why it was not believed, the last time */
+        readonly rejection?: string;
+        readonly ttlSeconds: number;
+        readonly negativeTtlSeconds: number;
+      }[];
+    };
+  };
+  /** One upstream. */
+  readonly getUpstream: {
+    readonly request: {
+      readonly upstream: string;
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly url: string;
+      /** the lowest is asked first */
+      readonly priority: number;
+      readonly publicKeys: readonly string[];
+      /** `resting`: it gave no answer some times in a row, and is left alone for a while */
+      readonly state: 'usable' | 'resting';
+      /** for how long still */
+      readonly restsSeconds?: number;
+      /** of the last failure, since the last answer */
+      readonly error?: string;
+      /** store items that only it has, as far as is known */
+      readonly items: number;
+      /** what it was asked since the coordinator started: how often it had it, had it not, was not believed, gave no answer */
+      readonly asked: {
+        readonly found: number;
+        readonly absent: number;
+        readonly rejected: number;
+        readonly failed: number;
+      };
+      /** why it was not believed, the last time */
+      readonly rejection?: string;
+      readonly ttlSeconds: number;
+      readonly negativeTtlSeconds: number;
+    };
+  };
+  /** Asks an upstream now for what it is, and for store items. Changes nothing. */
+  readonly checkUpstream: {
+    readonly request: {
+      readonly upstream: string;
+      /** Base names. */
+      readonly items?: readonly string[];
+    };
+    readonly answer: {
+      readonly name: string;
+      readonly url: string;
+      /** whether it answers, as a cache of the right store */
+      readonly ok: boolean;
+      readonly problem?: string;
+      /** how long its nix-cache-info took */
+      readonly milliseconds: number;
+      readonly items: readonly {
+        readonly path: string;
+        readonly answer: 'found' | 'absent' | 'unknown';
+        readonly narHash?: string;
+        readonly narSize?: number;
+        /** why it is not believed, or gave no answer */
+        readonly problem?: string;
+      }[];
+    };
   };
   /** Adds an agent; the secret of its token is shown only now. */
   readonly addAgent: {
@@ -2164,10 +2256,12 @@ export interface Operations {
       readonly missing: readonly string[];
     };
   };
-  /** Sources that the closures of the derivations name and the pool lacks. */
+  /** Sources that the closures of the derivations name and neither the pool nor an upstream has. */
   readonly findMissingSources: {
     readonly request: {
       readonly roots: readonly string[];
+      /** As of the submission that is to come; `never`: no upstream is asked. */
+      readonly checkUpstream?: 'never' | 'inputs' | 'all';
     };
     readonly answer: {
       readonly missing: readonly string[];
@@ -2193,6 +2287,8 @@ export interface Operations {
       readonly inputs?: boolean;
       /** Also build what is built or under way. */
       readonly force?: boolean;
+      /** What upstreams are asked for before anything is built: what is asked for and its inputs (`all`, as if absent), its inputs alone, or nothing. What they are not asked for of `roots` is built where the pool lacks it. */
+      readonly checkUpstream?: 'never' | 'inputs' | 'all';
       /** Keeps all outputs of `roots` under this name, for so long from now on; for good if it does not say. */
       readonly root?: {
         readonly name: string;
@@ -2206,6 +2302,10 @@ export interface Operations {
       readonly derivations: number;
       readonly builds: number;
       readonly available: number;
+      /** of `available`, those of which an upstream has an output that the pool has not */
+      readonly upstream?: number;
+      /** store items that upstreams were found to have */
+      readonly foundUpstream?: number;
       readonly joined: readonly string[];
     };
   };
@@ -2604,6 +2704,10 @@ export interface Operations {
       readonly derivations: number;
       readonly builds: number;
       readonly available: number;
+      /** of `available`, those of which an upstream has an output that the pool has not */
+      readonly upstream?: number;
+      /** store items that upstreams were found to have */
+      readonly foundUpstream?: number;
       readonly joined: readonly string[];
     };
   };
@@ -3357,6 +3461,10 @@ export interface Operations {
       readonly derivations: number;
       readonly builds: number;
       readonly available: number;
+      /** of `available`, those of which an upstream has an output that the pool has not */
+      readonly upstream?: number;
+      /** store items that upstreams were found to have */
+      readonly foundUpstream?: number;
       readonly joined: readonly string[];
     };
   };
@@ -3461,6 +3569,10 @@ export interface Operations {
         readonly derivations: number;
         readonly builds: number;
         readonly available: number;
+        /** of `available`, those of which an upstream has an output that the pool has not */
+        readonly upstream?: number;
+        /** store items that upstreams were found to have */
+        readonly foundUpstream?: number;
         readonly joined: readonly string[];
       }[];
     };
@@ -3766,7 +3878,10 @@ export interface Operations {
       /** builds that would be ready, did any agent take them; they are blocked */
       readonly unattended: Readonly<Record<string, number>>;
       readonly derivations: number;
+      /** in the pool */
       readonly items: number;
+      /** those that only upstreams have, as far as is known */
+      readonly upstreamItems?: number;
       readonly agents: {
         readonly connected: number;
         readonly registered: number;
@@ -3835,6 +3950,7 @@ export interface EventData {
     };
     readonly inputs: boolean;
     readonly force: boolean;
+    readonly checkUpstream?: 'never' | 'inputs' | 'all';
     readonly root?: {
       readonly name: string;
       readonly until?: number;
@@ -3857,6 +3973,8 @@ export interface EventData {
     readonly derivations: number;
     readonly builds: number;
     readonly available: number;
+    readonly upstream?: number;
+    readonly foundUpstream?: number;
     readonly joined: number;
   };
   /** The coordinator stood still over this submission and was ended by its watchdog. The builds that it has go on; no more are made. */
@@ -4010,8 +4128,10 @@ export interface EventData {
       readonly uploadingMs?: number;
     };
   };
-  /** It needs no attempt any more: while it was queued, something else made all its outputs available, like a build of another derivation with the same output. For whoever waits it has succeeded. */
-  readonly BuildSatisfied: Readonly<Record<string, never>>;
+  /** It needs no attempt any more: while it was queued, something else made all its outputs available, like a build of another derivation with the same output, or an upstream has them. For whoever waits it has succeeded. */
+  readonly BuildSatisfied: {
+    readonly upstreams?: readonly string[];
+  };
   /** All attempts are used up, the failure is one that a retry does not change, or agents are lost over it again and again. */
   readonly BuildFailed: {
     readonly attempt: number;
@@ -4143,6 +4263,27 @@ export interface EventData {
   readonly StoreItemMissing: {
     readonly path: string;
     readonly reason: string;
+  };
+  /** An upstream has the item, signed by one of its keys, and all that it refers to is available: it is available as well, until the upstream is found not to have it any more. From `expires` on the upstream is asked again. Of no consequence while the pool has the item. */
+  readonly StoreItemFoundUpstream: {
+    readonly path: string;
+    readonly narHash: string;
+    readonly narSize: number;
+    readonly references: readonly string[];
+    readonly deriver?: string;
+    readonly ca?: string;
+    readonly signatures: readonly string[];
+    readonly upstream: string;
+    readonly url: string;
+    readonly compression: string;
+    readonly expires: number;
+  };
+  /** An upstream does not have the item any more, or cannot give what it said: unless the pool has it, the item is not available from now on. Until `until` the upstream is not believed to have it. */
+  readonly StoreItemLostUpstream: {
+    readonly path: string;
+    readonly upstream: string;
+    readonly reason: string;
+    readonly until?: number;
   };
   /** A token was made. The log has its SHA-256, never the token. */
   readonly TokenIssued: {

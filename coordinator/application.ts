@@ -4,7 +4,7 @@ import type { Intake } from '../domain/agent/state.ts';
 import type { Standing } from '../domain/build/standing.ts';
 import type { BuildStatus } from '../domain/build/state.ts';
 import type { Tags } from '../domain/event.ts';
-import type { StoreItem } from '../domain/item/events.ts';
+import type { StoreItem, UpstreamItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { RecentFailure } from '../projections/agents.ts';
@@ -18,6 +18,9 @@ import type { Why } from '../projections/why.ts';
 import type { BuildHistory } from './history/entries.ts';
 import type { HookWishes } from './hooks/wishes.ts';
 import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
+import type { CheckUpstream } from './upstreams/closure-search.ts';
+import type { UpstreamProbe, UpstreamStatus } from './upstreams/status.ts';
+import type { OpenedNar } from './upstreams/upstreams.ts';
 
 export type { Standing } from '../domain/build/standing.ts';
 export type { LastFailure } from '../domain/build/state.ts';
@@ -31,6 +34,7 @@ export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projection
 export type { Phase } from '../projections/timeline.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
 export type { BuildHistory, HistoryEntry, HookResult, WaitedItem } from './history/entries.ts';
+export type { UpstreamProbe, UpstreamStatus } from './upstreams/status.ts';
 
 /**
  * What the coordinator can be asked, whoever asks: HTTP, the agent link, tests, the simulation. A method that changes
@@ -87,7 +91,7 @@ export interface Application extends HookWishes {
   /** Verifies and keeps derivations for a submission to come, inputs first; writes no event. */
   addDerivations(derivations: readonly { path: string; text: Uint8Array }[]): Promise<{ added: number }>;
   /** Sources that the closures of `roots` name and the pool lacks (base names). */
-  missingSources(roots: readonly string[]): Promise<readonly string[]>;
+  missingSources(roots: readonly string[], checkUpstream?: CheckUpstream): Promise<readonly string[]>;
   submit(by: Principal, wish: SubmitWish): Promise<SubmitResult>;
   /** The submission that this token has made under an idempotency key, as far as the coordinator has it. */
   submissionOf(by: Principal, key: string): string | undefined;
@@ -174,9 +178,20 @@ export interface Application extends HookWishes {
     wish?: { readonly targets?: readonly string[] | undefined; readonly reason?: string | undefined },
   ): Promise<void>;
 
+  // Upstreams.
+  /** Other caches whose substitutes count as available, the one that is asked first at the head. */
+  upstreams(): readonly UpstreamStatus[];
+  upstream(name: string): UpstreamStatus;
+  /** Asks one now for what it is, and for store items (base names). */
+  checkUpstream(name: string, items: readonly string[]): Promise<UpstreamProbe>;
+
   // The cache.
   /** What may be served now (I7), by the hash part of its path. */
   servable(hashPart: string): StoreItem | undefined;
+  /** What only an upstream has of what may be served now: its narinfo is as the upstream signed it, and its NAR comes through here. */
+  upstreamItem(hashPart: string): UpstreamItem | undefined;
+  /** The NAR of such an item, if it has this hash still and the upstream gives it. */
+  openUpstream(hashPart: string, narHash: string, signal: AbortSignal): Promise<OpenedNar | undefined>;
   /** Base name of something that keeps an item from being servable, as it is not there: itself, or what it refers to. */
   lackOf(path: string): string | undefined;
   /**
@@ -255,6 +270,8 @@ export interface SubmitWish {
   readonly options: BuildOptions;
   readonly inputs: boolean;
   readonly force: boolean;
+  /** What upstreams are asked for before anything is built: what is asked for and its inputs (`all`, as if absent), its inputs alone, or nothing. */
+  readonly checkUpstream?: CheckUpstream;
   /** Keeps what is asked for, under this name, for so long from now on; for good if it does not say. */
   readonly root?: { readonly name: string; readonly keepSeconds?: number };
   /** The same key with the same wish gives the same submission. */
@@ -270,6 +287,10 @@ export interface SubmitResult {
   readonly builds: number;
   /** Roots whose outputs are available already. */
   readonly available: number;
+  /** Of `available`, those of which an upstream has an output that the pool has not; absent: none. */
+  readonly upstream?: number;
+  /** Store items that upstreams were found to have; absent: none. */
+  readonly foundUpstream?: number;
   /** Builds under way that were joined. */
   readonly joined: readonly string[];
 }
@@ -572,7 +593,10 @@ export interface FarmStatus {
   /** Builds per system that would be ready, did any agent take them; they are blocked. */
   readonly unattended: Readonly<Record<string, number>>;
   readonly derivations: number;
+  /** In the pool … */
   readonly items: number;
+  /** … and those that only upstreams have, as far as is known; absent: none. */
+  readonly upstreamItems?: number;
   readonly agents: {
     readonly connected: number;
     readonly registered: number;

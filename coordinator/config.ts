@@ -10,6 +10,7 @@ import {
 } from '../domain/limits.ts';
 import { hookSettings } from './hooks/settings.ts';
 import { keepRule, mostKeepRules } from './items/keep-rules.ts';
+import { mostUpstreams, upstreamSettings } from './upstreams/settings.ts';
 
 /**
  * Everything that can be set on a coordinator. One schema for flags, environment and file: the key `limits.max-nar-bytes`
@@ -297,14 +298,21 @@ export const coordinatorConfigSchema = z
       .describe(
         'Rules that keep the newest successful builds from being collected, each a table [[keep]] of the config file.',
       ),
+    upstream: z
+      .array(upstreamSettings)
+      .max(mostUpstreams)
+      .default([])
+      .describe(
+        'Other binary caches, each a table [[upstream]] of the config file: what they have counts as available, and is not built.',
+      ),
     hook: z
       .array(hookSettings)
       .max(mostHooks)
       .default([])
       .describe('Hooks, each a table [[hook]] of the config file; docs/hooks.md.'),
   })
-  .superRefine(({ limits, hook, keep }, context) => {
-    for (const [kind, tables] of Object.entries({ hook, keep })) {
+  .superRefine(({ limits, hook, keep, upstream }, context) => {
+    for (const [kind, tables] of Object.entries({ hook, keep, upstream })) {
       const names = tables.map(({ name }) => name);
       const twice = names.find((name, at) => names.indexOf(name) !== at);
       if (twice !== undefined)

@@ -44,6 +44,7 @@ import { createIntake } from './submissions/intake.ts';
 import { createJoinedBuilds } from './submissions/joined-builds.ts';
 import { createOutlooks } from './submissions/outlooks.ts';
 import { createTexts, type Texts } from './submissions/texts.ts';
+import { createUpstreams } from './upstreams/upstreams.ts';
 
 export interface Coordinator extends Disposable {
   readonly application: Application;
@@ -75,21 +76,24 @@ export function startCoordinator(core: Core): Coordinator {
   const inSlices = createSlices(core.runtime);
   const access = createAccess(core, deadlines);
   const items = createItems(core);
+  const upstreams = createUpstreams(core, items, deadlines, inSlices);
   const deletions = createDeletions(core, items, deadlines);
   const waiting = createWaitingAttempts(core);
   const room = createRoom(core);
   const texts = createTexts(core);
   const holdings = createHoldings(farm);
   const allocator = createAllocator(core, { waiting, texts, holdings });
-  const attempts = createAttempts(core, allocator, items);
+  const attempts = createAttempts(core, allocator, items, upstreams);
   const watch = watchAttempts(core, { attempts, room, waiting });
   const uploads = createUploads(core, items, room);
   const lateAttempts = createLateAttempts(core, allocator);
   endLogs(core);
-  const fleet = createFleet(core, { allocator, holdings, access, deadlines, lateAttempts, waiting });
+  // Agents fetch what an upstream has as the upstream signed it.
+  const publicKeys = [signer.publicKey, ...upstreams.publicKeys];
+  const fleet = createFleet(core, { publicKeys, allocator, holdings, access, deadlines, lateAttempts, waiting });
   const roots = createRootManager(core, access, deadlines);
   const keeping = createKeeping(core, roots, inSlices);
-  const intake = createIntake(core, texts, roots, inSlices);
+  const intake = createIntake(core, texts, roots, inSlices, upstreams);
   const collecting = createCollecting(core, deletions, intake, inSlices);
   const schedule = startCollectionSchedule(core, collecting, deadlines);
   const hooks = createHookManager(core);
@@ -111,6 +115,7 @@ export function startCoordinator(core: Core): Coordinator {
   intake.resume();
   hooks.resume();
   deletions.resume();
+  upstreams.resume();
   verifying.resume();
 
   function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): BuildRecord {
@@ -222,8 +227,14 @@ export function startCoordinator(core: Core): Coordinator {
     },
     servable(hashPart) {
       const item = graph.itemByHash(hashPart);
-      return item !== undefined && farm.availability.isAvailable(item) ? farm.details.get(item) : undefined;
+      if (item === undefined || !farm.availability.isPresent(item)) return undefined;
+      return farm.availability.isAvailable(item) ? farm.details.get(item) : undefined;
     },
+    upstreams: upstreams.status,
+    upstream: upstreams.statusOf,
+    checkUpstream: upstreams.check,
+    upstreamItem: upstreams.item,
+    openUpstream: upstreams.open,
     lackOf(path) {
       const { availability } = farm;
       const start = graph.itemOf(path);
@@ -232,7 +243,7 @@ export function startCoordinator(core: Core): Coordinator {
       const next = [start];
       const seen = new Set(next);
       for (const item of next) {
-        if (!availability.isPresent(item)) return graph.itemPath(item);
+        if (!availability.isObtainable(item)) return graph.itemPath(item);
         for (const reference of availability.references(item)) {
           if (seen.has(reference) || availability.isAvailable(reference)) continue;
           seen.add(reference);
@@ -278,6 +289,7 @@ export function startCoordinator(core: Core): Coordinator {
     hear: (can) => (can ? fleet.leases.hear() : fleet.leases.deafen()),
     [Symbol.dispose]() {
       verifying[Symbol.dispose]();
+      upstreams[Symbol.dispose]();
       schedule.stop();
       deadlines[Symbol.dispose]();
       fleet.leases[Symbol.dispose]();

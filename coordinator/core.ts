@@ -20,6 +20,7 @@ import type { TokenUses } from './ports/token-uses.ts';
 import type { VerifyPlaceStore } from './ports/verify-place.ts';
 import type { Stall, Work } from './ports/work.ts';
 import type { Tracing } from './tracing.ts';
+import type { UpstreamSource } from './upstreams/asking.ts';
 
 export interface Policy {
   readonly storeDir: string;
@@ -75,6 +76,8 @@ export interface Core {
   readonly auditKey?: NoteKey | undefined;
   readonly verifyPlace: VerifyPlaceStore;
   readonly hookTransport: HookTransport;
+  /** Other caches, by the configuration. */
+  readonly upstreams: readonly UpstreamSource[];
   readonly tracing: Omit<Tracing, 'farm'>;
   readonly logger: Logger;
   readonly work: Work;

@@ -15,6 +15,7 @@ export function figuresOf(farm: Farm): Omit<FarmStatus, 'position' | 'pendingCom
     ...readyBySystem(farm),
     derivations: graph.derivations,
     items: availability.present,
+    ...(availability.upstream > 0 && { upstreamItems: availability.upstream }),
     agents: {
       registered: agents.length,
       connected: connected.length,

@@ -28,6 +28,7 @@ import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
 import type { OtlpTraces } from '../adapters/traces/otlp-traces.ts';
 import { traceSettings } from '../adapters/traces/settings.ts';
+import { openUpstream } from '../adapters/upstream/open.ts';
 import { rememberedByViews } from '../adapters/views/sqlite/remembered.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
@@ -237,6 +238,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       },
     }),
   );
+  const upstreams = await Promise.all(config.upstream.map(openUpstream));
+  for (const { cache } of upstreams) resources.use(cache);
   const deposed = Promise.withResolvers<Error>();
   const supervisor = resources.use(
     await superviseCoordinator({
@@ -258,6 +261,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
         logger.warn({ err: error }, 'how far the verification of the pool is could not be written down'),
       ),
       hookTransport,
+      upstreams,
       traces,
       logger,
       work: watchdog.work,

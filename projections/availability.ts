@@ -3,16 +3,21 @@ import { bytes, ints } from './column.ts';
 import type { Graph, Item } from './graph.ts';
 
 /**
- * Which store items may be used and served: those that are present and whose references, all the way down, are present too (I7).
- * Kept by counting, per item, the references that are not available, so a change costs as much as what it changes.
+ * Which store items may be used: those that can be obtained, from the pool or from an upstream, and whose references, all the way down, can
+ * be too (I7). Kept by counting, per item, the references that are not available, so a change costs as much as what it changes.
  */
 export interface Availability {
-  /** Number of items that are present. */
+  /** Number of items that are present: in the pool. */
   readonly present: number;
+  /** Number of items that the pool does not have and an upstream does. */
+  readonly upstream: number;
+  /** The pool has it. */
   isPresent(item: Item): boolean;
+  /** The pool has it, or an upstream. */
+  isObtainable(item: Item): boolean;
   isAvailable(item: Item): boolean;
-  /** Whether it was ever present: then something that is not any more was deleted or lost. */
-  wasPresent(item: Item): boolean;
+  /** Whether it could ever be obtained: then something that cannot be any more was deleted or lost. */
+  wasObtainable(item: Item): boolean;
   references(item: Item): readonly Item[];
   /** The same, one call each; cheaper. */
   eachReference(item: Item, visit: (reference: Item) => void): void;
@@ -22,6 +27,10 @@ export interface Availability {
   add(path: string, references: StoreItem['references']): Item;
   /** StoreItemUnpublished, StoreItemDeleted, StoreItemMissing. Calls `changed` for each item that stopped being available. */
   remove(item: Item): void;
+  /** StoreItemFoundUpstream: the same as {@link add}, unless the pool has it. */
+  find(path: string, references: StoreItem['references']): Item;
+  /** StoreItemLostUpstream: the same as {@link remove}, unless the pool has it. */
+  lose(item: Item): void;
 }
 
 export function createAvailability(graph: Graph, changed: (item: Item, available: boolean) => void): Availability {
@@ -32,7 +41,7 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
   const referrer = ints();
   const referencesOf = new Map<Item, Int32Array>();
   const noReferences = new Int32Array(0);
-  let present = 0;
+  const count = { present: 0, upstream: 0 };
 
   function row(item: Item): void {
     while (presence.length <= item) {
@@ -42,7 +51,9 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
     }
   }
   const isPresent = (item: Item): boolean => item < presence.length && presence.values[item] === isHere;
-  const isAvailable = (item: Item): boolean => isPresent(item) && lacking.values[item] === 0;
+  const isUpstream = (item: Item): boolean => item < presence.length && presence.values[item] === isElsewhere;
+  const isObtainable = (item: Item): boolean => isPresent(item) || isUpstream(item);
+  const isAvailable = (item: Item): boolean => isObtainable(item) && lacking.values[item] === 0;
 
   /** Edges of a reference list that was replaced stay in the lists of referrers; they do not count. */
   const refersTo = (from: Item, to: Item): boolean => (referencesOf.get(from) ?? noReferences).includes(to);
@@ -66,7 +77,7 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
       eachReferrer(item, (from) => {
         const before = lacking.values[from] as number;
         lacking.values[from] = before + (available ? -1 : 1);
-        if (isPresent(from) && (available ? before === 1 : before === 0)) pending.push(from);
+        if (isObtainable(from) && (available ? before === 1 : before === 0)) pending.push(from);
       });
     }
   }
@@ -89,13 +100,45 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
     lacking.values[item] = missing;
   }
 
+  /** From now on it comes from there, with these references; those that it had elsewhere do not count any more. */
+  function set(path: string, references: readonly string[], where: typeof isHere | typeof isElsewhere): Item {
+    const item = graph.internItem(path);
+    row(item);
+    const before = isAvailable(item);
+    leave(item);
+    setReferences(item, references);
+    presence.values[item] = where;
+    count[where === isHere ? 'present' : 'upstream']++;
+    const now = isAvailable(item);
+    if (now !== before) spread(item, now);
+    return item;
+  }
+
+  /** It comes from nowhere any more. */
+  function leave(item: Item): void {
+    if (isPresent(item)) count.present--;
+    else if (isUpstream(item)) count.upstream--;
+    else return;
+    presence.values[item] = isGone;
+  }
+
+  function remove(item: Item): void {
+    const before = isAvailable(item);
+    leave(item);
+    if (before) spread(item, false);
+  }
+
   return {
     get present() {
-      return present;
+      return count.present;
+    },
+    get upstream() {
+      return count.upstream;
     },
     isPresent,
+    isObtainable,
     isAvailable,
-    wasPresent: (item) => item < presence.length && presence.values[item] !== never,
+    wasObtainable: (item) => item < presence.length && presence.values[item] !== never,
     references: (item) => Array.from(referencesOf.get(item) ?? noReferences),
     eachReference(item, visit) {
       for (const reference of referencesOf.get(item) ?? noReferences) visit(reference);
@@ -103,20 +146,17 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
     eachReferrer,
     add(path, references) {
       const item = graph.internItem(path);
-      row(item);
-      if (isPresent(item)) return item;
-      setReferences(item, references);
-      presence.values[item] = isHere;
-      present++;
-      if (lacking.values[item] === 0) spread(item, true);
-      return item;
+      return isPresent(item) ? item : set(path, references, isHere);
     },
     remove(item) {
-      if (!isPresent(item)) return;
-      const available = isAvailable(item);
-      presence.values[item] = isGone;
-      present--;
-      if (available) spread(item, false);
+      if (isPresent(item)) remove(item);
+    },
+    find(path, references) {
+      const item = graph.internItem(path);
+      return isPresent(item) ? item : set(path, references, isElsewhere);
+    },
+    lose(item) {
+      if (isUpstream(item)) remove(item);
     },
   };
 }
@@ -124,3 +164,4 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
 const never = 0;
 const isHere = 1;
 const isGone = 2;
+const isElsewhere = 3;

@@ -72,7 +72,7 @@ export const hasCause = (causes: Causes, cause: BlockingCause): boolean => (caus
 export interface BlockedSources {
   readonly graph: Graph;
   readonly producers: Pick<Producers, 'of' | 'underWay' | 'refresh'>;
-  readonly availability: Pick<Availability, 'isAvailable' | 'isPresent' | 'references' | 'eachReferrer'>;
+  readonly availability: Pick<Availability, 'isAvailable' | 'isObtainable' | 'references' | 'eachReferrer'>;
   readonly losses: Pick<Losses, 'get'>;
   readonly queue: Pick<Queue, 'isActive' | 'latest' | 'unfinishedCount' | 'isWithAgent' | 'isDeferred' | 'missing'>;
   readonly texts: Pick<Texts, 'lost'>;
@@ -148,14 +148,14 @@ export function createBlocked(sources: BlockedSources): Blocked {
 
   function lookAtItem(item: Item): Causes {
     if (availability.isAvailable(item)) return 0;
-    if (!availability.isPresent(item)) return absence(item);
+    if (!availability.isObtainable(item)) return absence(item);
     // It lacks something that it refers to, or that what it refers to does.
     let causes = 0;
     const seen = new Set([item]);
     for (const one of seen) {
       for (const reference of availability.references(one)) {
         if (availability.isAvailable(reference)) continue;
-        if (!availability.isPresent(reference)) causes |= causesOfItem(reference);
+        if (!availability.isObtainable(reference)) causes |= causesOfItem(reference);
         else {
           itemRow(reference);
           if (itemCauses.values[reference] === unknown) itemCauses.values[reference] = seenThrough;
@@ -238,7 +238,7 @@ export function createBlocked(sources: BlockedSources): Blocked {
       const above = new Set([item]);
       for (const one of above)
         availability.eachReferrer(one, (referrer) => {
-          if (!availability.isPresent(referrer) || above.has(referrer)) return;
+          if (!availability.isObtainable(referrer) || above.has(referrer)) return;
           above.add(referrer);
           if (referrer < itemCauses.length && (itemCauses.values[referrer] as number) < unknown) items.push(referrer);
         });

@@ -117,7 +117,7 @@ export function* findBlockers(
   }
 
   function lookAtItem(item: Item, node: Node): void {
-    if (availability.isPresent(item)) {
+    if (availability.isObtainable(item)) {
       for (const reference of availability.references(item))
         if (reference !== item && !availability.isAvailable(reference) && blocked.causesOfItem(reference) !== 0)
           waits(node, ofItem(reference));

@@ -33,6 +33,7 @@ export function deletionOutlook(farm: Farm, going: ReadonlySet<Item>): DeletionO
     availability: {
       ...availability,
       isPresent: (item) => !going.has(item) && availability.isPresent(item),
+      isObtainable: (item) => !going.has(item) && availability.isObtainable(item),
       isAvailable: (item) => !away.has(item) && availability.isAvailable(item),
     },
     supply: { ...farm.supply, has: () => false },

@@ -32,8 +32,10 @@ import { createTexts } from './texts.ts';
 import { createTimeline, type Timeline } from './timeline.ts';
 import { createTokens } from './tokens.ts';
 import { createUnpublished, type UnpublishedItems } from './unpublished.ts';
+import { createUpstreamItems, type UpstreamItems } from './upstreams.ts';
 import { eachAwaited } from './wants.ts';
 
+type UpstreamEvent = Extract<ItemEvent, { type: 'StoreItemFoundUpstream' | 'StoreItemLostUpstream' }>;
 type CanceledData = Extract<BuildEvent, { type: 'BuildCanceled' }>['data'];
 export type Farm = ReturnType<typeof createFarm>;
 
@@ -74,6 +76,7 @@ export function createFarm() {
     },
     moved: (drv) => blocked.touched(drv),
     isForced: (id) => submissions.get(id)?.wish.force === true,
+    isUpstreamEnough: (id) => (submissions.get(id)?.wish.checkUpstream ?? 'all') === 'all',
     hasText: (drv) => texts.lost(drv) === undefined,
   });
   const texts = createTexts(graph, (drv) => {
@@ -83,7 +86,7 @@ export function createFarm() {
   const supply = createSupply({
     graph,
     producers,
-    isPresent: availability.isPresent,
+    isObtainable: availability.isObtainable,
     isAvailable: availability.isAvailable,
     isActive: (drv) => queue.isActive(drv),
   });
@@ -110,6 +113,7 @@ export function createFarm() {
   const leftovers = createLeftovers();
   const cancellations = createCancellations();
   const unpublished = createUnpublished();
+  const upstreams = createUpstreamItems(graph, availability);
   const roots = createRoots(graph);
   const itemRevisions = new Map<number, number>();
   const lossRevisions = new Map<number, number>();
@@ -150,16 +154,19 @@ export function createFarm() {
       unpublished.added(known, details.get(known)?.file, event.data.file);
       // Details first: whoever hears that the item became available may ask for them.
       details.set(known, event.data, at);
+      upstreams.apply(known, event, at);
       const item = availability.add(event.data.path, event.data.references);
       losses.apply(item, event, at);
       blocked.itemTouched(item);
       itemRevisions.set(item, revision);
       return;
     }
+    if (event.type === 'StoreItemFoundUpstream' || event.type === 'StoreItemLostUpstream')
+      return applyUpstream(event, revision, at);
     const item = graph.itemOf(event.data.path);
     if (item === undefined) return;
     if (availability.isPresent(item)) lossRevisions.set(item, revision);
-    losses.apply(item, event, at);
+    if (!availability.isObtainable(item) || availability.isPresent(item)) losses.apply(item, event, at);
     if (event.type !== 'StoreItemUnpublished') {
       unpublished.gone(item);
       details.clear(item);
@@ -168,6 +175,22 @@ export function createFarm() {
     availability.remove(item);
     blocked.itemTouched(item);
     itemRevisions.set(item, revision);
+  }
+
+  function applyUpstream(event: UpstreamEvent, revision: number, at: number): void {
+    const item = graph.internItem(event.data.path);
+    itemRevisions.set(item, revision);
+    const relied = upstreams.get(item)?.upstream;
+    upstreams.apply(item, event, at);
+    if (event.type === 'StoreItemFoundUpstream') {
+      availability.find(event.data.path, event.data.references);
+      losses.apply(item, event, at);
+    } else if (relied === event.data.upstream) {
+      lossRevisions.set(item, revision);
+      losses.apply(item, event, at);
+      availability.lose(item);
+    }
+    blocked.itemTouched(item);
   }
 
   function recordOf(category: Category, id: string): { revision: number } | undefined {
@@ -192,6 +215,7 @@ export function createFarm() {
     details,
     losses,
     unpublished: unpublished as Omit<UnpublishedItems, 'unpublished' | 'added' | 'gone' | 'passed' | 'describe'>,
+    upstreams: upstreams as Omit<UpstreamItems, 'apply' | 'describe'>,
     roots: roots as Omit<Roots, 'apply' | 'describe'>,
     cancellations: cancellations as Pick<Cancellations, 'get'>,
     agents,
@@ -292,10 +316,11 @@ export function createFarm() {
       }
       for (const drv of texts.all()) yield `text lost ${graph.drvPath(drv)} ${texts.revision(drv)} ${texts.lost(drv)}`;
       for (let item = 0; item < graph.items; item++)
-        if (availability.wasPresent(item)) {
+        if (availability.wasObtainable(item)) {
           const held = availability.isPresent(item) ? details.get(item) : losses.get(item);
           yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(held ?? null)}`;
         }
+      yield* upstreams.describe();
       yield* unpublished.describe((item) => JSON.stringify(details.get(item)));
       for (const agent of agents.all())
         yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)} ${JSON.stringify(agent.recent)}`;

@@ -5,7 +5,7 @@ import type { Item } from './graph.ts';
 export interface Loss {
   /** Milliseconds since the Unix epoch. */
   readonly at: number;
-  /** `deleted`: somebody decided so; `missing`: its file was found to be away or damaged. */
+  /** `deleted`: somebody decided so; `missing`: its file was found to be away or damaged, or the upstream that had it has not any more. */
   readonly how: 'deleted' | 'missing';
   readonly reason: string;
 }
@@ -22,12 +22,12 @@ export function createLosses(isMade: (item: Item) => boolean): Losses {
   return {
     get: (item) => losses.get(item),
     apply(item, event, at) {
-      if (event.type === 'StoreItemAdded') losses.delete(item);
+      if (event.type === 'StoreItemAdded' || event.type === 'StoreItemFoundUpstream') losses.delete(item);
       // What was unpublished is lost from then on, whatever becomes of its bytes.
       else if (!isMade(item) && !losses.has(item))
         losses.set(item, {
           at,
-          how: event.type === 'StoreItemMissing' ? 'missing' : 'deleted',
+          how: event.type === 'StoreItemMissing' || event.type === 'StoreItemLostUpstream' ? 'missing' : 'deleted',
           reason: event.data.reason,
         });
     },

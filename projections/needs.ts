@@ -5,8 +5,10 @@ import type { BuildRecord } from './queue.ts';
 export interface Needs {
   /** Derivations to build, those that need others before what they need: then each is placed in the queue once and for all. */
   readonly build: readonly Drv[];
-  /** Roots whose outputs are all available. */
+  /** Roots whose outputs are all available … */
   readonly available: number;
+  /** … and those of them with an output that an upstream has and the pool does not. */
+  readonly upstream: number;
   /** Builds under way of roots. */
   readonly joined: readonly BuildRecord[];
   /** Derivations whose inputs were looked at: for `supply`, once all is submitted. */
@@ -15,18 +17,20 @@ export interface Needs {
 
 /**
  * What has to be built so that the outputs of `roots` are there: the roots themselves and, if `inputs` is set, whatever makes an input
- * that is not available and has no build. `force` builds the roots in any case.
+ * that is not available and has no build. `force` builds the roots in any case; without `upstream`, what an upstream has of their outputs
+ * and the pool does not is not enough.
  */
 export function findNeeds(
   farm: Farm,
   roots: readonly Drv[],
-  { inputs, force }: { inputs: boolean; force: boolean },
+  { inputs, force, upstream = true }: { inputs: boolean; force: boolean; upstream?: boolean },
 ): Needs {
   const { graph, availability, producers, queue, supply } = farm;
   const build: Drv[] = [];
   const walked: Drv[] = [];
   const joined: BuildRecord[] = [];
-  let available = 0;
+  const found = { available: 0, upstream: 0 };
+  const isEnough = upstream ? availability.isObtainable : availability.isPresent;
   const seen = new Set<Drv>();
   const pending: Drv[] = [];
 
@@ -46,7 +50,7 @@ export function findNeeds(
     for (let item = items.pop(); item !== undefined; item = items.pop()) {
       if (lacking.has(item) || availability.isAvailable(item)) continue;
       lacking.add(item);
-      if (availability.isPresent(item)) items.push(...availability.references(item));
+      if (availability.isObtainable(item)) items.push(...availability.references(item));
       else {
         const producer = producers.of(item);
         if (producer !== undefined) visit(producer, false, false);
@@ -57,8 +61,11 @@ export function findNeeds(
   const lacking = new Set<Item>();
   for (const root of roots) {
     const outputs = graph.outputs(root);
-    if (force || !outputs.every(({ item }) => availability.isPresent(item))) visit(root, force, true);
-    else if (outputs.every(({ item }) => availability.isAvailable(item))) available++;
+    if (force || !outputs.every(({ item }) => isEnough(item))) visit(root, force, true);
+    else if (outputs.every(({ item }) => availability.isAvailable(item))) {
+      found.available++;
+      if (!outputs.every(({ item }) => availability.isPresent(item))) found.upstream++;
+    }
     // The outputs are there, but something they refer to is not.
     else for (const { item } of outputs) visitItem(item, lacking);
   }
@@ -67,5 +74,5 @@ export function findNeeds(
     graph.eachNeed(drv, (item) => visitItem(item, lacking));
   }
   build.sort((a, b) => graph.depth(b) - graph.depth(a) || a - b);
-  return { build, available, joined, walked };
+  return { build, ...found, joined, walked };
 }

@@ -111,12 +111,15 @@ export interface QueueSources {
   moved(drv: Drv): void;
   /** Whether the submission builds its roots in any case. */
   isForced(submission: string): boolean;
+  /** Whether what upstreams have of what the submission asked for is enough for it. */
+  isUpstreamEnough(submission: string): boolean;
   /** Whether the text that an agent is given is there. */
   hasText(drv: Drv): boolean;
 }
 
 export function createQueue(sources: QueueSources): Queue {
-  const { graph, availability, producers, timeline, buildsChanged, moved, isForced, hasText } = sources;
+  const { graph, availability, producers, timeline, buildsChanged, moved, isForced, isUpstreamEnough, hasText } =
+    sources;
   const bySubmission = new Map<string, BuildRecord[]>();
   const latest: (BuildRecord | undefined)[] = [];
   const active = ints(); // Per derivation: unfinished builds.
@@ -180,13 +183,23 @@ export function createQueue(sources: QueueSources): Queue {
     return has;
   }
 
+  /** Of outputs that are all available: whether they are so where the submission wants them. */
+  function hasEnough({ asked, submission, drv }: BuildRecord): boolean {
+    if (asked === 'input' || isUpstreamEnough(submission)) return true;
+    let isHere = true;
+    graph.eachOutput(drv, (item) => {
+      isHere &&= availability().isPresent(item);
+    });
+    return isHere;
+  }
+
   /** Puts the build into the heap of its class or takes it out, as its state and its inputs have it; `item` where one came or went. */
   function sort(build: BuildRecord, item?: Item): void {
     const queued = build.state.status === 'queued';
     const waitsOn = missing.values[build.drv] !== 0 ? 'inputs' : hasText(build.drv) ? 'ready' : 'text-lost';
     if (queued) timeline.waits(build, waitsOn, item);
     const ready = queued && !build.resting && !build.deferred && waitsOn === 'ready';
-    if (queued && build.asked !== 'forced' && hasOutputs(build.drv)) satisfied.add(build);
+    if (queued && build.asked !== 'forced' && hasOutputs(build.drv) && hasEnough(build)) satisfied.add(build);
     else satisfied.delete(build);
     if (ready && build.heapIndex === -1) heapOf(build.drv).add(build);
     else if (!ready && build.heapIndex !== -1) heapOf(build.drv).remove(build);

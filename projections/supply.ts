@@ -23,17 +23,17 @@ export interface Supply {
 export interface SupplySources {
   readonly graph: Graph;
   readonly producers: Pick<Producers, 'of'>;
-  isPresent(item: Item): boolean;
+  isObtainable(item: Item): boolean;
   isAvailable(item: Item): boolean;
   isActive(drv: Drv): boolean;
 }
 
-export function createSupply({ graph, producers, isPresent, isAvailable, isActive }: SupplySources): Supply {
+export function createSupply({ graph, producers, isObtainable, isAvailable, isActive }: SupplySources): Supply {
   const supplied = bytes();
   const has = (drv: Drv): boolean => drv < supplied.length && supplied.values[drv] === 1;
 
   function isMade(item: Item): boolean {
-    if (isPresent(item)) return false; // Something that it refers to is missing.
+    if (isObtainable(item)) return false; // Something that it refers to is missing.
     const producer = producers.of(item);
     return producer === undefined || has(producer);
   }

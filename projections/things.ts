@@ -52,11 +52,14 @@ const readers: Readonly<Record<ThingCategory, (farm: Farm, id: string) => ThingS
     const { status, attempt, options } = build.state;
     return { state: status, attempt, agent: liveAgent(build.state), priority: options.priority };
   },
-  item({ graph, availability, details, unpublished }, id) {
+  item({ graph, availability, details, unpublished, upstreams }, id) {
     const item = graph.itemByHash(id);
     if (item === undefined) return undefined;
     const narHash = details.narHash(item);
     if (availability.isPresent(item)) return { state: 'present', narHash };
+    const elsewhere = upstreams.get(item);
+    if (elsewhere !== undefined)
+      return { state: 'upstream', narHash: elsewhere.narHash, upstream: elsewhere.upstream, until: elsewhere.expires };
     const until = unpublished.get(item)?.until;
     return until === undefined ? undefined : { state: 'unpublished', narHash, until };
   },

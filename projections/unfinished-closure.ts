@@ -53,7 +53,7 @@ export function* unfinishedClosure(
     for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
       if (seen.has(item)) continue;
       seen.add(item);
-      if (availability.isPresent(item)) {
+      if (availability.isObtainable(item)) {
         for (const reference of availability.references(item))
           if (reference !== item && !availability.isAvailable(reference)) pending.push(reference);
         continue;

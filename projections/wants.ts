@@ -334,7 +334,7 @@ type Below = Pick<Farm, 'graph' | 'availability' | 'queue' | 'producers'>;
 export function eachAwaited(farm: Below, drv: Drv, visit: (input: Drv) => void, unbuilt = false): void {
   farm.graph.eachNeed(drv, (item) => {
     if (farm.availability.isAvailable(item)) return;
-    if (farm.availability.isPresent(item)) eachReferenceMaker(farm, item, visit, unbuilt);
+    if (farm.availability.isObtainable(item)) eachReferenceMaker(farm, item, visit, unbuilt);
     else eachMaker(farm, item, visit, unbuilt);
   });
 }
@@ -345,7 +345,7 @@ function eachReferenceMaker(farm: Below, start: Item, visit: (maker: Drv) => voi
   const items = new Set([start]);
   for (const item of items) {
     if (availability.isAvailable(item)) continue;
-    if (availability.isPresent(item)) for (const reference of availability.references(item)) items.add(reference);
+    if (availability.isObtainable(item)) for (const reference of availability.references(item)) items.add(reference);
     else if (item !== start) eachMaker(farm, item, visit, unbuilt);
   }
 }
@@ -371,7 +371,7 @@ function eachMaker(
 /** Derivations under way that lack something which this one makes. */
 function eachWaiter({ graph, availability, queue }: Farm, drv: Drv, visit: (waiter: Drv) => void): void {
   graph.eachOutput(drv, (output) => {
-    if (availability.isPresent(output)) return;
+    if (availability.isObtainable(output)) return;
     const items = new Set([output]);
     for (const item of items) {
       graph.eachNeeder(item, (needer) => {
@@ -379,7 +379,7 @@ function eachWaiter({ graph, availability, queue }: Farm, drv: Drv, visit: (wait
         return undefined;
       });
       availability.eachReferrer(item, (referrer) => {
-        if (availability.isPresent(referrer)) items.add(referrer);
+        if (availability.isObtainable(referrer)) items.add(referrer);
       });
     }
   });

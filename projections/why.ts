@@ -334,7 +334,7 @@ function explainLost(farm: Farm, base: Base, build: BuildRecord, reason: string,
 function explainInput(farm: Farm, item: Item): WaitedInput {
   const { graph, availability, producers, queue, losses } = farm;
   const path = graph.itemPath(item);
-  if (availability.isPresent(item)) {
+  if (availability.isObtainable(item)) {
     const missing = availability.references(item).filter((reference) => !availability.isAvailable(reference));
     return {
       item: path,

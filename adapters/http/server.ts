@@ -10,6 +10,7 @@ import { cacheInfoRoute } from './cache/cache-info.ts';
 import { createDoubtfulFiles } from './cache/doubtful-files.ts';
 import { narRoute } from './cache/nar.ts';
 import { narinfoRoute } from './cache/narinfo.ts';
+import { upstreamNarRoute } from './cache/upstream-nar.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
 import { addCors } from './cors.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
@@ -37,6 +38,7 @@ import { statusRoutes } from './routes/status.ts';
 import { submissionRoutes } from './routes/submissions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { uploadRoutes } from './routes/uploads.ts';
+import { upstreamRoutes } from './routes/upstreams.ts';
 import { viewRoutes } from './routes/views.ts';
 import { schemaController } from './schema-controller.ts';
 import { noteSilentConnections } from './silent-connections.ts';
@@ -108,6 +110,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const plugins = [
     tokenRoutes(context),
     rootRoutes(context),
+    upstreamRoutes(context),
     agentRoutes(context),
     hookRoutes(context),
     derivationRoutes(context),
@@ -129,6 +132,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     cacheInfoRoute(context),
     narinfoRoute(context, doubtFile),
     narRoute(context, doubtFile),
+    upstreamNarRoute(context),
     cacheLogRoute(context),
   ];
   for (const plugin of plugins) await app.register(plugin);

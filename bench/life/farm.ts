@@ -130,6 +130,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     writer,
     log: store,
     verifyPlace: { read: () => undefined, write: async () => undefined },
+    upstreams: [],
     hookTransport: options.hookTransport ?? noHooks,
     policy: { ...policy, storeDir },
     runtime: createSystemRuntime(),

@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   items: async () => (await import('./items.ts')).addItemsCommands,
   gc: async () => (await import('./gc.ts')).addGcCommand,
   roots: async () => (await import('./roots.ts')).addRootsCommands,
+  upstreams: async () => (await import('./upstreams.ts')).addUpstreamsCommands,
   events: async () => (await import('./events.ts')).addEventsCommands,
   hooks: async () => (await import('./hooks.ts')).addHooksCommands,
   mirror: async () => (await import('./mirror.ts')).addMirrorCommand,

@@ -1,5 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { FarmStatus } from '../../coordinator/application.ts';
+import type { CheckUpstream } from '../../coordinator/upstreams/closure-search.ts';
 import type { Tags } from '../../domain/event.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, connect, connectPlainly } from '../http/connection.ts';
@@ -32,6 +33,7 @@ interface SubmitFlags extends WaitFlags, WantedFlags {
   readonly keep?: number;
   readonly inputs: boolean;
   readonly force?: true;
+  readonly checkUpstream?: CheckUpstream;
   readonly maxAttempts?: number;
   readonly timeout?: number;
   readonly maxSilent?: number;
@@ -77,6 +79,12 @@ With --json it is one object that has what was submitted, and with --wait then "
     )
     .option('--no-inputs', 'do not build inputs, only what is named')
     .option('--force', 'build again what is built or under way')
+    .addOption(
+      new Option(
+        '--check-upstream <what>',
+        'for what upstreams are asked before anything is built: all; inputs: not for what is submitted, which is built; never',
+      ).choices(['never', 'inputs', 'all']),
+    )
     .option('--max-attempts <n>', "attempts per build; the coordinator's default if not given", wholeNumber(1, 100))
     .option('--timeout <seconds>', 'longest time of one attempt', wholeNumber(1))
     .option('--max-silent <seconds>', 'longest time without output', wholeNumber(1))
@@ -143,6 +151,7 @@ With --json it is one object that has what was submitted, and with --wait then "
         },
         inputs: flags.inputs,
         force: flags.force === true,
+        ...(flags.checkUpstream !== undefined && { checkUpstream: flags.checkUpstream }),
         ...(flags.root !== undefined && {
           root: { name: flags.root, ...(flags.keep !== undefined && { keepSeconds: flags.keep }) },
         }),
@@ -178,9 +187,21 @@ With --json it is one object that has what was submitted, and with --wait then "
   });
 }
 
-function describe({ submission, builds, available, joined, absentSources }: Submitted): readonly string[] {
+function describe({
+  submission,
+  builds,
+  available,
+  upstream = 0,
+  foundUpstream = 0,
+  joined,
+  absentSources,
+}: Submitted): readonly string[] {
   const parts = [plural(builds, 'build')];
-  if (available > 0) parts.push(`${plural(available, 'derivation')} available already`);
+  if (available > 0)
+    parts.push(
+      `${plural(available, 'derivation')} available already${upstream > 0 ? ` (${upstream} of them upstream)` : ''}`,
+    );
+  if (foundUpstream > 0) parts.push(`${plural(foundUpstream, 'item')} found upstream`);
   if (joined.length > 0) parts.push(`${plural(joined.length, 'build')} under way joined`);
   const lines = [`submission ${submission}: ${parts.join(', ')}`];
   if (absentSources.length > 0) {

@@ -52,6 +52,8 @@ async function candidatesOf(source: Source, prefix: string, tree: Tree, around: 
     }
     case 'roots':
       return (await rowsOf<{ name: string; source: string }>(around, '/v1/roots')).map(named('source'));
+    case 'upstreams':
+      return (await rowsOf<{ name: string; url: string }>(around, '/v1/upstreams')).map(named('url'));
     case 'hooks':
       return (await rowsOf<{ name: string; state: string }>(around, '/v1/hooks')).map(named('state'));
     case 'tokens': {

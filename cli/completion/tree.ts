@@ -17,6 +17,7 @@ export const sources = [
   'hooks',
   'tokens',
   'roots',
+  'upstreams',
   'contexts',
   'files',
   'folders',

@@ -5,7 +5,7 @@ import { wholeFigures } from './older.ts';
 export function figureRows(
   said: Omit<FarmStatus, 'pendingCommits' | 'uploads'>,
 ): (readonly [name: string, value: string | number])[] {
-  const { builds, blocked, ready, derivations, items, agents, position } = wholeFigures(said);
+  const { builds, blocked, ready, derivations, items, upstreamItems, agents, position } = wholeFigures(said);
   const perSystem = Object.entries(ready)
     .filter(([, count]) => count > 0)
     .map(([system, count]) => `${system} ${count}`)
@@ -32,7 +32,7 @@ export function figureRows(
     ['cancelled', builds.canceled],
     ['agents', describeAgents(agents)],
     ['derivations', derivations],
-    ['store items', items],
+    ['store items', !upstreamItems ? items : `${items}, and ${upstreamItems} upstream`],
     ['log position', position ?? 'empty'],
   ];
 }

@@ -1,4 +1,5 @@
 import type { SubmitResult } from '../../coordinator/application.ts';
+import type { CheckUpstream } from '../../coordinator/upstreams/closure-search.ts';
 import type { Tags } from '../../domain/event.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
 import type { Client } from '../http/client.ts';
@@ -19,6 +20,7 @@ export interface SubmitPlan {
   readonly options: BuildOptions;
   readonly inputs: boolean;
   readonly force: boolean;
+  readonly checkUpstream?: CheckUpstream;
   readonly root?: { readonly name: string; readonly keepSeconds?: number };
 }
 
@@ -71,6 +73,7 @@ export async function submit(
 
   const { missing } = await client.send<{ missing: readonly string[] }>('POST', '/v1/sources/missing', {
     roots: plan.roots,
+    ...(plan.checkUpstream !== undefined && { checkUpstream: plan.checkUpstream }),
   });
   let sources: SourcesResult = { uploaded: 0, absent: [] };
   if (missing.length > 0) {

@@ -45,6 +45,8 @@ export type Fleet = Pick<
 };
 
 export interface FleetParts {
+  /** With which agents verify what they fetch. */
+  readonly publicKeys: readonly string[];
   readonly allocator: Allocator;
   readonly holdings: Holdings;
   readonly access: Access;
@@ -63,8 +65,8 @@ const pace = { burst: 60, everyMs: 2000 };
 
 /** The agents: who is there, whose lease runs out, who is sick. */
 export function createFleet(core: Core, parts: FleetParts): Fleet {
-  const { allocator, holdings, access, deadlines, lateAttempts, waiting } = parts;
-  const { farm, writer, policy, runtime, links, logs, signer, logger } = core;
+  const { publicKeys, allocator, holdings, access, deadlines, lateAttempts, waiting } = parts;
+  const { farm, writer, policy, runtime, links, logs, logger } = core;
   const { queue } = farm;
   const heartbeats = new Map<string, NonNullable<AgentStatus['heartbeat']>>();
   /** The start of each agent that was heard of last. */
@@ -316,7 +318,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
         return { build, attempt: Number(attempt), size: await logs.size(build, Number(attempt)) };
       });
       if (farm.agents.get(name)?.state.draining) writer.afterwards(() => links.send(name, { type: 'drain' }));
-      const welcome = { logs: await Promise.all(sizes), drop, publicKeys: [signer.publicKey] };
+      const welcome = { logs: await Promise.all(sizes), drop, publicKeys: [...publicKeys] };
       await writer.durable();
       logger.info(
         { agent: name, systems: abilities.systems, slots: abilities.slots, kept: stays.size, dropped: drop.length },

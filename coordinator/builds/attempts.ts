@@ -11,6 +11,7 @@ import { type Core, commandBuild, findBuild } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Items } from '../items/items.ts';
 import { ownerOfAgent } from '../items/uploads.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
 import { isLogOver } from './log-ends.ts';
 
 /** What agents report of their attempts becomes events. */
@@ -28,7 +29,12 @@ export interface Attempts {
 
 type Report<Type extends AgentMessage['type']> = Extract<AgentMessage, { type: Type }>;
 
-export function createAttempts(core: Core, allocator: Allocator, items: Items): Attempts {
+export function createAttempts(
+  core: Core,
+  allocator: Allocator,
+  items: Items,
+  upstreams: Pick<Upstreams, 'isServable'>,
+): Attempts {
   const { farm, writer, runtime, logs, links, pool } = core;
   const { graph } = farm;
 
@@ -74,8 +80,16 @@ export function createAttempts(core: Core, allocator: Allocator, items: Items): 
    */
   async function confirmMissing({ missing = [], damaged = [] }: Report<'setup-failed'>): Promise<string[]> {
     const confirmed: string[] = [];
-    for (const path of missing) if (!(await items.isServable(path))) confirmed.push(path);
-    for (const path of damaged) if (!(await items.isVerified(path, 'all'))) confirmed.push(path);
+    const isElsewhere = (path: string): boolean => {
+      const item = graph.itemOf(path);
+      return item !== undefined && farm.upstreams.get(item) !== undefined;
+    };
+    for (const path of missing)
+      if (!(await (isElsewhere(path) ? upstreams.isServable(path, 'some') : items.isServable(path))))
+        confirmed.push(path);
+    for (const path of damaged)
+      if (!(await (isElsewhere(path) ? upstreams.isServable(path, 'all') : items.isVerified(path, 'all'))))
+        confirmed.push(path);
     return confirmed;
   }
 

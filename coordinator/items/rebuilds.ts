@@ -11,7 +11,7 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
   const { graph, availability, producers, queue } = farm;
 
   function consider(item: Item, unneeded: Set<Item>): void {
-    if (availability.isPresent(item) || !availability.wasPresent(item)) return;
+    if (availability.isObtainable(item) || !availability.wasObtainable(item)) return;
     const needer = neederOf(farm, item, unneeded);
     if (!needer) return;
     const producer = producers.of(item);
@@ -28,8 +28,7 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
   }
 
   writer.listen((_, id, event) => {
-    if (event.type !== 'StoreItemUnpublished' && event.type !== 'StoreItemDeleted' && event.type !== 'StoreItemMissing')
-      return;
+    if (!losses.has(event.type)) return;
     const item = graph.itemByHash(id);
     // A decision of its own, not from within the fold.
     if (item !== undefined) queueMicrotask(() => consider(item, new Set()));
@@ -38,6 +37,13 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): v
   const unneeded = new Set<Item>();
   for (let item = 0; item < graph.items; item++) consider(item, unneeded);
 }
+
+const losses: ReadonlySet<string> = new Set([
+  'StoreItemUnpublished',
+  'StoreItemDeleted',
+  'StoreItemMissing',
+  'StoreItemLostUpstream',
+]);
 
 /** The event by which an item stopped to be there, as `<stream>@<revision>`: what a rebuild of it is known by. */
 export function lossOf({ graph, lossRevision }: Pick<Core['farm'], 'graph' | 'lossRevision'>, item: Item): string {

@@ -59,7 +59,7 @@ export function createRootManager(core: Core, access: Pick<Access, 'nameOf'>, de
     const drv = build?.drv ?? graph.drvOf(target);
     if (drv !== undefined) return graph.outputs(drv).map(({ item }) => graph.itemPath(item));
     const item = graph.itemOf(target);
-    if (item !== undefined && (availability.wasPresent(item) || isMade(item))) return [target];
+    if (item !== undefined && (availability.wasObtainable(item) || isMade(item))) return [target];
     throw new DroverError(
       target.endsWith('.drv') ? 'unknown-derivation' : 'unknown-item',
       `targets: expected store items, derivations or builds that are known here, got ${target}`,

@@ -7,6 +7,7 @@ import type { RootManager } from '../items/roots.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Stall } from '../ports/work.ts';
 import type { InSlices } from '../slices.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
 import { createEnqueue, requireWanted } from './queueing.ts';
 import { createReceiving, type Receiving } from './receiving.ts';
 import { createRetrying, type Retrying } from './retrying.ts';
@@ -30,10 +31,11 @@ export function createIntake(
   restored: Pick<Texts, 'sent'>,
   kept: Pick<RootManager, 'check' | 'keepFor'>,
   inSlices: InSlices,
+  upstreams: Pick<Upstreams, 'search' | 'searchItems'>,
 ): Intake {
   const { farm, writer, runtime, logger } = core;
   const { submissions } = farm;
-  const receiving = createReceiving(core, createEnqueue(core, kept, inSlices), kept);
+  const receiving = createReceiving(core, createEnqueue(core, kept, inSlices, upstreams), kept);
   const { receive, start, busy, idle } = receiving;
 
   /** Cut off submissions whose derivations the store has lost: queued once somebody sends them again. */
@@ -56,7 +58,7 @@ export function createIntake(
   }
 
   return {
-    ...createSending(core, restored, goOnWithLacking),
+    ...createSending(core, restored, upstreams, goOnWithLacking),
     ...createRetrying(core, receiving),
     busy,
     idle,

@@ -12,6 +12,8 @@ import { DroverError } from '../errors.ts';
 import type { RootManager } from '../items/roots.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
+import type { CheckUpstream } from '../upstreams/closure-search.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
 
 /** Makes of a submission the derivations, roots and builds that it takes, durably. Begun again after a stop, it goes on where it was. */
 export type Enqueue = (submission: SubmissionRecord, actor: string) => Promise<void>;
@@ -24,7 +26,12 @@ export function requireWanted({ id, status }: SubmissionRecord): void {
   if (status === 'canceled') throw new DroverError('submission-canceled', `the submission ${id} was cancelled`);
 }
 
-export function createEnqueue(core: Core, kept: Pick<RootManager, 'keepFor'>, inSlices: InSlices): Enqueue {
+export function createEnqueue(
+  core: Core,
+  kept: Pick<RootManager, 'keepFor'>,
+  inSlices: InSlices,
+  upstreams: Pick<Upstreams, 'search'>,
+): Enqueue {
   const { farm, writer, derivations, runtime, logger, work } = core;
   const { graph, queue } = farm;
   const isKnown = (path: string): boolean => graph.drvOf(path) !== undefined;
@@ -85,14 +92,14 @@ export function createEnqueue(core: Core, kept: Pick<RootManager, 'keepFor'>, in
   async function addBuilds(
     submission: SubmissionRecord,
     meta: Meta,
-  ): Promise<{ builds: number; available: number; joined: string[] }> {
+  ): Promise<{ builds: number; available: number; upstream: number; joined: string[] }> {
     const { id, wish } = submission;
     work.at('submission', id);
     requireWanted(submission);
     const roots = submission.roots.map((root) => graph.drvOf(root) as number);
     const earlier = queue.buildsOf(id).filter((build) => build !== undefined);
     const done = new Set(earlier.map((build) => build.drv));
-    const needs = findNeeds(farm, roots, wish);
+    const needs = findNeeds(farm, roots, { ...wish, upstream: checkOf(submission) === 'all' });
     const requested = new Set(roots);
     let number = earlier.reduce((highest, build) => Math.max(highest, build.number), 0);
     let sinceWait = 0;
@@ -116,7 +123,7 @@ export function createEnqueue(core: Core, kept: Pick<RootManager, 'keepFor'>, in
     }
     farm.supply.takeIn(needs.walked);
     const joined = needs.joined.map(buildId).filter((build) => !build.startsWith(`${id}-`));
-    return { builds: number, available: needs.available, joined };
+    return { builds: number, available: needs.available, upstream: needs.upstream, joined };
   }
 
   /**
@@ -134,6 +141,17 @@ export function createEnqueue(core: Core, kept: Pick<RootManager, 'keepFor'>, in
     }
   }
 
+  const checkOf = ({ wish }: SubmissionRecord): CheckUpstream => wish.checkUpstream ?? 'all';
+
+  /** Asks upstreams for what is needed. Resolves with how much they have. */
+  async function askUpstreams(submission: SubmissionRecord, meta: Meta): Promise<number> {
+    const check = checkOf(submission);
+    if (check === 'never') return 0;
+    const roots = submission.roots.map((root) => graph.drvOf(root) as Drv);
+    const { found } = await upstreams.search(roots, check === 'all' && !submission.wish.force, meta);
+    return found;
+  }
+
   async function enqueue(submission: SubmissionRecord, actor: string): Promise<void> {
     const { id } = submission;
     const meta: Meta = { actor, correlation: id, causation: `submission-${id}@${submission.revision}` };
@@ -141,14 +159,22 @@ export function createEnqueue(core: Core, kept: Pick<RootManager, 'keepFor'>, in
     await writer.durable();
     await addDerivations(submission, meta);
     kept.keepFor(submission, meta);
-    const { builds, available, joined } = await addBuilds(submission, meta);
+    const foundUpstream = await askUpstreams(submission, meta);
+    const { builds, available, upstream, joined } = await addBuilds(submission, meta);
     await hasten(submission, meta);
     const events: DroverEvent[] = [];
     for (let start = 0; start < joined.length; start += namesPerEvent)
       events.push({ type: 'SubmissionJoined', data: { builds: joined.slice(start, start + namesPerEvent) } });
     events.push({
       type: 'SubmissionQueued',
-      data: { derivations: submission.added, builds, available, joined: joined.length },
+      data: {
+        derivations: submission.added,
+        builds,
+        available,
+        joined: joined.length,
+        ...(upstream > 0 && { upstream }),
+        ...(foundUpstream > 0 && { foundUpstream }),
+      },
     });
     for (const event of events) writer.commit('submission', id, submission.revision, [event], meta);
     await writer.durable();

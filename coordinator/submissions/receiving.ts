@@ -41,8 +41,16 @@ export function createReceiving(core: Core, enqueue: Enqueue, kept: Pick<RootMan
 
   function resultOf({ id, queued, joined }: SubmissionRecord): SubmitResult {
     if (!queued) throw new Error(`the submission ${id} is not queued`);
-    const { derivations: added, builds, available } = queued;
-    return { submission: id, derivations: added, builds, available, joined };
+    const { derivations: added, builds, available, upstream, foundUpstream } = queued;
+    return {
+      submission: id,
+      derivations: added,
+      builds,
+      available,
+      ...(upstream !== undefined && { upstream }),
+      ...(foundUpstream !== undefined && { foundUpstream }),
+      joined,
+    };
   }
 
   function start(submission: SubmissionRecord, actor: string): Promise<SubmitResult> {
@@ -106,6 +114,7 @@ export function createReceiving(core: Core, enqueue: Enqueue, kept: Pick<RootMan
       reason,
       wish: digest,
       ...(root !== undefined && { root }),
+      ...(wish.checkUpstream !== undefined && { checkUpstream: wish.checkUpstream }),
       ...(key !== undefined && { key }),
     };
     const meta: Meta = { actor: by.id, correlation: id, ...(cause !== undefined && { causation: cause }) };

@@ -2,7 +2,8 @@ import type { Tags } from '../../domain/event.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
 import type { Drv } from '../../projections/graph.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
-import type { Application, SubmitResult } from '../application.ts';
+import type { SubmissionRecord } from '../../projections/submissions.ts';
+import type { Application, SubmitResult, SubmitWish } from '../application.ts';
 import { type Core, findBuild } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -38,7 +39,8 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
         );
       if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
         throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
-      const wish = { roots: [graph.drvPath(build.drv)], options, inputs: true, force: false };
+      const check = checkOf(submissions.get(build.submission));
+      const wish = { roots: [graph.drvPath(build.drv)], options, inputs: true, force: false, ...check };
       return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
     },
     async retryBuilds(by, { builds, preview = false }) {
@@ -93,7 +95,7 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       }
       return receive(
         by,
-        { ...wishOf(options, tags), inputs, force },
+        { ...wishOf(options, tags), inputs, force, ...checkOf(submission) },
         'retry',
         undefined,
         `submission-${id}@${submission.revision}`,
@@ -113,11 +115,18 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       const options = last?.state.options ?? { priority: 0 };
       return receive(
         { id: meta.actor },
-        { roots: [derivation], options, inputs: true, force: false },
+        // The pool is to have it again, wherever else it is.
+        { roots: [derivation], options, inputs: true, force: false, checkUpstream: 'inputs' },
         'retry',
         key,
         meta.causation,
       );
     },
   };
+}
+
+/** What was not asked for upstream is not the next time, either. */
+function checkOf(submission: SubmissionRecord | undefined): Pick<SubmitWish, 'checkUpstream'> {
+  const checkUpstream = submission?.wish.checkUpstream;
+  return checkUpstream === undefined ? {} : { checkUpstream };
 }

@@ -2,6 +2,7 @@ import type { Item } from '../../projections/graph.ts';
 import type { Application } from '../application.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Texts } from './texts.ts';
 
 /** What clients send before they submit: the derivations and sources that are not here yet. */
@@ -14,7 +15,12 @@ export type Sending = Pick<Application, 'missingDerivations' | 'addDerivations' 
 const promiseMs = 3_600_000;
 
 /** @param added called when derivations were sent. */
-export function createSending(core: Core, restored: Pick<Texts, 'sent'>, added: () => void): Sending {
+export function createSending(
+  core: Core,
+  restored: Pick<Texts, 'sent'>,
+  upstreams: Pick<Upstreams, 'searchItems'>,
+  added: () => void,
+): Sending {
   const { farm, writer, derivations, runtime } = core;
   const { graph } = farm;
   /** Sources that a client was told are here, by when: what it is about to submit needs them. */
@@ -34,7 +40,7 @@ export function createSending(core: Core, restored: Pick<Texts, 'sent'>, added: 
       const { code, path, message } = result.refused;
       throw new DroverError(code as 'malformed-derivation', `${path}: ${message}`, { path });
     },
-    async missingSources(roots) {
+    async missingSources(roots, checkUpstream = 'all') {
       const [lacking] = await derivations.missing(roots);
       if (lacking !== undefined)
         throw new DroverError('unknown-derivation', `roots: ${lacking} was not sent`, { path: lacking });
@@ -43,10 +49,15 @@ export function createSending(core: Core, restored: Pick<Texts, 'sent'>, added: 
         for (const { sources } of part)
           for (const source of sources) {
             const item = graph.itemOf(source);
-            if (item === undefined || !farm.availability.isPresent(item)) missing.add(source);
+            if (item === undefined || !farm.availability.isObtainable(item)) missing.add(source);
             else promised.set(item, runtime.clock.monotonic());
           }
-      return [...missing];
+      if (checkUpstream === 'never' || missing.size === 0) return [...missing];
+      await upstreams.searchItems([...missing], { actor: 'upstreams' });
+      return [...missing].filter((source) => {
+        const item = graph.itemOf(source);
+        return item === undefined || !farm.availability.isAvailable(item);
+      });
     },
     promised() {
       const now = runtime.clock.monotonic();

@@ -14,9 +14,10 @@ export function keyOf(token: string, key: string): string {
 
 /** Two wishes are the same where this is; in which order their roots and tags came does not matter. */
 export function digestOf(wish: SubmitWish): string {
-  const { options, inputs, force, root } = wish;
+  const { options, inputs, force, root, checkUpstream } = wish;
   const roots = [...new Set(wish.roots)].sort();
-  return sha256(JSON.stringify([roots, options, inputs, force, ...sortedTags(wish), ...(root ? [root] : [])]));
+  const named = [...(root ? [root] : []), ...(checkUpstream ? [checkUpstream] : [])];
+  return sha256(JSON.stringify([roots, options, inputs, force, ...sortedTags(wish), ...named]));
 }
 
 /** That there are no more tags than a build may have, and none of what was not asked for. */

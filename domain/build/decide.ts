@@ -74,7 +74,8 @@ export type BuildCommand =
       readonly fraction: number;
     } & AttemptKey)
   /** All its outputs are available. */
-  | { readonly type: 'satisfy' }
+  /** Its outputs are available, some of them perhaps from upstreams. */
+  | { readonly type: 'satisfy'; readonly upstreams?: readonly string[] }
   | { readonly type: 'cancel'; readonly reason: string | undefined; readonly unwanted?: boolean }
   /** It was cancelled for its own submission, and others want it. */
   | { readonly type: 'withdraw'; readonly submission: string; readonly reason: string | undefined }
@@ -130,7 +131,14 @@ export function decideBuild(
     }
     case 'satisfy':
       if (state.status !== 'queued') return { refused: isEnded(state.status) ? 'build-ended' : 'not-queued' };
-      return { events: [{ type: 'BuildSatisfied', data: {} }] };
+      return {
+        events: [
+          {
+            type: 'BuildSatisfied',
+            data: command.upstreams?.length ? { upstreams: [...command.upstreams] } : {},
+          },
+        ],
+      };
     case 'cancel':
       if (state.status === 'canceled') return { events: [] };
       if (isEnded(state.status)) return { refused: 'build-ended' };

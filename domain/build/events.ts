@@ -106,8 +106,11 @@ export const BuildSucceeded = defineEvent(
 );
 export const BuildSatisfied = defineEvent(
   'BuildSatisfied',
-  'It needs no attempt any more: while it was queued, something else made all its outputs available, like a build of another derivation with the same output. For whoever waits it has succeeded.',
-  z.object({}),
+  'It needs no attempt any more: while it was queued, something else made all its outputs available, like a build of another derivation with the same output, or an upstream has them. For whoever waits it has succeeded.',
+  z.object({
+    /** Names of upstreams that have outputs which the pool does not have. */
+    upstreams: z.array(identifier).max(20).optional(),
+  }),
 );
 export const BuildFailed = defineEvent(
   'BuildFailed',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseName, count, defineEvent, type EventOf, instant, sha256Text, shortText } from '../event.ts';
+import { baseName, count, defineEvent, type EventOf, identifier, instant, sha256Text, shortText } from '../event.ts';
 
 /** What the pool holds for one store item, and what its narinfo says. */
 export const storeItem = z.object({
@@ -38,5 +38,36 @@ export const StoreItemMissing = defineEvent(
   z.object({ path: baseName, reason: shortText }),
 );
 
-export const itemEvents = [StoreItemAdded, StoreItemUnpublished, StoreItemDeleted, StoreItemMissing] as const;
+/** What an upstream says of one store item, in a narinfo that was signed by one of its keys. */
+export const upstreamItem = storeItem.omit({ file: true }).extend({
+  /** Name of the `[[upstream]]` in the configuration. */
+  upstream: identifier,
+  /** Where the upstream has the NAR, as its narinfo says: relative to its own address, or absolute. */
+  url: z.string().min(1).max(2048),
+  /** Of that file: `none`, `xz`, `zstd` … */
+  compression: z.string().min(1).max(32),
+  /** When it is asked again, in milliseconds since the Unix epoch. */
+  expires: instant,
+});
+export type UpstreamItem = z.infer<typeof upstreamItem>;
+
+export const StoreItemFoundUpstream = defineEvent(
+  'StoreItemFoundUpstream',
+  'An upstream has the item, signed by one of its keys, and all that it refers to is available: it is available as well, until the upstream is found not to have it any more. From `expires` on the upstream is asked again. Of no consequence while the pool has the item.',
+  upstreamItem,
+);
+export const StoreItemLostUpstream = defineEvent(
+  'StoreItemLostUpstream',
+  'An upstream does not have the item any more, or cannot give what it said: unless the pool has it, the item is not available from now on. Until `until` the upstream is not believed to have it.',
+  z.object({ path: baseName, upstream: identifier, reason: shortText, until: instant.optional() }),
+);
+
+export const itemEvents = [
+  StoreItemAdded,
+  StoreItemUnpublished,
+  StoreItemDeleted,
+  StoreItemMissing,
+  StoreItemFoundUpstream,
+  StoreItemLostUpstream,
+] as const;
 export type ItemEvent = EventOf<(typeof itemEvents)[number]>;

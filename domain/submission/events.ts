@@ -34,6 +34,8 @@ export const SubmissionReceived = defineEvent(
     inputs: z.boolean(),
     /** Whether to build what is already built or under way. */
     force: z.boolean(),
+    /** What upstreams are asked for: inputs alone, or what was asked for as well; absent: `all`. What no upstream is asked for counts as available only where the pool has it. */
+    checkUpstream: z.enum(['never', 'inputs', 'all']).optional(),
     /** What was asked for is kept under this name, until then; for good if that is absent. */
     root: z.object({ name: identifier, until: instant.optional() }).optional(),
     /** Why: asked for by a client, or by the coordinator because an output that is needed went missing. */
@@ -71,6 +73,10 @@ export const SubmissionQueued = defineEvent(
     builds: count,
     /** Roots for which no build was made because their outputs are available. */
     available: count,
+    /** Of `available`, those of which an upstream has an output that the pool has not. */
+    upstream: count.optional(),
+    /** Store items that upstreams were found to have when it was queued. */
+    foundUpstream: count.optional(),
     /** Builds under way that the submission joined, as they build a root of it; which ones say SubmissionJoined events. */
     joined: count,
   }),

@@ -36,6 +36,8 @@ export function itemWrites(event: ItemEvent, at: number, actor: string): readonl
     const { until, reason } = event.data;
     return [{ sql: unpublishItem, values: [hash, at, until, actor, reason] }];
   }
+  // What only an upstream has is not of the pool.
+  if (event.type === 'StoreItemFoundUpstream' || event.type === 'StoreItemLostUpstream') return [];
   if (event.type !== 'StoreItemAdded') return [{ sql: removeItem, values: [hash] }];
   const { path, narHash, narSize, references, deriver, ca, file, signatures } = event.data;
   const refs = references.join(' ');

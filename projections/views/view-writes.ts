@@ -28,6 +28,8 @@ export function viewWrites(
     case 'StoreItemUnpublished':
     case 'StoreItemDeleted':
     case 'StoreItemMissing':
+    case 'StoreItemFoundUpstream':
+    case 'StoreItemLostUpstream':
       return itemWrites(event, at, actor);
     case 'SubmissionReceived':
     case 'SubmissionRootsAdded':

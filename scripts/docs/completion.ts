@@ -79,6 +79,7 @@ const ofArguments: Readonly<Record<string, Values | undefined>> = {
   submission: from('submissions'),
   item: from('items'),
   root: from('roots'),
+  upstream: from('upstreams'),
   target: from('items'),
   token: from('tokens'),
   drv: from('files'),

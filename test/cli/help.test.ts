@@ -102,6 +102,10 @@ const commands = [
   'tokens create',
   'tokens list',
   'tokens revoke',
+  'upstreams',
+  'upstreams check',
+  'upstreams list',
+  'upstreams show',
   'views',
   'views rebuild',
 ];

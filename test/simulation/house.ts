@@ -139,6 +139,7 @@ export function createHouse(world: HouseWorld): House {
         };
         await pool.sweep(coordinator.items.holdsFile, isAwaited);
       },
+      upstreams: [],
       policy,
       runtime: mine.runtime,
       links: links.links,

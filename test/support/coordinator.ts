@@ -12,6 +12,7 @@ import type { Traces } from '../../coordinator/ports/traces.ts';
 import type { VerifyPlace, VerifyPlaceStore } from '../../coordinator/ports/verify-place.ts';
 import { type Stall, unwatched } from '../../coordinator/ports/work.ts';
 import { createTracing } from '../../coordinator/tracing.ts';
+import type { UpstreamSource } from '../../coordinator/upstreams/asking.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage, CoordinatorMessage, Hello, KnownAttempt } from '../../domain/agent/messages.ts';
 import type { NoteKey } from '../../domain/audit/signed-note.ts';
@@ -66,6 +67,7 @@ export async function openTestCoordinator(
     time = createVirtualTime(seed),
     textOf = (path: string): Uint8Array => Buffer.from(path),
     logger = pino({ level: 'silent' }) as Logger,
+    upstreams = [] as readonly UpstreamSource[],
   } = {},
 ) {
   const tracing = createTracing(time.runtime.clock, traces);
@@ -98,6 +100,7 @@ export async function openTestCoordinator(
     writer,
     log: store,
     hookTransport,
+    upstreams,
     verifyPlace,
     auditKey,
     policy: { ...policy, trustHooksOfApi, collection, ...(verify && { verify }) },

@@ -9,6 +9,7 @@ import type {
   RootDetail,
   SubmissionTimes,
   SubmitResult,
+  UpstreamStatus,
 } from '../../coordinator/application.ts';
 import { DroverError } from '../../coordinator/errors.ts';
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
@@ -51,6 +52,20 @@ export const fakeHook: HookStatus = {
   parked: [{ event: 'build-s-1@4', at: 1, attempts: 10, error: 'it answered 500' }],
   counts: { failing: 0, parked: 400 },
   lastFailure: { event: 'build-s-1@4', error: 'it answered 500', at: 2 },
+};
+export const fakeUpstream: UpstreamStatus = {
+  name: 'nixos',
+  url: 'https://cache.example.org',
+  priority: 50,
+  publicKeys: ['cache.example.org-1:AA=='],
+  state: 'resting',
+  restsSeconds: 4,
+  error: 'https://cache.example.org: HTTP 503',
+  items: 3,
+  asked: { found: 3, absent: 2, rejected: 1, failed: 4 },
+  rejection: 'expected a signature by a key of the upstream, got none',
+  ttlSeconds: 86_400,
+  negativeTtlSeconds: 600,
 };
 export const fakeRoot: RootDetail = {
   name: 'nightly',
@@ -241,6 +256,11 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       return { ...fakeUpload, id, offset: offset + size };
     },
     servable: () => undefined,
+    upstreams: () => [fakeUpstream],
+    upstream: () => fakeUpstream,
+    checkUpstream: async (name) => ({ name, url: fakeUpstream.url, ok: true, milliseconds: 1, items: [] }),
+    upstreamItem: () => undefined,
+    openUpstream: async () => undefined,
     lackOf: () => undefined,
     deleteItems: async () => ({
       items: [],

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { StoreItem } from '../../../domain/item/events.ts';
+import type { StoreItem, UpstreamItem } from '../../../domain/item/events.ts';
 import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
 import type { HttpContext } from '../context.ts';
@@ -10,10 +11,34 @@ import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
 import { narUrl } from './nar-url.ts';
 import { notHere } from './not-here.ts';
+import { upstreamNarUrl } from './upstream-url.ts';
 
 /** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
 export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFile: DoubtFile): FastifyPluginAsyncZod {
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${cache.ttlSeconds}`;
+  function answer(etag: string | undefined, reply: FastifyReply, info: NarInfo): FastifyReply {
+    const rendered = render(info);
+    reply.headers({ etag: rendered.etag, 'cache-control': cacheControl });
+    if (matchesEtag(etag, rendered.etag)) return reply.code(304).send();
+    return reply.header('content-type', 'text/x-nix-narinfo').send(rendered.text);
+  }
+
+  /** As the upstream signed it; its NAR comes through here, so that nobody else has to reach the upstream. */
+  function upstreamNarinfo(item: UpstreamItem): NarInfo {
+    const { narHash, narSize, references, deriver, ca, signatures } = item;
+    return {
+      storePath: `${application.storeDir}/${item.path}`,
+      url: upstreamNarUrl(item),
+      compression: 'none',
+      narHash,
+      narSize,
+      references,
+      ...(deriver !== undefined && { deriver }),
+      signatures,
+      ...(ca !== undefined && { ca }),
+    };
+  }
+
   return async (app) => {
     app.route({
       method: ['GET', 'HEAD'],
@@ -32,6 +57,8 @@ export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFil
       handler: async (request, reply) => {
         const { hash } = request.params;
         const found = isHashPart(hash) ? application.servable(hash) : undefined;
+        const elsewhere = found === undefined && isHashPart(hash) ? application.upstreamItem(hash) : undefined;
+        if (elsewhere !== undefined) return answer(request.headers['if-none-match'], reply, upstreamNarinfo(elsewhere));
         if (found === undefined) return notHere(reply);
         if (!(await pool.has(found.file))) {
           await doubtFile(found.path, 'size', request.log);
@@ -40,10 +67,7 @@ export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFil
         // It may have gone while its file was looked for.
         const item = application.servable(hash);
         if (item === undefined) return notHere(reply);
-        const answer = render(item, application.storeDir);
-        reply.headers({ etag: answer.etag, 'cache-control': cacheControl });
-        if (matchesEtag(request.headers['if-none-match'], answer.etag)) return reply.code(304).send();
-        return reply.header('content-type', 'text/x-nix-narinfo').send(answer.text);
+        return answer(request.headers['if-none-match'], reply, narinfoOf(item, application.storeDir));
       },
     });
   };
@@ -66,8 +90,8 @@ export async function narinfoText(
   return now && renderNarinfo(narinfoOf(now, application.storeDir));
 }
 
-function render(item: StoreItem, storeDir: string): { readonly text: string; readonly etag: string } {
-  const text = renderNarinfo(narinfoOf(item, storeDir));
+function render(info: NarInfo): { readonly text: string; readonly etag: string } {
+  const text = renderNarinfo(info);
   return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"` };
 }
 

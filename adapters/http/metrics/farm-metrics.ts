@@ -4,11 +4,12 @@ import type { Metrics, Reading } from './registry.ts';
 /** Figures of the farm, of the agent links and of the process, read when `/metrics` is asked for. */
 export function addFarmMetrics(
   metrics: Metrics,
-  application: Pick<Application, 'status' | 'readiness' | 'agents'>,
+  application: Pick<Application, 'status' | 'readiness' | 'agents' | 'upstreams'>,
   links: () => { readonly open: number; readonly unacknowledged: number },
   version: string,
 ): void {
   const status = () => application.status();
+  const upstreams = () => application.upstreams();
   const agents = () => application.agents().filter(({ state }) => state !== 'retired');
   const one = (read: () => number) => (): Reading => [[{}, read()]];
   const each = (label: string, read: () => Readonly<Record<string, number>>) => (): Reading =>
@@ -94,6 +95,19 @@ export function addFarmMetrics(
   );
   metrics.gauge('drover_agents_by_intake', 'Agents that are not removed by whether they take builds, or why not.', () =>
     tally(agents().map(({ intake }) => intake)),
+  );
+  metrics.gauge('drover_upstream_items', 'Store items that only an upstream has, by upstream.', () =>
+    upstreams().map(({ name, items }) => [{ upstream: name }, items]),
+  );
+  metrics.gauge(
+    'drover_upstream_resting',
+    'Whether an upstream is left alone for a while, as it gave no answer: 1 or 0.',
+    () => upstreams().map(({ name, state }) => [{ upstream: name }, state === 'resting' ? 1 : 0]),
+  );
+  metrics.total('drover_upstream_answers_total', 'What upstreams were asked since the start, by what came of it.', () =>
+    upstreams().flatMap(({ name, asked }) =>
+      Object.entries(asked).map(([answer, count]) => [{ upstream: name, answer }, count] as const),
+    ),
   );
   metrics.gauge('drover_agents_refused', 'Agents that are turned away, or a second process of which is.', () => [
     [{}, agents().filter(({ refused }) => refused !== undefined).length],

@@ -55,12 +55,21 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
         schema: {
           tags: ['derivations'],
           operationId: 'findMissingSources',
-          summary: 'Sources that the closures of the derivations name and the pool lacks.',
-          body: z.strictObject({ roots: names }),
+          summary: 'Sources that the closures of the derivations name and neither the pool nor an upstream has.',
+          body: z.strictObject({
+            roots: names,
+            checkUpstream: z
+              .enum(['never', 'inputs', 'all'])
+              .describe('As of the submission that is to come; `never`: no upstream is asked.')
+              .exactOptional(),
+          }),
           response: { 200: missing },
         },
       },
-      async (request) => ({ missing: [...(await application.missingSources(request.body.roots))] }),
+      async (request) => {
+        const { roots, checkUpstream } = request.body;
+        return { missing: [...(await application.missingSources(roots, checkUpstream))] };
+      },
     );
 
     await app.register(async (streams) => {

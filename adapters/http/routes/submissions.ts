@@ -33,6 +33,12 @@ const submitBody = z.strictObject({
     .describe('Holds for every build of the submission.'),
   inputs: z.boolean().default(true).describe('Also build inputs without an available output or a build.'),
   force: z.boolean().default(false).describe('Also build what is built or under way.'),
+  checkUpstream: z
+    .enum(['never', 'inputs', 'all'])
+    .describe(
+      'What upstreams are asked for before anything is built: what is asked for and its inputs (`all`, as if absent), its inputs alone, or nothing. What they are not asked for of `roots` is built where the pool lacks it.',
+    )
+    .exactOptional(),
   root: z
     .strictObject({ name: identifier, keepSeconds: z.int().min(1).max(3_153_600_000).exactOptional() })
     .exactOptional()

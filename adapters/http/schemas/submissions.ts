@@ -15,6 +15,11 @@ export const submitResult: z.ZodType<SubmitResult> = z.object({
   derivations: z.int(),
   builds: z.int(),
   available: z.int(),
+  upstream: z
+    .int()
+    .describe('of `available`, those of which an upstream has an output that the pool has not')
+    .exactOptional(),
+  foundUpstream: z.int().describe('store items that upstreams were found to have').exactOptional(),
   joined: z.array(text),
 });
 

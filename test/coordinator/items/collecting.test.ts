@@ -274,7 +274,7 @@ it('whatever happens meanwhile and wherever it is interrupted, nothing goes that
           for (const path of held) {
             const item = farm.farm.graph.itemOf(path);
             const uploading = [...farm.pool.underWay()].some(({ references }) => references.includes(path));
-            if (uploading && item !== undefined && farm.farm.availability.wasPresent(item))
+            if (uploading && item !== undefined && farm.farm.availability.wasObtainable(item))
               assert.ok(farm.farm.availability.isPresent(item), `an upload refers to ${path}`);
           }
         }

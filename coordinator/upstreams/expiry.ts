@@ -1,0 +1,97 @@
+import type { Item } from '../../projections/graph.ts';
+import type { Core } from '../core.ts';
+import type { Deadlines } from '../deadlines.ts';
+import type { Meta } from '../ports/event-store.ts';
+import type { Asker } from './asking.ts';
+
+const timer = 'upstream-expiry';
+const meta: Meta = { actor: 'upstreams' };
+/** Asked for at a time, beside whatever else is asked. */
+const width = 64;
+const eventsPerTurn = 100;
+/** An upstream that gives no answer is asked again so often, and believed for so much longer at most: it may only be restarted. */
+const againMs = 60_000;
+const graceMs = 3_600_000;
+/** Longest wait for a time that a clock gave. */
+const longestMs = 31_536_000_000;
+
+/** Asks again for what has expired: what is still there is believed anew, and the rest is lost. */
+export interface Expiry {
+  resume(): void;
+}
+
+export function startExpiry(
+  core: Core,
+  asker: Asker,
+  deadlines: Deadlines,
+  expires: (upstream: string) => number,
+  signal: AbortSignal,
+): Expiry {
+  const { farm, writer, runtime, logger } = core;
+  let armed = Number.POSITIVE_INFINITY;
+  let isRunning = false;
+
+  function arm(at: number | undefined): void {
+    if (at === undefined || at >= armed || isRunning) return;
+    armed = at;
+    deadlines.set(timer, at, longestMs, () => {
+      armed = Number.POSITIVE_INFINITY;
+      run().catch((error: Error) => {
+        if (writer.failure === undefined) logger.error({ err: error }, 'upstreams could not be asked again');
+      });
+    });
+  }
+
+  async function renew(item: Item): Promise<boolean> {
+    const known = farm.upstreams.get(item);
+    if (known === undefined) return false;
+    const { path, upstream } = known;
+    const answer = await asker.ask(path, { signal });
+    const now = runtime.clock.now();
+    if (signal.aborted || farm.upstreams.get(item)?.expires !== known.expires) return false;
+    if (answer === 'unknown' && now < known.expires + graceMs) return false;
+    if (typeof answer !== 'string') {
+      const data = { ...answer, expires: expires(answer.upstream) };
+      writer.commit(
+        'item',
+        path.slice(0, 32),
+        farm.itemRevision(path),
+        [{ type: 'StoreItemFoundUpstream', data }],
+        meta,
+      );
+      return true;
+    }
+    const reason =
+      answer === 'absent' ? 'it does not have it any more' : 'it gave no answer since it was to be asked again';
+    const event = { type: 'StoreItemLostUpstream', data: { path, upstream, reason } } as const;
+    writer.commit('item', path.slice(0, 32), farm.itemRevision(path), [event], meta);
+    return true;
+  }
+
+  async function run(): Promise<void> {
+    isRunning = true;
+    const due: Item[] = [];
+    const now = runtime.clock.now();
+    for (const { item, expires: at } of farm.upstreams.all()) if (at <= now) due.push(item);
+    let next = 0;
+    let sinceWait = 0;
+    const work = async (): Promise<void> => {
+      while (next < due.length && !signal.aborted)
+        if ((await renew(due[next++] as Item)) && ++sinceWait % eventsPerTurn === 0) await writer.durable();
+    };
+    try {
+      await Promise.all(Array.from({ length: Math.min(width, due.length) }, work));
+    } finally {
+      isRunning = false;
+    }
+    if (signal.aborted || writer.failure !== undefined) return;
+    const first = farm.upstreams.nextExpiry();
+    const after = runtime.clock.now();
+    arm(first === undefined ? undefined : Math.max(first, first <= after ? after + againMs : first));
+  }
+
+  writer.listen((_, __, event) => {
+    if (event.type === 'StoreItemFoundUpstream') arm(event.data.expires);
+  });
+  return { resume: () => arm(farm.upstreams.nextExpiry()) };
+}

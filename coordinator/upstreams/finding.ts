@@ -1,0 +1,155 @@
+import type { Core } from '../core.ts';
+import type { Meta } from '../ports/event-store.ts';
+import type { Asker } from './asking.ts';
+import type { Believed } from './trust.ts';
+
+/** One look for items upstream, in rounds. */
+export interface Search {
+  /**
+   * Asks for these items (base names), and for what they refer to as far as it is not available. What upstreams have is available from then on, where
+   * all that it refers to is: an item with half of its closure is of no use, and is built. Never rejects for an upstream's sake.
+   */
+  round(paths: Iterable<string>): Promise<void>;
+  readonly figures: SearchFigures;
+}
+
+export interface SearchFigures {
+  readonly asked: number;
+  readonly found: number;
+  /** Of which no upstream said whether it has them. */
+  readonly unknown: number;
+}
+
+export interface FinderOptions {
+  readonly meta: Meta;
+  /** Aborts once nobody waits any more. */
+  readonly signal: AbortSignal;
+  /** When what is found expires, milliseconds since the Unix epoch, by the name of the upstream. */
+  readonly expires: (upstream: string) => number;
+}
+
+/** Items asked for at a time, over all upstreams; each takes as many at a time as its `connections`. */
+const width = 256;
+/** Events between two waits for the disk. */
+const eventsPerTurn = 100;
+/** More than any closure has: an upstream that refers on and on beyond it has no end. */
+const mostAsked = 400_000;
+
+export function createSearch(core: Core, asker: Asker, { meta, signal, expires }: FinderOptions): Search {
+  const { availability, graph, itemRevision } = core.farm;
+  // By name: what upstreams speak of is nothing to the graph before it is an event.
+  const seen = new Set<string>();
+  const answers = new Map<string, Believed>();
+  const figures = { asked: 0, found: 0, unknown: 0 };
+
+  function isAvailable(path: string): boolean {
+    const item = graph.itemOf(path);
+    return item !== undefined && availability.isAvailable(item);
+  }
+  /** What it refers to, where it can be obtained and something of that is missing; `undefined` where it has to be asked for. */
+  function referencesOf(path: string): readonly string[] | undefined {
+    const item = graph.itemOf(path);
+    return item !== undefined && availability.isObtainable(item)
+      ? availability.references(item).map(graph.itemPath)
+      : undefined;
+  }
+
+  /** All that can be found by following references from these, however far; resolves once nothing is open. */
+  function askAll(paths: Iterable<string>): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const open: string[] = [];
+    let next = 0;
+    let underWay = 0;
+
+    function want(start: string): void {
+      const pending = [start];
+      for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+        if (seen.has(path) || isAvailable(path) || seen.size >= mostAsked) continue;
+        seen.add(path);
+        const references = referencesOf(path);
+        if (references === undefined) open.push(path);
+        else pending.push(...references);
+      }
+    }
+
+    async function one(path: string): Promise<void> {
+      const answer = await asker.ask(path, { signal });
+      figures.asked++;
+      if (answer === 'unknown') figures.unknown++;
+      if (typeof answer === 'string') return;
+      answers.set(path, answer);
+      for (const reference of answer.references) want(reference);
+    }
+
+    function go(): void {
+      while (underWay < width && next < open.length && !signal.aborted) {
+        underWay++;
+        one(open[next++] as string)
+          .catch(reject)
+          .finally(() => {
+            underWay--;
+            go();
+          });
+      }
+      if (underWay === 0) resolve();
+    }
+
+    for (const path of paths) want(path);
+    go();
+    return promise;
+  }
+
+  /** Those of the answers whose references are all available, or found as well: references first. */
+  function* inOrder(): Generator<Believed> {
+    const lacking = new Map<string, number>();
+    const waiting = new Map<string, string[]>();
+    const ready: string[] = [];
+    for (const [path, { references }] of answers) {
+      const missing = references.filter((reference) => reference !== path && !isAvailable(reference));
+      for (const reference of missing) {
+        const referrers = waiting.get(reference);
+        if (referrers) referrers.push(path);
+        else waiting.set(reference, [path]);
+      }
+      if (missing.length === 0) ready.push(path);
+      else lacking.set(path, missing.length);
+    }
+    for (let path = ready.pop(); path !== undefined; path = ready.pop()) {
+      const answer = answers.get(path) as Believed;
+      answers.delete(path);
+      yield answer;
+      for (const referrer of waiting.get(path) ?? []) {
+        const left = (lacking.get(referrer) as number) - 1;
+        lacking.set(referrer, left);
+        if (left === 0) ready.push(referrer);
+      }
+    }
+  }
+
+  async function note(): Promise<void> {
+    let sinceWait = 0;
+    for (const answer of inOrder()) {
+      // It may have come by another way in the meantime.
+      if (referencesOf(answer.path) !== undefined) continue;
+      const { path, upstream } = answer;
+      const data = { ...answer, expires: expires(upstream) };
+      core.writer.commit(
+        'item',
+        path.slice(0, 32),
+        itemRevision(path),
+        [{ type: 'StoreItemFoundUpstream', data }],
+        meta,
+      );
+      figures.found++;
+      if (++sinceWait % eventsPerTurn === 0) await core.writer.durable();
+    }
+  }
+
+  return {
+    async round(paths) {
+      await askAll(paths);
+      await note();
+    },
+    figures,
+  };
+}

@@ -1,0 +1,111 @@
+import type { Farm } from '../../projections/farm.ts';
+import type { Core } from '../core.ts';
+import type { AskedUpstream, Asker } from './asking.ts';
+
+/** One `[[upstream]]` and how it goes with it. */
+export interface UpstreamStatus {
+  readonly name: string;
+  readonly url: string;
+  readonly priority: number;
+  readonly publicKeys: readonly string[];
+  /** `resting`: it gave no answer some times in a row, and is left alone for a while. */
+  readonly state: 'usable' | 'resting';
+  readonly restsSeconds?: number;
+  /** Of the last failure, since the last answer. */
+  readonly error?: string;
+  /** Store items that only it has, as far as is known, and that count as available. */
+  readonly items: number;
+  /** What it was asked since the coordinator started, and how often it had it, had it not, was not believed, gave no answer. */
+  readonly asked: {
+    readonly found: number;
+    readonly absent: number;
+    readonly rejected: number;
+    readonly failed: number;
+  };
+  /** Why it was not believed, the last time. */
+  readonly rejection?: string;
+  readonly ttlSeconds: number;
+  readonly negativeTtlSeconds: number;
+}
+
+/** What one upstream says when it is asked on purpose. */
+export interface UpstreamProbe {
+  readonly name: string;
+  readonly url: string;
+  /** Whether it answered, and as a cache of the right store. */
+  readonly ok: boolean;
+  /** What is wrong. */
+  readonly problem?: string;
+  /** How long its nix-cache-info took. */
+  readonly milliseconds: number;
+  readonly items: readonly {
+    readonly path: string;
+    readonly answer: 'found' | 'absent' | 'unknown';
+    readonly narHash?: string;
+    readonly narSize?: number;
+    /** Why it is not believed, or gave no answer. */
+    readonly problem?: string;
+  }[];
+}
+
+export function statusOf({ settings, health, figures }: AskedUpstream, farm: Pick<Farm, 'upstreams'>): UpstreamStatus {
+  const { name, url, priority, publicKeys, ttlSeconds, negativeTtlSeconds } = settings;
+  const { restsMs, error } = health.state;
+  const { found, absent, rejected, failed, rejection } = figures;
+  return {
+    name,
+    url,
+    priority,
+    publicKeys,
+    state: restsMs > 0 ? 'resting' : 'usable',
+    ...(restsMs > 0 && { restsSeconds: Math.ceil(restsMs / 1000) }),
+    ...(error !== undefined && { error }),
+    items: farm.upstreams.counts().get(name) ?? 0,
+    asked: { found, absent, rejected, failed },
+    ...(rejection !== undefined && { rejection }),
+    ttlSeconds,
+    negativeTtlSeconds,
+  };
+}
+
+/** Asks it although it may be left alone at the moment: that is what the operator wants to know. */
+export async function probe(
+  { policy, runtime }: Pick<Core, 'policy' | 'runtime'>,
+  asker: Asker,
+  upstream: AskedUpstream,
+  wanted: readonly string[],
+  signal: AbortSignal,
+): Promise<UpstreamProbe> {
+  const { settings, cache, health, figures } = upstream;
+  const { name, url } = settings;
+  const begun = runtime.clock.monotonic();
+  let problem: string | undefined;
+  try {
+    problem = infoProblem(await cache.info(signal), policy.storeDir);
+    health.answered();
+  } catch (error) {
+    problem = (error as Error).message;
+    health.failed(error as Error);
+  }
+  const milliseconds = Math.round(runtime.clock.monotonic() - begun);
+  const items: UpstreamProbe['items'][number][] = [];
+  for (const path of wanted) {
+    const rejected = figures.rejected;
+    const answer = await asker.ask(path, { signal, fresh: true, only: name });
+    if (typeof answer !== 'string')
+      items.push({ path, answer: 'found', narHash: answer.narHash, narSize: answer.narSize });
+    else {
+      const why =
+        answer === 'unknown' ? health.state.error : figures.rejected > rejected ? figures.rejection : undefined;
+      items.push({ path, answer, ...(why !== undefined && { problem: why }) });
+    }
+  }
+  return { name, url, ok: problem === undefined, ...(problem !== undefined && { problem }), milliseconds, items };
+}
+
+function infoProblem(text: string | undefined, storeDir: string): string | undefined {
+  if (text === undefined) return 'it has no nix-cache-info: is this the address of a binary cache?';
+  const dir = /^StoreDir: *(\S+)/m.exec(text)?.[1];
+  if (dir === undefined || dir === storeDir) return undefined;
+  return `expected a cache of ${storeDir}, got one of ${dir}`;
+}

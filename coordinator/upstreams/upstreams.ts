@@ -1,0 +1,231 @@
+import type { UpstreamItem } from '../../domain/item/events.ts';
+import type { Drv, Item } from '../../projections/graph.ts';
+import type { Core } from '../core.ts';
+import type { Deadlines } from '../deadlines.ts';
+import { DroverError } from '../errors.ts';
+import type { Items } from '../items/items.ts';
+import type { Meta } from '../ports/event-store.ts';
+import type { InSlices } from '../slices.ts';
+import { type AskedUpstream, createAsker } from './asking.ts';
+import { searchClosure } from './closure-search.ts';
+import { startExpiry } from './expiry.ts';
+import { createSearch, type SearchFigures } from './finding.ts';
+import { bring, narFault, openNar } from './nars.ts';
+import { probe, statusOf, type UpstreamProbe, type UpstreamStatus } from './status.ts';
+
+/** Other caches whose substitutes count as available: the process managers around them. */
+export interface Upstreams extends Disposable {
+  /** Looks for what these derivations need; see {@link searchClosure}. At once, where nothing is asked. */
+  search(roots: readonly Drv[], all: boolean, meta: Meta): Promise<SearchFigures>;
+  /** Looks for single items (base names), with what they refer to. */
+  searchItems(paths: readonly string[], meta: Meta): Promise<SearchFigures>;
+  /** What only an upstream has, if it may be used now, by the hash part of its path. */
+  item(hashPart: string): UpstreamItem | undefined;
+  /** Its NAR, if it is such an item and still has this hash. What does not come as it should is looked at. */
+  open(hashPart: string, narHash: string, signal: AbortSignal): Promise<OpenedNar | undefined>;
+  /**
+   * Whether the upstream gives such an item now. If not, that is StoreItemLostUpstream, and it is not believed again for a while.
+   *
+   * @param how `some`: that its NAR begins to come is enough; `all` of it has to be what was signed.
+   */
+  isServable(path: string, how: 'some' | 'all'): Promise<boolean>;
+  /** Fetches an item into the pool, if one has it with just this hash. Resolves with the name of the upstream that had it. */
+  fetch(path: string, narHash: string, meta: Meta): Promise<string | undefined>;
+  status(): readonly UpstreamStatus[];
+  /** @throws DroverError `unknown-upstream`. */
+  statusOf(name: string): UpstreamStatus;
+  /** Asks one for what it is, and for items. */
+  check(name: string, items: readonly string[]): Promise<UpstreamProbe>;
+  readonly publicKeys: readonly string[];
+  resume(): void;
+}
+
+export interface OpenedNar {
+  readonly size: number;
+  readonly nar: AsyncIterable<Uint8Array>;
+}
+
+/** Of items that are found together, so that they expire together. */
+const expiryStepMs = 10_000;
+const manager: Meta = { actor: 'upstreams' };
+
+export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, inSlices: InSlices): Upstreams {
+  const { farm, writer, runtime, logger } = core;
+  const { graph, availability } = farm;
+  const asker = createAsker(core, core.upstreams);
+  const stop = new AbortController();
+  const doubted = new Map<string, Promise<boolean>>();
+
+  function expires(name: string): number {
+    const ttl = (asker.of(name)?.settings.ttlSeconds ?? 0) * 1000;
+    return Math.ceil((runtime.clock.now() + ttl) / expiryStepMs) * expiryStepMs;
+  }
+  const expiry = startExpiry(core, asker, deadlines, expires, stop.signal);
+
+  /** Runs a search for as long as somebody may wait for one. */
+  async function patiently(
+    meta: Meta,
+    run: (search: ReturnType<typeof createSearch>) => Promise<void>,
+  ): Promise<SearchFigures> {
+    if (!asker.canAsk()) return { asked: 0, found: 0, unknown: 0 };
+    const longest = Math.max(...asker.upstreams.map(({ settings }) => settings.checkSeconds));
+    const over = new AbortController();
+    const timer = runtime.timers.after(longest * 1000, () => over.abort());
+    try {
+      const signal = AbortSignal.any([over.signal, stop.signal]);
+      const search = createSearch(core, asker, { meta, signal, expires });
+      await run(search);
+      if (over.signal.aborted)
+        logger.warn(
+          { ...search.figures, seconds: longest },
+          'upstreams were not asked for all that a submission needs: it would have taken too long (check-seconds)',
+        );
+      return search.figures;
+    } finally {
+      timer[Symbol.dispose]();
+    }
+  }
+
+  function lose(item: Item, { path, upstream }: UpstreamItem, reason: string, seconds: number): void {
+    // It may have come into the pool in the meantime, or have been found elsewhere.
+    if (farm.upstreams.get(item)?.upstream !== upstream) return;
+    logger.warn({ item: path, upstream }, `an upstream has lost an item: ${reason}`);
+    const until = runtime.clock.now() + seconds * 1000;
+    const data = { path, upstream, reason: reason.slice(0, 2000), until };
+    writer.commit(
+      'item',
+      path.slice(0, 32),
+      farm.itemRevision(path),
+      [{ type: 'StoreItemLostUpstream', data }],
+      manager,
+    );
+  }
+
+  async function look(item: Item, known: UpstreamItem, how: 'some' | 'all'): Promise<boolean> {
+    const upstream = asker.of(known.upstream);
+    if (upstream === undefined) return false;
+    const { settings } = upstream;
+    const end = new AbortController();
+    const signal = AbortSignal.any([end.signal, stop.signal]);
+    try {
+      if (how === 'all') {
+        const fault = await narFault(upstream, known, signal);
+        if (fault !== undefined) lose(item, known, fault, settings.ttlSeconds);
+      } else {
+        const nar = await openNar(upstream, known, signal);
+        if (nar === undefined) lose(item, known, 'the upstream does not have its NAR', settings.ttlSeconds);
+        else for await (const _ of nar) break;
+      }
+    } catch (error) {
+      if (stop.signal.aborted) return false;
+      lose(item, known, `its NAR could not be fetched: ${(error as Error).message}`, settings.negativeTtlSeconds);
+    } finally {
+      end.abort();
+    }
+    return availability.isAvailable(item);
+  }
+
+  async function isServable(path: string, how: 'some' | 'all'): Promise<boolean> {
+    const item = graph.itemOf(path);
+    const known = item === undefined ? undefined : farm.upstreams.get(item);
+    if (item === undefined || known === undefined) return item !== undefined && availability.isAvailable(item);
+    if (!availability.isAvailable(item)) return false;
+    const key = `${how} ${path}`;
+    const running = doubted.get(key) ?? look(item, known, how).finally(() => doubted.delete(key));
+    doubted.set(key, running);
+    return running;
+  }
+
+  const itemOf = (hashPart: string): UpstreamItem | undefined => {
+    const item = graph.itemByHash(hashPart);
+    return item !== undefined && availability.isAvailable(item) ? farm.upstreams.get(item) : undefined;
+  };
+
+  async function* watched(
+    nar: AsyncIterable<Uint8Array>,
+    path: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    try {
+      yield* nar;
+    } catch (error) {
+      // Whoever reads it begins anew; what never comes well is not to be tried for ever.
+      if (!signal.aborted && !stop.signal.aborted)
+        isServable(path, 'all').catch((failure: Error) =>
+          logger.error({ err: failure }, 'could not check an upstream'),
+        );
+      throw error;
+    }
+  }
+
+  function find(name: string): AskedUpstream {
+    const upstream = asker.of(name);
+    if (upstream === undefined) throw new DroverError('unknown-upstream', `there is no upstream ${name}`);
+    return upstream;
+  }
+
+  /** What was found by an upstream that is not in the configuration any more, or under another key, is lost. */
+  function* forgetOthers(): Generator<undefined> {
+    const isKnown = ({ upstream, signatures }: UpstreamItem): boolean => {
+      const names = asker.of(upstream)?.settings.publicKeys.map((key) => key.slice(0, key.indexOf(':') + 1)) ?? [];
+      return names.some((name) => signatures.some((signature) => signature.startsWith(name)));
+    };
+    for (const { item } of [...farm.upstreams.all()]) {
+      const known = farm.upstreams.get(item);
+      if (known === undefined || isKnown(known)) continue;
+      const { path, upstream } = known;
+      const reason = 'the upstream, or its key, is not in the configuration any more';
+      const event = { type: 'StoreItemLostUpstream', data: { path, upstream, reason } } as const;
+      writer.commit('item', path.slice(0, 32), farm.itemRevision(path), [event], manager);
+      yield;
+    }
+  }
+
+  return {
+    search: (roots, all, meta) => patiently(meta, (search) => searchClosure(farm, search, inSlices, roots, all)),
+    searchItems: (paths, meta) => patiently(meta, (search) => search.round(paths)),
+    item: itemOf,
+    async open(hashPart, narHash, signal) {
+      const item = itemOf(hashPart);
+      const upstream = item && asker.of(item.upstream);
+      if (item === undefined || upstream === undefined || item.narHash !== narHash) return undefined;
+      let nar: AsyncIterable<Uint8Array> | undefined;
+      try {
+        nar = await openNar(upstream, item, signal);
+        upstream.health.answered();
+      } catch (error) {
+        if (signal.aborted) throw error;
+        upstream.health.failed(error as Error);
+        logger.warn({ item: item.path, upstream: item.upstream, err: error }, 'an upstream does not give a NAR');
+      }
+      return nar && { size: item.narSize, nar: watched(nar, item.path, signal) };
+    },
+    isServable,
+    async fetch(path, narHash, meta) {
+      for (const upstream of asker.upstreams) {
+        const { name } = upstream.settings;
+        const answer = await asker.ask(path, { signal: stop.signal, fresh: true, only: name });
+        if (typeof answer === 'string' || answer.narHash !== narHash) continue;
+        const fault = await bring(core, items, upstream, answer, meta, stop.signal).catch(
+          (error: Error) => error.message,
+        );
+        if (fault === undefined) return name;
+        if (stop.signal.aborted) return undefined;
+        logger.warn({ item: path, upstream: name }, `an item could not be fetched from an upstream: ${fault}`);
+      }
+      return undefined;
+    },
+    status: () => asker.upstreams.map((upstream) => statusOf(upstream, farm)),
+    statusOf: (name) => statusOf(find(name), farm),
+    check: async (name, wanted) => probe(core, asker, find(name), wanted, stop.signal),
+    publicKeys: asker.upstreams.flatMap(({ settings }) => settings.publicKeys),
+    resume() {
+      expiry.resume();
+      if (farm.upstreams.size > 0)
+        inSlices(forgetOthers()).catch((error: Error) => {
+          if (writer.failure === undefined) logger.error({ err: error }, 'could not forget an upstream');
+        });
+    },
+    [Symbol.dispose]: () => stop.abort(),
+  };
+}

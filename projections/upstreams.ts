@@ -1,0 +1,113 @@
+import type { ItemEvent, UpstreamItem } from '../domain/item/events.ts';
+import type { Availability } from './availability.ts';
+import type { Graph, Item } from './graph.ts';
+
+/** What upstreams said of items that the pool does not have, and when they are asked again; and of which items they are not believed. */
+export interface UpstreamItems {
+  readonly size: number;
+  get(item: Item): UpstreamItem | undefined;
+  /** Items that an upstream is relied on for, with its name. */
+  all(): Iterable<{ readonly item: Item; readonly upstream: string; readonly expires: number }>;
+  /** How many items each upstream is relied on for, by its name. */
+  counts(): ReadonlyMap<string, number>;
+  /** The earliest time at which one is asked again; `undefined` if there is none. */
+  nextExpiry(): number | undefined;
+  /** Until when the upstream is not believed to have the item, in milliseconds since the Unix epoch; 0: it is. */
+  distrustedUntil(item: Item, upstream: string): number;
+  /** @param at when it was stored. */
+  apply(item: Item, event: ItemEvent, at: number): void;
+  describe(): Generator<string>;
+}
+
+type Known = Omit<UpstreamItem, 'path' | 'references'> & { readonly refersToItself: boolean };
+
+export function createUpstreamItems(graph: Graph, availability: Availability): UpstreamItems {
+  const known = new Map<Item, Known>();
+  const counts = new Map<string, number>();
+  const distrusted = new Map<Item, Map<string, number>>();
+  /** By when they expire: what is found together expires together. */
+  const expiries = new Map<number, number>();
+
+  function count<Key>(map: Map<Key, number>, key: Key, change: number): void {
+    const next = (map.get(key) ?? 0) + change;
+    if (next === 0) map.delete(key);
+    else map.set(key, next);
+  }
+
+  function forget(item: Item): void {
+    const before = known.get(item);
+    if (before === undefined) return;
+    known.delete(item);
+    count(counts, before.upstream, -1);
+    count(expiries, before.expires, -1);
+  }
+
+  function distrust(item: Item, upstream: string, until: number | undefined, at: number): void {
+    const all = distrusted.get(item) ?? new Map<string, number>();
+    for (const [name, end] of all) if (end <= at) all.delete(name);
+    if (until !== undefined) all.set(upstream, until);
+    if (all.size > 0) distrusted.set(item, all);
+    else distrusted.delete(item);
+  }
+
+  return {
+    get size() {
+      return known.size;
+    },
+    get(item) {
+      const found = known.get(item);
+      if (found === undefined) return undefined;
+      const { refersToItself, ...rest } = found;
+      const path = graph.itemPath(item);
+      const references = availability.references(item).map(graph.itemPath);
+      if (refersToItself) references.push(path);
+      return { path, references: references.sort(), ...rest };
+    },
+    *all() {
+      for (const [item, { upstream, expires }] of known) yield { item, upstream, expires };
+    },
+    counts: () => counts,
+    nextExpiry() {
+      let first: number | undefined;
+      for (const expires of expiries.keys()) if (first === undefined || expires < first) first = expires;
+      return first;
+    },
+    distrustedUntil: (item, upstream) => distrusted.get(item)?.get(upstream) ?? 0,
+    apply(item, event, at) {
+      if (event.type === 'StoreItemAdded') return forget(item);
+      if (event.type === 'StoreItemLostUpstream') {
+        const { upstream, until } = event.data;
+        if (known.get(item)?.upstream === upstream) forget(item);
+        return distrust(item, upstream, until, at);
+      }
+      if (event.type !== 'StoreItemFoundUpstream' || availability.isPresent(item)) return;
+      forget(item);
+      known.set(item, saidOf(event.data));
+      count(counts, event.data.upstream, 1);
+      count(expiries, event.data.expires, 1);
+    },
+    *describe() {
+      for (const [item, said] of known) yield `upstream ${graph.itemPath(item)} ${JSON.stringify(said)}`;
+      for (const [item, all] of distrusted) yield `distrusted ${graph.itemPath(item)} ${JSON.stringify([...all])}`;
+    },
+  };
+}
+
+/** In one order of fields, whoever made the event. */
+function saidOf({
+  path,
+  references,
+  upstream,
+  narHash,
+  narSize,
+  deriver,
+  ca,
+  signatures,
+  url,
+  compression,
+  expires,
+}: UpstreamItem): Known {
+  const optional = { ...(deriver !== undefined && { deriver }), ...(ca !== undefined && { ca }) };
+  const refersToItself = references.includes(path);
+  return { upstream, narHash, narSize, ...optional, signatures, url, compression, expires, refersToItself };
+}

@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
+import { recover } from '../../../coordinator/log/recovery.ts';
+import { unwatched } from '../../../coordinator/ports/work.ts';
+import { createTracing } from '../../../coordinator/tracing.ts';
+import type { CheckUpstream } from '../../../coordinator/upstreams/closure-search.ts';
+import { generateSigningKey } from '../../../domain/store/signature.ts';
+import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
+import { createFakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts';
+import { fakeBase, fakeSha256 } from '../../support/paths.ts';
+
+/** 3 needs 2, which needs 1. */
+const chain = [derivation(1), derivation(2, [1]), derivation(3, [2])];
+const [glibc, gcc] = [fakeBase('r', 1), fakeBase('r', 2)];
+
+async function open(upstreams: FakeUpstream | FakeUpstream[], more: Parameters<typeof openTestCoordinator>[1] = {}) {
+  const farm = await openTestCoordinator(chain, { upstreams: [upstreams].flat(), ...more });
+  return {
+    ...farm,
+    async ask(root: number, checkUpstream?: CheckUpstream) {
+      const wish = { roots: [drvPath(root)], options: { priority: 0 }, inputs: true, force: false };
+      const result = await farm.application.submit(admin, { ...wish, ...(checkUpstream && { checkUpstream }) });
+      await farm.settle();
+      return result;
+    },
+    available(path: string) {
+      const item = farm.farm.graph.itemOf(path);
+      return item !== undefined && farm.farm.availability.isAvailable(item);
+    },
+    itemTypes: (path: string) => farm.types(`item-${path.slice(0, 32)}`),
+    [Symbol.dispose]: farm.dispose,
+  };
+}
+
+describe('what is asked for', () => {
+  it('asks from the top down: below what an upstream has, nothing', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(2));
+    using farm = await open(upstream);
+    const { builds, available, foundUpstream } = await farm.ask(3);
+    assert.deepEqual({ builds, available, foundUpstream }, { builds: 1, available: 0, foundUpstream: 1 });
+    assert.deepEqual(upstream.asked, [outPath(3).slice(0, 32), outPath(2)]);
+    const { publicKeys } = await farm.connect('a');
+    assert.deepEqual(publicKeys.slice(1), upstream.settings.publicKeys, 'agents verify what they fetch');
+    assert.deepEqual(
+      farm.allocations().map(({ derivation: of }) => of),
+      [drvPath(3)],
+    );
+  });
+
+  for (const [check, builds, available, asked] of [
+    ['all', 0, 1, 1],
+    ['inputs', 1, 0, 1],
+    ['never', 3, 0, 0],
+  ] as const)
+    it(`asks for ${check} where it is told so`, async () => {
+      const upstream = createFakeUpstream('up');
+      for (const n of [2, 3]) upstream.put(outPath(n));
+      using farm = await open(upstream);
+      const result = await farm.ask(3, check);
+      assert.deepEqual([result.builds, result.available, upstream.asked.length], [builds, available, asked]);
+      assert.equal(result.upstream, available === 1 ? 1 : undefined);
+    });
+
+  it('builds what was asked for with its inputs alone, although another submission has found it', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(3));
+    using farm = await open(upstream);
+    await farm.ask(3);
+    const { builds } = await farm.ask(3, 'inputs');
+    assert.equal(builds, 3);
+    assert.equal(farm.farm.queue.satisfied().size, 0);
+  });
+
+  it('remembers what an upstream has not for a while, and no longer', async () => {
+    const upstream = createFakeUpstream('up', { negativeTtlSeconds: 30 });
+    using farm = await open(upstream);
+    await farm.ask(1);
+    await farm.application.cancelSubmission(admin, (await farm.ask(1)).submission);
+    assert.equal(upstream.asked.length, 1);
+    await farm.pass(31);
+    upstream.put(outPath(1));
+    assert.equal((await farm.ask(2)).builds, 1);
+  });
+
+  it('asks the upstream with the lowest priority first, and others for what it has not', async () => {
+    const [far, near] = [createFakeUpstream('far', { priority: 60 }), createFakeUpstream('near', { priority: 10 })];
+    for (const n of [1, 2]) far.put(outPath(n));
+    near.put(outPath(2));
+    using farm = await open([far, near]);
+    await farm.ask(2);
+    await farm.ask(1);
+    assert.deepEqual([near.asked, far.asked], [[outPath(2), outPath(1).slice(0, 32)], [outPath(1)]]);
+  });
+
+  it('ends a queued build whose outputs an upstream is found to have, and says which', async () => {
+    const upstream = createFakeUpstream('up', { negativeTtlSeconds: 1 });
+    using farm = await open(upstream);
+    const { submission } = await farm.ask(2);
+    await farm.pass(2);
+    upstream.put(outPath(2));
+    await farm.ask(3);
+    const ended: unknown[] = [];
+    for await (const { type, data } of farm.store.read(`build-${submission}-1`)) ended.push([type, data]);
+    assert.deepEqual(ended.at(-1), ['BuildSatisfied', { upstreams: ['up'] }]);
+  });
+
+  it('does not ask clients for sources that an upstream has', async () => {
+    const [here, there] = [fakeBase('s', 1), fakeBase('s', 2)];
+    const upstream = createFakeUpstream('up');
+    upstream.put(there);
+    using farm = await openTestCoordinator([derivation(1, [], { sources: [here, there] })], {
+      upstreams: [upstream],
+    }).then((opened) => ({ ...opened, [Symbol.dispose]: opened.dispose }));
+    assert.deepEqual(await farm.application.missingSources([drvPath(1)]), [here]);
+    assert.deepEqual(await farm.application.missingSources([drvPath(1)], 'never'), [here], 'it is known by now');
+  });
+});
+
+describe('what counts', () => {
+  it('believes in an item with all that it refers to, references first', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(3), { references: [glibc, gcc, outPath(3)] });
+    upstream.put(gcc, { references: [glibc] });
+    upstream.put(glibc);
+    using farm = await open(upstream);
+    const { available, foundUpstream } = await farm.ask(3);
+    assert.deepEqual([available, foundUpstream], [1, 3]);
+    assert.deepEqual(farm.application.upstreamItem(outPath(3).slice(0, 32))?.references, [glibc, gcc, outPath(3)]);
+  });
+
+  it('builds what an upstream has without all that it refers to', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(3), { references: [gcc] });
+    upstream.put(gcc, { references: [glibc] });
+    using farm = await open(upstream);
+    const { builds, foundUpstream } = await farm.ask(3);
+    assert.deepEqual([builds, foundUpstream], [3, undefined]);
+  });
+
+  const stranger = generateSigningKey('up-1', new Uint8Array(32).fill(8)).secret;
+  const lies: Record<string, (upstream: FakeUpstream) => void> = {
+    'a narinfo of another path': (upstream) => {
+      upstream.put(gcc);
+      const { info, nar } = upstream.items.get(gcc) as { info: never; nar: Uint8Array };
+      upstream.items.set(outPath(1), { info, nar });
+    },
+    'a signature by another key of the same name': (upstream) => upstream.put(outPath(1), { secret: stranger }),
+    'a signature over another hash': (upstream) => {
+      upstream.put(outPath(1));
+      const known = upstream.items.get(outPath(1));
+      if (known) upstream.items.set(outPath(1), { ...known, info: { ...known.info, narHash: fakeSha256(5) } });
+    },
+    'no signature': (upstream) => {
+      upstream.put(outPath(1));
+      const known = upstream.items.get(outPath(1));
+      if (known) upstream.items.set(outPath(1), { ...known, info: { ...known.info, signatures: [] } });
+    },
+    'a compression that nobody knows': (upstream) => {
+      upstream.put(outPath(1));
+      const known = upstream.items.get(outPath(1));
+      if (known) upstream.items.set(outPath(1), { ...known, info: { ...known.info, compression: 'lz77' } });
+    },
+  };
+  for (const [lie, tell] of Object.entries(lies))
+    it(`does not believe ${lie}`, async () => {
+      const upstream = createFakeUpstream('up');
+      tell(upstream);
+      using farm = await open(upstream);
+      assert.equal((await farm.ask(1)).builds, 1);
+      const [status] = farm.application.upstreams();
+      assert.equal(status?.asked.rejected, 1);
+      assert.match(status?.rejection ?? '', /expected/);
+    });
+
+  it('is of no consequence once the pool has the item, and comes from the pool then', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(1), { references: [glibc] });
+    upstream.put(glibc);
+    using farm = await open(upstream);
+    await farm.ask(1);
+    await farm.connect('a');
+    await farm.ask(1, 'inputs');
+    const [allocation] = farm.allocations();
+    await farm.succeed('a', allocation as never, 1);
+    assert.ok(farm.application.servable(outPath(1).slice(0, 32)));
+    assert.equal(farm.application.upstreamItem(outPath(1).slice(0, 32)), undefined);
+    assert.deepEqual(await farm.itemTypes(outPath(1)), ['StoreItemFoundUpstream', 'StoreItemAdded']);
+  });
+});
+
+describe('an upstream that does not answer', () => {
+  it('costs a build, and is left alone until a while has passed', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.away = true;
+    using farm = await open(upstream);
+    assert.equal((await farm.ask(3)).builds, 3);
+    assert.equal(farm.application.upstream('up').state, 'resting');
+    const before = upstream.asked.length;
+    upstream.away = false;
+    upstream.put(fakeBase('s', 5));
+    await farm.application.missingSources([drvPath(3)]);
+    assert.equal(upstream.asked.length, before);
+    await farm.pass(10);
+    upstream.put(outPath(2));
+    await farm.ask(3);
+    assert.equal(farm.application.upstream('up').state, 'usable');
+    assert.ok(upstream.asked.length > before);
+  });
+
+  it('is waited for no longer than check-seconds', async () => {
+    const upstream = createFakeUpstream('up', { checkSeconds: 5 });
+    const asked = Promise.withResolvers<void>();
+    upstream.before = () => {
+      asked.resolve();
+      return new Promise(() => {});
+    };
+    using farm = await open(upstream);
+    const asking = farm.ask(1);
+    await asked.promise;
+    await farm.pass(6);
+    assert.equal((await asking).builds, 1);
+  });
+
+  it('is asked again for what has expired, and believed a while longer where it does not answer', async () => {
+    const upstream = createFakeUpstream('up', { ttlSeconds: 100 });
+    upstream.put(outPath(1));
+    using farm = await open(upstream);
+    await farm.ask(1);
+    await farm.pass(120);
+    assert.deepEqual(await farm.itemTypes(outPath(1)), ['StoreItemFoundUpstream', 'StoreItemFoundUpstream']);
+    upstream.away = true;
+    await farm.pass(600);
+    assert.ok(farm.available(outPath(1)));
+    await farm.pass(3700);
+    assert.ok(!farm.available(outPath(1)));
+    assert.deepEqual((await farm.itemTypes(outPath(1))).slice(2), ['StoreItemLostUpstream']);
+  });
+});
+
+describe('an upstream that forgets', () => {
+  it('has what is needed built when it expires, also after a restart', async () => {
+    const store = openMemoryEventStore();
+    const upstream = createFakeUpstream('up', { ttlSeconds: 100 });
+    upstream.put(outPath(2));
+    {
+      using farm = await open(upstream, { store });
+      await farm.ask(3);
+    }
+    upstream.items.clear();
+    using farm = await open(upstream, { store, seed: 2 });
+    await farm.pass(120);
+    assert.ok(!farm.available(outPath(2)));
+    const { graph, queue } = farm.farm;
+    assert.ok(queue.unfinished(graph.drvOf(drvPath(2)) as number), 'it is built again');
+    await farm.connect('a');
+    assert.equal(farm.allocations()[0]?.derivation, drvPath(1));
+  });
+
+  for (const how of ['missing', 'damaged'] as const)
+    it(`is not believed again when an agent tells that an input is ${how}, and what it had is built`, async () => {
+      const upstream = createFakeUpstream('up');
+      upstream.put(outPath(2));
+      using farm = await open(upstream);
+      await farm.ask(3);
+      await farm.connect('a');
+      const known = upstream.items.get(outPath(2));
+      if (known) upstream.items.set(outPath(2), { ...known, nar: how === 'missing' ? undefined : known.nar });
+      const [first] = farm.allocations();
+      const { build, attempt } = first as { build: string; attempt: number };
+      const told = how === 'missing' ? { missing: [outPath(2)] } : { damaged: [outPath(2)] };
+      const message = {
+        type: 'setup-failed',
+        build,
+        attempt,
+        class: 'inputs-missing',
+        message: 'test',
+        ...told,
+      } as const;
+      await farm.report('a', message);
+      assert.deepEqual(await farm.itemTypes(outPath(2)), ['StoreItemFoundUpstream', 'StoreItemLostUpstream']);
+      await farm.settle();
+      const next = farm.allocations();
+      assert.deepEqual(
+        next.map(({ derivation: of }) => of),
+        [drvPath(1)],
+        'the upstream still says that it has it, and is not believed',
+      );
+    });
+
+  it('does not take the word of an agent for it', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(2));
+    using farm = await open(upstream);
+    await farm.ask(3);
+    await farm.connect('a');
+    const [first] = farm.allocations();
+    const { build, attempt } = first as { build: string; attempt: number };
+    const message = { type: 'setup-failed', build, attempt, class: 'inputs-missing', message: 'test' } as const;
+    await farm.report('a', { ...message, missing: [outPath(2)] });
+    assert.ok(farm.available(outPath(2)));
+  });
+
+  it('is forgotten with what it had when it is not in the configuration any more', async () => {
+    const store = openMemoryEventStore();
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(2));
+    {
+      using farm = await open(upstream, { store });
+      await farm.ask(3);
+    }
+    using farm = await open([], { store, seed: 2 });
+    await farm.settle();
+    assert.ok(!farm.available(outPath(2)));
+    await farm.connect('a');
+    assert.equal(farm.allocations()[0]?.derivation, drvPath(1), 'it is built');
+  });
+});
+
+it('folds to the same state again', async () => {
+  const upstream = createFakeUpstream('up', { ttlSeconds: 100 });
+  upstream.put(outPath(2), { references: [glibc] });
+  upstream.put(glibc);
+  upstream.put(outPath(1));
+  using farm = await open(upstream);
+  await farm.ask(3);
+  await farm.ask(1);
+  await farm.application.checkUpstream('up', [fakeBase('x', 1)]);
+  upstream.items.delete(outPath(1));
+  await farm.pass(120);
+  const { farm: again } = await recover(
+    farm.store,
+    '/nix/store',
+    unwatched,
+    createTracing(farm.time.runtime.clock, undefined).farm,
+  );
+  assert.deepEqual([...farm.farm.describe()], [...again.describe()]);
+  assert.equal(again.availability.upstream, 2);
+});
