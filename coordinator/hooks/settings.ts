@@ -11,6 +11,7 @@ import {
   notifySettings,
   webhookTarget,
 } from '../../domain/hook/target.ts';
+import { withCamelKeys } from '../table-keys.ts';
 import { builtInOf } from './built-ins.ts';
 import type { DeclaredHook } from './hooks.ts';
 import { neverMet } from './known-facts.ts';
@@ -185,16 +186,6 @@ export function definitionOf(wish: Wish): DeclaredHook['definition'] {
     retry,
     order,
   });
-}
-
-const camel = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-
-/** Keys as the configuration has them; those of tables whose keys are the user's own are left alone. */
-function withCamelKeys(value: unknown, path = ''): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || path === '.where.tags') return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [camel(key), withCamelKeys(part, `${path}.${key}`)]),
-  );
 }
 
 /** A table `[[hook]]` of the configuration. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { identifier } from '../../domain/event.ts';
 import { parsePublicKey } from '../../domain/store/signature.ts';
+import { withCamelKeys } from '../table-keys.ts';
 
 const seconds = (fallback: number, description: string) =>
   z.int().min(1).max(31_536_000).default(fallback).describe(description);
@@ -20,8 +21,7 @@ function isPublicKey(text: string): boolean {
   }
 }
 
-/** `[[upstream]]`: another binary cache, whose substitutes count as available. */
-export const upstreamSettings = z.strictObject({
+const upstreamTable = z.strictObject({
   name: identifier.describe('Name of the upstream, in events, lists and metrics.'),
   url: z
     .string()
@@ -57,6 +57,8 @@ export const upstreamSettings = z.strictObject({
     .exactOptional()
     .describe('File with headers for it, one a line as "name: value": where it wants a token.'),
 });
+/** `[[upstream]]`: another binary cache, whose substitutes count as available. */
+export const upstreamSettings = z.preprocess((value) => withCamelKeys(value), upstreamTable);
 export type UpstreamSettings = z.infer<typeof upstreamSettings>;
 
 export const mostUpstreams = 20;

@@ -11,8 +11,13 @@ export const noNginx: string | false =
 const upgradeHeaders =
   'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";';
 
-/** nginx with its defaults before a server on 127.0.0.1: bodies of up to `maxBody`; WebSockets pass unless it is told nothing of them. */
-export async function startNginx(folder: string, upstream: number, maxBody: string, { webSockets = true } = {}) {
+/** nginx with its defaults before a server on 127.0.0.1, or serving a folder: bodies of up to `maxBody`; WebSockets pass unless it is told nothing of them. */
+export async function startNginx(
+  folder: string,
+  behind: number | { readonly root: string },
+  maxBody: string,
+  { webSockets = true } = {},
+) {
   const port = await freePort();
   const file = join(folder, `nginx-${port}.conf`);
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -27,8 +32,8 @@ http {
   server {
     listen 127.0.0.1:${port}; client_max_body_size ${maxBody};
     location / {
-      proxy_pass http://127.0.0.1:${upstream};
-      ${webSockets ? upgradeHeaders : ''}
+      ${typeof behind === 'number' ? `proxy_pass http://127.0.0.1:${behind};` : `root ${behind.root};`}
+      ${typeof behind === 'number' && webSockets ? upgradeHeaders : ''}
     }
   }
 }
