@@ -441,6 +441,8 @@ export type VerifyReport =
       readonly message: string;
       /** Where it was to be repaired: the submission that builds it again; `null` if no known derivation makes it. */
       readonly rebuild?: string | null;
+      /** The upstream from which it was fetched into the pool again. */
+      readonly upstream?: string;
     };
 
 /** How the verification is that goes on by itself; times in milliseconds since the Unix epoch. */

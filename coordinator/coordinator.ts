@@ -99,7 +99,7 @@ export function startCoordinator(core: Core): Coordinator {
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
   const outlooks = createOutlooks(core, inSlices);
-  const verifying = createVerifying(core, items, intake, deadlines);
+  const verifying = createVerifying(core, items, { intake, upstreams }, deadlines);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
@@ -255,7 +255,7 @@ export function startCoordinator(core: Core): Coordinator {
     deleteItems: (by, wish) => deleteItems(core, deletions, inSlices, { actor: by.id }, wish),
     collect: collecting.collect,
     whyItem: async (path) => whyItem(core, deletions, intake, inSlices, schedule.next(), path),
-    verifyItems: (by, wish) => verifyItems(core, items, intake, { actor: by.id }, wish),
+    verifyItems: (by, wish) => verifyItems(core, items, { intake, upstreams }, { actor: by.id }, wish),
     async doubtItem(path, how) {
       await items.check(path, { actor: 'coordinator' }, { how });
       await writer.durable();

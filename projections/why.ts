@@ -198,6 +198,9 @@ function explainDeferral(base: Base, { state }: BuildRecord, waits: Waits): Why 
   return { ...base, reason: 'deferred', notBefore, summary, until };
 }
 
+const upstreamsHave = (names: readonly string[]): string =>
+  names.length === 1 ? `the upstream ${names[0]} has` : `the upstreams ${names.join(', ')} have`;
+
 function explainEnd(farm: Farm, start: Base, build: BuildRecord): Why {
   const { status, lastFailure } = build.state;
   const at = farm.timeline.endedAt(build);
@@ -210,6 +213,8 @@ function explainEnd(farm: Farm, start: Base, build: BuildRecord): Why {
     const summary = `The build was cancelled${describeCancellation(canceled)}.${later ?? ''}`;
     return { ...base, ...(canceled && { canceled }), ...remedy, summary };
   }
+  if (build.state.upstreams !== undefined)
+    return { ...base, summary: `It was not built: ${upstreamsHave(build.state.upstreams)} its outputs.` };
   if (status !== 'failed' || lastFailure === undefined) return { ...base, summary: `The build has ended: ${status}.` };
   const { cause } = lastFailure;
   const final =

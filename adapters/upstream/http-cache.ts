@@ -79,7 +79,19 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
     }
   }
 
-  async function text(path: string, limit: number, signal: AbortSignal): Promise<string | undefined> {
+  async function text(path: string, limit: number, wanted: AbortSignal): Promise<string | undefined> {
+    // Of small answers all is waited for, not each byte.
+    const late = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.any([wanted, late]);
+    try {
+      return await small(path, limit, signal);
+    } catch (error) {
+      if (!late.aborted || wanted.aborted) throw error;
+      throw new UpstreamError(`${base.href}${path}: no answer for ${timeoutMs / 1000} s`);
+    }
+  }
+
+  async function small(path: string, limit: number, signal: AbortSignal): Promise<string | undefined> {
     const response = await get(path, signal);
     if (response === undefined) return undefined;
     const chunks: Buffer[] = [];

@@ -93,7 +93,8 @@ export function addItemsVerify(items: Command, context: CommandContext): void {
 }
 
 /** What is done about it, where it was to be repaired. */
-function repairOf({ rebuild }: Wrong): string {
+function repairOf({ rebuild, upstream }: Wrong): string {
+  if (upstream !== undefined) return `; fetched again from the upstream ${printable(upstream)}`;
   if (rebuild === undefined) return '';
   return rebuild === null
     ? '; no known derivation makes it: whoever has it can send it again'

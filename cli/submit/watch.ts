@@ -208,7 +208,7 @@ function describe({ build, kind }: Change, { colour }: Io): string | undefined {
     case 'succeeded':
       return `${paint('succeeded', 'succeeded', colour)}  ${name}${on}${again}`;
     case 'satisfied':
-      return `${paint('succeeded', 'succeeded', colour)}  ${name}: its outputs are there, made by another build`;
+      return `${paint('succeeded', 'succeeded', colour)}  ${name}: its outputs are there, made by another build or found upstream`;
     case 'attempt-failed':
       return `${paint('attempt  ', 'canceled', colour)}  ${name}${on}${again} did not succeed${why}`;
     case 'released':

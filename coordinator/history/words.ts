@@ -42,7 +42,9 @@ export function wordsOf(event: DroverEvent, agentOf: (attempt: number) => string
     case 'BuildSucceeded':
       return `${on(event.data.attempt)} succeeded`;
     case 'BuildSatisfied':
-      return 'something else made all its outputs available: it needs no attempt';
+      return event.data.upstreams === undefined
+        ? 'something else made all its outputs available: it needs no attempt'
+        : `its outputs were found upstream (${event.data.upstreams.join(', ')}): it needs no attempt`;
     case 'BuildFailed':
       return `failed for good${event.data.cause === undefined ? '' : ` (${event.data.cause})`}: ${event.data.class}: ${event.data.message}`;
     case 'BuildCanceled':

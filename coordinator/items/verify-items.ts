@@ -5,6 +5,7 @@ import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Intake } from '../submissions/intake.ts';
+import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Found, Items } from './items.ts';
 import { lossOf } from './rebuilds.ts';
 
@@ -12,6 +13,12 @@ import { lossOf } from './rebuilds.ts';
 const usuallyAtOnce = 2;
 /** How much is done between two reports of progress. */
 const reportEvery = { items: 500, bytes: 64 * 1024 * 1024 };
+
+/** Who brings items into the pool again. */
+export interface Repairs {
+  readonly intake: Pick<Intake, 'repair'>;
+  readonly upstreams: Pick<Upstreams, 'fetch'>;
+}
 
 /** For one that goes on beside everything else, and over restarts. */
 export interface Background {
@@ -43,7 +50,7 @@ function createThrottle({ clock, timers }: Pick<Runtime, 'clock' | 'timers'>, ra
 export function verifyItems(
   core: Core,
   items: Items,
-  intake: Pick<Intake, 'repair'>,
+  repairs: Repairs,
   meta: Meta,
   wish: VerifyWish & Background,
 ): AsyncIterable<VerifyReport> {
@@ -68,13 +75,24 @@ export function verifyItems(
     return all;
   }
 
-  /** Has it built again, as it was the last time; the same event never does so twice, whoever asks. */
-  async function repair(path: string): Promise<string | null> {
+  /**
+   * Fetches it from an upstream that has it with the same hash, else has it built again, as it was the last time; the same event never does
+   * so twice, whoever asks.
+   */
+  async function repair(
+    path: string,
+    narHash: string | undefined,
+  ): Promise<{ readonly upstream: string } | { readonly rebuild: string | null }> {
+    const upstream = narHash === undefined ? undefined : await repairs.upstreams.fetch(path, narHash, meta);
+    return upstream === undefined ? { rebuild: await rebuild(path) } : { upstream };
+  }
+
+  async function rebuild(path: string): Promise<string | null> {
     const item = graph.itemOf(path) as Item;
     const producer = core.farm.producers.of(item);
     if (producer === undefined) return null;
     const cause = lossOf(core.farm, item);
-    const { submission } = await intake.repair(graph.drvPath(producer), cause, { ...meta, causation: cause });
+    const { submission } = await repairs.intake.repair(graph.drvPath(producer), cause, { ...meta, causation: cause });
     return submission;
   }
 
@@ -99,19 +117,21 @@ export function verifyItems(
       return items.check(path, meta, { how: full ? 'all' : 'size', signal, read });
     };
 
-    const pending: Promise<Found | undefined>[] = [];
+    /** With the hash of the NAR: it is forgotten by the time that the item is repaired. Those in one file have the same. */
+    const pending: { readonly done: Promise<Found | undefined>; readonly narHash: string | undefined }[] = [];
     yield state('progress');
     for (let next = 0; next < total || pending.length > 0; ) {
       signal?.throwIfAborted();
       while (next < total && pending.length < atOnce) {
         const item = found[next++] as Item;
+        const narHash = wish.repair ? details.narHash(item) : undefined;
         const done = check(item);
         // Waited for in its turn; until then its failure is not unhandled.
         done.catch(() => undefined);
-        pending.push(done);
+        pending.push({ done, narHash });
       }
       const [first] = pending as [(typeof pending)[number]];
-      const outcome = await Promise.race([first, tick.promise]);
+      const outcome = await Promise.race([first.done, tick.promise]);
       if (outcome === 'tick') {
         tick = Promise.withResolvers();
         yield state('progress');
@@ -123,8 +143,8 @@ export function verifyItems(
         const { kind: fault, message } = outcome.fault;
         wrong += outcome.items.length;
         for (const item of outcome.items) {
-          const rebuild = wish.repair ? await repair(item) : undefined;
-          yield { type: 'wrong', item, fault, message, ...(rebuild !== undefined && { rebuild }) };
+          const repaired = wish.repair ? await repair(item, first.narHash) : {};
+          yield { type: 'wrong', item, fault, message, ...repaired };
         }
       }
       wish.looked?.(graph.itemPath(found[checked - 1] as Item));

@@ -2,9 +2,8 @@ import type { VerificationStatus } from '../application.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import type { VerifyPlace } from '../ports/verify-place.ts';
-import type { Intake } from '../submissions/intake.ts';
 import type { Items } from './items.ts';
-import { verifyItems } from './verify-items.ts';
+import { type Repairs, verifyItems } from './verify-items.ts';
 
 /** The verification of the whole pool that begins by itself, as often as the settings say. */
 export interface Verifying extends Disposable {
@@ -20,12 +19,7 @@ const writeEveryMs = 10_000;
 /** After a failure that is not the pool's. */
 const againAfterMs = 600_000;
 
-export function createVerifying(
-  core: Core,
-  items: Items,
-  intake: Pick<Intake, 'repair'>,
-  deadlines: Deadlines,
-): Verifying {
+export function createVerifying(core: Core, items: Items, repairs: Repairs, deadlines: Deadlines): Verifying {
   const { runtime, logger, writer, policy, verifyPlace } = core;
   const { clock } = runtime;
   const { everySeconds, rateBytes: rate, repair } = policy.verify;
@@ -53,15 +47,15 @@ export function createVerifying(
     };
     keep(from);
     const wish = { full: true, rate, repair, signal: stop.signal, after: from.after, looked };
-    for await (const report of verifyItems(core, items, intake, { actor: 'verification' }, wish)) {
+    for await (const report of verifyItems(core, items, repairs, { actor: 'verification' }, wish)) {
       if (report.type !== 'wrong') {
         total = from.checked + report.total;
         bytes = report.bytes;
         continue;
       }
       keep({ ...current, wrong: current.wrong + 1 });
-      const { item, rebuild } = report;
-      logger.error({ item, rebuild }, `a verification of the pool has found it wrong: ${report.message}`);
+      const { item, rebuild, upstream } = report;
+      logger.error({ item, rebuild, upstream }, `a verification of the pool has found it wrong: ${report.message}`);
     }
     ended = clock.now();
     keep({ ...current, ended });

@@ -29,6 +29,8 @@ export interface BuildState {
   readonly notBefore: number;
   /** The submission that it belongs to wants it no more: it goes on for others. */
   readonly withdrawn?: true;
+  /** It needed no attempt, as these have its outputs, which the pool had not. */
+  readonly upstreams?: readonly string[];
   /** How the last attempt that failed did so; of a build that has failed, why there was no further one. */
   readonly lastFailure?: LastFailure;
 }
@@ -123,8 +125,11 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
     case 'BuildAttemptKept':
       return { ...state, lost: without(state.lost, event.data.attempt) };
     case 'BuildSucceeded':
-    case 'BuildSatisfied':
       return { ...state, status: 'succeeded' };
+    case 'BuildSatisfied': {
+      const { upstreams } = event.data;
+      return { ...state, status: 'succeeded', ...(upstreams !== undefined && { upstreams }) };
+    }
     case 'BuildFailed':
       return { ...state, status: 'failed', ...failedAs(state, event.data) };
     case 'BuildCanceled':

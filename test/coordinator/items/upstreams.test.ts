@@ -104,6 +104,8 @@ describe('what is asked for', () => {
     const ended: unknown[] = [];
     for await (const { type, data } of farm.store.read(`build-${submission}-1`)) ended.push([type, data]);
     assert.deepEqual(ended.at(-1), ['BuildSatisfied', { upstreams: ['up'] }]);
+    const { summary } = await farm.application.why(`${submission}-1`);
+    assert.equal(summary, 'It was not built: the upstream up has its outputs.');
   });
 
   it('does not ask clients for sources that an upstream has', async () => {
@@ -315,6 +317,39 @@ describe('an upstream that forgets', () => {
     assert.ok(!farm.available(outPath(2)));
     await farm.connect('a');
     assert.equal(farm.allocations()[0]?.derivation, drvPath(1), 'it is built');
+  });
+});
+
+describe('an item of the pool that is damaged', () => {
+  const fault = async (narHash: string) => {
+    const upstream = createFakeUpstream('up');
+    const farm = await open(upstream);
+    await farm.connect('a');
+    await farm.ask(1);
+    const [allocation] = farm.allocations();
+    await farm.succeed('a', allocation as never, 1);
+    upstream.put(outPath(1), { narHash });
+    farm.pool.lose(fakeSha256(2));
+    const reports: unknown[] = [];
+    for await (const report of farm.application.verifyItems(admin, { full: false, repair: true }))
+      if (report.type === 'wrong') reports.push(report);
+    return { farm, reports };
+  };
+
+  it('is fetched from an upstream that has the same', async () => {
+    const { farm, reports } = await fault(fakeSha256(2));
+    assert.equal((reports[0] as { upstream?: string }).upstream, 'up');
+    assert.deepEqual(await farm.itemTypes(outPath(1)), ['StoreItemAdded', 'StoreItemMissing', 'StoreItemAdded']);
+    assert.ok(farm.application.servable(outPath(1).slice(0, 32)));
+    farm.dispose();
+  });
+
+  it('is built where the upstream has another', async () => {
+    const { farm, reports } = await fault(fakeSha256(3));
+    assert.match((reports[0] as { rebuild?: string }).rebuild ?? '', /./);
+    await farm.settle();
+    assert.equal(farm.allocations()[0]?.derivation, drvPath(1));
+    farm.dispose();
   });
 });
 

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
+import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { openFileCache } from '../../../adapters/upstream/file-cache.ts';
+import { openHttpCache } from '../../../adapters/upstream/http-cache.ts';
+import type { UpstreamCache } from '../../../coordinator/ports/upstream.ts';
+import { renderNarinfo } from '../../../domain/store/narinfo.ts';
+import { fakeBase, fakeSha256 } from '../../support/paths.ts';
+import { startStaticServer } from '../../support/static-server.ts';
+
+const path = fakeBase('o', 1);
+const hashPart = path.slice(0, 32);
+const nar = Buffer.alloc(300_000, 'nar ');
+const { signal } = new AbortController();
+const options = { timeoutMs: 60_000, connections: 4, allowPrivate: false };
+const isOwn = { name: 'UpstreamError' };
+
+const packed: Record<string, () => Buffer> = {
+  none: () => nar,
+  zstd: () => zstdCompressSync(nar),
+  gzip: () => gzipSync(nar),
+  br: () => brotliCompressSync(nar),
+  xz: () => execFileSync('xz', ['-c'], { input: nar }),
+  bzip2: () => execFileSync('bzip2', ['-c'], { input: nar }),
+};
+
+/** Debian's smallest systems lack one or the other. */
+const lacks = (compression: string): string | false =>
+  ['xz', 'bzip2'].includes(compression) && spawnSync(compression, ['--version']).error
+    ? `${compression} is not installed`
+    : false;
+
+async function read(stream: AsyncIterable<Uint8Array> | undefined): Promise<Buffer | undefined> {
+  return stream && buffer(stream);
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'drover-upstream-'));
+after(() => rm(folder, { recursive: true, force: true }));
+mkdirSync(join(folder, 'nar'));
+writeFileSync(join(folder, 'nix-cache-info'), 'StoreDir: /nix/store\n');
+const narinfo = renderNarinfo({
+  storePath: `/nix/store/${path}`,
+  url: 'nar/1',
+  compression: 'xz',
+  narHash: fakeSha256(1),
+  narSize: nar.length,
+  references: [path],
+  signatures: [],
+});
+writeFileSync(join(folder, `${hashPart}.narinfo`), narinfo);
+writeFileSync(join(folder, `${'1'.repeat(32)}.narinfo`), 'StorePath: /nix/store/x\n');
+for (const [name, pack] of Object.entries(packed)) if (!lacks(name)) writeFileSync(join(folder, 'nar', name), pack());
+writeFileSync(join(folder, 'nar', 'cut'), gzipSync(nar).subarray(0, 50));
+writeFileSync(join(folder, '..', `${folder.slice(-6)}-beside`), 'secret');
+after(() => rm(join(folder, '..', `${folder.slice(-6)}-beside`)));
+
+/** What every way to an upstream does. */
+function contract(open: () => UpstreamCache): void {
+  it('says what it is, what it has and what it has not', async () => {
+    using cache = open();
+    assert.equal(await cache.info(signal), 'StoreDir: /nix/store\n');
+    const info = await cache.narinfo(hashPart, signal);
+    assert.deepEqual([info?.storePath, info?.references], [`/nix/store/${path}`, [path]]);
+    assert.equal(await cache.narinfo('0'.repeat(32), signal), undefined);
+    await assert.rejects(cache.narinfo('1'.repeat(32), signal), isOwn);
+  });
+
+  for (const compression of Object.keys(packed))
+    it(`gives a NAR that is compressed as ${compression}`, { skip: lacks(compression) }, async () => {
+      using cache = open();
+      assert.ok((await read(await cache.nar({ url: `nar/${compression}`, compression }, signal)))?.equals(nar));
+    });
+
+  it('says of what is no NAR as it was told, or none at all', async () => {
+    using cache = open();
+    assert.equal(await cache.nar({ url: 'nar/nothing', compression: 'none' }, signal), undefined);
+    for (const [url, compression] of [
+      ['nar/cut', 'gzip'],
+      ['nar/none', 'xz'],
+      ['nar/none', 'zstd'],
+    ] as const)
+      await assert.rejects(
+        async () => read(await cache.nar({ url, compression }, signal)),
+        isOwn,
+        `${url} ${compression}`,
+      );
+    await assert.rejects(async () => read(await cache.nar({ url: 'nar/none', compression: 'lz77' }, signal)), isOwn);
+  });
+
+  it('leaves a NAR that nobody reads to its end', async () => {
+    using cache = open();
+    for await (const chunk of (await cache.nar({ url: 'nar/gzip', compression: 'gzip' }, signal)) ?? []) {
+      assert.ok(chunk.length > 0);
+      break;
+    }
+  });
+}
+
+describe('an upstream in a folder', () => {
+  contract(() => openFileCache(`file://${folder}`));
+
+  it('is away where the folder is, and has nothing outside of it', async () => {
+    await assert.rejects(openFileCache(`file://${folder}-gone`).narinfo(hashPart, signal), isOwn);
+    const beside = { url: `../${folder.slice(-6)}-beside`, compression: 'none' };
+    await assert.rejects(openFileCache(`file://${folder}`).nar(beside, signal), isOwn);
+  });
+});
+
+describe('an upstream over HTTP', () => {
+  let server: Awaited<ReturnType<typeof startStaticServer>>;
+  before(async () => {
+    server = await startStaticServer(folder);
+  });
+  after(() => server[Symbol.asyncDispose]());
+  contract(() => openHttpCache({ url: server.url, ...options }));
+
+  /** A server that answers so, and a cache on it. */
+  async function answering(
+    answer: RequestListener,
+    more: Partial<typeof options> & { headers?: Record<string, string> } = {},
+  ) {
+    const http = createServer(answer).listen(0, '127.0.0.1');
+    await once(http, 'listening');
+    const { port } = http.address() as AddressInfo;
+    const cache = openHttpCache({ url: `http://127.0.0.1:${port}/sub`, ...options, ...more });
+    return {
+      cache,
+      port,
+      async [Symbol.asyncDispose]() {
+        cache[Symbol.dispose]();
+        http.closeAllConnections();
+        http.close();
+      },
+    };
+  }
+
+  for (const [what, answer] of Object.entries<RequestListener>({
+    'an answer of a broken server': (_, response) => void response.writeHead(500).end(),
+    'one that wants a token': (_, response) => void response.writeHead(401).end(),
+    'a narinfo without an end': (_, response) => {
+      response.writeHead(200);
+      const go = (): void => {
+        while (response.write(Buffer.alloc(100_000)));
+        response.once('drain', go);
+      };
+      go();
+    },
+    'a cut answer': (_, response) => {
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('StorePath');
+      setImmediate(() => response.destroy());
+    },
+    'redirects in a circle': (request, response) =>
+      void response.writeHead(302, { location: request.url as string }).end(),
+    'a redirect to a file': (_, response) => void response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+    'a redirect to a private address': (_, response) =>
+      void response.writeHead(302, { location: 'http://169.254.169.254/latest' }).end(),
+    'a redirect to a name of a private address': (_, response) =>
+      void response.writeHead(302, { location: 'http://localhost:9/' }).end(),
+  }))
+    it(`is not there with ${what}`, async () => {
+      await using server = await answering(answer);
+      await assert.rejects(server.cache.narinfo(hashPart, signal), isOwn);
+    });
+
+  it('is not waited for where it says nothing, or says it too slowly', async () => {
+    for (const begun of [false, true]) {
+      const timers: NodeJS.Timeout[] = [];
+      const slow: RequestListener = (_, response) => {
+        if (begun) timers.push(setInterval(() => response.write('S'), 10));
+      };
+      await using server = await answering(slow, { timeoutMs: 200 });
+      await assert.rejects(server.cache.narinfo(hashPart, signal), isOwn);
+      for (const timer of timers) clearInterval(timer);
+    }
+  });
+
+  it('gets its headers, and those it sends on to do not', async () => {
+    const seen: (readonly [string, string | undefined])[] = [];
+    await using other = await answering((request, response) => {
+      seen.push(['other', request.headers.authorization]);
+      response.writeHead(200).end(narinfo);
+    });
+    const headers = { authorization: 'Bearer x' };
+    const own: RequestListener = (request, response) => {
+      seen.push([request.url as string, request.headers.authorization]);
+      response.writeHead(302, { location: `http://127.0.0.1:${other.port}/` }).end();
+    };
+    await using server = await answering(own, { headers, allowPrivate: true });
+    assert.ok(await server.cache.narinfo(hashPart, signal));
+    assert.deepEqual(seen, [
+      [`/sub/${hashPart}.narinfo`, 'Bearer x'],
+      ['other', undefined],
+    ]);
+  });
+
+  it('is asked over connections that are kept', async () => {
+    const sockets = new Set<unknown>();
+    await using server = await answering((request, response) => {
+      sockets.add(request.socket);
+      response.writeHead(404).end();
+    });
+    for (let n = 0; n < 5; n++)
+      await Promise.all(Array.from({ length: 8 }, () => server.cache.narinfo(hashPart, signal)));
+    assert.ok(sockets.size <= options.connections, `${sockets.size}`);
+  });
+});
