@@ -83,7 +83,12 @@ async function byHand(nix: NixVersion): Promise<void> {
   const port = await freePort();
   // Other folders and another port than a reader's, who may have a farm of this kind up; and where a person reads on, a pattern.
   // That npx finds the command is tried once: it costs as much as the command.
-  const drover = nix.bin === undefined ? 'npx drover' : `${process.execPath} cli/bin.js`;
+  let isNpxTried = nix.bin !== undefined;
+  const drover = (command: string) => {
+    if (isNpxTried) return `${process.execPath} cli/bin.js`;
+    isNpxTried = true;
+    return command;
+  };
   const here = (text: string) =>
     text.replaceAll('/tmp/', `${folder.path}/`).replaceAll(':8745', `:${port}`).replaceAll('npx drover', drover);
   const [coordinator = '', agent = '', submit = '', fetch = '', ...more] = blocks().map(here);
