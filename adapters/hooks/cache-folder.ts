@@ -69,8 +69,8 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
 }
 
 /** Whether nothing comes into the folder by it, nor goes. */
-function changesNothing({ wanted, deleted }: FolderTask, { event }: HookDelivery): boolean {
-  return wanted.length === 0 && deleted !== true && event.type !== 'StoreItemMissing';
+function changesNothing({ wanted, changed }: FolderTask, { event }: HookDelivery): boolean {
+  return wanted.length === 0 && (changed === undefined || event.type === 'StoreItemAdded');
 }
 
 /** One that changes nothing still sees to it that the folder is there from the first delivery on. */
@@ -86,6 +86,10 @@ function taskOf({ event, facts, target, wanted }: HookDelivery): FolderTask {
       const { path: changed } = event.data as { readonly path: string };
       if (event.type === 'StoreItemAdded')
         return { changed, wanted: target.kind === 'mirror' && wanted ? [changed] : [] };
+      if (event.type === 'StoreItemUnpublished') {
+        const { until } = event.data as { readonly until: number };
+        return { changed, wanted: [], staysMs: until - event.at };
+      }
       return { changed, wanted: [], ...(event.type === 'StoreItemDeleted' && { deleted: true }) };
     }
     default:

@@ -55,8 +55,8 @@ export interface CacheFolder {
   unpublish(path: string): Promise<void>;
   /** Removes the NAR; no narinfo may name it. */
   removeNar(info: NarInfo): Promise<void>;
-  /** Removes NARs that no narinfo names. Gives how many. */
-  sweep(): Promise<number>;
+  /** Removes NARs that no narinfo names, but for those with the URLs of `staying`. Gives how many. */
+  sweep(staying?: ReadonlySet<string>): Promise<number>;
   writeCacheInfo(text: string): Promise<void>;
 }
 
@@ -159,9 +159,11 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
       await syncDirectory(path);
       await rm(narFile(info), { force: true });
     },
-    async sweep() {
+    async sweep(staying = new Set()) {
       const used = new Set(Array.from(items.values(), ({ info }) => info.url.slice('nar/'.length)));
-      const left = (await readdir(narFolder)).filter((name) => isNarFile(name) && !used.has(name));
+      const left = (await readdir(narFolder)).filter(
+        (name) => isNarFile(name) && !used.has(name) && !staying.has(`nar/${name}`),
+      );
       // A narinfo that comes back after a power cut would come back without its NAR.
       if (left.length > 0) await syncDirectory(path);
       for (const name of left) {

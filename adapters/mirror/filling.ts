@@ -8,6 +8,7 @@ import { createLimit } from '../runtime/limit.ts';
 import { type CachedItem, type CacheFolder, cachedItem } from './cache-folder.ts';
 import type { CacheSource } from './cache-source.ts';
 import { fetchNar, partOf } from './fetch-nar.ts';
+import type { Leaving } from './leaving.ts';
 
 export interface FillingOptions {
   readonly folder: CacheFolder;
@@ -18,7 +19,8 @@ export interface FillingOptions {
   readonly connections: number;
   /** Wanted, and not in the folder. */
   readonly waiting: Set<string>;
-  /** Resolves once what waits is durable: only then an item goes that is wanted still, or a kill would make it be forgotten. */
+  readonly leaving: Leaving;
+  /** Resolves once what waits and what leaves is durable: only then an item goes that is wanted still, or a kill would make it be forgotten. */
   keepWaiting(): Promise<void>;
   readonly signal: AbortSignal;
   /** Asks; again where the answer is that it may come later. */
@@ -39,8 +41,8 @@ export interface FillingOptions {
 export interface Filling {
   /** Brings items, and what they refer to; what cannot be had waits. */
   bring(wanted: ReadonlySet<string>): Promise<void>;
-  /** Takes an item out, and before it all that refers to it, which waits then. */
-  withdraw(path: string): Promise<void>;
+  /** Takes an item out, and before it all that refers to it, which waits then. Their NARs stay for that long after that; not at all if absent. */
+  withdraw(path: string, staysMs?: number): Promise<void>;
   /** The narinfo that the source serves; `undefined` where it serves none, or a wrong one. */
   narinfoOf(path: string): Promise<CachedItem | undefined>;
   /** Takes out items whose files are not there or too short, and what refers to something that is not there; finds out what was damaged. All wait. */
@@ -52,7 +54,8 @@ export interface Filling {
 }
 
 export function createFilling(options: FillingOptions): Filling {
-  const { folder, source, keys, waiting, keepWaiting, signal, answered, received, published, trouble } = options;
+  const { folder, source, keys, waiting, leaving, keepWaiting, signal, answered, received, published, trouble } =
+    options;
   const { most = largestClosure } = options;
   const limit = createLimit(options.connections);
   /** Items that refer to more than anything does: they are not looked at again in this run. */
@@ -83,7 +86,7 @@ export function createFilling(options: FillingOptions): Filling {
     return undefined;
   }
 
-  async function withdraw(start: string): Promise<void> {
+  async function withdraw(start: string, staysMs = 0): Promise<void> {
     const order = [start];
     const seen = new Set(order);
     for (const path of order)
@@ -96,7 +99,8 @@ export function createFilling(options: FillingOptions): Filling {
     // They are wanted still; the source has them again once what they refer to is there.
     const wanted = going.filter(({ path }) => path !== start);
     for (const { path } of wanted) waiting.add(path);
-    if (wanted.length > 0) await keepWaiting();
+    for (const { info } of going) leaving.keep(info.url, staysMs);
+    if (wanted.length > 0 || (going.length > 0 && staysMs > 0)) await keepWaiting();
     for (const item of going) {
       await folder.unpublish(item.path);
       if (item.path !== start) options.withdrawn?.(item);

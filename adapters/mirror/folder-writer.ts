@@ -3,6 +3,7 @@ import type { CacheSource } from './cache-source.ts';
 import { createFilling } from './filling.ts';
 import { FolderError } from './folder-error.ts';
 import { lockCacheFolder } from './folder-lock.ts';
+import { createLeaving, longestTimer } from './leaving.ts';
 import { makeFolder } from './make-folder.ts';
 import { hasMirrorState, mirrorStateName, readMirrorState, writeMirrorState } from './mirror-state.ts';
 
@@ -34,6 +35,8 @@ export interface FolderTask {
   readonly changed?: string;
   /** It was deleted: it is not wanted any more. */
   readonly deleted?: true;
+  /** How long its NAR stays after its narinfo went, for clients that have it still, in milliseconds; not at all if absent. */
+  readonly staysMs?: number;
 }
 
 /** Keeps a folder what tasks say, as a plain binary cache. Nobody else writes to it meanwhile. */
@@ -68,6 +71,7 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
   if (state.source !== undefined && state.source !== options.log)
     throw new FolderError(`${folder.path} has what is of ${state.source}, and this log is ${options.log}`);
   const waiting = new Set(state.waiting);
+  const leaving = createLeaving(state.leaving);
   /** By what is not there: the items that wait for it. */
   const waiters = new Map<string, Set<string>>();
   let troubles: string[] = [];
@@ -78,6 +82,7 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
     source,
     connections: options.connections,
     waiting,
+    leaving,
     keepWaiting: save,
     signal: new AbortController().signal,
     answered: (ask) => ask(),
@@ -100,7 +105,13 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
   let hasWithdrawn = true;
 
   async function save(): Promise<void> {
-    const next = { version: 1, source: options.log, waiting: [...waiting].sort() } as const;
+    const left = leaving.entries();
+    const next = {
+      version: 1,
+      source: options.log,
+      waiting: [...waiting].sort(),
+      ...(left && { leaving: left }),
+    } as const;
     const text = JSON.stringify(next);
     if (text === saved) return;
     await writeMirrorState(folder.path, next);
@@ -108,7 +119,7 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
   }
 
   /** Takes it out where it is not served any more, or with another text. */
-  async function look({ changed, deleted }: FolderTask): Promise<void> {
+  async function look({ changed, deleted, staysMs }: FolderTask): Promise<void> {
     if (changed === undefined) return;
     filling.tryAgain(changed);
     const known = folder.get(changed);
@@ -116,7 +127,7 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
       hasWithdrawn = true;
       waiting.add(changed);
       await save();
-      await filling.withdraw(changed);
+      await filling.withdraw(changed, staysMs);
     }
     if (deleted && waiting.has(changed) && (await isAbsent(changed))) waiting.delete(changed);
     for (const waiter of waiters.get(changed) ?? []) attempt.add(waiter);
@@ -163,8 +174,22 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
     attempt = new Set();
     for (const path of trying) if (waiting.has(path)) await wait(path);
     await save();
-    if (hasWithdrawn) await folder.sweep();
+    if (hasWithdrawn) await sweep();
     hasWithdrawn = false;
+  }
+
+  let sweeping: NodeJS.Timeout | undefined;
+  /** What stays for a while goes by itself after it; where this process has ended by then, with the first task of the next. */
+  async function sweep(): Promise<void> {
+    await folder.sweep(leaving.current());
+    clearTimeout(sweeping);
+    const next = leaving.nextMs();
+    if (next === undefined) return;
+    const later = (): void => {
+      hasWithdrawn = true;
+      apply({ wanted: [] }).catch((error: Error) => say(`${folder.path}: ${error.message}`));
+    };
+    sweeping = setTimeout(later, Math.min(next, longestTimer)).unref();
   }
 
   const queue: Pending[] = [];
@@ -189,14 +214,19 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
     isWorking = false;
   }
 
+  function apply(task: FolderTask): Promise<void> {
+    return new Promise((resolve, reject) => {
+      queue.push({ ...task, resolve, reject });
+      if (!isWorking) void work();
+    });
+  }
+
   const owned = opening.move();
   return {
-    apply(task) {
-      return new Promise((resolve, reject) => {
-        queue.push({ ...task, resolve, reject });
-        if (!isWorking) void work();
-      });
+    apply,
+    [Symbol.dispose]() {
+      clearTimeout(sweeping);
+      owned.dispose();
     },
-    [Symbol.dispose]: () => owned.dispose(),
   };
 }

@@ -17,6 +17,8 @@ const mirrorState = z.strictObject({
   event: z.string().optional(),
   /** Base names of items that are wanted and can't be published yet. */
   waiting: z.array(z.string()),
+  /** NARs that no narinfo names any more, and until when they stay for clients that have one, milliseconds since the Unix epoch. */
+  leaving: z.record(z.string(), z.number()).optional(),
 });
 export type MirrorState = z.infer<typeof mirrorState>;
 

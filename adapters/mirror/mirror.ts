@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Drover } from '../../client/drover.ts';
 import { DroverProblem, DroverUnreachable, isPassing } from '../../client/errors.ts';
 import type { DroverEvent } from '../../client/events.ts';
@@ -9,6 +10,7 @@ import type { Difference } from './compare.ts';
 import { createFilling } from './filling.ts';
 import { FolderError } from './folder-error.ts';
 import { lockCacheFolder } from './folder-lock.ts';
+import { createLeaving, longestTimer } from './leaving.ts';
 import { makeFolder } from './make-folder.ts';
 import { type MirrorState, readMirrorState, writeMirrorState } from './mirror-state.ts';
 import { readSmall } from './read-small.ts';
@@ -69,6 +71,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const state = await readMirrorState(options.folder, 'the log is read from its start once more', trouble);
   /** Wanted, and not in the folder. */
   const waiting = new Set(state.waiting);
+  const leaving = createLeaving(state.leaving);
   /** What items that wait refer to beside themselves, as far as events or the folder said. */
   const references = new Map<string, readonly string[]>();
   const sleepers = createSleepers();
@@ -92,6 +95,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     keys,
     connections: options.connections,
     waiting,
+    leaving,
     keepWaiting,
     signal,
     answered,
@@ -116,12 +120,14 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   /** At the place that is kept: what comes after it is read again. */
   async function keepWaiting(): Promise<void> {
-    const next = [...waiting].sort();
     // Read from its start once more, the log names all that is to be here.
-    if (unnamed === undefined && next.join() !== kept.waiting.join()) await keep({ ...kept, waiting: next });
+    await keep(unnamed === undefined ? { ...kept, waiting: [...waiting].sort() } : kept);
   }
 
-  async function keep(next: MirrorState): Promise<void> {
+  async function keep({ leaving: _, ...place }: MirrorState): Promise<void> {
+    const left = leaving.entries();
+    const next = { ...place, ...(left && { leaving: left }) };
+    if (isDeepStrictEqual(next, kept)) return;
     await writeMirrorState(folder.path, next);
     kept = next;
   }
@@ -152,6 +158,11 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         await sleep(Math.max(pause, (error as { retryAfter?: number }).retryAfter ?? 0), signal);
       }
     }
+  }
+
+  async function sweep(): Promise<void> {
+    await folder.sweep(leaving.current());
+    await keepWaiting();
   }
 
   async function narinfo(hashPart: string): Promise<string | undefined> {
@@ -203,7 +214,9 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     silentSince = undefined;
     expectSource(event.source);
     const { path } = event.data;
-    changes.set(path, event.type === 'drover.StoreItemAdded' ? event.data.references : undefined);
+    const added = event.type === 'drover.StoreItemAdded' ? event.data.references : undefined;
+    const staysMs = event.type === 'drover.StoreItemUnpublished' ? event.data.until - Date.parse(event.time) : 0;
+    changes.set(path, { added, staysMs: Math.max(staysMs, changes.get(path)?.staysMs ?? 0) });
     state.position = event.position;
     state.event = event.id;
   }
@@ -221,21 +234,22 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   async function apply(changes: Changes): Promise<void> {
     const trying = new Set<string>();
-    for (const [path, added] of changes) {
+    for (const [path, { added, staysMs }] of changes) {
       unnamed?.delete(path);
       filling.tryAgain(path);
       sleepers.delete(path);
       const known = folder.get(path);
       if (added !== undefined) {
         // Added again with other bytes, perhaps, while nobody looked.
-        if (known !== undefined && (await filling.narinfoOf(path))?.text !== known.text) await filling.withdraw(path);
+        if (known !== undefined && (await filling.narinfoOf(path))?.text !== known.text)
+          await filling.withdraw(path, staysMs);
         if (wants(path)) waiting.add(path);
         if (waiting.has(path)) learn(path, added);
         for (const referrer of sleepers.wake(path)) trying.add(referrer);
         continue;
       }
       waiting.delete(path);
-      if (known !== undefined) await filling.withdraw(path);
+      if (known !== undefined) await filling.withdraw(path, staysMs);
     }
     for (const path of waiting) if (!sleepers.has(path)) trying.add(path);
     await bringAll(trying);
@@ -313,14 +327,14 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         if (signal.aborted) break;
         if (changes.size === 0 && unnamed !== undefined) {
           // Only the lost end of the log had them.
-          for (const path of unnamed) changes.set(path, undefined);
+          for (const path of unnamed) changes.set(path, { added: undefined, staysMs: 0 });
           unnamed = undefined;
           await withRoom(once, () => apply(changes));
           // What an earlier run could not have is there now, perhaps.
         } else if (changes.size > 0 || (isFresh && waiting.size > 0)) await withRoom(once, () => apply(changes));
         isFresh = false;
         if (changes.size > 0) continue;
-        await withRoom(once, async () => void (await folder.sweep()));
+        await withRoom(once, sweep);
         if (once) break;
         const since = performance.now();
         await follow();
@@ -351,7 +365,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     let next = coming();
     try {
       for (;;) {
-        const first = await next;
+        const first = await nextOrSwept(next);
         if (first.done || signal.aborted) return;
         const changes: Changes = new Map();
         let one: IteratorResult<ItemEvent, void> | undefined = first;
@@ -361,7 +375,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
           one = changes.size < batchSize ? await Promise.race([next, nothingYet()]) : undefined;
         }
         await withRoom(false, () => apply(changes));
-        await withRoom(false, async () => void (await folder.sweep()));
+        await withRoom(false, sweep);
       }
     } catch (error) {
       // Found out and mended before the next batch is read.
@@ -370,6 +384,19 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     } finally {
       ending.abort();
       await events.return(undefined).catch(() => undefined);
+    }
+
+    /** The next that comes; files of NARs go meanwhile when their time is over. */
+    async function nextOrSwept<Result>(coming: Promise<Result>): Promise<Result> {
+      for (let wait = leaving.nextMs(); wait !== undefined; wait = leaving.nextMs()) {
+        const ended = new AbortController();
+        const timer = sleep(Math.min(wait, longestTimer), AbortSignal.any([both, ended.signal])).then(() => undefined);
+        const first = await Promise.race([coming.then((value) => ({ value })), timer]).finally(() => ended.abort());
+        if (first !== undefined) return first.value;
+        if (both.aborted) break;
+        await withRoom(false, sweep);
+      }
+      return coming;
     }
 
     function coming() {
@@ -387,8 +414,16 @@ type ItemEvent = DroverEvent<(typeof types)[number]>;
 /** Resolves in the next turn of the event loop. */
 const nothingYet = (): Promise<undefined> => new Promise((resolve) => void setImmediate(resolve, undefined));
 
-/** By base names of items: what they refer to where they were added; `undefined` where they went. */
-type Changes = Map<string, readonly string[] | undefined>;
+/** By base names of items, what became of them. */
+type Changes = Map<
+  string,
+  {
+    /** What they refer to where they were added; `undefined` where they went. */
+    readonly added: readonly string[] | undefined;
+    /** How long their NARs are to stay for clients that have their narinfos, in milliseconds. */
+    readonly staysMs: number;
+  }
+>;
 
 /** Ends early when the signal aborts. */
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -5,6 +5,9 @@ import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { fakeBase } from '../../support/paths.ts';
 import { sha256Of } from '../pool/nars.ts';
 
+/** Of all events: long ago. */
+const eventTime = '2026-01-01T00:00:00.000Z';
+
 export interface Item {
   readonly path: string;
   readonly nar: Buffer;
@@ -71,9 +74,12 @@ export function growingDrover() {
   const { drover, asked } = droverOf(served);
   let grown = Promise.withResolvers<void>();
   function tell(type: string, data: object): void {
-    log.push({ type: `drover.${type}`, source: 'urn:x', position: `${log.length}`, data });
+    log.push({ type: `drover.${type}`, source: 'urn:x', position: `${log.length}`, time: eventTime, data });
     grown.resolve();
     grown = Promise.withResolvers();
+  }
+  function unserve(items: readonly Item[]): void {
+    for (const item of items) if (served.includes(item)) served.splice(served.indexOf(item), 1);
   }
   async function* events({ from, follow, signal }: { from: string; follow?: boolean; signal: AbortSignal }) {
     asked.push('/v1/events');
@@ -95,9 +101,14 @@ export function growingDrover() {
       const [{ path, info }] = items;
       tell('StoreItemAdded', { path, references: info.references });
     },
+    /** Serves none of them any more, and tells that the first was unpublished, a while before its NAR goes. */
+    unpublish(graceMs: number, ...items: readonly [Item, ...Item[]]): void {
+      unserve(items);
+      tell('StoreItemUnpublished', { path: items[0].path, until: Date.parse(eventTime) + graceMs });
+    },
     /** Serves none of them any more, and tells that the first is deleted. */
     remove(...items: readonly [Item, ...Item[]]): void {
-      for (const item of items) served.splice(served.indexOf(item), 1);
+      unserve(items);
       tell('StoreItemDeleted', { path: items[0].path });
     },
   };

@@ -90,6 +90,7 @@ function createModel() {
 const added = (n: number): FolderTask => ({ changed: at(n).path, wanted: [at(n).path] });
 const succeeded = (...all: number[]): FolderTask => ({ wanted: all.map((n) => at(n).path) });
 const deleted = (n: number): FolderTask => ({ changed: at(n).path, wanted: [], deleted: true });
+const unpublished = (n: number, staysMs: number): FolderTask => ({ changed: at(n).path, wanted: [], staysMs });
 const missing = (n: number): FolderTask => ({ changed: at(n).path, wanted: [] });
 const came = (n: number): FolderTask => ({ changed: at(n).path, wanted: [] });
 
@@ -137,6 +138,45 @@ describe('a folder that is written by tasks', () => {
     await again.apply(came(2));
     assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 4]);
     assert.deepEqual(JSON.parse(readFileSync(join(folder, '.drover-mirror.json'), 'utf8')).waiting, []);
+  });
+
+  it('keeps NARs of what was unpublished for as long as clients may have the narinfo, over restarts too', async () => {
+    const { present, open } = createModel();
+    const folder = join(root, 'unpublished');
+    const state = join(folder, '.drover-mirror.json');
+    const nars = (): number => readdirSync(join(folder, 'nar')).length;
+    for (const n of items.keys()) present.add(n);
+    {
+      using writer = await open(folder);
+      await writer.apply(succeeded(3));
+      present.delete(1);
+      await writer.apply(unpublished(1, 3_600_000));
+      // With what refers to it.
+      assert.deepEqual(inFolder(folder), [0, 2]);
+      assert.equal(nars(), 4);
+      await writer.apply(deleted(1));
+      assert.equal(nars(), 4);
+    }
+    {
+      using again = await open(folder);
+      await again.apply(deleted(1));
+      assert.equal(nars(), 4);
+    }
+    const { leaving, ...others } = JSON.parse(readFileSync(state, 'utf8'));
+    assert.deepEqual(Object.keys(leaving).sort(), [at(1).info.url, at(3).info.url].sort());
+    writeFileSync(state, JSON.stringify({ ...others, leaving: { [at(3).info.url]: Date.now() + 3_600_000 } }));
+    using later = await open(folder);
+    await later.apply(came(7));
+    assert.equal(nars(), 3);
+    // It is served again meanwhile, and goes at once then: nobody waits.
+    present.add(1);
+    await later.apply(came(1));
+    assert.deepEqual(inFolder(folder), [0, 1, 2, 3]);
+    present.delete(2);
+    await later.apply(unpublished(2, 100));
+    // By itself, with no further task.
+    while (existsSync(join(folder, at(2).info.url))) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(inFolder(folder), [0, 1]);
   });
 
   it('fails a task whose NAR is damaged in the pool, tells of it, and goes on with others', async () => {

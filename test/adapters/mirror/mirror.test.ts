@@ -139,6 +139,39 @@ describe('mirror', () => {
     assert.deepEqual(await compare(drover, folder), []);
   });
 
+  it('keeps a NAR for as long after its narinfo as the coordinator does, also where it hears of both ends at once', async () => {
+    const { drover, add, unpublish, remove } = growingDrover();
+    const [item, other] = [itemOf(1, await narOf('one')), itemOf(2, await narOf('two'))];
+    add(item);
+    add(other);
+    const folder = join(root, 'leaving');
+    const has = ({ info }: Item): boolean => existsSync(join(folder, info.url));
+    await mirror(drover, folder);
+    unpublish(3_600_000, item);
+    remove(item);
+    await mirror(drover, folder);
+    assert.deepEqual([existsSync(narinfoIn(folder, item)), has(item)], [false, true]);
+    // Nothing changes, and nothing goes.
+    await mirror(drover, folder);
+    assert.ok(has(item));
+    // One that follows removes it by itself.
+    const state = join(folder, '.drover-mirror.json');
+    const kept = JSON.parse(readFileSync(state, 'utf8'));
+    writeFileSync(state, JSON.stringify({ ...kept, leaving: { [item.info.url]: Date.now() + 100 } }));
+    const ending = new AbortController();
+    using opened = await openMirror({
+      ...{ drover, folder, wants: () => true, connections: 8, signal: ending.signal, progress() {} },
+      trouble: assert.fail,
+    });
+    const run = opened.run(false);
+    while (has(item)) await new Promise((resolve) => setImmediate(resolve));
+    unpublish(0, other);
+    while (has(other)) await new Promise((resolve) => setImmediate(resolve));
+    ending.abort();
+    await run;
+    assert.equal(JSON.parse(readFileSync(state, 'utf8')).leaving, undefined);
+  });
+
   it('removes what is its own alone, and nothing to compare', async () => {
     const nar = await narOf('some');
     const { drover } = droverOf([itemOf(1, nar)]);
