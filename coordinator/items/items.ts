@@ -140,14 +140,16 @@ export function createItems(core: Core): Items {
         continue;
       }
       const reason = `${fault.kind}: ${fault.message}`;
-      const gone = [path];
-      missing(path, reason, meta);
-      if (ofFile) {
-        for (let other = farm.details.byFile(hash); other !== undefined; other = farm.details.byFile(hash)) {
-          gone.push(farm.graph.itemPath(other));
-          missing(farm.graph.itemPath(other), reason, meta);
-        }
-      }
+      const gone: string[] = [];
+      const lose = (lost: string): void => {
+        // What was unpublished was to go anyhow.
+        if (isPresent(lost)) gone.push(lost);
+        missing(lost, reason, meta);
+      };
+      lose(path);
+      if (ofFile)
+        for (let other = farm.details.byFile(hash); other !== undefined; other = farm.details.byFile(hash))
+          lose(farm.graph.itemPath(other));
       await leave(hash);
       await removeFile(details.file, true);
       return { fault, items: gone };

@@ -242,20 +242,24 @@ describe('a verification', () => {
     assert.ok(farm.application.servable(outPath(1).slice(0, 32)));
   });
   it('names all items that are in a damaged file', async () => {
-    const farm = await openTestCoordinator([derivation(1), derivation(2)]);
-    await farm.connect('a', { slots: 2 });
-    await farm.submit(1, 2);
+    const farm = await openTestCoordinator([derivation(1), derivation(2), derivation(3)]);
+    await farm.connect('a', { slots: 3 });
+    await farm.submit(1, 2, 3);
     for (const { build, attempt, derivation: path } of farm.allocations()) {
-      const n = path === drvPath(1) ? 1 : 2;
+      const n = [1, 2, 3].find((one) => path === drvPath(one)) as number;
       const wish = { ...declaration(n, fakeSha256(7)), build, attempt };
       const { id } = await farm.application.beginUpload(agentToken('a'), wish);
       const output = { name: 'out', path: outPath(n), narHash: fakeSha256(7), narSize: 1, references: [], upload: id };
       await farm.report('a', { type: 'succeeded', build, attempt, outputs: [output], durationMs: 1, logBytes: 0 });
     }
+    // One that goes already is not wrong, and is not built again; its bytes have gone all the same.
+    await farm.application.deleteItems(admin, { items: [outPath(3)], reason: 'test' });
     farm.pool.damage(fakeSha256(7));
-    const wrong = (await verify(farm, true)).flatMap((report) => (report.type === 'wrong' ? [report.item] : []));
+    const reports = await verify(farm, true);
+    const wrong = reports.flatMap((report) => (report.type === 'wrong' ? [report.item] : []));
     assert.deepEqual(wrong.sort(), [outPath(1), outPath(2)].sort());
-    for (const n of [1, 2]) assert.deepEqual((await farm.types(item(n))).at(-1), 'StoreItemMissing');
+    assert.deepEqual(reports.at(-1), { type: 'end', checked: 2, total: 2, bytes: 0, totalBytes: 2, wrong: 2 });
+    for (const n of [1, 2, 3]) assert.deepEqual((await farm.types(item(n))).at(-1), 'StoreItemMissing');
   });
 });
 
