@@ -3748,7 +3748,7 @@ export interface Operations {
           readonly text: string;
         }[];
       }[];
-      /** how many derivations are built again, as unfinished builds need what they make */
+      /** how many derivations are built again, as unfinished builds or roots need what they make */
       readonly rebuilds: number;
       /** The first hundred of these. */
       readonly derivations: readonly string[];

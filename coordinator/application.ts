@@ -403,7 +403,7 @@ export interface DeletionReport {
   /** How many of them are needed. */
   readonly needed: number;
   readonly needs: readonly { readonly item: string; readonly by: readonly ItemNeed[] }[];
-  /** How many derivations are built again, as unfinished builds need what they make. */
+  /** How many derivations are built again, as unfinished builds or roots need what they make. */
   readonly rebuilds: number;
   readonly derivations: readonly string[];
   /** Needed, and no known derivation makes them: builds wait until somebody sends them again. */

@@ -104,7 +104,7 @@ export function startCoordinator(core: Core): Coordinator {
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
   startWakes(core, deadlines, () => allocator.schedule());
-  startRebuilds(core, intake);
+  startRebuilds(core, intake, inSlices);
   startSatisfying(core);
   const canceling = startCanceling(core, allocator, inSlices);
   roots.resume();

@@ -21,8 +21,10 @@ export interface Availability {
   references(item: Item): readonly Item[];
   /** The same, one call each; cheaper. */
   eachReference(item: Item, visit: (reference: Item) => void): void;
-  /** Items whose references include this one. */
+  /** Items whose references include this one, one call each. There may be very many; who has time uses {@link referrersOf}. */
   eachReferrer(item: Item, visit: (referrer: Item) => void): void;
+  /** The same, so that one can let others have their turn in between; what comes meanwhile may be left out. */
+  referrersOf(item: Item): Iterable<Item>;
   /** StoreItemAdded. Calls `changed` for each item that became available. */
   add(path: string, references: StoreItem['references']): Item;
   /** StoreItemUnpublished, StoreItemDeleted, StoreItemMissing. Calls `changed` for each item that stopped being available. */
@@ -55,18 +57,24 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
   const isObtainable = (item: Item): boolean => isPresent(item) || isUpstream(item);
   const isAvailable = (item: Item): boolean => isObtainable(item) && lacking.values[item] === 0;
 
-  /** Edges of a reference list that was replaced stay in the lists of referrers; they do not count. */
-  const refersTo = (from: Item, to: Item): boolean => (referencesOf.get(from) ?? noReferences).includes(to);
+  /** Items that came once more with other references: few, if any. Their earlier edges stay in the lists of referrers. */
+  const replaced = new Set<Item>();
 
-  function eachReferrer(item: Item, visit: (from: Item) => void): void {
+  function* referrersOf(item: Item): Generator<Item> {
     if (item >= firstReferrer.length) return;
     const seen = new Set<Item>();
     for (let edge = firstReferrer.values[item] as number; edge !== -1; edge = nextReferrer.values[edge] as number) {
       const from = referrer.values[edge] as number;
-      if (seen.has(from) || !refersTo(from, item)) continue;
-      seen.add(from);
-      visit(from);
+      if (replaced.has(from)) {
+        if (seen.has(from) || !referencesOf.get(from)?.includes(item)) continue;
+        seen.add(from);
+      }
+      yield from;
     }
+  }
+
+  function eachReferrer(item: Item, visit: (from: Item) => void): void {
+    for (const from of referrersOf(item)) visit(from);
   }
 
   /** Tells of `start` and of what follows from it for items that refer to it, without recursion: chains are long. */
@@ -86,6 +94,8 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
     const targets = new Set(paths.map((path) => graph.internItem(path)));
     targets.delete(item);
     const known = referencesOf.get(item) ?? noReferences;
+    if (known.length > 0 && (known.length !== targets.size || known.some((one) => !targets.has(one))))
+      replaced.add(item);
     let missing = 0;
     for (const target of targets) {
       row(target);
@@ -144,6 +154,7 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
       for (const reference of referencesOf.get(item) ?? noReferences) visit(reference);
     },
     eachReferrer,
+    referrersOf,
     add(path, references) {
       const item = graph.internItem(path);
       return isPresent(item) ? item : set(path, references, isHere);

@@ -1,7 +1,7 @@
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
 import type { KeepReason } from './kept.ts';
-import { eachNeed, type Need, type NeedSources } from './needed.ts';
+import { eachOwnNeed, type Need, type NeedSources } from './needed.ts';
 
 /** What keeps an item: something that is kept for itself, and the way from there. */
 export interface KeepChain {
@@ -36,31 +36,26 @@ export function* findKeepChain(
     if (!below.has(from)) below.set(from, to);
   };
   for (const item of below.keys()) {
-    eachNeed(
-      sources,
-      item,
-      () => true,
-      (need) => {
-        steps++;
-        const reason = need.kind === 'item' ? undefined : need.kind;
-        if (reason !== undefined && !best.has(reason)) best.set(reason, { item, need });
-        return false;
-      },
-    );
+    eachOwnNeed(sources, item, (need) => {
+      if (need.kind !== 'item' && !best.has(need.kind)) best.set(need.kind, { item, need });
+      // What is told first is what keeps it most firmly.
+      return true;
+    });
     if (best.has('root')) break;
     if (!best.has('upload') && promised(item)) best.set('upload', { item });
     if (!best.has('recent') && availability.isPresent(item) && details.addedAt(item) >= recentFrom)
       best.set('recent', { item });
     // Also what is not there: what it refers to is kept for when it comes again.
-    availability.eachReferrer(item, (referrer) => come(referrer, item));
+    for (const referrer of availability.referrersOf(item)) {
+      come(referrer, item);
+      if (++steps % perTurn === 0) yield;
+    }
     if (buildInputs)
       graph.eachNeeder(item, (drv) => {
         graph.eachOutput(drv, (output) => come(output, item));
         return false;
       });
-    if (++steps < perTurn) continue;
-    steps = 0;
-    yield;
+    if (++steps % perTurn === 0) yield;
   }
   for (const reason of ['root', 'build', 'upload', 'recent'] as const) {
     const found = best.get(reason);

@@ -25,14 +25,23 @@ export interface NeedSources {
  * @param outside whether an item that refers to it counts: those that are to go as well do not.
  */
 export function eachNeed(
-  { farm, uploads }: NeedSources,
+  sources: NeedSources,
   item: Item,
   outside: (referrer: Item) => boolean,
   visit: (need: Need) => boolean,
 ): void {
-  const { graph, availability, queue, roots } = farm;
+  const { availability } = sources.farm;
+  if (eachOwnNeed(sources, item, visit)) return;
+  for (const referrer of availability.referrersOf(item))
+    if (referrer !== item && availability.isPresent(referrer) && outside(referrer))
+      if (visit({ kind: 'item', item: referrer })) return;
+}
+
+/** The same without items that refer to it. @returns whether `visit` has stopped it. */
+export function eachOwnNeed({ farm, uploads }: NeedSources, item: Item, visit: (need: Need) => boolean): boolean {
+  const { graph, queue, roots } = farm;
   const root = roots.keeping(item);
-  if (root !== undefined && visit({ kind: 'root', root })) return;
+  if (root !== undefined && visit({ kind: 'root', root })) return true;
   let stopped = false;
   graph.eachNeeder(item, (drv) => {
     const build = queue.unfinished(drv);
@@ -40,12 +49,7 @@ export function eachNeed(
     return stopped;
   });
   const path = stopped ? undefined : uploads.get(graph.itemPath(item));
-  if (path !== undefined) stopped = visit({ kind: 'upload', path });
-  if (stopped) return;
-  availability.eachReferrer(item, (referrer) => {
-    if (!stopped && referrer !== item && availability.isPresent(referrer) && outside(referrer))
-      stopped = visit({ kind: 'item', item: referrer });
-  });
+  return path === undefined ? stopped : visit({ kind: 'upload', path });
 }
 
 /** One who needs the item for itself. */
@@ -75,12 +79,20 @@ export function* findNeeded(
   const needed = new Map<Item, Need>();
   const pending: Item[] = [];
   let steps = 0;
-  const isOutside = (referrer: Item): boolean => {
-    steps++;
-    return !going.has(referrer);
-  };
   for (const item of going) {
-    const need = needOf(sources, item, isOutside);
+    let need: Need | undefined;
+    eachOwnNeed(sources, item, (own) => {
+      need = own;
+      return true;
+    });
+    if (need === undefined)
+      for (const referrer of availability.referrersOf(item)) {
+        if (referrer !== item && availability.isPresent(referrer) && !going.has(referrer)) {
+          need = { kind: 'item', item: referrer };
+          break;
+        }
+        if (++steps % perTurn === 0) yield;
+      }
     if (need !== undefined) {
       needed.set(item, need);
       pending.push(item);

@@ -58,7 +58,7 @@ function formatRebuilds(
   const built =
     rebuilds === 0
       ? ''
-      : `${plural(rebuilds, 'derivation')} ${rebuilds === 1 && verb === 'are' ? 'is' : verb} built again, as builds need what ${rebuilds === 1 ? 'it makes' : 'they make'}${listOf(derivations.map(shortName), rebuilds)}\n`;
+      : `${plural(rebuilds, 'derivation')} ${rebuilds === 1 && verb === 'are' ? 'is' : verb} built again, as builds or roots need what ${rebuilds === 1 ? 'it makes' : 'they make'}${listOf(derivations.map(shortName), rebuilds)}\n`;
   const sent =
     sources.length === 0
       ? ''

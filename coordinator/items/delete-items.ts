@@ -30,8 +30,10 @@ export async function deleteItems(
   const { graph, availability, details, unpublished } = farm;
   const given = [...new Set(wish.items)].flatMap(find);
   const going = new Set(given.filter((item) => availability.isPresent(item)));
-  const needed = await inSlices(findNeeded(deletions.needSources(), going), wish.preview ? {} : { first: true });
-  const outlook = needed.size === 0 ? { rebuilds: [], sources: [] } : deletionOutlook(farm, going);
+  const order = wish.preview ? {} : ({ first: true } as const);
+  const needed = await inSlices(findNeeded(deletions.needSources(), going), order);
+  const outlook =
+    needed.size === 0 ? { rebuilds: [], sources: [] } : await inSlices(deletionOutlook(farm, going), order);
   const needs = [...needed].slice(0, mostNamed).map(([item, need]) => ({
     item: graph.itemPath(item),
     by: whoNeeds(item, need),

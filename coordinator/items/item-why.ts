@@ -1,3 +1,5 @@
+import { retry, submitAgain } from '../../projections/blockers.ts';
+import type { Item } from '../../projections/graph.ts';
 import { findKeepChain, type KeepChain } from '../../projections/keep-chain.ts';
 import { describeNeed } from '../../projections/needed.ts';
 import { buildId } from '../../projections/queue.ts';
@@ -43,7 +45,8 @@ export async function whyItem(
       summary: `It is being deleted, and ${when}: ${going.reason}.${keeper()}`,
     };
   }
-  if (!availability.isPresent(item)) return { ...told(), state: 'gone', summary: `It is not here.${keeper()}` };
+  if (!availability.isPresent(item))
+    return { ...told(), state: 'gone', summary: `It is not here.${keeper()} ${remedy(item)}` };
   if (found === undefined)
     return {
       ...told(),
@@ -74,6 +77,17 @@ export async function whyItem(
   /** What keeps what is not here is what will want it. */
   function keeper(): string {
     return found === undefined ? '' : ` It would be kept: ${because(found)}.`;
+  }
+
+  /** What makes it be here, or would. */
+  function remedy(gone: Item): string {
+    const producer = farm.producers.of(gone);
+    if (producer === undefined)
+      return `No known derivation makes it; 'drover push ${policy.storeDir}/${path}' sends it, from where it is.`;
+    const build = farm.queue.unfinished(producer);
+    if (build !== undefined) return `Build ${buildId(build)} makes it.`;
+    const last = farm.queue.latest(producer);
+    return `'${last === undefined ? submitAgain(graph.drvPath(producer)) : retry(buildId(last))}' would make it.`;
   }
 
   function untilOf({ reason, chain, need }: KeepChain): { readonly until?: number } {

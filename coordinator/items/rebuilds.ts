@@ -1,41 +1,91 @@
 import type { Item } from '../../projections/graph.ts';
-import { neederOf } from '../../projections/needer.ts';
+import { lostBelow, type Needer, neederOf } from '../../projections/needer.ts';
 import type { Core } from '../core.ts';
+import type { InSlices } from '../slices.ts';
 import type { Intake } from '../submissions/intake.ts';
 
-/**
- * When a store item goes that an unfinished build needs, directly or through what an input refers to, a build of it is submitted by
- * itself (design, section 1). The key of that submission is the event, so a restart in between makes it neither twice nor never.
- */
-export function startRebuilds({ farm, writer, logger }: Core, intake: Intake): void {
-  const { graph, availability, producers, queue } = farm;
+/** Items that are looked at between two turns of others: less than a millisecond. */
+const perTurn = 5000;
 
-  function consider(item: Item, unneeded: Set<Item>): void {
-    if (availability.isObtainable(item) || !availability.wasObtainable(item)) return;
-    const needer = neederOf(farm, item, unneeded);
-    if (!needer) return;
+/**
+ * When a store item that was there is not any more, and an unfinished build or a root needs it, directly or through what refers to it, a
+ * build of it is submitted by itself (design, section 1): as it goes, or as somebody comes to need it. The key of that submission is the
+ * event by which it went, so a restart in between makes it neither twice nor never.
+ */
+export function startRebuilds({ farm, writer, logger }: Core, intake: Intake, inSlices: InSlices): void {
+  const { graph, availability, producers, queue, submissions } = farm;
+
+  /** The derivation to build for it; none for a source: `why` names it, and whoever has it can send it again. */
+  function producerOf(item: Item): number | undefined {
+    if (availability.isObtainable(item) || !availability.wasObtainable(item)) return undefined;
     const producer = producers.of(item);
-    // Without a producer it is a source: `why` names it, and whoever has it can send it again.
-    if (producer === undefined || queue.unfinished(producer)) return;
-    const path = graph.itemPath(item);
-    const cause = lossOf(farm, item);
-    intake
-      .rebuild(graph.drvPath(producer), needer.state.options, cause, { actor: 'rebuilds', causation: cause })
+    return producer === undefined || queue.unfinished(producer) ? undefined : producer;
+  }
+
+  function rebuild(item: Item, needer: Needer): void {
+    // As things are by now.
+    const producer = producerOf(item);
+    if (producer === undefined) return;
+    const [path, derivation, cause] = [graph.itemPath(item), graph.drvPath(producer), lossOf(farm, item)];
+    const meta = { actor: 'rebuilds', causation: cause };
+    // What a build needs is wanted for as long as that is; what a root keeps is wanted for itself.
+    const submitting =
+      needer.kind === 'build'
+        ? intake.rebuild(derivation, needer.build.state.options, cause, meta)
+        : intake.repair(derivation, cause, meta);
+    submitting
       .then(({ submission }) =>
         logger.info({ item: path, submission }, 'a store item that is needed is gone: it is built again'),
       )
       .catch((error: Error) => logger.error({ item: path, err: error }, 'could not submit a rebuild'));
   }
 
+  function* consider(items: Iterable<Item>): Generator<undefined, void> {
+    // However many are gone, nothing is walked for each of them.
+    const unneeded = new Set<Item>();
+    let steps = 0;
+    for (const item of items) {
+      if (++steps % perTurn === 0) yield;
+      if (producerOf(item) === undefined) continue;
+      const needer = yield* neederOf(farm, item, unneeded);
+      if (needer !== undefined) rebuild(item, needer);
+    }
+  }
+
+  function look(steps: Generator<undefined, void>): void {
+    inSlices(steps, { first: true }).catch((error: Error) =>
+      logger.error({ err: error }, 'could not find out what is to be built again'),
+    );
+  }
+
+  function* considerBelow(starts: Iterable<Item>): Generator<undefined, void> {
+    yield* consider(yield* lostBelow(farm, starts));
+  }
+
+  function needsOf(submission: string): Set<Item> {
+    const needs = new Set<Item>();
+    for (const build of queue.buildsOf(submission))
+      if (build) graph.eachNeed(build.drv, (item) => void needs.add(item));
+    return needs;
+  }
+
   writer.listen((_, id, event) => {
-    if (!losses.has(event.type)) return;
-    const item = graph.itemByHash(id);
     // A decision of its own, not from within the fold.
-    if (item !== undefined) queueMicrotask(() => consider(item, new Set()));
+    if (losses.has(event.type)) {
+      const item = graph.itemByHash(id);
+      if (item !== undefined) queueMicrotask(() => look(consider([item])));
+    } else if (event.type === 'SubmissionQueued' && submissions.get(id)?.wish.inputs === false)
+      queueMicrotask(() => look(considerBelow(needsOf(id))));
+    else if (event.type === 'RootAdded') {
+      const targets = event.data.targets.flatMap((target) => graph.itemOf(target) ?? []);
+      queueMicrotask(() => look(considerBelow(targets)));
+    }
   });
-  // All at once and on one state: however many are gone, nothing is walked for each of them.
-  const unneeded = new Set<Item>();
-  for (let item = 0; item < graph.items; item++) consider(item, unneeded);
+  look(consider(allItems()));
+
+  function* allItems(): Generator<Item> {
+    for (let item = 0; item < graph.items; item++) yield item;
+  }
 }
 
 const losses: ReadonlySet<string> = new Set([

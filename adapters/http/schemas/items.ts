@@ -52,7 +52,7 @@ export const deletionReport: z.ZodType<DeletionReport> = z.object({
       }),
     )
     .describe('The first hundred of these, each with some of who needs it.'),
-  rebuilds: z.int().describe('how many derivations are built again, as unfinished builds need what they make'),
+  rebuilds: z.int().describe('how many derivations are built again, as unfinished builds or roots need what they make'),
   derivations: z.array(text).describe('The first hundred of these.'),
   sources: z.array(text).describe('Needed, and no known derivation makes them: builds wait until somebody sends them.'),
   freed: z.int().describe('bytes of files that go'),

@@ -5,7 +5,7 @@ import type { CollectionReport, CollectionWish } from '../../../coordinator/appl
 import { isDroverError } from '../../../coordinator/errors.ts';
 import type { DerivationFacts } from '../../../domain/derivation/events.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
-import { fakeSha256 } from '../../support/paths.ts';
+import { fakeBase, fakeSha256 } from '../../support/paths.ts';
 import { times } from '../../support/times.ts';
 
 type Farm = Awaited<ReturnType<typeof openTestCoordinator>>;
@@ -146,7 +146,18 @@ describe('why an item is here', () => {
       new RegExp(`^It is kept: ${outPath(2)} refers to it, and the root r keeps ${outPath(2)}, until `),
     );
     await farm.application.addRoot(admin, 'r', { targets: [drvPath(3)] });
-    assert.deepEqual([(await why(3)).state, (await why(3)).reason], ['gone', 'root']);
+    const gone = await why(3);
+    assert.deepEqual([gone.state, gone.reason], ['gone', 'root']);
+    assert.match(gone.summary, /^It is not here\. It would be kept: the root r keeps it\. Build \S+-1 makes it\.$/);
+    await farm.application.cancelSubmission(admin, submission);
+    assert.match((await why(3)).summary, new RegExp(`'drover builds retry ${submission}-1' would make it\\.$`));
+    const source = fakeBase('source', 1);
+    farm.farm.graph.internItem(source);
+    const command = `'drover push /nix/store/${source}' sends it, from where it is.`;
+    assert.equal(
+      (await farm.application.whyItem(source)).summary,
+      `It is not here. No known derivation makes it; ${command}`,
+    );
     await collect(farm);
     const going = await why(4);
     assert.deepEqual([going.state, going.until !== undefined], ['unpublished', true]);

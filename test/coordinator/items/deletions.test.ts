@@ -241,4 +241,51 @@ describe('a rebuild', () => {
     assert.deepEqual(order.toSorted(), ['d1.drv', 'd4.drv']);
     next.dispose();
   });
+
+  it('is of what a root keeps, too, once, also where the root comes later; what is forced away is told to come again', async () => {
+    const farm = await built(facts, { 1: [], 2: [], 3: [2] });
+    const { application } = farm;
+    await application.addRoot(admin, 'r', { targets: [outPath(3)] });
+    const wish = { items: [outPath(2)], reason: 'test', force: true };
+    const { derivations } = await application.deleteItems(admin, { ...wish, preview: true });
+    assert.deepEqual(derivations, [drvPath(2)]);
+    farm.pool.lose(fakeSha256(3));
+    for await (const _ of application.verifyItems(admin, { full: false }));
+    await farm.settle();
+    const [again, ...others] = farm.allocations();
+    assert.deepEqual([again?.derivation, others], [drvPath(2), []]);
+    // Nobody wants it for itself but the root; it is not built without end.
+    await application.cancelBuild(admin, again?.build as string);
+    farm.dispose();
+    const { store, pool, time } = farm;
+    const next = await openTestCoordinator(facts, { store, pool, time, seed: 2 });
+    await next.connect('a');
+    await next.settle();
+    assert.deepEqual(next.allocations(), []);
+    await next.application.deleteItems(admin, { items: [outPath(1)], reason: 'test', now: true });
+    await next.settle();
+    assert.deepEqual(next.allocations(), []);
+    await next.application.addRoot(admin, 'later', { targets: [outPath(1)] });
+    await next.settle();
+    assert.deepEqual(
+      next.allocations().map(({ derivation: path }) => path),
+      [drvPath(1)],
+    );
+    next.dispose();
+  });
+
+  it('is of what was gone when somebody came to need it who builds no inputs', async () => {
+    const farm = await built(facts, { 1: [], 2: [], 3: [2] });
+    await remove(farm, [3, 2], { now: true });
+    const wish = { roots: [drvPath(4)], options, inputs: false, force: false };
+    const { submission, builds: own } = await farm.application.submit(admin, wish);
+    await farm.settle();
+    assert.equal(own, 1);
+    assert.deepEqual(await builds(farm), ['d2.drv', 'd3.drv']);
+    assert.deepEqual(unfinished(farm, 3)?.state.options, options);
+    // Wanted by what needs it, and by nobody else.
+    await farm.application.cancelSubmission(admin, submission);
+    assert.equal(unfinished(farm, 3), undefined);
+    farm.dispose();
+  });
 });
