@@ -7,6 +7,7 @@ import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { eachRow } from '../http/pages.ts';
 import { resolveIds } from '../http/resolve-id.ts';
+import { storeName } from '../http/store-name.ts';
 import { CliError } from '../output/cli-error.ts';
 import { confirm } from '../output/confirm.ts';
 import { formatDeleted, formatNeeds, formatPlan, sumOf } from '../output/deletion.ts';
@@ -78,7 +79,7 @@ export function addItemsDelete(items: Command, context: CommandContext): void {
       throw new CliError('wrong-use', 'expected --since with --agent only', { exitCode: 2 });
     const paths =
       deriver !== undefined
-        ? await outputsOf(client, baseOf(deriver))
+        ? await outputsOf(client, await storeName(client, deriver))
         : agent !== undefined
           ? await itemsOf(client, { agent, since })
           : await resolveIds(client, 'items', named);
@@ -135,5 +136,3 @@ async function itemsOf(client: Client, filter: Query): Promise<string[]> {
   for await (const { path } of eachRow<ItemRow>(client, '/v1/items', filter)) paths.push(path);
   return paths;
 }
-
-export const baseOf = (path: string): string => path.replace(/^.*\//, '');

@@ -4,6 +4,7 @@ import type { ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { resolveId } from '../http/resolve-id.ts';
+import { storeName } from '../http/store-name.ts';
 import { wholeNumber } from '../numbers.ts';
 import { formatItemWhy } from '../output/collection.ts';
 import { formatItem, formatItems } from '../output/items.ts';
@@ -11,7 +12,7 @@ import { addWatchOption, type ListingFlags, printListing } from '../output/listi
 import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { instantOption } from '../output/when.ts';
-import { addItemsDelete, baseOf } from './items-delete.ts';
+import { addItemsDelete } from './items-delete.ts';
 import { addItemsVerify } from './items-verify.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
@@ -57,8 +58,9 @@ export function addItemsCommands(program: Command, context: CommandContext): voi
   addConnectionOptions(addWatchOption(addOutputOptions(list)));
   onAction(list, context, async (flags: Flags<ListFlags & ListingFlags>) => {
     const { name, deriver, agent, since, limit, after } = flags;
-    const query = { name, deriver: deriver === undefined ? undefined : baseOf(deriver), agent, since, limit, after };
     const client = connect(flags, io);
+    const drv = deriver === undefined ? undefined : await storeName(client, deriver);
+    const query = { name, deriver: drv, agent, since, limit, after };
     return printListing<ItemRow>(io, flags, {
       client,
       streams: ['item-'],

@@ -2,13 +2,13 @@ import type { Command } from 'commander';
 import type { RootDetail, RootStatus } from '../../coordinator/application.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { storeNames } from '../http/store-name.ts';
 import { durationSeconds, longestKeepSeconds } from '../numbers.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatRoot, formatRoots } from '../output/roots.ts';
 import { plural, printable, relativeTime } from '../output/text.ts';
-import { baseOf } from './items-delete.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 
@@ -39,14 +39,15 @@ export function addRootsCommands(program: Command, context: CommandContext): voi
   addConnectionOptions(addOutputOptions(add));
   onAction(add, context, async (name: string, targets: readonly string[], flags: Flags<AddFlags>) => {
     const client = connect(flags, io);
+    const named = await storeNames(client, targets);
     const body = {
       name,
-      targets: [...new Set(targets.map(baseOf))],
+      targets: named,
       ...(flags.ttl !== undefined && { ttlSeconds: flags.ttl }),
       ...(flags.replace && { replace: true }),
     };
     const root = await client.send<RootDetail>('POST', '/v1/roots', body).catch((error: unknown) => {
-      throw inFlags(error, { ttlSeconds: '--ttl' });
+      throw inFlags(error, { ttlSeconds: '--ttl', targets: 'target' });
     });
     await print(io, flags, { value: root, text: (view) => describe(root, view.now()), names: [root.name] });
   });
@@ -99,11 +100,12 @@ export function addRootsCommands(program: Command, context: CommandContext): voi
   addConnectionOptions(addOutputOptions(remove));
   onAction(remove, context, async (name: string, targets: readonly string[], flags: Flags<{ reason?: string }>) => {
     const client = connect(flags, io);
-    const named = targets.map((target) => `target=${encodeURIComponent(baseOf(target))}`);
-    const query = [...named, ...(flags.reason === undefined ? [] : [`reason=${encodeURIComponent(flags.reason)}`])];
+    const named = await storeNames(client, targets);
+    const chosen = named.map((target) => `target=${encodeURIComponent(target)}`);
+    const query = [...chosen, ...(flags.reason === undefined ? [] : [`reason=${encodeURIComponent(flags.reason)}`])];
     const path = `/v1/roots/${encodeURIComponent(name)}`;
     await client.send('DELETE', query.length === 0 ? path : `${path}?${query.join('&')}`);
-    const value = { name, ...(targets.length > 0 && { targets: targets.map(baseOf) }), removed: true };
+    const value = { name, ...(named.length > 0 && { targets: named }), removed: true };
     const what = targets.length === 0 ? printable(name) : `${plural(targets.length, 'target')} of ${printable(name)}`;
     await print(io, flags, { value, text: () => `removed ${what}\n`, names: [name] });
   });

@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import type { UpstreamProbe, UpstreamStatus } from '../../coordinator/application.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { storeNames } from '../http/store-name.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { formatProbe, formatUpstream, formatUpstreams } from '../output/upstreams.ts';
-import { baseOf } from './items-delete.ts';
 
 type Flags = ConnectionFlags & OutputFlags;
 
@@ -65,7 +65,8 @@ export function addUpstreamsCommands(program: Command, context: CommandContext):
   addConnectionOptions(addOutputOptions(check, { names: false }));
   onAction(check, context, async (name: string, items: readonly string[], flags: Flags) => {
     const path = `/v1/upstreams/${encodeURIComponent(name)}/check`;
-    const probe = await connect(flags, io).send<UpstreamProbe>('POST', path, { items: items.map(baseOf) });
+    const client = connect(flags, io);
+    const probe = await client.send<UpstreamProbe>('POST', path, { items: await storeNames(client, items) });
     await print(io, flags, { value: probe, text: () => formatProbe(probe) });
     return probe.ok && probe.items.every(({ answer }) => answer === 'found') ? 0 : 1;
   });

@@ -2,6 +2,7 @@ import type { FoundId, IdKind } from '../../coordinator/ports/views.ts';
 import { CliError } from '../output/cli-error.ts';
 import { printable, shortName } from '../output/text.ts';
 import type { Client } from './client.ts';
+import { storeName } from './store-name.ts';
 
 /** What needs no look: an id as the coordinator makes it. */
 const whole: Readonly<Record<IdKind, RegExp>> = {
@@ -16,8 +17,8 @@ const mostCandidates = 20;
  * The id that begins so, where there is one; several are a refusal that names them. A text that none begins with stays as it is: the
  * coordinator has the words for what it does not know.
  */
-export function resolveId(client: Client, kind: IdKind, text: string): Promise<string> {
-  return resolveIdBy(kind, text, async (prefix) => {
+export async function resolveId(client: Client, kind: IdKind, text: string): Promise<string> {
+  return resolveIdBy(kind, kind === 'items' ? await storeName(client, text) : text, async (prefix) => {
     const found = await client
       .get<{ rows: readonly FoundId[] }>('/v1/ids', { kind, prefix, limit: mostCandidates + 1 })
       // An older coordinator has no such route.

@@ -17,7 +17,7 @@ export function formatCollection(end: CollectionEnd, dryRun: boolean, now: numbe
     ? `would collect ${plural(items, 'item')}, ${size(bytes)}`
     : until === undefined
       ? `collected ${plural(items, 'item')}, ${size(bytes)} freed`
-      : `collected ${plural(items, 'item')}; ${size(bytes)} will be freed by ${relativeTime(until, now)}, when clients have forgotten what the cache said`;
+      : `collected ${plural(items, 'item')}; ${size(bytes)} will be freed ${relativeTime(until, now)}, when clients have forgotten what the cache said`;
   const lines = [went];
   for (const [reason, words] of Object.entries(keepers)) {
     const amount = kept[reason as keyof typeof keepers];

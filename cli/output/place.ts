@@ -21,7 +21,17 @@ export function placeOption(now: () => number): (text: string) => Place {
   });
 }
 
-type Field = 'from' | 'since' | 'to' | 'until' | 'agent' | 'submission' | 'derivation' | 'deriver' | 'ttlSeconds';
+type Field =
+  | 'from'
+  | 'since'
+  | 'to'
+  | 'until'
+  | 'agent'
+  | 'submission'
+  | 'derivation'
+  | 'deriver'
+  | 'ttlSeconds'
+  | 'targets';
 
 /** Names of the API's fields of places and things, and the flags that give them: a position has one field, a time another. */
 export type FieldFlags = Readonly<Partial<Record<Field, string>>>;
@@ -30,10 +40,11 @@ export type FieldFlags = Readonly<Partial<Record<Field, string>>>;
 export function inFlags(error: unknown, flags: FieldFlags): unknown {
   if (!(error instanceof CliError)) return error;
   const { code, hint, cause } = error;
-  const field = /^(\w+): /.exec(error.message)?.[1] as keyof FieldFlags | undefined;
+  // `targets.0` is the first of several.
+  const field = /^(\w+)(?:\.\d+)?: /.exec(error.message)?.[1] as keyof FieldFlags | undefined;
   const flag = field === undefined ? undefined : flags[field];
   const exitCode = code === 'unknown-agent' || code === 'unknown-submission' ? 2 : error.exitCode;
-  const message = (flag === undefined ? error.message : error.message.replace(/^\w+/, flag)).replace(
+  const message = (flag === undefined ? error.message : error.message.replace(/^\w+(?:\.\d+)?/, flag)).replace(
     /(: expected a position of this log(?:, like [^ ]*)?), got /,
     '$1, or a time, got ',
   );

@@ -3,7 +3,6 @@ import type { StoredEvent } from '../../coordinator/ports/event-store.ts';
 import { eventTypes } from '../../domain/events.ts';
 import { type ChangeCollector, collectChanges } from '../../projections/changes.ts';
 import { createFarm } from '../../projections/farm.ts';
-import { baseOf } from '../commands/items-delete.ts';
 import { type Edge, formatChanges } from '../output/changes.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
@@ -33,7 +32,7 @@ const whats: Readonly<Record<What, { of?: string; ask(id: string, flags: ReplayF
   status: { ask: askStatus },
   queue: { ask: (_, flags) => askQueue(...queueWish(flags)) },
   build: { of: 'a build', ask: askBuild },
-  item: { of: 'an item', ask: (path) => askItem(baseOf(path)) },
+  item: { of: 'an item', ask: askItem },
   agent: { of: 'an agent', ask: askAgent },
   why: { of: 'a build', ask: askWhy },
 };

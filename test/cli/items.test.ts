@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { VerifyReport } from '../../coordinator/application.ts';
+import type { CollectionReport, VerifyReport } from '../../coordinator/application.ts';
 import { fakeCoordinator, type Route } from './support/fake-coordinator.ts';
 import { run, testNow } from './support/run-cli.ts';
 
@@ -172,7 +172,7 @@ describe('drover items delete', () => {
     // Nobody can be asked here.
     const unsure = await run(['items', 'delete', '--force', path], against(fake.url));
     assert.equal(unsure.code, 1);
-    assert.match(unsure.err, /1 derivation would be built again, as builds need what it makes:\n {2}hello/);
+    assert.match(unsure.err, /1 derivation would be built again, as builds or roots need what it makes:\n {2}hello/);
     assert.ok(asked(fake).every(({ preview }) => preview));
     const forced = await run(['items', 'delete', '--force', '-y', path], against(fake.url));
     assert.equal(forced.code, 0);
@@ -226,5 +226,88 @@ describe('drover items delete', () => {
   it('wants items or a derivation, not both', async () => {
     for (const argv of [[], [path, '--deriver', 'x.drv'], [path, '--agent', 'a'], [path, '--since', '1d']])
       assert.equal((await run(['items', 'delete', ...argv], against('http://127.0.0.1:1'))).code, 2);
+  });
+});
+
+describe('drover gc', () => {
+  const amounts = { items: 0, bytes: 0 };
+  const kept = { root: { items: 3, bytes: 4096 }, build: amounts, upload: amounts, recent: { items: 1, bytes: 2048 } };
+  const progress = { type: 'progress', phase: 'deleting', items: 1, total: 2, bytes: 1024 } as const;
+  const done = { type: 'end', items: 2, bytes: 2048, spared: 1, left: 4, kept, until: testNow + 3_600_000 } as const;
+  const reports = (...all: CollectionReport[]) => all.map((report) => `${JSON.stringify(report)}\n`).join('');
+  const collecting = (route: Route) => fakeCoordinator({ 'POST /v1/items/collect': route });
+
+  it('asks for what the flags say, and for nothing that they do not', async () => {
+    await using fake = await collecting(() => ({ text: reports(done) }));
+    for (const [words, wish] of [
+      ['', {}],
+      ['--dry-run', { preview: true }],
+      ['--now --max-freed 10M', { now: true, maxFreed: 10 * 1024 ** 2 }],
+      ['--keep-free 2G --older-than 30d', { keepFree: 2 * 1024 ** 3, olderThanSeconds: 30 * 86_400 }],
+      ['--build-inputs --without-roots', { buildInputs: true, withoutRoots: true }],
+    ] as const) {
+      const { code } = await run(['gc', ...words.split(' ').filter((word) => word !== '')], against(fake.url));
+      assert.equal(code, 0, words);
+      assert.deepEqual(fake.seen.at(-1)?.json(), wish);
+    }
+  });
+  it('says what went, when its bytes do, and why the rest stays; to programs as one value', async () => {
+    await using fake = await collecting(() => ({ text: reports(progress, done) }));
+    const { out } = await run(['gc'], against(fake.url));
+    assert.deepEqual(out.split('\n'), [
+      'collected 2 items; 2.0 KiB will be freed in 1h, when clients have forgotten what the cache said',
+      '  3 items, 4.0 KiB: kept by roots',
+      '  1 item, 2.0 KiB: new',
+      '  1 item: came to be needed meanwhile, or went',
+      '  4 items: nothing needs them, and enough has gone',
+      '',
+    ]);
+    const dry = await run(['gc', '--dry-run'], against(fake.url));
+    assert.match(dry.out, /^would collect 2 items, 2\.0 KiB\n/);
+    const { type: _, ...value } = done;
+    assert.deepEqual(JSON.parse((await run(['gc', '--json'], against(fake.url))).out), {
+      ...value,
+      until: new Date(done.until).toISOString(),
+    });
+  });
+  it('is no success where it was refused or cut off, and ends at Ctrl-C, which the coordinator hears of', async () => {
+    await using fake = await collecting(() => ({ text: reports(progress) }));
+    const cut = await run(['gc'], against(fake.url));
+    assert.deepEqual([cut.code, cut.out], [1, '']);
+    assert.match(cut.err, /the collection was cut off before its end/);
+    const problem = { code: 'no-roots', title: 'No roots', status: 409, detail: 'no root keeps anything' };
+    await using refusing = await collecting(() => ({ status: 409, json: problem }));
+    const refused = await run(['gc'], against(refusing.url));
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /no root keeps anything/);
+    const stop = new AbortController();
+    const gone = Promise.withResolvers<void>();
+    await using slow = await collecting((_, response) => {
+      response.once('close', () => gone.resolve());
+      response.write(reports(progress));
+      setImmediate(() => stop.abort());
+      return undefined;
+    });
+    const stopped = await run(['gc'], { ...against(slow.url), interrupted: stop.signal });
+    assert.equal(stopped.code, 130);
+    assert.match(stopped.err, /what is left is whole/);
+    await gone.promise;
+  });
+});
+
+describe('drover items why', () => {
+  it('says the way from what keeps it, and takes a path in the store directory of the coordinator alone', async () => {
+    const summary = `It is kept: ${other} refers to it, and the root r keeps ${other}.`;
+    const answer = { item: path, state: 'present', reason: 'root', root: 'r', chain: [other, path], summary };
+    await using fake = await fakeCoordinator({
+      'GET /nix-cache-info': () => ({ text: 'StoreDir: /own/store\n' }),
+      [`GET /v1/items/${path}/why`]: () => ({ json: answer }),
+    });
+    const { code, out } = await run(['items', 'why', `/own/store/${path}`], against(fake.url));
+    assert.deepEqual([code, out], [0, `${summary}\n${other}\n  ${path}\n`]);
+    assert.deepEqual(JSON.parse((await run(['items', 'why', path, '--json'], against(fake.url))).out), answer);
+    const elsewhere = await run(['items', 'why', `/home/me/${path}`], against(fake.url));
+    assert.equal(elsewhere.code, 2);
+    assert.match(elsewhere.err, /expected a base name or a path in \/own\/store, got \/home\/me\//);
   });
 });
