@@ -21,6 +21,7 @@ export function createConnectionPool(open: () => Promise<Connection>, size: numb
   const idle: { connection: Connection; uses: number }[] = [];
   const waiting: (() => void)[] = [];
   const all = new Set<Connection>();
+  const opening = new Set<Promise<Connection>>();
   let taken = 0;
   let closed = false;
 
@@ -34,8 +35,7 @@ export function createConnectionPool(open: () => Promise<Connection>, size: numb
         await drop(entry.connection);
         entry = idle.pop();
       }
-      entry ??= { connection: await open(), uses: 0 };
-      all.add(entry.connection);
+      entry ??= { connection: await openOne(), uses: 0 };
     } catch (error) {
       giveBack();
       throw error;
@@ -52,8 +52,23 @@ export function createConnectionPool(open: () => Promise<Connection>, size: numb
   }
 
   async function drop(connection: Connection): Promise<void> {
-    all.delete(connection);
     await connection.close();
+    // Until then who ends the pool has to wait for it, too: its daemon has a folder that goes with it.
+    all.delete(connection);
+  }
+
+  async function openOne(): Promise<Connection> {
+    const opened = open();
+    opening.add(opened);
+    try {
+      const connection = await opened;
+      all.add(connection);
+      if (!closed) return connection;
+      await drop(connection);
+      throw new BuilderError('aborted', 'the builder was closed');
+    } finally {
+      opening.delete(opened);
+    }
   }
 
   function giveBack(): void {
@@ -73,6 +88,7 @@ export function createConnectionPool(open: () => Promise<Connection>, size: numb
     async [Symbol.asyncDispose]() {
       closed = true;
       for (const wake of waiting.splice(0)) wake();
+      await Promise.allSettled(opening);
       await Promise.all([...all].map((connection) => connection.close()));
     },
   };

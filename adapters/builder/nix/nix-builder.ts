@@ -270,8 +270,8 @@ function createSession({ connection, findGone, alone, removeSandbox, ended }: Se
     },
 
     async [Symbol.asyncDispose]() {
-      ended();
       await connection.close();
+      ended();
     },
   };
 }
