@@ -168,6 +168,9 @@ describe('eventstoredb: faults', () => {
   it('opening says what is wrong where no server is', async () => {
     const server = await startEventStoreDouble();
     await server[Symbol.asyncDispose]();
-    await assert.rejects(open(server.url, { callSeconds: 0.4 }), { code: 'unavailable', message: new RegExp(`127.0.0.1:${server.port}`) });
+    await assert.rejects(open(server.url, { callSeconds: 0.4 }), {
+      code: 'unavailable',
+      message: new RegExp(`127.0.0.1:${server.port}`),
+    });
   });
 });
