@@ -135,6 +135,13 @@ export const operations = {
   getStatus: { method: 'GET', path: '/v1/status', query: [], headers: [], body: false },
   getHealth: { method: 'GET', path: '/healthz', query: [], headers: [], body: false },
   getReadiness: { method: 'GET', path: '/readyz', query: [], headers: [], body: false },
+  putNarinfo: { method: 'PUT', path: '/{hash}.narinfo', query: [], headers: [], body: false },
+  putNar: { method: 'PUT', path: '/nar/{file}', query: [], headers: [], body: false },
+  getListing: { method: 'GET', path: '/{hash}.ls', query: [], headers: [], body: false },
+  putListing: { method: 'PUT', path: '/{hash}.ls', query: [], headers: [], body: false },
+  getDebugInfo: { method: 'GET', path: '/debuginfo/{id}', query: [], headers: [], body: false },
+  putDebugInfo: { method: 'PUT', path: '/debuginfo/{id}', query: [], headers: [], body: false },
+  putRealisation: { method: 'PUT', path: '/realisations/{id}', query: [], headers: [], body: false },
 } as const;
 
 /** What each operation is asked with, parameters and body in one, and what it answers. */
@@ -3927,6 +3934,58 @@ export interface Operations {
       readonly warnings: readonly string[];
     };
   };
+  /** Makes a store item of a NAR that was sent before, once it is verified. */
+  readonly putNarinfo: {
+    readonly request: {
+      readonly hash: string;
+    };
+    readonly answer: undefined;
+  };
+  /** Sends a NAR, compressed or not, ahead of its narinfo. */
+  readonly putNar: {
+    readonly request: {
+      readonly file: string;
+    };
+    readonly answer: undefined;
+  };
+  /** What is in a store item: its files, with their places in the NAR. */
+  readonly getListing: {
+    readonly request: {
+      readonly hash: string;
+    };
+    readonly answer: unknown;
+  };
+  /** A listing, which is taken and left: it is made of the NAR here. */
+  readonly putListing: {
+    readonly request: {
+      readonly hash: string;
+    };
+    readonly answer: undefined;
+  };
+  /** Where the debug information of a program is, by its build id. */
+  readonly getDebugInfo: {
+    readonly request: {
+      readonly id: string;
+    };
+    readonly answer: {
+      readonly archive: string;
+      readonly member: string;
+    };
+  };
+  /** An index of debug information, which is taken and left: it is made of the NAR here. */
+  readonly putDebugInfo: {
+    readonly request: {
+      readonly id: string;
+    };
+    readonly answer: undefined;
+  };
+  /** Refused: which output a content-addressed derivation has is not kept. */
+  readonly putRealisation: {
+    readonly request: {
+      readonly id: string;
+    };
+    readonly answer: undefined;
+  };
 }
 
 /** What goes before the name of an event in its type: `drover.BuildFailed`. */
@@ -4247,6 +4306,7 @@ export interface EventData {
       readonly compression: 'none' | 'zstd';
     };
     readonly signatures: readonly string[];
+    readonly addresses?: readonly string[];
   };
   /** An operator or the collector decided that the item goes: it is not available from now on, and its narinfo is not served. Its NAR can be fetched by the name of its file until `until`, for clients that have the narinfo; then the item is deleted, unless it is added again before. */
   readonly StoreItemUnpublished: {

@@ -23,6 +23,7 @@ import { createHttpServer } from '../adapters/http/server.ts';
 import { createTokenUses } from '../adapters/http/token-uses.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
+import { openStagedNars } from '../adapters/pool/filesystem/staged-nars.ts';
 import { connectionsWithin, openFilesLimit } from '../adapters/runtime/open-files.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
@@ -105,6 +106,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const audit = await ensureAuditKey(dir, config.audit.name, bytes);
   const adminToken = await adminTokenOf(dir.file('admin.token'), bytes);
 
+  const tokenUploadBytes =
+    config.limits.tokenUploadBytes ?? largestUploadsPerToken * mostFileBytes(config.limits.maxNarBytes);
   const pool = resources.use(
     await openFilesystemPool({
       dir: dir.pool,
@@ -112,7 +115,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       maxUploadAgeMs: config.limits.uploadIdleSeconds * 1000,
       perOwner: {
         count: config.limits.tokenUploads,
-        fileBytes: config.limits.tokenUploadBytes ?? largestUploadsPerToken * mostFileBytes(config.limits.maxNarBytes),
+        fileBytes: tokenUploadBytes,
         declarationBytes: maxDeclarationBytesPerToken,
       },
       memory: {
@@ -126,6 +129,17 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
           `${folder} was gone, with all that was in it, and is made again; 'drover items verify' finds what is missing`,
         ),
       onError: (error) => logger.error({ err: error }, 'an upload that is too old could not be removed'),
+    }),
+  );
+  const stagedNars = resources.use(
+    await openStagedNars({
+      dir: join(dir.pool, 'staged'),
+      maxNarSize: config.limits.maxNarBytes,
+      ownerBytes: tokenUploadBytes,
+      maxAgeMs: config.limits.uploadIdleSeconds * 1000,
+      clock: runtime.clock,
+      timers: runtime.timers,
+      onError: (error) => logger.error({ err: error }, 'a NAR that no narinfo followed could not be removed'),
     }),
   );
   const derivations = resources.use(
@@ -285,6 +299,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     application: supervisor.application,
     views,
     pool,
+    stagedNars,
     logs,
     eventStore: supervisor.store,
     itemOfFile: supervisor.itemOfFile,

@@ -154,6 +154,15 @@ export interface ClosureLimit {
 /** More than any closure has: those of the largest systems have some ten thousand items. A cache that refers on and on beyond it has no end. */
 export const largestClosure: ClosureLimit = { narinfos: 200_000, bytes: 512 * MiB };
 
+/** Those of an item's further addresses that fit into its event beside its references: all, or none. */
+export function addressesWithin(
+  addresses: readonly string[],
+  references: readonly string[],
+  maxCommitBytes: number,
+): readonly string[] {
+  return referencesExcess([...references, ...addresses], maxCommitBytes) === undefined ? addresses : [];
+}
+
 /** Why an item's event would not fit into a commit of that size; `undefined` if it does. */
 export function referencesExcess(references: readonly string[], maxCommitBytes: number): string | undefined {
   const room = maxCommitBytes - 2 * commitOverhead;

@@ -8,6 +8,7 @@ import type { Views } from '../../coordinator/ports/views.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
 import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../../domain/limits.ts';
 import type { AgentLinkServer } from '../agent-link/server.ts';
+import type { StagedNars } from '../pool/filesystem/staged-nars.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { TokenUseRegistry } from './token-uses.ts';
 
@@ -66,7 +67,9 @@ export interface CacheOptions {
 export interface HttpContext {
   readonly application: Application;
   readonly views: Views;
-  readonly pool: Pick<Pool, 'open' | 'has'>;
+  readonly pool: Pick<Pool, 'open' | 'has' | 'listing'>;
+  /** NARs that `nix copy` has sent ahead of their narinfos. */
+  readonly stagedNars: StagedNars;
   readonly logs: Pick<LogStore, 'read' | 'size'>;
   readonly eventStore: Pick<EventStore, 'read' | 'readAll' | 'subscribe' | 'head'>;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;

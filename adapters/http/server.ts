@@ -7,9 +7,12 @@ import { addBodyBudget } from './body-budget.ts';
 import { boundConnections } from './bound-connections.ts';
 import { cacheLogRoute } from './cache/build-log.ts';
 import { cacheInfoRoute } from './cache/cache-info.ts';
+import { debugInfoRoute } from './cache/debug-info.ts';
 import { createDoubtfulFiles } from './cache/doubtful-files.ts';
+import { listingRoute } from './cache/listing.ts';
 import { narRoute } from './cache/nar.ts';
 import { narinfoRoute } from './cache/narinfo.ts';
+import { cachePushRoutes } from './cache/push.ts';
 import { upstreamNarRoute } from './cache/upstream-nar.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
 import { addCors } from './cors.ts';
@@ -133,7 +136,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     narinfoRoute(context, doubtFile),
     narRoute(context, doubtFile),
     upstreamNarRoute(context),
+    listingRoute(context, doubtFile),
+    debugInfoRoute(context),
     cacheLogRoute(context),
+    cachePushRoutes(context),
   ];
   for (const plugin of plugins) await app.register(plugin);
   addAgentLinkRoute(app, agentLink, context.tokenUses);

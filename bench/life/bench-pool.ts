@@ -33,6 +33,7 @@ export function createBenchPool(): BenchPool {
       open: async () => undefined,
       check: async () => undefined,
       has: async () => true,
+      listing: async () => undefined,
       remove: async () => undefined,
       freeBytes: async () => undefined,
       sweep: async () => ({ files: 0, bytes: 0, uploads: 0 }),

@@ -1,4 +1,5 @@
-import type { ItemEvent, StoreItem } from '../../domain/item/events.ts';
+import type { AddedItem, ItemEvent, StoreItem } from '../../domain/item/events.ts';
+import { addressesWithin } from '../../domain/limits.ts';
 import { parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import type { Core } from '../core.ts';
@@ -7,11 +8,11 @@ import type { CheckWish, FileFault } from '../ports/pool.ts';
 
 /** Store items come and go: the events of `item-…` streams. */
 export interface Items {
-  sign(item: Omit<StoreItem, 'signatures'>): Promise<StoreItem>;
+  sign(item: Omit<AddedItem, 'signatures'>): Promise<AddedItem>;
   /** Makes the NAR of a finished upload fetchable. Until {@link Items.add} its file is not removed, whoever had it before. */
   publish(upload: string, file: StoreItem['file']): Promise<void>;
   /** StoreItemAdded, unless it is there. Its NAR has to be published. */
-  add(item: StoreItem, meta: Meta): void;
+  add(item: AddedItem, meta: Meta): void;
   /** Instead of {@link Items.add}: there will be no item of what was published. */
   retract(file: StoreItem['file']): Promise<void>;
   /** Whether an item may be used now: it is available, and the pool really has its file. A file that is lost becomes StoreItemMissing (I8). */
@@ -186,11 +187,13 @@ export function createItems(core: Core): Items {
     add(item, meta) {
       release(item.file.hash);
       if (isPresent(item.path)) return;
+      const { addresses = [], ...data } = item;
+      const within = addressesWithin(addresses, item.references, policy.maxCommitBytes);
       writer.commit(
         'item',
         stream(item.path),
         farm.itemRevision(item.path),
-        [{ type: 'StoreItemAdded', data: item }],
+        [{ type: 'StoreItemAdded', data: { ...data, ...(within.length > 0 && { addresses: [...within] }) } }],
         meta,
       );
     },

@@ -1,4 +1,4 @@
-import type { StoreItem } from '../../domain/item/events.ts';
+import type { AddedItem, StoreItem } from '../../domain/item/events.ts';
 
 /** What an uploader says of a NAR before it sends it. The pool believes nothing of it. */
 export interface UploadDeclaration {
@@ -20,12 +20,14 @@ export interface UploadDeclaration {
 export interface Push {
   /** The content address that its path was made of, as in a narinfo. */
   readonly ca?: string;
+  /** Where its sender thinks that its NAR is, relative to the cache's root: `nar/<hash>.nar.xz`. */
+  readonly sentAs?: string;
 }
 
 /** An upload whose bytes are all there, verified and durable, but not yet visible to anybody (I6). */
 export interface FinishedUpload {
   readonly id: string;
-  readonly item: Omit<StoreItem, 'signatures' | 'ca'>;
+  readonly item: Omit<AddedItem, 'signatures' | 'ca'>;
   /** SHA-256 of the contents, base 16, where the NAR is one regular, not executable file: what `text:` and flat hashes are made of. */
   readonly flatSha256?: string;
   readonly push?: Push;
@@ -144,6 +146,8 @@ export interface Pool extends AsyncDisposable {
    * the main thread, a few at a time. `undefined` if all is right.
    */
   check(item: Omit<StoreItem, 'signatures'>, wish?: CheckWish): Promise<FileFault | undefined>;
+  /** What is in the NAR of an item, as `.ls` of a binary cache has it; `undefined` where that is too large, or its file is not there or damaged. */
+  listing(item: Pick<StoreItem, 'file' | 'narSize'>): Promise<string | undefined>;
   remove(file: StoreItem['file']): Promise<void>;
   /** Bytes that it has room for still; `undefined` where nothing says so. */
   freeBytes(): Promise<number | undefined>;

@@ -176,6 +176,8 @@ export interface Views extends AsyncDisposable {
   /** The last build of a derivation whose log there may be: base name of the `.drv` to build and attempt. */
   logOf(derivation: string): { readonly build: string; readonly attempt: number } | undefined;
   items(filter: ItemFilter, paging: Paging): Page<ItemRow>;
+  /** Base names of the items that another address in the cache leads to: `debuginfo/<build id>`, `nar/<name under which it was sent>`. */
+  itemsAt(address: string): readonly string[];
   /** By the hash part of its path; deleted items are not there. */
   item(hashPart: string): ItemRow | undefined;
   /** At most `limit` ids that begin so, the newest first where they have an order of time. */

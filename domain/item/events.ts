@@ -17,10 +17,18 @@ export const storeItem = z.object({
 });
 export type StoreItem = z.infer<typeof storeItem>;
 
+/** Most further addresses of an item: no package has debug information of so many files. */
+export const maxAddresses = 4096;
+const addedItem = storeItem.extend({
+  /** Where else in the cache something leads to it: `nar/…`, the name under which its NAR was sent, `debuginfo/<build id>`. */
+  addresses: z.array(z.string().max(128)).max(maxAddresses).optional(),
+});
+export type AddedItem = z.infer<typeof addedItem>;
+
 export const StoreItemAdded = defineEvent(
   'StoreItemAdded',
   'A NAR is durable in the pool and was verified.',
-  storeItem,
+  addedItem,
 );
 export const StoreItemUnpublished = defineEvent(
   'StoreItemUnpublished',

@@ -8,6 +8,19 @@ export interface NarParser {
   end(): void;
 }
 
+/**
+ * Told of what is in a NAR, in its order. `path`: the names of the directories around it and its own, byte strings; none for the root. It is only
+ * lent, until the call returns.
+ */
+export interface NarVisitor {
+  /** @param offset of the first byte of its contents in the NAR. */
+  file(path: readonly string[], size: number, executable: boolean, offset: number): void;
+  symlink(path: readonly string[], target: string): void;
+  directory(path: readonly string[]): void;
+  /** The directory that was opened last of those that are open has no more entries. */
+  close(): void;
+}
+
 const magic = 0;
 const nodeOpen = 1;
 const typeTag = 2;
@@ -66,9 +79,12 @@ const wordLimit = 32;
  * length has been checked.
  *
  * @param maxSize no string may reach past this many bytes from the start of the NAR.
+ * @param visitor told of what is in it, as far as it is right.
  */
-export function createNarParser(maxSize: number, limits: NarLimits): NarParser {
+export function createNarParser(maxSize: number, limits: NarLimits, visitor?: NarVisitor): NarParser {
   let state = magic;
+  /** Whether the file that is being read is executable. */
+  let executable = false;
   /** The last entry name of every open directory, `undefined` before the first. */
   const names: (string | undefined)[] = [];
   /** Offset in the NAR of the first byte of `chunk` while one is being read. */
@@ -155,6 +171,7 @@ export function createNarParser(maxSize: number, limits: NarLimits): NarParser {
     if (state === contents) {
       contentsLeft = value;
       paddingLeft = padded(value) - value;
+      visitor?.file(names as readonly string[], value, executable, offset + 8);
       state = nodeClose;
     } else if (value === 0) {
       token('', offset + 8);
@@ -176,7 +193,8 @@ export function createNarParser(maxSize: number, limits: NarLimits): NarParser {
         openType(text, offset);
         return;
       case fileField:
-        if (text === 'executable') state = executableValue;
+        executable = text === 'executable';
+        if (executable) state = executableValue;
         else if (text === 'contents') state = contents;
         else throw unexpected(text, offset);
         return;
@@ -186,6 +204,7 @@ export function createNarParser(maxSize: number, limits: NarLimits): NarParser {
         return;
       case target:
         refuse(invalidTarget(text, limits), offset);
+        visitor?.symlink(names as readonly string[], text);
         state = nodeClose;
         return;
       case entryOrClose:
@@ -246,6 +265,8 @@ export function createNarParser(maxSize: number, limits: NarLimits): NarParser {
     } else if (text === 'symlink') {
       state = targetTag;
     } else if (text === 'directory') {
+      // Those around it have a name each by now.
+      visitor?.directory(names as readonly string[]);
       names.push(undefined);
       state = entryOrClose;
     } else {
@@ -267,6 +288,7 @@ export function createNarParser(maxSize: number, limits: NarLimits): NarParser {
 
   function closeDirectory(): void {
     names.pop();
+    visitor?.close();
     state = afterNode();
   }
 

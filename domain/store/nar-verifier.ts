@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { FormatError } from './format-error.ts';
 import { type NarLimits, narLimits } from './nar-limits.ts';
-import { createNarParser } from './nar-parser.ts';
+import { createNarParser, type NarVisitor } from './nar-parser.ts';
 import { encodeNixBase32 } from './nix-base32.ts';
 import { createReferenceScanner } from './reference-scanner.ts';
 
@@ -11,6 +11,7 @@ export interface NarVerifierOptions {
   /** Hash parts (32 characters) of the store paths that the NAR may refer to, its own included. */
   readonly references?: Iterable<string>;
   readonly limits?: Partial<NarLimits>;
+  readonly visitor?: NarVisitor;
 }
 
 export interface NarFacts {
@@ -34,7 +35,7 @@ export interface NarVerifier {
  */
 export function createNarVerifier(options: NarVerifierOptions): NarVerifier {
   const { maxSize } = options;
-  const parser = createNarParser(maxSize, { ...narLimits, ...options.limits });
+  const parser = createNarParser(maxSize, { ...narLimits, ...options.limits }, options.visitor);
   const scanner = createReferenceScanner(options.references ?? []);
   const digest = createHash('sha256');
   let size = 0;

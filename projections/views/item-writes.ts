@@ -27,6 +27,10 @@ export const unpublishItem = `
 UPDATE items SET unpublished_at = ?2, unpublished_until = ?3, unpublished_by = ?4, unpublished_reason = ?5
 WHERE hash = ?1`;
 
+/** Those that it had before it was added again, with other bytes perhaps. */
+export const clearAddresses = 'DELETE FROM item_addresses WHERE hash = ?1';
+export const addAddress = 'INSERT OR IGNORE INTO item_addresses (address, hash) VALUES (?1, ?2)';
+
 export const removeItem = 'DELETE FROM items WHERE hash = ?1';
 
 /** @param at when the event was stored, milliseconds since the Unix epoch; `actor` whose token brought it. */
@@ -43,5 +47,9 @@ export function itemWrites(event: ItemEvent, at: number, actor: string): readonl
   const refs = references.join(' ');
   const optional = [deriver ?? null, ca ?? null];
   const stored = [file.hash, file.size, file.compression, JSON.stringify(signatures)];
-  return [{ sql: addItem, values: [hash, path, narHash, narSize, refs, ...optional, ...stored, at, actor] }];
+  return [
+    { sql: addItem, values: [hash, path, narHash, narSize, refs, ...optional, ...stored, at, actor] },
+    { sql: clearAddresses, values: [hash] },
+    ...(event.data.addresses ?? []).map((address) => ({ sql: addAddress, values: [address, hash] })),
+  ];
 }

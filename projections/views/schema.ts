@@ -163,6 +163,14 @@ CREATE TABLE items (
 ) STRICT`;
 const itemsByAdder = 'CREATE INDEX items_by_adder ON items (added_by)';
 const itemsByDeriver = 'CREATE INDEX items_by_deriver ON items (deriver) WHERE deriver IS NOT NULL';
+/** Where else in the cache something leads to an item, and to which. */
+const itemAddresses = `
+CREATE TABLE item_addresses (
+  address TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  PRIMARY KEY (address, hash)
+) STRICT, WITHOUT ROWID`;
+const addressesByItem = 'CREATE INDEX item_addresses_by_item ON item_addresses (hash)';
 const itemNames = `
 CREATE VIRTUAL TABLE item_names USING fts5 (
   name, tokenize = 'trigram', content = '', detail = 'none', contentless_delete = 1
@@ -170,6 +178,7 @@ CREATE VIRTUAL TABLE item_names USING fts5 (
 const itemRemoved = `
 CREATE TRIGGER item_removed AFTER DELETE ON items BEGIN
   DELETE FROM item_names WHERE rowid = old.seq;
+  DELETE FROM item_addresses WHERE hash = old.hash;
 END`;
 
 /** What an empty file is made with, in this order. */
@@ -195,6 +204,8 @@ export const schema: readonly string[] = [
   items,
   itemsByDeriver,
   itemsByAdder,
+  itemAddresses,
+  addressesByItem,
   itemNames,
   itemRemoved,
 ];

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
-import { parseNarinfo } from '../../domain/store/narinfo.ts';
+import { parseNarinfo, renderNarinfo } from '../../domain/store/narinfo.ts';
 import { encodeNixBase32 } from '../../domain/store/nix-base32.ts';
 import { e2e } from '../support/e2e/e2e-test.ts';
 import type { Farm } from '../support/e2e/farm.ts';
@@ -18,10 +19,11 @@ e2e(
   'the cache speaks HTTP as caches do, Nix reads its logs, and it serves nothing that is not whole',
   {},
   async (farm) => {
-    await farm.agent('a', { features: ['left'] });
+    const { root } = await farm.agent('a', { features: ['left'] });
     await speaksHttp(farm);
     await logsAreReadByNix(farm);
     await narinfosGoWithTheirFiles(farm);
+    await pushesAreTaken(farm, root);
   },
 );
 
@@ -78,8 +80,8 @@ async function speaksHttp(farm: Farm): Promise<void> {
   assert.equal((await get(farm, nar, { range: `bytes=${bytes.length}-` })).status, 416);
   assert.equal((await get(farm, nar, { range: 'bytes=0-1', 'if-range': '"other"' })).status, 200);
 
-  // Nothing but GET and HEAD; and what is not there is said in few words.
-  assert.equal((await get(farm, nar, {}, 'PUT')).status, 404);
+  // Nobody puts anything there without a token; and what is not there is said in few words.
+  assert.equal((await get(farm, nar, {}, 'PUT')).status, 401);
   for (const path of [
     `/${'0'.repeat(32)}.narinfo`,
     `/nar/${'0'.repeat(52)}.nar.zst`,
@@ -130,5 +132,69 @@ async function narinfosGoWithTheirFiles(farm: Farm): Promise<void> {
   // Nobody needs it, so nothing is built by itself; who asks for it gets both back.
   assert.ok(!farm.feed.events.some(({ data }) => data?.reason === 'rebuild'));
   await farm.submit(['base'], '--wait');
+  assert.deepEqual([await status(base), await status(left)], [200, 200]);
+}
+
+/** What the pool has lost comes back from a store that has it, by Nix and by `drover push`, and is fetched from elsewhere. */
+async function pushesAreTaken(farm: Farm, root: string): Promise<void> {
+  const items = farm.feed.events.filter(({ type }) => type === 'StoreItemAdded').map(({ data }) => data);
+  const [base, left] = ['-base', '-left'].map((end) => items.findLast(({ path }) => path.endsWith(end)));
+  const paths = [left, base].map(({ path }) => path);
+  const lose = () => farm.drover(['items', 'delete', '--yes', '--now', '--force', ...paths]);
+  const status = async ({ path }: { path: string }) => (await get(farm, `/${path.slice(0, 32)}.narinfo`)).status;
+  await lose();
+  assert.deepEqual([await status(base), await status(left)], [404, 404]);
+
+  const { body } = await farm.request('POST', '/v1/tokens', { body: { name: 'laptop', scope: 'push' } });
+  const asPusher = { token: body.secret as string };
+  const submitted = await farm.request('POST', '/v1/submissions', { ...asPusher, body: { roots: [left.deriver] } });
+  assert.equal(submitted.body.code, 'scope-insufficient');
+
+  // A NAR that is cut is not there; one that is another than its narinfo says is neither, and nobody gets to see it.
+  const staged = join(farm.data, 'pool/staged');
+  const sent = `/nar/${'1'.repeat(52)}.nar`;
+  const authorization = `Bearer ${asPusher.token}`;
+  const cut = request(`${farm.url}${sent}`, { method: 'PUT', headers: { authorization, 'content-length': 1_000_000 } });
+  cut.on('error', () => {});
+  cut.write(Buffer.alloc(100_000));
+  while (!(await readdir(staged, { recursive: true })).some((name) => name.includes('.part')));
+  cut.destroy();
+  while ((await readdir(staged, { recursive: true })).some((name) => name.includes('.part')));
+  assert.equal((await get(farm, sent, { authorization }, 'HEAD')).status, 404);
+  const info = { ...base, storePath: `/nix/store/${base.path}`, url: sent.slice(1), compression: 'none' };
+  const put = (path: string, raw: Uint8Array | string) => farm.request('PUT', path, { ...asPusher, raw });
+  assert.equal((await put(sent, Buffer.alloc(base.narSize))).status, 204);
+  assert.equal((await get(farm, sent, { authorization }, 'HEAD')).status, 200);
+  assert.equal((await get(farm, sent, { authorization })).status, 404);
+  const refused = await put(`/${base.path.slice(0, 32)}.narinfo`, renderNarinfo(info));
+  assert.deepEqual([refused.status, refused.body.code], [422, 'malformed-nar']);
+  assert.equal((await get(farm, sent, { authorization }, 'HEAD')).status, 404);
+  assert.equal(await status(base), 404);
+
+  const netrc = join(farm.folder, 'netrc');
+  await writeFile(netrc, `machine ${new URL(farm.url).hostname}\nlogin any\npassword ${asPusher.token}\n`);
+  const copy = ['copy', '--from', `local?root=${root}`, '--to', farm.url, `/nix/store/${left.path}`];
+  const noCheck = ['--no-check-sigs', '--option', 'narinfo-cache-negative-ttl', '0'];
+  await assert.rejects(farm.nix('nix', [...copy, ...noCheck]), /HTTP error 401[\s\S]*token-missing/);
+  await farm.nix('nix', [...copy, ...noCheck, '--netrc-file', netrc]);
+  assert.deepEqual([await status(base), await status(left)], [200, 200]);
+  const fetchTo = (folder: string) =>
+    farm.nix(
+      'nix-store',
+      [
+        ...['--store', `local?root=${join(farm.folder, folder)}`, '--realise', `/nix/store/${left.path}`],
+        ...['--option', 'substituters', farm.url, '--option', 'trusted-public-keys', farm.publicKey],
+      ],
+      { XDG_CACHE_HOME: join(farm.folder, folder) },
+    );
+  assert.match(await fetchTo('elsewhere'), new RegExp(left.path));
+  const listing = await get(farm, `/${left.path.slice(0, 32)}.ls`);
+  const own = await farm.nix('nix', ['store', 'ls', '--json', '-R', '--store', farm.url, `/nix/store/${left.path}`]);
+  assert.deepEqual(((await listing.json()) as { root: unknown }).root, JSON.parse(own));
+
+  await lose();
+  const from = ['--from', `local?root=${root}`];
+  const pushed = await farm.drover(['push', ...from, `/nix/store/${left.path}`, '--token', asPusher.token, '--json']);
+  assert.deepEqual(JSON.parse(pushed.stdout), { sent: [base.path, left.path], present: 0, refused: [] }, pushed.said);
   assert.deepEqual([await status(base), await status(left)], [200, 200]);
 }

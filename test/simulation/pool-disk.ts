@@ -194,6 +194,7 @@ export function createPoolDisk(removed: (hash: string) => void): PoolDisk {
         await life.io();
         return faultOfFile(item, how);
       },
+      listing: async () => undefined,
       async remove({ hash }) {
         await life.io();
         removed(hash);

@@ -63,6 +63,7 @@ export function createFakePool(): Pool & {
       if (how === 'size' || !damaged.has(file.hash)) return undefined;
       return { kind: 'damaged', message: `expected a file with ${file.hash}, got another` };
     },
+    listing: async () => undefined,
     async remove(file) {
       files.delete(file.hash);
     },

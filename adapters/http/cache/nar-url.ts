@@ -14,3 +14,8 @@ export function parseNarName(name: string): FileName | undefined {
     ? undefined
     : { hash: `sha256:${match[1]}`, compression: match[2] === undefined ? 'none' : 'zstd' };
 }
+
+/** Whether a NAR may be sent under this name: the hash of the file, and how it is compressed, of which only its narinfo is believed. */
+export function parseStagedName(name: string): boolean {
+  return /^[0-9abcdfghijklmnpqrsvwxyz]{52}\.nar(\.[a-z0-9]{1,8})?$/.test(name);
+}

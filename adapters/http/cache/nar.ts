@@ -1,15 +1,19 @@
 import { buffer } from 'node:stream/consumers';
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { StoreItem } from '../../../domain/item/events.ts';
+import { secretOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
+import { freshViews } from '../fresh-views.ts';
 import { nothing } from '../schemas/requests.ts';
 import { byteRange } from './byte-range.ts';
 import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
 import { parseNarName } from './nar-url.ts';
 import { notHere } from './not-here.ts';
+import { stagedBy } from './push.ts';
+import { createSentFiles } from './sent-file.ts';
 
 const narAnswer = (description: string) => ({ description, content: { 'application/x-nix-nar': { schema: z.any() } } });
 /** What is read as a whole before the answer begins, where its bytes are to be verified. */
@@ -20,15 +24,20 @@ const year = 365 * 24 * 60 * 60;
  * `/nar/<file hash>.nar[.zst]`: the file itself, whole or one range of it. The bytes under a name never change: no answer with
  * others is ever whole.
  */
-export function narRoute(
-  { pool, cache, itemOfFile, metrics }: HttpContext,
-  doubtFile: DoubtFile,
-): FastifyPluginAsyncZod {
+export function narRoute(context: HttpContext, doubtFile: DoubtFile): FastifyPluginAsyncZod {
+  const { application, pool, stagedNars, cache, itemOfFile, metrics } = context;
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${year}, immutable`;
   const sent = metrics.counter('drover_nar_bytes_total', 'Bytes of NARs asked for by readers of the cache.');
   function doubtBeside(item: StoreItem | undefined, how: 'all' | 'recent', logger: FastifyBaseLogger): void {
     if (item === undefined) return;
     doubtFile(item.path, how, logger).catch((error: Error) => logger.error({ err: error }, 'could not check a file'));
+  }
+  const answerSent = createSentFiles(context);
+  /** Who pushes asks whether a NAR has to be sent. Nobody else learns of it. */
+  async function sizeOfSent({ headers, params }: FastifyRequest): Promise<number | undefined> {
+    const secret = secretOf(headers.authorization);
+    const by = secret === undefined ? undefined : application.authenticate(secret);
+    return by && stagedNars.size(stagedBy(by), (params as { file: string }).file);
   }
   return async (app) => {
     app.route({
@@ -53,7 +62,11 @@ export function narRoute(
         const item = name === undefined ? undefined : itemOfFile(name.hash);
         if (name === undefined || file === undefined || (item !== undefined && item.file.size !== file.size)) {
           if (item !== undefined) await doubtFile(item.path, 'size', request.log);
-          return notHere(reply);
+          const waiting = request.method === 'HEAD' ? await sizeOfSent(request) : undefined;
+          if (waiting !== undefined)
+            return reply.headers({ 'content-length': waiting, 'cache-control': 'no-store' }).send();
+          if (request.method === 'GET') await freshViews(context);
+          return answerSent(request.method, request.params.file, reply);
         }
         const etag = `"${name.hash.slice('sha256:'.length)}"`;
         reply.headers({

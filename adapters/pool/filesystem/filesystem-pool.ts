@@ -181,6 +181,17 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     open: files.open,
     has: files.has,
     check,
+    async listing({ file, narSize }) {
+      if (!(await files.has(file))) return undefined;
+      return verifiers
+        .list({ path: layout.nar(file), compression: file.compression, narSize })
+        .catch((error: unknown) => {
+          // Damaged since, or gone at this moment: whoever looks for that says so.
+          if (isDiskTrouble(error) || (error instanceof Error && ['FormatError', 'Refused'].includes(error.name)))
+            return undefined;
+          throw error;
+        });
+    },
     remove: files.remove,
     freeBytes: () => freeBytes(options.dir),
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { UploadDeclaration } from '../../../coordinator/ports/pool.ts';
+import { createDebugIds } from '../../../domain/store/debug-ids.ts';
 import { FormatError } from '../../../domain/store/format-error.ts';
 import { createNarVerifier, type NarFacts } from '../../../domain/store/nar-verifier.ts';
 import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
@@ -17,7 +18,12 @@ export type Expectation = Pick<UploadDeclaration, 'narHash' | 'narSize' | 'refer
 export interface Verified {
   readonly fileHash: string;
   readonly flatSha256?: string;
+  /** Of the programs that it has debug information of. */
+  readonly buildIds?: readonly string[];
 }
+
+/** Of one item: its event names them. */
+const mostBuildIds = 2000;
 
 /** Verifies the bytes of one upload as they come, in order. Throws or rejects with {@link Refused}; it is of no use after. */
 export interface NarIntake {
@@ -28,8 +34,10 @@ export interface NarIntake {
 
 export function createNarIntake(expected: Expectation): NarIntake {
   const declared = expected.references.map((reference) => reference.slice(0, hashPartLength));
+  const debugIds = createDebugIds(mostBuildIds);
   const verifier = createNarVerifier({
     maxSize: expected.narSize,
+    visitor: debugIds,
     references: expected.scan === undefined ? [] : [...declared, ...expected.scan],
   });
   const flat = createFlatHash('sha256');
@@ -48,7 +56,11 @@ export function createNarIntake(expected: Expectation): NarIntake {
       checkFacts(facts, expected);
       if (expected.scan !== undefined) checkReferences(facts.references, declared);
       const flatSha256 = flat.end();
-      return { fileHash: pipeline.fileHash?.() ?? facts.narHash, ...(flatSha256 !== undefined && { flatSha256 }) };
+      return {
+        fileHash: pipeline.fileHash?.() ?? facts.narHash,
+        ...(flatSha256 !== undefined && { flatSha256 }),
+        ...(debugIds.found.length > 0 && { buildIds: debugIds.found }),
+      };
     },
     close: () => pipeline.close(),
   };

@@ -16,7 +16,7 @@ const declaration = z.object({
   compression: z.enum(['none', 'zstd']),
   deriver: baseName.optional(),
   fileSize: count,
-  push: z.object({ ca: z.string().optional() }).optional(),
+  push: z.object({ ca: z.string().optional(), sentAs: z.string().optional() }).optional(),
 });
 
 const begunRecord = z.object({
@@ -32,6 +32,7 @@ const begunRecord = z.object({
 const finishedRecord = begunRecord.omit({ scan: true }).extend({
   file: z.object({ hash: sha256Text, size: count }),
   flatSha256: z.string().optional(),
+  buildIds: z.array(z.string()).optional(),
 });
 
 /** What is known of an upload, beside its bytes. */
@@ -46,6 +47,7 @@ export interface UploadRecord {
 export interface FinishedRecord extends Omit<UploadRecord, 'scan'> {
   readonly file: { readonly hash: string; readonly size: number };
   readonly flatSha256?: string;
+  readonly buildIds?: readonly string[];
 }
 
 /** Throws a zod error where the declaration is not well-formed: it becomes names of files and events. */
@@ -110,6 +112,8 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 export function toFinishedUpload(id: string, record: FinishedRecord): FinishedUpload {
+  const addresses = (record.buildIds ?? []).map((buildId) => `debuginfo/${buildId}`);
+  if (record.declaration.push?.sentAs !== undefined) addresses.push(record.declaration.push.sentAs);
   const { path, narHash, narSize, references, deriver, compression, push } = record.declaration;
   return {
     id,
@@ -120,6 +124,7 @@ export function toFinishedUpload(id: string, record: FinishedRecord): FinishedUp
       references: [...references],
       ...(deriver !== undefined && { deriver }),
       file: { ...record.file, compression },
+      ...(addresses.length > 0 && { addresses }),
     },
     ...(record.flatSha256 !== undefined && { flatSha256: record.flatSha256 }),
     ...(push !== undefined && { push }),

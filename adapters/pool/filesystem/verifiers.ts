@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { moduleBeside } from '../../runtime/module-beside.ts';
 import type { ContentHashRequest } from './content-hash.ts';
+import type { ListRequest } from './list-nar.ts';
 import type { Expectation, Verified } from './nar-intake.ts';
 import type { Answer, OperationName, Operations } from './protocol.ts';
 import { Refused } from './refused.ts';
@@ -11,6 +12,7 @@ export interface Verifiers extends AsyncDisposable {
   /** Opens a session on the least busy worker; it catches up with what `part` holds. */
   open(part: string, expected: Expectation): Promise<VerifierSession>;
   hash(request: ContentHashRequest): Promise<string | undefined>;
+  list(request: ListRequest): Promise<string | undefined>;
   /** Reads a file and verifies it as an upload is verified; rejects like a session does. `read` is told of bytes as they are read. */
   check(path: string, expected: Expectation, options: CheckOptions): Promise<Verified>;
 }
@@ -137,6 +139,7 @@ export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
       }
     },
     hash: (request) => borrow((slot, session) => ask(slot, session, 'hash', request)),
+    list: (request) => borrow((slot, session) => ask(slot, session, 'list', request)),
     check: (path, expected, { signal, read }) =>
       borrow(async (slot, session) => {
         await ask(slot, session, 'check', { path, expected });

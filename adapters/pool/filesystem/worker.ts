@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { type CheckSession, openCheck } from './check-session.ts';
 import { hashContents } from './content-hash.ts';
+import { listNar } from './list-nar.ts';
 import type { Answer, Request } from './protocol.ts';
 import { Refused } from './refused.ts';
 import { openSession, type Session } from './session.ts';
@@ -45,6 +46,7 @@ async function perform(entry: Entry, request: Request): Promise<unknown> {
     return end(entry);
   }
   if (request.op === 'hash') return hashContents(request);
+  if (request.op === 'list') return listNar(request);
   if (request.op === 'check') {
     entry.check = await openCheck(request.path, request.expected);
     return undefined;

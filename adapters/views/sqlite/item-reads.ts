@@ -6,6 +6,8 @@ import { type ListPlan, readPage, type Source } from './list-page.ts';
 import { nameHas, searchName } from './name-search.ts';
 
 const selectItem = 'SELECT * FROM items WHERE hash = ?1';
+const selectItemsAt =
+  'SELECT i.path FROM item_addresses AS a JOIN items AS i ON i.hash = a.hash WHERE a.address = ? ORDER BY i.seq';
 
 export function readItems(db: Database, filter: ItemFilter, paging: Paging): Page<ItemRow> {
   const plan = planItems(filter);
@@ -17,6 +19,12 @@ export function readItems(db: Database, filter: ItemFilter, paging: Paging): Pag
 export function readItem(db: Database, hashPart: string): ItemRow | undefined {
   const raw = db.prepare(selectItem).get(hashPart);
   return raw && toItemRow(raw as Record<string, SqlValue>);
+}
+
+/** Base names of the items that an address leads to. */
+export function readItemsAt(db: Database, address: string): readonly string[] {
+  const rows = db.prepare(selectItemsAt).all(address) as { readonly path: string }[];
+  return rows.map(({ path }) => path);
 }
 
 function planItems({ name = '', deriver, agent, since }: ItemFilter): ListPlan | undefined {

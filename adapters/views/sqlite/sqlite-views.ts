@@ -6,7 +6,7 @@ import { readBuild, readBuilds, readLog, readResults } from './build-reads.ts';
 import { type Database, openForReading, readCheckpoint, removeViews } from './database.ts';
 import { runFeed, type ViewsFeed } from './feed.ts';
 import { readIds } from './id-reads.ts';
-import { readItem, readItems } from './item-reads.ts';
+import { readItem, readItems, readItemsAt } from './item-reads.ts';
 import { createProgress } from './progress.ts';
 import { makeViews } from './rebuild.ts';
 import { viewsFile } from './remembered.ts';
@@ -178,6 +178,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     ids: (kind, prefix, limit) => read((db) => readIds(db, kind, prefix, limit)),
     logOf: (derivation) => read((db) => readLog(db, derivation)),
     items: (filter, paging) => read((db) => readItems(db, filter, paging)),
+    itemsAt: (address) => read((db) => readItemsAt(db, address)),
     item: (hashPart) => read((db) => readItem(db, hashPart)),
     submissions: (paging, wanted) => read((db) => readSubmissions(db, paging, wanted)),
     submission: (id) => read((db) => readSubmission(db, id)),

@@ -67,6 +67,7 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     results: () => [],
     logOf: (derivation) => (derivation === drvA ? { build: 'b-1', attempt: 2 } : undefined),
     ids: () => [],
+    itemsAt: () => [],
     items: () => ({ rows: [itemA] }),
     item: (hash) => (hash === hashA ? itemA : undefined),
     submissions: () => ({ rows: [submissionA] }),
@@ -76,6 +77,17 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     ...overrides,
   };
 }
+
+/** None: what is sent is gone. */
+const noStagedNars: HttpServerOptions['stagedNars'] = {
+  put: async (_owner, _name, body) => {
+    for await (const _ of body);
+  },
+  size: async () => undefined,
+  ready: async () => undefined,
+  remove: async () => {},
+  [Symbol.dispose]() {},
+};
 
 export interface Harness extends AsyncDisposable {
   readonly app: FastifyInstance;
@@ -91,9 +103,12 @@ export interface Harness extends AsyncDisposable {
 
 /** A server around fakes; the event store is the real one in memory. */
 export async function harness(
-  overrides: Partial<Omit<HttpServerOptions, 'application'>> & { readonly application?: Partial<Application> } = {},
+  overrides: Partial<Omit<HttpServerOptions, 'application' | 'pool'>> & {
+    readonly application?: Partial<Application>;
+    readonly pool?: Partial<HttpServerOptions['pool']>;
+  } = {},
 ): Promise<Harness> {
-  const { application: methods, ...options } = overrides;
+  const { application: methods, pool, ...options } = overrides;
   const application = createFakeApplication(methods);
   const runtime = createManualRuntime();
   const eventStore = openMemoryEventStore();
@@ -106,7 +121,8 @@ export async function harness(
   const app = await createHttpServer({
     application,
     views: fakeViews(),
-    pool: { open: async () => undefined, has: async () => true },
+    pool: { open: async () => undefined, has: async () => true, listing: async () => undefined, ...pool },
+    stagedNars: noStagedNars,
     logs: { size: async () => 0, read: async () => undefined },
     eventStore,
     runtime,

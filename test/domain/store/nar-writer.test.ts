@@ -3,6 +3,8 @@ import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { createDebugIds, debugMember } from '../../../domain/store/debug-ids.ts';
+import { createNarListing } from '../../../domain/store/nar-listing.ts';
 import { createNarVerifier } from '../../../domain/store/nar-verifier.ts';
 import { type NarNode, writeNar } from '../../../domain/store/nar-writer.ts';
 import { formatError } from '../../support/fixtures.ts';
@@ -68,6 +70,54 @@ test('the verifier accepts any tree written, however it is chunked', async () =>
     }),
     { numRuns: 200 },
   );
+});
+
+test('a listing has every node of a tree, with the place of its contents, as far as names are text', async () => {
+  await fc.assert(
+    fc.asyncProperty(tree, async (made) => {
+      const bytes = await write(nodeOf(made));
+      const listing = createNarListing(1_000_000);
+      const verifier = createNarVerifier({ maxSize: bytes.length, visitor: listing });
+      verifier.write(bytes);
+      verifier.end();
+      const text = (latin1: string) => Buffer.from(latin1, 'latin1').toString();
+      const listed = (node: Tree, at: { narOffset?: number; entries?: Record<string, object> } = {}): object => {
+        if ('target' in node) return { type: 'symlink', target: text(node.target) };
+        if ('entries' in node) {
+          const entries = node.entries.map(([key, child]) => [text(key), listed(child, at.entries?.[text(key)])]);
+          return { type: 'directory', entries: Object.fromEntries(entries) };
+        }
+        const { narOffset = -1 } = at;
+        const size = node.file.length;
+        // Names that are not text may have become the same one: then the last of them is listed.
+        const isThis = bytes.subarray(narOffset, narOffset + size).equals(node.file);
+        return {
+          type: 'regular',
+          size,
+          ...(node.executable && { executable: true }),
+          narOffset: isThis ? narOffset : -1,
+        };
+      };
+      const { root } = JSON.parse(listing.text() ?? '');
+      assert.deepEqual(root, listed(made, root));
+    }),
+    { numRuns: 100 },
+  );
+  const long = createNarListing(40);
+  for (const name of ['a', 'b']) long.file([name], 1, false, 0);
+  assert.equal(long.text(), undefined);
+});
+
+test('build ids are those of regular files where debuggers look for them', () => {
+  const ids = createDebugIds(2);
+  const debug = ['lib', 'debug', '.build-id', 'ab', `${'c'.repeat(38)}.debug`];
+  ids.symlink(debug, 'x');
+  for (const path of [debug, debug.slice(1), [...debug, 'x'], debug.with(3, 'AB'), debug.with(4, 'c.debug'), []])
+    ids.file(path, 1, false, 0);
+  assert.deepEqual(ids.found, [`ab${'c'.repeat(38)}`]);
+  for (const start of ['01', '02']) ids.file(debug.with(3, start), 1, false, 0);
+  assert.equal(ids.found.length, 2);
+  assert.equal(debugMember(ids.found[0] as string), debug.join('/'));
 });
 
 async function makeTree(path: string, made: Tree): Promise<void> {

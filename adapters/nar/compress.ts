@@ -1,0 +1,21 @@
+import { constants, createBrotliCompress, createGzip } from 'node:zlib';
+import { type Command, throughProgram, throughStream } from './codec.ts';
+
+/** By the ending that Nix gives to a file; what has none is in gzip. Quick rather than small: hardly anybody reads it. */
+const programs: Readonly<Record<string, Command>> = {
+  xz: ['xz', '-0', '--stdout', '--quiet'],
+  bz2: ['bzip2', '-1', '--stdout', '--quiet'],
+  lzip: ['lzip', '-0', '--stdout', '--quiet'],
+  lz4: ['lz4', '-1', '-c', '-q'],
+};
+
+/** The bytes compressed as a file `….nar.<ending>` is; `undefined` for an ending that Nix does not have. */
+export function compressAs(ending: string, source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> | undefined {
+  if (ending === '') return throughStream('gzip', createGzip({ level: 1 }), source);
+  if (ending === 'br') {
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 1 };
+    return throughStream('br', createBrotliCompress({ params }), source);
+  }
+  const command = Object.hasOwn(programs, ending) ? programs[ending] : undefined;
+  return command && throughProgram(ending, command, source);
+}

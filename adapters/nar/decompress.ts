@@ -1,0 +1,29 @@
+import { createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib';
+import { CodecError, type Command, throughProgram, throughStream } from './codec.ts';
+
+/** Programs for what Node cannot do. */
+const programs: Readonly<Record<string, Command>> = {
+  xz: ['xz', '--decompress', '--stdout', '--quiet'],
+  lzma: ['xz', '--format=lzma', '--decompress', '--stdout', '--quiet'],
+  bzip2: ['bzip2', '--decompress', '--stdout', '--quiet'],
+  lzip: ['lzip', '--decompress', '--stdout', '--quiet'],
+  lz4: ['lz4', '-d', '-c', '-q'],
+};
+const streams = { zstd: createZstdDecompress, gzip: createGunzip, br: createBrotliDecompress } as const;
+const known: readonly string[] = ['none', ...Object.keys(streams), ...Object.keys(programs)];
+
+/**
+ * The bytes of a compressed NAR. Fails with {@link CodecError} where they are not compressed as is said, or there is no program for that; what
+ * `source` fails with is passed on.
+ *
+ * @param compression as a narinfo has it: `none`, `xz`, `zstd` …
+ */
+export function decompress(compression: string, source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  if (compression === 'none') return source;
+  if (compression === 'zstd' || compression === 'gzip' || compression === 'br')
+    return throughStream(compression, streams[compression](), source);
+  const command = Object.hasOwn(programs, compression) ? programs[compression] : undefined;
+  if (command === undefined)
+    throw new CodecError(`expected ${known.join(', ')} as compression, got ${compression.slice(0, 40)}`);
+  return throughProgram(compression, command, source);
+}

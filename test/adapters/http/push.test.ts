@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { describe, it } from 'node:test';
+import { gzipSync, zstdDecompressSync } from 'node:zlib';
+import { compressAs } from '../../../adapters/nar/compress.ts';
+import { decompress } from '../../../adapters/nar/decompress.ts';
+import { openStagedNars } from '../../../adapters/pool/filesystem/staged-nars.ts';
+import { DroverError } from '../../../coordinator/errors.ts';
+import type { UploadDeclaration } from '../../../coordinator/ports/pool.ts';
+import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { temporaryFolder } from '../../support/nix-tools.ts';
+import { fakeViews, harness, hashA, itemA } from './harness.ts';
+
+const nar = Buffer.from('not a NAR, which is for the pool to find out '.repeat(20));
+const fileHash = '1'.repeat(52);
+const narinfo = (more: Record<string, string> = {}): string =>
+  Object.entries({
+    StorePath: `/nix/store/${hashA}-hello`,
+    URL: `nar/${fileHash}.nar`,
+    Compression: 'none',
+    NarHash: itemA.narHash,
+    NarSize: `${nar.length}`,
+    References: `${'b'.repeat(32)}-b ${'a'.repeat(32)}-a`,
+    Deriver: `${'c'.repeat(32)}-hello.drv`,
+    Sig: 'somebody:c2lnbmF0dXJl',
+    ...more,
+  })
+    .map(([key, value]) => `${key}: ${value}\n`)
+    .join('');
+
+/** A server that keeps what is sent, and an application that takes uploads. */
+async function pushing({ ownerBytes = 10_000, refuse = undefined as DroverError | undefined } = {}) {
+  const folder = await temporaryFolder();
+  const runtime = createManualRuntime();
+  const limits = { maxNarSize: 5000, ownerBytes, maxAgeMs: 60_000 };
+  const onError = (error: unknown) => assert.fail(String(error));
+  const stagedNars = await openStagedNars({ dir: folder.path, ...limits, ...runtime, onError });
+  const uploads: { declaration: UploadDeclaration; bytes: Buffer }[] = [];
+  const state = { id: 'u', owner: '', path: '', offset: 0, fileSize: 1 };
+  const server = await harness({
+    stagedNars,
+    application: {
+      async beginUpload(_, declaration) {
+        if (refuse !== undefined) throw refuse;
+        uploads.push({ declaration, bytes: Buffer.alloc(0) });
+        return { ...state, finished: false };
+      },
+      async writeUpload(_by, _id, offset, body) {
+        assert.equal(offset, 0);
+        (uploads.at(-1) as { bytes: Buffer }).bytes = await buffer(body);
+        return { ...state, finished: true };
+      },
+    },
+  });
+  const put = (url: string, payload: Buffer | string, scope: 'push' | 'admin' | 'submit' = 'push') =>
+    server.ask(scope, { method: 'PUT', url, payload, headers: { 'content-type': 'application/octet-stream' } });
+  return {
+    server,
+    runtime,
+    uploads,
+    put,
+    kept: async () => (await readdir(folder.path, { recursive: true })).filter((name) => name.includes('nar')),
+    head: async (scope: 'push' | 'admin' | undefined, url: string) =>
+      (await server.ask(scope, { method: 'HEAD', url })).statusCode,
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      stagedNars[Symbol.dispose]();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('a push by Nix', () => {
+  it('is a NAR that nobody but its sender knows of, and a narinfo that has it verified', async () => {
+    await using farm = await pushing();
+    const url = `/nar/${fileHash}.nar`;
+    assert.equal((await farm.put(url, nar)).statusCode, 204);
+    const seen = [await farm.head('push', url), await farm.head('admin', url), await farm.head(undefined, url)];
+    assert.deepEqual(seen, [200, 404, 404]);
+    assert.equal((await farm.server.ask('push', { url })).statusCode, 404);
+    const answer = await farm.put(`/${hashA}.narinfo`, narinfo());
+    assert.equal(answer.statusCode, 204, answer.body);
+    const [{ declaration, bytes } = assert.fail()] = farm.uploads;
+    assert.deepEqual(declaration, {
+      path: itemA.path,
+      narHash: itemA.narHash,
+      narSize: nar.length,
+      references: [`${'a'.repeat(32)}-a`, `${'b'.repeat(32)}-b`],
+      compression: 'none',
+      fileSize: nar.length,
+      deriver: `${'c'.repeat(32)}-hello.drv`,
+      push: {},
+    });
+    assert.ok(bytes.equals(nar));
+    assert.deepEqual(await farm.kept(), []);
+  });
+
+  it('may be compressed otherwise than the pool does, and is found under its name afterwards', async () => {
+    await using farm = await pushing();
+    const url = `nar/${fileHash}.nar.xz`;
+    const xz = await buffer(compressAs('xz', Readable.from([nar])) ?? assert.fail());
+    await farm.put(`/${url}`, xz);
+    await farm.put(`/${hashA}.narinfo`, narinfo({ URL: url, Compression: 'xz', CA: 'fixed:r:sha256:x' }));
+    const [{ declaration, bytes } = assert.fail()] = farm.uploads;
+    assert.deepEqual(
+      [declaration.compression, declaration.fileSize, declaration.push],
+      ['zstd', bytes.length, { ca: 'fixed:r:sha256:x', sentAs: url }],
+    );
+    assert.ok(zstdDecompressSync(bytes).equals(nar));
+    assert.deepEqual(await farm.kept(), []);
+
+    const pool = {
+      open: async () => ({ size: nar.length, modified: 0, verified: true, read: () => Readable.from([nar]) }),
+    };
+    const file = { ...itemA.file, compression: 'none' } as const;
+    const views = fakeViews({ itemsAt: (at) => (at === url ? [itemA.path] : []), item: () => ({ ...itemA, file }) });
+    await using later = await harness({
+      pool: { ...pool, open: async (name) => (name.hash === file.hash ? pool.open() : undefined) },
+      views,
+    });
+    const again = await later.ask(undefined, { url: `/${url}` });
+    assert.ok((await buffer(decompress('xz', Readable.from([again.rawPayload])))).equals(nar));
+    assert.equal((await later.ask(undefined, { method: 'HEAD', url: `/${url}` })).statusCode, 200);
+    assert.equal((await later.ask(undefined, { url: `/nar/${'2'.repeat(52)}.nar.xz` })).statusCode, 404);
+  });
+
+  it('is refused with what is wrong, and what is of no use any more is given back', async () => {
+    await using farm = await pushing();
+    const url = `/nar/${fileHash}.nar`;
+    const refused = async (more: Record<string, string>, at = hashA) =>
+      (await farm.put(`/${at}.narinfo`, narinfo(more))).json().code;
+    assert.equal(await refused({}), 'nar-missing');
+    await farm.put(url, nar);
+    assert.equal(await refused({ URL: `../nar/${fileHash}.nar` }), 'nar-missing');
+    assert.equal(await refused({ StorePath: `/gnu/store/${hashA}-hello` }), 'wrong-store-dir');
+    assert.equal(await refused({}, '0'.repeat(32)), 'malformed-narinfo');
+    assert.equal(await refused({ NarSize: 'many' }), 'malformed-narinfo');
+    assert.equal((await farm.kept()).length, 1);
+    for (const [compression, words] of [
+      ['xz', /expected a file in xz/],
+      ['lzop', /expected none, zstd, .* got lzop/],
+    ] as const) {
+      await farm.put(url, nar);
+      const answer = (await farm.put(`/${hashA}.narinfo`, narinfo({ Compression: compression }))).json();
+      assert.equal(answer.code, 'wrong-compression');
+      assert.match(answer.detail, words);
+      assert.deepEqual(await farm.kept(), []);
+    }
+    await farm.put(url, gzipSync(nar));
+    assert.equal(await refused({ Compression: 'gzip', NarSize: '10' }), 'wrong-nar-size');
+    assert.deepEqual([await farm.kept(), farm.uploads], [[], []]);
+    assert.equal((await farm.put(`/nar/${fileHash}.exe`, nar)).json().code, 'invalid-request');
+    assert.equal((await farm.put(url, nar, 'submit')).json().code, 'scope-insufficient');
+    assert.equal((await farm.put(url, Buffer.alloc(200_000))).json().code, 'too-large');
+    assert.equal((await farm.put(`/realisations/sha256:00!out.doi`, '{}')).json().code, 'unsupported-kind');
+    for (const along of [`/${hashA}.ls`, '/debuginfo/ab.debug'])
+      assert.equal((await farm.put(along, '{}')).statusCode, 204);
+    assert.deepEqual(await farm.kept(), []);
+  });
+
+  it('keeps its NAR where only something else is lacking, as long as somebody may come back', async () => {
+    const refuse = new DroverError('references-missing', 'refers to what is not there');
+    await using farm = await pushing({ ownerBytes: 1000, refuse });
+    const url = `/nar/${fileHash}.nar`;
+    await farm.put(url, nar);
+    assert.equal((await farm.put(`/${hashA}.narinfo`, narinfo())).json().code, 'references-missing');
+    assert.equal(await farm.head('push', url), 200);
+    const another = await farm.put(`/nar/${'2'.repeat(52)}.nar`, nar);
+    assert.equal(another.json().code, 'too-many-uploads');
+    farm.runtime.advance(60_000);
+    while ((await farm.kept()).length > 0);
+    assert.equal(await farm.head('push', url), 404);
+    assert.equal((await farm.put(`/nar/${'2'.repeat(52)}.nar`, nar)).statusCode, 204);
+  });
+
+  it('that is cut leaves nothing, and a start keeps only what is whole', async () => {
+    await using folder = await temporaryFolder();
+    const runtime = createManualRuntime();
+    const options = { dir: folder.path, maxNarSize: 5000, ownerBytes: 10_000, maxAgeMs: 60_000, ...runtime };
+    const open = () => openStagedNars({ ...options, onError: (error) => assert.fail(String(error)) });
+    const staged = await open();
+    const whole = `${fileHash}.nar`;
+    await staged.put('t', whole, Readable.from([nar]), nar.length);
+    const name = `${'2'.repeat(52)}.nar`;
+    async function* cut() {
+      yield nar;
+      throw new Error('cut');
+    }
+    await assert.rejects(staged.put('t', name, cut(), 5000), /cut/);
+    await assert.rejects(staged.put('t', name, Readable.from([nar]), 5000), /expected 5000 bytes, got/);
+    assert.deepEqual(await readdir(join(folder.path, 't')), [whole]);
+    // What it had taken is given back: there is room for all that there may be.
+    await staged.put('t', name, Readable.from([Buffer.alloc(5000)]), 5000);
+    staged[Symbol.dispose]();
+    const again = await open();
+    assert.deepEqual([await again.size('t', whole), await again.size('t', name)], [nar.length, 5000]);
+    again[Symbol.dispose]();
+  });
+});
