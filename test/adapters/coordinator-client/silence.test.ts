@@ -74,12 +74,12 @@ describe('a request on which nothing moves has an end, and is named', () => {
   });
 
   test('an answer stands still in the middle', async () => {
-    await using client = await clientOf((_request, response) => void response.write('{"id":'));
+    await using client = await clientOf((_request, response) => void response.write('{"id":'), longSilenceMs);
     await assert.rejects(client.uploads.status('u', never), isSilence(/answer/));
   });
 
   test('a NAR stands still in the middle', async () => {
-    await using client = await clientOf((_request, response) => void response.write('nar'));
+    await using client = await clientOf((_request, response) => void response.write('nar'), longSilenceMs);
     await assert.rejects(sizeOf(await client.cache.nar(nar, never)), isSilence(/nar\/a\.nar/));
   });
 });
