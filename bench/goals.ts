@@ -35,6 +35,11 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
     'collect-plan': { text: '≤ 5 s', met: atMost(5), bound: 'following references, ten a millionth of a second' },
     'collect-turn': { text: '≤ 10 ms', met: atMost(10), bound: 'slices of 4 ms, and what the machine takes from them' },
     'collect-memory': { text: '≤ 500 MB', met: atMost(500), bound: 'five bytes an item' },
+    'upstream-closure': {
+      text: '≤ 60 s',
+      met: atMost(60),
+      bound: 'answers of 5 ms over 32 connections, and signatures',
+    },
     'life-100000': { text: '≥ 10,000/s', met: atLeast(10_000), peer: 'peer-bullmq', bound: mainThread },
     'beside-graphile-worker': {
       text: '≥ 5 ×',

@@ -89,6 +89,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./collect/collect.ts')).run,
     },
     {
+      name: 'upstreams',
+      what: 'a closure of 40000 items found upstream, at 5 ms an answer',
+      run: async () => (await import('./upstreams/upstreams.ts')).run,
+    },
+    {
       name: 'estimate',
       what: 'how far off the estimated end is, over the graph of Guix',
       run: async () => (await import('./estimate/estimate.ts')).run,

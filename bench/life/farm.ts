@@ -11,6 +11,7 @@ import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { Traces } from '../../coordinator/ports/traces.ts';
 import { unwatched } from '../../coordinator/ports/work.ts';
 import { createTracing } from '../../coordinator/tracing.ts';
+import type { UpstreamSource } from '../../coordinator/upstreams/asking.ts';
 import type { CoordinatorMessage } from '../../domain/agent/messages.ts';
 import { generateSigningKey } from '../../domain/store/signature.ts';
 import type { Farm } from '../../projections/farm.ts';
@@ -32,6 +33,8 @@ export interface BenchFarmOptions {
   readonly allocated?: (allocation: Allocation) => void;
   /** Carries events to hooks, for benches that have some. */
   readonly hookTransport?: HookTransport;
+  /** Other caches, for benches that have some. */
+  readonly upstreams?: readonly UpstreamSource[];
   /** Where spans go, for benches that have some. */
   readonly traces?: Traces;
   /** `false` for commits without the hash of the one before them. */
@@ -130,7 +133,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     writer,
     log: store,
     verifyPlace: { read: () => undefined, write: async () => undefined },
-    upstreams: [],
+    upstreams: options.upstreams ?? [],
     hookTransport: options.hookTransport ?? noHooks,
     policy: { ...policy, storeDir },
     runtime: createSystemRuntime(),
