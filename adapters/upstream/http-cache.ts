@@ -29,6 +29,8 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
   const { headers = {}, timeoutMs, connections, allowPrivate } = options;
   const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
   const kept = { keepAlive: true, maxSockets: connections, timeout: 60_000 };
+  // Read once: there are tens of thousands of requests.
+  const userAgent = `drover/${version()}`;
   const agents = { 'http:': new http.Agent(kept), 'https:': new https.Agent(kept) } as const;
 
   function once(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
@@ -39,7 +41,7 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
     return new Promise((resolve, reject) => {
       const request = (url.protocol === 'https:' ? https : http).request(url, {
         method: 'GET',
-        headers: { 'user-agent': `drover/${version()}`, accept: '*/*', ...(isOwn && headers) },
+        headers: { 'user-agent': userAgent, accept: '*/*', ...(isOwn && headers) },
         // An address that is refused is so before a connection to it is made or kept.
         ...(isRefused ? { lookup: publicLookup } : { agent: agents[url.protocol as 'http:'] }),
         timeout: timeoutMs,

@@ -16,6 +16,7 @@ import { CliError } from '../output/cli-error.ts';
 import { startError } from '../output/start-error.ts';
 import { plural, printable } from '../output/text.ts';
 import { checkHooks } from './coordinator-hooks.ts';
+import { checkUpstreams } from './coordinator-upstreams.ts';
 import { bad, check, type Finding, type Found, good, warning } from './finding.ts';
 import { asItsUser, checkFolder, checkRoom, isForeign, type RoomOf, roomOf } from './folders.ts';
 import { checkLog } from './log.ts';
@@ -96,6 +97,7 @@ export async function checkCoordinator(
     }
   }
   await add(checkHooks(config, [data, ...(logDir === undefined ? [] : [logDir])], edges.resolve));
+  await add(checkUpstreams(config));
   await add(checkTraces(config, environment));
   return findings;
 }

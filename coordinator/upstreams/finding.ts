@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
+import type { InSlices } from '../slices.ts';
 import type { Asker } from './asking.ts';
 import type { Believed } from './trust.ts';
 
@@ -31,11 +32,18 @@ export interface FinderOptions {
 /** Items asked for at a time, over all upstreams; each takes as many at a time as its `connections`. */
 const width = 256;
 /** Events between two waits for the disk. */
-const eventsPerTurn = 100;
+const eventsPerTurn = 50;
+/** References that are looked at between two yields: less than a millisecond. */
+const stepsPerTurn = 2000;
 /** More than any closure has: an upstream that refers on and on beyond it has no end. */
 const mostAsked = 400_000;
 
-export function createSearch(core: Core, asker: Asker, { meta, signal, expires }: FinderOptions): Search {
+export function createSearch(
+  core: Core,
+  asker: Asker,
+  inSlices: InSlices,
+  { meta, signal, expires }: FinderOptions,
+): Search {
   const { availability, graph, itemRevision } = core.farm;
   // By name: what upstreams speak of is nothing to the graph before it is an event.
   const seen = new Set<string>();
@@ -100,10 +108,12 @@ export function createSearch(core: Core, asker: Asker, { meta, signal, expires }
   }
 
   /** Those of the answers whose references are all available, or found as well: references first. */
-  function* inOrder(): Generator<Believed> {
+  function* inOrder(): Generator<undefined, readonly Believed[]> {
     const lacking = new Map<string, number>();
     const waiting = new Map<string, string[]>();
     const ready: string[] = [];
+    const order: Believed[] = [];
+    let steps = 0;
     for (const [path, { references }] of answers) {
       const missing = references.filter((reference) => reference !== path && !isAvailable(reference));
       for (const reference of missing) {
@@ -113,33 +123,35 @@ export function createSearch(core: Core, asker: Asker, { meta, signal, expires }
       }
       if (missing.length === 0) ready.push(path);
       else lacking.set(path, missing.length);
+      steps += 1 + references.length;
+      if (steps < stepsPerTurn) continue;
+      steps = 0;
+      yield;
     }
     for (let path = ready.pop(); path !== undefined; path = ready.pop()) {
-      const answer = answers.get(path) as Believed;
+      order.push(answers.get(path) as Believed);
       answers.delete(path);
-      yield answer;
       for (const referrer of waiting.get(path) ?? []) {
         const left = (lacking.get(referrer) as number) - 1;
         lacking.set(referrer, left);
         if (left === 0) ready.push(referrer);
       }
+      if (++steps < stepsPerTurn) continue;
+      steps = 0;
+      yield;
     }
+    return order;
   }
 
   async function note(): Promise<void> {
     let sinceWait = 0;
-    for (const answer of inOrder()) {
+    for (const answer of await inSlices(inOrder(), { first: true })) {
       // It may have come by another way in the meantime.
       if (referencesOf(answer.path) !== undefined) continue;
       const { path, upstream } = answer;
       const data = { ...answer, expires: expires(upstream) };
-      core.writer.commit(
-        'item',
-        path.slice(0, 32),
-        itemRevision(path),
-        [{ type: 'StoreItemFoundUpstream', data }],
-        meta,
-      );
+      const event = { type: 'StoreItemFoundUpstream', data } as const;
+      core.writer.commit('item', path.slice(0, 32), itemRevision(path), [event], meta);
       figures.found++;
       if (++sinceWait % eventsPerTurn === 0) await core.writer.durable();
     }

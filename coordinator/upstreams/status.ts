@@ -103,7 +103,8 @@ export async function probe(
   return { name, url, ok: problem === undefined, ...(problem !== undefined && { problem }), milliseconds, items };
 }
 
-function infoProblem(text: string | undefined, storeDir: string): string | undefined {
+/** What is wrong with the `nix-cache-info` of an upstream; `undefined`: nothing. */
+export function infoProblem(text: string | undefined, storeDir: string): string | undefined {
   if (text === undefined) return 'it has no nix-cache-info: is this the address of a binary cache?';
   const dir = /^StoreDir: *(\S+)/m.exec(text)?.[1];
   if (dir === undefined || dir === storeDir) return undefined;

@@ -73,7 +73,7 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
     const timer = runtime.timers.after(longest * 1000, () => over.abort());
     try {
       const signal = AbortSignal.any([over.signal, stop.signal]);
-      const search = createSearch(core, asker, { meta, signal, expires });
+      const search = createSearch(core, asker, inSlices, { meta, signal, expires });
       await run(search);
       if (over.signal.aborted)
         logger.warn(

@@ -349,6 +349,14 @@ describe('drover doctor coordinator', () => {
       edges: { room: async (path) => (path.endsWith('pool') ? { bytes: 5, files: 0.5 } : plenty()) },
       says: /^to do room: 5 B are free at \S+pool/,
     },
+    'an upstream that is away': {
+      config: () => ({
+        upstream: [
+          { name: 'u', url: 'file:///nowhere/cache', 'public-keys': [`u-1:${Buffer.alloc(32).toString('base64')}`] },
+        ],
+      }),
+      says: /^warning upstream u: \/nowhere\/cache: .*ENOENT/,
+    },
     'a hook whose secret is gone': {
       config: hookOf({ url: 'https://203.0.113.1/', 'allow-private': true, 'secret-file': '/nowhere' }),
       says: /^to do hook h: secret file \/nowhere: ENOENT/,
