@@ -1,6 +1,7 @@
 import { runCli } from '../../../cli/program.ts';
 import { testIo } from '../../cli/support/run-cli.ts';
 import { commandEnvironment } from './process.ts';
+import { createSaid } from './said.ts';
 
 export interface CommandEnd {
   readonly code: number | null;
@@ -28,14 +29,9 @@ export function startCommand(
 ): Command {
   const interrupt = new AbortController();
   const { io, written } = testIo({ interrupted: interrupt.signal });
-  const listeners = new Set<() => void>();
   const lastWords = process.listeners('uncaughtException');
   let running = true;
-  let said = '';
-  const say = (text: string) => {
-    said += text;
-    for (const look of listeners) look();
-  };
+  const said = createSaid();
   async function run(): Promise<CommandEnd> {
     try {
       const code = await runCli(args, {
@@ -44,14 +40,14 @@ export function startCommand(
         now: Date.now,
         out(text) {
           io.out(text);
-          say(text);
+          said.add(text);
         },
-        err: say,
+        err: said.add,
       });
-      return { code, stdout: written.out, said };
+      return { code, stdout: written.out, said: said.text() };
     } finally {
       running = false;
-      for (const look of listeners) look();
+      said.end();
       // What a server has set for its process.
       for (const listener of process.listeners('uncaughtException'))
         if (!lastWords.includes(listener)) process.off('uncaughtException', listener);
@@ -65,18 +61,8 @@ export function startCommand(
     get running() {
       return running;
     },
-    said: () => said,
-    says: (pattern) =>
-      new Promise((resolve) => {
-        const look = () => {
-          const match = pattern.exec(said);
-          if (match === null && running) return;
-          listeners.delete(look);
-          resolve(match ?? undefined);
-        };
-        listeners.add(look);
-        look();
-      }),
+    said: said.text,
+    says: said.says,
     ended,
     stop() {
       interrupt.abort('SIGTERM');

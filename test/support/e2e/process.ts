@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { unhandledMessage } from '../../../cli/output/last-words.ts';
+import { createSaid } from './said.ts';
 
 const cli = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 
@@ -61,24 +62,17 @@ export function startProcess(command: string, args: readonly string[], options: 
     env: commandEnvironment(options.env),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  let said = '';
+  const said = createSaid();
   let stdout = '';
-  const listeners = new Set<() => void>();
-  const take = (text: string) => {
-    said += text;
-    for (const listener of listeners) listener();
-  };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
-    take(text);
+    said.add(text);
   });
-  child.stderr?.setEncoding('utf8').on('data', take);
+  child.stderr?.setEncoding('utf8').on('data', said.add);
   child.stdin?.on('error', () => {});
   groups.add(child.pid ?? 0);
   child.stdin?.end(options.input ?? '');
   let running = true;
-  /** Gone, and all is read that it said. */
-  let over = false;
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once('error', reject);
     // Not `close`: what it started may hold its outputs open for longer than it lives.
@@ -88,14 +82,14 @@ export function startProcess(command: string, args: readonly string[], options: 
       // The end may be heard of before what was written last: of two signals in one, the second brings more than was asked for.
       let before: number;
       do {
-        before = said.length;
+        before = said.text().length;
         for (let turn = 0; turn < 2; turn++) await new Promise((next) => setImmediate(next));
-      } while (said.length > before);
-      const at = said.search(unhandledPattern);
-      if (at >= 0) unhandled.push(`${command} ${args.join(' ')}: ${said.slice(Math.max(0, at - 200), at + 4000)}`);
-      over = true;
+      } while (said.text().length > before);
+      const all = said.text();
+      const at = all.search(unhandledPattern);
+      if (at >= 0) unhandled.push(`${command} ${args.join(' ')}: ${all.slice(Math.max(0, at - 200), at + 4000)}`);
       resolve({ code, signal });
-      for (const listener of listeners) listener();
+      said.end();
     });
   });
   // Whoever waits for the end hears of it; nobody has to.
@@ -103,19 +97,9 @@ export function startProcess(command: string, args: readonly string[], options: 
 
   return {
     pid: child.pid ?? -1,
-    said: () => said,
+    said: said.text,
     stdout: () => stdout,
-    says: (pattern) =>
-      new Promise((resolve) => {
-        const look = () => {
-          const match = pattern.exec(said);
-          if (match === null && !over) return;
-          listeners.delete(look);
-          resolve(match ?? undefined);
-        };
-        listeners.add(look);
-        look();
-      }),
+    says: said.says,
     exited,
     get running() {
       return running;
