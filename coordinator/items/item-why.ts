@@ -45,6 +45,13 @@ export async function whyItem(
       summary: `It is being deleted, and ${when}: ${going.reason}.${keeper()}`,
     };
   }
+  const upstream = farm.upstreams.get(item)?.upstream;
+  if (upstream !== undefined)
+    return {
+      ...told(),
+      state: 'gone',
+      summary: `It is not in the pool: the upstream ${upstream} has it, from where it is fetched where it is needed.${keeper()}`,
+    };
   if (!availability.isPresent(item))
     return { ...told(), state: 'gone', summary: `It is not here.${keeper()} ${remedy(item)}` };
   if (found === undefined)

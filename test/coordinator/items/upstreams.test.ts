@@ -41,6 +41,10 @@ describe('what is asked for', () => {
     const { builds, available, foundUpstream } = await farm.ask(3);
     assert.deepEqual({ builds, available, foundUpstream }, { builds: 1, available: 0, foundUpstream: 1 });
     assert.deepEqual(upstream.asked, [outPath(3).slice(0, 32), outPath(2)]);
+    assert.match(
+      (await farm.application.whyItem(outPath(2))).summary,
+      /^It is not in the pool: the upstream up has it/,
+    );
     const { publicKeys } = await farm.connect('a');
     assert.deepEqual(publicKeys.slice(1), upstream.settings.publicKeys, 'agents verify what they fetch');
     assert.deepEqual(
