@@ -4,6 +4,10 @@ import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 const [file = 'events.db', keyFile = 'audit-key.pub'] = process.argv.slice(2);
+process.once('uncaughtException', ({ message }) => {
+  console.error(`${file} with ${keyFile}: ${message}`);
+  process.exit(1);
+});
 const x = Buffer.from(readFileSync(keyFile, 'utf8').trim().slice(-44), 'base64').toString('base64url', 1);
 const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
 const sha256 = (...parts: Uint8Array[]) => hash('sha256', Buffer.concat(parts), 'buffer');

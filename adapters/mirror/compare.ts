@@ -4,6 +4,7 @@ import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { createLimit } from '../runtime/limit.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import { verifyNar } from './fetch-nar.ts';
+import { FolderError } from './folder-error.ts';
 import { readSmall } from './read-small.ts';
 
 export interface CompareOptions {
@@ -15,6 +16,9 @@ export interface CompareOptions {
   readonly bytes: boolean;
   readonly progress: (compared: number) => void;
 }
+
+/** Pages without an item that was not on one before: whoever gives out more of them has no end. */
+const mostIdlePages = 1000;
 
 /** One item by which a folder and the coordinator's cache differ. */
 export interface Difference {
@@ -72,8 +76,16 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
   }
 
   let after: string | undefined;
+  let idle = 0;
+  const known = new Set<string>();
   do {
     const page = await drover.listItems({ limit: 1000, ...(after !== undefined && { after }) });
+    const before = known.size;
+    for (const { path } of page.rows) known.add(path);
+    // A page may be empty and have a next one; not so many one after another.
+    idle = known.size === before ? idle + 1 : 0;
+    if (idle > mostIdlePages)
+      throw new FolderError(`/v1/items: expected pages with items that were not on others, got ${idle} without`);
     const wanted = page.rows.map(({ path }) => path).filter(wants);
     for (const path of wanted) seen.add(path);
     await Promise.all(wanted.map(compare));

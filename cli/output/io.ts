@@ -24,6 +24,8 @@ export interface Io {
   readonly interactive: boolean;
   /** Permission bits of the file that standard output goes to; `undefined` where it is no file. */
   outFileMode?(): number | undefined;
+  /** Device and inode of what standard error goes to, `8:1234`; `undefined` where that cannot be told. */
+  errInode?(): string | undefined;
   /** Told that an answer from this URL was read: what then goes wrong may come of it. */
   answered?(url: string): void;
   /** Milliseconds since the Unix epoch. */
@@ -66,6 +68,14 @@ export function processIo(): Io {
     lines: () => (stdout.isTTY === true ? stdout.rows || undefined : undefined),
     colour: wantsColour(process.argv.slice(2), env, stdout.isTTY === true),
     interactive: stderr.isTTY === true && env.TERM !== 'dumb',
+    errInode() {
+      try {
+        const { dev, ino } = fstatSync(stderr.fd);
+        return `${dev}:${ino}`;
+      } catch {
+        return undefined;
+      }
+    },
     outFileMode() {
       try {
         const found = fstatSync(stdout.fd);

@@ -9,9 +9,28 @@ export interface LoggerOptions {
 
 /** The log of a coordinator or an agent, on standard error: lines of JSON, or lines for people. */
 export function createLogger({ logLevel, logFormat = 'auto' }: LoggerOptions, io: Io): Logger {
+  const prefix = journalPrefix(io);
   const text = logFormat === 'text' || (logFormat === 'auto' && io.interactive);
-  const write = text ? (line: string) => io.err(`${readable(line, io)}\n`) : (line: string) => io.err(line);
+  const write = text
+    ? (line: string) => io.err(`${prefix(line)}${readable(line, io)}\n`)
+    : (line: string) => io.err(`${prefix(line)}${line}`);
   return pino({ level: logLevel, timestamp: pino.stdTimeFunctions.isoTime, base: null }, { write });
+}
+
+/** Priorities of syslog. */
+const priorities: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 };
+
+/**
+ * `<3>` before a line: the journal of systemd takes it off, and has the priority of the line from it, for `journalctl -p err`. Nothing where
+ * standard error is not the journal. Source: sd-daemon(3), `JOURNAL_STREAM` in systemd.exec(5).
+ */
+function journalPrefix({ environment, errInode }: Io): (line: string) => string {
+  const journal = environment.JOURNAL_STREAM;
+  if (journal === undefined || journal !== errInode?.()) return () => '';
+  return (line) => {
+    const level = /^\{"level":(\d+)/.exec(line)?.[1];
+    return level === undefined ? '' : `<${priorities[Number(level)] ?? 6}>`;
+  };
 }
 
 const quiet: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'pid', 'hostname']);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -79,6 +79,10 @@ describe('drover events verify', () => {
     );
     const ours = JSON.parse((await verify('--data', data, '--json')).out);
     assert.deepEqual([theirs.commits, theirs.checkpoints], [ours.commits, ours.checkpoints]);
+    args[1] = join(data, 'nothing.db');
+    const absent = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: new URL('../..', import.meta.url) });
+    assert.equal(absent.status, 1);
+    assert.match(absent.stderr, /^\S+nothing\.db with \S+audit-key\.pub: unable to open database file\n$/);
   });
 
   it('names the first event of a file that somebody has changed, removed, inserted, moved or cut off', async () => {

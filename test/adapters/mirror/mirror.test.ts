@@ -172,6 +172,19 @@ describe('mirror', () => {
     assert.equal(JSON.parse(readFileSync(state, 'utf8')).leaving, undefined);
   });
 
+  it('compares no longer where there is always one more page', async () => {
+    const item = itemOf(1, await narOf('one'));
+    const { drover } = droverOf([item]);
+    let page = 0;
+    const endless = { ...drover, listItems: async () => ({ rows: [{ path: item.path }], next: `${page++}` }) };
+    const folder = join(root, 'endless pages');
+    await mirror(drover, folder);
+    await assert.rejects(
+      compare(endless as unknown as Drover, folder),
+      /expected pages with items that were not on others/,
+    );
+  });
+
   it('removes what is its own alone, and nothing to compare', async () => {
     const nar = await narOf('some');
     const { drover } = droverOf([itemOf(1, nar)]);
