@@ -22,6 +22,7 @@ export interface Uploads {
 export async function loadUploads(layout: Layout, monotonic: () => number): Promise<Uploads> {
   const uploads = new Map<string, Upload>();
   const beginning = new Map<string, Promise<Upload>>();
+  const removing = new Map<Upload, Promise<void>>();
   const leftovers: string[] = [];
   for (const id of await readdir(layout.uploads)) {
     const upload = await load(layout, id, monotonic(), recordsOf(uploads.values()));
@@ -55,23 +56,38 @@ export async function loadUploads(layout: Layout, monotonic: () => number): Prom
     return upload;
   }
 
+  async function removeOne(upload: Upload): Promise<void> {
+    // The name is free only when the files are gone, so that a new upload of that name does not lose its own.
+    dropSession(upload);
+    await rm(layout.upload(upload.id).folder, { recursive: true, force: true });
+    if (uploads.get(upload.id) === upload) uploads.delete(upload.id);
+  }
+
+  async function begin(record: UploadRecord): Promise<Upload> {
+    const id = uploadIdOf(record);
+    const held = uploads.get(id);
+    const going = held && removing.get(held);
+    if (going !== undefined) {
+      await going;
+      return begin(record);
+    }
+    if (held !== undefined && !held.spoilt) return held;
+    // Two at the same time are one as well.
+    const under = beginning.get(id) ?? make(id, record).finally(() => beginning.delete(id));
+    beginning.set(id, under);
+    return under;
+  }
+
   return {
     get: (id) => uploads.get(id),
     all: () => uploads.values(),
-    begin(record) {
-      const id = uploadIdOf(record);
-      const held = uploads.get(id);
-      if (held !== undefined && !held.spoilt) return Promise.resolve(held);
-      // Two at the same time are one as well.
-      const under = beginning.get(id) ?? make(id, record).finally(() => beginning.delete(id));
-      beginning.set(id, under);
-      return under;
-    },
+    begin,
     async remove(upload) {
-      // The name is free only when the files are gone, so that a new upload of that name does not lose its own.
-      dropSession(upload);
-      await rm(layout.upload(upload.id).folder, { recursive: true, force: true });
-      if (uploads.get(upload.id) === upload) uploads.delete(upload.id);
+      // Whoever comes second waits for the first; and what was removed before is not there any more: another of its name may be.
+      if (uploads.get(upload.id) !== upload) return;
+      const under = removing.get(upload) ?? removeOne(upload).finally(() => removing.delete(upload));
+      removing.set(upload, under);
+      await under;
     },
     async removeLeftovers() {
       const gone = leftovers.splice(0);

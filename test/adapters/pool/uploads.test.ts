@@ -58,6 +58,23 @@ describe('an upload', () => {
     });
   }
 
+  it('whose file has gone is begun anew once, by however many at the same time', async () => {
+    await using held = await temporaryPool();
+    const { pool, dir } = held;
+    for (let round = 0; round < 20; round++) {
+      const nar = await narOf(noise(1000, `round ${round}`));
+      const declaration = declarationOf(nar);
+      const { id } = accepted(await send(pool, declaration, nar));
+      await pool.publish(id);
+      await pool.remove({ hash: sha256Of(nar), size: nar.length, compression: 'none' });
+      const senders = Array.from({ length: 4 }, async () => accepted(await pool.begin('sender', declaration)).offset);
+      assert.deepEqual(await Promise.all(senders), [0, 0, 0, 0]);
+      assert.deepEqual(await filesIn(join(dir, 'uploads', id)), ['declaration.json', 'part']);
+      assert.equal(accepted(await pool.write(id, 'sender', 0, chunksOf(nar))).finished, true);
+      await pool.publish(id);
+    }
+  });
+
   it('of a stream of several frames, with a skippable one', async () => {
     await using held = await temporaryPool();
     const nar = await narOf(noise(100_000));
