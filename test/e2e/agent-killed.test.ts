@@ -7,7 +7,6 @@ import type { Agent, Farm } from '../support/e2e/farm.ts';
 /** One farm for all, as most of the time of a test is the start of its processes. */
 e2e('an agent is killed at any point: its builds go on', { flags: ['--lease-seconds', '2'] }, async (farm) => {
   const [a, b] = await Promise.all([farm.agent('a'), farm.agent('b')]);
-  await whileBuilding(farm, a, b);
   await givenUpWithAFinishedBuild(farm, a, b);
   await oneAfterTheOther(farm, a, b);
   const d = await farm.agent('d');
@@ -25,28 +24,6 @@ async function startGated(farm: Farm, name: string, a: Agent, b: Agent) {
   const { data } = await farm.next('BuildAllocated', isBuild(id));
   const [has, other] = data.agent === a.name ? [a, b] : [b, a];
   return { arrival, id, has, other };
-}
-
-const connections = (farm: Farm, { name }: Agent): number =>
-  farm.feed.events.filter(({ type, stream }) => type === 'AgentConnected' && stream === `agent-${name}`).length;
-
-/** After the lease the other agent builds it. */
-async function whileBuilding(farm: Farm, a: Agent, b: Agent): Promise<void> {
-  const { arrival, id, has, other } = await startGated(farm, 'slow', a, b);
-  await has.kill9();
-  await arrival.gone;
-  const released = await farm.next('BuildReleased', isBuild(id));
-  assert.deepEqual(released.data, { attempt: 1, agent: has.name, reason: 'agent-lost' });
-  await farm.gate('slow').arrived();
-
-  // What comes back has nothing to report, and does not disturb.
-  const before = connections(farm, has);
-  has.restart();
-  await farm.next('AgentConnected', isAgent(has.name), before + 1);
-  farm.gate('slow').open();
-  const success = await farm.next('BuildSucceeded', isBuild(id));
-  assert.deepEqual([success.data.attempt, success.data.agent], [2, other.name]);
-  assert.equal(countOf(farm, 'BuildAllocated', id), 2);
 }
 
 /** Its finished build still counts, and the second attempt is stopped. */

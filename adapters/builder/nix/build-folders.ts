@@ -22,10 +22,15 @@ export interface BuildFolders {
   removeSandbox(derivationPath: string): Promise<void>;
 }
 
+/** Folder of these folders. */
+export function buildFoldersOf(root: string): string {
+  const key = createHash('sha256').update(root).digest('hex').slice(0, 10);
+  return join(tmpdir(), `drover-builds-${key}`);
+}
+
 /** @param root folder of the chroot store. An agent has one of its own. */
 export function openBuildFolders(root: string): BuildFolders {
-  const key = createHash('sha256').update(root).digest('hex').slice(0, 10);
-  const base = join(tmpdir(), `drover-builds-${key}`);
+  const base = buildFoldersOf(root);
   /** Newer Nix builds here instead, in `nix-<process id>-<number>`. */
   const newer = join(root, 'nix/var/nix/builds');
   let made = 0;

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { EventEnvelope } from '../../../adapters/http/event-envelope.ts';
 import { bareType } from '../../../domain/event-name.ts';
 
@@ -11,6 +12,8 @@ export interface EventFeed extends AsyncDisposable {
   readonly events: readonly Event[];
   /** The `nth` event that matches, of those that came and those to come. */
   next(type: string, match?: EventMatch, nth?: number): Promise<Event>;
+  /** Resolves once so many events have come. */
+  reached(count: number): Promise<void>;
   /** Told of a coordinator that is up, at the start and after each restart. */
   follow(url: string, token: string): void;
   /** What is being waited for, for people. */
@@ -44,6 +47,14 @@ export function createEventFeed(): EventFeed {
     }
   }
 
+  /** A coordinator that begins anew by itself ends the answer, too. */
+  async function readOn(url: string, token: string, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await read(url, token, signal).catch(() => {});
+      await setTimeout(100, undefined, { signal }).catch(() => {});
+    }
+  }
+
   return {
     events,
     next: (type, match = () => true, nth = 1) =>
@@ -62,12 +73,23 @@ export function createEventFeed(): EventFeed {
         waiting.set(key, { what: `${type} ${match} (${nth})`, look });
         look();
       }),
+    reached: (count) =>
+      new Promise((resolve) => {
+        const key = {};
+        const look = () => {
+          if (events.length < count) return;
+          waiting.delete(key);
+          resolve();
+        };
+        waiting.set(key, { what: `${count} events, of which ${events.length} were there`, look });
+        look();
+      }),
     follow(url, token) {
       stop.abort();
       stop = new AbortController();
       const { signal } = stop;
       // A coordinator that is killed ends the answer; the next one is followed from where this one ended.
-      done = done.then(() => read(url, token, signal).catch(() => {}));
+      done = done.then(() => readOn(url, token, signal));
     },
     waiting: () => [...waiting.values()].map(({ what }) => what),
     async [Symbol.asyncDispose]() {

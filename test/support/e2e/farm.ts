@@ -33,10 +33,14 @@ export interface FarmOptions {
 
 export interface AgentOptions {
   readonly slots?: number;
+  /** The machine's own if absent. */
+  readonly systems?: readonly string[];
   readonly features?: readonly string[];
   /** Of `features`: it gets only builds that require one of these. */
   readonly mandatoryFeatures?: readonly string[];
   readonly onShutdown?: 'finish' | 'hand-back';
+  /** Beside those that all have. */
+  readonly sandboxPaths?: readonly string[];
 }
 
 export interface Answer {
@@ -214,16 +218,18 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
     kill9,
     start,
     follow,
-    async agent(name, { slots = 1, features = [], mandatoryFeatures = [], onShutdown = 'finish' } = {}) {
+    async agent(
+      name,
+      { slots = 1, systems = [], features = [], mandatoryFeatures = [], onShutdown = 'finish', sandboxPaths = [] } = {},
+    ) {
       const { body } = await farm.request('POST', '/v1/agents', { body: { name } });
       const place = join(folder, `agent-${name}`);
       const root = join(place, 'root');
       await mkdir(root, { recursive: true });
       const tokenFile = join(place, 'token');
       writeFileSync(tokenFile, body.token ?? body.secret, { mode: 0o600 });
-      const sandbox = [...defaultSandboxPaths, '/bin/cat', '/bin/mkdir', '/bin/mkfifo', `/gate=${gates.folder}`].join(
-        ',',
-      );
+      const programs = ['/bin/cat', '/bin/mkdir', '/bin/mkfifo'];
+      const sandbox = [...defaultSandboxPaths, ...programs, ...sandboxPaths, `/gate=${gates.folder}`].join(',');
       const args = [
         ...['agent', '--coordinator', network.url, '--token-file', tokenFile, '--state', join(place, 'state')],
         ...[
@@ -236,6 +242,7 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
           '--on-shutdown',
           onShutdown,
         ],
+        ...(systems.length > 0 ? ['--systems', systems.join(',')] : []),
         ...(features.length > 0 ? ['--features', features.join(',')] : []),
         ...(mandatoryFeatures.length > 0 ? ['--mandatory-features', mandatoryFeatures.join(',')] : []),
         ...['--log-format', 'json', '--log-level', 'debug'],
