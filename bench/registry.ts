@@ -99,9 +99,14 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./estimate/estimate.ts')).run,
     },
     {
-      name: 'input-bytes',
-      what: 'bytes of inputs that agents fetch, by who is given a build, over the graph of Guix',
-      run: async () => (await import('./input-bytes/input-bytes.ts')).run,
+      name: 'input-bytes-few',
+      what: 'bytes of inputs that agents fetch, by who is given a build, where little of Guix changes; and what choosing costs',
+      run: async () => (await import('./input-bytes/input-bytes.ts')).few,
+    },
+    {
+      name: 'input-bytes-all',
+      what: 'the same where all of Guix is built at once',
+      run: async () => (await import('./input-bytes/input-bytes.ts')).all,
     },
     { name: 'push', what: 'how soon a dependent is pushed', run: async () => (await import('./life/push.ts')).run },
     { name: 'hooks', what: 'how soon a hook is started', run: async () => (await import('./hooks/latency.ts')).run },

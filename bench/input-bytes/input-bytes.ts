@@ -4,7 +4,7 @@ import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { hashLike } from '../event-store/load.ts';
-import { type BenchGraph, guixGraph } from '../life/graphs.ts';
+import { type BenchGraph, generatedGraph, guixGraph } from '../life/graphs.ts';
 import { normal, randomOf } from '../random.ts';
 import { type BenchOptions, type Report, Skipped } from '../row.ts';
 
@@ -36,39 +36,81 @@ interface Agent {
   fetched: number;
 }
 
+/** What it costs to note what 50 agents hold, and to choose among all of them, which is the worst there is. */
+function cost(report: Report, size: number): void {
+  const graph = generatedGraph(size);
+  const farm = createFarm();
+  for (let n = 0; n < size; n++) {
+    const data = graph.facts(n);
+    farm.apply('derivation', data.path.slice(0, 32), { type: 'DerivationAdded', data }, 0, 0);
+    farm.graph.eachOutput(n, (item) => {
+      const file = { hash: `sha256:${'0'.repeat(20)}${hashLike(item)}`, size: 1000, compression: 'none' } as const;
+      const facts = { path: farm.graph.itemPath(item), narHash: file.hash, narSize: 1000, references: [] };
+      farm.details.set(item, { ...facts, file, signatures: [] }, 0);
+    });
+  }
+  const holdings = createHoldings(farm);
+  const agents = Array.from({ length: 50 }, (_, n) => ({ name: `m${n}` }));
+  const seconds = { noting: 0, choosing: 0 };
+  const timed = (what: keyof typeof seconds, work: () => void): void => {
+    const begun = process.threadCpuUsage();
+    work();
+    const { user, system } = process.threadCpuUsage(begun);
+    seconds[what] += (user + system) / 1e6;
+  };
+  const part = 1000;
+  for (let from = 0; from < size; from += part) {
+    timed('choosing', () => {
+      for (let n = from; n < from + part; n++) holdings.preferred(n, agents);
+    });
+    timed('noting', () => {
+      for (let n = from; n < from + part; n++) {
+        const { name } = agents[n % agents.length] as { name: string };
+        holdings.fetched(name, n);
+        holdings.built(name, n);
+      }
+    });
+  }
+  const note = `processor time of the main thread, ${size} derivations with 30 inputs each`;
+  for (const [key, name] of [
+    ['choosing', 'an agent chosen among 50 that are equally free'],
+    ['noting', 'what a build has fetched and made noted'],
+  ] as const)
+    report({ key: `input-bytes-${key}`, name, value: (seconds[key] / size) * 1e6, unit: 'µs/build', note });
+}
+
+const policies: readonly [key: string, what: string, choice: (holdings: Holdings, random: () => number) => Choice][] = [
+  ['held', 'Drover', (holdings) => (drv, free) => holdings.preferred(drv, leastBusy(free))],
+  ['busy', 'fewest jobs first, as Hydra', () => (_, free) => leastBusy(free)[0] as Agent],
+  ['asks', 'whoever asks, as Cuirass', (_, random) => (_, free) => free[Math.floor(random() * free.length)] as Agent],
+];
+
+/** A farm that has nothing builds everything. */
+export const all = (report: Report, options: BenchOptions): Promise<void> =>
+  lives(report, options, 'all', 'all of Guix, at once', 1);
+
+/** A farm that has everything builds what changes, with slots to spare. */
+export async function few(report: Report, options: BenchOptions): Promise<void> {
+  cost(report, options.quick ? 20_000 : 100_000);
+  const what = `${changed * 100} % of Guix, ${perSubmission} every ${everySeconds} s`;
+  await lives(report, options, 'few', what, changed);
+}
+
 /** Bytes of inputs that agents fetch in simulated lives of Guix: with the preference, without, and as others choose. */
-export async function run(report: Report, { quick }: BenchOptions): Promise<void> {
+async function lives(report: Report, { quick }: BenchOptions, key: string, what: string, part: number): Promise<void> {
   const graph = await guixGraph();
   if (graph === undefined) throw new Skipped('the graph of Guix is not there');
   // Those without inputs come first.
   const size = quick ? 20_000 : graph.size;
-  for (const [key, what, part] of [
-    ['all', 'all of Guix, at once', 1],
-    ['few', `${changed * 100} % of Guix, ${perSubmission} every ${everySeconds} s`, changed],
-  ] as const) {
-    const policies: readonly [
-      key: string,
-      what: string,
-      choice: (holdings: Holdings, random: () => number) => Choice,
-    ][] = [
-      ['held', 'Drover', (holdings) => (drv, free) => holdings.preferred(drv, leastBusy(free))],
-      ['busy', 'fewest jobs first, as Hydra', () => (_, free) => leastBusy(free)[0] as Agent],
-      [
-        'asks',
-        'whoever asks, as Cuirass',
-        (_, random) => (_, free) => free[Math.floor(random() * free.length)] as Agent,
-      ],
-    ];
-    for (const [policy, who, choice] of policies) {
-      const { bytes, builds, end, choices, micros } = live(graph, size, part, choice);
-      report({
-        key: `input-bytes-${key}-${policy}`,
-        name: `inputs fetched, ${what}: ${who}`,
-        value: bytes / 1e9,
-        unit: 'GB',
-        note: `${builds} builds on ${machines} machines with ${slots} slots, ${(end / 3_600_000).toFixed(1)} h simulated; ${Math.round((100 * choices) / builds)} % had a choice between several, ${micros.toFixed(1)} µs each`,
-      });
-    }
+  for (const [policy, who, choice] of policies) {
+    const { bytes, builds, end, choices } = live(graph, size, part, choice);
+    report({
+      key: `input-bytes-${key}-${policy}`,
+      name: `inputs fetched, ${what}: ${who}`,
+      value: bytes / 1e9,
+      unit: 'GB',
+      note: `${builds} builds on ${machines} machines with ${slots} slots, ${(end / 3_600_000).toFixed(1)} h simulated; ${Math.round((100 * choices) / builds)} % of them with a choice between several agents`,
+    });
   }
 }
 
@@ -89,7 +131,6 @@ interface Lived {
   readonly builds: number;
   readonly end: number;
   readonly choices: number;
-  readonly micros: number;
 }
 
 function live(
@@ -174,7 +215,6 @@ function live(
   const running: { end: number; record: BuildRecord; agent: Agent }[] = [];
   let nextSubmission = 0;
   let choices = 0;
-  let spent = 0;
   let ended = 0;
   for (;;) {
     if (submitted < wanted.length && now >= nextSubmission) {
@@ -186,12 +226,8 @@ function live(
       const free = agents.filter((agent) => agent.free > 0);
       const next = free.length === 0 ? undefined : mostUrgent(farm);
       if (next === undefined) break;
-      const begun = performance.now();
       const agent = choose(next.drv, free);
-      if (free.length > 1) {
-        choices++;
-        spent += performance.now() - begun;
-      }
+      if (free.length > 1) choices++;
       build(buildId(next), { type: 'BuildAllocated', data: { attempt: 1, agent: agent.name } });
       fetch(farm, agent, next.drv);
       build(buildId(next), { type: 'BuildStarted', data: { attempt: 1 } });
@@ -219,7 +255,7 @@ function live(
   }
   if (ended < wanted.length) throw new Error(`${wanted.length - ended} of ${wanted.length} builds could not run`);
   const bytes = agents.reduce((sum, { fetched }) => sum + fetched, 0);
-  return { bytes, builds: ended, end: now, choices, micros: (1000 * spent) / Math.max(1, choices) };
+  return { bytes, builds: ended, end: now, choices };
 }
 
 /** The agent fetches what it lacks of the closure of what the derivation needs. */

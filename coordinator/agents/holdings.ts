@@ -39,10 +39,11 @@ export function createHoldings({ graph, availability, details }: HoldingsSources
   const planes: Ints[] = [];
   const columns = new Map<string, number>();
   const free: number[] = [];
-  // Of the agents that are compared: their bits, those of them that lack the item that is looked at, and what each lacks in bytes.
+  // Of the agents that are compared: their columns, and by these their bits, those of them that have the item that is looked at, and by how many bytes each is ahead.
+  const compared: number[] = [];
   const masks = new Int32Array(mostAgents / bits);
-  const without = new Int32Array(mostAgents / bits);
-  const lacks = new Float64Array(mostAgents);
+  const held = new Int32Array(mostAgents / bits);
+  const scores = new Float64Array(mostAgents);
 
   function columnFor(agent: string): number | undefined {
     const known = columns.get(agent);
@@ -103,49 +104,56 @@ export function createHoldings({ graph, availability, details }: HoldingsSources
       const first = agents[0] as (typeof agents)[number];
       if (agents.length < 2 || columns.size === 0) return first;
       masks.fill(0);
-      let strangers = 0;
-      for (const { name } of agents) {
-        const column = columns.get(name);
-        if (column === undefined) {
-          strangers++;
-          continue;
-        }
+      let known = 0;
+      for (let n = 0; n < agents.length; n++) {
+        const column = columns.get((agents[n] as (typeof agents)[number]).name);
+        compared[n] = column ?? -1;
+        if (column === undefined) continue;
         const at = Math.floor(column / bits);
         masks[at] = (masks[at] as number) | (1 << (column % bits));
-        lacks[column] = 0;
+        scores[column] = 0;
+        known++;
       }
-      let all = 0;
+      let stranger = 0;
+      const used = planes.length;
       graph.eachNeed(drv, (item) => {
-        let some = 0;
-        let lacking = 0;
-        for (let at = 0; at < planes.length; at++) {
-          const mask = masks[at] as number;
+        let holders = 0;
+        for (let at = 0; at < used; at++) {
           const plane = planes[at] as Ints;
-          const holding = item < plane.length ? (plane.values[item] as number) & mask : 0;
-          without[at] = mask & ~holding;
-          some |= holding;
-          lacking |= without[at] as number;
+          const holding = item < plane.length ? (plane.values[item] as number) & (masks[at] as number) : 0;
+          held[at] = holding;
+          if (holding !== 0) holders += countBits(holding);
         }
         // What all have, or none, makes no difference.
-        if (some === 0 || (lacking === 0 && strangers === 0)) return;
+        if (holders === 0 || holders === agents.length) return;
         const size = details.fileSize(item);
-        all += size;
-        for (let at = 0; at < planes.length; at++)
-          for (let left = without[at] as number; left !== 0; left &= left - 1) {
+        // Only differences count: it is added for those that have it or taken from those that lack it, whichever are fewer.
+        const few = holders * 2 <= known;
+        if (!few) stranger -= size;
+        for (let at = 0; at < used; at++) {
+          const holding = held[at] as number;
+          for (let left = few ? holding : (masks[at] as number) & ~holding; left !== 0; left &= left - 1) {
             const column = at * bits + 31 - Math.clz32(left & -left);
-            lacks[column] = (lacks[column] as number) + size;
+            scores[column] = (scores[column] as number) + (few ? size : -size);
           }
+        }
       });
-      let best = first;
-      let fewest = Number.POSITIVE_INFINITY;
-      for (const agent of agents) {
-        const column = columns.get(agent.name);
-        const lacking = column === undefined ? all : (lacks[column] as number);
-        if (lacking >= fewest) continue;
-        best = agent;
-        fewest = lacking;
+      let best = 0;
+      let most = Number.NEGATIVE_INFINITY;
+      for (let n = 0; n < agents.length; n++) {
+        const column = compared[n] as number;
+        const score = column === -1 ? stranger : (scores[column] as number);
+        if (score <= most) continue;
+        best = n;
+        most = score;
       }
-      return best;
+      return agents[best] as (typeof agents)[number];
     },
   };
+}
+
+function countBits(word: number): number {
+  let pairs = word - ((word >>> 1) & 0x55555555);
+  pairs = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((pairs + (pairs >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
