@@ -91,7 +91,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'what is gone is not built again for those who need it',
     file: 'coordinator/items/rebuilds.ts',
-    find: '    if (item !== undefined) queueMicrotask(() => consider(item, new Set()));\n',
+    find: '      if (item !== undefined) queueMicrotask(() => look(consider([item])));\n',
     replace: '',
     breaks: ['I5'],
     seed: 46,
@@ -148,8 +148,8 @@ export const plants: readonly Plant[] = [
   {
     name: 'an item is served although what it refers to is gone',
     file: 'coordinator/coordinator.ts',
-    find: 'item !== undefined && farm.availability.isAvailable(item) ? farm.details.get(item) : undefined',
-    replace: 'item !== undefined && farm.availability.isPresent(item) ? farm.details.get(item) : undefined',
+    find: 'return farm.availability.isAvailable(item) ? farm.details.get(item) : undefined',
+    replace: 'return farm.details.get(item)',
     breaks: ['I7'],
     seed: 30,
   },
