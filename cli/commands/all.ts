@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   agent: async () => (await import('./agent.ts')).addAgentCommand,
   submit: async () => (await import('./submit.ts')).addSubmitCommand,
   push: async () => (await import('./push.ts')).addPushCommand,
+  import: async () => (await import('./import.ts')).addImportCommands,
   submissions: async () => (await import('./submissions.ts')).addSubmissionsCommands,
   builds: async () => (await import('./builds.ts')).addBuildsCommands,
   agents: async () => (await import('./agents.ts')).addAgentsCommands,

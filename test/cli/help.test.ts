@@ -70,6 +70,8 @@ const commands = [
   'hooks show',
   'hooks skip',
   'hooks test',
+  'import',
+  'import nars',
   'items',
   'items delete',
   'items list',

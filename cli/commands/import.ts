@@ -1,0 +1,104 @@
+import type { Command } from 'commander';
+import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
+import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { storeDirOf } from '../http/store-dir.ts';
+import { CliError } from '../output/cli-error.ts';
+import { interruptedCode } from '../output/io.ts';
+import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { createProgress } from '../submit/progress.ts';
+
+interface ImportFlags extends ConnectionFlags, OutputFlags {
+  readonly from: string;
+  readonly trustedKey?: readonly string[];
+  readonly checkSigs: boolean;
+}
+
+export function addImportCommands(program: Command, context: CommandContext): void {
+  const { io } = context;
+  const group = addGroup(program, {
+    usage: 'import',
+    summary: 'Take over what another cache has',
+    examples: [['drover import nars --from /srv/cache --no-check-sigs', 'all of a folder']],
+  });
+  const command = addCommand(group, {
+    usage: 'nars [path...]',
+    summary: 'Put narinfos and NARs of another binary cache into the pool',
+    more: [
+      'From a folder, as "nix copy --to file://" makes it, all is taken, or the named store paths with all that they refer to; from a cache over HTTP, which has',
+      'no list, paths have to be named. What is not content-addressed has to be signed by a --trusted-key. Each NAR is verified by the coordinator and signed by the key',
+      'of the pool alone; it needs a token of scope push or admin. When it was interrupted, the same command again goes on. Exit code 1 if something was refused.',
+    ].join(' '),
+    examples: [
+      ['drover import nars --from /srv/cache --trusted-key NAME:KEY', 'a folder, as far as that key signed it'],
+      [
+        'drover import nars --from https://cache.example.org --trusted-key NAME:KEY /nix/store/HASH-hello-2.12',
+        'a closure',
+      ],
+    ],
+  })
+    .requiredOption('--from <cache>', 'a folder, file:///DIR or https://…')
+    .option(
+      '--trusted-key <key>',
+      'a public key, as trusted-public-keys has it; can be repeated',
+      (key: string, before: readonly string[] = []) => [...before, key],
+    )
+    .option('--no-check-sigs', 'take also what nobody has signed');
+  addConnectionOptions(addOutputOptions(command));
+  onAction(command, context, async (paths: readonly string[], flags: ImportFlags) => {
+    const { trustedKey, checkSigs } = flags;
+    if (checkSigs && trustedKey === undefined)
+      throw new CliError('wrong-use', 'expected --trusted-key, or --no-check-sigs to take what nobody has signed', {
+        exitCode: 2,
+      });
+    const signal = io.interrupted();
+    const { openNarSource } = await import('../push/nar-source.ts');
+    const { readNarinfos } = await import('../push/import-nars.ts');
+    const { missingItems, sendItems } = await import('../push/send-items.ts');
+    const { refusalLine, sendReport } = await import('../push/report.ts');
+    const { parsePublicKey } = await import('../../domain/store/signature.ts');
+    for (const key of trustedKey ?? [])
+      try {
+        parsePublicKey(key);
+      } catch (error) {
+        throw new CliError('wrong-use', `--trusted-key: ${(error as Error).message}`, { exitCode: 2 });
+      }
+    const source = openNarSource(flags.from);
+    if (paths.length === 0 && source.list === undefined)
+      throw new CliError('wrong-use', 'a cache over HTTP has no list: name the store paths that are to be taken', {
+        exitCode: 2,
+      });
+    const client = connect(flags, io, { signal, repeatable: true });
+    try {
+      const storeDir = await storeDirOf(client);
+      const wanted = paths.length > 0 ? paths.map(hashPartOf) : ((await source.list?.()) ?? []);
+      using progress = createProgress(io);
+      progress.begin('narinfos read', paths.length > 0 ? undefined : wanted.length);
+      const keys = checkSigs ? trustedKey : undefined;
+      const read = await readNarinfos(source, wanted, { storeDir, keys, signal, onRead: progress.update });
+      for (const refusal of read.refused) progress.line(refusalLine(refusal));
+      const names = read.items.map(({ path }) => path);
+      const missing = await missingItems(client, names, signal);
+      const lacking = read.items.filter(({ path }) => missing.has(path));
+      progress.begin('items sent', lacking.length);
+      const { sent, refused } = await sendItems(client, lacking, {
+        signal,
+        onDone: progress.update,
+        onRefused: (refusal) => progress.line(refusalLine(refusal)),
+        onTrouble: progress.line,
+      });
+      const result = { sent, refused: [...read.refused, ...refused] };
+      await print(io, flags, sendReport(result, names.length - lacking.length));
+      return result.refused.length === 0 ? 0 : 1;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      io.err('Interrupted. What was sent until then is there; the same command again goes on.\n');
+      return interruptedCode(signal);
+    }
+  });
+}
+
+function hashPartOf(path: string): string {
+  const hashPart = /(?:^|\/)([0-9a-df-np-sv-z]{32})-[^/]+\/?$/.exec(path)?.[1];
+  if (hashPart !== undefined) return hashPart;
+  throw new CliError('wrong-use', `expected a store path, got ${path}`, { exitCode: 2 });
+}

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { fingerprint } from '../../domain/store/fingerprint.ts';
+import { renderNarinfo } from '../../domain/store/narinfo.ts';
+import { generateSigningKey, sign } from '../../domain/store/signature.ts';
+import { temporaryFolder } from '../support/nix-tools.ts';
+import { fakeBase, fakeSha256 } from '../support/paths.ts';
+import { fakeCoordinator } from './support/fake-coordinator.ts';
+import { run } from './support/run-cli.ts';
+
+const key = generateSigningKey('cache-1', Buffer.alloc(32, 1));
+const other = generateSigningKey('other-1', Buffer.alloc(32, 2));
+const nar = Buffer.from('the bytes of a NAR are for the coordinator to verify');
+const [a, b, c, d] = [1, 2, 3, 4].map((n) => fakeBase('n', n)) as [string, string, string, string];
+
+/** A folder as Nix makes it: b refers to a, d to c, and only somebody else has signed c. */
+async function cache(dir: string): Promise<void> {
+  await mkdir(join(dir, 'nar'));
+  const items = [
+    { path: a, references: [], signer: key, compression: 'zstd', file: zstdCompressSync(nar) },
+    { path: b, references: [a, b], signer: key, compression: 'gzip', file: gzipSync(nar) },
+    { path: c, references: [], signer: other, compression: 'none', file: nar },
+    { path: d, references: [c], signer: key, compression: 'none', file: nar },
+  ];
+  for (const [n, { path, references, signer, compression, file }] of items.entries()) {
+    const url = `nar/${n}.nar`;
+    const said = { storePath: `/nix/store/${path}`, narHash: fakeSha256(n), narSize: nar.length, references };
+    const signatures = [sign(signer.secret, fingerprint(said))];
+    await writeFile(
+      join(dir, `${path.slice(0, 32)}.narinfo`),
+      renderNarinfo({ ...said, url, compression, signatures }),
+    );
+    await writeFile(join(dir, url), file);
+  }
+  await writeFile(join(dir, `${'z'.repeat(32)}.narinfo`), 'nonsense\n');
+}
+
+it('import nars takes what a trusted key has signed, in order, and says what it does not take', async () => {
+  await using folder = await temporaryFolder();
+  await cache(folder.path);
+  const there = new Set<string>();
+  const bodies: Buffer[] = [];
+  let declared: { path: string; fileSize: number; references: string[]; compression: string }[] = [];
+  await using server = await fakeCoordinator({
+    'GET /nix-cache-info': () => ({ text: 'StoreDir: /nix/store\n' }),
+    'POST /v1/items/missing': ({ json }) => ({
+      json: { missing: (json() as { items: string[] }).items.filter((item) => !there.has(item)) },
+    }),
+    'POST /v1/uploads': ({ json }) => {
+      const declaration = json() as (typeof declared)[number];
+      const lacking = declaration.references.find(
+        (reference) => reference !== declaration.path && !there.has(reference),
+      );
+      if (lacking !== undefined)
+        return { status: 409, json: { code: 'references-missing', detail: `refers to ${lacking}`, status: 409 } };
+      declared.push(declaration);
+      return {
+        status: 201,
+        json: { id: declaration.path, offset: 0, fileSize: declaration.fileSize, finished: false },
+      };
+    },
+    'PATCH /v1/uploads/*': ({ path, body }) => {
+      const item = path.slice('/v1/uploads/'.length);
+      there.add(item);
+      bodies.push(body);
+      return { json: { id: item, offset: body.length, finished: true } };
+    },
+  });
+  const take = (...more: string[]) =>
+    run(['import', 'nars', '--from', folder.path, '--json', ...more, '--url', server.url, '--token', 't']);
+
+  const first = await take('--trusted-key', key.public);
+  assert.equal(first.code, 1, first.err);
+  const { sent, present, refused } = JSON.parse(first.out);
+  assert.deepEqual([sent, present], [[a, b], 0]);
+  const codes = Object.fromEntries(refused.map(({ item, code }: { item: string; code: string }) => [item, code]));
+  assert.deepEqual(codes, {
+    [c.slice(0, 32)]: 'bad-signature',
+    [d]: 'references-missing',
+    ['z'.repeat(32)]: 'malformed-narinfo',
+  });
+  assert.match(first.err, /expected a signature by a key that is trusted, got other-1/);
+  for (const body of bodies) assert.ok(zstdDecompressSync(body).equals(nar));
+
+  declared = [];
+  const second = await take('--trusted-key', key.public, '--trusted-key', other.public, `/nix/store/${d}`);
+  assert.equal(second.code, 0, second.err);
+  assert.deepEqual(JSON.parse(second.out), { sent: [c, d], present: 0, refused: [] });
+  assert.deepEqual(
+    declared.map(({ path }) => path),
+    [c, d],
+  );
+  const third = await take('--no-check-sigs');
+  assert.equal(JSON.parse(third.out).present, 4);
+
+  for (const [words, message] of [
+    [['--from', folder.path], /expected --trusted-key, or --no-check-sigs/],
+    [['--from', folder.path, '--trusted-key', 'x'], /--trusted-key: expected a public key/],
+    [['--from', 'http://127.0.0.1:1', '--no-check-sigs'], /has no list/],
+    [['--from', folder.path, '--no-check-sigs', 'hello'], /expected a store path, got hello/],
+  ] as const) {
+    const { code, err } = await run(['import', 'nars', ...words, '--url', server.url]);
+    assert.equal(code, 2, err);
+    assert.match(err, message);
+  }
+});
