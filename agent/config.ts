@@ -48,13 +48,14 @@ export const agentConfigSchema = z
       .int()
       .min(smallestPart)
       .max(1024 ** 3)
+      .meta({ unit: 'bytes' })
       .default(defaultPart),
     maxConcurrentUploads: z.int().min(1).max(64).default(4),
     maxConcurrentFetches: z.int().min(1).max(64).default(8),
     /** Bytes of the store's disk that are kept free: where there are fewer, garbage is collected between builds, and nothing new is taken until then. */
-    minFree: z.int().min(1).optional(),
+    minFree: z.int().min(1).meta({ unit: 'bytes' }).optional(),
     /** Bytes that the store holds at most, as NARs; kept in the same way. */
-    maxStore: z.int().min(1).optional(),
+    maxStore: z.int().min(1).meta({ unit: 'bytes' }).optional(),
     /** Nothing new is taken while the load of the last minute is over this. */
     maxLoad: z.number().positive().optional(),
     /** Nothing new is taken while processes waited for the CPU in more of the last ten seconds than this, in per cent (/proc/pressure). */

@@ -45,10 +45,15 @@ export function durationSeconds(most: number): (text: string) => number {
 
 const unitBytes: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 
+/** The number of bytes that a text says, in powers of 1024: `1048576`, `50M`, `2GiB`; `NaN` for any other text. */
+export function parseBytes(text: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,15})([KMGT]?)$/.exec(text.replace(/i?B$/, '')) ?? [];
+  return number === '' ? Number.NaN : Number(number) * (unitBytes[unit] ?? Number.NaN);
+}
+
 /** Reads an option that is a number of bytes, of at least 1024: `1048576`, `50M`, `2G`. */
 export function byteCount(text: string): number {
-  const [, number = '', unit = ''] = /^(\d{1,15})([KMGT]?)$/.exec(text.replace(/i?B$/, '')) ?? [];
-  const value = number === '' ? Number.NaN : Number(number) * (unitBytes[unit] ?? Number.NaN);
+  const value = parseBytes(text);
   if (!(value >= 1024 && value <= Number.MAX_SAFE_INTEGER))
     throw new InvalidArgumentError(
       `Expected a number of bytes of 1024 or more, like 50M or 2G, got ${JSON.stringify(text)}.`,

@@ -18,7 +18,7 @@ import { mostUpstreams, upstreamSettings } from './upstreams/settings.ts';
  * the TOML file. `cli/config/load.ts` reads them; docs/operating.md lists them, and a test compares.
  */
 const bytes = (fallback: number, description: string, most: number = Number.MAX_SAFE_INTEGER) =>
-  z.int().min(1024).max(most).default(fallback).describe(description);
+  z.int().min(1024).max(most).default(fallback).meta({ description, unit: 'bytes' });
 const seconds = (fallback: number, description: string) =>
   z.int().min(1).max(31_536_000).default(fallback).describe(description);
 
@@ -148,6 +148,7 @@ export const coordinatorConfigSchema = z
         tokenUploadBytes: z
           .int()
           .min(1024)
+          .meta({ unit: 'bytes' })
           .optional()
           .describe(
             `Bytes of the uploads of one token that are begun and not in use yet. If not set: room for ${largestUploadsPerToken} of the largest.`,
@@ -223,14 +224,16 @@ export const coordinatorConfigSchema = z
           .describe(
             'What was published less long ago stays, with all that it refers to; as long as cache-ttl-seconds if not set. If set, it collects where there is no root, too.',
           ),
-        maxFreedBytes: z.int().min(1).optional().describe('A collection ends once so many bytes go.'),
-        keepFreeBytes: z
+        maxFreedBytes: z
           .int()
           .min(1)
           .optional()
-          .describe(
+          .meta({ description: 'A collection ends once so many bytes go.', unit: 'bytes' }),
+        keepFreeBytes: z.int().min(1).optional().meta({
+          description:
             'A collection ends once so many bytes are free where the pool is; it takes nothing where they are.',
-          ),
+          unit: 'bytes',
+        }),
         buildInputs: z
           .boolean()
           .default(false)

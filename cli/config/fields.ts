@@ -14,6 +14,8 @@ export interface Field {
   readonly type: 'string' | 'number' | 'boolean' | 'list' | 'map' | 'tables';
   /** Of tables, what each of them is. */
   readonly element?: z.ZodType;
+  /** Of a number that is written as `20G`, too: {@link parseBytes}. */
+  readonly unit?: 'bytes';
   /** For a setting that is one of a few words. */
   readonly choices?: readonly string[];
   /** `undefined`: there is none. */
@@ -34,6 +36,9 @@ interface Definition {
 }
 const definitionOf = (schema: z.ZodType): Definition => schema.def as unknown as Definition;
 
+const metaOf = (schema: z.ZodType): { readonly description?: string | undefined; readonly unit?: unknown } =>
+  schema.meta() ?? {};
+
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** All settings of a config schema: an object of scalars, lists, objects of those, and arrays of tables. Throws on any other schema. */
@@ -45,7 +50,7 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
   let inner = member;
   let fallback: unknown;
   let required = true;
-  let description = member.description;
+  let { description, unit } = metaOf(member);
   for (;;) {
     const { type, innerType, in: input, defaultValue } = definitionOf(inner);
     if (type === 'default' || type === 'prefault' || type === 'optional') required = false;
@@ -53,7 +58,8 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
     const next = innerType ?? (type === 'pipe' ? input : undefined);
     if (next === undefined) break;
     inner = next;
-    description ??= inner.description;
+    description ??= metaOf(inner).description;
+    unit ??= metaOf(inner).unit;
   }
   const { type, entries, element } = definitionOf(inner);
   if (type === 'object') return fieldsOf(inner as z.ZodObject, path);
@@ -68,6 +74,7 @@ function fieldOf(member: z.ZodType, path: readonly string[]): readonly Field[] {
       variable: `DROVER_${flag.replaceAll('-', '_').toUpperCase()}`,
       type: tables ? 'tables' : fieldType(type, path),
       ...(tables && { element: tables }),
+      ...(unit === 'bytes' && { unit }),
       ...(entries === undefined ? {} : { choices: Object.values(entries) }),
       fallback,
       required,

@@ -1,5 +1,6 @@
 import { parse as parseToml } from 'smol-toml';
 import type { z } from 'zod';
+import { parseBytes } from '../numbers.ts';
 import { type Field, fieldsOf, keysAt } from './fields.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -80,7 +81,7 @@ function readFile(
     for (const [name, value] of Object.entries(node)) {
       const key = prefix + name;
       const field = byKey.get(key);
-      if (field !== undefined) values.set(field, { value, origin: file.name });
+      if (field !== undefined) values.set(field, { value: inBytes(field, value), origin: file.name });
       else if (isTable(value) && fields.some((known) => known.key.startsWith(`${key}.`))) visit(value, `${key}.`);
       else {
         unknown.push(key);
@@ -111,8 +112,16 @@ function readEnvironment(
   }
 }
 
+/** A number of bytes that is written with a unit; in a file, it is a text then. */
+function inBytes(field: Field, value: unknown): unknown {
+  if (field.unit !== 'bytes' || typeof value !== 'string') return value;
+  const bytes = parseBytes(value);
+  return Number.isNaN(bytes) ? value : bytes;
+}
+
 /** What a text stands for; a text that is not of the field's type is left for the schema to refuse. */
 function fromText(field: Field, text: string): unknown {
+  if (field.unit === 'bytes') return inBytes(field, text);
   if (field.type === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
   if (field.type === 'boolean') {
     if (['true', '1', 'yes', 'on'].includes(text.toLowerCase())) return true;
@@ -156,6 +165,9 @@ function explain(issue: z.core.$ZodIssue, fields: readonly Field[], values: Valu
   if (field.type === 'tables') return `${name}${placeIn(field, issue, message, given.value)}`;
   // What a check of several values together has to say, it says itself.
   if (message.includes(', got ')) return `${name}: ${message}`;
+  if (field.unit === 'bytes' && typeof given.value === 'string') {
+    return `${name}: expected a number of bytes, like 1048576, 50M or 2G, got ${JSON.stringify(given.value)}`;
+  }
   const inner = issue.path.slice(field.path.length);
   const wrong = inner.reduce<unknown>(
     (node, step) => (node as Record<PropertyKey, unknown> | undefined)?.[step],

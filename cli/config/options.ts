@@ -19,9 +19,9 @@ export function addConfigOptions(command: Command, schema: z.ZodObject): void {
 
 const placeholders = { string: 'value', number: 'n', list: 'a,b', map: 'key=value', tables: '' } as const;
 
-function flagSyntax({ flag, type }: Field): string {
+function flagSyntax({ flag, type, unit }: Field): string {
   if (type === 'boolean') return `--${flag} [bool]`;
-  return `--${flag} <${placeholders[type]}>`;
+  return `--${flag} <${unit ?? placeholders[type]}>`;
 }
 
 function describe({ description, fallback, variable }: Field): string {

@@ -42,6 +42,30 @@ describe('loadConfig', () => {
     for (const { config } of [byFlag, byVariable, byFile]) assert.equal(config.limits.maxNarBytes, 2048);
   });
 
+  it('reads numbers of bytes with their units, and says how where it cannot', () => {
+    for (const [text, bytes] of [
+      ['2048', 2048],
+      ['2K', 2048],
+      ['20G', 20 * 1024 ** 3],
+      ['1MiB', 1024 ** 2],
+    ] as const) {
+      const quoted = file(`data = "/d"\n[limits]\nmax-nar-bytes = "${text}"`);
+      for (const source of [{ environment: { DROVER_LIMITS_MAX_NAR_BYTES: text } }, { file: quoted }]) {
+        assert.equal(load({ flags: { data: '/d' }, ...source }).config.limits.maxNarBytes, bytes);
+      }
+      assert.equal(load({ flags: { data: '/d', 'gc-keep-free-bytes': text } }).config.gc.keepFreeBytes, bytes);
+    }
+    for (const text of ['20X', '-1', '1.5G', 'much']) {
+      assert.deepEqual(problems({ flags: { data: '/d', 'limits-max-nar-bytes': text } }), [
+        `--limits-max-nar-bytes: expected a number of bytes, like 1048576, 50M or 2G, got "${text}"`,
+      ]);
+    }
+    assert.match(
+      problems({ flags: { data: '/d', 'limits-max-nar-bytes': '5' } })[0] ?? '',
+      /expected number to be >=1024/,
+    );
+  });
+
   it('reads booleans as people write them, and refuses others', () => {
     for (const text of ['false', '0', 'no', 'OFF']) {
       assert.equal(load({ flags: { data: '/d', 'cache-public': text } }).config.cachePublic, false);
