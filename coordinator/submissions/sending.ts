@@ -28,7 +28,10 @@ export function createSending(
 
   return {
     async missingDerivations(paths) {
-      return derivations.missing(paths);
+      const missing = new Set(await derivations.missing(paths));
+      // What has come to be readable again nobody sends: this is where it shows.
+      await restored.sent(paths.filter((path) => !missing.has(path)));
+      return [...missing];
     },
     async addDerivations(texts) {
       const result = await derivations.add(texts);

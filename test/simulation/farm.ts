@@ -18,6 +18,7 @@ import { createMachine, type Machine, type MachineWorld } from './machine.ts';
 import { openCache, request } from './network.ts';
 import { createPoolDisk, type PoolDisk } from './pool-disk.ts';
 import { createRandom, type Random } from './random.ts';
+import type { Settings } from './settings.ts';
 import { createVirtualTime, type VirtualTime } from './time.ts';
 import { Violation } from './violation.ts';
 import { createWire, type Wire } from './wire.ts';
@@ -25,6 +26,7 @@ import { createWire, type Wire } from './wire.ts';
 export interface FarmSize {
   readonly derivations: number;
   readonly agents: number;
+  readonly settings: Settings;
 }
 
 /** What came of a wish. `lost`: nobody knows. */
@@ -39,6 +41,7 @@ export const isGranted = ({ refused, lost }: Answer<unknown>): boolean => refuse
 /** A whole farm of one seed, for operators and faults to act on. */
 export interface SimulatedFarm {
   readonly seed: number;
+  readonly settings: Settings;
   readonly time: VirtualTime;
   readonly random: Random;
   readonly graph: Graph;
@@ -77,11 +80,16 @@ export interface SimulatedFarm {
   /** Runs a check: what it finds ends the run. */
   guard(check: () => void): void;
   cache: ReturnType<typeof openCache>;
+  /** How long a narinfo may be kept, in seconds. */
+  readonly graceSeconds: number;
+  /** Whether the file of an item may be gone although somebody was told of it: a fault took it, or somebody who would not wait. */
+  mayBeGone(path: string, file: string, since: number): boolean;
   /** Of all that was traced, and the log. */
   digest(): Promise<string>;
 }
 
 export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm {
+  const { settings } = size;
   const random = createRandom(seed);
   const time = createVirtualTime(seed, { turns: 1, shuffled: true });
   const graph = randomGraph(random.fork('graph'), size.derivations);
@@ -121,7 +129,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
   }
   const bug = (text: string): void => farm.fail(new Violation('bug', text));
 
-  const poolDisk = createPoolDisk((file) =>
+  const poolDisk = createPoolDisk(time.now, (file) =>
     guard(() => {
       for (const path of new Set([...ledger.items.keys(), ...ahead]))
         if (ledger.itemAhead(path)?.file === file)
@@ -134,6 +142,18 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
   const ahead = new Set<string>();
 
   const ledger = createLedger({
+    keeping: {
+      decidedAt({ at }) {
+        const decided = at - time.skew;
+        // Decided before a jump, stored after it: as good as unknown, as it is before the last jump.
+        return decided > time.now() ? Number.NEGATIVE_INFINITY : decided;
+      },
+      get lastJump() {
+        return time.lastJump;
+      },
+      narinfoMs: settings.policy.cacheTtlSeconds * 1000,
+      uploads: poolDisk.underWay,
+    },
     isSound(file) {
       const bytes = poolDisk.files.get(file);
       return (bytes !== undefined && hashOf(bytes) === file) || spoiled.has(file);
@@ -157,8 +177,12 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
     (path) => texts.get(path) as Uint8Array,
   );
 
+  ledger.keep.collecting.scheduledGraceMs =
+    (settings.policy.collection.olderThanSeconds ?? settings.policy.cacheTtlSeconds) * 1000;
+
   const house = createHouse({
     time,
+    settings,
     random: random.fork('house'),
     eventDisk: {
       ...eventDisk,
@@ -299,6 +323,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
 
   const farm: SimulatedFarm = {
     seed,
+    settings,
     time,
     random,
     graph,
@@ -363,6 +388,9 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
     },
     guard,
     cache: openCache(line),
+    graceSeconds: size.settings.policy.cacheTtlSeconds,
+    mayBeGone: (path, file, since) =>
+      spoiled.has(file) || ledger.keep.atOnce.has(path) || time.lastJump >= since - 60_000,
     async digest() {
       for await (const { events } of memory.readAll({ json: 'beside' }))
         for (const { position, stream, type, json, at, commit } of events)

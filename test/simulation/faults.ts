@@ -1,5 +1,5 @@
 import type { SimulatedFarm } from './farm.ts';
-import type { Machine } from './machine.ts';
+import { idleLoad, type Machine } from './machine.ts';
 import type { Random } from './random.ts';
 
 /** Something that befalls the farm, for a while or at once. */
@@ -114,6 +114,33 @@ export const faults: Readonly<Record<string, Fault>> = {
         20_000,
         () => (one.disk.full = true),
         () => (one.disk.full = false),
+      )(farm, random);
+    },
+  },
+  'agent busy': {
+    weight: 1,
+    strike(farm, random) {
+      const one = machine(farm, random);
+      lasting(
+        'agent busy',
+        2000,
+        50_000,
+        () => (one.load = 9),
+        () => (one.load = idleLoad),
+      )(farm, random);
+    },
+  },
+  'agent littered': {
+    weight: 2,
+    strike(farm, random) {
+      const one = machine(farm, random);
+      const litter = random.chance(0.7) ? 'garbage' : 'stuck';
+      lasting(
+        'agent littered',
+        1000,
+        30_000,
+        () => (one.disk.litter = litter),
+        () => (one.disk.litter = 'none'),
       )(farm, random);
     },
   },
@@ -290,6 +317,8 @@ export function heal(farm: SimulatedFarm): void {
   for (const one of farm.machines) {
     one.wire.clear();
     one.disk.full = false;
+    one.disk.litter = 'none';
+    one.load = idleLoad;
     one.slowness = 1;
     one.lies = false;
     one.start();

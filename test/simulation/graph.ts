@@ -77,7 +77,8 @@ function recipeOf(random: Random, n: number, before: readonly Recipe[], sources:
     references.set(outputs.dev, [...(references.get(outputs.dev) ?? []), fullPath(outputs.out)].sort());
   const wantedFeatures = random.chance(0.2) ? [random.pick(features) as string] : [];
   const facts: DerivationFacts = {
-    path: fakeBase('d', n, '.drv'),
+    // Versions of three things.
+    path: `${fakeBase('d', n).slice(0, 32)}-d${n % 3}-${n}.drv`,
     system: random.chance(0.75) ? systems[0] : (random.pick(systems) as string),
     ...(wantedFeatures.length > 0 && { features: wantedFeatures }),
     outputs,

@@ -9,33 +9,18 @@ import type { DerivationStore } from '../../coordinator/ports/derivation-store.t
 import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { Pool } from '../../coordinator/ports/pool.ts';
 import type { Traces } from '../../coordinator/ports/traces.ts';
+import type { VerifyPlace } from '../../coordinator/ports/verify-place.ts';
 import { unwatched } from '../../coordinator/ports/work.ts';
 import { type Supervisor, superviseCoordinator } from '../../coordinator/supervisor.ts';
 import { generateNoteKey, parseNoteSecret } from '../../domain/audit/signed-note.ts';
 import { generateSigningKey, parseSecretKey, sign } from '../../domain/store/signature.ts';
 import { noLogs } from '../support/fake-derivation-store.ts';
-import { testPolicy } from '../support/policy.ts';
 import type { EventDisk } from './event-disk.ts';
 import { createLife, type Life } from './life.ts';
 import type { PoolDisk } from './pool-disk.ts';
 import type { Random } from './random.ts';
+import type { Settings } from './settings.ts';
 import type { VirtualTime } from './time.ts';
-
-export const policy = testPolicy({
-  leaseSeconds: 5,
-  heartbeatSeconds: 20,
-  retry: {
-    maxAttempts: 4,
-    builder: { baseSeconds: 1, maxSeconds: 10 },
-    infrastructure: { baseSeconds: 1, maxSeconds: 10 },
-  },
-  timeoutSeconds: 100,
-  maxSilentSeconds: 100,
-  maxLogBytes: 1000,
-  quarantine: { failures: 4, seconds: 20 },
-  checkpointSeconds: 20,
-  cacheTtlSeconds: 15,
-});
 
 export const auditKey = parseNoteSecret(generateNoteKey('simulation', new Uint8Array(32)).secret);
 const cacheKey = generateSigningKey('simulation-1', new Uint8Array(32).fill(1));
@@ -64,6 +49,7 @@ export interface Served {
 
 export interface HouseWorld {
   readonly time: VirtualTime;
+  readonly settings: Settings;
   readonly random: Random;
   readonly eventDisk: EventDisk;
   readonly poolDisk: PoolDisk;
@@ -93,7 +79,9 @@ export interface House {
 const ofBugs = new Set(['TypeError', 'ReferenceError', 'RangeError', 'AssertionError', 'SyntaxError', 'ZodError']);
 
 export function createHouse(world: HouseWorld): House {
-  const { time, trace } = world;
+  const { time, trace, settings } = world;
+  /** How far the verification is, as on the disk. */
+  let verifyPlace: VerifyPlace | undefined;
   let served: Served | undefined;
   let farm: Coordinator['farm'] | undefined;
   let life: Life | undefined;
@@ -138,16 +126,23 @@ export function createHouse(world: HouseWorld): House {
           return found;
         };
         await pool.sweep(coordinator.items.holdsFile, isAwaited);
+        await coordinator.declareKept(settings.keep);
       },
       upstreams: [],
-      policy,
+      policy: settings.policy,
       runtime: mine.runtime,
       links: links.links,
       tokenUses,
       pool,
       derivations: mine.mortal(world.derivations),
       logs: noLogs,
-      verifyPlace: { read: () => undefined, write: async () => undefined },
+      verifyPlace: {
+        read: () => verifyPlace,
+        async write(place) {
+          await mine.io();
+          verifyPlace = place;
+        },
+      },
       hookTransport: world.hookTransport(mine),
       traces: world.traces,
       signer: { publicKey: cacheKey.public, sign: async (fingerprint) => signatureOf(fingerprint) },

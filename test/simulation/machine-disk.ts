@@ -22,9 +22,11 @@ export interface MachineDisk {
   readonly items: Map<string, HeldItem>;
   readonly attempts: Map<string, Folder>;
   full: boolean;
+  /** What lies about in its store and nothing keeps, and whether a collection of garbage gets at it. */
+  litter: 'none' | 'garbage' | 'stuck';
 }
 
-export const emptyDisk = (): MachineDisk => ({ items: new Map(), attempts: new Map(), full: false });
+export const emptyDisk = (): MachineDisk => ({ items: new Map(), attempts: new Map(), full: false, litter: 'none' });
 
 export const noRoom = (): Error => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
 

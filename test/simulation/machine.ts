@@ -2,13 +2,14 @@ import { pino } from 'pino';
 import { openAgentLink } from '../../adapters/agent-link/client.ts';
 import { type RunningAgent, startAgent } from '../../agent/agent.ts';
 import type { CoordinatorLink } from '../../agent/ports/coordinator-link.ts';
+import type { StoreUpkeep } from '../../agent/ports/store-upkeep.ts';
 import { randomId } from '../../coordinator/identifiers.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage } from '../../domain/agent/messages.ts';
 import { createSimulatedBuilder } from './builder.ts';
 import { type Graph, storeDir } from './graph.ts';
 import { createLife, type Life } from './life.ts';
-import { emptyDisk, type MachineDisk, noRoom, openAttemptDisk } from './machine-disk.ts';
+import { emptyDisk, type HeldItem, type MachineDisk, noRoom, openAttemptDisk } from './machine-disk.ts';
 import { type Line, openCache, openSocket, openUploads } from './network.ts';
 import type { Random } from './random.ts';
 import type { VirtualTime } from './time.ts';
@@ -37,6 +38,8 @@ export interface Machine {
   secret: string;
   /** How many times longer everything takes. */
   slowness: number;
+  /** Of its processors, as it says it. */
+  load: number;
   lies: boolean;
   /** It is not to be started again for now. */
   isOff: boolean;
@@ -54,6 +57,34 @@ export interface Machine {
   wipe(): void;
   /** Another process with the same token, on a disk of its own. */
   twin(): Machine;
+}
+
+/** Well below what a machine takes. */
+export const idleLoad = 0.5;
+
+/** The store's own garbage collector: it is asked while nothing runs, and takes all that nothing keeps. */
+function createUpkeep(disk: MachineDisk, life: Life): StoreUpkeep {
+  return life.mortal({
+    async room() {
+      await life.io();
+      return { freeBytes: disk.litter === 'none' ? 1e9 : 0, diskBytes: 2e9 };
+    },
+    async collectGarbage() {
+      await life.io(200);
+      if (disk.litter === 'garbage') disk.litter = 'none';
+      const freed = disk.items.size;
+      disk.items.clear();
+      return freed;
+    },
+    async largest(most) {
+      await life.io();
+      const sizeOf = ([, { nar }]: [string, HeldItem]): number => -nar.length;
+      return [...disk.items]
+        .sort((one, other) => sizeOf(one) - sizeOf(other))
+        .slice(0, most)
+        .map(([path]) => path);
+    },
+  });
 }
 
 const silent = pino({ level: 'silent' });
@@ -101,7 +132,9 @@ export function createMachine(
       maxConcurrentUploads: 2,
       cache: openCache(line),
       uploads: openUploads(line, () => token.current),
-      health: async () => ({ load1: 0.5, freeBytes: disk.full ? 0 : 1e9 }),
+      health: async () => ({ load1: machine.load, freeBytes: disk.full ? 0 : 1e9 }),
+      loadLimits: { maxLoad: 4 },
+      room: { upkeep: createUpkeep(disk, mine), limits: { minFree: 1000 } },
       checks: [
         { what: 'state folder', run: () => store.check() },
         { what: 'builder', run: room },
@@ -176,6 +209,7 @@ export function createMachine(
     },
     secret: '',
     slowness: 1,
+    load: idleLoad,
     lies: false,
     isOff: false,
     get isUp() {

@@ -2,6 +2,7 @@ import type { FarmSize } from './farm.ts';
 import { faults } from './faults.ts';
 import { operators } from './operators.ts';
 import { createRandom } from './random.ts';
+import { settingsOf } from './settings.ts';
 
 /** One thing that somebody does, or that befalls the farm. */
 export interface Act {
@@ -41,7 +42,8 @@ function rangeOf(seed: number): Range {
 export function planOf(seed: number): Plan {
   const random = createRandom(seed).fork('plan');
   const range = rangeOf(seed);
-  const size = { derivations: random.between(...range.derivations), agents: random.between(...range.agents) };
+  const settings = settingsOf(createRandom(seed).fork('settings'));
+  const size = { derivations: random.between(...range.derivations), agents: random.between(...range.agents), settings };
   const wishes = random.between(...range.wishes);
   const mishaps = random.between(...range.mishaps);
   const act = (kind: Act['kind'], weights: Readonly<Record<string, { readonly weight: number }>>): Act => ({

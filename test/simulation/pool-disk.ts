@@ -26,6 +26,8 @@ export interface PoolDisk {
   readonly files: ReadonlyMap<string, Buffer>;
   /** Number of uploads that are kept. */
   readonly uploads: number;
+  /** Those that are not published, and when each began by virtual time. */
+  underWay(): Iterable<{ readonly path: string; readonly references: readonly string[]; readonly begun: number }>;
   lose(hash: string): void;
   rot(hash: string): void;
   /** For one process. */
@@ -37,6 +39,7 @@ interface Upload {
   readonly owner: string;
   readonly declaration: UploadDeclaration;
   readonly scan: readonly string[];
+  readonly begun: number;
   bytes: Buffer;
   published: boolean;
 }
@@ -54,7 +57,7 @@ const refusal = (code: UploadRefusal['code'], message: string, more: object = {}
  *
  * @param removed is told of each file that the coordinator removes, before it does.
  */
-export function createPoolDisk(removed: (hash: string) => void): PoolDisk {
+export function createPoolDisk(now: () => number, removed: (hash: string) => void): PoolDisk {
   const files = new Map<string, Buffer>();
   const uploads = new Map<string, Upload>();
   const weather: PoolWeather = { full: false, cutsUpload: false };
@@ -117,7 +120,15 @@ export function createPoolDisk(removed: (hash: string) => void): PoolDisk {
             uploads.delete(upload.id);
           }
         if (weather.full) return refusal('disk-full', 'the disk is full', { room: { needed: 1, free: 0 } });
-        const upload = { id: `u${++count}`, owner, declaration, scan, bytes: Buffer.alloc(0), published: false };
+        const upload = {
+          id: `u${++count}`,
+          owner,
+          declaration,
+          scan,
+          begun: now(),
+          bytes: Buffer.alloc(0),
+          published: false,
+        };
         uploads.set(upload.id, upload);
         return statusOf(upload);
       },
@@ -226,6 +237,10 @@ export function createPoolDisk(removed: (hash: string) => void): PoolDisk {
     files,
     get uploads() {
       return uploads.size;
+    },
+    *underWay() {
+      for (const { published, begun, declaration } of uploads.values())
+        if (!published) yield { begun, path: declaration.path, references: declaration.references };
     },
     lose: (hash) => void files.delete(hash),
     rot(hash) {

@@ -1,7 +1,10 @@
 import { auditEnd, auditRest } from './audit/end.ts';
 import { createSimulatedFarm, type SimulatedFarm } from './farm.ts';
 import { faults, heal } from './faults.ts';
-import { operators, renewTokens, resumeHooks } from './operators.ts';
+import { renewTokens } from './operators/agents.ts';
+import { resumeHooks } from './operators/hooks.ts';
+import { createPerson } from './operators/person.ts';
+import { operators } from './operators.ts';
 import type { Plan } from './plan.ts';
 import { createRandom } from './random.ts';
 import { Violation } from './violation.ts';
@@ -79,7 +82,24 @@ async function live(farm: SimulatedFarm, plan: Plan): Promise<void> {
   if (!isQuiet(farm)) throw new Violation('I5', `it is never quiet: ${unrest(farm)}`);
   farm.trace('plan', 'it is quiet');
   await settle(farm, auditRest(farm));
+  await seeTo(farm);
   await settle(farm, auditEnd(farm));
+}
+
+/** I5 to its end: somebody does all that `why` names, and each of these waits is over. */
+async function seeTo(farm: SimulatedFarm): Promise<void> {
+  const person = createPerson(farm);
+  await settle(farm, person.act());
+  if (person.done.size === 0) return;
+  const begun = farm.time.now();
+  await until(
+    farm,
+    () => (farm.time.now() - begun > quietMs && isQuiet(farm)) || farm.time.now() - begun > longestTailMs,
+  );
+  if (!isQuiet(farm)) throw new Violation('I5', `it is never quiet again: ${unrest(farm)}`);
+  farm.trace('plan', 'it is quiet again');
+  await settle(farm, person.audit());
+  await settle(farm, auditRest(farm));
 }
 
 /** The first start, with nobody in the way. */
@@ -134,6 +154,7 @@ function unrest({ house, machines, underWay, receivers, ledger, time, lastEvent 
   for (const { name, attempts, isUp } of machines)
     if (attempts > 0) found.push(`${name} has ${attempts} attempts`);
     else if (!isUp) found.push(`${name} is down`);
+    else if (ledger.agents.get(name)?.limited) found.push(`${name} takes nothing for now`);
     else if (!ledger.agents.get(name)?.connected && !ledger.agents.get(name)?.retired) found.push(`${name} is away`);
   try {
     if (house.served && !receivers.isQuiet(house.served.application)) found.push('hooks are owed events');

@@ -8,6 +8,9 @@ export interface VirtualTime {
   now(): number;
   /** Sets the clock forward or back; no time passes. */
   jump(ms: number): void;
+  /** How far the clock is off by jumps, and when it jumped last. */
+  readonly skew: number;
+  readonly lastJump: number;
   /** Seeded; uniform in [0, 1). */
   random(): number;
   pick<Value>(values: readonly Value[]): Value;
@@ -34,15 +37,19 @@ interface Entry {
   run: (() => void) | undefined;
 }
 
+/** When every run begins: some time of some day. */
+export const epoch = 1_700_000_000_000;
+
 const isBefore = (one: Entry, other: Entry): boolean =>
   one.at < other.at || (one.at === other.at && one.order < other.order);
 
 export function createVirtualTime(seed: number, { turns = 4, shuffled = false }: TimeOptions = {}): VirtualTime {
   const source: Random = createRandom(seed);
   const order: Random = createRandom(seed).fork('order');
-  let time = 1_700_000_000_000;
+  let time = epoch;
   let count = 0;
   let skew = 0;
+  let lastJump = Number.NEGATIVE_INFINITY;
   let steps = 0;
   /** A heap: the first thing that is due is the first. */
   const due: Entry[] = [];
@@ -98,6 +105,13 @@ export function createVirtualTime(seed: number, { turns = 4, shuffled = false }:
     now: () => time,
     jump: (ms) => {
       skew += ms;
+      lastJump = time;
+    },
+    get skew() {
+      return skew;
+    },
+    get lastJump() {
+      return lastJump;
     },
     random: source.fraction,
     pick: (values) => source.pick(values) as (typeof values)[number],

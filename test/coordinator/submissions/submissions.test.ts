@@ -20,6 +20,23 @@ describe('a submission', () => {
     }
     assert.equal(farm.application.status().builds.succeeded, 3);
   });
+  it('goes on once the text of its derivation can be read again, as soon as a client submits it again', async () => {
+    let isAway = true;
+    const textOf = (path: string): Uint8Array => {
+      if (isAway) throw new Error('EIO: i/o error');
+      return Buffer.from(path);
+    };
+    const farm = await openTestCoordinator([derivation(1)], { textOf });
+    const { application } = farm;
+    await farm.connect('a');
+    const { submission } = await farm.submit(1);
+    assert.equal((await application.why(`${submission}-1`)).reason, 'text-lost');
+    isAway = false;
+    // As `drover submit` does first: nothing of it is missing, so that nothing of it is sent.
+    assert.deepEqual(await application.missingDerivations([drvPath(1)]), []);
+    await farm.settle();
+    assert.equal(farm.allocations()[0]?.derivation, drvPath(1));
+  });
   it('joins what is under way, and makes no second build of what is there', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
     await farm.connect('a');

