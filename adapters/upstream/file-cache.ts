@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { open, readFile, stat } from 'node:fs/promises';
-import { resolve, sep } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type UpstreamCache, UpstreamError } from '../../coordinator/ports/upstream.ts';
+import type { UpstreamCache } from '../../coordinator/ports/upstream.ts';
 import { asUpstreamError, decompress } from './decompress.ts';
+import { openInFolder, readInFolder } from './folder-file.ts';
 import { maxNarinfoBytes, narinfoOf } from './narinfo-text.ts';
 
 /** A folder as `nix copy --to file://` makes it. One that is away, as where it is not mounted, is no empty one. */
@@ -13,10 +12,7 @@ export function openFileCache(url: string): UpstreamCache {
   async function smallFile(name: string): Promise<string | undefined> {
     const file = `${dir}/${name}`;
     try {
-      const { size } = await stat(file);
-      if (size > maxNarinfoBytes)
-        throw new UpstreamError(`${file}: expected at most ${maxNarinfoBytes} bytes, got ${size}`);
-      return await readFile(file, 'utf8');
+      return await readInFolder(dir, name, maxNarinfoBytes);
     } catch (error) {
       if (!isAbsent(error)) throw asUpstreamError(error, file);
       await present();
@@ -39,14 +35,12 @@ export function openFileCache(url: string): UpstreamCache {
       return text === undefined ? undefined : narinfoOf(text, `${hashPart}.narinfo`);
     },
     async nar({ url: name, compression }, signal) {
-      const file = resolve(dir, name);
-      if (!file.startsWith(dir + sep)) throw new UpstreamError(`expected a file in ${dir}, got ${name}`);
       try {
         // Opened before anything is said of it: what is not there is no stream that fails.
-        const handle = await open(file);
-        return decompress(createReadStream('', { fd: handle, signal }), compression);
+        const file = await openInFolder(dir, name);
+        return decompress(file.createReadStream({ signal }), compression);
       } catch (error) {
-        if (!isAbsent(error)) throw asUpstreamError(error, file);
+        if (!isAbsent(error)) throw asUpstreamError(error, `${dir}/${name}`);
         await present();
         return undefined;
       }

@@ -42,9 +42,9 @@ export async function readNarinfos(
   const seen = new Set(hashParts);
 
   async function read(hashPart: string): Promise<readonly string[]> {
-    const text = await limiter.run(signal, () => source.narinfo(hashPart, signal));
-    if (text === undefined) return [];
     try {
+      const text = await limiter.run(signal, () => source.narinfo(hashPart, signal));
+      if (text === undefined) return [];
       const info = parseNarinfo(text);
       const base = info.storePath.slice(info.storePath.lastIndexOf('/') + 1);
       if (info.storePath !== `${storeDir}/${base}`)
@@ -56,9 +56,10 @@ export async function readNarinfos(
       onRead(found.size);
       return info.references.map((reference) => reference.slice(0, 32));
     } catch (error) {
-      if (error instanceof CliError) refused.push({ item: hashPart, code: error.code, message: error.message });
-      else if (error instanceof FormatError) refused.push({ item: hashPart, code: error.code, message: error.message });
-      else throw error;
+      const isItsOwn =
+        error instanceof FormatError || (error instanceof CliError && error.code !== 'source-unreachable');
+      if (!isItsOwn) throw error;
+      refused.push({ item: hashPart, code: error.code, message: error.message });
       return [];
     }
   }

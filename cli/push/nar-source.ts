@@ -1,7 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openInFolder, readInFolder } from '../../adapters/upstream/folder-file.ts';
+import { maxNarinfoBytes } from '../../adapters/upstream/narinfo-text.ts';
 import { CliError } from '../output/cli-error.ts';
 
 /** A binary cache that NARs are taken from. */
@@ -29,21 +30,15 @@ function inFolder(dir: string): NarSource {
       return names.flatMap((name) => /^([0-9a-z]{32})\.narinfo$/.exec(name)?.[1] ?? []).sort();
     },
     narinfo: (hashPart) =>
-      readFile(join(dir, `${hashPart}.narinfo`), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      readInFolder(dir, `${hashPart}.narinfo`, maxNarinfoBytes).catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return undefined;
         throw new CliError('unreadable', error.message);
       }),
     async open(url) {
-      // What a narinfo says is nobody's way to other files of this machine.
-      const path = join(dir, url.split('?', 1)[0] as string);
-      if (!path.startsWith(`${dir}/`)) throw new CliError('nar-missing', `URL: expected a file in ${dir}, got ${url}`);
-      const file = createReadStream(path);
-      await new Promise<void>((opened, failed) => file.once('ready', opened).once('error', failed)).catch(
-        (error: Error) => {
-          throw new CliError('nar-missing', error.message);
-        },
-      );
-      return file;
+      const file = await openInFolder(dir, url.split('?', 1)[0] as string).catch((error: Error) => {
+        throw new CliError('nar-missing', error.message);
+      });
+      return file.createReadStream();
     },
   };
 }

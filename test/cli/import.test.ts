@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -105,5 +106,33 @@ it('import nars takes what a trusted key has signed, in order, and says what it 
     const { code, err } = await run(['import', 'nars', ...words, '--url', server.url]);
     assert.equal(code, 2, err);
     assert.match(err, message);
+  }
+
+  // What a narinfo names is no way to other files of this machine; a pipe that nobody writes to is not waited for.
+  const inside = join(folder.path, 'inside');
+  await mkdir(inside);
+  await writeFile(join(folder.path, 'secret'), nar);
+  await symlink(join(folder.path, 'secret'), join(inside, 'link'));
+  execFileSync('mkfifo', [join(inside, 'pipe'), join(inside, `${d.slice(0, 32)}.narinfo`)]);
+  await mkdir(join(inside, 'nar'));
+  const places = ['../secret', join(folder.path, 'secret'), 'link', 'pipe', 'nar', 'nar/../../secret'];
+  const bases = places.map((_, n) => fakeBase('o', n));
+  for (const [n, url] of places.entries()) {
+    const said = { storePath: `/nix/store/${bases[n]}`, narHash: fakeSha256(n), narSize: nar.length, references: [] };
+    const text = renderNarinfo({ ...said, url: 'nar/x', compression: 'none', signatures: [] });
+    await writeFile(join(inside, `${bases[n]?.slice(0, 32)}.narinfo`), text.replace('nar/x', url));
+  }
+  await cp(join(folder.path, `${a.slice(0, 32)}.narinfo`), join(inside, `${a.slice(0, 32)}.narinfo`));
+  await cp(join(folder.path, 'nar/0.nar'), join(inside, 'nar/0.nar'));
+  there.clear();
+  const taken = await run(['import', 'nars', '--from', inside, '--no-check-sigs', '--json', '--url', server.url]);
+  const outcome = JSON.parse(taken.out);
+  assert.deepEqual(outcome.sent, [a]);
+  const messages = new Map(outcome.refused.map((one: { item: string; message: string }) => [one.item, one.message]));
+  assert.equal(messages.size, places.length + 1);
+  assert.match(messages.get(d.slice(0, 32)) as string, /expected a regular file/);
+  for (const [n, url] of places.entries()) {
+    const isOutside = url.includes('secret') || url === 'link';
+    assert.match(messages.get(bases[n]) as string, isOutside ? /expected a file in / : /expected a regular file/, url);
   }
 });

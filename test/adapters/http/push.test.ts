@@ -8,10 +8,15 @@ import { gzipSync, zstdDecompressSync } from 'node:zlib';
 import { compressAs } from '../../../adapters/nar/compress.ts';
 import { decompress } from '../../../adapters/nar/decompress.ts';
 import { openStagedNars } from '../../../adapters/pool/filesystem/staged-nars.ts';
+import type { Application } from '../../../coordinator/application.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { UploadDeclaration } from '../../../coordinator/ports/pool.ts';
+import { openTestCoordinator } from '../../support/coordinator.ts';
+import { createFakePool } from '../../support/fake-pool.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { temporaryFolder } from '../../support/nix-tools.ts';
+import { narOf, sha256Of } from '../pool/nars.ts';
+import { temporaryPool } from '../pool/pools.ts';
 import { fakeViews, harness, hashA, itemA } from './harness.ts';
 
 const nar = Buffer.from('not a NAR, which is for the pool to find out '.repeat(20));
@@ -32,7 +37,11 @@ const narinfo = (more: Record<string, string> = {}): string =>
     .join('');
 
 /** A server that keeps what is sent, and an application that takes uploads. */
-async function pushing({ ownerBytes = 10_000, refuse = undefined as DroverError | undefined } = {}) {
+async function pushing({
+  ownerBytes = 10_000,
+  refuse = undefined as DroverError | undefined,
+  application = undefined as Partial<Application> | undefined,
+} = {}) {
   const folder = await temporaryFolder();
   const runtime = createManualRuntime();
   const limits = { maxNarSize: 5000, ownerBytes, maxAgeMs: 60_000 };
@@ -42,7 +51,7 @@ async function pushing({ ownerBytes = 10_000, refuse = undefined as DroverError 
   const state = { id: 'u', owner: '', path: '', offset: 0, fileSize: 1 };
   const server = await harness({
     stagedNars,
-    application: {
+    application: application ?? {
       async beginUpload(_, declaration) {
         if (refuse !== undefined) throw refuse;
         uploads.push({ declaration, bytes: Buffer.alloc(0) });
@@ -159,6 +168,33 @@ describe('a push by Nix', () => {
     for (const along of [`/${hashA}.ls`, '/debuginfo/ab.debug'])
       assert.equal((await farm.put(along, '{}')).statusCode, 204);
     assert.deepEqual(await farm.kept(), []);
+  });
+
+  it('is refused by what is in its NAR: one that is well-formed and another than the narinfo says is seen by nobody', async () => {
+    await using pool = await temporaryPool();
+    const drover = await openTestCoordinator([], { pool: { ...createFakePool(), ...pool.pool } });
+    const { beginUpload, writeUpload } = drover.application;
+    await using farm = await pushing({ application: { beginUpload, writeUpload } });
+    const [right, wrong] = [await narOf('hello'), await narOf('hullo')];
+    assert.equal(right.length, wrong.length);
+    const url = `/nar/${fileHash}.nar`;
+    const info = narinfo({ NarHash: sha256Of(right), NarSize: `${right.length}`, References: '' });
+    const push = async (nar: Buffer) => {
+      assert.equal((await farm.put(url, nar)).statusCode, 204);
+      return farm.put(`/${hashA}.narinfo`, info);
+    };
+    const published = async (nar: Buffer) =>
+      (await pool.pool.open({ hash: sha256Of(nar), compression: 'none' })) !== undefined;
+    const refused = await push(wrong);
+    assert.deepEqual([refused.statusCode, refused.json().code], [422, 'wrong-nar-hash'], refused.body);
+    assert.match(refused.json().detail, new RegExp(`expected ${sha256Of(right)} as declared, got ${sha256Of(wrong)}`));
+    assert.deepEqual([await farm.kept(), await published(wrong)], [[], false]);
+    assert.equal(drover.application.servable(hashA), undefined);
+    // The right one is taken afterwards.
+    assert.equal((await push(right)).statusCode, 204);
+    assert.ok(drover.application.servable(hashA));
+    assert.deepEqual([await published(right), await published(wrong)], [true, false]);
+    drover.dispose();
   });
 
   it('keeps its NAR where only something else is lacking, as long as somebody may come back', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -112,6 +112,17 @@ describe('an upstream in a folder', () => {
     await assert.rejects(openFileCache(`file://${folder}-gone`).narinfo(hashPart, signal), isOwn);
     const beside = { url: `../${folder.slice(-6)}-beside`, compression: 'none' };
     await assert.rejects(openFileCache(`file://${folder}`).nar(beside, signal), isOwn);
+    const [away, pipe] = ['a', 'b'].map((name) => name.repeat(32)) as [string, string];
+    symlinkSync('/etc/passwd', join(folder, `${away}.narinfo`));
+    execFileSync('mkfifo', [join(folder, `${pipe}.narinfo`)]);
+    for (const [name, words] of [
+      [away, /expected a file in .*, a link to \/etc\/passwd/],
+      [pipe, /expected a regular file/],
+    ] as const) {
+      const cache = openFileCache(`file://${folder}`);
+      await assert.rejects(cache.narinfo(name, signal), words);
+      await assert.rejects(cache.nar({ url: `${name}.narinfo`, compression: 'none' }, signal), words);
+    }
   });
 });
 
