@@ -191,7 +191,9 @@ export interface Application extends HookWishes {
   /** What only an upstream has of what may be served now: its narinfo is as the upstream signed it, and its NAR comes through here. */
   upstreamItem(hashPart: string): UpstreamItem | undefined;
   /** The NAR of such an item, if it has this hash still and the upstream gives it. */
-  openUpstream(hashPart: string, narHash: string, signal: AbortSignal): Promise<OpenedNar | undefined>;
+  openUpstream(hashPart: string, narHash: string, signal: AbortSignal, via?: string): Promise<OpenedNar | undefined>;
+  /** Whether its upstream has such an item for those on whose behalf another coordinator asks (`via`): not, where it would have it from them. */
+  confirmUpstream(hashPart: string, via: string, signal: AbortSignal): Promise<boolean>;
   /** Base name of something that keeps an item from being servable, as it is not there: itself, or what it refers to. */
   lackOf(path: string): string | undefined;
   /**

@@ -235,6 +235,7 @@ export function startCoordinator(core: Core): Coordinator {
     checkUpstream: upstreams.check,
     upstreamItem: upstreams.item,
     openUpstream: upstreams.open,
+    confirmUpstream: upstreams.confirm,
     lackOf(path) {
       const { availability } = farm;
       const start = graph.itemOf(path);

@@ -252,7 +252,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       },
     }),
   );
-  const upstreams = await Promise.all(config.upstream.map(openUpstream));
+  const id = randomId(bytes(12));
+  const upstreams = await Promise.all(config.upstream.map((settings) => openUpstream(settings, id)));
   for (const { cache } of upstreams) resources.use(cache);
   const deposed = Promise.withResolvers<Error>();
   const supervisor = resources.use(
@@ -317,7 +318,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       derivations: derivationLimits,
     },
     allowedOrigins: config.http.allowedOrigins,
-    cache: { public: config.cachePublic, priority: config.cachePriority, ttlSeconds: config.cacheTtlSeconds },
+    cache: { id, public: config.cachePublic, priority: config.cachePriority, ttlSeconds: config.cacheTtlSeconds },
   });
   resources.defer(() => server.close());
   const url = await server.listen(parseListen(config.listen));

@@ -55,6 +55,8 @@ export const defaultHttpLimits: HttpLimits = {
 export const smallBody: number = 1024 * 1024;
 
 export interface CacheOptions {
+  /** What this coordinator calls itself to its upstreams, as long as it runs. */
+  readonly id: string;
   /** Whether the cache is read without a token. */
   readonly public: boolean;
   /** `Priority` of `nix-cache-info`: clients ask caches with a lower one first. */

@@ -59,7 +59,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const context: HttpContext = {
     ...options,
     limits,
-    cache: { public: true, priority: 40, ttlSeconds: 3600, ...options.cache },
+    cache: { id: 'drover', public: true, priority: 40, ttlSeconds: 3600, ...options.cache },
     closing: closing.signal,
   };
 

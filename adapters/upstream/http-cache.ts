@@ -7,9 +7,12 @@ import { http, https } from '../runtime/node-http.ts';
 import { version } from '../runtime/version.ts';
 import { asUpstreamError, decompress } from './decompress.ts';
 import { maxNarinfoBytes, narinfoOf } from './narinfo-text.ts';
+import { viaHeader } from './via.ts';
 
 export interface HttpCacheOptions {
   readonly url: string;
+  /** What this coordinator calls itself to caches that are coordinators as well. */
+  readonly id: string;
   /** Sent to the cache itself, and to no place that it sends on to. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Longest time without a byte, in milliseconds. */
@@ -26,14 +29,14 @@ const maxInfoBytes = 64 * 1024;
 
 /** A binary cache over HTTP, with connections that are kept. */
 export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
-  const { headers = {}, timeoutMs, connections, allowPrivate } = options;
+  const { headers = {}, id, timeoutMs, connections, allowPrivate } = options;
   const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
   const kept = { keepAlive: true, maxSockets: connections, timeout: 60_000 };
   // Read once: there are tens of thousands of requests.
   const userAgent = `drover/${version()}`;
   const agents = { 'http:': new http.Agent(kept), 'https:': new https.Agent(kept) } as const;
 
-  function once(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+  function once(url: URL, signal: AbortSignal, via: string | undefined): Promise<IncomingMessage> {
     const isOwn = url.origin === base.origin;
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
     const isRefused = !isOwn && !allowPrivate;
@@ -41,7 +44,12 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
     return new Promise((resolve, reject) => {
       const request = (url.protocol === 'https:' ? https : http).request(url, {
         method: 'GET',
-        headers: { 'user-agent': userAgent, accept: '*/*', ...(isOwn && headers) },
+        headers: {
+          'user-agent': userAgent,
+          accept: '*/*',
+          [viaHeader]: via === undefined ? id : `${via} ${id}`,
+          ...(isOwn && headers),
+        },
         // An address that is refused is so before a connection to it is made or kept.
         ...(isRefused ? { lookup: publicLookup } : { agent: agents[url.protocol as 'http:'] }),
         timeout: timeoutMs,
@@ -64,12 +72,12 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
   }
 
   /** The answer with status 200; `undefined` for 404 and the like. Its body must be read or destroyed. */
-  async function get(path: string, signal: AbortSignal): Promise<IncomingMessage | undefined> {
+  async function get(path: string, signal: AbortSignal, via?: string): Promise<IncomingMessage | undefined> {
     let url = URL.parse(path, base.href);
     for (let hops = 0; ; hops++) {
       if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
         throw new UpstreamError(`expected an http or https URL, got ${path.slice(0, 200)}`);
-      const response = await once(url, signal);
+      const response = await once(url, signal, via);
       const status = response.statusCode ?? 0;
       if (status === 200) return response;
       response.resume();
@@ -81,20 +89,25 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
     }
   }
 
-  async function text(path: string, limit: number, wanted: AbortSignal): Promise<string | undefined> {
+  async function text(path: string, limit: number, wanted: AbortSignal, via?: string): Promise<string | undefined> {
     // Of small answers all is waited for, not each byte.
     const late = AbortSignal.timeout(timeoutMs);
     const signal = AbortSignal.any([wanted, late]);
     try {
-      return await small(path, limit, signal);
+      return await small(path, limit, signal, via);
     } catch (error) {
       if (!late.aborted || wanted.aborted) throw error;
       throw new UpstreamError(`${base.href}${path}: no answer for ${timeoutMs / 1000} s`);
     }
   }
 
-  async function small(path: string, limit: number, signal: AbortSignal): Promise<string | undefined> {
-    const response = await get(path, signal);
+  async function small(
+    path: string,
+    limit: number,
+    signal: AbortSignal,
+    via: string | undefined,
+  ): Promise<string | undefined> {
+    const response = await get(path, signal, via);
     if (response === undefined) return undefined;
     const chunks: Buffer[] = [];
     let size = 0;
@@ -112,13 +125,13 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
 
   return {
     info: (signal) => text('nix-cache-info', maxInfoBytes, signal),
-    async narinfo(hashPart, signal) {
+    async narinfo(hashPart, signal, via) {
       const path = `${hashPart}.narinfo`;
-      const found = await text(path, maxNarinfoBytes, signal);
+      const found = await text(path, maxNarinfoBytes, signal, via);
       return found === undefined ? undefined : narinfoOf(found, `${base.href}${path}`);
     },
-    async nar({ url, compression }, signal) {
-      const response = await get(url, signal);
+    async nar({ url, compression }, signal, via) {
+      const response = await get(url, signal, via);
       return response && decompress(response, compression);
     },
     [Symbol.dispose]() {

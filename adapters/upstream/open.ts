@@ -4,11 +4,11 @@ import { readHeaders } from '../traces/settings.ts';
 import { openFileCache } from './file-cache.ts';
 import { openHttpCache } from './http-cache.ts';
 
-/** The way to one `[[upstream]]`. Rejects where its headers cannot be read; asks it nothing. */
-export async function openUpstream(settings: UpstreamSettings): Promise<UpstreamSource> {
+/** The way to one `[[upstream]]`, for the coordinator with this id. Rejects where its headers cannot be read; asks it nothing. */
+export async function openUpstream(settings: UpstreamSettings, id: string): Promise<UpstreamSource> {
   const { url, headersFile, timeoutSeconds, connections, allowPrivate } = settings;
   if (url.startsWith('file:')) return { settings, cache: openFileCache(url) };
   const headers = headersFile === undefined ? {} : await readHeaders(headersFile);
-  const cache = openHttpCache({ url, headers, timeoutMs: timeoutSeconds * 1000, connections, allowPrivate });
+  const cache = openHttpCache({ url, id, headers, timeoutMs: timeoutSeconds * 1000, connections, allowPrivate });
   return { settings, cache };
 }

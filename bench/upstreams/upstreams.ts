@@ -33,7 +33,7 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
     inputs: [],
     sources: [],
   };
-  const upstream = await openUpstream(upstreamSettings.parse(settings));
+  const upstream = await openUpstream(upstreamSettings.parse(settings), 'bench');
   await using farm = await startBenchFarm({
     store,
     storeDir: '/nix/store',

@@ -8,7 +8,7 @@ import { bad, check, type Finding, type Found, good, warning } from './finding.t
 export async function checkUpstreams({ upstream, storeDir }: CoordinatorConfig): Promise<readonly Finding[]> {
   const found = upstream.map((settings) =>
     check(`upstream ${settings.name}`, async () => {
-      const { cache } = await openUpstream(settings);
+      const { cache } = await openUpstream(settings, 'doctor');
       try {
         const problem = infoProblem(await cache.info(AbortSignal.timeout(settings.timeoutSeconds * 1000)), storeDir);
         return problem === undefined ? good(`${settings.url} answers`) : bad(problem);

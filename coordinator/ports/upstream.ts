@@ -5,12 +5,19 @@ export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
 }
 
-/** Another binary cache, read side. What it says is believed nothing; failures reject, with {@link UpstreamError} where they are its own. */
+/**
+ * Another binary cache, read side. What it says is believed nothing; failures reject, with {@link UpstreamError} where they are its own. `via` says on
+ * whose behalf it is asked, where other coordinators ask for it here.
+ */
 export interface UpstreamCache extends Disposable {
   /** The text of its `nix-cache-info`; `undefined` if it has none. */
   info(signal: AbortSignal): Promise<string | undefined>;
   /** `undefined` if it does not have it. */
-  narinfo(hashPart: string, signal: AbortSignal): Promise<NarInfo | undefined>;
+  narinfo(hashPart: string, signal: AbortSignal, via?: string): Promise<NarInfo | undefined>;
   /** The NAR that a narinfo names, decompressed while it comes; `undefined` if it is not there. */
-  nar(file: Pick<NarInfo, 'url' | 'compression'>, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
+  nar(
+    file: Pick<NarInfo, 'url' | 'compression'>,
+    signal: AbortSignal,
+    via?: string,
+  ): Promise<AsyncIterable<Uint8Array> | undefined>;
 }

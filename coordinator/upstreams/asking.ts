@@ -37,6 +37,8 @@ export interface AskWish {
   readonly fresh?: boolean;
   /** Only the upstream of that name. */
   readonly only?: string;
+  /** On whose behalf, where other coordinators ask here. */
+  readonly via?: string | undefined;
 }
 
 /** Asks upstreams for items, one after another by priority, and believes what one of their keys has signed. */
@@ -81,7 +83,7 @@ export function createAsker(core: Core, sources: readonly UpstreamSource[]): Ask
   async function askOne(
     upstream: (typeof upstreams)[number],
     path: string,
-    { signal, fresh = false }: AskWish,
+    { signal, fresh = false, via }: AskWish,
   ): Promise<Answer> {
     const { settings, cache, health, figures, absent } = upstream;
     if (!fresh) {
@@ -91,11 +93,12 @@ export function createAsker(core: Core, sources: readonly UpstreamSource[]): Ask
     await upstream.take();
     try {
       if (signal.aborted || (!fresh && !health.isUsable())) return 'unknown';
-      const info = await cache.narinfo(path.slice(0, 32), signal);
+      const info = await cache.narinfo(path.slice(0, 32), signal, via);
       health.answered();
       if (info === undefined) {
         figures.absent++;
-        absent.remember(path, settings.negativeTtlSeconds * 1000);
+        // To another it may have it.
+        if (via === undefined) absent.remember(path, settings.negativeTtlSeconds * 1000);
         return 'absent';
       }
       const believed = believe(info, path, settings, policy);

@@ -16,8 +16,9 @@ export async function openNar(
   { cache }: Pick<AskedUpstream, 'cache'>,
   item: Pick<UpstreamItem, 'path' | 'url' | 'compression' | 'narSize'>,
   signal: AbortSignal,
+  via?: string,
 ): Promise<AsyncIterable<Uint8Array> | undefined> {
-  const nar = await cache.nar(item, signal);
+  const nar = await cache.nar(item, signal, via);
   return nar === undefined ? undefined : ofSize(nar, item);
 }
 

@@ -22,7 +22,9 @@ export interface Upstreams extends Disposable {
   /** What only an upstream has, if it may be used now, by the hash part of its path. */
   item(hashPart: string): UpstreamItem | undefined;
   /** Its NAR, if it is such an item and still has this hash. What does not come as it should is looked at. */
-  open(hashPart: string, narHash: string, signal: AbortSignal): Promise<OpenedNar | undefined>;
+  open(hashPart: string, narHash: string, signal: AbortSignal, via?: string): Promise<OpenedNar | undefined>;
+  /** Whether the upstream has such an item for another coordinator, too: not, where it would have it from there. One that gives no answer may have it. */
+  confirm(hashPart: string, via: string, signal: AbortSignal): Promise<boolean>;
   /**
    * Whether the upstream gives such an item now. If not, that is StoreItemLostUpstream, and it is not believed again for a while.
    *
@@ -185,13 +187,13 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
     search: (roots, all, meta) => patiently(meta, (search) => searchClosure(farm, search, inSlices, roots, all)),
     searchItems: (paths, meta) => patiently(meta, (search) => search.round(paths)),
     item: itemOf,
-    async open(hashPart, narHash, signal) {
+    async open(hashPart, narHash, signal, via) {
       const item = itemOf(hashPart);
       const upstream = item && asker.of(item.upstream);
       if (item === undefined || upstream === undefined || item.narHash !== narHash) return undefined;
       let nar: AsyncIterable<Uint8Array> | undefined;
       try {
-        nar = await openNar(upstream, item, signal);
+        nar = await openNar(upstream, item, signal, via);
         upstream.health.answered();
       } catch (error) {
         if (signal.aborted) throw error;
@@ -199,6 +201,13 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
         logger.warn({ item: item.path, upstream: item.upstream, err: error }, 'an upstream does not give a NAR');
       }
       return nar && { size: item.narSize, nar: watched(nar, item.path, signal) };
+    },
+    async confirm(hashPart, via, signal) {
+      const item = itemOf(hashPart);
+      if (item === undefined) return false;
+      const wish = { signal: AbortSignal.any([signal, stop.signal]), fresh: true, only: item.upstream, via };
+      const answer = await asker.ask(item.path, wish);
+      return typeof answer === 'string' ? answer === 'unknown' : answer.narHash === item.narHash;
     },
     isServable,
     async fetch(path, narHash, meta) {

@@ -261,6 +261,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     checkUpstream: async (name) => ({ name, url: fakeUpstream.url, ok: true, milliseconds: 1, items: [] }),
     upstreamItem: () => undefined,
     openUpstream: async () => undefined,
+    confirmUpstream: async () => true,
     lackOf: () => undefined,
     deleteItems: async () => ({
       items: [],

@@ -5,7 +5,9 @@ import { z } from 'zod';
 import type { StoreItem, UpstreamItem } from '../../../domain/item/events.ts';
 import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
+import { leadsBack, viaOf } from '../../upstream/via.ts';
 import type { HttpContext } from '../context.ts';
+import { abortOnEnd } from '../long-answer.ts';
 import { nothing } from '../schemas/requests.ts';
 import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
@@ -14,7 +16,10 @@ import { notHere } from './not-here.ts';
 import { upstreamNarUrl } from './upstream-url.ts';
 
 /** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
-export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFile: DoubtFile): FastifyPluginAsyncZod {
+export function narinfoRoute(
+  { application, pool, cache, closing }: HttpContext,
+  doubtFile: DoubtFile,
+): FastifyPluginAsyncZod {
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${cache.ttlSeconds}`;
   function answer(etag: string | undefined, reply: FastifyReply, info: NarInfo): FastifyReply {
     const rendered = render(info);
@@ -39,6 +44,11 @@ export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFil
     };
   }
 
+  /** Two coordinators that are upstreams of each other would say for ever that the other has what neither has any more. */
+  async function isToPassOn(hashPart: string, via: string, signal: AbortSignal): Promise<boolean> {
+    return !leadsBack(via, cache.id) && application.confirmUpstream(hashPart, via, signal);
+  }
+
   return async (app) => {
     app.route({
       method: ['GET', 'HEAD'],
@@ -58,7 +68,11 @@ export function narinfoRoute({ application, pool, cache }: HttpContext, doubtFil
         const { hash } = request.params;
         const found = isHashPart(hash) ? application.servable(hash) : undefined;
         const elsewhere = found === undefined && isHashPart(hash) ? application.upstreamItem(hash) : undefined;
-        if (elsewhere !== undefined) return answer(request.headers['if-none-match'], reply, upstreamNarinfo(elsewhere));
+        if (elsewhere !== undefined) {
+          const via = viaOf(request.headers);
+          const isForIt = via === undefined || (await isToPassOn(hash, via, abortOnEnd(reply.raw, closing)));
+          return isForIt ? answer(request.headers['if-none-match'], reply, upstreamNarinfo(elsewhere)) : notHere(reply);
+        }
         if (found === undefined) return notHere(reply);
         if (!(await pool.has(found.file))) {
           await doubtFile(found.path, 'size', request.log);

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { leadsBack, viaOf } from '../../upstream/via.ts';
 import type { HttpContext } from '../context.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { notHere } from './not-here.ts';
@@ -34,8 +35,16 @@ export function upstreamNarRoute({ application, cache, metrics, closing }: HttpC
       },
       handler: async (request, reply) => {
         const name = parseUpstreamNar(request.params.file);
-        if (name === undefined) return notHere(reply);
-        const opened = await application.openUpstream(name.hashPart, name.narHash, abortOnEnd(reply.raw, closing));
+        const via = viaOf(request.headers);
+        if (name === undefined || (via !== undefined && leadsBack(via, cache.id))) return notHere(reply);
+        const signal = abortOnEnd(reply.raw, closing);
+        const opened = await application
+          .openUpstream(name.hashPart, name.narHash, signal, via)
+          .catch((error: unknown) => {
+            // Nobody waits for it any more.
+            if (reply.raw.destroyed) return undefined;
+            throw error;
+          });
         if (opened === undefined) return notHere(reply);
         reply.headers({
           'content-type': 'application/x-nix-nar',

@@ -150,7 +150,7 @@ test('a route that does not say who may use it is not registered', async () => {
   const app = fastify();
   addAccessControl(app, {
     application: createFakeApplication(),
-    cache: { public: true, priority: 1, ttlSeconds: 60 },
+    cache: { id: 'c-1', public: true, priority: 1, ttlSeconds: 60 },
     tokenUses: createTokenUses(),
     limits: defaultHttpLimits,
   });

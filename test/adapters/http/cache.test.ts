@@ -93,6 +93,31 @@ describe('narinfo', () => {
   });
 });
 
+test('what only an upstream has is not passed on to who would be asked for it', async () => {
+  const { path, narHash, narSize, signatures } = itemA;
+  const said = { path, narHash, narSize, references: [], signatures, url: 'nar/1', compression: 'none', expires: 1 };
+  await using server = await harness({
+    cache: { id: 'me' },
+    application: {
+      upstreamItem: () => ({ ...said, upstream: 'up' }),
+      openUpstream: async () => ({ size: 26, nar: Readable.from([bytes]) }),
+      confirmUpstream: async (_hash, via) => via !== 'stranger',
+    },
+  });
+  const statusFor = async (url: string, via?: string) =>
+    (await server.ask(undefined, { url, headers: via === undefined ? {} : { 'drover-via': via } })).statusCode;
+  const info = `/${hashA}.narinfo`;
+  const content = `/nar/upstream/${hashA}-${narHash.slice('sha256:'.length)}.nar`;
+  for (const [via, ofInfo, ofContent] of [
+    [undefined, 200, 200],
+    ['other', 200, 200],
+    ['stranger', 404, 200],
+    ['me other', 404, 404],
+    ['a b c d e f g h', 404, 404],
+  ] as const)
+    assert.deepEqual([await statusFor(info, via), await statusFor(content, via)], [ofInfo, ofContent], via);
+});
+
 describe('NAR', () => {
   test('whole, with headers for caches', async () => {
     await using server = await serving();

@@ -21,7 +21,7 @@ const path = fakeBase('o', 1);
 const hashPart = path.slice(0, 32);
 const nar = Buffer.alloc(300_000, 'nar ');
 const { signal } = new AbortController();
-const options = { timeoutMs: 60_000, connections: 4, allowPrivate: false };
+const options = { id: 'c-1', timeoutMs: 60_000, connections: 4, allowPrivate: false };
 const isOwn = { name: 'UpstreamError' };
 
 const packed: Record<string, () => Buffer> = {
@@ -212,6 +212,18 @@ describe('an upstream over HTTP', () => {
       [`/sub/${hashPart}.narinfo`, 'Bearer x'],
       ['other', undefined],
     ]);
+  });
+
+  it('is told on whose behalf it is asked', async () => {
+    const seen: unknown[] = [];
+    await using server = await answering((request, response) => {
+      seen.push(request.headers['drover-via']);
+      response.writeHead(404).end();
+    });
+    await server.cache.narinfo(hashPart, signal);
+    await server.cache.narinfo(hashPart, signal, 'a b');
+    await server.cache.nar({ url: 'nar/1', compression: 'none' }, signal, 'a');
+    assert.deepEqual(seen, ['c-1', 'a b c-1', 'a c-1']);
   });
 
   it('is asked over connections that are kept', async () => {

@@ -196,6 +196,27 @@ describe('what counts', () => {
   });
 });
 
+describe('an upstream that is asked for another coordinator', () => {
+  it('is asked anew, also where it does not answer, and what it has not for that one is remembered of nobody', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(1));
+    using farm = await open(upstream);
+    await farm.ask(1);
+    const { signal } = new AbortController();
+    const confirm = () => farm.application.confirmUpstream(outPath(1).slice(0, 32), 'c-2', signal);
+    assert.equal(await confirm(), true);
+    upstream.away = true;
+    assert.equal(await confirm(), true);
+    upstream.away = false;
+    const { info, nar } = upstream.items.get(outPath(1)) ?? {};
+    upstream.items.clear();
+    assert.equal(await confirm(), false);
+    assert.equal(farm.available(outPath(1)), true, 'for that one alone');
+    if (info) upstream.items.set(outPath(1), { info, nar });
+    assert.equal(await confirm(), true);
+  });
+});
+
 describe('an upstream that does not answer', () => {
   it('costs a build, and is left alone until a while has passed', async () => {
     const upstream = createFakeUpstream('up');
