@@ -226,8 +226,8 @@ export function startCoordinator(core: Core): Coordinator {
       await writer.durable();
     },
     servable(hashPart) {
-      const item = graph.itemByHash(hashPart);
-      if (item === undefined || !farm.availability.isPresent(item)) return undefined;
+      const item = graph.itemsByHash(hashPart).find(farm.availability.isPresent);
+      if (item === undefined) return undefined;
       return farm.availability.isAvailable(item) ? farm.details.get(item) : undefined;
     },
     upstreams: upstreams.status,

@@ -119,6 +119,9 @@ export function createFarm() {
   const lossRevisions = new Map<number, number>();
   const strays = createStrays(graph);
 
+  /** The item by which the stream of one is known: a hash part has one stream, however many names it is given. */
+  const streamOf = (path: string): number => graph.itemByHash(path.slice(0, 32)) as number;
+
   /** Attempts that failed through the machine count against the agent; a builder that ran clears it. */
   function judge(id: string, event: BuildEvent, at: number): void {
     if (event.type === 'BuildSucceeded') {
@@ -158,7 +161,7 @@ export function createFarm() {
       const item = availability.add(event.data.path, event.data.references);
       losses.apply(item, event, at);
       blocked.itemTouched(item);
-      itemRevisions.set(item, revision);
+      itemRevisions.set(streamOf(event.data.path), revision);
       return;
     }
     if (event.type === 'StoreItemFoundUpstream' || event.type === 'StoreItemLostUpstream')
@@ -174,12 +177,12 @@ export function createFarm() {
       unpublished.unpublished(item, { at, until: event.data.until, reason: event.data.reason, by });
     availability.remove(item);
     blocked.itemTouched(item);
-    itemRevisions.set(item, revision);
+    itemRevisions.set(streamOf(event.data.path), revision);
   }
 
   function applyUpstream(event: UpstreamEvent, revision: number, at: number): void {
     const item = graph.internItem(event.data.path);
-    itemRevisions.set(item, revision);
+    itemRevisions.set(streamOf(event.data.path), revision);
     const relied = upstreams.get(item)?.upstream;
     upstreams.apply(item, event, at);
     if (event.type === 'StoreItemFoundUpstream') {
@@ -228,7 +231,7 @@ export function createFarm() {
     strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
     itemRevision: (path: string): number | 'none' => {
-      const item = graph.itemOf(path);
+      const item = graph.itemByHash(path.slice(0, 32));
       return (item === undefined ? undefined : itemRevisions.get(item)) ?? 'none';
     },
     /** Revision of the event by which an item that was present last stopped to be so. */

@@ -28,7 +28,10 @@ export interface Graph {
   drvByHash(hash: string): Drv | undefined;
   itemPath(item: Item): string;
   itemOf(path: string): Item | undefined;
+  /** The first that was heard of with this hash part; no honest path has that of another. */
   itemByHash(hash: string): Item | undefined;
+  /** All of them, which is one, or none, where nobody made up a name. */
+  itemsByHash(hash: string): readonly Item[];
   /** Finds or adds an item by its base name. */
   internItem(path: string): Item;
   jobClass(drv: Drv): JobClass;
@@ -53,6 +56,9 @@ export function createGraph(): Graph {
   const drvByHash = new Map<string, Drv>();
   const itemPaths: string[] = [];
   const itemByHash = new Map<string, Item>();
+  /** Those whose hash part an item of another name has had before: anybody can write down such a name. */
+  const twins = new Map<string, Item>();
+  const twinsByHash = new Map<string, Item[]>();
 
   const classes: JobClass[] = [];
   const classByKey = new Map<string, JobClass>();
@@ -75,12 +81,24 @@ export function createGraph(): Graph {
   const firstProducer = ints();
   const outputNames: string[] = [];
 
+  function itemOf(path: string): Item | undefined {
+    const item = itemByHash.get(path.slice(0, 32));
+    return item === undefined || itemPaths[item] === path ? item : twins.get(path);
+  }
+
   function internItem(path: string): Item {
-    const hash = path.slice(0, 32);
-    const known = itemByHash.get(hash);
+    const known = itemOf(path);
     if (known !== undefined) return known;
+    const hash = path.slice(0, 32);
     const item = itemPaths.push(path) - 1;
-    itemByHash.set(hash, item);
+    const first = itemByHash.get(hash);
+    if (first === undefined) itemByHash.set(hash, item);
+    else {
+      twins.set(path, item);
+      const all = twinsByHash.get(hash);
+      if (all === undefined) twinsByHash.set(hash, [first, item]);
+      else all.push(item);
+    }
     firstNeeder.push(-1);
     firstProducer.push(-1);
     return item;
@@ -140,11 +158,12 @@ export function createGraph(): Graph {
     },
     drvByHash: (hash) => drvByHash.get(hash),
     itemPath: (item) => itemPaths[item] as string,
-    itemOf(path) {
-      const item = itemByHash.get(path.slice(0, 32));
-      return item !== undefined && itemPaths[item] === path ? item : undefined;
-    },
+    itemOf,
     itemByHash: (hash) => itemByHash.get(hash),
+    itemsByHash(hash) {
+      const first = itemByHash.get(hash);
+      return first === undefined ? [] : (twinsByHash.get(hash) ?? [first]);
+    },
     internItem,
     jobClass: (drv) => classes[at(drvClass, drv)] as JobClass,
     jobClasses: classes,

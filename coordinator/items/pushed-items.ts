@@ -6,6 +6,7 @@ import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { FinishedUpload, UploadDeclaration } from '../ports/pool.ts';
 import type { Items } from './items.ts';
+import { refuseNamesake } from './namesakes.ts';
 
 /** Items that no build here has made: whoever pushes one is believed what its path stands for, and nothing else. */
 export interface PushedItems {
@@ -97,6 +98,7 @@ export function createPushedItems(
       try {
         // They may have gone meanwhile; nothing waits between this look and the commit.
         requireReferences(declared);
+        refuseNamesake(farm, item.path);
       } catch (error) {
         await items.retract(item.file);
         throw error;

@@ -71,8 +71,8 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake, in
 
   writer.listen((_, id, event) => {
     // A decision of its own, not from within the fold.
-    if (losses.has(event.type)) {
-      const item = graph.itemByHash(id);
+    if (losses.has(event.type) && 'path' in event.data) {
+      const item = graph.itemOf(event.data.path);
       if (item !== undefined) queueMicrotask(() => look(consider([item])));
     } else if (event.type === 'SubmissionQueued' && submissions.get(id)?.wish.inputs === false)
       queueMicrotask(() => look(considerBelow(needsOf(id))));

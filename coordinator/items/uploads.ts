@@ -8,6 +8,7 @@ import { type Core, findBuild } from '../core.ts';
 import { DroverError, type ErrorCode } from '../errors.ts';
 import type { FinishedUpload, UploadDeclaration, UploadRefusal, UploadStatus } from '../ports/pool.ts';
 import type { Items } from './items.ts';
+import { refuseNamesake } from './namesakes.ts';
 import { createPushedItems } from './pushed-items.ts';
 import type { Room } from './room.ts';
 
@@ -142,6 +143,7 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
       const excess = referencesExcess(references, policy.maxCommitBytes);
       if (excess !== undefined) throw new DroverError('too-large', `references: ${excess}`);
       const scan = scanFor(by, declaration);
+      refuseNamesake(farm, path);
       // The upload is what repairs bytes that are wrong, so none is turned away for them.
       if (await items.isVerified(path))
         throw new DroverError('item-exists', `${path} is there already`, {

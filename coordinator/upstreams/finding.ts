@@ -1,4 +1,5 @@
 import type { Core } from '../core.ts';
+import { namesakeOf } from '../items/namesakes.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
 import type { Asker } from './asking.ts';
@@ -48,11 +49,20 @@ export function createSearch(
   // By name: what upstreams speak of is nothing to the graph before it is an event.
   const seen = new Set<string>();
   const answers = new Map<string, Believed>();
+  /** What was found, by its hash part. */
+  const named = new Map<string, string>();
   const figures = { asked: 0, found: 0, unknown: 0 };
 
   function isAvailable(path: string): boolean {
     const item = graph.itemOf(path);
     return item !== undefined && availability.isAvailable(item);
+  }
+  /** Whether no other name is known, or was found before, under its hash part: there can be one item of each. */
+  function isAlone(path: string): boolean {
+    const hashPart = path.slice(0, 32);
+    const name = named.get(hashPart) ?? path;
+    named.set(hashPart, name);
+    return name === path && namesakeOf(core.farm, path, true) === undefined;
   }
   /** What it refers to, where it can be obtained and something of that is missing; `undefined` where it has to be asked for. */
   function referencesOf(path: string): readonly string[] | undefined {
@@ -84,7 +94,7 @@ export function createSearch(
       const answer = await asker.ask(path, { signal });
       figures.asked++;
       if (answer === 'unknown') figures.unknown++;
-      if (typeof answer === 'string') return;
+      if (typeof answer === 'string' || !isAlone(path)) return;
       answers.set(path, answer);
       for (const reference of answer.references) want(reference);
     }
@@ -147,7 +157,7 @@ export function createSearch(
     let sinceWait = 0;
     for (const answer of await inSlices(inOrder(), { first: true })) {
       // It may have come by another way in the meantime.
-      if (referencesOf(answer.path) !== undefined) continue;
+      if (referencesOf(answer.path) !== undefined || namesakeOf(core.farm, answer.path, true) !== undefined) continue;
       const { path, upstream } = answer;
       const data = { ...answer, expires: expires(upstream) };
       const event = { type: 'StoreItemFoundUpstream', data } as const;

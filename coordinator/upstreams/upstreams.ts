@@ -139,7 +139,7 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
   }
 
   const itemOf = (hashPart: string): UpstreamItem | undefined => {
-    const item = graph.itemByHash(hashPart);
+    const item = graph.itemsByHash(hashPart).find((one) => farm.upstreams.get(one) !== undefined);
     return item !== undefined && availability.isAvailable(item) ? farm.upstreams.get(item) : undefined;
   };
 

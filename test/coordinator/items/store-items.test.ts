@@ -184,6 +184,26 @@ describe('store items', () => {
     // A build that wants them finds them.
     await assert.rejects(send(one), refusal('item-exists'));
   });
+  it('have a hash part for themselves, and what only shares one with them is not taken for them', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    await farm.connect('a');
+    const [twin, other] = ['twin', 'other'].map((name) => `${outPath(1).slice(0, 32)}-${name}`) as [string, string];
+    const nar = { narHash: fakeSha256(1), narSize: 1, compression: 'zstd', fileSize: 1, references: [] } as const;
+    const push = (path: string) => farm.application.beginUpload(admin, { ...nar, path, push: {} });
+    await push(twin);
+    assert.equal((await farm.submit(1)).builds, 1);
+    const [attempt] = farm.allocations();
+    const output = { ...nar, path: outPath(1), build: attempt?.build as string, attempt: 1 };
+    for (const taken of [push(other), farm.application.beginUpload(agentToken('a'), output)])
+      await assert.rejects(
+        taken,
+        (error) => refusal('hash-part-taken')(error) && /there is .*-twin/.test(String(error)),
+      );
+    await farm.application.deleteItems(admin, { items: [twin], reason: 'test', now: true });
+    await farm.succeed('a', attempt as never, 1);
+    assert.equal(farm.application.servable(twin.slice(0, 32))?.path, outPath(1));
+    await assert.rejects(push(other), refusal('hash-part-taken'));
+  });
   it('that are pushed keep a content address that is true, and are no items where their references go meanwhile', async () => {
     const bytes = Buffer.alloc(32, 7);
     const narHash = formatHash({ algo: 'sha256', digest: bytes });

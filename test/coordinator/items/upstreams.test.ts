@@ -53,6 +53,29 @@ describe('what is asked for', () => {
     );
   });
 
+  it('takes no two items with one hash part, nor what refers to the second', async () => {
+    const upstream = createFakeUpstream('up');
+    const twins = ['a', 'b'].map((name) => `${glibc.slice(0, 32)}-${name}`);
+    const own = `${outPath(2).slice(0, 32)}-other`;
+    upstream.put(outPath(2), { references: twins });
+    upstream.put(outPath(1), { references: [own] });
+    for (const path of [...twins, own]) upstream.put(path);
+    // All that it has under a hash part, in turn.
+    const turns = new Map<string, number>();
+    Object.assign(upstream.cache, {
+      async narinfo(hashPart: string) {
+        const all = [...upstream.items].filter(([path]) => path.startsWith(hashPart));
+        const turn = turns.get(hashPart) ?? 0;
+        turns.set(hashPart, turn + 1);
+        return all[turn % all.length]?.[1].info;
+      },
+    });
+    using farm = await open(upstream);
+    const { builds } = await farm.ask(3);
+    assert.equal(builds, 3);
+    assert.deepEqual([outPath(1), outPath(2), own].map(farm.available), [false, false, false]);
+  });
+
   for (const [check, builds, available, asked] of [
     ['all', 0, 1, 1],
     ['inputs', 1, 0, 1],
