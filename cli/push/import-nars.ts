@@ -28,8 +28,8 @@ export interface ImportOptions {
 const parallel = 16;
 
 /**
- * What a cache has of some items (hash parts) and of all that they refer to, each after what it refers to, and what of it cannot be taken. What is referred
- * to and not there is for the pool to have.
+ * What a cache has of some items (hash parts) and of all that they refer to, each after what it refers to, and what of it cannot be taken, as what
+ * is wanted and not there. What is only referred to and not there is for the pool to have.
  */
 export async function readNarinfos(
   source: NarSource,
@@ -39,12 +39,16 @@ export async function readNarinfos(
   const found = new Map<string, NarInfo>();
   const refused: Refusal[] = [];
   const limiter = createLimiter(parallel);
+  const wanted = new Set(hashParts);
   const seen = new Set(hashParts);
 
   async function read(hashPart: string): Promise<readonly string[]> {
     try {
       const text = await limiter.run(signal, () => source.narinfo(hashPart, signal));
-      if (text === undefined) return [];
+      if (text === undefined) {
+        if (wanted.has(hashPart)) throw new CliError('narinfo-missing', 'the cache has no narinfo of it');
+        return [];
+      }
       const info = parseNarinfo(text);
       const base = info.storePath.slice(info.storePath.lastIndexOf('/') + 1);
       if (info.storePath !== `${storeDir}/${base}`)

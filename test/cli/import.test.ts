@@ -97,6 +97,10 @@ it('import nars takes what a trusted key has signed, in order, and says what it 
   const third = await take('--no-check-sigs');
   assert.equal(JSON.parse(third.out).present, 4);
 
+  const absent = await take('--no-check-sigs', `/nix/store/${fakeBase('n', 5)}`);
+  assert.equal(absent.code, 1);
+  assert.match(absent.err, /the cache has no narinfo of it \(narinfo-missing\)/);
+
   for (const [words, message] of [
     [['--from', folder.path], /expected --trusted-key, or --no-check-sigs/],
     [['--from', folder.path, '--trusted-key', 'x'], /--trusted-key: expected a public key/],
