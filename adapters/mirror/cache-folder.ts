@@ -1,10 +1,11 @@
 import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError } from '../../domain/store/format-error.ts';
-import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
+import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { syncDirectory, temporaryName, writeFileDurably } from '../data-dir/durable.ts';
 import { narUrl, parseNarName } from '../http/cache/nar-url.ts';
 import { FolderError } from './folder-error.ts';
+import { keptForm } from './kept-form.ts';
 import { makeFolder } from './make-folder.ts';
 import { mirrorStateName } from './mirror-state.ts';
 import { refuseEndless } from './regular-file.ts';
@@ -16,6 +17,8 @@ export interface CachedItem {
   readonly info: NarInfo;
   /** Its narinfo as it is in the file. */
   readonly text: string;
+  /** Where the cache that it comes from has its NAR. */
+  readonly from: string;
 }
 
 /**
@@ -215,8 +218,8 @@ function factsOf({ narHash, narSize }: NarInfo): string {
  *
  * @throws FormatError `malformed-narinfo`
  */
-export function cachedItem(text: string): CachedItem {
-  const info = parseNarinfo(text);
+export function cachedItem(served: string): CachedItem {
+  const { text, info, from } = keptForm(served);
   const { url, storePath, fileHash, fileSize, compression } = info;
   if (fileHash === undefined || fileSize === undefined)
     throw new FormatError('malformed-narinfo', 'expected FileHash and FileSize, got a narinfo without');
@@ -228,5 +231,5 @@ export function cachedItem(text: string): CachedItem {
   const place = narUrl({ hash: fileHash, compression });
   if (url !== place || parseNarName(url.slice('nar/'.length)) === undefined)
     throw new FormatError('malformed-narinfo', `URL: expected ${place}, got ${JSON.stringify(url)}`);
-  return { path: storePath.slice(storePath.lastIndexOf('/') + 1), info, text };
+  return { path: storePath.slice(storePath.lastIndexOf('/') + 1), info, text, from };
 }

@@ -1,10 +1,12 @@
 import type { Drover } from '../../client/drover.ts';
 import { DroverProblem } from '../../client/errors.ts';
+import { FormatError } from '../../domain/store/format-error.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { createLimit } from '../runtime/limit.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import { verifyNar } from './fetch-nar.ts';
 import { FolderError } from './folder-error.ts';
+import { keptForm } from './kept-form.ts';
 import { readSmall } from './read-small.ts';
 
 export interface CompareOptions {
@@ -39,10 +41,10 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
   const damaged = new Map<string, Promise<boolean>>();
   let compared = 0;
 
-  /** The narinfo as it is served; what a coordinator has and does not serve, it does not have. */
+  /** The narinfo as it is served, in the form in which it is kept; what a coordinator has and does not serve, it does not have. */
   async function served(path: string): Promise<string | undefined> {
     try {
-      return await limit(() => readSmall(drover, `/${path.slice(0, 32)}.narinfo`));
+      return asKept(await limit(() => readSmall(drover, `/${path.slice(0, 32)}.narinfo`)));
     } catch (error) {
       if (error instanceof DroverProblem && error.status === 404) return undefined;
       throw error;
@@ -96,4 +98,14 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
     Array.from(folder.all(), ({ path }) => path).flatMap((path) => (seen.has(path) ? [] : [compare(path)])),
   );
   return { compared, differences: differences.sort((a, b) => (a.item < b.item ? -1 : 1)) };
+}
+
+/** What is no narinfo differs as it is. */
+function asKept(text: string): string {
+  try {
+    return keptForm(text).text;
+  } catch (error) {
+    if (error instanceof FormatError) return text;
+    throw error;
+  }
 }

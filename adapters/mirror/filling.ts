@@ -120,14 +120,14 @@ export function createFilling(options: FillingOptions): Filling {
     return brought;
   }
 
-  async function bringOwnNar({ path, info }: CachedItem): Promise<boolean> {
+  async function bringOwnNar({ path, info, from }: CachedItem): Promise<boolean> {
     const file = folder.narFile(info);
     try {
       if (await folder.hasNar(info)) return true;
       // What is there is looked at as what was fetched before.
       if (await folder.isNarUnknown(info)) await rename(file, partOf(file));
       await source.place?.(info, partOf(file));
-      await limit(() => answered(() => fetchNar(source.nars, info, file, signal, received)));
+      await limit(() => answered(() => fetchNar(source.nars, { ...info, url: from }, file, signal, received)));
       folder.broughtNar(info);
       return true;
     } catch (error) {

@@ -220,6 +220,27 @@ describe('mirror', () => {
     await mirror(drover, folder);
   });
 
+  it('keeps what only an upstream has as it does the rest, where something refers to it', async () => {
+    const nar = await narOf('of an upstream');
+    const hash = sha256Of(nar);
+    const base = fakeBase('item', 1);
+    const found = itemOf(1, nar, { url: `nar/upstream/${base.slice(0, 32)}-${hash.slice(7)}.nar` });
+    const { fileHash, fileSize, ...info } = found.info;
+    const above = itemOf(2, await narOf('above'), { references: [base] });
+    const { drover } = droverOf([{ ...found, info }, above]);
+    const folder = join(root, 'upstream');
+    const wants = (path: string) => path === above.path;
+    assert.deepEqual(await mirror(drover, folder, { wants }), { lacking: [], troubles: [] });
+    assert.deepEqual(readFileSync(join(folder, `nar/${hash.slice(7)}.nar`)), nar);
+    const kept = readFileSync(narinfoIn(folder, found), 'utf8');
+    assert.equal(
+      kept,
+      renderNarinfo({ ...info, url: `nar/${hash.slice(7)}.nar`, fileHash, fileSize } as typeof found.info),
+    );
+    assert.deepEqual(await compare(drover, folder), []);
+    assert.deepEqual(await mirror(drover, folder, { wants }), { lacking: [], troubles: [] });
+  });
+
   it('leaves out an item that refers to ever new ones, and brings the others', async () => {
     const nar = await narOf('one');
     const endless = itemOf(100, nar, { references: [fakeBase('item', 101)] });
