@@ -45,6 +45,7 @@ export const errorCodes = {
   'unknown-root-target': [404, 'The root does not keep this'],
   'root-in-configuration': [409, 'The root is kept by the configuration'],
   'unknown-upstream': [404, 'There is no such upstream'],
+  'upstream-failed': [502, 'An upstream does not give what it said that it has'],
   'unknown-event': [404, 'There is no such event'],
   'position-ahead': [409, 'The log ends before this position'],
   'build-ended': [409, 'The build has ended'],

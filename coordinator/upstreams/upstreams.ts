@@ -5,6 +5,7 @@ import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
 import type { Items } from '../items/items.ts';
 import type { Meta } from '../ports/event-store.ts';
+import { UpstreamError } from '../ports/upstream.ts';
 import type { InSlices } from '../slices.ts';
 import { type AskedUpstream, createAsker } from './asking.ts';
 import { searchClosure } from './closure-search.ts';
@@ -50,6 +51,7 @@ export interface OpenedNar {
 /** Of items that are found together, so that they expire together. */
 const expiryStepMs = 10_000;
 const manager: Meta = { actor: 'upstreams' };
+const noNar = 'the upstream does not have its NAR';
 
 export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, inSlices: InSlices): Upstreams {
   const { farm, writer, runtime, logger } = core;
@@ -115,7 +117,7 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
         if (fault !== undefined) lose(item, known, fault, settings.ttlSeconds);
       } else {
         const nar = await openNar(upstream, known, signal);
-        if (nar === undefined) lose(item, known, 'the upstream does not have its NAR', settings.ttlSeconds);
+        if (nar === undefined) lose(item, known, noNar, settings.ttlSeconds);
         else for await (const _ of nar) break;
       }
     } catch (error) {
@@ -156,7 +158,7 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
         isServable(path, 'all').catch((failure: Error) =>
           logger.error({ err: failure }, 'could not check an upstream'),
         );
-      throw error;
+      throw error instanceof UpstreamError ? new DroverError('upstream-failed', `${path}: ${error.message}`) : error;
     }
   }
 
@@ -191,10 +193,13 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
       const item = itemOf(hashPart);
       const upstream = item && asker.of(item.upstream);
       if (item === undefined || upstream === undefined || item.narHash !== narHash) return undefined;
+      const known = graph.itemOf(item.path);
       let nar: AsyncIterable<Uint8Array> | undefined;
       try {
         nar = await openNar(upstream, item, signal, via);
         upstream.health.answered();
+        // Else its narinfo would be served for as long as it is believed, and no client get the NAR.
+        if (nar === undefined && known !== undefined) lose(known, item, noNar, upstream.settings.ttlSeconds);
       } catch (error) {
         if (signal.aborted) throw error;
         upstream.health.failed(error as Error);

@@ -339,6 +339,30 @@ describe('an upstream that forgets', () => {
       );
     });
 
+  for (const how of ['no NAR', 'another NAR'] as const)
+    it(`is not believed again when it gives a reader of the cache ${how}`, async () => {
+      const upstream = createFakeUpstream('up');
+      upstream.put(outPath(2));
+      using farm = await open(upstream);
+      await farm.ask(3);
+      const known = upstream.items.get(outPath(2)) as NonNullable<ReturnType<typeof upstream.items.get>>;
+      upstream.items.set(outPath(2), { ...known, nar: how === 'no NAR' ? undefined : Buffer.from('short') });
+      const signal = new AbortController().signal;
+      const { hashPart, narHash } = { hashPart: outPath(2).slice(0, 32), narHash: known.info.narHash };
+      const opened = await farm.application.openUpstream(hashPart, narHash, signal);
+      if (how === 'no NAR') assert.equal(opened, undefined);
+      else
+        await assert.rejects(
+          async () => {
+            for await (const _ of opened?.nar ?? []);
+          },
+          { code: 'upstream-failed' },
+        );
+      await farm.settle();
+      assert.deepEqual(await farm.itemTypes(outPath(2)), ['StoreItemFoundUpstream', 'StoreItemLostUpstream']);
+      assert.ok(!farm.available(outPath(2)));
+    });
+
   it('does not take the word of an agent for it', async () => {
     const upstream = createFakeUpstream('up');
     upstream.put(outPath(2));
