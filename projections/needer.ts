@@ -18,12 +18,14 @@ const perTurn = 5000;
  * A root or an unfinished build that needs the item, or an item that refers to it, however far. Items of `unneeded` were found to have
  * none, and are not looked at again; others are added.
  *
+ * @param only what to look for; absent: whichever is found first.
  * @yields now and then, so that others have their turn; what changes meanwhile is not seen.
  */
 export function* neederOf(
   { graph, availability, queue, roots }: Sources,
   start: Item,
   unneeded: Set<Item>,
+  only?: 'root',
 ): Generator<undefined, Needer | undefined> {
   const seen = new Set([start]);
   let steps = 0;
@@ -31,11 +33,12 @@ export function* neederOf(
     const root = roots.keeping(item);
     if (root !== undefined) return { kind: 'root', root };
     let build: BuildRecord | undefined;
-    graph.eachNeeder(item, (drv) => {
-      steps++;
-      build ??= queue.unfinished(drv);
-      return build !== undefined;
-    });
+    if (only !== 'root')
+      graph.eachNeeder(item, (drv) => {
+        steps++;
+        build ??= queue.unfinished(drv);
+        return build !== undefined;
+      });
     if (build !== undefined) return { kind: 'build', build };
     for (const referrer of availability.referrersOf(item)) {
       if (!unneeded.has(referrer)) seen.add(referrer);

@@ -81,7 +81,7 @@ export function* consequencesOf(
     const { submission } = build;
     const isOwn = build.asked !== 'input' && build.state.withdrawn === undefined && !builds.has(build);
     if (isOwn && isLive(submission)) yield submission;
-    for (const id of farm.submissions.joinedTo(buildId(build))) if (isLive(id)) yield id;
+    for (const id of joinersOf(farm, build)) if (isLive(id)) yield id;
     yield* leftBy(farm, build.drv, isLive);
   }
 
@@ -150,7 +150,7 @@ export function unwantedBuilds(farm: Farm): BuildRecord[] {
   for (const build of queue.unfinishedBuilds()) {
     const { submission, asked, state } = build;
     const isOwn = asked !== 'input' && state.withdrawn === undefined && isLive(submission);
-    const isAsked = isOwn || farm.submissions.joinedTo(buildId(build)).some(isLive);
+    const isAsked = isOwn || joinersOf(farm, build).some(isLive);
     if (isAsked || leftBy(farm, build.drv, isLive).length > 0) wanted.add(build.drv);
   }
   const all = finish(closure(wanted, createPace(), (drv, visit) => eachAwaited(farm, drv, visit)));
@@ -257,11 +257,16 @@ function eachReferredTo(farm: Farm, drvs: Iterable<Drv>, visit: (maker: Drv) => 
   for (const drv of drvs) farm.graph.eachOutput(drv, (item) => eachReferenceMaker(farm, item, visit, unbuilt));
 }
 
+/** Submissions that want it as they joined it. What joins it to build something again as that is needed (`rebuild`) wants nothing for itself. */
+function joinersOf({ submissions }: Farm, build: BuildRecord): Wanters {
+  return submissions.joinedTo(buildId(build)).filter((id) => submissions.get(id)?.wish.reason !== 'rebuild');
+}
+
 /** Submissions for which it goes on although what needed it has ended without it. */
 function leftBy(farm: Farm, drv: Drv, isLive: (submission: string) => boolean): Wanters {
   return farm.leftovers
     .of(drv)
-    .flatMap((build) => [build.submission, ...farm.submissions.joinedTo(buildId(build))])
+    .flatMap((build) => [build.submission, ...joinersOf(farm, build)])
     .filter(isLive);
 }
 

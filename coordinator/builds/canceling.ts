@@ -261,7 +261,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   writer.listen((category, id, event) => {
     if (mayWant(category, id, event)) wishes++;
     if (event.type === 'SubmissionQueued' && farm.submissions.get(id)?.wish.reason === 'rebuild')
-      for (const build of queue.buildsOf(id)) if (build) leave(build.drv);
+      for (const build of buildsWantedBy(farm, id)) leave(build.drv);
   });
 
   /** Of a build whose submission was cancelled, what a stop in between has cut off. */

@@ -286,6 +286,41 @@ describe('a rebuild', () => {
     // Wanted by what needs it, and by nobody else.
     await farm.application.cancelSubmission(admin, submission);
     assert.equal(unfinished(farm, 3), undefined);
+    assert.deepEqual(underWay(farm), []);
+    // Whoever comes to need it afterwards has it built again.
+    await farm.application.submit(admin, wish);
+    await farm.settle();
+    assert.deepEqual(await builds(farm), ['d2.drv', 'd2.drv', 'd3.drv', 'd3.drv']);
+    assert.deepEqual(underWay(farm), [2, 3]);
     farm.dispose();
+  });
+
+  it('that ends with the build which needed it is taken up again for a root, however far up, over a restart', async () => {
+    const more = [...facts, derivation(5, [2])];
+    const farm = await built(more, { 1: [], 2: [], 3: [2] });
+    await farm.application.steerAgent(admin, 'a', 'pause');
+    await farm.application.addRoot(admin, 'r', { targets: [outPath(3)] });
+    const { submission } = await farm.submit(5);
+    await remove(farm, [2], { force: true });
+    await farm.settle();
+    assert.deepEqual([await builds(farm), underWay(farm)], [['d2.drv'], [2]]);
+    await farm.application.cancelSubmission(admin, submission);
+    await farm.settle();
+    assert.deepEqual([await builds(farm), underWay(farm)], [['d2.drv'], [2]]);
+    const again = idOf(farm, 2);
+    farm.dispose();
+    const { store, pool, time } = farm;
+    const next = await openTestCoordinator(more, { store, pool, time, seed: 2 });
+    await next.settle();
+    assert.equal(idOf(next, 2), again);
+    // By its name an operator ends it for good.
+    await next.application.cancelBuild(admin, again);
+    await next.settle();
+    assert.deepEqual(underWay(next), []);
+    next.dispose();
+    const third = await openTestCoordinator(more, { store, pool, time, seed: 3 });
+    await third.settle();
+    assert.deepEqual(underWay(third), []);
+    third.dispose();
   });
 });
