@@ -208,7 +208,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     const drop: { build: string; attempt: number }[] = [];
     for (const { build: id, attempt, phase } of running) {
       const build = queue.build(id);
-      if (build && phase !== 'ended' && adopt(build, name, attempt)) stays.add(`${id}#${attempt}`);
+      if (build && adopt(build, name, attempt, phase === 'ended')) stays.add(`${id}#${attempt}`);
       else if (build && isWelcome(build, name, attempt)) {
         commandBuild(core, build, { type: 'keep', agent: name, attempt }, { actor: `agent-${name}` });
         if (phase === 'preparing') {
@@ -227,11 +227,10 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     return build.state.agents[attempt - 1] === agent && !isEnded(build.state.status);
   }
 
-  /** It goes on where it is, even if it had been taken back, as long as nobody else has it. */
-  function adopt(build: BuildRecord, agent: string, attempt: number): boolean {
-    return (
-      typeof commandBuild(core, build, { type: 'adopt', agent, attempt }, { actor: `agent-${agent}` }) !== 'string'
-    );
+  /** It goes on where it is, or comes to the end that it has there, even if it had been taken back, as long as nobody else has it. */
+  function adopt(build: BuildRecord, agent: string, attempt: number, ended: boolean): boolean {
+    const command = { type: 'adopt', agent, attempt, ended } as const;
+    return typeof commandBuild(core, build, command, { actor: `agent-${agent}` }) !== 'string';
   }
 
   function status(agent: AgentRecord): AgentStatus {

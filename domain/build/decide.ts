@@ -31,8 +31,8 @@ export interface AttemptKey {
 
 export type BuildCommand =
   | { readonly type: 'allocate'; readonly agent: string }
-  /** Gives an attempt that was taken back to the agent that turns out to be still at it. */
-  | ({ readonly type: 'adopt' } & AttemptKey)
+  /** Gives an attempt that was taken back to the agent that turns out to be still at it, or to have come to an end that it is about to tell. */
+  | ({ readonly type: 'adopt'; readonly ended?: boolean } & AttemptKey)
   /** The agent is still at an attempt that was taken back from it, and another may have the build: nobody was lost over it. */
   | ({ readonly type: 'keep' } & AttemptKey)
   | ({ readonly type: 'start' } & AttemptKey)
@@ -185,12 +185,17 @@ function notLive(state: BuildState, { attempt, agent }: AttemptKey): BuildRefusa
   return attempt === state.attempt && liveAgent(state) === agent ? undefined : 'stale-attempt';
 }
 
-function adopt(state: BuildState, { attempt, agent }: AttemptKey): Decision<BuildEvent, BuildRefusal> {
+function adopt(
+  state: BuildState,
+  { attempt, agent, ended = false }: Extract<BuildCommand, { type: 'adopt' }>,
+): Decision<BuildEvent, BuildRefusal> {
   const obstacle = notLive(state, { attempt, agent });
   if (obstacle === undefined) return { events: [] };
   // What has failed is over: it is not gone on with.
   const failed = state.lastFailure?.attempt === attempt;
-  if (obstacle !== 'stale-attempt' || state.status !== 'queued' || attempt !== state.attempt || failed)
+  // An end may have been told and only its acknowledgement lost, unless the attempt was live until its agent was lost.
+  const told = ended && !state.lost.includes(attempt);
+  if (obstacle !== 'stale-attempt' || state.status !== 'queued' || attempt !== state.attempt || failed || told)
     return { refused: obstacle };
   return { events: [{ type: 'BuildAllocated', data: { attempt, agent } }] };
 }

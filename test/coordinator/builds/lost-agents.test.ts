@@ -55,6 +55,40 @@ describe('a build over which agents are lost', () => {
     assert.equal(farm.application.status().builds.succeeded, 1);
   });
 
+  for (const end of ['failure', 'success'] as const)
+    it(`is given to nobody where the agent comes back with its ${end}, which is what counts`, async () => {
+      const farm = await openTestCoordinator([derivation(1)]);
+      const { submission } = await farm.submit(1);
+      const key = { build: `${submission}-1`, attempt: 1 };
+      await farm.connect('a');
+      await farm.report('a', { type: 'started', ...key });
+      await farm.application.agentDisconnected('a', 'no route');
+      await farm.pass(61);
+      farm.allocations();
+      await farm.connect('a', {}, [{ ...key, phase: 'ended' }]);
+      assert.deepEqual(farm.allocations(), []);
+      if (end === 'success') await farm.succeed('a', key, 1);
+      else await farm.report('a', { type: 'failed', ...key, class: 'builder-failed', message: 'exit code 1' });
+      const told = end === 'success' ? ['BuildSucceeded'] : ['BuildAttemptFailed', 'BuildRetryScheduled'];
+      assert.deepEqual((await farm.types(`build-${key.build}`)).slice(-1 - told.length), ['BuildAllocated', ...told]);
+    });
+
+  it('goes on where the agent comes back with an end that was heard already', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    const { submission } = await farm.submit(1);
+    const key = { build: `${submission}-1`, attempt: 1 };
+    await farm.connect('a');
+    await farm.report('a', { type: 'released', ...key, reason: 'handed-back' });
+    assert.equal(farm.allocations().at(-1)?.attempt, 2);
+    await farm.application.agentDisconnected('a', 'no route');
+    await farm.pass(61);
+    await farm.connect('a', {}, [{ ...key, phase: 'ended' }]);
+    assert.deepEqual(
+      farm.allocations().map(({ attempt }) => attempt),
+      [3],
+    );
+  });
+
   it('does not count those that come back with it while another has it', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
     const { submission } = await farm.submit(1);

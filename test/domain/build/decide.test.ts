@@ -94,6 +94,17 @@ describe('allocation (I4)', () => {
     given(submitted, allocated(1, 'a'), attemptFailed(1))
       .when({ type: 'adopt', attempt: 1, agent: 'a' })
       .refused('stale-attempt'));
+  it('takes the end that it came to while its agent was given up for lost', () =>
+    given(submitted, allocated(1, 'a'), released(1, 'a'))
+      .when({ type: 'adopt', attempt: 1, agent: 'a', ended: true })
+      .then(allocated(1, 'a')));
+  it('does not take an end again that its agent has told', () =>
+    given(submitted, allocated(1, 'a'), {
+      type: 'BuildReleased',
+      data: { attempt: 1, agent: 'a', reason: 'handed-back' },
+    })
+      .when({ type: 'adopt', attempt: 1, agent: 'a', ended: true })
+      .refused('stale-attempt'));
   it('does not give it back once another has it', () =>
     given(submitted, allocated(1, 'a'), released(1, 'a'), allocated(2, 'b'))
       .when({ type: 'adopt', attempt: 1, agent: 'a' })
@@ -457,7 +468,7 @@ describe('any sequence of commands', () => {
   const failureClass = fc.constantFrom(...builderFailures, ...infrastructureFailures);
   const command: fc.Arbitrary<BuildCommand> = fc.oneof(
     fc.record({ type: fc.constant('allocate' as const), agent }),
-    fc.record({ type: fc.constant('adopt' as const), agent, attempt }),
+    fc.record({ type: fc.constant('adopt' as const), agent, attempt, ended: fc.boolean() }),
     fc.record({ type: fc.constant('start' as const), agent, attempt }),
     fc
       .tuple(attempt, agent, failureClass, fc.boolean())
