@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { openAgentLink } from '../adapters/agent-link/client.ts';
 import { openAttemptStore } from '../adapters/agent-state/attempt-store.ts';
 import { openNixBuilder } from '../adapters/builder/nix/nix-builder.ts';
+import { parseStoreUri } from '../adapters/builder/nix/store-uri.ts';
 import { openCache } from '../adapters/coordinator-client/cache.ts';
 import { createHttpClient } from '../adapters/coordinator-client/http-request.ts';
 import { openTokenFile, watchTokenFile } from '../adapters/coordinator-client/token-file.ts';
@@ -40,6 +41,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   if (notice !== undefined) logger.warn(notice);
   const tokenWatch = watchTokenFile(config.tokenFile, logger);
   const slots = config.slots ?? availableParallelism();
+  const address = parseStoreUri(config.store);
+  const folders = [config.state, `${address.kind === 'socket' ? '' : address.root}${config.storeDir}`];
   const systems = systemsOf(config);
   await using builder = openBuilder(config);
   const user = userName();
@@ -81,7 +84,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     uploads: openUploads(http),
     health: async () => {
       await tokenWatch();
-      return health(config.state);
+      return health(folders);
     },
     loadLimits: config,
     room: { upkeep: builder, limits: config },
@@ -185,7 +188,14 @@ export function userName(): string {
   }
 }
 
-async function health(folder: string): Promise<MachineLoad & { freeBytes: number }> {
-  const [{ bavail, bsize }, pressure] = await Promise.all([statfs(folder), readPressure()]);
-  return { load1: loadavg()[0] ?? 0, freeBytes: bavail * bsize, pressure };
+/** What is free is said of the folder with the least room. */
+export async function health(folders: readonly string[]): Promise<MachineLoad & { freeBytes?: number }> {
+  const free = async (folder: string) => {
+    // A store of its own is not there before its first build; one of a daemon may be out of sight.
+    const found = await statfs(folder).catch(() => undefined);
+    return found === undefined ? [] : [found.bavail * found.bsize];
+  };
+  const [bytes, pressure] = await Promise.all([Promise.all(folders.map(free)), readPressure()]);
+  const least = Math.min(...bytes.flat());
+  return { load1: loadavg()[0] ?? 0, ...(least !== Number.POSITIVE_INFINITY && { freeBytes: least }), pressure };
 }

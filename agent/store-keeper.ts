@@ -71,16 +71,16 @@ export function createStoreKeeper({
   /** What is over the bounds, in words, and how many bytes have to go; 0 where that would not help. */
   function excessOf({ freeBytes, diskBytes, storeBytes = 0 }: StoreRoom): { words: string; bytes: number } | undefined {
     if (minFree !== undefined && minFree >= diskBytes) {
-      const wanted = `a disk of more than ${gigabytes(minFree)}, which are to stay free on it (min-free)`;
-      return { words: `expected ${wanted}, got one of ${gigabytes(diskBytes)}`, bytes: 0 };
+      const wanted = `a disk of more than ${binary(minFree)}, which are to stay free on it (min-free)`;
+      return { words: `expected ${wanted}, got one of ${binary(diskBytes)}`, bytes: 0 };
     }
     const lacking = minFree === undefined ? 0 : minFree - freeBytes;
     const over = maxStore === undefined ? 0 : storeBytes - maxStore;
     if (lacking <= 0 && over <= 0) return undefined;
     const words =
       lacking > 0
-        ? `less than ${gigabytes(minFree ?? 0)} of its disk is free`
-        : `its store holds more than ${gigabytes(maxStore ?? 0)}`;
+        ? `less than ${binary(minFree ?? 0)} of its disk is free`
+        : `its store holds more than ${binary(maxStore ?? 0)}`;
     const bytes = Math.max(
       lacking > 0 ? lacking + margin * (minFree ?? 0) : 0,
       over > 0 ? over + margin * (maxStore ?? 0) : 0,
@@ -165,6 +165,8 @@ export function createStoreKeeper({
   };
 }
 
-function gigabytes(bytes: number): string {
-  return bytes >= 1e9 ? `${Number((bytes / 1e9).toFixed(1))} GB` : `${Number((bytes / 1e6).toFixed(1))} MB`;
+/** In the units that settings are taken in. */
+function binary(bytes: number): string {
+  const [unit, size] = bytes >= 1024 ** 3 ? ['GiB', 1024 ** 3] : ['MiB', 1024 ** 2];
+  return `${Number((bytes / (size as number)).toFixed(1))} ${unit}`;
 }

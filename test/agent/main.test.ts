@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
 import { pino } from 'pino';
 import { type AgentConfigInput, agentConfigSchema } from '../../agent/config.ts';
-import { runAgent } from '../../agent/main.ts';
+import { health, runAgent } from '../../agent/main.ts';
 import { allocationOf, temporaryFolder } from '../support/agent-harness.ts';
 import { fileNar } from '../support/fake-builder.ts';
 import { startFakeCoordinator, token } from '../support/fake-coordinator.ts';
@@ -115,4 +116,12 @@ describe('the configuration of an agent', () => {
       assert.equal(parsed.error?.issues[0]?.path[0], field);
     }
   });
+});
+
+test('what is free is that of the fuller disk, and of those alone that are there', async () => {
+  const { freeBytes } = await health([tmpdir(), '/no/such/store']);
+  assert.ok(freeBytes !== undefined && freeBytes > 0);
+  // A file system without any block.
+  assert.equal((await health([tmpdir(), '/proc'])).freeBytes, 0);
+  assert.equal((await health(['/no/such/store'])).freeBytes, undefined);
 });

@@ -16,14 +16,14 @@ import { fileNar } from '../support/fake-builder.ts';
 import { createManualRuntime } from '../support/manual-runtime.ts';
 import { noNix, openTemporaryNixBuilder } from '../support/nix-store.ts';
 
-const GB = 1e9;
+const GiB = 1024 ** 3;
 
 /** A keeper over a store whose figures the test sets. */
 function keeperOf(limits: StoreLimits, room: Omit<StoreRoom, 'diskBytes'>) {
   const runtime = createManualRuntime();
   const state = {
     room,
-    diskBytes: 1000 * GB,
+    diskBytes: 1000 * GiB,
     busy: false,
     freed: 0,
     said: [] as (string | undefined)[],
@@ -54,7 +54,7 @@ function keeperOf(limits: StoreLimits, room: Omit<StoreRoom, 'diskBytes'>) {
 
 describe('the store of an agent', () => {
   it('is left alone within its bounds, and where there are none', async () => {
-    const within = keeperOf({ minFree: 10 * GB, maxStore: 50 * GB }, { freeBytes: 10 * GB, storeBytes: 50 * GB });
+    const within = keeperOf({ minFree: 10 * GiB, maxStore: 50 * GiB }, { freeBytes: 10 * GiB, storeBytes: 50 * GiB });
     await within.keeper.look();
     assert.deepEqual([within.keeper.limit, within.state.collected], [undefined, []]);
     const unbounded = keeperOf({}, { freeBytes: 0 });
@@ -63,28 +63,28 @@ describe('the store of an agent', () => {
   });
 
   it('takes nothing new while something runs, then collects what is over its bounds and a little more', async () => {
-    const { state, keeper } = keeperOf({ minFree: 10 * GB }, { freeBytes: 8 * GB });
-    Object.assign(state, { busy: true, freed: 4 * GB });
+    const { state, keeper } = keeperOf({ minFree: 10 * GiB }, { freeBytes: 8 * GiB });
+    Object.assign(state, { busy: true, freed: 4 * GiB });
     await keeper.look();
     assert.deepEqual(keeper.limit, {
       by: 'collecting',
-      reason: 'less than 10 GB of its disk is free: it collects garbage once what it runs has ended',
+      reason: 'less than 10 GiB of its disk is free: it collects garbage once what it runs has ended',
     });
     assert.deepEqual(state.collected, []);
     state.busy = false;
     await keeper.look();
-    assert.deepEqual(state.collected, [3 * GB]);
+    assert.deepEqual(state.collected, [3 * GiB]);
     assert.equal(keeper.limit, undefined);
     assert.deepEqual(state.said, ['collecting', 'collecting', undefined]);
   });
 
   it('says so where collecting was not enough, tries again after a while, and goes on as soon as there is room', async () => {
-    const { state, keeper, runtime } = keeperOf({ maxStore: 20 * GB }, { freeBytes: GB, storeBytes: 30 * GB });
-    state.freed = GB;
+    const { state, keeper, runtime } = keeperOf({ maxStore: 20 * GiB }, { freeBytes: GiB, storeBytes: 30 * GiB });
+    state.freed = GiB;
     await keeper.look();
     assert.deepEqual(keeper.limit, {
       by: 'disk',
-      reason: 'its store holds more than 20 GB, and there is no more garbage in its store to collect',
+      reason: 'its store holds more than 20 GiB, and there is no more garbage in its store to collect',
     });
     await keeper.look();
     assert.equal(state.collected.length, 1, 'not again at once');
@@ -92,13 +92,13 @@ describe('the store of an agent', () => {
     await keeper.look();
     assert.equal(state.collected.length, 2);
     assert.deepEqual([state.said, state.errors], [['collecting', 'disk'], 1], 'it goes on without a word');
-    state.room = { freeBytes: GB, storeBytes: 19 * GB };
+    state.room = { freeBytes: GiB, storeBytes: 19 * GiB };
     await keeper.look();
     assert.equal(keeper.limit, undefined);
   });
 
   it('says what went wrong where it cannot be looked at', async () => {
-    const { state, keeper } = keeperOf({ minFree: GB }, { freeBytes: 0 });
+    const { state, keeper } = keeperOf({ minFree: GiB }, { freeBytes: 0 });
     Object.defineProperty(state, 'room', { get: () => assert.fail('EACCES: /nix/store') });
     await keeper.look();
     assert.equal(keeper.limit?.by, 'disk');
@@ -108,8 +108,8 @@ describe('the store of an agent', () => {
   });
 
   it('gives up all garbage once a build has found the disk full, although it is within its bounds; and not over and over', async () => {
-    const { state, keeper, runtime } = keeperOf({ minFree: GB }, { freeBytes: 5 * GB });
-    Object.assign(state, { busy: true, freed: 4 * GB });
+    const { state, keeper, runtime } = keeperOf({ minFree: GiB }, { freeBytes: 5 * GiB });
+    Object.assign(state, { busy: true, freed: 4 * GiB });
     keeper.diskFull();
     assert.deepEqual(keeper.limit, {
       by: 'collecting',
@@ -134,19 +134,19 @@ describe('the store of an agent', () => {
   });
 
   it('collects nothing for a bound that its disk is too small for, and says so', async () => {
-    const { state, keeper } = keeperOf({ minFree: 2000 * GB }, { freeBytes: 100 * GB });
+    const { state, keeper } = keeperOf({ minFree: 2000 * GiB }, { freeBytes: 100 * GiB });
     await keeper.look();
     assert.deepEqual(state.collected, []);
     assert.deepEqual(keeper.limit, {
       by: 'disk',
-      reason: 'expected a disk of more than 2000 GB, which are to stay free on it (min-free), got one of 1000 GB',
+      reason: 'expected a disk of more than 2000 GiB, which are to stay free on it (min-free), got one of 1000 GiB',
     });
   });
 
   it('says how long a collection has been under way that does not end, and takes up work once it has', async () => {
-    const { state, keeper, runtime } = keeperOf({ minFree: 10 * GB }, { freeBytes: GB });
+    const { state, keeper, runtime } = keeperOf({ minFree: 10 * GiB }, { freeBytes: GiB });
     const end = Promise.withResolvers<void>();
-    Object.assign(state, { freed: 20 * GB, collection: end.promise });
+    Object.assign(state, { freed: 20 * GiB, collection: end.promise });
     const first = keeper.look();
     await new Promise(setImmediate);
     assert.match(keeper.limit?.reason ?? '', /: it collects garbage$/);
@@ -154,7 +154,7 @@ describe('the store of an agent', () => {
     void keeper.look();
     assert.deepEqual(keeper.limit, {
       by: 'collecting',
-      reason: 'less than 10 GB of its disk is free: it has been collecting garbage for more than 60 min',
+      reason: 'less than 10 GiB of its disk is free: it has been collecting garbage for more than 60 min',
     });
     end.resolve();
     await first;

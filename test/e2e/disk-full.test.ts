@@ -136,7 +136,7 @@ async function anAgentsDiskFills(farm: Farm, agent: Agent): Promise<void> {
   // Nix keeps 8 MiB of it for its database.
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', agent.root]);
   using _mounted = { [Symbol.dispose]: () => void execFileSync('umount', ['--lazy', agent.root]) };
-  agent.restart(['--min-free', `${9e6}`]);
+  agent.restart(['--min-free', '9M']);
   farm.put('blob', noise(8 * MiB));
   await farm.submit(['bigger'], '--force', '--wait');
 
@@ -148,7 +148,7 @@ async function anAgentsDiskFills(farm: Farm, agent: Agent): Promise<void> {
   const limited = (reason: RegExp) => farm.next('AgentLimited', ({ data }) => reason.test(data.reason));
   await limited(/^a build found its disk full: it collects garbage/);
   const upload = await held;
-  await limited(/^less than 9 MB of its disk is free: it collects garbage once what it runs has ended$/);
+  await limited(/^less than 9 MiB of its disk is free: it collects garbage once what it runs has ended$/);
   await farm.submit(['afterBig']);
   const waiting = await farm.buildOf('after-big');
   const why = await farm.drover(['builds', 'why', waiting]);
