@@ -96,13 +96,17 @@ function endWait(farm: Farm, build: BuildRecord, why: Why): void {
 test('every unfinished build has a reason, and the event that it names ends the wait (I5)', async () => {
   const reasons = new Map<string, number>();
   const inputs = new Set<string>();
-  for (let seed = 1; seed <= 2 * times; seed++) {
+  const met = new Set<string>();
+  for (let seed = 1; seed <= 3 * times; seed++) {
     const dir = await mkdtemp(join(tmpdir(), 'drover-stuck-'));
-    const { store } = await playFarm(dir, { seed, steps: 90 });
+    // Every third time what the pool and upstreams have changes, too.
+    const pool = seed % 3 === 0;
+    const { store } = await playFarm(dir, { seed, steps: pool ? 150 : 90, pool });
     await rm(dir, { recursive: true });
     const events: StoredEvent[] = [];
     for await (const batch of store.readAll()) events.push(...batch.events);
-    for (let moment = every; moment <= events.length; moment += every) {
+    for (const { type } of events) met.add(type);
+    for (let moment = every; moment <= events.length; moment += pool ? 3 * every : every) {
       /** In one moment of two, a text is lost as well. */
       const farmThen = (): Farm => {
         const farm = createFarm();
@@ -125,7 +129,8 @@ test('every unfinished build has a reason, and the event that it names ends the 
         // Who is blocked is told by what, and what to do about each of that.
         const isBlocked = 'blockers' in why && why.blockers.length > 0;
         assert.equal(why.standing === 'blocked', isBlocked, about);
-        if ('blockers' in why) for (const { remedy } of why.blockers) assert.match(remedy, /^drover /);
+        if ('blockers' in why)
+          for (const { remedy } of why.blockers) assert.match(remedy, /^(drover |start the agent )/);
         if (why.reason === 'inputs') for (const { state } of why.inputs) inputs.add(state);
         endWait(farm, build, why);
         if (!isEnded(build.state.status))
@@ -141,4 +146,15 @@ test('every unfinished build has a reason, and the event that it names ends the 
     inputStates.filter((state) => !inputs.has(state) && !rare.includes(state)),
     [],
   );
+  for (const type of [
+    'StoreItemUnpublished',
+    'StoreItemDeleted',
+    'StoreItemFoundUpstream',
+    'StoreItemLostUpstream',
+    'RootAdded',
+    'RootExpired',
+    'RootRemoved',
+    'BuildDeferred',
+  ])
+    assert.ok(met.has(type), type);
 });

@@ -6,6 +6,7 @@ import type { BuildDetail, BuildRow, ItemRow, Page } from '../../coordinator/por
 import type { HookDefinition } from '../../domain/hook/definition.ts';
 import { buildId } from '../../projections/queue.ts';
 import { admin, derivation, drvPath, outPath } from './coordinator.ts';
+import { createFakeUpstream } from './fake-upstream.ts';
 import { openWorkedFarm } from './worked-farm.ts';
 
 /** What a live coordinator said at a moment. */
@@ -35,12 +36,17 @@ const size = 12;
  * are cancelled, items are deleted, agents come, go, and are paused, hooks and tokens are made and ended.
  *
  * @param dir where its views are kept.
+ * @param pool that roots come and expire, items go in two phases, and an upstream has some and loses them, too.
  */
-export async function playFarm(dir: string, { seed, steps }: { readonly seed: number; readonly steps: number }) {
+export async function playFarm(
+  dir: string,
+  { seed, steps, pool = false }: { readonly seed: number; readonly steps: number; readonly pool?: boolean },
+) {
   const facts = Array.from({ length: size }, (_, n) =>
     derivation(n, n === 0 ? [] : n % 3 === 2 ? [n - 1, n - 2] : [n - 1]),
   );
-  const test = await openWorkedFarm(facts, { seed });
+  const upstream = createFakeUpstream('up', { ttlSeconds: 60, negativeTtlSeconds: 1 });
+  const test = await openWorkedFarm(facts, { seed, upstreams: pool ? [upstream] : [] });
   const { application, farm, time } = test;
   await using views = await openSqliteViews({ dir, feed: { kind: 'port', store: test.store } });
   const said: Said[] = [];
@@ -80,7 +86,37 @@ export async function playFarm(dir: string, { seed, steps }: { readonly seed: nu
     () => application.pauseHook(admin, `h${any(3)}`, 'its receiver is away'),
     () => application.removeHook(admin, `h${any(3)}`),
     () => test.pass(any(40)),
+    ...(pool ? actsOfPool() : []),
   ];
+
+  function actsOfPool(): readonly (() => Promise<unknown>)[] {
+    const put = async () => {
+      // What one refers to, nobody has to have.
+      for (let n = any(3); n < size; n += 3)
+        upstream.put(outPath(n), { references: n > 0 && any(2) === 0 ? [outPath(n - 1)] : [] });
+    };
+    const deleteItem = () =>
+      application.deleteItems(admin, { items: [outPath(any(size))], reason: 'in two phases', force: any(2) === 0 });
+    const addRoot = () =>
+      time.pick([
+        () => application.addRoot(admin, 'for-a-while', { targets: [outPath(any(size))], ttlSeconds: 60 }),
+        () => application.addRoot(admin, 'for-good', { targets: [outPath(any(size))] }),
+      ])();
+    return [
+      put,
+      async () => upstream.items.clear(),
+      async () => {
+        upstream.away = !upstream.away;
+      },
+      deleteItem,
+      addRoot,
+      () => application.removeRoot(admin, 'for-good'),
+      async () => {
+        await test.pass(60 + any(60));
+        await test.connect('a', { slots: 1000 });
+      },
+    ];
+  }
 
   /** Of what the agent was given, it starts some, and others the machine fails. */
   async function startOrFail(): Promise<void> {

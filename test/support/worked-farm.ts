@@ -1,4 +1,5 @@
 import { ownerOfAgent } from '../../coordinator/items/uploads.ts';
+import type { UpstreamSource } from '../../coordinator/upstreams/asking.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { Drv } from '../../projections/graph.ts';
 import { buildId } from '../../projections/queue.ts';
@@ -19,13 +20,16 @@ export type WorkedFarm = Awaited<ReturnType<typeof openWorkedFarm>>;
  * @param facts inputs first.
  * @param without features that the agent does not have; it has all others that any derivation wants.
  */
-export async function openWorkedFarm(facts: readonly DerivationFacts[], { without = [] as string[], seed = 1 } = {}) {
+export async function openWorkedFarm(
+  facts: readonly DerivationFacts[],
+  { without = [] as string[], seed = 1, upstreams = [] as readonly UpstreamSource[] } = {},
+) {
   const hashes = new Map(facts.flatMap(({ outputs, fixed }) => (fixed ? [[outputs.out, fixed.hash] as const] : [])));
   const fake = createFakePool();
   // What a fixed output holds is what its derivation says.
   const contentHash = async (id: string) =>
     hashes.get((await fake.finished(id, ownerOfAgent('a')))?.item.path as string);
-  const test = await openTestCoordinator(facts, { seed, pool: { ...fake, contentHash } as typeof fake });
+  const test = await openTestCoordinator(facts, { seed, upstreams, pool: { ...fake, contentHash } as typeof fake });
   const { application, farm } = test;
   const { graph, availability, queue } = farm;
   const by = { id: 'agent', scope: 'agent', agent: 'a' } as const;
