@@ -5,3 +5,15 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
   const { blocks, bavail, bsize } = await statfs(folder);
   return blocks === 0 ? undefined : bavail * bsize;
 }
+
+/** Of a disk of 4 GiB or more; less of a smaller one. */
+const mostKept = 64 * 1024 * 1024;
+
+/**
+ * Bytes that NARs may still take below `folder`, on whose disk the log is as well: were they to take all of it, no deletion could be written down,
+ * and no collection would ever make room again.
+ */
+export async function roomForNars(folder: string): Promise<number | undefined> {
+  const { blocks, bavail, bsize } = await statfs(folder);
+  return blocks === 0 ? undefined : Math.max(0, bavail * bsize - Math.min(mostKept, Math.floor((blocks * bsize) / 64)));
+}

@@ -10,7 +10,7 @@ import { mostFileBytes } from '../../../domain/limits.ts';
 import { CodecError } from '../../nar/codec.ts';
 import { decompress } from '../../nar/decompress.ts';
 import { createLimit } from '../../runtime/limit.ts';
-import { freeBytes } from './free-space.ts';
+import { roomForNars } from './free-space.ts';
 import { isDiskFull, isDiskTrouble, isMissing } from './system-error.ts';
 
 export interface StagedNarsOptions {
@@ -137,7 +137,7 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
   }
 
   async function refuseLackOfRoom(bytes: number): Promise<void> {
-    const free = await freeBytes(dir);
+    const free = await roomForNars(dir);
     if (free !== undefined && bytes > free)
       throw new DroverError('disk-full', `expected room for ${bytes} bytes, but ${free} are free`);
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { statfsSync } from 'node:fs';
 import { it } from 'node:test';
 import { chunksOf, declarationOf, narOf, noise } from './nars.ts';
 import { accepted, filesIn, openPool, refusal, send, temporaryFolder } from './pools.ts';
@@ -29,6 +30,9 @@ it('an upload that does not fit is refused and makes room for others', async (co
     assert.equal(accepted(await pool.write(waiting.id, 'sender', 1_000_000, rest)).finished, true);
     await pool.publish(waiting.id);
     assert.equal(refusal(await send(pool, declarationOf(large), large)).code, 'disk-full');
+    const { bavail, bsize } = statfsSync(folder.path);
+    const all = await narOf(noise(bavail * bsize - 40_000, 'all'));
+    assert.equal(refusal(await send(pool, declarationOf(all), all)).code, 'disk-full', 'some is left to the log');
   } finally {
     spawnSync('umount', ['--lazy', folder.path]);
   }
