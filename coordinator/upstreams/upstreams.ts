@@ -198,8 +198,9 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
       try {
         nar = await openNar(upstream, item, signal, via);
         upstream.health.answered();
-        // Else its narinfo would be served for as long as it is believed, and no client get the NAR.
-        if (nar === undefined && known !== undefined) lose(known, item, noNar, upstream.settings.ttlSeconds);
+        // Else its narinfo would be served for as long as it is believed, and no client get the NAR. What it has not for another coordinator, it may have.
+        if (nar === undefined && known !== undefined && via === undefined)
+          lose(known, item, noNar, upstream.settings.ttlSeconds);
       } catch (error) {
         if (signal.aborted) throw error;
         upstream.health.failed(error as Error);

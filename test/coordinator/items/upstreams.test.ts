@@ -235,6 +235,9 @@ describe('an upstream that is asked for another coordinator', () => {
     upstream.items.clear();
     assert.equal(await confirm(), false);
     assert.equal(farm.available(outPath(1)), true, 'for that one alone');
+    const read = (via?: string) => farm.application.openUpstream(outPath(1).slice(0, 32), fakeSha256(9), signal, via);
+    assert.equal(await read('c-2'), undefined);
+    assert.equal(farm.available(outPath(1)), true, 'for that one alone');
     if (info) upstream.items.set(outPath(1), { info, nar });
     assert.equal(await confirm(), true);
   });
