@@ -136,6 +136,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       dir: join(dir.pool, 'staged'),
       maxNarSize: config.limits.maxNarBytes,
       ownerBytes: tokenUploadBytes,
+      ownerFiles: config.limits.tokenUploads,
       maxAgeMs: config.limits.uploadIdleSeconds * 1000,
       clock: runtime.clock,
       timers: runtime.timers,

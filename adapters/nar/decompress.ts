@@ -1,10 +1,13 @@
 import { createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib';
 import { CodecError, type Command, throughProgram, throughStream } from './codec.ts';
 
+/** What xz may hold: the largest of its levels takes 65 MiB. A file of a few bytes can ask for 4 GiB. */
+export const xzMemory = '--memlimit-decompress=256MiB';
+
 /** Programs for what Node cannot do. */
 const programs: Readonly<Record<string, Command>> = {
-  xz: ['xz', '--decompress', '--stdout', '--quiet'],
-  lzma: ['xz', '--format=lzma', '--decompress', '--stdout', '--quiet'],
+  xz: ['xz', xzMemory, '--decompress', '--stdout', '--quiet'],
+  lzma: ['xz', xzMemory, '--format=lzma', '--decompress', '--stdout', '--quiet'],
   bzip2: ['bzip2', '--decompress', '--stdout', '--quiet'],
   lzip: ['lzip', '--decompress', '--stdout', '--quiet'],
   lz4: ['lz4', '-d', '-c', '-q'],

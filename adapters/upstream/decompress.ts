@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib';
 import { UpstreamError } from '../../coordinator/ports/upstream.ts';
+import { xzMemory } from '../nar/decompress.ts';
 
 /** Programs for what Node cannot read; each decompresses from its standard input to its output. */
 const programs: Readonly<Record<string, readonly string[]>> = {
-  xz: ['xz', '-dc'],
+  xz: ['xz', xzMemory, '-dc'],
   bzip2: ['bzip2', '-dc'],
   lzip: ['lzip', '-dc'],
 };

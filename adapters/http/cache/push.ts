@@ -62,6 +62,7 @@ export function cachePushRoutes(context: HttpContext): FastifyPluginAsyncZod {
     return {
       compression: published.compression,
       fileSize: file.size,
+      isNamedRight: true,
       read: (offset) => file.read(offset, file.size) as AsyncIterable<Uint8Array>,
       async [Symbol.asyncDispose]() {},
     };
@@ -73,8 +74,8 @@ export function cachePushRoutes(context: HttpContext): FastifyPluginAsyncZod {
     const name = url.startsWith('nar/') ? url.slice('nar/'.length) : '';
     try {
       await using nar = await narOf(owner, name, info);
-      // Whoever sent it remembers where.
-      const isSent = parseNarName(name)?.compression !== nar.compression;
+      // Whoever sent it remembers where; nobody is led there who means other bytes.
+      const isSent = nar.isNamedRight && parseNarName(name)?.compression !== nar.compression;
       const declaration = {
         path,
         narHash,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { createZstdCompress } from 'node:zlib';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { Clock, Timers } from '../../../coordinator/ports/runtime.ts';
 import { mostFileBytes } from '../../../domain/limits.ts';
+import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
 import { CodecError } from '../../nar/codec.ts';
 import { decompress } from '../../nar/decompress.ts';
 import { createLimit } from '../../runtime/limit.ts';
@@ -19,6 +21,8 @@ export interface StagedNarsOptions {
   readonly maxNarSize: number;
   /** What the files of one owner may have, in bytes. */
   readonly ownerBytes: number;
+  /** How many files of one owner there may be, those that come included: empty ones take room as well. */
+  readonly ownerFiles: number;
   /** A file that nobody has come back for so long is removed. */
   readonly maxAgeMs: number;
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -43,6 +47,8 @@ export interface StagedNars extends Disposable {
 export interface ReadyNar extends AsyncDisposable {
   readonly compression: 'none' | 'zstd';
   readonly fileSize: number;
+  /** Whether it was sent under the hash of its bytes: under any other name nobody is to find it. */
+  readonly isNamedRight: boolean;
   read(offset: number): AsyncIterable<Uint8Array>;
 }
 
@@ -51,18 +57,23 @@ const mostAtOnce = 2;
 /** How often the folder is looked through at most, in milliseconds. */
 const leastWaitMs = 1000;
 
+const goes = 'they are removed when their narinfos come, or when they are left lying (limits.upload-idle-seconds)';
+
 interface Staged {
   readonly size: number;
+  readonly isNamedRight: boolean;
   touchedAt: number;
 }
 
 export async function openStagedNars(options: StagedNarsOptions): Promise<StagedNars> {
-  const { dir, maxNarSize, ownerBytes, maxAgeMs, clock, timers, onError } = options;
+  const { dir, maxNarSize, ownerBytes, ownerFiles, maxAgeMs, clock, timers, onError } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   /** By owner, then by name. */
   const held = new Map<string, Map<string, Staged>>();
   /** Bytes that are coming in, by owner. */
   const coming = new Map<string, number>();
+  /** Files that are. */
+  const arriving = new Map<string, number>();
   const limited = createLimit(mostAtOnce);
   let parts = 0;
   let armed: Disposable | undefined;
@@ -76,14 +87,14 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
       for (const name of await readdir(join(dir, owner)).catch(() => [])) {
         const path = join(dir, owner, name);
         const found = await stat(path).catch(() => undefined);
-        if (found?.isFile() && !name.startsWith('.')) hold(owner, name, found.size);
+        if (found?.isFile() && !name.startsWith('.')) hold(owner, name, found.size, false);
         else await rm(path, { recursive: true, force: true });
       }
   }
 
-  function hold(owner: string, name: string, size: number): void {
+  function hold(owner: string, name: string, size: number, isNamedRight: boolean): void {
     const own = held.get(owner) ?? new Map<string, Staged>();
-    held.set(owner, own.set(name, { size, touchedAt: clock.monotonic() }));
+    held.set(owner, own.set(name, { size, isNamedRight, touchedAt: clock.monotonic() }));
   }
 
   function arm(): void {
@@ -120,12 +131,21 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
     return sum;
   }
 
+  function requirePlace(owner: string, name: string): void {
+    const own = held.get(owner);
+    if (own?.has(name) || (own?.size ?? 0) + (arriving.get(owner) ?? 0) < ownerFiles) return;
+    throw new DroverError(
+      'too-many-uploads',
+      `expected at most ${ownerFiles} NARs of one token that no narinfo has followed yet (setting limits.token-uploads), got more; ${goes}`,
+    );
+  }
+
   /** Counts bytes that come, before they are written. */
   function take(owner: string, bytes: number): void {
     if (bytesOf(owner) + bytes > ownerBytes)
       throw new DroverError(
         'too-many-uploads',
-        `expected NARs of one token that no narinfo has followed yet of at most ${ownerBytes} bytes (setting limits.token-upload-bytes), got more; they are removed when their narinfos come, or when they are left lying (limits.upload-idle-seconds)`,
+        `expected NARs of one token that no narinfo has followed yet of at most ${ownerBytes} bytes (setting limits.token-upload-bytes), got more; ${goes}`,
       );
     coming.set(owner, (coming.get(owner) ?? 0) + bytes);
   }
@@ -157,12 +177,15 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
         `expected a NAR of at most ${most} bytes (setting limits.max-nar-bytes), got ${got}`,
       );
     if (size !== undefined && size > most) throw tooLarge(`one of ${size}`);
+    requirePlace(owner, name);
     let counted = size ?? 0;
     take(owner, counted);
+    arriving.set(owner, (arriving.get(owner) ?? 0) + 1);
     try {
       await refuseLackOfRoom(counted);
       const part = await partFor(owner);
       let taken = 0;
+      const hash = createHash('sha256');
       try {
         await pipeline(
           async function* () {
@@ -173,6 +196,7 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
                 take(owner, taken - counted);
                 counted = taken;
               }
+              hash.update(chunk);
               yield chunk;
             }
           },
@@ -185,16 +209,25 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
         await rm(part, { force: true }).catch(() => undefined);
         throw error;
       }
-      hold(owner, name, taken);
+      hold(owner, name, taken, name.startsWith(`${encodeNixBase32(hash.digest())}.`));
       arm();
     } catch (error) {
       throw told(error);
     } finally {
       give(owner, counted);
+      const left = (arriving.get(owner) ?? 0) - 1;
+      if (left > 0) arriving.set(owner, left);
+      else arriving.delete(owner);
     }
   }
 
-  async function recompressed(owner: string, path: string, compression: string, narSize: number): Promise<ReadyNar> {
+  async function recompressed(
+    owner: string,
+    path: string,
+    compression: string,
+    narSize: number,
+    isNamedRight: boolean,
+  ): Promise<ReadyNar> {
     await refuseLackOfRoom(narSize);
     const part = await partFor(owner);
     let left = narSize;
@@ -208,7 +241,7 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
     try {
       const nar = decompress(compression, createReadStream(path));
       await pipeline(Readable.from(nar, { objectMode: false }), bounded, createZstdCompress(), createWriteStream(part));
-      return plainFile(part, 'zstd', (await stat(part)).size, () => rm(part, { force: true }));
+      return plainFile(part, 'zstd', (await stat(part)).size, isNamedRight, () => rm(part, { force: true }));
     } catch (error) {
       await rm(part, { force: true }).catch(() => undefined);
       throw told(error);
@@ -236,8 +269,13 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
         return undefined;
       }
       if (compression === 'none' || compression === 'zstd')
-        return plainFile(path, compression, found.size, async () => undefined);
-      return limited(() => recompressed(owner, path, compression, narSize));
+        return plainFile(path, compression, found.size, staged.isNamedRight, async () => undefined);
+      if (narSize > maxNarSize)
+        throw new DroverError(
+          'too-large',
+          `NarSize: expected at most ${maxNarSize} (setting limits.max-nar-bytes), got ${narSize}`,
+        );
+      return limited(() => recompressed(owner, path, compression, narSize, staged.isNamedRight));
     },
     [Symbol.dispose]() {
       armed?.[Symbol.dispose]();
@@ -251,11 +289,13 @@ function plainFile(
   path: string,
   compression: ReadyNar['compression'],
   fileSize: number,
+  isNamedRight: boolean,
   dispose: () => Promise<void>,
 ): ReadyNar {
   return {
     compression,
     fileSize,
+    isNamedRight,
     read: (offset) => createReadStream(path, { start: offset }),
     [Symbol.asyncDispose]: dispose,
   };

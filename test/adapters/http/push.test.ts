@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -44,7 +45,7 @@ async function pushing({
 } = {}) {
   const folder = await temporaryFolder();
   const runtime = createManualRuntime();
-  const limits = { maxNarSize: 5000, ownerBytes, maxAgeMs: 60_000 };
+  const limits = { maxNarSize: 5000, ownerBytes, ownerFiles: 10, maxAgeMs: 60_000 };
   const onError = (error: unknown) => assert.fail(String(error));
   const stagedNars = await openStagedNars({ dir: folder.path, ...limits, ...runtime, onError });
   const uploads: { declaration: UploadDeclaration; bytes: Buffer }[] = [];
@@ -109,8 +110,8 @@ describe('a push by Nix', () => {
 
   it('may be compressed otherwise than the pool does, and is found under its name afterwards', async () => {
     await using farm = await pushing();
-    const url = `nar/${fileHash}.nar.xz`;
     const xz = await buffer(compressAs('xz', Readable.from([nar])) ?? assert.fail());
+    const url = `nar/${sha256Of(xz).slice('sha256:'.length)}.nar.xz`;
     await farm.put(`/${url}`, xz);
     await farm.put(`/${hashA}.narinfo`, narinfo({ URL: url, Compression: 'xz', CA: 'fixed:r:sha256:x' }));
     const [{ declaration, bytes } = assert.fail()] = farm.uploads;
@@ -120,6 +121,11 @@ describe('a push by Nix', () => {
     );
     assert.ok(zstdDecompressSync(bytes).equals(nar));
     assert.deepEqual(await farm.kept(), []);
+    // Under the hash of other bytes it would be in the way of those.
+    const squatted = `nar/${fileHash}.nar.xz`;
+    await farm.put(`/${squatted}`, xz);
+    await farm.put(`/${hashA}.narinfo`, narinfo({ URL: squatted, Compression: 'xz' }));
+    assert.deepEqual(farm.uploads.at(-1)?.declaration.push, {});
 
     const pool = {
       open: async () => ({ size: nar.length, modified: 0, verified: true, read: () => Readable.from([nar]) }),
@@ -158,6 +164,12 @@ describe('a push by Nix', () => {
       assert.match(answer.detail, words);
       assert.deepEqual(await farm.kept(), []);
     }
+    // No more is decompressed than a NAR may have, and nothing that wants much memory.
+    await farm.put(url, gzipSync(nar));
+    assert.equal(await refused({ Compression: 'gzip', NarSize: '5001' }), 'too-large');
+    const wide = execFileSync('xz', ['--lzma2=preset=0,dict=1GiB', '--stdout'], { input: nar });
+    await farm.put(url, wide);
+    assert.equal(await refused({ Compression: 'xz' }), 'wrong-compression');
     await farm.put(url, gzipSync(nar));
     assert.equal(await refused({ Compression: 'gzip', NarSize: '10' }), 'wrong-nar-size');
     assert.deepEqual([await farm.kept(), farm.uploads], [[], []]);
@@ -215,7 +227,14 @@ describe('a push by Nix', () => {
   it('that is cut leaves nothing, and a start keeps only what is whole', async () => {
     await using folder = await temporaryFolder();
     const runtime = createManualRuntime();
-    const options = { dir: folder.path, maxNarSize: 5000, ownerBytes: 10_000, maxAgeMs: 60_000, ...runtime };
+    const options = {
+      dir: folder.path,
+      maxNarSize: 5000,
+      ownerBytes: 10_000,
+      ownerFiles: 2,
+      maxAgeMs: 60_000,
+      ...runtime,
+    };
     const open = () => openStagedNars({ ...options, onError: (error) => assert.fail(String(error)) });
     const staged = await open();
     const whole = `${fileHash}.nar`;
@@ -230,6 +249,12 @@ describe('a push by Nix', () => {
     assert.deepEqual(await readdir(join(folder.path, 't')), [whole]);
     // What it had taken is given back: there is room for all that there may be.
     await staged.put('t', name, Readable.from([Buffer.alloc(5000)]), 5000);
+    await staged.put('t', whole, Readable.from([nar]), nar.length);
+    await assert.rejects(
+      staged.put('t', `${'3'.repeat(52)}.nar`, Readable.from([]), 0),
+      /expected at most 2 NARs of one token/,
+    );
+    await staged.put('other', name, Readable.from([]), 0);
     staged[Symbol.dispose]();
     const again = await open();
     assert.deepEqual([await again.size('t', whole), await again.size('t', name)], [nar.length, 5000]);
