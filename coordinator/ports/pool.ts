@@ -146,8 +146,8 @@ export interface Pool extends AsyncDisposable {
    * the main thread, a few at a time. `undefined` if all is right.
    */
   check(item: Omit<StoreItem, 'signatures'>, wish?: CheckWish): Promise<FileFault | undefined>;
-  /** What is in the NAR of an item, as `.ls` of a binary cache has it; `undefined` where that is too large, or its file is not there or damaged. */
-  listing(item: Pick<StoreItem, 'file' | 'narSize'>): Promise<string | undefined>;
+  /** What is in the NAR of an item, as `.ls` of a binary cache has it; `undefined` where its file is not there or damaged. */
+  listing(item: Pick<StoreItem, 'file' | 'narSize'>): Promise<{ readonly text: string } | 'too-long' | undefined>;
   remove(file: StoreItem['file']): Promise<void>;
   /** Bytes that it has room for still; `undefined` where nothing says so. */
   freeBytes(): Promise<number | undefined>;

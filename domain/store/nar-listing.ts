@@ -4,6 +4,8 @@ import type { NarVisitor } from './nar-parser.ts';
 export interface NarListing extends NarVisitor {
   /** JSON of the whole; `undefined` where it would be larger than it may. */
   text(): string | undefined;
+  /** Whether it is larger already: the rest need not be read. */
+  readonly isTooLong: boolean;
 }
 
 /** @param maxLength of the text, in characters. */
@@ -42,6 +44,9 @@ export function createNarListing(maxLength: number): NarListing {
     close() {
       started.pop();
       write('}}');
+    },
+    get isTooLong() {
+      return tooLong;
     },
     text: () => (tooLong ? undefined : `{"version":1,"root":${pieces.join('')}}`),
   };

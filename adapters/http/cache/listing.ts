@@ -10,7 +10,8 @@ import { notHere } from './not-here.ts';
 
 /** NARs that are read for their listings at a time: whoever asks for many takes no more of the machine. */
 const mostAtOnce = 2;
-/** Listings that are kept, in characters. */
+/** Listings that are kept, in characters, with what an entry takes besides. */
+const entryLength = 256;
 const mostKept = 16 * 1024 * 1024;
 
 /**
@@ -20,18 +21,18 @@ const mostKept = 16 * 1024 * 1024;
 export function listingRoute({ application, pool, cache }: HttpContext, doubtFile: DoubtFile): FastifyPluginAsyncZod {
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${cache.ttlSeconds}`;
   const limited = createLimit(mostAtOnce);
-  /** By the hash of the NAR, the one that was asked for last at the end. */
+  /** By the hash of the NAR, the one that was asked for last at the end; empty where there is too much for a listing. */
   const kept = new Map<string, string>();
   let length = 0;
   const underWay = new Map<string, Promise<string | undefined>>();
 
   function keep(narHash: string, text: string): void {
     kept.set(narHash, text);
-    length += text.length;
+    length += text.length + entryLength;
     for (const [oldest, other] of kept) {
       if (length <= mostKept || oldest === narHash) break;
       kept.delete(oldest);
-      length -= other.length;
+      length -= other.length + entryLength;
     }
   }
 
@@ -45,7 +46,9 @@ export function listingRoute({ application, pool, cache }: HttpContext, doubtFil
     }
     let work = underWay.get(narHash);
     if (work === undefined) {
-      work = limited(() => pool.listing(item)).finally(() => underWay.delete(narHash));
+      work = limited(() => pool.listing(item))
+        .then((listed) => (listed === 'too-long' ? '' : listed?.text))
+        .finally(() => underWay.delete(narHash));
       underWay.set(narHash, work);
       const made = await work;
       if (made !== undefined) keep(narHash, made);
@@ -78,7 +81,7 @@ export function listingRoute({ application, pool, cache }: HttpContext, doubtFil
         if (matchesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
         const text = await listingOf(item);
         // It may have gone while its file was read.
-        if (text === undefined || servable()?.narHash !== item.narHash) {
+        if (!text || servable()?.narHash !== item.narHash) {
           if (text === undefined) await doubtFile(item.path, 'size', request.log);
           reply.removeHeader('etag');
           return notHere(reply);

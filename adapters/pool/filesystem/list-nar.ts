@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import type { UploadDeclaration } from '../../../coordinator/ports/pool.ts';
+import type { Pool, UploadDeclaration } from '../../../coordinator/ports/pool.ts';
 import { narLimits } from '../../../domain/store/nar-limits.ts';
 import { createNarListing } from '../../../domain/store/nar-listing.ts';
 import { createNarParser } from '../../../domain/store/nar-parser.ts';
@@ -11,24 +11,32 @@ export interface ListRequest {
   readonly narSize: number;
 }
 
+/** The text; or that there is too much for one. */
+export type Listed = NonNullable<Awaited<ReturnType<Pool['listing']>>>;
+
 /** Of the text, in characters: some 200,000 files. */
 const maxLength = 16 * 1024 * 1024;
 
-/** What is in the NAR in a verified file; `undefined` where that would be too long. */
-export async function listNar({ path, compression, narSize }: ListRequest): Promise<string | undefined> {
+/** What is in the NAR in a verified file; `too-long` where that is, of which no more is read than shows it. */
+export async function listNar({ path, compression, narSize }: ListRequest): Promise<Listed> {
   const listing = createNarListing(maxLength);
   const parser = createNarParser(narSize, narLimits, listing);
   const file = createReadStream(path, { highWaterMark: 512 * 1024 });
-  if (compression === 'none') for await (const chunk of file) parser.write(chunk);
-  else {
-    const decoder = createZstdDecoder((chunk) => parser.write(chunk));
-    try {
-      for await (const chunk of file) await decoder.write(chunk);
-      await decoder.end();
-    } finally {
-      decoder.close();
+  const take = (chunk: Uint8Array): void => {
+    if (!listing.isTooLong) parser.write(chunk);
+  };
+  const decoder = compression === 'none' ? undefined : createZstdDecoder(take);
+  try {
+    for await (const chunk of file) {
+      if (decoder === undefined) take(chunk);
+      else await decoder.write(chunk);
+      if (listing.isTooLong) return 'too-long';
     }
+    await decoder?.end();
+  } finally {
+    decoder?.close();
   }
   parser.end();
-  return listing.text();
+  const text = listing.text();
+  return text === undefined ? 'too-long' : { text };
 }

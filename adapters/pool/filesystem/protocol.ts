@@ -1,7 +1,7 @@
 import type { UploadRefusal } from '../../../coordinator/ports/pool.ts';
 import type { CheckStep } from './check-session.ts';
 import type { ContentHashRequest } from './content-hash.ts';
-import type { ListRequest } from './list-nar.ts';
+import type { Listed, ListRequest } from './list-nar.ts';
 import type { Expectation, Verified } from './nar-intake.ts';
 
 /** What the main thread asks of a verifying worker about one session; each is answered, in order per session. */
@@ -17,7 +17,7 @@ export interface Operations {
   /** Hash of the contents of a verified file, base 16. Needs no session. */
   hash: { request: ContentHashRequest; answer: string | undefined };
   /** What is in the NAR in a verified file, as JSON. Needs no session. */
-  list: { request: ListRequest; answer: string | undefined };
+  list: { request: ListRequest; answer: Listed };
   /** Opens a file that is there, to be verified in steps. */
   check: { request: { path: string; expected: Expectation }; answer: undefined };
   step: { request: object; answer: CheckStep };

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { moduleBeside } from '../../runtime/module-beside.ts';
 import type { ContentHashRequest } from './content-hash.ts';
-import type { ListRequest } from './list-nar.ts';
+import type { Listed, ListRequest } from './list-nar.ts';
 import type { Expectation, Verified } from './nar-intake.ts';
 import type { Answer, OperationName, Operations } from './protocol.ts';
 import { Refused } from './refused.ts';
@@ -12,7 +12,7 @@ export interface Verifiers extends AsyncDisposable {
   /** Opens a session on the least busy worker; it catches up with what `part` holds. */
   open(part: string, expected: Expectation): Promise<VerifierSession>;
   hash(request: ContentHashRequest): Promise<string | undefined>;
-  list(request: ListRequest): Promise<string | undefined>;
+  list(request: ListRequest): Promise<Listed>;
   /** Reads a file and verifies it as an upload is verified; rejects like a session does. `read` is told of bytes as they are read. */
   check(path: string, expected: Expectation, options: CheckOptions): Promise<Verified>;
 }

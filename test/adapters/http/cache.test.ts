@@ -290,3 +290,15 @@ test('the log of a derivation', async () => {
   assert.equal((await server.ask(undefined, { url: `/log/${'1'.repeat(32)}-other.drv` })).statusCode, 404);
   assert.equal((await server.ask(undefined, { url: '/log/nonsense' })).statusCode, 404);
 });
+
+test('what is too much for a listing is looked at once, and is no fault of its file', async () => {
+  let looks = 0;
+  const listing = async () => {
+    looks++;
+    return 'too-long' as const;
+  };
+  await using server = await harness({ pool: { ...pool, listing }, application: { servable } });
+  for (let n = 0; n < 2; n++) assert.equal((await server.ask(undefined, { url: `/${hashA}.ls` })).statusCode, 404);
+  const doubts = server.application.calls.filter(({ method }) => method === 'doubtItem');
+  assert.deepEqual([looks, doubts], [1, []]);
+});
