@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { suites, unpacked } from '../../scripts/debian/suites.ts';
+import { endWithUs } from './end-with-us.ts';
 
 /** Debian puts it into a folder that is not on everybody's path. */
 const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
@@ -76,9 +77,10 @@ export async function startNatsServer(config = '', run = program ?? 'nats-server
   let lines: string[] = [];
   const onLine = new Set<() => void>();
 
+  /** It is there, and can be killed, as soon as this returns. */
   async function start(): Promise<void> {
     const file = join(dir, 'server.conf');
-    await writeFile(
+    writeFileSync(
       file,
       `listen: 127.0.0.1:${port}\njetstream { store_dir: ${JSON.stringify(dir)}, max_file: 20GB, max_mem: 1GB }\n${config}\n`,
     );
@@ -103,9 +105,14 @@ export async function startNatsServer(config = '', run = program ?? 'nats-server
     await exited;
   }
 
+  const gone = endWithUs(() => {
+    server?.kill('SIGKILL');
+    rmSync(dir, { recursive: true, force: true });
+  });
   try {
     await start();
   } catch (error) {
+    gone();
     await rm(dir, { recursive: true, force: true });
     throw error;
   }
@@ -136,6 +143,7 @@ export async function startNatsServer(config = '', run = program ?? 'nats-server
     async [Symbol.asyncDispose]() {
       await kill();
       await rm(dir, { recursive: true, force: true });
+      gone();
     },
   };
 }

@@ -16,9 +16,6 @@ const settings = {
   DROVER_AUDIT_CHECKPOINT_SECONDS: '5',
   DROVER_HOOKS_TRUST_API: 'true',
 };
-/** Of the coordinator on NATS, in seconds: a stop that is longer costs it its place. */
-const writerLease = 5;
-
 const abilities = [
   { name: 'agent-a', slots: 2, systems, features: [] },
   { name: 'agent-b', slots: 1, systems: systems.slice(0, 1), features },
@@ -29,6 +26,8 @@ export const agentNames = (count: number): string[] => abilities.slice(0, count)
 export interface HouseOptions {
   readonly engine: Engine;
   readonly agents: number;
+  /** Of the coordinator on NATS, in seconds: a stop that is longer costs it its place, and after a kill the next waits for so long. */
+  readonly writerLease: number;
   /** Size of what large outputs hold, which does not compress. */
   readonly blobBytes: number;
   /** A coordinator is started by which agents keep their builds for so long, in seconds. */
@@ -51,7 +50,13 @@ export interface House extends AsyncDisposable {
   close(gently?: boolean): Promise<void>;
 }
 
-export async function openHouse({ engine, agents: count, blobBytes, started }: HouseOptions): Promise<House> {
+export async function openHouse({
+  engine,
+  agents: count,
+  writerLease,
+  blobBytes,
+  started,
+}: HouseOptions): Promise<House> {
   await using resources = new AsyncDisposableStack();
   const nats = engine === 'nats' ? resources.use(await startNatsServer()) : undefined;
   const flags = nats ? ['--store', `${nats.url}?lease=${writerLease}`] : [];
@@ -81,12 +86,12 @@ export async function openHouse({ engine, agents: count, blobBytes, started }: H
   async function start(): Promise<void> {
     serving = Promise.withResolvers();
     serving.promise.catch(() => {});
-    for (let tries = 1; ; tries++) {
+    for (let tries = 1; !closing; tries++) {
       try {
         await startOne();
         break;
       } catch (error) {
-        if (closing) return;
+        if (closing) break;
         // A service manager would try again, too.
         if (tries > 200) throw error;
         await delay(100);
@@ -130,7 +135,7 @@ export async function openHouse({ engine, agents: count, blobBytes, started }: H
       await delay(again);
       await agent.kill9();
     }
-    agent.restart();
+    if (!closing) agent.restart();
   }
 
   async function killNats(server: NatsServer, again: number | undefined): Promise<void> {
@@ -141,7 +146,7 @@ export async function openHouse({ engine, agents: count, blobBytes, started }: H
       await server.kill();
       await starting;
     }
-    await server.restart();
+    if (!closing) await server.restart();
   }
 
   async function strike({ victim, how }: Fault, round: Round): Promise<void> {

@@ -21,6 +21,7 @@ const { values } = parseArgs({
     agents: number,
     'rest-every': number,
     'stall-seconds': number,
+    'writer-lease': number,
     plan: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -35,9 +36,10 @@ them (SIGKILL), some once more in the middle of their start, or has them stand s
   --rounds N         how many (20)
   --seed S           has the same done to whom, after as many events (by the clock)
   --engine NAME      sqlite or nats (sqlite)
-  --agents N         1 to 3 (3)
+  --agents N         2 or 3 (3); one alone could not build everything
   --rest-every N     rounds between two looks at everything, for which the farm comes to rest (25)
   --stall-seconds N  give up where nothing happens for so long, and say who waits for what (300)
+  --writer-lease N   seconds for which a coordinator on NATS may stand still and keep its place, and the next waits after a kill (5)
   --plan             only print what would be done
 
 Ends with 1 where an invariant is broken: which, by what, the events and what every process said.`);
@@ -45,13 +47,15 @@ Ends with 1 where an invariant is broken: which, by what, the events and what ev
 }
 
 function numberOf(
-  name: 'rounds' | 'seed' | 'agents' | 'rest-every' | 'stall-seconds',
+  name: 'rounds' | 'seed' | 'agents' | 'rest-every' | 'stall-seconds' | 'writer-lease',
   otherwise: number,
+  least = 1,
   most = Number.MAX_SAFE_INTEGER,
 ): number {
   const value = Number(values[name] ?? otherwise);
-  if (Number.isSafeInteger(value) && value >= (name === 'seed' ? 0 : 1) && value <= most) return value;
-  console.error(`--${name}: expected a whole number${most < 10 ? ` up to ${most}` : ''}, got ${values[name]}`);
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  const range = most < 10 ? `from ${least} to ${most}` : `of at least ${least}`;
+  console.error(`--${name}: expected a whole number ${range}, got ${values[name]}`);
   process.exit(2);
 }
 
@@ -62,8 +66,8 @@ if (engine !== 'sqlite' && engine !== 'nats') {
 }
 const [rounds, seed, agents] = [
   numberOf('rounds', 20),
-  numberOf('seed', Date.now() % 1_000_000),
-  numberOf('agents', 3, 3),
+  numberOf('seed', Date.now() % 1_000_000, 0),
+  numberOf('agents', 3, 2, 3),
 ];
 if (values.plan) {
   for (const [at, round] of planOf(seed, rounds, engine, agentNames(agents)).entries())
@@ -87,6 +91,7 @@ try {
     rounds,
     engine,
     agents,
+    writerLease: numberOf('writer-lease', 5),
     restEvery: numberOf('rest-every', 25),
     blobBytes: 2 * 1024 * 1024,
     stallMs: numberOf('stall-seconds', 300) * 1000,

@@ -5,7 +5,7 @@ import { noNix } from '../support/nix-store.ts';
 import { torture } from './torture.ts';
 
 /** All three are killed, and one of them twice; more of it with `npm run torture`. */
-const run = { seed: 5, rounds: 10, agents: 2, restEvery: 10, blobBytes: 1024 * 1024, stallMs: 240_000 };
+const run = { seed: 5, rounds: 10, agents: 2, writerLease: 5, restEvery: 10, blobBytes: 1024 * 1024, stallMs: 240_000 };
 
 test('ten times somebody is killed in the middle of work: nothing is lost, and everything comes to its end', {
   skip: noNix,

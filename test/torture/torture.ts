@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createRandom } from '../simulation/random.ts';
 import { insist } from '../simulation/violation.ts';
 import { takeUnhandled } from '../support/e2e/process.ts';
+import { auditBuilders } from './audit/builders.ts';
 import { auditCache, strayFiles } from './audit/cache.ts';
 import { auditLog, auditStatus } from './audit/derived.ts';
 import { leftovers, remains } from './audit/leaks.ts';
@@ -19,6 +20,8 @@ export interface TortureOptions {
   readonly rounds: number;
   readonly engine: Engine;
   readonly agents: number;
+  /** In seconds, of the coordinator on NATS. */
+  readonly writerLease: number;
   /** Rounds between two times at which nobody is hurt, the farm comes to rest, and all is looked at. */
   readonly restEvery: number;
   /** Bytes of a large output. */
@@ -122,6 +125,7 @@ export async function torture(options: TortureOptions): Promise<Figures> {
       const left = [...leftovers(house), ...strayFiles(farm, audit)];
       return left.length === 0 ? undefined : left.join('\n');
     });
+    auditBuilders(house, audit, scene.graph.recipes);
     await auditStatus(house, audit);
     if (isEnd) await auditLog(house);
   }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { unhandledMessage } from '../../../cli/output/last-words.ts';
+import { endWithUs } from '../end-with-us.ts';
 import { createSaid } from './said.ts';
 
 const cli = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
@@ -40,12 +41,11 @@ process.on('exit', () => {
   process.exitCode = 1;
 });
 
-/** Ids of the groups that run: they go with this process, whatever ends it, as long as it can still do something. */
+/** Ids of the groups that run: they go with this process. */
 const groups = new Set<number>();
-process.on('exit', () => {
+endWithUs(() => {
   for (const group of groups) if (group > 1) process.kill(-group, 'SIGKILL');
 });
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
 
 /**
  * Runs `drover` as a user would: the command line in a process of its own. It is given room for what a start leaves behind, as are the
