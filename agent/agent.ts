@@ -239,6 +239,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     void attempt.settled.then(() => {
       attempts.delete(name);
       leaveIfDone();
+      keeper?.touched();
       void keeper?.look();
     });
   }

@@ -29,6 +29,8 @@ export interface StoreKeeper {
   readonly limit: { readonly by: 'collecting' | 'disk'; readonly reason: string } | undefined;
   /** An attempt found the disk full: whatever the bounds are, all garbage goes before the next one. */
   diskFull(): void;
+  /** An attempt has put something into the store: what that holds is summed up anew by the next look. */
+  touched(): void;
   /** Looks whether something is to be done, unless it is at it: after each attempt, and with each heartbeat. Never rejects. */
   look(): Promise<void>;
 }
@@ -37,6 +39,8 @@ export interface StoreKeeper {
 const margin = 0.1;
 /** After a collection that was not enough, the next one comes no sooner, in milliseconds. */
 const pauseMs = 5 * 60_000;
+/** What the store holds is summed up no sooner again, in milliseconds, while nothing of ours has changed it: that takes a thread and reads its whole database. */
+const measuredForMs = 60_000;
 /** After so long, in minutes, a collection that is still under way is worth a word: a collector waits for the lock of another one without an end. */
 const longMinutes = [10, 60, 360, 1440];
 
@@ -60,6 +64,8 @@ export function createStoreKeeper({
   let collection: { readonly words: string; readonly began: number } | undefined;
   let fruitlessAt: number | undefined;
   let isDiskFull = false;
+  let isStale = true;
+  let measured = { at: 0, bytes: 0 };
   let emptiedAt = Number.NEGATIVE_INFINITY;
 
   function set(by: 'collecting' | 'disk' | undefined, reason = ''): void {
@@ -88,8 +94,24 @@ export function createStoreKeeper({
     return { words, bytes: Math.ceil(bytes) };
   }
 
+  async function room(): Promise<StoreRoom> {
+    if (maxStore === undefined) return upkeep.room(false);
+    const now = clock.monotonic();
+    // One that takes nothing is to go on as soon as there is room.
+    if (limit === undefined && !isStale && now - measured.at < measuredForMs)
+      return { ...(await upkeep.room(false)), storeBytes: measured.bytes };
+    // What changes while it is measured makes it stale again.
+    isStale = false;
+    const found = await upkeep.room(true).catch((error: Error) => {
+      isStale = true;
+      throw error;
+    });
+    measured = { at: now, bytes: found.storeBytes ?? 0 };
+    return found;
+  }
+
   async function work(): Promise<void> {
-    const before = excessOf(await upkeep.room(maxStore !== undefined)) ?? (isDiskFull ? emptying : undefined);
+    const before = excessOf(await room()) ?? (isDiskFull ? emptying : undefined);
     if (before === undefined) {
       fruitlessAt = undefined;
       return set(undefined);
@@ -105,10 +127,11 @@ export function createStoreKeeper({
     isDiskFull = false;
     const freed = await upkeep.collectGarbage(bytes).finally(() => {
       collection = undefined;
+      isStale = true;
       if (bytes === emptying.bytes) emptiedAt = clock.monotonic();
       collected();
     });
-    const after = excessOf(await upkeep.room(maxStore !== undefined));
+    const after = excessOf(await room());
     const seconds = Math.round((clock.monotonic() - began) / 1000);
     if (after === undefined) {
       fruitlessAt = undefined;
@@ -148,6 +171,9 @@ export function createStoreKeeper({
       isDiskFull = true;
       // At once, so that nothing new comes before it has looked.
       if (limit === undefined) set('collecting', waiting(emptying));
+    },
+    touched() {
+      isStale = true;
     },
     look() {
       if (minFree === undefined && maxStore === undefined) return Promise.resolve();

@@ -30,10 +30,15 @@ function keeperOf(limits: StoreLimits, room: Omit<StoreRoom, 'diskBytes'>) {
     collected: [] as number[],
     collection: Promise.resolve(),
     errors: 0,
+    summedUp: 0,
   };
   const keeper = createStoreKeeper({
     upkeep: {
-      room: async () => ({ diskBytes: state.diskBytes, ...state.room }),
+      async room(wholeStore) {
+        if (wholeStore) state.summedUp++;
+        const { storeBytes, ...disk } = state.room;
+        return { diskBytes: state.diskBytes, ...disk, ...(wholeStore && storeBytes !== undefined && { storeBytes }) };
+      },
       async collectGarbage(bytes) {
         state.collected.push(bytes);
         await state.collection;
@@ -93,6 +98,32 @@ describe('the store of an agent', () => {
     assert.equal(state.collected.length, 2);
     assert.deepEqual([state.said, state.errors], [['collecting', 'disk'], 1], 'it goes on without a word');
     state.room = { freeBytes: GiB, storeBytes: 19 * GiB };
+    await keeper.look();
+    assert.equal(keeper.limit, undefined);
+  });
+
+  it('is summed up once a minute, and after each attempt, not with each heartbeat; the disk is looked at each time', async () => {
+    const limits = { minFree: GiB, maxStore: 20 * GiB };
+    const { state, keeper, runtime } = keeperOf(limits, { freeBytes: 5 * GiB, storeBytes: GiB });
+    for (let heartbeat = 0; heartbeat < 10; heartbeat++) await keeper.look();
+    assert.equal(state.summedUp, 1);
+    runtime.advance(60_000);
+    await keeper.look();
+    assert.equal(state.summedUp, 2);
+    keeper.touched();
+    await keeper.look();
+    assert.equal(state.summedUp, 3);
+    state.room = { freeBytes: 0, storeBytes: GiB };
+    state.freed = 5 * GiB;
+    await keeper.look();
+    assert.deepEqual([state.collected.length, keeper.limit], [1, undefined]);
+    // Over its bounds it is summed up each time, so that it goes on as soon as there is room.
+    state.room = { freeBytes: 5 * GiB, storeBytes: 30 * GiB };
+    state.freed = 0;
+    keeper.touched();
+    await keeper.look();
+    assert.equal(keeper.limit?.by, 'disk');
+    state.room = { freeBytes: 5 * GiB, storeBytes: GiB };
     await keeper.look();
     assert.equal(keeper.limit, undefined);
   });
