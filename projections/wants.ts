@@ -1,7 +1,7 @@
 import { isEnded } from '../domain/build/state.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
-import { createPace, finish, type Pace } from './pace.ts';
+import { createPace, type Pace } from './pace.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 import type { SubmissionRecord } from './submissions.ts';
 
@@ -142,21 +142,32 @@ export function* consequencesOf(
   return { ends, kept, unwanted };
 }
 
-/** Unfinished builds that nobody wants. One whose outputs are all there ends by itself, and is none of them. */
-export function unwantedBuilds(farm: Farm): BuildRecord[] {
+/**
+ * Unfinished builds that nobody wants. One whose outputs are all there ends by itself, and is none of them.
+ *
+ * @yields now and then, so that whoever asks can let others have their turn. It holds for what is when it is done unless somebody has come
+ *   to want more meanwhile.
+ */
+export function* unwantedBuilds(farm: Farm): Generator<undefined, BuildRecord[]> {
   const { queue } = farm;
+  const pace = createPace();
   const isLive = (id: string): boolean => farm.submissions.get(id)?.status !== 'canceled';
-  const wanted = new Set<Drv>(finish(wantedWithoutBuild(farm, isLive)).keys());
+  const wanted = new Set<Drv>((yield* wantedWithoutBuild(farm, isLive, pace)).keys());
   for (const build of queue.unfinishedBuilds()) {
+    pace.followed();
+    if (pace.isOver()) yield;
     const { submission, asked, state } = build;
     const isOwn = asked !== 'input' && state.withdrawn === undefined && isLive(submission);
     const isAsked = isOwn || joinersOf(farm, build).some(isLive);
     if (isAsked || leftBy(farm, build.drv, isLive).length > 0) wanted.add(build.drv);
   }
-  const all = finish(closure(wanted, createPace(), (drv, visit) => eachAwaited(farm, drv, visit)));
+  const all = yield* closure(wanted, pace, (drv, visit) => eachAwaited(farm, drv, visit));
   const found: BuildRecord[] = [];
-  for (const build of queue.unfinishedBuilds())
+  for (const build of queue.unfinishedBuilds()) {
+    pace.followed();
+    if (pace.isOver()) yield;
     if (!all.has(build.drv) && !queue.hasOutputs(build.drv)) found.push(build);
+  }
   return found;
 }
 

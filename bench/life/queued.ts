@@ -1,5 +1,6 @@
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { createFarm } from '../../projections/farm.ts';
+import { finish } from '../../projections/pace.ts';
 import { unwantedBuilds } from '../../projections/wants.ts';
 import { createFakeDerivationStore } from '../../test/support/fake-derivation-store.ts';
 import { type BenchOptions, freshFolder, type Report } from '../row.ts';
@@ -98,6 +99,6 @@ function foldUnfinished(size: number): { seconds: number; settled: number; looke
   farm.queue.urgency.settle();
   const settled = processorSeconds() - begun;
   const look = processorSeconds();
-  unwantedBuilds(farm);
+  finish(unwantedBuilds(farm));
   return { seconds, settled, looked: processorSeconds() - look };
 }

@@ -78,14 +78,21 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     return result;
   }
 
-  /** Works out what ends, in parts, so that the loop stays free. */
-  async function workOut(withdrawal: Withdrawal): Promise<Plan> {
+  /** Works something out in parts, so that the loop stays free; what comes of it holds as long as `wishes` is `asOf`. */
+  async function undisturbed<Value>(
+    steps: () => Generator<undefined, Value>,
+  ): Promise<{ readonly value: Value; readonly asOf: number }> {
     for (let left = mostInterruptions; left > 0; left--) {
       const asOf = wishes;
-      const found = await inSlices(consequencesOf(farm, withdrawal), { first: true });
-      if (wishes === asOf) return { ...found, asOf };
+      const value = await inSlices(steps(), { first: true });
+      if (wishes === asOf) return { value, asOf };
     }
-    return workOutAtOnce(withdrawal);
+    return { value: finish(steps()), asOf: wishes };
+  }
+
+  async function workOut(withdrawal: Withdrawal): Promise<Plan> {
+    const { value, asOf } = await undisturbed(() => consequencesOf(farm, withdrawal));
+    return { ...value, asOf };
   }
   const workOutAtOnce = (withdrawal: Withdrawal): Plan => ({
     ...finish(consequencesOf(farm, withdrawal)),
@@ -272,17 +279,19 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     );
   }
 
-  const left = unwantedBuilds(farm);
-  if (left.length > 0) {
+  async function endLeft(): Promise<void> {
+    const { value: left, asOf } = await undisturbed(() => unwantedBuilds(farm));
+    if (left.length === 0 || writer.failure) return;
     logger.info({ builds: left.length }, 'builds end that nobody wanted any more when the coordinator was stopped');
     const [ends, unwanted] = [true, false].map((named) =>
       left.filter((build) => (causeLeft(build) !== undefined) === named),
     );
-    const plan = { ends: ends as BuildRecord[], kept: [], unwanted: unwanted as BuildRecord[], asOf: wishes };
+    const plan = { ends: ends as BuildRecord[], kept: [], unwanted: unwanted as BuildRecord[], asOf };
     // The log has the end of their wants already.
     const withdrawal = { submissions: new Set<string>() };
-    inTurn(() => carryOut(withdrawal, (build) => causeLeft(build) ?? byWants, plan)).catch(failed);
+    await carryOut(withdrawal, (build) => causeLeft(build) ?? byWants, plan);
   }
+  inTurn(endLeft).catch(failed);
 
   return {
     async cancelBuild(by, id, wish = {}) {

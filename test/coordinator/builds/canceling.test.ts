@@ -8,6 +8,7 @@ import { isEnded } from '../../../domain/build/state.ts';
 import { type CancelSubmission, decideSubmission } from '../../../domain/submission/decide.ts';
 import type { SubmissionEvent } from '../../../domain/submission/events.ts';
 import { evolveSubmission } from '../../../domain/submission/state.ts';
+import { finish } from '../../../projections/pace.ts';
 import { type BuildRecord, buildId } from '../../../projections/queue.ts';
 import { unwantedBuilds } from '../../../projections/wants.ts';
 import { createVirtualTime } from '../../simulation/time.ts';
@@ -206,7 +207,7 @@ describe('what is cancelled', () => {
     await farm.application.prioritizeBuild(admin, `${submission}-1`, 5);
     await farm.settle();
     assert.deepEqual(statesOf(farm).slice(0, 3), ['1 queued', '2 succeeded', '3 queued']);
-    assert.deepEqual(unwantedBuilds(farm.farm), []);
+    assert.deepEqual(finish(unwantedBuilds(farm.farm)), []);
     await farm.application.cancelSubmission(admin, submission);
     assert.deepEqual(statesOf(farm).slice(0, 3), ['1 canceled', '2 succeeded', '3 canceled']);
   });
@@ -463,7 +464,7 @@ describe('whatever is submitted, cancelled and retried', () => {
           const after = wants(farm, gone, withdrawn);
           for (const left of farm.farm.queue.unfinishedBuilds())
             assert.ok(after.has(left), `${does}: nobody wants ${buildId(left)}, which is unfinished`);
-          assert.deepEqual(unwantedBuilds(farm.farm), []);
+          assert.deepEqual(finish(unwantedBuilds(farm.farm)), []);
           for (const [other, wanters] of before) {
             const { status } = farm.farm.queue.build(buildId(other))?.state ?? other.state;
             const others = [...wanters].filter((id) => id !== by && id !== alongside && !gone.has(id));
