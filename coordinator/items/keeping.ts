@@ -1,5 +1,5 @@
 import { createNewestBuilds, type NewestBuilds } from '../../projections/newest-builds.ts';
-import type { BuildRecord } from '../../projections/queue.ts';
+import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
@@ -20,7 +20,9 @@ const meta: Meta = { actor: 'coordinator' };
 
 export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>, inSlices: InSlices): Keeping {
   const { farm, writer, logger } = core;
-  const { graph, queue } = farm;
+  const { graph, queue, submissions } = farm;
+  /** Until all builds were looked through, what is known of the newest is a part: a root made so would lack the rest. */
+  let isWhole = false;
   let kept: readonly { readonly name: string; readonly newest: NewestBuilds }[] = [];
 
   /** Adds what the root lacks, then removes what it has too much. */
@@ -39,29 +41,44 @@ export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>, i
       roots.command(name, { type: 'remove', targets: undefined, source: 'config', reason: 'no rule keeps it' }, meta);
   }
 
-  const counts = (build: BuildRecord | undefined): build is BuildRecord =>
-    build !== undefined && build.asked !== 'input';
+  /** Its submission asked for it, and did until it had succeeded, or another one did that joined it. */
+  const isAsked = (build: BuildRecord): boolean =>
+    (build.asked !== 'input' && build.state.withdrawn === undefined) || submissions.joinedTo(buildId(build)).length > 0;
+
+  function succeeded(build: BuildRecord): void {
+    // A decision of its own, not from within the fold.
+    for (const { name, newest } of kept)
+      if (newest.succeeded(build) && isWhole) queueMicrotask(() => settle(name, newest));
+  }
 
   writer.listen((_, id, event) => {
-    if (kept.length === 0 || !successes.has(event.type)) return;
-    const build = queue.build(id);
-    if (!counts(build)) return;
-    // A decision of its own, not from within the fold.
-    for (const { name, newest } of kept) if (newest.succeeded(build)) queueMicrotask(() => settle(name, newest));
+    if (kept.length === 0) return;
+    if (successes.has(event.type)) {
+      const build = queue.build(id);
+      if (build !== undefined && isAsked(build)) succeeded(build);
+    } else if (event.type === 'SubmissionJoined')
+      // It was under way when the submission was about to join it, and may have succeeded since.
+      for (const joined of event.data.builds) {
+        const build = queue.build(joined);
+        if (build?.state.status === 'succeeded') succeeded(build);
+      }
   });
 
   function* lookThrough(): Generator<undefined> {
     for (let drv = 0; drv < graph.derivations; drv++) {
       for (let build = queue.latest(drv); build; build = build.previous)
-        if (build.state.status === 'succeeded' && counts(build)) for (const { newest } of kept) newest.succeeded(build);
+        if (build.state.status === 'succeeded' && isAsked(build))
+          for (const { newest } of kept) newest.succeeded(build);
       yield;
     }
   }
 
   return {
     async declare(rules) {
+      isWhole = false;
       kept = rules.map((rule) => ({ name: rule.name, newest: createNewestBuilds(farm, rule) }));
       if (kept.length > 0) await inSlices(lookThrough(), { first: true });
+      isWhole = true;
       for (const { name, newest } of kept) settle(name, newest);
       const names = new Set(rules.map(({ name }) => name));
       for (const { name, state } of [...farm.roots.all()])

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { isDroverError } from '../../../coordinator/errors.ts';
-import { nameWithoutVersion } from '../../../projections/newest-builds.ts';
+import type { Graph } from '../../../projections/graph.ts';
+import { createNewestBuilds, nameWithoutVersion } from '../../../projections/newest-builds.ts';
+import type { BuildRecord } from '../../../projections/queue.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 
 type Farm = Awaited<ReturnType<typeof openTestCoordinator>>;
@@ -123,6 +126,78 @@ describe('roots', () => {
     await second.declareKept([{ name: 'apps', newest: 1, derivation: 'app-*' }]);
     assert.deepEqual(keptBy(second, 'apps'), [outPath(3)]);
     assert.deepEqual(keptBy(second, 'main'), []);
+  });
+  it('of rules keep what somebody asked for until it succeeded, be it under way as an input, and are the same after a restart', async () => {
+    const path = (n: number, name: string) => ({ path: `${drvPath(n).slice(0, 33)}${name}.drv` });
+    const facts = [derivation(1, [], path(1, 'lib-1')), derivation(2, [1], path(2, 'app-1'))];
+    for (const [isJoined, wanted] of [
+      [false, [outPath(2)]],
+      [true, [outPath(1), outPath(2)]],
+    ] as const) {
+      const first = await openTestCoordinator(facts);
+      const rules = [{ name: 'all', newest: 1 }];
+      await first.declareKept(rules);
+      const ask = (...roots: string[]) =>
+        first.application.submit(admin, { roots, options: { priority: 0 }, inputs: true, force: false });
+      const [lib, app] = facts.map((one) => one.path) as [string, string];
+      if (isJoined) {
+        // Under way as an input already.
+        await ask(app);
+        await first.settle();
+        await ask(lib);
+      } else {
+        // Goes on for those who need it, and nobody asks for it any more.
+        const { submission } = await ask(lib);
+        await first.settle();
+        await ask(app);
+        await first.settle();
+        await first.application.cancelBuild(admin, `${submission}-1`);
+      }
+      await first.connect('a');
+      await first.settle();
+      for (const n of [1, 2]) {
+        await first.succeed('a', first.allocations()[0] as never, n);
+        await first.settle();
+      }
+      assert.deepEqual(new Set(keptBy(first, 'all')), new Set(wanted));
+      first.dispose();
+      const { store, pool, time } = first;
+      const second = await openTestCoordinator([], { store, pool, time, seed: 2 });
+      await second.declareKept(rules);
+      assert.deepEqual(new Set(keptBy(second, 'all')), new Set(wanted));
+      assert.equal((await second.types('root-all')).includes('RootRemoved'), false);
+      second.dispose();
+    }
+  });
+  it('of rules keep the newest, in whatever order builds succeed', () => {
+    const drvs = fc.array(fc.record({ drv: fc.nat(5), tag: fc.constantFrom('a', 'b') }), { maxLength: 20 });
+    fc.assert(
+      fc.property(drvs, fc.infiniteStream(fc.nat()), fc.integer({ min: 1, max: 3 }), (made, ranks, newest) => {
+        const builds = made.map(
+          ({ drv, tag }, order) => ({ drv, order, state: { options: { tags: { tag } } } }) as unknown as BuildRecord,
+        );
+        // Two names of three versions each; each output is that of its derivation.
+        const graph = {
+          drvPath: (drv: number) => `${'0'.repeat(32)}-${drv % 2 ? 'odd' : 'even'}-${drv}.drv`,
+          eachOutput: (drv: number, visit: (item: number) => void) => visit(drv),
+        } as unknown as Graph;
+        const fold = createNewestBuilds({ graph }, { newest, per: ['tag'] });
+        const ranked = builds.map((build) => ({ build, rank: ranks.next().value as number }));
+        for (const { build } of ranked.sort((one, other) => one.rank - other.rank)) {
+          const before = new Set(fold.items.keys());
+          const isOther = fold.succeeded(build);
+          assert.ok(isOther || before.symmetricDifference(new Set(fold.items.keys())).size === 0);
+        }
+        const wanted = new Set<number>();
+        for (const group of Map.groupBy(
+          made.keys(),
+          (at) => `${(made[at]?.drv as number) % 2} ${made[at]?.tag}`,
+        ).values())
+          for (const drv of [...new Set([...group].reverse().map((at) => made[at]?.drv as number))].slice(0, newest))
+            wanted.add(drv);
+        assert.deepEqual(new Set(fold.items.keys()), wanted);
+      }),
+    );
   });
   it('of rules take names apart as Nix does', () => {
     const names = ['hello-2.12', 'gtk+-3.0', 'python3-numpy-1.2', 'x', 'a-b', '-1', 'foo-'];

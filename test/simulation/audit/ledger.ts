@@ -23,6 +23,8 @@ export interface BuildEntry {
   readonly deferrals: Set<number>;
   /** Asked for, and not built as something needs it. */
   asked: boolean;
+  /** Another submission that asks for it has joined it. */
+  joined: boolean;
   readonly tags: Readonly<Record<string, string>>;
 }
 
@@ -315,7 +317,8 @@ export function createLedger(ground: Ground) {
         const deferrals = new Set(until === undefined ? [] : [until]);
         const deferred = until === undefined ? undefined : { until, decided: decidedAt(commit) };
         const asked = reason === 'requested' || reason === 'retry';
-        builds.set(id, { ...entry, attempt: 0, agents: [], results: new Map(), deferred, deferrals, asked, tags });
+        const begun = { attempt: 0, agents: [], results: new Map(), joined: false };
+        builds.set(id, { ...entry, ...begun, deferred, deferrals, asked, tags });
         return;
       }
       case 'BuildAllocated':
@@ -419,7 +422,8 @@ export function createLedger(ground: Ground) {
       );
       if (key !== undefined) keys.add(key);
       submissions.set(id, { inputs, force, roots });
-    } else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
+    } else if (event.type === 'SubmissionJoined') for (const build of event.data.builds) buildOf(build).joined = true;
+    else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
     else if (event.type === 'TokenRevoked') {
       const token = tokens.get(id);
       insist(token && !token.revoked, 'I4', `${where}: of a token that is valid`);

@@ -8,7 +8,7 @@ export function auditRules({ ledger, settings }: SimulatedFarm): void {
     insist(derivation === undefined || derivation === 'd*', 'bug', `the audit does not know the pattern ${derivation}`);
     const counts = (build: BuildEntry): boolean =>
       build.standing === 'succeeded' &&
-      build.asked &&
+      (build.asked || build.joined) &&
       Object.entries(tags).every(([tag, value]) => build.tags[tag] === value);
     const groups = Map.groupBy([...ledger.builds.values()].filter(counts), (build) =>
       JSON.stringify([nameOf(build), ...per.map((tag) => build.tags[tag])]),
