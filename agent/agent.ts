@@ -30,6 +30,7 @@ import type { AttemptStore } from './ports/attempt-store.ts';
 import type { Builder } from './ports/builder.ts';
 import type { Cache } from './ports/cache.ts';
 import type { CoordinatorLink, LinkConnection, OpenLink } from './ports/coordinator-link.ts';
+import type { DirectUpstreams } from './ports/direct-upstreams.ts';
 import type { StoreUpkeep } from './ports/store-upkeep.ts';
 import type { Uploads } from './ports/uploads.ts';
 import { createStoreKeeper, type StoreLimits } from './store-keeper.ts';
@@ -39,6 +40,8 @@ export interface AgentOptions {
   readonly builder: Builder;
   readonly openLink: OpenLink;
   readonly cache: Cache;
+  /** Upstreams that it fetches from itself where the coordinator says so; without them it never does. */
+  readonly upstreams?: DirectUpstreams;
   readonly uploads: Uploads;
   readonly store: AttemptStore;
   readonly runtime: Runtime;
@@ -213,6 +216,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       cache: options.cache,
       runtime,
       publicKeys: () => publicKeys,
+      ...(options.upstreams && { upstreams: options.upstreams }),
+      logger,
       concurrency: options.maxConcurrentFetches,
     }),
     uploads: options.uploads,
@@ -246,6 +251,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
   function welcome(said: Welcome, to: LinkConnection): void {
     publicKeys = said.publicKeys;
+    options.upstreams?.told(said.upstreams ?? []);
     connection = { to, logs: new Map(said.logs.map((log) => [attemptName(log), log.size])) };
     // It may have changed while the hello was on its way; and of waits a hello says nothing.
     if (fitness.unfit !== saidUnfit || limitNow() !== undefined || waitingNow().length > 0) sayNow();

@@ -14,6 +14,7 @@ import { openUploads } from '../adapters/coordinator-client/uploads.ts';
 import { ensureFolder } from '../adapters/data-dir/data-dir.ts';
 import { readPressure } from '../adapters/runtime/pressure.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
+import { createDirectUpstreams } from '../adapters/upstream/direct.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import type { FitnessCheck } from './fitness.ts';
@@ -70,6 +71,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     logger.warn(`${setting} has no effect: this kernel does not say how much is waited for (/proc/pressure)`);
   const base = new URL(config.coordinator);
   using http = createHttpClient(base, token);
+  using upstreams = createDirectUpstreams(runtime, logger);
 
   await using agent = await startAgent({
     builder,
@@ -81,6 +83,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     maxConcurrentUploads: config.maxConcurrentUploads,
     uploadPartBytes: config.uploadPartBytes,
     cache: openCache(http),
+    upstreams,
     uploads: openUploads(http),
     health: async () => {
       await tokenWatch();

@@ -290,6 +290,8 @@ export interface Operations {
         readonly url: string;
         /** the lowest is asked first */
         readonly priority: number;
+        /** how agents get what it has: through the coordinator, or themselves, and through the coordinator where that fails */
+        readonly mode: 'proxy' | 'direct';
         readonly publicKeys: readonly string[];
         /** `resting`: it gave no answer some times in a row, and is left alone for a while */
         readonly state: 'usable' | 'resting';
@@ -323,6 +325,8 @@ export interface Operations {
       readonly url: string;
       /** the lowest is asked first */
       readonly priority: number;
+      /** how agents get what it has: through the coordinator, or themselves, and through the coordinator where that fails */
+      readonly mode: 'proxy' | 'direct';
       readonly publicKeys: readonly string[];
       /** `resting`: it gave no answer some times in a row, and is left alone for a while */
       readonly state: 'usable' | 'resting';

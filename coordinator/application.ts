@@ -4,7 +4,7 @@ import type { Intake } from '../domain/agent/state.ts';
 import type { Standing } from '../domain/build/standing.ts';
 import type { BuildStatus } from '../domain/build/state.ts';
 import type { Tags } from '../domain/event.ts';
-import type { StoreItem, UpstreamItem } from '../domain/item/events.ts';
+import type { StoreItem } from '../domain/item/events.ts';
 import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { RecentFailure } from '../projections/agents.ts';
@@ -20,7 +20,7 @@ import type { HookWishes } from './hooks/wishes.ts';
 import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
 import type { CheckUpstream } from './upstreams/closure-search.ts';
 import type { UpstreamProbe, UpstreamStatus } from './upstreams/status.ts';
-import type { OpenedNar } from './upstreams/upstreams.ts';
+import type { OpenedNar, ServedUpstreamItem } from './upstreams/upstreams.ts';
 
 export type { Standing } from '../domain/build/standing.ts';
 export type { LastFailure } from '../domain/build/state.ts';
@@ -35,6 +35,7 @@ export type { Phase } from '../projections/timeline.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
 export type { BuildHistory, HistoryEntry, HookResult, WaitedItem } from './history/entries.ts';
 export type { UpstreamProbe, UpstreamStatus } from './upstreams/status.ts';
+export type { ServedUpstreamItem } from './upstreams/upstreams.ts';
 
 /**
  * What the coordinator can be asked, whoever asks: HTTP, the agent link, tests, the simulation. A method that changes
@@ -189,7 +190,7 @@ export interface Application extends HookWishes {
   /** What may be served now (I7), by the hash part of its path. */
   servable(hashPart: string): StoreItem | undefined;
   /** What only an upstream has of what may be served now: its narinfo is as the upstream signed it, and its NAR comes through here. */
-  upstreamItem(hashPart: string): UpstreamItem | undefined;
+  upstreamItem(hashPart: string): ServedUpstreamItem | undefined;
   /** The NAR of such an item, if it has this hash still and the upstream gives it. */
   openUpstream(hashPart: string, narHash: string, signal: AbortSignal, via?: string): Promise<OpenedNar | undefined>;
   /** Whether its upstream has such an item for those on whose behalf another coordinator asks (`via`): not, where it would have it from them. */

@@ -90,7 +90,16 @@ export function startCoordinator(core: Core): Coordinator {
   endLogs(core);
   // Agents fetch what an upstream has as the upstream signed it.
   const publicKeys = [signer.publicKey, ...upstreams.publicKeys];
-  const fleet = createFleet(core, { publicKeys, allocator, holdings, access, deadlines, lateAttempts, waiting });
+  const fleet = createFleet(core, {
+    publicKeys,
+    direct: upstreams.direct,
+    allocator,
+    holdings,
+    access,
+    deadlines,
+    lateAttempts,
+    waiting,
+  });
   const roots = createRootManager(core, access, deadlines);
   const keeping = createKeeping(core, roots, inSlices);
   const intake = createIntake(core, texts, roots, inSlices, upstreams);

@@ -91,13 +91,17 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
 
   async function text(path: string, limit: number, wanted: AbortSignal, via?: string): Promise<string | undefined> {
     // Of small answers all is waited for, not each byte.
-    const late = AbortSignal.timeout(timeoutMs);
-    const signal = AbortSignal.any([wanted, late]);
+    const late = new AbortController();
+    // Not AbortSignal.timeout, which goes off after the answer as well.
+    const timer = setTimeout(() => late.abort(), timeoutMs);
+    const signal = AbortSignal.any([wanted, late.signal]);
     try {
       return await small(path, limit, signal, via);
     } catch (error) {
-      if (!late.aborted || wanted.aborted) throw error;
+      if (!late.signal.aborted || wanted.aborted) throw error;
       throw new UpstreamError(`${base.href}${path}: no answer for ${timeoutMs / 1000} s`);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Runtime } from '../../coordinator/ports/runtime.ts';
 import { type ClosureLimit, largestClosure } from '../../domain/limits.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
@@ -5,8 +6,9 @@ import { type NarInfo, renderNarinfo } from '../../domain/store/narinfo.ts';
 import { verify } from '../../domain/store/signature.ts';
 import { parseStorePath } from '../../domain/store/store-path.ts';
 import { createLimiter } from '../limiter.ts';
-import { type Builder, type BuilderSession, isBuilderError } from '../ports/builder.ts';
+import { type Builder, type BuilderSession, isBuilderError, type NewItem } from '../ports/builder.ts';
 import type { Cache } from '../ports/cache.ts';
+import type { DirectUpstreams } from '../ports/direct-upstreams.ts';
 import { isTransferError, mayPass, TransferError } from '../ports/transfer-error.ts';
 import { retry } from '../retry.ts';
 import type { Waits } from '../waits.ts';
@@ -19,6 +21,9 @@ export interface InputFetcherOptions {
   readonly runtime: Runtime;
   /** Keys of which one has to have signed an item, as the coordinator said last. */
   readonly publicKeys: () => readonly string[];
+  /** From which items come where their narinfo says so and it goes well; otherwise from the cache. */
+  readonly upstreams?: Pick<DirectUpstreams, 'of'>;
+  readonly logger: Pick<Logger, 'warn'>;
   /** Transfers at a time, over all attempts. */
   readonly concurrency: number;
   /** Tries per request. Default 10, with pauses of up to 15 s: a coordinator may restart meanwhile. */
@@ -27,7 +32,7 @@ export interface InputFetcherOptions {
   readonly most?: ClosureLimit;
 }
 
-/** Brings what builds need into the store, from the coordinator's cache alone. */
+/** Brings what builds need into the store, from the coordinator's cache, and from upstreams where that says so. */
 export interface InputFetcher {
   /**
    * Makes `paths` (full) and their closures valid, and holds them. Resolves with those that neither the store nor the
@@ -119,11 +124,7 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
         status: 1,
       });
     }
-    const signed = fingerprint(info);
-    const good = options
-      .publicKeys()
-      .some((key) => info.signatures.some((signature) => verify(key, signed, signature)));
-    if (!good)
+    if (!isSignedBy(info, options.publicKeys()))
       throw new TransferError('bad-signature', `${path}: expected a signature by a key of the cache`, { status: 1 });
     return info;
   }
@@ -157,13 +158,11 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
   }
 
   async function transfer(info: NarInfo, signal: AbortSignal, waits: Waits): Promise<void> {
+    let isTriedDirectly = false;
     await retry({ ...retrying, signal, worth: worthAgain(info), away: awayOf(info.storePath, waits) }, () =>
       transfers.run(signal, async () => {
         const [lacking] = await builder.missing([info.storePath], signal);
         if (lacking === undefined) return;
-        const nar = await cache.nar(info, signal);
-        if (nar === undefined)
-          throw new TransferError('nar-missing', `${info.storePath}: the NAR is gone`, { status: 404 });
         const item = {
           path: info.storePath,
           narHash: info.narHash,
@@ -173,9 +172,36 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
           ...(info.deriver !== undefined && { deriver: `${builder.storeDir}/${info.deriver}` }),
           ...(info.ca !== undefined && { ca: info.ca }),
         };
+        const isFirst = !isTriedDirectly;
+        isTriedDirectly = true;
+        if (isFirst && (await addDirectly(info, item, signal))) return;
+        const nar = await cache.nar(info, signal);
+        if (nar === undefined)
+          throw new TransferError('nar-missing', `${info.storePath}: the NAR is gone`, { status: 404 });
         await builder.addItem(item, verifiedNar(info, nar), signal);
       }),
     );
+  }
+
+  /** Whether it came from the upstream itself. Where it did not, the coordinator has it, or finds out that the upstream has lost it. */
+  async function addDirectly(info: NarInfo, item: NewItem, signal: AbortSignal): Promise<boolean> {
+    const { elsewhere } = info;
+    const upstream = elsewhere && options.upstreams?.of(elsewhere.upstream);
+    if (elsewhere === undefined || upstream === undefined || !isSignedBy(info, upstream.publicKeys)) return false;
+    try {
+      const nar = await upstream.nar(elsewhere, signal);
+      if (nar === undefined) return false;
+      await builder.addItem(item, verifiedNar(info, nar), signal);
+      return true;
+    } catch (error) {
+      if (signal.aborted || isBuilderError(error)) throw error;
+      const { message } = error as Error;
+      options.logger.warn(
+        { item: info.storePath, upstream: elsewhere.upstream },
+        `fetched from the coordinator instead: ${message}`,
+      );
+      return false;
+    }
   }
 
   /** Full paths, without the item itself. */
@@ -253,6 +279,11 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
       return { missing: await transferAll(found, signal, waits) };
     },
   };
+}
+
+function isSignedBy(info: NarInfo, publicKeys: readonly string[]): boolean {
+  const signed = fingerprint(info);
+  return publicKeys.some((key) => info.signatures.some((signature) => verify(key, signed, signature)));
 }
 
 function awayOf(path: string, waits: Waits): (reason: string | undefined) => void {

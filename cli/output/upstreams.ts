@@ -15,6 +15,7 @@ export function formatUpstreams(rows: readonly UpstreamStatus[], view: View): st
       { title: 'ABSENT', value: (row) => row.asked.absent, wide: true },
       { title: 'REJECTED', value: (row) => row.asked.rejected, wide: true },
       { title: 'FAILED', value: (row) => row.asked.failed, wide: true },
+      { title: 'MODE', value: (row) => row.mode, wide: true },
       { title: 'URL', value: (row) => row.url },
     ],
     { ...view, empty: 'No upstreams: nothing is asked of other caches, and all that is lacking is built.' },
@@ -27,11 +28,16 @@ function stateOf({ state, restsSeconds, error }: UpstreamStatus): string {
 }
 
 export function formatUpstream(upstream: UpstreamStatus): string {
-  const { name, url, priority, publicKeys, items, asked, error, rejection, ttlSeconds, negativeTtlSeconds } = upstream;
+  const { name, url, priority, mode, publicKeys, items, asked, error, rejection, ttlSeconds, negativeTtlSeconds } =
+    upstream;
   return details([
     ['upstream', name],
     ['url', url],
     ['priority', priority],
+    [
+      'agents get it',
+      mode === 'direct' ? 'from there, and from the coordinator where that fails' : 'from the coordinator',
+    ],
     ['public keys', publicKeys.join(' ')],
     ['state', stateOf(upstream)],
     ['last failure', error],

@@ -1,5 +1,11 @@
 import type { AgentLimit } from '../../domain/agent/events.ts';
-import { type AgentOob, type Hello, mostHoldings, type WaitingAttempt } from '../../domain/agent/messages.ts';
+import {
+  type AgentOob,
+  type DirectUpstreamSettings,
+  type Hello,
+  mostHoldings,
+  type WaitingAttempt,
+} from '../../domain/agent/messages.ts';
 import { intakeOf } from '../../domain/agent/state.ts';
 import { isInfrastructureFailure } from '../../domain/build/failure-class.ts';
 import { isEnded } from '../../domain/build/state.ts';
@@ -47,6 +53,8 @@ export type Fleet = Pick<
 export interface FleetParts {
   /** With which agents verify what they fetch. */
   readonly publicKeys: readonly string[];
+  /** Upstreams from which they fetch themselves. */
+  readonly direct: readonly DirectUpstreamSettings[];
   readonly allocator: Allocator;
   readonly holdings: Holdings;
   readonly access: Access;
@@ -65,7 +73,7 @@ const pace = { burst: 60, everyMs: 2000 };
 
 /** The agents: who is there, whose lease runs out, who is sick. */
 export function createFleet(core: Core, parts: FleetParts): Fleet {
-  const { publicKeys, allocator, holdings, access, deadlines, lateAttempts, waiting } = parts;
+  const { publicKeys, direct, allocator, holdings, access, deadlines, lateAttempts, waiting } = parts;
   const { farm, writer, policy, runtime, links, logs, logger } = core;
   const { queue } = farm;
   const heartbeats = new Map<string, NonNullable<AgentStatus['heartbeat']>>();
@@ -317,7 +325,12 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
         return { build, attempt: Number(attempt), size: await logs.size(build, Number(attempt)) };
       });
       if (farm.agents.get(name)?.state.draining) writer.afterwards(() => links.send(name, { type: 'drain' }));
-      const welcome = { logs: await Promise.all(sizes), drop, publicKeys: [...publicKeys] };
+      const welcome = {
+        logs: await Promise.all(sizes),
+        drop,
+        publicKeys: [...publicKeys],
+        ...(direct.length > 0 && { upstreams: [...direct] }),
+      };
       await writer.durable();
       logger.info(
         { agent: name, systems: abilities.systems, slots: abilities.slots, kept: stays.size, dropped: drop.length },

@@ -5,6 +5,12 @@ export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
 }
 
+/** What an upstream says of an item. */
+export interface SignedInfo extends NarInfo {
+  /** Those of its signatures that a key of the upstream has made over what it says, where that was checked on the way already. */
+  readonly holding?: readonly string[];
+}
+
 /**
  * Another binary cache, read side. What it says is believed nothing; failures reject, with {@link UpstreamError} where they are its own. `via` says on
  * whose behalf it is asked, where other coordinators ask for it here.
@@ -13,7 +19,7 @@ export interface UpstreamCache extends Disposable {
   /** The text of its `nix-cache-info`; `undefined` if it has none. */
   info(signal: AbortSignal): Promise<string | undefined>;
   /** `undefined` if it does not have it. */
-  narinfo(hashPart: string, signal: AbortSignal, via?: string): Promise<NarInfo | undefined>;
+  narinfo(hashPart: string, signal: AbortSignal, via?: string): Promise<SignedInfo | undefined>;
   /** The NAR that a narinfo names, decompressed while it comes; `undefined` if it is not there. */
   nar(
     file: Pick<NarInfo, 'url' | 'compression'>,

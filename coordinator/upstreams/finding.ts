@@ -32,10 +32,10 @@ export interface FinderOptions {
 
 /** Items asked for at a time, over all upstreams; each takes as many at a time as its `connections`. */
 const width = 256;
-/** Events between two waits for the disk. */
-const eventsPerTurn = 50;
+/** Events between two waits for the disk: what hears of them then holds the loop for as long as they are many. */
+const eventsPerWait = 100;
 /** References that are looked at between two yields: less than a millisecond. */
-const stepsPerTurn = 2000;
+const stepsPerTurn = 500;
 /** More than any closure has: an upstream that refers on and on beyond it has no end. */
 const mostAsked = 400_000;
 
@@ -153,9 +153,11 @@ export function createSearch(
     return order;
   }
 
-  async function note(): Promise<void> {
-    let sinceWait = 0;
-    for (const answer of await inSlices(inOrder(), { first: true })) {
+  /** An event for each of these from `from` on, but no more than may wait for the disk. Ends with where it goes on. */
+  function* noteSome(found: readonly Believed[], from: number): Generator<undefined, number> {
+    let next = from;
+    while (next < found.length && next < from + eventsPerWait) {
+      const answer = found[next++] as Believed;
       // It may have come by another way in the meantime.
       if (referencesOf(answer.path) !== undefined || namesakeOf(core.farm, answer.path, true) !== undefined) continue;
       const { path, upstream } = answer;
@@ -163,7 +165,16 @@ export function createSearch(
       const event = { type: 'StoreItemFoundUpstream', data } as const;
       core.writer.commit('item', path.slice(0, 32), itemRevision(path), [event], meta);
       figures.found++;
-      if (++sinceWait % eventsPerTurn === 0) await core.writer.durable();
+      yield;
+    }
+    return next;
+  }
+
+  async function note(): Promise<void> {
+    const found = await inSlices(inOrder(), { first: true });
+    for (let next = 0; next < found.length; ) {
+      next = await inSlices(noteSome(found, next), { first: true });
+      await core.writer.durable();
     }
   }
 

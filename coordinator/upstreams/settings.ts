@@ -39,6 +39,12 @@ const upstreamTable = z.strictObject({
     .max(1000)
     .default(50)
     .describe('Of several upstreams, the one with the lowest number is asked first.'),
+  mode: z
+    .enum(['proxy', 'direct'])
+    .default('proxy')
+    .describe(
+      'How agents get what it has: through the coordinator, or `direct`, themselves, and through the coordinator where that fails. What needs headers-file, or is a folder, always comes through the coordinator.',
+    ),
   ttlSeconds: seconds(86_400, 'For how long it is believed to have what it has; then it is asked again.'),
   negativeTtlSeconds: seconds(600, 'For how long it is believed not to have what it has not.'),
   timeoutSeconds: seconds(10, 'For how long one answer is waited for, and for the next byte of a NAR.'),
@@ -60,5 +66,10 @@ const upstreamTable = z.strictObject({
 /** `[[upstream]]`: another binary cache, whose substitutes count as available. */
 export const upstreamSettings = z.preprocess((value) => withCamelKeys(value), upstreamTable);
 export type UpstreamSettings = z.infer<typeof upstreamSettings>;
+
+/** Whether agents fetch from it themselves: they have neither its headers nor the coordinator's folders. */
+export function isDirect({ mode, url, headersFile }: UpstreamSettings): boolean {
+  return mode === 'direct' && headersFile === undefined && !url.startsWith('file:');
+}
 
 export const mostUpstreams = 20;

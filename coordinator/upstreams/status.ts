@@ -1,12 +1,15 @@
 import type { Farm } from '../../projections/farm.ts';
 import type { Core } from '../core.ts';
 import type { AskedUpstream, Asker } from './asking.ts';
+import { isDirect } from './settings.ts';
 
 /** One `[[upstream]]` and how it goes with it. */
 export interface UpstreamStatus {
   readonly name: string;
   readonly url: string;
   readonly priority: number;
+  /** How agents get what it has: through the coordinator, or themselves. */
+  readonly mode: 'proxy' | 'direct';
   readonly publicKeys: readonly string[];
   /** `resting`: it gave no answer some times in a row, and is left alone for a while. */
   readonly state: 'usable' | 'resting';
@@ -56,6 +59,7 @@ export function statusOf({ settings, health, figures }: AskedUpstream, farm: Pic
     name,
     url,
     priority,
+    mode: isDirect(settings) ? 'direct' : 'proxy',
     publicKeys,
     state: restsMs > 0 ? 'resting' : 'usable',
     ...(restsMs > 0 && { restsSeconds: Math.ceil(restsMs / 1000) }),

@@ -4,6 +4,7 @@ import { parseCa, verifyContentAddress } from '../../domain/store/content-addres
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { verify } from '../../domain/store/signature.ts';
+import type { SignedInfo } from '../ports/upstream.ts';
 
 /** What an upstream says of an item, as far as it is believed. */
 export type Believed = Omit<UpstreamItem, 'expires'>;
@@ -20,7 +21,7 @@ const mostSignatures = 8;
 
 /** Holds a narinfo of an upstream against what was asked for and its keys: what is believed of it, or why it is not. */
 export function believe(
-  info: NarInfo,
+  info: SignedInfo,
   path: string,
   upstream: { readonly name: string; readonly publicKeys: readonly string[] },
   { storeDir, maxNarBytes, maxCommitBytes }: TrustRules,
@@ -28,10 +29,7 @@ export function believe(
   const full = `${storeDir}/${path}`;
   if (info.storePath !== full) return { fault: `expected the narinfo of ${full}, got that of ${info.storePath}` };
   const references = [...new Set(info.references)].sort();
-  const signed = fingerprint({ ...info, references });
-  const signatures = info.signatures
-    .slice(0, 64)
-    .filter((signature) => upstream.publicKeys.some((key) => verify(key, signed, signature)));
+  const signatures = info.holding ?? holding(info, upstream.publicKeys);
   if (signatures.length === 0)
     return { fault: `${path}: expected a signature by a key of the upstream, got ${signersOf(info)}` };
   if (info.narSize > maxNarBytes)
@@ -50,10 +48,19 @@ export function believe(
     references,
     ...(info.deriver !== undefined && { deriver: info.deriver }),
     ...(ca !== undefined && { ca }),
-    signatures: signatures.slice(0, mostSignatures),
+    signatures: [...signatures],
     url: info.url,
     compression: info.compression,
   };
+}
+
+/** Those of its signatures that one of the keys has made over what it says. */
+export function holding(info: NarInfo, publicKeys: readonly string[]): string[] {
+  const signed = fingerprint(info);
+  return info.signatures
+    .slice(0, 64)
+    .filter((signature) => publicKeys.some((key) => verify(key, signed, signature)))
+    .slice(0, mostSignatures);
 }
 
 /** No signature covers it: it counts where the path is the one that it determines. */

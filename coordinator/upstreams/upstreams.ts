@@ -1,3 +1,4 @@
+import type { DirectUpstreamSettings } from '../../domain/agent/messages.ts';
 import type { UpstreamItem } from '../../domain/item/events.ts';
 import type { Drv, Item } from '../../projections/graph.ts';
 import type { Core } from '../core.ts';
@@ -12,6 +13,7 @@ import { searchClosure } from './closure-search.ts';
 import { startExpiry } from './expiry.ts';
 import { createSearch, type SearchFigures } from './finding.ts';
 import { bring, narFault, openNar } from './nars.ts';
+import { isDirect } from './settings.ts';
 import { probe, statusOf, type UpstreamProbe, type UpstreamStatus } from './status.ts';
 
 /** Other caches whose substitutes count as available: the process managers around them. */
@@ -21,7 +23,7 @@ export interface Upstreams extends Disposable {
   /** Looks for single items (base names), with what they refer to. */
   searchItems(paths: readonly string[], meta: Meta): Promise<SearchFigures>;
   /** What only an upstream has, if it may be used now, by the hash part of its path. */
-  item(hashPart: string): UpstreamItem | undefined;
+  item(hashPart: string): ServedUpstreamItem | undefined;
   /** Its NAR, if it is such an item and still has this hash. What does not come as it should is looked at. */
   open(hashPart: string, narHash: string, signal: AbortSignal, via?: string): Promise<OpenedNar | undefined>;
   /** Whether the upstream has such an item for another coordinator, too: not, where it would have it from there. One that gives no answer may have it. */
@@ -40,7 +42,14 @@ export interface Upstreams extends Disposable {
   /** Asks one for what it is, and for items. */
   check(name: string, items: readonly string[]): Promise<UpstreamProbe>;
   readonly publicKeys: readonly string[];
+  /** Those from which agents fetch themselves. */
+  readonly direct: readonly DirectUpstreamSettings[];
   resume(): void;
+}
+
+export interface ServedUpstreamItem extends UpstreamItem {
+  /** Agents may fetch it from the upstream themselves. */
+  readonly isDirect: boolean;
 }
 
 export interface OpenedNar {
@@ -188,7 +197,11 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
   return {
     search: (roots, all, meta) => patiently(meta, (search) => searchClosure(farm, search, inSlices, roots, all)),
     searchItems: (paths, meta) => patiently(meta, (search) => search.round(paths)),
-    item: itemOf,
+    item(hashPart) {
+      const item = itemOf(hashPart);
+      const upstream = item && asker.of(item.upstream);
+      return item && { ...item, isDirect: upstream !== undefined && isDirect(upstream.settings) };
+    },
     async open(hashPart, narHash, signal, via) {
       const item = itemOf(hashPart);
       const upstream = item && asker.of(item.upstream);
@@ -234,6 +247,11 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
     statusOf: (name) => statusOf(find(name), farm),
     check: async (name, wanted) => probe(core, asker, find(name), wanted, stop.signal),
     publicKeys: asker.upstreams.flatMap(({ settings }) => settings.publicKeys),
+    direct: asker.upstreams
+      .filter(({ settings }) => isDirect(settings))
+      .map(({ settings: { name, url, publicKeys, timeoutSeconds, allowPrivate } }) => {
+        return { name, url, publicKeys, timeoutSeconds, allowPrivate };
+      }),
     resume() {
       expiry.resume();
       if (farm.upstreams.size > 0)

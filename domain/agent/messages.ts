@@ -189,6 +189,16 @@ export const hello = z.object({
 });
 export type Hello = z.infer<typeof hello>;
 
+/** An upstream whose NARs agents fetch themselves: never one that wants a secret. */
+const directUpstream = z.object({
+  name: identifier,
+  url: z.string().max(1024),
+  publicKeys: z.array(z.string()).max(20),
+  timeoutSeconds: z.number().positive(),
+  allowPrivate: z.boolean(),
+});
+export type DirectUpstreamSettings = z.infer<typeof directUpstream>;
+
 export const welcome = z.object({
   kind: z.literal('welcome'),
   protocol: z.int().min(1),
@@ -209,6 +219,8 @@ export const welcome = z.object({
   drop: z.array(z.object(attemptKey)),
   /** Public keys of the cache. */
   publicKeys: z.array(z.string()),
+  /** Upstreams whose NARs the agent fetches itself, where a narinfo says so; what does not come from there comes from the coordinator. */
+  upstreams: z.array(directUpstream).max(20).optional(),
 });
 export type Welcome = z.infer<typeof welcome>;
 

@@ -26,6 +26,8 @@ export interface NarInfo {
   readonly signatures: readonly string[];
   /** Content address: `fixed:[r:|git:]<algorithm>:<nix-base32>` or `text:sha256:<nix-base32>`. */
   readonly ca?: string;
+  /** Where the same NAR is, besides, for who knows that upstream: Drover's own field, which no signature covers and others ignore. */
+  readonly elsewhere?: { readonly upstream: string; readonly compression: string; readonly url: string };
 }
 
 /** The largest closures of a cache list thousands of references of up to 244 bytes. */
@@ -41,6 +43,10 @@ export function renderNarinfo(info: NarInfo): string {
   if (info.system !== undefined) lines.push(`System: ${info.system}`);
   for (const signature of info.signatures) lines.push(`Sig: ${signature}`);
   if (info.ca !== undefined) lines.push(`CA: ${info.ca}`);
+  if (info.elsewhere !== undefined) {
+    const { upstream, compression, url } = info.elsewhere;
+    lines.push(`Upstream: ${upstream} ${compression} ${url}`);
+  }
   for (const line of lines) {
     if (line.includes('\n')) throw corrupt(`expected a value without a line break, got ${excerpt(line, 120)}`);
   }
@@ -78,6 +84,7 @@ export function parseNarinfo(text: string): NarInfo {
   for (const reference of references) inField('References', () => parseBaseName(reference));
   const system = fields.get('System');
   const ca = fields.get('CA');
+  const elsewhere = /^(\S+) (\S+) (\S+)$/.exec(fields.get('Upstream') ?? '');
   return {
     storePath,
     url: required(fields, 'URL'),
@@ -91,6 +98,13 @@ export function parseNarinfo(text: string): NarInfo {
     ...(system !== undefined && { system }),
     signatures,
     ...(ca && { ca }),
+    ...(elsewhere && {
+      elsewhere: {
+        upstream: elsewhere[1] as string,
+        compression: elsewhere[2] as string,
+        url: elsewhere[3] as string,
+      },
+    }),
   };
 }
 

@@ -23,14 +23,14 @@ test(name, { skip: noRealFarm || noNginx }, async () => {
   const plainKey = readFileSync(publicFile, 'utf8').trim();
   const nginx = resources.use(await startNginx(folder, { root: cache }, '1m'));
 
-  const first = resources.use(await startFarm(upstream('plain', `http://127.0.0.1:${nginx.port}`, plainKey)));
+  const first = resources.use(await startFarm(upstream('plain', `http://127.0.0.1:${nginx.port}`, plainKey, 'direct')));
   await limited(name, first, fromNginx(first, cache, secret));
   const second = resources.use(await startFarm(upstream('first', first.url, `${first.publicKey}", "${plainKey}`)));
   await limited(name, second, fromCoordinator(second, first, plainKey));
 
-  function upstream(of: string, url: string, keys: string) {
+  function upstream(of: string, url: string, keys: string, mode = 'proxy') {
     const file = join(folder, `${of}.toml`);
-    writeFileSync(file, `[[upstream]]\nname = "${of}"\nurl = "${url}"\npublic-keys = ["${keys}"]\n`);
+    writeFileSync(file, `[[upstream]]\nname = "${of}"\nurl = "${url}"\npublic-keys = ["${keys}"]\nmode = "${mode}"\n`);
     return { flags: ['--config', file] };
   }
 });
@@ -68,6 +68,11 @@ async function fromNginx(farm: Farm, cache: string, secret: string): Promise<voi
   );
   const { data } = await farm.next('StoreItemFoundUpstream', ({ data: { path } }) => output.endsWith(path));
   assert.equal(data.upstream, 'plain');
+  // The agent had it from nginx itself.
+  assert.doesNotMatch(
+    (await farm.request('GET', '/metrics', { token: null })).body,
+    /^drover_upstream_nar_bytes_total [1-9]/m,
+  );
   const checked = await farm.drover(['upstreams', 'check', 'plain', output]);
   assert.equal(checked.code, 0, checked.said);
   assert.match((await farm.drover(['upstreams', 'list'])).stdout, /plain .*usable/);
@@ -92,4 +97,8 @@ async function fromCoordinator(farm: Farm, first: Farm, plainKey: string): Promi
   ];
   await farm.nix('nix-store', ['--store', `local?root=${root}`, '--realise', output, ...trust]);
   assert.ok(existsSync(join(root, output)));
+  assert.match(
+    (await farm.request('GET', '/metrics', { token: null })).body,
+    /^drover_upstream_nar_bytes_total [1-9]/m,
+  );
 }

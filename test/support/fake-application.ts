@@ -57,6 +57,7 @@ export const fakeUpstream: UpstreamStatus = {
   name: 'nixos',
   url: 'https://cache.example.org',
   priority: 50,
+  mode: 'direct',
   publicKeys: ['cache.example.org-1:AA=='],
   state: 'resting',
   restsSeconds: 4,

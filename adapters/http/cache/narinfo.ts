@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { StoreItem, UpstreamItem } from '../../../domain/item/events.ts';
+import type { ServedUpstreamItem } from '../../../coordinator/application.ts';
+import type { StoreItem } from '../../../domain/item/events.ts';
 import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
 import { leadsBack, viaOf } from '../../upstream/via.ts';
@@ -28,9 +29,9 @@ export function narinfoRoute(
     return reply.header('content-type', 'text/x-nix-narinfo').send(rendered.text);
   }
 
-  /** As the upstream signed it; its NAR comes through here, so that nobody else has to reach the upstream. */
-  function upstreamNarinfo(item: UpstreamItem): NarInfo {
-    const { narHash, narSize, references, deriver, ca, signatures } = item;
+  /** As the upstream signed it; its NAR comes through here, so that nobody else has to reach the upstream. Agents may, where it says so. */
+  function upstreamNarinfo(item: ServedUpstreamItem): NarInfo {
+    const { narHash, narSize, references, deriver, ca, signatures, upstream, compression, url } = item;
     return {
       storePath: `${application.storeDir}/${item.path}`,
       url: upstreamNarUrl(item),
@@ -41,6 +42,7 @@ export function narinfoRoute(
       ...(deriver !== undefined && { deriver }),
       signatures,
       ...(ca !== undefined && { ca }),
+      ...(item.isDirect && { elsewhere: { upstream, compression, url } }),
     };
   }
 

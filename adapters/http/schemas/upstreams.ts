@@ -6,6 +6,11 @@ export const upstreamStatus: z.ZodType<UpstreamStatus> = z.object({
   name: text,
   url: text,
   priority: z.int().describe('the lowest is asked first'),
+  mode: z
+    .enum(['proxy', 'direct'])
+    .describe(
+      'how agents get what it has: through the coordinator, or themselves, and through the coordinator where that fails',
+    ),
   publicKeys: z.array(text),
   state: z
     .enum(['usable', 'resting'])

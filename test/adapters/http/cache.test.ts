@@ -99,7 +99,7 @@ test('what only an upstream has is not passed on to who would be asked for it', 
   await using server = await harness({
     cache: { id: 'me' },
     application: {
-      upstreamItem: () => ({ ...said, upstream: 'up' }),
+      upstreamItem: () => ({ ...said, upstream: 'up', isDirect: true }),
       openUpstream: async () => ({ size: 26, nar: Readable.from([bytes]) }),
       confirmUpstream: async (_hash, via) => via !== 'stranger',
     },
@@ -116,6 +116,8 @@ test('what only an upstream has is not passed on to who would be asked for it', 
     ['a b c d e f g h', 404, 404],
   ] as const)
     assert.deepEqual([await statusFor(info, via), await statusFor(content, via)], [ofInfo, ofContent], via);
+  // Agents read it, others ignore it.
+  assert.match((await server.ask(undefined, { url: info })).body, /^Upstream: up none nar\/1$/m);
 });
 
 describe('NAR', () => {

@@ -9,11 +9,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
+
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { pino } from 'pino';
+import { createDirectUpstreams } from '../../../adapters/upstream/direct.ts';
 import { openFileCache } from '../../../adapters/upstream/file-cache.ts';
 import { openHttpCache } from '../../../adapters/upstream/http-cache.ts';
+import { openThreadedCache } from '../../../adapters/upstream/threaded-cache.ts';
 import type { UpstreamCache } from '../../../coordinator/ports/upstream.ts';
+import { fingerprint } from '../../../domain/store/fingerprint.ts';
 import { renderNarinfo } from '../../../domain/store/narinfo.ts';
+import { generateSigningKey, sign } from '../../../domain/store/signature.ts';
+import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { fakeBase, fakeSha256 } from '../../support/paths.ts';
 import { startStaticServer } from '../../support/static-server.ts';
 
@@ -224,6 +231,48 @@ describe('an upstream over HTTP', () => {
     await server.cache.narinfo(hashPart, signal, 'a b');
     await server.cache.nar({ url: 'nar/1', compression: 'none' }, signal, 'a');
     assert.deepEqual(seen, ['c-1', 'a b c-1', 'a c-1']);
+  });
+
+  it('has its signatures checked on the thread that asks it, which is started again where it has ended', async () => {
+    const key = generateSigningKey('up-1', new Uint8Array(32));
+    const said = { storePath: `/nix/store/${path}`, narHash: fakeSha256(1), narSize: 1000, references: [path] };
+    const good = sign(key.secret, fingerprint(said));
+    const rest = { url: 'nar/1', compression: 'none', signatures: [`up-1:${'A'.repeat(86)}==`, good] };
+    await using server = await answering((request, response) => {
+      if (request.url?.includes('1111')) return void response.writeHead(500).end();
+      if (request.url?.includes('2222')) return;
+      response.writeHead(request.url?.includes(hashPart) ? 200 : 404).end(renderNarinfo({ ...said, ...rest }));
+    });
+    const http = { url: `http://127.0.0.1:${server.port}/sub`, ...options };
+    using cache = openThreadedCache(http, [key.public]);
+    const all = await Promise.all([hashPart, '0'.repeat(32)].map((one) => cache.narinfo(one, signal)));
+    assert.deepEqual(all, [{ ...said, ...rest, holding: [good] }, undefined]);
+    await assert.rejects(cache.narinfo('1'.repeat(32), signal), isOwn);
+    const end = new AbortController();
+    const given = cache.narinfo('2'.repeat(32), end.signal);
+    end.abort(new Error('nobody waits'));
+    await assert.rejects(given, { message: 'nobody waits' });
+    const cut = assert.rejects(cache.narinfo('2'.repeat(32), signal), isOwn);
+    cache[Symbol.dispose]();
+    await cut;
+    assert.ok(await cache.narinfo(hashPart, signal));
+  });
+
+  it('is left alone by an agent that cannot reach it, for a while', async () => {
+    let isAway = true;
+    await using server = await answering((_, response) => void response.writeHead(isAway ? 500 : 200).end('NAR'));
+    const runtime = createManualRuntime();
+    using direct = createDirectUpstreams(runtime, pino({ level: 'silent' }));
+    const url = `http://127.0.0.1:${server.port}`;
+    direct.told([{ name: 'up', url, publicKeys: ['up-1:x'], timeoutSeconds: 60, allowPrivate: false }]);
+    const file = { url: 'nar/1', compression: 'none' };
+    for (let n = 0; n < 3; n++) await assert.rejects(async () => direct.of('up')?.nar(file, signal), isOwn);
+    assert.equal(direct.of('up'), undefined);
+    runtime.advance(10_000);
+    isAway = false;
+    assert.equal((await read(await direct.of('up')?.nar(file, signal)))?.toString(), 'NAR');
+    direct.told([]);
+    assert.equal(direct.of('up'), undefined);
   });
 
   it('is asked over connections that are kept', async () => {

@@ -366,6 +366,27 @@ describe('an upstream that forgets', () => {
       assert.ok(!farm.available(outPath(2)));
     });
 
+  it('is named to agents where they fetch from it themselves, and never with what is secret', async () => {
+    const headersFile = '/nowhere/headers';
+    const direct = createFakeUpstream('direct', { mode: 'direct', priority: 1 });
+    direct.put(outPath(2));
+    const others = [
+      createFakeUpstream('proxy'),
+      createFakeUpstream('token', { mode: 'direct', headersFile }),
+      createFakeUpstream('folder', { mode: 'direct', url: 'file:///var/cache' }),
+    ];
+    using farm = await open([direct, ...others]);
+    await farm.ask(3);
+    const welcome = await farm.connect('a');
+    const { name, url, publicKeys, timeoutSeconds, allowPrivate } = direct.settings;
+    assert.deepEqual(welcome.upstreams, [{ name, url, publicKeys, timeoutSeconds, allowPrivate }]);
+    assert.equal(farm.application.upstreamItem(outPath(2).slice(0, 32))?.isDirect, true);
+    assert.deepEqual(
+      farm.application.upstreams().map(({ mode }) => mode),
+      ['direct', 'proxy', 'proxy', 'proxy'],
+    );
+  });
+
   it('does not take the word of an agent for it', async () => {
     const upstream = createFakeUpstream('up');
     upstream.put(outPath(2));

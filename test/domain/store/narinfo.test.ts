@@ -148,3 +148,17 @@ for (const [what, narinfo] of Object.entries(refused)) {
 test('refuses to write a value with a line break', () => {
   assert.throws(() => renderNarinfo({ ...full, url: 'x\nSig: forged' }), formatError('malformed-narinfo'));
 });
+
+test('where a NAR is besides is written and read, and ignored where it says nothing', () => {
+  const text = entryOf('Upstream: nixos xz nar/1.nar.xz?x=1\n');
+  const info = parseNarinfo(text);
+  assert.deepEqual(info.elsewhere, { upstream: 'nixos', compression: 'xz', url: 'nar/1.nar.xz?x=1' });
+  assert.deepEqual(parseNarinfo(renderNarinfo(info)), info);
+  for (const other of ['', 'Upstream: \n', 'Upstream: https://cache.example.org\n', 'Upstream: a b c d\n'])
+    assert.equal(parseNarinfo(entryOf(other)).elsewhere, undefined, other);
+
+  function entryOf(more: string): string {
+    const storePath = `/nix/store/${'0'.repeat(32)}-x`;
+    return `StorePath: ${storePath}\nURL: nar/1\nCompression: none\nNarHash: sha256:${'0'.repeat(52)}\nNarSize: 8\nReferences: \n${more}`;
+  }
+});
