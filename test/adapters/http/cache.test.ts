@@ -93,6 +93,12 @@ describe('narinfo', () => {
   });
 });
 
+test('a listing that cannot be made of its file has all of that looked at', async () => {
+  await using server = await harness({ pool: { ...pool, listing: async () => undefined }, application: { servable } });
+  assert.equal((await server.ask(undefined, { url: `/${hashA}.ls` })).statusCode, 404);
+  assert.deepEqual(server.application.only('doubtItem'), [itemA.path, 'all']);
+});
+
 test('what only an upstream has is not passed on to who would be asked for it', async () => {
   const { path, narHash, narSize, signatures } = itemA;
   const said = { path, narHash, narSize, references: [], signatures, url: 'nar/1', compression: 'none', expires: 1 };
