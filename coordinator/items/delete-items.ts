@@ -8,6 +8,7 @@ import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
 import type { Deletions } from './deletions.ts';
+import { notInPool } from './not-in-pool.ts';
 
 /** Most that an answer names of what there may be very many of. */
 const mostNamed = 100;
@@ -61,7 +62,7 @@ export async function deleteItems(
     const item = graph.itemOf(path);
     if (item !== undefined && (availability.isPresent(item) || unpublished.get(item) !== undefined)) return [item];
     if (wish.skipMissing) return [];
-    throw new DroverError('unknown-item', `there is no store item ${path}`);
+    throw notInPool(farm, path);
   }
 
   function whoNeeds(item: Item, first: Need): ItemNeed[] {

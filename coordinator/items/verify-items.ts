@@ -1,12 +1,12 @@
 import type { Item } from '../../projections/graph.ts';
 import type { VerifyReport, VerifyWish } from '../application.ts';
 import type { Core } from '../core.ts';
-import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Intake } from '../submissions/intake.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Found, Items } from './items.ts';
+import { notInPool } from './not-in-pool.ts';
 import { lossOf } from './rebuilds.ts';
 
 /** Items that are looked at side by side: one is read while the next is opened. Others want to read the disk as well. */
@@ -62,8 +62,7 @@ export function verifyItems(
 
   function presentItem(path: string): Item {
     const item = graph.itemOf(path);
-    if (item === undefined || !availability.isPresent(item))
-      throw new DroverError('unknown-item', `there is no store item ${path}`);
+    if (item === undefined || !availability.isPresent(item)) throw notInPool(core.farm, path);
     return item;
   }
 

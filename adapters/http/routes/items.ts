@@ -73,9 +73,13 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         await freshViews(context);
         const { item } = request.params;
         const row = views.item(item.slice(0, hashPartLength));
-        if (row === undefined || row.path !== item)
-          throw new DroverError('unknown-item', `expected a store item, got ${item}`);
-        return row;
+        if (row?.path === item) return row;
+        const elsewhere = application.upstreamItem(item.slice(0, hashPartLength));
+        const more =
+          elsewhere?.path === item
+            ? `: the upstream ${elsewhere.upstream} has it`
+            : `; where it is known, 'drover items why ${item}' says more`;
+        throw new DroverError('unknown-item', `${item} is not in the pool${more}`);
       },
     );
     app.post(

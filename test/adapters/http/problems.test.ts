@@ -84,7 +84,7 @@ describe('bad input is refused with a code and the field', () => {
       'a token of an unknown scope',
       json('POST', '/v1/tokens', { name: 'x', scope: 'agent' }),
       'invalid-request',
-      /body\.scope: expected one of "read", "submit", "admin", got "agent"/,
+      /body\.scope: expected one of "read", "submit", "push", "admin", got "agent"/,
     ],
     [
       'a field too many',
@@ -246,7 +246,7 @@ describe('bad input is refused with a code and the field', () => {
       assert.equal(problem.requestId, answer.headers['x-request-id'] ?? problem.requestId);
       assert.equal(problem.instance, String(request.url).split('?')[0]);
       const changes = server.application.calls.filter(
-        ({ method }) => !['authenticate', 'status', 'position', 'why', 'agents'].includes(method),
+        ({ method }) => !['authenticate', 'status', 'position', 'why', 'agents', 'upstreamItem'].includes(method),
       );
       assert.deepEqual(changes, [], 'nothing was asked for');
     });

@@ -203,6 +203,23 @@ describe('what counts', () => {
       assert.match(status?.rejection ?? '', /expected/);
     });
 
+  it('is named to whom wants to delete or verify what is there alone', async () => {
+    const upstream = createFakeUpstream('up');
+    upstream.put(outPath(2));
+    using farm = await open(upstream);
+    await farm.ask(3);
+    const told = (path: string) =>
+      assert.rejects(farm.application.deleteItems(admin, { items: [path], reason: 'test', now: false, force: false }), {
+        code: 'unknown-item',
+        message:
+          path === outPath(2)
+            ? `${path} is not in the pool: the upstream up has it`
+            : `${path} is not in the pool: 'drover items why ${path}' says what would bring it`,
+      });
+    await told(outPath(2));
+    await told(outPath(3));
+  });
+
   it('is of no consequence once the pool has the item, and comes from the pool then', async () => {
     const upstream = createFakeUpstream('up');
     upstream.put(outPath(1), { references: [glibc] });
