@@ -1,7 +1,7 @@
 import type { UpstreamItem } from '../../domain/item/events.ts';
 import { referencesExcess } from '../../domain/limits.ts';
 import { parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
-import { fingerprint } from '../../domain/store/fingerprint.ts';
+import { fingerprint, inOrder } from '../../domain/store/fingerprint.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { verify } from '../../domain/store/signature.ts';
 import type { SignedInfo } from '../ports/upstream.ts';
@@ -17,6 +17,7 @@ export interface TrustRules {
 
 /** What a coordinator can decompress (adapters/upstream/decompress.ts). */
 const compressions: ReadonlySet<string> = new Set(['none', 'xz', 'zstd', 'bzip2', 'gzip', 'br', 'lzip']);
+/** By keys of the upstream's names, which has one, or two while it changes it. */
 const mostSignatures = 8;
 
 /** Holds a narinfo of an upstream against what was asked for and its keys: what is believed of it, or why it is not. */
@@ -28,7 +29,7 @@ export function believe(
 ): Believed | { readonly fault: string } {
   const full = `${storeDir}/${path}`;
   if (info.storePath !== full) return { fault: `expected the narinfo of ${full}, got that of ${info.storePath}` };
-  const references = [...new Set(info.references)].sort();
+  const references = [...inOrder(info.references)];
   const signatures = info.holding ?? holding(info, upstream.publicKeys);
   if (signatures.length === 0)
     return { fault: `${path}: expected a signature by a key of the upstream, got ${signersOf(info)}` };
@@ -57,10 +58,12 @@ export function believe(
 /** Those of its signatures that one of the keys has made over what it says. */
 export function holding(info: NarInfo, publicKeys: readonly string[]): string[] {
   const signed = fingerprint(info);
+  // Few are looked at: each takes a look at all of a text that may be long.
+  const names = publicKeys.map((key) => key.slice(0, key.indexOf(':') + 1));
   return info.signatures
-    .slice(0, 64)
-    .filter((signature) => publicKeys.some((key) => verify(key, signed, signature)))
-    .slice(0, mostSignatures);
+    .filter((signature) => names.some((name) => signature.startsWith(name)))
+    .slice(0, mostSignatures)
+    .filter((signature) => publicKeys.some((key) => verify(key, signed, signature)));
 }
 
 /** No signature covers it: it counts where the path is the one that it determines. */

@@ -21,6 +21,12 @@ export function fingerprint({ storePath, narHash, narSize, references }: Fingerp
   if (slash < 1) throw new FormatError('malformed-store-path', `expected a full store path, got "${storePath}"`);
   const folder = storePath.slice(0, slash + 1);
   const paths = references.map((reference) => (reference.startsWith('/') ? reference : folder + reference));
-  const unique = [...new Set(paths)].sort();
-  return `1;${storePath};sha256:${encodeNixBase32(parseSha256(narHash))};${narSize};${unique.join(',')}`;
+  return `1;${storePath};sha256:${encodeNixBase32(parseSha256(narHash))};${narSize};${inOrder(paths).join(',')}`;
+}
+
+/** The names, each once, in byte order. As they are where they are so already, which those of honest caches are: to sort a long list takes a second. */
+export function inOrder(names: readonly string[]): readonly string[] {
+  for (let index = 1; index < names.length; index++)
+    if ((names[index - 1] as string) >= (names[index] as string)) return [...new Set(names)].sort();
+  return names;
 }

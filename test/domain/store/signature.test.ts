@@ -35,6 +35,7 @@ const signature =
 
 test('the fingerprint of curl, references given as base names or full paths in any order', () => {
   assert.equal(fingerprint(curl), text);
+  assert.equal(fingerprint({ ...curl, references: references.flatMap((name) => [name, name]) }), text);
   assert.equal(fingerprint({ ...curl, references: references.map((name) => `/nix/store/${name}`).reverse() }), text);
 });
 
