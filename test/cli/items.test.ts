@@ -311,3 +311,108 @@ describe('drover items why', () => {
     assert.match(elsewhere.err, /expected a base name or a path in \/own\/store, got \/home\/me\//);
   });
 });
+
+describe('drover roots', () => {
+  const day = 86_400_000;
+  const status = {
+    name: 'demo',
+    targets: 2,
+    unavailable: 1,
+    until: testNow + day,
+    source: 'api',
+    addedAt: testNow - day,
+    addedBy: 'admin',
+  };
+  const kept = [
+    { item: path, state: 'available', until: testNow + day },
+    { item: other, state: 'unpublished' },
+  ];
+  const rooted = () =>
+    fakeCoordinator({
+      'GET /nix-cache-info': () => ({ text: 'StoreDir: /nix/store\n' }),
+      'GET /v1/roots': () => ({ json: { rows: [status, { ...status, name: 'for-good', until: undefined }] } }),
+      'GET /v1/roots/expired': () => ({
+        status: 404,
+        json: { code: 'unknown-root', status: 404, detail: 'there is no root expired' },
+      }),
+      'GET /v1/roots/*': () => ({ json: { ...status, kept } }),
+      'POST /v1/roots': ({ json }) =>
+        (json() as { ttlSeconds?: number }).ttlSeconds === 1
+          ? {
+              status: 422,
+              json: { code: 'invalid-request', status: 422, detail: 'ttlSeconds: expected at least 60, got 1' },
+            }
+          : { json: { ...status, kept } },
+      'DELETE /v1/roots/*': () => ({ status: 204, json: undefined }),
+    });
+
+  it('takes targets by path, base name or build, and a time in every unit', async () => {
+    await using fake = await rooted();
+    for (const [ttl, ttlSeconds] of [
+      ['90', 90],
+      ['90s', 90],
+      ['10m', 600],
+      ['2h', 7200],
+      ['30d', 2_592_000],
+    ] as const) {
+      const words = ['roots', 'add', 'demo', `/nix/store/${path}`, path, 's-1', '--ttl', ttl];
+      const { code, out, err } = await run(words, against(fake.url));
+      assert.equal(code, 0, err);
+      assert.deepEqual(fake.seen.at(-1)?.json(), { name: 'demo', targets: [path, 's-1'], ttlSeconds });
+      assert.match(out, /^root demo: 2 targets, the first of it expires in 24h$/m);
+      assert.match(out, /1 of them is not available now\n1 of these is being deleted/);
+    }
+    assert.equal(
+      (await run(['roots', 'add', 'demo', path, '--replace', '-o', 'name'], against(fake.url))).out,
+      'demo\n',
+    );
+    assert.deepEqual(fake.seen.at(-1)?.json(), { name: 'demo', targets: [path], replace: true });
+  });
+
+  it('refuses what is no time and no target before it asks, and says by its flag what the coordinator refuses', async () => {
+    await using fake = await rooted();
+    for (const [words, message] of [
+      [['--ttl', 'soon', path], /--ttl.*Expected a time of at most .* like 90s, 10m, 2h or 7d, got "soon"/],
+      [['--ttl', '2w', path], /got "2w"/],
+      [['--ttl', '200y', path], /got "200y"/],
+      [['--ttl', '99999999d', path], /at most 3153600000 seconds/],
+      [['/etc/passwd'], /expected a base name or a path in \/nix\/store, got \/etc\/passwd/],
+      [[], /target/],
+    ] as const) {
+      const { code, err } = await run(['roots', 'add', 'demo', ...words], against(fake.url));
+      assert.equal(code, 2, err);
+      assert.match(err, message);
+    }
+    assert.ok(!fake.seen.some(({ method }) => method === 'POST'));
+    const { code, err } = await run(['roots', 'add', 'demo', path, '--ttl', '1'], against(fake.url));
+    assert.notEqual(code, 0);
+    assert.match(err, /--ttl: expected at least 60, got 1/);
+  });
+
+  it('are listed and shown for people and for programs', async () => {
+    await using fake = await rooted();
+    const listed = await run(['roots', 'list'], against(fake.url));
+    assert.match(listed.out, /^demo +2 +1 +in 24h/m);
+    assert.match(listed.out, /^for-good +2 +1 +never/m);
+    assert.equal((await run(['roots', 'list', '-o', 'name'], against(fake.url))).out, 'demo\nfor-good\n');
+    assert.equal(JSON.parse((await run(['roots', 'list', '-o', 'json'], against(fake.url))).out).rows.length, 2);
+    const shown = await run(['roots', 'show', 'demo'], against(fake.url));
+    assert.match(shown.out, new RegExp(`^${path} +available +in 24h`, 'm'));
+    assert.match(shown.out, new RegExp(`^${other} +unpublished +never`, 'm'));
+    const { kept: told } = JSON.parse((await run(['roots', 'show', 'demo', '-o', 'json'], against(fake.url))).out);
+    assert.deepEqual(told, [{ ...kept[0], until: '2026-01-03T03:04:05.000Z' }, kept[1]]);
+    const gone = await run(['roots', 'show', 'expired'], against(fake.url));
+    assert.deepEqual([gone.code, gone.out], [1, '']);
+    assert.match(gone.err, /there is no root expired/);
+  });
+
+  it('are removed whole or by target, with a reason', async () => {
+    await using fake = await rooted();
+    assert.equal((await run(['roots', 'remove', 'demo'], against(fake.url))).out, 'removed demo\n');
+    const words = ['roots', 'remove', 'demo', `/nix/store/${path}`, '--reason', 'it is over'];
+    assert.equal((await run(words, against(fake.url))).out, 'removed 1 target of demo\n');
+    const { method, path: asked, query } = fake.seen.at(-1) ?? assert.fail();
+    assert.deepEqual([method, asked], ['DELETE', '/v1/roots/demo']);
+    assert.deepEqual([query.get('target'), query.get('reason')], [path, 'it is over']);
+  });
+});
