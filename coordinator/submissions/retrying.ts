@@ -21,6 +21,8 @@ export type Retrying = Pick<Application, 'retryBuild' | 'retryBuilds' | 'retrySu
   repair(derivation: string, key: string, meta: Meta): Promise<SubmitResult>;
 };
 
+type Check = Pick<SubmitWish, 'checkUpstream'>;
+
 /** Most builds that an answer names. */
 const mostNamed = 100;
 
@@ -44,7 +46,7 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
     },
     async retryBuilds(by, { builds, preview = false }) {
-      const groups = new Map<string, { options: BuildOptions; tags: Map<string, Tags | undefined> }>();
+      const groups = new Map<string, { options: BuildOptions; check: Check; tags: Map<string, Tags | undefined> }>();
       const again = new Map<Drv, BuildRecord>();
       const skipped = { underWay: 0, available: 0 };
       for (const id of builds) {
@@ -55,10 +57,11 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
         else if (queue.hasOutputs(drv)) skipped.available++;
         else again.set(drv, build);
       }
-      for (const [drv, { state }] of again) {
+      for (const [drv, { state, submission }] of again) {
         const { tags, ...options } = state.options;
-        const key = JSON.stringify(options);
-        const group = groups.get(key) ?? { options, tags: new Map() };
+        const check = checkOf(submissions.get(submission));
+        const key = JSON.stringify([options, check]);
+        const group = groups.get(key) ?? { options, check, tags: new Map() };
         group.tags.set(graph.drvPath(drv), tags);
         groups.set(key, group);
       }
@@ -66,8 +69,10 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       const told = named.map((build) => ({ build: buildId(build), derivation: graph.drvPath(build.drv) }));
       const made: SubmitResult[] = [];
       if (!preview)
-        for (const { options, tags } of groups.values())
-          made.push(await receive(by, { ...wishOf(options, tags), inputs: true, force: false }, 'retry', undefined));
+        for (const { options, check, tags } of groups.values()) {
+          const wish = { ...wishOf(options, tags), inputs: true, force: false, ...check };
+          made.push(await receive(by, wish, 'retry', undefined));
+        }
       return { retried: again.size, ...skipped, builds: told, submissions: made };
     },
     async retrySubmission(by, id) {
@@ -126,7 +131,7 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
 }
 
 /** What was not asked for upstream is not the next time, either. */
-function checkOf(submission: SubmissionRecord | undefined): Pick<SubmitWish, 'checkUpstream'> {
+function checkOf(submission: SubmissionRecord | undefined): Check {
   const checkUpstream = submission?.wish.checkUpstream;
   return checkUpstream === undefined ? {} : { checkUpstream };
 }

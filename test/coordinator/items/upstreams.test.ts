@@ -6,6 +6,7 @@ import { unwatched } from '../../../coordinator/ports/work.ts';
 import { createTracing } from '../../../coordinator/tracing.ts';
 import type { CheckUpstream } from '../../../coordinator/upstreams/closure-search.ts';
 import { generateSigningKey } from '../../../domain/store/signature.ts';
+import { type BuildRecord, buildId } from '../../../projections/queue.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { createFakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts';
 import { fakeBase, fakeSha256 } from '../../support/paths.ts';
@@ -98,6 +99,21 @@ describe('what is asked for', () => {
     const { builds } = await farm.ask(3, 'inputs');
     assert.equal(builds, 3);
     assert.equal(farm.farm.queue.satisfied().size, 0);
+  });
+
+  it('asks no more for what is retried, in bulk as well, than the submission did', async () => {
+    const upstream = createFakeUpstream('up');
+    using farm = await open(upstream);
+    await farm.ask(1, 'never');
+    const build = farm.farm.queue.latest(farm.farm.graph.drvOf(drvPath(1)) as number) as BuildRecord;
+    await farm.application.cancelBuild(admin, buildId(build), {});
+    upstream.put(outPath(1));
+    const { submissions } = await farm.application.retryBuilds(admin, { builds: [buildId(build)] });
+    assert.deepEqual(
+      submissions.map(({ builds }) => builds),
+      [1],
+    );
+    assert.deepEqual(upstream.asked, []);
   });
 
   it('remembers what an upstream has not for a while, and no longer', async () => {
