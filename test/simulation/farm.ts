@@ -20,6 +20,7 @@ import { createPoolDisk, type PoolDisk } from './pool-disk.ts';
 import { createRandom, type Random } from './random.ts';
 import type { Settings } from './settings.ts';
 import { createVirtualTime, type VirtualTime } from './time.ts';
+import { createSimulatedUpstream, type SimulatedUpstream } from './upstream.ts';
 import { Violation } from './violation.ts';
 import { createWire, type Wire } from './wire.ts';
 
@@ -54,6 +55,7 @@ export interface SimulatedFarm {
   readonly eventDisk: EventDisk;
   readonly poolDisk: PoolDisk;
   readonly spans: ReturnType<typeof collectSpans>;
+  readonly upstreams: readonly SimulatedUpstream[];
   /** The way from clients to the coordinator. */
   readonly clients: Wire;
   readonly client: Life;
@@ -158,13 +160,16 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
       const bytes = poolDisk.files.get(file);
       return (bytes !== undefined && hashOf(bytes) === file) || spoiled.has(file);
     },
+    hasSigned: (item) => upstreams.some((upstream) => upstream.name === item.upstream && upstream.hasSigned(item)),
     uploading(agent) {
       const of = machines.find(({ name }) => name === agent)?.disk.attempts.values() ?? [];
       return [...of].filter(({ record: { phase } }) => phase === 'uploading' || phase === 'ended').length;
     },
     noted({ stream, meta }, event) {
       // How far a hook or the audit is, is written down for ever.
-      if (!stream.startsWith('hook-') && !stream.startsWith('audit-')) lastEvent = time.now();
+      const isRenewed = event.type === 'StoreItemFoundUpstream' && meta.actor === 'upstreams';
+      // What an upstream has is asked for again for ever, too.
+      if (!stream.startsWith('hook-') && !stream.startsWith('audit-') && !isRenewed) lastEvent = time.now();
       trace('log', `${event.type} ${stream} ${brief(event.data)} (${meta.actor})`);
     },
   });
@@ -180,8 +185,12 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
   ledger.keep.collecting.scheduledGraceMs =
     (settings.policy.collection.olderThanSeconds ?? settings.policy.cacheTtlSeconds) * 1000;
 
+  const upstreams = settings.upstreams.map((kind) =>
+    createSimulatedUpstream(kind, graph, random.fork(`upstream ${kind.name}`)),
+  );
   const house = createHouse({
     time,
+    upstreams,
     settings,
     random: random.fork('house'),
     eventDisk: {
@@ -235,6 +244,13 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
   /** I7 and I8, of a narinfo that is given to somebody. */
   function told({ storePath, url, references }: NarInfo): void {
     const path = baseOf(storePath);
+    for (const reference of references)
+      if (!ledger.isObtainableAhead(reference))
+        throw new Violation('I7', `${path} is served, and it refers to ${reference}, which is not there`);
+    if (url.startsWith('nar/upstream/')) {
+      if (!ledger.isObtainableAhead(path)) throw new Violation('I8', `${path} is served, and no upstream has it`);
+      return;
+    }
     const file = parseNarName(url.slice('nar/'.length))?.hash as string;
     const held = ledger.itemAhead(path);
     if (held === undefined) throw new Violation('I8', `${path} is served, and it is gone`);
@@ -242,9 +258,6 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
     const wentAt = spoiled.get(file) ?? Number.NEGATIVE_INFINITY;
     if (!poolDisk.files.has(file) && time.now() - wentAt > 50)
       throw new Violation('I7', `${path} is served, and its file is not there`);
-    for (const reference of references)
-      if (ledger.itemAhead(reference) === undefined)
-        throw new Violation('I7', `${path} is served, and it refers to ${reference}, which is not there`);
   }
 
   const machineWorld: MachineWorld = {
@@ -348,6 +361,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
       },
     },
     spans,
+    upstreams,
     clients,
     client,
     lostTexts,

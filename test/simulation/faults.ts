@@ -1,6 +1,7 @@
 import type { SimulatedFarm } from './farm.ts';
 import { idleLoad, type Machine } from './machine.ts';
 import type { Random } from './random.ts';
+import { lies, type SimulatedUpstream } from './upstream.ts';
 
 /** Something that befalls the farm, for a while or at once. */
 export interface Fault {
@@ -300,6 +301,49 @@ export const faults: Readonly<Record<string, Fault>> = {
   },
 };
 
+const upstream = (farm: SimulatedFarm, random: Random): SimulatedUpstream =>
+  random.pick(farm.upstreams) as SimulatedUpstream;
+
+/** What befalls farms that have upstreams, beside all else. */
+export const upstreamFaults: Readonly<Record<string, Fault>> = {
+  'upstream away': {
+    weight: 3,
+    strike(farm, random) {
+      const { weather } = upstream(farm, random);
+      const how = random.pick(['refuses', 'silent'] as const) as 'refuses';
+      lasting(
+        'upstream away',
+        500,
+        30_000,
+        () => (weather.answers = how),
+        () => (weather.answers = 'well'),
+      )(farm, random);
+    },
+  },
+  'upstream lies': {
+    weight: 3,
+    strike(farm, random) {
+      const { weather } = upstream(farm, random);
+      const lie = random.pick(lies);
+      lasting(
+        'upstream lies',
+        1000,
+        30_000,
+        () => (weather.lie = lie),
+        () => (weather.lie = undefined),
+      )(farm, random);
+    },
+  },
+  'upstream forgets': {
+    weight: 5,
+    strike: (farm, random) => upstream(farm, random).forget(random),
+  },
+  'upstream comes back': {
+    weight: 1,
+    strike: (farm, random) => upstream(farm, random).restore(),
+  },
+};
+
 function retire(twin: Machine): void {
   twin.isOff = true;
   twin.kill();
@@ -313,6 +357,7 @@ export function heal(farm: SimulatedFarm): void {
   Object.assign(farm.poolDisk.weather, { full: false, cutsUpload: false });
   Object.assign(farm.receivers.weather, { hangs: false, fails: false });
   farm.lostTexts.clear();
+  for (const { weather } of farm.upstreams) Object.assign(weather, { answers: 'well', lie: undefined });
   for (const twin of farm.twins) retire(twin);
   for (const one of farm.machines) {
     one.wire.clear();

@@ -21,6 +21,7 @@ import type { PoolDisk } from './pool-disk.ts';
 import type { Random } from './random.ts';
 import type { Settings } from './settings.ts';
 import type { VirtualTime } from './time.ts';
+import type { SimulatedUpstream } from './upstream.ts';
 
 export const auditKey = parseNoteSecret(generateNoteKey('simulation', new Uint8Array(32)).secret);
 const cacheKey = generateSigningKey('simulation-1', new Uint8Array(32).fill(1));
@@ -55,6 +56,7 @@ export interface HouseWorld {
   readonly poolDisk: PoolDisk;
   readonly derivations: DerivationStore;
   readonly traces: Traces;
+  readonly upstreams: readonly SimulatedUpstream[];
   hookTransport(life: Life): HookTransport;
   trace(who: string, text: string): void;
   /** A coordinator runs on the log: the first one of a process, or the next after its event store failed. */
@@ -128,7 +130,7 @@ export function createHouse(world: HouseWorld): House {
         await pool.sweep(coordinator.items.holdsFile, isAwaited);
         await coordinator.declareKept(settings.keep);
       },
-      upstreams: [],
+      upstreams: world.upstreams.map((upstream) => upstream.open(mine)),
       policy: settings.policy,
       runtime: mine.runtime,
       links: links.links,

@@ -9,7 +9,7 @@
  * Ends with 1 where a seed breaks an invariant: the seed, what is broken, the shortest run that still breaks it, and its trace.
  */
 import { parseArgs } from 'node:util';
-import { faults } from './faults.ts';
+import { faults, upstreamFaults } from './faults.ts';
 import { operators } from './operators.ts';
 import { type Plan, planOf } from './plan.ts';
 import { type Outcome, runPlan } from './run.ts';
@@ -104,7 +104,7 @@ console.log(
     `${sums.attempts} attempts, ${sums.succeeded} builds`,
 );
 console.log(
-  `coverage: ${coverage.size} triples (command × fault × state) of ${commands.size} commands, ${Object.keys(operators).length} kinds of operators and ${Object.keys(faults).length} faults`,
+  `coverage: ${coverage.size} triples (command × fault × state) of ${commands.size} commands, ${Object.keys(operators).length} kinds of operators and ${Object.keys({ ...faults, ...upstreamFaults }).length} faults`,
 );
 if (values.coverage) console.log([...coverage].sort().join('\n'));
 if (broken.length > 0) console.log(`broken: ${broken.join(', ')}`);

@@ -2,14 +2,15 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { ClientOptions, WebSocket } from 'ws';
 import { parseNarName } from '../../adapters/http/cache/nar-url.ts';
-import { narinfoText } from '../../adapters/http/cache/narinfo.ts';
+import { narinfoText, upstreamNarinfo } from '../../adapters/http/cache/narinfo.ts';
+import { parseUpstreamNar } from '../../adapters/http/cache/upstream-url.ts';
 import { faultOf } from '../../adapters/http/problem.ts';
 import type { Cache } from '../../agent/ports/cache.ts';
 import { TransferError } from '../../agent/ports/transfer-error.ts';
 import type { Uploads } from '../../agent/ports/uploads.ts';
 import type { Principal } from '../../coordinator/application.ts';
 import { DroverError, errorCodes } from '../../coordinator/errors.ts';
-import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
+import { type NarInfo, parseNarinfo, renderNarinfo } from '../../domain/store/narinfo.ts';
 import type { House, Served } from './house.ts';
 import type { Life } from './life.ts';
 import { asWebSocket, type SimulatedSocket, type Wire } from './wire.ts';
@@ -145,13 +146,18 @@ export function openCache(line: Line): Cache {
   return {
     narinfo: (hashPart, signal) =>
       request(line, `narinfo ${hashPart.slice(-4)}`, signal, async ({ application, pool }) => {
-        const text = await narinfoText(application, pool, hashPart);
+        const elsewhere = application.servable(hashPart) ? undefined : application.upstreamItem(hashPart);
+        const text = elsewhere
+          ? renderNarinfo(upstreamNarinfo(elsewhere, application.storeDir))
+          : await narinfoText(application, pool, hashPart);
         if (text === undefined) return undefined;
         const info = parseNarinfo(text);
         line.told(info);
         return info;
       }),
     async nar({ url, storePath }, signal) {
+      const upstream = parseUpstreamNar(url.slice('nar/upstream/'.length));
+      if (upstream) return upstreamNar(line, upstream, signal);
       const name = parseNarName(url.slice('nar/'.length));
       const base = storePath.slice(storePath.lastIndexOf('/') + 1);
       const bytes = await request(line, `nar of ${base.slice(33)}`, signal, async ({ application, pool }) => {
@@ -170,6 +176,25 @@ export function openCache(line: Line): Cache {
       return bytes && Readable.from([bytes]);
     },
   };
+}
+
+/** Comes through the coordinator; where it breaks off, so does the answer. */
+async function upstreamNar(
+  line: Line,
+  { hashPart, narHash }: { hashPart: string; narHash: string },
+  signal: AbortSignal,
+): Promise<Readable | undefined> {
+  const bytes = await request(line, `nar of ${hashPart} upstream`, signal, async ({ application }) => {
+    const opened = await application.openUpstream(hashPart, narHash, new AbortController().signal);
+    if (opened === undefined) return undefined;
+    try {
+      return await buffer(opened.nar);
+    } catch {
+      return 'cut' as const;
+    }
+  });
+  if (bytes === 'cut') throw new TransferError('network', `nar of ${hashPart} upstream: connection reset`);
+  return bytes && Readable.from([bytes]);
 }
 
 export function openUploads(line: Line, secret: () => string): Uploads {

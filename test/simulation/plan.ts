@@ -1,5 +1,5 @@
 import type { FarmSize } from './farm.ts';
-import { faults } from './faults.ts';
+import { faults, upstreamFaults } from './faults.ts';
 import { operators } from './operators.ts';
 import { createRandom } from './random.ts';
 import { settingsOf } from './settings.ts';
@@ -40,7 +40,7 @@ function rangeOf(seed: number): Range {
 }
 
 export function planOf(seed: number): Plan {
-  const random = createRandom(seed).fork('plan');
+  let random = createRandom(seed).fork('plan');
   const range = rangeOf(seed);
   const settings = settingsOf(createRandom(seed).fork('settings'));
   const size = { derivations: random.between(...range.derivations), agents: random.between(...range.agents), settings };
@@ -56,5 +56,10 @@ export function planOf(seed: number): Plan {
     ...Array.from({ length: wishes }, () => act('operator', operators)),
     ...Array.from({ length: mishaps }, () => act('fault', faults)),
   ];
+  // Chosen apart, so that farms without upstreams are the same farms whatever befalls upstreams.
+  if (settings.upstreams.length > 0) {
+    random = createRandom(seed).fork('upstreams');
+    acts.push(...Array.from({ length: random.between(2, 6) }, () => act('fault', upstreamFaults)));
+  }
   return { seed, size, acts: acts.sort((one, other) => one.at - other.at) };
 }

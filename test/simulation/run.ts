@@ -1,6 +1,6 @@
 import { auditEnd, auditRest } from './audit/end.ts';
 import { createSimulatedFarm, type SimulatedFarm } from './farm.ts';
-import { faults, heal } from './faults.ts';
+import { faults, heal, upstreamFaults } from './faults.ts';
 import { renewTokens } from './operators/agents.ts';
 import { resumeHooks } from './operators/hooks.ts';
 import { createPerson } from './operators/person.ts';
@@ -64,7 +64,7 @@ async function live(farm: SimulatedFarm, plan: Plan): Promise<void> {
       farm.trace(kind, name);
       if (kind === 'fault') {
         Object.assign(farm.weather, { last: name, at: time.now() });
-        faults[name]?.strike(farm, random);
+        (faults[name] ?? upstreamFaults[name])?.strike(farm, random);
       } else
         void operators[name]
           ?.act(farm, random)
@@ -165,6 +165,8 @@ function unrest({ house, machines, underWay, receivers, ledger, time, lastEvent 
   const live = [...ledger.builds.values()].filter(({ standing }) => standing === 'allocated' || standing === 'running');
   if (live.length > 0) found.push(`${live.map(({ id }) => id).join(', ')} are at agents`);
   if (ledger.unpublished.size > 0) found.push(`${[...ledger.unpublished.keys()].join(', ')} are unpublished`);
+  const overdue = ledger.overdue(time.runtime.clock.now());
+  if (overdue.length > 0) found.push(`${overdue.join(', ')} are to be asked for upstream`);
   if (found.length > 0) found.push(`the last event was ${Math.round((time.now() - lastEvent) / 1000)} s ago`);
   return found.join(', ');
 }

@@ -3,11 +3,13 @@ import type { KeepRule } from '../../coordinator/items/keep-rules.ts';
 import { testPolicy } from '../support/policy.ts';
 import type { Random } from './random.ts';
 import { epoch } from './time.ts';
+import type { UpstreamKind } from './upstream.ts';
 
 /** How a farm is configured. */
 export interface Settings {
   readonly policy: Policy;
   readonly keep: readonly KeepRule[];
+  readonly upstreams: readonly UpstreamKind[];
 }
 
 const dayMs = 86_400_000;
@@ -51,5 +53,14 @@ export function settingsOf(random: Random): Settings {
       perTurn: random.pick([1, 3, 100]) as number,
     },
   });
-  return { policy, keep: rules.filter(() => random.chance(0.2)) };
+  const keep = rules.filter(() => random.chance(0.2));
+  const names = random.chance(0.25) ? ['near', 'far'].slice(0, random.between(1, 2)) : [];
+  const upstreams = names.map((name, priority) => ({
+    name,
+    priority,
+    share: random.pick([0.3, 0.6, 1]) as number,
+    ttlSeconds: random.between(5, 40),
+    negativeTtlSeconds: random.between(2, 20),
+  }));
+  return { policy, keep, upstreams };
 }

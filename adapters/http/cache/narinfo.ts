@@ -29,23 +29,6 @@ export function narinfoRoute(
     return reply.header('content-type', 'text/x-nix-narinfo').send(rendered.text);
   }
 
-  /** As the upstream signed it; its NAR comes through here, so that nobody else has to reach the upstream. Agents may, where it says so. */
-  function upstreamNarinfo(item: ServedUpstreamItem): NarInfo {
-    const { narHash, narSize, references, deriver, ca, signatures, upstream, compression, url } = item;
-    return {
-      storePath: `${application.storeDir}/${item.path}`,
-      url: upstreamNarUrl(item),
-      compression: 'none',
-      narHash,
-      narSize,
-      references,
-      ...(deriver !== undefined && { deriver }),
-      signatures,
-      ...(ca !== undefined && { ca }),
-      ...(item.isDirect && { elsewhere: { upstream, compression, url } }),
-    };
-  }
-
   /** Two coordinators that are upstreams of each other would say for ever that the other has what neither has any more. */
   async function isToPassOn(hashPart: string, via: string, signal: AbortSignal): Promise<boolean> {
     return !leadsBack(via, cache.id) && application.confirmUpstream(hashPart, via, signal);
@@ -73,7 +56,9 @@ export function narinfoRoute(
         if (elsewhere !== undefined) {
           const via = viaOf(request.headers);
           const isForIt = via === undefined || (await isToPassOn(hash, via, abortOnEnd(reply.raw, closing)));
-          return isForIt ? answer(request.headers['if-none-match'], reply, upstreamNarinfo(elsewhere)) : notHere(reply);
+          return isForIt
+            ? answer(request.headers['if-none-match'], reply, upstreamNarinfo(elsewhere, application.storeDir))
+            : notHere(reply);
         }
         if (found === undefined) return notHere(reply);
         if (!(await pool.has(found.file))) {
@@ -109,6 +94,23 @@ export async function narinfoText(
 function render(info: NarInfo): { readonly text: string; readonly etag: string } {
   const text = renderNarinfo(info);
   return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"` };
+}
+
+/** As the upstream signed it; its NAR comes through here, so that nobody else has to reach the upstream. Agents may, where it says so. */
+export function upstreamNarinfo(item: ServedUpstreamItem, storeDir: string): NarInfo {
+  const { narHash, narSize, references, deriver, ca, signatures, upstream, compression, url } = item;
+  return {
+    storePath: `${storeDir}/${item.path}`,
+    url: upstreamNarUrl(item),
+    compression: 'none',
+    narHash,
+    narSize,
+    references,
+    ...(deriver !== undefined && { deriver }),
+    signatures,
+    ...(ca !== undefined && { ca }),
+    ...(item.isDirect && { elsewhere: { upstream, compression, url } }),
+  };
 }
 
 export function narinfoOf(item: StoreItem, storeDir: string): NarInfo {

@@ -173,7 +173,14 @@ function auditDerived(running: Farm | undefined, replayed: Farm): void {
 function auditAvailable({ ledger, house }: SimulatedFarm): void {
   for (const path of ledger.everPresent) {
     const isServed = house.served?.application.servable(path.slice(0, 32)) !== undefined;
-    const isThere = ledger.isAvailable(path);
+    const isThere = ledger.items.has(path) && ledger.isAvailable(path);
+    const isFound = house.served?.application.upstreamItem(path.slice(0, 32)) !== undefined;
+    const isElsewhere = ledger.elsewhere.has(path) && ledger.isAvailable(path);
+    insist(
+      isFound === isElsewhere,
+      'I8',
+      `${path} is ${isElsewhere ? '' : 'not '}upstream, and ${isFound ? '' : 'not '}served`,
+    );
     insist(
       isServed === isThere,
       isServed ? 'I7' : 'I8',

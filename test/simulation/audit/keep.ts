@@ -142,6 +142,10 @@ export function auditKeep(ground: KeepGround) {
         const { path, references } = event.data;
         known.set(path, { references, added: ground.decidedAt(commit) });
         going.delete(path);
+      } else if (event.type === 'StoreItemFoundUpstream') {
+        // What it refers to is needed with it; it is no item of the pool, so it is never new.
+        const { path, references } = event.data;
+        if (!ground.isPresent(path)) known.set(path, { references, added: Number.NEGATIVE_INFINITY });
       } else if (event.type === 'StoreItemUnpublished') {
         const { path, until } = event.data;
         const isCollected = commit.meta.correlation?.startsWith('gc-');

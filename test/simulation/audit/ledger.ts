@@ -1,5 +1,6 @@
 import type { AppendResult, Commit } from '../../../coordinator/ports/event-store.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
+import type { ItemEvent, UpstreamItem } from '../../../domain/item/events.ts';
 import { insist, Violation } from '../violation.ts';
 import { auditKeep, type KeepGround } from './keep.ts';
 import { auditWants } from './wants.ts';
@@ -43,6 +44,20 @@ export interface ItemEntry {
   readonly file: string;
 }
 
+/** What an upstream has and the pool has not. */
+export interface ElsewhereEntry {
+  readonly references: readonly string[];
+  readonly upstream: string;
+  /** When it is to be asked again, by the clock, and when that was decided by virtual time. */
+  readonly expires: number;
+  readonly decided: number;
+}
+
+interface Whereabouts {
+  readonly item: ItemEntry | undefined;
+  readonly elsewhere: ElsewhereEntry | undefined;
+}
+
 export interface AgentEntry {
   connected: boolean;
   retired: boolean;
@@ -64,6 +79,8 @@ export interface Ground {
   readonly keeping?: Pick<KeepGround, 'decidedAt' | 'lastJump' | 'narinfoMs' | 'uploads'>;
   /** Whether the file is there with the bytes that its name says, or was lost or damaged by a fault. */
   isSound(file: string): boolean;
+  /** Whether that upstream has ever said just this, signed. */
+  hasSigned(item: UpstreamItem): boolean;
   /** Attempts of the agent that have left their slot, as only their upload is left. */
   uploading(agent: string): number;
   /** An event is in the log. */
@@ -77,8 +94,21 @@ const ended: ReadonlySet<Standing> = new Set(['succeeded', 'failed', 'canceled']
 export const isOver = ({ standing }: BuildEntry): boolean => ended.has(standing);
 const isLive = ({ standing }: BuildEntry): boolean => standing === 'allocated' || standing === 'running';
 
-const isLoss = (event: DroverEvent) =>
-  event.type === 'StoreItemUnpublished' || event.type === 'StoreItemDeleted' || event.type === 'StoreItemMissing';
+const isOfItem = (event: DroverEvent): event is ItemEvent => event.type.startsWith('StoreItem');
+
+/** Where an item is once that has happened. */
+function moved({ item, elsewhere }: Whereabouts, event: ItemEvent): Whereabouts {
+  if (event.type === 'StoreItemAdded') {
+    const { references, file } = event.data;
+    return { item: { references, file: file.hash }, elsewhere: undefined };
+  }
+  if (event.type === 'StoreItemFoundUpstream') {
+    const { references, upstream, expires } = event.data;
+    return { item, elsewhere: item ? undefined : { references, upstream, expires, decided: 0 } };
+  }
+  if (event.type !== 'StoreItemLostUpstream') return { item: undefined, elsewhere };
+  return { item, elsewhere: elsewhere?.upstream === event.data.upstream ? undefined : elsewhere };
+}
 
 export type Ledger = ReturnType<typeof createLedger>;
 
@@ -94,25 +124,32 @@ export function createLedger(ground: Ground) {
   const items = new Map<string, ItemEntry>();
   /** Of no use to anybody but clients that have their narinfos. */
   const unpublished = new Map<string, ItemEntry>();
+  const elsewhere = new Map<string, ElsewhereEntry>();
+  /** By path and upstream: until when it is not believed, and when that was decided by virtual time. */
+  const distrusted = new Map<string, { readonly until: number; readonly decided: number }>();
   const everPresent = new Set<string>();
   const builds = new Map<string, BuildEntry>();
   const agents = new Map<string, AgentEntry>();
   const tokens = new Map<string, { readonly agent: string | undefined; revoked: boolean }>();
   const submissions = new Map<
     string,
-    { readonly inputs: boolean; readonly force: boolean; readonly roots: readonly string[] }
+    {
+      readonly inputs: boolean;
+      readonly force: boolean;
+      readonly roots: readonly string[];
+      readonly checkUpstream: string;
+    }
   >();
   /** Of submissions: of clients, and of what led to them. */
   const keys = new Set<string>();
   /** What is on its way to the disk: the coordinator goes by it already. */
-  const pending = new Map<string, (ItemEntry | undefined)[]>();
+  const pending = new Map<string, Whereabouts[]>();
   let events = 0;
   let attempts = 0;
   let where = '';
 
-  function ahead(path: string, entry: ItemEntry | undefined): void {
-    pending.set(path, [...(pending.get(path) ?? []), entry]);
-  }
+  const whereIs = (path: string): Whereabouts => ({ item: items.get(path), elsewhere: elsewhere.get(path) });
+  const whereAhead = (path: string): Whereabouts => pending.get(path)?.at(-1) ?? whereIs(path);
 
   function arrived(path: string): void {
     const left = pending.get(path)?.slice(1) ?? [];
@@ -123,7 +160,7 @@ export function createLedger(ground: Ground) {
   function lackingOf(path: string, seen = new Set<string>()): string[] {
     if (seen.has(path)) return [];
     seen.add(path);
-    const item = items.get(path);
+    const item = items.get(path) ?? elsewhere.get(path);
     return item === undefined ? [path] : item.references.flatMap((reference) => lackingOf(reference, seen));
   }
   const isAvailable = (path: string): boolean => lackingOf(path).length === 0;
@@ -357,8 +394,17 @@ export function createLedger(ground: Ground) {
         const build = buildOf(id);
         insist(build.standing === 'queued', 'I4', `${where}: it is ${build.standing}`);
         build.standing = 'succeeded';
-        for (const path of Object.values(derivations.get(build.derivation)?.outputs ?? {}))
-          insist(isAvailable(path), 'I8', `${where}: ${path} is not available`);
+        const outputs = Object.values(derivations.get(build.derivation)?.outputs ?? {});
+        for (const path of outputs) insist(isAvailable(path), 'I8', `${where}: ${path} is not available`);
+        const found = outputs.map((path) => elsewhere.get(path)?.upstream).filter((name) => name !== undefined);
+        const said = event.data.upstreams ?? [];
+        insist(
+          new Set(said).symmetricDifference(new Set(found)).size === 0,
+          'I6',
+          `${where}: its outputs are at ${found}, and it says ${said}`,
+        );
+        const isEnough = !build.asked || submissions.get(build.submission)?.checkUpstream === 'all';
+        insist(found.length === 0 || isEnough, 'I6', `${where}: it was to be built, whatever upstreams have`);
         break;
       }
       case 'BuildFailed':
@@ -377,13 +423,29 @@ export function createLedger(ground: Ground) {
     insist(owner === actor.slice('agent-'.length), 'I4', `${where}: ${actor} speaks of an attempt of ${owner}`);
   }
 
-  function itemEvent(event: DroverEvent): void {
+  function foundUpstream(data: UpstreamItem, commit: Commit): void {
+    const { path, upstream, references, expires } = data;
+    insist(ground.hasSigned(data), 'I6', `${where}: ${upstream} has never signed that of ${path}`);
+    insist(commit.at < expires || decidedAt(commit) <= lastJump(), 'I8', `${where}: it has expired already`);
+    if (items.has(path)) return;
+    if (!elsewhere.has(path))
+      for (const reference of references)
+        insist(reference === path || isAvailable(reference), 'I8', `${where}: ${reference} is not available`);
+    const doubt = distrusted.get(`${path} ${upstream}`);
+    if (doubt && doubt.decided > lastJump())
+      insist(commit.at >= doubt.until - 5, 'I8', `${where}: ${upstream} is not believed to have it`);
+    elsewhere.set(path, { references, upstream, expires, decided: decidedAt(commit) });
+    everPresent.add(path);
+  }
+
+  function itemEvent(event: DroverEvent, commit: Commit): void {
     if (event.type === 'StoreItemAdded') {
       const { path, references, file } = event.data;
       insist(!items.has(path), 'I4', `${where}: ${path} is there already`);
       insist(ground.isSound(file.hash), 'I6', `${where}: the pool does not have the bytes of ${path}`);
       items.set(path, { references, file: file.hash });
       unpublished.delete(path);
+      elsewhere.delete(path);
       everPresent.add(path);
     } else if (event.type === 'StoreItemUnpublished') {
       const { path } = event.data;
@@ -395,6 +457,11 @@ export function createLedger(ground: Ground) {
       const { path } = event.data;
       const wasUnpublished = unpublished.delete(path);
       insist(items.delete(path) !== wasUnpublished, 'I8', `${where}: ${path} is not there`);
+    } else if (event.type === 'StoreItemFoundUpstream') foundUpstream(event.data, commit);
+    else if (event.type === 'StoreItemLostUpstream') {
+      const { path, upstream, until } = event.data;
+      if (elsewhere.get(path)?.upstream === upstream) elsewhere.delete(path);
+      if (until !== undefined) distrusted.set(`${path} ${upstream}`, { until, decided: decidedAt(commit) });
     }
   }
 
@@ -407,21 +474,21 @@ export function createLedger(ground: Ground) {
     if (keeping) keep.add(where, category, id, event, commit);
     if (category === 'build') buildEvent(id, event, commit);
     else if (category === 'agent') agentEvent(id, event);
-    else if (category === 'item') itemEvent(event);
+    else if (category === 'item') itemEvent(event, commit);
     else if (event.type === 'DerivationAdded') addDerivation(event.data);
     else if (event.type === 'DerivationTextLost' || event.type === 'DerivationTextRestored') {
       const derivation = derivations.get(id);
       insist(derivation, 'I2', `${where}: of a derivation that was never added`);
       derivation.textLost = event.type === 'DerivationTextLost';
     } else if (event.type === 'SubmissionReceived') {
-      const { inputs, force, roots, key } = event.data;
+      const { inputs, force, roots, key, checkUpstream = 'all' } = event.data;
       insist(
         key === undefined || !keys.has(key),
         'I11',
         `${where}: one wish, however often it is repeated, is one submission`,
       );
       if (key !== undefined) keys.add(key);
-      submissions.set(id, { inputs, force, roots });
+      submissions.set(id, { inputs, force, roots, checkUpstream });
     } else if (event.type === 'SubmissionJoined') for (const build of event.data.builds) buildOf(build).joined = true;
     else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
     else if (event.type === 'TokenRevoked') {
@@ -449,6 +516,7 @@ export function createLedger(ground: Ground) {
     makers,
     items,
     unpublished,
+    elsewhere,
     everPresent,
     builds,
     agents,
@@ -467,16 +535,25 @@ export function createLedger(ground: Ground) {
       return attempts;
     },
     /** What the coordinator goes by although it is not in the log yet: it may be served, and its file be needed. */
-    itemAhead: (path: string): ItemEntry | undefined =>
-      pending.has(path) ? pending.get(path)?.at(-1) : items.get(path),
+    itemAhead: (path: string): ItemEntry | undefined => whereAhead(path).item,
+    /** … or an upstream has it. */
+    isObtainableAhead: (path: string): boolean => {
+      const { item, elsewhere: other } = whereAhead(path);
+      return item !== undefined || other !== undefined;
+    },
+    /** What was to be asked for again at an upstream by now, and was not. */
+    overdue: (now: number): string[] =>
+      [...elsewhere]
+        .filter(([, { expires, decided }]) => decided > lastJump() && expires + 5000 < now)
+        .map(([path]) => path),
     /** Commits are on their way to the disk. */
     handed(commits: readonly Commit[]): void {
       for (const { events: all } of commits)
         for (const { type, data } of all) {
           const event = { type, data } as DroverEvent;
-          if (event.type === 'StoreItemAdded')
-            ahead(event.data.path, { references: event.data.references, file: event.data.file.hash });
-          else if (isLoss(event)) ahead(event.data.path, undefined);
+          if (!isOfItem(event)) continue;
+          const { path } = event.data;
+          pending.set(path, [...(pending.get(path) ?? []), moved(whereAhead(path), event)]);
         }
     },
     /** What was on its way is lost. */

@@ -48,8 +48,14 @@ export async function sendDerivation(farm: SimulatedFarm, path: string): Promise
 }
 
 /** Sends what the roots need of a client's own. */
-export async function sendSources(farm: SimulatedFarm, roots: readonly string[]): Promise<void> {
-  const missing = await farm.ask('which sources are missing', (application) => application.missingSources(roots));
+export async function sendSources(
+  farm: SimulatedFarm,
+  roots: readonly string[],
+  checkUpstream?: SubmitWish['checkUpstream'],
+): Promise<void> {
+  const missing = await farm.ask('which sources are missing', (application) =>
+    application.missingSources(roots, checkUpstream),
+  );
   for (const path of missing.value ?? []) await sendSource(farm, path);
 }
 
@@ -90,7 +96,7 @@ function wishOf(farm: SimulatedFarm, random: Random): Omit<SubmitWish, 'roots' |
   const until = farm.time.runtime.clock.now() + deferralMs(random);
   const tags = random.chance(0.3) ? { channel: random.pick(['a', 'b']) as string } : undefined;
   const keepSeconds = random.chance(0.6) ? random.between(1, 60) : undefined;
-  return {
+  const wish = {
     options: { priority, ...(isDeferred && { deferUntil: until }), ...(tags && { tags }) },
     inputs: random.chance(0.93),
     force: random.chance(0.1),
@@ -98,6 +104,8 @@ function wishOf(farm: SimulatedFarm, random: Random): Omit<SubmitWish, 'roots' |
       root: { name: `root${random.below(4)}`, ...(keepSeconds !== undefined && { keepSeconds }) },
     }),
   };
+  const checkUpstream = farm.upstreams.length > 0 ? random.pick(['all', 'all', 'inputs', 'never'] as const) : undefined;
+  return { ...wish, ...(checkUpstream && { checkUpstream }) };
 }
 
 export const submissionOperators: Readonly<Record<string, Operator>> = {
@@ -109,7 +117,7 @@ export const submissionOperators: Readonly<Record<string, Operator>> = {
       const known = farm.ledger.derivations.has((roots[0] as string).slice(0, 32)) ? 'known' : 'new';
       const how = wish.root ? ', kept' : wish.options.deferUntil !== undefined ? ', deferred' : '';
       farm.cover('submit', `${known}${how}`);
-      if (random.chance(0.9)) await sendSources(farm, roots);
+      if (random.chance(0.9)) await sendSources(farm, roots, wish.checkUpstream);
       await submit(farm, roots, `key ${farm.seed} ${random.below(1e9)}`, wish);
     },
   },

@@ -151,7 +151,7 @@ export const plants: readonly Plant[] = [
     find: 'return farm.availability.isAvailable(item) ? farm.details.get(item) : undefined;',
     replace: 'return farm.details.get(item);',
     breaks: ['I7'],
-    seed: 115,
+    seed: 157,
   },
   {
     name: 'a deletion is ignored',
@@ -188,10 +188,10 @@ export const plants: readonly Plant[] = [
   {
     name: 'a restart of the coordinator ends what agents run',
     file: 'coordinator/agents/fleet.ts',
-    find: 'adopt(build, name, attempt)) stays.add(',
-    replace: 'adopt(build, name, attempt)) void drop.push({ build: id, attempt }) ?? stays.has(',
+    find: "adopt(build, name, attempt, phase === 'ended')) stays.add(",
+    replace: "adopt(build, name, attempt, phase === 'ended')) void drop.push({ build: id, attempt }) ?? stays.has(",
     breaks: ['I11', 'I5'],
-    seed: 30,
+    seed: 1,
   },
   {
     name: 'messages are kept that were acknowledged',
@@ -223,7 +223,7 @@ export const plants: readonly Plant[] = [
     find: 'queued && !build.resting && !build.deferred && waitsOn',
     replace: 'queued && !build.resting && waitsOn',
     breaks: ['I4'],
-    seed: 4,
+    seed: 5,
   },
   {
     name: 'times that builds are deferred to are forgotten by a restart',
@@ -260,7 +260,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'rules keep what they kept at the start',
     file: 'coordinator/items/keeping.ts',
-    find: 'if (newest.succeeded(build)) queueMicrotask(() => settle(name, newest));',
+    find: 'if (newest.succeeded(build) && isWhole) queueMicrotask(() => settle(name, newest));',
     replace: 'if (newest.succeeded(build)) void settle;',
     breaks: ['I9'],
     seed: 1,
@@ -271,7 +271,7 @@ export const plants: readonly Plant[] = [
     find: 'if (names === undefined) keepers.set(item, new Set([name]));',
     replace: 'if (names === undefined) void name;',
     breaks: ['I9'],
-    seed: 15,
+    seed: 41,
   },
   {
     name: 'a collection takes what is new',
@@ -292,10 +292,26 @@ export const plants: readonly Plant[] = [
   {
     name: 'an item is served that is unpublished',
     file: 'coordinator/coordinator.ts',
-    find: '      if (item === undefined || !farm.availability.isPresent(item)) return undefined;\n',
+    find: '      const item = graph.itemsByHash(hashPart).find(farm.availability.isPresent);\n',
     replace:
-      '      if (item === undefined) return undefined;\n      if (farm.unpublished.get(item)) return farm.details.get(item);\n',
+      '      const [item] = graph.itemsByHash(hashPart);\n      if (item !== undefined && farm.unpublished.get(item)) return farm.details.get(item);\n',
     breaks: ['I8'],
     seed: 12,
+  },
+  {
+    name: 'what an upstream has lost still counts as available',
+    file: 'projections/availability.ts',
+    find: '      if (isUpstream(item)) remove(item);\n',
+    replace: '      void isUpstream(item);\n',
+    breaks: ['I5', 'I8'],
+    seed: 15,
+  },
+  {
+    name: 'what upstreams have is never asked for again after a restart',
+    file: 'coordinator/upstreams/expiry.ts',
+    find: '  return { resume: () => arm(farm.upstreams.nextExpiry()) };',
+    replace: '  return { resume: () => undefined };',
+    breaks: ['I5'],
+    seed: 61,
   },
 ];

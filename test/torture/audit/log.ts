@@ -44,6 +44,7 @@ export function createLogAudit(): LogAudit {
   const ledger = createLedger({
     // What the files are is looked at when the farm rests: by the time that an event is read here its file may have gone.
     isSound: () => true,
+    hasSigned: () => true,
     // No event says that an attempt has left its slot.
     uploading: () => Number.POSITIVE_INFINITY,
     noted: () => {},
