@@ -199,7 +199,7 @@ describe('the connection to a coordinator', () => {
     assert.equal(out, '');
     assert.equal(
       err,
-      'drover: expected read, got agent\\x1b[0m (scope-insufficient)\nhint: use a token of a wider scope: read < submit < admin\n',
+      'drover: expected read, got agent\\x1b[0m (scope-insufficient)\nhint: use a token of a wider scope: read < submit < admin, or push to put items into the pool\n',
     );
   });
 

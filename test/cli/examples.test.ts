@@ -43,6 +43,15 @@ const elsewhere: Readonly<Record<string, string>> = {
   'drover log copy --from esdb://127.0.0.1:2113?tls=false --to sqlite:/var/lib/drover':
     'needs a server of EventStoreDB: coordinator/log-copy',
   'drover submit DRV --root nightly --keep 14d': 'keeps what other examples delete: coordinator/roots',
+  'drover push ./result': 'needs a store of Nix: e2e/cache',
+  'echo /nix/store/HASH-hello-2.12 | drover push -': 'the same',
+  'drover push /nix/store/HASH-hello-2.12 --from local?root=/mnt -o json': 'the same',
+  'drover import nars --from /srv/cache --no-check-sigs': 'needs another cache: cli/import',
+  'drover import nars --from /srv/cache --trusted-key NAME:KEY': 'the same',
+  'drover import nars --from https://cache.example.org --trusted-key NAME:KEY /nix/store/HASH-hello-2.12': 'the same',
+  'drover upstreams show nixos': 'needs an upstream: e2e/upstreams',
+  'drover upstreams check nixos': 'the same',
+  'drover upstreams check nixos /nix/store/HASH-hello-2.12': 'the same',
   'drover submissions resume SUBMISSION': 'only a watchdog sets one aside: e2e/stalled',
 };
 

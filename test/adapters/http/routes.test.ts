@@ -76,7 +76,13 @@ describe('a command goes to the application as it was asked for', () => {
       'missingDerivations',
       [[drvA]],
     ],
-    [json('POST', '/v1/sources/missing', { roots: [drvA] }), 200, { missing: [] }, 'missingSources', [[drvA]]],
+    [
+      json('POST', '/v1/sources/missing', { roots: [drvA] }),
+      200,
+      { missing: [] },
+      'missingSources',
+      [[drvA], undefined],
+    ],
     [json('POST', '/v1/submissions', { roots: [drvA] }), 201, fakeSubmission, 'submit', [admin, wish]],
     [
       { ...json('POST', '/v1/submissions', { roots: [drvA] }), headers: { 'idempotency-key': 'ci-42' } },
