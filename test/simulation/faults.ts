@@ -357,7 +357,7 @@ export function heal(farm: SimulatedFarm): void {
   Object.assign(farm.poolDisk.weather, { full: false, cutsUpload: false });
   Object.assign(farm.receivers.weather, { hangs: false, fails: false });
   farm.lostTexts.clear();
-  for (const { weather } of farm.upstreams) Object.assign(weather, { answers: 'well', lie: undefined });
+  for (const one of farm.upstreams) one.heal();
   for (const twin of farm.twins) retire(twin);
   for (const one of farm.machines) {
     one.wire.clear();

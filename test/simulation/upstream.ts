@@ -27,6 +27,8 @@ export interface SimulatedUpstream {
   forget(random: Random): void;
   /** All that it ever had is there again. */
   restore(): void;
+  /** It answers, and says nothing of what it does not have: a narinfo without its NAR would be believed anew after each `ttl-seconds`. */
+  heal(): void;
   /** Whether it has signed just that at any time. */
   hasSigned(item: Pick<UpstreamItem, 'path' | 'narHash' | 'narSize' | 'references'>): boolean;
   /** As the process of a coordinator asks it. */
@@ -71,6 +73,10 @@ export function createSimulatedUpstream(kind: UpstreamKind, graph: Graph, random
     },
     restore() {
       for (const [path, item] of all) fake.items.set(path, item);
+    },
+    heal() {
+      Object.assign(weather, { answers: 'well', lie: undefined });
+      for (const [path, { nar }] of fake.items) if (nar === undefined) fake.items.delete(path);
     },
     hasSigned({ path, narHash, narSize, references }) {
       const info = all.get(path)?.info;
