@@ -39,6 +39,8 @@ test('the simulated farm records valid events only, and every type of the tables
       'DerivationTextRestored',
       'BuildAttemptKept',
       'BuildWantWithdrawn',
+      'StoreItemFoundUpstream',
+      'StoreItemLostUpstream',
     ],
   );
 });

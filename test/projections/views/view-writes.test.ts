@@ -314,6 +314,15 @@ test('StoreItemAdded, StoreItemUnpublished, StoreItemDeleted, StoreItemMissing',
     unpublished_reason: null,
   };
   assert.deepEqual(views.rows('SELECT * FROM items'), [row]);
+  // The table is of what the pool has.
+  const { file: _, ...named } = item;
+  const there = { upstream: 'nixos', url: 'nar/x.nar.xz', compression: 'xz', expires: 9 };
+  views.given(
+    on(stream, 'StoreItemFoundUpstream', { ...named, ...there }),
+    on(stream, 'StoreItemLostUpstream', { path: out, upstream: 'nixos', reason: 'gone' }),
+  );
+  clock = 1;
+  assert.deepEqual(views.rows('SELECT * FROM items'), [row]);
   // It is there until it is deleted, and added again it is as it was.
   views.given(on(stream, 'StoreItemUnpublished', { path: out, reason: 'old', until: 99 }));
   const how = { unpublished_at: 2, unpublished_until: 99, unpublished_by: 'test', unpublished_reason: 'old' };
