@@ -32,6 +32,8 @@ export function auditWants(
   const builds = new Map<string, Build>();
   const joined = new Map<string, Set<string>>();
   const canceled = new Set<string>();
+  /** Submissions that build something again because it is needed: whoever needs it wants it, not they. */
+  const rebuilds = new Set<string>();
   /** Builds that one wish has ended: their events follow each other, in any order. */
   const run = new Map<Build, 'named' | 'unwanted'>();
   let count = 0;
@@ -86,7 +88,11 @@ export function auditWants(
           builds.set(id, { id, derivation: derivation.slice(0, 32), submission, asked, ended: false });
           break;
         }
+        case 'SubmissionReceived':
+          if (event.data.reason === 'rebuild') rebuilds.add(id);
+          break;
         case 'SubmissionJoined':
+          if (rebuilds.has(id)) break;
           for (const other of event.data.builds) joined.set(other, (joined.get(other) ?? new Set()).add(id));
           break;
         case 'SubmissionCanceled':
