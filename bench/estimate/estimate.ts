@@ -4,6 +4,7 @@ import { type Estimate, estimateEnd } from '../../projections/estimate.ts';
 import { createFarm } from '../../projections/farm.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { unfinishedClosure } from '../../projections/unfinished-closure.ts';
+import { applying } from '../../test/support/applying.ts';
 import { type BenchGraph, guixGraph } from '../life/graphs.ts';
 import { normal, randomOf } from '../random.ts';
 import { type BenchOptions, type Report, Skipped } from '../row.ts';
@@ -60,17 +61,9 @@ function live(
 ): { readonly end: number; readonly said: readonly Said[] } {
   const random = randomOf(20_260_101);
   const farm = createFarm();
-  const revisions = new Map<string, number>();
   let now = 0;
-  const apply = (
-    ...[category, id, event]: [Parameters<typeof farm.apply>[0], string, Parameters<typeof farm.apply>[2]]
-  ): void => {
-    const stream = `${category}-${id}`;
-    const revision = (revisions.get(stream) ?? -1) + 1;
-    revisions.set(stream, revision);
-    farm.apply(category, id, event, revision, now);
-  };
-  const build = (id: string, event: BuildEvent): void => apply('build', id, event);
+  const apply = applying(farm, () => now);
+  const build = (id: string, event: BuildEvent): void => void apply('build', id, event);
 
   const facts: DerivationFacts[] = [];
   const systems = new Set<string>();

@@ -3,6 +3,7 @@ import type { BuildEvent } from '../../domain/build/events.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import { applying } from '../../test/support/applying.ts';
 import { hashLike } from '../event-store/load.ts';
 import { type BenchGraph, generatedGraph, guixGraph } from '../life/graphs.ts';
 import { normal, randomOf } from '../random.ts';
@@ -141,18 +142,10 @@ function live(
 ): Lived {
   const random = randomOf(20_260_101);
   const farm = createFarm();
-  const revisions = new Map<string, number>();
   let now = 0;
   let serial = 0;
-  const apply = (
-    ...[category, id, event]: [Parameters<typeof farm.apply>[0], string, Parameters<typeof farm.apply>[2]]
-  ): void => {
-    const stream = `${category}-${id}`;
-    const revision = (revisions.get(stream) ?? -1) + 1;
-    revisions.set(stream, revision);
-    farm.apply(category, id, event, revision, now);
-  };
-  const build = (record: string, event: BuildEvent): void => apply('build', record, event);
+  const apply = applying(farm, () => now);
+  const build = (record: string, event: BuildEvent): void => void apply('build', record, event);
   function addItem(path: string, bytes: number, references: readonly string[]): void {
     const hash = `sha256:${'0'.repeat(20)}${hashLike(serial++)}`;
     const file = { hash, size: Math.ceil(bytes), compression: 'zstd' as const };

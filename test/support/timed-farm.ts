@@ -3,6 +3,7 @@ import type { BuildEvent } from '../../domain/build/events.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import type { BuildRecord } from '../../projections/queue.ts';
 import type { Span } from '../../projections/timeline.ts';
+import { applying } from './applying.ts';
 import { fakeBase, fakeSha256 } from './paths.ts';
 
 /** A farm whose events happen when the test says; derivation n makes item n. */
@@ -34,17 +35,10 @@ const itemPath = (n: number): string => fakeBase('i', n);
 export function createTimedFarm(): TimedFarm {
   const farm = createFarm();
   const history: Parameters<Farm['apply']>[] = [];
-  const revisions = new Map<string, number>();
   let clock = 0;
 
-  function apply(category: Parameters<Farm['apply']>[0], id: string, event: Parameters<Farm['apply']>[2]): void {
-    const stream = `${category}-${id}`;
-    const revision = (revisions.get(stream) ?? -1) + 1;
-    revisions.set(stream, revision);
-    const entry: Parameters<Farm['apply']> = [category, id, event, revision, clock];
-    history.push(entry);
-    farm.apply(...entry);
-  }
+  const applied = applying(farm, () => clock);
+  const apply = (...event: Parameters<typeof applied>): void => void history.push(applied(...event));
 
   const self: TimedFarm = {
     farm,

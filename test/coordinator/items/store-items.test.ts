@@ -11,22 +11,28 @@ const refusal = (code: string) => (error: unknown) => isDroverError(error) && er
 const client = { id: 'client', scope: 'submit' } as const;
 const agentToken = (agent: string) => ({ id: 't', scope: 'agent', agent }) as const;
 
+/** A farm whose agent says of the second build that its input, which the first has made, is not to be had. */
+async function withoutInput(isLost: boolean) {
+  const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
+  await farm.connect('a');
+  await farm.submit(2);
+  await farm.succeed('a', farm.allocations()[0] as never, 1);
+  const [second] = farm.allocations();
+  if (isLost) farm.pool.lose(fakeSha256(2));
+  await farm.report('a', {
+    type: 'setup-failed',
+    build: second?.build as string,
+    attempt: 1,
+    class: 'inputs-missing',
+    missing: [outPath(1)],
+    message: '404',
+  });
+  return { farm, second };
+}
+
 describe('store items', () => {
   it('that go while they are needed are built again by themselves (I8)', async () => {
-    const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
-    await farm.connect('a');
-    await farm.submit(2);
-    await farm.succeed('a', farm.allocations()[0] as never, 1);
-    const [second] = farm.allocations();
-    farm.pool.lose(fakeSha256(2));
-    await farm.report('a', {
-      type: 'setup-failed',
-      build: second?.build as string,
-      attempt: 1,
-      class: 'inputs-missing',
-      missing: [outPath(1)],
-      message: '404',
-    });
+    const { farm, second } = await withoutInput(true);
     assert.deepEqual(await farm.types(`item-${outPath(1).slice(0, 32)}`), ['StoreItemAdded', 'StoreItemMissing']);
     const [rebuild] = farm.allocations();
     assert.equal(rebuild?.derivation, drvPath(1));
@@ -39,19 +45,7 @@ describe('store items', () => {
     );
   });
   it('are not given up where the agent only failed to fetch them', async () => {
-    const farm = await openTestCoordinator([derivation(1), derivation(2, [1])]);
-    await farm.connect('a');
-    await farm.submit(2);
-    await farm.succeed('a', farm.allocations()[0] as never, 1);
-    const [second] = farm.allocations();
-    await farm.report('a', {
-      type: 'setup-failed',
-      build: second?.build as string,
-      attempt: 1,
-      class: 'inputs-missing',
-      missing: [outPath(1)],
-      message: '404',
-    });
+    const { farm, second } = await withoutInput(false);
     assert.deepEqual(await farm.types(`item-${outPath(1).slice(0, 32)}`), ['StoreItemAdded']);
     assert.equal((await farm.application.why(second?.build as string)).reason, 'back-off');
   });
