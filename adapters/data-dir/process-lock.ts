@@ -8,6 +8,9 @@ export interface LockFiles {
   readonly holder: string;
 }
 
+/** Whoever looks at a lock has a part of it for a moment: so long it is waited for, in milliseconds, before somebody is said to have it. */
+const lookMs = 500;
+
 /**
  * A lock of the operating system: it ends with the process, however that ends. `{ heldBy }` where another has it, in this process or in
  * another one.
@@ -15,7 +18,7 @@ export interface LockFiles {
  * @param self what the holder's file says of us
  */
 export function takeProcessLock(files: LockFiles, self: string): Disposable | { readonly heldBy: string } {
-  const lock = new DatabaseSync(files.lock, { timeout: 0 });
+  const lock = new DatabaseSync(files.lock, { timeout: lookMs });
   try {
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     writeFileSync(files.holder, `${self}\n`);

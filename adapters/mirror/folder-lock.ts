@@ -1,8 +1,8 @@
-import { existsSync, lstatSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { withPath } from '../data-dir/durable.ts';
-import { takeProcessLock } from '../data-dir/process-lock.ts';
+import { type LockFiles, processLockHolder, takeProcessLock } from '../data-dir/process-lock.ts';
 import { FolderError } from './folder-error.ts';
 import { kindOf } from './regular-file.ts';
 
@@ -20,12 +20,7 @@ export class FolderInUse extends FolderError {
  * @throws FolderInUse that names the other, if it is a process of a machine that shares locks with this one
  */
 export function lockCacheFolder(folder: string): Disposable {
-  const files = { lock: join(folder, lockName), holder: join(folder, holderName) };
-  for (const file of Object.values(files)) {
-    const found = lstatSync(file, { throwIfNoEntry: false });
-    if (found !== undefined && !found.isFile())
-      throw new FolderError(`${file}: expected a file of a mirror, got ${kindOf(found)}`);
-  }
+  const files = filesOf(folder);
   let lock: ReturnType<typeof takeProcessLock>;
   try {
     lock = takeProcessLock(files, `${process.pid} on ${hostname()}`);
@@ -42,13 +37,22 @@ export function lockCacheFolder(folder: string): Disposable {
   );
 }
 
-/** Whether another process writes to the folder now. One that nobody has written to is left as it is. */
+/** Whether another process writes to the folder now; takes nothing and writes nothing. One that nobody has written to is left as it is. */
 export function isFolderHeld(folder: string): boolean {
-  if (!existsSync(join(folder, lockName))) return false;
   try {
-    lockCacheFolder(folder)[Symbol.dispose]();
+    return processLockHolder(filesOf(folder)) !== undefined;
+  } catch {
     return false;
-  } catch (error) {
-    return error instanceof FolderInUse;
   }
+}
+
+/** @throws FolderError where something else than a file has the name of one */
+function filesOf(folder: string): LockFiles {
+  const files = { lock: join(folder, lockName), holder: join(folder, holderName) };
+  for (const file of Object.values(files)) {
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    if (found !== undefined && !found.isFile())
+      throw new FolderError(`${file}: expected a file of a mirror, got ${kindOf(found)}`);
+  }
+  return files;
 }
