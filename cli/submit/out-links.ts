@@ -72,8 +72,9 @@ export async function makeOutLinks(links: OutLinks, options: OutLinksOptions): P
       const some = paths.slice(at, at + pathsPerCall);
       const login = cache.token === undefined ? [] : ['--netrc-file', netrc];
       const features = ['--extra-experimental-features', 'nix-command'];
-      // What was asked for before it was built is not there, says Nix for an hour.
-      const fresh = ['--option', 'narinfo-cache-negative-ttl', '0'];
+      // What was asked for before it was built is not there, says Nix for an hour; and for 30 days that an item has the hash and the
+      // signature that it had before it was deleted and built again, or before the coordinator got another key.
+      const fresh = ['negative', 'positive'].flatMap((which) => ['--option', `narinfo-cache-${which}-ttl`, '0']);
       const { code, said } = await runNix(
         'nix',
         [...features, 'copy', ...fresh, ...login, '--from', cache.url, ...to, ...some],

@@ -96,7 +96,9 @@ async function byHand(nix: NixVersion): Promise<void> {
     fetch.includes('nix-store --realise') && more.length === 0,
     'README.md: expected four blocks under By hand',
   );
-  const newer = nix.bin === undefined ? {} : { PATH: `${nix.bin}:${process.env.PATH}` };
+  // What Nix remembers of caches is of others, on ports of theirs.
+  const own = { XDG_CACHE_HOME: `${folder.path}/cache` };
+  const newer = nix.bin === undefined ? own : { ...own, PATH: `${nix.bin}:${process.env.PATH}` };
   const client = { DROVER_URL: `http://127.0.0.1:${port}` };
 
   await using first = terminal(coordinator, { DROVER_LISTEN: `127.0.0.1:${port}` });

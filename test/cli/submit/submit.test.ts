@@ -410,6 +410,36 @@ describe('drover submit', () => {
     assert.match(err, /^Interrupted; all builds have succeeded, but not all of what they made was fetched/m);
   });
 
+  it('fetches by what the cache says now, not by what Nix remembers of it', async (context) => {
+    if (!hasNix) return context.skip('needs nix');
+    const storeRoot = await mkdtemp(join(tmpdir(), 'drover-root-'));
+    context.after(() => rm(storeRoot, { recursive: true, force: true }));
+    const bytes = closure.find(({ name }) => name === root)?.bytes as Uint8Array;
+    const [output] = parseDerivation(bytes, { storeDir }).outputs;
+    const hashPart = output?.path.slice(storeDir.length + 1, storeDir.length + 33);
+    await using fake = await coordinator({
+      derivations: new Set([root]),
+      more: {
+        'GET /v1/status': () => ({ json: {} }),
+        'POST /v1/submissions': () => ({ status: 201, json: { ...accepted, builds: 0 } }),
+        [`HEAD /${hashPart}.narinfo`]: () => ({ text: '' }),
+        [`GET /${hashPart}.narinfo`]: () => {
+          const nar = `NarHash: sha256:${'0'.repeat(52)}\nNarSize: 112\nReferences: \n`;
+          return { text: `StorePath: ${output?.path}\nURL: nar/none.nar\nCompression: none\n${nar}` };
+        },
+      },
+    });
+    const argv = ['submit', '--url', fake.url, '--derivations', folder, '--store-root', storeRoot];
+    argv.push('--out-link', join(storeRoot, 'result'), `${root}^${output?.name}`);
+    for (const time of ['first', 'second']) {
+      assert.match((await run(argv)).err, /\(not-fetched\)/);
+      const asked = fake.seen
+        .splice(0)
+        .filter(({ method, path }) => `${method} ${path}` === `GET /${hashPart}.narinfo`);
+      assert.ok(asked.length > 0, `not asked the ${time} time`);
+    }
+  });
+
   it('takes lines of nix-eval-jobs, tags builds by attribute, and tells at the end what was not evaluated', async () => {
     let wish: { roots?: string[]; rootTags?: object } = {};
     await using fake = await coordinator({

@@ -19,7 +19,7 @@ export type Route = (request: SeenRequest, response: ServerResponse) => Answer |
 export interface FakeCoordinator extends AsyncDisposable {
   readonly url: string;
   /** Every request that came, in order. */
-  readonly seen: readonly SeenRequest[];
+  readonly seen: SeenRequest[];
 }
 
 /** An HTTP server with the given routes, `'GET /v1/builds'`; a path that ends in `*` stands for all that start so. */
