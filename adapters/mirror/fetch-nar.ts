@@ -32,7 +32,7 @@ export async function fetchNar(
   const part = partOf(file);
   await refuseEndless(part);
   const size = info.fileSize as number;
-  const check = createCheck(info);
+  let check = createCheck(info);
   const have = Math.min((await stat(part).catch(() => undefined))?.size ?? 0, size);
   if (have > 0) for await (const chunk of createReadStream(part, { end: have - 1 })) await check.write(chunk as Buffer);
 
@@ -42,8 +42,12 @@ export async function fetchNar(
     if (have < size) {
       const headers = have > 0 ? { range: `bytes=${have}-` } : {};
       const response = await http.request('GET', `/${info.url}`, { headers, signal });
-      if (have > 0 && response.status !== 206)
-        throw new FormatError('malformed-nar', 'the part that was there does not fit');
+      if (have > 0 && response.status !== 206) {
+        // Given out from its start only, as what comes from an upstream is.
+        check.close();
+        check = createCheck(info);
+        await handle.truncate(0);
+      }
       for await (const chunk of bodyOf(response)) {
         await check.write(chunk);
         // All of it, or an error: a disk that runs full takes a part first, and says nothing.

@@ -1,8 +1,6 @@
 import { type NarInfo, parseNarinfo, renderNarinfo } from '../../domain/store/narinfo.ts';
 import { narUrl } from '../http/cache/nar-url.ts';
-import { parseUpstreamNar } from '../http/cache/upstream-url.ts';
-
-const upstreamFolder = 'nar/upstream/';
+import { parseUpstreamNarUrl } from '../http/cache/upstream-url.ts';
 
 /** A narinfo as a folder keeps it. */
 export interface KeptForm {
@@ -14,16 +12,16 @@ export interface KeptForm {
 
 /**
  * A narinfo is kept as it is served, except where the coordinator passes on what only an upstream has: its NAR, which is not compressed, is kept
- * beside the others, as that of an item of the pool would be.
+ * beside the others, as that of an item of the pool would be, and who reads the folder is led to no upstream.
  *
  * @throws FormatError `malformed-narinfo`
  */
 export function keptForm(text: string): KeptForm {
   const info = parseNarinfo(text);
-  const { url, compression, narHash, narSize } = info;
-  const isUpstream = url.startsWith(upstreamFolder) && parseUpstreamNar(url.slice(upstreamFolder.length)) !== undefined;
-  if (!isUpstream || compression !== 'none') return { text, info, from: url };
+  const { elsewhere: _, ...said } = info;
+  const { url, compression, narHash, narSize } = said;
+  if (parseUpstreamNarUrl(url) === undefined || compression !== 'none') return { text, info, from: url };
   const place = narUrl({ hash: narHash, compression });
-  const kept = { ...info, url: place, fileHash: narHash, fileSize: narSize };
+  const kept = { ...said, url: place, fileHash: narHash, fileSize: narSize };
   return { text: renderNarinfo(kept), info: kept, from: url };
 }

@@ -4,6 +4,7 @@ import type { Drover } from '../../client/drover.ts';
 import { DroverProblem, DroverUnreachable, isPassing } from '../../client/errors.ts';
 import type { DroverEvent } from '../../client/events.ts';
 import type { ClosureLimit } from '../../domain/limits.ts';
+import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { createLimit } from '../runtime/limit.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import type { Difference } from './compare.ts';
@@ -214,9 +215,15 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     silentSince = undefined;
     expectSource(event.source);
     const { path } = event.data;
-    const added = event.type === 'drover.StoreItemAdded' ? event.data.references : undefined;
-    const staysMs = event.type === 'drover.StoreItemUnpublished' ? event.data.until - Date.parse(event.time) : 0;
-    changes.set(path, { added, staysMs: Math.max(staysMs, changes.get(path)?.staysMs ?? 0) });
+    const before = changes.get(path);
+    if (event.type === 'drover.StoreItemFoundUpstream') {
+      const { narHash, signatures } = event.data;
+      changes.set(path, { staysMs: 0, ...before, found: { narHash, signatures } });
+    } else {
+      const added = event.type === 'drover.StoreItemAdded' ? event.data.references : undefined;
+      const staysMs = event.type === 'drover.StoreItemUnpublished' ? event.data.until - Date.parse(event.time) : 0;
+      changes.set(path, { pool: { added }, staysMs: Math.max(staysMs, before?.staysMs ?? 0) });
+    }
     state.position = event.position;
     state.event = event.id;
   }
@@ -234,22 +241,24 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   async function apply(changes: Changes): Promise<void> {
     const trying = new Set<string>();
-    for (const [path, { added, staysMs }] of changes) {
+    for (const [path, { pool, found, staysMs }] of changes) {
       unnamed?.delete(path);
       filling.tryAgain(path);
       sleepers.delete(path);
       const known = folder.get(path);
-      if (added !== undefined) {
+      if (pool !== undefined && pool.added === undefined) {
+        waiting.delete(path);
+        if (known !== undefined) await filling.withdraw(path, staysMs);
+      } else if (known !== undefined && (pool !== undefined || !isSaid(known.info, found))) {
         // Added again with other bytes, perhaps, while nobody looked.
-        if (known !== undefined && (await filling.narinfoOf(path))?.text !== known.text)
-          await filling.withdraw(path, staysMs);
-        if (wants(path)) waiting.add(path);
-        if (waiting.has(path)) learn(path, added);
-        for (const referrer of sleepers.wake(path)) trying.add(referrer);
-        continue;
+        if ((await filling.narinfoOf(path))?.text !== known.text) await filling.withdraw(path, staysMs);
       }
-      waiting.delete(path);
-      if (known !== undefined) await filling.withdraw(path, staysMs);
+      if (pool?.added !== undefined) {
+        if (wants(path)) waiting.add(path);
+        if (waiting.has(path)) learn(path, pool.added);
+      }
+      if (pool?.added === undefined && found === undefined) continue;
+      for (const referrer of sleepers.wake(path)) trying.add(referrer);
     }
     for (const path of waiting) if (!sleepers.has(path)) trying.add(path);
     await bringAll(trying);
@@ -327,7 +336,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         if (signal.aborted) break;
         if (changes.size === 0 && unnamed !== undefined) {
           // Only the lost end of the log had them.
-          for (const path of unnamed) changes.set(path, { added: undefined, staysMs: 0 });
+          for (const path of unnamed) changes.set(path, { pool: { added: undefined }, staysMs: 0 });
           unnamed = undefined;
           await withRoom(once, () => apply(changes));
           // What an earlier run could not have is there now, perhaps.
@@ -408,8 +417,21 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   }
 }
 
-const types = ['StoreItemAdded', 'StoreItemUnpublished', 'StoreItemDeleted', 'StoreItemMissing'] as const;
+const types = [
+  'StoreItemAdded',
+  'StoreItemUnpublished',
+  'StoreItemDeleted',
+  'StoreItemMissing',
+  'StoreItemFoundUpstream',
+] as const;
 type ItemEvent = DroverEvent<(typeof types)[number]>;
+
+type Said = Pick<NarInfo, 'narHash' | 'signatures'>;
+
+/** Whether it is what an upstream says of it each time that it is asked. */
+function isSaid(info: NarInfo, said: Said | undefined): boolean {
+  return info.narHash === said?.narHash && isDeepStrictEqual(info.signatures, said.signatures);
+}
 
 /** Resolves in the next turn of the event loop. */
 const nothingYet = (): Promise<undefined> => new Promise((resolve) => void setImmediate(resolve, undefined));
@@ -418,8 +440,10 @@ const nothingYet = (): Promise<undefined> => new Promise((resolve) => void setIm
 type Changes = Map<
   string,
   {
-    /** What they refer to where they were added; `undefined` where they went. */
-    readonly added: readonly string[] | undefined;
+    /** What came of them in the pool: what they refer to where they were added; `undefined` where they went. Absent: nothing. */
+    readonly pool?: { readonly added: readonly string[] | undefined };
+    /** What an upstream was found to have after that. */
+    readonly found?: Said;
     /** How long their NARs are to stay for clients that have their narinfos, in milliseconds. */
     readonly staysMs: number;
   }

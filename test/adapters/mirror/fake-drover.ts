@@ -32,6 +32,19 @@ export function itemOf(n: number, nar: Buffer, changes: Partial<NarInfo> = {}): 
   return { path, nar, info };
 }
 
+/** As a coordinator passes on what only an upstream has: its NAR is elsewhere, and its file is not spoken of. */
+export function upstreamItemOf(n: number, nar: Buffer, changes: Partial<NarInfo> = {}): Item {
+  const hash = sha256Of(nar);
+  const url = `nar/upstream/${fakeBase('item', n).slice(0, 32)}-${hash.slice(7)}.nar`;
+  const { info, ...item } = itemOf(n, nar, {
+    url,
+    elsewhere: { upstream: 'up', compression: 'xz', url: '1' },
+    ...changes,
+  });
+  const { fileHash: _, fileSize: __, ...said } = info;
+  return { ...item, info: said };
+}
+
 /** A coordinator that has these items, and gives each NAR out in small pieces. */
 export function droverOf(
   items: readonly Item[],
@@ -47,12 +60,14 @@ export function droverOf(
       );
       if (item === undefined) throw new DroverProblem('not-found', 404, 'not there', {});
       if (path.endsWith('.narinfo')) return new Response(renderNarinfo(item.info));
-      const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0);
+      // What an upstream has is given out whole only.
+      const range = path.startsWith('/nar/upstream/') ? undefined : headers.range;
+      const from = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
       const nar = item.nar.subarray(from);
       const pieces = Array.from({ length: Math.ceil(nar.length / 1000) }, (_, n) =>
         nar.subarray(n * 1000, n * 1000 + 1000),
       );
-      const status = headers.range === undefined ? 200 : 206;
+      const status = range === undefined ? 200 : 206;
       return new Response(ReadableStream.from(pieces) as ReadableStream<Uint8Array>, { status });
     },
     async *events({ from }: { from: string }) {
@@ -82,7 +97,7 @@ export function growingDrover() {
     for (const item of items) if (served.includes(item)) served.splice(served.indexOf(item), 1);
   }
   async function* events({ from, follow, signal }: { from: string; follow?: boolean; signal: AbortSignal }) {
-    asked.push('/v1/events');
+    asked.push(follow === false ? '/v1/events' : '/v1/events?follow');
     const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve));
     for (let n = from === 'start' ? 0 : Number(from) + 1; ; ) {
       while (n < log.length) yield log[n++];
@@ -100,6 +115,14 @@ export function growingDrover() {
       for (const item of items) known.set(item.path, item);
       const [{ path, info }] = items;
       tell('StoreItemAdded', { path, references: info.references });
+    },
+    /** Serves them, and tells that an upstream has the first. */
+    find(...items: readonly [Item, ...Item[]]): void {
+      unserve(items);
+      served.push(...items);
+      const [{ path, info }] = items;
+      const { narHash, narSize, references, signatures } = info;
+      tell('StoreItemFoundUpstream', { path, upstream: 'up', narHash, narSize, references, signatures });
     },
     /** Serves none of them any more, and tells that the first was unpublished, a while before its NAR goes. */
     unpublish(graceMs: number, ...items: readonly [Item, ...Item[]]): void {

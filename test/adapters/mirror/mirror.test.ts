@@ -21,7 +21,7 @@ import { DroverProblem, DroverUnreachable } from '../../../client/errors.ts';
 import { renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { fakeBase } from '../../support/paths.ts';
 import { narOf, sha256Of } from '../pool/nars.ts';
-import { droverOf, growingDrover, type Item, itemOf } from './fake-drover.ts';
+import { droverOf, growingDrover, type Item, itemOf, upstreamItemOf } from './fake-drover.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'drover-mirror-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -40,6 +40,39 @@ async function mirror(
 
 const compare = async (drover: Drover, folder: string) =>
   (await compareMirror({ drover, folder, wants: () => true, connections: 2, bytes: true, progress() {} })).differences;
+
+type ExpectAfter = (number: number, change: () => void) => Promise<void>;
+
+/** A mirror that follows while `body` runs, and has so many items at first. */
+async function following(
+  { drover, asked }: Pick<ReturnType<typeof growingDrover>, 'drover' | 'asked'>,
+  folder: string,
+  number: number,
+  body: (expectAfter: ExpectAfter) => Promise<void>,
+): Promise<void> {
+  let has = (_: number): void => undefined;
+  const expectAfter: ExpectAfter = (wanted, change) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    has = (now) => now === wanted && resolve();
+    change();
+    return promise;
+  };
+  const ending = new AbortController();
+  using opened = await openMirror({
+    ...{ drover, folder, wants: () => true, connections: 8, signal: ending.signal },
+    progress: (state) => has(state.published),
+    trouble: assert.fail,
+  });
+  let run: Promise<unknown> = Promise.resolve();
+  const before = asked.length;
+  await expectAfter(number, () => {
+    run = opened.run(false);
+  });
+  while (!asked.includes('/v1/events?follow', before)) await new Promise((resolve) => setImmediate(resolve));
+  await body(expectAfter);
+  ending.abort();
+  await run;
+}
 
 const narinfoIn = (folder: string, { path }: Item): string => join(folder, `${path.slice(0, 32)}.narinfo`);
 
@@ -222,23 +255,44 @@ describe('mirror', () => {
 
   it('keeps what only an upstream has as it does the rest, where something refers to it', async () => {
     const nar = await narOf('of an upstream');
-    const hash = sha256Of(nar);
-    const base = fakeBase('item', 1);
-    const found = itemOf(1, nar, { url: `nar/upstream/${base.slice(0, 32)}-${hash.slice(7)}.nar` });
-    const { fileHash, fileSize, ...info } = found.info;
-    const above = itemOf(2, await narOf('above'), { references: [base] });
-    const { drover } = droverOf([{ ...found, info }, above]);
+    const { info: own } = itemOf(1, nar);
+    const found = upstreamItemOf(1, nar);
+    const above = itemOf(2, await narOf('above'), { references: [found.path] });
+    const { drover } = droverOf([found, above]);
     const folder = join(root, 'upstream');
     const wants = (path: string) => path === above.path;
+    // What came of it before the connection was lost is of no use: it is given out whole only.
+    await mkdir(join(folder, 'nar'), { recursive: true });
+    writeFileSync(join(folder, `${own.url}.part`), nar.subarray(0, 100));
     assert.deepEqual(await mirror(drover, folder, { wants }), { lacking: [], troubles: [] });
-    assert.deepEqual(readFileSync(join(folder, `nar/${hash.slice(7)}.nar`)), nar);
-    const kept = readFileSync(narinfoIn(folder, found), 'utf8');
-    assert.equal(
-      kept,
-      renderNarinfo({ ...info, url: `nar/${hash.slice(7)}.nar`, fileHash, fileSize } as typeof found.info),
-    );
+    assert.deepEqual(readFileSync(join(folder, own.url)), nar);
+    // As one of the pool, with no word of where else it is.
+    assert.equal(readFileSync(narinfoIn(folder, found), 'utf8'), renderNarinfo(own));
     assert.deepEqual(await compare(drover, folder), []);
     assert.deepEqual(await mirror(drover, folder, { wants }), { lacking: [], troubles: [] });
+  });
+
+  it('brings what waits for something once an upstream is found to have that, and asks for nothing when it is found again', async () => {
+    const { add, remove, find, ...coordinator } = growingDrover();
+    const { drover, asked } = coordinator;
+    const [base, other] = [await narOf('base'), await narOf('other')];
+    const found = upstreamItemOf(1, base);
+    const above = itemOf(2, await narOf('above'), { references: [found.path] });
+    const folder = join(root, 'found');
+    await following(coordinator, folder, 0, async (expectAfter) => {
+      await expectAfter(1, () => add(itemOf(1, base)));
+      await expectAfter(2, () => add(above));
+      await expectAfter(0, () => remove(itemOf(1, base), above));
+      await expectAfter(2, () => find(found, above));
+      const before = asked.length;
+      find(found);
+      await expectAfter(3, () => add(itemOf(3, other)));
+      assert.deepEqual(
+        asked.slice(before).filter((path) => path.includes(found.path.slice(0, 32))),
+        [],
+      );
+    });
+    assert.deepEqual(await compare(drover, folder), []);
   });
 
   it('leaves out an item that refers to ever new ones, and brings the others', async () => {
@@ -357,50 +411,29 @@ describe('mirror', () => {
     const base = itemOf(1, await nar(1));
     const middle = itemOf(2, await nar(2), { references: [base.path] });
     const top = itemOf(3, await nar(3), { references: [middle.path, fakeBase('item', 3)] });
-    const { drover, asked, add, remove } = growingDrover();
-    let has = (_: number): void => undefined;
-    async function expectAfter(number: number, change: () => void): Promise<void> {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      has = (now) => now === number && resolve();
-      change();
-      await promise;
-    }
-    /** A mirror that follows meanwhile, and has so many items at first. */
-    async function following(number: number, body: () => Promise<void>): Promise<void> {
-      const ending = new AbortController();
-      using opened = await openMirror({
-        ...{ drover, folder: join(root, 'follows'), wants: () => true, connections: 8, signal: ending.signal },
-        progress: (state) => has(state.published),
-        trouble: assert.fail,
-      });
-      let run: Promise<unknown> = Promise.resolve();
-      await expectAfter(number, () => {
-        run = opened.run(false);
-      });
-      await body();
-      ending.abort();
-      await run;
-    }
+    const { add, remove, ...coordinator } = growingDrover();
+    const { asked } = coordinator;
     const count = (path: string): number => asked.filter((one) => one === path).length;
     const narinfos = (...items: readonly Item[]) => items.map(({ path }) => count(`/${path.slice(0, 32)}.narinfo`));
-    async function addOthers(from: number, to: number): Promise<void> {
+    async function addOthers(expectAfter: ExpectAfter, from: number, to: number): Promise<void> {
       for (let n = from; n <= to; n++) {
         const other = itemOf(10 + n, await nar(10 + n));
         await expectAfter(n, () => add(other));
       }
     }
 
-    await following(0, async () => {
+    const folder = join(root, 'follows');
+    await following(coordinator, folder, 0, async (expectAfter) => {
       for (const [n, item] of [base, middle, top].entries()) await expectAfter(n + 1, () => add(item));
       assert.deepEqual(narinfos(base, middle, top), [1, 1, 1]);
       for (const { info } of [base, middle, top]) assert.equal(count(`/${info.url}`), 1);
       await expectAfter(0, () => remove(base, middle, top));
-      await addOthers(1, 5);
+      await addOthers(expectAfter, 1, 5);
       assert.deepEqual(narinfos(middle, top), [2, 2]);
-      assert.equal(count('/v1/events'), 2, 'up to the head, and then on one connection');
+      assert.deepEqual([count('/v1/events'), count('/v1/events?follow')], [1, 1], 'up to the head, and then on');
     });
-    await following(5, async () => {
-      await addOthers(6, 9);
+    await following(coordinator, folder, 5, async (expectAfter) => {
+      await addOthers(expectAfter, 6, 9);
       // Once more, as it began.
       assert.deepEqual(narinfos(middle, top), [3, 3]);
       await expectAfter(12, () => add(base, middle, top));
