@@ -4097,7 +4097,7 @@ export interface EventData {
     readonly reason?: string;
     readonly submission?: string;
   };
-  /** The allocator gave an attempt to an agent. */
+  /** An attempt was given to an agent. One that was given before, and taken back, goes on there: its agent is still at it. */
   readonly BuildAllocated: {
     readonly attempt: number;
     readonly agent: string;

@@ -82,7 +82,7 @@ export function startCoordinator(core: Core): Coordinator {
   const room = createRoom(core);
   const texts = createTexts(core);
   const holdings = createHoldings(farm);
-  const allocator = createAllocator(core, { waiting, texts, holdings });
+  const allocator = createAllocator(core, { waiting, texts, holdings, takeUpLate: () => lateAttempts.takeUp() });
   const attempts = createAttempts(core, allocator, items, upstreams);
   const watch = watchAttempts(core, { attempts, room, waiting });
   const uploads = createUploads(core, items, room);
@@ -205,7 +205,7 @@ export function startCoordinator(core: Core): Coordinator {
     buildHistory: async (id, page) => buildHistory(core, findBuild(core, id), page),
     async settleLog(id, attempt) {
       const { state } = findBuild(core, id);
-      if (isLogOver(state, attempt) || attempt < state.attempt) await logs.finish(id, attempt);
+      if (isLogOver(state, attempt) || attempt !== state.attempt) await logs.finish(id, attempt);
     },
     ...canceling,
     checkNames({ agent, submission }) {

@@ -1,7 +1,7 @@
 import type { FailureCause } from '../domain/build/events.ts';
 import type { Standing } from '../domain/build/standing.ts';
-import { isEnded, type LastFailure } from '../domain/build/state.ts';
-import { describeBlocker, describeCancellation, told } from './blocker-words.ts';
+import { isEnded, type LastFailure, nextAttempt } from '../domain/build/state.ts';
+import { describeBlocker, describeCancellation, describeDeferral, told } from './blocker-words.ts';
 import {
   type AgentObstacle,
   absentSource,
@@ -175,7 +175,7 @@ function explainWith(blockage: FoundBlockers, farm: Farm, build: BuildRecord, wa
     const notBefore = waits.backOff(base.build) ?? build.state.notBefore;
     const ended = build.state.returned > 0 && lastFailure?.attempt !== attempt ? 'was handed back' : 'failed';
     const told = lastFailure && ended === 'failed' ? describeFailure(lastFailure) : `Attempt ${attempt} ${ended}.`;
-    const summary = `${told} Attempt ${attempt + 1} may start from ${new Date(notBefore).toISOString()} on.`;
+    const summary = `${told} Attempt ${nextAttempt(build.state)} may start from ${new Date(notBefore).toISOString()} on.`;
     const failure = lastFailure && { failure: lastFailure };
     return {
       ...base,

@@ -138,8 +138,9 @@ export function trackSubmission(
     const step = steps[name];
     if (step === undefined) return undefined;
     const [state, kind] = step;
-    // An attempt that was taken back and followed by another may end the build all the same.
-    if (attempt < build.attempt && !ends.has(state)) return undefined;
+    // An attempt that was taken back and followed by another may end the build all the same, or be what it goes on with.
+    const goesOn = name === 'BuildAllocated' && build.state === 'queued';
+    if (attempt < build.attempt && !ends.has(state) && !goesOn) return undefined;
     const agent = typeof data.agent === 'string' ? data.agent : build.agent;
     const message = messageOf(data);
     const failure = failureOf(data);

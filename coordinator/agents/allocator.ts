@@ -42,6 +42,8 @@ export interface AllocatorParts {
   readonly waiting: WaitingAttempts;
   readonly texts: Pick<Texts, 'lost'>;
   readonly holdings: Pick<Holdings, 'preferred'>;
+  /** Goes on with attempts that agents are at already, of builds that nobody has: before these are given to anybody anew. */
+  takeUpLate(): void;
 }
 
 interface Candidate {
@@ -50,7 +52,7 @@ interface Candidate {
   free: number;
 }
 
-export function createAllocator(core: Core, { waiting, texts, holdings }: AllocatorParts): Allocator {
+export function createAllocator(core: Core, { waiting, texts, holdings, takeUpLate }: AllocatorParts): Allocator {
   const { farm, writer, derivations, links, policy, runtime, logger } = core;
   const { queue, graph } = farm;
   /** Per agent: attempts that are not live and hold a slot, each with what ends that. */
@@ -124,6 +126,7 @@ export function createAllocator(core: Core, { waiting, texts, holdings }: Alloca
   function run(): void {
     scheduled = false;
     if (writer.failure) return;
+    takeUpLate();
     const candidates: Candidate[] = [];
     for (const agent of farm.agents.all()) {
       if (intakeOf(agent.state) !== 'accepting') continue;

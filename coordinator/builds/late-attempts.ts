@@ -1,11 +1,12 @@
 import { isEnded } from '../../domain/build/state.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { Allocator } from '../agents/allocator.ts';
-import type { Core } from '../core.ts';
+import { type Core, commandBuild } from '../core.ts';
 
 /**
  * Attempts that were taken back from an agent which turns out to be still at them, while another attempt is under way elsewhere. They go
- * on where they are, as what they make counts as long as the build is not finished (I4), and are stopped once it is.
+ * on where they are, as what they make counts as long as the build is not finished (I4), and are stopped once it is. Where nobody else has the
+ * build any more, one of them is what it goes on with.
  */
 export interface LateAttempts {
   /** Lets the attempt go on; it keeps its slot. */
@@ -14,9 +15,15 @@ export interface LateAttempts {
   over(agent: string, build: string, attempt: number): void;
   /** The agent's link was made anew: what it runs is known from its hello. */
   forget(agent: string): void;
+  /** Makes late attempts those of builds that nobody has any more: no agent gets a second attempt of what it is at, and no work is done twice. */
+  takeUp(): void;
 }
 
-export function createLateAttempts({ farm, writer, links }: Core, allocator: Allocator): LateAttempts {
+export function createLateAttempts(
+  core: Core,
+  allocator: Pick<Allocator, 'occupied' | 'stopping' | 'stopped'>,
+): LateAttempts {
+  const { farm, writer, links } = core;
   /** Per build: who runs which attempt of it. */
   const late = new Map<string, Map<string, number>>();
 
@@ -49,6 +56,21 @@ export function createLateAttempts({ farm, writer, links }: Core, allocator: All
     },
     forget(agent) {
       for (const build of [...late.keys()]) remove(build, agent);
+    },
+    takeUp() {
+      for (const [id, holders] of late) {
+        const build = farm.queue.build(id);
+        if (build?.state.status !== 'queued') continue;
+        for (const [agent, attempt] of holders) {
+          if (farm.agents.get(agent)?.state.connection !== 'connected') continue;
+          const outcome = commandBuild(core, build, { type: 'adopt', agent, attempt }, { actor: 'allocator' });
+          if (typeof outcome === 'string') continue;
+          remove(id, agent);
+          // It is among the live ones that its agent has, from here on.
+          allocator.stopped(agent, `${id}#${attempt}`);
+          break;
+        }
+      }
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type BuildState, isEnded, liveAgent } from '../../domain/build/state.ts';
+import { type BuildState, isEnded, liveAgent, nextAttempt } from '../../domain/build/state.ts';
 import type { Core } from '../core.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { Core } from '../core.ts';
 export function isLogOver(state: BuildState, attempt: number): boolean {
   if (isEnded(state.status)) return true;
   const isLive = liveAgent(state) !== undefined && state.attempt === attempt;
-  return !isLive && state.lastFailure?.attempt === attempt;
+  return !isLive && state.over.includes(attempt);
 }
 
 /** Finishes the logs of a build that has ended, for those who follow them: of an agent that is gone no report will ever come. */
@@ -19,7 +19,7 @@ export function endLogs({ farm, writer, logs, logger }: Pick<Core, 'farm' | 'wri
     if (state === undefined || !isEnded(state.status)) return;
     // The one whose report this is ends with it.
     const reported = event.type === 'BuildSucceeded' || event.type === 'BuildFailed' ? event.data.attempt : 0;
-    for (let attempt = 1; attempt <= state.attempt; attempt++) {
+    for (let attempt = 1; attempt < nextAttempt(state); attempt++) {
       if (attempt === reported) continue;
       writer.afterwards(() => {
         logs.finish(id, attempt).catch((error: unknown) => {

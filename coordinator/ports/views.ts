@@ -30,7 +30,7 @@ export interface BuildRow {
   readonly reason: string;
   readonly priority: number;
   readonly tags: Readonly<Record<string, string>>;
-  /** Number of the last attempt; 0 before the first. */
+  /** Number of the attempt that was allocated last, or that succeeded; 0 before the first. */
   readonly attempt: number;
   readonly agent: string | null;
   readonly submittedAt: number;

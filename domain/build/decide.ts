@@ -13,7 +13,7 @@ import {
 } from './blame.ts';
 import type { BuildEvent, FailureCause } from './events.ts';
 import { type FailureClass, isInfrastructureFailure } from './failure-class.ts';
-import { type BuildState, isEnded, isReturn, liveAgent, lostWith } from './state.ts';
+import { type BuildState, isEnded, isReturn, liveAgent, lostWith, nextAttempt } from './state.ts';
 
 export interface RetryPolicy {
   /** For builds that do not say. */
@@ -31,7 +31,10 @@ export interface AttemptKey {
 
 export type BuildCommand =
   | { readonly type: 'allocate'; readonly agent: string }
-  /** Gives an attempt that was taken back to the agent that turns out to be still at it, or to have come to an end that it is about to tell. */
+  /**
+   * Gives an attempt that was taken back, the last one or an earlier one, to the agent that turns out to be still at it, or to have come to
+   * an end that it is about to tell.
+   */
   | ({ readonly type: 'adopt'; readonly ended?: boolean } & AttemptKey)
   /** The agent is still at an attempt that was taken back from it, and another may have the build: nobody was lost over it. */
   | ({ readonly type: 'keep' } & AttemptKey)
@@ -101,7 +104,7 @@ export function decideBuild(
   switch (command.type) {
     case 'allocate':
       if (state.status !== 'queued') return { refused: isEnded(state.status) ? 'build-ended' : 'not-queued' };
-      return { events: [{ type: 'BuildAllocated', data: { attempt: state.attempt + 1, agent: command.agent } }] };
+      return { events: [{ type: 'BuildAllocated', data: { attempt: nextAttempt(state), agent: command.agent } }] };
     case 'adopt':
       return adopt(state, command);
     case 'keep': {
@@ -191,11 +194,9 @@ function adopt(
 ): Decision<BuildEvent, BuildRefusal> {
   const obstacle = notLive(state, { attempt, agent });
   if (obstacle === undefined) return { events: [] };
-  // What has failed is over: it is not gone on with.
-  const failed = state.lastFailure?.attempt === attempt;
   // An end may have been told and only its acknowledgement lost, unless the attempt was live until its agent was lost.
   const told = ended && !state.lost.includes(attempt);
-  if (obstacle !== 'stale-attempt' || state.status !== 'queued' || attempt !== state.attempt || failed || told)
+  if (obstacle !== 'stale-attempt' || state.status !== 'queued' || state.over.includes(attempt) || told)
     return { refused: obstacle };
   return { events: [{ type: 'BuildAllocated', data: { attempt, agent } }] };
 }
@@ -243,7 +244,10 @@ function fail(state: BuildState, command: Failed, policy: RetryPolicy): readonly
     state.failures + state.mishaps + 1,
     command.fraction,
   );
-  return [failed, { type: 'BuildRetryScheduled', data: { attempt: attempt + 1, notBefore: command.now + wait } }];
+  return [
+    failed,
+    { type: 'BuildRetryScheduled', data: { attempt: nextAttempt(state), notBefore: command.now + wait } },
+  ];
 }
 
 /** Why a failure of the build's own is its last, if it is. */
@@ -289,7 +293,7 @@ function release(
   }
   if (returned <= freeReturns) return [released];
   const wait = backOffMs(policy.infrastructure, returned - freeReturns, fraction);
-  return [released, { type: 'BuildRetryScheduled', data: { attempt: attempt + 1, notBefore: now + wait } }];
+  return [released, { type: 'BuildRetryScheduled', data: { attempt: nextAttempt(state), notBefore: now + wait } }];
 }
 
 function succeed(

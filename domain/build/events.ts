@@ -37,7 +37,7 @@ export const BuildDeferred = defineEvent(
 );
 export const BuildAllocated = defineEvent(
   'BuildAllocated',
-  'The allocator gave an attempt to an agent.',
+  'An attempt was given to an agent. One that was given before, and taken back, goes on there: its agent is still at it.',
   z.object({ attempt, agent: identifier }),
 );
 export const BuildStarted = defineEvent(

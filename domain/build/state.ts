@@ -9,7 +9,10 @@ export type BuildStatus = 'none' | 'queued' | 'allocated' | 'running' | 'succeed
 export interface BuildState {
   readonly status: BuildStatus;
   readonly options: BuildOptions;
-  /** Number of the last attempt; 0 before the first. */
+  /**
+   * Number of the attempt that was allocated last; 0 before the first. There may be later ones, where an earlier one was found to go on
+   * ({@link nextAttempt}).
+   */
   readonly attempt: number;
   /** Who was given attempt n, at n - 1: a late success is only believed from them (I4). */
   readonly agents: readonly string[];
@@ -23,6 +26,8 @@ export interface BuildState {
   readonly blame: Blame;
   /** Attempts whose agents were lost while they had them, and have not come back with them. */
   readonly lost: readonly number[];
+  /** Attempts that have failed: they are not gone on with. */
+  readonly over: readonly number[];
   /** Agents on which the infrastructure, or nobody knows what, failed this build: others are preferred. */
   readonly avoid: readonly string[];
   /** Not to be allocated before this instant (milliseconds since the Unix epoch); 0: at once. */
@@ -61,6 +66,7 @@ export const initialBuild: BuildState = {
   returned: 0,
   blame: nobody,
   lost: noAttempts,
+  over: noAttempts,
   avoid: none,
   notBefore: 0,
 };
@@ -77,6 +83,11 @@ export function isReturn(reason: Extract<BuildEvent, { type: 'BuildReleased' }>[
 /** The agent that the live attempt is allocated to, if there is a live attempt. */
 export function liveAgent(state: BuildState): string | undefined {
   return state.status === 'allocated' || state.status === 'running' ? state.agents[state.attempt - 1] : undefined;
+}
+
+/** Number of the next attempt that nobody has had. */
+export function nextAttempt({ agents }: Pick<BuildState, 'agents'>): number {
+  return agents.length + 1;
 }
 
 /** Agents that had the build when they were lost, in order. */
@@ -104,13 +115,20 @@ export function evolveBuild(state: BuildState, event: BuildEvent): BuildState {
     case 'BuildAllocated': {
       const { attempt, agent } = event.data;
       const agents = attempt <= state.agents.length ? state.agents : [...state.agents, agent];
-      return { ...state, status: 'allocated', attempt, agents, notBefore: 0, lost: without(state.lost, attempt) };
+      const [lost, over] = [without(state.lost, attempt), without(state.over, attempt)];
+      return { ...state, status: 'allocated', attempt, agents, notBefore: 0, lost, over };
     }
     case 'BuildStarted':
       return { ...state, status: 'running' };
     case 'BuildSetupFailed':
       // Inputs that are really not there are waited for; that is nobody's failure.
-      if ((event.data.missing?.length ?? 0) > 0) return { ...state, status: 'queued', ...failedAs(state, event.data) };
+      if ((event.data.missing?.length ?? 0) > 0)
+        return {
+          ...state,
+          status: 'queued',
+          over: [...state.over, event.data.attempt],
+          ...failedAs(state, event.data),
+        };
       return { ...state, status: 'queued', ...failed(state, event.data) };
     case 'BuildAttemptFailed':
       return { ...state, status: 'queued', ...failed(state, event.data) };
@@ -164,9 +182,9 @@ function failedAs(state: BuildState, failure: Failure): Pick<BuildState, 'lastFa
 function failed(
   state: BuildState,
   failure: AttemptFailure,
-): Pick<BuildState, 'lastFailure' | 'failures' | 'mishaps' | 'avoid' | 'blame'> {
+): Pick<BuildState, 'lastFailure' | 'failures' | 'mishaps' | 'over' | 'avoid' | 'blame'> {
   const { failures, mishaps, avoid, blame } = state;
-  const last = failedAs(state, failure);
+  const last = { ...failedAs(state, failure), over: [...state.over, failure.attempt] };
   const agent = last.lastFailure?.agent ?? '';
   const elsewhere = avoid.includes(agent) ? avoid : [...avoid, agent];
   if (!isInfrastructureFailure(failure.class)) {

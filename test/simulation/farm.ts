@@ -165,6 +165,15 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
       const of = machines.find(({ name }) => name === agent)?.disk.attempts.values() ?? [];
       return [...of].filter(({ record: { phase } }) => phase === 'uploading' || phase === 'ended').length;
     },
+    isAt(agent, build, attempt) {
+      const of = machines.find(({ name }) => name === agent)?.disk.attempts.values() ?? [];
+      return [...of].some(
+        ({ record }) =>
+          record.build === build &&
+          record.attempt === attempt &&
+          (record.phase === 'building' || record.phase === 'uploading'),
+      );
+    },
     noted({ stream, meta }, event) {
       // How far a hook or the audit is, is written down for ever.
       const isRenewed = event.type === 'StoreItemFoundUpstream' && meta.actor === 'upstreams';

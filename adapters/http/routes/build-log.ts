@@ -63,7 +63,7 @@ export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
         if (log === undefined) throw new DroverError('not-found', `expected a log of attempt ${attempt}, got none`);
         return reply
           .header('x-attempt', attempt)
-          .header('x-attempts', row.attempt)
+          .header('x-attempts', Math.max(row.attempt, ...row.attempts.map((one) => one.attempt)))
           .header('x-offset', offset)
           .header('cache-control', 'no-store')
           .type('text/plain; charset=utf-8')

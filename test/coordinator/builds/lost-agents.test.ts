@@ -89,6 +89,67 @@ describe('a build over which agents are lost', () => {
     );
   });
 
+  it('goes on with the attempt that an agent is still at, where the next agent is lost, and back', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    const { submission } = await farm.submit(1);
+    const build = `${submission}-1`;
+    const [first, second] = [
+      { build, attempt: 1 },
+      { build, attempt: 2 },
+    ];
+    const lose = async (agent: string): Promise<void> => {
+      await farm.application.agentDisconnected(agent, 'no route');
+      await farm.pass(61);
+    };
+    await farm.connect('a', { slots: 2 });
+    await farm.report('a', { type: 'started', ...first });
+    await lose('a');
+    await farm.connect('b', { slots: 2 });
+    await farm.connect('a', { slots: 2 }, [{ ...first, phase: 'building' }]);
+    farm.allocations();
+    await lose('b');
+    assert.deepEqual(farm.allocations(), [], 'it has a slot that is free, and the build already');
+    const why = await farm.application.why(build);
+    assert.ok(why.reason === 'running' && why.agent === 'a' && why.attempt === 1, why.summary);
+    await farm.connect('b', { slots: 2 }, [{ ...second, phase: 'building' }]);
+    await farm.report('a', { type: 'failed', ...first, class: 'builder-failed', message: 'exit code 1' });
+    assert.deepEqual(farm.allocations(), []);
+    await farm.succeed('b', second, 1);
+    const told: string[] = [];
+    for await (const { type, data } of farm.store.read(`build-${build}`))
+      told.push(`${type} ${(data as { attempt?: number }).attempt ?? ''}`.trim());
+    assert.deepEqual(told.slice(told.indexOf('BuildReleased 2')), [
+      'BuildReleased 2',
+      'BuildAllocated 1',
+      'BuildAttemptKept 2',
+      'BuildAttemptFailed 1',
+      'BuildRetryScheduled 3',
+      'BuildAllocated 2',
+      'BuildSucceeded 2',
+    ]);
+    assert.equal(farm.application.status().agents.busy, 0);
+  });
+
+  it('goes on with an earlier attempt where its agent comes back after the next was lost', async () => {
+    const farm = await openTestCoordinator([derivation(1)]);
+    const { submission } = await farm.submit(1);
+    const build = `${submission}-1`;
+    for (const name of ['a', 'b']) {
+      await farm.connect(name);
+      await farm.application.agentDisconnected(name, 'no route');
+      await farm.pass(61);
+    }
+    farm.allocations();
+    await farm.connect('a', { slots: 2 }, [{ build, attempt: 1, phase: 'uploading' }]);
+    assert.deepEqual(farm.allocations(), []);
+    // What follows is the third.
+    await farm.report('a', { type: 'released', build, attempt: 1, reason: 'handed-back' });
+    assert.deepEqual(
+      farm.allocations().map(({ attempt }) => attempt),
+      [3],
+    );
+  });
+
   it('does not count those that come back with it while another has it', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
     const { submission } = await farm.submit(1);
@@ -96,13 +157,14 @@ describe('a build over which agents are lost', () => {
     const names = ['a', 'b', 'c', 'd', 'e', 'f'];
     for (const [index, name] of names.entries()) {
       await farm.connect(name);
-      await farm.application.agentDisconnected(name, 'no route');
-      await farm.pass(61);
       const before = names[index - 1];
       // One step behind: the next has it already.
       if (before !== undefined) await farm.connect(before, {}, [{ build, attempt: index, phase: 'building' }]);
-      if (before !== undefined) await farm.application.agentDisconnected(before, 'no route');
+      for (const gone of [before, name])
+        if (gone !== undefined) await farm.application.agentDisconnected(gone, 'no route');
+      await farm.pass(61);
     }
+    assert.equal((await farm.types(`build-${build}`)).filter((type) => type === 'BuildAttemptKept').length, 5);
     assert.notEqual((await farm.application.why(build)).reason, 'ended');
   });
 });

@@ -16,6 +16,8 @@ export interface BuildEntry {
   attempt: number;
   /** Who was given attempt n, at n - 1. */
   readonly agents: string[];
+  /** Attempts that go on although they were taken back. */
+  readonly late: Set<number>;
   /** Attempts whose result is in the log. */
   readonly results: Map<number, 'failed' | 'succeeded'>;
   /** Nobody is given it before, by the clock; and since when by virtual time. */
@@ -83,6 +85,8 @@ export interface Ground {
   hasSigned(item: UpstreamItem): boolean;
   /** Attempts of the agent that have left their slot, as only their upload is left. */
   uploading(agent: string): number;
+  /** Whether the agent's machine builds or uploads that attempt; not known everywhere. */
+  isAt?(agent: string, build: string, attempt: number): boolean;
   /** An event is in the log. */
   noted(commit: Commit, event: DroverEvent): void;
 }
@@ -228,11 +232,18 @@ export function createLedger(ground: Ground) {
     insist(!isLive(build) && !isOver(build), 'I4', `${where}: it is ${build.standing}: one live allocation at most`);
     const agent = agents.get(name);
     insist(agent?.connected && !agent.retired, 'I4', `${where}: ${name} is not there`);
-    if (attempt === build.attempt) {
+    if (attempt <= build.agents.length) {
       insist(build.agents[attempt - 1] === name, 'I4', `${where}: attempt ${attempt} was given to another agent`);
       insist(!build.results.has(attempt), 'I4', `${where}: attempt ${attempt} has its result`);
     } else {
-      insist(attempt === build.attempt + 1, 'I4', `${where}: expected attempt ${build.attempt + 1}, got ${attempt}`);
+      const next = build.agents.length + 1;
+      insist(attempt === next, 'I4', `${where}: expected attempt ${next}, got ${attempt}`);
+      for (const late of build.late)
+        insist(
+          build.agents[late - 1] !== name || !ground.isAt?.(name, id, late),
+          'I4',
+          `${where}: ${name} is at attempt ${late} of it`,
+        );
       attempts++;
       build.agents.push(name);
       for (const need of derivations.get(build.derivation)?.needs ?? [])
@@ -253,6 +264,7 @@ export function createLedger(ground: Ground) {
       insist(busy < agent.slots, 'I4', `${where}: all ${agent.slots} slots of ${name} are taken`);
     }
     build.attempt = attempt;
+    build.late.delete(attempt);
     build.standing = 'allocated';
   }
 
@@ -354,7 +366,7 @@ export function createLedger(ground: Ground) {
         const deferrals = new Set(until === undefined ? [] : [until]);
         const deferred = until === undefined ? undefined : { until, decided: decidedAt(commit) };
         const asked = reason === 'requested' || reason === 'retry';
-        const begun = { attempt: 0, agents: [], results: new Map(), joined: false };
+        const begun = { attempt: 0, agents: [], late: new Set<number>(), results: new Map(), joined: false };
         builds.set(id, { ...entry, ...begun, deferred, deferrals, asked, tags });
         return;
       }
@@ -368,6 +380,9 @@ export function createLedger(ground: Ground) {
         if (until !== undefined) build.deferrals.add(until);
         break;
       }
+      case 'BuildAttemptKept':
+        buildOf(id).late.add(event.data.attempt);
+        break;
       case 'BuildWantWithdrawn':
         buildOf(id).asked = false;
         break;

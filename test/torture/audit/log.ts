@@ -142,7 +142,7 @@ export function createLogAudit(): LogAudit {
         reasons.set(id, reason);
         if (reason === 'retry' || ledger.submissions.get(submission)?.force) redone.add(id);
       }
-      const isNew = event.type === 'BuildAllocated' && event.data.attempt > (builds.get(id)?.attempt ?? 0);
+      const isNew = event.type === 'BuildAllocated' && event.data.attempt > (builds.get(id)?.agents.length ?? 0);
       if (isNew) allocated(id);
       const commit = { id: `${stream}@${revision}`, stream, expected: 'any', events: [{ type, version: 1, data }] };
       ledger.stored(
