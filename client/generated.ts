@@ -2912,6 +2912,16 @@ export interface Operations {
           readonly reason: 'deferred';
           /** milliseconds since the Unix epoch */
           readonly notBefore: number;
+          /** id and name of the token that deferred it, when, and what was said */
+          readonly deferral?: {
+            readonly by: string;
+            readonly name?: string;
+            /** milliseconds since the Unix epoch */
+            readonly at: number;
+            readonly reason?: string;
+            /** it was to be built later still, and this one, which needs it, is deferred to then */
+            readonly submission?: string;
+          };
           /** the event that ends the wait */
           readonly until: string;
         }
@@ -3634,6 +3644,8 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly addedAt: number;
         readonly addedBy: string;
+        /** what that token is called */
+        readonly addedByName?: string;
         /** It is being deleted: nobody gets it any more, and its bytes go then. */
         readonly unpublished?: {
           /** milliseconds since the Unix epoch */
@@ -3641,6 +3653,7 @@ export interface Operations {
           /** milliseconds since the Unix epoch */
           readonly until: number;
           readonly by: string;
+          readonly byName?: string;
           readonly reason: string;
         };
       }[];
@@ -3668,6 +3681,8 @@ export interface Operations {
       /** milliseconds since the Unix epoch */
       readonly addedAt: number;
       readonly addedBy: string;
+      /** what that token is called */
+      readonly addedByName?: string;
       /** It is being deleted: nobody gets it any more, and its bytes go then. */
       readonly unpublished?: {
         /** milliseconds since the Unix epoch */
@@ -3675,6 +3690,7 @@ export interface Operations {
         /** milliseconds since the Unix epoch */
         readonly until: number;
         readonly by: string;
+        readonly byName?: string;
         readonly reason: string;
       };
     };

@@ -1,5 +1,6 @@
 import type { LastFailure } from '../domain/build/state.ts';
 import type { Blocker } from './blockers.ts';
+import type { NamedDeferral } from './deferrals.ts';
 import { firstLine } from './first-line.ts';
 import { describeLoss } from './losses.ts';
 
@@ -34,10 +35,23 @@ export function describeCancellation(canceled: Blocker['canceled']): string {
   if (canceled === undefined) return '';
   const { by, name, at, reason, unwanted } = canceled;
   // What nobody wants ends by itself where no token had part in it.
-  const who = by === '' || (unwanted && name === undefined) ? '' : ` by ${name === undefined ? by : `${name} (${by})`}`;
+  const who = unwanted && name === undefined ? '' : byWhom({ by, name });
   const end = unwanted ? ', as nobody wanted it any more' : '';
-  return `${who} at ${new Date(at).toISOString()}${end}${reason === undefined ? '' : ` (${reason})`}`;
+  return `${who} at ${new Date(at).toISOString()}${end}${because(reason)}`;
 }
+
+/** ` by ci (t-1) at … (not before the night)`. */
+export function describeDeferral({ by, name, at, reason, submission }: NamedDeferral): string {
+  const whose = submission === undefined ? '' : `, to when the submission ${submission} is deferred, which needs it`;
+  return `${byWhom({ by, name })} at ${new Date(at).toISOString()}${whose}${because(reason)}`;
+}
+
+/** ` by ci (t-1)`; ` by t-1`, where its name is not known. */
+function byWhom({ by, name }: { readonly by: string; readonly name: string | undefined }): string {
+  return by === '' ? '' : ` by ${name === undefined ? by : `${name} (${by})`}`;
+}
+
+const because = (reason: string | undefined): string => (reason === undefined ? '' : ` (${reason})`);
 
 /** `attempt 2 on builder-1: timed-out: …`, as a sentence: with the first line of a message that has several. */
 export function told({ attempt, agent, class: failure, message }: LastFailure): string {

@@ -17,6 +17,7 @@ import { type Blocked, createBlocked } from './blocked.ts';
 import { type Cancellations, createCancellations } from './cancellations.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createGraph } from './graph.ts';
+import { createDeferrals, type Deferrals } from './deferrals.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
 import { createLeftovers } from './leftovers.ts';
@@ -116,6 +117,7 @@ export function createFarm() {
   const upstreams = createUpstreamItems(graph, availability);
   const roots = createRoots(graph);
   const itemRevisions = new Map<number, number>();
+  const deferrals = createDeferrals();
   const lossRevisions = new Map<number, number>();
   const strays = createStrays(graph);
 
@@ -148,12 +150,31 @@ export function createFarm() {
     const build = queue.build(id);
     const why = { ...(reason !== undefined && { reason }), ...(unwanted && { unwanted }) };
     if (build) cancellations.canceled(build, { by, at, ...why });
+  function applyBuild(id: string, event: BuildEvent, revision: number, at: number, by: string): void {
+    const build = queue.apply(id, event, revision);
+    noteEnd(build, event);
+    noteDeferral(build, event, at, by);
+    if (event.type === 'BuildCanceled') canceled(id, event.data, at, by);
+    judge(id, event, at);
+  }
+
   }
 
   function applyItem(event: ItemEvent, revision: number, at: number, by: string): void {
     unpublished.passed(at);
     if (event.type === 'StoreItemAdded') {
       const known = graph.internItem(event.data.path);
+  function noteDeferral(build: BuildRecord | undefined, event: BuildEvent, at: number, by: string): void {
+    if (build === undefined) return;
+    const until = event.type === 'BuildSubmitted' ? event.data.options.deferUntil : undefined;
+    if (until !== undefined) deferrals.deferred(build, { by, at });
+    else if (event.type === 'BuildDeferred' && event.data.until !== undefined) {
+      const { reason, submission } = event.data;
+      const why = { ...(reason !== undefined && { reason }), ...(submission !== undefined && { submission }) };
+      deferrals.deferred(build, { by, at, ...why });
+    } else if (!build.deferred) deferrals.ended(build);
+  }
+
       unpublished.added(known, details.get(known)?.file, event.data.file);
       // Details first: whoever hears that the item became available may ask for them.
       details.set(known, event.data, at);
@@ -225,6 +246,7 @@ export function createFarm() {
     tokens,
     submissions,
     hooks,
+    deferrals: deferrals as Pick<Deferrals, 'get'>,
     checkpoints,
     leftovers,
     /** Streams of which this program knows nothing but how far they are. */
@@ -269,9 +291,7 @@ export function createFarm() {
           return;
         }
         case 'build':
-          noteEnd(queue.apply(id, event as BuildEvent, revision), event as BuildEvent);
-          if (event.type === 'BuildCanceled') canceled(id, event.data, at, by ?? '');
-          return judge(id, event as BuildEvent, at);
+          return applyBuild(id, event as BuildEvent, revision, at, by ?? '');
         case 'item':
           return applyItem(event as ItemEvent, revision, at, by ?? '');
         case 'agent':

@@ -36,7 +36,7 @@ export interface Obstacle {
 
 interface Sources {
   readonly agents: Pick<Agents, 'all'>;
-  readonly tokens: Pick<Tokens, 'validOf'>;
+  readonly tokens: Pick<Tokens, 'validOf' | 'get'>;
 }
 
 /** What keeps this agent from taking builds of the class; `undefined` where it takes them. */
@@ -55,7 +55,7 @@ export function obstacleOf(
     const remedy = `drover agents rotate-token ${name}`;
     return { code: 'no-token', words: `has no valid token; '${remedy}' makes one`, passes: false, remedy };
   }
-  return idleness(name, state, queue?.live(name).size !== 0);
+  return idleness(name, state, queue?.live(name).size !== 0, tokens);
 }
 
 /** Whether an agent takes builds of the class, or will by itself. */
@@ -69,13 +69,13 @@ export function isAttended({ agents, tokens }: Sources, jobClass: JobClass): boo
 }
 
 /** What keeps the agent from taking anything new, and what would end that. */
-function idleness(name: string, agent: AgentState, isBusy: boolean): Obstacle | undefined {
+function idleness(name: string, agent: AgentState, isBusy: boolean, tokens: Pick<Tokens, 'get'>): Obstacle | undefined {
   const reason = reasonOf(agent);
   const because = reason === undefined ? '' : ` (${reason})`;
   const resume = `drover agents resume ${name}`;
   const resumed = (code: 'draining' | 'paused'): Obstacle => ({
     code,
-    words: `is ${code === 'draining' && !isBusy ? 'drained' : code}${because}; '${resume}' ends that`,
+    words: `is ${code === 'draining' && !isBusy ? 'drained' : code}${byWhom(agent, tokens)}${because}; '${resume}' ends that`,
     passes: false,
     remedy: resume,
   });
@@ -83,7 +83,7 @@ function idleness(name: string, agent: AgentState, isBusy: boolean): Obstacle | 
     case 'accepting':
       return undefined;
     case 'offline':
-      return offline(name, agent, because);
+      return offline(name, agent, because, tokens);
     case 'unfit':
       return { code: 'unfit', words: `cannot build: ${reason}`, passes: false, remedy: `drover agents show ${name}` };
     case 'limited':
@@ -110,7 +110,7 @@ function idleness(name: string, agent: AgentState, isBusy: boolean): Obstacle | 
 }
 
 /** An agent that is not connected, and what it would be kept from taking builds by once it is back. */
-function offline(name: string, agent: AgentState, because: string): Obstacle {
+function offline(name: string, agent: AgentState, because: string, tokens: Pick<Tokens, 'get'>): Obstacle {
   const code = leftOnPurpose(agent) ? 'stopped' : 'offline';
   const away = `${code === 'stopped' ? 'was stopped' : 'is not connected'}${because}`;
   const steered = agent.draining ?? agent.paused;
@@ -121,8 +121,14 @@ function offline(name: string, agent: AgentState, because: string): Obstacle {
   }
   const resume = `drover agents resume ${name}`;
   const reason = steered.reason === undefined ? '' : ` (${steered.reason})`;
-  const held = `and is ${agent.draining ? 'drained' : 'paused'}${reason}`;
+  const held = `and is ${agent.draining ? 'drained' : 'paused'}${byWhom(agent, tokens)}${reason}`;
   return { code, words: `${away}, ${held}: once it is back, '${resume}' ends that`, passes: false, remedy: resume };
+}
+
+/** Who paused or drained it, by the name of the token where that is known. */
+function byWhom({ draining, paused }: AgentState, tokens: Pick<Tokens, 'get'>): string {
+  const by = (draining ?? paused)?.by;
+  return by === undefined ? '' : ` by ${tokens.get(by)?.name ?? by}`;
 }
 
 /** An agent that takes nothing for now, by the limits of its machine. */

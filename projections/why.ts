@@ -14,6 +14,7 @@ import {
   retry,
   submitAgain,
 } from './blockers.ts';
+import type { NamedDeferral } from './deferrals.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
 import { describeLoss, type Loss } from './losses.ts';
@@ -97,6 +98,8 @@ export type Why = {
       /** Somebody wants it built later: from `notBefore` on. */
       readonly reason: 'deferred';
       readonly notBefore: number;
+      /** By whom, when and why; not known of one that is due and has not been woken yet. */
+      readonly deferral?: NamedDeferral;
       readonly until: string;
     }
   | { readonly reason: 'back-off'; readonly notBefore: number; readonly failure?: LastFailure; readonly until: string }
@@ -167,7 +170,7 @@ function explainWith(blockage: FoundBlockers, farm: Farm, build: BuildRecord, wa
   if (isEnded(status)) return explainEnd(farm, base, build);
   if (status === 'allocated' || status === 'running')
     return explainLive(farm, base, waits, agents[attempt - 1] as string, attempt, status);
-  if (standing === 'deferred') return explainDeferral(base, build, waits);
+  if (standing === 'deferred') return explainDeferral(farm, base, build, waits);
   if (farm.queue.missing(build.drv) > 0) return explainInputs(farm, base, build, blockage);
   const lost = farm.texts.lost(build.drv);
   if (lost !== undefined) return explainLost(farm, base, build, lost, blockage);
@@ -191,11 +194,14 @@ function explainWith(blockage: FoundBlockers, farm: Farm, build: BuildRecord, wa
 
 type Base = Pick<Why, 'build' | 'state' | 'standing'>;
 
-function explainDeferral(base: Base, { state }: BuildRecord, waits: Waits): Why {
-  const notBefore = waits.deferral(base.build) ?? state.options.deferUntil ?? 0;
-  const summary = `Deferred: it may start from ${new Date(notBefore).toISOString()} on.`;
+function explainDeferral({ deferrals, tokens }: Farm, base: Base, build: BuildRecord, waits: Waits): Why {
+  const notBefore = waits.deferral(base.build) ?? build.state.options.deferUntil ?? 0;
+  const known = deferrals.get(build);
+  const name = known && tokens.get(known.by)?.name;
+  const deferral = known && { ...known, ...(name !== undefined && { name }) };
+  const summary = `Deferred${deferral ? describeDeferral(deferral) : ''}: it may start from ${new Date(notBefore).toISOString()} on.`;
   const until = 'BuildAllocated, once the time has come; or BuildDeferred without a time';
-  return { ...base, reason: 'deferred', notBefore, summary, until };
+  return { ...base, reason: 'deferred', notBefore, ...(deferral && { deferral }), summary, until };
 }
 
 const upstreamsHave = (names: readonly string[]): string =>

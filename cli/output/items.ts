@@ -17,7 +17,7 @@ export function formatItems(rows: readonly ItemRow[], view: View): string {
         minor: true,
       },
       { title: 'ADDED', value: (row) => relativeTime(row.addedAt, now), whole: true },
-      { title: 'BY', value: (row) => row.addedBy },
+      { title: 'BY', value: ({ addedBy, addedByName = addedBy }) => addedByName },
       { title: 'STATE', value: (row) => stateOf(row, now) },
       { title: 'NAR HASH', value: (row) => row.narHash, wide: true },
     ],
@@ -39,7 +39,7 @@ export function formatItem(item: ItemRow, now: number): string {
     ['deriver', item.deriver],
     ['content address', item.ca],
     ['added', relativeTime(item.addedAt, now)],
-    ['added by', item.addedBy],
+    ['added by', whom(item.addedBy, item.addedByName)],
     ['state', stateOf(item, now)],
     ...(item.unpublished === undefined ? [] : unpublishedLines(item.unpublished, now)),
     ...item.references.map((reference) => ['reference', reference] as const),
@@ -47,10 +47,13 @@ export function formatItem(item: ItemRow, now: number): string {
   ]);
 }
 
-function unpublishedLines({ at, by, reason }: NonNullable<ItemRow['unpublished']>, now: number) {
+/** `ci (t-1)`; what is no token as it is in the log. */
+const whom = (by: string, name: string | undefined): string => (name === undefined ? by : `${name} (${by})`);
+
+function unpublishedLines({ at, by, byName, reason }: NonNullable<ItemRow['unpublished']>, now: number) {
   return [
     ['unpublished', relativeTime(at, now)],
-    ['unpublished by', by],
+    ['unpublished by', whom(by, byName)],
     ['reason', reason],
   ] as const;
 }

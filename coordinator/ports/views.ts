@@ -92,14 +92,17 @@ export interface ItemRow extends StoreItem {
   readonly addedAt: number;
   /** Who brought it: `agent-NAME`, or the id of a client's token. */
   readonly addedBy: string;
+  /** What that token is called; the views do not know it. */
+  readonly addedByName?: string;
   /** It is being deleted: the cache does not serve it any more, and its bytes go then. Times in milliseconds since the Unix epoch. */
   readonly unpublished?: ItemUnpublished;
 }
 export interface ItemUnpublished {
   readonly at: number;
   readonly until: number;
-  /** Id of a token, or what of the coordinator it was. */
+  /** Id of a token, or what of the coordinator it was; and what the token is called, which the views do not know. */
   readonly by: string;
+  readonly byName?: string;
   readonly reason: string;
 }
 export interface ItemFilter {

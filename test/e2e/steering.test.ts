@@ -47,7 +47,7 @@ async function aDrainedAgent(farm: Farm, a: Agent): Promise<void> {
   const why = await farm.drover(['builds', 'why', await farm.buildOf('two')]);
   assert.match(
     why.stdout,
-    /a was stopped .*, and is drained \(a new kernel\): once it is back, 'drover agents resume a'/,
+    /a was stopped .*, and is drained by admin \(a new kernel\): once it is back, 'drover agents resume a'/,
   );
   a.restart(['--slots', '1']);
   await farm.next('AgentConnected', isAgent('a'), 2);

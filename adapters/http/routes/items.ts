@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
+import type { ItemRow } from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { hashPartLength } from '../../../domain/store/store-path.ts';
 import { principalOf } from '../access.ts';
@@ -26,6 +27,24 @@ const wish = {
 
 export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { application, views, closing, limits } = context;
+
+  function nameOf(id: string): string | undefined {
+    const name = application.nameOf(id);
+    return name === id ? undefined : name;
+  }
+
+  /** With the names of those who had a part in it. */
+  function named(row: ItemRow): ItemRow {
+    const { addedBy, unpublished } = row;
+    const addedByName = nameOf(addedBy);
+    const byName = unpublished && nameOf(unpublished.by);
+    return {
+      ...row,
+      ...(addedByName !== undefined && { addedByName }),
+      ...(unpublished && { unpublished: { ...unpublished, ...(byName !== undefined && { byName }) } }),
+    };
+  }
+
   return async (app) => {
     app.get(
       '/v1/items',
@@ -54,7 +73,8 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { limit, after, ...filter } = request.query;
         application.checkNames({ agent: filter.agent });
         await freshViews(context);
-        return views.items(filter, { limit, ...(after === undefined ? {} : { after }) });
+        const found = views.items(filter, { limit, ...(after === undefined ? {} : { after }) });
+        return { ...found, rows: found.rows.map(named) };
       },
     );
     app.get(
@@ -73,7 +93,7 @@ export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
         await freshViews(context);
         const { item } = request.params;
         const row = views.item(item.slice(0, hashPartLength));
-        if (row?.path === item) return row;
+        if (row?.path === item) return named(row);
         const elsewhere = application.upstreamItem(item.slice(0, hashPartLength));
         const more =
           elsewhere?.path === item

@@ -8,10 +8,11 @@ import { instant, text } from './basics.ts';
 export const itemRow: z.ZodType<ItemRow> = storeItem.extend({
   addedAt: instant,
   addedBy: text,
+  addedByName: text.describe('what that token is called').exactOptional(),
   deriver: storeItem.shape.path.exactOptional(),
   ca: text.exactOptional(),
   unpublished: z
-    .object({ at: instant, until: instant, by: text, reason: text })
+    .object({ at: instant, until: instant, by: text, byName: text.exactOptional(), reason: text })
     .describe('It is being deleted: nobody gets it any more, and its bytes go then.')
     .exactOptional(),
 }) as unknown as z.ZodType<ItemRow>;

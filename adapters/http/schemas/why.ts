@@ -35,7 +35,24 @@ export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
     wait: z.object({ for: z.enum(['inputs', 'upload']), reason: text }).exactOptional(),
     until,
   }),
-  z.object({ ...whyFields, reason: z.literal('deferred'), notBefore: instant, until }),
+  z.object({
+    ...whyFields,
+    reason: z.literal('deferred'),
+    notBefore: instant,
+    deferral: z
+      .object({
+        by: text,
+        name: text.exactOptional(),
+        at: instant,
+        reason: text.exactOptional(),
+        submission: text
+          .describe('it was to be built later still, and this one, which needs it, is deferred to then')
+          .exactOptional(),
+      })
+      .describe('id and name of the token that deferred it, when, and what was said')
+      .exactOptional(),
+    until,
+  }),
   z.object({
     ...whyFields,
     reason: z.literal('back-off'),

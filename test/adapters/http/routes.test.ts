@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
+import { formatItem } from '../../../cli/output/items.ts';
 import type { Application } from '../../../coordinator/application.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { BuildFilter, Paging } from '../../../coordinator/ports/views.ts';
@@ -191,6 +192,19 @@ describe('a question is answered', () => {
       assert.deepEqual(answer.json(), body);
     });
   }
+
+  test('/v1/items with the names of tokens', async () => {
+    const unpublished = { at: 1, until: 2, by: 't-read', reason: 'wrong' };
+    const row = { ...itemA, addedBy: 't-read', unpublished };
+    const views = fakeViews({ items: () => ({ rows: [row] }), item: () => row });
+    await using server = await harness({ views });
+    const named = { ...row, addedByName: 'reader', unpublished: { ...unpublished, byName: 'reader' } };
+    assert.deepEqual((await server.ask('read', { url: '/v1/items' })).json(), { rows: [named] });
+    assert.deepEqual((await server.ask('read', { url: `/v1/items/${itemA.path}` })).json(), named);
+    const shown = formatItem(named, 3);
+    for (const line of [/added by: +reader \(t-read\)\n/, /unpublished by: +reader \(t-read\)\n/])
+      assert.match(shown, line);
+  });
 
   test('/v1/tokens', async () => {
     await using server = await harness();

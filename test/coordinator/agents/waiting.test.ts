@@ -190,10 +190,15 @@ describe('what keeps an agent from a build', () => {
     assert.deepEqual([...new Set(cases.map(([code]) => code))].toSorted(), obstacleCodes.toSorted());
     for (const [code, passes, events, jobClass = x86] of cases) {
       let state = evolveAgent(initialAgent, { type: 'AgentRegistered', data: { name: 'a' } });
-      for (const event of events) state = evolveAgent(state, event);
-      const tokens = { validOf: () => new Set(code === 'no-token' ? [] : [{} as TokenRecord]) };
+      for (const event of events) state = evolveAgent(state, event, { at: 0, by: 't-1' });
+      const ops = { name: 'ops' } as TokenRecord;
+      const tokens = {
+        validOf: () => new Set(code === 'no-token' ? [] : [{} as TokenRecord]),
+        get: (id: string) => (id === 't-1' ? ops : undefined),
+      };
       const obstacle = obstacleOf({ tokens }, { name: 'a', state }, jobClass);
       assert.deepEqual([obstacle?.code, obstacle?.passes], [code, passes], obstacle?.words);
+      if (code === 'paused' || code === 'draining') assert.match(obstacle?.words ?? '', / by ops/);
     }
   });
 });

@@ -48,6 +48,7 @@ describe('a deferred build', () => {
     assert.equal(farm.application.isBlocked(submission), false);
     const why = await farm.application.why(farm.idOf(2));
     assert.ok(why.reason === 'deferred' && why.standing === 'deferred' && why.notBefore === farm.now() + 3_600_000);
+    assert.deepEqual(why.deferral, { by: 'admin', at: farm.now() });
     const { counts, nodes } = await farm.application.outlook(submission);
     assert.equal(counts.deferred, 2);
     assert.ok(nodes.every(({ state }) => state === 'deferred'));
@@ -83,6 +84,32 @@ describe('a deferred build', () => {
     await farm.application.cancelBuild(admin, farm.idOf(2));
     await assert.rejects(farm.defer(2, 5), refusal('build-ended', /canceled/));
     await assert.rejects(farm.defer(9, 5));
+  });
+
+  it('says by whom it was deferred, when and why, also after a restart', async () => {
+    const first = await openFarm();
+    const { id } = await first.application.createToken(admin, { name: 'ci', scope: 'submit' });
+    const ci = { id, scope: 'submit' } as const;
+    await first.wish(1, 7200);
+    await first.pass(60);
+    const at = first.now();
+    await first.application.deferBuild(ci, first.idOf(1), { until: at + 3_600_000, reason: 'not before the night' });
+    const whyOf = async ({ application, idOf }: typeof first) => {
+      const why = await application.why(idOf(1));
+      assert.ok(why.reason === 'deferred');
+      return why;
+    };
+    const said = await whyOf(first);
+    assert.deepEqual(said.deferral, { by: id, name: 'ci', at, reason: 'not before the night' });
+    const when = new Date(at).toISOString();
+    assert.ok(said.summary.startsWith(`Deferred by ci (${id}) at ${when} (not before the night): it may start`));
+    first.dispose();
+    const second = await openFarm({ store: first.store, time: first.time, seed: 2 });
+    assert.deepEqual(await whyOf(second), said);
+    const { submission } = await second.wish(2, 60);
+    const sooner = await whyOf(second);
+    assert.deepEqual(sooner.deferral, { by: 'admin', at: second.now(), submission });
+    assert.match(sooner.summary, new RegExp(`by admin at .*, to when the submission ${submission} is deferred`));
   });
 
   it('waits on after a restart, no longer than before', async () => {
