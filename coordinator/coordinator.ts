@@ -268,6 +268,9 @@ export function startCoordinator(core: Core): Coordinator {
     verifyItems: (by, wish) => verifyItems(core, items, { intake, upstreams }, { actor: by.id }, wish),
     async doubtItem(path, how) {
       await items.check(path, { actor: 'coordinator' }, { how });
+      const item = graph.itemOf(path);
+      if (item !== undefined && farm.upstreams.get(item) !== undefined)
+        await upstreams.isServable(path, how === 'all' ? 'all' : 'some');
       await writer.durable();
     },
     async agentMessage(agent, message) {

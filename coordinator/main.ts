@@ -17,6 +17,7 @@ import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
 import { createHookTransport } from '../adapters/hooks/transport.ts';
 import { cacheInfoText } from '../adapters/http/cache/cache-info.ts';
 import { narinfoText } from '../adapters/http/cache/narinfo.ts';
+import { openUpstreamNar } from '../adapters/http/cache/open-upstream-nar.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { addTraceMetrics } from '../adapters/http/metrics/trace-metrics.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
@@ -244,6 +245,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
         pool: dir.pool,
         folders: logDir === undefined ? [dir.path] : [dir.path, logDir],
         narinfo: async (hashPart) => narinfoText((await running.promise).application, pool, hashPart),
+        upstreamNar: async (url, signal) => openUpstreamNar((await running.promise).application, url, signal),
         lackOf: async (path) => (await running.promise).application.lackOf(path),
         doubt(path) {
           running.promise

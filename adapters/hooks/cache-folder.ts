@@ -8,7 +8,7 @@ import type { DeliveryTo, HookKind } from './kind.ts';
 import { folderProblem } from './target-problem.ts';
 
 /** The coordinator's own cache, as folders are filled from it. */
-export interface OwnCache extends Pick<FolderAnswers, 'narinfo' | 'lackOf' | 'doubt'> {
+export interface OwnCache extends Omit<FolderAnswers, 'say'> {
   /** Text of `nix-cache-info`. */
   readonly info: string;
   /** Folder of the pool. */
@@ -70,7 +70,8 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
 
 /** Whether nothing comes into the folder by it, nor goes. */
 function changesNothing({ wanted, changed }: FolderTask, { event }: HookDelivery): boolean {
-  return wanted.length === 0 && (changed === undefined || event.type === 'StoreItemAdded');
+  const isThereNow = event.type === 'StoreItemAdded' || event.type === 'StoreItemFoundUpstream';
+  return wanted.length === 0 && (changed === undefined || isThereNow);
 }
 
 /** One that changes nothing still sees to it that the folder is there from the first delivery on. */
@@ -82,7 +83,8 @@ function taskOf({ event, facts, target, wanted }: HookDelivery): FolderTask {
     case 'StoreItemAdded':
     case 'StoreItemUnpublished':
     case 'StoreItemDeleted':
-    case 'StoreItemMissing': {
+    case 'StoreItemMissing':
+    case 'StoreItemFoundUpstream': {
       const { path: changed } = event.data as { readonly path: string };
       if (event.type === 'StoreItemAdded')
         return { changed, wanted: target.kind === 'mirror' && wanted ? [changed] : [] };

@@ -15,6 +15,11 @@ const graceMs = 2000;
 export interface FolderAnswers {
   /** Text of the narinfo of a hash part that is served now. */
   narinfo(hashPart: string): Promise<string | undefined>;
+  /**
+   * The NAR of what only an upstream has, by the URL in its narinfo; `undefined` where it is not there any more. Rejects where the upstream does not
+   * give it now.
+   */
+  upstreamNar(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** What keeps an item from being served. */
   lackOf(path: string): Promise<string | undefined>;
   /** The file of an item is not what it should be. */
@@ -32,6 +37,8 @@ export interface FolderClient extends AsyncDisposable {
 interface Writer {
   readonly child: ChildProcess;
   readonly tasks: Map<number, { resolve(): void; reject(error: Error): void }>;
+  /** NARs of upstreams that it reads, by the question that opened them. */
+  readonly nars: Map<number, { readonly bytes: AsyncIterator<Uint8Array>; readonly end: AbortController }>;
 }
 
 /** Has tasks done by a process that writes the folder, started when there is something to do. */
@@ -50,8 +57,10 @@ export function createFolderClient(
       env: { PATH, TMPDIR, LANG, NODE_COMPILE_CACHE },
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // Bytes of NARs go over it as they are.
+      serialization: 'advanced',
     });
-    const writer: Writer = { child: started, tasks: new Map() };
+    const writer: Writer = { child: started, tasks: new Map(), nars: new Map() };
     let said = '';
     let failure: string | undefined;
     started.stderr?.on('data', (text) => {
@@ -66,6 +75,7 @@ export function createFolderClient(
       if (failure === undefined && said !== '') answers.say(`the process that writes ${open.folder} ended: ${said}`);
       for (const { reject } of writer.tasks.values()) reject(new Error(failure ?? reason));
       writer.tasks.clear();
+      for (const nar of writer.nars.keys()) leave(writer, nar);
     };
     started.on('error', (error) => over(`the process that writes ${open.folder}: ${error.message}`));
     // Not `exit`, which may be heard of before what it said last.
@@ -83,16 +93,46 @@ export function createFolderClient(
     if (to.connected) to.send(message, () => {});
   }
 
-  function hear({ child: from, tasks }: Writer, message: Exclude<FromFolder, { kind: 'failed' }>): void {
+  /** The NAR that a writer reads; what it has opened and left, or lost with its process, holds no upstream. */
+  function leave({ nars }: Writer, id: number): void {
+    nars.get(id)?.end.abort();
+    nars.delete(id);
+  }
+
+  async function openNar(writer: Writer, id: number, url: string): Promise<{ text?: string }> {
+    const end = new AbortController();
+    const nar = await answers.upstreamNar(url, end.signal);
+    if (nar === undefined) return {};
+    if (writer.child.connected) writer.nars.set(id, { bytes: nar[Symbol.asyncIterator](), end });
+    else end.abort();
+    return { text: url };
+  }
+
+  async function readNar({ nars }: Writer, id: number): Promise<{ bytes?: Uint8Array }> {
+    const next = await nars.get(id)?.bytes.next();
+    return next === undefined || next.done ? {} : { bytes: next.value };
+  }
+
+  function hear(writer: Writer, message: Exclude<FromFolder, { kind: 'failed' }>): void {
+    const { child: from, tasks } = writer;
+    const answer = (id: number, given: Promise<{ text?: string | undefined; bytes?: Uint8Array }>): void =>
+      void given.then(
+        (what) => tell(from, { kind: 'answer', id, ...what }),
+        (error: Error) => tell(from, { kind: 'answer', id, error: error.message }),
+      );
     if (message.kind === 'say') answers.say(message.message);
     else if (message.kind === 'doubt') answers.doubt(message.path);
     else if (message.kind === 'ask') {
       const { id, what, of } = message;
-      (what === 'narinfo' ? answers.narinfo(of) : answers.lackOf(of)).then(
-        (text) => tell(from, { kind: 'answer', id, text }),
-        (error: Error) => tell(from, { kind: 'answer', id, error: error.message }),
+      const text = what === 'narinfo' ? answers.narinfo(of) : answers.lackOf(of);
+      answer(
+        id,
+        text.then((found) => ({ text: found })),
       );
-    } else {
+    } else if (message.kind === 'open') answer(message.id, openNar(writer, message.id, message.url));
+    else if (message.kind === 'read') answer(message.id, readNar(writer, message.nar));
+    else if (message.kind === 'close') leave(writer, message.nar);
+    else {
       const task = tasks.get(message.id);
       tasks.delete(message.id);
       if (message.error === undefined) task?.resolve();

@@ -1,5 +1,5 @@
 import { rename } from 'node:fs/promises';
-import { DroverProblem } from '../../client/errors.ts';
+import { DroverProblem, DroverUnreachable } from '../../client/errors.ts';
 import { type ClosureLimit, largestClosure } from '../../domain/limits.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
@@ -132,6 +132,11 @@ export function createFilling(options: FillingOptions): Filling {
       return true;
     } catch (error) {
       if (error instanceof DroverProblem && error.status === 404) return false;
+      if (from !== info.url && !signal.aborted && isNotGiven(error)) {
+        // An upstream's failure keeps nothing else from the folder.
+        trouble(`${path}: ${(error as Error).message}`);
+        return false;
+      }
       if (!(error instanceof FormatError) && (error as Error).name !== 'Refused') throw error;
       trouble(`${path}: ${(error as Error).message}`, path);
       return false;
@@ -259,6 +264,11 @@ export function createFilling(options: FillingOptions): Filling {
       }
     },
   };
+}
+
+/** An upstream that does not give a NAR, or breaks off. */
+function isNotGiven(error: unknown): boolean {
+  return (error instanceof DroverProblem && error.code === 'upstream-failed') || error instanceof DroverUnreachable;
 }
 
 /** Waits for all, also where one fails: what goes on in the background would meet the next try. */

@@ -7,19 +7,49 @@ import { openPoolSource } from './pool-source.ts';
  * It ends with the coordinator, however that ends.
  */
 
-const questions = new Map<number, { resolve(text: string | undefined): void; reject(error: Error): void }>();
+type Answer = Extract<ToFolder, { kind: 'answer' }>;
+
+/** A question before it has its number. */
+type Question = FromFolder extends infer Message
+  ? Message extends { kind: 'ask' | 'open' | 'read' }
+    ? Omit<Message, 'id'>
+    : never
+  : never;
+
+const questions = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>();
 let lastQuestion = 0;
 
 function send(message: FromFolder): void {
   if (process.connected) process.send?.(message);
 }
 
-function ask(what: 'narinfo' | 'lack', of: string): Promise<string | undefined> {
+function ask(question: Question): Promise<Answer> {
   const id = ++lastQuestion;
   return new Promise((resolve, reject) => {
     questions.set(id, { resolve, reject });
-    send({ kind: 'ask', id, what, of });
+    send({ ...question, id });
   });
+}
+
+const askFor = async (what: 'narinfo' | 'lack', of: string): Promise<string | undefined> =>
+  (await ask({ kind: 'ask', what, of })).text;
+
+/** The NAR comes from the coordinator, which alone knows the way to upstreams: as much at a time as is asked for. */
+async function openUpstreamNar(url: string): Promise<AsyncIterable<Uint8Array> | undefined> {
+  const { id, text } = await ask({ kind: 'open', url });
+  return text === undefined ? undefined : readUpstreamNar(id);
+}
+
+async function* readUpstreamNar(nar: number): AsyncGenerator<Uint8Array> {
+  try {
+    for (;;) {
+      const { bytes } = await ask({ kind: 'read', nar });
+      if (bytes === undefined) return;
+      yield bytes;
+    }
+  } finally {
+    send({ kind: 'close', nar });
+  }
 }
 
 const opened = Promise.withResolvers<Awaited<ReturnType<typeof openFolderWriter>>>();
@@ -32,9 +62,9 @@ process.on('message', (message: ToFolder) => {
   if (message.kind === 'open') {
     const { folder, log, begun, cacheInfo, pool } = message;
     const source = {
-      ...openPoolSource(pool),
-      narinfo: (hashPart: string) => ask('narinfo', hashPart),
-      lackOf: (path: string) => ask('lack', path),
+      ...openPoolSource(pool, openUpstreamNar),
+      narinfo: (hashPart: string) => askFor('narinfo', hashPart),
+      lackOf: (path: string) => askFor('lack', path),
     };
     const say = (text: string): void => send({ kind: 'say', message: text });
     const doubt = (path: string): void => send({ kind: 'doubt', path });
@@ -53,7 +83,7 @@ process.on('message', (message: ToFolder) => {
   } else {
     const question = questions.get(message.id);
     questions.delete(message.id);
-    if (message.error === undefined) question?.resolve(message.text);
+    if (message.error === undefined) question?.resolve(message);
     else question?.reject(new Error(message.error));
   }
 });

@@ -31,7 +31,7 @@ export interface FolderWriterOptions {
 export interface FolderTask {
   /** Base names of items that are to be in the folder from now on. */
   readonly wanted: readonly string[];
-  /** One that was added, deleted or found missing. */
+  /** One that was added, deleted, found missing, or found upstream. */
   readonly changed?: string;
   /** It was deleted: it is not wanted any more. */
   readonly deleted?: true;

@@ -2,11 +2,19 @@ import { constants, copyFile, open } from 'node:fs/promises';
 import { DroverProblem } from '../../client/errors.ts';
 import type { Http } from '../../client/http.ts';
 import { parseNarName } from '../http/cache/nar-url.ts';
+import { parseUpstreamNarUrl } from '../http/cache/upstream-url.ts';
 import { createLayout } from '../pool/filesystem/layout.ts';
 import type { CacheSource } from './cache-source.ts';
 
-/** NARs straight from the files of a pool. */
-export function openPoolSource(pool: string): Pick<CacheSource, 'place' | 'nars'> {
+/**
+ * NARs straight from the files of a pool, and those of what only an upstream has by another way.
+ *
+ * @param openUpstream the NAR with such a URL; `undefined` where it is not there. Rejects where it is not given now.
+ */
+export function openPoolSource(
+  pool: string,
+  openUpstream: (url: string) => Promise<AsyncIterable<Uint8Array> | undefined>,
+): Pick<CacheSource, 'place' | 'nars'> {
   const layout = createLayout(pool);
   /** The file that a URL of the cache names. */
   function fileOf(url: string): string {
@@ -14,9 +22,18 @@ export function openPoolSource(pool: string): Pick<CacheSource, 'place' | 'nars'
     if (name === undefined) throw new DroverProblem('not-found', 404, `${url} is no NAR`, {});
     return layout.nar(name);
   }
+  async function fromUpstream(url: string): Promise<Response> {
+    const nar = await openUpstream(url).catch((error: Error) => {
+      throw new DroverProblem('upstream-failed', 502, error.message, {});
+    });
+    if (nar === undefined) throw new DroverProblem('not-found', 404, `${url} is not there`, {});
+    return new Response(ReadableStream.from(nar) as ReadableStream<Uint8Array>);
+  }
   const nars: Http = {
     url: pool,
     async request(_method, path, { headers } = {}) {
+      const url = path.replace(/^\//, '');
+      if (parseUpstreamNarUrl(url) !== undefined) return fromUpstream(url);
       const from = Number(/^bytes=(\d+)-$/.exec(headers?.range ?? '')?.[1] ?? 0);
       const file = fileOf(path);
       const handle = await open(file).catch((error: NodeJS.ErrnoException) => {

@@ -10,7 +10,13 @@ export interface BuiltIn {
   readonly from?: 'start';
 }
 
-const itemTypes = ['StoreItemAdded', 'StoreItemUnpublished', 'StoreItemDeleted', 'StoreItemMissing'];
+const itemTypes = [
+  'StoreItemAdded',
+  'StoreItemUnpublished',
+  'StoreItemDeleted',
+  'StoreItemMissing',
+  'StoreItemFoundUpstream',
+];
 
 export type BuiltInKind = Exclude<HookTargetKind, 'command' | 'webhook'>;
 

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { checkpointsOf } from '../../domain/hook/checkpoint.ts';
 import type { HookCommand } from '../../domain/hook/decide.ts';
 import { type HookDefinition, keptHookError, parseEventId } from '../../domain/hook/definition.ts';
-import { type EventFacts, isFor, matchesConditions } from '../../domain/hook/match.ts';
+import { type EventFacts, isFor, matchesConditions, typesOf } from '../../domain/hook/match.ts';
 import {
   type Ailing,
   createHookTriggers,
@@ -124,8 +124,8 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   const isStopped = (): boolean => state === 'stopped';
 
   function wantedTypes(): readonly string[] {
-    const { on, target } = definition();
-    return builtInOf(target)?.changesOnly ? (builtInOf(target)?.types ?? on) : on;
+    const builtIn = builtInOf(definition().target);
+    return builtIn?.changesOnly ? builtIn.types : typesOf(definition());
   }
 
   /** The event with what is known of it, if it is one of the hook's. */

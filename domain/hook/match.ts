@@ -47,15 +47,24 @@ function isUnconditional({ kind }: Pick<HookTarget, 'kind'>, stream: string): bo
   return (kind === 'publish' || kind === 'mirror') && stream.startsWith('item-');
 }
 
+/**
+ * Types of events that it gets. A folder that is told of what comes is told of what upstreams are found to have, too, which its definition does not
+ * name where it is older than that.
+ */
+export function typesOf({ on, target }: Pick<HookDefinition, 'on' | 'target'>): readonly string[] {
+  const follows = isUnconditional(target, 'item-') && on.includes('StoreItemAdded');
+  return follows && !on.includes('StoreItemFoundUpstream') ? [...on, 'StoreItemFoundUpstream'] : on;
+}
+
 /** Whether the hook is to get the event; never one of its own stream, which would go on for ever. */
 export function isFor(
-  { on, where, target }: Pick<HookDefinition, 'on' | 'where' | 'target'>,
+  definition: Pick<HookDefinition, 'on' | 'where' | 'target'>,
   hook: string,
   event: { readonly type: string; readonly stream: string },
   facts: EventFacts,
 ): boolean {
-  if (!on.includes(event.type) || event.stream === `hook-${hook}`) return false;
-  return isUnconditional(target, event.stream) || matchesConditions(where, facts);
+  if (!typesOf(definition).includes(event.type) || event.stream === `hook-${hook}`) return false;
+  return isUnconditional(definition.target, event.stream) || matchesConditions(definition.where, facts);
 }
 
 /** `*` stands for any characters, `?` for one. Takes pattern times text steps at most, whatever the pattern. */

@@ -24,13 +24,17 @@ test(name, { skip: noRealFarm || noNginx }, async () => {
   const nginx = resources.use(await startNginx(folder, { root: cache }, '1m'));
 
   const first = resources.use(await startFarm(upstream('plain', `http://127.0.0.1:${nginx.port}`, plainKey, 'direct')));
-  await limited(name, first, fromNginx(first, cache, secret));
+  await limited(name, first, fromNginx(first, cache, secret, join(folder, 'plain')));
   const second = resources.use(await startFarm(upstream('first', first.url, `${first.publicKey}", "${plainKey}`)));
   await limited(name, second, fromCoordinator(second, first, plainKey));
 
   function upstream(of: string, url: string, keys: string, mode = 'proxy') {
     const file = join(folder, `${of}.toml`);
-    writeFileSync(file, `[[upstream]]\nname = "${of}"\nurl = "${url}"\npublic-keys = ["${keys}"]\nmode = "${mode}"\n`);
+    const hook = `[[hook]]\nname = "copy"\nmirror = { folder = "${join(folder, of)}" }\n`;
+    writeFileSync(
+      file,
+      `[[upstream]]\nname = "${of}"\nurl = "${url}"\npublic-keys = ["${keys}"]\nmode = "${mode}"\n${mode === 'direct' ? hook : ''}`,
+    );
     return { flags: ['--config', file] };
   }
 });
@@ -40,8 +44,8 @@ const outputOf = async (farm: Farm, drv: string): Promise<string> =>
     '\n',
   )[0] as string;
 
-/** `base` is in a cache that `nix copy` made; an agent builds `left` with it, and nobody builds `base`. */
-async function fromNginx(farm: Farm, cache: string, secret: string): Promise<void> {
+/** `base` is in a cache that `nix copy` made; an agent builds `left` with it, and nobody builds `base`. Nix reads both from the folder of a hook. */
+async function fromNginx(farm: Farm, cache: string, secret: string, copy: string): Promise<void> {
   const [base] = await farm.instantiate('base');
   const output = await outputOf(farm, base as string);
   const store = ['--store', `local?root=${farm.evaluated}`];
@@ -73,6 +77,11 @@ async function fromNginx(farm: Farm, cache: string, secret: string): Promise<voi
     (await farm.request('GET', '/metrics', { token: null })).body,
     /^drover_upstream_nar_bytes_total [1-9]/m,
   );
+  const left = (await farm.next('StoreItemAdded', ({ data: { path } }) => path.endsWith('-left'))).data.path as string;
+  const narinfo = join(copy, `${left.slice(0, 32)}.narinfo`);
+  while (!existsSync(narinfo)) await new Promise((resolve) => setTimeout(resolve, 50));
+  const closure = await farm.nix('nix', ['path-info', '-r', '--store', `file://${copy}`, `/nix/store/${left}`]);
+  assert.deepEqual(closure.trim().split('\n').sort(), [output, `/nix/store/${left}`].sort());
   const checked = await farm.drover(['upstreams', 'check', 'plain', output]);
   assert.equal(checked.code, 0, checked.said);
   assert.match((await farm.drover(['upstreams', 'list'])).stdout, /plain .*usable/);

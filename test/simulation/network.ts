@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { ClientOptions, WebSocket } from 'ws';
 import { parseNarName } from '../../adapters/http/cache/nar-url.ts';
-import { narinfoText, upstreamNarinfo } from '../../adapters/http/cache/narinfo.ts';
+import { narinfoText } from '../../adapters/http/cache/narinfo.ts';
 import { parseUpstreamNar } from '../../adapters/http/cache/upstream-url.ts';
 import { faultOf } from '../../adapters/http/problem.ts';
 import type { Cache } from '../../agent/ports/cache.ts';
@@ -10,7 +10,7 @@ import { TransferError } from '../../agent/ports/transfer-error.ts';
 import type { Uploads } from '../../agent/ports/uploads.ts';
 import type { Principal } from '../../coordinator/application.ts';
 import { DroverError, errorCodes } from '../../coordinator/errors.ts';
-import { type NarInfo, parseNarinfo, renderNarinfo } from '../../domain/store/narinfo.ts';
+import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
 import type { House, Served } from './house.ts';
 import type { Life } from './life.ts';
 import { asWebSocket, type SimulatedSocket, type Wire } from './wire.ts';
@@ -146,10 +146,7 @@ export function openCache(line: Line): Cache {
   return {
     narinfo: (hashPart, signal) =>
       request(line, `narinfo ${hashPart.slice(-4)}`, signal, async ({ application, pool }) => {
-        const elsewhere = application.servable(hashPart) ? undefined : application.upstreamItem(hashPart);
-        const text = elsewhere
-          ? renderNarinfo(upstreamNarinfo(elsewhere, application.storeDir))
-          : await narinfoText(application, pool, hashPart);
+        const text = await narinfoText(application, pool, hashPart);
         if (text === undefined) return undefined;
         const info = parseNarinfo(text);
         line.told(info);

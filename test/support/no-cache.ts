@@ -6,6 +6,7 @@ export const noCache: OwnCache = {
   pool: '/nowhere',
   folders: [],
   narinfo: async () => undefined,
+  upstreamNar: async () => undefined,
   lackOf: async (path) => path,
   doubt() {},
 };

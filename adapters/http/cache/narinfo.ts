@@ -76,12 +76,16 @@ export function narinfoRoute(
 
 /** What is served of a hash part now; `undefined` where that is nothing, as where the file of the NAR is gone, which is told. */
 export async function narinfoText(
-  application: Pick<HttpContext['application'], 'servable' | 'storeDir' | 'doubtItem'>,
+  application: Pick<HttpContext['application'], 'servable' | 'upstreamItem' | 'storeDir' | 'doubtItem'>,
   pool: Pick<HttpContext['pool'], 'has'>,
   hashPart: string,
 ): Promise<string | undefined> {
-  const item = isHashPart(hashPart) ? application.servable(hashPart) : undefined;
-  if (item === undefined) return undefined;
+  if (!isHashPart(hashPart)) return undefined;
+  const item = application.servable(hashPart);
+  if (item === undefined) {
+    const elsewhere = application.upstreamItem(hashPart);
+    return elsewhere && renderNarinfo(upstreamNarinfo(elsewhere, application.storeDir));
+  }
   if (!(await pool.has(item.file))) {
     await application.doubtItem(item.path, 'size');
     return undefined;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { narUrl } from '../../../adapters/http/cache/nar-url.ts';
 import { isFolderHeld, lockCacheFolder } from '../../../adapters/mirror/folder-lock.ts';
 import { createLayout } from '../../../adapters/pool/filesystem/layout.ts';
 import type { HookDelivery } from '../../../coordinator/ports/hook-transport.ts';
@@ -15,27 +16,38 @@ import { anyHookTransportContract, deliveryOf, type HookReceiver } from '../../c
 import { admin, openTestCoordinator } from '../../support/coordinator.ts';
 import { hookTransport } from '../../support/hook-transport.ts';
 import { noCache } from '../../support/no-cache.ts';
-import { itemOf } from '../mirror/fake-drover.ts';
+import { itemOf, upstreamItemOf } from '../mirror/fake-drover.ts';
 import { narOf } from '../pool/nars.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'drover-folders-'));
 const pool = join(root, 'pool');
 const item = itemOf(1, await narOf('one'));
+const found = upstreamItemOf(2, await narOf(Buffer.alloc(1_000_000, 'found')));
 const file = createLayout(pool).nar({ hash: item.info.fileHash as string, compression: 'none' });
 await mkdir(dirname(file), { recursive: true });
 await writeFile(file, item.nar, { mode: 0o600 });
 
 let how = 'accept';
 const asked: (() => void)[] = [];
+/** Of the NAR of an upstream that was opened last, and what comes of it. */
+let reading: AbortSignal | undefined;
+let pieces = function* (): Generator<Uint8Array> {
+  for (let at = 0; at < found.nar.length; at += 65_536) yield found.nar.subarray(at, at + 65_536);
+};
 const transport = hookTransport({
   cache: {
     ...noCache,
     pool,
     folders: [join(root, 'data')],
-    async narinfo() {
+    async narinfo(hashPart) {
+      if (found.path.startsWith(hashPart)) return renderNarinfo(found.info);
       for (const tell of asked.splice(0)) tell();
       if (how === 'refuse') throw new Error('the coordinator is starting');
       return how === 'hang' ? new Promise(() => {}) : renderNarinfo(item.info);
+    },
+    async upstreamNar(url, signal) {
+      reading = signal;
+      return url === found.info.url ? ReadableStream.from(pieces()) : undefined;
     },
     lackOf: async () => undefined,
   },
@@ -108,6 +120,25 @@ describe('folders that hooks write', () => {
         /apart from the coordinator's own/,
       );
     assert.equal(await transport.check(publish), undefined);
+  });
+
+  it('get through the coordinator what only an upstream has, and hold no upstream when they are done or fail', async () => {
+    const folder = join(root, 'found');
+    const target = { kind: 'publish', folder } as const;
+    const wanted = { facts: { outputs: [found.path] } };
+    const whole = pieces;
+    pieces = function* () {
+      yield found.nar.subarray(0, 1000);
+      throw new Error('it breaks off');
+    };
+    const cut = await deliver(target, 'BuildSatisfied', wanted);
+    assert.match(cut.ok ? '' : cut.error, /could not be had: .*it breaks off/);
+    assert.ok(reading?.aborted);
+    pieces = whole;
+    assert.deepEqual(await deliver(target, 'BuildSatisfied', wanted), { ok: true });
+    assert.ok(readFileSync(join(folder, narUrl({ hash: found.info.narHash, compression: 'none' }))).equals(found.nar));
+    assert.ok(reading?.aborted);
+    assert.deepEqual(await deliver(target, 'StoreItemFoundUpstream'), nothing);
   });
 
   it('are let go by a hook of a coordinator that is paused or removed, and written again once it is resumed', async () => {

@@ -19,7 +19,7 @@ import { openPoolSource } from '../../../adapters/mirror/pool-source.ts';
 import { createLayout } from '../../../adapters/pool/filesystem/layout.ts';
 import { renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { narOf } from '../pool/nars.ts';
-import { type Item, itemOf } from './fake-drover.ts';
+import { type Item, itemOf, upstreamItemOf } from './fake-drover.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'drover-writer-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -42,6 +42,9 @@ const at = (n: number): Item => items[n] as Item;
 /** A coordinator with all these items, of which some are present. */
 function createModel() {
   const present = new Set<number>();
+  /** Those of them that only an upstream has. */
+  const elsewhere = new Set<number>();
+  const asUpstream = (n: number): Item => upstreamItemOf(n, at(n).nar, { references: at(n).info.references });
   const isServed = (n: number): boolean =>
     present.has(n) && (edges[n] as number[]).every((reference) => reference === n || isServed(reference));
   const lackOf = (n: number): number | undefined => {
@@ -56,6 +59,9 @@ function createModel() {
   const doubted: string[] = [];
   const model = {
     present,
+    elsewhere,
+    /** What the upstream does when it is to give a NAR. */
+    give: (nar: Buffer): Iterable<Uint8Array> | undefined => [nar.subarray(0, 50), nar.subarray(50)],
     /** Told of each item that is asked for. */
     onAsk: (_path: string): void => {},
     isServed,
@@ -69,11 +75,15 @@ function createModel() {
         cacheInfo: 'StoreDir: /nix/store\n',
         connections: 4,
         source: {
-          ...openPoolSource(pool),
+          ...openPoolSource(pool, async (url) => {
+            const n = [...elsewhere].find((one) => asUpstream(one).info.url === url);
+            const given = n === undefined ? undefined : model.give(at(n).nar);
+            return given && ReadableStream.from(given);
+          }),
           async narinfo(hashPart) {
             const n = items.findIndex(({ path }) => path.startsWith(hashPart));
             model.onAsk(at(n).path);
-            return isServed(n) ? renderNarinfo(at(n).info) : undefined;
+            return isServed(n) ? renderNarinfo((elsewhere.has(n) ? asUpstream(n) : at(n)).info) : undefined;
           },
           async lackOf(path) {
             const lack = lackOf(items.findIndex((item) => item.path === path));
@@ -194,6 +204,48 @@ describe('a folder that is written by tasks', () => {
     assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 5, 6]);
   });
 
+  it('brings what only an upstream has where something refers to it, also what is found later; its failure is nothing to others', async () => {
+    const model = createModel();
+    const { present, elsewhere, open, doubted } = model;
+    const folder = join(root, 'upstream');
+    for (const n of [1, 2, 3]) present.add(n);
+    using writer = await open(folder);
+    await writer.apply(succeeded(3));
+    assert.deepEqual(inFolder(folder), []);
+    present.add(0);
+    elsewhere.add(0).add(2);
+    model.give = () => {
+      throw new Error('it is away');
+    };
+    const [, second] = await Promise.allSettled([writer.apply(came(0)), writer.apply(succeeded(3))]);
+    assert.match(String((second as PromiseRejectedResult).reason), /item3 could not be had: .*item\d: it is away/);
+    model.give = function* (nar) {
+      yield nar.subarray(0, 60);
+      throw new Error('it breaks off');
+    };
+    present.add(7);
+    await assert.rejects(
+      writer.apply(succeeded(3)),
+      /item3 could not be had: .*item\d: the answer broke off: it breaks off/,
+    );
+    await writer.apply(added(7));
+    assert.deepEqual(inFolder(folder), [7]);
+    model.give = (nar) => [Buffer.from(nar).fill('?', 100, 101)];
+    await assert.rejects(writer.apply(succeeded(3)), /could not be had: .*expected a/);
+    // The other has the NAR of one that is there.
+    assert.deepEqual(doubted, [at(0).path]);
+    model.give = () => undefined;
+    await writer.apply(succeeded(3));
+    assert.deepEqual(inFolder(folder), [7]);
+    model.give = (nar) => [nar];
+    await writer.apply(came(0));
+    assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 7]);
+    // The pool has it now.
+    elsewhere.clear();
+    await writer.apply(added(0));
+    assert.deepEqual(inFolder(folder), [0, 1, 2, 3, 7]);
+  });
+
   it('forgets nothing that waits when it is killed after it took out what refers to something that went', async () => {
     for (const gone of [missing(1), deleted(1)]) {
       const model = createModel();
@@ -299,7 +351,7 @@ describe('a folder that is written by tasks', () => {
   });
 
   it('ends as what is served, whatever happens, in any order between items, twice, and over restarts', async () => {
-    const change = fc.record({ n: fc.nat(edges.length - 1), deletes: fc.boolean() });
+    const change = fc.record({ n: fc.nat(edges.length - 1), deletes: fc.boolean(), upstream: fc.boolean() });
     const step = fc.oneof(
       { weight: 4, arbitrary: change },
       { weight: 4, arbitrary: fc.record({ deliver: fc.nat(edges.length - 1), twice: fc.boolean() }) },
@@ -308,16 +360,25 @@ describe('a folder that is written by tasks', () => {
     let run = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const { present, isServed, open } = createModel();
+        const { present, elsewhere, isServed, open } = createModel();
         const folder = join(root, `any-${run++}`);
         const owed = items.map((): FolderTask[] => []);
         let writer = await open(folder);
         for (const one of steps) {
           if ('n' in one) {
-            const { n, deletes } = one;
-            if (present.has(n)) present.delete(n);
-            else present.add(n);
-            owed[n]?.push(present.has(n) ? added(n) : deletes ? deleted(n) : missing(n));
+            const { n, deletes, upstream } = one;
+            if (present.has(n) && !elsewhere.has(n)) {
+              present.delete(n);
+              owed[n]?.push(deletes ? deleted(n) : missing(n));
+            } else if (upstream && !present.has(n)) {
+              present.add(n);
+              elsewhere.add(n);
+              owed[n]?.push(came(n));
+            } else {
+              present.add(n);
+              elsewhere.delete(n);
+              owed[n]?.push(added(n));
+            }
           } else if ('deliver' in one) {
             const task = owed[one.deliver]?.shift();
             if (task === undefined) continue;
@@ -332,7 +393,13 @@ describe('a folder that is written by tasks', () => {
         }
         await Promise.all(owed.flat().map((task) => writer.apply(task)));
         writer[Symbol.dispose]();
-        assert.deepEqual(inFolder(folder), [...items.keys()].filter(isServed));
+        // What only an upstream has is there where it was wanted before, or something refers to it.
+        const got = inFolder(folder);
+        const isWanted = (n: number) => !elsewhere.has(n) || got.includes(n);
+        assert.deepEqual(
+          got,
+          [...items.keys()].filter((n) => isServed(n) && isWanted(n)),
+        );
         rmSync(folder, { recursive: true });
       }),
       { numRuns: Number(process.env.FOLDER_RUNS ?? 15) },

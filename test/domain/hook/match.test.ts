@@ -39,6 +39,12 @@ describe('conditions of a hook', () => {
       assert.ok(!isFor(folder, 'h', { type: 'BuildSucceeded', stream: 'build-x' }, { tags: {} }));
     }
     assert.ok(!isFor({ on, where, target }, 'h', deleted, { name: 'x' }));
+    // Also where the definition is from before there was such an event.
+    const found = { type: 'StoreItemFoundUpstream', stream: 'item-x' } as const;
+    const mirror = { where, target: { kind: 'mirror', folder: '/srv/cache' } } as const;
+    assert.ok(isFor({ ...mirror, on: ['StoreItemAdded'] }, 'h', found, { name: 'x' }));
+    assert.ok(!isFor({ ...mirror, on }, 'h', found, { name: 'x' }));
+    assert.ok(!isFor({ on: ['StoreItemAdded'], target }, 'h', found, {}));
   });
   it('know patterns as a regular expression would', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 8 });
