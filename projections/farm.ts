@@ -141,15 +141,6 @@ export function createFarm() {
     else if (isInfrastructureFailure(failure) && failure !== 'inputs-missing') agents.failed(agent, build.drv);
   }
 
-  function noteEnd(build: BuildRecord | undefined, event: BuildEvent): void {
-    if (build === undefined || queue.missing(build.drv) === 0 || !isEnded(build.state.status)) return;
-    leftovers.ended(build, event, (visit) => eachAwaited({ graph, availability, queue, producers }, build.drv, visit));
-  }
-
-  function canceled(id: string, { reason, unwanted }: CanceledData, at: number, by: string): void {
-    const build = queue.build(id);
-    const why = { ...(reason !== undefined && { reason }), ...(unwanted && { unwanted }) };
-    if (build) cancellations.canceled(build, { by, at, ...why });
   function applyBuild(id: string, event: BuildEvent, revision: number, at: number, by: string): void {
     const build = queue.apply(id, event, revision);
     noteEnd(build, event);
@@ -158,12 +149,11 @@ export function createFarm() {
     judge(id, event, at);
   }
 
+  function noteEnd(build: BuildRecord | undefined, event: BuildEvent): void {
+    if (build === undefined || queue.missing(build.drv) === 0 || !isEnded(build.state.status)) return;
+    leftovers.ended(build, event, (visit) => eachAwaited({ graph, availability, queue, producers }, build.drv, visit));
   }
 
-  function applyItem(event: ItemEvent, revision: number, at: number, by: string): void {
-    unpublished.passed(at);
-    if (event.type === 'StoreItemAdded') {
-      const known = graph.internItem(event.data.path);
   function noteDeferral(build: BuildRecord | undefined, event: BuildEvent, at: number, by: string): void {
     if (build === undefined) return;
     const until = event.type === 'BuildSubmitted' ? event.data.options.deferUntil : undefined;
@@ -175,6 +165,16 @@ export function createFarm() {
     } else if (!build.deferred) deferrals.ended(build);
   }
 
+  function canceled(id: string, { reason, unwanted }: CanceledData, at: number, by: string): void {
+    const build = queue.build(id);
+    const why = { ...(reason !== undefined && { reason }), ...(unwanted && { unwanted }) };
+    if (build) cancellations.canceled(build, { by, at, ...why });
+  }
+
+  function applyItem(event: ItemEvent, revision: number, at: number, by: string): void {
+    unpublished.passed(at);
+    if (event.type === 'StoreItemAdded') {
+      const known = graph.internItem(event.data.path);
       unpublished.added(known, details.get(known)?.file, event.data.file);
       // Details first: whoever hears that the item became available may ask for them.
       details.set(known, event.data, at);
