@@ -12,12 +12,13 @@ import type { SubmissionEvent } from '../domain/submission/events.ts';
 import type { TokenEvent } from '../domain/token/events.ts';
 import { createAgentless } from './agentless.ts';
 import { createAgents } from './agents.ts';
+import { createAskedWithoutBuild } from './asked.ts';
 import { createAvailability } from './availability.ts';
 import { type Blocked, createBlocked } from './blocked.ts';
 import { type Cancellations, createCancellations } from './cancellations.ts';
 import { createCheckpoints } from './checkpoints.ts';
-import { createGraph } from './graph.ts';
 import { createDeferrals, type Deferrals } from './deferrals.ts';
+import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
 import { createLeftovers } from './leftovers.ts';
@@ -98,7 +99,10 @@ export function createFarm() {
     build: queue.build,
     buildsOf: queue.buildsOf,
     hasOutputs: queue.hasOutputs,
+    askedWithoutBuild: (by, drv, tags, build) =>
+      asked.asked(drv, { by, tags, order: queue.takeOrder(), ...(build && { build }) }),
   });
+  const asked = createAskedWithoutBuild();
   const blocked = createBlocked({
     graph,
     producers,
@@ -113,11 +117,11 @@ export function createFarm() {
   const checkpoints = createCheckpoints();
   const leftovers = createLeftovers();
   const cancellations = createCancellations();
+  const deferrals = createDeferrals();
   const unpublished = createUnpublished();
   const upstreams = createUpstreamItems(graph, availability);
   const roots = createRoots(graph);
   const itemRevisions = new Map<number, number>();
-  const deferrals = createDeferrals();
   const lossRevisions = new Map<number, number>();
   const strays = createStrays(graph);
 
@@ -141,6 +145,11 @@ export function createFarm() {
     else if (isInfrastructureFailure(failure) && failure !== 'inputs-missing') agents.failed(agent, build.drv);
   }
 
+  function noteEnd(build: BuildRecord | undefined, event: BuildEvent): void {
+    if (build === undefined || queue.missing(build.drv) === 0 || !isEnded(build.state.status)) return;
+    leftovers.ended(build, event, (visit) => eachAwaited({ graph, availability, queue, producers }, build.drv, visit));
+  }
+
   function applyBuild(id: string, event: BuildEvent, revision: number, at: number, by: string): void {
     const build = queue.apply(id, event, revision);
     noteEnd(build, event);
@@ -149,9 +158,10 @@ export function createFarm() {
     judge(id, event, at);
   }
 
-  function noteEnd(build: BuildRecord | undefined, event: BuildEvent): void {
-    if (build === undefined || queue.missing(build.drv) === 0 || !isEnded(build.state.status)) return;
-    leftovers.ended(build, event, (visit) => eachAwaited({ graph, availability, queue, producers }, build.drv, visit));
+  function canceled(id: string, { reason, unwanted }: CanceledData, at: number, by: string): void {
+    const build = queue.build(id);
+    const why = { ...(reason !== undefined && { reason }), ...(unwanted && { unwanted }) };
+    if (build) cancellations.canceled(build, { by, at, ...why });
   }
 
   function noteDeferral(build: BuildRecord | undefined, event: BuildEvent, at: number, by: string): void {
@@ -163,12 +173,6 @@ export function createFarm() {
       const why = { ...(reason !== undefined && { reason }), ...(submission !== undefined && { submission }) };
       deferrals.deferred(build, { by, at, ...why });
     } else if (!build.deferred) deferrals.ended(build);
-  }
-
-  function canceled(id: string, { reason, unwanted }: CanceledData, at: number, by: string): void {
-    const build = queue.build(id);
-    const why = { ...(reason !== undefined && { reason }), ...(unwanted && { unwanted }) };
-    if (build) cancellations.canceled(build, { by, at, ...why });
   }
 
   function applyItem(event: ItemEvent, revision: number, at: number, by: string): void {
@@ -242,11 +246,12 @@ export function createFarm() {
     upstreams: upstreams as Omit<UpstreamItems, 'apply' | 'describe'>,
     roots: roots as Omit<Roots, 'apply' | 'describe'>,
     cancellations: cancellations as Pick<Cancellations, 'get'>,
+    deferrals: deferrals as Pick<Deferrals, 'get'>,
     agents,
     tokens,
     submissions,
+    asked: asked as Pick<typeof asked, 'of'>,
     hooks,
-    deferrals: deferrals as Pick<Deferrals, 'get'>,
     checkpoints,
     leftovers,
     /** Streams of which this program knows nothing but how far they are. */
@@ -348,6 +353,7 @@ export function createFarm() {
       for (const agent of agents.all())
         yield `agent ${agent.name} ${agent.revision} ${[...agent.mishaps].join(',')} ${JSON.stringify(agent.state)} ${JSON.stringify(agent.recent)}`;
       yield* submissions.describe();
+      yield* asked.describe(graph.drvPath);
       yield* leftovers.describe();
       for (const token of tokens.all()) yield `token ${JSON.stringify(token)}`;
       yield* hooks.describe();

@@ -1,7 +1,6 @@
 import { matchesPattern } from '../domain/hook/match.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
-import type { BuildRecord } from './queue.ts';
 
 export interface NewestRule {
   readonly newest: number;
@@ -11,12 +10,20 @@ export interface NewestRule {
   readonly per?: readonly string[] | undefined;
 }
 
+/** A derivation that was built for somebody who asked for it, or was there already. */
+export interface Success {
+  readonly drv: Drv;
+  readonly tags: Readonly<Record<string, string>>;
+  /** What was asked for later has a higher one. */
+  readonly order: number;
+}
+
 /** Outputs of the newest derivations that were built, of each name without its version and of each value of some tags. */
 export interface NewestBuilds {
   /** The items that count now. */
   readonly items: ReadonlyMap<Item, number>;
-  /** A build has succeeded that was asked for. @returns whether that changes {@link items}. */
-  succeeded(build: BuildRecord): boolean;
+  /** @returns whether that changes {@link items}. */
+  succeeded(success: Success): boolean;
 }
 
 /** What comes before the version, as Nix takes names apart: the version begins with the first `-` that no letter follows. */
@@ -29,8 +36,8 @@ export function createNewestBuilds(
   { graph }: Pick<Farm, 'graph'>,
   { newest, derivation, tags = {}, per = [] }: NewestRule,
 ): NewestBuilds {
-  /** Of each group the builds that count, the newest first, one of each derivation. */
-  const groups = new Map<string, BuildRecord[]>();
+  /** Of each group those that count, the newest first, one of each derivation. */
+  const groups = new Map<string, Success[]>();
   const items = new Map<Item, number>();
 
   function count(drv: Drv, by: number): void {
@@ -43,25 +50,25 @@ export function createNewestBuilds(
 
   return {
     items,
-    succeeded(build) {
+    succeeded(success) {
+      const { drv, tags: own } = success;
       const name = graph
-        .drvPath(build.drv)
+        .drvPath(drv)
         .slice(33)
         .replace(/\.drv$/, '');
-      const own = build.state.options.tags ?? {};
       if (derivation !== undefined && !matchesPattern(derivation, name)) return false;
       if (!Object.entries(tags).every(([tag, value]) => own[tag] === value)) return false;
       const key = JSON.stringify([nameWithoutVersion(name), ...per.map((tag) => own[tag] ?? null)]);
       const group = groups.get(key) ?? [];
-      const known = group.findIndex(({ drv }) => drv === build.drv);
-      if (known !== -1 && (group[known] as BuildRecord).order >= build.order) return false;
+      const known = group.findIndex((other) => other.drv === drv);
+      if (known !== -1 && (group[known] as Success).order >= success.order) return false;
       if (known !== -1) group.splice(known, 1);
-      const place = group.findIndex(({ order }) => order < build.order);
-      group.splice(place === -1 ? group.length : place, 0, build);
+      const place = group.findIndex(({ order }) => order < success.order);
+      group.splice(place === -1 ? group.length : place, 0, success);
       groups.set(key, group);
       const gone = group.length > newest ? group.pop() : undefined;
-      if (gone === build) return false;
-      if (known === -1) count(build.drv, 1);
+      if (gone === success) return false;
+      if (known === -1) count(drv, 1);
       if (gone !== undefined) count(gone.drv, -1);
       return known === -1;
     },

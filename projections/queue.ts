@@ -56,6 +56,8 @@ export interface Queue {
   readonly durations: Omit<Durations, 'learn'>;
   build(id: string): BuildRecord | undefined;
   buildsOf(submission: string): readonly BuildRecord[];
+  /** A place among builds, after all that were submitted so far. */
+  takeOrder(): number;
   /** The build of the derivation that was submitted last. */
   latest(drv: Drv): BuildRecord | undefined;
   /** The latest build of the derivation that has not ended. */
@@ -278,6 +280,7 @@ export function createQueue(sources: QueueSources): Queue {
     durations,
     build: find,
     buildsOf: (submission) => bySubmission.get(submission) ?? [],
+    takeOrder: () => order++,
     latest: (drv) => latest[drv],
     isActive,
     unfinishedOf,

@@ -59,11 +59,19 @@ export interface SubmissionSources {
   buildsOf(submission: string): readonly BuildRecord[];
   /** Whether all outputs of the derivation are available. */
   hasOutputs(drv: Drv): boolean;
+  /** It asked for this, with these tags, and has no build of it: the outputs are there, or `build` was under way. */
+  askedWithoutBuild(record: SubmissionRecord, drv: Drv, tags: Tags, build?: BuildRecord): void;
 }
 
 const nothing = new Int32Array(0);
 
-export function createSubmissions({ graph, build, buildsOf, hasOutputs }: SubmissionSources): Submissions {
+export function createSubmissions({
+  graph,
+  build,
+  buildsOf,
+  hasOutputs,
+  askedWithoutBuild,
+}: SubmissionSources): Submissions {
   const submissions = new Map<string, SubmissionRecord>();
   const byKey = new Map<string, SubmissionRecord>();
   const joiners = new Map<string, string[]>();
@@ -78,13 +86,29 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
       if (drv !== undefined) drvs.push(drv);
     }
     record.requested = drvs.values.subarray(0, drvs.length);
+    if (data.available + data.joined > 0 || drvs.length > data.builds) lookForOthers(record);
     record.roots = [];
     record.rootTags = {};
-    if (data.available + data.joined >= record.requested.length) return;
-    const built = new Set(record.joined.map((id) => build(id)?.drv));
+  }
+
+  /** What it has no builds of. */
+  function lookForOthers(record: SubmissionRecord): void {
+    const joined = new Map<Drv, BuildRecord>();
+    for (const id of record.joined) {
+      const other = build(id);
+      if (other) joined.set(other.drv, other);
+    }
+    const built = new Set<Drv>();
     for (const { asked, drv } of buildsOf(record.id).filter(Boolean)) if (asked !== 'input') built.add(drv);
-    const others = [...record.requested].filter((drv) => !built.has(drv) && !hasOutputs(drv));
-    if (others.length > 0) withoutBuild.set(record, others);
+    const lacking: Drv[] = [];
+    for (const root of record.roots) {
+      const drv = graph.drvOf(root);
+      if (drv === undefined || built.has(drv)) continue;
+      const other = joined.get(drv);
+      if (other === undefined && !hasOutputs(drv)) lacking.push(drv);
+      else if (record.wish.reason !== 'rebuild') askedWithoutBuild(record, drv, tagsOf(record, root), other);
+    }
+    if (lacking.length > 0) withoutBuild.set(record, lacking);
   }
 
   return {
@@ -149,4 +173,13 @@ export function createSubmissions({ graph, build, buildsOf, hasOutputs }: Submis
       } else if (event.type === 'SubmissionQueued') queued(record, event.data);
     },
   };
+}
+
+const noTags: Tags = {};
+
+/** Those of one of its roots. */
+export function tagsOf({ wish, rootTags }: Pick<SubmissionRecord, 'wish' | 'rootTags'>, root: string): Tags {
+  const own = rootTags[root];
+  const all = wish.options.tags ?? noTags;
+  return own === undefined ? all : { ...all, ...own };
 }

@@ -1,4 +1,6 @@
-import { createNewestBuilds, type NewestBuilds } from '../../projections/newest-builds.ts';
+import { type Asked, wasHad } from '../../projections/asked.ts';
+import type { Drv } from '../../projections/graph.ts';
+import { createNewestBuilds, type NewestBuilds, type Success } from '../../projections/newest-builds.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -20,7 +22,7 @@ const meta: Meta = { actor: 'coordinator' };
 
 export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>, inSlices: InSlices): Keeping {
   const { farm, writer, logger } = core;
-  const { graph, queue, submissions } = farm;
+  const { graph, queue, submissions, asked } = farm;
   /** Until all builds were looked through, what is known of the newest is a part: a root made so would lack the rest. */
   let isWhole = false;
   let kept: readonly { readonly name: string; readonly newest: NewestBuilds }[] = [];
@@ -45,30 +47,59 @@ export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>, i
   const isAsked = (build: BuildRecord): boolean =>
     (build.asked !== 'input' && build.state.withdrawn === undefined) || submissions.joinedTo(buildId(build)).length > 0;
 
+  /** Rules that keep something else than their roots say. */
+  const unsettled = new Map<string, NewestBuilds>();
+
+  function settleAll(): void {
+    const all = [...unsettled];
+    unsettled.clear();
+    if (!writer.failure) for (const [name, newest] of all) settle(name, newest);
+  }
+
+  function count(success: Success): void {
+    for (const { name, newest } of kept) if (newest.succeeded(success) && isWhole) unsettled.set(name, newest);
+  }
+
+  const successOf = ({ drv, order, state }: BuildRecord): Success => ({ drv, order, tags: state.options.tags ?? {} });
+  const askedOf = (drv: Drv, { order, tags }: Asked): Success => ({ drv, order, tags });
+
   function succeeded(build: BuildRecord): void {
+    if (isAsked(build)) count(successOf(build));
+    for (const one of asked.of(build.drv)) if (one.build === build && wasHad(one)) count(askedOf(build.drv, one));
     // A decision of its own, not from within the fold.
-    for (const { name, newest } of kept)
-      if (newest.succeeded(build) && isWhole) queueMicrotask(() => settle(name, newest));
+    if (unsettled.size > 0) queueMicrotask(settleAll);
+  }
+
+  /** What a submission found there, or joined, counts with the tags that it has given. */
+  function* queued(id: string): Generator<undefined> {
+    for (const drv of submissions.get(id)?.requested ?? []) {
+      for (const one of asked.of(drv)) if (one.by.id === id && wasHad(one)) count(askedOf(drv, one));
+      yield;
+    }
   }
 
   writer.listen((_, id, event) => {
     if (kept.length === 0) return;
     if (successes.has(event.type)) {
       const build = queue.build(id);
-      if (build !== undefined && isAsked(build)) succeeded(build);
+      if (build !== undefined) succeeded(build);
     } else if (event.type === 'SubmissionJoined')
       // It was under way when the submission was about to join it, and may have succeeded since.
       for (const joined of event.data.builds) {
         const build = queue.build(joined);
         if (build?.state.status === 'succeeded') succeeded(build);
       }
+    else if (event.type === 'SubmissionQueued')
+      inSlices(queued(id), { first: true }).then(settleAll, (error: unknown) =>
+        logger.error({ err: error, submission: id }, 'what rules [[keep]] keep of a submission could not be found out'),
+      );
   });
 
   function* lookThrough(): Generator<undefined> {
     for (let drv = 0; drv < graph.derivations; drv++) {
       for (let build = queue.latest(drv); build; build = build.previous)
-        if (build.state.status === 'succeeded' && isAsked(build))
-          for (const { newest } of kept) newest.succeeded(build);
+        if (build.state.status === 'succeeded' && isAsked(build)) count(successOf(build));
+      for (const one of asked.of(drv)) if (wasHad(one)) count(askedOf(drv, one));
       yield;
     }
   }

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 import { isDroverError } from '../../../coordinator/errors.ts';
 import type { Graph } from '../../../projections/graph.ts';
 import { createNewestBuilds, nameWithoutVersion } from '../../../projections/newest-builds.ts';
-import type { BuildRecord } from '../../../projections/queue.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 
 type Farm = Awaited<ReturnType<typeof openTestCoordinator>>;
@@ -127,6 +126,56 @@ describe('roots', () => {
     assert.deepEqual(keptBy(second, 'apps'), [outPath(3)]);
     assert.deepEqual(keptBy(second, 'main'), []);
   });
+  it('of rules count what is there already when it is asked for, and what others build, with the tags of who asks', async () => {
+    const path = (n: number) => ({ path: `${drvPath(n).slice(0, 33)}app-1.${n}.drv` });
+    const facts = [1, 2, 3].map((n) => derivation(n, [], path(n)));
+    const first = await openTestCoordinator(facts);
+    const rules = [
+      { name: 'newest', newest: 2 },
+      { name: 'main', newest: 1, tags: { branch: 'main' } },
+      { name: 'attr', newest: 1, tags: { attr: 'x' } },
+    ];
+    await first.connect('a');
+    await first.declareKept(rules);
+    const ask = async (n: number, branch: string, attr?: string) => {
+      const root = facts[n - 1]?.path as string;
+      const options = { priority: 0, tags: { branch } };
+      const rootTags = attr === undefined ? {} : { rootTags: { [root]: { attr } } };
+      const result = await first.application.submit(admin, {
+        roots: [root],
+        options,
+        inputs: true,
+        force: false,
+        ...rootTags,
+      });
+      await first.settle();
+      return result;
+    };
+    const built = async (n: number) => first.succeed('a', first.allocations()[0] as never, n);
+    for (const n of [1, 2, 3]) {
+      await ask(n, 'dev');
+      if (n === 3) await ask(n, 'main');
+      await built(n);
+    }
+    assert.deepEqual(new Set(keptBy(first, 'newest')), new Set([outPath(2), outPath(3)]));
+    assert.deepEqual(keptBy(first, 'main'), [outPath(3)], 'joined');
+    // Back to the first, which is there.
+    assert.equal((await ask(1, 'main', 'x')).available, 1);
+    await first.settle();
+    const wanted = { newest: [outPath(3), outPath(1)], main: [outPath(1)], attr: [outPath(1)] };
+    const check = (farm: typeof first) => {
+      for (const [name, items] of Object.entries(wanted)) assert.deepEqual(new Set(keptBy(farm, name)), new Set(items));
+    };
+    check(first);
+    first.dispose();
+    const { store, pool, time } = first;
+    const second = await openTestCoordinator([], { store, pool, time, seed: 2 });
+    await second.declareKept(rules);
+    check(second);
+    const told = ({ farm }: typeof first) => [...farm.describe()].filter((line) => line.startsWith('asked'));
+    assert.equal(told(second).length, 2);
+    assert.deepEqual(told(second), told(first));
+  });
   it('of rules keep what somebody asked for until it succeeded, be it under way as an input, and are the same after a restart', async () => {
     const path = (n: number, name: string) => ({ path: `${drvPath(n).slice(0, 33)}${name}.drv` });
     const facts = [derivation(1, [], path(1, 'lib-1')), derivation(2, [1], path(2, 'app-1'))];
@@ -173,9 +222,7 @@ describe('roots', () => {
     const drvs = fc.array(fc.record({ drv: fc.nat(5), tag: fc.constantFrom('a', 'b') }), { maxLength: 20 });
     fc.assert(
       fc.property(drvs, fc.infiniteStream(fc.nat()), fc.integer({ min: 1, max: 3 }), (made, ranks, newest) => {
-        const builds = made.map(
-          ({ drv, tag }, order) => ({ drv, order, state: { options: { tags: { tag } } } }) as unknown as BuildRecord,
-        );
+        const builds = made.map(({ drv, tag }, order) => ({ drv, order, tags: { tag } }));
         // Two names of three versions each; each output is that of its derivation.
         const graph = {
           drvPath: (drv: number) => `${'0'.repeat(32)}-${drv % 2 ? 'odd' : 'even'}-${drv}.drv`,

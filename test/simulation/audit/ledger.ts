@@ -31,6 +31,16 @@ export interface BuildEntry {
   readonly tags: Readonly<Record<string, string>>;
 }
 
+/** That somebody asked for a derivation, in the order of the log. */
+export interface Ask {
+  /** Hash part. */
+  readonly derivation: string;
+  readonly submission: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Its own build, or one that it joined; absent where the outputs were there. */
+  readonly build: BuildEntry | undefined;
+}
+
 export interface DerivationEntry {
   readonly path: string;
   readonly system: string;
@@ -142,8 +152,14 @@ export function createLedger(ground: Ground) {
       readonly force: boolean;
       readonly roots: readonly string[];
       readonly checkUpstream: string;
+      readonly tagsOf: (root: string) => Readonly<Record<string, string>>;
+      readonly isRebuild: boolean;
+      /** Builds that it joined. */
+      readonly joined: string[];
+      canceled: boolean;
     }
   >();
+  const asks: Ask[] = [];
   /** Of submissions: of clients, and of what led to them. */
   const keys = new Set<string>();
   /** What is on its way to the disk: the coordinator goes by it already. */
@@ -367,7 +383,9 @@ export function createLedger(ground: Ground) {
         const deferred = until === undefined ? undefined : { until, decided: decidedAt(commit) };
         const asked = reason === 'requested' || reason === 'retry';
         const begun = { attempt: 0, agents: [], late: new Set<number>(), results: new Map(), joined: false };
-        builds.set(id, { ...entry, ...begun, deferred, deferrals, asked, tags });
+        const build: BuildEntry = { ...entry, ...begun, deferred, deferrals, asked, tags };
+        builds.set(id, build);
+        asks.push({ derivation: build.derivation, submission, tags, build });
         return;
       }
       case 'BuildAllocated':
@@ -496,20 +514,40 @@ export function createLedger(ground: Ground) {
       insist(derivation, 'I2', `${where}: of a derivation that was never added`);
       derivation.textLost = event.type === 'DerivationTextLost';
     } else if (event.type === 'SubmissionReceived') {
-      const { inputs, force, roots, key, checkUpstream = 'all' } = event.data;
+      const { inputs, force, roots, rootTags = {}, options, reason, key, checkUpstream = 'all' } = event.data;
       insist(
         key === undefined || !keys.has(key),
         'I11',
         `${where}: one wish, however often it is repeated, is one submission`,
       );
       if (key !== undefined) keys.add(key);
-      submissions.set(id, { inputs, force, roots, checkUpstream });
-    } else if (event.type === 'SubmissionJoined') for (const build of event.data.builds) buildOf(build).joined = true;
+      const tagsOf = (root: string) => ({ ...options.tags, ...rootTags[root] });
+      const [isRebuild, canceled] = [reason === 'rebuild', false];
+      submissions.set(id, { inputs, force, roots, checkUpstream, tagsOf, isRebuild, joined: [], canceled });
+    } else if (event.type === 'SubmissionJoined') {
+      for (const build of event.data.builds) buildOf(build).joined = true;
+      submissions.get(id)?.joined.push(...event.data.builds);
+    } else if (event.type === 'SubmissionQueued') queued(id);
+    else if (event.type === 'SubmissionCanceled') Object.assign(submissions.get(id) ?? {}, { canceled: true });
     else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
     else if (event.type === 'TokenRevoked') {
       const token = tokens.get(id);
       insist(token && !token.revoked, 'I4', `${where}: of a token that is valid`);
       token.revoked = true;
+    }
+  }
+
+  /** What it asked for and has no build of: what it joined, and what was there. */
+  function queued(id: string): void {
+    const submission = submissions.get(id);
+    if (submission === undefined || submission.isRebuild) return;
+    const own = new Set(asks.filter((one) => one.submission === id).map(({ derivation }) => derivation));
+    for (const root of submission.roots) {
+      const derivation = root.slice(0, 32);
+      const outputs = Object.values(derivations.get(derivation)?.outputs ?? {});
+      const joined = submission.joined.map(buildOf).find((build) => build.derivation === derivation);
+      if (own.has(derivation) || (joined === undefined && !outputs.every(isAvailable))) continue;
+      asks.push({ derivation, submission: id, tags: submission.tagsOf(root), build: joined });
     }
   }
 
@@ -537,6 +575,7 @@ export function createLedger(ground: Ground) {
     agents,
     tokens,
     submissions,
+    asks,
     forced,
     keep,
     dependentsOf,

@@ -266,6 +266,14 @@ export const plants: readonly Plant[] = [
     seed: 1,
   },
   {
+    name: 'rules do not count what is there already when somebody asks for it',
+    file: 'coordinator/items/keeping.ts',
+    find: 'if (one.by.id === id && wasHad(one)) count',
+    replace: 'if (one.by.id === id && wasHad(one) && one.build) count',
+    breaks: ['I9'],
+    seed: 39,
+  },
+  {
     name: 'a collection takes what roots keep',
     file: 'projections/roots.ts',
     find: 'if (names === undefined) keepers.set(item, new Set([name]));',

@@ -1,0 +1,49 @@
+import type { Tags } from '../domain/event.ts';
+import type { Drv } from './graph.ts';
+import type { BuildRecord } from './queue.ts';
+import type { SubmissionRecord } from './submissions.ts';
+
+/** A derivation that a submission asked for and that has no build of it: its outputs were there, or a build of another submission made them. */
+export interface Asked {
+  readonly by: SubmissionRecord;
+  /** With what its build would have been tagged. */
+  readonly tags: Tags;
+  /** Where that stands among all builds, in the order in which they were submitted. */
+  readonly order: number;
+  /** The one that was under way; absent where the outputs were there. */
+  readonly build?: BuildRecord;
+}
+
+/** What submissions asked for without a build of their own, of each derivation the last time with each set of tags. */
+export interface AskedWithoutBuild {
+  of(drv: Drv): readonly Asked[];
+  asked(drv: Drv, asked: Asked): void;
+  /** Lines of text that are the same for the same state. */
+  describe(name: (drv: Drv) => string): Generator<string>;
+}
+
+/** Whether what was asked for was had. */
+export function wasHad({ by, build }: Asked): boolean {
+  return build === undefined || (build.state.status === 'succeeded' && by.status !== 'canceled');
+}
+
+export function createAskedWithoutBuild(): AskedWithoutBuild {
+  const known = new Map<Drv, Asked[]>();
+  return {
+    of: (drv) => known.get(drv) ?? [],
+    asked(drv, asked) {
+      const others = (known.get(drv) ?? []).filter(({ tags }) => !isSame(tags, asked.tags));
+      known.set(drv, [...others, asked]);
+    },
+    *describe(name) {
+      for (const [drv, all] of known)
+        for (const { by, tags, order, build } of all)
+          yield `asked ${name(drv)} by ${by.id} at ${order} ${JSON.stringify(tags)} ${build === undefined ? '' : build.order}`;
+    },
+  };
+}
+
+function isSame(one: Tags, other: Tags): boolean {
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => one[key] === other[key]);
+}
