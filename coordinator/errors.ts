@@ -69,6 +69,7 @@ export const errorCodes = {
   'too-many-uploads': [429, 'Too many uploads at a time'],
   'not-content-addressed': [422, "The path is not the one that the source's content determines"],
   'item-exists': [409, 'The item is there already'],
+  'output-awaited': [409, 'A build is about to make this item'],
   'hash-part-taken': [409, 'There is another item with the same hash part'],
   'references-missing': [409, 'What the item refers to is not available'],
   'malformed-narinfo': [422, 'Not a well-formed narinfo'],

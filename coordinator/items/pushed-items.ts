@@ -1,6 +1,7 @@
 import { type ContentAddress, caFor, parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { parseSha256 } from '../../domain/store/hash-text.ts';
+import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { Principal } from '../application.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
@@ -63,6 +64,27 @@ export function createPushedItems(
     );
   }
 
+  /**
+   * What a build is about to make is for the build to say: whoever may only push does not decide it before, nor end the build with it (I6). What its path vouches
+   * for is the same whoever sends it, and an operator may do as he likes.
+   */
+  function refuseAwaited({ scope }: Principal, path: string): void {
+    const item = scope === 'push' ? farm.graph.itemOf(path) : undefined;
+    if (item === undefined || farm.availability.isPresent(item)) return;
+    let awaited: BuildRecord | undefined;
+    farm.graph.eachProducer(item, (drv) => {
+      awaited = farm.queue.unfinished(drv);
+      return awaited !== undefined;
+    });
+    if (awaited === undefined) return;
+    const id = buildId(awaited);
+    throw new DroverError(
+      'output-awaited',
+      `${path}: expected what no build is about to make, but the build ${id} (${awaited.state.status}) makes it: wait for that, or have an operator cancel it ('drover builds cancel ${id}') or push with a token of scope admin`,
+      { build: id },
+    );
+  }
+
   async function isAddressed({ id }: FinishedUpload, { method, algo, hash }: ContentAddress): Promise<boolean> {
     const flat = method !== 'r:';
     return (await pool.contentHash(id, flat ? algo : `r:${algo}`)) === hash;
@@ -79,7 +101,9 @@ export function createPushedItems(
       if (deriver !== undefined && !deriver.endsWith('.drv'))
         throw new DroverError('invalid-request', `deriver: expected a derivation (….drv), got ${deriver}`);
       requireReferences(declaration);
-      return addressOf(declaration) === undefined ? [] : undefined;
+      if (addressOf(declaration) !== undefined) return undefined;
+      refuseAwaited(by, declaration.path);
+      return [];
     },
     async finish(by, upload) {
       const { item } = upload;
@@ -96,9 +120,10 @@ export function createPushedItems(
       const signed = await items.sign({ ...item, ...(address !== undefined && { ca: caFor(address) }) });
       await items.publish(upload.id, item.file);
       try {
-        // They may have gone meanwhile; nothing waits between this look and the commit.
+        // They may have gone meanwhile, or a build been submitted; nothing waits between this look and the commit.
         requireReferences(declared);
         refuseNamesake(farm, item.path);
+        if (address === undefined) refuseAwaited(by, item.path);
       } catch (error) {
         await items.retract(item.file);
         throw error;

@@ -178,6 +178,36 @@ describe('store items', () => {
     // A build that wants them finds them.
     await assert.rejects(send(one), refusal('item-exists'));
   });
+  it('that a build is about to make are not for those who may only push to decide', async () => {
+    const farm = await openTestCoordinator([derivation(1), derivation(2)]);
+    const pusher = { id: 'laptop', scope: 'push' } as const;
+    const nar = { narHash: fakeSha256(9), narSize: 1, compression: 'zstd', fileSize: 1, references: [] } as const;
+    const push = (n: number, by: Principal = pusher) =>
+      farm.application.beginUpload(by, { ...nar, path: outPath(n), push: {} });
+    const { submission } = await farm.submit(1);
+    const awaited = (error: unknown) =>
+      refusal('output-awaited')(error) && String(error).includes(`'drover builds cancel ${submission}-1'`);
+    await assert.rejects(push(1), awaited);
+    await farm.connect('a');
+    const [attempt] = farm.allocations();
+    await assert.rejects(push(1), awaited);
+    await farm.succeed('a', attempt as never, 1);
+    assert.equal(farm.application.servable(outPath(1).slice(0, 32))?.narHash, fakeSha256(2));
+    await farm.application.agentDisconnected('a', 'gone');
+    // Submitted while it is sent.
+    const { publish } = farm.pool;
+    farm.pool.publish = async (upload) => {
+      await publish(upload);
+      await farm.submit(2);
+    };
+    await assert.rejects(push(2), refusal('output-awaited'));
+    assert.ok(!farm.pool.files.has(fakeSha256(9)));
+    farm.pool.publish = publish;
+    // An operator may: then there is nothing left to build.
+    await push(2, admin);
+    await farm.settle();
+    assert.equal(farm.farm.queue.latest(farm.farm.graph.drvOf(drvPath(2)) as number)?.state.status, 'succeeded');
+  });
   it('have a hash part for themselves, and what only shares one with them is not taken for them', async () => {
     const farm = await openTestCoordinator([derivation(1)]);
     await farm.connect('a');
