@@ -15,6 +15,7 @@ import { inFlags } from '../output/place.ts';
 import { addOutputOptions, type OutputFlags, print, printOneOf } from '../output/print.ts';
 import { plural } from '../output/text.ts';
 import { addBuildFilters, type BuildFilters } from './build-filters.ts';
+import { tellBlockage } from './tell-blockage.ts';
 
 interface Filters extends BuildFilters {
   readonly failed?: true;
@@ -143,7 +144,8 @@ export function addBuildsRetry(builds: Command, context: CommandContext): void {
     summary: 'Build the derivations of builds again that failed or were cancelled',
     more: [
       'Each is a new build with the same options. With conditions, it first says what would happen and asks, and where nobody can be asked,',
-      '--yes has to say so; what is under way again already, or whose outputs are there, is passed over.',
+      '--yes has to say so; what is under way again already, or whose outputs are there, is passed over. What keeps it from being built, as sources are gone,',
+      'is said on standard error.',
     ].join(' '),
     examples: [
       ['drover builds retry BUILD', 'one'],
@@ -168,6 +170,7 @@ export function addBuildsRetry(builds: Command, context: CommandContext): void {
           text: () => formatRetryOfOne(result),
           names: [result.submission],
         });
+        await tellBlockage(client, [result], io);
       }
       return;
     }
@@ -187,5 +190,6 @@ export function addBuildsRetry(builds: Command, context: CommandContext): void {
       text: () => (nothing ? 'No build that failed or was cancelled meets that.\n' : formatRetry(result, done)),
       names: result.submissions.map(({ submission }) => submission),
     });
+    if (done) await tellBlockage(client, result.submissions, io);
   });
 }

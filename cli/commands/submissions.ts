@@ -15,6 +15,7 @@ import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
 import { plural } from '../output/text.ts';
 import { addSubmissionsWatchCommand } from './submissions-watch.ts';
+import { tellBlockage } from './tell-blockage.ts';
 
 type Flags<More = object> = ConnectionFlags & OutputFlags & More;
 /** Of the submission whose id begins so. */
@@ -142,6 +143,7 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
         `submission ${result.submission}: ${plural(result.builds, 'build')}, ${result.joined.length} under way joined\n`,
       names: [result.submission],
     });
+    await tellBlockage(client, [result], io);
   });
 
   const resume = addCommand(submissions, {

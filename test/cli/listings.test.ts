@@ -375,6 +375,29 @@ describe('listings for people', () => {
     }
   });
 
+  it('says of a retry what keeps it from being built, with what would set it going', async () => {
+    const answer = { submission: 's-9', derivations: 0, builds: 1, available: 0, joined: [] };
+    const lost = { at: testNow, how: 'deleted', reason: 'collected: nothing needs it' };
+    const remedy = 'drover submit abc-hello.drv';
+    const source = { item: 'abc-src', state: 'source-lost', lost, waiting: 1, remedy };
+    const blockage = { unfinished: 1, blocked: 1, agentless: 0, blockers: [source], total: 1 };
+    await using server = await fakeCoordinator({
+      'POST /v1/builds/b-1/retry': () => ({ status: 201, json: answer }),
+      'POST /v1/submissions/s-1/retry': () => ({ status: 201, json: answer }),
+      'GET /v1/submissions/s-9': () => ({ json: { id: 's-9', ...blockage } }),
+    });
+    for (const what of [
+      ['builds', 'retry', 'b-1'],
+      ['submissions', 'retry', 's-1'],
+    ]) {
+      const { code, out, err } = await run([...what, '--url', server.url]);
+      assert.equal(code, 0, err);
+      assert.match(out, /^submission s-9: 1 /);
+      assert.match(err, /^s-9: 1 build is blocked.*\n.*a source that was deleted at .*\(collected: nothing needs it\)/);
+      assert.ok(err.includes(remedy));
+    }
+  });
+
   it('colours states only where colours are wanted', async () => {
     await using server = await fake();
     const plain = await run(['builds', 'list', '--url', server.url]);
@@ -590,7 +613,8 @@ describe('commands that change something', () => {
     for (const [words, method, path, body] of steps) {
       const { code, err } = await run([...words.split(' '), '--url', server.url]);
       assert.equal(code, 0, `${words}: ${err}`);
-      const request = server.seen.at(-1);
+      // What is looked at afterwards changes nothing.
+      const request = server.seen.findLast((one) => one.method !== 'GET');
       assert.deepEqual([request?.method, request?.path], [method, path], words);
       assert.deepEqual(request?.body.length === 0 ? undefined : request?.json(), body, words);
     }
