@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { pipeline } from 'node:stream';
-import { createZstdDecompress } from 'node:zlib';
 import type { Cache } from '../../agent/ports/cache.ts';
 import { TransferError } from '../../agent/ports/transfer-error.ts';
 import { parseNarinfo } from '../../domain/store/narinfo.ts';
+import { CodecError } from '../nar/codec.ts';
+import { unzstd } from '../nar/zstd-frames.ts';
 import { type HttpClient, networkError, readBody, refusal } from './http-request.ts';
 
 const maxNarinfoBytes = 4 * 1024 * 1024;
@@ -28,12 +28,7 @@ export function openCache(http: HttpClient): Cache {
       const response = await http.send({ method: 'GET', path: url, signal });
       if (isAbsent(response)) return undefined;
       if (response.statusCode !== 200) throw await refusal(response, url);
-      if (compression === 'none') return received(response, url);
-      // A broken pipe shows in the reader of the result.
-      return received(
-        pipeline(response, createZstdDecompress(), () => {}),
-        url,
-      );
+      return received(response, compression, url);
     },
   };
 }
@@ -45,17 +40,19 @@ function isAbsent(response: IncomingMessage): boolean {
 }
 
 /** The bytes, with what breaks the stream as a {@link TransferError}. */
-async function* received(stream: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
+async function* received(
+  response: IncomingMessage,
+  compression: 'none' | 'zstd',
+  what: string,
+): AsyncGenerator<Uint8Array> {
   try {
-    yield* stream;
+    yield* compression === 'none' ? response : unzstd(response);
   } catch (error) {
     // All bytes came, and are no zstd: that is no matter of the network.
-    if (isZlibError(error))
+    if (error instanceof CodecError)
       throw new TransferError('wrong-nar', `${what}: ${error.message}`, { status: 1 }, { cause: error });
     throw networkError(what, error);
+  } finally {
+    response.destroy();
   }
-}
-
-function isZlibError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && /^(ZSTD_|Z_)/.test(String(error.code));
 }

@@ -1,5 +1,6 @@
-import { createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib';
+import { createBrotliDecompress, createGunzip } from 'node:zlib';
 import { CodecError, type Command, throughProgram, throughStream } from './codec.ts';
+import { unzstd } from './zstd-frames.ts';
 
 /** What xz may hold: the largest of its levels takes 65 MiB. A file of a few bytes can ask for 4 GiB. */
 export const xzMemory = '--memlimit-decompress=256MiB';
@@ -12,8 +13,8 @@ const programs: Readonly<Record<string, Command>> = {
   lzip: ['lzip', '--decompress', '--stdout', '--quiet'],
   lz4: ['lz4', '-d', '-c', '-q'],
 };
-const streams = { zstd: createZstdDecompress, gzip: createGunzip, br: createBrotliDecompress } as const;
-const known: readonly string[] = ['none', ...Object.keys(streams), ...Object.keys(programs)];
+const streams = { gzip: createGunzip, br: createBrotliDecompress } as const;
+const known: readonly string[] = ['none', 'zstd', ...Object.keys(streams), ...Object.keys(programs)];
 
 /**
  * The bytes of a compressed NAR. Fails with {@link CodecError} where they are not compressed as is said, or there is no program for that; what
@@ -23,8 +24,8 @@ const known: readonly string[] = ['none', ...Object.keys(streams), ...Object.key
  */
 export function decompress(compression: string, source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   if (compression === 'none') return source;
-  if (compression === 'zstd' || compression === 'gzip' || compression === 'br')
-    return throughStream(compression, streams[compression](), source);
+  if (compression === 'zstd') return unzstd(source);
+  if (compression === 'gzip' || compression === 'br') return throughStream(compression, streams[compression](), source);
   const command = Object.hasOwn(programs, compression) ? programs[compression] : undefined;
   if (command === undefined)
     throw new CodecError(`expected ${known.join(', ')} as compression, got ${compression.slice(0, 40)}`);

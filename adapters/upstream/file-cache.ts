@@ -34,11 +34,11 @@ export function openFileCache(url: string): UpstreamCache {
       const text = await smallFile(`${hashPart}.narinfo`);
       return text === undefined ? undefined : narinfoOf(text, `${hashPart}.narinfo`);
     },
-    async nar({ url: name, compression }, signal) {
+    async nar({ url: name, compression, narSize }, signal) {
       try {
         // Opened before anything is said of it: what is not there is no stream that fails.
         const file = await openInFolder(dir, name);
-        return decompress(file.createReadStream({ signal }), compression);
+        return decompress(file.createReadStream({ signal }), compression, narSize);
       } catch (error) {
         if (!isAbsent(error)) throw asUpstreamError(error, `${dir}/${name}`);
         await present();

@@ -189,7 +189,7 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
     const upstream = elsewhere && options.upstreams?.of(elsewhere.upstream);
     if (elsewhere === undefined || upstream === undefined || !isSignedBy(info, upstream.publicKeys)) return false;
     try {
-      const nar = await upstream.nar(elsewhere, signal);
+      const nar = await upstream.nar({ ...elsewhere, narSize: info.narSize }, signal);
       if (nar === undefined) return false;
       await builder.addItem(item, verifiedNar(info, nar), signal);
       return true;

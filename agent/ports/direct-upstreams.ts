@@ -6,7 +6,7 @@ export interface DirectUpstream {
   readonly publicKeys: readonly string[];
   /** The NAR, decompressed; `undefined` if it is not there. Any failure rejects, or ends the NAR with an error. */
   nar(
-    file: { readonly url: string; readonly compression: string },
+    file: { readonly url: string; readonly compression: string; readonly narSize: number },
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array> | undefined>;
 }

@@ -20,9 +20,9 @@ export interface UpstreamCache extends Disposable {
   info(signal: AbortSignal): Promise<string | undefined>;
   /** `undefined` if it does not have it. */
   narinfo(hashPart: string, signal: AbortSignal, via?: string): Promise<SignedInfo | undefined>;
-  /** The NAR that a narinfo names, decompressed while it comes; `undefined` if it is not there. */
+  /** The NAR that a narinfo names, decompressed while it comes; `undefined` if it is not there. One that never gets on ends with an error. */
   nar(
-    file: Pick<NarInfo, 'url' | 'compression'>,
+    file: Pick<NarInfo, 'url' | 'compression' | 'narSize'>,
     signal: AbortSignal,
     via?: string,
   ): Promise<AsyncIterable<Uint8Array> | undefined>;

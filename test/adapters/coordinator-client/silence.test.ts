@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { zstdCompressSync } from 'node:zlib';
 import { openCache } from '../../../adapters/coordinator-client/cache.ts';
 import { createHttpClient } from '../../../adapters/coordinator-client/http-request.ts';
 import { openUploads } from '../../../adapters/coordinator-client/uploads.ts';
@@ -94,6 +96,13 @@ test('a NAR whose reader takes its time is not cut: it is not the network that s
     size += chunk.length;
   }
   assert.equal(size, bytes);
+});
+
+test('a NAR in several frames of zstd, as some caches and compressors make them, is read to its end', async () => {
+  const frames = Buffer.concat(['of ', 'two'].map((text) => zstdCompressSync(text)));
+  await using client = await clientOf((_request, response) => void response.end(frames), longSilenceMs);
+  const bytes = await client.cache.nar({ ...nar, compression: 'zstd' }, never);
+  assert.equal(bytes && (await buffer(bytes)).toString(), 'of two');
 });
 
 test('a connection whose request was answered before its end is closed, once the answer is read', async () => {

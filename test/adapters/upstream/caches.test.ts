@@ -27,6 +27,7 @@ import { startStaticServer } from '../../support/static-server.ts';
 const path = fakeBase('o', 1);
 const hashPart = path.slice(0, 32);
 const nar = Buffer.alloc(300_000, 'nar ');
+const narSize = nar.length;
 const { signal } = new AbortController();
 const options = { id: 'c-1', timeoutMs: 60_000, connections: 4, allowPrivate: false };
 const isOwn = { name: 'UpstreamError' };
@@ -34,6 +35,7 @@ const isOwn = { name: 'UpstreamError' };
 const packed: Record<string, () => Buffer> = {
   none: () => nar,
   zstd: () => zstdCompressSync(nar),
+  'zstd-frames': () => Buffer.concat([zstdCompressSync(nar.subarray(0, 1000)), zstdCompressSync(nar.subarray(1000))]),
   gzip: () => gzipSync(nar),
   br: () => brotliCompressSync(nar),
   xz: () => execFileSync('xz', ['-c'], { input: nar }),
@@ -84,28 +86,40 @@ function contract(open: () => UpstreamCache): void {
   for (const compression of Object.keys(packed))
     it(`gives a NAR that is compressed as ${compression}`, { skip: lacks(compression) }, async () => {
       using cache = open();
-      assert.ok((await read(await cache.nar({ url: `nar/${compression}`, compression }, signal)))?.equals(nar));
+      assert.ok(
+        (
+          await read(
+            await cache.nar(
+              { url: `nar/${compression}`, compression: compression.split('-', 1)[0] as string, narSize },
+              signal,
+            ),
+          )
+        )?.equals(nar),
+      );
     });
 
   it('says of what is no NAR as it was told, or none at all', async () => {
     using cache = open();
-    assert.equal(await cache.nar({ url: 'nar/nothing', compression: 'none' }, signal), undefined);
+    assert.equal(await cache.nar({ url: 'nar/nothing', compression: 'none', narSize }, signal), undefined);
     for (const [url, compression] of [
       ['nar/cut', 'gzip'],
       ['nar/none', 'xz'],
       ['nar/none', 'zstd'],
     ] as const)
       await assert.rejects(
-        async () => read(await cache.nar({ url, compression }, signal)),
+        async () => read(await cache.nar({ url, compression, narSize }, signal)),
         isOwn,
         `${url} ${compression}`,
       );
-    await assert.rejects(async () => read(await cache.nar({ url: 'nar/none', compression: 'lz77' }, signal)), isOwn);
+    await assert.rejects(
+      async () => read(await cache.nar({ url: 'nar/none', compression: 'lz77', narSize }, signal)),
+      isOwn,
+    );
   });
 
   it('leaves a NAR that nobody reads to its end', async () => {
     using cache = open();
-    for await (const chunk of (await cache.nar({ url: 'nar/gzip', compression: 'gzip' }, signal)) ?? []) {
+    for await (const chunk of (await cache.nar({ url: 'nar/gzip', compression: 'gzip', narSize }, signal)) ?? []) {
       assert.ok(chunk.length > 0);
       break;
     }
@@ -117,7 +131,7 @@ describe('an upstream in a folder', () => {
 
   it('is away where the folder is, and has nothing outside of it', async () => {
     await assert.rejects(openFileCache(`file://${folder}-gone`).narinfo(hashPart, signal), isOwn);
-    const beside = { url: `../${folder.slice(-6)}-beside`, compression: 'none' };
+    const beside = { url: `../${folder.slice(-6)}-beside`, compression: 'none', narSize };
     await assert.rejects(openFileCache(`file://${folder}`).nar(beside, signal), isOwn);
     const [away, pipe] = ['a', 'b'].map((name) => name.repeat(32)) as [string, string];
     symlinkSync('/etc/passwd', join(folder, `${away}.narinfo`));
@@ -128,7 +142,7 @@ describe('an upstream in a folder', () => {
     ] as const) {
       const cache = openFileCache(`file://${folder}`);
       await assert.rejects(cache.narinfo(name, signal), words);
-      await assert.rejects(cache.nar({ url: `${name}.narinfo`, compression: 'none' }, signal), words);
+      await assert.rejects(cache.nar({ url: `${name}.narinfo`, compression: 'none', narSize }, signal), words);
     }
   });
 });
@@ -202,6 +216,76 @@ describe('an upstream over HTTP', () => {
     }
   });
 
+  /** Sends the same again and again, for as long as the other side reads. */
+  const endless =
+    (status: number, bytes: Buffer, headers: Record<string, string> = {}): RequestListener =>
+    (_, response) => {
+      response.writeHead(status, headers);
+      const go = (): void => {
+        while (!response.destroyed && response.write(bytes));
+      };
+      response.on('drain', go);
+      go();
+    };
+
+  it('is not read on where its answer without an end is none that is wanted', async () => {
+    for (const [status, headers] of [
+      [404, {}],
+      [500, {}],
+      [302, { location: 'file:///etc/passwd' }],
+    ] as const) {
+      const closed = Promise.withResolvers<void>();
+      await using server = await answering((request, response) => {
+        response.on('close', closed.resolve);
+        endless(status, Buffer.alloc(100_000), headers)(request, response);
+      });
+      await server.cache.narinfo(hashPart, signal).catch(() => undefined);
+      await closed.promise;
+    }
+  });
+
+  const skipped = Buffer.alloc(1008);
+  skipped.writeUInt32LE(0x184d2a50, 0);
+  skipped.writeUInt32LE(1000, 4);
+  for (const [compression, nothing] of [
+    ['zstd', skipped],
+    ['gzip', gzipSync('')],
+    ['xz', undefined],
+  ] as const)
+    it(`is left where it sends nothing without an end, compressed as ${compression}`, {
+      skip: lacks(compression),
+    }, async () => {
+      const bytes = nothing ?? execFileSync('xz', ['-c'], { input: '' });
+      await using server = await answering(endless(200, Buffer.concat(Array(100).fill(bytes))));
+      const file = { url: 'nar/1', compression, narSize };
+      await assert.rejects(
+        async () => read(await server.cache.nar(file, signal)),
+        /expected a file (of at most|in zstd of fewer)/,
+      );
+    });
+
+  it('is left where a NAR comes so slowly that it never ends, or begins', async () => {
+    const timers: NodeJS.Timeout[] = [];
+    await using slow = await answering(
+      (_, response) => {
+        timers.push(setInterval(() => response.write('N'), 5));
+      },
+      { timeoutMs: 40 },
+    );
+    const file = { url: 'nar/1', compression: 'none', narSize };
+    await assert.rejects(async () => read(await slow.cache.nar(file, signal)), isOwn);
+    for (const timer of timers) clearInterval(timer);
+    // Answers to come are none.
+    await using vague = await answering(
+      (_, response) => {
+        timers.push(setInterval(() => response.writeProcessing(), 5));
+      },
+      { timeoutMs: 40 },
+    );
+    await assert.rejects(async () => read(await vague.cache.nar(file, signal)), isOwn);
+    for (const timer of timers) clearInterval(timer);
+  });
+
   it('gets its headers, and those it sends on to do not', async () => {
     const seen: (readonly [string, string | undefined])[] = [];
     await using other = await answering((request, response) => {
@@ -229,7 +313,7 @@ describe('an upstream over HTTP', () => {
     });
     await server.cache.narinfo(hashPart, signal);
     await server.cache.narinfo(hashPart, signal, 'a b');
-    await server.cache.nar({ url: 'nar/1', compression: 'none' }, signal, 'a');
+    await server.cache.nar({ url: 'nar/1', compression: 'none', narSize }, signal, 'a');
     assert.deepEqual(seen, ['c-1', 'a b c-1', 'a c-1']);
   });
 
@@ -265,7 +349,7 @@ describe('an upstream over HTTP', () => {
     using direct = createDirectUpstreams(runtime, pino({ level: 'silent' }));
     const url = `http://127.0.0.1:${server.port}`;
     direct.told([{ name: 'up', url, publicKeys: ['up-1:x'], timeoutSeconds: 60, allowPrivate: false }]);
-    const file = { url: 'nar/1', compression: 'none' };
+    const file = { url: 'nar/1', compression: 'none', narSize };
     for (let n = 0; n < 3; n++) await assert.rejects(async () => direct.of('up')?.nar(file, signal), isOwn);
     assert.equal(direct.of('up'), undefined);
     runtime.advance(10_000);
