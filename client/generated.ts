@@ -366,7 +366,7 @@ export interface Operations {
       readonly milliseconds: number;
       readonly items: readonly {
         readonly path: string;
-        readonly answer: 'found' | 'absent' | 'unknown';
+        readonly answer: 'found' | 'doubted' | 'absent' | 'unknown';
         readonly narHash?: string;
         readonly narSize?: number;
         /** why it is not believed, or gave no answer */
@@ -4358,7 +4358,7 @@ export interface EventData {
     readonly compression: string;
     readonly expires: number;
   };
-  /** An upstream does not have the item any more, or cannot give what it said: unless the pool has it, the item is not available from now on. Until `until` the upstream is not believed to have it. */
+  /** An upstream does not have the item any more, or cannot give what it said: unless the pool has it, the item is not available from now on. Until `until` the upstream is not believed to have it, and then not before it has given all of it to the coordinator. */
   readonly StoreItemLostUpstream: {
     readonly path: string;
     readonly upstream: string;

@@ -12,11 +12,17 @@ export interface UpstreamItems {
   counts(): ReadonlyMap<string, number>;
   /** The earliest time at which one is asked again; `undefined` if there is none. */
   nextExpiry(): number | undefined;
-  /** Until when the upstream is not believed to have the item, in milliseconds since the Unix epoch; 0: it is. */
-  distrustedUntil(item: Item, upstream: string): number;
+  /** That the upstream did not give the item when it was wanted, and was not found to have it since. */
+  distrust(item: Item, upstream: string): Distrust | undefined;
   /** @param at when it was stored. */
   apply(item: Item, event: ItemEvent, at: number): void;
   describe(): Generator<string>;
+}
+
+export interface Distrust {
+  /** When it was found out last, and until when it is not believed to have the item, whatever it says: milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly until: number;
 }
 
 type Known = Omit<UpstreamItem, 'path' | 'references'> & { readonly refersToItself: boolean };
@@ -24,7 +30,7 @@ type Known = Omit<UpstreamItem, 'path' | 'references'> & { readonly refersToItse
 export function createUpstreamItems(graph: Graph, availability: Availability): UpstreamItems {
   const known = new Map<Item, Known>();
   const counts = new Map<string, number>();
-  const distrusted = new Map<Item, Map<string, number>>();
+  const distrusted = new Map<Item, Map<string, Distrust>>();
   /** By when they expire: what is found together expires together. */
   const expiries = new Map<number, number>();
 
@@ -42,12 +48,10 @@ export function createUpstreamItems(graph: Graph, availability: Availability): U
     count(expiries, before.expires, -1);
   }
 
-  function distrust(item: Item, upstream: string, until: number | undefined, at: number): void {
-    const all = distrusted.get(item) ?? new Map<string, number>();
-    for (const [name, end] of all) if (end <= at) all.delete(name);
-    if (until !== undefined) all.set(upstream, until);
-    if (all.size > 0) distrusted.set(item, all);
-    else distrusted.delete(item);
+  function trust(item: Item, upstream: string): void {
+    const all = distrusted.get(item);
+    all?.delete(upstream);
+    if (all?.size === 0) distrusted.delete(item);
   }
 
   return {
@@ -72,16 +76,20 @@ export function createUpstreamItems(graph: Graph, availability: Availability): U
       for (const expires of expiries.keys()) if (first === undefined || expires < first) first = expires;
       return first;
     },
-    distrustedUntil: (item, upstream) => distrusted.get(item)?.get(upstream) ?? 0,
+    distrust: (item, upstream) => distrusted.get(item)?.get(upstream),
     apply(item, event, at) {
       if (event.type === 'StoreItemAdded') return forget(item);
       if (event.type === 'StoreItemLostUpstream') {
         const { upstream, until } = event.data;
         if (known.get(item)?.upstream === upstream) forget(item);
-        return distrust(item, upstream, until, at);
+        if (until === undefined) return;
+        const all = distrusted.get(item) ?? new Map<string, Distrust>();
+        distrusted.set(item, all.set(upstream, { at, until }));
+        return;
       }
       if (event.type !== 'StoreItemFoundUpstream' || availability.isPresent(item)) return;
       forget(item);
+      trust(item, event.data.upstream);
       known.set(item, saidOf(event.data));
       count(counts, event.data.upstream, 1);
       count(expiries, event.data.expires, 1);

@@ -56,7 +56,7 @@ export function addUpstreamsCommands(program: Command, context: CommandContext):
   const check = addCommand(upstreams, {
     usage: 'check <upstream> [item...]',
     summary: 'Ask an upstream now whether it is there, and whether it has store items',
-    more: 'It is asked from where the coordinator is, with its headers, also while it is left alone. Nothing changes by that. Exit code 1 if it does not answer as a cache of the right store, or lacks one of the items.',
+    more: 'It is asked from where the coordinator is, with its headers, also while it is left alone. Nothing changes by that. `doubted` is what it says that it has and did not give when it was wanted: no decision counts on that. Exit code 1 if it does not answer as a cache of the right store, or lacks one of the items.',
     examples: [
       ['drover upstreams check nixos', 'whether it answers'],
       ['drover upstreams check nixos /nix/store/HASH-hello-2.12', 'and has this, rightly signed'],

@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts';
 import type { UpstreamCache } from '../ports/upstream.ts';
+import { distrustOf } from './distrust.ts';
 import { createHealth, type Health } from './health.ts';
 import { createRemembered } from './remembered.ts';
 import type { UpstreamSettings } from './settings.ts';
@@ -51,7 +52,14 @@ export interface Asker {
   canAsk(): boolean;
 }
 
-export function createAsker(core: Core, sources: readonly UpstreamSource[]): Asker {
+/**
+ * @param isProved whether an upstream, which did not give an item once, gives now all that it says of it; waits for it as long as the signal says.
+ */
+export function createAsker(
+  core: Core,
+  sources: readonly UpstreamSource[],
+  isProved: (upstream: AskedUpstream, item: Believed, signal: AbortSignal) => Promise<boolean>,
+): Asker {
   const { farm, policy, runtime, logger } = core;
   const upstreams = [...sources]
     .sort((a, b) => a.settings.priority - b.settings.priority)
@@ -76,8 +84,8 @@ export function createAsker(core: Core, sources: readonly UpstreamSource[]): Ask
   }
 
   function isDistrusted(path: string, name: string): boolean {
-    const item = farm.graph.itemOf(path);
-    return item !== undefined && farm.upstreams.distrustedUntil(item, name) > runtime.clock.now();
+    const distrust = distrustOf(farm, path, name);
+    return distrust !== undefined && distrust.until > runtime.clock.now();
   }
 
   async function askOne(
@@ -132,7 +140,10 @@ export function createAsker(core: Core, sources: readonly UpstreamSource[]): Ask
       for (const upstream of upstreams) {
         if (wish.only !== undefined && upstream.settings.name !== wish.only) continue;
         const answer = await askOne(upstream, path, wish);
-        if (typeof answer !== 'string') return answer;
+        if (typeof answer !== 'string') {
+          const isProof = wish.fresh === true || distrustOf(farm, path, upstream.settings.name) === undefined;
+          if (isProof || (await isProved(upstream, answer, wish.signal))) return answer;
+        }
         isUnknown ||= answer === 'unknown';
       }
       return isUnknown ? 'unknown' : 'absent';
@@ -141,7 +152,7 @@ export function createAsker(core: Core, sources: readonly UpstreamSource[]): Ask
 }
 
 /** So many at a time; the others wait in order. */
-function createTurns(most: number): { take(): Promise<void>; give(): void } {
+export function createTurns(most: number): { take(): Promise<void>; give(): void } {
   let taken = 0;
   const waiting: (() => void)[] = [];
   return {

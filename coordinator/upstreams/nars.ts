@@ -35,21 +35,35 @@ async function* ofSize(
   if (size < narSize) throw new UpstreamError(`${path}: expected a NAR of ${narSize} bytes, got ${size}`);
 }
 
-/** What is wrong with the NAR that an upstream gives of an item now; `undefined` if it is what was signed. Reads all of it. */
+/** Why an upstream does not give what it signed. */
+export interface NarFault {
+  readonly reason: string;
+  /** `wrong`: it gives something else, or nothing; `silent`: it gives no answer, and may only be away. */
+  readonly how: 'wrong' | 'silent';
+}
+
+export const noNar: NarFault = { reason: 'the upstream does not have its NAR', how: 'wrong' };
+
+export function notFetched({ message }: Error): NarFault {
+  return { reason: `its NAR could not be fetched: ${message}`, how: 'silent' };
+}
+
+/** What is wrong with the NAR that an upstream gives of an item now; `undefined` if it is what was signed. Reads all of it; rejects where it cannot. */
 export async function narFault(
   upstream: Pick<AskedUpstream, 'cache'>,
   item: Believed,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<NarFault | undefined> {
   const nar = await openNar(upstream, item, signal);
-  if (nar === undefined) return 'the upstream does not have its NAR';
+  if (nar === undefined) return noNar;
   const verifier = createNarVerifier({ maxSize: item.narSize });
   try {
     for await (const chunk of nar) verifier.write(chunk);
     const { narHash } = verifier.end();
-    if (narHash !== item.narHash) return `expected a NAR with ${item.narHash}, got one with ${narHash}`;
+    if (narHash !== item.narHash)
+      return { reason: `expected a NAR with ${item.narHash}, got one with ${narHash}`, how: 'wrong' };
   } catch (error) {
-    if (error instanceof FormatError || error instanceof UpstreamError) return error.message;
+    if (error instanceof FormatError || error instanceof UpstreamError) return { reason: error.message, how: 'wrong' };
     throw error;
   }
   return undefined;
@@ -67,7 +81,7 @@ export async function bring(
   const { pool, writer } = core;
   const { path, narHash, narSize, references, deriver, ca } = item;
   const nar = await openNar(upstream, item, signal);
-  if (nar === undefined) return 'the upstream does not have its NAR';
+  if (nar === undefined) return noNar.reason;
   const declaration = { path, narHash, narSize, references, compression: 'none', fileSize: narSize } as const;
   const begun = await pool.begin(owner, { ...declaration, ...(deriver !== undefined && { deriver }) });
   if ('refused' in begun) return begun.refused.message;

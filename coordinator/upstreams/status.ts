@@ -1,7 +1,10 @@
 import type { Farm } from '../../projections/farm.ts';
 import type { Core } from '../core.ts';
 import type { AskedUpstream, Asker } from './asking.ts';
+import { distrustOf } from './distrust.ts';
+import { narFault, notFetched } from './nars.ts';
 import { isDirect } from './settings.ts';
+import type { Believed } from './trust.ts';
 
 /** One `[[upstream]]` and how it goes with it. */
 export interface UpstreamStatus {
@@ -43,7 +46,8 @@ export interface UpstreamProbe {
   readonly milliseconds: number;
   readonly items: readonly {
     readonly path: string;
-    readonly answer: 'found' | 'absent' | 'unknown';
+    /** `doubted`: it says that it has it, and is not believed, as it did not give it. */
+    readonly answer: 'found' | 'doubted' | 'absent' | 'unknown';
     readonly narHash?: string;
     readonly narSize?: number;
     /** Why it is not believed, or gave no answer. */
@@ -74,7 +78,7 @@ export function statusOf({ settings, health, figures }: AskedUpstream, farm: Pic
 
 /** Asks it although it may be left alone at the moment: that is what the operator wants to know. */
 export async function probe(
-  { policy, runtime }: Pick<Core, 'policy' | 'runtime'>,
+  { policy, runtime, farm }: Pick<Core, 'policy' | 'runtime' | 'farm'>,
   asker: Asker,
   upstream: AskedUpstream,
   wanted: readonly string[],
@@ -96,15 +100,28 @@ export async function probe(
   for (const path of wanted) {
     const rejected = figures.rejected;
     const answer = await asker.ask(path, { signal, fresh: true, only: name });
-    if (typeof answer !== 'string')
-      items.push({ path, answer: 'found', narHash: answer.narHash, narSize: answer.narSize });
-    else {
+    if (typeof answer !== 'string') {
+      const { narHash, narSize } = answer;
+      const doubt = await doubtOf(answer);
+      items.push({ path, answer: doubt ? 'doubted' : 'found', narHash, narSize, ...(doubt && { problem: doubt }) });
+    } else {
       const why =
         answer === 'unknown' ? health.state.error : figures.rejected > rejected ? figures.rejection : undefined;
       items.push({ path, answer, ...(why !== undefined && { problem: why }) });
     }
   }
   return { name, url, ok: problem === undefined, ...(problem !== undefined && { problem }), milliseconds, items };
+
+  /** Why a decision would not count on it; it is looked at as for one. */
+  async function doubtOf(item: Believed): Promise<string | undefined> {
+    const distrust = distrustOf(farm, item.path, name);
+    if (distrust === undefined) return undefined;
+    const said = 'it says that it has it, and did not give its NAR when that was wanted';
+    const until = new Date(distrust.until).toISOString();
+    if (distrust.until > runtime.clock.now()) return `${said}: it is not believed before ${until}`;
+    const fault = await narFault(upstream, item, signal).catch(notFetched);
+    return fault && `${said}, nor does it now: ${fault.reason}`;
+  }
 }
 
 /** What is wrong with the `nix-cache-info` of an upstream; `undefined`: nothing. */

@@ -12,8 +12,9 @@ import { type AskedUpstream, createAsker } from './asking.ts';
 import { searchClosure } from './closure-search.ts';
 import { startExpiry } from './expiry.ts';
 import { createSearch, type SearchFigures } from './finding.ts';
-import { bring, narFault, openNar } from './nars.ts';
-import { isDirect } from './settings.ts';
+import { bring, type NarFault, narFault, noNar, notFetched, openNar } from './nars.ts';
+import { createProofs, noteLoss } from './proofs.ts';
+import { isDirect, type UpstreamSettings } from './settings.ts';
 import { probe, statusOf, type UpstreamProbe, type UpstreamStatus } from './status.ts';
 
 /** Other caches whose substitutes count as available: the process managers around them. */
@@ -60,13 +61,13 @@ export interface OpenedNar {
 /** Of items that are found together, so that they expire together. */
 const expiryStepMs = 10_000;
 const manager: Meta = { actor: 'upstreams' };
-const noNar = 'the upstream does not have its NAR';
 
 export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, inSlices: InSlices): Upstreams {
   const { farm, writer, runtime, logger } = core;
   const { graph, availability } = farm;
-  const asker = createAsker(core, core.upstreams);
   const stop = new AbortController();
+  const proofs = createProofs(core, stop.signal);
+  const asker = createAsker(core, core.upstreams, proofs.isProved);
   const doubted = new Map<string, Promise<boolean>>();
 
   function expires(name: string): number {
@@ -99,39 +100,30 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
     }
   }
 
-  function lose(item: Item, { path, upstream }: UpstreamItem, reason: string, seconds: number): void {
+  function lose(item: Item, known: UpstreamItem, settings: UpstreamSettings, { reason, how }: NarFault): void {
     // It may have come into the pool in the meantime, or have been found elsewhere.
-    if (farm.upstreams.get(item)?.upstream !== upstream) return;
-    logger.warn({ item: path, upstream }, `an upstream has lost an item: ${reason}`);
-    const until = runtime.clock.now() + seconds * 1000;
-    const data = { path, upstream, reason: reason.slice(0, 2000), until };
-    writer.commit(
-      'item',
-      path.slice(0, 32),
-      farm.itemRevision(path),
-      [{ type: 'StoreItemLostUpstream', data }],
-      manager,
-    );
+    if (farm.upstreams.get(item)?.upstream === known.upstream) noteLoss(core, settings, known.path, { reason, how });
   }
 
   async function look(item: Item, known: UpstreamItem, how: 'some' | 'all'): Promise<boolean> {
     const upstream = asker.of(known.upstream);
     if (upstream === undefined) return false;
     const { settings } = upstream;
+    const lost = (fault: NarFault): void => lose(item, known, settings, fault);
     const end = new AbortController();
     const signal = AbortSignal.any([end.signal, stop.signal]);
     try {
       if (how === 'all') {
         const fault = await narFault(upstream, known, signal);
-        if (fault !== undefined) lose(item, known, fault, settings.ttlSeconds);
+        if (fault !== undefined) lost(fault);
       } else {
         const nar = await openNar(upstream, known, signal);
-        if (nar === undefined) lose(item, known, noNar, settings.ttlSeconds);
+        if (nar === undefined) lost(noNar);
         else for await (const _ of nar) break;
       }
     } catch (error) {
       if (stop.signal.aborted) return false;
-      lose(item, known, `its NAR could not be fetched: ${(error as Error).message}`, settings.negativeTtlSeconds);
+      lost(notFetched(error as Error));
     } finally {
       end.abort();
     }
@@ -212,8 +204,7 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
         nar = await openNar(upstream, item, signal, via);
         upstream.health.answered();
         // Else its narinfo would be served for as long as it is believed, and no client get the NAR. What it has not for another coordinator, it may have.
-        if (nar === undefined && known !== undefined && via === undefined)
-          lose(known, item, noNar, upstream.settings.ttlSeconds);
+        if (nar === undefined && known !== undefined && via === undefined) lose(known, item, upstream.settings, noNar);
       } catch (error) {
         if (signal.aborted) throw error;
         upstream.health.failed(error as Error);

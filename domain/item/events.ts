@@ -66,7 +66,7 @@ export const StoreItemFoundUpstream = defineEvent(
 );
 export const StoreItemLostUpstream = defineEvent(
   'StoreItemLostUpstream',
-  'An upstream does not have the item any more, or cannot give what it said: unless the pool has it, the item is not available from now on. Until `until` the upstream is not believed to have it.',
+  'An upstream does not have the item any more, or cannot give what it said: unless the pool has it, the item is not available from now on. Until `until` the upstream is not believed to have it, and then not before it has given all of it to the coordinator.',
   z.object({ path: baseName, upstream: identifier, reason: shortText, until: instant.optional() }),
 );
 

@@ -35,7 +35,7 @@ export const upstreamProbe: z.ZodType<UpstreamProbe> = z.object({
   items: z.array(
     z.object({
       path: text,
-      answer: z.enum(['found', 'absent', 'unknown']),
+      answer: z.enum(['found', 'doubted', 'absent', 'unknown']),
       narHash: text.exactOptional(),
       narSize: z.int().exactOptional(),
       problem: text.describe('why it is not believed, or gave no answer').exactOptional(),

@@ -7,6 +7,7 @@ import { createTracing } from '../../../coordinator/tracing.ts';
 import type { CheckUpstream } from '../../../coordinator/upstreams/closure-search.ts';
 import { generateSigningKey } from '../../../domain/store/signature.ts';
 import { type BuildRecord, buildId } from '../../../projections/queue.ts';
+import { narOf, sha256Of } from '../../adapters/pool/nars.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { createFakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts';
 import { fakeBase, fakeSha256 } from '../../support/paths.ts';
@@ -398,6 +399,62 @@ describe('an upstream that forgets', () => {
       assert.deepEqual(await farm.itemTypes(outPath(2)), ['StoreItemFoundUpstream', 'StoreItemLostUpstream']);
       assert.ok(!farm.available(outPath(2)));
     });
+
+  it('is not believed for twice as long each time that it has no NAR again, without a failed attempt, until it gives all of it', async () => {
+    const store = openMemoryEventStore();
+    const upstream = createFakeUpstream('up', { ttlSeconds: 100, negativeTtlSeconds: 1 });
+    const nar = await narOf('whole');
+    const narHash = sha256Of(nar);
+    upstream.put(outPath(2), { nar, narHash });
+    const { info } = upstream.items.get(outPath(2)) as NonNullable<ReturnType<typeof upstream.items.get>>;
+    const gives = (given: Uint8Array | undefined) => upstream.items.set(outPath(2), { info, nar: given });
+    const until: number[] = [];
+    const restart = async (seed: number, body: (farm: Awaited<ReturnType<typeof open>>) => Promise<void>) => {
+      using farm = await open(upstream, { store, seed });
+      await body(farm);
+      until.length = 0;
+      for await (const { type, at, data } of farm.store.read(`item-${outPath(2).slice(0, 32)}`))
+        if (type === 'StoreItemLostUpstream') until.push(Math.round(((data as { until: number }).until - at) / 1000));
+    };
+    const check = async ({ application }: Awaited<ReturnType<typeof open>>) =>
+      (await application.checkUpstream('up', [outPath(2)])).items[0];
+    await restart(1, async (farm) => {
+      await farm.ask(3);
+      assert.equal((await check(farm))?.answer, 'found');
+      gives(undefined);
+      await farm.application.openUpstream(outPath(2).slice(0, 32), narHash, new AbortController().signal);
+      await farm.settle();
+      assert.ok(!farm.available(outPath(2)));
+      const { answer, problem } = (await check(farm)) ?? {};
+      assert.equal(answer, 'doubted');
+      assert.match(problem ?? '', /did not give its NAR.*: it is not believed before \d{4}-/);
+      await farm.pass(102);
+      assert.match((await check(farm))?.problem ?? '', /the upstream does not have its NAR/);
+      await farm.ask(2);
+      await farm.pass(102);
+      await farm.ask(2);
+      await farm.pass(110);
+      gives(Buffer.from(nar).fill('?', 100, 101));
+      await farm.ask(2);
+      assert.ok(!farm.available(outPath(2)));
+    });
+    assert.deepEqual(until, [100, 200, 400]);
+    await restart(2, async (farm) => {
+      gives(nar);
+      await farm.pass(102);
+      await farm.ask(2);
+      assert.ok(!farm.available(outPath(2)));
+      await farm.pass(620);
+      assert.equal((await check(farm))?.answer, 'found');
+      await farm.ask(2);
+      assert.ok(farm.available(outPath(2)));
+      // As good as new.
+      gives(undefined);
+      await farm.application.openUpstream(outPath(2).slice(0, 32), narHash, new AbortController().signal);
+      await farm.settle();
+    });
+    assert.deepEqual(until, [100, 200, 400, 100]);
+  });
 
   it('is named to agents where they fetch from it themselves, and never with what is secret', async () => {
     const headersFile = '/nowhere/headers';
