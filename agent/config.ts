@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defaultPart, smallestPart } from './outputs/part-size.ts';
-import { sandboxPathsFault } from './sandbox-paths.ts';
+import { sandboxPathsFault, sandboxPathsOf, shellFault } from './sandbox-paths.ts';
 
 const name = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$/, 'expected up to 64 of [0-9A-Za-z._+-]');
 
@@ -9,7 +9,8 @@ const percent = z.number().min(0).max(100);
 /** Names by which Nix knows what is a setting of the agent, which looks at it. */
 function settingOf(nix: string): string | undefined {
   if (nix === 'sandbox' || nix === 'build-use-sandbox' || nix === 'build-use-chroot') return 'sandbox';
-  return /^(extra-)?(build-)?(extra-)?(sandbox-paths|chroot-dirs)$/.test(nix) ? 'sandbox-paths' : undefined;
+  if (!/^(extra-)?(build-)?(extra-)?(sandbox-paths|chroot-dirs)$/.test(nix)) return undefined;
+  return nix.includes('extra-') ? 'extra-sandbox-paths' : 'sandbox-paths';
 }
 
 /** What an operator sets for an agent. What has no default here is taken from the machine or has to be given. */
@@ -71,8 +72,13 @@ export const agentConfigSchema = z
       .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of a variable'))
       .max(64)
       .default([]),
-    /** What the sandbox of a chroot store shows besides a build's inputs: `/target` or `/target=/source`, `?` for what may be absent. */
+    /**
+     * What the sandbox of a chroot store shows besides a build's inputs: `/target` or `/target=/source`, `?` for what may be absent. Default: a
+     * shell and its libraries.
+     */
     sandboxPaths: z.array(z.string().startsWith('/')).optional(),
+    /** What it shows beside these. */
+    extraSandboxPaths: z.array(z.string().startsWith('/')).default([]),
     /** Further settings of Nix for a chroot store. */
     nixConfig: z
       .record(z.string().regex(/^[a-z][a-z0-9-]*$/), z.string())
@@ -89,9 +95,11 @@ export const agentConfigSchema = z
     path: ['mandatoryFeatures'],
     message: 'expected features that are listed in `features` too',
   })
-  .superRefine(({ sandboxPaths = [], storeDir }, context) => {
-    const fault = sandboxPathsFault(sandboxPaths, storeDir);
-    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['sandboxPaths'], message: fault });
+  .superRefine(({ sandboxPaths, extraSandboxPaths, sandbox, storeDir }, context) => {
+    const paths = sandboxPathsOf({ sandboxPaths, extraSandboxPaths });
+    const fault = sandboxPathsFault(paths, storeDir) ?? (sandbox ? shellFault(paths) : undefined);
+    const given = sandboxPaths === undefined ? 'extraSandboxPaths' : 'sandboxPaths';
+    if (fault !== undefined) context.addIssue({ code: 'custom', path: [given], message: fault });
   });
 export type AgentConfig = z.infer<typeof agentConfigSchema>;
 /** As a file or the command line gives it. */

@@ -21,6 +21,7 @@ import type { FitnessCheck } from './fitness.ts';
 import { deafLimits, type MachineLoad } from './load-limit.ts';
 import type { Builder } from './ports/builder.ts';
 import type { StoreUpkeep } from './ports/store-upkeep.ts';
+import { sandboxPathsOf } from './sandbox-paths.ts';
 import { selfTest } from './self-test.ts';
 
 /** Exit code where the agent's token is not accepted (any more): starting it again helps only with another token. EX_NOPERM of sysexits.h. */
@@ -165,7 +166,7 @@ export function openBuilder(config: AgentConfig): Builder & StoreUpkeep {
     connections: config.maxConcurrentFetches + config.maxConcurrentUploads,
     sandbox: config.sandbox,
     passEnvironment: config.passEnvironment,
-    ...(config.sandboxPaths !== undefined && { sandboxPaths: config.sandboxPaths }),
+    sandboxPaths: sandboxPathsOf(config),
   });
 }
 

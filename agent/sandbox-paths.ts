@@ -1,5 +1,26 @@
 import { posix } from 'node:path';
 
+/** A shell and its libraries, for builders that ask for `/bin/sh`. Further programs of the machine find their libraries here too. */
+export const defaultSandboxPaths: readonly string[] = ['/bin/sh', '/lib?', '/lib64?', '/usr/lib?', '/usr/lib64?'];
+
+/** What the sandbox shows, by the settings: one of them in place of the default, the other beside either, as with Nix. */
+export function sandboxPathsOf({
+  sandboxPaths = defaultSandboxPaths,
+  extraSandboxPaths,
+}: {
+  readonly sandboxPaths?: readonly string[] | undefined;
+  readonly extraSandboxPaths: readonly string[];
+}): readonly string[] {
+  return [...sandboxPaths, ...extraSandboxPaths];
+}
+
+/** What is wrong with paths among which there is no `/bin/sh`. */
+export function shellFault(entries: readonly string[]): string | undefined {
+  const targets = entries.map(targetOf);
+  if (targets.some((target) => target === '/bin/sh' || isBelow('/bin/sh', target))) return undefined;
+  return `expected /bin/sh among them, with which an agent tries itself, as most builders ask for it, got ${entries.join(', ') || 'none'}. They take the place of the default, ${defaultSandboxPaths.join(', ')}; extra-sandbox-paths are seen beside it`;
+}
+
 /**
  * What is wrong with `sandbox-paths` where the sandbox would have one path inside of another one that is the machine's: Nix opens the
  * place of the inner one for writing before it mounts it, and by then that is the machine's own file, which is empty from then on.

@@ -1,5 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { defaultSandboxPaths } from '../adapters/builder/nix/sandbox-paths.ts';
+import { defaultSandboxPaths } from '../agent/sandbox-paths.ts';
 import { type Commands, commandLine } from './commands.ts';
 import type { Service } from './service.ts';
 import type { Services } from './services.ts';

@@ -48,8 +48,9 @@ export const agentSettings = agentConfigSchema.safeExtend({
     "For a store of its own: variables of the agent's environment that fixed outputs may ask for, for example http_proxy,https_proxy,no_proxy; others they cannot see.",
   ),
   sandboxPaths: shape.sandboxPaths.describe(
-    'For a store of its own: what a build sees besides its inputs, as /target or /target=/source; a ? at the end for what may be absent. None may be below another, nor show /etc or the store as a whole.',
+    'For a store of its own: what a build sees besides its inputs, as /target or /target=/source; a ? at the end for what may be absent. They take the place of the default, so /bin/sh has to be among them. None may be below another, nor show /etc or the store as a whole. If not set: /bin/sh, and the libraries of the machine.',
   ),
+  extraSandboxPaths: shape.extraSandboxPaths.describe('The same, seen beside these or the default.'),
   nixConfig: shape.nixConfig.describe('Further settings of Nix for a store of its own, for example cores=2.'),
   logLevel,
   logFormat,

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { defaultSandboxPaths } from '../../adapters/builder/nix/sandbox-paths.ts';
+import { defaultSandboxPaths } from '../../agent/sandbox-paths.ts';
 import { limited, noRealFarm } from '../support/e2e/e2e-test.ts';
 import { type Farm, startFarm } from '../support/e2e/farm.ts';
 import { noNginx, startNginx } from '../support/nginx.ts';

@@ -9,6 +9,7 @@ import {
   type PathInfo,
 } from '../../../agent/ports/builder.ts';
 import type { StoreUpkeep } from '../../../agent/ports/store-upkeep.ts';
+import { defaultSandboxPaths } from '../../../agent/sandbox-paths.ts';
 import { verdictOnLastWords } from '../../../domain/build/verdicts/verdict.ts';
 import { openBuildFolders } from './build-folders.ts';
 import { outcomeOf } from './build-result.ts';
@@ -28,7 +29,7 @@ import {
   queryValidPaths,
   setOptions,
 } from './operations.ts';
-import { defaultSandboxPaths, resolveSandboxPaths } from './sandbox-paths.ts';
+import { resolveSandboxPaths } from './sandbox-paths.ts';
 import { allowNewDatabase, checkStoreDatabase, largestPaths, storeBytes } from './store-database.ts';
 import { parseStoreUri } from './store-uri.ts';
 import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
@@ -301,10 +302,11 @@ function transportFor(
   }
   const { root } = address;
   const sandbox = options.sandbox ?? true;
+  const sandboxPaths = resolveSandboxPaths(options.sandboxPaths ?? defaultSandboxPaths, storeDir);
   const config = renderNixConfig({
     root,
     sandbox,
-    sandboxPaths: resolveSandboxPaths(options.sandboxPaths ?? defaultSandboxPaths, storeDir),
+    sandboxPaths,
     features: options.features ?? [],
     extraPlatforms: options.extraPlatforms ?? [],
     ...(options.extraConfig !== undefined && { extra: options.extraConfig }),
@@ -337,7 +339,11 @@ function transportFor(
   }
   return {
     connect,
-    details: { sandbox: String(sandbox), environment: Object.keys(passed).join(' ') },
+    details: {
+      sandbox: String(sandbox),
+      ...(sandbox && { sandboxPaths: sandboxPaths.join(' ') }),
+      environment: Object.keys(passed).join(' '),
+    },
     removeSandbox: folders.removeSandbox,
   };
 }

@@ -1,9 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { partsOf, sandboxPathsFault } from '../../../agent/sandbox-paths.ts';
 
-/** A shell and its libraries, for builders that ask for `/bin/sh`. Further programs of the machine find their libraries here too. */
-export const defaultSandboxPaths: readonly string[] = ['/bin/sh', '/lib?', '/lib64?', '/usr/lib?', '/usr/lib64?'];
-
 /**
  * What Nix gets for `sandbox-paths`: the entries that are there.
  *

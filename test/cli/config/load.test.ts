@@ -99,6 +99,7 @@ describe('loadConfig', () => {
     ]);
     const [paths = ''] = said({ 'sandbox-paths': '/bin/sh,/usr/lib,/usr/lib/x' });
     assert.match(paths, /^--sandbox-paths: expected paths of which none is below another, got [^[]*$/);
+    assert.match(said({ 'sandbox-paths': '/bin/sleep' })[0] ?? '', /^--sandbox-paths: expected \/bin\/sh [^[]*$/);
     assert.deepEqual(said({ 'nix-config': 'sandbox=false' }), [
       '--nix-config: expected settings of Nix, got sandbox, which is the setting sandbox of the agent',
     ]);

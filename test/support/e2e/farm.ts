@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defaultSandboxPaths } from '../../../adapters/builder/nix/sandbox-paths.ts';
+import { defaultSandboxPaths } from '../../../agent/sandbox-paths.ts';
 import { type Command, type CommandEnd, startCommand } from './command.ts';
 import { createEventFeed, type EventFeed } from './event-feed.ts';
 import { createGates, type Gate } from './gates.ts';

@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { openBuildFolders } from '../../../../adapters/builder/nix/build-folders.ts';
 import { descendants } from '../../../../adapters/builder/nix/process-tree.ts';
-import { defaultSandboxPaths } from '../../../../adapters/builder/nix/sandbox-paths.ts';
 import type { BuildRequest } from '../../../../agent/ports/builder.ts';
+import { defaultSandboxPaths } from '../../../../agent/sandbox-paths.ts';
 import { buildRequest, openTemporaryNixBuilder, shellDerivation } from '../../../support/nix-store.ts';
 import { nixVersions } from '../../../support/nix-versions.ts';
 

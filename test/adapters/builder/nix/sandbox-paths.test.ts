@@ -3,11 +3,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import {
-  defaultSandboxPaths,
-  resolveSandboxPath,
-  resolveSandboxPaths,
-} from '../../../../adapters/builder/nix/sandbox-paths.ts';
+import { resolveSandboxPath, resolveSandboxPaths } from '../../../../adapters/builder/nix/sandbox-paths.ts';
+import { defaultSandboxPaths } from '../../../../agent/sandbox-paths.ts';
 
 test('a path of the sandbox names its source by where it really is', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'drover-sandbox-'));
