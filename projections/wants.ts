@@ -3,6 +3,7 @@ import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
 import { createPace, type Pace } from './pace.ts';
 import { type BuildRecord, buildId } from './queue.ts';
+import { createRowSet, type Rows } from './row-set.ts';
 import type { SubmissionRecord } from './submissions.ts';
 
 /*
@@ -152,7 +153,8 @@ export function* unwantedBuilds(farm: Farm): Generator<undefined, BuildRecord[]>
   const { queue } = farm;
   const pace = createPace();
   const isLive = (id: string): boolean => farm.submissions.get(id)?.status !== 'canceled';
-  const wanted = new Set<Drv>((yield* wantedWithoutBuild(farm, isLive, pace)).keys());
+  const wanted = createRowSet(farm.graph.derivations);
+  for (const drv of (yield* wantedWithoutBuild(farm, isLive, pace)).keys()) wanted.add(drv);
   for (const build of queue.unfinishedBuilds()) {
     pace.followed();
     if (pace.isOver()) yield;
@@ -161,12 +163,12 @@ export function* unwantedBuilds(farm: Farm): Generator<undefined, BuildRecord[]>
     const isAsked = isOwn || joinersOf(farm, build).some(isLive);
     if (isAsked || leftBy(farm, build.drv, isLive).length > 0) wanted.add(build.drv);
   }
-  const all = yield* closure(wanted, pace, (drv, visit) => eachAwaited(farm, drv, visit));
+  yield* spread(wanted, pace, (drv, visit) => eachAwaited(farm, drv, visit));
   const found: BuildRecord[] = [];
   for (const build of queue.unfinishedBuilds()) {
     pace.followed();
     if (pace.isOver()) yield;
-    if (!all.has(build.drv) && !queue.hasOutputs(build.drv)) found.push(build);
+    if (!wanted.has(build.drv) && !queue.hasOutputs(build.drv)) found.push(build);
   }
   return found;
 }
@@ -327,6 +329,16 @@ function* closure(
   each: (drv: Drv, visit: (next: Drv) => void) => void,
 ): Generator<undefined, Set<Drv>> {
   const found = new Set(start);
+  yield* spread(found, pace, each);
+  return found;
+}
+
+/** Adds all that is reached from what is in it. */
+function* spread(
+  found: Rows,
+  pace: Pace,
+  each: (drv: Drv, visit: (next: Drv) => void) => void,
+): Generator<undefined, void> {
   const visit = (next: Drv): void => {
     pace.followed();
     found.add(next);
@@ -337,7 +349,6 @@ function* closure(
     if (pace.isOver()) yield;
   }
   yield;
-  return found;
 }
 
 type Below = Pick<Farm, 'graph' | 'availability' | 'queue' | 'producers'>;
