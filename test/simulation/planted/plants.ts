@@ -260,8 +260,8 @@ export const plants: readonly Plant[] = [
   {
     name: 'rules keep what they kept at the start',
     file: 'coordinator/items/keeping.ts',
-    find: 'if (newest.succeeded(build) && isWhole) queueMicrotask(() => settle(name, newest));',
-    replace: 'if (newest.succeeded(build)) void settle;',
+    find: 'if (newest.succeeded(success) && isWhole) unsettled.set(name, newest);',
+    replace: 'if (newest.succeeded(success)) void unsettled;',
     breaks: ['I9'],
     seed: 1,
   },
