@@ -1,12 +1,40 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Scope } from '../domain/token/events.ts';
 import type { TokenRecord } from '../projections/tokens.ts';
-import type { Application, Principal } from './application.ts';
+import type { Application } from './application.ts';
 import type { Core } from './core.ts';
 import type { Deadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
 import type { Meta } from './ports/event-store.ts';
+
+/** Who asks: a token, or the coordinator itself. */
+export interface Principal {
+  /** Token id; becomes the events' actor. */
+  readonly id: string;
+  readonly scope: Scope;
+  /** The agent it belongs to, for scope `agent`. */
+  readonly agent?: string;
+}
+
+export interface RotatedToken {
+  readonly id: string;
+  readonly secret: string;
+  /** Ids of the tokens that it takes the place of. */
+  readonly replaced: readonly string[];
+  readonly until?: number;
+}
+
+export interface TokenInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: Scope;
+  readonly agent?: string;
+  readonly issuedAt: number;
+  readonly revoked: boolean;
+  /** When it will be revoked, milliseconds since the Unix epoch. */
+  readonly until?: number;
+}
 
 export interface Issue {
   readonly name: string;

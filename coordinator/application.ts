@@ -1,23 +1,26 @@
-import type { AgentAbilities, AgentPlace } from '../domain/agent/events.ts';
 import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
-import type { Intake } from '../domain/agent/state.ts';
 import type { Standing } from '../domain/build/standing.ts';
 import type { BuildStatus } from '../domain/build/state.ts';
-import type { Tags } from '../domain/event.ts';
 import type { StoreItem } from '../domain/item/events.ts';
-import type { BuildOptions } from '../domain/submission/events.ts';
 import type { Scope } from '../domain/token/events.ts';
-import type { RecentFailure } from '../projections/agents.ts';
-import type { BlockingCause } from '../projections/blocked.ts';
 import type { Blockage } from '../projections/blockers.ts';
-import type { Amount } from '../projections/garbage.ts';
-import type { KeepReason } from '../projections/kept.ts';
 import type { Outlook } from '../projections/outlook.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
+import type { Principal, RotatedToken, TokenInfo } from './access.ts';
+import type { AgentRefusal, AgentStatus } from './agents/agent-status.ts';
+import type { CancelResult, CancelWish } from './builds/canceling.ts';
+import type { FarmStatus } from './figures.ts';
 import type { BuildHistory } from './history/entries.ts';
 import type { HookWishes } from './hooks/wishes.ts';
-import type { FileFault, UploadDeclaration, UploadStatus } from './ports/pool.ts';
+import type { CollectionReport, CollectionWish } from './items/collecting.ts';
+import type { DeletionReport, DeletionWish } from './items/delete-items.ts';
+import type { ItemWhy } from './items/item-why.ts';
+import type { RootDetail, RootStatus, RootWish } from './items/roots.ts';
+import type { VerifyReport, VerifyWish } from './items/verify-items.ts';
+import type { UploadDeclaration, UploadStatus } from './ports/pool.ts';
+import type { RetryResult } from './submissions/retrying.ts';
+import type { SubmitResult, SubmitWish } from './submissions/wishes.ts';
 import type { CheckUpstream } from './upstreams/closure-search.ts';
 import type { UpstreamProbe, UpstreamStatus } from './upstreams/status.ts';
 import type { OpenedNar, ServedUpstreamItem } from './upstreams/upstreams.ts';
@@ -33,7 +36,19 @@ export type { Outlook, OutlookNode, OutlookState } from '../projections/outlook.
 export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
 export type { Phase } from '../projections/timeline.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
+export type { Principal, RotatedToken, TokenInfo } from './access.ts';
+export type { AgentRefusal, AgentStatus } from './agents/agent-status.ts';
+export type { CancelResult, CancelWish } from './builds/canceling.ts';
+export type { FarmStatus } from './figures.ts';
 export type { BuildHistory, HistoryEntry, HookResult, WaitedItem } from './history/entries.ts';
+export type { CollectionReport, CollectionWish } from './items/collecting.ts';
+export type { DeletionReport, DeletionWish, ItemNeed } from './items/delete-items.ts';
+export type { ItemWhy } from './items/item-why.ts';
+export type { RootDetail, RootStatus, RootWish } from './items/roots.ts';
+export type { VerifyReport, VerifyWish } from './items/verify-items.ts';
+export type { VerificationStatus } from './items/verifying.ts';
+export type { RetryResult } from './submissions/retrying.ts';
+export type { SubmitResult, SubmitWish } from './submissions/wishes.ts';
 export type { UpstreamProbe, UpstreamStatus } from './upstreams/status.ts';
 export type { ServedUpstreamItem } from './upstreams/upstreams.ts';
 
@@ -235,394 +250,4 @@ export interface Application extends HookWishes {
   agentDisconnected(agent: string, reason: string): Promise<void>;
   /** A process with the agent's token was turned away. */
   agentRefused(agent: string, refusal: AgentRefusal): void;
-}
-
-/** Who asks: a token, or the coordinator itself. */
-export interface Principal {
-  /** Token id; becomes the events' actor. */
-  readonly id: string;
-  readonly scope: Scope;
-  /** The agent it belongs to, for scope `agent`. */
-  readonly agent?: string;
-}
-
-export interface RotatedToken {
-  readonly id: string;
-  readonly secret: string;
-  /** Ids of the tokens that it takes the place of. */
-  readonly replaced: readonly string[];
-  readonly until?: number;
-}
-
-export interface TokenInfo {
-  readonly id: string;
-  readonly name: string;
-  readonly scope: Scope;
-  readonly agent?: string;
-  readonly issuedAt: number;
-  readonly revoked: boolean;
-  /** When it will be revoked, milliseconds since the Unix epoch. */
-  readonly until?: number;
-}
-
-export interface SubmitWish {
-  /** Base names of derivations, without repeats. */
-  readonly roots: readonly string[];
-  /** Tags that are kept with the builds of single roots, beside those of `options`. */
-  readonly rootTags?: Readonly<Record<string, Tags>>;
-  readonly options: BuildOptions;
-  readonly inputs: boolean;
-  readonly force: boolean;
-  /** What upstreams are asked for before anything is built: what is asked for and its inputs (`all`, as if absent), its inputs alone, or nothing. */
-  readonly checkUpstream?: CheckUpstream;
-  /** Keeps what is asked for, under this name, for so long from now on; for good if it does not say. */
-  readonly root?: { readonly name: string; readonly keepSeconds?: number };
-  /** The same key with the same wish gives the same submission. */
-  readonly idempotencyKey?: string;
-  /** The client's place in a trace, as its `traceparent`. One that is none is ignored. */
-  readonly traceparent?: string;
-}
-export interface SubmitResult {
-  readonly submission: string;
-  /** Derivations that were new. */
-  readonly derivations: number;
-  /** Builds submitted. */
-  readonly builds: number;
-  /** Roots whose outputs are available already. */
-  readonly available: number;
-  /** Of `available`, those of which an upstream has an output that the pool has not; absent: none. */
-  readonly upstream?: number;
-  /** Store items that upstreams were found to have; absent: none. */
-  readonly foundUpstream?: number;
-  /** Builds under way that were joined. */
-  readonly joined: readonly string[];
-}
-
-export interface CancelWish {
-  /** For the record. */
-  readonly reason?: string | undefined;
-  /** Also what other submissions want. */
-  readonly force?: boolean | undefined;
-  /** Also all that waits for them. */
-  readonly dependents?: boolean | undefined;
-  /** Only says what would happen. */
-  readonly preview?: boolean | undefined;
-}
-/** What ended, or would. */
-export interface CancelResult {
-  /** Builds that were cancelled. */
-  readonly canceled: number;
-  /** Others that ended with them, as nobody wants them any more. */
-  readonly unwanted: number;
-  /** Builds that go on, as other submissions want them. */
-  readonly kept: number;
-  /** Unfinished builds that wait for one of those that ended. */
-  readonly waiting: number;
-  /** The first hundred of those that ended or go on. */
-  readonly builds: readonly {
-    readonly build: string;
-    readonly derivation: string;
-    /** Before. */
-    readonly state: BuildStatus;
-    readonly outcome: 'canceled' | 'unwanted' | 'kept';
-    /** Submissions that want it, one or two of however many. */
-    readonly wantedBy: readonly string[];
-  }[];
-}
-export interface RetryResult {
-  /** Derivations that are built again. */
-  readonly retried: number;
-  /** Builds that were passed over: another of the derivation is under way … */
-  readonly underWay: number;
-  /** … or its outputs are there. */
-  readonly available: number;
-  /** The first hundred of those that are built again. */
-  readonly builds: readonly { readonly build: string; readonly derivation: string }[];
-  readonly submissions: readonly SubmitResult[];
-}
-
-export interface DeletionWish {
-  /** Base names. */
-  readonly items: readonly string[];
-  readonly reason: string;
-  /** Without a wait for clients that have the narinfo; also for what is unpublished already. */
-  readonly now?: boolean | undefined;
-  /** Also what is needed. */
-  readonly force?: boolean | undefined;
-  /** Only says what would happen. */
-  readonly preview?: boolean | undefined;
-  /** Passes over what there is not. */
-  readonly skipMissing?: boolean | undefined;
-}
-
-/** Who needs a store item: a build, an upload of something that refers to it, or another item that does. */
-export interface ItemNeed {
-  readonly kind: 'root' | 'build' | 'upload' | 'item';
-  readonly root?: string;
-  readonly build?: string;
-  readonly derivation?: string;
-  readonly item?: string;
-  /** As one tells it to a person. */
-  readonly text: string;
-}
-
-export interface RootWish {
-  /** Base names of store items, or base names of derivations or ids of builds for all their outputs. */
-  readonly targets: readonly string[];
-  /** How long they are kept from now on; for good if absent. What is kept for longer already stays so. */
-  readonly ttlSeconds?: number | undefined;
-  /** Whether what it keeps beside these goes. */
-  readonly replace?: boolean | undefined;
-}
-export interface RootStatus {
-  readonly name: string;
-  /** Who keeps it. */
-  readonly source: 'api' | 'submission' | 'config';
-  /** How many store items it names, and how many of them are not available. */
-  readonly targets: number;
-  readonly unavailable: number;
-  /** When something was added last, milliseconds since the Unix epoch, and by whom. */
-  readonly addedAt: number;
-  readonly addedBy: string;
-  /** When something of it expires first. */
-  readonly until?: number;
-}
-export interface RootDetail extends RootStatus {
-  readonly kept: readonly {
-    readonly item: string;
-    readonly state: 'available' | 'unpublished' | 'unavailable';
-    readonly until?: number;
-  }[];
-}
-
-/** What went, or would. Lists end after a hundred; numbers do not. */
-export interface DeletionReport {
-  /** All that were named, as they are now; `until` is when the bytes go, milliseconds since the Unix epoch. */
-  readonly items: readonly {
-    readonly item: string;
-    readonly state: 'present' | 'unpublished' | 'deleted';
-    readonly until?: number;
-  }[];
-  /** How many of them are needed. */
-  readonly needed: number;
-  readonly needs: readonly { readonly item: string; readonly by: readonly ItemNeed[] }[];
-  /** How many derivations are built again, as unfinished builds or roots need what they make. */
-  readonly rebuilds: number;
-  readonly derivations: readonly string[];
-  /** Needed, and no known derivation makes them: builds wait until somebody sends them again. */
-  readonly sources: readonly string[];
-  /** Bytes of files that go. */
-  readonly freed: number;
-}
-
-export interface VerifyWish {
-  /** Whether every byte is read; otherwise it is only looked whether the files are there, with their sizes. */
-  readonly full: boolean;
-  /** Base names; all items if absent. */
-  readonly paths?: readonly string[] | undefined;
-  /** Bytes that are read in a second at most. */
-  readonly rate?: number | undefined;
-  /** Whether what is wrong is built again, also where nobody needs it. */
-  readonly repair?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How far a verification is, an item that is wrong, or the end. Numbers of items and of bytes of files, which are those to be read. */
-export type VerifyReport =
-  | {
-      readonly type: 'progress' | 'end';
-      readonly checked: number;
-      readonly total: number;
-      readonly bytes: number;
-      readonly totalBytes: number;
-      readonly wrong: number;
-    }
-  | {
-      readonly type: 'wrong';
-      readonly item: string;
-      readonly fault: FileFault['kind'];
-      readonly message: string;
-      /** Where it was to be repaired: the submission that builds it again; `null` if no known derivation makes it. */
-      readonly rebuild?: string | null;
-      /** The upstream from which it was fetched into the pool again. */
-      readonly upstream?: string;
-    };
-
-/** How the verification is that goes on by itself; times in milliseconds since the Unix epoch. */
-export interface VerificationStatus {
-  readonly state: 'running' | 'waiting';
-  /** When it began last. */
-  readonly begun?: number;
-  /** When the last one ended that was whole. */
-  readonly ended?: number;
-  /** When the next begins. */
-  readonly next?: number;
-  /** Of the one that runs, or the last: items that were looked at, all there are to look at, bytes that were read, and items that were wrong. */
-  readonly checked: number;
-  readonly total: number;
-  readonly bytes: number;
-  readonly wrong: number;
-}
-
-export interface CollectionWish {
-  /** Only says what would go. */
-  readonly preview?: boolean | undefined;
-  /** Without a wait for clients that have the narinfo. */
-  readonly now?: boolean | undefined;
-  /** What was published less long ago stays, with all that it refers to; as long as the cache's time to live if absent. */
-  readonly olderThanSeconds?: number | undefined;
-  /** Ends once so many bytes go, or went. */
-  readonly maxFreed?: number | undefined;
-  /** Ends once so many bytes are free where the pool is, those that go already counted. */
-  readonly keepFree?: number | undefined;
-  /** Whether what kept items were built with stays, too. */
-  readonly buildInputs?: boolean | undefined;
-  /** Whether it is meant where no root keeps anything. */
-  readonly withoutRoots?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How far a collection is, or its end. Numbers of items and bytes of files. */
-export type CollectionReport =
-  | {
-      readonly type: 'progress';
-      readonly phase: 'planning' | 'deleting';
-      readonly items: number;
-      readonly total: number;
-      readonly bytes: number;
-    }
-  | {
-      readonly type: 'end';
-      /** What went, or would. */
-      readonly items: number;
-      /** Of files that went, or go at `until`; those that other items have are not among them. */
-      readonly bytes: number;
-      /** When the last of the bytes go, where clients may have their narinfos; milliseconds since the Unix epoch. */
-      readonly until?: number;
-      /** Items that came to be needed, or went, while it was under way. */
-      readonly spared: number;
-      /** Items that might have gone, too, had it not been for a bound. */
-      readonly left: number;
-      /** What was kept, by the firmest reason. */
-      readonly kept: Readonly<Record<KeepReason, Amount>>;
-    };
-
-/** Why an item is here, or not. */
-export interface ItemWhy {
-  readonly item: string;
-  readonly state: 'present' | 'unpublished' | 'gone';
-  /** What keeps it from being collected; absent where nothing does. */
-  readonly reason?: KeepReason;
-  /** From what is kept for itself down to the item, each referring to the next. */
-  readonly chain: readonly string[];
-  readonly root?: string;
-  readonly build?: string;
-  /** Until when the reason holds, or when the bytes of what is unpublished go; milliseconds since the Unix epoch. */
-  readonly until?: number;
-  /** When the next collection of the schedule comes. */
-  readonly nextCollection?: number;
-  /** All that in a sentence. */
-  readonly summary: string;
-}
-
-/** Why a process that has an agent's token is turned away. */
-export interface AgentRefusal {
-  /** One of `coordinator/errors.ts`. */
-  readonly code: string;
-  readonly message: string;
-  readonly place?: AgentPlace;
-}
-
-export interface AgentStatus {
-  readonly name: string;
-  readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
-  /** `accepting`, or why it gets nothing new. */
-  readonly intake: Intake;
-  readonly reason?: string;
-  /** End of the lease or of the quarantine, milliseconds since the Unix epoch. */
-  readonly until?: number;
-  /** What an operator said last; `drained` once nothing runs any more. */
-  readonly operator: {
-    readonly said: 'active' | 'paused' | 'draining' | 'drained';
-    readonly reason?: string;
-    readonly since?: number;
-    /** The operator's token, its id and what it is called. */
-    readonly by?: string;
-    readonly byName?: string;
-  };
-  /** How its link is, and since when; `left`: it was stopped, and no link was lost. */
-  readonly link: {
-    readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
-    readonly since: number;
-    readonly reason?: string;
-    /** It is being stopped: it leaves once nothing runs. */
-    readonly leaving?: true;
-    /** Where the process is that has, or had, the link. */
-    readonly place?: AgentPlace;
-  };
-  readonly quarantine?: { readonly since: number; readonly reason?: string };
-  /** It tried itself, and cannot build. */
-  readonly unfit?: { readonly since: number; readonly reason: string };
-  /** It takes nothing for now: its machine is busy (`load`), or its store over its bounds (`collecting`, and `disk` where that was not enough). */
-  readonly limited?: { readonly since: number; readonly by: 'load' | 'collecting' | 'disk'; readonly reason: string };
-  /** What a process with its token, or the agent as a whole, is refused for at the moment. */
-  readonly refused?: AgentRefusal & { readonly at?: number };
-  readonly abilities?: AgentAbilities;
-  readonly version?: string;
-  readonly builder?: string;
-  /** `derivation` by its base name. */
-  readonly running: readonly { readonly build: string; readonly attempt: number; readonly derivation: string }[];
-  /** How its last attempts ended, twenty at most, whoever's fault that was; `lastFailure` may be older. */
-  readonly recent: { readonly attempts: number; readonly failed: number; readonly lastFailure?: RecentFailure };
-  readonly heartbeat?: { readonly at: number; readonly load1?: number; readonly freeBytes?: number };
-}
-
-export interface FarmStatus {
-  /** Every build is in one of these. */
-  readonly builds: {
-    readonly blocked: number;
-    readonly waiting: number;
-    readonly ready: number;
-    readonly backoff: number;
-    readonly deferred: number;
-    readonly allocated: number;
-    readonly running: number;
-    readonly succeeded: number;
-    readonly failed: number;
-    readonly canceled: number;
-  };
-  /** Blocked builds by what blocks them at the root; one that several things block is in several. */
-  readonly blocked: Readonly<Record<BlockingCause, number>>;
-  /** Ready builds per system. */
-  readonly ready: Readonly<Record<string, number>>;
-  /** Builds per system that would be ready, did any agent take them; they are blocked. */
-  readonly unattended: Readonly<Record<string, number>>;
-  readonly derivations: number;
-  /** In the pool … */
-  readonly items: number;
-  /** … and those that only upstreams have, as far as is known; absent: none. */
-  readonly upstreamItems?: number;
-  readonly agents: {
-    readonly connected: number;
-    readonly registered: number;
-    /** Slots of connected agents, and those of them that are in use. */
-    readonly slots: number;
-    readonly busy: number;
-    /** Attempts that connected agents have beyond their slots, as after a start with fewer: they wait for one there. */
-    readonly excess: number;
-    /** Attempts at agents that are not connected. */
-    readonly away: number;
-  };
-  /** Position of the last event that is durable. */
-  readonly position: string | undefined;
-  /** Commits decided and not yet durable. */
-  readonly pendingCommits: number;
-  readonly uploads: {
-    /** Those that found no room in the pool and have not gone on since. */
-    readonly waiting: number;
-    /** How often one found no room, since the start. */
-    readonly refused: number;
-  };
-  /** Where the pool is verified by itself (the settings `verify`). */
-  readonly verification?: VerificationStatus;
 }

@@ -1,9 +1,62 @@
+import type { AgentAbilities, AgentPlace } from '../../domain/agent/events.ts';
+import type { Intake } from '../../domain/agent/state.ts';
 import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../../domain/agent/state.ts';
-import type { AgentRecord } from '../../projections/agents.ts';
+import type { AgentRecord, RecentFailure } from '../../projections/agents.ts';
 import type { Graph } from '../../projections/graph.ts';
 import { buildId, type Queue } from '../../projections/queue.ts';
 import type { Tokens } from '../../projections/tokens.ts';
-import type { AgentStatus } from '../application.ts';
+
+/** Why a process that has an agent's token is turned away. */
+export interface AgentRefusal {
+  /** One of `coordinator/errors.ts`. */
+  readonly code: string;
+  readonly message: string;
+  readonly place?: AgentPlace;
+}
+
+export interface AgentStatus {
+  readonly name: string;
+  readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+  /** `accepting`, or why it gets nothing new. */
+  readonly intake: Intake;
+  readonly reason?: string;
+  /** End of the lease or of the quarantine, milliseconds since the Unix epoch. */
+  readonly until?: number;
+  /** What an operator said last; `drained` once nothing runs any more. */
+  readonly operator: {
+    readonly said: 'active' | 'paused' | 'draining' | 'drained';
+    readonly reason?: string;
+    readonly since?: number;
+    /** The operator's token, its id and what it is called. */
+    readonly by?: string;
+    readonly byName?: string;
+  };
+  /** How its link is, and since when; `left`: it was stopped, and no link was lost. */
+  readonly link: {
+    readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+    readonly since: number;
+    readonly reason?: string;
+    /** It is being stopped: it leaves once nothing runs. */
+    readonly leaving?: true;
+    /** Where the process is that has, or had, the link. */
+    readonly place?: AgentPlace;
+  };
+  readonly quarantine?: { readonly since: number; readonly reason?: string };
+  /** It tried itself, and cannot build. */
+  readonly unfit?: { readonly since: number; readonly reason: string };
+  /** It takes nothing for now: its machine is busy (`load`), or its store over its bounds (`collecting`, and `disk` where that was not enough). */
+  readonly limited?: { readonly since: number; readonly by: 'load' | 'collecting' | 'disk'; readonly reason: string };
+  /** What a process with its token, or the agent as a whole, is refused for at the moment. */
+  readonly refused?: AgentRefusal & { readonly at?: number };
+  readonly abilities?: AgentAbilities;
+  readonly version?: string;
+  readonly builder?: string;
+  /** `derivation` by its base name. */
+  readonly running: readonly { readonly build: string; readonly attempt: number; readonly derivation: string }[];
+  /** How its last attempts ended, twenty at most, whoever's fault that was; `lastFailure` may be older. */
+  readonly recent: { readonly attempts: number; readonly failed: number; readonly lastFailure?: RecentFailure };
+  readonly heartbeat?: { readonly at: number; readonly load1?: number; readonly freeBytes?: number };
+}
 
 /** What the events of an agent do not say, or only a running coordinator counts. */
 export interface KnownOfAgent {

@@ -1,3 +1,4 @@
+import type { BuildStatus } from '../../domain/build/state.ts';
 import { isEnded, liveAgent } from '../../domain/build/state.ts';
 import type { Category, DroverEvent } from '../../domain/events.ts';
 import { decideSubmission } from '../../domain/submission/decide.ts';
@@ -17,11 +18,44 @@ import {
   type Withdrawal,
 } from '../../projections/wants.ts';
 import type { Allocator } from '../agents/allocator.ts';
-import type { Application, CancelResult, CancelWish } from '../application.ts';
+import type { Application } from '../application.ts';
 import { type Core, commandBuild, findBuild } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices, SliceOptions } from '../slices.ts';
+
+export interface CancelWish {
+  /** For the record. */
+  readonly reason?: string | undefined;
+  /** Also what other submissions want. */
+  readonly force?: boolean | undefined;
+  /** Also all that waits for them. */
+  readonly dependents?: boolean | undefined;
+  /** Only says what would happen. */
+  readonly preview?: boolean | undefined;
+}
+
+/** What ended, or would. */
+export interface CancelResult {
+  /** Builds that were cancelled. */
+  readonly canceled: number;
+  /** Others that ended with them, as nobody wants them any more. */
+  readonly unwanted: number;
+  /** Builds that go on, as other submissions want them. */
+  readonly kept: number;
+  /** Unfinished builds that wait for one of those that ended. */
+  readonly waiting: number;
+  /** The first hundred of those that ended or go on. */
+  readonly builds: readonly {
+    readonly build: string;
+    readonly derivation: string;
+    /** Before. */
+    readonly state: BuildStatus;
+    readonly outcome: 'canceled' | 'unwanted' | 'kept';
+    /** Submissions that want it, one or two of however many. */
+    readonly wantedBy: readonly string[];
+  }[];
+}
 
 /** Wants end by a client's wish, and builds with them that nobody wants any more (docs/decisions/0031). */
 export type Canceling = Pick<Application, 'cancelBuild' | 'cancelBuilds' | 'cancelSubmission'>;

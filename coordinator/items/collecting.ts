@@ -1,8 +1,10 @@
 import type { StoreItem } from '../../domain/item/events.ts';
+import type { Amount } from '../../projections/garbage.ts';
 import { type GarbagePlan, planGarbage } from '../../projections/garbage.ts';
 import type { Item } from '../../projections/graph.ts';
+import type { KeepReason } from '../../projections/kept.ts';
 import { createKept, type Kept } from '../../projections/kept.ts';
-import type { Application, CollectionReport, CollectionWish } from '../application.ts';
+import type { Application } from '../application.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import { randomId } from '../identifiers.ts';
@@ -10,6 +12,49 @@ import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
 import type { Intake } from '../submissions/intake.ts';
 import type { Deletions } from './deletions.ts';
+
+export interface CollectionWish {
+  /** Only says what would go. */
+  readonly preview?: boolean | undefined;
+  /** Without a wait for clients that have the narinfo. */
+  readonly now?: boolean | undefined;
+  /** What was published less long ago stays, with all that it refers to; as long as the cache's time to live if absent. */
+  readonly olderThanSeconds?: number | undefined;
+  /** Ends once so many bytes go, or went. */
+  readonly maxFreed?: number | undefined;
+  /** Ends once so many bytes are free where the pool is, those that go already counted. */
+  readonly keepFree?: number | undefined;
+  /** Whether what kept items were built with stays, too. */
+  readonly buildInputs?: boolean | undefined;
+  /** Whether it is meant where no root keeps anything. */
+  readonly withoutRoots?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How far a collection is, or its end. Numbers of items and bytes of files. */
+export type CollectionReport =
+  | {
+      readonly type: 'progress';
+      readonly phase: 'planning' | 'deleting';
+      readonly items: number;
+      readonly total: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly type: 'end';
+      /** What went, or would. */
+      readonly items: number;
+      /** Of files that went, or go at `until`; those that other items have are not among them. */
+      readonly bytes: number;
+      /** When the last of the bytes go, where clients may have their narinfos; milliseconds since the Unix epoch. */
+      readonly until?: number;
+      /** Items that came to be needed, or went, while it was under way. */
+      readonly spared: number;
+      /** Items that might have gone, too, had it not been for a bound. */
+      readonly left: number;
+      /** What was kept, by the firmest reason. */
+      readonly kept: Readonly<Record<KeepReason, Amount>>;
+    };
 
 /** Collects what nobody needs. */
 export type Collecting = Pick<Application, 'collect'>;

@@ -2,13 +2,57 @@ import { deletionOutlook } from '../../projections/deletion-outlook.ts';
 import type { Item } from '../../projections/graph.ts';
 import { describeNeed, eachNeed, findNeeded, type Need } from '../../projections/needed.ts';
 import { buildId } from '../../projections/queue.ts';
-import type { DeletionReport, DeletionWish, ItemNeed } from '../application.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
 import type { Deletions } from './deletions.ts';
 import { notInPool } from './not-in-pool.ts';
+
+export interface DeletionWish {
+  /** Base names. */
+  readonly items: readonly string[];
+  readonly reason: string;
+  /** Without a wait for clients that have the narinfo; also for what is unpublished already. */
+  readonly now?: boolean | undefined;
+  /** Also what is needed. */
+  readonly force?: boolean | undefined;
+  /** Only says what would happen. */
+  readonly preview?: boolean | undefined;
+  /** Passes over what there is not. */
+  readonly skipMissing?: boolean | undefined;
+}
+
+/** Who needs a store item: a build, an upload of something that refers to it, or another item that does. */
+export interface ItemNeed {
+  readonly kind: 'root' | 'build' | 'upload' | 'item';
+  readonly root?: string;
+  readonly build?: string;
+  readonly derivation?: string;
+  readonly item?: string;
+  /** As one tells it to a person. */
+  readonly text: string;
+}
+
+/** What went, or would. Lists end after a hundred; numbers do not. */
+export interface DeletionReport {
+  /** All that were named, as they are now; `until` is when the bytes go, milliseconds since the Unix epoch. */
+  readonly items: readonly {
+    readonly item: string;
+    readonly state: 'present' | 'unpublished' | 'deleted';
+    readonly until?: number;
+  }[];
+  /** How many of them are needed. */
+  readonly needed: number;
+  readonly needs: readonly { readonly item: string; readonly by: readonly ItemNeed[] }[];
+  /** How many derivations are built again, as unfinished builds or roots need what they make. */
+  readonly rebuilds: number;
+  readonly derivations: readonly string[];
+  /** Needed, and no known derivation makes them: builds wait until somebody sends them again. */
+  readonly sources: readonly string[];
+  /** Bytes of files that go. */
+  readonly freed: number;
+}
 
 /** Most that an answer names of what there may be very many of. */
 const mostNamed = 100;

@@ -1,14 +1,32 @@
 import { retry, submitAgain } from '../../projections/blockers.ts';
 import type { Item } from '../../projections/graph.ts';
 import { findKeepChain, type KeepChain } from '../../projections/keep-chain.ts';
+import type { KeepReason } from '../../projections/kept.ts';
 import { describeNeed } from '../../projections/needed.ts';
 import { buildId } from '../../projections/queue.ts';
-import type { ItemWhy } from '../application.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { InSlices } from '../slices.ts';
 import type { Intake } from '../submissions/intake.ts';
 import type { Deletions } from './deletions.ts';
+
+/** Why an item is here, or not. */
+export interface ItemWhy {
+  readonly item: string;
+  readonly state: 'present' | 'unpublished' | 'gone';
+  /** What keeps it from being collected; absent where nothing does. */
+  readonly reason?: KeepReason;
+  /** From what is kept for itself down to the item, each referring to the next. */
+  readonly chain: readonly string[];
+  readonly root?: string;
+  readonly build?: string;
+  /** Until when the reason holds, or when the bytes of what is unpublished go; milliseconds since the Unix epoch. */
+  readonly until?: number;
+  /** When the next collection of the schedule comes. */
+  readonly nextCollection?: number;
+  /** All that in a sentence. */
+  readonly summary: string;
+}
 
 /**
  * What keeps an item from being collected, or when it goes.

@@ -3,11 +3,42 @@ import { initialRoot } from '../../domain/root/state.ts';
 import type { RootRecord } from '../../projections/roots.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Access } from '../access.ts';
-import type { Application, RootDetail, RootStatus } from '../application.ts';
+import type { Application } from '../application.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
+
+export interface RootWish {
+  /** Base names of store items, or base names of derivations or ids of builds for all their outputs. */
+  readonly targets: readonly string[];
+  /** How long they are kept from now on; for good if absent. What is kept for longer already stays so. */
+  readonly ttlSeconds?: number | undefined;
+  /** Whether what it keeps beside these goes. */
+  readonly replace?: boolean | undefined;
+}
+
+export interface RootStatus {
+  readonly name: string;
+  /** Who keeps it. */
+  readonly source: 'api' | 'submission' | 'config';
+  /** How many store items it names, and how many of them are not available. */
+  readonly targets: number;
+  readonly unavailable: number;
+  /** When something was added last, milliseconds since the Unix epoch, and by whom. */
+  readonly addedAt: number;
+  readonly addedBy: string;
+  /** When something of it expires first. */
+  readonly until?: number;
+}
+
+export interface RootDetail extends RootStatus {
+  readonly kept: readonly {
+    readonly item: string;
+    readonly state: 'available' | 'unpublished' | 'unavailable';
+    readonly until?: number;
+  }[];
+}
 
 /** Roots: what is kept for good or for a while, by name. */
 export type RootWishes = Pick<Application, 'roots' | 'root' | 'addRoot' | 'removeRoot'>;

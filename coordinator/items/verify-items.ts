@@ -1,13 +1,46 @@
 import type { Item } from '../../projections/graph.ts';
-import type { VerifyReport, VerifyWish } from '../application.ts';
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
+import type { FileFault } from '../ports/pool.ts';
 import type { Runtime } from '../ports/runtime.ts';
 import type { Intake } from '../submissions/intake.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Found, Items } from './items.ts';
 import { notInPool } from './not-in-pool.ts';
 import { lossOf } from './rebuilds.ts';
+
+export interface VerifyWish {
+  /** Whether every byte is read; otherwise it is only looked whether the files are there, with their sizes. */
+  readonly full: boolean;
+  /** Base names; all items if absent. */
+  readonly paths?: readonly string[] | undefined;
+  /** Bytes that are read in a second at most. */
+  readonly rate?: number | undefined;
+  /** Whether what is wrong is built again, also where nobody needs it. */
+  readonly repair?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How far a verification is, an item that is wrong, or the end. Numbers of items and of bytes of files, which are those to be read. */
+export type VerifyReport =
+  | {
+      readonly type: 'progress' | 'end';
+      readonly checked: number;
+      readonly total: number;
+      readonly bytes: number;
+      readonly totalBytes: number;
+      readonly wrong: number;
+    }
+  | {
+      readonly type: 'wrong';
+      readonly item: string;
+      readonly fault: FileFault['kind'];
+      readonly message: string;
+      /** Where it was to be repaired: the submission that builds it again; `null` if no known derivation makes it. */
+      readonly rebuild?: string | null;
+      /** The upstream from which it was fetched into the pool again. */
+      readonly upstream?: string;
+    };
 
 /** Items that are looked at side by side: one is read while the next is opened. Others want to read the disk as well. */
 const usuallyAtOnce = 2;

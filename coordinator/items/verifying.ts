@@ -1,9 +1,24 @@
-import type { VerificationStatus } from '../application.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import type { VerifyPlace } from '../ports/verify-place.ts';
 import type { Items } from './items.ts';
 import { type Repairs, verifyItems } from './verify-items.ts';
+
+/** How the verification is that goes on by itself; times in milliseconds since the Unix epoch. */
+export interface VerificationStatus {
+  readonly state: 'running' | 'waiting';
+  /** When it began last. */
+  readonly begun?: number;
+  /** When the last one ended that was whole. */
+  readonly ended?: number;
+  /** When the next begins. */
+  readonly next?: number;
+  /** Of the one that runs, or the last: items that were looked at, all there are to look at, bytes that were read, and items that were wrong. */
+  readonly checked: number;
+  readonly total: number;
+  readonly bytes: number;
+  readonly wrong: number;
+}
 
 /** The verification of the whole pool that begins by itself, as often as the settings say. */
 export interface Verifying extends Disposable {

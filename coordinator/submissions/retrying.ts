@@ -10,6 +10,18 @@ import type { Meta } from '../ports/event-store.ts';
 import type { Receiving } from './receiving.ts';
 import { wishOf } from './wishes.ts';
 
+export interface RetryResult {
+  /** Derivations that are built again. */
+  readonly retried: number;
+  /** Builds that were passed over: another of the derivation is under way … */
+  readonly underWay: number;
+  /** … or its outputs are there. */
+  readonly available: number;
+  /** The first hundred of those that are built again. */
+  readonly builds: readonly { readonly build: string; readonly derivation: string }[];
+  readonly submissions: readonly SubmitResult[];
+}
+
 /** What is built again: by somebody's wish, or because it went and is needed. */
 export type Retrying = Pick<Application, 'retryBuild' | 'retryBuilds' | 'retrySubmission'> & {
   /**

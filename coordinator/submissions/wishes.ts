@@ -2,8 +2,42 @@ import { createHash } from 'node:crypto';
 import type { Tags } from '../../domain/event.ts';
 import { maxTags } from '../../domain/limits.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
-import type { SubmitWish } from '../application.ts';
 import { DroverError } from '../errors.ts';
+import type { CheckUpstream } from '../upstreams/closure-search.ts';
+
+export interface SubmitWish {
+  /** Base names of derivations, without repeats. */
+  readonly roots: readonly string[];
+  /** Tags that are kept with the builds of single roots, beside those of `options`. */
+  readonly rootTags?: Readonly<Record<string, Tags>>;
+  readonly options: BuildOptions;
+  readonly inputs: boolean;
+  readonly force: boolean;
+  /** What upstreams are asked for before anything is built: what is asked for and its inputs (`all`, as if absent), its inputs alone, or nothing. */
+  readonly checkUpstream?: CheckUpstream;
+  /** Keeps what is asked for, under this name, for so long from now on; for good if it does not say. */
+  readonly root?: { readonly name: string; readonly keepSeconds?: number };
+  /** The same key with the same wish gives the same submission. */
+  readonly idempotencyKey?: string;
+  /** The client's place in a trace, as its `traceparent`. One that is none is ignored. */
+  readonly traceparent?: string;
+}
+
+export interface SubmitResult {
+  readonly submission: string;
+  /** Derivations that were new. */
+  readonly derivations: number;
+  /** Builds submitted. */
+  readonly builds: number;
+  /** Roots whose outputs are available already. */
+  readonly available: number;
+  /** Of `available`, those of which an upstream has an output that the pool has not; absent: none. */
+  readonly upstream?: number;
+  /** Store items that upstreams were found to have; absent: none. */
+  readonly foundUpstream?: number;
+  /** Builds under way that were joined. */
+  readonly joined: readonly string[];
+}
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
