@@ -42,10 +42,7 @@ export async function* throughProgram(
   try {
     await started.promise;
   } catch (error) {
-    const why = (error as Error).message;
-    throw new CodecError(
-      `${what} needs the program ${program} on this machine, which cannot be run (${why}); zstd needs none`,
-    );
+    throw noProgram(what, program, (error as Error).message);
   }
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -58,12 +55,22 @@ export async function* throughProgram(
     const code = await ended;
     const failure = read.failure();
     if (failure !== undefined) throw failure;
+    if (code === notFound && program === 'sh') throw noProgram(what, what, said.trim());
     if (code !== 0) throw new CodecError(`expected a file in ${what}: ${said.trim() || `${program} failed`}`);
   } finally {
     child.kill('SIGKILL');
     child.stdout.destroy();
     child.stdin.destroy();
   }
+}
+
+/** What a shell ends with where it does not find the program that it is to become. */
+const notFound = 127;
+
+function noProgram(what: string, program: string, why: string): CodecError {
+  return new CodecError(
+    `${what} needs the program ${program} on this machine, which cannot be run (${why}); zstd needs none`,
+  );
 }
 
 /** Keeps apart what the source fails with from what is wrong with its bytes. */

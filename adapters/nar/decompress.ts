@@ -3,14 +3,16 @@ import { CodecError, type Command, throughProgram, throughStream } from './codec
 import { unzstd } from './zstd-frames.ts';
 
 /** What xz may hold: the largest of its levels takes 65 MiB. A file of a few bytes can ask for 4 GiB. */
-export const xzMemory = '--memlimit-decompress=256MiB';
+const xzMemory = '--memlimit-decompress=256MiB';
+/** The same for lzip, which knows no such limit, with its code, in KiB: the largest of its levels takes 33 MiB, and a file can ask for 512. */
+const lzipMemory = 'ulimit -v 294912 && exec lzip --decompress --stdout';
 
 /** Programs for what Node cannot do. */
 const programs: Readonly<Record<string, Command>> = {
   xz: ['xz', xzMemory, '--decompress', '--stdout', '--quiet'],
   lzma: ['xz', xzMemory, '--format=lzma', '--decompress', '--stdout', '--quiet'],
   bzip2: ['bzip2', '--decompress', '--stdout', '--quiet'],
-  lzip: ['lzip', '--decompress', '--stdout', '--quiet'],
+  lzip: ['sh', '-c', lzipMemory],
   lz4: ['lz4', '-d', '-c', '-q'],
 };
 const streams = { gzip: createGunzip, br: createBrotliDecompress } as const;

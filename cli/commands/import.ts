@@ -93,6 +93,8 @@ export function addImportCommands(program: Command, context: CommandContext): vo
       if (!signal.aborted) throw error;
       io.err('Interrupted. What was sent until then is there; the same command again goes on.\n');
       return interruptedCode(signal);
+    } finally {
+      source[Symbol.dispose]?.();
     }
   });
 }

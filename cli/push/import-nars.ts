@@ -6,13 +6,14 @@ import { createZstdCompress } from 'node:zlib';
 import { CodecError } from '../../adapters/nar/codec.ts';
 import { decompress } from '../../adapters/nar/decompress.ts';
 import { createLimiter } from '../../agent/limiter.ts';
+import { type ClosureLimit, largestClosure, mostFileBytes } from '../../domain/limits.ts';
 import { parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
 import { verify } from '../../domain/store/signature.ts';
 import { CliError } from '../output/cli-error.ts';
-import type { NarSource } from './nar-source.ts';
+import { atMost, type NarSource } from './nar-source.ts';
 import { referencesFirst } from './references-first.ts';
 import type { Refusal, Sendable } from './send-items.ts';
 
@@ -22,6 +23,8 @@ export interface ImportOptions {
   readonly keys: readonly string[] | undefined;
   readonly signal: AbortSignal;
   readonly onRead: (count: number) => void;
+  /** What is read beside what is wanted, as something refers to it; more than any closure has if absent. */
+  readonly most?: ClosureLimit;
 }
 
 /** Narinfos that are read at a time. */
@@ -34,13 +37,14 @@ const parallel = 16;
 export async function readNarinfos(
   source: NarSource,
   hashParts: readonly string[],
-  { storeDir, keys, signal, onRead }: ImportOptions,
+  { storeDir, keys, signal, onRead, most = largestClosure }: ImportOptions,
 ): Promise<{ readonly items: readonly Sendable[]; readonly refused: readonly Refusal[] }> {
   const found = new Map<string, NarInfo>();
   const refused: Refusal[] = [];
   const limiter = createLimiter(parallel);
   const wanted = new Set(hashParts);
   const seen = new Set(hashParts);
+  let bytes = 0;
 
   async function read(hashPart: string): Promise<readonly string[]> {
     try {
@@ -49,6 +53,7 @@ export async function readNarinfos(
         if (wanted.has(hashPart)) throw new CliError('narinfo-missing', 'the cache has no narinfo of it');
         return [];
       }
+      if (!wanted.has(hashPart)) bytes += text.length;
       const info = parseNarinfo(text);
       const base = info.storePath.slice(info.storePath.lastIndexOf('/') + 1);
       if (info.storePath !== `${storeDir}/${base}`)
@@ -90,10 +95,17 @@ export async function readNarinfos(
       seen.add(reference);
       level.push(reference);
     }
+    if (seen.size - wanted.size > most.narinfos || bytes > most.bytes)
+      throw new CliError(
+        'closure-too-large',
+        `expected at most ${most.narinfos} items and ${most.bytes} bytes of narinfos that what is wanted refers to, directly or not, got more`,
+      );
   }
   const order = referencesFirst(found, ({ references }) => references);
   return { items: order.map((info) => sendable(source, info)), refused };
 }
+
+const tooLarge = 'nar-too-large';
 
 function sendable(source: NarSource, info: NarInfo): Sendable {
   const { url, compression, narHash, narSize, references, deriver, ca } = info;
@@ -103,10 +115,13 @@ function sendable(source: NarSource, info: NarInfo): Sendable {
     references,
     async pack(file, signal) {
       try {
-        const bytes = await source.open(url, signal);
+        const bytes = atMost(await source.open(url, signal), mostFileBytes(narSize), tooLarge, `the file of ${path}`);
         // What is in zstd goes as it is.
         const isZstd = compression === 'zstd';
-        const nar = Readable.from(isZstd ? bytes : decompress(compression, bytes), { objectMode: false });
+        const unpacked = isZstd
+          ? bytes
+          : atMost(decompress(compression, bytes), narSize, tooLarge, `the NAR of ${path}`);
+        const nar = Readable.from(unpacked, { objectMode: false });
         if (isZstd) await pipeline(nar, createWriteStream(file), { signal });
         else await pipeline(nar, createZstdCompress(), createWriteStream(file), { signal });
       } catch (error) {

@@ -1,12 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { openInFolder, readInFolder } from '../../adapters/upstream/folder-file.ts';
+import { openHttpGet } from '../../adapters/upstream/http-get.ts';
 import { maxNarinfoBytes } from '../../adapters/upstream/narinfo-text.ts';
+import { UpstreamError } from '../../coordinator/ports/upstream.ts';
 import { CliError } from '../output/cli-error.ts';
 
 /** A binary cache that NARs are taken from. */
-export interface NarSource {
+export interface NarSource extends Partial<Disposable> {
   /** Hash parts of all that it has; absent where nothing lists them. */
   readonly list?: () => Promise<readonly string[]>;
   /** Text of a narinfo; `undefined` if it has none. */
@@ -43,25 +46,62 @@ function inFolder(dir: string): NarSource {
   };
 }
 
-function overHttp(base: string): NarSource {
-  async function get(path: string, signal: AbortSignal): Promise<Response | undefined> {
-    const url = new URL(path, base);
-    const answer = await fetch(url, { signal }).catch((error: Error) => {
+/** Files that are asked for at a time, and how long one may say nothing. */
+const connections = 16;
+const timeoutMs = 30_000;
+
+function overHttp(url: string): NarSource {
+  // Where it leads is the business of whoever named it.
+  const http = openHttpGet({ url, timeoutMs, connections, allowPrivate: true });
+
+  /** What the cache fails with, in words of the command. */
+  async function told<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+    return work.catch((error: Error) => {
       signal.throwIfAborted();
-      const why = error.cause instanceof Error ? error.cause.message : error.message;
-      throw new CliError('source-unreachable', `${url.href}: ${why}`, { mayPass: { untouched: true } });
+      if (!(error instanceof UpstreamError)) throw error;
+      throw new CliError('source-unreachable', error.message, { mayPass: { untouched: true }, cause: error });
     });
-    if (answer.ok) return answer;
-    await answer.body?.cancel();
-    if (answer.status === 404 || answer.status === 403) return undefined;
-    throw new CliError('source-unreachable', `${url.href}: expected 200, got ${answer.status}`);
   }
+
+  async function* read(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const each = bytes[Symbol.asyncIterator]();
+    try {
+      for (let next = await told(each.next(), signal); !next.done; next = await told(each.next(), signal))
+        yield next.value;
+    } finally {
+      await each.return?.();
+    }
+  }
+
   return {
-    narinfo: async (hashPart, signal) => (await get(`${hashPart}.narinfo`, signal))?.text(),
-    async open(path, signal) {
-      const body = (await get(path, signal))?.body;
-      if (!body) throw new CliError('nar-missing', `${new URL(path, base).href} is not there`);
-      return body;
+    async narinfo(hashPart, signal) {
+      const answer = await told(http.get(`${hashPart}.narinfo`, signal), signal);
+      if (answer === undefined) return undefined;
+      const text = await buffer(
+        atMost(read(answer, signal), maxNarinfoBytes, 'malformed-narinfo', `${hashPart}.narinfo`),
+      );
+      return text.toString();
     },
+    async open(path, signal) {
+      const answer = await told(http.get(path, signal), signal);
+      if (answer === undefined) throw new CliError('nar-missing', `${new URL(path, http.base).href} is not there`);
+      return read(answer, signal);
+    },
+    [Symbol.dispose]: () => http[Symbol.dispose](),
   };
+}
+
+/** The bytes; more than so many end with a {@link CliError} of that code. */
+export async function* atMost(
+  bytes: AsyncIterable<Uint8Array>,
+  most: number,
+  code: string,
+  what: string,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const chunk of bytes) {
+    size += chunk.length;
+    if (size > most) throw new CliError(code, `${what}: expected at most ${most} bytes, got more`);
+    yield chunk;
+  }
 }

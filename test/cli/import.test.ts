@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { readNarinfos } from '../../cli/push/import-nars.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import { renderNarinfo } from '../../domain/store/narinfo.ts';
 import { generateSigningKey, sign } from '../../domain/store/signature.ts';
@@ -37,6 +41,18 @@ async function cache(dir: string): Promise<void> {
     await writeFile(join(dir, url), file);
   }
   await writeFile(join(dir, `${'z'.repeat(32)}.narinfo`), 'nonsense\n');
+}
+
+async function httpServer(answer: RequestListener) {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 it('import nars takes what a trusted key has signed, in order, and says what it does not take', async () => {
@@ -139,4 +155,76 @@ it('import nars takes what a trusted key has signed, in order, and says what it 
     const isOutside = url.includes('secret') || url === 'link';
     assert.match(messages.get(bases[n]) as string, isOutside ? /expected a file in / : /expected a regular file/, url);
   }
+});
+
+it('import nars reads no narinfo, NAR or closure of a cache over HTTP without an end', async () => {
+  const endless = (response: ServerResponse, start: string): void => {
+    response.write(start);
+    const go = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(100_000, '#')));
+    };
+    response.on('drain', go);
+    go();
+  };
+  const narinfoOf = (base: string, references: readonly string[] = [], compression = 'none'): string => {
+    const said = { storePath: `/nix/store/${base}`, narHash: fakeSha256(1), narSize: nar.length, references };
+    return renderNarinfo({ ...said, url: `nar/${base}`, compression, signatures: [] });
+  };
+  await using cache = await httpServer((request, response) => {
+    const url = request.url as string;
+    const is = (base: string): boolean => url === `/${base.slice(0, 32)}.narinfo`;
+    if (is(a)) return endless(response, narinfoOf(a));
+    if (is(b)) return void response.end(narinfoOf(b));
+    if (is(c)) return void response.end(narinfoOf(c, [], 'zstd'));
+    if (is(d)) return void response.end(narinfoOf(d));
+    if (url === `/nar/${d}`) return void response.end(nar);
+    if (url.startsWith('/nar/')) return endless(response, '');
+    response.writeHead(404).end();
+  });
+  const sent: string[] = [];
+  await using server = await fakeCoordinator({
+    'GET /nix-cache-info': () => ({ text: 'StoreDir: /nix/store\n' }),
+    'POST /v1/items/missing': ({ json }) => ({ json: { missing: (json() as { items: string[] }).items } }),
+    'POST /v1/uploads': ({ json }) => {
+      const { path, fileSize } = json() as { path: string; fileSize: number };
+      return { status: 201, json: { id: path, offset: 0, fileSize, finished: false } };
+    },
+    'PATCH /v1/uploads/*': ({ path, body }) => {
+      sent.push(path.slice('/v1/uploads/'.length));
+      return { json: { id: path, offset: body.length, finished: true } };
+    },
+  });
+  const words = ['--from', cache.url, '--no-check-sigs', '--json', '--url', server.url, '--token', 't'];
+  const { code, out, err } = await run(['import', 'nars', ...words, ...[a, b, c, d].map((one) => `/nix/store/${one}`)]);
+  assert.equal(code, 1, err);
+  const refused = JSON.parse(out).refused as { item: string; code: string; message: string }[];
+  assert.deepEqual(
+    refused.map((one) => [one.item, one.code]).sort(),
+    [
+      [a.slice(0, 32), 'malformed-narinfo'],
+      [b, 'nar-too-large'],
+      [c, 'nar-too-large'],
+    ].sort(),
+  );
+  assert.deepEqual(sent, [d]);
+
+  const on = (n: number): string => fakeBase('e', n);
+  const source = {
+    narinfo: async (hashPart: string) => {
+      const n = Array.from({ length: 100 }, (_, one) => one).find((one) => on(one).startsWith(hashPart)) as number;
+      return narinfoOf(on(n), [on(n + 1)]);
+    },
+    open: () => Promise.reject(new Error('nothing is fetched')),
+  };
+  const { signal } = new AbortController();
+  for (const most of [
+    { narinfos: 10, bytes: 1_000_000 },
+    { narinfos: 1000, bytes: 2000 },
+  ])
+    await assert.rejects(
+      readNarinfos(source, [on(0).slice(0, 32)], {
+        ...{ storeDir: '/nix/store', keys: undefined, signal, onRead() {}, most },
+      }),
+      { code: 'closure-too-large' },
+    );
 });

@@ -40,11 +40,12 @@ const packed: Record<string, () => Buffer> = {
   br: () => brotliCompressSync(nar),
   xz: () => execFileSync('xz', ['-c'], { input: nar }),
   bzip2: () => execFileSync('bzip2', ['-c'], { input: nar }),
+  lzip: () => execFileSync('lzip', ['-c'], { input: nar }),
 };
 
 /** Debian's smallest systems lack one or the other. */
 const lacks = (compression: string): string | false =>
-  ['xz', 'bzip2'].includes(compression) && spawnSync(compression, ['--version']).error
+  ['xz', 'bzip2', 'lzip'].includes(compression) && spawnSync(compression, ['--version']).error
     ? `${compression} is not installed`
     : false;
 
@@ -68,6 +69,13 @@ const narinfo = renderNarinfo({
 writeFileSync(join(folder, `${hashPart}.narinfo`), narinfo);
 writeFileSync(join(folder, `${'1'.repeat(32)}.narinfo`), 'StorePath: /nix/store/x\n');
 for (const [name, pack] of Object.entries(packed)) if (!lacks(name)) writeFileSync(join(folder, 'nar', name), pack());
+// Of the dictionary, the size: a power of two.
+if (!lacks('lzip'))
+  for (const [name, power] of [
+    ['lzip-128', 27],
+    ['lzip-512', 29],
+  ] as const)
+    writeFileSync(join(folder, 'nar', name), Buffer.from(packed.lzip?.() ?? []).fill(power, 5, 6));
 writeFileSync(join(folder, 'nar', 'cut'), gzipSync(nar).subarray(0, 50));
 writeFileSync(join(folder, '..', `${folder.slice(-6)}-beside`), 'secret');
 after(() => rm(join(folder, '..', `${folder.slice(-6)}-beside`)));
@@ -114,6 +122,16 @@ function contract(open: () => UpstreamCache): void {
     await assert.rejects(
       async () => read(await cache.nar({ url: 'nar/none', compression: 'lz77', narSize }, signal)),
       isOwn,
+    );
+  });
+
+  it('holds no more memory for a NAR than the strongest compression takes', { skip: lacks('lzip') }, async () => {
+    using cache = open();
+    const read128 = await cache.nar({ url: 'nar/lzip-128', compression: 'lzip', narSize }, signal);
+    assert.ok((await read(read128))?.equals(nar));
+    await assert.rejects(
+      async () => read(await cache.nar({ url: 'nar/lzip-512', compression: 'lzip', narSize }, signal)),
+      /lzip: .*[Mm]emory/,
     );
   });
 
