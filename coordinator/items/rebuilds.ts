@@ -117,7 +117,8 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake, in
   }
 }
 
-const losses: ReadonlySet<string> = new Set([
+/** Events by which a store item may not be there any more. */
+export const losses: ReadonlySet<string> = new Set([
   'StoreItemUnpublished',
   'StoreItemDeleted',
   'StoreItemMissing',

@@ -2,7 +2,7 @@ import type { Item } from '../../projections/graph.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import type { Meta } from '../ports/event-store.ts';
-import type { Asker } from './asking.ts';
+import type { Answer, Asker } from './asking.ts';
 
 const timer = 'upstream-expiry';
 const meta: Meta = { actor: 'upstreams' };
@@ -25,6 +25,7 @@ export function startExpiry(
   asker: Asker,
   deadlines: Deadlines,
   expires: (upstream: string) => number,
+  search: (paths: readonly string[], meta: Meta) => Promise<unknown>,
   signal: AbortSignal,
 ): Expiry {
   const { farm, writer, runtime, logger } = core;
@@ -50,7 +51,7 @@ export function startExpiry(
     const now = runtime.clock.now();
     if (signal.aborted || farm.upstreams.get(item)?.expires !== known.expires) return false;
     if (answer === 'unknown' && now < known.expires + graceMs) return false;
-    if (typeof answer !== 'string') {
+    if (typeof answer !== 'string' && answer.references.join() === known.references.join()) {
       const data = { ...answer, expires: expires(answer.upstream) };
       writer.commit(
         'item',
@@ -61,10 +62,10 @@ export function startExpiry(
       );
       return true;
     }
-    const reason =
-      answer === 'absent' ? 'it does not have it any more' : 'it gave no answer since it was to be asked again';
-    const event = { type: 'StoreItemLostUpstream', data: { path, upstream, reason } } as const;
+    const event = { type: 'StoreItemLostUpstream', data: { path, upstream, reason: reasonOf(answer) } } as const;
     writer.commit('item', path.slice(0, 32), farm.itemRevision(path), [event], meta);
+    // What it refers to now may be nowhere, or lead back to it: that is looked at as for the first time.
+    if (typeof answer !== 'string') await search([path], meta);
     return true;
   }
 
@@ -94,4 +95,10 @@ export function startExpiry(
     if (event.type === 'StoreItemFoundUpstream') arm(event.data.expires);
   });
   return { resume: () => arm(farm.upstreams.nextExpiry()) };
+}
+
+function reasonOf(answer: Answer): string {
+  if (answer === 'absent') return 'it does not have it any more';
+  if (answer === 'unknown') return 'it gave no answer since it was to be asked again';
+  return 'it has it with other references now';
 }

@@ -56,7 +56,10 @@ export function believe(
 }
 
 /** Those of its signatures that one of the keys has made over what it says. */
-export function holding(info: NarInfo, publicKeys: readonly string[]): string[] {
+export function holding(
+  info: Pick<NarInfo, 'storePath' | 'narHash' | 'narSize' | 'references' | 'signatures'>,
+  publicKeys: readonly string[],
+): string[] {
   const signed = fingerprint(info);
   // Few are looked at: each takes a look at all of a text that may be long.
   const names = publicKeys.map((key) => key.slice(0, key.indexOf(':') + 1));

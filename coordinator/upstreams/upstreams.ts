@@ -12,6 +12,7 @@ import { type AskedUpstream, createAsker } from './asking.ts';
 import { searchClosure } from './closure-search.ts';
 import { startExpiry } from './expiry.ts';
 import { createSearch, type SearchFigures } from './finding.ts';
+import { startForgetting } from './forgetting.ts';
 import { bring, type NarFault, narFault, noNar, notFetched, openNar } from './nars.ts';
 import { createProofs, noteLoss } from './proofs.ts';
 import { isDirect, type UpstreamSettings } from './settings.ts';
@@ -60,10 +61,9 @@ export interface OpenedNar {
 
 /** Of items that are found together, so that they expire together. */
 const expiryStepMs = 10_000;
-const manager: Meta = { actor: 'upstreams' };
 
 export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, inSlices: InSlices): Upstreams {
-  const { farm, writer, runtime, logger } = core;
+  const { farm, runtime, logger } = core;
   const { graph, availability } = farm;
   const stop = new AbortController();
   const proofs = createProofs(core, stop.signal);
@@ -74,7 +74,7 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
     const ttl = (asker.of(name)?.settings.ttlSeconds ?? 0) * 1000;
     return Math.ceil((runtime.clock.now() + ttl) / expiryStepMs) * expiryStepMs;
   }
-  const expiry = startExpiry(core, asker, deadlines, expires, stop.signal);
+  const forgetting = startForgetting(core, asker, inSlices);
 
   /** Runs a search for as long as somebody may wait for one. */
   async function patiently(
@@ -99,6 +99,9 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
       timer[Symbol.dispose]();
     }
   }
+
+  const searchItems: Upstreams['searchItems'] = (paths, meta) => patiently(meta, (search) => search.round(paths));
+  const expiry = startExpiry(core, asker, deadlines, expires, searchItems, stop.signal);
 
   function lose(item: Item, known: UpstreamItem, settings: UpstreamSettings, { reason, how }: NarFault): void {
     // It may have come into the pool in the meantime, or have been found elsewhere.
@@ -169,26 +172,9 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
     return upstream;
   }
 
-  /** What was found by an upstream that is not in the configuration any more, or under another key, is lost. */
-  function* forgetOthers(): Generator<undefined> {
-    const isKnown = ({ upstream, signatures }: UpstreamItem): boolean => {
-      const names = asker.of(upstream)?.settings.publicKeys.map((key) => key.slice(0, key.indexOf(':') + 1)) ?? [];
-      return names.some((name) => signatures.some((signature) => signature.startsWith(name)));
-    };
-    for (const { item } of [...farm.upstreams.all()]) {
-      const known = farm.upstreams.get(item);
-      if (known === undefined || isKnown(known)) continue;
-      const { path, upstream } = known;
-      const reason = 'the upstream, or its key, is not in the configuration any more';
-      const event = { type: 'StoreItemLostUpstream', data: { path, upstream, reason } } as const;
-      writer.commit('item', path.slice(0, 32), farm.itemRevision(path), [event], manager);
-      yield;
-    }
-  }
-
   return {
     search: (roots, all, meta) => patiently(meta, (search) => searchClosure(farm, search, inSlices, roots, all)),
-    searchItems: (paths, meta) => patiently(meta, (search) => search.round(paths)),
+    searchItems,
     item(hashPart) {
       const item = itemOf(hashPart);
       const upstream = item && asker.of(item.upstream);
@@ -245,10 +231,7 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
       }),
     resume() {
       expiry.resume();
-      if (farm.upstreams.size > 0)
-        inSlices(forgetOthers()).catch((error: Error) => {
-          if (writer.failure === undefined) logger.error({ err: error }, 'could not forget an upstream');
-        });
+      forgetting.resume();
     },
     [Symbol.dispose]: () => stop.abort(),
   };

@@ -490,19 +490,55 @@ describe('an upstream that forgets', () => {
     assert.ok(farm.available(outPath(2)));
   });
 
-  it('is forgotten with what it had when it is not in the configuration any more', async () => {
-    const store = openMemoryEventStore();
-    const upstream = createFakeUpstream('up');
-    upstream.put(outPath(2));
-    {
-      using farm = await open(upstream, { store });
+  const stranger = generateSigningKey('up-1', new Uint8Array(32).fill(8));
+  for (const [what, after] of [
+    ['it is not in the configuration any more', []],
+    ['it is there with another key of the same name', [createFakeUpstream('up', { publicKeys: [stranger.public] })]],
+  ] as const)
+    it(`is forgotten with what it had when ${what}`, async () => {
+      const store = openMemoryEventStore();
+      const upstream = createFakeUpstream('up');
+      upstream.put(outPath(2));
+      {
+        using farm = await open(upstream, { store });
+        await farm.ask(3);
+      }
+      using farm = await open([...after], { store, seed: 2 });
+      await farm.settle();
+      assert.ok(!farm.available(outPath(2)));
+      await farm.connect('a');
+      assert.equal(farm.allocations()[0]?.derivation, drvPath(1), 'it is built');
+    });
+
+  const changes: Record<string, (upstream: FakeUpstream) => void> = {
+    'what it refers to, which nobody knows to build, is gone': (upstream) => upstream.items.delete(gcc),
+    'it refers to what nobody has': (upstream) => upstream.put(outPath(2), { references: [glibc] }),
+    'what it refers to has come to refer to it': (upstream) => upstream.put(gcc, { references: [outPath(2)] }),
+  };
+  for (const [what, change] of Object.entries(changes))
+    it(`has an item built that is asked for again when ${what}`, async () => {
+      const upstream = createFakeUpstream('up', { ttlSeconds: 100 });
+      upstream.put(outPath(2), { references: [gcc] });
+      upstream.put(gcc);
+      using farm = await open(upstream);
       await farm.ask(3);
-    }
-    using farm = await open([], { store, seed: 2 });
-    await farm.settle();
-    assert.ok(!farm.available(outPath(2)));
-    await farm.connect('a');
-    assert.equal(farm.allocations()[0]?.derivation, drvPath(1), 'it is built');
+      change(upstream);
+      await farm.pass(120);
+      await farm.connect('a');
+      assert.equal(farm.allocations()[0]?.derivation, drvPath(1), 'what 2 is built of');
+      assert.equal((await farm.itemTypes(outPath(2))).at(-1), 'StoreItemLostUpstream');
+    });
+
+  it('is believed with other references than before where it has those, too', async () => {
+    const upstream = createFakeUpstream('up', { ttlSeconds: 100 });
+    upstream.put(outPath(2), { references: [gcc] });
+    upstream.put(gcc);
+    using farm = await open(upstream);
+    await farm.ask(3);
+    upstream.put(outPath(2), { references: [glibc] });
+    upstream.put(glibc);
+    await farm.pass(120);
+    assert.ok(farm.available(outPath(2)));
   });
 });
 
