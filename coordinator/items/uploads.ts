@@ -95,7 +95,7 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
   async function finishOwn(by: Principal, status: UploadStatus): Promise<UploadStatus> {
     if (!status.finished || by.agent !== undefined) return status;
     const upload = await pool.finished(status.id, status.owner);
-    if (!upload) return status;
+    if (!upload) throw notAsSent(status);
     if (upload.push !== undefined) {
       await pushed.finish(by, upload);
       return status;
@@ -179,4 +179,11 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
       return agent === undefined ? receive() : tracing.receiving({ agent, upload: id, path, offset }, receive);
     },
   };
+}
+
+function notAsSent({ id }: UploadStatus): DroverError {
+  return new DroverError(
+    'unknown-upload',
+    `expected the bytes of the upload ${id} as they were sent, got none or others: they have to be sent again`,
+  );
 }

@@ -55,8 +55,12 @@ export function createFileCheck(layout: Layout, verifiers: Verifiers, verified: 
     return hex === Buffer.from(parseSha256(hash)).toString('hex');
   }
 
-  return async (item: Checked, wish: CheckWish = {}): Promise<FileFault | undefined> => {
-    const path = layout.nar(item.file);
+  /** @param path where it is, if not where published ones are. */
+  return async (
+    item: Checked,
+    wish: CheckWish = {},
+    path: string = layout.nar(item.file),
+  ): Promise<FileFault | undefined> => {
     for (;;) {
       const before = await statFile(path);
       if (before === undefined) return { kind: 'absent', message: 'expected its file in the pool, got none' };

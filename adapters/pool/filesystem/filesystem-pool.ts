@@ -88,8 +88,8 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
         const lack = await lackOfRoom(declaration.fileSize);
         if (lack !== undefined && uploads.get(uploadIdOf(record)) === undefined) return { refused: lack };
         let upload = await uploads.begin(record);
-        if (upload.published && !(await isSound(upload))) {
-          // Published once and removed or damaged since: its bytes are wanted anew.
+        if (!(await isSound(upload))) {
+          // Published once, or found finished at the start, and removed or damaged since: its bytes are wanted anew.
           await forget(upload);
           upload = await uploads.begin(record);
         }
@@ -135,7 +135,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
     async finished(id, owner) {
       const upload = uploads.get(id);
       if (upload?.finished === undefined || upload.record.owner !== owner) return undefined;
-      if (upload.published && !(await isSound(upload))) return undefined;
+      if (!(await isSound(upload))) return undefined;
       return toFinishedUpload(id, upload.finished);
     },
 
@@ -180,7 +180,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
     open: files.open,
     has: files.has,
-    check,
+    check: (item, wish) => check(item, wish),
     async listing({ file, narSize }) {
       if (!(await files.has(file))) return undefined;
       return verifiers
@@ -223,13 +223,16 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
   };
   return pool;
 
-  /** Whether the file of a published upload is there and as it was. */
+  /** Whether the file of what is finished is there and as it was; it is read where this process has not verified it. */
   async function isSound(upload: Upload): Promise<boolean> {
-    const { finished } = upload;
-    if (finished === undefined) return false;
-    const fault = await check(toFinishedUpload(upload.id, finished).item, { how: 'recent' });
+    const { id, finished, published: isThere } = upload;
+    if (finished === undefined || (upload.fresh && !isThere)) return true;
+    const place = isThere ? undefined : layout.upload(id).part;
+    const fault = await check(toFinishedUpload(id, finished).item, { how: 'recent' }, place);
     // Those of a source are vouched for by its path.
-    return fault === undefined || fault.kind === 'wrong-references';
+    const isRight = fault === undefined || fault.kind === 'wrong-references';
+    if (isRight && !isThere) upload.fresh = true;
+    return isRight;
   }
 
   async function write(upload: Upload, body: AsyncIterable<Uint8Array>) {

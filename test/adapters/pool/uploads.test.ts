@@ -275,6 +275,26 @@ describe('a restart', () => {
     assert.equal(await fourth.has(file), true);
   });
 
+  it('gives nobody what was finished before and damaged since: it has to come again', async () => {
+    await using folder = await temporaryFolder();
+    const nar = await narOf(noise(10_000));
+    const first = await openPool(folder.path);
+    const { id } = accepted(await send(first, declarationOf(nar), nar));
+    await first.publish(id);
+    await first[Symbol.asyncDispose]();
+    const hex = sha256Of(nar).slice('sha256:'.length);
+    await writeFile(join(folder.path, 'nar', hex.slice(0, 2), `${hex}.nar`), Buffer.alloc(nar.length, 1));
+
+    // Killed when it was durable that the item is missing, and before its file was removed: the sweep takes that back.
+    await using second = await openPool(folder.path);
+    await second.sweep(() => false);
+    assert.equal(await second.finished(id, 'sender'), undefined);
+    const again = accepted(await second.begin('sender', declarationOf(nar)));
+    assert.deepEqual([again.finished, again.offset], [false, 0]);
+    accepted(await second.write(id, 'sender', 0, chunksOf(nar)));
+    assert.ok(await second.finished(id, 'sender'));
+  });
+
   it('verifies what was all there before', async () => {
     await using folder = await temporaryFolder();
     const nar = await narOf(noise(10_000));
