@@ -2457,12 +2457,14 @@ export interface Operations {
         };
         /** milliseconds since the Unix epoch */
         readonly at?: number;
-        /** when and why a source that was there went */
+        /** when and why a source that was there went, and by whom: the id of a token and its name, or what in the coordinator */
         readonly lost?: {
           /** milliseconds since the Unix epoch */
           readonly at: number;
           readonly how: 'deleted' | 'missing';
           readonly reason: string;
+          readonly by?: string;
+          readonly name?: string;
         };
         readonly system?: string;
         readonly features?: readonly string[];
@@ -2982,12 +2984,14 @@ export interface Operations {
             readonly derivation?: string;
             readonly build?: string;
             readonly missing?: readonly string[];
-            /** when and why a source that was there went */
+            /** when and why a source that was there went, and by whom: the id of a token and its name, or what in the coordinator */
             readonly lost?: {
               /** milliseconds since the Unix epoch */
               readonly at: number;
               readonly how: 'deleted' | 'missing';
               readonly reason: string;
+              readonly by?: string;
+              readonly name?: string;
             };
           }[];
           readonly total: number;
@@ -3037,12 +3041,14 @@ export interface Operations {
             };
             /** milliseconds since the Unix epoch */
             readonly at?: number;
-            /** when and why a source that was there went */
+            /** when and why a source that was there went, and by whom: the id of a token and its name, or what in the coordinator */
             readonly lost?: {
               /** milliseconds since the Unix epoch */
               readonly at: number;
               readonly how: 'deleted' | 'missing';
               readonly reason: string;
+              readonly by?: string;
+              readonly name?: string;
             };
             readonly system?: string;
             readonly features?: readonly string[];
@@ -3133,12 +3139,14 @@ export interface Operations {
             };
             /** milliseconds since the Unix epoch */
             readonly at?: number;
-            /** when and why a source that was there went */
+            /** when and why a source that was there went, and by whom: the id of a token and its name, or what in the coordinator */
             readonly lost?: {
               /** milliseconds since the Unix epoch */
               readonly at: number;
               readonly how: 'deleted' | 'missing';
               readonly reason: string;
+              readonly by?: string;
+              readonly name?: string;
             };
             readonly system?: string;
             readonly features?: readonly string[];
@@ -3246,12 +3254,14 @@ export interface Operations {
             };
             /** milliseconds since the Unix epoch */
             readonly at?: number;
-            /** when and why a source that was there went */
+            /** when and why a source that was there went, and by whom: the id of a token and its name, or what in the coordinator */
             readonly lost?: {
               /** milliseconds since the Unix epoch */
               readonly at: number;
               readonly how: 'deleted' | 'missing';
               readonly reason: string;
+              readonly by?: string;
+              readonly name?: string;
             };
             readonly system?: string;
             readonly features?: readonly string[];

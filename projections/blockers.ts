@@ -257,12 +257,12 @@ type Described = Omit<Blocker, 'waiting' | 'blocks' | 'more'>;
 
 /** @param needer a derivation that needs it. */
 function describeItem(farm: Farm, item: Item, needer: Drv | undefined): Described {
-  const { graph, producers, queue, losses, timeline } = farm;
+  const { graph, producers, queue, timeline } = farm;
   const path = graph.itemPath(item);
   const producer = producers.of(item);
   if (producer === undefined) {
     const remedy = needer === undefined ? 'drover submit, from where it is' : submitAgain(graph.drvPath(needer));
-    return { item: path, ...absentSource(losses, item), remedy };
+    return { item: path, ...absentSource(farm, item), remedy };
   }
   const derivation = graph.drvPath(producer);
   const last = queue.latest(producer);
@@ -289,11 +289,13 @@ export function cancellationOf({ cancellations, tokens }: Farm, build: BuildReco
 
 /** How it stands with a source that is not there. */
 export function absentSource(
-  losses: Farm['losses'],
+  { losses, tokens }: Pick<Farm, 'losses' | 'tokens'>,
   item: Item,
 ): Pick<Blocker, 'lost'> & { state: 'source-missing' | 'source-lost' } {
   const lost = losses.get(item);
-  return lost === undefined ? { state: 'source-missing' } : { state: 'source-lost', lost };
+  if (lost === undefined) return { state: 'source-missing' };
+  const name = tokens.get(lost.by ?? '')?.name;
+  return { state: 'source-lost', lost: { ...lost, ...(name !== undefined && { name }) } };
 }
 
 export function describeTextless({ graph, queue }: Farm, drv: Drv): Described {

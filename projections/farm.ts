@@ -184,17 +184,17 @@ export function createFarm() {
       details.set(known, event.data, at);
       upstreams.apply(known, event, at);
       const item = availability.add(event.data.path, event.data.references);
-      losses.apply(item, event, at);
+      losses.apply(item, event, at, by);
       blocked.itemTouched(item);
       itemRevisions.set(streamOf(event.data.path), revision);
       return;
     }
     if (event.type === 'StoreItemFoundUpstream' || event.type === 'StoreItemLostUpstream')
-      return applyUpstream(event, revision, at);
+      return applyUpstream(event, revision, at, by);
     const item = graph.itemOf(event.data.path);
     if (item === undefined) return;
     if (availability.isPresent(item)) lossRevisions.set(item, revision);
-    if (!availability.isObtainable(item) || availability.isPresent(item)) losses.apply(item, event, at);
+    if (!availability.isObtainable(item) || availability.isPresent(item)) losses.apply(item, event, at, by);
     if (event.type !== 'StoreItemUnpublished') {
       unpublished.gone(item);
       details.clear(item);
@@ -205,17 +205,17 @@ export function createFarm() {
     itemRevisions.set(streamOf(event.data.path), revision);
   }
 
-  function applyUpstream(event: UpstreamEvent, revision: number, at: number): void {
+  function applyUpstream(event: UpstreamEvent, revision: number, at: number, by: string): void {
     const item = graph.internItem(event.data.path);
     itemRevisions.set(streamOf(event.data.path), revision);
     const relied = upstreams.get(item)?.upstream;
     upstreams.apply(item, event, at);
     if (event.type === 'StoreItemFoundUpstream') {
       availability.find(event.data.path, event.data.references);
-      losses.apply(item, event, at);
+      losses.apply(item, event, at, by);
     } else if (relied === event.data.upstream) {
       lossRevisions.set(item, revision);
-      losses.apply(item, event, at);
+      losses.apply(item, event, at, by);
       availability.lose(item);
     }
     blocked.itemTouched(item);

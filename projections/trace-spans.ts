@@ -172,7 +172,9 @@ export function createTraceSpans(farm: Farm, sink: SpanSink): TraceSpans {
       case 'BuildAttemptKept': {
         const { attempt, agent } = event.data;
         tellWaits(open, build, at);
-        open.attempts.set(attempt, { spanId: spanIdOf(`build-${id}@${revision}`), agent, at });
+        // One that had gone on is the same as before.
+        if (!open.attempts.has(attempt))
+          open.attempts.set(attempt, { spanId: spanIdOf(`build-${id}@${revision}`), agent, at });
         return;
       }
       case 'BuildSetupFailed':

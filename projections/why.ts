@@ -343,7 +343,7 @@ function explainLost(farm: Farm, base: Base, build: BuildRecord, reason: string,
 }
 
 function explainInput(farm: Farm, item: Item): WaitedInput {
-  const { graph, availability, producers, queue, losses } = farm;
+  const { graph, availability, producers, queue } = farm;
   const path = graph.itemPath(item);
   if (availability.isObtainable(item)) {
     const missing = availability.references(item).filter((reference) => !availability.isAvailable(reference));
@@ -354,7 +354,7 @@ function explainInput(farm: Farm, item: Item): WaitedInput {
     };
   }
   const producer = producers.of(item);
-  if (producer === undefined) return { item: path, ...absentSource(losses, item) };
+  if (producer === undefined) return { item: path, ...absentSource(farm, item) };
   const derivation = graph.drvPath(producer);
   const last = queue.unfinished(producer) ?? queue.latest(producer);
   if (!last) return { item: path, state: 'no-build', derivation };

@@ -56,11 +56,13 @@ export async function whyItem(
   const going = unpublished.get(item);
   if (going !== undefined) {
     const when = `its bytes go at ${iso(going.until)}`;
+    const name = farm.tokens.get(going.by)?.name;
+    const who = name === undefined ? '' : ` by ${name} (${going.by})`;
     return {
       ...told(),
       state: 'unpublished',
       until: going.until,
-      summary: `It is being deleted, and ${when}: ${going.reason}.${keeper()}`,
+      summary: `It is being deleted${who}, and ${when}: ${going.reason}.${keeper()}`,
     };
   }
   const upstream = farm.upstreams.get(item)?.upstream;

@@ -7,8 +7,16 @@ import { obstacleCodes } from '../../../projections/obstacles.ts';
 import { instant, text } from './basics.ts';
 
 export const loss = z
-  .object({ at: instant, how: z.enum(['deleted', 'missing']), reason: text })
-  .describe('when and why a source that was there went');
+  .object({
+    at: instant,
+    how: z.enum(['deleted', 'missing']),
+    reason: text,
+    by: text.exactOptional(),
+    name: text.exactOptional(),
+  })
+  .describe(
+    'when and why a source that was there went, and by whom: the id of a token and its name, or what in the coordinator',
+  );
 
 /** The attempt that failed last. */
 export const lastFailure = z.object({

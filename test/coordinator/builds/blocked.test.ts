@@ -150,9 +150,15 @@ describe('blocked builds', () => {
     const send = () => farm.application.beginUpload(admin, nar);
     await send();
     assert.equal((await farm.application.why(`${submission}-1`)).reason, 'no-slot');
-    await farm.application.deleteItems(admin, { items: [path], reason: 'in the way', now: true, force: true });
+    const { id } = await farm.application.createToken(admin, { name: 'ops', scope: 'admin' });
+    const ops = { id, scope: 'admin' } as const;
+    await farm.application.deleteItems(ops, { items: [path], reason: 'in the way', force: true });
+    assert.match(
+      (await farm.application.whyItem(path)).summary,
+      new RegExp(`being deleted by ops \\(${id}\\), and its bytes`),
+    );
     const at = farm.time.runtime.clock.now();
-    const lost = { at, how: 'deleted', reason: 'in the way' };
+    const lost = { at, how: 'deleted', reason: 'in the way', by: id, name: 'ops' };
     assert.deepEqual((await waits()).inputs, [{ item: path, state: 'source-lost', lost }]);
     assert.deepEqual((await farm.application.blockage(submission)).blockers, [
       { item: path, state: 'source-lost', lost, waiting: 1, remedy: `drover submit ${drvPath(1)}` },
@@ -160,7 +166,7 @@ describe('blocked builds', () => {
     assert.match(
       (await waits()).summary,
       new RegExp(
-        `a source that was deleted at ${new Date(at).toISOString()} \\(in the way\\), and no known derivation makes it; 'drover submit ${drvPath(1)}' sends it again`,
+        `a source that was deleted by ops \\(${id}\\) at ${new Date(at).toISOString()} \\(in the way\\), and no known derivation makes it; 'drover submit ${drvPath(1)}' sends it again`,
       ),
     );
     await send();
