@@ -1,3 +1,4 @@
+import { referenceBytes } from '../../domain/limits.ts';
 import type { Core } from '../core.ts';
 import { namesakeOf } from '../items/namesakes.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -26,6 +27,8 @@ export interface FinderOptions {
   readonly meta: Meta;
   /** Aborts once nobody waits any more. */
   readonly signal: AbortSignal;
+  /** Of names that what is found refers to, in all; more than any closure has if absent. */
+  readonly mostReferenceBytes?: number;
   /** When what is found expires, milliseconds since the Unix epoch, by the name of the upstream. */
   readonly expires: (upstream: string) => number;
 }
@@ -38,12 +41,14 @@ const eventsPerWait = 100;
 const stepsPerTurn = 500;
 /** More than any closure has: an upstream that refers on and on beyond it has no end. */
 const mostAsked = 400_000;
+/** What found items refer to is in memory until all is found, and takes some four times as much there. A hundred thousand items with ten references each have half of it. */
+const mostBytes = 128 * 1024 * 1024;
 
 export function createSearch(
-  core: Core,
-  asker: Asker,
+  core: Pick<Core, 'farm' | 'writer' | 'logger'>,
+  asker: Pick<Asker, 'ask'>,
   inSlices: InSlices,
-  { meta, signal, expires }: FinderOptions,
+  { meta, signal, expires, mostReferenceBytes = mostBytes }: FinderOptions,
 ): Search {
   const { availability, graph, itemRevision } = core.farm;
   // By name: what upstreams speak of is nothing to the graph before it is an event.
@@ -52,6 +57,7 @@ export function createSearch(
   /** What was found, by its hash part. */
   const named = new Map<string, string>();
   const figures = { asked: 0, found: 0, unknown: 0 };
+  let held = 0;
 
   function isAvailable(path: string): boolean {
     const item = graph.itemOf(path);
@@ -70,6 +76,17 @@ export function createSearch(
     return item !== undefined && availability.isObtainable(item)
       ? availability.references(item).map(graph.itemPath)
       : undefined;
+  }
+
+  let isFull = false;
+  /** It is not found, and neither is what refers to it. */
+  function refuseMore(upstream: string): void {
+    if (isFull) return;
+    isFull = true;
+    core.logger.warn(
+      { upstream },
+      `an upstream refers to more than ${mostReferenceBytes} bytes of names: the rest is built`,
+    );
   }
 
   /** All that can be found by following references from these, however far; resolves once nothing is open. */
@@ -95,12 +112,14 @@ export function createSearch(
       figures.asked++;
       if (answer === 'unknown') figures.unknown++;
       if (typeof answer === 'string' || !isAlone(path)) return;
+      held += referenceBytes(answer.references);
+      if (held > mostReferenceBytes) return refuseMore(answer.upstream);
       answers.set(path, answer);
       for (const reference of answer.references) want(reference);
     }
 
     function go(): void {
-      while (underWay < width && next < open.length && !signal.aborted) {
+      while (underWay < width && next < open.length && !signal.aborted && !isFull) {
         underWay++;
         one(open[next++] as string)
           .catch(reject)

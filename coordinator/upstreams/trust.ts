@@ -2,6 +2,7 @@ import type { UpstreamItem } from '../../domain/item/events.ts';
 import { referencesExcess } from '../../domain/limits.ts';
 import { parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
 import { fingerprint, inOrder } from '../../domain/store/fingerprint.ts';
+import { excerpt } from '../../domain/store/format-error.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { verify } from '../../domain/store/signature.ts';
 import type { SignedInfo } from '../ports/upstream.ts';
@@ -28,7 +29,8 @@ export function believe(
   { storeDir, maxNarBytes, maxCommitBytes }: TrustRules,
 ): Believed | { readonly fault: string } {
   const full = `${storeDir}/${path}`;
-  if (info.storePath !== full) return { fault: `expected the narinfo of ${full}, got that of ${info.storePath}` };
+  if (info.storePath !== full)
+    return { fault: `expected the narinfo of ${full}, got that of ${excerpt(info.storePath, 300)}` };
   const references = [...inOrder(info.references)];
   const signatures = info.holding ?? holding(info, upstream.publicKeys);
   if (signatures.length === 0)
@@ -36,7 +38,7 @@ export function believe(
   if (info.narSize > maxNarBytes)
     return { fault: `${path}: expected a NAR of at most ${maxNarBytes} bytes, got ${info.narSize}` };
   if (!compressions.has(info.compression))
-    return { fault: `${path}: expected ${[...compressions].join(', ')}, got compression ${info.compression}` };
+    return { fault: `${path}: expected ${[...compressions].join(', ')}, got compression ${excerpt(info.compression)}` };
   if (info.url.length > 2048) return { fault: `${path}: expected a URL of at most 2048 characters` };
   const excess = referencesExcess(references, maxCommitBytes);
   if (excess !== undefined) return { fault: `${path}: ${excess}` };

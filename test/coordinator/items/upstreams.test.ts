@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { pino } from 'pino';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
+import type { Core } from '../../../coordinator/core.ts';
 import { recover } from '../../../coordinator/log/recovery.ts';
 import { unwatched } from '../../../coordinator/ports/work.ts';
+import type { InSlices } from '../../../coordinator/slices.ts';
 import { createTracing } from '../../../coordinator/tracing.ts';
 import type { CheckUpstream } from '../../../coordinator/upstreams/closure-search.ts';
+import { createSearch } from '../../../coordinator/upstreams/finding.ts';
 import { generateSigningKey } from '../../../domain/store/signature.ts';
 import { type BuildRecord, buildId } from '../../../projections/queue.ts';
 import { narOf, sha256Of } from '../../adapters/pool/nars.ts';
@@ -206,7 +210,14 @@ describe('what counts', () => {
     'a compression that nobody knows': (upstream) => {
       upstream.put(outPath(1));
       const known = upstream.items.get(outPath(1));
-      if (known) upstream.items.set(outPath(1), { ...known, info: { ...known.info, compression: 'lz77' } });
+      const compression = 'lz77'.repeat(1000);
+      if (known) upstream.items.set(outPath(1), { ...known, info: { ...known.info, compression } });
+    },
+    'a narinfo of a path that is a book': (upstream) => {
+      upstream.put(outPath(1));
+      const known = upstream.items.get(outPath(1));
+      const storePath = `/${'x'.repeat(10_000)}/${outPath(1)}`;
+      if (known) upstream.items.set(outPath(1), { ...known, info: { ...known.info, storePath } });
     },
   };
   for (const [lie, tell] of Object.entries(lies))
@@ -217,7 +228,7 @@ describe('what counts', () => {
       assert.equal((await farm.ask(1)).builds, 1);
       const [status] = farm.application.upstreams();
       assert.equal(status?.asked.rejected, 1);
-      assert.match(status?.rejection ?? '', /expected/);
+      assert.match(status?.rejection ?? '', /^.{0,100}expected.{0,1000}$/);
     });
 
   it('is named to whom wants to delete or verify what is there alone', async () => {
@@ -275,6 +286,33 @@ describe('an upstream that is asked for another coordinator', () => {
     if (info) upstream.items.set(outPath(1), { info, nar });
     assert.equal(await confirm(), true);
   });
+});
+
+it('is not followed where it refers to ever new items', async () => {
+  using farm = await open([]);
+  const atOnce: InSlices = async (steps) => {
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  };
+  const core = { farm: farm.farm, writer: {} as Core['writer'], logger: pino({ level: 'silent' }) };
+  let n = 100;
+  const item = { upstream: 'up', narHash: fakeSha256(9), narSize: 1, signatures: [], url: 'x', compression: 'none' };
+  const ask = async (path: string) => ({
+    ...item,
+    path,
+    references: Array.from({ length: 10 }, () => fakeBase('r', n++)),
+  });
+  const search = createSearch(core, { ask }, atOnce, {
+    meta: { actor: 'upstreams' },
+    signal: new AbortController().signal,
+    mostReferenceBytes: 100_000,
+    expires: () => 0,
+  });
+  await search.round([gcc]);
+  assert.ok(search.figures.asked < 1000);
+  assert.equal(search.figures.found, 0);
 });
 
 describe('an upstream that does not answer', () => {
