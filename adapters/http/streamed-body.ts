@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DroverError } from '../../coordinator/errors.ts';
 import { zstdWindowLogMax } from '../../domain/limits.ts';
+import { CodecError } from '../nar/codec.ts';
+import { unzstd } from '../nar/zstd-frames.ts';
 
 /** How much of a body that is refused is still read, so that its sender gets to see the answer. */
 const mostDrained = 64 * 1024 * 1024;
@@ -59,17 +61,33 @@ export function bodyOf(
       `Content-Encoding: expected ${expected}, got ${encoding.slice(0, 40)}`,
     );
   }
-  const zstd = { params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLogMax } };
-  const decoder = encoding === 'zstd' ? createZstdDecompress(zstd) : createGunzip();
-  return decoded(body, decoder, encoding, most);
+  return encoding === 'zstd' ? unzstdBody(body, most) : gunzipBody(body, most);
 }
 
-async function* decoded(
-  body: Readable,
-  decoder: ReturnType<typeof createGunzip>,
-  encoding: string,
-  most: number,
-): AsyncGenerator<Uint8Array> {
+/** The bytes of a streamed body as they come, whatever its Content-Encoding: where nobody looks at them. */
+export async function passOver(request: FastifyRequest, most: number): Promise<void> {
+  for await (const _ of within(request.body as Readable | undefined, most, false));
+}
+
+async function* within(body: Readable | undefined | null, most: number, isSetting = true): AsyncGenerator<Uint8Array> {
+  let left = most;
+  for await (const chunk of body?.iterator({ destroyOnReturn: false }) ?? []) {
+    left -= chunk.length;
+    if (left < 0) throw bodyTooLarge(most, isSetting);
+    yield chunk;
+  }
+}
+
+async function* unzstdBody(body: Readable, most: number): AsyncGenerator<Uint8Array> {
+  try {
+    yield* unzstd(within(body, most), { what: 'a body', windowLogMax: zstdWindowLogMax });
+  } catch (error) {
+    throw error instanceof CodecError ? new DroverError('invalid-request', error.message) : error;
+  }
+}
+
+async function* gunzipBody(body: Readable, most: number): AsyncGenerator<Uint8Array> {
+  const decoder = createGunzip();
   // The error of either end comes out of the iteration below; `body` itself is left open for the answer.
   let cut: unknown;
   const cutBy = (error: Error): void => {
@@ -89,20 +107,17 @@ async function* decoded(
   } catch (error) {
     // Not whether the body is destroyed: one that has been read to its end is, too.
     if (cut !== undefined) throw cut;
-    throw new DroverError(
-      'invalid-request',
-      `expected a body in ${encoding}: ${error instanceof Error ? error.message : ''}`,
-    );
+    throw new DroverError('invalid-request', `expected a body in gzip: ${error instanceof Error ? error.message : ''}`);
   } finally {
     body.unpipe(decoder);
     decoder.destroy();
   }
 }
 
-/** A body, as it comes or decoded, is over the limit for bodies. */
-export function bodyTooLarge(most: number): DroverError {
-  const expected = `expected a body of at most ${most} bytes (setting limits.max-body-bytes)`;
-  return new DroverError('body-too-large', `${expected}, got more`);
+/** A body, as it comes or decoded, is over the limit for bodies; `isSetting`: that of the configuration, not the route's own. */
+export function bodyTooLarge(most: number, isSetting = true): DroverError {
+  const setting = isSetting ? ' (setting limits.max-body-bytes)' : '';
+  return new DroverError('body-too-large', `expected a body of at most ${most} bytes${setting}, got more`);
 }
 
 async function* noBytes(): AsyncGenerator<Uint8Array> {}

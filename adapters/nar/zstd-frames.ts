@@ -1,4 +1,4 @@
-import { createZstdDecompress } from 'node:zlib';
+import { constants, createZstdDecompress } from 'node:zlib';
 import { CodecError } from './codec.ts';
 
 /** Frames that do not end with a chunk, per mebibyte read (and some more): each costs a new decompressor. */
@@ -6,12 +6,23 @@ const framesPerMebibyte = 64;
 /** Of the output, in bytes. */
 const chunkSize = 128 * 1024;
 
+export interface UnzstdOptions {
+  /** For messages: `a file`. */
+  readonly what?: string;
+  /** Largest window that is accepted, as the log of its bytes; Node's own limit if absent. */
+  readonly windowLogMax?: number;
+}
+
 /**
  * The bytes of a file in zstd of any number of frames, as parallel compressors and caches that keep NARs in pieces make them: Node's own
  * decompressor takes the first for all, where two share a chunk. Rejects with {@link CodecError} where they are not zstd, and with what
  * `source` fails with. Leaving it leaves the source.
  */
-export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* unzstd(
+  source: AsyncIterable<Uint8Array>,
+  { what = 'a file', windowLogMax }: UnzstdOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const params = windowLogMax === undefined ? {} : { [constants.ZSTD_d_windowLogMax]: windowLogMax };
   const chunks = source[Symbol.asyncIterator]();
   let rest: Uint8Array | undefined;
   let [frames, read, isOver] = [0, 0, false];
@@ -41,8 +52,8 @@ export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator
   try {
     while (!isOver) {
       if (frames++ > framesPerMebibyte * (1 + read / 1_048_576))
-        throw new CodecError('expected a file in zstd of fewer and larger frames');
-      const frame = createZstdDecompress({ chunkSize });
+        throw new CodecError(`expected ${what} in zstd of fewer and larger frames`);
+      const frame = createZstdDecompress({ chunkSize, params });
       let failure: { readonly error: unknown } | undefined;
       const fed = feed(frame).catch((error: unknown) => {
         failure = { error };
@@ -53,7 +64,7 @@ export async function* unzstd(source: AsyncIterable<Uint8Array>): AsyncGenerator
         await fed;
       } catch (error) {
         throw (
-          failure?.error ?? new CodecError(`expected a file in zstd: ${(error as Error).message}`, { cause: error })
+          failure?.error ?? new CodecError(`expected ${what} in zstd: ${(error as Error).message}`, { cause: error })
         );
       } finally {
         frame.destroy();

@@ -11,7 +11,7 @@ import { createLimit } from '../../runtime/limit.ts';
 import { principalOf } from '../access.ts';
 import { type HttpContext, smallBody } from '../context.ts';
 import { nothing } from '../schemas/requests.ts';
-import { acceptStreams, bodyOf, bodyTooLarge } from '../streamed-body.ts';
+import { acceptStreams, bodyOf, bodyTooLarge, passOver } from '../streamed-body.ts';
 import { parseNarName, parseStagedName } from './nar-url.ts';
 import { sentFile } from './sent-file.ts';
 
@@ -170,7 +170,7 @@ export function cachePushRoutes(context: HttpContext): FastifyPluginAsyncZod {
           },
         },
         async (request, reply) => {
-          for await (const _ of bodyOf(request, ['zstd', 'gzip'], smallBody * 64));
+          await passOver(request, smallBody * 64);
           return reply.code(204).send();
         },
       );
@@ -225,7 +225,7 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > smallBody) throw bodyTooLarge(smallBody);
+    if (size > smallBody) throw bodyTooLarge(smallBody, false);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

@@ -145,6 +145,7 @@ describe('over a real connection', () => {
     ['zstd that is none', 'zstd', Buffer.from('plain'), 400, 'invalid-request'],
     ['zstd that ends too early', 'zstd', zstdCompressSync(many(50).join('')).subarray(0, 60), 400, 'invalid-request'],
     ['a window over the limit', 'zstd', wide(), 400, 'invalid-request'],
+    ['zstd in two frames, of which the second is none', 'zstd', two(Buffer.from('plain')), 400, 'invalid-request'],
     ['members of nothing without an end', 'gzip', Buffer.concat(Array(5000).fill(gzipSync(''))), 413, 'body-too-large'],
   ];
   for (const [name, encoding, body, status, code] of cases) {
@@ -164,6 +165,11 @@ describe('over a real connection', () => {
     });
   }
 });
+
+/** A frame of nothing and something else, which is not to be passed over. */
+function two(second: Buffer): Buffer {
+  return Buffer.concat([zstdCompressSync(''), second]);
+}
 
 function damaged(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
-import { gzipSync, zstdDecompressSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { compressAs } from '../../../adapters/nar/compress.ts';
 import { decompress } from '../../../adapters/nar/decompress.ts';
 import { openStagedNars } from '../../../adapters/pool/filesystem/staged-nars.ts';
@@ -177,8 +177,13 @@ describe('a push by Nix', () => {
     assert.equal((await farm.put(url, nar, 'submit')).json().code, 'scope-insufficient');
     assert.equal((await farm.put(url, Buffer.alloc(200_000))).json().code, 'too-large');
     assert.equal((await farm.put(`/realisations/sha256:00!out.doi`, '{}')).json().code, 'unsupported-kind');
-    for (const along of [`/${hashA}.ls`, '/debuginfo/ab.debug'])
-      assert.equal((await farm.put(along, '{}')).statusCode, 204);
+    // Nobody looks at them, so nothing is decompressed.
+    const along = zstdCompressSync(Buffer.alloc(1_000_000)).subarray(0, 40);
+    for (const name of [`/${hashA}.ls`, '/debuginfo/ab.debug'])
+      for (const payload of ['{}', along]) {
+        const headers = { 'content-type': 'application/json', 'content-encoding': 'zstd' };
+        assert.equal((await farm.server.ask('push', { method: 'PUT', url: name, payload, headers })).statusCode, 204);
+      }
     assert.deepEqual(await farm.kept(), []);
   });
 
