@@ -443,6 +443,7 @@ export interface Operations {
           };
         };
         readonly abilities?: {
+          readonly storeDir?: string;
           readonly systems: readonly string[];
           readonly features: readonly string[];
           readonly mandatoryFeatures: readonly string[];
@@ -550,6 +551,7 @@ export interface Operations {
         };
       };
       readonly abilities?: {
+        readonly storeDir?: string;
         readonly systems: readonly string[];
         readonly features: readonly string[];
         readonly mandatoryFeatures: readonly string[];
@@ -657,6 +659,7 @@ export interface Operations {
         };
       };
       readonly abilities?: {
+        readonly storeDir?: string;
         readonly systems: readonly string[];
         readonly features: readonly string[];
         readonly mandatoryFeatures: readonly string[];
@@ -764,6 +767,7 @@ export interface Operations {
         };
       };
       readonly abilities?: {
+        readonly storeDir?: string;
         readonly systems: readonly string[];
         readonly features: readonly string[];
         readonly mandatoryFeatures: readonly string[];
@@ -871,6 +875,7 @@ export interface Operations {
         };
       };
       readonly abilities?: {
+        readonly storeDir?: string;
         readonly systems: readonly string[];
         readonly features: readonly string[];
         readonly mandatoryFeatures: readonly string[];
@@ -978,6 +983,7 @@ export interface Operations {
         };
       };
       readonly abilities?: {
+        readonly storeDir?: string;
         readonly systems: readonly string[];
         readonly features: readonly string[];
         readonly mandatoryFeatures: readonly string[];
@@ -2468,6 +2474,7 @@ export interface Operations {
         };
         readonly system?: string;
         readonly features?: readonly string[];
+        readonly storeDir?: string;
         readonly agents?: readonly {
           readonly name: string;
           readonly code:
@@ -2621,6 +2628,7 @@ export interface Operations {
           readonly ms: number;
           readonly system?: string;
           readonly features?: readonly string[];
+          readonly storeDir?: string;
           readonly cause?: string;
           /** of the path, that it is about */
           readonly builds: number;
@@ -3052,6 +3060,7 @@ export interface Operations {
             };
             readonly system?: string;
             readonly features?: readonly string[];
+            readonly storeDir?: string;
             readonly agents?: readonly {
               readonly name: string;
               readonly code:
@@ -3150,6 +3159,7 @@ export interface Operations {
             };
             readonly system?: string;
             readonly features?: readonly string[];
+            readonly storeDir?: string;
             readonly agents?: readonly {
               readonly name: string;
               readonly code:
@@ -3189,6 +3199,7 @@ export interface Operations {
           readonly reason: 'no-agent';
           readonly system: string;
           readonly features: readonly string[];
+          readonly storeDir?: string;
           readonly agents: readonly {
             readonly name: string;
             readonly code:
@@ -3265,6 +3276,7 @@ export interface Operations {
             };
             readonly system?: string;
             readonly features?: readonly string[];
+            readonly storeDir?: string;
             readonly agents?: readonly {
               readonly name: string;
               readonly code:
@@ -3640,6 +3652,7 @@ export interface Operations {
     readonly answer: {
       readonly rows: readonly {
         readonly path: string;
+        readonly storeDir?: string;
         readonly narHash: string;
         readonly narSize: number;
         readonly references: readonly string[];
@@ -3677,6 +3690,7 @@ export interface Operations {
     };
     readonly answer: {
       readonly path: string;
+      readonly storeDir?: string;
       readonly narHash: string;
       readonly narSize: number;
       readonly references: readonly string[];
@@ -3809,6 +3823,7 @@ export interface Operations {
       readonly attempt?: number;
       readonly push?: {
         readonly ca?: string;
+        readonly storeDir?: string;
       };
     };
     readonly answer: {
@@ -4080,6 +4095,7 @@ export interface EventData {
   /** A submission brought a derivation that was not known, and its paths are the ones its content determines. */
   readonly DerivationAdded: {
     readonly path: string;
+    readonly storeDir?: string;
     readonly system: string;
     readonly features?: readonly string[];
     readonly outputs: Readonly<Record<string, string>>;
@@ -4269,6 +4285,7 @@ export interface EventData {
   /** The agent opened its link and said what it can build. */
   readonly AgentConnected: {
     readonly abilities: {
+      readonly storeDir?: string;
       readonly systems: readonly string[];
       readonly features: readonly string[];
       readonly mandatoryFeatures: readonly string[];
@@ -4325,6 +4342,7 @@ export interface EventData {
   /** A NAR is durable in the pool and was verified. */
   readonly StoreItemAdded: {
     readonly path: string;
+    readonly storeDir?: string;
     readonly narHash: string;
     readonly narSize: number;
     readonly references: readonly string[];
@@ -4357,6 +4375,7 @@ export interface EventData {
   /** An upstream has the item, signed by one of its keys, and all that it refers to is available: it is available as well, until the upstream is found not to have it any more. From `expires` on the upstream is asked again. Of no consequence while the pool has the item. */
   readonly StoreItemFoundUpstream: {
     readonly path: string;
+    readonly storeDir?: string;
     readonly narHash: string;
     readonly narSize: number;
     readonly references: readonly string[];

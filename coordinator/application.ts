@@ -57,7 +57,9 @@ export type { ServedUpstreamItem } from './upstreams/upstreams.ts';
  * something resolves once its events are durable (I1) and rejects with a `DroverError` where the wish is refused (I12).
  */
 export interface Application extends HookWishes {
+  /** The first of {@link storeDirs}. */
   readonly storeDir: string;
+  readonly storeDirs: readonly string[];
   readonly publicKeys: readonly string[];
   /** The public key that checkpoints of the log are signed with. */
   readonly auditKey: string | undefined;

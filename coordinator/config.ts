@@ -64,6 +64,13 @@ export const coordinatorConfigSchema = z
       .default('sqlite')
       .describe('Event store of the log: sqlite (in the data folder), nats://…, tls://… or esdb://…; docs/engines.md.'),
     storeDir,
+    otherStoreDirs: z
+      .array(z.enum(['/nix/store', '/gnu/store']))
+      .max(1)
+      .default([])
+      .describe(
+        'Store directories that it builds for as well: /gnu/store beside /nix/store, or the other way round. Each has its own cache then, at /nix and /guix.',
+      ),
     publicUrl: z
       .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
       .optional()
@@ -344,6 +351,14 @@ export const coordinatorConfigSchema = z
       );
     if (all < share) refuse(`limits.upload-memory-bytes: expected at least the ${share} of ${name}, got ${all}`);
   });
+
+/** All store directories, the first one first. */
+export function storeDirsOf({
+  storeDir,
+  otherStoreDirs,
+}: Pick<CoordinatorConfig, 'storeDir' | 'otherStoreDirs'>): readonly string[] {
+  return [...new Set([storeDir, ...otherStoreDirs])];
+}
 
 export type CoordinatorConfig = z.infer<typeof coordinatorConfigSchema>;
 

@@ -165,6 +165,7 @@ export function startCoordinator(core: Core): Coordinator {
     addRoot: roots.addRoot,
     removeRoot: roots.removeRoot,
     storeDir: policy.storeDir,
+    storeDirs: policy.storeDirs,
     publicKeys: [signer.publicKey],
     readiness() {
       if (writer.failure) return { ready: false, reasons: [writer.failure.message] };

@@ -23,7 +23,9 @@ import type { Tracing } from './tracing.ts';
 import type { UpstreamSource } from './upstreams/asking.ts';
 
 export interface Policy {
+  /** The first of {@link storeDirs}: where nothing else is said, paths are there. */
   readonly storeDir: string;
+  readonly storeDirs: readonly string[];
   readonly leaseSeconds: number;
   readonly heartbeatSeconds: number;
   readonly retry: RetryPolicy;

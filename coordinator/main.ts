@@ -44,7 +44,7 @@ import {
 } from '../domain/limits.ts';
 import { isSecret, newSecret } from './access.ts';
 import type { Application } from './application.ts';
-import { type CoordinatorConfig, parseListen, timeOfDayMs } from './config.ts';
+import { type CoordinatorConfig, parseListen, storeDirsOf, timeOfDayMs } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
 import type { Policy } from './core.ts';
 import { declaredHook } from './hooks/settings.ts';
@@ -145,7 +145,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     }),
   );
   const derivations = resources.use(
-    await openSqliteDerivationStore({ dir: dir.derivations, storeDir: config.storeDir, limits: derivationLimits }),
+    await openSqliteDerivationStore({ dir: dir.derivations, storeDirs: storeDirsOf(config), limits: derivationLimits }),
   );
   const onError = (error: unknown): void => logger.error({ err: error }, 'a log could not be compressed');
   const logs = resources.use(await openFilesystemLogStore({ dir: dir.logs, onError }));
@@ -365,6 +365,7 @@ function policyOf(config: CoordinatorConfig, maxCommitBytes: number): Policy {
   const { storeDir, leaseSeconds, heartbeatSeconds, limits, build, retry, quarantine, audit, gc } = config;
   return {
     storeDir,
+    storeDirs: storeDirsOf(config),
     leaseSeconds,
     heartbeatSeconds,
     retry: { maxAttempts: build.maxAttempts, builder: retry, infrastructure: retry },

@@ -216,9 +216,10 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     throw new EventStoreError('unavailable', obstacle?.message ?? 'the event store is not open');
   }
 
-  const always: Pick<Application, 'storeDir' | 'publicKeys' | 'readiness' | 'settled'> = {
+  const always: Pick<Application, 'storeDir' | 'storeDirs' | 'publicKeys' | 'readiness' | 'settled'> = {
     settled: () => settled(),
     storeDir: policy.storeDir,
+    storeDirs: policy.storeDirs,
     publicKeys: [signer.publicKey],
     readiness() {
       if (!running) return { ready: false, reasons: [obstacle?.message ?? 'starting'] };

@@ -48,6 +48,8 @@ export type Decision<Event extends DomainEvent, Refusal> =
 export const baseName = z
   .string()
   .regex(/^[0-9abcdfghijklmnpqrsvwxyz]{32}-[0-9a-zA-Z+\-._?=]{1,211}$/, 'expected <hash>-<name>');
+/** A store directory that is not the first one of the coordinator; absent: it is. Base names of two store directories are never the same: their hashes are made of it. */
+export const otherStoreDir: z.ZodOptional<z.ZodString> = z.string().min(2).max(1024).optional();
 /** `sha256:<52 nix-base32 characters>`. */
 export const sha256Text = z.string().regex(/^sha256:[0-9abcdfghijklmnpqrsvwxyz]{52}$/, 'expected sha256:<nix-base32>');
 export const count = z.int().min(0);

@@ -89,9 +89,16 @@ export function createAgents(): Agents {
 }
 
 /** Why the agent cannot build this class at all, whatever else it does; `undefined` if it can. */
-export function misfit(agent: AgentState, jobClass: Pick<JobClass, 'system' | 'features'>): string | undefined {
+export function misfit(
+  agent: AgentState,
+  jobClass: Pick<JobClass, 'storeDir' | 'system' | 'features'>,
+): string | undefined {
   const abilities = agent.abilities;
   if (!abilities) return 'has never connected';
+  if (abilities.storeDir !== jobClass.storeDir)
+    return jobClass.storeDir === undefined
+      ? `builds for ${abilities.storeDir} only`
+      : `does not build for ${jobClass.storeDir}`;
   // `builtin` builders (downloads) run on any system.
   if (jobClass.system !== 'builtin' && !abilities.systems.includes(jobClass.system))
     return `builds ${abilities.systems.join(', ')} only`;

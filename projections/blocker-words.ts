@@ -2,11 +2,12 @@ import type { LastFailure } from '../domain/build/state.ts';
 import type { Blocker } from './blockers.ts';
 import type { NamedDeferral } from './deferrals.ts';
 import { firstLine } from './first-line.ts';
+import { jobClassWords } from './job-class-words.ts';
 import { describeLoss } from './losses.ts';
 
 /** What blocks builds, and what would set them going, as a sentence. */
 export function describeBlocker(blocker: Blocker): string {
-  const { item, state, build, failure, canceled, at, lost, system, features = [], remedy } = blocker;
+  const { item, state, build, failure, canceled, at, lost, remedy } = blocker;
   const again = `'${remedy}' would set this going.`;
   switch (state) {
     case 'failed': {
@@ -23,10 +24,8 @@ export function describeBlocker(blocker: Blocker): string {
       return `${item}: a source that ${lost && describeLoss(lost)}, and no known derivation makes it; '${remedy}' sends it again, from where it is.`;
     case 'text-lost':
       return `${item}: build ${build} would make it, but the text of its derivation is lost; '${remedy}' sends it again.`;
-    case 'no-agent': {
-      const needs = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
-      return `${item}: needs an agent for ${needs}, and none takes such builds; to be done: ${remedy}.`;
-    }
+    case 'no-agent':
+      return `${item}: needs an agent for ${jobClassWords(blocker)}, and none takes such builds; to be done: ${remedy}.`;
   }
 }
 

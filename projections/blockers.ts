@@ -27,6 +27,8 @@ export interface Blocker {
   /** For `no-agent`: what such builds want, and what keeps those agents that there are from taking them, at most {@link mostAgents}. */
   readonly system?: string;
   readonly features?: readonly string[];
+  /** Where that is not the first one of the coordinator. */
+  readonly storeDir?: string;
   readonly agents?: readonly AgentObstacle[];
   /** How many of the builds in question wait for it. */
   readonly waiting: number;
@@ -312,10 +314,11 @@ function describeAgentless(farm: Farm, jobClass: JobClass, drv: Drv): Described 
   const [output] = graph.outputs(drv);
   const item = graph.itemPath(output?.item as Item);
   const { agents, remedy } = agentsFor(farm, jobClass);
-  const { system, features } = jobClass;
+  const { storeDir, system, features } = jobClass;
   return {
     item,
     state: 'no-agent',
+    ...(storeDir !== undefined && { storeDir }),
     system,
     features,
     agents: agents.slice(0, mostAgents),
@@ -371,9 +374,9 @@ export function* countWaiting(
   const addItem = (item: Item): void => void seen.add(ofItem(item));
 
   if (blocker.state === 'no-agent') {
-    const { system, features = [] } = blocker;
+    const { storeDir, system, features = [] } = blocker;
     const wanted = graph.jobClasses.find(
-      (one) => one.system === system && one.features.join(' ') === features.join(' '),
+      (one) => one.storeDir === storeDir && one.system === system && one.features.join(' ') === features.join(' '),
     );
     for (let drv = 0; drv < graph.derivations && budget.left > 0; drv++) {
       if (graph.jobClass(drv) === wanted) addDrv(drv);

@@ -9,6 +9,8 @@ export type Item = number;
 /** Builds of one class fit the same agents. */
 export interface JobClass {
   readonly index: number;
+  /** Where that is not the first one of the coordinator. */
+  readonly storeDir?: string;
   readonly system: string;
   /** Required system features, sorted. */
   readonly features: readonly string[];
@@ -104,11 +106,11 @@ export function createGraph(): Graph {
     return item;
   }
 
-  function internClass(system: string, features: readonly string[]): number {
-    const key = [system, ...features].join('\n');
+  function internClass(storeDir: string | undefined, system: string, features: readonly string[]): number {
+    const key = [storeDir ?? '', system, ...features].join('\n');
     let found = classByKey.get(key);
     if (!found) {
-      found = { index: classes.length, system, features };
+      found = { index: classes.length, ...(storeDir !== undefined && { storeDir }), system, features };
       classes.push(found);
       classByKey.set(key, found);
     }
@@ -196,7 +198,7 @@ export function createGraph(): Graph {
       if (drvByHash.has(hash)) return undefined;
       const drv = drvPaths.push(facts.path) - 1;
       drvByHash.set(hash, drv);
-      drvClass.push(internClass(facts.system, facts.features ?? []));
+      drvClass.push(internClass(facts.storeDir, facts.system, facts.features ?? []));
       if (facts.fixed) fixedOutputs.set(drv, facts.fixed);
       outputStart.push(outputItem.length);
       for (const name of Object.keys(facts.outputs)) {

@@ -90,8 +90,9 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
       added.values[row] = at;
       sizes.values[row * 2] = details.narSize;
       sizes.values[row * 2 + 1] = details.file.size;
-      const { deriver, ca, signatures, references } = details;
+      const { storeDir, deriver, ca, signatures, references } = details;
       extras[row] = {
+        storeDir,
         deriver,
         ca,
         signatures,
@@ -116,6 +117,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
       if (extra.refersToItself) references.push(path);
       return {
         path,
+        ...(extra.storeDir !== undefined && { storeDir: extra.storeDir }),
         narHash: readHash(row * 2 * hashBytes),
         narSize: sizes.values[row * 2] as number,
         references: references.sort(),
@@ -163,6 +165,7 @@ function shortHash(hash: string): number {
 }
 
 interface Extra {
+  readonly storeDir: string | undefined;
   readonly deriver: string | undefined;
   readonly ca: string | undefined;
   readonly signatures: readonly string[];

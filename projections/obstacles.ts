@@ -43,7 +43,7 @@ interface Sources {
 export function obstacleOf(
   { tokens, queue }: Pick<Sources, 'tokens'> & { readonly queue?: Pick<Queue, 'live'> },
   { name, state }: Pick<AgentRecord, 'name' | 'state'>,
-  jobClass: Pick<JobClass, 'system' | 'features'>,
+  jobClass: Pick<JobClass, 'storeDir' | 'system' | 'features'>,
 ): Obstacle | undefined {
   if (state.abilities === undefined) {
     const remedy = `start the agent ${name} with its token`;

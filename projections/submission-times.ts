@@ -31,6 +31,8 @@ export interface Advice {
   /** Of the builds that waited for a slot or an agent. */
   readonly system?: string;
   readonly features?: readonly string[];
+  /** Where that is not the first one of the coordinator. */
+  readonly storeDir?: string;
   /** `no-agent`: what became of the last agent. */
   readonly cause?: string;
   /** How many builds of the path it is about. */
@@ -241,11 +243,11 @@ function adviceOf(
   { phase, attempt, cause }: Span,
   build: BuildRecord,
   last: number,
-  { system, features }: JobClass,
+  { storeDir, system, features }: JobClass,
 ): Omit<Advice, 'ms' | 'builds'> {
   if (attempt !== undefined && attempt !== last)
     return { kind: build.state.lost.includes(attempt) ? 'lost' : 'retries' };
-  const kindOfAgent = { system, ...(features.length > 0 && { features }) };
+  const kindOfAgent = { ...(storeDir !== undefined && { storeDir }), system, ...(features.length > 0 && { features }) };
   if (phase === 'slot') return { kind: phase, ...kindOfAgent };
   if (phase === 'no-agent') return { kind: phase, ...kindOfAgent, ...(cause !== undefined && { cause }) };
   return { kind: phase };

@@ -17,6 +17,7 @@ import {
 import type { NamedDeferral } from './deferrals.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
+import { jobClassWords } from './job-class-words.ts';
 import { describeLoss, type Loss } from './losses.ts';
 import { finish } from './pace.ts';
 import { type BuildRecord, buildId } from './queue.ts';
@@ -126,6 +127,8 @@ export type Why = {
       readonly reason: 'no-agent';
       readonly system: string;
       readonly features: readonly string[];
+      /** Where that is not the first one of the coordinator. */
+      readonly storeDir?: string;
       readonly agents: readonly AgentObstacle[];
       /** Empty where an agent will take it by itself. */
       readonly blockers: readonly Blocker[];
@@ -398,8 +401,8 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord, { blockers }: 
   const { graph, queue } = farm;
   const jobClass = graph.jobClass(build.drv);
   const { able, agents: unable } = agentsFor(farm, jobClass);
-  const { system, features } = jobClass;
-  const needs = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
+  const { storeDir, system, features } = jobClass;
+  const needs = jobClassWords(jobClass);
   if (able.length === 0) {
     const told =
       unable.length === 0
@@ -408,6 +411,7 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord, { blockers }: 
     return {
       ...base,
       reason: 'no-agent',
+      ...(storeDir !== undefined && { storeDir }),
       system,
       features,
       agents: unable,

@@ -23,7 +23,7 @@ export const layers: readonly Layer[] = [
   // Runs in browsers too.
   { files: ['client/'], mayImport: ['client/'], builtins: [], packages: [] },
   { files: ['coordinator/main.ts', 'agent/main.ts', 'cli/', 'test/', 'bench/', 'demo/', 'examples/', 'scripts/'] },
-  { files: ['domain/'], mayImport: ['domain/'], builtins: pureBuiltins, packages: ['zod'] },
+  { files: ['domain/'], mayImport: ['domain/'], builtins: pureBuiltins, packages: ['zod', '@noble/curves'] },
   { files: ['projections/'], mayImport: ['projections/', 'domain/'], builtins: pureBuiltins, packages: ['zod'] },
   {
     files: ['coordinator/ports/'],

@@ -2,7 +2,7 @@
  * Gets a clone ready to run: npm packages, Node 24 among them, and Nix. Does nothing, quickly, where all is there.
  *
  * Plain JavaScript for Node 20, as it runs before anything is installed. `--no-nix`: leave Nix alone; `--all-nix`: newer Nix
- * and nats-server of other Debian suites too, for tests (see scripts/debian/set-up.ts). `--browser`: Chromium too, for the test of the
+ * and nats-server of other Debian suites too, for tests (see scripts/debian/set-up.ts); `--guix`: a Debian with Guix (set-up-guix.ts). `--browser`: Chromium too, for the test of the
  * client in a page; without it that test is skipped by name. `--promtool`: the checker of Prometheus, for the test of /metrics.
  * Exits 1, saying exactly what to do, where something is missing that it may not install.
  */
@@ -112,6 +112,7 @@ let isAllThere = true;
 for (const [flag, script] of [
   ['--promtool', 'set-up-promtool.ts'],
   ['--all-nix', 'set-up.ts'],
+  ['--guix', 'set-up-guix.ts'],
 ]) {
   if (!process.argv.includes(flag)) continue;
   const program = [join(root, 'node_modules', '.bin', 'node'), [join(root, 'scripts', 'debian', script)]];

@@ -13,7 +13,7 @@ const blockBytes = 128 * 1024;
 /** Verifies and stores derivations in one transaction; those before one that is refused stay. */
 export function addDerivations(
   tables: Tables,
-  { storeDir, limits }: Pick<WorkerOptions, 'storeDir' | 'limits'>,
+  { storeDirs, limits }: Pick<WorkerOptions, 'storeDirs' | 'limits'>,
   { paths, lengths, texts }: Operations['add']['request'],
 ): AddAnswer {
   return tables.transaction(() => {
@@ -28,8 +28,14 @@ export function addDerivations(
       // The path is a hash of the text: one that is held is the same, whatever was sent.
       const known = tables.find(path);
       if (known?.held) continue;
+      const storeDir = storeDirOf(text, storeDirs);
       const modulo = (input: string) => tables.find(input.slice(storeDir.length + 1))?.modulo;
-      const verified = verifyDerivation(`${storeDir}/${path}`, text, { storeDir, modulo, ...(limits && { limits }) });
+      const verified = verifyDerivation(`${storeDir}/${path}`, text, {
+        storeDir,
+        firstStoreDir: storeDirs[0] as string,
+        modulo,
+        ...(limits && { limits }),
+      });
       if (verified.refused !== undefined) {
         refused = { ...verified.refused, path };
         break;
@@ -57,6 +63,14 @@ export function addDerivations(
     blocks.flush();
     return { added, ...(refused && { refused }) };
   });
+}
+
+/** Of those that there are, the one in which the first output of the text is; the first where it is in none, which is refused then. */
+function storeDirOf(text: Uint8Array, storeDirs: readonly string[]): string {
+  const output = /^Derive\(\[\("[^"]*","([^"]*)\/[^"/]*"/.exec(
+    Buffer.from(text.subarray(0, 4096)).toString('latin1'),
+  )?.[1];
+  return storeDirs.find((storeDir) => storeDir === output) ?? (storeDirs[0] as string);
 }
 
 function createBlockWriter(tables: Tables) {

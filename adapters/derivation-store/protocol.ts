@@ -38,6 +38,7 @@ export type Opened =
 
 export interface WorkerOptions {
   readonly file: string;
-  readonly storeDir: string;
+  /** The first one is that of which facts do not say so. */
+  readonly storeDirs: readonly string[];
   readonly limits?: DerivationLimits | undefined;
 }

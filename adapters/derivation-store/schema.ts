@@ -63,12 +63,15 @@ function migrate(database: DatabaseSync): void {
   database.exec('COMMIT');
 }
 
-/** Every path was checked against one store directory; under another one they would all be wrong. */
+/** Facts do not say so of the first store directory: with another one they would all be wrong. */
 function checkStoreDir(database: DatabaseSync, storeDir: string): void {
   database.prepare("INSERT OR IGNORE INTO settings (key, value) VALUES ('storeDir', ?)").run(storeDir);
   const held = database.prepare("SELECT value FROM settings WHERE key = 'storeDir'").get()?.value;
   if (held !== storeDir)
-    throw coded('wrong-store-dir', `derivations.db: expected store directory ${storeDir}, got ${held}`);
+    throw coded(
+      'wrong-store-dir',
+      `derivations.db: expected the store directory ${held}, which it was made for, got ${storeDir}: it has to stay the first one`,
+    );
 }
 
 function coded(code: string, message: string): Error {

@@ -8,8 +8,8 @@ import { startWorker } from './worker-client.ts';
 export interface SqliteDerivationStoreOptions {
   /** Folder of `derivations.db`; made where it is missing. */
   readonly dir: string;
-  /** For example `/gnu/store`. */
-  readonly storeDir: string;
+  /** For example `/gnu/store`; derivations of each are taken, and the first one stays the first as long as the file lives. */
+  readonly storeDirs: readonly string[];
   /** What is refused as too large; default: what no coordinator takes. */
   readonly limits?: DerivationLimits;
 }
@@ -27,8 +27,8 @@ const pathsPerQuestion = 10_000;
  */
 export async function openSqliteDerivationStore(options: SqliteDerivationStoreOptions): Promise<DerivationStore> {
   await mkdir(options.dir, { recursive: true, mode: 0o700 });
-  const { storeDir, limits } = options;
-  const worker = await startWorker({ file: join(options.dir, 'derivations.db'), storeDir, limits });
+  const { storeDirs, limits } = options;
+  const worker = await startWorker({ file: join(options.dir, 'derivations.db'), storeDirs, limits });
   return {
     async missing(paths) {
       const missing: string[] = [];

@@ -6,7 +6,7 @@ import { openDatabase } from './schema.ts';
 import { createTables } from './tables.ts';
 
 /** The thread that owns `derivations.db`: one request after the other. */
-const { file, storeDir, limits } = workerData as WorkerOptions;
+const { file, storeDirs, limits } = workerData as WorkerOptions;
 
 type Handlers = { [Name in OperationName]: (request: Operations[Name]['request']) => Operations[Name]['answer'] };
 
@@ -19,7 +19,7 @@ function createHandlers(database: DatabaseSync): Handlers {
       return undefined;
     },
     missing: ({ paths }) => paths.filter((path) => tables.find(path)?.held !== true),
-    add: (request) => addDerivations(tables, { storeDir, limits }, request),
+    add: (request) => addDerivations(tables, { storeDirs, limits }, request),
     text: ({ path }) => tables.text(path),
     rows: ({ paths }) => Uint32Array.from(paths, (path) => tables.find(path)?.row ?? 0),
     inputs({ rows }) {
@@ -63,7 +63,7 @@ function isDamaged(error: unknown): boolean {
 
 function open(): Handlers | undefined {
   try {
-    const handlers = createHandlers(openDatabase(file, storeDir));
+    const handlers = createHandlers(openDatabase(file, storeDirs[0] as string));
     parentPort?.postMessage({ opened: true } satisfies Opened);
     return handlers;
   } catch (error) {

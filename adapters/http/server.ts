@@ -1,5 +1,6 @@
 import websocket from '@fastify/websocket';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, fastify, LogController } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { DroverError } from '../../coordinator/errors.ts';
 import { linkSocketOptions } from '../agent-link/server.ts';
 import { addAccessControl } from './access.ts';
@@ -7,6 +8,7 @@ import { addBodyBudget } from './body-budget.ts';
 import { boundConnections } from './bound-connections.ts';
 import { cacheLogRoute } from './cache/build-log.ts';
 import { cacheInfoRoute } from './cache/cache-info.ts';
+import { type CachePlugin, type CacheRoot, cacheRoots } from './cache/cache-roots.ts';
 import { debugInfoRoute } from './cache/debug-info.ts';
 import { createDoubtfulFiles } from './cache/doubtful-files.ts';
 import { listingRoute } from './cache/listing.ts';
@@ -132,18 +134,31 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     statusRoutes(context),
     healthRoutes(context),
     errorDocsRoute,
-    cacheInfoRoute(context),
-    narinfoRoute(context, doubtFile),
-    narRoute(context, doubtFile),
-    upstreamNarRoute(context),
-    listingRoute(context, doubtFile),
-    debugInfoRoute(context),
-    cacheLogRoute(context),
-    cachePushRoutes(context),
   ];
   for (const plugin of plugins) await app.register(plugin);
+  const cachePlugins: readonly CachePlugin[] = [
+    (root) => cacheInfoRoute(context, root),
+    (root) => narinfoRoute(context, doubtFile, root),
+    always(narRoute(context, doubtFile)),
+    always(upstreamNarRoute(context)),
+    listingRoute(context, doubtFile),
+    always(debugInfoRoute(context)),
+    always(cacheLogRoute(context)),
+    cachePushRoutes(context),
+  ];
+  for (const root of cacheRoots(application.storeDirs)) await app.register(cacheAt(root), { prefix: root.prefix });
   addAgentLinkRoute(app, agentLink, context.tokenUses);
   return app;
+  function cacheAt(root: CacheRoot): FastifyPluginAsync {
+    return async (scope) => {
+      // Described once, at the root.
+      if (root.prefix !== '')
+        scope.addHook('onRoute', (route) => {
+          route.schema = { ...route.schema, hide: true };
+        });
+      for (const plugin of cachePlugins) await scope.register(plugin(root));
+    };
+  }
   function endLongAnswers(done: () => void): void {
     closing.abort();
     endSilentConnections();
@@ -152,4 +167,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
       done();
     });
   }
+}
+
+/** Routes that are the same at every root. */
+function always(plugin: FastifyPluginAsyncZod): CachePlugin {
+  return () => plugin;
 }

@@ -19,7 +19,7 @@ export async function run(report: Report, { work }: BenchOptions): Promise<void>
   const dir = await freshFolder(work, 'intake');
   const fsync = probeFsync(work);
   await using store = await openSqliteEventStore({ dir });
-  await using texts = await openSqliteDerivationStore({ dir, storeDir: guixStoreDir });
+  await using texts = await openSqliteDerivationStore({ dir, storeDirs: [guixStoreDir] });
   await using bench = await startBenchFarm({ store, storeDir: guixStoreDir, derivations: texts });
   const begun = performance.now();
   for (let start = 0; start < sent.length; start += perRequest)

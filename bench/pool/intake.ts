@@ -10,7 +10,7 @@ export async function run(report: Report, { work }: BenchOptions): Promise<void>
   if (derivations === undefined || graph === undefined) throw new Skipped(guixGraphAbsent);
   const dir = await mkdtemp(join(work, 'derivations-'));
   try {
-    await using store = await openSqliteDerivationStore({ dir, storeDir: guixStoreDir });
+    await using store = await openSqliteDerivationStore({ dir, storeDirs: [guixStoreDir] });
     const sent = derivations.map(({ name, bytes }) => ({ path: name, text: bytes }));
     const before = process.memoryUsage().rss;
     const intake = await seconds(() => store.add(sent));

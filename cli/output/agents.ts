@@ -51,6 +51,7 @@ export function formatAgent(said: AgentStatus, view: View): string {
     ['builder', agent.builder],
     ['systems', abilities?.systems.join(' ')],
     ['features', abilities?.features.join(' ')],
+    ['store directory', abilities?.storeDir],
     ['mandatory features', abilities?.mandatoryFeatures.join(' ')],
     ['slots', abilities === undefined ? undefined : `${slots(agent).replace('/', ' of ')} in use`],
     ['heartbeat', heartbeat === undefined ? undefined : relativeTime(heartbeat.at, now)],

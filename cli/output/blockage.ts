@@ -1,6 +1,7 @@
 import type { Blockage, Blocker } from '../../coordinator/application.ts';
 import { describeCancellation } from '../../projections/blocker-words.ts';
 import { firstLine } from '../../projections/first-line.ts';
+import { jobClassWords } from '../../projections/job-class-words.ts';
 import { describeLoss } from '../../projections/losses.ts';
 import { wholeBlockage } from './older.ts';
 import { plural, printable, shortName } from './text.ts';
@@ -26,14 +27,15 @@ export function describeBlockage(said: Blockage): readonly string[] {
 export const addAgent = 'drover agents add NAME';
 
 /** What is the matter with it. */
-export function wordsFor({ state, lost, failure, canceled, system, features = [] }: Blocker): string {
+export function wordsFor({ state, lost, failure, canceled, system, features, storeDir }: Blocker): string {
   if (lost !== undefined) return `a source that ${printable(describeLoss(lost))}`;
   if (failure !== undefined) {
     const where = failure.agent === '' ? '' : ` on ${printable(failure.agent)}`;
     return `its build failed (${printable(failure.class)}${where}): ${printable(firstLine(failure.message))}`;
   }
   if (canceled !== undefined) return `its build was cancelled${printable(describeCancellation(canceled))}`;
-  if (state === 'no-agent') return `no agent takes builds for ${printable([system, ...features].join(' '))}`;
+  if (state === 'no-agent')
+    return `no agent takes builds for ${printable(jobClassWords({ system, features, storeDir }))}`;
   return blockerWords[state];
 }
 

@@ -1,4 +1,5 @@
 import type { Advice, SubmissionTimes } from '../../coordinator/application.ts';
+import { jobClassWords } from '../../projections/job-class-words.ts';
 import { phaseLine, phaseRows, share } from './phases.ts';
 import { details, table } from './table.ts';
 import { duration, plural, printable, shortName } from './text.ts';
@@ -30,10 +31,10 @@ export function formatSubmissionTimes(times: SubmissionTimes, view: View): strin
 
 type Row = SubmissionTimes['criticalPath']['steps'][number];
 
-function sentenceOf({ kind, ms, system = '', features = [], cause, builds }: Advice, all: number): string {
+function sentenceOf({ kind, ms, system = '', features, storeDir, cause, builds }: Advice, all: number): string {
   const time = `${duration(ms)} (${share(ms, all)})`;
   const of = `of the critical path`;
-  const wanted = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
+  const wanted = jobClassWords({ system, features, storeDir });
   switch (kind) {
     case 'slot':
       return `${time} ${of} waited for a free slot for ${wanted} (${plural(builds, 'build')}): one more slot would have saved up to ${duration(ms)}`;

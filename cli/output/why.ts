@@ -76,6 +76,7 @@ function specifics(why: Why, view: View): string {
       const wanted = details([
         ['system', why.system],
         ['features', why.features.join(' ')],
+        ['store directory', why.storeDir],
       ]);
       const columns = [
         { title: 'AGENT', value: (row: { name: string }) => row.name },

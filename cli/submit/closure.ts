@@ -80,7 +80,7 @@ export async function readClosure(
       }
       const { storeDir } = source;
       const derivation = parse(base, text, storeDir);
-      const excess = limits && findExcess(`${storeDir}/${base}`, derivation, text.length, storeDir, limits);
+      const excess = limits && findExcess(`${storeDir}/${base}`, derivation, text.length, { storeDir }, limits);
       if (excess !== undefined) tooLarge.set(base, excess);
       for (const item of derivation.inputSources) sources.add(baseOf(item));
       const inputs = derivation.inputDerivations.map((input) => baseOf(input.path));

@@ -293,17 +293,19 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     },
     async agentConnected(name, hello, address) {
       known(name);
-      if (hello.storeDir !== policy.storeDir)
+      if (!policy.storeDirs.includes(hello.storeDir))
         throw new DroverError(
           'wrong-store-dir',
-          `storeDir: expected ${policy.storeDir}, the store of this coordinator, got ${hello.storeDir}`,
+          `storeDir: expected ${policy.storeDirs.join(' or ')}, of this coordinator, got ${hello.storeDir}`,
         );
       if (!mayConnect(name))
         throw new DroverError(
           'too-many-requests',
           `expected an agent that keeps its link, got ${pace.burst} links in a short time: one in ${pace.everyMs / 1000} s is taken for now`,
         );
-      const { abilities, version, builder } = hello;
+      const { version, builder } = hello;
+      const storeDir = hello.storeDir === policy.storeDir ? undefined : hello.storeDir;
+      const abilities = { ...hello.abilities, ...(storeDir !== undefined && { storeDir }) };
       // First, so that one that is unfit is not given a build in between.
       reportFitness(name, hello.unfit);
       const place = placeOf(hello, address);

@@ -3,7 +3,7 @@ import type { BuildRefusal } from '../../domain/build/decide.ts';
 import type { FailureClass } from '../../domain/build/failure-class.ts';
 import { liveAgent } from '../../domain/build/state.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
-import { caFor, contentAddressOfOutput, verifyContentAddress } from '../../domain/store/content-address.ts';
+import { caFor, contentAddressOfOutput, isAddressedBy } from '../../domain/store/content-address.ts';
 import type { Item } from '../../projections/graph.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { Allocator } from '../agents/allocator.ts';
@@ -118,6 +118,7 @@ export function createAttempts(
   ): Promise<{ items: Omit<StoreItem, 'signatures'>[]; uploads: string[] } | Problem> {
     const expected = graph.outputs(build.drv);
     const fixed = graph.fixed(build.drv);
+    const { storeDir } = graph.jobClass(build.drv);
     const found: Omit<StoreItem, 'signatures'>[] = [];
     const uploads: string[] = [];
     const names = new Set(outputs.map(({ name }) => name));
@@ -135,7 +136,7 @@ export function createAttempts(
         };
       const upload = output.upload === undefined ? undefined : await pool.finished(output.upload, ownerOfAgent(agent));
       if (upload && upload.item.path === output.path && fixed) {
-        const problem = await checkFixedOutput(fixed, upload);
+        const problem = await checkFixedOutput(fixed, upload, storeDir ?? core.policy.storeDir);
         if (problem) return { ...problem, message: `output ${output.name}: ${problem.message}` };
       }
       const same = farm.details.narHash(item) === output.narHash;
@@ -150,7 +151,12 @@ export function createAttempts(
         return { class: 'upload-failed', message };
       }
       const ca = fixed && caFor(contentAddressOfOutput({ hashAlgo: fixed.method, hash: fixed.hash }));
-      found.push({ ...upload.item, deriver: graph.drvPath(build.drv), ...(ca !== undefined && { ca }) });
+      found.push({
+        ...upload.item,
+        deriver: graph.drvPath(build.drv),
+        ...(storeDir !== undefined && { storeDir }),
+        ...(ca !== undefined && { ca }),
+      });
       uploads.push(upload.id);
     }
     return { items: found, uploads };
@@ -159,16 +165,16 @@ export function createAttempts(
   async function checkFixedOutput(
     fixed: { method: string; hash: string },
     { id, item }: NonNullable<Awaited<ReturnType<typeof pool.finished>>>,
+    storeDir: string,
   ): Promise<Problem | undefined> {
     const got = await pool.contentHash(id, fixed.method);
     if (got !== fixed.hash) {
       const message = `expected ${fixed.method}:${fixed.hash}, got ${got ?? 'something that has no such hash'}`;
       return { class: 'hash-mismatch', message };
     }
-    const full = (base: string): string => `${core.policy.storeDir}/${base}`;
+    const { path, references } = item;
     const address = contentAddressOfOutput({ hashAlgo: fixed.method, hash: fixed.hash });
-    const addressed = { path: full(item.path), references: item.references.map(full) };
-    if (verifyContentAddress(addressed, address, core.policy.storeDir)) return undefined;
+    if (isAddressedBy({ path, references, storeDir }, address)) return undefined;
     const message = `expected a fixed output that refers to nothing, as its path is made of its content alone, got references to ${item.references.join(', ')}`;
     return { class: 'rejected', message: message.slice(0, maxMessage) };
   }

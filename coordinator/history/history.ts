@@ -1,6 +1,7 @@
 import { isEnded } from '../../domain/build/state.ts';
 import type { DroverEvent } from '../../domain/events.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
+import { jobClassWords } from '../../projections/job-class-words.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { sumPhases } from '../../projections/submission-times.ts';
 import type { Phase, Span } from '../../projections/timeline.ts';
@@ -161,8 +162,7 @@ export async function buildHistory(
     const { phase, from: began, to, cause } = span;
     const goesOn = to === now && !isEnded(build.state.status) && span === spans.at(-1);
     const waited = phase === 'inputs' ? known?.of(span) : undefined;
-    const { system, features } = graph.jobClass(build.drv);
-    const kind = `${system}${features.length > 0 ? ` with ${features.join(', ')}` : ''}`;
+    const kind = jobClassWords(graph.jobClass(build.drv));
     const what = {
       deferred: 'the time that it is deferred to',
       inputs: 'inputs',

@@ -110,7 +110,7 @@ export async function whyItem(
   function remedy(gone: Item): string {
     const producer = farm.producers.of(gone);
     if (producer === undefined)
-      return `No known derivation makes it; 'drover push ${policy.storeDir}/${path}' sends it, from where it is.`;
+      return `No known derivation makes it; 'drover push ${farm.details.get(gone)?.storeDir ?? policy.storeDir}/${path}' sends it, from where it is.`;
     const build = farm.queue.unfinished(producer);
     if (build !== undefined) return `Build ${buildId(build)} makes it.`;
     const last = farm.queue.latest(producer);

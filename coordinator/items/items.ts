@@ -1,6 +1,6 @@
 import type { AddedItem, ItemEvent, StoreItem } from '../../domain/item/events.ts';
 import { addressesWithin } from '../../domain/limits.ts';
-import { parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
+import { isAddressedBy, parseCa } from '../../domain/store/content-address.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -56,7 +56,6 @@ export interface Found {
 
 export function createItems(core: Core): Items {
   const { farm, writer, pool, signer, policy, logger } = core;
-  const fullPath = (base: string): string => `${policy.storeDir}/${base}`;
   const stream = (path: string): string => path.slice(0, 32);
   const coordinator: Meta = { actor: 'coordinator' };
 
@@ -117,10 +116,9 @@ export function createItems(core: Core): Items {
   const release = (hash: string): void => countDown(publishing, hash);
 
   /** Whether the path is the one that its content address determines; what has none is vouched for by the build that made it. */
-  function pathFault({ path, references, ca }: StoreItem): FileFault | undefined {
+  function pathFault({ path, references, ca, storeDir = policy.storeDir }: StoreItem): FileFault | undefined {
     if (ca === undefined) return undefined;
-    const addressed = { path: fullPath(path), references: references.map(fullPath) };
-    if (verifyContentAddress(addressed, parseCa(ca), policy.storeDir)) return undefined;
+    if (isAddressedBy({ path, references, storeDir }, parseCa(ca))) return undefined;
     const message = `expected the path that ${ca} with ${references.length} references determines, got ${path}`;
     return { kind: 'wrong-path', message };
   }
@@ -159,12 +157,12 @@ export function createItems(core: Core): Items {
 
   return {
     async sign(item) {
-      const { narHash, narSize } = item;
+      const { narHash, narSize, references, storeDir = policy.storeDir } = item;
       const text = fingerprint({
-        storePath: fullPath(item.path),
+        storePath: `${storeDir}/${item.path}`,
         narHash,
         narSize,
-        references: item.references.map(fullPath),
+        references,
       });
       return { ...item, signatures: [await signer.sign(text)] };
     },

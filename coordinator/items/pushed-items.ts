@@ -1,4 +1,4 @@
-import { type ContentAddress, caFor, parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
+import { type ContentAddress, caFor, isAddressedBy, parseCa } from '../../domain/store/content-address.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { parseSha256 } from '../../domain/store/hash-text.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
@@ -26,21 +26,19 @@ export function createPushedItems(
   { farm, pool, policy, writer }: Pick<Core, 'farm' | 'pool' | 'policy' | 'writer'>,
   items: Items,
 ): PushedItems {
-  const full = (base: string): string => `${policy.storeDir}/${base}`;
-
   /** The content address that is to be held against the content; `undefined` where the item has none that can be. */
   function addressOf({ path, references, narHash, push }: Declared): ContentAddress | undefined {
-    const addressed = { path: full(path), references: references.map(full) };
+    const addressed = { path, references, storeDir: push?.storeDir ?? policy.storeDir };
     if (push?.ca === undefined) {
       // What is silent about it may be a source all the same.
       const hash = Buffer.from(parseSha256(narHash)).toString('hex');
       const source = { method: 'r:', algo: 'sha256', hash } as const;
-      return verifyContentAddress(addressed, source, policy.storeDir) ? source : undefined;
+      return isAddressedBy(addressed, source) ? source : undefined;
     }
     const address = parsed(push.ca);
     // Hashed otherwise than we hash: trees of Git, and content with the places blanked where it names itself.
     if (address.method === 'git:' || references.includes(path)) return undefined;
-    if (verifyContentAddress(addressed, address, policy.storeDir)) return address;
+    if (isAddressedBy(addressed, address)) return address;
     throw new DroverError(
       'not-content-addressed',
       `ca: expected the content address that determines ${path} with ${references.length} references, got ${push.ca}`,
@@ -48,10 +46,13 @@ export function createPushedItems(
   }
 
   /** The narinfo of what is published has to be one that can be followed to its end (I7). */
-  function requireReferences({ path, references }: Declared): void {
+  function requireReferences({ path, references, push }: Declared): void {
     const isThere = (reference: string): boolean => {
+      if (reference === path) return true;
       const item = farm.graph.itemOf(reference);
-      return reference === path || (item !== undefined && farm.availability.isAvailable(item));
+      if (item === undefined || !farm.availability.isAvailable(item)) return false;
+      const details = farm.details.get(item);
+      return details === undefined || details.storeDir === push?.storeDir;
     };
     const missing = references.filter((reference) => !isThere(reference));
     const [first] = missing;
@@ -117,7 +118,12 @@ export function createPushedItems(
         );
       }
       requireReferences(declared);
-      const signed = await items.sign({ ...item, ...(address !== undefined && { ca: caFor(address) }) });
+      const storeDir = upload.push?.storeDir;
+      const signed = await items.sign({
+        ...item,
+        ...(storeDir !== undefined && { storeDir }),
+        ...(address !== undefined && { ca: caFor(address) }),
+      });
       await items.publish(upload.id, item.file);
       try {
         // They may have gone meanwhile, or a build been submitted; nothing waits between this look and the commit.

@@ -1,12 +1,13 @@
 import { isEnded } from '../../domain/build/state.ts';
+import type { AddedItem } from '../../domain/item/events.ts';
 import { referencesExcess } from '../../domain/limits.ts';
-import { type ContentAddress, caFor, verifyContentAddress } from '../../domain/store/content-address.ts';
+import { type ContentAddress, caFor, isAddressedBy } from '../../domain/store/content-address.ts';
 import { parseSha256 } from '../../domain/store/hash-text.ts';
 import type { Item } from '../../projections/graph.ts';
 import type { Application, Principal } from '../application.ts';
 import { type Core, findBuild } from '../core.ts';
 import { DroverError, type ErrorCode } from '../errors.ts';
-import type { FinishedUpload, UploadDeclaration, UploadRefusal, UploadStatus } from '../ports/pool.ts';
+import type { FinishedUpload, Push, UploadDeclaration, UploadRefusal, UploadStatus } from '../ports/pool.ts';
 import type { Items } from './items.ts';
 import { refuseNamesake } from './namesakes.ts';
 import { createPushedItems } from './pushed-items.ts';
@@ -100,8 +101,8 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
       await pushed.finish(by, upload);
       return status;
     }
-    const ca = sourceAddress(upload);
-    if (ca === undefined) {
+    const address = sourceAddress(upload);
+    if (address === undefined) {
       await pool.abandon(upload.id);
       throw new DroverError(
         'not-content-addressed',
@@ -109,14 +110,14 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
       );
     }
     await items.publish(upload.id, upload.item.file);
-    items.add(await items.sign({ ...upload.item, ca }), { actor: by.id });
+    items.add(await items.sign({ ...upload.item, ...address }), { actor: by.id });
     await writer.durable();
     return status;
   }
 
-  function sourceAddress({ item, flatSha256 }: FinishedUpload): string | undefined {
-    const full = (base: string): string => `${policy.storeDir}/${base}`;
-    const addressed = { path: full(item.path), references: item.references.map(full) };
+  /** Its content address and the store directory of which its path is the one that this determines; `undefined`: of none. */
+  function sourceAddress({ item, flatSha256 }: FinishedUpload): Pick<AddedItem, 'ca' | 'storeDir'> | undefined {
+    const { path, references } = item;
     const asSource = {
       method: 'r:',
       algo: 'sha256',
@@ -124,8 +125,22 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
     } as const;
     const candidates: ContentAddress[] = [asSource];
     if (flatSha256 !== undefined) candidates.push({ method: 'text:', algo: 'sha256', hash: flatSha256 });
-    const address = candidates.find((candidate) => verifyContentAddress(addressed, candidate, policy.storeDir));
-    return address && caFor(address);
+    for (const storeDir of policy.storeDirs) {
+      const address = candidates.find((candidate) => isAddressedBy({ path, references, storeDir }, candidate));
+      if (address === undefined) continue;
+      return { ca: caFor(address), ...(storeDir !== policy.storeDir && { storeDir }) };
+    }
+    return undefined;
+  }
+
+  /** As events have it: the first store directory goes without saying. */
+  function placed({ storeDir = policy.storeDir, ...push }: Push): Push {
+    if (!policy.storeDirs.includes(storeDir))
+      throw new DroverError(
+        'wrong-store-dir',
+        `push.storeDir: expected ${policy.storeDirs.join(' or ')}, got ${storeDir}`,
+      );
+    return { ...push, ...(storeDir !== policy.storeDir && { storeDir }) };
   }
 
   async function statusOf(by: Principal, id: string): Promise<UploadStatus> {
@@ -136,13 +151,14 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
 
   return {
     async beginUpload(by, declaration) {
-      const { path, narHash, narSize, references, compression, deriver, fileSize, push } = declaration;
+      const { path, narHash, narSize, references, compression, deriver, fileSize } = declaration;
+      const push = declaration.push && placed(declaration.push);
       if (narSize > policy.maxNarBytes)
         throw new DroverError('too-large', `narSize: expected at most ${policy.maxNarBytes}, got ${narSize}`);
       // The item's event names all of them, and has to fit into one commit.
       const excess = referencesExcess(references, policy.maxCommitBytes);
       if (excess !== undefined) throw new DroverError('too-large', `references: ${excess}`);
-      const scan = scanFor(by, declaration);
+      const scan = scanFor(by, { ...declaration, ...(push && { push }) });
       refuseNamesake(farm, path);
       // The upload is what repairs bytes that are wrong, so none is turned away for them.
       if (await items.isVerified(path))

@@ -18,6 +18,8 @@ export interface UploadDeclaration {
 
 /** What is said of an item that is pushed, besides. */
 export interface Push {
+  /** Its store directory, where that is not the first one of the coordinator. */
+  readonly storeDir?: string;
   /** The content address that its path was made of, as in a narinfo. */
   readonly ca?: string;
   /** Where its sender thinks that its NAR is, relative to the cache's root: `nar/<hash>.nar.xz`. */

@@ -50,7 +50,7 @@ export function createSearch(
   inSlices: InSlices,
   { meta, signal, expires, mostReferenceBytes = mostBytes }: FinderOptions,
 ): Search {
-  const { availability, graph, itemRevision } = core.farm;
+  const { availability, graph, itemRevision, producers } = core.farm;
   // By name: what upstreams speak of is nothing to the graph before it is an event.
   const seen = new Set<string>();
   const answers = new Map<string, Believed>();
@@ -87,6 +87,13 @@ export function createSearch(
       { upstream },
       `an upstream refers to more than ${mostReferenceBytes} bytes of names: the rest is built`,
     );
+  }
+
+  /** Upstreams have what is in the first store directory. */
+  function isOfOtherStoreDir(path: string): boolean {
+    const item = graph.itemOf(path);
+    const drv = item === undefined ? undefined : producers.of(item);
+    return drv !== undefined && graph.jobClass(drv).storeDir !== undefined;
   }
 
   /** All that can be found by following references from these, however far; resolves once nothing is open. */
@@ -131,7 +138,7 @@ export function createSearch(
       if (underWay === 0) resolve();
     }
 
-    for (const path of paths) want(path);
+    for (const path of paths) if (!isOfOtherStoreDir(path)) want(path);
     go();
     return promise;
   }

@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { defineEvent, type EventOf, identifier, instant, shortText } from '../event.ts';
+import { defineEvent, type EventOf, identifier, instant, otherStoreDir, shortText } from '../event.ts';
 
 /** What an agent can build. */
 export const agentAbilities = z.object({
+  /** What it builds for, where that is not the first one of the coordinator. */
+  storeDir: otherStoreDir,
   systems: z.array(z.string().min(1).max(64)).min(1).max(64),
   /** Features it has. */
   features: z.array(z.string().min(1).max(64)).max(64),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baseName, defineEvent, type EventOf, shortText } from '../event.ts';
+import { baseName, defineEvent, type EventOf, otherStoreDir, shortText } from '../event.ts';
 
 /** `<hash of the input derivation>` when only "out" is wanted, otherwise `<hash>!<output>,<output>`, outputs sorted. */
 const inputDerivation = z
@@ -15,6 +15,8 @@ export const DerivationAdded = defineEvent(
   z.object({
     /** Base name of the `.drv`. */
     path: baseName,
+    /** Of its paths, where that is not the first one of the coordinator. */
+    storeDir: otherStoreDir,
     system: z.string().min(1).max(64),
     /** `requiredSystemFeatures`, sorted; absent when there are none. */
     features: z.array(z.string().min(1).max(64)).max(64).optional(),

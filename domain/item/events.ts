@@ -1,9 +1,21 @@
 import { z } from 'zod';
-import { baseName, count, defineEvent, type EventOf, identifier, instant, sha256Text, shortText } from '../event.ts';
+import {
+  baseName,
+  count,
+  defineEvent,
+  type EventOf,
+  identifier,
+  instant,
+  otherStoreDir,
+  sha256Text,
+  shortText,
+} from '../event.ts';
 
 /** What the pool holds for one store item, and what its narinfo says. */
 export const storeItem = z.object({
   path: baseName,
+  /** Where its path is, and those that it refers to, where that is not the first one of the coordinator. */
+  storeDir: otherStoreDir,
   narHash: sha256Text,
   narSize: z.int().min(1),
   /** Base names, sorted; the item itself included where it refers to itself. */

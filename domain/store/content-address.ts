@@ -77,3 +77,12 @@ export function verifyContentAddress(item: AddressedItem, address: ContentAddres
   const self = others.length < item.references.length;
   return contentAddressedPath(name, address, others, self, storeDir) === item.path;
 }
+
+/** The same of an item whose path and references are base names of a store directory. */
+export function isAddressedBy(
+  { path, references, storeDir }: AddressedItem & { readonly storeDir: string },
+  address: ContentAddress,
+): boolean {
+  const full = (base: string): string => `${storeDir}/${base}`;
+  return verifyContentAddress({ path: full(path), references: references.map(full) }, address, storeDir);
+}

@@ -14,6 +14,8 @@ import { hashPartLength, makeTextPath, parseStorePath } from './store-path.ts';
 
 export interface VerifyDerivationContext {
   readonly storeDir: string;
+  /** Facts name the store directory where it is another one than this; if absent, they never do. */
+  readonly firstStoreDir?: string;
   /** Modulo hash of a derivation that was verified before, by its full path. */
   readonly modulo: (drvPath: string) => ModuloHash | undefined;
   /** Default: what every coordinator takes. */
@@ -83,7 +85,7 @@ function verify(
   if (textExcess !== undefined) return tooLarge(textExcess);
   const scanned = scanDerivation(derivationByteString(bytes), storeDir);
   const { derivation } = scanned;
-  const excess = findExcess(path, derivation, text, context.storeDir, limits);
+  const excess = findExcess(path, derivation, text, context, limits);
   if (excess !== undefined) return tooLarge(excess);
 
   const references = derivation.inputDerivations.map((input) => input.path);
@@ -98,7 +100,7 @@ function verify(
   if ('failed' in hashes) return refuseHash(hashes, path);
   const wrong = findWrongOutput(derivation, hashes);
   if (wrong !== undefined) return refuse('wrong-output-path', path, wrong);
-  return { derivation, modulo: ownString(hashes.modulo), facts: factsOf(path, derivation, storeDir) };
+  return { derivation, modulo: ownString(hashes.modulo), facts: factsOf(path, derivation, context) };
 }
 
 /**
@@ -111,11 +113,11 @@ export function findExcess(
   path: string,
   derivation: Derivation,
   text: number,
-  storeDir: string,
+  context: Pick<VerifyDerivationContext, 'storeDir' | 'firstStoreDir'>,
   limits: DerivationLimits,
 ): string | undefined {
-  const inputs = listBytes(neededNames(derivation, storeDir));
-  const event = (): number => JSON.stringify(factsOf(path, derivation, storeDir)).length;
+  const inputs = listBytes(neededNames(derivation, context.storeDir));
+  const event = (): number => JSON.stringify(factsOf(path, derivation, context)).length;
   return derivationExcess({ text, outputs: derivation.outputs.length, inputs, event }, limits);
 }
 
@@ -169,7 +171,11 @@ function refuseHash(failure: DerivationHashFailure, path: string): DerivationRef
   return refuse('unsupported-kind', path, `${supported}, got a ${failure.kind} one`);
 }
 
-function factsOf(path: string, derivation: Derivation, storeDir: string): DerivationFacts {
+function factsOf(
+  path: string,
+  derivation: Derivation,
+  { storeDir, firstStoreDir = storeDir }: Pick<VerifyDerivationContext, 'storeDir' | 'firstStoreDir'>,
+): DerivationFacts {
   const start = storeDir.length + 1;
   const system = limited(derivation.system, 'system');
   const features = readDerivationEnv(derivation).requiredSystemFeatures.map((item) => limited(item, 'feature'));
@@ -181,6 +187,7 @@ function factsOf(path: string, derivation: Derivation, storeDir: string): Deriva
   const fixed = derivationKind(derivation) === 'fixed' ? derivation.outputs[0] : undefined;
   return {
     path: path.slice(start),
+    ...(storeDir !== firstStoreDir && { storeDir }),
     system,
     ...(features.length > 0 && { features }),
     outputs: Object.fromEntries(outputs),

@@ -22,6 +22,7 @@ export const SubmissionReceived = defineEvent(
   'SubmissionReceived',
   'A client submitted derivations, all of them verified. Acted upon once `rootCount` roots are on the stream.',
   z.object({
+    /** The first store directory of the coordinator. */
     storeDir: z.string(),
     /** How many roots the submission has in all, those of later SubmissionRootsAdded events included. */
     rootCount: count,

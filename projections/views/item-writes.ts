@@ -3,9 +3,10 @@ import { hashPart } from './derivation-writes.ts';
 import type { Write } from './write.ts';
 
 export const addItem = `
-INSERT INTO items (hash, path, nar_hash, nar_size, refs, deriver, ca, file_hash, file_size, compression, signatures, added_at, added_by)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+INSERT INTO items (hash, path, store_dir, nar_hash, nar_size, refs, deriver, ca, file_hash, file_size, compression, signatures, added_at, added_by)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
 ON CONFLICT (hash) DO UPDATE SET
+  store_dir = excluded.store_dir,
   nar_hash = excluded.nar_hash,
   nar_size = excluded.nar_size,
   refs = excluded.refs,
@@ -43,12 +44,12 @@ export function itemWrites(event: ItemEvent, at: number, actor: string): readonl
   // What only an upstream has is not of the pool.
   if (event.type === 'StoreItemFoundUpstream' || event.type === 'StoreItemLostUpstream') return [];
   if (event.type !== 'StoreItemAdded') return [{ sql: removeItem, values: [hash] }];
-  const { path, narHash, narSize, references, deriver, ca, file, signatures } = event.data;
+  const { path, storeDir, narHash, narSize, references, deriver, ca, file, signatures } = event.data;
   const refs = references.join(' ');
   const optional = [deriver ?? null, ca ?? null];
   const stored = [file.hash, file.size, file.compression, JSON.stringify(signatures)];
   return [
-    { sql: addItem, values: [hash, path, narHash, narSize, refs, ...optional, ...stored, at, actor] },
+    { sql: addItem, values: [hash, path, storeDir ?? null, narHash, narSize, refs, ...optional, ...stored, at, actor] },
     { sql: clearAddresses, values: [hash] },
     ...(event.data.addresses ?? []).map((address) => ({ sql: addAddress, values: [address, hash] })),
   ];

@@ -139,12 +139,13 @@ CREATE TRIGGER build_moved AFTER UPDATE OF state ON builds WHEN old.state <> new
   WHERE submission = new.submission;
 END`;
 
-/** No `seq` comes twice, so that what has been named stays so. `refs`: base names with a space between; `signatures`: a JSON array. */
+/** No `seq` comes twice, so that what has been named stays so. `store_dir`: NULL for the first one of the coordinator; `refs`: base names with a space between; `signatures`: a JSON array. */
 const items = `
 CREATE TABLE items (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   hash TEXT NOT NULL UNIQUE,
   path TEXT NOT NULL,
+  store_dir TEXT,
   nar_hash TEXT NOT NULL,
   nar_size INTEGER NOT NULL,
   refs TEXT NOT NULL,

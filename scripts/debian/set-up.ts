@@ -3,59 +3,11 @@
  * is there already stays as it is. The mirror is that of the machine's own apt sources. Exits 1 if a suite could not be set
  * up, saying why; its tests are then skipped by name.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { installDebootstrap, mirror, run, say } from './debootstrap.ts';
 import { packages, type Suite, suites, suitesFolder, unpacked, versionsFile } from './suites.ts';
-
-/** For one suite, in milliseconds: some 30 s where the mirror is near. */
-const patience = 6 * 60_000;
-
-function say(text: string): void {
-  console.error(`setup: ${text}`);
-}
-
-/** Address of the Debian mirror that apt uses here. */
-function mirror(): string {
-  const format = '$(REPO_URI) $(ORIGIN) $(RELEASE) $(COMPONENT)';
-  const lines = execFileSync('apt-get', ['indextargets', '--format', format, 'Created-By: Packages'], {
-    encoding: 'utf8',
-  }).split('\n');
-  // Updates and security come from elsewhere, and their suites are named with a hyphen.
-  const own = lines
-    .map((line) => line.split(' '))
-    .find(([, origin, release = '-', component]) => {
-      return origin === 'Debian' && !release.includes('-') && component === 'main';
-    });
-  if (own?.[0] === undefined) throw new Error('expected a Debian mirror among the sources of apt, got none');
-  return own[0];
-}
-
-function run(command: string, args: readonly string[], log: string): void {
-  const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
-    encoding: 'utf8',
-    timeout: patience,
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  writeFileSync(log, `${command} ${args.join(' ')}\n${stdout}\n${stderr}`, { flag: 'a' });
-  if (status === 0) return;
-  const last = `${stdout}\n${stderr}`.trim().split('\n').at(-1);
-  throw new Error(
-    `${command} failed (${error?.message ?? signal ?? `exit ${status}`}): ${last}; all of it is in ${log}`,
-  );
-}
-
-function installDebootstrap(log: string): void {
-  if (spawnSync('debootstrap', ['--version']).status === 0) return;
-  say('installing debootstrap with apt-get.');
-  const install = ['-o', 'DPkg::Lock::Timeout=600', 'install', '-y', '-qq', '--no-install-recommends', 'debootstrap'];
-  try {
-    run('apt-get', install, log);
-  } catch {
-    run('apt-get', ['update', '-qq'], log);
-    run('apt-get', install, log);
-  }
-}
 
 /** Files of `folder` whose names fit, `folder` included. */
 function matching(folder: string, pattern: RegExp): string[] {

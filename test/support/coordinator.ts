@@ -68,6 +68,7 @@ export async function openTestCoordinator(
     textOf = (path: string): Uint8Array => Buffer.from(path),
     logger = pino({ level: 'silent' }) as Logger,
     upstreams = [] as readonly UpstreamSource[],
+    storeDirs = policy.storeDirs,
   } = {},
 ) {
   const tracing = createTracing(time.runtime.clock, traces);
@@ -103,7 +104,7 @@ export async function openTestCoordinator(
     upstreams,
     verifyPlace,
     auditKey,
-    policy: { ...policy, trustHooksOfApi, collection, ...(verify && { verify }) },
+    policy: { ...policy, storeDirs, trustHooksOfApi, collection, ...(verify && { verify }) },
     runtime: time.runtime,
     links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },
     tokenUses,
@@ -148,7 +149,7 @@ export async function openTestCoordinator(
       agent: string,
       abilities: Partial<AgentAbilities> = {},
       running: readonly KnownAttempt[] = [],
-      said: Partial<Pick<Hello, 'unfit' | 'limited' | 'session'>> = {},
+      said: Partial<Pick<Hello, 'unfit' | 'limited' | 'session' | 'storeDir'>> = {},
     ) {
       if (!farm.agents.get(agent)) await application.addAgent(admin, agent);
       const full = { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots: 1, ...abilities };

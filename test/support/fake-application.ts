@@ -187,6 +187,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
   const calls: { method: keyof Application; args: readonly unknown[] }[] = [];
   const base: Application = {
     storeDir: '/nix/store',
+    storeDirs: ['/nix/store'],
     publicKeys: ['test-1:key'],
     auditKey: 'test+00000000+key',
     checkpoint: () => 'test\n1\nroot\n\n— test signature\n',

@@ -4,6 +4,7 @@ import type { Policy } from '../../coordinator/core.ts';
 export function testPolicy(changes: Partial<Policy> = {}): Policy {
   return {
     storeDir: '/nix/store',
+    storeDirs: [changes.storeDir ?? '/nix/store'],
     leaseSeconds: 60,
     heartbeatSeconds: 10,
     retry: {

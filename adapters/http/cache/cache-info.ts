@@ -1,14 +1,15 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { HttpContext } from '../context.ts';
+import type { CacheRoot } from './cache-roots.ts';
 
 /** `nix-cache-info`. */
 export function cacheInfoText(storeDir: string, priority: number): string {
   return `StoreDir: ${storeDir}\nWantMassQuery: 1\nPriority: ${priority}\n`;
 }
 
-export function cacheInfoRoute({ application, cache }: HttpContext): FastifyPluginAsyncZod {
-  const text = cacheInfoText(application.storeDir, cache.priority);
+export function cacheInfoRoute({ cache }: HttpContext, { storeDir }: CacheRoot): FastifyPluginAsyncZod {
+  const text = cacheInfoText(storeDir, cache.priority);
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=3600`;
   return async (app) => {
     app.route({

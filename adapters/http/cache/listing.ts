@@ -1,9 +1,9 @@
-import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
 import { createLimit } from '../../runtime/limit.ts';
 import type { HttpContext } from '../context.ts';
+import { type CachePlugin, isAt } from './cache-roots.ts';
 import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
 import { notHere } from './not-here.ts';
@@ -18,7 +18,7 @@ const mostKept = 16 * 1024 * 1024;
  * `/<hash part>.ls`: what is in a store item, as `write-nar-listing` of Nix makes it. Made from the NAR when somebody asks for it, which few do
  * of few items, and kept for a while; it is there exactly as long as the narinfo.
  */
-export function listingRoute({ application, pool, cache }: HttpContext, doubtFile: DoubtFile): FastifyPluginAsyncZod {
+export function listingRoute({ application, pool, cache }: HttpContext, doubtFile: DoubtFile): CachePlugin {
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${cache.ttlSeconds}`;
   const limited = createLimit(mostAtOnce);
   /** By the hash of the NAR, the one that was asked for last at the end; empty where there is too much for a listing. */
@@ -56,7 +56,7 @@ export function listingRoute({ application, pool, cache }: HttpContext, doubtFil
     return work;
   }
 
-  return async (app) => {
+  return (root) => async (app) => {
     app.route({
       method: ['GET', 'HEAD'],
       url: '/:hash.ls',
@@ -73,7 +73,10 @@ export function listingRoute({ application, pool, cache }: HttpContext, doubtFil
       },
       handler: async (request, reply) => {
         const { hash } = request.params;
-        const servable = () => (isHashPart(hash) ? application.servable(hash) : undefined);
+        const servable = () => {
+          const found = isHashPart(hash) ? application.servable(hash) : undefined;
+          return isAt(root, application.storeDir, found) ? found : undefined;
+        };
         const item = servable();
         if (item === undefined) return notHere(reply);
         const etag = `"${item.narHash.slice('sha256:'.length)}"`;

@@ -10,6 +10,7 @@ import { leadsBack, viaOf } from '../../upstream/via.ts';
 import type { HttpContext } from '../context.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { nothing } from '../schemas/requests.ts';
+import { type CacheRoot, isAt } from './cache-roots.ts';
 import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
 import { narUrl } from './nar-url.ts';
@@ -20,7 +21,11 @@ import { upstreamNarUrl } from './upstream-url.ts';
 export function narinfoRoute(
   { application, pool, cache, closing }: HttpContext,
   doubtFile: DoubtFile,
+  root: CacheRoot,
 ): FastifyPluginAsyncZod {
+  const { storeDir } = root;
+  const here = <Thing extends { storeDir?: string | undefined }>(thing: Thing | undefined): Thing | undefined =>
+    isAt(root, application.storeDir, thing) ? thing : undefined;
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${cache.ttlSeconds}`;
   function answer(etag: string | undefined, reply: FastifyReply, info: NarInfo): FastifyReply {
     const rendered = render(info);
@@ -51,13 +56,13 @@ export function narinfoRoute(
       },
       handler: async (request, reply) => {
         const { hash } = request.params;
-        const found = isHashPart(hash) ? application.servable(hash) : undefined;
-        const elsewhere = found === undefined && isHashPart(hash) ? application.upstreamItem(hash) : undefined;
+        const found = isHashPart(hash) ? here(application.servable(hash)) : undefined;
+        const elsewhere = found === undefined && isHashPart(hash) ? here(application.upstreamItem(hash)) : undefined;
         if (elsewhere !== undefined) {
           const via = viaOf(request.headers);
           const isForIt = via === undefined || (await isToPassOn(hash, via, abortOnEnd(reply.raw, closing)));
           return isForIt
-            ? answer(request.headers['if-none-match'], reply, upstreamNarinfo(elsewhere, application.storeDir))
+            ? answer(request.headers['if-none-match'], reply, upstreamNarinfo(elsewhere, storeDir))
             : notHere(reply);
         }
         if (found === undefined) return notHere(reply);
@@ -68,7 +73,7 @@ export function narinfoRoute(
         // It may have gone while its file was looked for.
         const item = application.servable(hash);
         if (item === undefined) return notHere(reply);
-        return answer(request.headers['if-none-match'], reply, narinfoOf(item, application.storeDir));
+        return answer(request.headers['if-none-match'], reply, narinfoOf(item, storeDir));
       },
     });
   };
@@ -92,7 +97,7 @@ export async function narinfoText(
   }
   // It may have gone while its file was looked for.
   const now = application.servable(hashPart);
-  return now && renderNarinfo(narinfoOf(now, application.storeDir));
+  return now && renderNarinfo(narinfoOf(now, now.storeDir ?? application.storeDir));
 }
 
 function render(info: NarInfo): { readonly text: string; readonly etag: string } {

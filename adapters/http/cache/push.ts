@@ -1,4 +1,3 @@
-import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Principal } from '../../../coordinator/application.ts';
 import { DroverError, isDroverError } from '../../../coordinator/errors.ts';
@@ -12,6 +11,7 @@ import { principalOf } from '../access.ts';
 import { type HttpContext, smallBody } from '../context.ts';
 import { nothing } from '../schemas/requests.ts';
 import { acceptStreams, bodyOf, bodyTooLarge, passOver } from '../streamed-body.ts';
+import type { CachePlugin } from './cache-roots.ts';
 import { parseNarName, parseStagedName } from './nar-url.ts';
 import { sentFile } from './sent-file.ts';
 
@@ -36,7 +36,7 @@ export const stagedBy = ({ id }: Pick<Principal, 'id'>): string => `token-${id}`
  * What `nix copy --to http://…` does: `PUT` of a NAR, then of its narinfo, which makes an item of both. Listings and debug indices that come
  * along are taken and left: they are made from NARs here. Source: Nix, src/libstore/binary-cache-store.cc.
  */
-export function cachePushRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function cachePushRoutes(context: HttpContext): CachePlugin {
   const { application, stagedNars, pool, closing, metrics } = context;
   const limited = createLimit(mostAtOnce);
   const received = metrics.counter('drover_pushed_bytes_total', 'Bytes of NARs sent ahead of their narinfos.');
@@ -68,7 +68,7 @@ export function cachePushRoutes(context: HttpContext): FastifyPluginAsyncZod {
     };
   }
 
-  async function publish(by: Principal, path: string, info: NarInfo): Promise<void> {
+  async function publish(by: Principal, path: string, info: NarInfo, storeDir: string): Promise<void> {
     const owner = stagedBy(by);
     const { url, narHash, narSize, references, deriver, ca } = info;
     const name = url.startsWith('nar/') ? url.slice('nar/'.length) : '';
@@ -84,7 +84,11 @@ export function cachePushRoutes(context: HttpContext): FastifyPluginAsyncZod {
         compression: nar.compression,
         fileSize: nar.fileSize,
         ...(deriver !== undefined && { deriver }),
-        push: { ...(ca !== undefined && { ca }), ...(isSent && { sentAs: url }) },
+        push: {
+          ...(storeDir !== application.storeDir && { storeDir }),
+          ...(ca !== undefined && { ca }),
+          ...(isSent && { sentAs: url }),
+        },
       };
       for (let tried = 0; tried < tries; tried++) {
         const { id, offset, finished } = await application.beginUpload(by, declaration);
@@ -102,7 +106,7 @@ export function cachePushRoutes(context: HttpContext): FastifyPluginAsyncZod {
     await stagedNars.remove(owner, name);
   }
 
-  return async (app) => {
+  return (root) => async (app) => {
     // Nix says what it sends, other clients may not.
     acceptStreams(app, closing, '*');
     app.put(
@@ -149,8 +153,8 @@ export function cachePushRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const by = principalOf(request);
         const { hash } = request.params;
         const info = parsed(await textOf(bodyOf(request, ['zstd', 'gzip'], smallBody)));
-        const path = baseOf(info, hash, application.storeDir);
-        if (application.servable(hash)?.path !== path) await limited(() => publish(by, path, info));
+        const path = baseOf(info, hash, root.storeDir);
+        if (application.servable(hash)?.path !== path) await limited(() => publish(by, path, info, root.storeDir));
         return reply.code(204).send();
       },
     );

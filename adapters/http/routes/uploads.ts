@@ -18,8 +18,10 @@ const declaration = z.strictObject({
   /** For an output: the attempt that made it. */
   build: identifier.exactOptional(),
   attempt: z.int().min(1).exactOptional(),
-  /** For what no build here made, by a token that may push: its content address, if it has one. */
-  push: z.strictObject({ ca: z.string().max(256).exactOptional() }).exactOptional(),
+  /** For what no build here made, by a token that may push: its content address, if it has one, and its store directory, if that is not the first. */
+  push: z
+    .strictObject({ ca: z.string().max(256).exactOptional(), storeDir: z.string().max(1024).exactOptional() })
+    .exactOptional(),
 });
 
 /** Resumable uploads of NARs: declared, sent in parts from the offset that is safe, verified with the last byte. */

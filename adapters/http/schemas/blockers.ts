@@ -51,6 +51,7 @@ export const blocker: z.ZodType<Blocker> = z.object({
   lost: loss.exactOptional(),
   system: text.exactOptional(),
   features: z.array(text).exactOptional(),
+  storeDir: text.exactOptional(),
   agents: agentObstacles.exactOptional(),
   waiting: z.int().describe('how many of the builds wait for it'),
   blocks: z.int().describe('how many unfinished builds of the whole farm do').exactOptional(),

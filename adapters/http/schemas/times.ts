@@ -42,6 +42,7 @@ export const submissionTimes: z.ZodType<SubmissionTimes> = z.object({
         ms: ms.describe('what it would have saved at most'),
         system: text.exactOptional(),
         features: z.array(text).exactOptional(),
+        storeDir: text.exactOptional(),
         cause: text.exactOptional(),
         builds: z.int().describe('of the path, that it is about'),
       }),

@@ -76,6 +76,7 @@ export const why: z.ZodType<Why> = z.discriminatedUnion('reason', [
     reason: z.literal('no-agent'),
     system: text,
     features: z.array(text),
+    storeDir: text.exactOptional(),
     agents: agentObstacles,
     blockers: z.array(blocker).describe('none where an agent will take it by itself'),
     until,

@@ -16,7 +16,9 @@ const declaration = z.object({
   compression: z.enum(['none', 'zstd']),
   deriver: baseName.optional(),
   fileSize: count,
-  push: z.object({ ca: z.string().optional(), sentAs: z.string().optional() }).optional(),
+  push: z
+    .object({ storeDir: z.string().optional(), ca: z.string().optional(), sentAs: z.string().optional() })
+    .optional(),
 });
 
 const begunRecord = z.object({

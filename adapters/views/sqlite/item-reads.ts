@@ -48,13 +48,14 @@ function planItems({ name = '', deriver, agent, since }: ItemFilter): ListPlan |
   return { kind: 'items', columns: itemColumns, joins: '', sources: [source], rest };
 }
 
-const itemColumns = `, i.path, i.nar_hash, i.nar_size, i.refs, i.deriver, i.ca, i.file_hash, i.file_size, i.compression,
+const itemColumns = `, i.path, i.store_dir, i.nar_hash, i.nar_size, i.refs, i.deriver, i.ca, i.file_hash, i.file_size, i.compression,
   i.signatures, i.added_at, i.added_by, i.unpublished_at, i.unpublished_until, i.unpublished_by, i.unpublished_reason`;
 
 function toItemRow(raw: Record<string, SqlValue>): ItemRow {
   const refs = raw.refs as string;
   return {
     path: raw.path as string,
+    ...(raw.store_dir === null ? {} : { storeDir: raw.store_dir as string }),
     narHash: raw.nar_hash as string,
     narSize: raw.nar_size as number,
     references: refs === '' ? [] : refs.split(' '),

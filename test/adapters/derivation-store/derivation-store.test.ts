@@ -9,6 +9,7 @@ import type { DerivationStore } from '../../../coordinator/ports/derivation-stor
 import type { DerivationFacts } from '../../../domain/derivation/events.ts';
 import { parseDerivation } from '../../../domain/store/derivation.ts';
 import { graphSize, loadGraphClosure } from '../../support/graph-closure.ts';
+import { readSharedFolder, sharedAbsent } from '../../support/shared-fixtures.ts';
 
 const storeDir = '/nix/store';
 
@@ -43,7 +44,7 @@ before(async () => {
 
 async function temporaryStore() {
   const dir = await mkdtemp(join(tmpdir(), 'drover-test-'));
-  const open = () => openSqliteDerivationStore({ dir, storeDir });
+  const open = () => openSqliteDerivationStore({ dir, storeDirs: [storeDir] });
   const held = {
     dir,
     store: await open(),
@@ -185,16 +186,34 @@ describe('the database', () => {
     const database = new DatabaseSync(join(held.dir, 'derivations.db'));
     database.exec('PRAGMA user_version = 99');
     database.close();
-    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDir }), {
+    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDirs: [storeDir] }), {
       code: 'newer-schema',
       message: /expected schema version 1 or older, got 99/,
     });
   });
 
+  it('takes those of each of its store directories, and says where those are that are not in the first', {
+    skip: sharedAbsent('guix/drv'),
+  }, async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'drover-test-'));
+    await using store = await openSqliteDerivationStore({ dir, storeDirs: [storeDir, '/gnu/store'] });
+    const guix = (await readSharedFolder('guix/drv', '-gx-plain.drv')).map(({ name, bytes }) => ({
+      path: name,
+      text: bytes,
+    }));
+    const one = derivations[0] as Sent;
+    assert.deepEqual(await store.add([...guix, one]), { added: guix.length + 1 });
+    const dirs = new Set<string | undefined>();
+    for await (const part of store.closure([one.path, ...guix.map(({ path }) => path)], () => false))
+      for (const facts of part) dirs.add(facts.storeDir);
+    assert.deepEqual([...dirs].sort(), ['/gnu/store', undefined]);
+    await rm(dir, { recursive: true });
+  });
+
   it('of another store directory is refused', async () => {
     await using held = await temporaryStore();
     await held.store[Symbol.asyncDispose]();
-    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDir: '/gnu/store' }), {
+    await assert.rejects(openSqliteDerivationStore({ dir: held.dir, storeDirs: ['/gnu/store', storeDir] }), {
       code: 'wrong-store-dir',
     });
   });

@@ -93,6 +93,27 @@ describe('narinfo', () => {
   });
 });
 
+test('each of two store directories has a cache of its own, and the first one that at the root', async () => {
+  const other = { ...itemA, path: `${'1'.repeat(32)}-hello`, storeDir: '/gnu/store' };
+  const items = new Map([itemA, other].map((item) => [item.path.slice(0, 32), item]));
+  await using server = await harness({
+    pool,
+    application: { storeDirs: ['/nix/store', '/gnu/store'], servable: (hash: string) => items.get(hash) },
+  });
+  const get = async (url: string) => (await server.ask(undefined, { url })).body;
+  const [a, b] = [`${hashA}.narinfo`, `${'1'.repeat(32)}.narinfo`];
+  for (const [root, storeDir, here, elsewhere] of [
+    ['', '/nix/store', a, b],
+    ['/nix', '/nix/store', a, b],
+    ['/guix', '/gnu/store', b, a],
+  ] as const) {
+    assert.match(await get(`${root}/nix-cache-info`), new RegExp(`^StoreDir: ${storeDir}$`, 'm'));
+    assert.match(await get(`${root}/${here}`), new RegExp(`^StorePath: ${storeDir}/`));
+    assert.equal(await get(`${root}/${elsewhere}`), 'not here\n');
+    assert.equal(await get(`${root}${nar}`), bytes.toString());
+  }
+});
+
 test('a listing that cannot be made of its file has all of that looked at', async () => {
   await using server = await harness({ pool: { ...pool, listing: async () => undefined }, application: { servable } });
   assert.equal((await server.ask(undefined, { url: `/${hashA}.ls` })).statusCode, 404);

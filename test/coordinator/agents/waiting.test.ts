@@ -160,17 +160,22 @@ describe('what keeps an agent from a build', () => {
     features: [],
     mandatoryFeatures: [],
     slots: 1,
-    storeDir: '/nix/store',
   };
   const connected = { type: 'AgentConnected', data: { abilities, version: '1', builder: 'b' } } as const;
   const gone = { type: 'AgentDisconnected', data: { leaseUntil: 9, reason: 'gone' } } as const;
   const leaving = { type: 'AgentDraining', data: { byAgent: true, reason: 'SIGTERM' } } as const;
   const paused = { type: 'AgentPaused', data: {} } as const;
   const x86 = { system: 'x86_64-linux', features: [] };
-  const cases: readonly [ObstacleCode, boolean, readonly AgentEvent[], { system: string; features: string[] }?][] = [
+  const cases: readonly [
+    ObstacleCode,
+    boolean,
+    readonly AgentEvent[],
+    { system: string; features: string[]; storeDir?: string }?,
+  ][] = [
     ['never-connected', false, []],
     ['unsuitable', false, [connected], { ...x86, features: ['kvm'] }],
     ['unsuitable', false, [connected, paused], { ...x86, system: 'aarch64-linux' }],
+    ['unsuitable', false, [connected], { ...x86, storeDir: '/gnu/store' }],
     ['no-token', false, [connected, paused]],
     ['offline', true, [connected, gone]],
     ['offline', false, [connected, gone, { type: 'AgentLost', data: {} }]],
