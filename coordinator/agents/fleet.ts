@@ -3,6 +3,7 @@ import {
   type AgentOob,
   type DirectUpstreamSettings,
   type Hello,
+  type KnownAttempt,
   mostHoldings,
   type WaitingAttempt,
 } from '../../domain/agent/messages.ts';
@@ -216,7 +217,7 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     const drop: { build: string; attempt: number }[] = [];
     for (const { build: id, attempt, phase } of running) {
       const build = queue.build(id);
-      if (build && adopt(build, name, attempt, phase === 'ended')) stays.add(`${id}#${attempt}`);
+      if (build && adopt(build, name, attempt, phase)) stays.add(`${id}#${attempt}`);
       else if (build && isWelcome(build, name, attempt)) {
         commandBuild(core, build, { type: 'keep', agent: name, attempt }, { actor: `agent-${name}` });
         if (phase === 'preparing') {
@@ -236,8 +237,9 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
   }
 
   /** It goes on where it is, or comes to the end that it has there, even if it had been taken back, as long as nobody else has it. */
-  function adopt(build: BuildRecord, agent: string, attempt: number, ended: boolean): boolean {
-    const command = { type: 'adopt', agent, attempt, ended } as const;
+  function adopt(build: BuildRecord, agent: string, attempt: number, phase: KnownAttempt['phase']): boolean {
+    const started = phase === 'building' || phase === 'uploading';
+    const command = { type: 'adopt', agent, attempt, ended: phase === 'ended', started } as const;
     return typeof commandBuild(core, build, command, { actor: `agent-${agent}` }) !== 'string';
   }
 

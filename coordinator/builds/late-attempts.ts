@@ -63,7 +63,9 @@ export function createLateAttempts(
         if (build?.state.status !== 'queued') continue;
         for (const [agent, attempt] of holders) {
           if (farm.agents.get(agent)?.state.connection !== 'connected') continue;
-          const outcome = commandBuild(core, build, { type: 'adopt', agent, attempt }, { actor: 'allocator' });
+          // Late are only those that had got further than their inputs.
+          const command = { type: 'adopt', agent, attempt, started: true } as const;
+          const outcome = commandBuild(core, build, command, { actor: 'allocator' });
           if (typeof outcome === 'string') continue;
           remove(id, agent);
           // It is among the live ones that its agent has, from here on.

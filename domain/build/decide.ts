@@ -33,9 +33,9 @@ export type BuildCommand =
   | { readonly type: 'allocate'; readonly agent: string }
   /**
    * Gives an attempt that was taken back, the last one or an earlier one, to the agent that turns out to be still at it, or to have come to
-   * an end that it is about to tell.
+   * an end that it is about to tell. `started`: its builder runs, or has run.
    */
-  | ({ readonly type: 'adopt'; readonly ended?: boolean } & AttemptKey)
+  | ({ readonly type: 'adopt'; readonly ended?: boolean; readonly started?: boolean } & AttemptKey)
   /** The agent is still at an attempt that was taken back from it, and another may have the build: nobody was lost over it. */
   | ({ readonly type: 'keep' } & AttemptKey)
   | ({ readonly type: 'start' } & AttemptKey)
@@ -190,7 +190,7 @@ function notLive(state: BuildState, { attempt, agent }: AttemptKey): BuildRefusa
 
 function adopt(
   state: BuildState,
-  { attempt, agent, ended = false }: Extract<BuildCommand, { type: 'adopt' }>,
+  { attempt, agent, ended = false, started = false }: Extract<BuildCommand, { type: 'adopt' }>,
 ): Decision<BuildEvent, BuildRefusal> {
   const obstacle = notLive(state, { attempt, agent });
   if (obstacle === undefined) return { events: [] };
@@ -198,7 +198,8 @@ function adopt(
   const told = ended && !state.lost.includes(attempt);
   if (obstacle !== 'stale-attempt' || state.status !== 'queued' || state.over.includes(attempt) || told)
     return { refused: obstacle };
-  return { events: [{ type: 'BuildAllocated', data: { attempt, agent } }] };
+  const allocated: BuildEvent = { type: 'BuildAllocated', data: { attempt, agent } };
+  return { events: started ? [allocated, { type: 'BuildStarted', data: { attempt } }] : [allocated] };
 }
 
 type Failed = Extract<BuildCommand, { type: 'fail' }>;

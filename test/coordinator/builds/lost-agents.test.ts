@@ -110,7 +110,10 @@ describe('a build over which agents are lost', () => {
     await lose('b');
     assert.deepEqual(farm.allocations(), [], 'it has a slot that is free, and the build already');
     const why = await farm.application.why(build);
-    assert.ok(why.reason === 'running' && why.agent === 'a' && why.attempt === 1, why.summary);
+    assert.ok(
+      why.reason === 'running' && why.agent === 'a' && why.attempt === 1 && why.state === 'running',
+      why.summary,
+    );
     await farm.connect('b', { slots: 2 }, [{ ...second, phase: 'building' }]);
     await farm.report('a', { type: 'failed', ...first, class: 'builder-failed', message: 'exit code 1' });
     assert.deepEqual(farm.allocations(), []);
@@ -121,10 +124,12 @@ describe('a build over which agents are lost', () => {
     assert.deepEqual(told.slice(told.indexOf('BuildReleased 2')), [
       'BuildReleased 2',
       'BuildAllocated 1',
+      'BuildStarted 1',
       'BuildAttemptKept 2',
       'BuildAttemptFailed 1',
       'BuildRetryScheduled 3',
       'BuildAllocated 2',
+      'BuildStarted 2',
       'BuildSucceeded 2',
     ]);
     assert.equal(farm.application.status().agents.busy, 0);

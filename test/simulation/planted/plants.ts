@@ -188,8 +188,8 @@ export const plants: readonly Plant[] = [
   {
     name: 'a restart of the coordinator ends what agents run',
     file: 'coordinator/agents/fleet.ts',
-    find: "adopt(build, name, attempt, phase === 'ended')) stays.add(",
-    replace: "adopt(build, name, attempt, phase === 'ended')) void drop.push({ build: id, attempt }) ?? stays.has(",
+    find: 'adopt(build, name, attempt, phase)) stays.add(',
+    replace: 'adopt(build, name, attempt, phase)) void drop.push({ build: id, attempt }) ?? stays.has(',
     breaks: ['I11', 'I5'],
     seed: 1,
   },
