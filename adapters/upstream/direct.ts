@@ -14,10 +14,17 @@ interface Known {
 /** More than an agent fetches at a time, whatever its `max-concurrent-fetches`. */
 const connections = 256;
 
+async function openOverHttp({ url, timeoutSeconds, allowPrivate }: DirectUpstreamSettings): Promise<UpstreamCache> {
+  // Most agents are told of none.
+  const { openHttpCache } = await import('./http-cache.ts');
+  return openHttpCache({ url, id: 'agent', timeoutMs: timeoutSeconds * 1000, connections, allowPrivate });
+}
+
 /** The ways of an agent to the upstreams that it was told of. One that fails some times in a row is left alone for a while, as by a coordinator. */
 export function createDirectUpstreams(
   runtime: Pick<Runtime, 'clock' | 'random'>,
   logger: Pick<Logger, 'info' | 'warn'>,
+  open = openOverHttp,
 ): DirectUpstreams & Disposable {
   let known = new Map<string, Known>();
 
@@ -32,13 +39,6 @@ export function createDirectUpstreams(
         );
     });
     return { settings, health };
-  }
-
-  async function open({ settings }: Known): Promise<UpstreamCache> {
-    // Most agents are told of none.
-    const { openHttpCache } = await import('./http-cache.ts');
-    const { url, timeoutSeconds, allowPrivate } = settings;
-    return openHttpCache({ url, id: 'agent', timeoutMs: timeoutSeconds * 1000, connections, allowPrivate });
   }
 
   async function* watched(
@@ -74,7 +74,7 @@ export function createDirectUpstreams(
         publicKeys: settings.publicKeys,
         async nar(file, signal) {
           try {
-            one.cache ??= await open(one);
+            one.cache ??= await open(settings);
             const nar = await one.cache.nar(file, signal);
             if (nar !== undefined) return watched(nar, health, signal);
             health.answered();

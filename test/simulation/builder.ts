@@ -14,6 +14,8 @@ export interface BuilderWorld {
   tries(derivation: string): number;
   /** A build was ended before it was done. */
   aborted(derivation: string): void;
+  /** An item came in with other bytes than its hash says. */
+  unsound(path: string): void;
   /** A build began although not all was there. */
   unready(derivation: string, lacking: string): void;
 }
@@ -78,7 +80,9 @@ export function createSimulatedBuilder(world: BuilderWorld): Builder {
       if (disk.full) throw new BuilderError('disk-full', 'no space left on device');
       const lacking = item.references.find((reference) => reference !== item.path && !items.has(reference));
       if (lacking !== undefined) throw new BuilderError('refused', `${lacking} is not valid`);
-      items.set(item.path, { nar: Buffer.concat(chunks), narHash: item.narHash, references: item.references });
+      const bytes = Buffer.concat(chunks);
+      if (hashOf(bytes) !== item.narHash) world.unsound(item.path);
+      items.set(item.path, { nar: bytes, narHash: item.narHash, references: item.references });
     },
     distrust: (paths) => paths.forEach((path) => void items.delete(path)),
     checkStore: async () => undefined,

@@ -10,6 +10,7 @@ import { createFakeDerivationStore } from '../support/fake-derivation-store.ts';
 import { createLedger, type Ledger } from './audit/ledger.ts';
 import { createReceivers, type Receivers } from './audit/receivers.ts';
 import { collectSpans } from './audit/traces.ts';
+import { createViews, type Views } from './audit/views.ts';
 import { createEventDisk, type EventDisk } from './event-disk.ts';
 import { baseOf, features, type Graph, hashOf, randomGraph, systems } from './graph.ts';
 import { createHouse, type House, type Served } from './house.ts';
@@ -39,6 +40,8 @@ export type Answer<Value> =
 /** Whether the wish was granted, be it that there is nothing to say. */
 export const isGranted = ({ refused, lost }: Answer<unknown>): boolean => refused === undefined && lost === undefined;
 
+const farmsPerViews = 4;
+
 /** A whole farm of one seed, for operators and faults to act on. */
 export interface SimulatedFarm {
   readonly seed: number;
@@ -54,6 +57,8 @@ export interface SimulatedFarm {
   readonly receivers: Receivers;
   readonly eventDisk: EventDisk;
   readonly poolDisk: PoolDisk;
+  /** Of a share of all farms, as they take time. */
+  readonly views: Views | undefined;
   readonly spans: ReturnType<typeof collectSpans>;
   readonly upstreams: readonly SimulatedUpstream[];
   /** The way from clients to the coordinator. */
@@ -294,6 +299,12 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
       guard(() => acknowledged(machine, message));
     },
     lie: (machine, message) => lie(machine, message),
+    unsound: (machine, path) => farm.fail(new Violation('I6', `${machine} has taken other bytes for ${path}`)),
+    upstreamAt(url, life) {
+      const upstream = upstreams.find((one) => one.url === url);
+      if (upstream?.mode !== 'direct') throw new Violation('bug', `an agent asks ${url}, of which nobody told it`);
+      return upstream.openForAgent(life);
+    },
   };
 
   /** I1: what an agent needs not say again is in the log. */
@@ -369,6 +380,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
         poolDisk.rot(file);
       },
     },
+    views: seed % farmsPerViews === 0 ? createViews(eventDisk.log) : undefined,
     spans,
     upstreams,
     clients,

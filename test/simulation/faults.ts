@@ -344,6 +344,62 @@ export const upstreamFaults: Readonly<Record<string, Fault>> = {
   },
 };
 
+/** What befalls farms whose agents fetch from upstreams themselves: the way there is another one than the coordinator's. */
+export const directFaults: Readonly<Record<string, Fault>> = {
+  'upstream away from agents': {
+    weight: 1,
+    strike(farm, random) {
+      const { forAgents } = upstream(farm, random).weather;
+      const how = random.pick(['refuses', 'silent'] as const) as 'refuses';
+      lasting(
+        'upstream away from agents',
+        500,
+        30_000,
+        () => (forAgents.answers = how),
+        () => (forAgents.answers = 'well'),
+      )(farm, random);
+    },
+  },
+  'upstream lies to agents': {
+    weight: 1,
+    strike(farm, random) {
+      const { forAgents } = upstream(farm, random).weather;
+      const lie = random.pick(['other bytes', 'cut'] as const);
+      lasting(
+        'upstream lies to agents',
+        1000,
+        30_000,
+        () => (forAgents.lie = lie),
+        () => (forAgents.lie = undefined),
+      )(farm, random);
+    },
+  },
+};
+
+/** What befalls some farms alone, so that the others are the same farms without it. */
+export const rareFaults: Readonly<Record<string, Fault>> = {
+  'agent boasts': {
+    weight: 1,
+    strike(farm, random) {
+      const one = machine(farm, random);
+      lasting(
+        'agent boasts',
+        2000,
+        40_000,
+        () => (one.boasts = true),
+        () => (one.boasts = false),
+      )(farm, random);
+    },
+  },
+};
+
+export const allFaults: Readonly<Record<string, Fault>> = {
+  ...faults,
+  ...upstreamFaults,
+  ...directFaults,
+  ...rareFaults,
+};
+
 function retire(twin: Machine): void {
   twin.isOff = true;
   twin.kill();
@@ -366,6 +422,7 @@ export function heal(farm: SimulatedFarm): void {
     one.load = idleLoad;
     one.slowness = 1;
     one.lies = false;
+    one.boasts = false;
     one.start();
   }
   farm.house.start();

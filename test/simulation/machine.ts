@@ -1,13 +1,15 @@
 import { pino } from 'pino';
 import { openAgentLink } from '../../adapters/agent-link/client.ts';
-import { type RunningAgent, startAgent } from '../../agent/agent.ts';
+import { createDirectUpstreams } from '../../adapters/upstream/direct.ts';
+import { type AgentOptions, type RunningAgent, startAgent } from '../../agent/agent.ts';
 import type { CoordinatorLink } from '../../agent/ports/coordinator-link.ts';
 import type { StoreUpkeep } from '../../agent/ports/store-upkeep.ts';
 import { randomId } from '../../coordinator/identifiers.ts';
+import type { UpstreamCache } from '../../coordinator/ports/upstream.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage } from '../../domain/agent/messages.ts';
 import { createSimulatedBuilder } from './builder.ts';
-import { type Graph, storeDir } from './graph.ts';
+import { fullPath, type Graph, storeDir } from './graph.ts';
 import { createLife, type Life } from './life.ts';
 import { emptyDisk, type HeldItem, type MachineDisk, noRoom, openAttemptDisk } from './machine-disk.ts';
 import { type Line, openCache, openSocket, openUploads } from './network.ts';
@@ -22,6 +24,10 @@ export interface MachineWorld extends Omit<Line, 'life' | 'wire'> {
   tries(derivation: string): number;
   aborted(machine: Machine, derivation: string): void;
   unready(derivation: string, lacking: string): void;
+  /** The agent's own way to an upstream. */
+  upstreamAt(url: string, life: Life): UpstreamCache;
+  /** Bytes came into the store of a machine that are not what its narinfo says. */
+  unsound(machine: string, path: string): void;
   /** The coordinator has acknowledged what the agent said. */
   acknowledged(machine: Machine, message: AgentMessage): void;
   /** What a liar says instead. */
@@ -41,6 +47,8 @@ export interface Machine {
   /** Of its processors, as it says it. */
   load: number;
   lies: boolean;
+  /** It says anything of its load and of what its store holds. */
+  boasts: boolean;
   /** It is not to be started again for now. */
   isOff: boolean;
   readonly isUp: boolean;
@@ -62,8 +70,18 @@ export interface Machine {
 /** Well below what a machine takes. */
 export const idleLoad = 0.5;
 
+/** What a machine that boasts says of itself: often what is not so, and no two times the same. */
+function boast(random: Random): Awaited<ReturnType<AgentOptions['health']>> {
+  const figure = (): number => random.pick([0, 1, 49, 51, 1e9]) as number;
+  return {
+    load1: figure(),
+    freeBytes: random.pick([0, 1, 1e15]) as number,
+    pressure: { cpu: figure(), memory: figure(), io: figure() },
+  };
+}
+
 /** The store's own garbage collector: it is asked while nothing runs, and takes all that nothing keeps. */
-function createUpkeep(disk: MachineDisk, life: Life): StoreUpkeep {
+function createUpkeep(disk: MachineDisk, life: Life, claims: () => readonly string[] | undefined): StoreUpkeep {
   return life.mortal({
     async room() {
       await life.io();
@@ -78,6 +96,8 @@ function createUpkeep(disk: MachineDisk, life: Life): StoreUpkeep {
     },
     async largest(most) {
       await life.io();
+      const claimed = claims();
+      if (claimed !== undefined) return claimed.slice(0, most);
       const sizeOf = ([, { nar }]: [string, HeldItem]): number => -nar.length;
       return [...disk.items]
         .sort((one, other) => sizeOf(one) - sizeOf(other))
@@ -85,6 +105,12 @@ function createUpkeep(disk: MachineDisk, life: Life): StoreUpkeep {
         .map(([path]) => path);
     },
   });
+}
+
+/** Some of all there ever is, and what nobody knows. */
+function claimedBy(random: Random, { recipes }: Graph): string[] {
+  const all = recipes.flatMap(({ references }) => [...references.keys()].map(fullPath));
+  return [...all.filter(() => random.chance(0.7)), fullPath(`${'0'.repeat(32)}-unknown`)];
 }
 
 const silent = pino({ level: 'silent' });
@@ -111,12 +137,15 @@ export function createMachine(
       return isNew;
     }
     const store = openAttemptDisk(disk, mine);
+    const boasts = world.random.fork(`boasts of ${host} ${starts}`);
+    const claims = (): readonly string[] | undefined => (machine.boasts ? claimedBy(boasts, world.graph) : undefined);
     const builder = createSimulatedBuilder({
       ...world,
       disk,
       life: mine,
       slowness: () => machine.slowness,
       aborted: (derivation) => world.aborted(machine, derivation),
+      unsound: (path) => world.unsound(host, path),
     });
     const room = async (): Promise<void> => {
       await mine.io();
@@ -132,9 +161,10 @@ export function createMachine(
       maxConcurrentUploads: 2,
       cache: openCache(line),
       uploads: openUploads(line, () => token.current),
-      health: async () => ({ load1: machine.load, freeBytes: disk.full ? 0 : 1e9 }),
-      loadLimits: { maxLoad: 4 },
-      room: { upkeep: createUpkeep(disk, mine), limits: { minFree: 1000 } },
+      upstreams: createDirectUpstreams(runtime, silent, async ({ url }) => world.upstreamAt(url, mine)),
+      health: async () => (machine.boasts ? boast(boasts) : { load1: machine.load, freeBytes: disk.full ? 0 : 1e9 }),
+      loadLimits: { maxLoad: 4, maxCpuPressure: 50, maxMemoryPressure: 50, maxIoPressure: 50 },
+      room: { upkeep: createUpkeep(disk, mine, claims), limits: { minFree: 1000 } },
       checks: [
         { what: 'state folder', run: () => store.check() },
         { what: 'builder', run: room },
@@ -211,6 +241,7 @@ export function createMachine(
     slowness: 1,
     load: idleLoad,
     lies: false,
+    boasts: false,
     isOff: false,
     get isUp() {
       return life !== undefined;

@@ -9,8 +9,9 @@
  * Ends with 1 where a seed breaks an invariant: the seed, what is broken, the shortest run that still breaks it, and its trace.
  */
 import { parseArgs } from 'node:util';
-import { faults, upstreamFaults } from './faults.ts';
-import { operators } from './operators.ts';
+import { createCoverage } from './coverage.ts';
+import { allFaults } from './faults.ts';
+import { allOperators } from './operators.ts';
 import { type Plan, planOf } from './plan.ts';
 import { type Outcome, runPlan } from './run.ts';
 import { shrink } from './shrink.ts';
@@ -40,7 +41,7 @@ if (values.help) {
   --trace        print all that happened in it
   --keep-going   go on after a seed that breaks an invariant
   --no-shrink    do not look for a shorter run that breaks it, too
-  --coverage     list the triples (command × fault × state) that occurred`);
+  --coverage     list the triples (command × fault × state) that occurred, and the faults that a command never met`);
   process.exit(0);
 }
 
@@ -61,7 +62,7 @@ const count =
 const begun = performance.now();
 const seconds = (): number => (performance.now() - begun) / 1000;
 
-const coverage = new Set<string>();
+const coverage = createCoverage();
 const sums = { seeds: 0, events: 0, steps: 0, starts: 0, attempts: 0, succeeded: 0, ms: 0 };
 const broken: number[] = [];
 
@@ -88,7 +89,7 @@ for (let seed = from; sums.seeds < count && (minutes === undefined || seconds() 
   const outcome = await runPlan(plan);
   sums.seeds++;
   for (const key of ['events', 'steps', 'starts', 'attempts', 'succeeded', 'ms'] as const) sums[key] += outcome[key];
-  for (const triple of outcome.coverage) coverage.add(triple);
+  coverage.add(outcome.coverage);
   if (values.trace) console.log(`${describe(plan)}\n\n${outcome.lines.join('\n')}\n\ndigest ${outcome.digest}`);
   if (outcome.violation === undefined) continue;
   broken.push(seed);
@@ -97,15 +98,15 @@ for (let seed = from; sums.seeds < count && (minutes === undefined || seconds() 
 }
 
 const took = seconds();
-const commands = new Set([...coverage].map((triple) => triple.split(' × ')[0]));
 console.log(
   `${sums.seeds} seeds from ${from} in ${took.toFixed(1)} s: ${(sums.seeds / took).toFixed(1)} seeds/s, ${Math.round(sums.events / took)} events/s; ` +
     `${sums.events} events, ${sums.steps} steps, ${(sums.ms / 3_600_000).toFixed(1)} simulated hours, ${sums.starts} starts of coordinators, ` +
     `${sums.attempts} attempts, ${sums.succeeded} builds`,
 );
 console.log(
-  `coverage: ${coverage.size} triples (command × fault × state) of ${commands.size} commands, ${Object.keys(operators).length} kinds of operators and ${Object.keys({ ...faults, ...upstreamFaults }).length} faults`,
+  `coverage: ${coverage.size} triples (command × fault × state) of ${coverage.commands.size} commands, ${Object.keys(allOperators).length} kinds of operators and ${Object.keys(allFaults).length} faults`,
 );
-if (values.coverage) console.log([...coverage].sort().join('\n'));
+if (values.coverage)
+  console.log([...coverage.triples(), 'never met:', ...coverage.unmet(Object.keys(allFaults))].join('\n'));
 if (broken.length > 0) console.log(`broken: ${broken.join(', ')}`);
 process.exit(broken.length === 0 ? 0 : 1);

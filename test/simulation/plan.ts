@@ -1,6 +1,6 @@
 import type { FarmSize } from './farm.ts';
-import { faults, upstreamFaults } from './faults.ts';
-import { operators } from './operators.ts';
+import { directFaults, faults, rareFaults, upstreamFaults } from './faults.ts';
+import { operators, rareOperators } from './operators.ts';
 import { createRandom } from './random.ts';
 import { settingsOf } from './settings.ts';
 
@@ -61,5 +61,11 @@ export function planOf(seed: number): Plan {
     random = createRandom(seed).fork('upstreams');
     acts.push(...Array.from({ length: random.between(2, 6) }, () => act('fault', upstreamFaults)));
   }
+  const some = (kind: Act['kind'], of: Parameters<typeof act>[1], most: number): void =>
+    void acts.push(...Array.from({ length: random.between(1, most) }, () => act(kind, of)));
+  random = createRandom(seed).fork('rare');
+  if (random.chance(0.4)) some('operator', rareOperators, 4);
+  if (random.chance(0.25)) some('fault', rareFaults, 2);
+  if (settings.upstreams.some(({ mode }) => mode === 'direct')) some('fault', directFaults, 3);
   return { seed, size, acts: acts.sort((one, other) => one.at - other.at) };
 }

@@ -9,6 +9,7 @@ import type {
 } from '../../coordinator/ports/pool.ts';
 import { FileDamaged } from '../../coordinator/ports/pool.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
+import { sha256 } from '../../domain/store/sha256.ts';
 import { factsOf, hashOf } from './graph.ts';
 import type { Life } from './life.ts';
 
@@ -161,9 +162,15 @@ export function createPoolDisk(now: () => number, removed: (hash: string) => voi
       async finished(id, owner) {
         await life.io(4);
         const upload = find(id, owner);
-        return upload && isWhole(upload) ? { id, item: itemOf(upload) } : undefined;
+        if (!upload || !isWhole(upload)) return undefined;
+        const { push } = upload.declaration;
+        return { id, item: itemOf(upload), ...(push && { push }) };
       },
-      contentHash: async () => undefined,
+      async contentHash(id, method) {
+        await life.io(4);
+        const bytes = uploads.get(id)?.bytes;
+        return method === 'r:sha256' && bytes ? Buffer.from(sha256(bytes)).toString('hex') : undefined;
+      },
       async publish(id) {
         await life.io();
         const upload = uploads.get(id);

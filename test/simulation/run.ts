@@ -1,10 +1,10 @@
 import { auditEnd, auditRest } from './audit/end.ts';
 import { createSimulatedFarm, type SimulatedFarm } from './farm.ts';
-import { faults, heal, upstreamFaults } from './faults.ts';
+import { allFaults, heal } from './faults.ts';
 import { renewTokens } from './operators/agents.ts';
 import { resumeHooks } from './operators/hooks.ts';
 import { createPerson } from './operators/person.ts';
-import { operators } from './operators.ts';
+import { allOperators } from './operators.ts';
 import type { Plan } from './plan.ts';
 import { createRandom } from './random.ts';
 import { Violation } from './violation.ts';
@@ -26,6 +26,8 @@ export interface Outcome {
 
 /** More than any run takes, and less than one that goes round. */
 const mostSteps = 150_000;
+/** Views are some way behind, and have more than one event to take in at a time. */
+const stepsPerFollow = 64;
 /** Longer than any wait of agents, hooks and retries. */
 const quietMs = 65_000;
 /** What is left after the last fault takes far less. */
@@ -39,6 +41,8 @@ export async function runPlan(plan: Plan): Promise<Outcome> {
     await live(farm, plan);
   } catch (error) {
     farm.fail(error instanceof Violation ? error : new Violation('bug', String((error as Error).stack)));
+  } finally {
+    farm.views?.[Symbol.dispose]();
   }
   return {
     violation: farm.violation,
@@ -64,9 +68,9 @@ async function live(farm: SimulatedFarm, plan: Plan): Promise<void> {
       farm.trace(kind, name);
       if (kind === 'fault') {
         Object.assign(farm.weather, { last: name, at: time.now() });
-        (faults[name] ?? upstreamFaults[name])?.strike(farm, random);
+        allFaults[name]?.strike(farm, random);
       } else
-        void operators[name]
+        void allOperators[name]
           ?.act(farm, random)
           .catch((error: Error) => farm.fail(new Violation('bug', String(error.stack))));
     });
@@ -121,6 +125,7 @@ async function until(farm: SimulatedFarm, isOver: () => boolean): Promise<void> 
   while (!isOver()) {
     if (farm.violation) throw farm.violation;
     if (farm.time.steps > mostSteps) throw new Violation('I5', `it has no end: ${unrest(farm)}`);
+    if (farm.time.steps % stepsPerFollow === 0) await farm.views?.follow();
     if (!(await farm.time.step())) throw new Violation('bug', `nothing is due any more: ${unrest(farm)}`);
   }
   if (farm.violation) throw farm.violation;

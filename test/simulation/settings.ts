@@ -62,5 +62,7 @@ export function settingsOf(random: Random): Settings {
     ttlSeconds: random.between(5, 40),
     negativeTtlSeconds: random.between(2, 20),
   }));
-  return { policy, keep, upstreams };
+  // Chosen last, so that the rest is as it was.
+  const modes = upstreams.map(() => (random.chance(0.5) ? 'direct' : 'proxy') as UpstreamKind['mode']);
+  return { policy, keep, upstreams: upstreams.map((kind, at) => ({ ...kind, mode: modes[at] as 'direct' })) };
 }

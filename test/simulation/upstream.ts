@@ -1,4 +1,4 @@
-import { UpstreamError } from '../../coordinator/ports/upstream.ts';
+import { type UpstreamCache, UpstreamError } from '../../coordinator/ports/upstream.ts';
 import type { UpstreamSource } from '../../coordinator/upstreams/asking.ts';
 import type { UpstreamItem } from '../../domain/item/events.ts';
 import { createFakeUpstream } from '../support/fake-upstream.ts';
@@ -14,6 +14,8 @@ export interface UpstreamKind {
   readonly ttlSeconds: number;
   readonly negativeTtlSeconds: number;
   readonly priority: number;
+  /** Agents fetch what it has themselves. */
+  readonly mode: 'proxy' | 'direct';
 }
 
 /** What an upstream may say or give that is not so: of an item, of the bytes of its NAR, or that there is a NAR. */
@@ -22,7 +24,14 @@ export const lies = ['other hash', 'other bytes', 'cut', 'no NAR'] as const;
 /** Another binary cache: what it has outlives the coordinators that ask it. */
 export interface SimulatedUpstream {
   readonly name: string;
-  readonly weather: { answers: 'well' | 'refuses' | 'silent'; lie: (typeof lies)[number] | undefined };
+  readonly weather: {
+    answers: 'well' | 'refuses' | 'silent';
+    lie: (typeof lies)[number] | undefined;
+    /** How it is from where agents are, who may find it otherwise than the coordinator does. */
+    readonly forAgents: { answers: 'well' | 'refuses' | 'silent'; lie: 'other bytes' | 'cut' | undefined };
+  };
+  readonly mode: UpstreamKind['mode'];
+  readonly url: string;
   /** Some of what it has is gone, with or without the NARs. */
   forget(random: Random): void;
   /** All that it ever had is there again. */
@@ -33,6 +42,8 @@ export interface SimulatedUpstream {
   hasSigned(item: Pick<UpstreamItem, 'path' | 'narHash' | 'narSize' | 'references'>): boolean;
   /** As the process of a coordinator asks it. */
   open(life: Life): UpstreamSource;
+  /** As the process of an agent fetches from it. */
+  openForAgent(life: Life): UpstreamCache;
 }
 
 export function createSimulatedUpstream(kind: UpstreamKind, graph: Graph, random: Random): SimulatedUpstream {
@@ -48,23 +59,41 @@ export function createSimulatedUpstream(kind: UpstreamKind, graph: Graph, random
         fake.put(path, { nar, narHash: hashOf(nar), references: all.map(baseOf) });
       }
   const all = new Map(fake.items);
-  const weather: SimulatedUpstream['weather'] = { answers: 'well', lie: undefined };
+  const weather: SimulatedUpstream['weather'] = {
+    answers: 'well',
+    lie: undefined,
+    forAgents: { answers: 'well', lie: undefined },
+  };
 
   /** Time passes, and an answer comes or not. */
-  async function way(life: Life, signal: AbortSignal): Promise<void> {
+  async function way(life: Life, signal: AbortSignal, answers = weather.answers): Promise<void> {
     await life.io();
     signal.throwIfAborted();
-    if (weather.answers === 'refuses') throw new UpstreamError(`${name}: connect ECONNREFUSED`);
-    if (weather.answers === 'well') return;
+    if (answers === 'refuses') throw new UpstreamError(`${name}: connect ECONNREFUSED`);
+    if (answers === 'well') return;
     await new Promise<never>((_, reject) => {
       life.after(timeoutSeconds * 1000, () => reject(new UpstreamError(`${name}: no answer in ${timeoutSeconds} s`)));
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
   }
 
+  function given(url: string, lie: SimulatedUpstream['weather']['lie']): AsyncIterable<Uint8Array> | undefined {
+    const nar = fake.items.get(url)?.nar;
+    if (nar === undefined || lie === 'no NAR') return undefined;
+    const bytes = Buffer.from(nar);
+    // Within the content of the file, which begins after the words around it.
+    if (lie === 'other bytes') bytes[bytes.indexOf('contents') + 16] = 0x21;
+    const end = lie === 'cut' ? bytes.length >> 1 : bytes.length;
+    return (async function* () {
+      yield bytes.subarray(0, end);
+    })();
+  }
+
   return {
     name,
     weather,
+    mode: kind.mode,
+    url: fake.settings.url,
     forget(choice) {
       for (const [path, { info, nar }] of fake.items)
         if (choice.chance(0.4)) fake.items.set(path, { info, nar: undefined });
@@ -75,7 +104,7 @@ export function createSimulatedUpstream(kind: UpstreamKind, graph: Graph, random
       for (const [path, item] of all) fake.items.set(path, item);
     },
     heal() {
-      Object.assign(weather, { answers: 'well', lie: undefined });
+      for (const way of [weather, weather.forAgents]) Object.assign(way, { answers: 'well', lie: undefined });
       for (const [path, { nar }] of fake.items) if (nar === undefined) fake.items.delete(path);
     },
     hasSigned({ path, narHash, narSize, references }) {
@@ -97,17 +126,17 @@ export function createSimulatedUpstream(kind: UpstreamKind, graph: Graph, random
         },
         async nar(file, signal) {
           await way(life, signal);
-          const nar = fake.items.get(file.url)?.nar;
-          if (nar === undefined || weather.lie === 'no NAR') return undefined;
-          const bytes = Buffer.from(nar);
-          // Within the content of the file, which begins after the words around it.
-          if (weather.lie === 'other bytes') bytes[bytes.indexOf('contents') + 16] = 0x21;
-          const end = weather.lie === 'cut' ? bytes.length >> 1 : bytes.length;
-          return (async function* () {
-            yield bytes.subarray(0, end);
-          })();
+          return given(file.url, weather.lie);
         },
         [Symbol.dispose]() {},
+      },
+    }),
+    openForAgent: (life) => ({
+      ...fake.cache,
+      async nar({ url }, signal) {
+        const { answers, lie } = weather.forAgents;
+        await way(life, signal, weather.answers === 'well' ? answers : weather.answers);
+        return given(url, weather.lie ?? lie);
       },
     }),
   };

@@ -51,11 +51,12 @@ const tables = [
   'SELECT * FROM submissions ORDER BY seq',
   'SELECT * FROM submission_counts ORDER BY submission',
   'SELECT * FROM items ORDER BY seq',
+  'SELECT * FROM item_addresses ORDER BY address, hash',
   'SELECT * FROM named ORDER BY list',
 ];
 
 /** Every row of every table, and what the two full-text indexes have under each trigram. */
-export function dumpTables(db: DatabaseSync): Record<string, unknown[]> {
+export function dumpTables(db: Pick<DatabaseSync, 'prepare'>): Record<string, unknown[]> {
   const dump: Record<string, unknown[]> = {};
   for (const sql of tables)
     dump[sql] = db
@@ -63,12 +64,12 @@ export function dumpTables(db: DatabaseSync): Record<string, unknown[]> {
       .all()
       .map((row) => ({ ...row }));
   for (const index of ['build_names', 'item_names']) {
-    db.exec(`CREATE VIRTUAL TABLE temp.${index}_terms USING fts5vocab (main, ${index}, instance)`);
+    db.prepare(`CREATE VIRTUAL TABLE temp.${index}_terms USING fts5vocab (main, ${index}, instance)`).run();
     dump[index] = db
       .prepare(`SELECT term, doc FROM temp.${index}_terms ORDER BY term, doc`)
       .all()
       .map((row) => `${row.term} ${row.doc}`);
-    db.exec(`DROP TABLE temp.${index}_terms`);
+    db.prepare(`DROP TABLE temp.${index}_terms`).run();
   }
   return dump;
 }

@@ -119,6 +119,7 @@ export async function auditEnd(farm: SimulatedFarm): Promise<void> {
     await house.served?.application.settled();
   } while (ledger.events !== events);
   auditDerived(house.farm, replayed);
+  await farm.views?.audit(ledger);
   // Memory of what is over is given back.
   const running = house.farm;
   const served = house.served;

@@ -101,12 +101,15 @@ export interface Ground {
   noted(commit: Commit, event: DroverEvent): void;
 }
 
+/** Who may push and nothing else. */
+export const pusher = 'pusher';
+
 /** Whose wishes are all refused. */
 export const nuisance = 'nuisance';
 
 const ended: ReadonlySet<Standing> = new Set(['succeeded', 'failed', 'canceled']);
 export const isOver = ({ standing }: BuildEntry): boolean => ended.has(standing);
-const isLive = ({ standing }: BuildEntry): boolean => standing === 'allocated' || standing === 'running';
+export const isLive = ({ standing }: BuildEntry): boolean => standing === 'allocated' || standing === 'running';
 
 const isOfItem = (event: DroverEvent): event is ItemEvent => event.type.startsWith('StoreItem');
 
@@ -471,10 +474,17 @@ export function createLedger(ground: Ground) {
     everPresent.add(path);
   }
 
+  function underWay(made: readonly DerivationEntry[]): boolean {
+    const by = new Set(made.map(({ path }) => path.slice(0, 32)));
+    return [...builds.values()].some((build) => !isOver(build) && by.has(build.derivation));
+  }
+
   function itemEvent(event: DroverEvent, commit: Commit): void {
     if (event.type === 'StoreItemAdded') {
       const { path, references, file } = event.data;
       insist(!items.has(path), 'I4', `${where}: ${path} is there already`);
+      const awaited = commit.meta.actor === pusher && underWay(makers.get(path) ?? []);
+      insist(!awaited, 'I6', `${where}: ${path} is pushed, and a build is about to make it`);
       insist(ground.isSound(file.hash), 'I6', `${where}: the pool does not have the bytes of ${path}`);
       items.set(path, { references, file: file.hash });
       unpublished.delete(path);

@@ -34,9 +34,22 @@ export function auditWants(
   const canceled = new Set<string>();
   /** Submissions that build something again because it is needed: whoever needs it wants it, not they. */
   const rebuilds = new Set<string>();
+  /** By derivation under way: submissions for which it goes on although what needed it has ended without it. */
+  const left = new Map<string, Set<string>>();
   /** Builds that one wish has ended: their events follow each other, in any order. */
   const run = new Map<Build, 'named' | 'unwanted'>();
   let count = 0;
+
+  const isUnderWay = (derivation: string): boolean =>
+    [...builds.values()].some((build) => !build.ended && build.derivation === derivation);
+
+  /** Nobody has cancelled it, so what it lacks goes on for whoever wanted it. */
+  function endedWithout(build: Build): void {
+    build.ended = true;
+    for (const input of inputsOf(build.derivation))
+      if (isUnderWay(input))
+        left.set(input, new Set([...(left.get(input) ?? []), build.submission, ...(joined.get(build.id) ?? [])]));
+  }
 
   /** @param ending builds that are taken for unfinished; those that were named pass nothing on. */
   function wanters(ending: ReadonlyMap<Build, 'named' | 'unwanted'>): Map<Build, Set<string>> {
@@ -54,6 +67,7 @@ export function auditWants(
       const isOwn = build.asked && ending.get(build) !== 'named';
       if (isOwn && !canceled.has(build.submission)) want(build, build.submission);
       for (const id of joined.get(build.id) ?? []) if (!canceled.has(id)) want(build, id);
+      for (const id of left.get(build.derivation) ?? []) if (!canceled.has(id)) want(build, id);
     }
     return found;
   }
@@ -85,7 +99,9 @@ export function auditWants(
         case 'BuildSubmitted': {
           const { derivation, submission, reason } = event.data;
           const asked = reason === 'requested' || reason === 'retry';
-          builds.set(id, { id, derivation: derivation.slice(0, 32), submission, asked, ended: false });
+          const hash = derivation.slice(0, 32);
+          if (!isUnderWay(hash)) left.delete(hash);
+          builds.set(id, { id, derivation: hash, submission, asked, ended: false });
           break;
         }
         case 'SubmissionReceived':
@@ -111,7 +127,7 @@ export function auditWants(
         case 'BuildSucceeded':
         case 'BuildSatisfied':
         case 'BuildFailed':
-          if (build) build.ended = true;
+          if (build) endedWithout(build);
           break;
       }
     },

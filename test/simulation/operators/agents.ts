@@ -22,7 +22,16 @@ export async function renewToken(farm: SimulatedFarm, machine: Machine): Promise
   machine.start();
 }
 
-/** Gives every agent that has no valid token a new one. */
+/** Registers an agent that was removed under the name that it had. */
+async function addAgain(farm: SimulatedFarm, machine: Machine): Promise<void> {
+  const answer = await farm.ask(`add ${machine.name} again`, (application) =>
+    application.addAgent(farm.admin, machine.name),
+  );
+  if (answer.value) machine.secret = answer.value.secret;
+  machine.start();
+}
+
+/** Gives every agent that has no valid token a new one, and registers those that were removed. */
 export async function renewTokens(farm: SimulatedFarm): Promise<void> {
   for (const machine of farm.machines) {
     for (let tries = 0; tries < 50; tries++) {
@@ -32,7 +41,8 @@ export async function renewTokens(farm: SimulatedFarm): Promise<void> {
       } catch {
         // No coordinator at the moment.
       }
-      await renewToken(farm, machine);
+      const isRemoved = farm.ledger.agents.get(machine.name)?.retired;
+      await (isRemoved ? addAgain : renewToken)(farm, machine);
       await pause(farm, 500);
     }
   }
@@ -67,5 +77,23 @@ export const agentOperators: Readonly<Record<string, Operator>> = {
         );
       farm.client.after(random.between(1000, 8000), () => void renewTokens(farm));
     },
+  },
+};
+
+export const removeAgent: Operator = {
+  weight: 1,
+  async act(farm, random) {
+    const machine = random.pick(farm.machines) as Machine;
+    farm.cover('remove agent', agentState(farm, machine));
+    const answer = await farm.ask(`remove ${machine.name}`, (application) =>
+      application.steerAgent(farm.admin, machine.name, 'remove'),
+    );
+    if (!isGranted(answer)) return;
+    farm.guard(() => {
+      const { retired } = farm.ledger.agents.get(machine.name) ?? {};
+      insist(retired, 'I1', `${machine.name} was removed, and the log does not say so`);
+    });
+    await pause(farm, random.between(100, 20_000));
+    await addAgain(farm, machine);
   },
 };
