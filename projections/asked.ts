@@ -14,13 +14,19 @@ export interface Asked {
   readonly build?: BuildRecord;
 }
 
-/** What submissions asked for without a build of their own, of each derivation the last time with each set of tags. */
+/**
+ * What submissions asked for without a build of their own, of each derivation the last time with each set of tags; with {@link mostSets} sets at most, those that
+ * came last: tags may have another value each time, like a commit.
+ */
 export interface AskedWithoutBuild {
   of(drv: Drv): readonly Asked[];
   asked(drv: Drv, asked: Asked): void;
   /** Lines of text that are the same for the same state. */
   describe(name: (drv: Drv) => string): Generator<string>;
 }
+
+/** Sets of tags of one derivation that are remembered. */
+export const mostSets = 16;
 
 /** Whether what was asked for was had. */
 export function wasHad({ by, build }: Asked): boolean {
@@ -33,7 +39,7 @@ export function createAskedWithoutBuild(): AskedWithoutBuild {
     of: (drv) => known.get(drv) ?? [],
     asked(drv, asked) {
       const others = (known.get(drv) ?? []).filter(({ tags }) => !isSame(tags, asked.tags));
-      known.set(drv, [...others, asked]);
+      known.set(drv, [...others.slice(1 - mostSets), asked]);
     },
     *describe(name) {
       for (const [drv, all] of known)

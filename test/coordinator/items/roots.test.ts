@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { isDroverError } from '../../../coordinator/errors.ts';
+import { createAskedWithoutBuild, mostSets } from '../../../projections/asked.ts';
 import type { Graph } from '../../../projections/graph.ts';
 import { createNewestBuilds, nameWithoutVersion } from '../../../projections/newest-builds.ts';
+import type { SubmissionRecord } from '../../../projections/submissions.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 
 type Farm = Awaited<ReturnType<typeof openTestCoordinator>>;
@@ -245,6 +247,16 @@ describe('roots', () => {
         assert.deepEqual(new Set(fold.items.keys()), wanted);
       }),
     );
+  });
+  it('of rules remember no more of what was there than some sets of tags', () => {
+    const asked = createAskedWithoutBuild();
+    const by = { id: 's' } as SubmissionRecord;
+    for (let order = 0; order < 40; order++) asked.asked(1, { by, order, tags: { commit: `${order}` } });
+    asked.asked(1, { by, order: 40, tags: { commit: '30' } });
+    const orders = asked.of(1).map(({ order }) => order);
+    assert.equal(orders.length, mostSets);
+    assert.deepEqual(orders.slice(-3), [38, 39, 40]);
+    assert.ok(!orders.includes(30));
   });
   it('of rules take names apart as Nix does', () => {
     const names = ['hello-2.12', 'gtk+-3.0', 'python3-numpy-1.2', 'x', 'a-b', '-1', 'foo-'];
