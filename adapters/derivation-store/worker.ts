@@ -1,5 +1,7 @@
+import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
+import { roomBesideLogSync } from '../data-dir/free-space.ts';
 import { addDerivations } from './intake.ts';
 import type { Answer, Opened, OperationName, Operations, Request, WorkerOptions } from './protocol.ts';
 import { openDatabase } from './schema.ts';
@@ -7,6 +9,8 @@ import { createTables } from './tables.ts';
 
 /** The thread that owns `derivations.db`: one request after the other. */
 const { file, storeDirs, limits } = workerData as WorkerOptions;
+/** Where a text is before it is only where it stays: in the database, and in the log of its changes. */
+const placesPerByte = 2;
 
 type Handlers = { [Name in OperationName]: (request: Operations[Name]['request']) => Operations[Name]['answer'] };
 
@@ -19,7 +23,10 @@ function createHandlers(database: DatabaseSync): Handlers {
       return undefined;
     },
     missing: ({ paths }) => paths.filter((path) => tables.find(path)?.held !== true),
-    add: (request) => addDerivations(tables, { storeDirs, limits }, request),
+    add(request) {
+      refuseLackOfRoom(request.texts.length);
+      return addDerivations(tables, { storeDirs, limits }, request);
+    },
     text: ({ path }) => tables.text(path),
     rows: ({ paths }) => Uint32Array.from(paths, (path) => tables.find(path)?.row ?? 0),
     inputs({ rows }) {
@@ -37,6 +44,14 @@ function createHandlers(database: DatabaseSync): Handlers {
       return { packed, ends };
     },
   };
+}
+
+function refuseLackOfRoom(bytes: number): void {
+  const needed = placesPerByte * bytes;
+  const room = roomBesideLogSync(dirname(file)) ?? Number.POSITIVE_INFINITY;
+  if (needed <= room) return;
+  const message = `expected room for ${needed} bytes of derivations, but ${room} are free`;
+  throw Object.assign(new Error(message), { code: 'disk-full' });
 }
 
 function describe(error: unknown): { message: string; code: string } {

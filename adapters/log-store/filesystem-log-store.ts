@@ -51,7 +51,7 @@ export async function openFilesystemLogStore(options: FilesystemLogStoreOptions)
   }
 
   function grow(paths: LogPaths, held: number | undefined): GrowingLog {
-    const log = logs.get(paths.growing) ?? createGrowingLog(paths, held);
+    const log = logs.get(paths.growing) ?? createGrowingLog(paths, held, dir);
     logs.set(paths.growing, log);
     return log;
   }

@@ -1,6 +1,7 @@
 import { mkdir, open, rename } from 'node:fs/promises';
 import { DroverError } from '../../coordinator/errors.ts';
 import { syncDirectory } from '../data-dir/durable.ts';
+import { roomBesideLog } from '../data-dir/free-space.ts';
 import type { LogPaths } from './log-paths.ts';
 
 /** A log that still grows. Calls are served one after the other. */
@@ -19,8 +20,9 @@ export interface GrowingLog {
 
 /**
  * @param held size of the file; `undefined` where there is none yet.
+ * @param dir that of all logs.
  */
-export function createGrowingLog(paths: LogPaths, held: number | undefined): GrowingLog {
+export function createGrowingLog(paths: LogPaths, held: number | undefined, dir: string): GrowingLog {
   let size = held ?? 0;
   let exists = held !== undefined;
   let finished = false;
@@ -42,6 +44,7 @@ export function createGrowingLog(paths: LogPaths, held: number | undefined): Gro
   async function appendNow(offset: number, data: Uint8Array): Promise<number> {
     const fresh = data.subarray(size - offset);
     if (finished || offset > size || (exists && fresh.length === 0)) return size;
+    if (fresh.length > ((await roomBesideLog(dir)) ?? Number.POSITIVE_INFINITY)) throw diskFull();
     if (!exists) await mkdir(paths.folder, { recursive: true, mode: 0o700 });
     const file = await open(paths.growing, 'a', 0o600);
     exists = true;
@@ -97,5 +100,9 @@ export function createGrowingLog(paths: LogPaths, held: number | undefined): Gro
 function explain(error: unknown): never {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-  throw new DroverError('disk-full', 'expected room for a build log, but the disk is full', {}, { cause: error });
+  throw diskFull(error);
+}
+
+function diskFull(cause?: unknown): DroverError {
+  return new DroverError('disk-full', 'expected room for a build log, but the disk is full', {}, { cause });
 }

@@ -4,10 +4,10 @@ import type { FinishedUpload, Pool, UploadDeclaration, UploadRefusal } from '../
 import type { Clock, Timers } from '../../../coordinator/ports/runtime.ts';
 import { mostFileBytes } from '../../../domain/limits.ts';
 import { parseSha256 } from '../../../domain/store/hash-text.ts';
+import { freeBytes, roomBesideLog } from '../../data-dir/free-space.ts';
 import { createFileCheck } from './check-file.ts';
 import { parseContentMethod } from './content-hash.ts';
 import { createExpiry } from './expiry.ts';
-import { freeBytes, roomForNars } from './free-space.ts';
 import { createLayout } from './layout.ts';
 import { declaredBytes, excessOf, type OwnerLimits, sharedScan } from './owner-share.ts';
 import { createPublishedFiles } from './published-files.ts';
@@ -319,7 +319,7 @@ export async function openFilesystemPool(options: FilesystemPoolOptions): Promis
 
   /** Refuses at once what would not fit beside what is on its way, instead of when the disk is full. */
   async function lackOfRoom(needed: number, upload?: Upload): Promise<UploadRefusal | undefined> {
-    const free = await roomForNars(options.dir);
+    const free = await roomBesideLog(options.dir);
     if (free === undefined) return undefined;
     let others = 0;
     for (const other of uploads.all()) if (other.writing !== undefined && other !== upload) others += left(other);

@@ -9,10 +9,10 @@ import { DroverError } from '../../../coordinator/errors.ts';
 import type { Clock, Timers } from '../../../coordinator/ports/runtime.ts';
 import { mostFileBytes } from '../../../domain/limits.ts';
 import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
+import { roomBesideLog } from '../../data-dir/free-space.ts';
 import { CodecError } from '../../nar/codec.ts';
 import { decompress } from '../../nar/decompress.ts';
 import { createLimit } from '../../runtime/limit.ts';
-import { roomForNars } from './free-space.ts';
 import { isDiskFull, isDiskTrouble, isMissing } from './system-error.ts';
 
 export interface StagedNarsOptions {
@@ -157,7 +157,7 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
   }
 
   async function refuseLackOfRoom(bytes: number): Promise<void> {
-    const free = await roomForNars(dir);
+    const free = await roomBesideLog(dir);
     if (free !== undefined && bytes > free)
       throw new DroverError('disk-full', `expected room for ${bytes} bytes, but ${free} are free`);
   }
