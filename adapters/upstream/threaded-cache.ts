@@ -1,45 +1,59 @@
 import { Worker } from 'node:worker_threads';
-import { type SignedInfo, type UpstreamCache, UpstreamError } from '../../coordinator/ports/upstream.ts';
+import {
+  type NarFault,
+  type SignedInfo,
+  type SignedNar,
+  type UpstreamCache,
+  UpstreamError,
+} from '../../coordinator/ports/upstream.ts';
 import { moduleBeside } from '../runtime/module-beside.ts';
-import { type HttpCacheOptions, openHttpCache } from './http-cache.ts';
+import { nameOfWay, openWay, type Way } from './way.ts';
 
-/** One narinfo that is wanted; without its hash part: it is not wanted any more. */
-export interface Question {
-  readonly id: number;
-  readonly hashPart?: string;
-  readonly via?: string | undefined;
+/** What its thread is told of the upstream. */
+export interface ThreadOptions {
+  readonly way: Way;
+  readonly publicKeys: readonly string[];
 }
 
-/** Neither of both: the upstream does not have it. */
+/** A narinfo by its hash part, `nix-cache-info`, or what is wrong with a NAR. */
+export type Asked =
+  | { readonly what: 'narinfo'; readonly of: string; readonly via?: string | undefined }
+  | { readonly what: 'info'; readonly of?: undefined; readonly via?: undefined }
+  | { readonly what: 'nar'; readonly of: SignedNar; readonly via?: undefined };
+
+/** What was asked for, where it is there; or that it could not be told. */
 export interface Answer {
   readonly id: number;
   readonly info?: SignedInfo;
+  readonly text?: string | undefined;
+  readonly fault?: NarFault | undefined;
   readonly error?: string;
 }
 
 interface Waiting {
-  resolve(info: SignedInfo | undefined): void;
+  resolve(answer: Answer): void;
   reject(error: Error): void;
 }
 
 /**
- * A binary cache over HTTP whose narinfos are fetched and checked on a thread of their own: a closure has tens of thousands of them, and a request
- * takes longer than all that is decided by its answer. The thread starts with the first. NARs come as they do without it.
+ * A binary cache whose narinfos are fetched and checked on a thread of their own, over connections of their own: a closure has tens of thousands of
+ * them, and a request takes longer than all that is decided by its answer. NARs that are doubted are read there, too. The thread starts with the
+ * first question. NARs for others come as they do without it.
  */
-export function openThreadedCache(http: HttpCacheOptions, publicKeys: readonly string[]): UpstreamCache {
-  const cache = openHttpCache(http);
+export function openThreadedCache(way: Way, publicKeys: readonly string[]): UpstreamCache {
+  const cache = openWay(way);
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
-  let questions: Question[] = [];
+  let questions: { readonly id: number; readonly asked?: Asked }[] = [];
   let nextId = 1;
 
   function start(): Worker {
-    const started = new Worker(moduleBeside('./asking-thread', import.meta.url), { workerData: { http, publicKeys } });
+    const started = new Worker(moduleBeside('./asking-thread', import.meta.url), { workerData: { way, publicKeys } });
     let failure: Error | undefined;
     started.on('message', (text: string) => {
-      for (const { id, info, error } of JSON.parse(text) as Answer[]) {
-        if (error === undefined) waiting.get(id)?.resolve(info);
-        else waiting.get(id)?.reject(new UpstreamError(error));
+      for (const answer of JSON.parse(text) as Answer[]) {
+        if (answer.error === undefined) waiting.get(answer.id)?.resolve(answer);
+        else waiting.get(answer.id)?.reject(new UpstreamError(answer.error));
       }
     });
     started.on('error', (error: Error) => {
@@ -47,13 +61,13 @@ export function openThreadedCache(http: HttpCacheOptions, publicKeys: readonly s
     });
     started.on('exit', () => {
       worker = undefined;
-      const error = new UpstreamError(`the thread that asks ${http.url} has ended`, { cause: failure });
+      const error = new UpstreamError(`the thread that asks ${nameOfWay(way)} has ended`, { cause: failure });
       for (const one of [...waiting.values()]) one.reject(error);
     });
     return started;
   }
 
-  function tell(question: Question): void {
+  function tell(question: (typeof questions)[number]): void {
     if (questions.push(question) === 1) queueMicrotask(flush);
   }
 
@@ -63,37 +77,42 @@ export function openThreadedCache(http: HttpCacheOptions, publicKeys: readonly s
     questions = [];
   }
 
-  return {
-    info: (signal) => cache.info(signal),
-    narinfo(hashPart, signal, via) {
-      if (signal.aborted) return Promise.reject(signal.reason);
-      const id = nextId++;
-      return new Promise((resolve, reject) => {
-        const settled = (): void => {
-          waiting.delete(id);
-          signal.removeEventListener('abort', aborted);
-          // The process may end while nothing is asked.
-          if (waiting.size === 0) worker?.unref();
-        };
-        const aborted = (): void => {
+  function ask(asked: Asked, signal: AbortSignal): Promise<Answer> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const id = nextId++;
+    return new Promise((resolve, reject) => {
+      const settled = (): void => {
+        waiting.delete(id);
+        signal.removeEventListener('abort', aborted);
+        // The process may end while nothing is asked.
+        if (waiting.size === 0) worker?.unref();
+      };
+      const aborted = (): void => {
+        settled();
+        tell({ id });
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', aborted);
+      waiting.set(id, {
+        resolve(answer) {
           settled();
-          tell({ id });
-          reject(signal.reason);
-        };
-        signal.addEventListener('abort', aborted);
-        waiting.set(id, {
-          resolve(info) {
-            settled();
-            resolve(info);
-          },
-          reject(error) {
-            settled();
-            reject(error);
-          },
-        });
-        worker?.ref();
-        tell({ id, hashPart, via });
+          resolve(answer);
+        },
+        reject(error) {
+          settled();
+          reject(error);
+        },
       });
+      worker?.ref();
+      tell({ id, asked });
+    });
+  }
+
+  return {
+    info: async (signal) => (await ask({ what: 'info' }, signal)).text,
+    narinfo: async (hashPart, signal, via) => (await ask({ what: 'narinfo', of: hashPart, via }, signal)).info,
+    async fault({ path, url, compression, narHash, narSize }, signal) {
+      return (await ask({ what: 'nar', of: { path, url, compression, narHash, narSize } }, signal)).fault;
     },
     nar: (file, signal, via) => cache.nar(file, signal, via),
     [Symbol.dispose]() {

@@ -1,3 +1,4 @@
+import type { UpstreamItem } from '../../domain/item/events.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 
 /** Why an upstream gave no answer. `name` survives copies of the package. */
@@ -26,4 +27,16 @@ export interface UpstreamCache extends Disposable {
     signal: AbortSignal,
     via?: string,
   ): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** What is wrong with the NAR that it gives now, where that is found out beside this thread; otherwise its reader does. */
+  fault?(item: SignedNar, signal: AbortSignal): Promise<NarFault | undefined>;
+}
+
+/** What was signed of a NAR, and where it is to be. */
+export type SignedNar = Pick<UpstreamItem, 'path' | 'url' | 'compression' | 'narHash' | 'narSize'>;
+
+/** Why an upstream does not give what it signed. */
+export interface NarFault {
+  readonly reason: string;
+  /** `wrong`: it gives something else, or nothing; `silent`: it gives no answer, and may only be away. */
+  readonly how: 'wrong' | 'silent';
 }

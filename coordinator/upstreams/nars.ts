@@ -4,7 +4,7 @@ import { createNarVerifier } from '../../domain/store/nar-verifier.ts';
 import type { Core } from '../core.ts';
 import type { Items } from '../items/items.ts';
 import type { Meta } from '../ports/event-store.ts';
-import { UpstreamError } from '../ports/upstream.ts';
+import { type NarFault, type SignedNar, UpstreamError } from '../ports/upstream.ts';
 import type { AskedUpstream } from './asking.ts';
 import type { Believed } from './trust.ts';
 
@@ -35,13 +35,6 @@ async function* ofSize(
   if (size < narSize) throw new UpstreamError(`${path}: expected a NAR of ${narSize} bytes, got ${size}`);
 }
 
-/** Why an upstream does not give what it signed. */
-export interface NarFault {
-  readonly reason: string;
-  /** `wrong`: it gives something else, or nothing; `silent`: it gives no answer, and may only be away. */
-  readonly how: 'wrong' | 'silent';
-}
-
 export const noNar: NarFault = { reason: 'the upstream does not have its NAR', how: 'wrong' };
 
 export function notFetched({ message }: Error): NarFault {
@@ -51,9 +44,10 @@ export function notFetched({ message }: Error): NarFault {
 /** What is wrong with the NAR that an upstream gives of an item now; `undefined` if it is what was signed. Reads all of it; rejects where it cannot. */
 export async function narFault(
   upstream: Pick<AskedUpstream, 'cache'>,
-  item: Believed,
+  item: SignedNar,
   signal: AbortSignal,
 ): Promise<NarFault | undefined> {
+  if (upstream.cache.fault !== undefined) return upstream.cache.fault(item, signal);
   const nar = await openNar(upstream, item, signal);
   if (nar === undefined) return noNar;
   const verifier = createNarVerifier({ maxSize: item.narSize });

@@ -1,8 +1,9 @@
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
+import type { NarFault } from '../ports/upstream.ts';
 import { type AskedUpstream, createTurns } from './asking.ts';
 import { distrustMs, distrustOf } from './distrust.ts';
-import { type NarFault, narFault, notFetched } from './nars.ts';
+import { narFault, notFetched } from './nars.ts';
 import { createRemembered } from './remembered.ts';
 import type { UpstreamSettings } from './settings.ts';
 import type { Believed } from './trust.ts';

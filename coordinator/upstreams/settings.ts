@@ -52,7 +52,12 @@ const upstreamTable = z.strictObject({
     60,
     'For how long a submission waits for answers of upstreams: what is not answered by then is built.',
   ),
-  connections: z.int().min(1).max(256).default(32).describe('Requests to it at a time.'),
+  connections: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(32)
+    .describe('Requests to it at a time: so many for narinfos, and as many for NARs.'),
   allowPrivate: z
     .boolean()
     .default(false)

@@ -23,6 +23,7 @@ import { generateSigningKey, sign } from '../../../domain/store/signature.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { fakeBase, fakeSha256 } from '../../support/paths.ts';
 import { startStaticServer } from '../../support/static-server.ts';
+import { narOf, sha256Of } from '../pool/nars.ts';
 
 const path = fakeBase('o', 1);
 const hashPart = path.slice(0, 32);
@@ -146,6 +147,7 @@ function contract(open: () => UpstreamCache): void {
 
 describe('an upstream in a folder', () => {
   contract(() => openFileCache(`file://${folder}`));
+  describe('that a thread reads', () => contract(() => openThreadedCache({ file: `file://${folder}` }, [])));
 
   it('is away where the folder is, and has nothing outside of it', async () => {
     await assert.rejects(openFileCache(`file://${folder}-gone`).narinfo(hashPart, signal), isOwn);
@@ -346,7 +348,7 @@ describe('an upstream over HTTP', () => {
       response.writeHead(request.url?.includes(hashPart) ? 200 : 404).end(renderNarinfo({ ...said, ...rest }));
     });
     const http = { url: `http://127.0.0.1:${server.port}/sub`, ...options };
-    using cache = openThreadedCache(http, [key.public]);
+    using cache = openThreadedCache({ http }, [key.public]);
     const all = await Promise.all([hashPart, '0'.repeat(32)].map((one) => cache.narinfo(one, signal)));
     assert.deepEqual(all, [{ ...said, ...rest, holding: [good] }, undefined]);
     await assert.rejects(cache.narinfo('1'.repeat(32), signal), isOwn);
@@ -358,6 +360,33 @@ describe('an upstream over HTTP', () => {
     cache[Symbol.dispose]();
     await cut;
     assert.ok(await cache.narinfo(hashPart, signal));
+  });
+
+  it('answers questions, and has a NAR looked at, while another NAR has all connections', async () => {
+    const hanging = Promise.withResolvers<void>();
+    const bytes = await narOf('of an upstream');
+    await using server = await answering((request, response) => {
+      if (request.url === '/sub/nar/long') return void response.writeHead(200).write('N', () => hanging.resolve());
+      if (request.url === '/sub/nar/good') return void response.writeHead(200).end(bytes);
+      response.writeHead(404).end();
+    });
+    const url = `http://127.0.0.1:${server.port}/sub`;
+    using cache = openThreadedCache({ http: { url, ...options, connections: 1 } }, []);
+    const end = new AbortController();
+    const file = { url: 'nar/long', compression: 'none', narSize: 1000 };
+    const reading = read(await cache.nar(file, end.signal));
+    await hanging.promise;
+    assert.deepEqual(await Promise.all([cache.info(signal), cache.narinfo(hashPart, signal)]), [undefined, undefined]);
+    const good = { path, url: 'nar/good', compression: 'none', narHash: sha256Of(bytes), narSize: bytes.length };
+    const faults = [good, { ...good, narHash: fakeSha256(1) }, { ...good, url: 'nar/none' }].map((item) =>
+      cache.fault?.(item, signal),
+    );
+    const [none, other, absent] = await Promise.all(faults);
+    assert.equal(none, undefined);
+    assert.match(other?.reason ?? '', /^expected a NAR with sha256:/);
+    assert.deepEqual(absent, { reason: 'the upstream does not have its NAR', how: 'wrong' });
+    end.abort();
+    await assert.rejects(reading);
   });
 
   it('is left alone by an agent that cannot reach it, for a while', async () => {
