@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, type FSWatcher, watch } from 'node:fs';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { guixRoot, inRoot } from '../../scripts/debian/guix.ts';
+
+const found = guixRoot();
+
+/** Why the real Guix cannot run here, or `false` if it can: for `skip`. */
+export const noGuix: string | false =
+  found === undefined
+    ? "needs Guix, which is not set up here ('npm run setup -- --guix')"
+    : process.getuid?.() === 0
+      ? false
+      : 'Guix in a root of its own needs root';
+
+/** With its version where it is there, for names of tests: `Guix 1.5.0-1 of Debian sid`. */
+export const guixName: string = found === undefined ? 'Guix of Debian sid' : `Guix ${found.version} of Debian sid`;
+
+/**
+ * A machine of its own with Guix, as far as mounts go: an empty store, its database, keys and caches are folders of this machine, which go with
+ * it. Processes are those of this machine, and so are the network and `/tmp`.
+ */
+export interface GuixMachine extends AsyncDisposable {
+  /** Here, what is `/gnu/store` there. */
+  readonly store: string;
+  /** Here, what is `/var/guix`, `/etc/guix` and `/var/cache/guix` there. */
+  readonly state: string;
+  readonly configuration: string;
+  readonly cache: string;
+  /** Of the running daemon, from here and from there. */
+  readonly socket: string;
+  /** Starts the daemon with these flags beside its usual ones; resolves once it listens. */
+  startDaemon(...flags: string[]): Promise<ChildProcess>;
+  /** Runs a command to its end: what it prints; throws with what it said if it fails. */
+  run(command: readonly string[], input?: Uint8Array | string): { readonly stdout: Buffer; readonly stderr: string };
+  /** Starts one that goes on: `guix publish`. */
+  start(...command: string[]): ChildProcess;
+}
+
+/** Only where {@link noGuix} is `false`. */
+export async function openGuixMachine(): Promise<GuixMachine> {
+  const root = found?.root ?? '';
+  const folder = await mkdtemp(join(tmpdir(), 'drover-guix-'));
+  const at = (name: string): string => join(folder, name);
+  const binds = {
+    '/gnu/store': at('store'),
+    '/var/guix': at('state'),
+    '/etc/guix': at('configuration'),
+    '/var/cache/guix': at('cache'),
+    '/var/log/guix': at('log'),
+    '/tmp': tmpdir(),
+  };
+  for (const target of Object.values(binds)) await mkdir(target, { recursive: true });
+  const children = new Set<ChildProcess>();
+  const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8' };
+  const start = (...command: string[]): ChildProcess => {
+    const child = spawn('unshare', inRoot(root, command, binds), {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    children.add(child);
+    child.on('exit', () => children.delete(child));
+    return child;
+  };
+  const machine: Omit<GuixMachine, typeof Symbol.asyncDispose> = {
+    store: binds['/gnu/store'],
+    state: binds['/var/guix'],
+    configuration: binds['/etc/guix'],
+    cache: binds['/var/cache/guix'],
+    socket: at('state/daemon-socket/socket'),
+    async startDaemon(...flags) {
+      const folder = dirname(machine.socket);
+      await mkdir(folder, { recursive: true });
+      await rm(machine.socket, { force: true });
+      const listens = Promise.withResolvers<void>();
+      using _watching = disposable(watch(folder, () => existsSync(machine.socket) && listens.resolve()));
+      const daemon = start('guix-daemon', '--build-users-group=guixbuild', '--disable-chroot', ...flags);
+      let said = '';
+      daemon.stderr?.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+      daemon.stdout?.resume();
+      daemon.on('exit', (code) => listens.reject(new Error(`guix-daemon ended with ${code}:\n${said}`)));
+      await listens.promise;
+      return daemon;
+    },
+    run(command, input = '') {
+      const { status, signal, stdout, stderr } = spawnSync('unshare', inRoot(root, command, binds), {
+        env: environment,
+        input,
+        maxBuffer: 256 * 1024 * 1024,
+      });
+      if (status !== 0) throw new Error(`${command.join(' ')}: ended with ${status ?? signal}\n${stdout}\n${stderr}`);
+      return { stdout, stderr: stderr.toString() };
+    },
+    start,
+  };
+  return {
+    ...machine,
+    async [Symbol.asyncDispose]() {
+      for (const child of children) {
+        const ended = once(child, 'exit');
+        try {
+          process.kill(-(child.pid as number), 'SIGKILL');
+        } catch {
+          // It has ended.
+        }
+        await ended;
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function disposable(watcher: FSWatcher): Disposable {
+  return { [Symbol.dispose]: () => watcher.close() };
+}
+
+/** A builder for derivations without inputs, to be added to the store: a folder with `bin/sh`, which is Debian's static BusyBox. */
+export async function busyboxFolder(folder: string): Promise<string> {
+  const target = join(folder, 'busybox');
+  await mkdir(join(target, 'bin'), { recursive: true });
+  await cp(join(found?.root ?? '', 'usr/bin/busybox'), join(target, 'bin/sh'));
+  return target;
+}
