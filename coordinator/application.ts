@@ -206,6 +206,8 @@ export interface Application extends HookWishes {
   // The cache.
   /** What may be served now (I7), by the hash part of its path. */
   servable(hashPart: string): StoreItem | undefined;
+  /** The same item with a signature by the key that the pool has now. */
+  signed(item: StoreItem): Promise<StoreItem>;
   /** What only an upstream has of what may be served now: its narinfo is as the upstream signed it, and its NAR comes through here. */
   upstreamItem(hashPart: string): ServedUpstreamItem | undefined;
   /** The NAR of such an item, if it has this hash still and the upstream gives it. */

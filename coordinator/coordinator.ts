@@ -240,6 +240,7 @@ export function startCoordinator(core: Core): Coordinator {
       if (item === undefined) return undefined;
       return farm.availability.isAvailable(item) ? farm.details.get(item) : undefined;
     },
+    signed: items.signed,
     upstreams: upstreams.status,
     upstream: upstreams.statusOf,
     checkUpstream: upstreams.check,

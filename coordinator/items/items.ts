@@ -2,6 +2,7 @@ import type { AddedItem, ItemEvent, StoreItem } from '../../domain/item/events.t
 import { addressesWithin } from '../../domain/limits.ts';
 import { isAddressedBy, parseCa } from '../../domain/store/content-address.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
+import { bytes } from '../../projections/column.ts';
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { CheckWish, FileFault } from '../ports/pool.ts';
@@ -9,6 +10,8 @@ import type { CheckWish, FileFault } from '../ports/pool.ts';
 /** Store items come and go: the events of `item-…` streams. */
 export interface Items {
   sign(item: Omit<AddedItem, 'signatures'>): Promise<AddedItem>;
+  /** A present item with a signature by the pool's key as it is now: what was signed by one that it had before is signed by this one as well. */
+  signed(item: StoreItem): Promise<StoreItem>;
   /** Makes the NAR of a finished upload fetchable. Until {@link Items.add} its file is not removed, whoever had it before. */
   publish(upload: string, file: StoreItem['file']): Promise<void>;
   /** StoreItemAdded, unless it is there. Its NAR has to be published. */
@@ -155,16 +158,24 @@ export function createItems(core: Core): Items {
     }
   }
 
+  function signatureOf(item: Omit<AddedItem, 'signatures'>): Promise<string> {
+    const { path, narHash, narSize, references, storeDir = policy.storeDir } = item;
+    return signer.sign(fingerprint({ storePath: `${storeDir}/${path}`, narHash, narSize, references }));
+  }
+
+  /** By item: whether its event has one by the key of now. */
+  const isOwn = bytes();
+
   return {
-    async sign(item) {
-      const { narHash, narSize, references, storeDir = policy.storeDir } = item;
-      const text = fingerprint({
-        storePath: `${storeDir}/${item.path}`,
-        narHash,
-        narSize,
-        references,
-      });
-      return { ...item, signatures: [await signer.sign(text)] };
+    sign: async (item) => ({ ...item, signatures: [await signatureOf(item)] }),
+    async signed(known) {
+      const item = farm.graph.internItem(known.path);
+      if (isOwn.length > item && isOwn.values[item] === 1) return known;
+      const own = await signatureOf(known);
+      if (!known.signatures.includes(own)) return { ...known, signatures: [...known.signatures, own] };
+      while (isOwn.length <= item) isOwn.push(0);
+      isOwn.values[item] = 1;
+      return known;
     },
     async publish(upload, { hash }) {
       publishing.set(hash, (publishing.get(hash) ?? 0) + 1);

@@ -2,7 +2,7 @@ import { type Logger, pino } from 'pino';
 import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import type { Application } from '../../coordinator/application.ts';
 import { startCoordinator } from '../../coordinator/coordinator.ts';
-import type { Policy } from '../../coordinator/core.ts';
+import type { Policy, Signer } from '../../coordinator/core.ts';
 import { recover } from '../../coordinator/log/recovery.ts';
 import { createWriter } from '../../coordinator/log/writer.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
@@ -69,6 +69,7 @@ export async function openTestCoordinator(
     logger = pino({ level: 'silent' }) as Logger,
     upstreams = [] as readonly UpstreamSource[],
     storeDirs = policy.storeDirs,
+    signer = { publicKey: 'k:AA==', sign: async () => 'k:AA==' } as Signer,
   } = {},
 ) {
   const tracing = createTracing(time.runtime.clock, traces);
@@ -111,7 +112,7 @@ export async function openTestCoordinator(
     pool,
     derivations: createFakeDerivationStore(facts, textOf),
     logs,
-    signer: { publicKey: 'k:AA==', sign: async () => 'k:AA==' },
+    signer,
     logger,
     tracing,
     work: unwatched,

@@ -258,6 +258,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
       return { ...fakeUpload, id, offset: offset + size };
     },
     servable: () => undefined,
+    signed: async (item) => item,
     upstreams: () => [fakeUpstream],
     upstream: () => fakeUpstream,
     checkUpstream: async (name) => ({ name, url: fakeUpstream.url, ok: true, milliseconds: 1, items: [] }),

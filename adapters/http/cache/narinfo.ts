@@ -70,8 +70,7 @@ export function narinfoRoute(
           await doubtFile(found.path, 'size', request.log);
           return notHere(reply);
         }
-        // It may have gone while its file was looked for.
-        const item = application.servable(hash);
+        const item = await signedNow(application, found);
         if (item === undefined) return notHere(reply);
         return answer(request.headers['if-none-match'], reply, narinfoOf(item, storeDir));
       },
@@ -81,7 +80,7 @@ export function narinfoRoute(
 
 /** What is served of a hash part now; `undefined` where that is nothing, as where the file of the NAR is gone, which is told. */
 export async function narinfoText(
-  application: Pick<HttpContext['application'], 'servable' | 'upstreamItem' | 'storeDir' | 'doubtItem'>,
+  application: Pick<HttpContext['application'], 'servable' | 'signed' | 'upstreamItem' | 'storeDir' | 'doubtItem'>,
   pool: Pick<HttpContext['pool'], 'has'>,
   hashPart: string,
 ): Promise<string | undefined> {
@@ -95,9 +94,18 @@ export async function narinfoText(
     await application.doubtItem(item.path, 'size');
     return undefined;
   }
-  // It may have gone while its file was looked for.
-  const now = application.servable(hashPart);
+  const now = await signedNow(application, item);
   return now && renderNarinfo(narinfoOf(now, now.storeDir ?? application.storeDir));
+}
+
+/** Signed by the key of now; `undefined` where it has gone while its file was looked for. What came in its place has been signed just then. */
+async function signedNow(
+  application: Pick<HttpContext['application'], 'servable' | 'signed'>,
+  found: StoreItem,
+): Promise<StoreItem | undefined> {
+  const signed = await application.signed(found);
+  const now = application.servable(found.path.slice(0, 32));
+  return now?.narHash === found.narHash && now.file.hash === found.file.hash ? signed : now;
 }
 
 function render(info: NarInfo): { readonly text: string; readonly etag: string } {

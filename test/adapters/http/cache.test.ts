@@ -42,6 +42,13 @@ describe('narinfo', () => {
     assert.deepEqual(info.signatures, itemA.signatures);
   });
 
+  test('has the signature by the key of now', async () => {
+    const signed = async () => ({ ...itemA, signatures: ['old:AA==', 'new:AA=='] });
+    await using server = await harness({ pool, application: { servable, signed } });
+    const { body } = await server.ask(undefined, { url: `/${hashA}.narinfo` });
+    assert.deepEqual(parseNarinfo(body).signatures, ['old:AA==', 'new:AA==']);
+  });
+
   test('HEAD has the same head and no body; If-None-Match saves the body', async () => {
     await using server = await serving();
     const get = await server.ask(undefined, { url: `/${hashA}.narinfo` });
@@ -82,7 +89,10 @@ describe('narinfo', () => {
       isThere = false;
       return true;
     };
-    const application = { servable: (hash: string) => (isThere ? servable(hash) : undefined) };
+    const application = {
+      servable: (hash: string) => (isThere ? servable(hash) : undefined),
+      signed: async (item: typeof itemA) => item,
+    };
     await using server = await harness({ pool: { ...pool, has }, application });
     assert.equal((await server.ask(undefined, { url: `/${hashA}.narinfo` })).statusCode, 404);
     isThere = true;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import type { Principal } from '../../../coordinator/application.ts';
 import { isDroverError } from '../../../coordinator/errors.ts';
 import { formatHash } from '../../../domain/store/hash-text.ts';
@@ -63,6 +64,23 @@ describe('store items', () => {
     assert.equal(builds, 1);
     await farm.succeed('a', farm.allocations()[0] as never, 1);
     assert.ok(farm.application.servable(outPath(2).slice(0, 32)));
+  });
+  it('that a key has signed which was replaced are signed by the one that agents are told of', async () => {
+    const store = openMemoryEventStore();
+    const farm = await openTestCoordinator([derivation(1)], { store });
+    await farm.connect('a');
+    await farm.submit(1);
+    await farm.succeed('a', farm.allocations()[0] as never, 1);
+    farm.dispose();
+    for (const key of ['k:AA==', 'l:AA==']) {
+      const signer = { publicKey: key, sign: async () => key };
+      const { application, dispose } = await openTestCoordinator([], { store, seed: 2, signer });
+      const item = application.servable(outPath(1).slice(0, 32));
+      assert.ok(item);
+      const { signatures } = await application.signed(item);
+      assert.deepEqual(signatures, [...new Set(['k:AA==', key])]);
+      dispose();
+    }
   });
   it('may refer only to the inputs of their build and its outputs', async () => {
     const farm = await openTestCoordinator([derivation(1), derivation(2)]);
