@@ -115,7 +115,7 @@ export function openHttpGet(options: HttpGetOptions): HttpGet {
       const got = socket.bytesRead - before;
       before = socket.bytesRead;
       // What was not read yet: it is its reader who is slow.
-      const isWaitedFor = response.readableLength === 0;
+      const isWaitedFor = !response.complete && response.readableLength === 0;
       if (isWaitedFor) waitedMs += timeoutMs;
       slow = isWaitedFor && got < leastBytes ? slow + 1 : 0;
       if (slow === patience || waitedMs > mostWaitMs)
