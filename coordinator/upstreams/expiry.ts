@@ -12,8 +12,6 @@ const eventsPerTurn = 100;
 /** An upstream that gives no answer is asked again so often, and believed for so much longer at most: it may only be restarted. */
 const againMs = 60_000;
 const graceMs = 3_600_000;
-/** Longest wait for a time that a clock gave. */
-const longestMs = 31_536_000_000;
 
 /** Asks again for what has expired: what is still there is believed anew, and the rest is lost. */
 export interface Expiry {
@@ -31,11 +29,16 @@ export function startExpiry(
   const { farm, writer, runtime, logger } = core;
   let armed = Number.POSITIVE_INFINITY;
   let isRunning = false;
+  /** What expires later than anything that is found now was found by a clock that has been set back since, or under a longer `ttl-seconds`. */
+  const isDue = (upstream: string, at: number, now: number): boolean => at <= now || at > expires(upstream);
+  /** Until the last of what is found now expires, in milliseconds: no wait is longer, whatever a clock said. */
+  const longestMs = (): number =>
+    Math.max(0, ...asker.upstreams.map(({ settings }) => expires(settings.name) - runtime.clock.now()));
 
   function arm(at: number | undefined): void {
     if (at === undefined || at >= armed || isRunning) return;
     armed = at;
-    deadlines.set(timer, at, longestMs, () => {
+    deadlines.set(timer, at, longestMs(), () => {
       armed = Number.POSITIVE_INFINITY;
       run().catch((error: Error) => {
         if (writer.failure === undefined) logger.error({ err: error }, 'upstreams could not be asked again');
@@ -73,7 +76,7 @@ export function startExpiry(
     isRunning = true;
     const due: Item[] = [];
     const now = runtime.clock.now();
-    for (const { item, expires: at } of farm.upstreams.all()) if (at <= now) due.push(item);
+    for (const { item, upstream, expires: at } of farm.upstreams.all()) if (isDue(upstream, at, now)) due.push(item);
     let next = 0;
     let sinceWait = 0;
     const work = async (): Promise<void> => {

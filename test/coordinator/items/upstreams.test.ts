@@ -365,23 +365,28 @@ describe('an upstream that does not answer', () => {
 });
 
 describe('an upstream that forgets', () => {
-  it('has what is needed built when it expires, also after a restart', async () => {
-    const store = openMemoryEventStore();
-    const upstream = createFakeUpstream('up', { ttlSeconds: 100 });
-    upstream.put(outPath(2));
-    {
-      using farm = await open(upstream, { store });
-      await farm.ask(3);
-    }
-    upstream.items.clear();
-    using farm = await open(upstream, { store, seed: 2 });
-    await farm.pass(120);
-    assert.ok(!farm.available(outPath(2)));
-    const { graph, queue } = farm.farm;
-    assert.ok(queue.unfinished(graph.drvOf(drvPath(2)) as number), 'it is built again');
-    await farm.connect('a');
-    assert.equal(farm.allocations()[0]?.derivation, drvPath(1));
-  });
+  for (const [ahead, how] of [
+    [0, ''],
+    [365 * 86_400_000, ', with a clock that was set back by a year'],
+  ] as const)
+    it(`has what is needed built when it expires, also after a restart${how}`, async () => {
+      const store = openMemoryEventStore();
+      const upstream = createFakeUpstream('up', { ttlSeconds: 100 });
+      upstream.put(outPath(2));
+      {
+        using farm = await open(upstream, { store });
+        farm.time.jump(ahead);
+        await farm.ask(3);
+      }
+      upstream.items.clear();
+      using farm = await open(upstream, { store, seed: 2 });
+      await farm.pass(120);
+      assert.ok(!farm.available(outPath(2)));
+      const { graph, queue } = farm.farm;
+      assert.ok(queue.unfinished(graph.drvOf(drvPath(2)) as number), 'it is built again');
+      await farm.connect('a');
+      assert.equal(farm.allocations()[0]?.derivation, drvPath(1));
+    });
 
   for (const how of ['missing', 'damaged'] as const)
     it(`is not believed again when an agent tells that an input is ${how}, and what it had is built`, async () => {
