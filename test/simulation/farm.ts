@@ -184,6 +184,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
       const isRenewed = event.type === 'StoreItemFoundUpstream' && meta.actor === 'upstreams';
       // What an upstream has is asked for again for ever, too.
       if (!stream.startsWith('hook-') && !stream.startsWith('audit-') && !isRenewed) lastEvent = time.now();
+      cover('log', event.type);
       trace('log', `${event.type} ${stream} ${brief(event.data)} (${meta.actor})`);
     },
   });

@@ -9,6 +9,7 @@
  * Ends with 1 where a seed breaks an invariant: the seed, what is broken, the shortest run that still breaks it, and its trace.
  */
 import { parseArgs } from 'node:util';
+import { eventTypes } from '../../domain/events.ts';
 import { createCoverage } from './coverage.ts';
 import { allFaults } from './faults.ts';
 import { allOperators } from './operators.ts';
@@ -41,7 +42,7 @@ if (values.help) {
   --trace        print all that happened in it
   --keep-going   go on after a seed that breaks an invariant
   --no-shrink    do not look for a shorter run that breaks it, too
-  --coverage     list the triples (command × fault × state) that occurred, and the faults that a command never met`);
+  --coverage     list the triples (command × fault × state) that occurred, the faults that a command never met, and the events that no log has`);
   process.exit(0);
 }
 
@@ -106,7 +107,9 @@ console.log(
 console.log(
   `coverage: ${coverage.size} triples (command × fault × state) of ${coverage.commands.size} commands, ${Object.keys(allOperators).length} kinds of operators and ${Object.keys(allFaults).length} faults`,
 );
-if (values.coverage)
+if (values.coverage) {
   console.log([...coverage.triples(), 'never met:', ...coverage.unmet(Object.keys(allFaults))].join('\n'));
+  console.log(`never in a log: ${coverage.never('log', eventTypes.keys()).join(', ') || 'nothing'}`);
+}
 if (broken.length > 0) console.log(`broken: ${broken.join(', ')}`);
 process.exit(broken.length === 0 ? 0 : 1);

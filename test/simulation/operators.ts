@@ -1,4 +1,4 @@
-import { agentOperators, removeAgent } from './operators/agents.ts';
+import { agentOperators, handOver, removeAgent } from './operators/agents.ts';
 import { buildOperators } from './operators/builds.ts';
 import { hookOperators } from './operators/hooks.ts';
 import { itemOperators } from './operators/items.ts';
@@ -13,6 +13,7 @@ import { submissionOperators } from './operators/submissions.ts';
 export const rareOperators: Readonly<Record<string, Operator>> = {
   ...pushOperators,
   ...lookOperators,
+  'hand over token': handOver,
   'remove agent': removeAgent,
 };
 

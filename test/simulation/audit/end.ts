@@ -104,6 +104,8 @@ export async function auditEnd(farm: SimulatedFarm): Promise<void> {
   const { ledger, eventDisk, receivers, spans, house } = farm;
   ledger.endWants();
   ledger.keep.end(farm.time.runtime.clock.now());
+  const outlived = ledger.outlived(farm.time.runtime.clock.now());
+  insist(outlived.length === 0, 'I5', `the tokens ${outlived.join(', ')} are accepted for longer than they were to be`);
   auditRules(farm);
   auditAvailable(farm);
   await auditLog(farm);

@@ -147,7 +147,15 @@ export function createLedger(ground: Ground) {
   const everPresent = new Set<string>();
   const builds = new Map<string, BuildEntry>();
   const agents = new Map<string, AgentEntry>();
-  const tokens = new Map<string, { readonly agent: string | undefined; revoked: boolean }>();
+  const tokens = new Map<
+    string,
+    {
+      readonly agent: string | undefined;
+      revoked: boolean;
+      /** By the clock, when it is to be revoked, and when that was decided by virtual time. */
+      ends?: { readonly at: number; readonly decided: number };
+    }
+  >();
   const submissions = new Map<
     string,
     {
@@ -540,9 +548,15 @@ export function createLedger(ground: Ground) {
     } else if (event.type === 'SubmissionQueued') queued(id);
     else if (event.type === 'SubmissionCanceled') Object.assign(submissions.get(id) ?? {}, { canceled: true });
     else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
-    else if (event.type === 'TokenRevoked') {
+    else if (event.type === 'TokenRevocationScheduled') {
       const token = tokens.get(id);
       insist(token && !token.revoked, 'I4', `${where}: of a token that is valid`);
+      token.ends = { at: event.data.at, decided: decidedAt(commit) };
+    } else if (event.type === 'TokenRevoked') {
+      const token = tokens.get(id);
+      insist(token && !token.revoked, 'I4', `${where}: of a token that is valid`);
+      if (meta.actor === 'coordinator' && (token.ends?.decided ?? 0) > lastJump())
+        insist(commit.at >= (token.ends?.at ?? 0) - 5, 'I4', `${where}: it was to be accepted for longer`);
       token.revoked = true;
     }
   }
@@ -610,6 +624,11 @@ export function createLedger(ground: Ground) {
       [...elsewhere]
         .filter(([, { expires, decided }]) => decided > lastJump() && expires + 5000 < now)
         .map(([path]) => path),
+    /** Tokens that were to be revoked by now, and are not. */
+    outlived: (now: number): string[] =>
+      [...tokens]
+        .filter(([, { revoked, ends }]) => !revoked && ends && ends.decided > lastJump() && ends.at + 1000 < now)
+        .map(([id]) => id),
     /** Commits are on their way to the disk. */
     handed(commits: readonly Commit[]): void {
       for (const { events: all } of commits)

@@ -80,19 +80,38 @@ export const agentOperators: Readonly<Record<string, Operator>> = {
   },
 };
 
+/** A token that is handed over: the old one is accepted for a while, whatever becomes of the coordinator meanwhile. */
+export const handOver: Operator = {
+  weight: 1,
+  async act(farm, random) {
+    const machine = random.pick(farm.machines) as Machine;
+    const overlapSeconds = random.between(1, 30);
+    farm.cover('hand over token', agentState(farm, machine));
+    for (;;) {
+      const answer = await farm.ask(`hand over the token of ${machine.name}`, (application) =>
+        application.rotateToken(farm.admin, machine.name, { overlapSeconds }),
+      );
+      if (answer.value) machine.secret = answer.value.secret;
+      if (answer.lost === undefined) break;
+      // A token that nobody has got would be the only one in the end.
+      await pause(farm, 500);
+    }
+    machine.start();
+  },
+};
+
 export const removeAgent: Operator = {
   weight: 1,
   async act(farm, random) {
     const machine = random.pick(farm.machines) as Machine;
     farm.cover('remove agent', agentState(farm, machine));
+    // Added again meanwhile, it is another entry.
+    const before = farm.ledger.agents.get(machine.name);
     const answer = await farm.ask(`remove ${machine.name}`, (application) =>
       application.steerAgent(farm.admin, machine.name, 'remove'),
     );
     if (!isGranted(answer)) return;
-    farm.guard(() => {
-      const { retired } = farm.ledger.agents.get(machine.name) ?? {};
-      insist(retired, 'I1', `${machine.name} was removed, and the log does not say so`);
-    });
+    farm.guard(() => insist(before?.retired, 'I1', `${machine.name} was removed, and the log does not say so`));
     await pause(farm, random.between(100, 20_000));
     await addAgain(farm, machine);
   },

@@ -49,9 +49,9 @@ async function cancelBuild(farm: SimulatedFarm, random: Random): Promise<void> {
 async function why(farm: SimulatedFarm, random: Random): Promise<void> {
   const build = pickBuild(farm, random);
   if (!build) return;
-  farm.cover('why', build.standing);
   const answer = await farm.ask(`why ${build.id}`, async (application) => application.why(build.id));
   const told = answer.value;
+  farm.cover('why', told?.reason ?? 'no answer');
   if (!told || told.reason === 'ended') return;
   farm.guard(() =>
     insist(told.until !== '' && told.summary !== '', 'I5', `${build.id} has no reason: ${JSON.stringify(told)}`),

@@ -12,7 +12,7 @@ async function push(farm: SimulatedFarm, random: Random): Promise<void> {
   const all = farm.graph.recipes.flatMap(({ references }) => [...references]);
   // What could be taken is of more interest.
   const whole = all.filter(([, references]) => references.every((one) => farm.ledger.isAvailable(baseOf(one))));
-  const [path, full] = random.pick(random.chance(0.8) ? whole : all) ?? [];
+  const [path, full] = random.pick(random.chance(0.6) ? whole : all) ?? [];
   if (path === undefined || full === undefined) return;
   const references = full.map(baseOf).sort();
   const lacking = references.filter((one) => !farm.ledger.isAvailable(one));

@@ -339,6 +339,14 @@ export const plants: readonly Plant[] = [
     seed: 119,
   },
   {
+    name: 'tokens that are to be revoked are accepted for ever after a restart',
+    file: 'coordinator/access.ts',
+    find: '      for (const token of farm.tokens.all()) arm(token);\n',
+    replace: '',
+    breaks: ['I5'],
+    seed: 3,
+  },
+  {
     name: 'lists show a build that is cancelled as it was',
     file: 'projections/views/build-writes.ts',
     find: 'return [write(build.cancelBuild, id, at), write(cancelAttempts, id, at)];',
