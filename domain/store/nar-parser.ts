@@ -4,6 +4,10 @@ import { invalidEntryName, invalidTarget, type NarLimits, narMagic } from './nar
 export interface NarParser {
   /** Takes the next bytes of the NAR; throws a {@link FormatError} at the first thing that is wrong. */
   write(chunk: Uint8Array): void;
+  /** The same, up to the end of the NAR, behind which anything may follow: how many of the bytes belong to it. */
+  take(chunk: Uint8Array): number;
+  /** Whether all of the NAR was read. */
+  isComplete(): boolean;
   /** Throws a {@link FormatError} unless the NAR is complete. */
   end(): void;
 }
@@ -101,9 +105,13 @@ export function createNarParser(maxSize: number, limits: NarLimits, visitor?: Na
   const partial = Buffer.alloc(Math.max(wordLimit, limits.nameLength, limits.targetLength) + 8);
   let partialLength = 0;
 
-  return { write, end };
+  return { write, take, isComplete, end };
 
   function write(data: Uint8Array): void {
+    if (take(data) < data.length) throw wrong('the end', 'more bytes', consumed);
+  }
+
+  function take(data: Uint8Array): number {
     const chunk = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     let at = 0;
     while (at < chunk.length) {
@@ -116,16 +124,20 @@ export function createNarParser(maxSize: number, limits: NarLimits, visitor?: Na
         paddingLeft--;
         at++;
       } else {
-        if (state === finished) throw wrong('the end', 'more bytes', consumed + at);
+        if (state === finished) break;
         at += readField(chunk, at);
       }
     }
-    consumed += chunk.length;
+    consumed += at;
+    return at;
+  }
+
+  function isComplete(): boolean {
+    return state === finished && contentsLeft === 0 && paddingLeft === 0;
   }
 
   function end(): void {
-    const complete = state === finished && contentsLeft === 0 && paddingLeft === 0;
-    if (!complete) throw wrong(expectations[state] as string, 'the end', consumed);
+    if (!isComplete()) throw wrong(expectations[state] as string, 'the end', consumed);
   }
 
   /** Reads a length field or a padded body, or keeps what there is of it; returns the number of bytes used. */

@@ -6,7 +6,6 @@ import { type Derivation, parseDerivation } from '../../../domain/store/derivati
 import { createDerivationHasher, type DerivationHashes } from '../../../domain/store/derivation-hash.ts';
 import { scanDerivation } from '../../../domain/store/derivation-scanner.ts';
 import { cutDerivationText } from '../../../domain/store/derivation-text.ts';
-import { moduloParts } from '../../../domain/store/modulo-hash.ts';
 import { readDerivation, readFixtures } from '../../support/fixtures.ts';
 import { noNixTools, runNix, temporaryFolder } from '../../support/nix-tools.ts';
 import { readShared, readSharedFolder, sharedAbsent } from '../../support/shared-fixtures.ts';
@@ -42,22 +41,6 @@ test("known modulo hashes of Nix's own tests", { skip: sharedAbsent('derivations
   for (const [hash, hex] of Object.entries(known)) {
     const derivation = parseDerivation(await readShared(`derivations/${hash}-bar.drv`), { storeDir });
     assert.equal(hashed(nothing.hash(derivation, 'bar')).modulo, `out=${hex}`);
-  }
-});
-
-test('hashes of derivations of Guix are those of Guix', { skip: sharedAbsent('guix/drv') }, async () => {
-  const fixtures = await readSharedFolder('guix/drv', '.drv');
-  const theirs = JSON.parse((await readShared('guix/drvs.json')).toString()) as {
-    file: string;
-    derivationHash: string;
-  }[];
-  const order = inputsFirst(fixtures, ({ bytes }) =>
-    parseDerivation(bytes, { storeDir: '/gnu/store' }).inputDerivations.map((input) => input.path.slice(11)),
-  );
-  const modulo = verifyAll(order, '/gnu/store');
-  assert.equal(theirs.length, fixtures.length);
-  for (const { file, derivationHash } of theirs) {
-    assert.equal(moduloParts(modulo.get(file) ?? '').hex, derivationHash, file);
   }
 });
 
