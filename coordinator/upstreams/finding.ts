@@ -36,7 +36,7 @@ export interface FinderOptions {
 /** Items asked for at a time, over all upstreams; each takes as many at a time as its `connections`. */
 const width = 256;
 /** Events between two waits for the disk: what hears of them then holds the loop for as long as they are many. */
-const eventsPerWait = 100;
+const eventsPerWait = 50;
 /** References that are looked at between two yields: less than a millisecond. */
 const stepsPerTurn = 500;
 /** More than any closure has: an upstream that refers on and on beyond it has no end. */
