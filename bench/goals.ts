@@ -133,6 +133,7 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       peer: 'nar-out-nginx',
       bound: 'a file is read and sent through JavaScript; nginx has the kernel do it (sendfile)',
     },
+    'sign-guix': { text: '≥ 200/s', met: atLeast(200), bound: 'one multiplication of a point in JavaScript for each' },
     narinfo: {
       text: '≤ 2 × the time nginx takes',
       met: timesPeer('narinfo-nginx', (ratio) => ratio <= 2),

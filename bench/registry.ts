@@ -147,6 +147,11 @@ export function benches(sizes: readonly number[]): Bench[] {
     },
     { name: 'nar-in', what: 'NARs coming in', run: async () => (await import('./pool/nar-in.ts')).run },
     {
+      name: 'sign-guix',
+      what: 'signatures of narinfos for Guix',
+      run: async () => (await import('./guix/sign.ts')).run,
+    },
+    {
       name: 'cache',
       what: 'narinfo and NARs going out, beside nginx',
       run: async () => (await import('./cache/cache.ts')).run,

@@ -3664,6 +3664,7 @@ export interface Operations {
           readonly compression: 'none' | 'zstd';
         };
         readonly signatures: readonly string[];
+        readonly guixSignature?: string;
         /** milliseconds since the Unix epoch */
         readonly addedAt: number;
         readonly addedBy: string;
@@ -3702,6 +3703,7 @@ export interface Operations {
         readonly compression: 'none' | 'zstd';
       };
       readonly signatures: readonly string[];
+      readonly guixSignature?: string;
       /** milliseconds since the Unix epoch */
       readonly addedAt: number;
       readonly addedBy: string;
@@ -4354,6 +4356,7 @@ export interface EventData {
       readonly compression: 'none' | 'zstd';
     };
     readonly signatures: readonly string[];
+    readonly guixSignature?: string;
     readonly addresses?: readonly string[];
   };
   /** An operator or the collector decided that the item goes: it is not available from now on, and its narinfo is not served. Its NAR can be fetched by the name of its file until `until`, for clients that have the narinfo; then the item is deleted, unless it is added again before. */

@@ -58,6 +58,12 @@ export interface Signer {
   readonly publicKey: string;
   /** `<key name>:<base64>`. */
   sign(fingerprint: string): Promise<string>;
+  /**
+   * Signs with the key of the cache for Guix, where there is one: as `StoreItemAdded.guixSignature` has it.
+   *
+   * @param hash SHA-256 of what is signed
+   */
+  signForGuix?(hash: Uint8Array): Promise<string>;
 }
 
 /** What the process managers share: the farm to read, the writer to change it, and the ports. */

@@ -3,8 +3,9 @@ import type { Logger } from 'pino';
 import { createAgentLinkServer } from '../adapters/agent-link/server.ts';
 import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { ensureAuditKey } from '../adapters/data-dir/audit-key.ts';
-import { openDataDir } from '../adapters/data-dir/data-dir.ts';
+import { type DataDir, openDataDir } from '../adapters/data-dir/data-dir.ts';
 import { DataDirError } from '../adapters/data-dir/data-dir-error.ts';
+import type { KeyPair } from '../adapters/data-dir/key-pair.ts';
 import { logIdentity } from '../adapters/data-dir/log-identity.ts';
 import { checkLogMark, createLogMarks } from '../adapters/data-dir/log-mark.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
@@ -36,6 +37,7 @@ import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
 import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
 import { parseNoteSecret } from '../domain/audit/signed-note.ts';
+import { guixStoreDir } from '../domain/guix/store-dir.ts';
 import {
   commitShortfall,
   largestUploadsPerToken,
@@ -104,6 +106,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   };
 
   const { secretKey, publicKey } = await ensureSigningKey(dir, config.keyName, bytes);
+  const guix = await guixKeyOf(config, dir, bytes);
   const audit = await ensureAuditKey(dir, config.audit.name, bytes);
   const adminToken = await adminTokenOf(dir.file('admin.token'), bytes);
 
@@ -273,7 +276,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       pool,
       derivations,
       logs,
-      signer: resources.use(createCacheSigner(secretKey)),
+      signer: resources.use(createCacheSigner({ secret: secretKey, guixSecret: guix?.secretKey })),
       auditKey: parseNoteSecret(audit.secretKey),
       verifyPlace: openVerifyPlace(dir.file('verify.json'), (error) =>
         logger.warn({ err: error }, 'how far the verification of the pool is could not be written down'),
@@ -350,6 +353,17 @@ async function tracesOf({ traces }: CoordinatorConfig, file: string, logger: Log
   if (settings === undefined) return undefined;
   const { openOtlpTraces } = await import('../adapters/traces/otlp-traces.ts');
   return openOtlpTraces({ ...settings, version: version(), file, logger });
+}
+
+/** Nothing of Guix's keys is loaded where there is nothing of Guix. */
+async function guixKeyOf(
+  config: CoordinatorConfig,
+  dir: DataDir,
+  random: (length: number) => Uint8Array,
+): Promise<KeyPair | undefined> {
+  if (!storeDirsOf(config).includes(guixStoreDir)) return undefined;
+  const { ensureGuixKey } = await import('../adapters/data-dir/guix-key.ts');
+  return ensureGuixKey(dir, random);
 }
 
 async function adminTokenOf(file: string, random: (length: number) => Uint8Array): Promise<string> {

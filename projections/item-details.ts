@@ -90,12 +90,13 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
       added.values[row] = at;
       sizes.values[row * 2] = details.narSize;
       sizes.values[row * 2 + 1] = details.file.size;
-      const { storeDir, deriver, ca, signatures, references } = details;
+      const { storeDir, deriver, ca, signatures, guixSignature, references } = details;
       extras[row] = {
         storeDir,
         deriver,
         ca,
         signatures,
+        guixSignature,
         refersToItself: references.includes(details.path),
         compressed: details.file.compression === 'zstd',
       };
@@ -129,6 +130,7 @@ export function createItemDetails(graph: Graph, availability: Availability): Ite
           compression: extra.compressed ? 'zstd' : 'none',
         },
         signatures: [...extra.signatures],
+        ...(extra.guixSignature !== undefined && { guixSignature: extra.guixSignature }),
       };
     },
     narHash(item) {
@@ -169,6 +171,7 @@ interface Extra {
   readonly deriver: string | undefined;
   readonly ca: string | undefined;
   readonly signatures: readonly string[];
+  readonly guixSignature: string | undefined;
   readonly refersToItself: boolean;
   readonly compressed: boolean;
 }

@@ -2,14 +2,14 @@ import { Worker } from 'node:worker_threads';
 import type { Signer } from '../../coordinator/core.ts';
 import { parseSecretKey, publicKeyText } from '../../domain/store/signature.ts';
 import { moduleBeside } from '../runtime/module-beside.ts';
-import { joinLines, splitLines } from './protocol.ts';
+import { guixLine, joinLines, type SignerSecrets, splitLines } from './protocol.ts';
 
 /**
- * Signs with a Nix secret key (`<name>:<base64>`) on a thread of its own: a signature takes longer than all decisions about a build
- * together, and even handing one to Node's thread pool does. What comes in one turn of the loop goes there as one message. The thread starts
+ * Signs with a Nix secret key (`<name>:<base64>`), and for Guix where there is a key for that, on a thread of its own: a signature takes longer
+ * than all decisions about a build together, one for Guix a millisecond, and even handing one to Node's thread pool does. What comes in one turn of the loop goes there as one message. The thread starts
  * with the first of them.
  */
-export function createCacheSigner(secret: string): Signer & AsyncDisposable {
+export function createCacheSigner({ secret, guixSecret }: SignerSecrets): Signer & AsyncDisposable {
   const publicKey = publicKeyText(parseSecretKey(secret));
   let worker: Worker | undefined;
   const sent: Pending[][] = [];
@@ -17,7 +17,7 @@ export function createCacheSigner(secret: string): Signer & AsyncDisposable {
   let broken: Error | undefined;
 
   function start(): Worker {
-    const started = new Worker(moduleBeside('./worker', import.meta.url), { workerData: { secret } });
+    const started = new Worker(moduleBeside('./worker', import.meta.url), { workerData: { secret, guixSecret } });
     started.on('message', (answer: string) => {
       const signatures = splitLines(answer);
       for (const [index, pending] of (sent.shift() ?? []).entries()) pending.resolve(signatures[index] as string);
@@ -35,18 +35,21 @@ export function createCacheSigner(secret: string): Signer & AsyncDisposable {
     sent.push(batch);
     worker ??= start();
     worker.ref();
-    worker.postMessage(joinLines(batch.map(({ fingerprint }) => fingerprint)));
+    worker.postMessage(joinLines(batch.map(({ line }) => line)));
     batch = [];
+  }
+
+  function signLine(line: string): Promise<string> {
+    if (broken) return Promise.reject(broken);
+    return new Promise((resolve, reject) => {
+      if (batch.push({ line, resolve, reject }) === 1) queueMicrotask(flush);
+    });
   }
 
   return {
     publicKey,
-    sign(fingerprint) {
-      if (broken) return Promise.reject(broken);
-      return new Promise((resolve, reject) => {
-        if (batch.push({ fingerprint, resolve, reject }) === 1) queueMicrotask(flush);
-      });
-    },
+    sign: signLine,
+    ...(guixSecret !== undefined && { signForGuix: (hash: Uint8Array) => signLine(guixLine(hash)) }),
     async [Symbol.asyncDispose]() {
       await worker?.terminate();
     },
@@ -54,7 +57,7 @@ export function createCacheSigner(secret: string): Signer & AsyncDisposable {
 }
 
 interface Pending {
-  readonly fingerprint: string;
+  readonly line: string;
   resolve(signature: string): void;
   reject(error: Error): void;
 }

@@ -11,6 +11,8 @@ export interface KeyFormat {
   make(): string;
   /** The public key's text; throws for what is no secret key. */
   publicOf(secret: string): string;
+  /** The text of a public key as {@link KeyFormat.publicOf} writes it, where it can be written in several ways; throws for what is none. */
+  normal?(publicKey: string): string;
 }
 
 /** The texts of both keys. */
@@ -40,7 +42,7 @@ export async function readKeyPair(
   dir: Pick<DataDir, 'file'>,
   format: Omit<KeyFormat, 'make'>,
 ): Promise<KeyPair | undefined> {
-  const { trustedBy, publicOf } = format;
+  const { trustedBy, publicOf, normal = (text: string) => text } = format;
   const { secretFile, publicFile } = filesOf(dir, format);
   const trusted = (await readIfThere(publicFile))?.trim();
   const secretKey = (await readSecretIfThere(secretFile))?.trim();
@@ -51,7 +53,7 @@ export async function readKeyPair(
     );
   }
   const publicKey = readable(() => publicOf(secretKey), secretFile);
-  if (trusted !== undefined && trusted !== publicKey)
+  if (trusted !== undefined && readable(() => normal(trusted), publicFile) !== publicKey)
     throw unusable(
       `${publicFile}: expected ${publicKey}, which belongs to ${secretFile}, got ${JSON.stringify(trusted.slice(0, 200))}. Restore both from the same backup, or remove it: it is made again from the other`,
     );

@@ -92,7 +92,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
   writer.listen(() => {
     events++;
   });
-  const signer = createCacheSigner(generateSigningKey('bench-1', new Uint8Array(32)).secret);
+  const signer = createCacheSigner({ secret: generateSigningKey('bench-1', new Uint8Array(32)).secret });
   const { pool, uploaded } = createBenchPool();
   let application: Application;
   let succeeded = 0;

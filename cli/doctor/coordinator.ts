@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { readAuditKey } from '../../adapters/data-dir/audit-key.ts';
+import { readGuixKey } from '../../adapters/data-dir/guix-key.ts';
 import { readSecretIfThere } from '../../adapters/data-dir/secret-file.ts';
 import { readSigningKey } from '../../adapters/data-dir/signing-key.ts';
 import { writerOf } from '../../adapters/event-store/sqlite/lock.ts';
@@ -11,7 +12,8 @@ import type { Resolve } from '../../adapters/hooks/resolve.ts';
 import { connectionsWithin, openFilesLimit, parseOpenFiles } from '../../adapters/runtime/open-files.ts';
 import { readHeaders, traceSettings } from '../../adapters/traces/settings.ts';
 import { isSecret } from '../../coordinator/access.ts';
-import { type CoordinatorConfig, parseListen } from '../../coordinator/config.ts';
+import { type CoordinatorConfig, parseListen, storeDirsOf } from '../../coordinator/config.ts';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import { CliError } from '../output/cli-error.ts';
 import { startError } from '../output/start-error.ts';
 import { plural, printable } from '../output/text.ts';
@@ -72,7 +74,7 @@ export async function checkCoordinator(
     await add(checkLogOrNone({ address, data, pool, logDir, isHeld }, edges.now()));
   }
   await add(check('pool', () => checkPool(pool)));
-  await add(keysOf({ file }));
+  await add(keysOf({ file }, storeDirsOf(config)));
   for (const folder of new Set([data, pool, ...(logDir === undefined ? [] : [logDir])]))
     await add(check('room', () => checkRoom(folder, edges.room)));
   await add(check('open files', () => checkOpenFiles(holder, edges)));
@@ -124,7 +126,7 @@ async function checkLogOrNone(place: Parameters<typeof checkLog>[0], now: number
   return check('log', async () => good('there is none yet: the first start begins it'));
 }
 
-async function keysOf(dir: { file(name: string): string }): Promise<readonly Finding[]> {
+async function keysOf(dir: { file(name: string): string }, storeDirs: readonly string[]): Promise<readonly Finding[]> {
   const pair = (read: typeof readSigningKey, name: string) => async (): Promise<Found> => {
     try {
       const held = await read(dir);
@@ -136,6 +138,9 @@ async function keysOf(dir: { file(name: string): string }): Promise<readonly Fin
   const admin = dir.file('admin.token');
   return [
     ...(await check('cache key', pair(readSigningKey, 'clients trust'))),
+    ...(storeDirs.includes(guixStoreDir)
+      ? await check('key for Guix', pair(readGuixKey, 'clients of Guix trust'))
+      : []),
     ...(await check('audit key', pair(readAuditKey, 'auditors trust'))),
     ...(await check('admin token', async () => {
       const token = (await readSecretIfThere(admin))?.trim();

@@ -44,7 +44,13 @@ export function formatItem(item: ItemRow, now: number): string {
     ...(item.unpublished === undefined ? [] : unpublishedLines(item.unpublished, now)),
     ...item.references.map((reference) => ['reference', reference] as const),
     ...item.signatures.map((signature) => ['signature', signature] as const),
+    ['signature for Guix', item.guixSignature && signerForGuix(item.guixSignature)],
   ]);
+}
+
+/** The public key, as it stands in access lists of Guix: by that one tells whether it is trusted. */
+function signerForGuix(packed: string): string {
+  return `by ${Buffer.from(packed, 'base64').subarray(0, 32).toString('hex').toUpperCase()}`;
 }
 
 /** `ci (t-1)`; what is no token as it is in the log. */

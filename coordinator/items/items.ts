@@ -1,3 +1,6 @@
+import { guixSignedText } from '../../domain/guix/narinfo.ts';
+import { hashOfSigned } from '../../domain/guix/packed-signature.ts';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import type { AddedItem, ItemEvent, StoreItem } from '../../domain/item/events.ts';
 import { addressesWithin } from '../../domain/limits.ts';
 import { isAddressedBy, parseCa } from '../../domain/store/content-address.ts';
@@ -9,6 +12,7 @@ import type { CheckWish, FileFault } from '../ports/pool.ts';
 
 /** Store items come and go: the events of `item-…` streams. */
 export interface Items {
+  /** With the key of the pool, and what is of `/gnu/store` with that of the cache for Guix besides. */
   sign(item: Omit<AddedItem, 'signatures'>): Promise<AddedItem>;
   /** A present item with a signature by the pool's key as it is now: what was signed by one that it had before is signed by this one as well. */
   signed(item: StoreItem): Promise<StoreItem>;
@@ -163,11 +167,21 @@ export function createItems(core: Core): Items {
     return signer.sign(fingerprint({ storePath: `${storeDir}/${path}`, narHash, narSize, references }));
   }
 
+  /** `undefined` of what is not of `/gnu/store`. */
+  async function guixSignatureOf(item: Omit<AddedItem, 'signatures'>): Promise<string | undefined> {
+    const { path, storeDir = policy.storeDir } = item;
+    if (storeDir !== guixStoreDir) return undefined;
+    return signer.signForGuix?.(hashOfSigned(guixSignedText({ ...item, storePath: `${storeDir}/${path}` })));
+  }
+
   /** By item: whether its event has one by the key of now. */
   const isOwn = bytes();
 
   return {
-    sign: async (item) => ({ ...item, signatures: [await signatureOf(item)] }),
+    async sign(item) {
+      const [signature, guixSignature] = await Promise.all([signatureOf(item), guixSignatureOf(item)]);
+      return { ...item, signatures: [signature], ...(guixSignature !== undefined && { guixSignature }) };
+    },
     async signed(known) {
       const item = farm.graph.internItem(known.path);
       if (isOwn.length > item && isOwn.values[item] === 1) return known;

@@ -101,6 +101,7 @@ export function numberOf(bytes: Uint8Array): bigint {
   return bytes.length === 0 ? 0n : BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
 }
 
-function bytesOfNumber(value: bigint): Uint8Array {
+/** 32 bytes, the most significant first. */
+export function bytesOfNumber(value: bigint): Uint8Array {
   return Buffer.from(value.toString(16).padStart(2 * length, '0'), 'hex');
 }

@@ -1,6 +1,16 @@
 import { excerpt, FormatError } from '../store/format-error.ts';
-import { isPublicPoint, isSecret, numberOf, publicPointOf } from './ecdsa.ts';
-import { bytesOf, formatSExpression, isSameExpression, parseSExpression, type SExpression } from './s-expression.ts';
+import { bytesOfNumber, isPublicPoint, isSecret, numberOf, publicPointOf } from './ecdsa.ts';
+import { curveName, publicKeyExpression } from './packed-signature.ts';
+import {
+  atom,
+  bytesOf,
+  formatSExpression,
+  isSameExpression,
+  listOf,
+  named,
+  parseSExpression,
+  type SExpression,
+} from './s-expression.ts';
 
 /** The public half of a key that Guix signs with: `q`, 32 bytes, and the whole as Guix compares it with those it trusts. */
 export interface GuixPublicKey {
@@ -13,7 +23,6 @@ export interface GuixSecretKey {
   readonly publicKey: GuixPublicKey;
 }
 
-const curveName = 'Ed25519';
 const pointLength = 32;
 const longestSecret = 33;
 
@@ -30,16 +39,17 @@ export function makeGuixKey(seed: Uint8Array): GuixSecretKey {
 
 /** Reads `signing-key.pub`. @throws FormatError `malformed-key` or `malformed-s-expression` */
 export function parseGuixPublicKey(text: string): GuixPublicKey {
-  return readPublicKey(parseSExpression(text));
+  return readPublicKey(inFile(text));
 }
 
 /** Reads `signing-key.sec`; nothing of what is in it comes into a message. */
 export function parseGuixSecretKey(text: string): GuixSecretKey {
   let expression: SExpression;
   try {
-    expression = parseSExpression(text);
+    expression = inFile(text);
   } catch (error) {
-    const place = (error as FormatError).offset;
+    const { code, offset: place } = error as FormatError;
+    if (code === 'malformed-key') throw error;
     throw malformed(
       'expected a secret key, (private-key (ecc (curve Ed25519) (q #…#) (d #…#))), got another text',
       place,
@@ -62,9 +72,10 @@ export function formatGuixPublicKey({ expression }: GuixPublicKey): string {
 }
 
 export function formatGuixSecretKey({ secret, publicKey }: GuixSecretKey): string {
-  const d = Buffer.from(secret.toString(16).padStart(2 * pointLength, '0'), 'hex');
+  const { point } = publicKey;
+  const d = bytesOfNumber(secret);
   return formatSExpression(
-    named('private-key', named('ecc', atom('curve', curveName), [bytesOf('q'), publicKey.point], [bytesOf('d'), d])),
+    named('private-key', named('ecc', atom('curve', curveName), [bytesOf('q'), point], [bytesOf('d'), d])),
   );
 }
 
@@ -79,7 +90,7 @@ export function readPublicKey(expression: SExpression): GuixPublicKey {
  * @throws FormatError `malformed-acl` for any entry that is not `(entry KEY (tag (guix import)))`, as Guix refuses the whole then.
  */
 export function parseAcl(text: string): SExpression[] {
-  const expression = parseSExpression(text);
+  const expression = inFile(text);
   const entries = listOf(expression, 'acl');
   if (!entries) throw new FormatError('malformed-acl', `expected (acl ENTRY…), got ${excerptOf(expression)}`);
   return entries.map((entry, index) => {
@@ -101,19 +112,11 @@ export function formatAcl(keys: readonly SExpression[]): string {
 
 const importTag = named('tag', atom('guix', 'import'));
 
-export function named(name: string, ...items: readonly SExpression[]): SExpression {
-  return [bytesOf(name), ...items];
-}
-
-export function atom(name: string, value: string): SExpression {
-  return named(name, bytesOf(value));
-}
-
-/** What follows the name of a list of that name. */
-export function listOf(expression: SExpression | undefined, name: string): readonly SExpression[] | undefined {
-  if (!expression || expression instanceof Uint8Array) return undefined;
-  const [first, ...rest] = expression;
-  return first instanceof Uint8Array && Buffer.compare(first, bytesOf(name)) === 0 ? rest : undefined;
+/** The expression of a whole file. One that went through an editor of another system is not what Guix wrote. */
+function inFile(text: string): SExpression {
+  const place = text.indexOf('\r');
+  if (place >= 0) throw malformed('expected lines that end with LF, got a carriage return', place);
+  return parseSExpression(text);
 }
 
 /** The values of `(NAME (ecc (curve Ed25519) (q …) …))` by their names. */
@@ -145,7 +148,7 @@ function pointIn(fields: Map<string, Uint8Array>): Uint8Array {
 }
 
 function publicKeyOf(point: Uint8Array): GuixPublicKey {
-  return { point, expression: named('public-key', named('ecc', atom('curve', curveName), [bytesOf('q'), point])) };
+  return { point, expression: publicKeyExpression(point) };
 }
 
 function excerptOf(expression: SExpression): string {

@@ -186,3 +186,18 @@ export function isSameExpression(a: SExpression, b: SExpression): boolean {
   }
   return a.length === b.length && a.every((item, index) => isSameExpression(item, b[index] as SExpression));
 }
+
+export function named(name: string, ...items: readonly SExpression[]): SExpression {
+  return [bytesOf(name), ...items];
+}
+
+export function atom(name: string, value: string): SExpression {
+  return named(name, bytesOf(value));
+}
+
+/** What follows the name of a list of that name. */
+export function listOf(expression: SExpression | undefined, name: string): readonly SExpression[] | undefined {
+  if (!expression || expression instanceof Uint8Array) return undefined;
+  const [first, ...rest] = expression;
+  return first instanceof Uint8Array && Buffer.compare(first, bytesOf(name)) === 0 ? rest : undefined;
+}

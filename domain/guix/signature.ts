@@ -1,23 +1,25 @@
-import { createHash } from 'node:crypto';
-import { excerpt, FormatError } from '../store/format-error.ts';
-import { numberOf, signHash, verifyHash } from './ecdsa.ts';
-import { atom, type GuixSecretKey, listOf, named, readPublicKey } from './keys.ts';
-import { bytesOf, formatSExpression, isSameExpression, parseSExpression, type SExpression } from './s-expression.ts';
+import { FormatError } from '../store/format-error.ts';
+import { bytesOfNumber, type EcdsaSignature, numberOf, signHash, verifyHash } from './ecdsa.ts';
+import { type GuixSecretKey, readPublicKey } from './keys.ts';
+import { formatSignature, hashOfSigned, signatureField } from './packed-signature.ts';
+import { isSameExpression, listOf, parseSExpression, type SExpression } from './s-expression.ts';
 
 /** Why Guix takes no item with this signature, in the order in which it looks. Source: `guix/pki.scm`, `%signature-status`. */
 export type SignatureFault = 'corrupt-signature' | 'unauthorized-key' | 'hash-mismatch' | 'invalid-signature';
 
 /** The canonical S-expression of a signature over the hash, byte for byte as Guix prints it. @param hash SHA-256, 32 bytes */
 export function signGuixHash(key: GuixSecretKey, hash: Uint8Array): string {
-  const { r, s } = signHash(key.secret, hash);
-  return formatSExpression(
-    named(
-      'signature',
-      named('data', atom('flags', 'rfc6979'), named('hash', bytesOf('sha256'), hash)),
-      named('sig-val', named('ecdsa', [bytesOf('r'), leastBytes(r)], [bytesOf('s'), leastBytes(s)])),
-      key.publicKey.expression,
-    ),
-  );
+  return formatSignature(key.publicKey.expression, hash, ofBytes(signHash(key.secret, hash)));
+}
+
+/** A signature over the hash, without the hash: `unpackSignature` makes the whole of it. @param hash SHA-256, 32 bytes */
+export function signPacked({ secret, publicKey }: GuixSecretKey, hash: Uint8Array): string {
+  const { r, s } = ofBytes(signHash(secret, hash));
+  return Buffer.concat([publicKey.point, r, s]).toString('base64');
+}
+
+function ofBytes({ r, s }: EcdsaSignature) {
+  return { r: bytesOfNumber(r), s: bytesOfNumber(s) };
 }
 
 /**
@@ -45,16 +47,9 @@ export function faultOfSignature(
   }
 }
 
-/** The line of a narinfo that is signed: `1;HOST;BASE64`, over all that stands before it. @throws FormatError `malformed-signature` */
+/** The field of a narinfo that is signed, over all that stands before it. @throws FormatError `malformed-signature` */
 export function signNarinfoText(text: string, key: GuixSecretKey, host: string): string {
-  if (!/^[^;\s]+$/.test(host)) {
-    throw new FormatError(
-      'malformed-signature',
-      `expected a host name without ";" and white space, got ${excerpt(host)}`,
-    );
-  }
-  const signature = signGuixHash(key, createHash('sha256').update(text).digest());
-  return `1;${host};${Buffer.from(signature, 'latin1').toString('base64')}`;
+  return signatureField(signGuixHash(key, hashOfSigned(text)), host);
 }
 
 /** What is wrong with the signature of a whole narinfo, `undefined` where nothing is; one without is corrupt. */
@@ -64,7 +59,7 @@ export function faultOfNarinfo(narinfo: string, trusted: readonly SExpression[])
   const match = /^1;[^;]*;([A-Za-z0-9+/]+={0,2})$/.exec(field ?? '');
   if (!match) return 'corrupt-signature';
   const signature = Buffer.from(match[1] as string, 'base64').toString('latin1');
-  return faultOfSignature(signature, createHash('sha256').update(narinfo.slice(0, end)).digest(), trusted);
+  return faultOfSignature(signature, hashOfSigned(narinfo.slice(0, end)), trusted);
 }
 
 interface Parts {
@@ -100,9 +95,3 @@ function partsOf(signature: string): Parts | undefined {
 
 /** A number of the curve, with a zero before it. Those of RSA are longer. */
 const longestNumber = 33;
-
-/** Without zeros at its beginning, as libgcrypt prints an unsigned number. */
-function leastBytes(value: bigint): Uint8Array {
-  const digits = value.toString(16);
-  return Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex');
-}

@@ -10,6 +10,7 @@ import {
   sha256Text,
   shortText,
 } from '../event.ts';
+import { packedSignature } from '../guix/packed-signature.ts';
 
 /** What the pool holds for one store item, and what its narinfo says. */
 export const storeItem = z.object({
@@ -26,6 +27,11 @@ export const storeItem = z.object({
   file: z.object({ hash: sha256Text, size: count, compression: z.enum(['none', 'zstd']) }),
   /** `<key name>:<base64>` over the Nix fingerprint. */
   signatures: z.array(z.string()),
+  /**
+   * Of an item of `/gnu/store`, by the key of the cache for Guix: its public point, `r` and `s`, 32 bytes each, in base64, over the lines of the
+   * narinfo from StorePath to Deriver.
+   */
+  guixSignature: z.string().regex(packedSignature, 'expected 96 bytes in base64').optional(),
 });
 export type StoreItem = z.infer<typeof storeItem>;
 
@@ -59,7 +65,7 @@ export const StoreItemMissing = defineEvent(
 );
 
 /** What an upstream says of one store item, in a narinfo that was signed by one of its keys. */
-export const upstreamItem = storeItem.omit({ file: true }).extend({
+export const upstreamItem = storeItem.omit({ file: true, guixSignature: true }).extend({
   /** Name of the `[[upstream]]` in the configuration. */
   upstream: identifier,
   /** Where the upstream has the NAR, as its narinfo says: relative to its own address, or absolute. */

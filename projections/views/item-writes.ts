@@ -3,8 +3,8 @@ import { hashPart } from './derivation-writes.ts';
 import type { Write } from './write.ts';
 
 export const addItem = `
-INSERT INTO items (hash, path, store_dir, nar_hash, nar_size, refs, deriver, ca, file_hash, file_size, compression, signatures, added_at, added_by)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+INSERT INTO items (hash, path, store_dir, nar_hash, nar_size, refs, deriver, ca, file_hash, file_size, compression, signatures, guix_signature, added_at, added_by)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
 ON CONFLICT (hash) DO UPDATE SET
   store_dir = excluded.store_dir,
   nar_hash = excluded.nar_hash,
@@ -16,6 +16,7 @@ ON CONFLICT (hash) DO UPDATE SET
   file_size = excluded.file_size,
   compression = excluded.compression,
   signatures = excluded.signatures,
+  guix_signature = excluded.guix_signature,
   added_at = excluded.added_at,
   added_by = excluded.added_by,
   unpublished_at = NULL,
@@ -44,10 +45,21 @@ export function itemWrites(event: ItemEvent, at: number, actor: string): readonl
   // What only an upstream has is not of the pool.
   if (event.type === 'StoreItemFoundUpstream' || event.type === 'StoreItemLostUpstream') return [];
   if (event.type !== 'StoreItemAdded') return [{ sql: removeItem, values: [hash] }];
-  const { path, storeDir, narHash, narSize, references, deriver, ca, file, signatures } = event.data;
+  const {
+    path,
+    storeDir,
+    narHash,
+    narSize,
+    references,
+    deriver,
+    ca,
+    file,
+    signatures,
+    guixSignature = null,
+  } = event.data;
   const refs = references.join(' ');
   const optional = [deriver ?? null, ca ?? null];
-  const stored = [file.hash, file.size, file.compression, JSON.stringify(signatures)];
+  const stored = [file.hash, file.size, file.compression, JSON.stringify(signatures), guixSignature];
   return [
     { sql: addItem, values: [hash, path, storeDir ?? null, narHash, narSize, refs, ...optional, ...stored, at, actor] },
     { sql: clearAddresses, values: [hash] },

@@ -155,6 +155,7 @@ CREATE TABLE items (
   file_size INTEGER NOT NULL,
   compression TEXT NOT NULL,
   signatures TEXT NOT NULL,
+  guix_signature TEXT,
   added_at INTEGER NOT NULL,
   added_by TEXT NOT NULL,
   unpublished_at INTEGER,

@@ -47,6 +47,16 @@ export function derivation(
 export const drvPath = (n: number): string => fakeBase('d', n, '.drv');
 export const outPath = (n: number): string => fakeBase('o', n);
 
+/** As long as a real one; tells what is signed. */
+export const fakeGuixSignature = (hash: Uint8Array): string =>
+  Buffer.concat([Buffer.alloc(64), hash]).toString('base64');
+
+const testSigner: Signer = {
+  publicKey: 'k:AA==',
+  sign: async () => 'k:AA==',
+  signForGuix: async (hash) => fakeGuixSignature(hash),
+};
+
 /** A real coordinator on an event store in memory; its pool and derivation store are fakes, its agents the test. */
 export async function openTestCoordinator(
   facts: readonly DerivationFacts[],
@@ -69,7 +79,7 @@ export async function openTestCoordinator(
     logger = pino({ level: 'silent' }) as Logger,
     upstreams = [] as readonly UpstreamSource[],
     storeDirs = policy.storeDirs,
-    signer = { publicKey: 'k:AA==', sign: async () => 'k:AA==' } as Signer,
+    signer = testSigner,
   } = {},
 ) {
   const tracing = createTracing(time.runtime.clock, traces);

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 
 /** Below which path of the server the cache of a store directory is. */
 export interface CacheRoot {
@@ -7,7 +8,7 @@ export interface CacheRoot {
   readonly storeDir: string;
 }
 
-const prefixes: Readonly<Record<string, string>> = { '/nix/store': '/nix', '/gnu/store': '/guix' };
+const prefixes: Readonly<Record<string, string>> = { '/nix/store': '/nix', [guixStoreDir]: '/guix' };
 
 /**
  * The cache of the first store directory is at the root. Where there are several, each has one of its own as well: a client that is told

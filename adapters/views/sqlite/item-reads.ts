@@ -49,7 +49,7 @@ function planItems({ name = '', deriver, agent, since }: ItemFilter): ListPlan |
 }
 
 const itemColumns = `, i.path, i.store_dir, i.nar_hash, i.nar_size, i.refs, i.deriver, i.ca, i.file_hash, i.file_size, i.compression,
-  i.signatures, i.added_at, i.added_by, i.unpublished_at, i.unpublished_until, i.unpublished_by, i.unpublished_reason`;
+  i.signatures, i.guix_signature, i.added_at, i.added_by, i.unpublished_at, i.unpublished_until, i.unpublished_by, i.unpublished_reason`;
 
 function toItemRow(raw: Record<string, SqlValue>): ItemRow {
   const refs = raw.refs as string;
@@ -67,6 +67,7 @@ function toItemRow(raw: Record<string, SqlValue>): ItemRow {
       compression: raw.compression as ItemRow['file']['compression'],
     },
     signatures: JSON.parse(raw.signatures as string),
+    ...(raw.guix_signature === null ? {} : { guixSignature: raw.guix_signature as string }),
     addedAt: raw.added_at as number,
     addedBy: raw.added_by as string,
     ...(raw.unpublished_at !== null && {

@@ -19,7 +19,9 @@ import { ensureAuditKey } from '../../../adapters/data-dir/audit-key.ts';
 import { openDataDir } from '../../../adapters/data-dir/data-dir.ts';
 import { explainDataDirError } from '../../../adapters/data-dir/data-dir-error.ts';
 import { writeFileDurably } from '../../../adapters/data-dir/durable.ts';
+import { ensureGuixKey, readGuixKey } from '../../../adapters/data-dir/guix-key.ts';
 import { ensureSecretFile } from '../../../adapters/data-dir/secret-file.ts';
+import { formatGuixPublicKey, makeGuixKey } from '../../../domain/guix/keys.ts';
 
 async function temporaryFolder() {
   const path = await mkdtemp(join(tmpdir(), 'drover-test-'));
@@ -240,6 +242,75 @@ describe('the audit key', () => {
     });
   });
 });
+
+describe('the key of the cache for Guix', () => {
+  const seed = (length: number) => new Uint8Array(length).fill(3);
+
+  it('is made once, in files that Guix reads, and read again however its public half is laid out', async () => {
+    await using folder = await temporaryFolder();
+    const dir = { file: (name: string) => join(folder.path, name) };
+    const made = await ensureGuixKey(dir, seed);
+    assert.match(made.publicKey, /^\(public-key \n \(ecc \n {2}\(curve Ed25519\)\n {2}\(q #[0-9A-F]{64}#\)\n/);
+    assert.equal(await readFile(dir.file('guix-key.pub'), 'utf8'), `${made.publicKey}\n`);
+    assert.equal(await modeOf(dir.file('guix-key.sec')), 0o600);
+    await writeFile(dir.file('guix-key.pub'), made.publicKey.replace(/\s+/g, ' '));
+    assert.deepEqual(await readGuixKey(dir), made);
+  });
+
+  for (const [what, file, change, message] of [
+    [
+      'cut',
+      'guix-key.sec',
+      (text) => text.slice(0, 60),
+      /guix-key\.sec: expected a secret key, .* got another text at byte 44/,
+    ],
+    [
+      'of another curve',
+      'guix-key.sec',
+      (text) => text.replace('Ed25519', 'Ed448'),
+      /guix-key\.sec: expected the curve Ed25519, got "Ed448"/,
+    ],
+    [
+      'with the lines of DOS',
+      'guix-key.sec',
+      (text) => text.replaceAll('\n', '\r\n'),
+      /guix-key\.sec: expected lines that end with LF/,
+    ],
+    [
+      'of which half is another',
+      'guix-key.sec',
+      (text) => text.replace(/\(d #../, '(d #1F'),
+      /guix-key\.sec: expected q to be the public half of d/,
+    ],
+    [
+      'whose public file is another',
+      'guix-key.pub',
+      () => otherKey,
+      /guix-key\.pub: expected .* which belongs to .*guix-key\.sec, got/s,
+    ],
+    [
+      'whose public file is cut',
+      'guix-key.pub',
+      (text) => text.slice(0, 60),
+      /guix-key\.pub: expected hexadecimal digits and "#", got/,
+    ],
+  ] as [string, string, (text: string) => string, RegExp][])
+    it(`${what} is refused, by file and fault, and nothing of the secret is told`, async () => {
+      await using folder = await temporaryFolder();
+      const dir = { file: (name: string) => join(folder.path, name) };
+      const { secretKey } = await ensureGuixKey(dir, seed);
+      const path = dir.file(file);
+      await writeFile(path, change(await readFile(path, 'utf8')));
+      const d = /d #([0-9A-F]{20})/.exec(secretKey)?.[1] as string;
+      await assert.rejects(ensureGuixKey(dir, seed), (error: Error & { code: string }) => {
+        assert.match(error.message, message);
+        assert.ok(!error.message.includes(d));
+        return error.code === 'unusable-key';
+      });
+    });
+});
+
+const otherKey = formatGuixPublicKey(makeGuixKey(new Uint8Array(32).fill(9)).publicKey);
 
 it('a durable write replaces the whole file or nothing', async () => {
   await using folder = await temporaryFolder();

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { isDroverError } from '../../../coordinator/errors.ts';
-import { derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
+import { guixSignedText } from '../../../domain/guix/narinfo.ts';
+import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
+import { type StoreItem, StoreItemAdded } from '../../../domain/item/events.ts';
+import { derivation, drvPath, fakeGuixSignature, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 
 const storeDirs = ['/nix/store', '/gnu/store'];
 
@@ -22,7 +25,13 @@ describe('builds of two store directories in one coordinator', () => {
     const [allocation] = farm.allocations();
     assert.deepEqual([allocation?.agent, allocation?.derivation], ['guix', drvPath(2)]);
     await farm.succeed('guix', allocation as never, 2);
-    assert.equal(farm.application.servable(outPath(2).slice(0, 32))?.storeDir, '/gnu/store');
+    const item = farm.application.servable(outPath(2).slice(0, 32)) as StoreItem;
+    assert.equal(item.storeDir, '/gnu/store');
+    // Signed for Guix as its narinfo will say; what is of Nix is not.
+    const text = guixSignedText({ ...item, storePath: `/gnu/store/${item.path}` });
+    assert.equal(item.guixSignature, fakeGuixSignature(hashOfSigned(text)));
+    await farm.succeed('nix', { build: `${submission}-1`, attempt: 1 }, 1);
+    assert.equal(farm.application.servable(outPath(1).slice(0, 32))?.guixSignature, undefined);
     assert.equal(farm.application.agents().find(({ name }) => name === 'guix')?.abilities?.storeDir, '/gnu/store');
   });
 
@@ -33,4 +42,24 @@ describe('builds of two store directories in one coordinator', () => {
       (error) => isDroverError(error) && /expected \/nix\/store, .* got \/gnu\/store/.test(error.message),
     );
   });
+});
+
+test('StoreItemAdded is read as it was written before there were signatures for Guix, and with one', () => {
+  const path = `${'a'.repeat(32)}-hello`;
+  const file = { hash: `sha256:${'0'.repeat(52)}`, size: 10, compression: 'zstd' };
+  const before = {
+    path,
+    storeDir: '/gnu/store',
+    narHash: file.hash,
+    narSize: 120,
+    references: [],
+    file,
+    signatures: [],
+  };
+  const read = (data: unknown) => StoreItemAdded.schema.parse(data);
+  assert.deepEqual(read(before), before);
+  const now = { ...before, guixSignature: 'A'.repeat(128) };
+  assert.deepEqual(read(now), now);
+  for (const wrong of ['', 'A'.repeat(127), `${'A'.repeat(126)}==`, null])
+    assert.throws(() => read({ ...before, guixSignature: wrong }), /guixSignature/);
 });

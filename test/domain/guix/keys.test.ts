@@ -49,6 +49,11 @@ const other = formatGuixPublicKey(makeGuixKey(new Uint8Array(32).fill(8)).public
 const otherQ = /q #([0-9A-F]+)#/.exec(other)?.[1] as string;
 
 for (const [what, text, message] of [
+  [
+    'lines of DOS',
+    publicText.replaceAll('\n', '\r\n'),
+    /expected lines that end with LF, got a carriage return at byte/,
+  ],
   ['another kind of key', publicText.replace('ecc', 'rsa'), /expected \(public-key \(ecc \(curve Ed25519\) …\)\)/],
   ['a secret key for a public one', secret, /expected \(public-key/],
   ['another curve', publicText.replace('Ed25519', '"NIST P-256"'), /expected the curve Ed25519, got "NIST P-256"/],

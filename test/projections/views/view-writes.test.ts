@@ -290,6 +290,7 @@ test('StoreItemAdded, StoreItemUnpublished, StoreItemDeleted, StoreItemMissing',
     deriver: hello,
     file: { hash: `sha256:${'1'.repeat(52)}`, size: 60, compression: 'zstd' },
     signatures: ['key:c2ln'],
+    guixSignature: 'A'.repeat(128),
   };
   const stream = 'item-1123456789abcdfghijklmnpqrsvwxyz';
   const found = 'SELECT rowid FROM item_names WHERE item_names MATCH \'"2.1"\'';
@@ -308,6 +309,7 @@ test('StoreItemAdded, StoreItemUnpublished, StoreItemDeleted, StoreItemMissing',
     file_size: 60,
     compression: 'zstd',
     signatures: '["key:c2ln"]',
+    guix_signature: 'A'.repeat(128),
     added_at: 1,
     added_by: 'test',
     unpublished_at: null,
@@ -317,7 +319,7 @@ test('StoreItemAdded, StoreItemUnpublished, StoreItemDeleted, StoreItemMissing',
   };
   assert.deepEqual(views.rows('SELECT * FROM items'), [row]);
   // The table is of what the pool has.
-  const { file: _, ...named } = item;
+  const { file: _, guixSignature: __, ...named } = item;
   const there = { upstream: 'nixos', url: 'nar/x.nar.xz', compression: 'xz', expires: 9 };
   views.given(
     on(stream, 'StoreItemFoundUpstream', { ...named, ...there }),

@@ -1,0 +1,27 @@
+import {
+  formatGuixPublicKey,
+  formatGuixSecretKey,
+  makeGuixKey,
+  parseGuixPublicKey,
+  parseGuixSecretKey,
+} from '../../domain/guix/keys.ts';
+import type { DataDir } from './data-dir.ts';
+import { ensureKeyPair, readKeyPair } from './key-pair.ts';
+
+const format = {
+  file: 'guix-key',
+  trustedBy: 'clients of Guix',
+  publicOf: (secret: string) => formatGuixPublicKey(parseGuixSecretKey(secret).publicKey).trim(),
+  normal: (publicKey: string) => formatGuixPublicKey(parseGuixPublicKey(publicKey)).trim(),
+};
+
+/** The pair that is there; `undefined` where none is. See {@link readKeyPair}. */
+export const readGuixKey = (dir: Pick<DataDir, 'file'>) => readKeyPair(dir, format);
+
+/** The key pair of the cache for Guix, as Guix keeps its own in files. See {@link ensureKeyPair}. */
+export function ensureGuixKey(
+  dir: Pick<DataDir, 'file'>,
+  random: (length: number) => Uint8Array,
+): ReturnType<typeof ensureKeyPair> {
+  return ensureKeyPair(dir, { ...format, make: () => formatGuixSecretKey(makeGuixKey(random(32))).trim() });
+}
