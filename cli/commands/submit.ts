@@ -11,9 +11,10 @@ import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, forPrograms, print } from '../output/print.ts';
 import { plural, printable, printableLines } from '../output/text.ts';
 import { comingOption } from '../output/when.ts';
-import { openDerivationSource } from '../submit/derivation-source.ts';
+import { guixStoreDir, openDerivationSource } from '../submit/derivation-source.ts';
 import type { NotEvaluated } from '../submit/eval-jobs.ts';
 import { trackSubmission } from '../submit/follow.ts';
+import { checkGuixFlags, findGuixWanted, type GuixFlags, type GuixWanted, isGuix } from '../submit/guix-wanted.ts';
 import { readBuilds } from '../submit/known-builds.ts';
 import { checkOutLink } from '../submit/out-links.ts';
 import { createProgress } from '../submit/progress.ts';
@@ -23,7 +24,7 @@ import { addWaitOptions, goOn, type WaitFlags, waitForSubmission } from '../subm
 import { findWanted, type WantedFlags } from '../submit/wanted.ts';
 import { gatherPairs, joinPairs } from '../two-values.ts';
 
-interface SubmitFlags extends WaitFlags, WantedFlags {
+interface SubmitFlags extends WaitFlags, WantedFlags, GuixFlags {
   readonly derivations?: string;
   readonly storeDir?: string;
   readonly priority: number;
@@ -45,7 +46,7 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
   const command = addCommand(program, {
     usage: 'submit [drv...]',
     summary: 'Send derivations, with all that they need, and have them built',
-    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; with ^out,dev behind it, only these outputs are printed and linked. - reads standard input: a list of such, or the lines of nix-eval-jobs. Of these each build keeps the tag attr=ATTRIBUTE (a second attribute that is the same derivation is attr.2), which --tag cannot set then; attributes with an error are told by name, and make the exit code 1 once the others were submitted, or with --wait have ended. --expr, -E and --flake evaluate on this machine, with its Nix. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.
+    more: `DRV is a store path (/nix/store/HASH-NAME.drv), a link to one, or its base name; with ^out,dev behind it, only these outputs are printed and linked. - reads standard input: a list of such, or the lines of nix-eval-jobs. Of these each build keeps the tag attr=ATTRIBUTE (a second attribute that is the same derivation is attr.2), which --tag cannot set then; attributes with an error are told by name, and make the exit code 1 once the others were submitted, or with --wait have ended. --expr, -E and --flake evaluate on this machine, with its Nix; --manifest and -e with its Guix. Only what the coordinator lacks is sent; a source that is not on this machine is no error: the builds that need it wait, and "drover builds why" names it. What is built or under way already is not built again. Where TRACEPARENT is set, as by a CI that traces its jobs, the submission goes on with that trace.
 
 With --wait, what nix-build would print comes on standard output: a line for each output path, as soon as it is available; progress, failures with the last lines of their logs, and the summary are on standard error. On a terminal that is a tree of what runs and what waits for it, with how long builds of the same names took before (∅: none did) and when all may end. It ends once all builds have ended, with exit code 0 if all succeeded and 1 if not. It also ends, with 1, when nothing under way can set going what is left: an input has failed or was cancelled, a source was never sent, or for --agent-timeout seconds nothing was waited for but an agent. What that is is said by name; the builds stay queued. Where the submission is cancelled it ends with 1, too, and says by whom. After SIGINT and SIGTERM the exit code is 130 and 143, and what has become of the submission is said.
 
@@ -62,6 +63,14 @@ With --json it is one object that has what was submitted, and with --wait then "
       ['ls drvs | drover submit --derivations drvs -', 'every .drv file of a folder'],
       ['drover submit DRV --root nightly --keep 14d', 'keep what it makes from being collected, for two weeks'],
       ['drover submit --store-root /srv/chroot /nix/store/HASH-x.drv', 'from a chroot store'],
+      ['drover submit --guix /gnu/store/HASH-hello-2.12.drv --wait', 'a derivation of Guix'],
+      ['guix archive --export -r DRV | drover submit --guix -', 'from a machine that has no drover'],
+      ['drover submit --manifest manifest.scm -L modules', 'what guix build would build'],
+      ["drover submit -e '(@ (gnu packages base) hello)' --system aarch64-linux", 'the same from a text'],
+      [
+        'drover submit --data-service https://data.guix.gnu.org --revision COMMIT --system x86_64-linux',
+        'all packages of a revision',
+      ],
     ],
   }).option(
     '--wait',
@@ -107,26 +116,46 @@ With --json it is one object that has what was submitted, and with --wait then "
     .option('--impure', 'let the flake read what is not locked')
     .option('-I, --include <path>', 'add to the search path of the evaluator; can be repeated', gather)
     .option('--option <name> <value>', 'a setting of Nix for the evaluator; can be repeated', gatherPairs('--option'));
+  command
+    .optionsGroup('Of Guix:')
+    .option(
+      '--guix',
+      'derivations of /gnu/store; - reads a list of them, or what "guix archive --export -r" writes, of which all is built that nothing else in it needs',
+    )
+    .option('--manifest <file>', 'what "guix build" makes of this manifest; can be repeated', gather)
+    .option('-e, --guix-expression <text>', 'what "guix build" makes of this expression; can be repeated', gather)
+    .option('-L, --load-path <dir>', 'add to the load path of Guix; can be repeated', gather)
+    .option(
+      '--data-service <url>',
+      'all packages of a --revision that a Guix Data Service lists; what is not on this machine is fetched from there',
+    )
+    .option('--revision <commit>', 'with --data-service: commit of Guix')
+    .option('--system <system>', 'with --manifest, -e and --data-service: for this system; can be repeated', gather);
   joinPairs(command, ['--arg', '--argstr', '--option']);
   addConnectionOptions(addOutputOptions(command));
 
   onAction(command, context, async (drvs: readonly string[], flags: SubmitFlags) => {
     if (flags.keep !== undefined && flags.root === undefined)
       throw new CliError('wrong-use', 'expected --keep with --root only', { exitCode: 2 });
+    checkGuixFlags(flags);
     const signal = io.interrupted();
     const progress = createProgress(io);
     const client = connect(flags, io, { signal, onWait: progress.line, repeatable: true });
     const steady = connectPlainly(flags, io);
     let submitted: Submitted | undefined;
+    let found: GuixWanted | undefined;
     try {
-      const storeDir = flags.storeDir ?? (await storeDirOf(client));
+      const storeDir = flags.storeDir ?? (isGuix(flags) ? guixStoreDir : await storeDirOf(client));
       if (flags.outLink !== undefined) await checkOutLink(flags.outLink, storeDir, signal);
-      const source = openDerivationSource({
+      const local = openDerivationSource({
         storeDir,
         storeRoot: flags.storeRoot,
         folder: flags.derivations,
       });
-      const { requested, rootTags, notEvaluated } = await findWanted(drvs, flags, source, io, signal);
+      found = isGuix(flags)
+        ? await findGuixWanted(drvs, flags, { local, client, io, progress, signal })
+        : { ...(await findWanted(drvs, flags, local, io, signal)), source: local };
+      const { requested, rootTags, notEvaluated, source } = found;
       for (const one of notEvaluated) progress.line(describeNotEvaluated(one));
       if (requested.length === 0) {
         io.err('nothing was submitted: no attribute has a derivation\n');
@@ -183,6 +212,7 @@ With --json it is one object that has what was submitted, and with --wait then "
       return interruptedCode(signal);
     } finally {
       progress[Symbol.dispose]();
+      await found?.opened?.[Symbol.asyncDispose]();
     }
   });
 }

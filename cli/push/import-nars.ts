@@ -107,7 +107,8 @@ export async function readNarinfos(
 
 const tooLarge = 'nar-too-large';
 
-function sendable(source: NarSource, info: NarInfo): Sendable {
+/** One item of a cache, as it is sent. */
+export function sendable(source: NarSource, info: NarInfo): Sendable {
   const { url, compression, narHash, narSize, references, deriver, ca } = info;
   const path = info.storePath.slice(info.storePath.lastIndexOf('/') + 1);
   return {

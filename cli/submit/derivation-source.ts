@@ -1,7 +1,9 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
 import { isHashPart, isValidName } from '../../domain/store/store-path.ts';
 import { CliError } from '../output/cli-error.ts';
+import { packSource } from './pack-source.ts';
 
 /** Where `.drv` files and sources are read from: a store, perhaps a chroot store, or a folder of `.drv` files. */
 export interface DerivationSource {
@@ -10,8 +12,17 @@ export interface DerivationSource {
   resolve(argument: string): string;
   /** Text of a derivation, `undefined` if it is not here. */
   read(base: string): Uint8Array | undefined;
-  /** Where a store item would lie on this machine. */
-  physicalPath(base: string): string;
+  /**
+   * Writes a store item as a compressed NAR into `file` and says what is in it; `undefined` if it is not here.
+   *
+   * @param candidates base names that it may refer to.
+   */
+  pack(
+    base: string,
+    candidates: Iterable<string>,
+    file: string,
+    signal?: AbortSignal,
+  ): Promise<UploadDeclaration | undefined>;
 }
 
 export interface SourceOptions {
@@ -22,26 +33,31 @@ export interface SourceOptions {
   readonly folder?: string | undefined;
 }
 
+export const guixStoreDir = '/gnu/store';
+
 export function openDerivationSource({ storeDir, storeRoot = '', folder }: SourceOptions): DerivationSource {
   const physicalStore = join(storeRoot === '' ? '/' : resolve(storeRoot), storeDir);
   const derivations = folder === undefined ? physicalStore : resolve(folder);
 
   return {
     storeDir,
-    physicalPath: (base) => join(physicalStore, base),
+    pack: (base, candidates, file, signal) => packSource(base, join(physicalStore, base), candidates, file, signal),
     resolve: (argument) => {
       const base = basename(argument);
       const place = dirname(argument);
+      const refuse = (hint: string | undefined) =>
+        new CliError('not-a-derivation', `expected a derivation (${storeDir}/<hash>-<name>.drv), got ${argument}`, {
+          hint,
+          exitCode: 2,
+        });
+      if (place === guixStoreDir && storeDir !== guixStoreDir) throw refuse('--guix is for derivations of Guix');
       if (isDerivationName(base)) {
         const elsewhere = argument.includes('/') && ![storeDir, physicalStore, derivations].includes(resolve(place));
         if (!elsewhere) return base;
       }
       const target = basename(followed(argument));
       if (isDerivationName(target)) return target;
-      throw new CliError('not-a-derivation', `expected a derivation (${storeDir}/<hash>-<name>.drv), got ${argument}`, {
-        hint: folder === undefined ? 'for files in a folder, give --derivations DIR' : undefined,
-        exitCode: 2,
-      });
+      throw refuse(folder === undefined ? 'for files in a folder, give --derivations DIR' : undefined);
     },
     read(base) {
       try {

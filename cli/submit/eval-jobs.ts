@@ -1,8 +1,8 @@
-import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { type Tags, tags as tagsSchema } from '../../domain/event.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
+import { chunksOf } from './standard-input.ts';
 
 /** An attribute that has no derivation. */
 export interface NotEvaluated {
@@ -113,24 +113,4 @@ async function* linesOf(stdin: Io['stdin'], signal: AbortSignal): AsyncGenerator
     yield* lines;
   }
   yield rest + decoder.decode();
-}
-
-async function* chunksOf(stdin: Io['stdin'], signal: AbortSignal): AsyncGenerator<Uint8Array | string> {
-  const chunks = stdin[Symbol.asyncIterator]();
-  const { promise: interrupted, reject } = Promise.withResolvers<never>();
-  interrupted.catch(() => {});
-  const stop = () => reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    signal.throwIfAborted();
-    for (;;) {
-      const { done, value } = await Promise.race([chunks.next(), interrupted]);
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    signal.removeEventListener('abort', stop);
-    // Or a terminal that is still read from would keep the process.
-    if (signal.aborted) (stdin as Partial<Readable>).destroy?.();
-  }
 }

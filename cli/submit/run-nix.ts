@@ -8,6 +8,8 @@ export interface NixCallOptions {
   readonly onMessage: (text: string) => void;
   /** What needs it, in the hint where there is none: `--expr`. */
   readonly neededBy: string;
+  /** Whose program it is, if not Nix's. */
+  readonly of?: 'Nix' | 'Guix';
 }
 
 export interface NixCall {
@@ -18,11 +20,11 @@ export interface NixCall {
   readonly said: string;
 }
 
-/** Runs a program of Nix to its end, which comes with `signal`; rejects with the reason of that then, and with a {@link CliError} where there is no such program. */
+/** Runs a program of Nix or Guix to its end, which comes with `signal`; rejects with the reason of that then, and with a {@link CliError} where there is no such program. */
 export async function runNix(
   program: string,
   args: readonly string[],
-  { signal, onMessage, neededBy }: NixCallOptions,
+  { signal, onMessage, neededBy, of: whose = 'Nix' }: NixCallOptions,
 ): Promise<NixCall> {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(signal && { signal }) });
   child.stdout.setEncoding('utf8');
@@ -42,8 +44,8 @@ export async function runNix(
     child.on('close', resolve);
   }).catch((error: NodeJS.ErrnoException) => {
     signal?.throwIfAborted();
-    throw new CliError('no-nix', `cannot run ${program}: ${error.message}`, {
-      hint: `${neededBy} needs Nix on PATH`,
+    throw new CliError(`no-${whose.toLowerCase()}`, `cannot run ${program}: ${error.message}`, {
+      hint: `${neededBy} needs ${whose} on PATH`,
       cause: error,
     });
   });

@@ -46,24 +46,25 @@ export async function submit(
   signal: AbortSignal,
   traceparent?: string,
 ): Promise<Submitted> {
-  let closure: Closure | undefined;
-  const wholeClosure = async (): Promise<Closure> => {
-    if (closure === undefined) {
+  let closure: { readonly roots: readonly string[]; readonly all: Closure } | undefined;
+  const closureOf = async (roots: readonly string[]): Promise<Closure> => {
+    if (closure?.roots.length !== roots.length) {
       progress.begin('reading derivations');
       const limits = await limitsOf(client);
       const onRead = (count: number): void => {
         signal.throwIfAborted();
         progress.update(count);
       };
-      closure = await readClosure(plan.roots, source, onRead, limits);
+      closure = { roots, all: await readClosure(roots, source, onRead, limits) };
     }
-    return closure;
+    return closure.all;
   };
 
   // A root that is held has its whole closure there, as inputs go in first.
   let uploadedDerivations = 0;
-  if ((await missingDerivations(client, plan.roots)).length > 0) {
-    const all = await wholeClosure();
+  const missingRoots = await missingDerivations(client, plan.roots);
+  if (missingRoots.length > 0) {
+    const all = await closureOf(missingRoots);
     uploadedDerivations = await uploadDerivations(client, all, source, {
       onStart: (total) => progress.begin('sending derivations', total),
       onSent: (sent) => progress.update(sent),
@@ -77,7 +78,7 @@ export async function submit(
   });
   let sources: SourcesResult = { uploaded: 0, absent: [] };
   if (missing.length > 0) {
-    const candidates = await candidatesOf(wholeClosure, missing);
+    const candidates = await candidatesOf(() => closureOf(plan.roots), missing);
     progress.begin('sending sources', missing.length);
     sources = await uploadSources(client, missing, candidates, source, {
       onDone: (done) => progress.update(done),

@@ -6,7 +6,6 @@ import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
 import { uploadNar } from '../push/upload-nar.ts';
 import type { DerivationSource } from './derivation-source.ts';
-import { packSource } from './pack-source.ts';
 
 export interface SourcesResult {
   readonly uploaded: number;
@@ -49,14 +48,12 @@ export async function uploadSources(
       for (let index = next++; index < missing.length; index = next++) {
         const base = missing[index] as string;
         const file = join(folder, base);
-        const declaration = await packSource(base, source.physicalPath(base), candidates, file, signal).catch(
-          (error: NodeJS.ErrnoException) => {
-            signal?.throwIfAborted();
-            // What could not be read has another path.
-            if (error.syscall !== 'write' && error.path !== file) throw error;
-            return refuseFolder(error);
-          },
-        );
+        const declaration = await source.pack(base, candidates, file, signal).catch((error: NodeJS.ErrnoException) => {
+          signal?.throwIfAborted();
+          // What could not be read has another path.
+          if (error.syscall !== 'write' && error.path !== file) throw error;
+          return refuseFolder(error);
+        });
         if (declaration === undefined) absent.push(base);
         else await uploadNar(client, { what: 'source', declaration, file }, { parts, onTrouble, signal });
         await rm(file, { force: true });
@@ -70,7 +67,8 @@ export async function uploadSources(
   return { uploaded: missing.length - absent.length, absent: absent.sort() };
 }
 
-function refuseFolder(cause: Error): never {
+/** What a temporary folder that cannot be written to is to a user. */
+export function refuseFolder(cause: Error): never {
   throw new CliError('no-temporary-folder', `sources are packed below ${tmpdir()}, which failed: ${cause.message}`, {
     hint: 'TMPDIR names another folder; nothing was submitted',
     cause,

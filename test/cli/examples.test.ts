@@ -42,6 +42,12 @@ const elsewhere: Readonly<Record<string, string>> = {
   'drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222': 'the same: e2e/nats',
   'drover log copy --from esdb://127.0.0.1:2113?tls=false --to sqlite:/var/lib/drover':
     'needs a server of EventStoreDB: coordinator/log-copy',
+  'drover submit --guix /gnu/store/HASH-hello-2.12.drv --wait': 'needs Guix: submit/guix',
+  'guix archive --export -r DRV | drover submit --guix -': 'the same',
+  'drover submit --manifest manifest.scm -L modules': 'the same',
+  "drover submit -e '(@ (gnu packages base) hello)' --system aarch64-linux": 'the same',
+  'drover submit --data-service https://data.guix.gnu.org --revision COMMIT --system x86_64-linux':
+    'needs a data service: submit/data-service',
   'drover submit DRV --root nightly --keep 14d': 'keeps what other examples delete: coordinator/roots',
   'drover push ./result': 'needs a store of Nix: e2e/cache',
   'echo /nix/store/HASH-hello-2.12 | drover push -': 'the same',

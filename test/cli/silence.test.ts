@@ -9,6 +9,7 @@ import { describe, it } from 'node:test';
 import { createClient } from '../../cli/http/client.ts';
 import { patient } from '../../cli/http/patient.ts';
 import { CliError } from '../../cli/output/cli-error.ts';
+import { packSource } from '../../cli/submit/pack-source.ts';
 import { uploadDerivations } from '../../cli/submit/upload-derivations.ts';
 import { uploadSources } from '../../cli/submit/upload-sources.ts';
 import { fakeBase } from '../support/paths.ts';
@@ -78,7 +79,7 @@ describe('a submission whose connection stands still', () => {
       storeDir: '/nix/store',
       resolve: (name: string) => name,
       read: () => Buffer.from('text'),
-      physicalPath: (name: string) => name,
+      pack: async () => undefined,
     };
     const troubles: string[] = [];
     const onWait = (text: string) => void troubles.push(text);
@@ -106,7 +107,8 @@ describe('a submission whose connection stands still', () => {
         storeDir: '/nix/store',
         resolve: (name: string) => name,
         read: () => undefined,
-        physicalPath: (name: string) => join(folder, name),
+        pack: (name: string, candidates: Iterable<string>, file: string) =>
+          packSource(name, join(folder, name), candidates, file),
       };
       const progress = { onTrouble: (text: string) => void troubles.push(text) };
       const { uploaded } = await uploadSources(client, [base], new Set(), source, progress);

@@ -36,6 +36,8 @@ export interface GuixMachine extends AsyncDisposable {
   startDaemon(...flags: string[]): Promise<ChildProcess>;
   /** Runs a command to its end: what it prints; throws with what it said if it fails. */
   run(command: readonly string[], input?: Uint8Array | string): { readonly stdout: Buffer; readonly stderr: string };
+  /** The command line by which a command runs there, for what starts it by itself. */
+  argv(command: readonly string[]): readonly string[];
   /** Starts one that goes on: `guix publish`. */
   start(...command: string[]): ChildProcess;
 }
@@ -97,6 +99,7 @@ export async function openGuixMachine(): Promise<GuixMachine> {
       if (status !== 0) throw new Error(`${command.join(' ')}: ended with ${status ?? signal}\n${stdout}\n${stderr}`);
       return { stdout, stderr: stderr.toString() };
     },
+    argv: (command) => ['unshare', ...inRoot(root, command, binds)],
     start,
   };
   return {

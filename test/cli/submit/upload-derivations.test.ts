@@ -15,7 +15,7 @@ const source = {
   storeDir: '/nix/store',
   resolve: (name: string) => name,
   read: (name: string) => texts.get(name),
-  physicalPath: (name: string) => name,
+  pack: async () => undefined,
 };
 
 /** A coordinator behind a proxy that takes bodies of so many bytes. */

@@ -32,7 +32,7 @@ export function exampleLines(program: Command, home: string): readonly ExampleLi
   const script = [
     "drover() { printf '%s\\0' \"$@\" >&3; printf '\\n\\0' >&3; }",
     'sudo() { [ "$1" = -u ] && shift 2 && "$@"; }',
-    'nix-eval-jobs() { :; }; ls() { :; }; pass() { :; }; echo() { :; }; jq() { cat > jq-input; }',
+    'nix-eval-jobs() { :; }; guix() { :; }; ls() { :; }; pass() { :; }; echo() { :; }; jq() { cat > jq-input; }',
     ...examples.flatMap(({ line }) => [line, "printf '\\r\\0' >&3"]),
   ].join('\n');
   const { status, stderr, output } = spawnSync('bash', ['-euo', 'pipefail', '-c', script], {

@@ -9,7 +9,7 @@ export interface CliRun {
 
 export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
-  readonly stdin?: string | AsyncIterable<string>;
+  readonly stdin?: string | AsyncIterable<Uint8Array | string>;
   readonly colour?: boolean;
   /** Whether standard error is a terminal. */
   readonly interactive?: boolean;
