@@ -104,6 +104,21 @@ export const coordinatorConfigSchema = z
       3600,
       'How long clients may keep what the cache says of an item (Cache-Control: max-age). For so long the bytes of a deleted item stay. Nix keeps it for 30 days whatever it is told (its narinfo-cache-positive-ttl), and goes elsewhere or builds where the bytes are gone.',
     ),
+    cacheNegativeTtlSeconds: z
+      .int()
+      .min(0)
+      .max(31_536_000)
+      .default(0)
+      .describe(
+        'How long clients of Guix may remember that the cache does not have an item (they would for two minutes). More spares requests, and keeps an agent from an input that it has asked for before it was there.',
+      ),
+    cacheGuixCompressions: z
+      .array(z.enum(['none', 'gzip', 'lzip', 'zstd']))
+      .max(4)
+      .default([])
+      .describe(
+        'Compressions that narinfos for Guix offer beside the one that the pool has: compressed anew for each who asks, and without sizes then, but for none.',
+      ),
     keyName: z
       .string()
       .regex(/^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$/, 'expected up to 63 of [0-9A-Za-z._-]')

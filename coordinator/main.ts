@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createAgentLinkServer } from '../adapters/agent-link/server.ts';
@@ -5,7 +6,7 @@ import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { ensureAuditKey } from '../adapters/data-dir/audit-key.ts';
 import { type DataDir, openDataDir } from '../adapters/data-dir/data-dir.ts';
 import { DataDirError } from '../adapters/data-dir/data-dir-error.ts';
-import type { KeyPair } from '../adapters/data-dir/key-pair.ts';
+import type { GuixKey } from '../adapters/data-dir/guix-key.ts';
 import { logIdentity } from '../adapters/data-dir/log-identity.ts';
 import { checkLogMark, createLogMarks } from '../adapters/data-dir/log-mark.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
@@ -17,6 +18,7 @@ import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
 import { createHookTransport } from '../adapters/hooks/transport.ts';
 import { cacheInfoText } from '../adapters/http/cache/cache-info.ts';
+import type { GuixCache } from '../adapters/http/cache/guix/narinfos.ts';
 import { narinfoText } from '../adapters/http/cache/narinfo.ts';
 import { openUpstreamNar } from '../adapters/http/cache/open-upstream-nar.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
@@ -48,7 +50,7 @@ import { isSecret, newSecret } from './access.ts';
 import type { Application } from './application.ts';
 import { type CoordinatorConfig, parseListen, storeDirsOf, timeOfDayMs } from './config.ts';
 import type { Coordinator } from './coordinator.ts';
-import type { Policy } from './core.ts';
+import type { Policy, Signer } from './core.ts';
 import { declaredHook } from './hooks/settings.ts';
 import { randomId } from './identifiers.ts';
 import { type EventStore, EventStoreError } from './ports/event-store.ts';
@@ -262,6 +264,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const upstreams = await Promise.all(config.upstream.map((settings) => openUpstream(settings, id)));
   for (const { cache } of upstreams) resources.use(cache);
   const deposed = Promise.withResolvers<Error>();
+  const signer = resources.use(createCacheSigner({ secret: secretKey, guixSecret: guix?.secretKey }));
   const supervisor = resources.use(
     await superviseCoordinator({
       openStore,
@@ -276,7 +279,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       pool,
       derivations,
       logs,
-      signer: resources.use(createCacheSigner({ secret: secretKey, guixSecret: guix?.secretKey })),
+      signer,
       auditKey: parseNoteSecret(audit.secretKey),
       verifyPlace: openVerifyPlace(dir.file('verify.json'), (error) =>
         logger.warn({ err: error }, 'how far the verification of the pool is could not be written down'),
@@ -310,6 +313,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     logs,
     eventStore: supervisor.store,
     itemOfFile: supervisor.itemOfFile,
+    itemOf: supervisor.itemOf,
+    guix: guix && guixCacheOf(config, guix, signer),
     runtime,
     metrics,
     logger,
@@ -360,10 +365,18 @@ async function guixKeyOf(
   config: CoordinatorConfig,
   dir: DataDir,
   random: (length: number) => Uint8Array,
-): Promise<KeyPair | undefined> {
+): Promise<GuixKey | undefined> {
   if (!storeDirsOf(config).includes(guixStoreDir)) return undefined;
   const { ensureGuixKey } = await import('../adapters/data-dir/guix-key.ts');
   return ensureGuixKey(dir, random);
+}
+
+function guixCacheOf(config: CoordinatorConfig, { publicKey, point }: GuixKey, signer: Signer): GuixCache | undefined {
+  const { signForGuix } = signer;
+  if (signForGuix === undefined) return undefined;
+  const { publicUrl, cacheGuixCompressions: compressions, cacheNegativeTtlSeconds: negativeTtlSeconds } = config;
+  const host = publicUrl === undefined ? hostname() : new URL(publicUrl).hostname;
+  return { publicKey, point, host, compressions, negativeTtlSeconds, sign: signForGuix };
 }
 
 async function adminTokenOf(file: string, random: (length: number) => Uint8Array): Promise<string> {

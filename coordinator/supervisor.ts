@@ -35,6 +35,8 @@ export interface Supervisor extends AsyncDisposable {
   listening(): void;
   /** An item, present or unpublished, whose NAR is in the file with this hash. */
   itemOfFile(hash: string): StoreItem | undefined;
+  /** An item, present or unpublished, by its base name. */
+  itemOf(path: string): StoreItem | undefined;
 }
 
 interface Running {
@@ -266,6 +268,11 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       const details = running?.coordinator.farm.details;
       const item = details?.byFile(hash);
       return item === undefined ? undefined : details?.get(item);
+    },
+    itemOf(path) {
+      const farm = running?.coordinator.farm;
+      const item = farm?.graph.itemOf(path);
+      return item === undefined ? undefined : farm?.details.get(item);
     },
     async [Symbol.asyncDispose]() {
       closed = true;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Cache } from '../../agent/ports/cache.ts';
 import { TransferError } from '../../agent/ports/transfer-error.ts';
-import { parseNarinfo } from '../../domain/store/narinfo.ts';
+import { narinfoType, parseNarinfo } from '../../domain/store/narinfo.ts';
 import { CodecError } from '../nar/codec.ts';
 import { unzstd } from '../nar/zstd-frames.ts';
 import { type HttpClient, networkError, readBody, refusal } from './http-request.ts';
@@ -13,7 +13,7 @@ export function openCache(http: HttpClient): Cache {
   return {
     async narinfo(hashPart, signal) {
       const path = `${hashPart}.narinfo`;
-      const response = await http.send({ method: 'GET', path, signal });
+      const response = await http.send({ method: 'GET', path, headers: { accept: narinfoType }, signal });
       if (isAbsent(response)) return undefined;
       if (response.statusCode !== 200) throw await refusal(response, path);
       return parseNarinfo((await readBody(response, maxNarinfoBytes)).toString());

@@ -6,7 +6,7 @@ import {
   parseGuixSecretKey,
 } from '../../domain/guix/keys.ts';
 import type { DataDir } from './data-dir.ts';
-import { ensureKeyPair, readKeyPair } from './key-pair.ts';
+import { ensureKeyPair, type KeyPair, readKeyPair } from './key-pair.ts';
 
 const format = {
   file: 'guix-key',
@@ -15,13 +15,20 @@ const format = {
   normal: (publicKey: string) => formatGuixPublicKey(parseGuixPublicKey(publicKey)).trim(),
 };
 
+/** The texts of both keys, and the public point, 32 bytes. */
+export interface GuixKey extends KeyPair {
+  readonly point: Uint8Array;
+}
+
 /** The pair that is there; `undefined` where none is. See {@link readKeyPair}. */
 export const readGuixKey = (dir: Pick<DataDir, 'file'>) => readKeyPair(dir, format);
 
 /** The key pair of the cache for Guix, as Guix keeps its own in files. See {@link ensureKeyPair}. */
-export function ensureGuixKey(
+export async function ensureGuixKey(
   dir: Pick<DataDir, 'file'>,
   random: (length: number) => Uint8Array,
-): ReturnType<typeof ensureKeyPair> {
-  return ensureKeyPair(dir, { ...format, make: () => formatGuixSecretKey(makeGuixKey(random(32))).trim() });
+): Promise<GuixKey> {
+  const make = () => formatGuixSecretKey(makeGuixKey(random(32))).trim();
+  const pair = await ensureKeyPair(dir, { ...format, make });
+  return { ...pair, point: parseGuixPublicKey(pair.publicKey).point };
 }

@@ -9,6 +9,7 @@ import type { StoreItem } from '../../domain/item/events.ts';
 import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../../domain/limits.ts';
 import type { AgentLinkServer } from '../agent-link/server.ts';
 import type { StagedNars } from '../pool/filesystem/staged-nars.ts';
+import type { GuixCache } from './cache/guix/narinfos.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { TokenUseRegistry } from './token-uses.ts';
 
@@ -82,6 +83,10 @@ export interface HttpContext {
   readonly cache: CacheOptions;
   /** The item that a published file belongs to, by the file's hash; to tell a file that is gone from one that never was. */
   readonly itemOfFile: (fileHash: string) => StoreItem | undefined;
+  /** An item, present or unpublished, by its base name. */
+  readonly itemOf: (path: string) => StoreItem | undefined;
+  /** What Guix is offered, where its store directory is one of the coordinator's. */
+  readonly guix?: GuixCache | undefined;
   /** Aborts when the server starts to close: long answers end then. */
   readonly closing: AbortSignal;
 }

@@ -18,7 +18,9 @@ export function addErrorHandling(app: FastifyInstance): void {
   );
   // Whatever a proxy in front is told to keep: what is absent or refused now may be there in a moment.
   app.addHook('onSend', async (_request, reply) => {
-    if (reply.statusCode >= 400 || !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    // The cache says itself for how long something is not there.
+    const isFailure = reply.statusCode >= 400 && reply.statusCode !== 404;
+    if (isFailure || !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
 }
 

@@ -9,11 +9,17 @@ import { boundConnections } from './bound-connections.ts';
 import { cacheLogRoute } from './cache/build-log.ts';
 import { cacheInfoRoute } from './cache/cache-info.ts';
 import { type CachePlugin, type CacheRoot, cacheRoots } from './cache/cache-roots.ts';
+import { createAnswersAnew } from './cache/compressed-anew.ts';
 import { debugInfoRoute } from './cache/debug-info.ts';
 import { createDoubtfulFiles } from './cache/doubtful-files.ts';
+import { fixedOutputRoute } from './cache/guix/fixed-output.ts';
+import { createGuixNarinfos } from './cache/guix/narinfos.ts';
+import { createGuixNars, guixNarRoute } from './cache/guix/nars.ts';
+import { guixPages } from './cache/guix/pages.ts';
 import { listingRoute } from './cache/listing.ts';
 import { narRoute } from './cache/nar.ts';
 import { narinfoRoute } from './cache/narinfo.ts';
+import { createFileAnswers } from './cache/pool-file.ts';
 import { cachePushRoutes } from './cache/push.ts';
 import { upstreamNarRoute } from './cache/upstream-nar.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
@@ -112,6 +118,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   addOpenapi(app, version);
 
   const doubtFile = createDoubtfulFiles(application);
+  const answerFile = createFileAnswers(context, doubtFile);
+  const answerAnew = createAnswersAnew(context);
+  const guixNarinfos = context.guix && createGuixNarinfos(context.guix);
+  const guixNars = createGuixNars(context, answerFile, answerAnew);
   const plugins = [
     tokenRoutes(context),
     rootRoutes(context),
@@ -138,8 +148,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   for (const plugin of plugins) await app.register(plugin);
   const cachePlugins: readonly CachePlugin[] = [
     (root) => cacheInfoRoute(context, root),
-    (root) => narinfoRoute(context, doubtFile, root),
-    always(narRoute(context, doubtFile)),
+    (root) => narinfoRoute(context, doubtFile, root, guixNarinfos),
+    narRoute(context, answerFile, answerAnew, guixNars),
+    guixNarRoute(guixNars),
+    fixedOutputRoute(context),
+    guixPages(context),
     always(upstreamNarRoute(context)),
     listingRoute(context, doubtFile),
     always(debugInfoRoute(context)),

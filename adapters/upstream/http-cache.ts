@@ -1,4 +1,5 @@
 import type { UpstreamCache } from '../../coordinator/ports/upstream.ts';
+import { narinfoType } from '../../domain/store/narinfo.ts';
 import { decompress } from './decompress.ts';
 import { type HttpGetOptions, openHttpGet } from './http-get.ts';
 import { maxNarinfoBytes, narinfoOf } from './narinfo-text.ts';
@@ -21,7 +22,7 @@ export function openHttpCache(options: HttpCacheOptions): UpstreamCache {
     info: (signal) => http.text('nix-cache-info', maxInfoBytes, signal, asking()),
     async narinfo(hashPart, signal, via) {
       const path = `${hashPart}.narinfo`;
-      const found = await http.text(path, maxNarinfoBytes, signal, asking(via));
+      const found = await http.text(path, maxNarinfoBytes, signal, { ...asking(via), accept: narinfoType });
       return found === undefined ? undefined : narinfoOf(found, http.base.href + path);
     },
     async nar({ url, compression, narSize }, signal, via) {

@@ -6,6 +6,7 @@ import { openInFolder, readInFolder } from '../../adapters/upstream/folder-file.
 import { openHttpGet } from '../../adapters/upstream/http-get.ts';
 import { maxNarinfoBytes } from '../../adapters/upstream/narinfo-text.ts';
 import { UpstreamError } from '../../coordinator/ports/upstream.ts';
+import { narinfoType } from '../../domain/store/narinfo.ts';
 import { CliError } from '../output/cli-error.ts';
 
 /** A binary cache that NARs are taken from. */
@@ -75,7 +76,7 @@ function overHttp(url: string): NarSource {
 
   return {
     async narinfo(hashPart, signal) {
-      const answer = await told(http.get(`${hashPart}.narinfo`, signal), signal);
+      const answer = await told(http.get(`${hashPart}.narinfo`, signal, { accept: narinfoType }), signal);
       if (answer === undefined) return undefined;
       const text = await buffer(
         atMost(read(answer, signal), maxNarinfoBytes, 'malformed-narinfo', `${hashPart}.narinfo`),

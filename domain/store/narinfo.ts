@@ -30,6 +30,9 @@ export interface NarInfo {
   readonly elsewhere?: { readonly upstream: string; readonly compression: string; readonly url: string };
 }
 
+/** Media type of Nix's form; who asks for it has it from the cache for Guix too. */
+export const narinfoType = 'text/x-nix-narinfo';
+
 /** The largest closures of a cache list thousands of references of up to 244 bytes. */
 const maxLength = 4 * 1024 * 1024;
 

@@ -2,12 +2,23 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { baseName } from '../../../domain/event.ts';
+import { hashPartLength } from '../../../domain/store/store-path.ts';
 import type { HttpContext } from '../context.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { notHere } from './not-here.ts';
 
-/** `/log/<base name of the .drv>`, which `nix log` asks for: the log of the last attempt that built it. */
+/**
+ * `/log/<base name of the .drv>`, which `nix log` asks for, or of one of its outputs, which Guix asks for: the log of the last attempt that built
+ * it. Of an output as long as the pool has it.
+ */
 export function cacheLogRoute({ views, logs, closing }: HttpContext): FastifyPluginAsyncZod {
+  const isNamed = (name: string): boolean => baseName.safeParse(name).success;
+  function logOf(name: string): ReturnType<HttpContext['views']['logOf']> {
+    if (!isNamed(name)) return undefined;
+    if (name.endsWith('.drv')) return views.logOf(name);
+    const item = views.item(name.slice(0, hashPartLength));
+    return item?.path === name && item.deriver !== undefined ? views.logOf(item.deriver) : undefined;
+  }
   return async (app) => {
     app.route({
       method: ['GET', 'HEAD'],
@@ -16,19 +27,32 @@ export function cacheLogRoute({ views, logs, closing }: HttpContext): FastifyPlu
       schema: {
         tags: ['cache'],
         operationId: 'getDerivationLog',
-        summary: 'The log of the last build of a derivation.',
+        summary: 'The log of the last build of a derivation, by its name or that of an output.',
         params: z.object({ derivation: z.string() }),
         response: { 200: { description: 'The log.', content: { 'text/plain': { schema: z.any() } } } },
       },
       handler: async (request, reply) => {
         const { derivation } = request.params;
-        const last = baseName.safeParse(derivation).success ? views.logOf(derivation) : undefined;
+        const last = logOf(derivation);
         if (last === undefined) return notHere(reply);
+        const size = await logs.size(last.build, last.attempt);
         const log = await logs.read(last.build, last.attempt, { signal: abortOnEnd(reply.raw, closing) });
         if (log === undefined) return notHere(reply);
-        reply.header('content-type', 'text/plain; charset=utf-8');
-        return request.method === 'HEAD' ? reply.send() : reply.send(Readable.from(log, { objectMode: false }));
+        // One that grows is as long as it was when it was asked for.
+        reply.headers({ 'content-type': 'text/plain; charset=utf-8', 'content-length': size });
+        return request.method === 'HEAD'
+          ? reply.send()
+          : reply.send(Readable.from(firstBytes(log, size), { objectMode: false }));
       },
     });
   };
+}
+
+async function* firstBytes(log: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let left = size;
+  for await (const chunk of log) {
+    yield chunk.subarray(0, left);
+    left -= chunk.length;
+    if (left <= 0) return;
+  }
 }

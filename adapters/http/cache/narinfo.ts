@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServedUpstreamItem } from '../../../coordinator/application.ts';
+import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
-import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
+import { type NarInfo, narinfoType, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
 import { leadsBack, viaOf } from '../../upstream/via.ts';
 import type { HttpContext } from '../context.ts';
@@ -13,25 +14,34 @@ import { nothing } from '../schemas/requests.ts';
 import { type CacheRoot, isAt } from './cache-roots.ts';
 import type { DoubtFile } from './doubtful-files.ts';
 import { matchesEtag } from './etag.ts';
+import type { GuixNarinfos } from './guix/narinfos.ts';
 import { narUrl } from './nar-url.ts';
 import { notHere } from './not-here.ts';
 import { upstreamNarUrl } from './upstream-url.ts';
 
+const guixNarinfoType = 'application/x-nix-narinfo; charset=utf-8';
+
+/** Agents, mirrors and upstreams of Drover read Nix's form, with its signatures, at the cache for Guix as well; neither Nix nor Guix says what it takes. */
+const isForNix = ({ headers }: FastifyRequest): boolean => headers.accept === narinfoType;
+
 /** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
 export function narinfoRoute(
-  { application, pool, cache, closing }: HttpContext,
+  { application, pool, cache, closing, guix }: HttpContext,
   doubtFile: DoubtFile,
   root: CacheRoot,
+  guixNarinfos: GuixNarinfos | undefined,
 ): FastifyPluginAsyncZod {
   const { storeDir } = root;
+  const forGuix = storeDir === guixStoreDir ? guixNarinfos : undefined;
+  const absent = (reply: FastifyReply) => notHere(reply, forGuix && guix?.negativeTtlSeconds);
   const here = <Thing extends { storeDir?: string | undefined }>(thing: Thing | undefined): Thing | undefined =>
     isAt(root, application.storeDir, thing) ? thing : undefined;
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${cache.ttlSeconds}`;
-  function answer(etag: string | undefined, reply: FastifyReply, info: NarInfo): FastifyReply {
-    const rendered = render(info);
-    reply.headers({ etag: rendered.etag, 'cache-control': cacheControl });
-    if (matchesEtag(etag, rendered.etag)) return reply.code(304).send();
-    return reply.header('content-type', 'text/x-nix-narinfo').send(rendered.text);
+  function answer({ headers }: FastifyRequest, reply: FastifyReply, type: string, text: string): FastifyReply {
+    const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"`;
+    reply.headers({ etag, 'cache-control': cacheControl, ...(forGuix && { vary: 'accept' }) });
+    if (matchesEtag(headers['if-none-match'], etag)) return reply.code(304).send();
+    return reply.header('content-type', type).send(text);
   }
 
   /** Two coordinators that are upstreams of each other would say for ever that the other has what neither has any more. */
@@ -50,7 +60,7 @@ export function narinfoRoute(
         summary: 'Metadata of a store item, signed.',
         params: z.object({ hash: z.string() }),
         response: {
-          200: { description: 'Lines of `Key: value`.', content: { 'text/x-nix-narinfo': { schema: z.any() } } },
+          200: { description: 'Lines of `Key: value`.', content: { [narinfoType]: { schema: z.any() } } },
           304: nothing,
         },
       },
@@ -61,18 +71,27 @@ export function narinfoRoute(
         if (elsewhere !== undefined) {
           const via = viaOf(request.headers);
           const isForIt = via === undefined || (await isToPassOn(hash, via, abortOnEnd(reply.raw, closing)));
-          return isForIt
-            ? answer(request.headers['if-none-match'], reply, upstreamNarinfo(elsewhere, storeDir))
-            : notHere(reply);
+          if (!isForIt) return absent(reply);
+          if (forGuix === undefined || isForNix(request))
+            return answer(request, reply, narinfoType, renderNarinfo(upstreamNarinfo(elsewhere, storeDir)));
+          return answer(request, reply, guixNarinfoType, await forGuix.ofUpstream(elsewhere, storeDir));
         }
-        if (found === undefined) return notHere(reply);
+        if (found === undefined) return absent(reply);
         if (!(await pool.has(found.file))) {
           await doubtFile(found.path, 'size', request.log);
-          return notHere(reply);
+          return absent(reply);
+        }
+        if (forGuix !== undefined && !isForNix(request)) {
+          const text = await forGuix.of(found, storeDir);
+          // It may have gone, or come anew, meanwhile.
+          const now = application.servable(hash);
+          if (now === undefined) return absent(reply);
+          const isSame = now.narHash === found.narHash && now.file.hash === found.file.hash;
+          return answer(request, reply, guixNarinfoType, isSame ? text : await forGuix.of(now, storeDir));
         }
         const item = await signedNow(application, found);
-        if (item === undefined) return notHere(reply);
-        return answer(request.headers['if-none-match'], reply, narinfoOf(item, storeDir));
+        if (item === undefined) return absent(reply);
+        return answer(request, reply, narinfoType, renderNarinfo(narinfoOf(item, storeDir)));
       },
     });
   };
@@ -106,11 +125,6 @@ async function signedNow(
   const signed = await application.signed(found);
   const now = application.servable(found.path.slice(0, 32));
   return now?.narHash === found.narHash && now.file.hash === found.file.hash ? signed : now;
-}
-
-function render(info: NarInfo): { readonly text: string; readonly etag: string } {
-  const text = renderNarinfo(info);
-  return { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"` };
 }
 
 /** As the upstream signed it; its NAR comes through here, so that nobody else has to reach the upstream. Agents may, where it says so. */

@@ -254,7 +254,8 @@ describe('the key of the cache for Guix', () => {
     assert.equal(await readFile(dir.file('guix-key.pub'), 'utf8'), `${made.publicKey}\n`);
     assert.equal(await modeOf(dir.file('guix-key.sec')), 0o600);
     await writeFile(dir.file('guix-key.pub'), made.publicKey.replace(/\s+/g, ' '));
-    assert.deepEqual(await readGuixKey(dir), made);
+    assert.equal((await readGuixKey(dir))?.secretKey, made.secretKey);
+    assert.equal((await readGuixKey(dir))?.publicKey, made.publicKey);
   });
 
   for (const [what, file, change, message] of [

@@ -133,6 +133,7 @@ export async function harness(
     version: '0.0.0-test',
     newId: () => `r-${++ids}`,
     itemOfFile: () => undefined,
+    itemOf: () => undefined,
     ...options,
   });
   await app.ready();

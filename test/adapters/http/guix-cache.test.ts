@@ -1,0 +1,341 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { after, describe, test } from 'node:test';
+import { gunzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { decompress } from '../../../adapters/nar/decompress.ts';
+import { formatGuixPublicKey, makeGuixKey } from '../../../domain/guix/keys.ts';
+import { guixSignedText, parseGuixNarinfo } from '../../../domain/guix/narinfo.ts';
+import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
+import { faultOfNarinfo, signPacked } from '../../../domain/guix/signature.ts';
+import type { StoreItem } from '../../../domain/item/events.ts';
+import { parseNarinfo } from '../../../domain/store/narinfo.ts';
+import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
+import { makeFixedOutputPath } from '../../../domain/store/store-path.ts';
+import { pipelined } from '../../support/pipelined.ts';
+import { readShared, sharedAbsent } from '../../support/shared-fixtures.ts';
+import { narOf } from '../pool/nars.ts';
+import { drvA, fakeViews, harness } from './harness.ts';
+
+const key = makeGuixKey(new Uint8Array(32).fill(7));
+const trusted = [key.publicKey.expression];
+const storeDir = '/gnu/store';
+const nix32 = (bytes: Uint8Array) => `sha256:${encodeNixBase32(createHash('sha256').update(bytes).digest())}`;
+
+interface Held {
+  readonly item: StoreItem;
+  readonly nar: Buffer;
+  readonly file: Buffer;
+}
+
+function held(path: string, nar: Buffer, more: Partial<StoreItem> = {}): Held {
+  const file = more.file?.compression === 'none' ? nar : zstdCompressSync(nar);
+  const facts = { path, storeDir, narHash: nix32(nar), narSize: nar.length, references: [], signatures: ['k:AA=='] };
+  const compression = more.file?.compression ?? 'zstd';
+  const item = { ...facts, ...more, file: { hash: nix32(file), size: file.length, compression } };
+  return { item: { ...item, guixSignature: packed(item) }, nar, file };
+}
+
+function packed(item: Omit<StoreItem, 'file' | 'guixSignature'>): string {
+  return signPacked(key, hashOfSigned(guixSignedText({ ...item, storePath: `${storeDir}/${item.path}` })));
+}
+
+/** A server whose first store directory is that of Nix; the cache for Guix is at `/guix`. */
+function serving(things: readonly Held[], more: Parameters<typeof harness>[0] = {}, compressions: string[] = []) {
+  const byPart = new Map(things.map((thing) => [thing.item.path.slice(0, 32), thing]));
+  const signed: Uint8Array[] = [];
+  const itemOf = (path: string) => [...byPart.values()].find(({ item }) => item.path === path)?.item;
+  return harness({
+    pool: {
+      open: async ({ hash, compression }) => {
+        const found = things.find(({ item }) => item.file.hash === hash && item.file.compression === compression);
+        if (found === undefined) return undefined;
+        const read = (start: number, end: number) => Readable.from([found.file.subarray(start, end)]);
+        return { size: found.file.length, modified: 1_700_000_000_000, verified: true, read };
+      },
+    },
+    itemOf,
+    guix: {
+      publicKey: formatGuixPublicKey(key.publicKey).trim(),
+      point: key.publicKey.point,
+      host: 'farm.example',
+      compressions,
+      negativeTtlSeconds: 5,
+      sign: async (hash) => {
+        signed.push(hash);
+        return signPacked(key, hash);
+      },
+    },
+    ...more,
+    application: {
+      storeDirs: ['/nix/store', storeDir],
+      servable: (part) => byPart.get(part)?.item,
+      ...more.application,
+    },
+  }).then((server) => Object.assign(server, { signed }));
+}
+
+const [a, b] = ['a'.repeat(32), 'b'.repeat(32)];
+const plain = await narOf('hello\n');
+const gtk = held(`${a}-gtk+-3.24`, plain, { references: [`${a}-gtk+-3.24`, `${b}-glib`], deriver: drvA });
+const glib = held(`${b}-glib`, plain, { file: { hash: '', size: 0, compression: 'none' } });
+
+const shared = await serving([gtk, glib]);
+after(() => shared[Symbol.asyncDispose]());
+const get = (url: string, more = {}) => shared.ask(undefined, { url, ...more });
+
+describe('a narinfo for Guix', () => {
+  test('is that of guix publish, signed by the key of the cache, and goes nowhere else', async () => {
+    const answer = await get(`/guix/${a}.narinfo`);
+    assert.equal(answer.statusCode, 200);
+    assert.equal(answer.headers['content-type'], 'application/x-nix-narinfo; charset=utf-8');
+    assert.equal(answer.headers['cache-control'], 'public, max-age=3600');
+    assert.equal(answer.headers['content-length'], String(Buffer.byteLength(answer.body)));
+    assert.equal(faultOfNarinfo(answer.body, trusted), undefined);
+    assert.equal(
+      answer.body.replace(/;[A-Za-z0-9+/=]+$/m, ';…'),
+      `StorePath: /gnu/store/${a}-gtk+-3.24
+NarHash: ${gtk.item.narHash}
+NarSize: ${plain.length}
+References: ${a}-gtk+-3.24 ${b}-glib
+Deriver: ${drvA}
+Signature: 1;farm.example;…
+URL: nar/zstd/${a}-gtk%2B-3.24
+Compression: zstd
+FileSize: ${gtk.file.length}
+`,
+    );
+    assert.match(
+      (await get(`/guix/${b}.narinfo`)).body,
+      /^References: \n.*\nURL: nar\/b+-glib\nCompression: none\nFileSize: \d+\n$/ms,
+    );
+    // What is in the event was made once.
+    assert.deepEqual(shared.signed, []);
+    assert.equal((await get(`/${a}.narinfo`)).statusCode, 404);
+  });
+
+  test('is Nix’s for who asks for that: agents and mirrors of Drover', async () => {
+    const headers = { accept: 'text/x-nix-narinfo' };
+    const { body, headers: said } = await get(`/guix/${a}.narinfo`, { headers });
+    assert.deepEqual(parseNarinfo(body).signatures, ['k:AA==']);
+    assert.equal(said.vary, 'accept');
+  });
+
+  test('that no event has a signature of, or one by another key, is signed when it is asked for, once', async () => {
+    const { guixSignature: _, ...older } = gtk.item;
+    const other = {
+      ...glib.item,
+      guixSignature: signPacked(makeGuixKey(new Uint8Array(32).fill(8)), new Uint8Array(32)),
+    };
+    await using server = await serving([
+      { ...gtk, item: older },
+      { ...glib, item: other },
+    ]);
+    for (const part of [a, b, a, b]) {
+      const { body } = await server.ask(undefined, { url: `/guix/${part}.narinfo` });
+      assert.equal(faultOfNarinfo(body, trusted), undefined);
+    }
+    assert.equal(server.signed.length, 2);
+  });
+
+  test('of what only an upstream has is vouched for, and its NAR comes through here', async () => {
+    const { path, narHash, narSize, references, signatures } = gtk.item;
+    const said = {
+      path,
+      storeDir,
+      narHash,
+      narSize,
+      references,
+      signatures,
+      url: 'nar/1',
+      compression: 'none',
+      expires: 1,
+    };
+    const upstreamItem = () => ({ ...said, upstream: 'up', isDirect: false });
+    await using server = await serving([], { application: { upstreamItem } });
+    const { body } = await server.ask(undefined, { url: `/guix/${a}.narinfo` });
+    assert.equal(faultOfNarinfo(body, trusted), undefined);
+    const [nar] = parseGuixNarinfo(body, storeDir).nars;
+    assert.deepEqual([nar?.url.slice(0, 13), nar?.compression, nar?.fileSize], ['nar/upstream/', 'none', narSize]);
+  });
+
+  test('offers what is set besides, with sizes where all are known', async () => {
+    await using some = await serving([gtk], {}, ['zstd', 'none']);
+    const both = await some.ask(undefined, { url: `/guix/${a}.narinfo` });
+    assert.deepEqual(parseGuixNarinfo(both.body, storeDir).nars, [
+      { url: `nar/zstd/${a}-gtk%2B-3.24`, compression: 'zstd', fileSize: gtk.file.length },
+      { url: `nar/${a}-gtk%2B-3.24`, compression: 'none', fileSize: plain.length },
+    ]);
+    await using all = await serving([gtk], {}, ['gzip', 'none']);
+    const { body } = await all.ask(undefined, { url: `/guix/${a}.narinfo` });
+    assert.doesNotMatch(body, /FileSize/);
+    assert.equal(parseGuixNarinfo(body, storeDir).nars.length, 3);
+  });
+
+  test('HEAD has its head, If-None-Match saves the body, and a miss says for how long', async () => {
+    const url = `/guix/${a}.narinfo`;
+    const whole = await get(url);
+    const head = await get(url, { method: 'HEAD' });
+    assert.deepEqual([head.statusCode, head.body, head.headers.etag], [200, '', whole.headers.etag]);
+    assert.equal(head.headers['content-length'], whole.headers['content-length']);
+    const again = await get(url, { headers: { 'if-none-match': String(whole.headers.etag) } });
+    assert.equal(again.statusCode, 304);
+    for (const missing of ['c'.repeat(32), 'x', 'e'.repeat(32)]) {
+      const { statusCode, headers } = await get(`/guix/${missing}.narinfo`);
+      assert.deepEqual(
+        [statusCode, headers['cache-control'], headers['content-length']],
+        [404, 'max-age=5', '9'],
+        missing,
+      );
+    }
+  });
+});
+
+test('NARs are there by the names of their items, in what the pool has and in what it is made into', async () => {
+  const own = await get(`/guix/nar/zstd/${a}-gtk%2B-3.24`);
+  assert.deepEqual([own.statusCode, own.rawPayload.equals(gtk.file)], [200, true]);
+  assert.equal(own.headers['content-length'], String(gtk.file.length));
+  const etag = String(own.headers.etag);
+  assert.equal((await get(`/guix/nar/zstd/${a}-gtk+-3.24`, { headers: { 'if-none-match': etag } })).statusCode, 304);
+  const part = await get(`/guix/nar/zstd/${a}-gtk+-3.24`, { headers: { range: 'bytes=2-5' } });
+  assert.deepEqual([part.statusCode, part.rawPayload], [206, gtk.file.subarray(2, 6)]);
+  const bare = await get(`/guix/nar/${a}-gtk%2B-3.24`);
+  assert.deepEqual([bare.headers['content-length'], bare.rawPayload], [String(plain.length), plain]);
+  assert.deepEqual((await get(`/guix/nar/${b}-glib`)).rawPayload, plain);
+  assert.deepEqual(gunzipSync((await get(`/guix/nar/gzip/${a}-gtk%2B-3.24`)).rawPayload), plain);
+  assert.deepEqual(zstdDecompressSync((await get(`/guix/nar/zstd/${b}-glib`)).rawPayload), plain);
+  for (const url of [
+    `/guix/nar/zstd/${a}-gtk`,
+    `/guix/nar/xz/${a}-gtk%2B-3.24`,
+    `/guix/nar/constructor/${a}-gtk%2B-3.24`,
+    `/guix/nar/zstd/..%2f..%2fadmin.token`,
+    `/nar/zstd/${a}-gtk%2B-3.24`,
+    `/nar/${a}-gtk%2B-3.24`,
+  ]) {
+    const { statusCode, headers } = await get(url);
+    assert.equal(statusCode, 404, url);
+    assert.notEqual(headers['content-length'], undefined, url);
+  }
+});
+
+test('the file of a fixed output is there by its hash, alone', async () => {
+  const contents = Buffer.from('fixed\n'.repeat(20_000));
+  const hash = createHash('sha256').update(contents).digest();
+  const path = makeFixedOutputPath('a.tar', '', 'sha256', hash.toString('hex'), storeDir).slice(storeDir.length + 1);
+  await using server = await serving([held(path, await narOf(contents))]);
+  const url = `/guix/file/a.tar/sha256/${encodeNixBase32(hash)}`;
+  const answer = await server.ask(undefined, { url });
+  assert.deepEqual([answer.statusCode, answer.headers['content-length']], [200, String(contents.length)]);
+  assert.ok(answer.rawPayload.equals(contents));
+  const head = await server.ask(undefined, { method: 'HEAD', url });
+  assert.deepEqual([head.statusCode, head.headers['content-length'], head.body], [200, String(contents.length), '']);
+  for (const wrong of [
+    url.replace('a.tar', 'b.tar'),
+    url.replace('a.tar', '..'),
+    `${url.slice(0, -1)}`,
+    `${url.slice(0, -1)}e`,
+  ])
+    assert.equal((await server.ask(undefined, { url: wrong })).statusCode, 404, wrong);
+});
+
+test('logs are there by the name of an output, the key and a page for people beside them', async () => {
+  const log = Buffer.from('one\ntwo\n');
+  await using server = await serving([gtk], {
+    views: fakeViews({ item: (part) => (part === a ? { ...gtk.item, addedAt: 1, addedBy: 'x' } : undefined) }),
+    logs: { size: async () => 8, read: async () => Readable.from([log, Buffer.from('and it grows')]) },
+  });
+  for (const name of [`${a}-gtk%2B-3.24`, drvA]) {
+    const { body, headers } = await server.ask(undefined, { url: `/guix/log/${name}` });
+    assert.deepEqual([body, headers['content-length']], ['one\ntwo\n', '8']);
+  }
+  assert.equal((await server.ask(undefined, { url: `/guix/log/${a}-gtk` })).statusCode, 404);
+  const publicKey = await server.ask(undefined, { url: '/guix/signing-key.pub' });
+  assert.equal(publicKey.body, formatGuixPublicKey(key.publicKey));
+  for (const url of ['/guix/', '/guix/index.html'])
+    assert.match((await server.ask(undefined, { url })).body, /href="signing-key\.pub"/);
+  assert.equal((await server.ask(undefined, { url: '/signing-key.pub' })).statusCode, 404);
+});
+
+describe('on one connection', () => {
+  test('1,000 requests that come at once are answered in their order', async () => {
+    await shared.app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = shared.app.server.address() as { port: number };
+    const parts = Array.from({ length: 1000 }, (_, n) => (n % 3 === 0 ? a : n % 3 === 1 ? b : 'c'.repeat(32)));
+    const requests = parts.map(
+      (part) => `GET /guix/${part}.narinfo HTTP/1.1\r\nHost: x\r\nUser-Agent: GNU Guile\r\n\r\n`,
+    );
+    const answers = await pipelined(port, requests.join(''), 1000);
+    assert.equal(answers.length, 1000);
+    for (const [n, { status, headers, body }] of answers.entries()) {
+      assert.notEqual(headers.get('content-length'), undefined);
+      if (status === 404) assert.equal(parts[n], 'c'.repeat(32));
+      else assert.ok(body.toString().startsWith(`StorePath: /gnu/store/${parts[n]}-`), `answer ${n}`);
+    }
+  });
+
+  for (const name of ['client-traffic.log', 'client-traffic-pipelined.log'])
+    test(`what a real client sent is answered: ${name}`, { skip: sharedAbsent(`guix/http/${name}`) }, async () => {
+      const traffic = readTraffic((await readShared(`guix/http/${name}`)).toString());
+      const answered = traffic.map(({ answers }) => answers.join('')).join('');
+      const items = [...answered.matchAll(/StorePath: [\s\S]*?\nSignature: .*\n/g)].map(([text]) =>
+        parseGuixNarinfo(text, storeDir),
+      );
+      assert.ok(items.length > 4);
+      const things = await Promise.all(
+        items.map(async ({ storePath, references, deriver }) =>
+          held(storePath.slice(11), await narOf(storePath), {
+            references: [...references],
+            ...(deriver !== undefined && { deriver }),
+          }),
+        ),
+      );
+      await using server = await serving(things);
+      await server.app.listen({ port: 0, host: '127.0.0.1' });
+      const { port } = server.app.server.address() as { port: number };
+      let count = 0;
+      for (const { requests } of traffic) {
+        const urls = [...requests.matchAll(/^GET (\S+) HTTP/gm)].map((match) => match[1] as string);
+        const answers = await pipelined(port, requests.replaceAll('GET /', 'GET /guix/'), urls.length);
+        assert.equal(answers.length, urls.length);
+        for (const [index, url] of urls.entries()) {
+          const { status, headers, body } = answers[index] as (typeof answers)[number];
+          const thing = things.find(({ item }) => url.includes(item.path.slice(0, 32)));
+          // Not all of what was answered then was written down.
+          assert.equal(status, thing === undefined ? 404 : 200, url);
+          if (thing === undefined) continue;
+          count++;
+          if (url.endsWith('.narinfo')) {
+            assert.equal(headers.get('content-length'), String(body.length));
+            assert.equal(faultOfNarinfo(body.toString(), trusted), undefined);
+            assert.equal(parseGuixNarinfo(body.toString(), storeDir).narHash, thing.item.narHash);
+            continue;
+          }
+          const compression = /^\/nar\/(\w+)\//.exec(url)?.[1] ?? 'none';
+          const nar = decompress(compression, Readable.from([body]));
+          assert.ok((await buffer(nar)).equals(thing.nar), url);
+        }
+      }
+      assert.ok(count >= items.length);
+    });
+});
+
+interface Connection {
+  requests: string;
+  readonly answers: string[];
+}
+
+/** What went over each connection, from lines as Python prints bytes: `[1] C->S 104 bytes: b'GET …'`. */
+function readTraffic(text: string): Connection[] {
+  const connections = new Map<string, Connection>();
+  for (const line of text.split('\n')) {
+    const [, connection, direction, quoted] = /^\[(\d+)\] (C->S|S->C) \d+ bytes: b['"](.*)['"]$/.exec(line) ?? [];
+    if (connection === undefined || quoted === undefined) continue;
+    const of = connections.get(connection) ?? { requests: '', answers: [] };
+    connections.set(connection, of);
+    const plain = quoted.replaceAll('\\r', '\r').replaceAll('\\n', '\n');
+    if (direction === 'C->S') of.requests += plain;
+    else of.answers.push(plain);
+  }
+  return [...connections.values()];
+}
