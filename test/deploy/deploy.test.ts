@@ -86,7 +86,7 @@ describe('deploy/nixos/module.nix', { skip: noNixTools }, () => {
   });
 });
 
-test(`deploy/guix/drover/services.scm is evaluated by ${guixName}`, { skip: noGuix }, async () => {
+test(`deploy/guix/gnu/services/drover.scm is evaluated by ${guixName}`, { skip: noGuix }, async () => {
   await using temporary = await temporaryFolder();
   await cp(join(folder, 'guix'), join(temporary.path, 'guix'), { recursive: true });
   const script = join(temporary.path, 'services.scm');

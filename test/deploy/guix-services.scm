@@ -1,6 +1,6 @@
 ;;; Evaluates the services of deploy/guix: each extension of each, as text. Arguments: the folder of the module.
 (add-to-load-path (cadr (command-line)))
-(use-modules (drover services) (gnu services) (gnu services shepherd) (gnu system shadow) (guix gexp))
+(use-modules (gnu services drover) (gnu services) (gnu services shepherd) (gnu system shadow) (guix gexp))
 
 (define services
   (list (service drover-coordinator-service-type

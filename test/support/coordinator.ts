@@ -85,8 +85,15 @@ export async function openTestCoordinator(
   const tracing = createTracing(time.runtime.clock, traces);
   const { farm, position, chain } = await recover(store, policy.storeDir, unwatched, tracing.farm);
   const failures: Error[] = [];
+  /** As of a process that was killed: what it was about to write is never written, and nothing comes of it. */
+  const killed = Promise.withResolvers<never>();
+  let isDisposed = false;
   const writer = createWriter({
-    store,
+    store: {
+      ...store,
+      append: (commit) => (isDisposed ? killed.promise : store.append(commit)),
+      appendBatch: (commits) => (isDisposed ? killed.promise : store.appendBatch(commits)),
+    },
     farm,
     clock: time.runtime.clock,
     epoch: `e${seed}`,
@@ -106,7 +113,7 @@ export async function openTestCoordinator(
     finish,
     declareHooks,
     declareKept,
-    [Symbol.dispose]: dispose,
+    [Symbol.dispose]: stop,
   } = startCoordinator({
     farm,
     writer,
@@ -145,7 +152,10 @@ export async function openTestCoordinator(
     failures,
     time,
     settle,
-    dispose,
+    dispose() {
+      isDisposed = true;
+      stop();
+    },
     finish,
     declareHooks,
     declareKept,

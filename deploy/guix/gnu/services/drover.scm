@@ -1,5 +1,5 @@
-;;; A coordinator and an agent as services of Guix System: (use-modules (drover services)), with this folder's parent among the load paths.
-(define-module (drover services)
+;;; A coordinator and an agent as services of Guix System: (use-modules (gnu services drover)), with deploy/guix among the load paths.
+(define-module (gnu services drover)
   #:use-module (gnu services)
   #:use-module (gnu services shepherd)
   #:use-module (gnu system accounts)
