@@ -22,6 +22,7 @@ import { failureOf } from './attempt-failure.ts';
 import { type AttemptRecord, attemptName } from './attempt-record.ts';
 import { wait } from './back-off.ts';
 import { createFitness, type FitnessCheck } from './fitness.ts';
+import { createDerivationFetcher } from './inputs/fetch-derivations.ts';
 import { createInputFetcher } from './inputs/fetch-inputs.ts';
 import { createLimiter } from './limiter.ts';
 import { type LoadLimits, loadExcess, type MachineLoad } from './load-limit.ts';
@@ -30,6 +31,7 @@ import type { AttemptStore } from './ports/attempt-store.ts';
 import type { Builder } from './ports/builder.ts';
 import type { Cache } from './ports/cache.ts';
 import type { CoordinatorLink, LinkConnection, OpenLink } from './ports/coordinator-link.ts';
+import type { DerivationTexts } from './ports/derivation-texts.ts';
 import type { DirectUpstreams } from './ports/direct-upstreams.ts';
 import type { StoreUpkeep } from './ports/store-upkeep.ts';
 import type { Uploads } from './ports/uploads.ts';
@@ -40,6 +42,8 @@ export interface AgentOptions {
   readonly builder: Builder;
   readonly openLink: OpenLink;
   readonly cache: Cache;
+  /** For a builder that builds only what lies in its store. */
+  readonly texts?: DerivationTexts;
   /** Upstreams that it fetches from itself where the coordinator says so; without them it never does. */
   readonly upstreams?: DirectUpstreams;
   readonly uploads: Uploads;
@@ -219,6 +223,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       ...(options.upstreams && { upstreams: options.upstreams }),
       logger,
       concurrency: options.maxConcurrentFetches,
+    }),
+    derivations: createDerivationFetcher({
+      builder: options.builder,
+      texts: options.texts,
+      runtime,
+      requests: createLimiter(options.maxConcurrentFetches),
     }),
     uploads: options.uploads,
     runtime,

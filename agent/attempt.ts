@@ -7,6 +7,7 @@ import { type Derivation, parseDerivation } from '../domain/store/derivation.ts'
 import { type AttemptFailure, failureOf, isDiskFull, saysStoreDamaged, shorten } from './attempt-failure.ts';
 import type { AttemptRecord } from './attempt-record.ts';
 import { buildWithinLimits } from './build-limits.ts';
+import type { DerivationFetcher } from './inputs/fetch-derivations.ts';
 import type { InputFetcher } from './inputs/fetch-inputs.ts';
 import type { Limiter } from './limiter.ts';
 import { createLogFeed, type LogFeed } from './log-feed.ts';
@@ -25,6 +26,7 @@ export type Allocation = Extract<CoordinatorMessage, { type: 'allocate' }>;
 export interface AttemptContext {
   readonly builder: Builder;
   readonly fetcher: InputFetcher;
+  readonly derivations: DerivationFetcher;
   readonly uploads: Uploads;
   readonly runtime: Runtime;
   readonly logger: Logger;
@@ -173,9 +175,15 @@ function createAttempt(
     derivation: Derivation,
   ): Promise<AgentMessage | undefined> {
     await session.hold(derivation.outputs.map(({ path }) => path));
-    const { missing } = await context.fetcher.fetch(session, allocation.inputs.map(fullPath), signal, waits);
-    if (missing.length === 0) return undefined;
-    const bases = missing.map(baseOf);
+    const path = fullPath(allocation.derivation);
+    const recipe = await context.derivations.find(session, path, allocation.text, signal, waits);
+    const needed = [...new Set([...allocation.inputs.map(fullPath), ...recipe.sources])];
+    const { missing } = await context.fetcher.fetch(session, needed, signal, waits);
+    const bases = [...recipe.missing, ...missing].map(baseOf);
+    if (bases.length === 0) {
+      await recipe.add(signal);
+      return undefined;
+    }
     return {
       type: 'setup-failed',
       ...key,

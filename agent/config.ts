@@ -27,7 +27,7 @@ export const agentConfigSchema = z
     tokenFile: z.string().min(1),
     /** Builds at a time. Default: the number of cores. */
     slots: z.int().min(1).max(4096).optional(),
-    /** `auto` or `daemon` (the system's Nix daemon), `unix:///path` or `local?root=/dir`. */
+    /** `auto` or `daemon` (the system's Nix or Guix daemon), `unix:///path` or, for Nix, `local?root=/dir`. */
     store: z.string().min(1).default('auto'),
     storeDir: z
       .string()

@@ -5,9 +5,14 @@ import { arch, availableParallelism, hostname, loadavg, platform, userInfo } fro
 import type { Logger } from 'pino';
 import { openAgentLink } from '../adapters/agent-link/client.ts';
 import { openAttemptStore } from '../adapters/agent-state/attempt-store.ts';
+import { openGuixBuilder } from '../adapters/builder/guix/guix-builder.ts';
+import { parseGuixStore } from '../adapters/builder/guix/store-uri.ts';
+import { checkSubstitutes } from '../adapters/builder/guix/trusted-keys.ts';
 import { openNixBuilder } from '../adapters/builder/nix/nix-builder.ts';
-import { parseStoreUri } from '../adapters/builder/nix/store-uri.ts';
+import { parseStoreUri, type StoreAddress } from '../adapters/builder/nix/store-uri.ts';
 import { openCache } from '../adapters/coordinator-client/cache.ts';
+import { type CacheRootOf, findCacheRoot } from '../adapters/coordinator-client/cache-root.ts';
+import { openDerivationTexts } from '../adapters/coordinator-client/derivation-texts.ts';
 import { createHttpClient } from '../adapters/coordinator-client/http-request.ts';
 import { openTokenFile, watchTokenFile } from '../adapters/coordinator-client/token-file.ts';
 import { openUploads } from '../adapters/coordinator-client/uploads.ts';
@@ -15,6 +20,7 @@ import { ensureFolder } from '../adapters/data-dir/data-dir.ts';
 import { readPressure } from '../adapters/runtime/pressure.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { createDirectUpstreams } from '../adapters/upstream/direct.ts';
+import { guixStoreDir } from '../domain/guix/store-dir.ts';
 import { startAgent } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import type { FitnessCheck } from './fitness.ts';
@@ -43,10 +49,13 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   if (notice !== undefined) logger.warn(notice);
   const tokenWatch = watchTokenFile(config.tokenFile, logger);
   const slots = config.slots ?? availableParallelism();
-  const address = parseStoreUri(config.store);
+  const address = storeOf(config);
   const folders = [config.state, `${address.kind === 'socket' ? '' : address.root}${config.storeDir}`];
   const systems = systemsOf(config);
-  await using builder = openBuilder(config);
+  const base = new URL(config.coordinator);
+  using http = createHttpClient(base, token);
+  const cacheRoot = findCacheRoot(http, config.storeDir);
+  await using builder = openBuilder(config, cacheRoot);
   const user = userName();
   const builds = selfTest({
     builder,
@@ -55,7 +64,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     user,
     random: runtime.random,
   });
-  let builderName = 'nix (no answer yet)';
+  let builderName = `${isGuix(config) ? 'guix' : 'nix'} (no answer yet)`;
   const builderCheck: FitnessCheck = {
     ...builds,
     async run(checking) {
@@ -70,8 +79,6 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
   await using store = await openAttemptStore(config.state, config.compressionLevel);
   for (const setting of deafLimits({ load1: 0, pressure: await readPressure() }, config))
     logger.warn(`${setting} has no effect: this kernel does not say how much is waited for (/proc/pressure)`);
-  const base = new URL(config.coordinator);
-  using http = createHttpClient(base, token);
   using upstreams = createDirectUpstreams(runtime, logger);
 
   await using agent = await startAgent({
@@ -83,7 +90,8 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     maxConcurrentFetches: config.maxConcurrentFetches,
     maxConcurrentUploads: config.maxConcurrentUploads,
     uploadPartBytes: config.uploadPartBytes,
-    cache: openCache(http),
+    cache: openCache(http, cacheRoot),
+    texts: openDerivationTexts(http),
     upstreams,
     uploads: openUploads(http),
     health: async () => {
@@ -95,6 +103,7 @@ export async function runAgent(config: AgentConfig, logger: Logger, signal?: Abo
     checks: [
       { what: 'state folder', run: () => store.check() },
       builderCheck,
+      ...(isGuix(config) ? [substituteCheck(config, cacheRoot)] : []),
       // After that: only then it is known whether the store can be seen from here.
       { what: 'store database', run: () => builder.checkStore() },
     ],
@@ -155,8 +164,36 @@ export function systemsOf({ systems }: Pick<AgentConfig, 'systems'>): readonly s
   return systems ?? [currentSystem()];
 }
 
+/** Whether it builds beside a guix-daemon: what is in its store directory no other builds. */
+export function isGuix({ storeDir }: Pick<AgentConfig, 'storeDir'>): boolean {
+  return storeDir === guixStoreDir;
+}
+
+/** Where its store is and how it is reached. */
+export function storeOf(config: Pick<AgentConfig, 'store' | 'storeDir'>): StoreAddress {
+  return isGuix(config) ? { kind: 'socket', path: parseGuixStore(config.store) } : parseStoreUri(config.store);
+}
+
+/** The address of the coordinator's cache, for programs that are told one. */
+export async function cacheUrl(config: Pick<AgentConfig, 'coordinator'>, rootOf: CacheRootOf): Promise<string> {
+  const { href } = new URL(config.coordinator);
+  return `${href.endsWith('/') ? href : `${href}/`}${await rootOf(AbortSignal.timeout(60_000))}`.replace(/\/$/, '');
+}
+
+/** Whether the guix-daemon can fetch from the coordinator: without a token, as it has none, and with a key that it takes. */
+export function substituteCheck(config: Pick<AgentConfig, 'coordinator'>, rootOf: CacheRootOf): FitnessCheck {
+  return { what: 'substitutes', run: async (signal) => checkSubstitutes(await cacheUrl(config, rootOf), signal) };
+}
+
 /** What the agent builds with; nothing is asked or started yet. */
-export function openBuilder(config: AgentConfig): Builder & StoreUpkeep {
+export function openBuilder(config: AgentConfig, rootOf: CacheRootOf): Builder & StoreUpkeep {
+  if (isGuix(config))
+    return openGuixBuilder({
+      store: config.store,
+      substituteUrls: async () => [await cacheUrl(config, rootOf)],
+      jobs: config.maxConcurrentFetches,
+      connections: config.maxConcurrentFetches + config.maxConcurrentUploads,
+    });
   return openNixBuilder({
     store: config.store,
     storeDir: config.storeDir,

@@ -108,6 +108,8 @@ export interface Application extends HookWishes {
   missingDerivations(paths: readonly string[]): Promise<readonly string[]>;
   /** Verifies and keeps derivations for a submission to come, inputs first; writes no event. */
   addDerivations(derivations: readonly { path: string; text: Uint8Array }[]): Promise<{ added: number }>;
+  /** The text of a derivation by its base name; `undefined` where the coordinator lacks it. */
+  derivationText(path: string): Promise<Uint8Array | undefined>;
   /** Sources that the closures of `roots` name and the pool lacks (base names). */
   missingSources(roots: readonly string[], checkUpstream?: CheckUpstream): Promise<readonly string[]>;
   submit(by: Principal, wish: SubmitWish): Promise<SubmitResult>;

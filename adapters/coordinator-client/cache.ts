@@ -4,15 +4,20 @@ import { TransferError } from '../../agent/ports/transfer-error.ts';
 import { narinfoType, parseNarinfo } from '../../domain/store/narinfo.ts';
 import { CodecError } from '../nar/codec.ts';
 import { unzstd } from '../nar/zstd-frames.ts';
+import type { CacheRootOf } from './cache-root.ts';
 import { type HttpClient, networkError, readBody, refusal } from './http-request.ts';
 
 const maxNarinfoBytes = 4 * 1024 * 1024;
 
-/** The coordinator's binary cache over HTTP. */
-export function openCache(http: HttpClient): Cache {
+/**
+ * The coordinator's binary cache over HTTP.
+ *
+ * @param rootOf its root below the coordinator's address: `''`, or `guix/`. Default: the coordinator's address.
+ */
+export function openCache(http: HttpClient, rootOf: CacheRootOf = () => Promise.resolve('')): Cache {
   return {
     async narinfo(hashPart, signal) {
-      const path = `${hashPart}.narinfo`;
+      const path = `${await rootOf(signal)}${hashPart}.narinfo`;
       const response = await http.send({ method: 'GET', path, headers: { accept: narinfoType }, signal });
       if (isAbsent(response)) return undefined;
       if (response.statusCode !== 200) throw await refusal(response, path);
@@ -25,7 +30,7 @@ export function openCache(http: HttpClient): Cache {
           status: 1,
         });
       }
-      const response = await http.send({ method: 'GET', path: url, signal });
+      const response = await http.send({ method: 'GET', path: `${await rootOf(signal)}${url}`, signal });
       if (isAbsent(response)) return undefined;
       if (response.statusCode !== 200) throw await refusal(response, url);
       return received(response, compression, url);

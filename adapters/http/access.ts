@@ -16,6 +16,8 @@ export const accessScopes = {
   self: ['read', 'submit', 'push', 'agent', 'admin'],
   read: ['read', 'submit', 'admin'],
   submit: ['submit', 'admin'],
+  /** What derivations are made of: for who may read what is built, and for agents. */
+  derivation: ['read', 'submit', 'agent', 'admin'],
   upload: ['submit', 'push', 'agent', 'admin'],
   /** Putting items into the pool that no build here has made: whoever may is believed what their paths stand for. */
   push: ['push', 'admin'],

@@ -6,12 +6,20 @@ import { type NarInfo, renderNarinfo } from '../../domain/store/narinfo.ts';
 import { verify } from '../../domain/store/signature.ts';
 import { parseStorePath } from '../../domain/store/store-path.ts';
 import { createLimiter } from '../limiter.ts';
-import { type Builder, type BuilderSession, isBuilderError, type NewItem } from '../ports/builder.ts';
+import {
+  type Builder,
+  type BuilderSession,
+  isBuilderError,
+  type NarIntake,
+  type NewItem,
+  type SubstituteIntake,
+} from '../ports/builder.ts';
 import type { Cache } from '../ports/cache.ts';
 import type { DirectUpstreams } from '../ports/direct-upstreams.ts';
 import { isTransferError, mayPass, TransferError } from '../ports/transfer-error.ts';
 import { retry } from '../retry.ts';
 import type { Waits } from '../waits.ts';
+import { referencesFirst } from './references-first.ts';
 import { createSharedWork } from './shared-work.ts';
 import { verifiedNar } from './verified-nar.ts';
 
@@ -32,7 +40,10 @@ export interface InputFetcherOptions {
   readonly most?: ClosureLimit;
 }
 
-/** Brings what builds need into the store, from the coordinator's cache, and from upstreams where that says so. */
+/**
+ * Brings what builds need into the store, from the coordinator's cache, and from upstreams where that says so; or has the store's daemon
+ * fetch it, which then checks what the cache has signed.
+ */
 export interface InputFetcher {
   /**
    * Makes `paths` (full) and their closures valid, and holds them. Resolves with those that neither the store nor the
@@ -131,19 +142,20 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
 
   /** Everything of `found`, references first. Resolves with what turned out to be missing. */
   async function transferAll(
+    intake: NarIntake,
     found: ReadonlyMap<string, NarInfo>,
     signal: AbortSignal,
     waits: Waits,
   ): Promise<readonly string[]> {
     const missing: string[] = [];
     const started = new Map<string, Promise<void>>();
-    for (const path of referencesFirst(found)) {
+    for (const path of inOrder(found)) {
       const info = found.get(path) as NarInfo;
       const before = referencesOf(info).map((reference) => started.get(reference));
       const task = Promise.all(before).then(async () => {
         if (missing.length > 0) return;
         await shared
-          .run(path, signal, (sharedSignal) => transfer(info, sharedSignal, waits))
+          .run(path, signal, (sharedSignal) => transfer(intake, info, sharedSignal, waits))
           .catch((error: unknown) => {
             if (!isTransferError(error) || error.code !== 'nar-missing') throw error;
             missing.push(path);
@@ -157,7 +169,7 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
     return missing;
   }
 
-  async function transfer(info: NarInfo, signal: AbortSignal, waits: Waits): Promise<void> {
+  async function transfer(intake: NarIntake, info: NarInfo, signal: AbortSignal, waits: Waits): Promise<void> {
     let isTriedDirectly = false;
     await retry({ ...retrying, signal, worth: worthAgain(info), away: awayOf(info.storePath, waits) }, () =>
       transfers.run(signal, async () => {
@@ -174,24 +186,24 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
         };
         const isFirst = !isTriedDirectly;
         isTriedDirectly = true;
-        if (isFirst && (await addDirectly(info, item, signal))) return;
+        if (isFirst && (await addDirectly(intake, info, item, signal))) return;
         const nar = await cache.nar(info, signal);
         if (nar === undefined)
           throw new TransferError('nar-missing', `${info.storePath}: the NAR is gone`, { status: 404 });
-        await builder.addItem(item, verifiedNar(info, nar), signal);
+        await intake.addItem(item, verifiedNar(info, nar), signal);
       }),
     );
   }
 
   /** Whether it came from the upstream itself. Where it did not, the coordinator has it, or finds out that the upstream has lost it. */
-  async function addDirectly(info: NarInfo, item: NewItem, signal: AbortSignal): Promise<boolean> {
+  async function addDirectly(intake: NarIntake, info: NarInfo, item: NewItem, signal: AbortSignal): Promise<boolean> {
     const { elsewhere } = info;
     const upstream = elsewhere && options.upstreams?.of(elsewhere.upstream);
     if (elsewhere === undefined || upstream === undefined || !isSignedBy(info, upstream.publicKeys)) return false;
     try {
       const nar = await upstream.nar({ ...elsewhere, narSize: info.narSize }, signal);
       if (nar === undefined) return false;
-      await builder.addItem(item, verifiedNar(info, nar), signal);
+      await intake.addItem(item, verifiedNar(info, nar), signal);
       return true;
     } catch (error) {
       if (signal.aborted || isBuilderError(error)) throw error;
@@ -209,32 +221,31 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
     return info.references.map((base) => `${builder.storeDir}/${base}`).filter((path) => path !== info.storePath);
   }
 
-  /** The paths in an order in which each comes after what it refers to. Iterative: a closure may be deep. What is `open` is on the way from the root to here. */
-  function referencesFirst(found: ReadonlyMap<string, NarInfo>): string[] {
-    const order: string[] = [];
-    const state = new Map<string, 'open' | 'done'>();
-    for (const root of found.keys()) {
-      const stack = [root];
-      for (let path = stack.at(-1); path !== undefined; path = stack.at(-1)) {
-        const info = found.get(path);
-        if (info === undefined || state.get(path) === 'done') {
-          stack.pop();
-        } else if (state.get(path) === 'open') {
-          state.set(path, 'done');
-          order.push(path);
-          stack.pop();
-        } else {
-          state.set(path, 'open');
-          for (const reference of referencesOf(info)) {
-            if (state.get(reference) === 'open') {
-              throw new TransferError('wrong-narinfo', `${path}: refers to itself by ${reference}`, { status: 1 });
-            }
-            if (found.has(reference) && state.get(reference) === undefined) stack.push(reference);
-          }
-        }
-      }
-    }
-    return order;
+  function inOrder(found: ReadonlyMap<string, NarInfo>): string[] {
+    return referencesFirst(found, referencesOf, (path, reference) => {
+      throw new TransferError('wrong-narinfo', `${path}: refers to itself by ${reference}`, { status: 1 });
+    });
+  }
+
+  /** The same, by the daemon itself. A coordinator that goes away meanwhile is waited for, and then it is tried again. */
+  async function substituteAll(
+    intake: SubstituteIntake,
+    found: ReadonlyMap<string, NarInfo>,
+    signal: AbortSignal,
+    waits: Waits,
+  ): Promise<void> {
+    const paths = [...found.keys()];
+    const [first] = paths;
+    if (first === undefined) return;
+    let failures = 0;
+    await retry({ ...retrying, signal, worth: mayPassByItself, away: awayOf(first, waits) }, () =>
+      transfers.run(signal, async () => {
+        if (failures > 0) await narinfoOf(first, signal);
+        failures++;
+        const lacking = await builder.missing(paths, signal);
+        if (lacking.length > 0) await intake.substitute(lacking, signal);
+      }),
+    );
   }
 
   /** What is wrong with the path in the store, by its narinfo; `undefined`: nothing. */
@@ -276,7 +287,10 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
     async fetch(session, paths, signal, waits) {
       const { found, missing } = await discover(session, paths, signal, waits);
       if (missing.length > 0) return { missing: missing.sort() };
-      return { missing: await transferAll(found, signal, waits) };
+      const { intake } = builder;
+      if (intake.by === 'nars') return { missing: await transferAll(intake, found, signal, waits) };
+      await substituteAll(intake, found, signal, waits);
+      return { missing: [] };
     },
   };
 }
@@ -288,6 +302,13 @@ function isSignedBy(info: NarInfo, publicKeys: readonly string[]): boolean {
 
 function awayOf(path: string, waits: Waits): (reason: string | undefined) => void {
   return (reason) => (reason === undefined ? waits.over(path) : waits.begin(path, 'inputs', reason));
+}
+
+/** Whether a daemon that fetches may be luckier a little later. */
+function mayPassByItself(error: unknown): boolean {
+  return (
+    mayPass(error) || (isBuilderError(error) && (error.code === 'unavailable' || error.failure === 'fetch-failed'))
+  );
 }
 
 /** How often a NAR is fetched whose bytes are wrong: the network may have done it once or twice, then it is the cache. */

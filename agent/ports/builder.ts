@@ -16,12 +16,9 @@ export interface Builder extends AsyncDisposable {
   open(signal: AbortSignal): Promise<BuilderSession>;
   /** Those of `paths` that are not valid in the store. */
   missing(paths: readonly string[], signal?: AbortSignal): Promise<readonly string[]>;
-  /**
-   * Adds an item whose references are valid. `nar` has been verified as far as it has been read; if it throws, nothing is
-   * added and the error is passed on.
-   */
-  addItem(item: NewItem, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
-  /** What the store has of these counts as missing from now on, until it is added again, which then replaces it. */
+  /** How items come into the store: it takes their NARs, or fetches them itself. */
+  readonly intake: NarIntake | SubstituteIntake;
+  /** What the store has of these counts as missing from now on, until it is brought again, which then replaces it. */
   distrust(paths: readonly string[]): void;
   /** Rejects where the store itself is damaged, as far as that can be seen, with what to do about it. */
   checkStore(): Promise<void>;
@@ -31,6 +28,33 @@ export interface Builder extends AsyncDisposable {
   pathInfo(path: string, signal?: AbortSignal): Promise<PathInfo | undefined>;
   /** The NAR of a valid path: `info.narSize` bytes. */
   dump(info: PathInfo, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** A store that takes what its agent brings, and trusts it. */
+export interface NarIntake {
+  readonly by: 'nars';
+  /**
+   * Adds an item whose references are valid. `nar` has been verified as far as it has been read; if it throws, nothing is
+   * added and the error is passed on.
+   */
+  addItem(item: NewItem, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * A store whose daemon trusts the keys of caches, and no agent: it fetches items itself, from the cache that its builder was told. It builds
+ * derivations that lie in it, with all derivations and sources that these are made of.
+ */
+export interface SubstituteIntake {
+  readonly by: 'substitutes';
+  /**
+   * Has the daemon fetch what is not valid of these full paths, and what they refer to; nothing is built for that. Rejects where one of
+   * them does not come.
+   */
+  substitute(paths: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Adds a text under its content address; gives its full path. What it refers to (full paths) has to be valid. */
+  addText(name: string, text: Uint8Array, references: readonly string[], signal: AbortSignal): Promise<string>;
+  /** Adds a NAR without references under its content address; gives its full path. It is held in memory. */
+  addSource(name: string, nar: Uint8Array, signal: AbortSignal): Promise<string>;
 }
 
 export interface BuilderCircumstances {
@@ -49,7 +73,7 @@ export interface BuilderSession extends AsyncDisposable {
 }
 
 export interface BuildRequest {
-  /** Full store path of the derivation; the file need not be there. */
+  /** Full store path of the derivation; the file need not be there, unless the store takes items by substitutes only. */
   readonly derivationPath: string;
   readonly derivation: Derivation;
   /** Sources and outputs of input derivations that it needs directly. */

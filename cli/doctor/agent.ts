@@ -5,23 +5,34 @@ import { join } from 'node:path';
 import { dialCoordinator } from '../../adapters/agent-link/client-socket.ts';
 import { folderHolder } from '../../adapters/agent-state/folder-lock.ts';
 import { removeTree } from '../../adapters/builder/nix/remove-tree.ts';
-import { parseStoreUri, type StoreAddress } from '../../adapters/builder/nix/store-uri.ts';
+import type { StoreAddress } from '../../adapters/builder/nix/store-uri.ts';
+import type { CacheRootOf } from '../../adapters/coordinator-client/cache-root.ts';
 import { openTokenFile } from '../../adapters/coordinator-client/token-file.ts';
 import { createSystemRuntime } from '../../adapters/runtime/system-runtime.ts';
 import type { AgentConfig } from '../../agent/config.ts';
-import { linkUrl, openBuilder, systemsOf, userName } from '../../agent/main.ts';
+import {
+  cacheUrl,
+  isGuix,
+  linkUrl,
+  openBuilder,
+  storeOf,
+  substituteCheck,
+  systemsOf,
+  userName,
+} from '../../agent/main.ts';
 import type { Builder } from '../../agent/ports/builder.ts';
 import { selfTest } from '../../agent/self-test.ts';
 import type { Randomness } from '../../coordinator/ports/runtime.ts';
+import { cacheRootsOf } from '../http/store-dir.ts';
 import { printable } from '../output/text.ts';
 import { bad, check, type Finding, type Found, failure, good, warning } from './finding.ts';
 import { asItsUser, checkFolder, checkRoom, isForeign, type RoomOf, roomOf } from './folders.ts';
-import { checkReach, checkStoreDir, ownToken, type ReachEdges, reachEdges, type Target } from './reach.ts';
+import { checkReach, checkStoreDir, clientOf, ownToken, type ReachEdges, reachEdges, type Target } from './reach.ts';
 
 /** The outside of the checks, for tests to stand in for. */
 export interface AgentEdges extends ReachEdges {
   readonly room: RoomOf;
-  openBuilder(config: AgentConfig): Builder;
+  openBuilder(config: AgentConfig, rootOf: CacheRootOf): Builder;
   /** Opens the WebSocket of the agent link and closes it before a word is said, which displaces nobody. */
   tryLink(url: string, token: string): Promise<void>;
   exists(path: string): boolean;
@@ -42,7 +53,7 @@ const patienceMs = 120_000;
 
 /** Everything that an agent with this config needs, in the order in which it would miss it. */
 export async function checkAgent(config: AgentConfig, edges: AgentEdges = agentEdges): Promise<readonly Finding[]> {
-  const store = parseStoreUri(config.store);
+  const store = storeOf(config);
   const state = await check('state folder', () => checkState(config.state));
   const building = checkBuilder(config, store, edges);
   const [found, builder] = await Promise.all([checkCoordinator(config, edges), building]);
@@ -99,10 +110,23 @@ async function checkCoordinator(config: AgentConfig, edges: AgentEdges): Promise
       return good('WebSockets come through');
     })),
     ...(await check('store directory', () =>
-      checkStoreDir(target, config.storeDir, 'set store-dir to that of the coordinator, or use another coordinator'),
+      checkStoreDir(
+        target,
+        config.storeDir,
+        'set store-dir to one that the coordinator has, or use another coordinator',
+      ),
     )),
   );
   return findings;
+}
+
+/** Of the agent's store directory, without a token, as a guix-daemon sees it. */
+function rootOf({ coordinator, storeDir }: AgentConfig): CacheRootOf {
+  return async () => {
+    const root = (await cacheRootsOf(clientOf({ url: coordinator }))).get(storeDir);
+    if (root !== undefined) return root;
+    throw new Error(`the coordinator has no cache of ${storeDir} (its setting other-store-dirs)`);
+  };
 }
 
 async function checkBuilder(given: AgentConfig, store: StoreAddress, edges: AgentEdges): Promise<readonly Finding[]> {
@@ -113,7 +137,7 @@ async function checkBuilder(given: AgentConfig, store: StoreAddress, edges: Agen
   const user = userName();
   const signal = AbortSignal.timeout(patienceMs);
   try {
-    await using builder = edges.openBuilder(config);
+    await using builder = edges.openBuilder(config, rootOf(config));
     const daemon = await check('builder', async () => {
       const { trusted, details } = await builder.circumstances();
       const name = await builder.describe();
@@ -121,13 +145,15 @@ async function checkBuilder(given: AgentConfig, store: StoreAddress, edges: Agen
       const told =
         store.kind === 'chroot'
           ? trust
-          : trusted === undefined
-            ? `does not say whether it trusts ${user}`
-            : `${trust} ${user}`;
+          : isGuix(config)
+            ? 'takes what is signed by keys that it trusts'
+            : trusted === undefined
+              ? `does not say whether it trusts ${user}`
+              : `${trust} ${user}`;
       const where = isNew ? `${given.store}, which the agent's start makes` : given.store;
       return good(`${name} on ${where}: ${told}; sandbox: ${details.sandbox ?? 'not said'}`);
     });
-    if (daemon.some(({ verdict }) => verdict !== 'ok')) return daemon.map(withDaemonHelp(store));
+    if (daemon.some(({ verdict }) => verdict !== 'ok')) return daemon.map(withDaemonHelp(store, isGuix(config)));
     const findings = [...daemon];
     for (const system of systemsOf(config))
       findings.push(
@@ -137,6 +163,13 @@ async function checkBuilder(given: AgentConfig, store: StoreAddress, edges: Agen
           return good(
             `${system}: adds, builds${config.sandbox ? ' in a sandbox' : ' (no sandbox is asked for)'}, reads`,
           );
+        })),
+      );
+    if (isGuix(config))
+      findings.push(
+        ...(await check('substitutes', async () => {
+          await substituteCheck(config, rootOf(config)).run(signal);
+          return good(`it can fetch from ${await cacheUrl(config, rootOf(config))}, whose key it trusts`);
         })),
       );
     if (!config.sandbox)
@@ -159,11 +192,11 @@ async function checkBuilder(given: AgentConfig, store: StoreAddress, edges: Agen
   }
 }
 
-function withDaemonHelp(store: StoreAddress) {
+function withDaemonHelp(store: StoreAddress, isOfGuix: boolean) {
   const todo =
     store.kind === 'chroot'
       ? "install Nix, so that nix-daemon is in the agent's PATH"
-      : `start the Nix daemon (systemctl start nix-daemon.socket, where systemd is), or set --store to where it listens; it was looked for at ${store.path}`;
+      : `start the ${isOfGuix ? 'Guix daemon (systemctl start guix-daemon' : 'Nix daemon (systemctl start nix-daemon.socket'}, where systemd is), or set --store to where it listens; it was looked for at ${store.path}`;
   return (finding: Finding): Finding => (finding.verdict === 'to do' ? { todo, ...finding } : finding);
 }
 

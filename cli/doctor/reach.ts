@@ -1,6 +1,6 @@
 import { connect as connectTls } from 'node:tls';
 import { type Client, createClient } from '../http/client.ts';
-import { storeDirOf } from '../http/store-dir.ts';
+import { cacheRootsOf } from '../http/store-dir.ts';
 import { duration, printable } from '../output/text.ts';
 import { version } from '../version.ts';
 import { bad, check, type Finding, type Found, failure, good, warning } from './finding.ts';
@@ -124,10 +124,10 @@ export async function ownToken(target: Target): Promise<OwnToken> {
 
 /** Whether what answers is for the same store directory. */
 export async function checkStoreDir(target: Target, expected: string, todo: string): Promise<Found> {
-  const theirs = await storeDirOf(clientOf(target));
-  return theirs === expected
+  const theirs = [...(await cacheRootsOf(clientOf(target))).keys()];
+  return theirs.includes(expected)
     ? good(`${expected} on both sides`)
-    : bad(`expected ${expected}, the coordinator has ${theirs}`, todo);
+    : bad(`expected ${expected}, the coordinator has ${theirs.join(' and ')}`, todo);
 }
 
 /** Whether the certificate is trusted is not asked here. */

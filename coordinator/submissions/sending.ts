@@ -6,7 +6,10 @@ import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Texts } from './texts.ts';
 
 /** What clients send before they submit: the derivations and sources that are not here yet. */
-export type Sending = Pick<Application, 'missingDerivations' | 'addDerivations' | 'missingSources'> & {
+export type Sending = Pick<
+  Application,
+  'missingDerivations' | 'addDerivations' | 'derivationText' | 'missingSources'
+> & {
   /** Sources of which clients were told lately that they need not be sent. */
   promised(): Iterable<Item>;
 };
@@ -43,6 +46,7 @@ export function createSending(
       const { code, path, message } = result.refused;
       throw new DroverError(code as 'malformed-derivation', `${path}: ${message}`, { path });
     },
+    derivationText: (path) => derivations.text(path),
     async missingSources(roots, checkUpstream = 'all') {
       const [lacking] = await derivations.missing(roots);
       if (lacking !== undefined)

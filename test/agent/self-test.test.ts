@@ -52,7 +52,10 @@ describe('the test of an agent by itself', () => {
     'a store that takes nothing': {
       builder: {
         ...pretend(() => built),
-        addItem: () => Promise.reject(new BuilderError('refused', 'writing to file: Read-only file system')),
+        intake: {
+          by: 'nars',
+          addItem: () => Promise.reject(new BuilderError('refused', 'writing to file: Read-only file system')),
+        },
       },
       says: /cannot add to the store: .*Read-only file system/,
     },

@@ -207,7 +207,7 @@ describe('the store of an agent', () => {
         references,
         signatures: [],
       };
-      await builder.addItem(
+      await builder.intake.addItem(
         item,
         (async function* () {
           yield nar;

@@ -1,4 +1,4 @@
-import type { Builder, BuildOutcome, BuildRequest, PathInfo } from '../../agent/ports/builder.ts';
+import type { Builder, BuildOutcome, BuildRequest, NarIntake, PathInfo } from '../../agent/ports/builder.ts';
 import { BuilderError } from '../../agent/ports/builder.ts';
 import { baseOf, fullPath, type Graph, hashOf, narOf, storeDir } from './graph.ts';
 import type { Life } from './life.ts';
@@ -61,6 +61,20 @@ export function createSimulatedBuilder(world: BuilderWorld): Builder {
     }
   }
 
+  const intake = life.mortal<NarIntake>({
+    by: 'nars',
+    async addItem(item, nar) {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of nar) chunks.push(chunk);
+      await life.io(8);
+      if (disk.full) throw new BuilderError('disk-full', 'no space left on device');
+      const lacking = item.references.find((reference) => reference !== item.path && !items.has(reference));
+      if (lacking !== undefined) throw new BuilderError('refused', `${lacking} is not valid`);
+      const bytes = Buffer.concat(chunks);
+      if (hashOf(bytes) !== item.narHash) world.unsound(item.path);
+      items.set(item.path, { nar: bytes, narHash: item.narHash, references: item.references });
+    },
+  });
   const builder: Builder = {
     storeDir,
     describe: async () => 'simulated 1',
@@ -73,17 +87,7 @@ export function createSimulatedBuilder(world: BuilderWorld): Builder {
       await life.io(4);
       return paths.filter((path) => !items.has(path));
     },
-    async addItem(item, nar) {
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of nar) chunks.push(chunk);
-      await life.io(8);
-      if (disk.full) throw new BuilderError('disk-full', 'no space left on device');
-      const lacking = item.references.find((reference) => reference !== item.path && !items.has(reference));
-      if (lacking !== undefined) throw new BuilderError('refused', `${lacking} is not valid`);
-      const bytes = Buffer.concat(chunks);
-      if (hashOf(bytes) !== item.narHash) world.unsound(item.path);
-      items.set(item.path, { nar: bytes, narHash: item.narHash, references: item.references });
-    },
+    intake,
     distrust: (paths) => paths.forEach((path) => void items.delete(path)),
     checkStore: async () => undefined,
     tidy: async () => undefined,

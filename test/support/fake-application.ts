@@ -224,6 +224,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     testHook: async () => ({ matches: true, ok: true, ms: 1 }),
     missingDerivations: async (paths) => paths,
     addDerivations: async (derivations) => ({ added: derivations.length }),
+    derivationText: async () => undefined,
     missingSources: async () => [],
     submit: async () => fakeSubmission,
     async why(build) {

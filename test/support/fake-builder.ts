@@ -1,4 +1,10 @@
-import { type Builder, BuilderError, type BuildOutcome, type BuildRequest } from '../../agent/ports/builder.ts';
+import {
+  type Builder,
+  BuilderError,
+  type BuildOutcome,
+  type BuildRequest,
+  type NarIntake,
+} from '../../agent/ports/builder.ts';
 import { createNarVerifier } from '../../domain/store/nar-verifier.ts';
 
 /** The NAR of a regular file. */
@@ -30,6 +36,19 @@ export function createFakeBuilder(
   const added: string[] = [];
   let sessions = 0;
 
+  const intake: NarIntake = {
+    by: 'nars',
+    async addItem(item, nar) {
+      for (const reference of item.references) {
+        if (reference !== item.path && !items.has(reference))
+          throw new BuilderError('refused', `${reference} is not valid`);
+      }
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of nar) chunks.push(chunk);
+      items.set(item.path, { nar: Buffer.concat(chunks), references: item.references });
+      added.push(item.path);
+    },
+  };
   const builder: Builder = {
     storeDir: '/nix/store',
     describe: () => Promise.resolve('fake 1'),
@@ -50,16 +69,7 @@ export function createFakeBuilder(
       });
     },
     missing: (paths) => Promise.resolve(paths.filter((path) => !items.has(path))),
-    async addItem(item, nar) {
-      for (const reference of item.references) {
-        if (reference !== item.path && !items.has(reference))
-          throw new BuilderError('refused', `${reference} is not valid`);
-      }
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of nar) chunks.push(chunk);
-      items.set(item.path, { nar: Buffer.concat(chunks), references: item.references });
-      added.push(item.path);
-    },
+    intake,
     distrust: (paths) => paths.forEach((path) => void items.delete(path)),
     checkStore: () => Promise.resolve(),
     tidy: () => Promise.resolve(),
@@ -78,6 +88,7 @@ export function createFakeBuilder(
   };
   return {
     ...builder,
+    intake,
     items,
     held,
     /** Paths in the order in which they were added. */

@@ -144,6 +144,10 @@ export async function startFakeCoordinator() {
     const narinfo = /^GET \/([0-9a-z]{32})\.narinfo$/.exec(line);
     const nar = /^GET \/nar\/([0-9a-z]{32})\.nar\.zst$/.exec(line);
     const upload = /^(GET|PATCH) \/v1\/uploads\/([^/]+)$/.exec(line);
+    if (line === 'GET /nix-cache-info') {
+      response.end('StoreDir: /nix/store\n');
+      return;
+    }
     if (narinfo !== null) {
       const item = items.get(narinfo[1] as string);
       if (item === undefined) return problem(404, { code: 'not-found' });

@@ -3,7 +3,7 @@ import { lstat, mkdir, readdir, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BuilderError } from '../../../agent/ports/builder.ts';
-import { killAndWait, rootedIn } from './process-tree.ts';
+import { killAndWait, rootedIn } from '../daemon/process-tree.ts';
 import { removeTree } from './remove-tree.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { BuildOutcome } from '../../../agent/ports/builder.ts';
 import { verdictOnResult } from '../../../domain/build/verdicts/verdict.ts';
+import type { WireReader } from '../daemon/wire-reader.ts';
 import { protocolVersion } from './handshake.ts';
-import type { WireReader } from './wire-reader.ts';
 
 /** What a daemon answers to BuildDerivation, as far as it matters here. */
 export interface BuildResult {

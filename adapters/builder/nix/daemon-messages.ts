@@ -1,7 +1,7 @@
 import { BuilderError } from '../../../agent/ports/builder.ts';
 import { verdictOnText } from '../../../domain/build/verdicts/verdict.ts';
+import type { WireReader } from '../daemon/wire-reader.ts';
 import { createLogLines, type LogLines } from './log-lines.ts';
-import type { WireReader } from './wire-reader.ts';
 
 /** Kinds of message that a daemon sends before the answer to an operation. */
 const kinds = {

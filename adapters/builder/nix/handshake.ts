@@ -1,7 +1,7 @@
 import { BuilderError } from '../../../agent/ports/builder.ts';
+import type { WireReader } from '../daemon/wire-reader.ts';
+import { createWireWriter } from '../daemon/wire-writer.ts';
 import { drainMessages } from './daemon-messages.ts';
-import type { WireReader } from './wire-reader.ts';
-import { createWireWriter } from './wire-writer.ts';
 
 const clientMagic = 0x6e697863;
 const daemonMagic = 0x6478696f;

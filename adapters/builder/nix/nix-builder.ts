@@ -6,18 +6,23 @@ import {
   type BuildOutcome,
   type BuildRequest,
   isBuilderError,
+  type NarIntake,
   type PathInfo,
 } from '../../../agent/ports/builder.ts';
 import type { StoreUpkeep } from '../../../agent/ports/store-upkeep.ts';
 import { defaultSandboxPaths } from '../../../agent/sandbox-paths.ts';
 import { verdictOnLastWords } from '../../../domain/build/verdicts/verdict.ts';
+import { openConnection } from '../daemon/connection.ts';
+import { createConnectionPool } from '../daemon/connection-pool.ts';
+import { goneFromDisk } from '../daemon/on-disk.ts';
+import { checkStoreDatabase, largestPaths, storeBytes } from '../daemon/store-database.ts';
+import { connectDaemon, type Transport } from '../daemon/transport.ts';
 import { openBuildFolders } from './build-folders.ts';
 import { outcomeOf } from './build-result.ts';
-import { type Connection, openConnection } from './connection.ts';
-import { createConnectionPool } from './connection-pool.ts';
+import { allowNewDatabase, databaseOf, restoring } from './database-place.ts';
+import { type NixConnection as Connection, nixDialect } from './dialect.ts';
 import { allowedEnvironment } from './environment.ts';
 import { renderNixConfig } from './nix-config.ts';
-import { goneFromDisk } from './on-disk.ts';
 import { createOneAtATime, type OneAtATime } from './one-at-a-time.ts';
 import {
   addTempRoot,
@@ -30,9 +35,8 @@ import {
   setOptions,
 } from './operations.ts';
 import { resolveSandboxPaths } from './sandbox-paths.ts';
-import { allowNewDatabase, checkStoreDatabase, largestPaths, storeBytes } from './store-database.ts';
+import { spawnDaemon } from './spawn-daemon.ts';
 import { parseStoreUri } from './store-uri.ts';
-import { connectDaemon, spawnDaemon, type Transport } from './transport.ts';
 
 export interface NixBuilderOptions {
   /** `auto`, `daemon`, `unix:///path` or `local?root=/dir`. */
@@ -60,14 +64,14 @@ export interface NixBuilderOptions {
 }
 
 /** A builder that speaks to a Nix daemon by its worker protocol: one connection per attempt and a few for all. */
-export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkeep {
+export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkeep & { readonly intake: NarIntake } {
   const storeDir = options.storeDir ?? '/nix/store';
   const { connect, details, removeSandbox } = transportFor(options, storeDir);
   const alone = createOneAtATime();
   const sessions = new Set<Connection>();
 
   async function dial(): Promise<Connection> {
-    const connection = await openConnection(await connect());
+    const connection = await openConnection(await connect(), nixDialect);
     try {
       await setOptions(connection);
     } catch (error) {
@@ -154,12 +158,15 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
       return paths.filter((path) => !valid.has(path));
     },
 
-    async addItem(item, nar, signal) {
-      const repair = gone.has(item.path) || distrusted.has(item.path);
-      await pool.use((connection) => addToStoreNar(connection, item, nar, signal, repair));
-      gone.delete(item.path);
-      distrusted.delete(item.path);
-      visible ||= (await goneFromDisk(root, storeDir, [item.path])).length === 0;
+    intake: {
+      by: 'nars',
+      async addItem(item, nar, signal) {
+        const repair = gone.has(item.path) || distrusted.has(item.path);
+        await pool.use((connection) => addToStoreNar(connection, item, nar, signal, repair));
+        gone.delete(item.path);
+        distrusted.delete(item.path);
+        visible ||= (await goneFromDisk(root, storeDir, [item.path])).length === 0;
+      },
     },
 
     distrust(paths) {
@@ -167,7 +174,8 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
     },
 
     // Where else the database may be, nobody here knows.
-    checkStore: () => (visible && storeDir === '/nix/store' ? checkStoreDatabase(root) : Promise.resolve()),
+    checkStore: () =>
+      visible && storeDir === '/nix/store' ? checkStoreDatabase(databaseOf(root), restoring(root)) : Promise.resolve(),
 
     tidy: removeSandbox,
 
@@ -176,7 +184,7 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
       if (first === undefined) await pool.use(async () => undefined);
       const { bavail, blocks, bsize } = await statfs(`${root}${storeDir}`);
       const disk = { freeBytes: bavail * bsize, diskBytes: blocks * bsize };
-      return wholeStore ? { ...disk, storeBytes: await storeBytes(root) } : disk;
+      return wholeStore ? { ...disk, storeBytes: await storeBytes(databaseOf(root)) } : disk;
     },
 
     async collectGarbage(bytes) {
@@ -186,7 +194,7 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
     },
 
     async largest(most) {
-      const paths = await largestPaths(root, most);
+      const paths = await largestPaths(databaseOf(root), most);
       // A database that can be read from here may be another store's than the daemon's.
       return paths.length === 0 ? [] : ask((connection) => queryValidPaths(connection, paths));
     },
@@ -294,7 +302,7 @@ function transportFor(
   if (address.kind === 'socket') {
     const theirs = "the daemon's own";
     return {
-      connect: () => connectDaemon(address.path),
+      connect: () => connectDaemon(address.path, 'a Nix daemon'),
       details: { sandbox: theirs, environment: theirs },
       // Its store is not ours to tidy.
       removeSandbox: () => Promise.resolve(),

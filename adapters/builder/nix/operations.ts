@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { BuilderError, type BuildRequest, type NewItem, type PathInfo } from '../../../agent/ports/builder.ts';
 import { formatHash, parseSha256 } from '../../../domain/store/hash-text.ts';
+import { createWireWriter, frameHead } from '../daemon/wire-writer.ts';
 import { type BuildResult, readBuildResult } from './build-result.ts';
-import type { Connection } from './connection.ts';
-import { createWireWriter, frameHead } from './wire-writer.ts';
+import { drainMessages } from './daemon-messages.ts';
+import type { NixConnection as Connection } from './dialect.ts';
 
 /** Numbers of the operations that are used. */
 const operation = {
@@ -163,6 +164,7 @@ export function narFromPath(connection: Connection, info: PathInfo, signal: Abor
     request: createWireWriter().u64(operation.narFromPath).text(info.path).take(),
     signal,
     async *answer(reader) {
+      await drainMessages(reader);
       const hash = createHash('sha256');
       for (let left = info.narSize; left > 0; ) {
         const chunk = await reader.some(Math.min(left, 256 * 1024));

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { DroverError } from '../../../coordinator/errors.ts';
 import { baseName } from '../../../domain/event.ts';
 import type { HttpContext } from '../context.ts';
 import { addDerivationLines } from '../derivation-lines.ts';
@@ -46,6 +47,28 @@ export function derivationRoutes({ application, limits, closing }: HttpContext):
         },
       },
       async (request) => ({ missing: [...(await application.missingDerivations(request.body.paths))] }),
+    );
+    app.get(
+      '/v1/derivations/:derivation/text',
+      {
+        config: { access: 'derivation', quiet: true },
+        schema: {
+          tags: ['derivations'],
+          operationId: 'getDerivationText',
+          summary: 'The text of a derivation, as it lies in a store.',
+          params: z.object({ derivation: baseName }),
+          response: {
+            200: { description: 'A `.drv` file.', content: { 'application/octet-stream': { schema: z.any() } } },
+          },
+        },
+      },
+      async (request, reply) => {
+        const { derivation } = request.params;
+        const text = await application.derivationText(derivation);
+        if (text === undefined)
+          throw new DroverError('not-found', `${derivation}: expected a derivation that the coordinator has`);
+        return reply.type('application/octet-stream').send(text);
+      },
     );
     app.post(
       '/v1/sources/missing',

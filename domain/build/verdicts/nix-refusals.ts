@@ -1,16 +1,4 @@
-import type { FailureClass } from '../failure-class.ts';
-
-/** A text by which Nix refuses or ends something, with `%` for what varies. */
-export interface NixRefusal {
-  readonly says: string;
-  readonly means: FailureClass;
-  /** What a person could do, where the text does not tell. */
-  readonly hint?: string;
-  /** It says that the store of the machine is damaged as a whole: no build can be judged by what comes of it there. */
-  readonly storeDamaged?: true;
-  /** The builder was killed with SIGKILL, and not by Nix for a limit: that it was at fault is the least likely. */
-  readonly killed?: true;
-}
+import type { Refusal } from './refusal.ts';
 
 const untrusted = "the agent's user has to be in `trusted-users` of the machine's nix.conf";
 const unsupported =
@@ -28,7 +16,7 @@ const abilities = 'the systems and features that the agent announces are not tho
  * text counts (newer Nix puts "… while doing this" before it, which may be the whole that matters): names of files and other text that a build chooses stand within rows, so they cannot make one row look like another
  * that is further up, and what the operating system says comes last, at the very end of a text, where no build gets.
  */
-export const nixRefusals: Readonly<Record<string, readonly NixRefusal[]>> = {
+export const nixRefusals: Readonly<Record<string, readonly Refusal[]>> = {
   // 2.8: build/local-derivation-goal.cc; 2.26: unix/build/local-derivation-goal.cc; then unix/build/derivation-builder.cc
   'the end of a builder': [
     { says: '%\nnote: build failure may have been caused by lack of free disk space', means: 'disk-full' },

@@ -1,7 +1,8 @@
 import type { FailureClass } from '../failure-class.ts';
 import { daemonsWords, messageForPeople, withoutTraces } from './daemon-text.ts';
-import { type NixRefusal, nixRefusals } from './nix-refusals.ts';
+import { nixRefusals } from './nix-refusals.ts';
 import { nixStatuses } from './nix-statuses.ts';
+import { createFinder, type Refusal } from './refusal.ts';
 
 /** Whose failure it is, and what people are told. */
 export interface Verdict {
@@ -14,14 +15,7 @@ export interface Verdict {
   readonly killed?: true;
 }
 
-interface Row extends NixRefusal {
-  /** What stands between what varies. */
-  readonly parts: readonly string[];
-}
-
-const rows: readonly Row[] = Object.values(nixRefusals).flatMap((refusals) =>
-  refusals.map((refusal) => ({ ...refusal, parts: refusal.says.split('%') })),
-);
+const match = createFinder(Object.values(nixRefusals).flat());
 const statuses = new Map(nixStatuses.map((status) => [status.code, status]));
 
 /** What a daemon's text means that came without a status: an error of an operation. `unknown` where nobody knows it. */
@@ -50,30 +44,12 @@ export function verdictOnResult(code: number, text: string): Verdict | 'built' {
   };
 }
 
-function find(text: string): Row | undefined {
+function find(text: string): Refusal | undefined {
   const words = daemonsWords(text);
   return match(words) ?? match(withoutTraces(words));
 }
 
-const match = (words: string): Row | undefined => rows.find(({ parts }) => matches(words, parts));
-
-function told(text: string, row: Row | undefined): string {
+function told(text: string, row: Refusal | undefined): string {
   const message = messageForPeople(text);
   return row?.hint === undefined ? message : `${message}\n(${row.hint})`;
-}
-
-/** Whether the text is `parts` with anything between them. Linear: a text may be long, and its middle somebody else's. */
-function matches(text: string, parts: readonly string[]): boolean {
-  const first = parts[0] as string;
-  const last = parts.at(-1) as string;
-  if (parts.length === 1) return text === first.replace(/[;.]$/, '');
-  if (!text.startsWith(first) || !text.endsWith(last)) return false;
-  const end = text.length - last.length;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = text.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return at <= end;
 }

@@ -317,8 +317,8 @@ export const plants: readonly Plant[] = [
   {
     name: 'an agent believes an upstream the bytes that it gives',
     file: 'agent/inputs/fetch-inputs.ts',
-    find: '      await builder.addItem(item, verifiedNar(info, nar), signal);\n      return true;',
-    replace: '      await builder.addItem(item, nar, signal);\n      return true;',
+    find: '      await intake.addItem(item, verifiedNar(info, nar), signal);\n      return true;',
+    replace: '      await intake.addItem(item, nar, signal);\n      return true;',
     breaks: ['I6'],
     seed: 186,
   },

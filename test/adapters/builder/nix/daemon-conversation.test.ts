@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
+import { openConnection } from '../../../../adapters/builder/daemon/connection.ts';
+import { createConnectionPool } from '../../../../adapters/builder/daemon/connection-pool.ts';
+import { createWireReader } from '../../../../adapters/builder/daemon/wire-reader.ts';
+import { createWireWriter, type WireWriter } from '../../../../adapters/builder/daemon/wire-writer.ts';
 import { outcomeOf } from '../../../../adapters/builder/nix/build-result.ts';
-import { openConnection } from '../../../../adapters/builder/nix/connection.ts';
-import { createConnectionPool } from '../../../../adapters/builder/nix/connection-pool.ts';
+import { nixDialect } from '../../../../adapters/builder/nix/dialect.ts';
 import { protocolVersion } from '../../../../adapters/builder/nix/handshake.ts';
 import {
   addTempRoot,
@@ -13,8 +16,6 @@ import {
   queryPathInfo,
 } from '../../../../adapters/builder/nix/operations.ts';
 import { parseStoreUri } from '../../../../adapters/builder/nix/store-uri.ts';
-import { createWireReader } from '../../../../adapters/builder/nix/wire-reader.ts';
-import { createWireWriter, type WireWriter } from '../../../../adapters/builder/nix/wire-writer.ts';
 import { buildRequest, shellDerivation } from '../../../support/nix-store.ts';
 
 const last = 0x616c7473;
@@ -101,7 +102,7 @@ describe('a conversation with a daemon', () => {
           'it failed',
         ),
       );
-      const connection = await openConnection(daemon.transport);
+      const connection = await openConnection(daemon.transport, nixDialect);
       assert.equal(connection.greeting.protocol, protocolVersion(1, Math.min(minor, 38)));
       assert.equal(connection.greeting.trusted, minor >= 35 ? true : undefined);
       const request = buildRequest(shellDerivation('x', 'true'));
@@ -120,7 +121,7 @@ describe('a conversation with a daemon', () => {
 
   test('sends a derivation byte for byte', async () => {
     const daemon = daemonOf(34, (say) => sayResult(say, 34, 0, ''));
-    const connection = await openConnection(daemon.transport);
+    const connection = await openConnection(daemon.transport, nixDialect);
     const made = shellDerivation('x', 'true', { env: [['key', 'caf\u00e9 \u0080\u00ff']], args: ['\u00fc'] });
     await buildDerivation(connection, buildRequest(made, { inputs: ['/nix/store/b', '/nix/store/a'] }));
     for (let index = 0; index < 5; index++) await daemon.heard.u64();
@@ -152,14 +153,14 @@ describe('a conversation with a daemon', () => {
         .u64(last)
         .u64(0),
     );
-    const connection = await openConnection(daemon.transport);
+    const connection = await openConnection(daemon.transport, nixDialect);
     await assert.rejects(queryPathInfo(connection, path), { code: 'refused', message: 'no such thing' });
     assert.equal(await queryPathInfo(connection, path), undefined);
   });
 
   test('is never used again after anything unexpected', async () => {
     const daemon = daemonOf(34, (say) => say.u64(0x1234));
-    const connection = await openConnection(daemon.transport);
+    const connection = await openConnection(daemon.transport, nixDialect);
     await assert.rejects(queryPathInfo(connection, path), { code: 'protocol' });
     assert.equal(connection.usable, false);
     assert.ok(daemon.closed);
@@ -168,7 +169,7 @@ describe('a conversation with a daemon', () => {
 
   test('breaks when a question is aborted', async () => {
     const daemon = daemonOf(34, (say) => say);
-    const connection = await openConnection(daemon.transport);
+    const connection = await openConnection(daemon.transport, nixDialect);
     const stop = new AbortController();
     const asked = queryPathInfo(connection, path, stop.signal);
     stop.abort(new Error('enough'));
@@ -179,7 +180,7 @@ describe('a conversation with a daemon', () => {
   test('breaks when a NAR is not read to its end, or is another than announced', async () => {
     const info = { path, narHash: `sha256:${'0'.repeat(52)}`, narSize: 16, references: [] };
     const half = daemonOf(34, (say) => say.u64(last).text('12345678'));
-    const connection = await openConnection(half.transport);
+    const connection = await openConnection(half.transport, nixDialect);
     for await (const chunk of narFromPath(connection, info, new AbortController().signal)) {
       assert.ok(chunk.length > 0);
       break;
@@ -187,7 +188,7 @@ describe('a conversation with a daemon', () => {
     assert.ok(half.closed);
 
     const other = daemonOf(34, (say) => say.u64(last).text('12345678'));
-    const reading = narFromPath(await openConnection(other.transport), info, new AbortController().signal);
+    const reading = narFromPath(await openConnection(other.transport, nixDialect), info, new AbortController().signal);
     await assert.rejects(buffer(reading), /expected a NAR with/);
     assert.ok(other.closed);
   });
@@ -204,13 +205,8 @@ describe('a conversation with a daemon', () => {
       const close = async () => {
         closed = true;
       };
-      const opened = openConnection({
-        input,
-        output: new PassThrough(),
-        alive: true,
-        complaint: () => 'it said why',
-        close,
-      });
+      const complaint = () => 'it said why';
+      const opened = openConnection({ input, output: new PassThrough(), alive: true, complaint, close }, nixDialect);
       await assert.rejects(opened, { name: 'BuilderError' });
       assert.ok(closed);
     });
@@ -225,7 +221,7 @@ describe('the pool of connections', () => {
       opened++;
       const daemon = daemonOf(34, (say) => (opened === 1 ? say.u64(last).u64(0).u64(0x1234) : say.u64(last).u64(0)));
       daemons.push(daemon);
-      return openConnection(daemon.transport);
+      return openConnection(daemon.transport, nixDialect);
     }, 1);
     const lease = await pool.take();
     let second = false;
@@ -250,7 +246,8 @@ describe('the pool of connections', () => {
     await using pool = createConnectionPool(
       async () => {
         opened++;
-        return openConnection(daemonOf(34, (say) => say.u64(last).u64(0).u64(last).u64(0)).transport);
+        const { transport } = daemonOf(34, (say) => say.u64(last).u64(0).u64(last).u64(0));
+        return openConnection(transport, nixDialect);
       },
       1,
       2,

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import type { BuildOutcome, BuildRequest } from '../../../../agent/ports/builder.ts';
+import type { BuildRequest } from '../../../../agent/ports/builder.ts';
 import { createNarVerifier } from '../../../../domain/store/nar-verifier.ts';
 import { sha256 } from '../../../../domain/store/sha256.ts';
 import { makeFixedOutputPath } from '../../../../domain/store/store-path.ts';
+import { assertFailed, builderContract, processesWith } from '../../../contract/builder.ts';
 import { fileNar } from '../../../support/fake-builder.ts';
 import { buildRequest, noNix, openTemporaryNixBuilder, shellDerivation, storeDir } from '../../../support/nix-store.ts';
 import { nixVersions } from '../../../support/nix-versions.ts';
@@ -38,40 +39,20 @@ for (const nix of nixVersions)
       return { outcome, log: request.log(), outputs: made.derivation.outputs.map(({ path }) => path) };
     }
 
-    function assertFailed(outcome: BuildOutcome, expected: string, message: RegExp): void {
-      assert.ok(outcome.status === 'failed', `expected a failure, got ${outcome.status}`);
-      assert.equal(outcome.class, expected, outcome.message);
-      assert.match(outcome.message, message);
-    }
+    builderContract(() => ({
+      builder: store.builder,
+      build(name, script, { outputNames = ['out'], env = [], fixed, ...more } = {}) {
+        const { outputs } = shellDerivation(name, script, { outputNames: [...outputNames] }).derivation;
+        const hash = sha256(fixed ?? '').toString('hex');
+        const path = makeFixedOutputPath(name, '', 'sha256', hash, storeDir);
+        const made = fixed === undefined ? outputs : [{ name: 'out', path, hashAlgo: 'sha256', hash }];
+        const all = [...made.map((output) => [output.name, output.path] as const), ...env];
+        return build(name, script, more, { outputs: made, env: all.sort() });
+      },
+    }));
 
     test('say which Nix it is', async () => {
       assert.match(await store.builder.describe(), /^nix 2\.\d+/);
-    });
-
-    test('succeed, with their log and their outputs', async () => {
-      const phase = '@nix { "action": "setPhase", "phase": "buildPhase" }';
-      const script = `echo one; echo '${phase}' >&2; printf two >&2; printf data > $out; echo $out > $dev`;
-      const { outcome, log, outputs } = await build('success', script, {}, { outputNames: ['dev', 'out'] });
-      assert.equal(outcome.status, 'built', JSON.stringify(outcome));
-      assert.equal(log, `one\n${phase}\ntwo\n`);
-      const [dev, out] = outputs as [string, string];
-      assert.deepEqual(await store.builder.missing([out, item]), [item]);
-      const info = (await store.builder.pathInfo(dev)) ?? assert.fail('not valid');
-      assert.deepEqual(info.references, [out]);
-      assert.match(info.deriver ?? '', /-success\.drv$/);
-      const nar = await buffer(store.builder.dump(info, new AbortController().signal));
-      assert.deepEqual(nar, fileNar(`${out}\n`));
-      assert.equal(info.narSize, nar.length);
-      const verifier = createNarVerifier({ maxSize: info.narSize });
-      verifier.write(nar);
-      assert.equal(verifier.end().narHash, info.narHash);
-    });
-
-    test('are built already the second time', async () => {
-      assert.equal((await build('twice', 'echo x > $out')).outcome.status, 'built');
-      const again = await build('twice', 'echo x > $out');
-      assert.equal(again.outcome.status, 'built');
-      assert.equal(again.log, '');
     });
 
     test('bring back an output that is valid and gone from the disk', async () => {
@@ -100,77 +81,9 @@ for (const nix of nixVersions)
       const bytes = (async function* () {
         yield nar;
       })();
-      await store.builder.addItem({ ...info, signatures: [] }, bytes, signal);
+      await store.builder.intake.addItem({ ...info, signatures: [] }, bytes, signal);
       assert.deepEqual(await store.builder.missing([out], signal), []);
       assert.equal(readFileSync(join(store.root, out), 'utf8'), 'x\n');
-    });
-
-    test('keep bytes that are not UTF-8', async () => {
-      const { outcome, outputs } = await build(
-        'bytes',
-        'printf %s "$odd" > $out',
-        {},
-        {
-          env: [
-            ['odd', 'caf\u00e9\u0080'],
-            ['out', shellDerivation('bytes', 'printf %s "$odd" > $out').derivation.outputs[0]?.path ?? ''],
-          ],
-        },
-      );
-      assert.equal(outcome.status, 'built', JSON.stringify(outcome));
-      const info = (await store.builder.pathInfo(outputs[0] as string)) ?? assert.fail('not valid');
-      const nar = await buffer(store.builder.dump(info, new AbortController().signal));
-      assert.deepEqual(nar, fileNar(Buffer.from([99, 97, 102, 0xe9, 0x80])));
-    });
-
-    test('fail with their exit code', async () => {
-      const { outcome, log } = await build('failure', 'echo oh no; exit 3');
-      assertFailed(outcome, 'builder-failed', /exit code 3/);
-      assert.equal(log, 'oh no\n');
-    });
-
-    test('end at their time limit', async () => {
-      const { outcome } = await build('slow', 'while :; do echo x; read -t 1 y < /dev/zero; done', {
-        timeoutSeconds: 1,
-      });
-      assertFailed(outcome, 'timed-out', /after 1 seconds/);
-    });
-
-    test('end when they are silent', async () => {
-      const { outcome } = await build('silent', 'while :; do :; done', { maxSilentSeconds: 1 });
-      assertFailed(outcome, 'silent-too-long', /after 1 second/);
-    });
-
-    test('end at their log limit', async () => {
-      const { outcome, log } = await build('loud', 'while :; do echo 0123456789; done', { maxLogBytes: 20_000 });
-      assertFailed(outcome, 'log-limit', /20000 bytes/);
-      assert.ok(log.length <= 40_000);
-    });
-
-    test('say that an input is missing', async () => {
-      const { outcome } = await build('orphan', 'echo > $out', {
-        inputs: ['/nix/store/00000000000000000000000000000009-no'],
-      });
-      assertFailed(outcome, 'inputs-missing', /00000000000000000000000000000009-no/);
-    });
-
-    test('say that an output is missing', async () => {
-      const { outcome } = await build('lazy', ':');
-      assertFailed(outcome, 'output-missing', /failed to produce output/);
-    });
-
-    test('are checked against a fixed hash, and fail for good where they fail', async () => {
-      const fixed = (name: string) => {
-        const hash = sha256('right').toString('hex');
-        const path = makeFixedOutputPath(name, '', 'sha256', hash, storeDir);
-        return { outputs: [{ name: 'out', path, hashAlgo: 'sha256', hash }], env: [['out', path]] as const };
-      };
-      const wrong = await build('fixed', 'printf wrong > $out', {}, fixed('fixed'));
-      assertFailed(wrong.outcome, 'hash-mismatch', /hash mismatch/);
-      const failed = await build('fixed', 'exit 1', {}, fixed('fixed'));
-      assertFailed(failed.outcome, 'builder-failed', /exit code 1/);
-      const right = await build('fixed', 'printf right > $out', {}, fixed('fixed'));
-      assert.equal(right.outcome.status, 'built', JSON.stringify(right.outcome));
     });
 
     test('see nothing of our environment but what they may', async () => {
@@ -229,13 +142,13 @@ for (const nix of nixVersions)
         yield nar.subarray(0, 16);
         throw new Error('cut');
       };
-      await assert.rejects(store.builder.addItem(facts, broken(), signal), /cut/);
+      await assert.rejects(store.builder.intake.addItem(facts, broken(), signal), /cut/);
       await assert.rejects(
-        store.builder.addItem({ ...facts, narHash: `sha256:${'0'.repeat(52)}` }, pieces(7), signal),
+        store.builder.intake.addItem({ ...facts, narHash: `sha256:${'0'.repeat(52)}` }, pieces(7), signal),
         /hash mismatch/,
       );
       assert.deepEqual(await store.builder.missing([item]), [item]);
-      await store.builder.addItem(facts, pieces(7), signal);
+      await store.builder.intake.addItem(facts, pieces(7), signal);
       assert.deepEqual(await store.builder.missing([item]), []);
 
       const { outcome, outputs } = await build('with-item', `read line < ${item}; echo "$line" > $out`, {
@@ -245,21 +158,6 @@ for (const nix of nixVersions)
       assert.equal(outcome.status, 'built', JSON.stringify(outcome));
       const info = (await store.builder.pathInfo(outputs[0] as string)) ?? assert.fail('not valid');
       assert.deepEqual(await buffer(store.builder.dump(info, signal)), fileNar('the contents of the item\n'));
-    });
-
-    test('leave no process when they are cancelled', async () => {
-      const stop = new AbortController();
-      const mark = `drover-test-${process.pid}-${process.hrtime.bigint()}`;
-      const started = Promise.withResolvers<void>();
-      const running = build('endless', `echo up; while :; do :; done; : ${mark}`, {
-        signal: stop.signal,
-        onLog: () => started.resolve(),
-      });
-      await started.promise;
-      assert.ok(processesWith(mark).length > 0, 'the builder is there');
-      stop.abort(new Error('canceled'));
-      assert.deepEqual((await running).outcome, { status: 'canceled' });
-      assert.deepEqual(processesWith(mark), []);
     });
 
     test('leave no process when their daemon does not stop by itself', async () => {
@@ -313,18 +211,6 @@ describe('a daemon that cannot be reached', () => {
     await assert.rejects(other.builder.describe(), /disk on fire/);
   });
 });
-
-/** Processes that have this in their arguments. */
-function processesWith(mark: string): number[] {
-  return readdirSync('/proc').flatMap((name) => {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];
-    try {
-      return readFileSync(`/proc/${name}/cmdline`, 'latin1').includes(mark) ? [Number(name)] : [];
-    } catch {
-      return [];
-    }
-  });
-}
 
 function parentOf(pid: number): number {
   return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { createWireReader } from '../../../../adapters/builder/nix/wire-reader.ts';
-import { createWireWriter, frameHead } from '../../../../adapters/builder/nix/wire-writer.ts';
+import { createWireReader } from '../../../../adapters/builder/daemon/wire-reader.ts';
+import { createWireWriter, frameHead } from '../../../../adapters/builder/daemon/wire-writer.ts';
 
 async function* chunksOf(bytes: Uint8Array, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

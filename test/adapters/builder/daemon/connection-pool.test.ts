@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Connection } from '../../../../adapters/builder/nix/connection.ts';
-import { createConnectionPool } from '../../../../adapters/builder/nix/connection-pool.ts';
+import type { Connection } from '../../../../adapters/builder/daemon/connection.ts';
+import { createConnectionPool } from '../../../../adapters/builder/daemon/connection-pool.ts';
 
 /** A connection that is closed once `end` resolves. */
 function connectionThatCloses(end: Promise<void>): Connection & { readonly isClosed: () => boolean } {

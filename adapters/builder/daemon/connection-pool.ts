@@ -6,26 +6,30 @@ import type { Connection } from './connection.ts';
  * broke is never used again. One is closed after `maxUses` questions, since the daemon keeps as temporary roots what was
  * added through it for as long as it is open.
  */
-export interface ConnectionPool extends AsyncDisposable {
-  use<Value>(work: (connection: Connection) => Promise<Value>): Promise<Value>;
-  take(): Promise<Lease>;
+export interface ConnectionPool<Kept extends Pick<Connection, 'usable' | 'close'>> extends AsyncDisposable {
+  use<Value>(work: (connection: Kept) => Promise<Value>): Promise<Value>;
+  take(): Promise<Lease<Kept>>;
   /** Closes those that nobody uses now: what comes next is asked of a daemon that sees the store as it is. */
   renew(): Promise<void>;
 }
 
-export interface Lease extends AsyncDisposable {
-  readonly connection: Connection;
+export interface Lease<Kept> extends AsyncDisposable {
+  readonly connection: Kept;
 }
 
-export function createConnectionPool(open: () => Promise<Connection>, size: number, maxUses = 500): ConnectionPool {
-  const idle: { connection: Connection; uses: number }[] = [];
+export function createConnectionPool<Kept extends Pick<Connection, 'usable' | 'close'>>(
+  open: () => Promise<Kept>,
+  size: number,
+  maxUses = 500,
+): ConnectionPool<Kept> {
+  const idle: { connection: Kept; uses: number }[] = [];
   const waiting: (() => void)[] = [];
-  const all = new Set<Connection>();
-  const opening = new Set<Promise<Connection>>();
+  const all = new Set<Kept>();
+  const opening = new Set<Promise<Kept>>();
   let taken = 0;
   let closed = false;
 
-  async function take(): Promise<Lease> {
+  async function take(): Promise<Lease<Kept>> {
     while (taken >= size && !closed) await new Promise<void>((resolve) => waiting.push(resolve));
     if (closed) throw new BuilderError('aborted', 'the builder was closed');
     taken++;
@@ -51,13 +55,13 @@ export function createConnectionPool(open: () => Promise<Connection>, size: numb
     };
   }
 
-  async function drop(connection: Connection): Promise<void> {
+  async function drop(connection: Kept): Promise<void> {
     await connection.close();
     // Until then who ends the pool has to wait for it, too: its daemon has a folder that goes with it.
     all.delete(connection);
   }
 
-  async function openOne(): Promise<Connection> {
+  async function openOne(): Promise<Kept> {
     const opened = open();
     opening.add(opened);
     try {

@@ -1,12 +1,21 @@
 import { once } from 'node:events';
 import { BuilderError, isBuilderError } from '../../../agent/ports/builder.ts';
-import { drainMessages, type MessageHandlers } from './daemon-messages.ts';
-import { type Greeting, greet } from './handshake.ts';
 import type { Transport } from './transport.ts';
 import { createWireReader, type WireReader } from './wire-reader.ts';
 
+/** What the daemons of Nix and of Guix, one protocol long ago, do each in its own way. */
+export interface Dialect<Greeting, Handlers> {
+  /** Opens the conversation, on a connection just made. */
+  greet(reader: WireReader, write: (bytes: Uint8Array) => Promise<void>): Promise<Greeting>;
+  /**
+   * Reads what the daemon says while it works, up to the end of the work. Throws {@link BuilderError} `refused` or `disk-full` if the
+   * operation failed; the connection is then still in step.
+   */
+  drain(reader: WireReader, handlers?: Handlers): Promise<void>;
+}
+
 /** One conversation with a daemon: one operation at a time. */
-export interface Connection {
+export interface Connection<Greeting = unknown, Handlers = unknown> {
   readonly greeting: Greeting;
   /** False after anything went wrong between a question and the end of its answer: it may be out of step for ever. */
   readonly usable: boolean;
@@ -14,7 +23,7 @@ export interface Connection {
    * Sends a question and reads the answer. `answer` is called once the daemon has done its work; `body` may send more
    * after the question. An abort breaks the connection.
    */
-  ask<Answer>(question: Question<Answer>): Promise<Answer>;
+  ask<Answer>(question: Question<Answer, Handlers>): Promise<Answer>;
   /** The same for an answer that is read piece by piece; if it is not read to its end, the connection breaks. */
   stream<Piece>(question: StreamQuestion<Piece>): AsyncGenerator<Piece>;
   close(): Promise<void>;
@@ -22,19 +31,23 @@ export interface Connection {
 
 export interface StreamQuestion<Piece> {
   readonly request: Uint8Array;
+  /** Called once the request is sent: what the daemon says before its answer comes first. */
   readonly answer: (reader: WireReader) => AsyncGenerator<Piece>;
   readonly signal: AbortSignal;
 }
 
-export interface Question<Answer> {
+export interface Question<Answer, Handlers = unknown> {
   readonly request: Uint8Array;
   readonly body?: (send: (bytes: Uint8Array) => Promise<void>) => Promise<void>;
-  readonly handlers?: MessageHandlers;
+  readonly handlers?: Handlers;
   readonly answer: (reader: WireReader) => Promise<Answer> | Answer;
   readonly signal?: AbortSignal | undefined;
 }
 
-export async function openConnection(transport: Transport): Promise<Connection> {
+export async function openConnection<Greeting, Handlers>(
+  transport: Transport,
+  dialect: Dialect<Greeting, Handlers>,
+): Promise<Connection<Greeting, Handlers>> {
   const { input, output } = transport;
   const reader = createWireReader(input);
   let state: 'idle' | 'busy' | 'broken' = 'busy';
@@ -62,7 +75,7 @@ export async function openConnection(transport: Transport): Promise<Connection> 
     return closing;
   }
 
-  async function ask<Answer>(question: Question<Answer>): Promise<Answer> {
+  async function ask<Answer>(question: Question<Answer, Handlers>): Promise<Answer> {
     if (state !== 'idle') throw new BuilderError('protocol', `expected an idle connection, got a ${state} one`);
     question.signal?.throwIfAborted();
     state = 'busy';
@@ -77,7 +90,7 @@ export async function openConnection(transport: Transport): Promise<Connection> 
     try {
       await send(question.request);
       // Heard while sending, or a daemon that talks much and a client that sends much would wait for each other.
-      const listening = drainMessages(reader, question.handlers).catch(fail);
+      const listening = dialect.drain(reader, question.handlers).catch(fail);
       await question.body?.(send).catch(fail);
       await listening;
       if (failure !== undefined) throw failure;
@@ -105,7 +118,6 @@ export async function openConnection(transport: Transport): Promise<Connection> 
     signal.addEventListener('abort', breakOff, { once: true });
     try {
       await send(request);
-      await drainMessages(reader);
       yield* answer(reader);
       whole = true;
     } catch (error) {
@@ -120,7 +132,7 @@ export async function openConnection(transport: Transport): Promise<Connection> 
   }
 
   try {
-    const greeting = await greet(reader, send);
+    const greeting = await dialect.greet(reader, send);
     state = 'idle';
     return {
       greeting,

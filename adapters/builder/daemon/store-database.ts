@@ -1,17 +1,16 @@
 import { once } from 'node:events';
-import { access, rm } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { moduleBeside } from '../../runtime/module-beside.ts';
 import type { ContentsFault, ContentsQuestion } from './store-contents-thread.ts';
 
 /**
- * Rejects where the database of a Nix store is damaged, saying what to do about it. Resolves where it is whole, not there yet, or
- * cannot be read by this user.
+ * Rejects where the database of a store is damaged, saying what to do about it. Resolves where it is whole, not there yet, or
+ * cannot be read by this user. Guix has the one that Nix has.
  *
- * @param root folder of a chroot store, `''` for the machine's own.
+ * @param restore what to do, for people.
  */
-export async function checkStoreDatabase(root: string): Promise<void> {
-  const file = databaseOf(root);
+export async function checkStoreDatabase(file: string, restore: string): Promise<void> {
   if (!(await isThere(file))) return;
   const worker = new Worker(moduleBeside('./quick-check-thread', import.meta.url), {
     workerData: file,
@@ -21,30 +20,17 @@ export async function checkStoreDatabase(root: string): Promise<void> {
   try {
     const [complaint] = (await once(worker, 'message')) as [string | undefined];
     if (complaint === undefined) return;
-    const restore =
-      root === ''
-        ? 'restore it from a backup, or dump and load what is readable (sqlite3 .recover), and run nix-store --verify --check-contents --repair'
-        : `stop the agent and remove ${root}; what builds need comes from the cache again`;
     throw new Error(`${file} is damaged (${complaint}): ${restore}`);
   } finally {
     await worker.terminate();
   }
 }
 
-/**
- * Lets Nix make a database where a chroot store has lost it: it does so only where nothing says of which version the store's is, and
- * refuses to open the store otherwise, for good.
- */
-export async function allowNewDatabase(root: string): Promise<void> {
-  if (!(await isThere(databaseOf(root)))) await rm(`${root}/nix/var/nix/db/schema`, { force: true });
-}
-
 /** Sum of the NAR sizes of all that a store holds. Rejects where its database cannot be read. */
-export const storeBytes = (root: string): Promise<number> => ask<number>({ file: databaseOf(root) });
+export const storeBytes = (file: string): Promise<number> => ask<number>({ file });
 
 /** The paths of so many of a store's items, the largest first; none where there is no database yet. Rejects where it cannot be read. */
-export async function largestPaths(root: string, most: number): Promise<readonly string[]> {
-  const file = databaseOf(root);
+export async function largestPaths(file: string, most: number): Promise<readonly string[]> {
   return (await isThere(file)) ? ask<readonly string[]>({ file, most }) : [];
 }
 
@@ -62,9 +48,7 @@ async function ask<Answer>(question: ContentsQuestion): Promise<Answer> {
   }
 }
 
-const databaseOf = (root: string): string => `${root}/nix/var/nix/db/db.sqlite`;
-
-function isThere(file: string): Promise<boolean> {
+export function isThere(file: string): Promise<boolean> {
   return access(file).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',

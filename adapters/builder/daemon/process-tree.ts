@@ -46,6 +46,11 @@ export async function rootedIn(folders: readonly string[]): Promise<readonly num
 /** Kills all of them and waits, for two seconds at most, until none runs any more. */
 export async function killAndWait(pids: readonly number[]): Promise<void> {
   for (const pid of pids) killHard(pid);
+  await waitForEnd(pids);
+}
+
+/** Resolves once none of the processes runs, or after some seconds. */
+export async function waitForEnd(pids: readonly number[]): Promise<void> {
   for (let look = 0; look < 100; look++) {
     const running = await Promise.all(pids.map(runs));
     if (!running.includes(true)) return;

@@ -1,0 +1,16 @@
+/** Where the system's daemon listens, as Guix itself finds out. */
+const systemSocket = (): string => {
+  const given = process.env.GUIX_DAEMON_SOCKET ?? '';
+  if (given.startsWith('unix://')) return given.slice('unix://'.length);
+  return given.startsWith('/') ? given : `${process.env.GUIX_STATE_DIRECTORY || '/var/guix'}/daemon-socket/socket`;
+};
+
+/** The socket that the value of `--store` means for a store of Guix: `auto` or `daemon` (the system's), `unix:///path`. Throws a RangeError that says what was expected. */
+export function parseGuixStore(store: string): string {
+  if (store === 'auto' || store === 'daemon') return systemSocket();
+  const path = store.startsWith('unix://') ? decodeURIComponent(store.slice('unix://'.length)) : '';
+  if (path.startsWith('/')) return path;
+  throw new RangeError(
+    `store: expected auto, daemon or unix:///<path> beside a guix-daemon, got ${JSON.stringify(store)}: Guix has no stores of an agent's own`,
+  );
+}

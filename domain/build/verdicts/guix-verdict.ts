@@ -1,0 +1,49 @@
+import type { FailureClass } from '../failure-class.ts';
+import { messageForPeople } from './daemon-text.ts';
+import { guixRefusals } from './guix-refusals.ts';
+import { createFinder } from './refusal.ts';
+import type { Verdict } from './verdict.ts';
+
+/** How guix-daemon ended something: the error that it answered, and what it said before, without what builders printed. */
+export interface GuixFailure {
+  /** Exit status of `guix build` for it: 100 where a builder failed for good, 101 where it took too long, else 1. */
+  readonly status: number;
+  readonly message: string;
+  /** Its own lines, in order; those that begin with `@ ` are for programs. */
+  readonly lines: readonly string[];
+  /** What a time limit was, in seconds: this guix-daemon says `%2%` instead. */
+  readonly timeoutSeconds?: number;
+}
+
+const find = createFinder(guixRefusals);
+const statuses: Readonly<Record<number, FailureClass>> = { 100: 'builder-failed', 101: 'timed-out' };
+
+/**
+ * Whose failure it is: by the status first, which is a number that no builder can print; then by what it says for programs, of wrong hashes;
+ * then by its lines.
+ */
+export function verdictOnGuix({ status, message, lines, timeoutSeconds }: GuixFailure): Verdict {
+  const words = lines.filter((line) => !line.startsWith('@ ')).map((line) => line.trim());
+  const told = [...new Set([...words, message.trim()])].filter((line) => line !== '');
+  const people = messageForPeople(told.join('\n')).replace(
+    'after %2% seconds',
+    `after ${timeoutSeconds ?? '?'} seconds`,
+  );
+  const rows = told.flatMap((line) => find(line) ?? []);
+  const mismatch = lines
+    .map((line) => /^@ hash-mismatch (\S+) (\S+) (\S+) (\S+)$/.exec(line))
+    .find((one) => one !== null);
+  // That the disk was full explains whatever else is said.
+  const row = rows.find(({ means }) => means === 'disk-full') ?? rows[0];
+  if (status === 101) return { class: row?.means === 'silent-too-long' ? row.means : 'timed-out', message: people };
+  if (row?.means !== 'disk-full' && mismatch) {
+    const [, path, algo, expected, got] = mismatch;
+    return { class: 'hash-mismatch', message: `${people}\n${path}: expected ${algo}:${expected}, got ${algo}:${got}` };
+  }
+  return {
+    class: row?.means ?? statuses[status] ?? 'unknown',
+    message: row?.hint === undefined ? people : `${people}\n(${row.hint})`,
+    ...(row?.storeDamaged && { storeDamaged: true }),
+    ...(row?.killed && { killed: true }),
+  };
+}
