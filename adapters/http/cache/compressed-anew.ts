@@ -22,15 +22,20 @@ export function createAnswersAnew({ pool }: Pick<HttpContext, 'pool'>): AnswerAn
   let running = 0;
   return async (method, place, make, reply) => {
     const file = await pool.open(place);
-    if (file === undefined) return notHere(reply);
+    if (file === undefined) return gone(reply);
     if (method === 'HEAD') return reply.send();
     if (running >= mostAtOnce)
       throw new DroverError('too-many-requests', `expected at most ${mostAtOnce} NARs to be compressed at a time`);
     const made = make(decompress(place.compression, file.read(0, file.size) as AsyncIterable<Uint8Array>));
-    if (made === undefined) return notHere(reply);
+    if (made === undefined) return gone(reply);
     running++;
     const body = Readable.from(made, { objectMode: false });
     body.once('close', () => running--);
     return reply.send(body);
   };
+}
+
+/** Without the length of what is not there. */
+function gone(reply: FastifyReply): FastifyReply {
+  return notHere(reply.removeHeader('content-length'));
 }

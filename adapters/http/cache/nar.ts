@@ -57,8 +57,7 @@ export function narRoute(
       handler: async (request, reply) => {
         const { file } = request.params;
         const name = parseNarName(file);
-        const answered = name && (await answerFile(request, reply, name, headers));
-        if (answered !== undefined) return answered;
+        if (name !== undefined && (await answerFile(request, reply, name, headers))) return reply;
         if (guixNars?.isNamedSo(root, file)) return guixNars.answer(request, reply, root, file, 'none');
         const waiting = request.method === 'HEAD' ? await sizeOfSent(request) : undefined;
         if (waiting !== undefined)

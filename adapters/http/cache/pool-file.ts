@@ -11,15 +11,15 @@ import { notHere } from './not-here.ts';
 const smallFile = 1024 * 1024;
 
 /**
- * Answers with a file of the pool, whole or one range of it; `undefined`, with nothing said, where it is not there. Then, and where it turns out
- * not to be what it should, the item that it is of is looked at.
+ * Answers with a file of the pool, whole or one range of it: `true`. Where it is not there nothing is said: `false`. Then, and where it turns out
+ * not to be what it should, the item that it is of is looked at. (A promise of the reply itself would wait until all is sent.)
  */
 export type AnswerFile = (
   request: FastifyRequest,
   reply: FastifyReply,
   place: Pick<StoreItem['file'], 'hash' | 'compression'>,
   headers: { readonly 'content-type': string; readonly 'cache-control': string },
-) => Promise<FastifyReply | undefined>;
+) => Promise<boolean>;
 
 export function createFileAnswers(
   { pool, itemOfFile, metrics }: Pick<HttpContext, 'pool' | 'itemOfFile' | 'metrics'>,
@@ -35,7 +35,7 @@ export function createFileAnswers(
     const item = itemOfFile(place.hash);
     if (file === undefined || (item !== undefined && item.file.size !== file.size)) {
       if (item !== undefined) await doubtFile(item.path, 'size', request.log);
-      return undefined;
+      return false;
     }
     const etag = `"${place.hash.slice('sha256:'.length)}"`;
     reply.headers({
@@ -45,13 +45,17 @@ export function createFileAnswers(
       'last-modified': new Date(file.modified).toUTCString(),
     });
     const { headers } = request;
-    if (matchesEtag(headers['if-none-match'], etag)) return reply.code(304).send();
+    if (matchesEtag(headers['if-none-match'], etag)) {
+      void reply.code(304).send();
+      return true;
+    }
 
     // A range of another version than the reader has the start of would be of no use: then the whole is sent.
     const wanted = headers['if-range'] === undefined || headers['if-range'] === etag ? headers.range : undefined;
     const range = request.method === 'GET' ? byteRange(wanted, file.size) : undefined;
     if (range === 'unsatisfiable') {
-      return reply.code(416).header('content-range', `bytes */${file.size}`).type('text/plain').send('no such range\n');
+      void reply.code(416).header('content-range', `bytes */${file.size}`).type('text/plain').send('no such range\n');
+      return true;
     }
     const { start, end } = range ?? { start: 0, end: file.size };
     const whole = end - start === file.size;
@@ -64,12 +68,16 @@ export function createFileAnswers(
         if (!isFault(error)) throw error;
         if (item !== undefined) await doubtFile(item.path, 'all', request.log);
         for (const header of ['etag', 'accept-ranges', 'last-modified']) reply.removeHeader(header);
-        return notHere(reply);
+        void notHere(reply);
+        return true;
       }
     }
     if (range !== undefined) reply.code(206).header('content-range', `bytes ${start}-${end - 1}/${file.size}`);
     reply.headers({ 'content-type': type, 'content-length': end - start });
-    if (request.method === 'HEAD') return reply.send();
+    if (request.method === 'HEAD') {
+      void reply.send();
+      return true;
+    }
     sent.add({}, end - start);
     if (body === undefined) {
       // A part cannot be held against the hash of the whole: that is done beside.
@@ -80,7 +88,8 @@ export function createFileAnswers(
         if (isFault(error)) doubtBeside(item, 'all', request.log);
       });
     }
-    return reply.send(body);
+    void reply.send(body);
+    return true;
   };
 }
 

@@ -82,7 +82,14 @@ const gtk = held(`${a}-gtk+-3.24`, plain, { references: [`${a}-gtk+-3.24`, `${b}
 const glib = held(`${b}-glib`, plain, { file: { hash: '', size: 0, compression: 'none' } });
 
 const shared = await serving([gtk, glib]);
-after(() => shared[Symbol.asyncDispose]());
+after(async () => {
+  // Nothing was answered twice, or went wrong beside.
+  assert.deepEqual(
+    shared.lines.filter(({ level }) => (level as number) > 30),
+    [],
+  );
+  await shared[Symbol.asyncDispose]();
+});
 const get = (url: string, more = {}) => shared.ask(undefined, { url, ...more });
 
 describe('a narinfo for Guix', () => {
@@ -216,6 +223,16 @@ test('NARs are there by the names of their items, in what the pool has and in wh
     const { statusCode, headers } = await get(url);
     assert.equal(statusCode, 404, url);
     assert.notEqual(headers['content-length'], undefined, url);
+  }
+});
+
+test('a NAR whose file is gone is not there, in whatever compression, with the right length', async () => {
+  await using server = await serving([gtk], { pool: { open: async () => undefined } });
+  for (const compression of ['zstd/', '', 'gzip/']) {
+    const { statusCode, headers, body } = await server.ask(undefined, {
+      url: `/guix/nar/${compression}${a}-gtk%2B-3.24`,
+    });
+    assert.deepEqual([statusCode, body, headers['content-length']], [404, 'not here\n', '9']);
   }
 });
 

@@ -50,7 +50,8 @@ export function createGuixNars(context: HttpContext, answerFile: AnswerFile, ans
       const make = Object.hasOwn(compressions, compression) ? compressions[compression] : undefined;
       if (item === undefined || make === undefined || !isAt(root, application.storeDir, item)) return notHere(reply);
       const { file, narSize } = item;
-      if (compression === file.compression) return (await answerFile(request, reply, file, headers)) ?? notHere(reply);
+      if (compression === file.compression)
+        return (await answerFile(request, reply, file, headers)) ? reply : notHere(reply);
       reply.headers({ ...headers, ...(compression === 'none' && { 'content-length': narSize }) });
       return answerAnew(request.method, file, make, reply);
     },
