@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
@@ -11,6 +12,7 @@ interface ImportFlags extends ConnectionFlags, OutputFlags {
   readonly from: string;
   readonly trustedKey?: readonly string[];
   readonly checkSigs: boolean;
+  readonly narHerder?: string;
 }
 
 export function addImportCommands(program: Command, context: CommandContext): void {
@@ -24,8 +26,8 @@ export function addImportCommands(program: Command, context: CommandContext): vo
     usage: 'nars [path...]',
     summary: 'Put narinfos and NARs of another binary cache into the pool',
     more: [
-      'From a folder, as "nix copy --to file://" makes it, all is taken, or the named store paths with all that they refer to; from a cache over HTTP, which has',
-      'no list, paths have to be named. What is not content-addressed has to be signed by a --trusted-key. Each NAR is verified by the coordinator and signed by the key',
+      'From a folder, as "nix copy --to file://" makes it or "guix publish --cache" fills it, all is taken, or the named store paths with all that they refer to; so it is',
+      'from the collection of a nar-herder. From a cache over HTTP, which has no list, paths have to be named. What is not content-addressed has to be signed by a --trusted-key. Each NAR is verified by the coordinator and signed by the key',
       'of the pool alone; it needs a token of scope push or admin. When it was interrupted, the same command again goes on. Exit code 1 if something was refused.',
     ].join(' '),
     examples: [
@@ -34,12 +36,22 @@ export function addImportCommands(program: Command, context: CommandContext): vo
         'drover import nars --from https://cache.example.org --trusted-key NAME:KEY /nix/store/HASH-hello-2.12',
         'a closure',
       ],
+      [
+        'drover import nars --from /var/cache/guix/publish --trusted-key /etc/guix/acl',
+        'what guix publish has baked, as far as the keys that Guix trusts here signed it',
+      ],
+      [
+        'drover import nars --from https://ci.guix.gnu.org --trusted-key ci.pub /gnu/store/HASH-hello-2.12',
+        'a closure of Guix',
+      ],
+      ['drover import nars --from /srv/nars --nar-herder nar_herder.db --trusted-key bordeaux.pub', 'a nar-herder'],
     ],
   })
     .requiredOption('--from <cache>', 'a folder, file:///DIR or https://…')
+    .option('--nar-herder <database>', 'narinfos of this database of a nar-herder, whose --storage is --from')
     .option(
       '--trusted-key <key>',
-      'a public key, as trusted-public-keys has it; can be repeated',
+      'a public key, as trusted-public-keys has it, or a file with one of Guix or a list of those; can be repeated',
       (key: string, before: readonly string[] = []) => [...before, key],
     )
     .option('--no-check-sigs', 'take also what nobody has signed');
@@ -55,26 +67,22 @@ export function addImportCommands(program: Command, context: CommandContext): vo
     const { readNarinfos } = await import('../push/import-nars.ts');
     const { missingItems, sendItems } = await import('../push/send-items.ts');
     const { refusalLine, sendReport } = await import('../push/report.ts');
-    const { parsePublicKey } = await import('../../domain/store/signature.ts');
-    for (const key of trustedKey ?? [])
-      try {
-        parsePublicKey(key);
-      } catch (error) {
-        throw new CliError('wrong-use', `--trusted-key: ${(error as Error).message}`, { exitCode: 2 });
-      }
-    const source = openNarSource(flags.from);
+    const { readTrustedKeys } = await import('../push/trusted-keys.ts');
+    const keys = checkSigs ? await readTrustedKeys(trustedKey ?? []) : undefined;
+    const source = openNarSource(flags.from, flags.narHerder);
     if (paths.length === 0 && source.list === undefined)
       throw new CliError('wrong-use', 'a cache over HTTP has no list: name the store paths that are to be taken', {
         exitCode: 2,
       });
     const client = connect(flags, io, { signal, repeatable: true });
     try {
-      const storeDir = await storeDirOf(client);
+      const first = await storeDirOf(client);
+      const storeDir = source.storeDir ?? (paths.some(isOfGuix) ? guixStoreDir : first);
+      const isOther = storeDir !== first;
       const wanted = paths.length > 0 ? paths.map(hashPartOf) : ((await source.list?.()) ?? []);
       using progress = createProgress(io);
       progress.begin('narinfos read', paths.length > 0 ? undefined : wanted.length);
-      const keys = checkSigs ? trustedKey : undefined;
-      const read = await readNarinfos(source, wanted, { storeDir, keys, signal, onRead: progress.update });
+      const read = await readNarinfos(source, wanted, { storeDir, isOther, keys, signal, onRead: progress.update });
       for (const refusal of read.refused) progress.line(refusalLine(refusal));
       const names = read.items.map(({ path }) => path);
       const missing = await missingItems(client, names, signal);
@@ -98,6 +106,8 @@ export function addImportCommands(program: Command, context: CommandContext): vo
     }
   });
 }
+
+const isOfGuix = (path: string): boolean => path.startsWith(`${guixStoreDir}/`);
 
 function hashPartOf(path: string): string {
   const hashPart = /(?:^|\/)([0-9a-df-np-sv-z]{32})-[^/]+\/?$/.exec(path)?.[1];

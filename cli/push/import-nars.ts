@@ -7,20 +7,20 @@ import { CodecError } from '../../adapters/nar/codec.ts';
 import { decompress } from '../../adapters/nar/decompress.ts';
 import { createLimiter } from '../../agent/limiter.ts';
 import { type ClosureLimit, largestClosure, mostFileBytes } from '../../domain/limits.ts';
-import { parseCa, verifyContentAddress } from '../../domain/store/content-address.ts';
-import { fingerprint } from '../../domain/store/fingerprint.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
-import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
-import { verify } from '../../domain/store/signature.ts';
 import { CliError } from '../output/cli-error.ts';
-import { atMost, type NarSource } from './nar-source.ts';
+import { type CacheItem, readCacheItem } from './cache-item.ts';
+import { atMost, type NarPlace, type NarSource } from './nar-source.ts';
 import { referencesFirst } from './references-first.ts';
 import type { Refusal, Sendable } from './send-items.ts';
+import type { TrustedKeys } from './trusted-keys.ts';
 
 export interface ImportOptions {
   readonly storeDir: string;
+  /** Whether the store directory is another one than that of which a coordinator takes what does not say which. */
+  readonly isOther: boolean;
   /** Keys of which one has to have signed what is not content-addressed; `undefined`: nobody has to. */
-  readonly keys: readonly string[] | undefined;
+  readonly keys: TrustedKeys | undefined;
   readonly signal: AbortSignal;
   readonly onRead: (count: number) => void;
   /** What is read beside what is wanted, as something refers to it; more than any closure has if absent. */
@@ -37,9 +37,9 @@ const parallel = 16;
 export async function readNarinfos(
   source: NarSource,
   hashParts: readonly string[],
-  { storeDir, keys, signal, onRead, most = largestClosure }: ImportOptions,
+  { storeDir, isOther, keys, signal, onRead, most = largestClosure }: ImportOptions,
 ): Promise<{ readonly items: readonly Sendable[]; readonly refused: readonly Refusal[] }> {
-  const found = new Map<string, NarInfo>();
+  const found = new Map<string, CacheItem>();
   const refused: Refusal[] = [];
   const limiter = createLimiter(parallel);
   const wanted = new Set(hashParts);
@@ -54,16 +54,12 @@ export async function readNarinfos(
         return [];
       }
       if (!wanted.has(hashPart)) bytes += text.length;
-      const info = parseNarinfo(text);
-      const base = info.storePath.slice(info.storePath.lastIndexOf('/') + 1);
-      if (info.storePath !== `${storeDir}/${base}`)
-        throw new CliError('wrong-store-dir', `expected a path in ${storeDir}, got ${info.storePath}`);
-      if (!base.startsWith(`${hashPart}-`))
-        throw new CliError('malformed-narinfo', `expected the narinfo of ${hashPart}, got that of ${base}`);
-      requireTrust(info);
-      found.set(base, info);
+      const item = readCacheItem(text, storeDir, keys);
+      if (!item.base.startsWith(`${hashPart}-`))
+        throw new CliError('malformed-narinfo', `expected the narinfo of ${hashPart}, got that of ${item.base}`);
+      found.set(item.base, item);
       onRead(found.size);
-      return info.references.map((reference) => reference.slice(0, 32));
+      return item.references.map((reference) => reference.slice(0, 32));
     } catch (error) {
       const isItsOwn =
         error instanceof FormatError || (error instanceof CliError && error.code !== 'source-unreachable');
@@ -71,20 +67,6 @@ export async function readNarinfos(
       refused.push({ item: hashPart, code: error.code, message: error.message });
       return [];
     }
-  }
-
-  /** The pool holds a content address against the content; a signature only says whom the rest is believed. */
-  function requireTrust(info: NarInfo): void {
-    if (keys === undefined) return;
-    const references = info.references.map((reference) => `${storeDir}/${reference}`);
-    const addressed =
-      info.ca !== undefined &&
-      !references.includes(info.storePath) &&
-      verifyContentAddress({ path: info.storePath, references }, parseCa(info.ca), storeDir);
-    const text = fingerprint(info);
-    if (addressed || keys.some((key) => info.signatures.some((signature) => verify(key, text, signature)))) return;
-    const by = info.signatures.map((signature) => signature.split(':', 1)[0]).join(', ') || 'nobody';
-    throw new CliError('bad-signature', `${info.storePath}: expected a signature by a key that is trusted, got ${by}`);
   }
 
   for (let level = [...seen]; level.length > 0; ) {
@@ -102,43 +84,51 @@ export async function readNarinfos(
       );
   }
   const order = referencesFirst(found, ({ references }) => references);
-  return { items: order.map((info) => sendable(source, info)), refused };
+  return { items: order.map((item) => sendable(source, item, isOther)), refused };
 }
 
 const tooLarge = 'nar-too-large';
 
-/** One item of a cache, as it is sent. */
-export function sendable(source: NarSource, info: NarInfo): Sendable {
-  const { url, compression, narHash, narSize, references, deriver, ca } = info;
-  const path = info.storePath.slice(info.storePath.lastIndexOf('/') + 1);
+/** One item of a cache, as it is sent. @param isOther whether it has to say in which store directory it is */
+export function sendable(source: NarSource, item: CacheItem, isOther: boolean): Sendable {
+  const { base, storeDir, narHash, narSize, references, deriver, ca, nars } = item;
+
+  async function write(nar: NarPlace, file: string, signal: AbortSignal): Promise<void> {
+    const bytes = atMost(await source.open(nar, signal), mostFileBytes(narSize), tooLarge, `the file of ${base}`);
+    // What is in zstd goes as it is.
+    const isZstd = nar.compression === 'zstd';
+    const unpacked = isZstd
+      ? bytes
+      : atMost(decompress(nar.compression, bytes), narSize, tooLarge, `the NAR of ${base}`);
+    const stream = Readable.from(unpacked, { objectMode: false });
+    if (isZstd) await pipeline(stream, createWriteStream(file), { signal });
+    else await pipeline(stream, createZstdCompress(), createWriteStream(file), { signal });
+  }
+
   return {
-    path,
+    path: base,
     references,
     async pack(file, signal) {
-      try {
-        const bytes = atMost(await source.open(url, signal), mostFileBytes(narSize), tooLarge, `the file of ${path}`);
-        // What is in zstd goes as it is.
-        const isZstd = compression === 'zstd';
-        const unpacked = isZstd
-          ? bytes
-          : atMost(decompress(compression, bytes), narSize, tooLarge, `the NAR of ${path}`);
-        const nar = Readable.from(unpacked, { objectMode: false });
-        if (isZstd) await pipeline(nar, createWriteStream(file), { signal });
-        else await pipeline(nar, createZstdCompress(), createWriteStream(file), { signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof CodecError) throw new CliError('wrong-compression', error.message, { cause: error });
-        throw error;
-      }
+      for (const [index, nar] of nars.entries())
+        try {
+          await write(nar, file, signal);
+          break;
+        } catch (error) {
+          signal.throwIfAborted();
+          const isMissing = error instanceof CliError && error.code === 'nar-missing';
+          if (isMissing && index + 1 < nars.length) continue;
+          if (error instanceof CodecError) throw new CliError('wrong-compression', error.message, { cause: error });
+          throw error;
+        }
       const declaration = {
-        path,
+        path: base,
         narHash,
         narSize,
         references: [...new Set(references)].sort(),
         compression: 'zstd',
         ...(deriver !== undefined && { deriver }),
         fileSize: (await stat(file)).size,
-        push: { ...(ca !== undefined && { ca }) },
+        push: { ...(ca !== undefined && { ca }), ...(isOther && { storeDir }) },
       } as const;
       return { declaration, file };
     },

@@ -1,13 +1,14 @@
-import { readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { openInFolder, readInFolder } from '../../adapters/upstream/folder-file.ts';
 import { openHttpGet } from '../../adapters/upstream/http-get.ts';
 import { maxNarinfoBytes } from '../../adapters/upstream/narinfo-text.ts';
 import { UpstreamError } from '../../coordinator/ports/upstream.ts';
 import { narinfoType } from '../../domain/store/narinfo.ts';
 import { CliError } from '../output/cli-error.ts';
+import { isGuixPublishCache, openGuixPublishCache } from './guix-publish-cache.ts';
+import { openNarHerder } from './nar-herder.ts';
+import { listFolder, openFile, readNarinfoFile } from './read-folder.ts';
 
 /** A binary cache that NARs are taken from. */
 export interface NarSource extends Partial<Disposable> {
@@ -15,35 +16,42 @@ export interface NarSource extends Partial<Disposable> {
   readonly list?: () => Promise<readonly string[]>;
   /** Text of a narinfo; `undefined` if it has none. */
   narinfo(hashPart: string, signal: AbortSignal): Promise<string | undefined>;
-  /** The file at a URL of a narinfo, as it is. Rejects with a {@link CliError} where it is not there. */
-  open(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** The file of a NAR, as it is. Rejects with a {@link CliError}, `nar-missing`, where it is not there. */
+  open(nar: NarPlace, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** Store directory of what it has, where that goes without asking. */
+  readonly storeDir?: string;
 }
 
-/** @param from a folder, `file://` of one, or the address of a cache over HTTP. */
-export function openNarSource(from: string): NarSource {
+/** Where a narinfo says that a NAR is. */
+export interface NarPlace {
+  /** Relative to the cache, or another address. */
+  readonly url: string;
+  readonly compression: string;
+}
+
+/**
+ * @param from a folder, `file://` of one, or the address of a cache over HTTP.
+ * @param narHerder database of a nar-herder whose narinfos are taken; `from` has the files then.
+ */
+export function openNarSource(from: string, narHerder?: string): NarSource {
+  const files = openFiles(from);
+  return narHerder === undefined ? files : openNarHerder(narHerder, files);
+}
+
+function openFiles(from: string): NarSource {
   if (/^https?:\/\//i.test(from)) return overHttp(from.replace(/\/*$/, '/'));
-  return inFolder(from.startsWith('file://') ? fileURLToPath(from) : resolve(from));
+  const dir = from.startsWith('file://') ? fileURLToPath(from) : resolve(from);
+  return isGuixPublishCache(dir) ? openGuixPublishCache(dir) : inFolder(dir);
 }
 
 function inFolder(dir: string): NarSource {
   return {
     async list() {
-      const names = await readdir(dir).catch((error: Error) => {
-        throw new CliError('unreadable', `cannot read the folder ${dir}: ${error.message}`, { exitCode: 2 });
-      });
+      const names = await listFolder(dir);
       return names.flatMap((name) => /^([0-9a-z]{32})\.narinfo$/.exec(name)?.[1] ?? []).sort();
     },
-    narinfo: (hashPart) =>
-      readInFolder(dir, `${hashPart}.narinfo`, maxNarinfoBytes).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return undefined;
-        throw new CliError('unreadable', error.message);
-      }),
-    async open(url) {
-      const file = await openInFolder(dir, url.split('?', 1)[0] as string).catch((error: Error) => {
-        throw new CliError('nar-missing', error.message);
-      });
-      return file.createReadStream();
-    },
+    narinfo: (hashPart) => readNarinfoFile(dir, `${hashPart}.narinfo`),
+    open: ({ url }) => openFile(dir, url.split('?', 1)[0] as string),
   };
 }
 
@@ -83,7 +91,7 @@ function overHttp(url: string): NarSource {
       );
       return text.toString();
     },
-    async open(path, signal) {
+    async open({ url: path }, signal) {
       const answer = await told(http.get(path, signal), signal);
       if (answer === undefined) throw new CliError('nar-missing', `${new URL(path, http.base).href} is not there`);
       return read(answer, signal);

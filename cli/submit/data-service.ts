@@ -10,11 +10,11 @@ import { UpstreamError } from '../../coordinator/ports/upstream.ts';
 import { mostDerivationBytes } from '../../domain/limits.ts';
 import { parseDerivation } from '../../domain/store/derivation.ts';
 import { excerpt, FormatError } from '../../domain/store/format-error.ts';
-import { parseNarinfo } from '../../domain/store/narinfo.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
+import { readCacheItem } from '../push/cache-item.ts';
 import { sendable } from '../push/import-nars.ts';
-import { atMost, type NarSource, openNarSource } from '../push/nar-source.ts';
+import { atMost, type NarPlace, type NarSource, openNarSource } from '../push/nar-source.ts';
 import { type DerivationSource, openDerivationSource } from './derivation-source.ts';
 import { fileInNar } from './nar-file.ts';
 import { missingDerivations } from './upload-derivations.ts';
@@ -117,7 +117,7 @@ export async function fetchDerivations(
   let count = 0;
 
   async function fetchOne(base: string): Promise<readonly string[]> {
-    const text = await limiter.run(signal, () => derivationText(cache, base, `${storeDir}/${base}`, signal));
+    const text = await limiter.run(signal, () => derivationText(cache, base, storeDir, signal));
     await writeFile(join(folder, base), text).catch(refuseFolder);
     onFetched(++count);
     return parseDerivation(text, { storeDir }).inputDerivations.map(({ path }) => path.slice(storeDir.length + 1));
@@ -132,7 +132,10 @@ export async function fetchDerivations(
         if (here !== undefined) return here;
         const text = await cache.narinfo(base.slice(0, 32), signal);
         if (text === undefined) return undefined;
-        const { declaration } = await sendable(cache, parseNarinfo(text)).pack(file, signal);
+        const { declaration } = await sendable(cache, readCacheItem(text, storeDir, undefined), false).pack(
+          file,
+          signal,
+        );
         const { push: _, ...source } = declaration;
         return source;
       },
@@ -159,17 +162,19 @@ export async function fetchDerivations(
   }
 }
 
-async function derivationText(cache: NarSource, base: string, path: string, signal: AbortSignal): Promise<Uint8Array> {
+async function derivationText(
+  cache: NarSource,
+  base: string,
+  storeDir: string,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   const narinfo = await cache.narinfo(base.slice(0, 32), signal);
   if (narinfo === undefined) throw new CliError('not-found', `the data service has no ${base}`);
-  const { storePath, url, compression, narSize } = parseNarinfo(narinfo);
-  if (storePath !== path)
-    throw new FormatError(
-      'malformed-narinfo',
-      `expected the narinfo of ${path}, got that of ${excerpt(storePath, 260)}`,
-    );
+  const { base: said, narSize, nars } = readCacheItem(narinfo, storeDir, undefined);
+  if (said !== base) throw new FormatError('malformed-narinfo', `expected the narinfo of ${base}, got that of ${said}`);
+  const nar = nars[0] as NarPlace;
   const most = Math.min(narSize, mostDerivationBytes + 1024);
-  const bytes = decompress(compression, await cache.open(url, signal));
+  const bytes = decompress(nar.compression, await cache.open(nar, signal));
   const text = fileInNar(await buffer(atMost(bytes, most, 'nar-too-large', `the NAR of ${base}`)));
   if (text === undefined) throw new FormatError('malformed-derivation', `${base}: expected a file, got something else`);
   return text;

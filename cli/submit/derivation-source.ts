@@ -1,6 +1,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import { isHashPart, isValidName } from '../../domain/store/store-path.ts';
 import { CliError } from '../output/cli-error.ts';
 import { packSource } from './pack-source.ts';
@@ -32,8 +33,6 @@ export interface SourceOptions {
   /** `--derivations`: folder with `.drv` files named by their base names. */
   readonly folder?: string | undefined;
 }
-
-export const guixStoreDir = '/gnu/store';
 
 export function openDerivationSource({ storeDir, storeRoot = '', folder }: SourceOptions): DerivationSource {
   const physicalStore = join(storeRoot === '' ? '/' : resolve(storeRoot), storeDir);

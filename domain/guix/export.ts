@@ -6,7 +6,7 @@ import { createNarParser } from '../store/nar-parser.ts';
 import { parseStorePath } from '../store/store-path.ts';
 import type { GuixSecretKey } from './keys.ts';
 import { longestExpression, type SExpression } from './s-expression.ts';
-import { faultOfSignature, type SignatureFault, signGuixHash } from './signature.ts';
+import { describeFault, faultOfSignature, signGuixHash } from './signature.ts';
 
 /**
  * What `guix archive --export` writes: per item a 1, its NAR, a magic number, its path, what it refers to, its deriver, and a signature over the
@@ -165,8 +165,7 @@ export function createExportReader({ storeDir, trusted, maxNarSize }: ExportRead
     if (trusted === undefined || hash === undefined) return;
     if (signature === undefined) throw new FormatError('bad-signature', `${path}: expected a signature, got none`);
     const fault = faultOfSignature(signature, hash, trusted);
-    if (fault !== undefined)
-      throw new FormatError('bad-signature', `${path}: expected ${faultWords[fault]} (${fault})`);
+    if (fault !== undefined) throw new FormatError('bad-signature', `${path}: ${describeFault(fault)}`);
   }
 
   function* storePath(what: string): Generator<Wanted, string, Buffer> {
@@ -203,14 +202,6 @@ export function createExportReader({ storeDir, trusted, maxNarSize }: ExportRead
     return new FormatError('malformed-export', message, offset);
   }
 }
-
-/** What was expected where Guix would say this. */
-const faultWords: Readonly<Record<SignatureFault, string>> = {
-  'corrupt-signature': 'a signature, got a text that is none',
-  'unauthorized-key': 'a signature by a key that is trusted, got one by another',
-  'hash-mismatch': 'a signature over these bytes, got one over others',
-  'invalid-signature': 'the signature of its key, got numbers that are not',
-};
 
 /** An item to be written. */
 export interface ItemToExport {

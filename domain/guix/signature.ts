@@ -7,6 +7,18 @@ import { isSameExpression, listOf, parseSExpression, type SExpression } from './
 /** Why Guix takes no item with this signature, in the order in which it looks. Source: `guix/pki.scm`, `%signature-status`. */
 export type SignatureFault = 'corrupt-signature' | 'unauthorized-key' | 'hash-mismatch' | 'invalid-signature';
 
+/** What was expected instead. */
+export function describeFault(fault: SignatureFault): string {
+  return `expected ${faultWords[fault]} (${fault})`;
+}
+
+const faultWords: Readonly<Record<SignatureFault, string>> = {
+  'corrupt-signature': 'a signature, got none, or a text that is none',
+  'unauthorized-key': 'a signature by a key that is trusted, got one by another',
+  'hash-mismatch': 'a signature over these bytes, got one over others',
+  'invalid-signature': 'the signature of its key, got numbers that are not',
+};
+
 /** The canonical S-expression of a signature over the hash, byte for byte as Guix prints it. @param hash SHA-256, 32 bytes */
 export function signGuixHash(key: GuixSecretKey, hash: Uint8Array): string {
   return formatSignature(key.publicKey.expression, hash, ofBytes(signHash(key.secret, hash)));

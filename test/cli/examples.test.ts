@@ -42,7 +42,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222': 'the same: e2e/nats',
   'drover log copy --from esdb://127.0.0.1:2113?tls=false --to sqlite:/var/lib/drover':
     'needs a server of EventStoreDB: coordinator/log-copy',
-  'drover submit --guix /gnu/store/HASH-hello-2.12.drv --wait': 'needs Guix: submit/guix',
+  'drover submit --guix /gnu/store/HASH-hello-2.12.drv --wait': 'needs Guix: cli/guix',
   'guix archive --export -r DRV | drover submit --guix -': 'the same',
   'drover submit --manifest manifest.scm -L modules': 'the same',
   "drover submit -e '(@ (gnu packages base) hello)' --system aarch64-linux": 'the same',
@@ -55,6 +55,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   'drover import nars --from /srv/cache --no-check-sigs': 'needs another cache: cli/import',
   'drover import nars --from /srv/cache --trusted-key NAME:KEY': 'the same',
   'drover import nars --from https://cache.example.org --trusted-key NAME:KEY /nix/store/HASH-hello-2.12': 'the same',
+  'drover import nars --from /var/cache/guix/publish --trusted-key /etc/guix/acl': 'the same: cli/guix',
+  'drover import nars --from https://ci.guix.gnu.org --trusted-key ci.pub /gnu/store/HASH-hello-2.12': 'the same',
+  'drover import nars --from /srv/nars --nar-herder nar_herder.db --trusted-key bordeaux.pub': 'the same',
   'drover upstreams show nixos': 'needs an upstream: e2e/upstreams',
   'drover upstreams check nixos': 'the same',
   'drover upstreams check nixos /nix/store/HASH-hello-2.12': 'the same',

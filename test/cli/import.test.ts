@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { it } from 'node:test';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { readNarinfos } from '../../cli/push/import-nars.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
@@ -13,6 +15,7 @@ import { renderNarinfo } from '../../domain/store/narinfo.ts';
 import { generateSigningKey, sign } from '../../domain/store/signature.ts';
 import { temporaryFolder } from '../support/nix-tools.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
+import { readShared, readSharedFolder, sharedAbsent } from '../support/shared-fixtures.ts';
 import { fakeCoordinator } from './support/fake-coordinator.ts';
 import { run } from './support/run-cli.ts';
 
@@ -223,8 +226,124 @@ it('import nars reads no narinfo, NAR or closure of a cache over HTTP without an
   ])
     await assert.rejects(
       readNarinfos(source, [on(0).slice(0, 32)], {
-        ...{ storeDir: '/nix/store', keys: undefined, signal, onRead() {}, most },
+        ...{ storeDir: '/nix/store', isOther: false, keys: undefined, signal, onRead() {}, most },
       }),
       { code: 'closure-too-large' },
     );
+});
+
+describe('import nars of Guix', { skip: sharedAbsent('guix/narinfo') }, () => {
+  const cached = 'guix/narinfo/gzip+zstd+lzip-cached';
+
+  /** The recorded answers of a real guix publish, as its cache keeps them. */
+  async function publishCache(dir: string): Promise<string[]> {
+    const bases: string[] = [];
+    for (const { bytes } of await readSharedFolder('guix/narinfo/zstd', '.narinfo')) {
+      const text = Buffer.from(bytes).toString();
+      const base = /^StorePath: \/gnu\/store\/(\S+)$/m.exec(text)?.[1] as string;
+      if (sharedAbsent(`guix/nar/zstd/${base}`)) continue;
+      for (const folder of ['hashes', 'zstd', 'gzip']) await mkdir(join(dir, folder), { recursive: true });
+      await writeFile(join(dir, 'hashes', base.slice(0, 32)), `/gnu/store/${base}`);
+      await writeFile(join(dir, 'zstd', `${base}.narinfo`), text);
+      await writeFile(join(dir, 'zstd', `${base}.nar`), await readShared(`guix/nar/zstd/${base}`));
+      bases.push(base);
+    }
+    return bases.sort();
+  }
+
+  const acl = fileURLToPath(new URL('../../../shared/fixtures/guix/keys/acl', import.meta.url));
+
+  function pool(sent: { path: string; push: unknown; narSize: number }[], bodies: Buffer[]) {
+    return fakeCoordinator({
+      'GET /nix-cache-info': () => ({ text: 'StoreDir: /nix/store\n' }),
+      'POST /v1/items/missing': ({ json }) => ({ json: { missing: json<{ items: string[] }>().items } }),
+      'POST /v1/uploads': ({ json }) => {
+        const declaration = json<{ path: string; push: unknown; narSize: number; fileSize: number }>();
+        sent.push(declaration);
+        return { status: 201, json: { id: 'u', offset: 0, fileSize: declaration.fileSize, finished: false } };
+      },
+      'PATCH /v1/uploads/u': ({ body }) => {
+        bodies.push(body);
+        return { json: { id: 'u', offset: body.length, finished: true } };
+      },
+    });
+  }
+
+  it('takes the cache of guix publish by its layout, verified, and says in which store directory it is', async () => {
+    await using folder = await temporaryFolder();
+    const bases = await publishCache(folder.path);
+    assert.ok(bases.length >= 3);
+    const sent: { path: string; push: unknown; narSize: number }[] = [];
+    const bodies: Buffer[] = [];
+    await using server = await pool(sent, bodies);
+    const take = (...more: string[]) =>
+      run(['import', 'nars', '--from', folder.path, '--json', ...more, '--url', server.url, '--token', 't']);
+    // What gx-deps refers to is only in the store of the farm that this was recorded from.
+    const { code, out, err } = await take('--trusted-key', acl);
+    assert.equal(code, 0, err);
+    assert.deepEqual(JSON.parse(out).sent.sort(), bases);
+    for (const { push } of sent) assert.deepEqual(push, { storeDir: '/gnu/store' });
+    assert.deepEqual(
+      bodies.map((body) => zstdDecompressSync(body).length).sort(),
+      sent.map(({ narSize }) => narSize).sort(),
+    );
+
+    // Damage of every kind; each costs its item alone.
+    const [first = '', second = '', third = ''] = bases;
+    const narinfo = (base: string) => join(folder.path, 'zstd', `${base}.narinfo`);
+    const text = await readFile(narinfo(first), 'utf8');
+    await writeFile(narinfo(first), text.replace(/^NarSize: .*$/m, 'NarSize: 1'));
+    await writeFile(narinfo(second), (await readFile(narinfo(second), 'utf8')).replaceAll('\n', '\r\n'));
+    await writeFile(join(folder.path, 'hashes', third.slice(0, 32)), '/gnu/store/../../etc/passwd');
+    await writeFile(join(folder.path, 'hashes', 'z'.repeat(32)), '/nix/store/x');
+    const damaged = JSON.parse((await take('--trusted-key', acl)).out);
+    const codes = Object.fromEntries(
+      damaged.refused.map(({ item, code: why }: { item: string; code: string }) => [item, why]),
+    );
+    assert.equal(codes[first.slice(0, 32)], 'bad-signature');
+    assert.equal(codes[second.slice(0, 32)], 'malformed-narinfo');
+    assert.equal(codes[third.slice(0, 32)], 'wrong-store-dir');
+    assert.equal(codes['z'.repeat(32)], 'wrong-store-dir');
+
+    await writeFile(
+      join(folder.path, 'bad.acl'),
+      '(acl (entry (public-key (ecc (curve Ed25519) (q #00#))) (tag (x))))',
+    );
+    const bad = await take('--trusted-key', join(folder.path, 'bad.acl'));
+    assert.equal(bad.code, 2);
+    assert.match(bad.err, /bad\.acl: entry 1: expected \(entry KEY \(tag \(guix import\)\)\)/);
+  });
+
+  it('takes the collection of a nar-herder by its database', async () => {
+    await using folder = await temporaryFolder();
+    // A double: its tables are from memory, its narinfos are those that a real guix publish wrote.
+    const file = join(folder.path, 'nar_herder.db');
+    const database = new DatabaseSync(file);
+    database.exec('CREATE TABLE narinfos (id INTEGER PRIMARY KEY, store_path TEXT, contents TEXT)');
+    const insert = database.prepare('INSERT INTO narinfos (store_path, contents) VALUES (?, ?)');
+    const bases: string[] = [];
+    await mkdir(join(folder.path, 'nar/lzip'), { recursive: true });
+    await mkdir(join(folder.path, 'nar/gzip'), { recursive: true });
+    for (const { bytes } of await readSharedFolder(cached, '.narinfo')) {
+      const text = Buffer.from(bytes).toString();
+      const base = /^StorePath: \/gnu\/store\/(\S+)$/m.exec(text)?.[1] as string;
+      if (sharedAbsent(`guix/nar/gzip/${base}`)) continue;
+      insert.run(`/gnu/store/${base}`, text);
+      // zstd, which is liked best, was removed.
+      await writeFile(join(folder.path, 'nar/gzip', base), await readShared(`guix/nar/gzip/${base}`));
+      bases.push(base);
+    }
+    database.close();
+    const sent: { path: string; push: unknown; narSize: number }[] = [];
+    await using server = await pool(sent, []);
+    const take = (from: string, ...more: string[]) =>
+      run(['import', 'nars', '--from', folder.path, '--nar-herder', from, '--json', ...more, '--url', server.url]);
+    const { code, out, err } = await take(file, '--trusted-key', acl);
+    assert.equal(code, 0, err);
+    assert.deepEqual(JSON.parse(out).sent.sort(), bases.sort());
+    await writeFile(join(folder.path, 'other.db'), 'no database');
+    const refused = await take(join(folder.path, 'other.db'), '--trusted-key', acl);
+    assert.equal(refused.code, 2);
+    assert.match(refused.err, /expected the database of a nar-herder/);
+  });
 });

@@ -1,18 +1,23 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { createExportReader, writeExport } from '../../../domain/guix/export.ts';
-import { parseAcl, parseGuixSecretKey } from '../../../domain/guix/keys.ts';
-import { writeNar } from '../../../domain/store/nar-writer.ts';
-import { makeTextPath } from '../../../domain/store/store-path.ts';
-import { type Farm, startFarm } from '../../support/e2e/farm.ts';
-import { readDerivation } from '../../support/fixtures.ts';
-import { busyboxFolder, type GuixMachine, guixName, noGuix, openGuixMachine } from '../../support/guix.ts';
-import { run } from '../support/run-cli.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createExportReader, writeExport } from '../../domain/guix/export.ts';
+import { formatGuixPublicKey, makeGuixKey, parseAcl, parseGuixSecretKey } from '../../domain/guix/keys.ts';
+import { writeNar } from '../../domain/store/nar-writer.ts';
+import { makeTextPath } from '../../domain/store/store-path.ts';
+import { becomes } from '../support/becomes.ts';
+import { type Farm, startFarm } from '../support/e2e/farm.ts';
+import { readDerivation } from '../support/fixtures.ts';
+import { busyboxFolder, type GuixMachine, guixName, noGuix, openGuixMachine } from '../support/guix.ts';
+import { run } from './support/run-cli.ts';
 
 /** One derivation of every kind, and one that needs them all; another with a source of its own. What it prints: their paths, then the outputs of the first. */
 const script = (busybox: string): string => `
@@ -182,4 +187,47 @@ describe(`drover submit of derivations by ${guixName}`, { skip: noGuix }, () => 
       process.env.PATH = before;
     }
   });
+
+  it('takes what guix publish has baked, from its folder and over HTTP', async () => {
+    const item = (await readdir(machine.store)).find((name) => name.endsWith('-gx-imported')) as string;
+    const [hash, port] = [item.slice(0, 32), await freePort()];
+    const publish = machine.start('guix', 'publish', `--port=${port}`, '--compression=gzip', '--cache=/var/cache/guix');
+    publish.stderr?.resume();
+    // The first question has it baked.
+    const url = `http://127.0.0.1:${port}`;
+    const baked = join(machine.cache, 'gzip');
+    await mkdir(baked, { recursive: true });
+    // It says that it serves before it listens.
+    const ask = (): Promise<unknown> =>
+      fetch(`${url}/${hash}.narinfo`).then(
+        (answer) => answer.text(),
+        () => (publish.exitCode === null ? sleep(50).then(ask) : assert.fail('guix publish has ended')),
+      );
+    await ask();
+    await becomes(baked, () => existsSync(join(baked, `${item}.narinfo`)));
+    const key = join(machine.configuration, 'signing-key.pub');
+    const take = (...args: string[]) =>
+      run(['import', 'nars', '--json', ...args], {
+        environment: { DROVER_URL: farm.url, DROVER_TOKEN: farm.adminToken },
+      });
+    const other = join(dirname(machine.store), 'other.pub');
+    await writeFile(other, formatGuixPublicKey(makeGuixKey(Buffer.alloc(32, 5)).publicKey));
+    const refused = await take('--from', machine.cache, '--trusted-key', other);
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /got one by another \(unauthorized-key\) \(bad-signature\)/);
+    const first = await take('--from', machine.cache, '--trusted-key', key);
+    assert.deepEqual([first.code, JSON.parse(first.out)], [0, { sent: [item], present: 0, refused: [] }], first.err);
+    const again = await take('--from', url, '--trusted-key', key, `/gnu/store/${item}`);
+    assert.deepEqual([again.code, JSON.parse(again.out).present], [0, 1], again.err);
+    assert.equal((await farm.request('GET', `/guix/${hash}.narinfo`)).status, 200);
+  });
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
