@@ -1124,10 +1124,14 @@ export interface Operations {
             | {
                 readonly kind: 'publish';
                 readonly folder: string;
+                readonly layout?: 'plain' | 'guix-publish';
+                readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
               }
             | {
                 readonly kind: 'mirror';
                 readonly folder: string;
+                readonly layout?: 'plain' | 'guix-publish';
+                readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
               }
             | {
                 readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -1250,13 +1254,17 @@ export interface Operations {
         readonly tokenFile: string;
         readonly allowPrivate?: boolean;
       };
-      /** A folder that is kept as a plain binary cache of the outputs of builds that succeed. */
+      /** A folder that is kept as a binary cache of the outputs of builds that succeed: plain, or in the layout guix-publish with these compressions. */
       readonly publish?: {
         readonly folder: string;
+        readonly layout?: 'plain' | 'guix-publish';
+        readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
       };
-      /** A folder that is kept as a plain binary cache of all that the coordinator has. */
+      /** A folder that is kept as a binary cache of all that the coordinator has, in the same layouts. */
       readonly mirror?: {
         readonly folder: string;
+        readonly layout?: 'plain' | 'guix-publish';
+        readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
       };
       /** Deliveries at a time. */
       readonly concurrency?: number;
@@ -1348,10 +1356,14 @@ export interface Operations {
           | {
               readonly kind: 'publish';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -1490,10 +1502,14 @@ export interface Operations {
           | {
               readonly kind: 'publish';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -1613,13 +1629,17 @@ export interface Operations {
         readonly tokenFile: string;
         readonly allowPrivate?: boolean;
       };
-      /** A folder that is kept as a plain binary cache of the outputs of builds that succeed. */
+      /** A folder that is kept as a binary cache of the outputs of builds that succeed: plain, or in the layout guix-publish with these compressions. */
       readonly publish?: {
         readonly folder: string;
+        readonly layout?: 'plain' | 'guix-publish';
+        readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
       };
-      /** A folder that is kept as a plain binary cache of all that the coordinator has. */
+      /** A folder that is kept as a binary cache of all that the coordinator has, in the same layouts. */
       readonly mirror?: {
         readonly folder: string;
+        readonly layout?: 'plain' | 'guix-publish';
+        readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
       };
       /** Deliveries at a time. */
       readonly concurrency?: number;
@@ -1711,10 +1731,14 @@ export interface Operations {
           | {
               readonly kind: 'publish';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -1864,10 +1888,14 @@ export interface Operations {
           | {
               readonly kind: 'publish';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -2006,10 +2034,14 @@ export interface Operations {
           | {
               readonly kind: 'publish';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -2174,10 +2206,14 @@ export interface Operations {
           | {
               readonly kind: 'publish';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
+              readonly layout?: 'plain' | 'guix-publish';
+              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -4474,10 +4510,14 @@ export interface EventData {
         | {
             readonly kind: 'publish';
             readonly folder: string;
+            readonly layout?: 'plain' | 'guix-publish';
+            readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
           }
         | {
             readonly kind: 'mirror';
             readonly folder: string;
+            readonly layout?: 'plain' | 'guix-publish';
+            readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
           };
       readonly concurrency: number;
       readonly timeoutSeconds: number;
@@ -4558,10 +4598,14 @@ export interface EventData {
         | {
             readonly kind: 'publish';
             readonly folder: string;
+            readonly layout?: 'plain' | 'guix-publish';
+            readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
           }
         | {
             readonly kind: 'mirror';
             readonly folder: string;
+            readonly layout?: 'plain' | 'guix-publish';
+            readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
           };
       readonly concurrency: number;
       readonly timeoutSeconds: number;

@@ -18,7 +18,7 @@ import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
 import { createHookTransport } from '../adapters/hooks/transport.ts';
 import { cacheInfoText } from '../adapters/http/cache/cache-info.ts';
-import type { GuixCache } from '../adapters/http/cache/guix/narinfos.ts';
+import { createGuixNarinfos, type GuixCache } from '../adapters/http/cache/guix/narinfos.ts';
 import { narinfoText } from '../adapters/http/cache/narinfo.ts';
 import { openUpstreamNar } from '../adapters/http/cache/open-upstream-nar.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
@@ -249,7 +249,9 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
         info: cacheInfoText(config.storeDir, config.cachePriority),
         pool: dir.pool,
         folders: logDir === undefined ? [dir.path] : [dir.path, logDir],
-        narinfo: async (hashPart) => narinfoText((await running.promise).application, pool, hashPart),
+        storeDirs: storeDirsOf(config),
+        narinfo: async (hashPart, forGuix) =>
+          narinfoText((await running.promise).application, pool, hashPart, forGuix ? guixNarinfos : undefined),
         upstreamNar: async (url, signal) => openUpstreamNar((await running.promise).application, url, signal),
         lackOf: async (path) => (await running.promise).application.lackOf(path),
         doubt(path) {
@@ -265,6 +267,8 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   for (const { cache } of upstreams) resources.use(cache);
   const deposed = Promise.withResolvers<Error>();
   const signer = resources.use(createCacheSigner({ secret: secretKey, guixSecret: guix?.secretKey }));
+  const guixCache = guix && guixCacheOf(config, guix, signer);
+  const guixNarinfos = guixCache && createGuixNarinfos(guixCache);
   const supervisor = resources.use(
     await superviseCoordinator({
       openStore,
@@ -314,7 +318,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     eventStore: supervisor.store,
     itemOfFile: supervisor.itemOfFile,
     itemOf: supervisor.itemOf,
-    guix: guix && guixCacheOf(config, guix, signer),
+    guix: guixCache,
     runtime,
     metrics,
     logger,

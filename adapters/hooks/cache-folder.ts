@@ -1,8 +1,11 @@
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { HookDelivery } from '../../coordinator/ports/hook-transport.ts';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
+import type { CacheFolderSettings } from '../../domain/hook/target.ts';
 import { sourceOf } from '../http/event-envelope.ts';
-import type { FolderTask } from '../mirror/folder-writer.ts';
+import type { FolderForm, FolderTask } from '../mirror/folder-writer.ts';
 import { createFolderClient, type FolderAnswers, type FolderClient } from './folder-client.ts';
 import type { DeliveryTo, HookKind } from './kind.ts';
 import { folderProblem } from './target-problem.ts';
@@ -11,6 +14,8 @@ import { folderProblem } from './target-problem.ts';
 export interface OwnCache extends Omit<FolderAnswers, 'say'> {
   /** Text of `nix-cache-info`. */
   readonly info: string;
+  /** The first is that of plain caches. */
+  readonly storeDirs: readonly string[];
   /** Folder of the pool. */
   readonly pool: string;
   /** Folders of the coordinator that no hook may write to. */
@@ -24,26 +29,30 @@ type FolderKind = HookKind<'publish'> &
   };
 
 /**
- * Keeps folders as plain binary caches, of what builds make (`publish`) or of all that the coordinator has (`mirror`). What is to be in a
+ * Keeps folders as binary caches, of what builds make (`publish`) or of all that the coordinator has (`mirror`). What is to be in a
  * folder is what the cache serves when an event is looked at, so that a repeat changes nothing and order between streams does not matter.
  * Hooks with the same folder share it.
  */
 export function createCacheFolderTransport(cache: OwnCache, logger: Logger): FolderKind & AsyncDisposable {
-  const clients = new Map<string, FolderClient>();
+  const clients = new Map<string, { readonly client: FolderClient; readonly form: FolderForm }>();
 
-  function clientOf(folder: string, log: string): FolderClient {
+  function clientOf(target: CacheFolderSettings, log: string): FolderClient {
+    const folder = resolve(target.folder);
+    const form = formOf(target, cache.storeDirs);
     const known = clients.get(folder);
-    if (known) return known;
-    const open = { kind: 'open', folder, log: sourceOf(log), cacheInfo: cache.info, pool: cache.pool } as const;
+    if (known && isDeepStrictEqual(known.form, form)) return known.client;
+    if (known && !known.client.rest())
+      throw new Error(`${folder} is still written to with other settings; it is tried again`);
+    const open = { kind: 'open', folder, log: sourceOf(log), form, cacheInfo: cache.info, pool: cache.pool } as const;
     const say = (message: string): void => logger.warn({ folder }, message);
     const client = createFolderClient(open, { ...cache, say });
-    clients.set(folder, client);
+    clients.set(folder, { client, form });
     return client;
   }
 
   return {
     async deliver(delivery: DeliveryTo<'publish'> | DeliveryTo<'mirror'>, signal: AbortSignal) {
-      const problem = folderProblem(delivery.target.folder, cache.folders);
+      const problem = folderProblem(delivery.target, cache);
       if (problem !== undefined) return { ok: false, error: problem };
       if (signal.aborted) return { ok: false, error: 'ended before it began' };
       const task = taskOf(delivery);
@@ -52,7 +61,7 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
         ended.reject(new Error('ended; what it was at goes on, and the next attempt finds it there'));
       signal.addEventListener('abort', end, { once: true });
       try {
-        const client = clientOf(resolve(delivery.target.folder), delivery.log);
+        const client = clientOf(delivery.target, delivery.log);
         await Promise.race([client.apply(task, delivery.begun), ended.promise]);
         return changesNothing(task, delivery) ? { ok: true, note: 'nothing of it is for the folder' } : { ok: true };
       } catch (error) {
@@ -61,11 +70,16 @@ export function createCacheFolderTransport(cache: OwnCache, logger: Logger): Fol
         signal.removeEventListener('abort', end);
       }
     },
-    release: (folder) => clients.get(resolve(folder))?.rest(),
+    release: (folder) => void clients.get(resolve(folder))?.client.rest(),
     async [Symbol.asyncDispose]() {
-      await Promise.all(Array.from(clients.values(), (client) => client[Symbol.asyncDispose]()));
+      await Promise.all(Array.from(clients.values(), ({ client }) => client[Symbol.asyncDispose]()));
     },
   };
+}
+
+function formOf({ layout, compressions }: CacheFolderSettings, [first = '']: readonly string[]): FolderForm {
+  if (layout !== 'guix-publish') return { storeDir: first };
+  return { storeDir: guixStoreDir, compressions: compressions ?? ['zstd'] };
 }
 
 /** Whether nothing comes into the folder by it, nor goes. */

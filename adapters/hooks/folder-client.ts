@@ -13,8 +13,8 @@ const graceMs = 2000;
 
 /** What the process asks. */
 export interface FolderAnswers {
-  /** Text of the narinfo of a hash part that is served now. */
-  narinfo(hashPart: string): Promise<string | undefined>;
+  /** Text of the narinfo of a hash part that is served now, whatever its store directory; `forGuix`, with its signature for Guix. */
+  narinfo(hashPart: string, forGuix: boolean): Promise<string | undefined>;
   /**
    * The NAR of what only an upstream has, by the URL in its narinfo; `undefined` where it is not there any more. Rejects where the upstream does not
    * give it now.
@@ -30,8 +30,11 @@ export interface FolderAnswers {
 export interface FolderClient extends AsyncDisposable {
   /** @param begun whether something was written there before: a process that is started for the task refuses a folder that does not have it */
   apply(task: FolderTask, begun: boolean): Promise<void>;
-  /** Ends the process as soon as it has nothing to do, so that another program may write there; the next task starts one again. */
-  rest(): void;
+  /**
+   * Ends the process as soon as it has nothing to do, so that another program may write there; the next task starts one again. Whether it has
+   * ended.
+   */
+  rest(): boolean;
 }
 
 interface Writer {
@@ -124,7 +127,7 @@ export function createFolderClient(
     else if (message.kind === 'doubt') answers.doubt(message.path);
     else if (message.kind === 'ask') {
       const { id, what, of } = message;
-      const text = what === 'narinfo' ? answers.narinfo(of) : answers.lackOf(of);
+      const text = what === 'lack' ? answers.lackOf(of) : answers.narinfo(of, what === 'guix-narinfo');
       answer(
         id,
         text.then((found) => ({ text: found })),
@@ -155,9 +158,11 @@ export function createFolderClient(
     },
     rest() {
       resting = true;
-      if (current === undefined || current.tasks.size > 0) return;
+      if (current === undefined) return true;
+      if (current.tasks.size > 0) return false;
       clearTimeout(idle);
       if (current.child.connected) current.child.disconnect();
+      return false;
     },
     async [Symbol.asyncDispose]() {
       clearTimeout(idle);

@@ -1,16 +1,23 @@
 import { resolve, sep } from 'node:path';
-import type { HookTarget } from '../../domain/hook/target.ts';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
+import type { CacheFolderSettings, HookTarget } from '../../domain/hook/target.ts';
 import { mailProblem } from './mail.ts';
 import { addressProblem } from './reach.ts';
 import { webhookProblem } from './signed-post.ts';
 import { readSecretLine } from './small-file.ts';
 
+/** What a coordinator has of the machine. */
+export interface CoordinatorPlaces {
+  /** Folders that no hook may write to. */
+  readonly folders: readonly string[];
+  readonly storeDirs: readonly string[];
+}
+
 /**
  * Why nothing can be delivered to a target, where that is known without asking anybody.
  *
- * @param ownFolders folders of the coordinator that no hook may write to.
  */
-export async function targetProblem(target: HookTarget, ownFolders: readonly string[]): Promise<string | undefined> {
+export async function targetProblem(target: HookTarget, own: CoordinatorPlaces): Promise<string | undefined> {
   switch (target.kind) {
     case 'command':
       return undefined;
@@ -28,14 +35,19 @@ export async function targetProblem(target: HookTarget, ownFolders: readonly str
       );
     case 'publish':
     case 'mirror':
-      return folderProblem(target.folder, ownFolders);
+      return folderProblem(target, own);
   }
 }
 
 /** Why a folder cannot be written to. */
-export function folderProblem(folder: string, ownFolders: readonly string[]): string | undefined {
+export function folderProblem(
+  { folder, layout }: CacheFolderSettings,
+  { folders, storeDirs }: CoordinatorPlaces,
+): string | undefined {
+  if (layout === 'guix-publish' && !storeDirs.includes(guixStoreDir))
+    return `layout: expected a coordinator with ${guixStoreDir} for guix-publish, got one with ${storeDirs.join(' and ')}`;
   const path = resolve(folder);
-  const own = ownFolders.find((one) => isWithin(path, resolve(one)) || isWithin(resolve(one), path));
+  const own = folders.find((one) => isWithin(path, resolve(one)) || isWithin(resolve(one), path));
   return own && `folder: expected one apart from the coordinator's own ${own}, got ${folder}`;
 }
 

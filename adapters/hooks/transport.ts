@@ -34,7 +34,7 @@ export function createHookTransport(given: HookTransportOptions): HookTransport 
   const kindOf = ({ kind }: HookTarget) => kinds[kind] as unknown as Pick<HookTransport, 'deliver'>;
   return {
     deliver: (delivery, signal) => kindOf(delivery.target).deliver(delivery, signal),
-    check: (target) => targetProblem(target, options.cache.folders),
+    check: (target) => targetProblem(target, options.cache),
     release(target) {
       if ('folder' in target) folders.release(target.folder);
     },

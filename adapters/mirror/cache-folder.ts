@@ -1,12 +1,15 @@
-import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FormatError } from '../../domain/store/format-error.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { syncDirectory, temporaryName, writeFileDurably } from '../data-dir/durable.ts';
 import { narUrl, parseNarName } from '../http/cache/nar-url.ts';
 import { FolderError } from './folder-error.ts';
+import { createFolderIndex } from './folder-index.ts';
+import { guixPublishState } from './guix-publish-state.ts';
 import { keptForm } from './kept-form.ts';
-import { makeFolder } from './make-folder.ts';
+import { makeOwnFolder } from './make-folder.ts';
 import { mirrorStateName } from './mirror-state.ts';
 import { refuseEndless } from './regular-file.ts';
 
@@ -15,16 +18,15 @@ export interface CachedItem {
   /** Base name of its path. */
   readonly path: string;
   readonly info: NarInfo;
-  /** Its narinfo as it is in the file. */
+  /** What two of them that are the same have in common: the narinfo as it is in the file, or the part of it that is signed. */
   readonly text: string;
   /** Where the cache that it comes from has its NAR. */
   readonly from: string;
 }
 
 /**
- * A folder that is a plain binary cache, as any static web server can give it out: `<hash>.narinfo`, `nar/…`, `nix-cache-info`. A narinfo
- * is there only while its NAR and the narinfos of all that it refers to are (I7); what is here keeps that order for one item, the caller
- * for references.
+ * A folder that is a binary cache. A narinfo is there only while its NAR and the narinfos of all that it refers to are (I7); what is here keeps
+ * that order for one item, the caller for references.
  */
 export interface CacheFolder {
   readonly path: string;
@@ -32,6 +34,12 @@ export interface CacheFolder {
   readonly damaged: readonly string[];
   /** Number of items. */
   readonly size: number;
+  /**
+   * Reads a narinfo that may be put into the folder.
+   *
+   * @throws FormatError `malformed-narinfo`
+   */
+  itemOf(served: string): CachedItem;
   get(path: string): CachedItem | undefined;
   all(): Iterable<CachedItem>;
   /** What items in the folder refer to and is not there: only as long as a damaged folder is not closed again. */
@@ -50,7 +58,8 @@ export interface CacheFolder {
   /** Whether a file is in the NAR's place of which it is not known what it is: an earlier run ended just after it brought it. */
   isNarUnknown(info: NarInfo): Promise<boolean>;
   /** The NAR is in its place now, verified by this narinfo. */
-  broughtNar(info: NarInfo): void;
+  broughtNar(info: NarInfo): Promise<void>;
+  /** Where the NAR is brought, as the cache has it that it comes from. */
   narFile(info: NarInfo): string;
   /** Writes the narinfo; the NAR has to be there. */
   publish(item: CachedItem): Promise<void>;
@@ -69,35 +78,24 @@ const isOurs = (name: string): boolean =>
   narinfoName.test(name) || name === 'nix-cache-info' || name === mirrorStateName;
 
 /**
- * Opens or makes the folder. What is not of a cache stays as it is in there, whatever its name.
+ * Opens or makes a folder that is a plain binary cache, as any static web server can give it out: `<hash>.narinfo`, `nar/…`, `nix-cache-info`. What is not of a cache stays as it is in there, whatever its name.
  *
  * @param use to `read`, nothing is changed: somebody else may be writing
  */
 export async function openCacheFolder(path: string, use: 'read' | 'write' = 'write'): Promise<CacheFolder> {
+  if (existsSync(join(path, guixPublishState)))
+    throw new FolderError(`${path}: expected a plain binary cache, got one in the layout of guix publish`);
   const narFolder = join(path, 'nar');
-  if (use === 'write') {
-    if ((await lstat(narFolder).catch(() => undefined))?.isSymbolicLink())
-      throw new FolderError(`${narFolder}: expected a folder, got a symbolic link, which could lead anywhere`);
-    await makeFolder(narFolder);
-  }
-  const items = new Map<string, CachedItem>();
-  const referrers = new Map<string, Set<string>>();
+  if (use === 'write') await makeOwnFolder(narFolder);
+  const index = createFolderIndex();
+  const { items } = index;
   /** What is known of the NARs in the folder, by URL. */
   const nars = new Map<string, string>();
   const damaged: string[] = [];
 
-  function index(item: CachedItem): void {
-    items.set(item.path, item);
+  function add(item: CachedItem): void {
+    index.add(item);
     nars.set(item.info.url, factsOf(item.info));
-    for (const reference of item.info.references) {
-      if (reference === item.path) continue;
-      const set = referrers.get(reference) ?? new Set();
-      referrers.set(reference, set.add(item.path));
-    }
-  }
-  function forget(item: CachedItem): void {
-    items.delete(item.path);
-    for (const reference of item.info.references) referrers.get(reference)?.delete(item.path);
   }
 
   const found = await readdir(path).catch((error: NodeJS.ErrnoException) => {
@@ -110,7 +108,7 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
     if (hashPart === undefined) continue;
     const item = await readItem(join(path, name), hashPart);
     if (item !== undefined) {
-      index(item);
+      add(item);
       continue;
     }
     damaged.push(hashPart);
@@ -128,8 +126,9 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
     },
     get: (item) => items.get(item),
     all: () => items.values(),
-    dangling: () => [...referrers].flatMap(([item, from]) => (from.size > 0 && !items.has(item) ? [item] : [])),
-    referrersOf: (item) => [...(referrers.get(item) ?? [])],
+    dangling: index.dangling,
+    referrersOf: index.referrersOf,
+    itemOf: cachedItem,
     narFile,
     async hasNar(info) {
       const file = await stat(narFile(info)).catch(() => undefined);
@@ -144,18 +143,15 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
     },
     isNarUnknown: async (info) =>
       !nars.has(info.url) && (await stat(narFile(info)).catch(() => undefined)) !== undefined,
-    broughtNar: (info) => void nars.set(info.url, factsOf(info)),
+    broughtNar: async (info) => void nars.set(info.url, factsOf(info)),
     async publish(item) {
       await writeFileDurably(narinfoFile(item.path), item.text, 0o644);
-      const before = items.get(item.path);
-      if (before) forget(before);
-      index(item);
+      add(item);
     },
     async unpublish(item) {
-      const known = items.get(item);
-      if (!known) return;
+      if (!items.has(item)) return;
       await rm(narinfoFile(item), { force: true });
-      forget(known);
+      index.remove(item);
     },
     async removeNar(info) {
       nars.delete(info.url);
@@ -179,7 +175,8 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
   };
 }
 
-async function sizeOf(file: string): Promise<number | undefined> {
+/** `undefined` where nothing is there. */
+export async function sizeOf(file: string): Promise<number | undefined> {
   try {
     return (await stat(file)).size;
   } catch (error) {
@@ -208,7 +205,7 @@ const isTemporary = (name: string): boolean =>
 const isNarFile = (name: string): boolean => parseNarName(name.replace(/\.part$/, '')) !== undefined;
 
 /** What a narinfo says of the bytes of its NAR. */
-function factsOf({ narHash, narSize }: NarInfo): string {
+export function factsOf({ narHash, narSize }: NarInfo): string {
   return `${narHash}, ${narSize} bytes`;
 }
 

@@ -3,9 +3,10 @@ import { DroverProblem, DroverUnreachable } from '../../client/errors.ts';
 import { type ClosureLimit, largestClosure } from '../../domain/limits.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
+import { type NarInfo, parseNarinfo } from '../../domain/store/narinfo.ts';
 import { verify } from '../../domain/store/signature.ts';
 import { createLimit } from '../runtime/limit.ts';
-import { type CachedItem, type CacheFolder, cachedItem } from './cache-folder.ts';
+import type { CachedItem, CacheFolder } from './cache-folder.ts';
 import type { CacheSource } from './cache-source.ts';
 import { fetchNar, partOf } from './fetch-nar.ts';
 import type { Leaving } from './leaving.ts';
@@ -13,6 +14,8 @@ import type { Leaving } from './leaving.ts';
 export interface FillingOptions {
   readonly folder: CacheFolder;
   readonly source: CacheSource;
+  /** That of the folder: what is of another one is not for it. Absent: the source has no other. */
+  readonly storeDir?: string;
   /** Public keys: an item has to be signed by one of them. Absent: signatures are not looked at. */
   readonly keys?: readonly string[] | undefined;
   /** Files that are asked for at a time. */
@@ -56,16 +59,19 @@ export interface Filling {
 export function createFilling(options: FillingOptions): Filling {
   const { folder, source, keys, waiting, leaving, keepWaiting, signal, answered, received, published, trouble } =
     options;
-  const { most = largestClosure } = options;
+  const { most = largestClosure, storeDir } = options;
   const limit = createLimit(options.connections);
   /** Items that refer to more than anything does: they are not looked at again in this run. */
   const endless = new Set<string>();
+  /** Items of another store directory, among what is brought now. */
+  const foreign = new Set<string>();
 
   async function narinfoAt(hashPart: string): Promise<CachedItem | undefined> {
     try {
       const text = await limit(() => answered(() => source.narinfo(hashPart)));
       if (text === undefined) return undefined;
-      const item = cachedItem(text);
+      if (storeDir !== undefined && isForeign(parseNarinfo(text), storeDir)) return undefined;
+      const item = folder.itemOf(text);
       if (!item.path.startsWith(hashPart))
         throw new FormatError('malformed-narinfo', `expected that of ${hashPart}, got ${item.path}`);
       if (keys !== undefined && !isSigned(item, keys))
@@ -79,6 +85,12 @@ export function createFilling(options: FillingOptions): Filling {
     }
   }
 
+  function isForeign({ storePath }: NarInfo, storeDir: string): boolean {
+    const isOther = !storePath.startsWith(`${storeDir}/`);
+    if (isOther) foreign.add(storePath.slice(storePath.lastIndexOf('/') + 1));
+    return isOther;
+  }
+
   async function narinfoOf(path: string): Promise<CachedItem | undefined> {
     const item = await narinfoAt(path.slice(0, 32));
     if (item === undefined || item.path === path) return item;
@@ -86,16 +98,26 @@ export function createFilling(options: FillingOptions): Filling {
     return undefined;
   }
 
-  async function withdraw(start: string, staysMs = 0): Promise<void> {
-    const order = [start];
-    const seen = new Set(order);
-    for (const path of order)
-      for (const referrer of folder.referrersOf(path)) {
-        if (seen.has(referrer)) continue;
-        seen.add(referrer);
-        order.push(referrer);
+  /** A path and all that refers to it, directly or not, each after everything that refers to it. */
+  function withReferrers(start: string): string[] {
+    const order: string[] = [];
+    const seen = new Set([start]);
+    const open = [{ path: start, referrers: folder.referrersOf(start).values() }];
+    for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+      const next = last.referrers.next();
+      if (next.done) {
+        order.push(last.path);
+        open.pop();
+      } else if (!seen.has(next.value)) {
+        seen.add(next.value);
+        open.push({ path: next.value, referrers: folder.referrersOf(next.value).values() });
       }
-    const going = order.reverse().flatMap((path) => folder.get(path) ?? []);
+    }
+    return order;
+  }
+
+  async function withdraw(start: string, staysMs = 0): Promise<void> {
+    const going = withReferrers(start).flatMap((path) => folder.get(path) ?? []);
     // They are wanted still; the source has them again once what they refer to is there.
     const wanted = going.filter(({ path }) => path !== start);
     for (const { path } of wanted) waiting.add(path);
@@ -128,7 +150,7 @@ export function createFilling(options: FillingOptions): Filling {
       if (await folder.isNarUnknown(info)) await rename(file, partOf(file));
       await source.place?.(info, partOf(file));
       await limit(() => answered(() => fetchNar(source.nars, { ...info, url: from }, file, signal, received)));
-      folder.broughtNar(info);
+      await limit(() => folder.broughtNar(info));
       return true;
     } catch (error) {
       if (error instanceof DroverProblem && error.status === 404) return false;
@@ -225,7 +247,7 @@ export function createFilling(options: FillingOptions): Filling {
   async function mendOne(path: string): Promise<boolean> {
     const item = folder.get(path);
     if (item === undefined || (await limit(() => folder.isWhole(item)))) return false;
-    trouble(`${path}: its files in ${folder.path} are gone or cut; they are fetched again`);
+    trouble(`${path}: its files in ${folder.path} are not whole; they are had again`);
     waiting.add(path);
     await keepWaiting();
     await withdraw(path);
@@ -240,9 +262,10 @@ export function createFilling(options: FillingOptions): Filling {
     async bring(wanted) {
       await bringAll([...wanted].filter((path) => folder.get(path) === undefined && !endless.has(path)));
       for (const path of wanted)
-        if (folder.get(path) === undefined) waiting.add(path);
+        if (folder.get(path) === undefined && !foreign.has(path)) waiting.add(path);
         // What an earlier run published just before it ended.
         else waiting.delete(path);
+      foreign.clear();
     },
     async mend() {
       for (const hashPart of folder.damaged) {

@@ -31,7 +31,7 @@ function ask(question: Question): Promise<Answer> {
   });
 }
 
-const askFor = async (what: 'narinfo' | 'lack', of: string): Promise<string | undefined> =>
+const askFor = async (what: Extract<FromFolder, { kind: 'ask' }>['what'], of: string): Promise<string | undefined> =>
   (await ask({ kind: 'ask', what, of })).text;
 
 /** The NAR comes from the coordinator, which alone knows the way to upstreams: as much at a time as is asked for. */
@@ -60,15 +60,15 @@ opened.promise.catch((error: Error) => {
 
 process.on('message', (message: ToFolder) => {
   if (message.kind === 'open') {
-    const { folder, log, begun, cacheInfo, pool } = message;
+    const { folder, log, form, begun, cacheInfo, pool } = message;
     const source = {
       ...openPoolSource(pool, openUpstreamNar),
-      narinfo: (hashPart: string) => askFor('narinfo', hashPart),
+      narinfo: (hashPart: string) => askFor(form.compressions ? 'guix-narinfo' : 'narinfo', hashPart),
       lackOf: (path: string) => askFor('lack', path),
     };
     const say = (text: string): void => send({ kind: 'say', message: text });
     const doubt = (path: string): void => send({ kind: 'doubt', path });
-    openFolderWriter({ folder, log, begun, cacheInfo, source, connections: 8, say, doubt }).then(
+    openFolderWriter({ folder, log, form, begun, cacheInfo, source, connections: 8, say, doubt }).then(
       opened.resolve,
       opened.reject,
     );

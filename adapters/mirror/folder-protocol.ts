@@ -1,4 +1,4 @@
-import type { FolderTask } from './folder-writer.ts';
+import type { FolderForm, FolderTask } from './folder-writer.ts';
 
 /** What a coordinator tells the process that writes a folder. */
 export type ToFolder =
@@ -7,6 +7,7 @@ export type ToFolder =
       readonly kind: 'open';
       readonly folder: string;
       readonly log: string;
+      readonly form: FolderForm;
       readonly cacheInfo: string;
       /** Something was written there before. */
       readonly begun: boolean;
@@ -29,7 +30,12 @@ export type FromFolder =
   | { readonly kind: 'done'; readonly id: number; readonly error?: string }
   /** It does not go on: the folder cannot be written to. */
   | { readonly kind: 'failed'; readonly error: string }
-  | { readonly kind: 'ask'; readonly id: number; readonly what: 'narinfo' | 'lack'; readonly of: string }
+  | {
+      readonly kind: 'ask';
+      readonly id: number;
+      readonly what: 'narinfo' | 'guix-narinfo' | 'lack';
+      readonly of: string;
+    }
   /** The NAR of what only an upstream has, by its URL; the answer has a text where it is there. */
   | { readonly kind: 'open'; readonly id: number; readonly url: string }
   /** The next bytes of the NAR that was opened by that question; the answer has none at its end. */

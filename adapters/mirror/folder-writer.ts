@@ -1,8 +1,10 @@
+import type { GuixPublishCompression } from '../../domain/hook/compressions.ts';
 import { openCacheFolder } from './cache-folder.ts';
 import type { CacheSource } from './cache-source.ts';
 import { createFilling } from './filling.ts';
 import { FolderError } from './folder-error.ts';
 import { lockCacheFolder } from './folder-lock.ts';
+import { openGuixPublishFolder } from './guix-publish-folder.ts';
 import { createLeaving, longestTimer } from './leaving.ts';
 import { makeFolder } from './make-folder.ts';
 import { hasMirrorState, mirrorStateName, readMirrorState, writeMirrorState } from './mirror-state.ts';
@@ -13,6 +15,7 @@ export interface FolderWriterOptions {
   readonly log: string;
   /** Whether something was written there before: a folder without it is another, as one whose disk is not mounted. */
   readonly begun: boolean;
+  readonly form: FolderForm;
   /** Text of `nix-cache-info`. */
   readonly cacheInfo: string;
   readonly source: CacheSource & {
@@ -27,6 +30,14 @@ export interface FolderWriterOptions {
   doubt(path: string): void;
 }
 
+/** What a folder is like. */
+export interface FolderForm {
+  /** What is of another one is not for it. */
+  readonly storeDir: string;
+  /** Of its NARs, where it is in the layout of guix publish; a plain binary cache if absent. */
+  readonly compressions?: readonly GuixPublishCompression[];
+}
+
 /** What follows from one event. */
 export interface FolderTask {
   /** Base names of items that are to be in the folder from now on. */
@@ -39,7 +50,7 @@ export interface FolderTask {
   readonly staysMs?: number;
 }
 
-/** Keeps a folder what tasks say, as a plain binary cache. Nobody else writes to it meanwhile. */
+/** Keeps a folder what tasks say, as a binary cache. Nobody else writes to it meanwhile. */
 export interface FolderWriter extends Disposable {
   /**
    * Resolves once what follows from the task is durable in the folder, or waits for something that the source does not have: that comes
@@ -62,7 +73,10 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
   await makeFolder(options.folder);
   using opening = new DisposableStack();
   opening.use(lockCacheFolder(options.folder));
-  const folder = await openCacheFolder(options.folder);
+  const { storeDir, compressions } = options.form;
+  const folder = compressions
+    ? await openGuixPublishFolder(options.folder, compressions)
+    : await openCacheFolder(options.folder);
   const state = await readMirrorState(
     options.folder,
     "what waited for something is not known any more: 'drover hooks replay NAME --from start' finds it",
@@ -80,6 +94,7 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
   const filling = createFilling({
     folder,
     source,
+    storeDir,
     connections: options.connections,
     waiting,
     leaving,

@@ -1,4 +1,5 @@
-import { constants, createBrotliCompress, createGzip } from 'node:zlib';
+import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib';
+import type { GuixPublishCompression } from '../../domain/hook/compressions.ts';
 import { type Command, throughProgram, throughStream } from './codec.ts';
 
 /** By the ending that Nix gives to a file; what has none is in gzip. Quick rather than small: hardly anybody reads it. */
@@ -18,4 +19,21 @@ export function compressAs(ending: string, source: AsyncIterable<Uint8Array>): A
   }
   const command = Object.hasOwn(programs, ending) ? programs[ending] : undefined;
   return command && throughProgram(ending, command, source);
+}
+
+/** The bytes compressed for a cache of Guix, at the level that `guix publish` takes where none is said. */
+export function compressForGuix(
+  compression: GuixPublishCompression,
+  source: AsyncIterable<Uint8Array>,
+): AsyncIterable<Uint8Array> {
+  switch (compression) {
+    case 'none':
+      return source;
+    case 'gzip':
+      return throughStream('gzip', createGzip({ level: 3 }), source);
+    case 'zstd':
+      return throughStream('zstd', createZstdCompress(), source);
+    case 'lzip':
+      return throughProgram('lzip', ['lzip', '-3', '--stdout', '--quiet'], source);
+  }
 }

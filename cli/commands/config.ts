@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import { parseStoreAddress } from '../../adapters/event-store/store-url.ts';
 import { targetProblem } from '../../adapters/hooks/target-problem.ts';
-import { type CoordinatorConfig, coordinatorConfigSchema } from '../../coordinator/config.ts';
+import { type CoordinatorConfig, coordinatorConfigSchema, storeDirsOf } from '../../coordinator/config.ts';
 import { declaredHook } from '../../coordinator/hooks/settings.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { agentSettings } from '../config/agent-settings.ts';
@@ -90,7 +90,8 @@ function addCheck(
 }
 
 /** An address that the event store does not have, and hooks to which nothing could be delivered. */
-async function machineProblems({ data, store, hook }: CoordinatorConfig): Promise<readonly string[]> {
+async function machineProblems(config: CoordinatorConfig): Promise<readonly string[]> {
+  const { data, store, hook } = config;
   const own = [data];
   try {
     const address = parseStoreAddress(store);
@@ -98,7 +99,8 @@ async function machineProblems({ data, store, hook }: CoordinatorConfig): Promis
   } catch (error) {
     return [`store: ${(error as Error).message}`];
   }
-  const problems = await Promise.all(hook.map((one) => targetProblem(declaredHook(one).definition.target, own)));
+  const places = { folders: own, storeDirs: storeDirsOf(config) };
+  const problems = await Promise.all(hook.map((one) => targetProblem(declaredHook(one).definition.target, places)));
   return hook.flatMap(({ name }, at) => (problems[at] === undefined ? [] : [`hook "${name}": ${problems[at]}`]));
 }
 

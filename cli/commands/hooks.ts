@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { HookTest } from '../../coordinator/hooks/wishes.ts';
 import { failureClasses } from '../../domain/build/failure-class.ts';
+import { guixPublishCompressions } from '../../domain/hook/compressions.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
 import { durationSeconds, gather, wholeNumber } from '../numbers.ts';
@@ -38,6 +39,8 @@ interface DefinitionFlags extends Flags {
   readonly buildServerTokenFile?: string;
   readonly publish?: string;
   readonly mirror?: string;
+  readonly layout?: string;
+  readonly compression?: readonly string[];
   readonly concurrency?: number;
   readonly timeout?: number;
   readonly attempts?: number;
@@ -225,6 +228,10 @@ function addDefinition(hooks: Command, context: CommandContext): void {
         'drover hooks add broken --tag branch=main --notify-mail ops@example.org --mail-server smtps://mail.example.org --mail-from drover@example.org',
         'a mail when something breaks or is fixed',
       ],
+      [
+        'drover hooks add substitutes --publish /var/cache/guix/publish --layout guix-publish --compression zstd',
+        'what "guix publish -C zstd" gives out',
+      ],
       ['drover hooks add archive --on StoreItemAdded --drv "hello-*" --run "archive.sh" --from start', 'a command'],
     ],
   })
@@ -271,6 +278,17 @@ function addDefinition(hooks: Command, context: CommandContext): void {
       "built in: a binary cache of what builds make, in a folder on the coordinator's machine",
     )
     .option('--mirror <folder>', 'built in: the same of all that the coordinator has')
+    .addOption(
+      new Option('--layout <layout>', 'of the folder: for any web server, or for guix publish --cache').choices([
+        'plain',
+        'guix-publish',
+      ]),
+    )
+    .option(
+      '--compression <name>',
+      `with --layout guix-publish: ${guixPublishCompressions.join(', ')}; can be repeated, in the order of guix publish`,
+      gather,
+    )
     .addOption(new Option('--concurrency <n>', 'deliveries at a time').argParser(wholeNumber(1, 64)))
     .addOption(new Option('--timeout <time>', 'how long one delivery may take: 90s, 10m, 2h').argParser(seconds))
     .addOption(
@@ -339,6 +357,11 @@ function targetOf(flags: DefinitionFlags): object {
     ...given('tokenFile', flags.buildServerTokenFile),
     ...allowPrivate,
   };
+  const form = { ...given('layout', flags.layout), ...given('compressions', flags.compression) };
+  if (Object.keys(form).length > 0 && flags.publish === undefined && flags.mirror === undefined)
+    throw new CliError('wrong-use', 'expected --publish or --mirror with --layout and --compression, got none', {
+      exitCode: 2,
+    });
   const isNotify = notifyWebhook !== undefined || notifyMail !== undefined;
   return {
     ...given('run', flags.run),
@@ -350,8 +373,8 @@ function targetOf(flags: DefinitionFlags): object {
       },
     }),
     ...given('guixDataService', guixDataService && { url: guixDataService, ...service }),
-    ...given('publish', flags.publish && { folder: flags.publish }),
-    ...given('mirror', flags.mirror && { folder: flags.mirror }),
+    ...given('publish', flags.publish && { folder: flags.publish, ...form }),
+    ...given('mirror', flags.mirror && { folder: flags.mirror, ...form }),
     ...(!isNotify && guixDataService === undefined && webhook),
   };
 }

@@ -5,7 +5,7 @@ import { isPrivateAddress } from '../../adapters/hooks/addresses.ts';
 import { bareHost } from '../../adapters/hooks/reach.ts';
 import { createResolve, type Resolve } from '../../adapters/hooks/resolve.ts';
 import { targetProblem } from '../../adapters/hooks/target-problem.ts';
-import type { CoordinatorConfig } from '../../coordinator/config.ts';
+import { type CoordinatorConfig, storeDirsOf } from '../../coordinator/config.ts';
 import { declaredHook } from '../../coordinator/hooks/settings.ts';
 import type { HookTarget } from '../../domain/hook/target.ts';
 import { bad, check, type Finding, type Found, good, warning } from './finding.ts';
@@ -21,7 +21,7 @@ export async function checkHooks(
   const found = config.hook.map((hook) =>
     check(`hook ${hook.name}`, async () => {
       const { target } = declaredHook(hook).definition;
-      const problem = await targetProblem(target, folders);
+      const problem = await targetProblem(target, { folders, storeDirs: storeDirsOf(config) });
       return problem === undefined ? checkTarget(target, resolveName) : bad(problem);
     }),
   );

@@ -1,5 +1,6 @@
 import type { HookStatus } from '../../coordinator/hooks/status.ts';
 import type { HookDefinition } from '../../domain/hook/definition.ts';
+import type { CacheFolderSettings } from '../../domain/hook/target.ts';
 import { details, table } from './table.ts';
 import { duration, relativeTime } from './text.ts';
 import type { View } from './view.ts';
@@ -124,8 +125,8 @@ const destinations: { readonly [Kind in Target['kind']]: (target: Extract<Target
   },
   'guix-data-service': (target) =>
     `the Guix Data Service ${target.url}, as build server ${target.buildServer} (token of ${target.tokenFile})${privateText(target)}`,
-  publish: ({ folder }) => `${folder}, a binary cache of what builds make`,
-  mirror: ({ folder }) => `${folder}, a binary cache of all that there is`,
+  publish: (target) => `${target.folder}, a binary cache of what builds make${layoutText(target)}`,
+  mirror: (target) => `${target.folder}, a binary cache of all that there is${layoutText(target)}`,
 };
 
 /** Of a hook that somebody without an admin token looks at, only the kind is known. */
@@ -143,6 +144,10 @@ interface WebhookPlace {
 function webhookText(place: WebhookPlace): string {
   const signed = place.secretFile === undefined ? 'not signed' : `signed with ${place.secretFile}`;
   return `${place.url} (${signed})${privateText(place)}`;
+}
+
+function layoutText({ layout, compressions = ['zstd'] }: Partial<CacheFolderSettings>): string {
+  return layout === 'guix-publish' ? `, for guix publish -C ${compressions.join(' -C ')}` : '';
 }
 
 function privateText(place: { readonly allowPrivate?: boolean | undefined } | undefined): string {

@@ -57,10 +57,12 @@ export const hookWish = {
     ),
   publish: cacheFolderSettings
     .exactOptional()
-    .describe('A folder that is kept as a plain binary cache of the outputs of builds that succeed.'),
+    .describe(
+      'A folder that is kept as a binary cache of the outputs of builds that succeed: plain, or in the layout guix-publish with these compressions.',
+    ),
   mirror: cacheFolderSettings
     .exactOptional()
-    .describe('A folder that is kept as a plain binary cache of all that the coordinator has.'),
+    .describe('A folder that is kept as a binary cache of all that the coordinator has, in the same layouts.'),
   concurrency: concurrency.default(hookDefaults.concurrency).describe('Deliveries at a time.'),
   timeoutSeconds: timeoutSeconds.default(hookDefaults.timeoutSeconds).describe('How long one delivery may take.'),
   retry: z

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guixPublishCompressions } from './compressions.ts';
 
 /** Characters of a command with all its arguments: with the rest of a definition it fits into a commit, however it is escaped. */
 const longestCommand = 32 * 1024;
@@ -91,15 +92,35 @@ export const guixDataServiceTarget = z.strictObject({
   ...guixDataServiceSettings.shape,
 });
 
-/** What is said of a folder that is kept as a plain binary cache. */
-export const cacheFolderSettings = z.strictObject({
+/** What is said of a folder that is kept as a binary cache. */
+const folderShape = {
   /** Made if it is not there. */
   folder: file.regex(/^\/(?!\/*$)/, 'expected an absolute path'),
-});
+  /** `plain` if absent: as any web server gives it out. */
+  layout: z.enum(['plain', 'guix-publish']).optional(),
+  /** Of NARs in the layout of `guix publish`, in its order; `zstd` alone if absent. */
+  compressions: z
+    .array(z.enum(guixPublishCompressions))
+    .min(1)
+    .max(guixPublishCompressions.length)
+    .refine((all) => new Set(all).size === all.length, 'expected each compression once')
+    .optional(),
+};
+export type CacheFolderSettings = z.infer<z.ZodObject<typeof folderShape>>;
+
+function checkFolder({ layout, compressions }: CacheFolderSettings, context: z.core.$RefinementCtx): void {
+  if (compressions !== undefined && layout !== 'guix-publish')
+    context.addIssue({
+      code: 'custom',
+      path: ['compressions'],
+      message: 'expected none without layout guix-publish',
+    });
+}
+export const cacheFolderSettings = z.strictObject(folderShape).superRefine(checkFolder);
 /** It gets what succeeds. */
-export const publishTarget = z.strictObject({ kind: z.literal('publish'), ...cacheFolderSettings.shape });
+export const publishTarget = z.strictObject({ kind: z.literal('publish'), ...folderShape }).superRefine(checkFolder);
 /** It gets all that the coordinator has. */
-export const mirrorTarget = z.strictObject({ kind: z.literal('mirror'), ...cacheFolderSettings.shape });
+export const mirrorTarget = z.strictObject({ kind: z.literal('mirror'), ...folderShape }).superRefine(checkFolder);
 
 /** Where events go. */
 export const hookTarget = z.discriminatedUnion('kind', [

@@ -54,6 +54,11 @@ describe('the CLI and the HTTP API', () => {
         '--on BuildFailed --run x --from yesterday',
         '--from: expected now, start, a position of the log or the id of an event, got "yesterday"',
       ],
+      ['--publish /x --compression gzip', '--compression: expected none without layout guix-publish, got a list of 1'],
+      [
+        '--mirror /x --layout guix-publish --compression xz',
+        '--compression: expected one of "zstd", "none", "gzip", "lzip", got "xz"',
+      ],
       ['--on BuildFailed --webhook https://x.example', '--allow-private: a hook that is added over the API may not'],
     ] as const) {
       const { code, err } = await server.drover(`hooks add x ${words}`);

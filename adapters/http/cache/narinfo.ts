@@ -7,6 +7,7 @@ import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { type NarInfo, narinfoType, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
+import { withGuixSignature } from '../../mirror/guix-signature-field.ts';
 import { leadsBack, viaOf } from '../../upstream/via.ts';
 import type { HttpContext } from '../context.ts';
 import { abortOnEnd } from '../long-answer.ts';
@@ -97,24 +98,33 @@ export function narinfoRoute(
   };
 }
 
-/** What is served of a hash part now; `undefined` where that is nothing, as where the file of the NAR is gone, which is told. */
+/**
+ * What is served of a hash part now; `undefined` where that is nothing, as where the file of the NAR is gone, which is told.
+ *
+ * @param guixNarinfos with the signature for Guix, as folders in the layout of guix publish take it
+ */
 export async function narinfoText(
   application: Pick<HttpContext['application'], 'servable' | 'signed' | 'upstreamItem' | 'storeDir' | 'doubtItem'>,
   pool: Pick<HttpContext['pool'], 'has'>,
   hashPart: string,
+  guixNarinfos?: GuixNarinfos,
 ): Promise<string | undefined> {
   if (!isHashPart(hashPart)) return undefined;
+  const withSignature = async (info: NarInfo, own?: string): Promise<string> =>
+    guixNarinfos ? withGuixSignature(info, await guixNarinfos.signatureOf(info, own)) : renderNarinfo(info);
   const item = application.servable(hashPart);
   if (item === undefined) {
     const elsewhere = application.upstreamItem(hashPart);
-    return elsewhere && renderNarinfo(upstreamNarinfo(elsewhere, application.storeDir));
+    return elsewhere && withSignature(upstreamNarinfo(elsewhere, application.storeDir));
   }
   if (!(await pool.has(item.file))) {
     await application.doubtItem(item.path, 'size');
     return undefined;
   }
   const now = await signedNow(application, item);
-  return now && renderNarinfo(narinfoOf(now, now.storeDir ?? application.storeDir));
+  if (now === undefined) return undefined;
+  const info = narinfoOf(now, now.storeDir ?? application.storeDir);
+  return withSignature(info, now.guixSignature);
 }
 
 /** Signed by the key of now; `undefined` where it has gone while its file was looked for. What came in its place has been signed just then. */

@@ -1,22 +1,38 @@
 import assert from 'node:assert/strict';
 import {
+  createReadStream,
   existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type FolderTask, type FolderWriter, openFolderWriter } from '../../../adapters/mirror/folder-writer.ts';
+import { openCacheFolder } from '../../../adapters/mirror/cache-folder.ts';
+import {
+  type FolderForm,
+  type FolderTask,
+  type FolderWriter,
+  openFolderWriter,
+} from '../../../adapters/mirror/folder-writer.ts';
+import { withGuixSignature } from '../../../adapters/mirror/guix-signature-field.ts';
 import { openPoolSource } from '../../../adapters/mirror/pool-source.ts';
+import { decompress } from '../../../adapters/nar/decompress.ts';
 import { createLayout } from '../../../adapters/pool/filesystem/layout.ts';
+import { makeGuixKey } from '../../../domain/guix/keys.ts';
+import { guixSignedText, parseGuixNarinfo } from '../../../domain/guix/narinfo.ts';
+import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
+import { faultOfNarinfo, signPacked } from '../../../domain/guix/signature.ts';
+import { guixPublishCompressions } from '../../../domain/hook/compressions.ts';
 import { renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { narOf } from '../pool/nars.ts';
 import { type Item, itemOf, upstreamItemOf } from './fake-drover.ts';
@@ -39,8 +55,12 @@ for (const [n, references] of edges.entries()) {
 }
 const at = (n: number): Item => items[n] as Item;
 
-/** A coordinator with all these items, of which some are present. */
-function createModel() {
+const plain: FolderForm = { storeDir: '/nix/store' };
+const forGuix: FolderForm = { storeDir: '/gnu/store', compressions: ['gzip', 'zstd', 'none'] };
+const key = makeGuixKey(Buffer.alloc(32, 7));
+
+/** A coordinator with all these items, of which some are present, in the store directory of the form. */
+function createModel(form: FolderForm = plain) {
   const present = new Set<number>();
   /** Those of them that only an upstream has. */
   const elsewhere = new Set<number>();
@@ -55,6 +75,11 @@ function createModel() {
     }
     return undefined;
   };
+  function served({ path, info }: Item): string {
+    const now = { ...info, storePath: `${form.storeDir}/${path}` };
+    const signature = (): string => signPacked(key, hashOfSigned(guixSignedText(now)));
+    return form.compressions ? withGuixSignature(now, signature()) : renderNarinfo(now);
+  }
   const said: string[] = [];
   const doubted: string[] = [];
   const model = {
@@ -67,11 +92,12 @@ function createModel() {
     isServed,
     said,
     doubted,
-    open: (folder: string, log = 'urn:x', begun = false): Promise<FolderWriter> =>
+    open: (folder: string, log = 'urn:x', begun = false, writes = form): Promise<FolderWriter> =>
       openFolderWriter({
         folder,
         log,
         begun,
+        form: writes,
         cacheInfo: 'StoreDir: /nix/store\n',
         connections: 4,
         source: {
@@ -83,7 +109,7 @@ function createModel() {
           async narinfo(hashPart) {
             const n = items.findIndex(({ path }) => path.startsWith(hashPart));
             model.onAsk(at(n).path);
-            return isServed(n) ? renderNarinfo((elsewhere.has(n) ? asUpstream(n) : at(n)).info) : undefined;
+            return isServed(n) ? served(elsewhere.has(n) ? asUpstream(n) : at(n)) : undefined;
           },
           async lackOf(path) {
             const lack = lackOf(items.findIndex((item) => item.path === path));
@@ -104,16 +130,59 @@ const unpublished = (n: number, staysMs: number): FolderTask => ({ changed: at(n
 const missing = (n: number): FolderTask => ({ changed: at(n).path, wanted: [] });
 const came = (n: number): FolderTask => ({ changed: at(n).path, wanted: [] });
 
+function readIfThere(...names: string[]): Buffer | undefined {
+  const file = join(...names);
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /** Numbers of the items in the folder; each has its NAR and what it refers to. */
 function inFolder(folder: string): number[] {
   const names = new Set(readdirSync(folder).filter((name) => name.endsWith('.narinfo')));
   return items.flatMap(({ path, info, nar }, n) => {
     if (!names.has(`${path.slice(0, 32)}.narinfo`)) return [];
-    assert.deepEqual(readFileSync(join(folder, info.url)), nar);
+    const there = readIfThere(folder, info.url);
+    // It may go while it is looked at.
+    if (there !== undefined || existsSync(join(folder, `${path.slice(0, 32)}.narinfo`))) assert.deepEqual(there, nar);
     for (const reference of info.references) assert.ok(names.has(`${reference.slice(0, 32)}.narinfo`), reference);
     return [n];
   });
 }
+
+/**
+ * The same of a folder in the layout of guix publish, as that finds them: by the hash part, and by the narinfo of one compression. What goes while
+ * it is looked at is not there.
+ */
+function inGuixFolder(folder: string): number[] {
+  const list = (name: string): string[] => (existsSync(join(folder, name)) ? readdirSync(join(folder, name)) : []);
+  const narinfos = guixPublishCompressions.flatMap((compression) =>
+    list(compression).flatMap((name) => (name.endsWith('.narinfo') ? [[compression, name] as const] : [])),
+  );
+  const there = new Set(narinfos.map(([compression, name]) => `${compression}/${name}`));
+  for (const [compression, name] of narinfos) {
+    const narinfo = readIfThere(folder, compression, name)?.toString();
+    if (narinfo === undefined) continue;
+    const { storePath, references, nars } = parseGuixNarinfo(narinfo, '/gnu/store');
+    assert.equal(`${basename(storePath)}.narinfo`, name);
+    for (const { compression, fileSize } of nars)
+      assert.equal(statSync(join(folder, compression, `${basename(storePath)}.nar`)).size, fileSize);
+    for (const reference of references)
+      assert.ok(there.has(`${compression}/${reference}.narinfo`), `${reference}, which ${storePath} refers to`);
+  }
+  const found = new Set(list('hashes').map((hashPart) => readIfThere(folder, 'hashes', hashPart)?.toString()));
+  for (const path of found)
+    assert.ok(path === undefined || narinfos.some(([, name]) => name === `${basename(path)}.narinfo`), path);
+  return items.flatMap(({ path }, n) => (found.has(`/gnu/store/${path}`) ? [n] : []));
+}
+
+const forms = [
+  { form: plain, look: inFolder, runs: 15 },
+  { form: forGuix, look: inGuixFolder, runs: 6 },
+];
 
 describe('a folder that is written by tasks', () => {
   it('gets what succeeds with all that it refers to, and loses what is deleted after what refers to it', async () => {
@@ -350,59 +419,195 @@ describe('a folder that is written by tasks', () => {
     await assert.rejects(open(folder, 'urn:y'), /has what is of urn:x, and this log is urn:y/);
   });
 
-  it('ends as what is served, whatever happens, in any order between items, twice, and over restarts', async () => {
-    const change = fc.record({ n: fc.nat(edges.length - 1), deletes: fc.boolean(), upstream: fc.boolean() });
-    const step = fc.oneof(
-      { weight: 4, arbitrary: change },
-      { weight: 4, arbitrary: fc.record({ deliver: fc.nat(edges.length - 1), twice: fc.boolean() }) },
-      { weight: 1, arbitrary: fc.constant({ restart: true as const }) },
-    );
-    let run = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const { present, elsewhere, isServed, open } = createModel();
-        const folder = join(root, `any-${run++}`);
-        const owed = items.map((): FolderTask[] => []);
-        let writer = await open(folder);
-        for (const one of steps) {
-          if ('n' in one) {
-            const { n, deletes, upstream } = one;
-            if (present.has(n) && !elsewhere.has(n)) {
-              present.delete(n);
-              owed[n]?.push(deletes ? deleted(n) : missing(n));
-            } else if (upstream && !present.has(n)) {
-              present.add(n);
-              elsewhere.add(n);
-              owed[n]?.push(came(n));
+  for (const { form, look, runs } of forms)
+    it(`ends as what is served, ${form.compressions ? 'in the layout of guix publish too, ' : ''}whatever happens, in any order between items, twice, and over restarts`, async () => {
+      const change = fc.record({ n: fc.nat(edges.length - 1), deletes: fc.boolean(), upstream: fc.boolean() });
+      const step = fc.oneof(
+        { weight: 4, arbitrary: change },
+        { weight: 4, arbitrary: fc.record({ deliver: fc.nat(edges.length - 1), twice: fc.boolean() }) },
+        { weight: 1, arbitrary: fc.constant({ restart: true as const }) },
+      );
+      let run = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+          const { present, elsewhere, isServed, open } = createModel(form);
+          const folder = join(root, `any-${form.storeDir.slice(1, 4)}-${run++}`);
+          const owed = items.map((): FolderTask[] => []);
+          let writer = await open(folder);
+          for (const one of steps) {
+            if ('n' in one) {
+              const { n, deletes, upstream } = one;
+              if (present.has(n) && !elsewhere.has(n)) {
+                present.delete(n);
+                owed[n]?.push(deletes ? deleted(n) : missing(n));
+              } else if (upstream && !present.has(n)) {
+                present.add(n);
+                elsewhere.add(n);
+                owed[n]?.push(came(n));
+              } else {
+                present.add(n);
+                elsewhere.delete(n);
+                owed[n]?.push(added(n));
+              }
+            } else if ('deliver' in one) {
+              const task = owed[one.deliver]?.shift();
+              if (task === undefined) continue;
+              const all = [writer.apply(task)];
+              if (one.twice) all.push(writer.apply(task));
+              await Promise.all(all);
+              look(folder);
             } else {
-              present.add(n);
-              elsewhere.delete(n);
-              owed[n]?.push(added(n));
+              writer[Symbol.dispose]();
+              writer = await open(folder);
             }
-          } else if ('deliver' in one) {
-            const task = owed[one.deliver]?.shift();
-            if (task === undefined) continue;
-            const all = [writer.apply(task)];
-            if (one.twice) all.push(writer.apply(task));
-            await Promise.all(all);
-            inFolder(folder);
-          } else {
-            writer[Symbol.dispose]();
-            writer = await open(folder);
           }
+          await Promise.all(owed.flat().map((task) => writer.apply(task)));
+          writer[Symbol.dispose]();
+          // What only an upstream has is there where it was wanted before, or something refers to it.
+          const got = look(folder);
+          const isWanted = (n: number) => !elsewhere.has(n) || got.includes(n);
+          assert.deepEqual(
+            got,
+            [...items.keys()].filter((n) => isServed(n) && isWanted(n)),
+          );
+          rmSync(folder, { recursive: true });
+        }),
+        { numRuns: Number(process.env.FOLDER_RUNS ?? runs) },
+      );
+    });
+
+  it('has at no moment a narinfo without its NAR and what it refers to, whenever it is killed', async () => {
+    for (const { form, look } of forms) {
+      const { present, open } = createModel(form.compressions ? { ...form, compressions: ['zstd'] } : form);
+      const folder = join(root, `moments ${form.storeDir.slice(1, 4)}`);
+      for (const n of items.keys()) present.add(n);
+      using writer = await open(folder);
+      let isOver = false;
+      let moments = 0;
+      const watching = (async () => {
+        for (; !isOver; moments++) {
+          look(folder);
+          await new Promise((resolve) => setImmediate(resolve));
         }
-        await Promise.all(owed.flat().map((task) => writer.apply(task)));
-        writer[Symbol.dispose]();
-        // What only an upstream has is there where it was wanted before, or something refers to it.
-        const got = inFolder(folder);
-        const isWanted = (n: number) => !elsewhere.has(n) || got.includes(n);
-        assert.deepEqual(
-          got,
-          [...items.keys()].filter((n) => isServed(n) && isWanted(n)),
-        );
-        rmSync(folder, { recursive: true });
-      }),
-      { numRuns: Number(process.env.FOLDER_RUNS ?? 15) },
+      })();
+      await writer.apply(succeeded(6));
+      present.delete(0);
+      await writer.apply(deleted(0));
+      isOver = true;
+      await watching;
+      assert.ok(moments > 20, `${moments}`);
+      assert.deepEqual(look(folder), []);
+    }
+  });
+});
+
+describe('a folder in the layout of guix publish', () => {
+  const file = (folder: string, compression: string, n: number, ending: string) =>
+    join(folder, compression, `${at(n).path}.${ending}`);
+
+  it('has one narinfo for all compressions, signed for Guix, NARs in each, for everybody to read', async () => {
+    const { present, open } = createModel(forGuix);
+    const folder = join(root, 'guix');
+    for (const n of items.keys()) present.add(n);
+    const umask = process.umask(0o077);
+    try {
+      using writer = await open(folder);
+      await writer.apply(succeeded(3));
+    } finally {
+      process.umask(umask);
+    }
+    assert.deepEqual(inGuixFolder(folder), [0, 1, 2, 3]);
+    assert.equal(readFileSync(join(folder, 'hashes', at(3).path.slice(0, 32)), 'utf8'), `/gnu/store/${at(3).path}`);
+    const narinfo = readFileSync(file(folder, 'gzip', 3, 'narinfo'), 'utf8');
+    assert.equal(faultOfNarinfo(narinfo, [key.publicKey.expression]), undefined);
+    const { nars } = parseGuixNarinfo(narinfo, '/gnu/store');
+    assert.deepEqual(
+      nars.map(({ url, compression }) => [url, compression]),
+      [
+        [`nar/gzip/${at(3).path}`, 'gzip'],
+        [`nar/zstd/${at(3).path}`, 'zstd'],
+        [`nar/${at(3).path}`, 'none'],
+      ],
     );
+    const inodes = nars.map(({ compression }) => statSync(file(folder, compression, 3, 'narinfo')).ino);
+    assert.equal(new Set(inodes).size, 1);
+    for (const { compression } of nars) {
+      const nar = file(folder, compression, 3, 'nar');
+      assert.ok((await buffer(decompress(compression, createReadStream(nar)))).equals(at(3).nar), compression);
+      for (const one of [nar, file(folder, compression, 3, 'narinfo')]) assert.equal(statSync(one).mode & 0o777, 0o644);
+      assert.equal(statSync(join(folder, compression)).mode & 0o777, 0o755);
+    }
+  });
+
+  it('leaves alone what is not its own, and takes the place of what somebody else has made of the same item', async () => {
+    const { present, open } = createModel(forGuix);
+    const folder = join(root, 'shared');
+    present.add(0);
+    await mkdir(join(folder, 'gzip'), { recursive: true });
+    await mkdir(join(folder, 'hashes'));
+    const foreign = ['gzip/other.nar', 'gzip/other.narinfo', 'hashes/other', 'gzip/being-made.nar.tmp'];
+    for (const name of [...foreign, `gzip/${at(0).path}.narinfo`, `hashes/${at(0).path.slice(0, 32)}`])
+      writeFileSync(join(folder, name), 'not ours');
+    using writer = await open(folder);
+    await writer.apply(succeeded(0));
+    assert.match(readFileSync(file(folder, 'gzip', 0, 'narinfo'), 'utf8'), /^StorePath: /);
+    present.delete(0);
+    await writer.apply(unpublished(0, 3_600_000));
+    assert.ok(!existsSync(join(folder, 'hashes', at(0).path.slice(0, 32))));
+    assert.ok(!existsSync(file(folder, 'gzip', 0, 'narinfo')));
+    assert.ok(existsSync(file(folder, 'gzip', 0, 'nar')), 'for clients that have the narinfo');
+    present.add(0);
+    await writer.apply(succeeded(0));
+    present.delete(0);
+    await writer.apply(deleted(0));
+    for (const name of foreign) assert.equal(readFileSync(join(folder, name), 'utf8'), 'not ours');
+    present.add(0);
+    await writer.apply(succeeded(0));
+    present.delete(0);
+    await writer.apply(missing(0));
+  });
+
+  it('is made anew for other compressions, and mended where guix publish, or somebody, has removed some of it', async () => {
+    const folder = join(root, 'changed');
+    const { present, open } = createModel(forGuix);
+    for (const n of items.keys()) present.add(n);
+    {
+      using writer = await open(folder);
+      await writer.apply(succeeded(0, 1, 2));
+      // As guix publish does with what has not been asked for.
+      for (const name of [`gzip/${at(0).path}.narinfo`, `gzip/${at(0).path}.nar`, `hashes/${at(0).path.slice(0, 32)}`])
+        rmSync(join(folder, name));
+    }
+    {
+      using again = await open(folder);
+      await again.apply(came(7));
+      assert.deepEqual(inGuixFolder(folder), [0, 1, 2]);
+      rmSync(join(folder, 'hashes', at(2).path.slice(0, 32)));
+      await again.apply(succeeded(2));
+      assert.deepEqual(inGuixFolder(folder), [0, 1, 2]);
+    }
+    const other = createModel({ ...forGuix, compressions: ['zstd'] });
+    for (const n of items.keys()) other.present.add(n);
+    using changed = await other.open(folder);
+    await changed.apply(came(7));
+    assert.deepEqual(inGuixFolder(folder), [0, 1, 2]);
+    assert.deepEqual(readdirSync(join(folder, 'gzip')), []);
+    await assert.rejects(
+      openCacheFolder(folder),
+      /expected a plain binary cache, got one in the layout of guix publish/,
+    );
+  });
+
+  it('takes nothing of another store directory, and keeps nobody waiting for it', async () => {
+    for (const form of [plain, forGuix]) {
+      const { present, open } = createModel(form);
+      present.add(0);
+      const folder = join(root, `foreign ${form.storeDir.slice(1, 4)}`);
+      using writer = await open(folder, 'urn:x', false, form === plain ? forGuix : plain);
+      await writer.apply(succeeded(0));
+      await writer.apply(added(0));
+      assert.deepEqual(JSON.parse(readFileSync(join(folder, '.drover-mirror.json'), 'utf8')).waiting, []);
+      assert.ok(!readdirSync(folder).some((name) => name.endsWith('.narinfo')));
+    }
   });
 });

@@ -166,6 +166,25 @@ secret-file = "/x"
     assert.match(text, /"chat": secret-file is for webhooks \(url\); notify\.webhook has it/m);
   });
 
+  it('keeps a folder in the layout of guix publish, in compressions that are for that alone', () => {
+    const hook = (target: string) =>
+      load(`store-dir = "/gnu/store"\n[[hook]]\nname = "a"\npublish = { folder = "/srv/g", ${target} }`);
+    const loaded = hook('layout = "guix-publish", compressions = ["gzip", "zstd"]');
+    assert.ok('config' in loaded, JSON.stringify(loaded));
+    for (const [target, problem] of [
+      ['compressions = ["gzip"]', 'publish.compressions: expected none without layout guix-publish'],
+      [
+        'layout = "guix-publish", compressions = ["gzip", "gzip"]',
+        'publish.compressions: expected each compression once',
+      ],
+      ['layout = "guix-publish", compressions = ["xz"]', 'publish.compressions.0: '],
+      ['layout = "guix"', 'publish.layout: '],
+    ] as const) {
+      const refused = hook(target);
+      assert.ok('problems' in refused && refused.problems.join().includes(problem), JSON.stringify(refused));
+    }
+  });
+
   it('is refused with conditions that none of its events can meet', () => {
     const folder = 'folder = "/srv/cache"';
     for (const [hook, condition] of [

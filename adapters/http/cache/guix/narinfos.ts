@@ -30,6 +30,8 @@ export interface GuixNarinfos {
   of(item: StoreItem, storeDir: string): Promise<string>;
   /** What the coordinator believes an upstream of: its key vouches for it here, as clients need not know the upstream's. */
   ofUpstream(item: ServedUpstreamItem, storeDir: string): Promise<string>;
+  /** As `StoreItemAdded.guixSignature` has it, by the key of now. @param own what the item has of it */
+  signatureOf(item: GuixItem, own: string | undefined): Promise<string>;
 }
 
 /** Signatures that no event has: of items that came before there was a key, or another, and of upstreams. Each is made once and kept for a while. */
@@ -51,15 +53,18 @@ export function createGuixNarinfos({ point, host, compressions, sign }: Omit<Gui
     return signature;
   }
 
+  const isOfNow = (own: string): boolean => Buffer.from(own, 'base64').subarray(0, 32).equals(point);
+  const packed = async (hash: Buffer, own: string | undefined): Promise<string> =>
+    own !== undefined && isOfNow(own) ? own : signed(hash);
+
   async function render(item: GuixItem, nars: readonly GuixNar[], own: string | undefined): Promise<string> {
     const text = guixSignedText(item);
     const hash = hashOfSigned(text);
-    const isOfNow = own !== undefined && Buffer.from(own, 'base64').subarray(0, 32).equals(point);
-    const packed = isOfNow ? own : await signed(hash);
-    return renderGuixNarinfo(text, signatureField(unpackSignature(packed, hash), host), nars);
+    return renderGuixNarinfo(text, signatureField(unpackSignature(await packed(hash, own), hash), host), nars);
   }
 
   return {
+    signatureOf: (item, own) => packed(hashOfSigned(guixSignedText(item)), own),
     of(item, storeDir) {
       const { path, file, narSize } = item;
       const all = new Set([file.compression, ...compressions]);
