@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
-import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
+import { addConnectionOptions, type ConnectionFlags, connect, connectPlainly } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
 import { CliError } from '../output/cli-error.ts';
 import { interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { plural, printable } from '../output/text.ts';
 import { createProgress } from '../submit/progress.ts';
 
 interface ImportFlags extends ConnectionFlags, OutputFlags {
@@ -13,6 +14,11 @@ interface ImportFlags extends ConnectionFlags, OutputFlags {
   readonly trustedKey?: readonly string[];
   readonly checkSigs: boolean;
   readonly narHerder?: string;
+}
+
+interface CoordinatorFlags extends ConnectionFlags, OutputFlags {
+  readonly storeRoot?: string;
+  readonly derivations?: string;
 }
 
 export function addImportCommands(program: Command, context: CommandContext): void {
@@ -103,6 +109,60 @@ export function addImportCommands(program: Command, context: CommandContext): vo
       return interruptedCode(signal);
     } finally {
       source[Symbol.dispose]?.();
+    }
+  });
+
+  const coordinator = addCommand(group, {
+    usage: 'guix-build-coordinator <database>',
+    summary: 'Take over the queue of a Guix Build Coordinator',
+    more: [
+      'Reads builds that are neither processed nor canceled from its SQLite database, which nothing is written to, and submits their derivations from the store of this machine: a submission',
+      'for each priority, each build with its tags, imported-from=guix-build-coordinator and imported-build=UUID. What was taken over before is left alone, so the same command again goes on.',
+      'Builds that have ended there stay there; "drover import nars" takes what they made. Exit code 1 if a derivation was nowhere.',
+    ].join(' '),
+    examples: [
+      [
+        'drover import guix-build-coordinator guix_build_coordinator.db',
+        'a copy of /var/lib/guix-build-coordinator/guix_build_coordinator.db, or that itself',
+      ],
+    ],
+  })
+    .option('--derivations <dir>', 'a folder of .drv files, in place of the store')
+    .option('--store-root <dir>', 'a chroot store: /gnu/store is at DIR/gnu/store');
+  addConnectionOptions(addOutputOptions(coordinator));
+  onAction(coordinator, context, async (database: string, flags: CoordinatorFlags) => {
+    const { readCoordinatorQueue } = await import('../import/guix-build-coordinator.ts');
+    const { submitQueue } = await import('../import/submit-queue.ts');
+    const { openDerivationSource } = await import('../submit/derivation-source.ts');
+    const { refusalLine } = await import('../push/report.ts');
+    const signal = io.interrupted();
+    const { queued, ended, tagsLeft } = readCoordinatorQueue(database);
+    const client = connect(flags, io, { signal, repeatable: true });
+    using progress = createProgress(io);
+    for (const tag of tagsLeft) progress.line(printable(`a tag that cannot be one here is left out: ${tag}`));
+    const { storeRoot, derivations: folder } = flags;
+    const source = openDerivationSource({ storeDir: guixStoreDir, storeRoot, folder });
+    try {
+      const steady = connectPlainly(flags, io);
+      const result = await submitQueue(queued, { client, steady, source, progress, signal });
+      for (const refusal of result.refused) progress.line(refusalLine(refusal));
+      const { submissions, imported, present, refused } = result;
+      const parts = [
+        `${plural(imported, 'build')} taken over`,
+        `${present} before`,
+        `${ended} that have ended left there`,
+      ];
+      if (refused.length > 0) parts.push(`${refused.length} refused`);
+      await print(io, flags, {
+        value: { ...result, ended, tagsLeft },
+        text: () => `${parts.join(', ')}\n`,
+        names: submissions,
+      });
+      return refused.length === 0 ? 0 : 1;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      io.err('Interrupted. What was submitted until then is there; the same command again goes on.\n');
+      return interruptedCode(signal);
     }
   });
 }

@@ -83,6 +83,7 @@ const ofArguments: Readonly<Record<string, Values | undefined>> = {
   target: from('items'),
   token: from('tokens'),
   drv: from('files'),
+  database: from('files'),
   path: from('files'),
   command: from('commands'),
   event: undefined,

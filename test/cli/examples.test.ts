@@ -57,6 +57,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'drover import nars --from https://cache.example.org --trusted-key NAME:KEY /nix/store/HASH-hello-2.12': 'the same',
   'drover import nars --from /var/cache/guix/publish --trusted-key /etc/guix/acl': 'the same: cli/guix',
   'drover import nars --from https://ci.guix.gnu.org --trusted-key ci.pub /gnu/store/HASH-hello-2.12': 'the same',
+  'drover import guix-build-coordinator guix_build_coordinator.db': 'the same: cli/import-guix-build-coordinator',
   'drover import nars --from /srv/nars --nar-herder nar_herder.db --trusted-key bordeaux.pub': 'the same',
   'drover upstreams show nixos': 'needs an upstream: e2e/upstreams',
   'drover upstreams check nixos': 'the same',

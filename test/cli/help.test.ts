@@ -71,6 +71,7 @@ const commands = [
   'hooks skip',
   'hooks test',
   'import',
+  'import guix-build-coordinator',
   'import nars',
   'items',
   'items delete',
