@@ -238,13 +238,15 @@ export function createInputFetcher(options: InputFetcherOptions): InputFetcher {
     const [first] = paths;
     if (first === undefined) return;
     let failures = 0;
-    await retry({ ...retrying, signal, worth: mayPassByItself, away: awayOf(first, waits) }, () =>
-      transfers.run(signal, async () => {
-        if (failures > 0) await narinfoOf(first, signal);
-        failures++;
-        const lacking = await builder.missing(paths, signal);
-        if (lacking.length > 0) await intake.substitute(lacking, signal);
-      }),
+    await retry(
+      { ...retrying, tries: substituteTries, signal, worth: mayPassByItself, away: awayOf(first, waits) },
+      () =>
+        transfers.run(signal, async () => {
+          if (failures > 0) await narinfoOf(first, signal);
+          failures++;
+          const lacking = await builder.missing(paths, signal);
+          if (lacking.length > 0) await intake.substitute(lacking, signal);
+        }),
     );
   }
 
@@ -303,6 +305,9 @@ function isSignedBy(info: NarInfo, publicKeys: readonly string[]): boolean {
 function awayOf(path: string, waits: Waits): (reason: string | undefined) => void {
   return (reason) => (reason === undefined ? waits.over(path) : waits.begin(path, 'inputs', reason));
 }
+
+/** How often a daemon is asked to fetch what it does not get: what it says then is for an operator. */
+const substituteTries = 3;
 
 /** Whether a daemon that fetches may be luckier a little later. */
 function mayPassByItself(error: unknown): boolean {

@@ -7,6 +7,9 @@ const users =
 const tooFew = 'guix-daemon has no build users: see `--build-users-group`';
 const repair = 'the store of the machine is damaged: `guix gc --verify=contents,repair` there';
 
+const foreign =
+  'the Guix of this machine may know none of the compressions that the cache offers: set `cache-guix-compressions = ["gzip"]` at the coordinator';
+
 const means = (failure: FailureClass, texts: readonly string[], hint?: string): Refusal[] =>
   texts.map((says) => ({ says, means: failure, ...(hint !== undefined && { hint }) }));
 
@@ -97,6 +100,7 @@ export const guixRefusals: readonly Refusal[] = [
       storeDamaged: true,
     }),
   ),
+  ...means('fetch-failed', ["substitute: Throw to key `match-error' with args %"], foreign),
   ...means('inputs-missing', [
     "cannot build derivation `%': % dependencies couldn't be built",
     "path `%' is required, but there is no substituter that can build it",
