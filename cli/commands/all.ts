@@ -26,6 +26,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   mirror: async () => (await import('./mirror.ts')).addMirrorCommand,
   replay: async () => (await import('./replay.ts')).addReplayCommand,
   tokens: async () => (await import('./tokens.ts')).addTokensCommands,
+  keys: async () => (await import('./keys.ts')).addKeysCommands,
   views: async () => (await import('./views.ts')).addViewsCommands,
   log: async () => (await import('./log.ts')).addLogCommands,
   status: async () => (await import('./status.ts')).addStatusCommand,

@@ -85,6 +85,7 @@ const ofArguments: Readonly<Record<string, Values | undefined>> = {
   drv: from('files'),
   database: from('files'),
   path: from('files'),
+  file: from('files'),
   command: from('commands'),
   event: undefined,
   url: undefined,

@@ -79,6 +79,11 @@ const commands = [
   'items show',
   'items verify',
   'items why',
+  'keys',
+  'keys export',
+  'keys generate',
+  'keys import',
+  'keys list',
   'log',
   'log accept',
   'log copy',
@@ -141,8 +146,9 @@ describe('the command line', () => {
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
       const local =
-        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|reindex))$/.test(name) ||
-        command.commands.length > 0;
+        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|reindex)|keys .*)$/.test(
+          name,
+        ) || command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
     }
   });
