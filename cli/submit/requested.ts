@@ -1,4 +1,4 @@
-import type { BuildDetail, BuildRow, Page } from '../../coordinator/ports/views.ts';
+import type { BuildDetail, BuildRow, ItemRow, Page } from '../../coordinator/ports/views.ts';
 import { parseDerivation } from '../../domain/store/derivation.ts';
 import type { Client } from '../http/client.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -70,10 +70,22 @@ async function builtOutputs(
   if (id === undefined) return {};
   const detail = await client.get<BuildDetail>(`/v1/builds/${encodeURIComponent(id)}`);
   const what = `outputs of ${derivation}`;
-  return Object.fromEntries(
-    Object.entries(detail.outputs).map(([name, base]) => [
-      saidOutputName(name, what),
-      `${storeDir}/${saidBaseName(base, what)}`,
-    ]),
-  );
+  const bases = Object.entries(detail.outputs).map(([name, base]) => [
+    saidOutputName(name, what),
+    saidBaseName(base, what),
+  ]);
+  const dir = (await storeDirOfItem(bases[0]?.[1], client)) ?? storeDir;
+  return Object.fromEntries(bases.map(([name, base]) => [name, `${dir}/${base}`]));
+}
+
+/** The store directory of an item, where that is another one than the coordinator's first; a submission is watched by its id alone, whatever it is of. */
+async function storeDirOfItem(base: string | undefined, client: Client): Promise<string | undefined> {
+  if (base === undefined) return undefined;
+  try {
+    return (await client.get<Pick<ItemRow, 'storeDir'>>(`/v1/items/${encodeURIComponent(base)}`)).storeDir;
+  } catch (error) {
+    // What only an upstream has is in the first.
+    if (error instanceof CliError && error.code === 'not-found') return undefined;
+    throw error;
+  }
 }

@@ -18,6 +18,8 @@ function routes(events: Route, result: object): Record<string, Route> {
     'POST /v1/submissions': () => ({ status: 201, json: { submission: 's', derivations: 0, available: 0, ...result } }),
     'GET /v1/builds/j': () => ({ json: { ...joinedBuild, outputs: { out: outputOf('joined') } } }),
     'GET /v1/builds/a': () => ({ json: { id: 'a', outputs: { out: outputOf('root'), dev: outputOf('root-dev') } } }),
+    // One that is not in the coordinator's first store directory says so.
+    [`GET /v1/items/${outputOf('joined')}`]: () => ({ json: { path: outputOf('joined'), storeDir: '/gnu/store' } }),
     'GET /v1/builds': () => ({ json: { rows: [{ id: 'a' }] } }),
     'GET /v1/builds/a/log': () => ({ text: 'printed\u001b[2J\nat the end\n' }),
     'GET /v1/events': events,
@@ -64,7 +66,8 @@ describe('drover submit --wait', () => {
     assert.match(err, /succeeded {2}joined on w2/);
     assert.match(err, /2 builds ended, 2 succeeded, 0 did not\n$/);
     // What nix-build would print: once, though the connection was lost in between.
-    assert.equal(out, ['root', 'root-dev', 'joined'].map((name) => `/nix/store/${outputOf(name)}\n`).join(''));
+    const printed = ['/nix/store root', '/nix/store root-dev', '/gnu/store joined'].map((text) => text.split(' '));
+    assert.equal(out, printed.map(([dir, name = '']) => `${dir}/${outputOf(name)}\n`).join(''));
   });
 
   it('prints one JSON object, which has each derivation as soon as it has ended', async () => {
@@ -98,7 +101,7 @@ describe('drover submit --wait', () => {
         derivation: joinedDrv,
         state: 'succeeded',
         build: 'j',
-        outputs: { out: `/nix/store/${outputOf('joined')}` },
+        outputs: { out: `/gnu/store/${outputOf('joined')}` },
       },
     ]);
   });
