@@ -13,7 +13,7 @@ const read = (path: string): string => readFileSync(join(folder, path), 'utf8');
 test('docs/operating.md shows the units and their settings as they are in deploy/systemd', () => {
   const page = readFileSync(join(folder, '../docs/operating.md'), 'utf8');
   const files = globSync('**/*.{service,toml,conf}', { cwd: join(folder, 'systemd') });
-  assert.equal(files.length, 5);
+  assert.equal(files.length, 6);
   for (const file of files) {
     const kind = file.endsWith('.toml') ? 'toml' : 'ini';
     assert.ok(page.includes(`\`\`\`${kind}\n${read(`systemd/${file}`)}\`\`\``), `not in the page as it is: ${file}`);
