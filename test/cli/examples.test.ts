@@ -139,6 +139,7 @@ describe('the examples of --help, on a real coordinator', () => {
       ...settings,
       data: path('data'),
       hooks: { trustApi: true },
+      otherStoreDirs: ['/gnu/store'],
       audit: { checkpointSeconds: 1 },
     });
     running = await runCoordinator(config, pino({ level: 'silent' }));
@@ -369,6 +370,7 @@ describe('the examples of --help, on a real coordinator', () => {
       '/etc/drover-agent.toml': path('agent.toml'),
       '/etc/drover/ci.whsec': path('ci.whsec'),
       '/srv/chroot': path('chroot'),
+      '/var/cache/guix/publish': path('guix-publish'),
       '/srv/cache': path('mirror'),
       'HASH-hello-2.12.drv': good,
       'HASH-hello-2.12': goodItem,
