@@ -7,6 +7,8 @@ const cli = fileURLToPath(new URL('../cli/bin.js', import.meta.url));
 export interface RunOptions {
   /** Not shown before it runs, as it is a question of the demo's and no step of it. */
   readonly quiet?: boolean;
+  /** What it reads from its standard input. */
+  readonly input?: Uint8Array;
   /** How to write the arguments where all of them would be too many. */
   readonly shownAs?: string;
 }
@@ -29,12 +31,14 @@ export function createCommands(
   return {
     environment,
     signal,
-    run(command, args, { quiet = false, shownAs } = {}) {
+    run(command, args, { quiet = false, shownAs, input } = {}) {
       signal.throwIfAborted();
       if (!quiet) say(`$ ${shownAs ?? commandLine(command, args)}`);
       const [program, actual] = programOf(command, args);
       return new Promise((resolve, reject) => {
-        const child = spawn(program, actual, { cwd: root, env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+        const child = spawn(program, actual, { cwd: root, env: environment, stdio: ['pipe', 'pipe', 'inherit'] });
+        // One that ends without having read it says why by its exit code.
+        child.stdin.on('error', () => {}).end(input);
         const chunks: Buffer[] = [];
         child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
         const stop = () => void child.kill('SIGTERM');
@@ -44,7 +48,10 @@ export function createCommands(
           signal.removeEventListener('abort', stop);
           if (signal.aborted) reject(signal.reason);
           else if (code === 0) resolve(Buffer.concat(chunks));
-          else reject(new Error(`${commandLine(command, args)}: ended with ${killedBy ?? `exit code ${code}`}`));
+          else
+            reject(
+              new Error(`${shownAs ?? commandLine(command, args)}: ended with ${killedBy ?? `exit code ${code}`}`),
+            );
         });
       });
     },

@@ -4,9 +4,9 @@ import type { Workspace } from './workspace.ts';
 /** Kept from one demo to the next: what it starts is compiled once. */
 const compiled = fileURLToPath(new URL('../.cache/compiled', import.meta.url));
 
-/** The demo's own environment for what it starts: no setting of the user's Nix or Drover changes what it shows. */
+/** The demo's own environment for what it starts: no setting of the user's Nix, Guix or Drover changes what it shows. */
 export function demoEnvironment(workspace: Workspace, outer: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  const kept = Object.entries(outer).filter(([name]) => !/^(?:DROVER_|NIX_)/.test(name));
+  const kept = Object.entries(outer).filter(([name]) => !/^(?:DROVER_|NIX_|GUIX_)/.test(name));
   return {
     NODE_COMPILE_CACHE: compiled,
     ...Object.fromEntries(kept),

@@ -34,14 +34,17 @@ export interface FarmOptions {
   readonly store: string | undefined;
 }
 
-/** A coordinator on a new data folder, and two agents that each have a Nix store of their own. Resolves when all are up. */
-export async function startFarm(options: FarmOptions): Promise<Farm> {
+/** A coordinator on a new data folder, which commands ask from now on. Resolves when it is up. */
+export async function startCoordinator(
+  options: FarmOptions,
+  more: readonly string[] = [],
+): Promise<Omit<Farm, 'agents'>> {
   const { workspace, commands } = options;
   const { signal } = commands;
   const data = workspace.file('coordinator');
   // A short back-off, as somebody is watching; and a hook that leads to this machine.
   const args = ['coordinator', '--data', data, '--listen', '127.0.0.1:0', '--retry-base-seconds', '1'];
-  args.push('--hooks-trust-api', 'true');
+  args.push('--hooks-trust-api', 'true', ...more);
   if (options.store !== undefined) args.push('--store', options.store);
   const coordinator = await start(options, 'coordinator', args);
   const [, url = '', adminTokenFile = ''] = await coordinator.says(/coordinator at (\S+), admin token in (.+)/, signal);
@@ -50,28 +53,48 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
   options.say(`$ export DROVER_URL=${url} DROVER_TOKEN_FILE=${adminTokenFile}`);
   commands.environment.DROVER_URL = url;
   commands.environment.DROVER_TOKEN_FILE = adminTokenFile;
+  return { url, adminTokenFile, publicKey };
+}
 
+/** An agent with a token of its own. Resolves when it is up. @param more where its store is, and what it is like */
+export async function startAgent(
+  options: FarmOptions,
+  url: string,
+  name: string,
+  more: readonly string[],
+): Promise<void> {
+  const { workspace, commands } = options;
+  const tokenFile = workspace.file(`${name}.token`);
+  await commands.run('drover', ['agents', 'add', name, '--token-file', tokenFile]);
+  const agent = await start(options, name, [
+    'agent',
+    ...['--coordinator', url],
+    ...['--token-file', tokenFile],
+    ...['--state', workspace.file(`${name}-state`)],
+    ...more,
+    ...['--on-shutdown', 'hand-back'],
+  ]);
+  await agent.says(/the agent runs/, commands.signal);
+}
+
+/** A coordinator, and two agents that each have a Nix store of their own. Resolves when all are up. */
+export async function startFarm(options: FarmOptions): Promise<Farm> {
+  const { workspace } = options;
+  const coordinator = await startCoordinator(options);
   await mkdir(workspace.file('press'));
   const agents: DemoAgent[] = [];
   for (const { name, features } of plans) {
-    const tokenFile = workspace.file(`${name}.token`);
     const root = workspace.file(`${name}-store`);
-    await commands.run('drover', ['agents', 'add', name, '--token-file', tokenFile]);
-    const agent = await start(options, name, [
-      'agent',
-      ...['--coordinator', url],
-      ...['--token-file', tokenFile],
+    const press = `/press=${workspace.file('press')}`;
+    await startAgent(options, coordinator.url, name, [
       ...['--store', `local?root=${root}`],
-      ...['--state', workspace.file(`${name}-state`)],
       ...['--features', features],
       ...['--slots', '2'],
-      ...['--sandbox-paths', sandboxPaths(workspace).join(',')],
-      ...['--on-shutdown', 'hand-back'],
+      ...['--sandbox-paths', [...sandboxPaths, press].join(',')],
     ]);
     agents.push({ name, root });
-    await agent.says(/the agent runs/, signal);
   }
-  return { url, adminTokenFile, publicKey, agents };
+  return { ...coordinator, agents };
 }
 
 function start({ commands, services, say }: FarmOptions, name: string, args: readonly string[]): Promise<Service> {
@@ -79,7 +102,5 @@ function start({ commands, services, say }: FarmOptions, name: string, args: rea
   return services.start(name, 'drover', args, commands.environment);
 }
 
-/** What the builders of graph.nix see of the machine: a shell, the common tools, their libraries, and the press. */
-function sandboxPaths(workspace: Workspace): readonly string[] {
-  return [...defaultSandboxPaths, '/usr/bin', `/press=${workspace.file('press')}`];
-}
+/** What builders see of the machine: a shell, the common tools, and their libraries. */
+export const sandboxPaths: readonly string[] = [...defaultSandboxPaths, '/usr/bin'];

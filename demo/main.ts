@@ -1,4 +1,5 @@
 /** `npm run demo`: a whole farm on this machine, from a graph of derivations to a client of the cache. */
+import { runGuixDemo } from './guix.ts';
 import { stopKept } from './keep.ts';
 import { type DemoOptions, readOptions, usage } from './options.ts';
 import { runDemo } from './run.ts';
@@ -29,6 +30,7 @@ async function main(): Promise<number> {
   }
   try {
     if (options.task === 'stop') await stopKept(options.folder, say);
+    else if (options.task === 'guix') await runGuixDemo({ say, signal: interrupted.signal });
     else {
       const colour = stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
       await runDemo({ keep: options.keep, nats: options.nats, say, colour, signal: interrupted.signal });

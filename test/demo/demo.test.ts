@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { guixName, noGuix } from '../support/guix.ts';
 import { noNix } from '../support/nix-store.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -37,15 +38,20 @@ interface Ended {
 
 interface RunOptions {
   readonly temporary: string;
+  readonly environment?: NodeJS.ProcessEnv;
   /** Called with all of the standard error so far. */
   readonly onError?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
-function run(program: string, args: readonly string[], { temporary, onError }: RunOptions): Promise<Ended> {
+function run(
+  program: string,
+  args: readonly string[],
+  { temporary, environment, onError }: RunOptions,
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: root,
-      env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1' },
+      env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let out = '';
@@ -161,6 +167,30 @@ describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
     }
     assert.deepEqual(await temporary.files(), []);
     assert.deepEqual(await temporary.processes(), []);
+  });
+
+  // Ten seconds of processor time, which the tests of agents and caches for Guix spend already.
+  const notAsked = process.env.GUIX_DEMO === undefined && 'runs where GUIX_DEMO is set';
+  it(`builds for Nix and for ${guixName} under one coordinator, and fetches with both`, {
+    skip: noGuix || notAsked,
+  }, async () => {
+    await using temporary = await openTemporary();
+    const { code, out, err } = await demo(['--guix'], { temporary: temporary.path });
+    assert.equal(code, 0, `${out}\n${err}`);
+    for (const store of ['/gnu/store', '/nix/store'])
+      assert.match(out, new RegExp(`^\\S+${store.replace('/gnu', '')}/\\w+-greeting: greetings from ${store}$`, 'm'));
+    assert.match(out, /succeeded +greeting .* oak .*\n.*succeeded +greeting .* alder /);
+    assert.deepEqual(await temporary.files(), []);
+    assert.deepEqual(await temporary.processes(), []);
+  });
+
+  it('says what to do where Guix is not set up', async () => {
+    await using temporary = await openTemporary();
+    const nowhere = { DROVER_TEST_CACHE: temporary.path };
+    const { code, err } = await demo(['--guix'], { temporary: temporary.path, environment: nowhere });
+    assert.equal(code, 1);
+    assert.match(err, /^demo: Guix is not set up here: 'npm run setup -- --guix' brings/);
+    assert.deepEqual(await temporary.files(), []);
   });
 
   it('refuses an option that it does not know', async () => {
