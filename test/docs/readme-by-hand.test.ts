@@ -124,5 +124,7 @@ async function byHand(nix: NixVersion): Promise<void> {
   assert.equal(readFileSync(`${store}/nix/store/${base}`, 'utf8'), 'hello\n');
 }
 
-for (const nix of nixVersions)
+/** The machine's own and the newest; others have their builds and fetches tried elsewhere. */
+const tried = nixVersions.filter((nix, at) => nix.bin === undefined || at === nixVersions.length - 1);
+for (const nix of tried)
   test(`the README's steps by hand work as they stand, with ${nix.name}`, { skip: nix.skip }, () => byHand(nix));

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import type { FinishedUpload, Pool } from '../../../coordinator/ports/pool.ts';
+import { times } from '../../support/times.ts';
 import { chunksOf, cutAfter, declarationOf, hashPartOf, narOf, noise, type Tree } from './nars.ts';
 import { accepted, openPool, refusal, send, temporaryFolder, temporaryPool } from './pools.ts';
 
@@ -63,7 +64,7 @@ describe('an upload that was cut', () => {
           assert.deepEqual({ ...finished, id: '' }, { ...expected, id: '' });
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 * times },
     );
   });
 

@@ -156,7 +156,7 @@ describe('a real graph with shared outputs', { skip: nixpkgsGraphAbsent }, () =>
           checkBuilt(farm, mine, roots);
         },
       ),
-      { numRuns: 16 * times, seed: 1 },
+      { numRuns: 10 * times, seed: 1 },
     );
   });
 });
