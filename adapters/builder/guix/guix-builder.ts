@@ -16,17 +16,16 @@ import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 import { openConnection } from '../daemon/connection.ts';
 import { createConnectionPool } from '../daemon/connection-pool.ts';
 import { goneFromDisk } from '../daemon/on-disk.ts';
+import { addTempRoot, collectGarbage } from '../daemon/operations.ts';
 import { waitForEnd } from '../daemon/process-tree.ts';
 import { checkStoreDatabase, largestPaths, storeBytes } from '../daemon/store-database.ts';
 import { connectDaemon } from '../daemon/transport.ts';
 import { createDaemonLog, type DaemonWords } from './daemon-log.ts';
 import { type GuixConnection, GuixRefusal, guixDialect } from './dialect.ts';
 import {
-  addTempRoot,
   addTextToStore,
   addToStore,
   buildPaths,
-  collectGarbage,
   ensurePath,
   exportPath,
   queryPathInfo,

@@ -10,10 +10,8 @@ const operation = {
   addTextToStore: 8,
   buildPaths: 9,
   ensurePath: 10,
-  addTempRoot: 11,
   exportPath: 16,
   setOptions: 19,
-  collectGarbage: 20,
   queryPathInfo: 26,
   queryValidPaths: 31,
 } as const;
@@ -123,37 +121,6 @@ export async function ensurePath(
     handlers,
     answer: (reader) => reader.u64(),
     signal,
-  });
-}
-
-export async function addTempRoot(connection: GuixConnection, path: string): Promise<void> {
-  await connection.ask({
-    request: createWireWriter().u64(operation.addTempRoot).text(path).take(),
-    answer: (reader) => reader.u64(),
-  });
-}
-
-/** Has the garbage collector delete what no root keeps until more than `bytes` are freed. Gives what went, in bytes. */
-export function collectGarbage(connection: GuixConnection, bytes: number): Promise<number> {
-  const deleteDead = 2;
-  const request = createWireWriter()
-    .u64(operation.collectGarbage)
-    .u64(deleteDead)
-    .texts([]) // any paths
-    .bool(false) // nothing that is alive
-    .u64(bytes)
-    .u64(0) // three that mean nothing any more
-    .u64(0)
-    .u64(0)
-    .take();
-  return connection.ask({
-    request,
-    async answer(reader) {
-      await reader.texts(); // what went
-      const freed = await reader.u64();
-      await reader.u64(); // means nothing any more
-      return freed;
-    },
   });
 }
 

@@ -15,6 +15,7 @@ import { verdictOnLastWords } from '../../../domain/build/verdicts/verdict.ts';
 import { openConnection } from '../daemon/connection.ts';
 import { createConnectionPool } from '../daemon/connection-pool.ts';
 import { goneFromDisk } from '../daemon/on-disk.ts';
+import { addTempRoot, collectGarbage } from '../daemon/operations.ts';
 import { checkStoreDatabase, largestPaths, storeBytes } from '../daemon/store-database.ts';
 import { connectDaemon, type Transport } from '../daemon/transport.ts';
 import { openBuildFolders } from './build-folders.ts';
@@ -25,10 +26,8 @@ import { allowedEnvironment } from './environment.ts';
 import { renderNixConfig } from './nix-config.ts';
 import { createOneAtATime, type OneAtATime } from './one-at-a-time.ts';
 import {
-  addTempRoot,
   addToStoreNar,
   buildDerivation,
-  collectGarbage,
   narFromPath,
   queryPathInfo,
   queryValidPaths,

@@ -8,9 +8,7 @@ import type { NixConnection as Connection } from './dialect.ts';
 
 /** Numbers of the operations that are used. */
 const operation = {
-  addTempRoot: 11,
   setOptions: 19,
-  collectGarbage: 20,
   queryPathInfo: 26,
   queryValidPaths: 31,
   buildDerivation: 36,
@@ -47,40 +45,6 @@ export async function setOptions(connection: Connection, limits?: BuildLimits): 
     .u64(settings.length);
   for (const [name, value] of settings) request.text(name).text(value);
   await connection.ask({ request: request.take(), answer: () => undefined });
-}
-
-export async function addTempRoot(connection: Connection, path: string): Promise<void> {
-  await connection.ask({
-    request: createWireWriter().u64(operation.addTempRoot).text(path).take(),
-    answer: (reader) => reader.u64(),
-  });
-}
-
-/**
- * Has the store's garbage collector delete what no root keeps, temporary ones of other connections included, until more than `bytes` are
- * freed. Gives what went, in bytes.
- */
-export function collectGarbage(connection: Connection, bytes: number): Promise<number> {
-  const deleteDead = 2;
-  const request = createWireWriter()
-    .u64(operation.collectGarbage)
-    .u64(deleteDead)
-    .texts([]) // any paths
-    .bool(false) // nothing that is alive
-    .u64(bytes)
-    .u64(0) // three that mean nothing any more
-    .u64(0)
-    .u64(0)
-    .take();
-  return connection.ask({
-    request,
-    async answer(reader) {
-      await reader.texts(); // what went
-      const freed = await reader.u64();
-      await reader.u64(); // means nothing any more
-      return freed;
-    },
-  });
 }
 
 /** Those of `paths` that are valid. */

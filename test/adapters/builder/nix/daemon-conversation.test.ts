@@ -4,17 +4,13 @@ import { buffer } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { openConnection } from '../../../../adapters/builder/daemon/connection.ts';
 import { createConnectionPool } from '../../../../adapters/builder/daemon/connection-pool.ts';
+import { addTempRoot } from '../../../../adapters/builder/daemon/operations.ts';
 import { createWireReader } from '../../../../adapters/builder/daemon/wire-reader.ts';
 import { createWireWriter, type WireWriter } from '../../../../adapters/builder/daemon/wire-writer.ts';
 import { outcomeOf } from '../../../../adapters/builder/nix/build-result.ts';
 import { nixDialect } from '../../../../adapters/builder/nix/dialect.ts';
 import { protocolVersion } from '../../../../adapters/builder/nix/handshake.ts';
-import {
-  addTempRoot,
-  buildDerivation,
-  narFromPath,
-  queryPathInfo,
-} from '../../../../adapters/builder/nix/operations.ts';
+import { buildDerivation, narFromPath, queryPathInfo } from '../../../../adapters/builder/nix/operations.ts';
 import { parseStoreUri } from '../../../../adapters/builder/nix/store-uri.ts';
 import { buildRequest, shellDerivation } from '../../../support/nix-store.ts';
 
