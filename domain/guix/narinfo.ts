@@ -1,6 +1,7 @@
 import { inOrder } from '../store/fingerprint.ts';
-import { excerpt, FormatError } from '../store/format-error.ts';
+import { excerpt } from '../store/format-error.ts';
 import { formatHash, parseSha256 } from '../store/hash-text.ts';
+import { bytesIn, inField, malformedNarinfo } from '../store/narinfo-fields.ts';
 import { parseBaseName, parseStorePath } from '../store/store-path.ts';
 
 /** What Guix signs of a store item. */
@@ -87,14 +88,14 @@ export function guixNarUrl(base: string, compression: string): string {
  * @throws FormatError `malformed-narinfo`; also for a path of another store directory.
  */
 export function parseGuixNarinfo(text: string, storeDir: string): GuixNarInfo {
-  if (text.length > maxLength) throw malformed(`expected at most ${maxLength} characters, got ${text.length}`);
+  if (text.length > maxLength) throw malformedNarinfo(`expected at most ${maxLength} characters, got ${text.length}`);
   const once = new Map<string, string>();
   const many = { URL: [], Compression: [], FileSize: [], FileHash: [] } as Record<string, string[]>;
   for (const [key, value, start] of fieldsOf(text)) {
     if (Object.hasOwn(many, key)) many[key]?.push(value);
-    else if (once.has(key)) throw malformed(`expected ${key} once, got it twice`, start);
+    else if (once.has(key)) throw malformedNarinfo(`expected ${key} once, got it twice`, start);
     else if (once.has('Signature') && signedKeys.has(key))
-      throw malformed(`expected ${key} above the signature, which has to be over it, got it below`, start);
+      throw malformedNarinfo(`expected ${key} above the signature, which has to be over it, got it below`, start);
     else once.set(key, value);
   }
 
@@ -107,8 +108,8 @@ export function parseGuixNarinfo(text: string, storeDir: string): GuixNarInfo {
   for (const reference of references) inField('References', () => parseBaseName(reference));
   const deriver = once.get('Deriver') || undefined;
   if (deriver !== undefined) inField('Deriver', () => parseBaseName(deriver));
-  const narSize = sizeOf('NarSize', required(once, 'NarSize'));
-  if (narSize === 0) throw malformed('expected NarSize above 0, got 0');
+  const narSize = bytesIn('NarSize', required(once, 'NarSize'));
+  if (narSize === 0) throw malformedNarinfo('expected NarSize above 0, got 0');
   const [system, signature] = [once.get('System'), once.get('Signature')];
   return {
     storePath,
@@ -132,27 +133,29 @@ interface NarFields {
 
 function narsOf({ URL: urls, Compression: compressions, FileSize: sizes }: NarFields): GuixNar[] {
   if (urls.length === 0 || urls.length > mostNars)
-    throw malformed(`expected 1 to ${mostNars} URLs, got ${urls.length}`);
+    throw malformedNarinfo(`expected 1 to ${mostNars} URLs, got ${urls.length}`);
   if (compressions.length !== urls.length)
-    throw malformed(`expected Compression for each of ${urls.length} URLs, got ${compressions.length}`);
+    throw malformedNarinfo(`expected Compression for each of ${urls.length} URLs, got ${compressions.length}`);
   const known = sizes.length === urls.length ? sizes : [];
   return urls.map((url, index) => {
-    if (url === '' || /\s/.test(url)) throw malformed(`expected a URL without white space, got ${excerpt(url)}`);
+    if (url === '' || /\s/.test(url)) throw malformedNarinfo(`expected a URL without white space, got ${excerpt(url)}`);
     const compression = compressions[index] as string;
-    if (!/^[a-z0-9]{1,16}$/.test(compression)) throw malformed(`expected a compression, got ${excerpt(compression)}`);
+    if (!/^[a-z0-9]{1,16}$/.test(compression))
+      throw malformedNarinfo(`expected a compression, got ${excerpt(compression)}`);
     const size = known[index];
-    return { url, compression, ...(size !== undefined && { fileSize: sizeOf('FileSize', size) }) };
+    return { url, compression, ...(size !== undefined && { fileSize: bytesIn('FileSize', size) }) };
   });
 }
 
 function* fieldsOf(text: string): Generator<[key: string, value: string, start: number]> {
   for (let start = 0; start < text.length; ) {
     const end = text.indexOf('\n', start);
-    if (end < 0) throw malformed('expected a line break at the end of the last line, got none', text.length);
+    if (end < 0) throw malformedNarinfo('expected a line break at the end of the last line, got none', text.length);
     const line = text.slice(start, end);
-    if (line.endsWith('\r')) throw malformed('expected lines that end with LF, got CRLF', end - 1);
+    if (line.endsWith('\r')) throw malformedNarinfo('expected lines that end with LF, got CRLF', end - 1);
     const [, key, value] = /^([A-Za-z][A-Za-z0-9]*): (.*)$/.exec(line) ?? [];
-    if (key === undefined || value === undefined) throw malformed(`expected "Key: value", got ${excerpt(line)}`, start);
+    if (key === undefined || value === undefined)
+      throw malformedNarinfo(`expected "Key: value", got ${excerpt(line)}`, start);
     yield [key, value, start];
     start = end + 1;
   }
@@ -161,33 +164,12 @@ function* fieldsOf(text: string): Generator<[key: string, value: string, start: 
 function required(fields: ReadonlyMap<string, string>, key: string): string {
   const value = fields.get(key);
   if (value === undefined || (value === '' && key !== 'References'))
-    throw malformed(`expected ${key}, got ${value === undefined ? 'no such field' : 'an empty value'}`);
+    throw malformedNarinfo(`expected ${key}, got ${value === undefined ? 'no such field' : 'an empty value'}`);
   return value;
-}
-
-function sizeOf(key: string, text: string): number {
-  const value = Number(text);
-  if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value))
-    throw malformed(`expected a number of bytes in ${key}, got ${excerpt(text)}`);
-  return value;
-}
-
-/** Runs a parser and says in which field it failed. */
-function inField<Value>(key: string, parse: () => Value): Value {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw malformed(`${key}: ${error.message}`);
-  }
 }
 
 function ofLines(lines: readonly string[]): string {
   for (const line of lines)
-    if (/[\r\n]/.test(line)) throw malformed(`expected a value without a line break, got ${excerpt(line, 120)}`);
+    if (/[\r\n]/.test(line)) throw malformedNarinfo(`expected a value without a line break, got ${excerpt(line, 120)}`);
   return lines.map((line) => `${line}\n`).join('');
-}
-
-function malformed(message: string, offset?: number): FormatError {
-  return new FormatError('malformed-narinfo', message, offset);
 }

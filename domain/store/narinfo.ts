@@ -1,5 +1,6 @@
-import { excerpt, FormatError } from './format-error.ts';
+import { excerpt } from './format-error.ts';
 import { formatHash, parseHash, parseSha256 } from './hash-text.ts';
+import { bytesIn, inField, malformedNarinfo } from './narinfo-fields.ts';
 import { parseBaseName } from './store-path.ts';
 
 /** Metadata of one store item as a binary cache serves it (`<hash>.narinfo`). */
@@ -51,7 +52,7 @@ export function renderNarinfo(info: NarInfo): string {
     lines.push(`Upstream: ${upstream} ${compression} ${url}`);
   }
   for (const line of lines) {
-    if (line.includes('\n')) throw corrupt(`expected a value without a line break, got ${excerpt(line, 120)}`);
+    if (line.includes('\n')) throw malformedNarinfo(`expected a value without a line break, got ${excerpt(line, 120)}`);
   }
   return `${lines.join('\n')}\n`;
 }
@@ -63,23 +64,25 @@ export function renderNarinfo(info: NarInfo): string {
  * @throws FormatError `malformed-narinfo`.
  */
 export function parseNarinfo(text: string): NarInfo {
-  if (text.length > maxLength) throw corrupt(`expected at most ${maxLength} characters, got ${text.length}`);
+  if (text.length > maxLength) throw malformedNarinfo(`expected at most ${maxLength} characters, got ${text.length}`);
   const fields = new Map<string, string>();
   const signatures: string[] = [];
   for (const [key, value] of fieldsOf(text)) {
-    if ((key === 'References' || key === 'CA') && fields.has(key)) throw corrupt(`expected ${key} once, got it twice`);
+    if ((key === 'References' || key === 'CA') && fields.has(key))
+      throw malformedNarinfo(`expected ${key} once, got it twice`);
     if (key === 'Sig') signatures.push(value);
     else fields.set(key, value);
   }
 
   const storePath = required(fields, 'StorePath');
   inField('StorePath', () => parseBaseName(storePath.slice(storePath.lastIndexOf('/') + 1)));
-  if (!storePath.startsWith('/')) throw corrupt(`expected a full path in StorePath, got ${excerpt(storePath)}`);
+  if (!storePath.startsWith('/'))
+    throw malformedNarinfo(`expected a full path in StorePath, got ${excerpt(storePath)}`);
   const narHash = required(fields, 'NarHash');
   const fileHash = fields.get('FileHash');
   const fileSize = fields.get('FileSize');
-  const narSize = size('NarSize', required(fields, 'NarSize'));
-  if (narSize === 0) throw corrupt('expected NarSize above 0, got 0');
+  const narSize = bytesIn('NarSize', required(fields, 'NarSize'));
+  if (narSize === 0) throw malformedNarinfo('expected NarSize above 0, got 0');
   const deriver = fields.get('Deriver');
   const known = deriver === undefined || deriver === '' || deriver === 'unknown-deriver' ? undefined : deriver;
   if (known !== undefined) inField('Deriver', () => parseBaseName(known));
@@ -93,7 +96,7 @@ export function parseNarinfo(text: string): NarInfo {
     url: required(fields, 'URL'),
     compression: fields.get('Compression') || 'bzip2',
     ...(fileHash && { fileHash: inField('FileHash', () => formatHash(parseHash(fileHash))) }),
-    ...(fileSize && { fileSize: size('FileSize', fileSize) }),
+    ...(fileSize && { fileSize: bytesIn('FileSize', fileSize) }),
     narHash: inField('NarHash', () => formatHash({ algo: 'sha256', digest: parseSha256(narHash) })),
     narSize,
     references,
@@ -114,10 +117,11 @@ export function parseNarinfo(text: string): NarInfo {
 function* fieldsOf(text: string): Generator<[key: string, value: string]> {
   for (let start = 0; start < text.length; ) {
     const end = text.indexOf('\n', start);
-    if (end < 0) throw corrupt('expected a line break at the end of the last line, got none', text.length);
+    if (end < 0) throw malformedNarinfo('expected a line break at the end of the last line, got none', text.length);
     const line = text.slice(start, end);
     const colon = line.indexOf(': ');
-    if (colon < 1 || line.indexOf(':') !== colon) throw corrupt(`expected "Key: value", got ${excerpt(line)}`, start);
+    if (colon < 1 || line.indexOf(':') !== colon)
+      throw malformedNarinfo(`expected "Key: value", got ${excerpt(line)}`, start);
     yield [line.slice(0, colon), line.slice(colon + 2)];
     start = end + 1;
   }
@@ -125,28 +129,7 @@ function* fieldsOf(text: string): Generator<[key: string, value: string]> {
 
 function required(fields: ReadonlyMap<string, string>, key: string): string {
   const value = fields.get(key);
-  if (!value) throw corrupt(`expected ${key}, got ${value === undefined ? 'no such field' : 'an empty value'}`);
+  if (!value)
+    throw malformedNarinfo(`expected ${key}, got ${value === undefined ? 'no such field' : 'an empty value'}`);
   return value;
-}
-
-function size(key: string, text: string): number {
-  const value = Number(text);
-  if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value)) {
-    throw corrupt(`expected a number of bytes in ${key}, got ${excerpt(text)}`);
-  }
-  return value;
-}
-
-/** Runs a parser and says in which field it failed. */
-function inField<Value>(key: string, parse: () => Value): Value {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw corrupt(`${key}: ${error.message}`);
-  }
-}
-
-function corrupt(message: string, offset?: number): FormatError {
-  return new FormatError('malformed-narinfo', message, offset);
 }
