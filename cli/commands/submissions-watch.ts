@@ -41,7 +41,8 @@ export function addSubmissionsWatchCommand(submissions: Command, context: Comman
     try {
       const whole = await resolveId(client, 'submissions', id);
       const storeDir = await storeDirOf(client);
-      if (flags.outLink !== undefined) await checkOutLink(flags.outLink, storeDir, signal);
+      // Which stores it is for, its outputs say.
+      if (flags.outLink !== undefined) checkOutLink(flags.outLink);
       const ask = () => client.get<SubmissionRow>(`/v1/submissions/${encodeURIComponent(whole)}`);
       const { state, queuedAt, receivedAt } = await ask();
       submission = whole;

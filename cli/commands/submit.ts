@@ -4,7 +4,7 @@ import type { CheckUpstream } from '../../coordinator/upstreams/closure-search.t
 import type { Tags } from '../../domain/event.ts';
 import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
-import { addConnectionOptions, connect, connectPlainly } from '../http/connection.ts';
+import { addConnectionOptions, connect, connectionOf, connectPlainly } from '../http/connection.ts';
 import { storeDirOf } from '../http/store-dir.ts';
 import { durationSeconds, gather, longestKeepSeconds, wholeNumber } from '../numbers.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -17,7 +17,7 @@ import type { NotEvaluated } from '../submit/eval-jobs.ts';
 import { trackSubmission } from '../submit/follow.ts';
 import { checkGuixFlags, findGuixWanted, type GuixFlags, type GuixWanted, isGuix } from '../submit/guix-wanted.ts';
 import { readBuilds } from '../submit/known-builds.ts';
-import { checkOutLink } from '../submit/out-links.ts';
+import { checkOutLink, checkOutStore } from '../submit/out-links.ts';
 import { createProgress } from '../submit/progress.ts';
 import { UnansweredError } from '../submit/send.ts';
 import { type SubmitPlan, type Submitted, submit } from '../submit/submit.ts';
@@ -51,7 +51,7 @@ export function addSubmitCommand(program: Command, context: CommandContext): voi
 
 With --wait, what nix-build would print comes on standard output: a line for each output path, as soon as it is available; progress, failures with the last lines of their logs, and the summary are on standard error. On a terminal that is a tree of what runs and what waits for it, with how long builds of the same names took before (∅: none did) and when all may end. It ends once all builds have ended, with exit code 0 if all succeeded and 1 if not. It also ends, with 1, when nothing under way can set going what is left: an input has failed or was cancelled, a source was never sent, or for --agent-timeout seconds nothing was waited for but an agent. What that is is said by name; the builds stay queued. Where the submission is cancelled it ends with 1, too, and says by whom. After SIGINT and SIGTERM the exit code is 130 and 143, and what has become of the submission is said.
 
-With --out-link, what was asked for is fetched from the cache into the store of this machine once all of it has succeeded, and linked to as nix-build does: PATH, PATH-2 for the second derivation, PATH-dev for an output that is not "out". The links are roots of the garbage collector. The Nix of this machine has to trust the coordinator's key (trusted-public-keys in nix.conf).
+With --out-link, what was asked for is fetched from the cache into the store of this machine once all of it has succeeded, and linked to as nix-build does: PATH, PATH-2 for the second derivation, PATH-dev for an output that is not "out". The links are roots of the garbage collector. The Nix of this machine has to trust the coordinator's key (trusted-public-keys in nix.conf), and so does its Guix where the derivations are of Guix (guix archive --authorize); its daemon fetches without a token, so the cache has to be public.
 
 With --json it is one object that has what was submitted, and with --wait then "requested": how each derivation that was asked for has ended ("state": "available", "succeeded", "failed" or "canceled"), with its store paths in "outputs" or the "failure", each on a line of its own as soon as it is known. At the end come the counts "ended" and "succeeded", every build in "watched", and in "blocked", "blockers" and "agentless" what could not run; "canceled" has by whom and why the submission was cancelled.`,
     examples: [
@@ -147,7 +147,11 @@ With --json it is one object that has what was submitted, and with --wait then "
     let found: GuixWanted | undefined;
     try {
       const storeDir = flags.storeDir ?? (isGuix(flags) ? guixStoreDir : await storeDirOf(client));
-      if (flags.outLink !== undefined) await checkOutLink(flags.outLink, storeDir, signal);
+      if (flags.outLink !== undefined) {
+        checkOutLink(flags.outLink);
+        const coordinator = connectionOf(flags, io.environment);
+        await checkOutStore({ storeDir, storeRoot: flags.storeRoot, coordinator, client, signal });
+      }
       const local = openDerivationSource({
         storeDir,
         storeRoot: flags.storeRoot,

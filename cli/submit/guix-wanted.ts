@@ -92,7 +92,7 @@ export async function findGuixWanted(
 }
 
 /** That nothing is given that is for Nix, or for another way to say what is wanted. */
-export function checkGuixFlags(flags: GuixFlags & WantedFlags & { readonly outLink?: string }): void {
+export function checkGuixFlags(flags: GuixFlags & WantedFlags): void {
   const { manifest, guixExpression, loadPath, system, dataService, revision } = flags;
   const evaluates = manifest !== undefined || guixExpression !== undefined;
   if (loadPath !== undefined && !evaluates) throw wrongUse('expected --manifest FILE or -e EXPR with --load-path');
@@ -111,7 +111,6 @@ export function checkGuixFlags(flags: GuixFlags & WantedFlags & { readonly outLi
     ['-I', flags.include],
     ['--option', flags.option],
     ['--impure', flags.impure],
-    ['--out-link', flags.outLink],
   ] as const)
     if (value !== undefined) throw wrongUse(`expected no ${flag} with derivations of Guix: it is for Nix`);
 }

@@ -1,111 +1,65 @@
 import { lstatSync, statSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
+import type { Client } from '../http/client.ts';
+import { cacheRootsOf } from '../http/store-dir.ts';
 import { CliError } from '../output/cli-error.ts';
-import type { Progress } from './progress.ts';
-import { runNix, storeArguments } from './run-nix.ts';
+import { linkNames, type OutLinks, type OutLinksOptions } from './link-names.ts';
 
-/** Where links to outputs go, and what they are links to. */
-export interface OutLinks {
-  /** `--out-link`: the first is this; others have it as their beginning. */
-  readonly path: string;
-  /** Of each derivation that was asked for, in that order: store paths of outputs, by their names. */
-  readonly outputs: readonly Readonly<Record<string, string>>[];
-}
-
-export interface OutLinksOptions {
-  /** The cache, and a token for it where there is one. */
-  readonly cache: { readonly url: string; readonly token: string | undefined };
-  readonly storeRoot: string | undefined;
-  readonly signal: AbortSignal;
-  readonly progress: Progress;
-}
-
-const neededBy = '--out-link';
-/** Paths in one call of a program. */
-const pathsPerCall = 500;
-
-/**
- * Names and targets of the links, as nix-build names them: `result`, `result-2` for the second derivation, and `result-2-dev` for its
- * output `dev`. Source: nix-build.cc of Nix 2.8.
- */
-export function linkNames({ path, outputs }: OutLinks): readonly (readonly [link: string, target: string])[] {
-  return outputs.flatMap((one, index) =>
-    Object.entries(one).map(([name, target]) => {
-      const number = index === 0 ? '' : `-${index + 1}`;
-      return [`${path}${number}${name === 'out' ? '' : `-${name}`}`, target] as const;
-    }),
-  );
-}
-
-/** Refuses a path that no link can be at, before anything is built for it; and a machine without Nix, or with the store of another program. */
-export async function checkOutLink(path: string, storeDir: string, signal: AbortSignal): Promise<void> {
-  if (storeDir !== '/nix/store')
-    throw wrongLink(`--out-link is for stores of Nix at /nix/store, and this coordinator's is at ${storeDir}`);
+/** Refuses a path that no link can be at, before anything is built for it. */
+export function checkOutLink(path: string): void {
   const folder = dirname(resolve(path));
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
     throw wrongLink(`--out-link ${path}: there is no folder ${folder}`);
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (there !== undefined && !there.isSymbolicLink())
     throw wrongLink(`--out-link ${path}: expected nothing or a link to be there, got something else`);
-  await runNix('nix-store', ['--version'], { signal, onMessage: () => {}, neededBy });
+}
+
+export interface StoreToFill {
+  readonly storeDir: string;
+  readonly storeRoot: string | undefined;
+  /** Address of the coordinator, and its token, where there is one. */
+  readonly coordinator: OutLinksOptions['cache'];
+  readonly client: Client;
+  readonly signal: AbortSignal;
+}
+
+/** Refuses a machine that could not fetch anything into such a store, before anything is built for it; gives the address of the cache to fetch from. */
+export async function checkOutStore({
+  storeDir,
+  storeRoot,
+  coordinator,
+  client,
+  signal,
+}: StoreToFill): Promise<OutLinksOptions['cache']> {
+  if (storeDir !== '/nix/store' && storeDir !== guixStoreDir)
+    throw wrongLink(`--out-link is for stores at /nix/store and ${guixStoreDir}, and this one is at ${storeDir}`);
+  if (storeDir === guixStoreDir && storeRoot !== undefined)
+    throw wrongLink('expected no --store-root with --out-link for derivations of Guix: its daemon has one store');
+  const root = (await cacheRootsOf(client)).get(storeDir);
+  if (root === undefined)
+    throw wrongLink(`--out-link: the coordinator has no cache of ${storeDir} (its setting other-store-dirs)`);
+  const url = `${coordinator.url.replace(/\/$/, '')}/${root}`.replace(/\/$/, '');
+  if (storeDir === guixStoreDir) await (await import('./guix-out-links.ts')).checkGuixStore(url, signal);
+  else await (await import('./nix-out-links.ts')).checkNixStore(signal);
+  return { url, token: coordinator.token };
 }
 
 /**
- * Fetches outputs from the cache into the store of this machine, whose Nix requires the signature of a key that it trusts, and links to
- * them as `nix-build` does: the links are roots of its garbage collector. Rejects when `signal` aborts.
+ * Fetches outputs from the coordinator's caches into the stores of this machine, whose Nix or Guix requires the signature of a key that it
+ * trusts, and links to them as `nix-build` does: the links are roots of the garbage collector. Rejects when `signal` aborts.
  */
-export async function makeOutLinks(links: OutLinks, options: OutLinksOptions): Promise<void> {
-  const { cache, storeRoot, signal, progress } = options;
-  const call = { signal, neededBy, onMessage: (text: string) => progress.line(text.trimEnd()) };
-  const named = linkNames(links);
-  const paths = [...new Set(named.map(([, target]) => target))];
-  const folder = await mkdtemp(join(tmpdir(), 'drover-fetch-'));
-  try {
-    // In a file, as others see the arguments of a process.
-    const netrc = join(folder, 'netrc');
-    if (cache.token !== undefined) await writeFile(netrc, netrcFor(cache.url, cache.token), { mode: 0o600 });
-    progress.begin('fetching outputs', paths.length);
-    const to = storeRoot === undefined ? [] : ['--to', `local?root=${resolve(storeRoot)}`];
-    for (let at = 0; at < paths.length; at += pathsPerCall) {
-      const some = paths.slice(at, at + pathsPerCall);
-      const login = cache.token === undefined ? [] : ['--netrc-file', netrc];
-      const features = ['--extra-experimental-features', 'nix-command'];
-      // What was asked for before it was built is not there, says Nix for an hour; and for 30 days that an item has the hash and the
-      // signature that it had before it was deleted and built again, or before the coordinator got another key.
-      const fresh = ['negative', 'positive'].flatMap((which) => ['--option', `narinfo-cache-${which}-ttl`, '0']);
-      const { code, said } = await runNix(
-        'nix',
-        [...features, 'copy', ...fresh, ...login, '--from', cache.url, ...to, ...some],
-        call,
-      );
-      if (code !== 0) throw notFetched(code, said);
-      progress.update(at + some.length);
-    }
-    for (const [link, target] of named) {
-      const args = ['--realise', target, '--add-root', resolve(link), '--indirect'];
-      const { code } = await runNix('nix-store', [...storeArguments(storeRoot), ...args], call);
-      if (code !== 0) throw new CliError('not-linked', `nix-store could not make ${link} with exit code ${code}`);
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+export async function makeOutLinks(
+  links: OutLinks,
+  { progress, ...store }: Omit<StoreToFill, 'storeDir'> & Pick<OutLinksOptions, 'progress'>,
+): Promise<void> {
+  for (const [storeDir, named] of Map.groupBy(linkNames(links), ([, target]) => dirname(target))) {
+    const cache = await checkOutStore({ ...store, storeDir });
+    const options = { ...store, cache, progress };
+    if (storeDir === guixStoreDir) await (await import('./guix-out-links.ts')).linkByGuix(named, options);
+    else await (await import('./nix-out-links.ts')).linkByNix(named, options);
   }
-}
-
-/** For curl, which Nix fetches with: it looks for an IPv6 address without the brackets. */
-export function netrcFor(url: string, token: string): string {
-  const host = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1');
-  return `machine ${host} login drover password ${token}\n`;
-}
-
-function notFetched(code: number | null, said: string): CliError {
-  const hint = /signature/.test(said)
-    ? 'this machine trusts no key of the coordinator: trusted-public-keys in nix.conf has to have what is in cache-key.pub of its data folder'
-    : 'the builds have succeeded; what they made is in the cache';
-  return new CliError('not-fetched', `nix copy could not fetch the outputs, with exit code ${code}: no link was made`, {
-    hint,
-  });
 }
 
 function wrongLink(message: string): CliError {

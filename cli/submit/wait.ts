@@ -122,9 +122,9 @@ export async function waitForSubmission(
       using fetching = createProgress(io);
       const made = new Map(known.map((one) => [one.derivation, one.outputs ?? {}]));
       const outputs = requested.map(({ derivation }) => made.get(derivation) ?? {});
-      const cache = connectionOf(flags, io.environment);
+      const coordinator = connectionOf(flags, io.environment);
       const links = { path: flags.outLink, outputs };
-      await makeOutLinks(links, { cache, storeRoot: flags.storeRoot, signal, progress: fetching });
+      await makeOutLinks(links, { coordinator, client, storeRoot: flags.storeRoot, signal, progress: fetching });
     }
     return good ? 0 : 1;
   } catch (error) {

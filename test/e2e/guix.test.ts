@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openGuixBuilder } from '../../adapters/builder/guix/guix-builder.ts';
@@ -78,10 +78,35 @@ async function buildsForGuix(farm: Farm): Promise<void> {
     // An ordinary machine with Guix, which has nothing of it.
     await using client = await openGuixMachine();
     await client.startDaemon(`--substitute-urls=${url}/guix`);
-    client.run(['guix', 'archive', '--authorize'], key);
     const [built] = top.derivation.outputs.map(({ path }) => path) as [string];
-    client.run(['guix', 'build', built]);
     const fetched = join(client.store, built.slice('/gnu/store/'.length));
+    const link = join(farm.folder, 'result');
+    const linked = () =>
+      farm.drover(['submit', '--guix', '--derivations', store, '--out-link', link, '--url', url, top.derivationPath], {
+        env: {
+          GUIX_DAEMON_SOCKET: client.socket,
+          GUIX_CONFIGURATION_DIRECTORY: client.configuration,
+        },
+      });
+    const refused = await linked();
+    assert.equal(refused.code, 1, refused.said);
+    assert.match(
+      refused.said.replaceAll(/\s+/g, ' '),
+      /not trust the key .*guix archive --authorize < signing-key\.pub/,
+    );
+    client.run(['guix', 'archive', '--authorize'], key);
+    const done = await linked();
+    assert.equal(done.code, 0, done.said);
+    assert.equal(readlinkSync(link), built);
+    assert.equal(readFileSync(fetched, 'utf8'), 'top: from afar\n');
+    // A root of its collector for as long as it is there.
+    await using ours = openGuixBuilder({ store: `unix://${client.socket}`, substituteUrls: async () => [] });
+    await ours.collectGarbage(Number.MAX_SAFE_INTEGER);
+    assert.deepEqual(await ours.missing([built]), []);
+    rmSync(link);
+    await ours.collectGarbage(Number.MAX_SAFE_INTEGER);
+    assert.deepEqual(await ours.missing([built]), [built]);
+    client.run(['guix', 'build', built]);
     assert.equal(readFileSync(fetched, 'utf8'), 'top: from afar\n');
   } finally {
     agent.kill('SIGTERM');

@@ -2,7 +2,7 @@ import type { Connection } from './connection.ts';
 import { createWireWriter } from './wire-writer.ts';
 
 /** Operations that both daemons have, with the same numbers and fields: Nix's had them before Guix's was made of it. */
-const operation = { addTempRoot: 11, collectGarbage: 20 } as const;
+const operation = { addTempRoot: 11, addIndirectRoot: 12, collectGarbage: 20 } as const;
 
 type AnyConnection = Pick<Connection<never, never>, 'ask'>;
 
@@ -11,6 +11,15 @@ export async function addTempRoot(connection: AnyConnection, path: string): Prom
   await connection.ask({
     request: createWireWriter().u64(operation.addTempRoot).text(path).take(),
     answer: (reader) => reader.u64(),
+  });
+}
+
+/** Makes what a symbolic link leads to a root of the store's garbage collector, for as long as the link (its full path) is there. */
+export async function addIndirectRoot(connection: AnyConnection, link: string, signal: AbortSignal): Promise<void> {
+  await connection.ask({
+    request: createWireWriter().u64(operation.addIndirectRoot).text(link).take(),
+    answer: (reader) => reader.u64(),
+    signal,
   });
 }
 

@@ -16,7 +16,7 @@ import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 import { openConnection } from '../daemon/connection.ts';
 import { createConnectionPool } from '../daemon/connection-pool.ts';
 import { goneFromDisk } from '../daemon/on-disk.ts';
-import { addTempRoot, collectGarbage } from '../daemon/operations.ts';
+import { addIndirectRoot, addTempRoot, collectGarbage } from '../daemon/operations.ts';
 import { waitForEnd } from '../daemon/process-tree.ts';
 import { checkStoreDatabase, largestPaths, storeBytes } from '../daemon/store-database.ts';
 import { connectDaemon } from '../daemon/transport.ts';
@@ -47,10 +47,14 @@ export interface GuixBuilderOptions {
   readonly connections?: number;
 }
 
+export interface GuixBuilder extends Builder, StoreUpkeep {
+  readonly intake: SubstituteIntake;
+  /** Makes what a symbolic link leads to a root of the garbage collector, for as long as the link (its full path) is there. */
+  addRoot(link: string, signal: AbortSignal): Promise<void>;
+}
+
 /** A builder that speaks to guix-daemon by its worker protocol: one connection per attempt and a few for all. */
-export function openGuixBuilder(
-  options: GuixBuilderOptions,
-): Builder & StoreUpkeep & { readonly intake: SubstituteIntake } {
+export function openGuixBuilder(options: GuixBuilderOptions): GuixBuilder {
   const storeDir = options.storeDir ?? guixStoreDir;
   const socket = parseGuixStore(options.store);
   /** In its state folder, where the socket is, too, unless it was put elsewhere. */
@@ -162,6 +166,8 @@ export function openGuixBuilder(
         ask((connection) => addTextToStore(connection, name, Buffer.from(text).toString('latin1'), references, signal)),
       addSource: (name, nar, signal) => ask((connection) => addToStore(connection, name, nar, signal)),
     },
+
+    addRoot: (link, signal) => ask((connection) => addIndirectRoot(connection, link, signal)),
 
     distrust(paths) {
       for (const path of paths) broken.add(path);

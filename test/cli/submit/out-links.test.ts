@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { netrcFor } from '../../../cli/submit/out-links.ts';
+import { netrcFor } from '../../../cli/submit/nix-out-links.ts';
 
 it('names the host of a cache as curl looks for it', () => {
   assert.equal(

@@ -594,7 +594,7 @@ describe('drover submit', () => {
       [['-E', 'x', '--argstr', '-A', 'x'], /expected a name and a value after --argstr, got "-A x"/],
       [['--out-link', '/nowhere/result', root], /--out-link \/nowhere\/result: there is no folder \/nowhere/],
       [['--out-link', folder, root], /expected nothing or a link to be there/],
-      [['--out-link', 'result', '--store-dir', '/gnu/store', root], /this coordinator's is at \/gnu\/store/],
+      [['--out-link', 'result', '--store-dir', '/gnu/store', root], /the coordinator has no cache of \/gnu\/store/],
     ] as const) {
       const { code, err } = await run(['submit', '--url', fake.url, ...flags]);
       assert.equal(code, 2, err);

@@ -13,7 +13,8 @@ import { renderNixConfig } from '../../../../adapters/builder/nix/nix-config.ts'
 import { resolveSandboxPaths } from '../../../../adapters/builder/nix/sandbox-paths.ts';
 import { defaultSandboxPaths } from '../../../../agent/sandbox-paths.ts';
 import { selfTest } from '../../../../agent/self-test.ts';
-import { makeOutLinks } from '../../../../cli/submit/out-links.ts';
+import { linkNames } from '../../../../cli/submit/link-names.ts';
+import { linkByNix } from '../../../../cli/submit/nix-out-links.ts';
 import { buildRequest, shellDerivation, storeDir } from '../../../support/nix-store.ts';
 import { nixVersions } from '../../../support/nix-versions.ts';
 
@@ -114,15 +115,12 @@ for (const nix of nixVersions)
       const before = { PATH: process.env.PATH, NIX_REMOTE: process.env.NIX_REMOTE };
       Object.assign(process.env, programs, { NIX_REMOTE: `unix://${theirs.socket}` });
       try {
-        const fetched = makeOutLinks(
-          { path: link, outputs: [{ out: path }] },
-          {
-            cache: { url: `file://${cache}`, token: undefined },
-            storeRoot: undefined,
-            signal,
-            progress: progress as never,
-          },
-        );
+        const fetched = linkByNix(linkNames({ path: link, outputs: [{ out: path }] }), {
+          cache: { url: `file://${cache}`, token: undefined },
+          storeRoot: undefined,
+          signal,
+          progress: progress as never,
+        });
         if (trusted) {
           await fetched.catch((error: unknown) => assert.fail(`${error}: ${said.join('\n')}`));
           assert.equal(readlinkSync(link), path);
