@@ -4205,6 +4205,7 @@ export interface EventData {
       | 'disk-full'
       | 'agent-error';
     readonly missing?: readonly string[];
+    readonly below?: readonly string[];
     readonly message: string;
     readonly phases?: {
       readonly waitingMs?: number;

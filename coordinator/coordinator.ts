@@ -83,7 +83,7 @@ export function startCoordinator(core: Core): Coordinator {
   const texts = createTexts(core);
   const holdings = createHoldings(farm);
   const allocator = createAllocator(core, { waiting, texts, holdings, takeUpLate: () => lateAttempts.takeUp() });
-  const attempts = createAttempts(core, allocator, items, upstreams);
+  const attempts = createAttempts(core, allocator, items, upstreams, inSlices);
   const watch = watchAttempts(core, { attempts, room, waiting });
   const uploads = createUploads(core, items, room);
   const lateAttempts = createLateAttempts(core, allocator);

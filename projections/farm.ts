@@ -150,7 +150,20 @@ export function createFarm() {
     leftovers.ended(build, event, (visit) => eachAwaited({ graph, availability, queue, producers }, build.drv, visit));
   }
 
+  /** What a machine lacked far below a derivation is waited for as if it were an input: the next attempt would lack it, too. */
+  function learnNeeds(id: string, event: BuildEvent): void {
+    const drv = queue.build(id)?.drv;
+    if (drv === undefined || event.type !== 'BuildSetupFailed') return;
+    for (const path of event.data.below ?? []) {
+      const item = graph.internItem(path);
+      if (!graph.alsoNeeds(drv, item)) continue;
+      supply.lost(item);
+      queue.needAdded(drv, item);
+    }
+  }
+
   function applyBuild(id: string, event: BuildEvent, revision: number, at: number, by: string): void {
+    learnNeeds(id, event);
     const build = queue.apply(id, event, revision);
     noteEnd(build, event);
     noteDeferral(build, event, at, by);
@@ -339,6 +352,8 @@ export function createFarm() {
           ? ` ${queue.urgency.priority(drv)} ${queue.urgency.criticalPath(drv)}`
           : '';
         yield `derivation ${graph.drvPath(drv)} lacks ${queue.missing(drv)}${urgency}${latest ? ` latest ${buildId(latest)}` : ''}`;
+        for (const item of graph.addedNeeds(drv))
+          yield `derivation ${graph.drvPath(drv)} needs ${graph.itemPath(item)}`;
         for (let build = latest; build; build = build.previous)
           yield `build ${buildId(build)} ${build.revision} ${JSON.stringify(build.state)} ${liveAgent(build.state) ?? '-'} ${build.heapIndex === -1 ? '' : 'ready'} ${timeline.describe(build)}`;
       }

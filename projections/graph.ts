@@ -45,12 +45,18 @@ export interface Graph {
   fixed(drv: Drv): { readonly method: string; readonly hash: string } | undefined;
   /** Store items that a build needs, one call each. */
   eachNeed(drv: Drv, visit: (item: Item) => void): void;
+  /** Whether it is among {@link eachNeed}. */
+  needs(drv: Drv, item: Item): boolean;
   /** Derivations that need the item; `visit` returns true to stop. */
   eachNeeder(item: Item, visit: (drv: Drv) => boolean | undefined): void;
   /** Derivations that have the item as an output: several can have the same fixed output. `visit` returns true to stop. */
   eachProducer(item: Item, visit: (drv: Drv) => boolean | undefined): void;
   /** Adds a derivation whose inputs are there already. Returns undefined if it was there. */
   add(facts: DerivationFacts): Drv | undefined;
+  /** From now on the derivation needs the item as well, though its facts do not say so. @returns false if it does already. */
+  alsoNeeds(drv: Drv, item: Item): boolean;
+  /** What {@link alsoNeeds} has added. */
+  addedNeeds(drv: Drv): readonly Item[];
 }
 
 export function createGraph(): Graph {
@@ -74,6 +80,10 @@ export function createGraph(): Graph {
   const needDrv = ints();
   const nextNeeder = ints();
   const firstNeeder = ints();
+
+  // The few that came to be known later.
+  const addedNeeds = new Map<Drv, Item[]>();
+  const addedNeeders = new Map<Item, Drv[]>();
 
   // Edges derivation → output, likewise.
   const outputStart = ints();
@@ -122,6 +132,20 @@ export function createGraph(): Graph {
     needDrv.push(drv);
     nextNeeder.push(at(firstNeeder, item));
     firstNeeder.values[item] = needItem.length - 1;
+  }
+
+  function eachNeed(drv: Drv, visit: (item: Item) => void): void {
+    const last = end(needStart, needItem, drv);
+    for (let edge = at(needStart, drv); edge < last; edge++) visit(at(needItem, edge));
+    if (addedNeeds.size > 0) for (const item of addedNeeds.get(drv) ?? []) visit(item);
+  }
+
+  function needs(drv: Drv, item: Item): boolean {
+    let found = false;
+    eachNeed(drv, (one) => {
+      found ||= one === item;
+    });
+    return found;
   }
 
   const end = (start: Ints, edges: Ints, drv: Drv): number =>
@@ -181,13 +205,12 @@ export function createGraph(): Graph {
       for (let edge = at(outputStart, drv); edge < last; edge++) visit(at(outputItem, edge));
     },
     fixed: (drv) => fixedOutputs.get(drv),
-    eachNeed(drv, visit) {
-      const last = end(needStart, needItem, drv);
-      for (let edge = at(needStart, drv); edge < last; edge++) visit(at(needItem, edge));
-    },
+    eachNeed,
+    needs,
     eachNeeder(item, visit) {
       for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge))
         if (visit(at(needDrv, edge))) return;
+      if (addedNeeders.size > 0) for (const drv of addedNeeders.get(item) ?? []) if (visit(drv)) return;
     },
     eachProducer(item, visit) {
       for (let edge = at(firstProducer, item); edge !== -1; edge = at(nextProducer, edge))
@@ -216,7 +239,20 @@ export function createGraph(): Graph {
       drvDepth.push(depth);
       return drv;
     },
+    alsoNeeds(drv, item) {
+      if (needs(drv, item)) return false;
+      addTo(addedNeeds, drv, item);
+      addTo(addedNeeders, item, drv);
+      return true;
+    },
+    addedNeeds: (drv) => addedNeeds.get(drv) ?? [],
   };
+}
+
+function addTo<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }
 
 /** The value of a row that is known to be there. */

@@ -1,5 +1,6 @@
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
+import { createSourcesBelow } from './sources-below.ts';
 
 /**
  * Why an item is kept, for itself or through what refers to it: a root, an unfinished build that has it as an input, an upload under way
@@ -27,11 +28,19 @@ export interface Kept {
 /** Edges that are followed between two yields: less than a millisecond. */
 const perTurn = 5000;
 
-/** @param buildInputs whether what kept items were built with is kept as well: what their derivations need. */
+export interface KeptOptions {
+  /** Whether what kept items were built with is kept as well: what their derivations need. */
+  readonly buildInputs?: boolean;
+  /** Whether a build of the derivation needs the sources of all derivations below as well. Default: none does. */
+  readonly needsSourcesBelow?: (drv: Drv) => boolean;
+}
+
 export function createKept(
   { graph, availability }: Pick<Farm, 'graph' | 'availability'>,
-  { buildInputs = false }: { readonly buildInputs?: boolean } = {},
+  { buildInputs = false, needsSourcesBelow = () => false }: KeptOptions = {},
 ): Kept {
+  const below = createSourcesBelow<undefined>(graph);
+  const forBuild = keepReasons.indexOf('build') + 1;
   /** Per item 0, or the number of the reason and one. */
   let marks = new Uint8Array(graph.items);
   const pending: Item[] = [];
@@ -49,6 +58,7 @@ export function createKept(
   }
 
   function* settle(): Generator<undefined, void> {
+    yield* below.settle((source) => void mark(source, forBuild));
     let steps = 0;
     for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
       const value = marks[item] as number;
@@ -67,7 +77,10 @@ export function createKept(
 
   return {
     keep: (item, reason) => mark(item, keepReasons.indexOf(reason) + 1),
-    keepInputs: (drv) => graph.eachNeed(drv, (item) => mark(item, keepReasons.indexOf('build') + 1)),
+    keepInputs(drv) {
+      graph.eachNeed(drv, (item) => mark(item, forBuild));
+      if (needsSourcesBelow(drv)) below.add(drv, undefined);
+    },
     settle,
     has: (item) => item < marks.length && marks[item] !== 0,
     reason: (item) => (item < marks.length ? keepReasons[(marks[item] as number) - 1] : undefined),

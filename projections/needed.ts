@@ -17,6 +17,8 @@ export interface NeedSources {
   readonly farm: Pick<Farm, 'graph' | 'availability' | 'queue' | 'roots'>;
   /** What uploads under way refer to, by base name, with one of them. */
   readonly uploads: ReadonlyMap<string, string>;
+  /** An unfinished build of which a derivation below, and not its own, has the item as a source, where its machine wants that as well. */
+  below(item: Item): BuildRecord | undefined;
 }
 
 /**
@@ -38,7 +40,11 @@ export function eachNeed(
 }
 
 /** The same without items that refer to it. @returns whether `visit` has stopped it. */
-export function eachOwnNeed({ farm, uploads }: NeedSources, item: Item, visit: (need: Need) => boolean): boolean {
+export function eachOwnNeed(
+  { farm, uploads, below }: NeedSources,
+  item: Item,
+  visit: (need: Need) => boolean,
+): boolean {
   const { graph, queue, roots } = farm;
   const root = roots.keeping(item);
   if (root !== undefined && visit({ kind: 'root', root })) return true;
@@ -48,6 +54,8 @@ export function eachOwnNeed({ farm, uploads }: NeedSources, item: Item, visit: (
     if (build !== undefined) stopped = visit({ kind: 'build', build });
     return stopped;
   });
+  const build = stopped ? undefined : below(item);
+  if (build !== undefined && !graph.needs(build.drv, item)) stopped = visit({ kind: 'build', build });
   const path = stopped ? undefined : uploads.get(graph.itemPath(item));
   return path === undefined ? stopped : visit({ kind: 'upload', path });
 }

@@ -95,6 +95,8 @@ export interface Queue {
   live(agent: string): ReadonlySet<BuildRecord>;
   unfinishedBuilds(): Iterable<BuildRecord>;
   derivationAdded(drv: Drv): void;
+  /** The derivation needs one item more. */
+  needAdded(drv: Drv, item: Item): void;
   availabilityChanged(item: Item, available: boolean): void;
   /** The text of the derivation was lost or is there again. */
   textChanged(drv: Drv): void;
@@ -331,6 +333,13 @@ export function createQueue(sources: QueueSources): Queue {
       while (missing.length <= drv) missing.push(0);
       while (active.length <= drv) active.push(0);
       missing.values[drv] = count;
+    },
+    needAdded(drv, item) {
+      if (availability().isAvailable(item)) return;
+      missing.values[drv] = (missing.values[drv] as number) + 1;
+      if (!isActive(drv)) return;
+      moved(drv);
+      for (const build of unfinishedOf(drv)) sort(build, item);
     },
     availabilityChanged(item, available) {
       graph.eachNeeder(item, (drv) => {

@@ -6,11 +6,13 @@ import type { StoreItem } from '../../domain/item/events.ts';
 import { caFor, contentAddressOfOutput, isAddressedBy } from '../../domain/store/content-address.ts';
 import type { Item } from '../../projections/graph.ts';
 import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import { needsSourcesBelow, sourcesOf } from '../../projections/sources-below.ts';
 import type { Allocator } from '../agents/allocator.ts';
 import { type Core, commandBuild, findBuild } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Items } from '../items/items.ts';
 import { ownerOfAgent } from '../items/uploads.ts';
+import type { InSlices } from '../slices.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import { isLogOver } from './log-ends.ts';
 
@@ -34,9 +36,11 @@ export function createAttempts(
   allocator: Allocator,
   items: Items,
   upstreams: Pick<Upstreams, 'isServable'>,
+  inSlices: InSlices,
 ): Attempts {
   const { farm, writer, runtime, logs, links, pool } = core;
   const { graph } = farm;
+  const wantsSourcesBelow = needsSourcesBelow(graph, core.policy.storeDir);
 
   function check(build: BuildRecord, agent: string, attempt: number, outcome: BuildRefusal | readonly unknown[]): void {
     if (typeof outcome !== 'string') return;
@@ -51,6 +55,7 @@ export function createAttempts(
     report: Pick<Report<'failed'>, 'attempt' | 'class' | 'message' | 'durationMs' | 'logBytes' | 'phases'>,
     setup: boolean,
     missing: readonly string[],
+    below: readonly string[] = [],
   ): void {
     const { attempt, class: failure, message, durationMs, logBytes, phases } = report;
     const now = runtime.clock.now();
@@ -66,6 +71,7 @@ export function createAttempts(
       logBytes,
       phases,
       missing,
+      below,
       able: allocator.able(graph.jobClass(build.drv)),
       now,
       fraction,
@@ -93,15 +99,25 @@ export function createAttempts(
     return confirmed;
   }
 
+  /** Of what is really not there: sources of derivations below, which are none of the build's inputs. */
+  async function sourcesBelow({ drv }: BuildRecord, confirmed: readonly string[]): Promise<string[]> {
+    if (!wantsSourcesBelow(drv)) return [];
+    const items = new Set(confirmed.flatMap((path) => graph.itemOf(path) ?? []));
+    if (items.size === 0) return [];
+    const found = await inSlices(sourcesOf(graph, drv, items));
+    return [...found].filter((item) => !graph.needs(drv, item)).map(graph.itemPath);
+  }
+
   async function setupFailed(build: BuildRecord, agent: string, report: Report<'setup-failed'>): Promise<void> {
     check(build, agent, report.attempt, commandBuildDryRun(build, agent, report.attempt));
     const confirmed = await confirmMissing(report);
     // What the build does not wait for would set it going again at once.
-    const missing = farm.queue.missing(build.drv) > 0 ? confirmed : [];
+    const below = await sourcesBelow(build, confirmed);
+    const missing = farm.queue.missing(build.drv) > 0 ? confirmed : below;
     // What the agent did not find although it is here is a failure of the transfer.
     const fetching = report.class === 'inputs-missing' || report.class === 'fetch-failed';
     const failure = !fetching ? report.class : missing.length === 0 ? 'fetch-failed' : 'inputs-missing';
-    fail(build, agent, { ...report, class: failure }, true, missing);
+    fail(build, agent, { ...report, class: failure }, true, missing, below);
   }
 
   /** Refuses a report about an attempt that is not live, before any work is done for it. */

@@ -4,6 +4,7 @@ import { type GarbagePlan, planGarbage } from '../../projections/garbage.ts';
 import type { Item } from '../../projections/graph.ts';
 import type { KeepReason } from '../../projections/kept.ts';
 import { createKept, type Kept } from '../../projections/kept.ts';
+import { needsSourcesBelow } from '../../projections/sources-below.ts';
 import type { Application } from '../application.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
@@ -221,7 +222,10 @@ export function createCollecting(
 
   async function* collection(actor: string, wish: CollectionWish): AsyncGenerator<CollectionReport> {
     requireAlone();
-    const own = createKept(farm, { buildInputs: wish.buildInputs === true });
+    const own = createKept(farm, {
+      buildInputs: wish.buildInputs === true,
+      needsSourcesBelow: needsSourcesBelow(graph, policy.storeDir),
+    });
     marks = own;
     try {
       yield* run(wish, { actor, correlation: `gc-${randomId(runtime.random.bytes(8))}` }, own);

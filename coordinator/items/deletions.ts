@@ -1,5 +1,6 @@
 import type { Item } from '../../projections/graph.ts';
 import { type Need, type NeedSources, needOf, referrersFirst } from '../../projections/needed.ts';
+import { neededBelow } from '../../projections/sources-below.ts';
 import type { Due } from '../../projections/unpublished.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
@@ -50,7 +51,7 @@ export function createDeletions(core: Core, items: Items, deadlines: Deadlines):
     const uploads = new Map<string, string>();
     for (const { path, references } of pool.underWay())
       for (const reference of references) uploads.set(reference, path);
-    return { farm, uploads };
+    return { farm, uploads, below: neededBelow(farm, policy.storeDir) };
   }
 
   async function finish(until: number): Promise<void> {

@@ -50,6 +50,8 @@ export type BuildCommand =
       readonly phases?: AttemptPhases | undefined;
       /** Base names of inputs that the pool was found not to have: the build waits for them, not for a back-off. */
       readonly missing: readonly string[];
+      /** Those of `missing` that are not its inputs, but sources of derivations below. */
+      readonly below?: readonly string[];
       /** Agents that could build it, connected or not, the one that failed included. */
       readonly able: number;
       readonly now: number;
@@ -208,7 +210,8 @@ type Failed = Extract<BuildCommand, { type: 'fail' }>;
 const maxMessage = 4096;
 
 function fail(state: BuildState, command: Failed, policy: RetryPolicy): readonly BuildEvent[] {
-  const { attempt, class: failure, missing } = command;
+  const { attempt, class: failure, below = [] } = command;
+  const missing = command.missing.slice(0, 1000);
   const phases = command.phases && { phases: command.phases };
   const message = command.message.slice(0, maxMessage);
   const failed: BuildEvent = command.setup
@@ -218,7 +221,8 @@ function fail(state: BuildState, command: Failed, policy: RetryPolicy): readonly
           attempt,
           class: failure,
           message,
-          ...(missing.length > 0 && { missing: missing.slice(0, 1000) }),
+          ...(missing.length > 0 && { missing }),
+          ...(below.length > 0 && { below: below.filter((path) => missing.includes(path)) }),
           ...phases,
         },
       }

@@ -52,6 +52,8 @@ export const BuildSetupFailed = defineEvent(
     attempt,
     class: failure,
     missing: z.array(baseName).max(1000).optional(),
+    /** Those of `missing` that are sources of derivations below its own, which a daemon of Guix wants: from now on it waits for them as for inputs. */
+    below: z.array(baseName).max(1000).optional(),
     message: shortText,
     /** How long the attempt was in each phase, by the clock of its agent; a phase that it did not get to is absent. */
     phases: attemptPhases.optional(),

@@ -42,7 +42,7 @@ function longestStep<Value>(steps: Generator<undefined, Value>, looks: () => num
 
 describe('what is asked of an item to which very many refer lets others have their turn', () => {
   const many = farmWithMany();
-  const sources = ({ farm }: Many) => ({ farm, uploads: new Map<string, string>() });
+  const sources = ({ farm }: Many) => ({ farm, uploads: new Map<string, string>(), below: () => undefined });
   for (const [what, ask] of [
     ['who needs it', (many) => neederOf(many.farm, many.item, new Set())],
     ['whether it may be deleted with them', (many) => findNeeded(sources(many), new Set(Array(referrers + 1).keys()))],

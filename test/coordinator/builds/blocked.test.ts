@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { recover } from '../../../coordinator/log/recovery.ts';
 import { formatHash } from '../../../domain/store/hash-text.ts';
 import { makeSourcePath } from '../../../domain/store/store-path.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
@@ -179,6 +180,56 @@ describe('blocked builds', () => {
       (await waits()).summary,
       /a source that went missing at .* \(.+\), and no known derivation makes it; 'drover submit .+' sends it again/,
     );
+  });
+
+  it('wait for a source of a derivation far below where a daemon of Guix wants it, and until then no collection takes it', async () => {
+    const digest = Buffer.alloc(32, 7);
+    const storeDir = '/gnu/store';
+    const path = makeSourcePath('src', digest, [], false, storeDir).slice(storeDir.length + 1);
+    const facts = [
+      derivation(1, [], { sources: [path], storeDir }),
+      derivation(2, [1], { storeDir }),
+      derivation(3, [2], { storeDir }),
+    ];
+    const farm = await openTestCoordinator(facts, { storeDirs: ['/nix/store', storeDir] });
+    await farm.connect('a', { storeDir }, [], { storeDir });
+    const narHash = formatHash({ algo: 'sha256', digest });
+    const nar = { path, narHash, narSize: 1, references: [], compression: 'zstd', fileSize: 1 } as const;
+    const send = () => farm.application.beginUpload(admin, nar);
+    await send();
+    const { submission } = await farm.submit(3);
+    const next = () => farm.allocations().at(-1) ?? assert.fail('expected an allocation');
+    await farm.succeed('a', next(), 1);
+    await farm.succeed('a', next(), 2);
+    const last = next();
+    assert.equal(last.derivation, drvPath(3));
+
+    const remove = { items: [path], reason: 'in the way' };
+    await assert.rejects(
+      farm.application.deleteItems(admin, remove),
+      new RegExp(`the unfinished build ${last.build} of ${drvPath(3)} needs it`),
+    );
+    await farm.pass(1);
+    for await (const _ of farm.application.collect(admin, { olderThanSeconds: 0 }));
+    assert.ok(farm.farm.availability.isPresent(farm.farm.graph.itemOf(path) as number), 'collected');
+    await farm.application.deleteItems(admin, { ...remove, force: true });
+
+    const { build } = last;
+    const lacking = { type: 'setup-failed', build, class: 'inputs-missing', message: 'not in the cache' } as const;
+    const [{ attempt } = last] = farm.allocations();
+    await farm.report('a', { ...lacking, attempt, missing: [path] });
+    assert.deepEqual(farm.allocations(), []);
+    const why = await farm.application.why(build);
+    assert.ok(why.reason === 'inputs', why.summary);
+    assert.deepEqual([why.inputs[0]?.item, why.inputs[0]?.state], [path, 'source-lost']);
+    assert.equal((await farm.application.blockage(submission)).blocked, 1);
+    const again = await recover(farm.store, '/nix/store');
+    const builds = ({ describe }: typeof farm.farm) =>
+      [...describe()].filter((line) => /^(derivation|build) /.test(line));
+    assert.deepEqual(builds(again.farm), builds(farm.farm));
+    await send();
+    await farm.settle();
+    assert.equal(next().build, build);
   });
 
   it('are found among the builds that a submission has joined', async () => {
