@@ -5,6 +5,7 @@ import { FormatError } from '../../domain/store/format-error.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { syncDirectory, temporaryName, writeFileDurably } from '../data-dir/durable.ts';
 import { narUrl, parseNarName } from '../http/cache/nar-url.ts';
+import { verifyNar } from './fetch-nar.ts';
 import { FolderError } from './folder-error.ts';
 import { createFolderIndex } from './folder-index.ts';
 import { guixPublishState } from './guix-publish-state.ts';
@@ -55,6 +56,12 @@ export interface CacheFolder {
   hasNar(info: NarInfo): Promise<boolean>;
   /** Whether the item's files are there with the sizes that they should have: somebody else may have removed or cut them. */
   isWhole(item: CachedItem): Promise<boolean>;
+  /**
+   * Reads every byte of the item's NAR, in all its files.
+   *
+   * @throws FormatError if they are not what its narinfo says
+   */
+  verifyNar(item: CachedItem): Promise<void>;
   /** Whether a file is in the NAR's place of which it is not known what it is: an earlier run ended just after it brought it. */
   isNarUnknown(info: NarInfo): Promise<boolean>;
   /** The NAR is in its place now, verified by this narinfo. */
@@ -141,6 +148,7 @@ export async function openCacheFolder(path: string, use: 'read' | 'write' = 'wri
       const [narinfo, nar] = await Promise.all([sizeOf(narinfoFile(item)), sizeOf(narFile(info))]);
       return narinfo === Buffer.byteLength(text) && nar === info.fileSize;
     },
+    verifyNar: ({ info }) => verifyNar(info, narFile(info)),
     isNarUnknown: async (info) =>
       !nars.has(info.url) && (await stat(narFile(info)).catch(() => undefined)) !== undefined,
     broughtNar: async (info) => void nars.set(info.url, factsOf(info)),
@@ -205,7 +213,7 @@ const isTemporary = (name: string): boolean =>
 const isNarFile = (name: string): boolean => parseNarName(name.replace(/\.part$/, '')) !== undefined;
 
 /** What a narinfo says of the bytes of its NAR. */
-export function factsOf({ narHash, narSize }: NarInfo): string {
+export function factsOf({ narHash, narSize }: Pick<NarInfo, 'narHash' | 'narSize'>): string {
   return `${narHash}, ${narSize} bytes`;
 }
 

@@ -1,19 +1,19 @@
 import type { Drover } from '../../client/drover.ts';
 import { DroverProblem } from '../../client/errors.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
-import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { createLimit } from '../runtime/limit.ts';
-import { openCacheFolder } from './cache-folder.ts';
-import { verifyNar } from './fetch-nar.ts';
+import type { CachedItem } from './cache-folder.ts';
 import { FolderError } from './folder-error.ts';
-import { keptForm } from './kept-form.ts';
-import { readSmall } from './read-small.ts';
+import { type FolderForm, openFolder } from './folder-form.ts';
+import { findServedCache } from './served-cache.ts';
 
 export interface CompareOptions {
   readonly drover: Drover;
   readonly folder: string;
   readonly wants: (path: string) => boolean;
   readonly connections: number;
+  /** Of its NARs, where the folder is in the layout of guix publish. */
+  readonly compressions?: FolderForm['compressions'];
   /** Whether NARs are read, every byte; by size alone otherwise. */
   readonly bytes: boolean;
   readonly progress: (compared: number) => void;
@@ -32,8 +32,9 @@ export interface Difference {
 
 /** What a mirror lacks of what the coordinator serves, and has beyond it. An item that changes meanwhile may be named. */
 export async function compareMirror(options: CompareOptions): Promise<{ compared: number; differences: Difference[] }> {
-  const { drover, wants, progress } = options;
-  const folder = await openCacheFolder(options.folder, 'read');
+  const { drover, wants, progress, compressions } = options;
+  const folder = await openFolder(options.folder, { compressions }, 'read');
+  const cache = await findServedCache(drover, compressions !== undefined);
   const limit = createLimit(options.connections);
   const differences: Difference[] = [];
   const seen = new Set<string>();
@@ -44,27 +45,38 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
   /** The narinfo as it is served, in the form in which it is kept; what a coordinator has and does not serve, it does not have. */
   async function served(path: string): Promise<string | undefined> {
     try {
-      return asKept(await limit(() => readSmall(drover, `/${path.slice(0, 32)}.narinfo`)));
+      return asKept(await limit(() => cache.narinfo(path.slice(0, 32))));
     } catch (error) {
       if (error instanceof DroverProblem && error.status === 404) return undefined;
       throw error;
     }
   }
 
-  async function isDamaged(info: NarInfo): Promise<boolean> {
-    if (!(await folder.hasNar(info).catch(() => false))) return true;
+  async function isDamaged(item: CachedItem): Promise<boolean> {
+    if (!(await folder.isWhole(item))) return true;
     if (!options.bytes) return false;
     // Many items may have one.
+    const { url } = item.info;
     const known =
-      damaged.get(info.url) ??
+      damaged.get(url) ??
       reading(() =>
-        verifyNar(info, folder.narFile(info)).then(
+        folder.verifyNar(item).then(
           () => false,
           () => true,
         ),
       );
-    damaged.set(info.url, known);
+    damaged.set(url, known);
     return known;
+  }
+
+  /** What is no narinfo differs as it is. */
+  function asKept(text: string): string {
+    try {
+      return folder.itemOf(text).text;
+    } catch (error) {
+      if (error instanceof FormatError) return text;
+      throw error;
+    }
   }
 
   async function compare(item: string): Promise<void> {
@@ -73,7 +85,7 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
     if (theirs === undefined && mine !== undefined) differences.push({ item, kind: 'extra' });
     else if (theirs !== undefined && mine === undefined) differences.push({ item, kind: 'missing' });
     else if (mine !== undefined && theirs !== mine.text) differences.push({ item, kind: 'different' });
-    else if (mine !== undefined && (await isDamaged(mine.info))) differences.push({ item, kind: 'nar' });
+    else if (mine !== undefined && (await isDamaged(mine))) differences.push({ item, kind: 'nar' });
     progress(++compared);
   }
 
@@ -88,7 +100,7 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
     idle = known.size === before ? idle + 1 : 0;
     if (idle > mostIdlePages)
       throw new FolderError(`/v1/items: expected pages with items that were not on others, got ${idle} without`);
-    const wanted = page.rows.map(({ path }) => path).filter(wants);
+    const wanted = page.rows.flatMap((row) => (cache.isOf(row) && wants(row.path) ? [row.path] : []));
     for (const path of wanted) seen.add(path);
     await Promise.all(wanted.map(compare));
     after = page.next;
@@ -98,14 +110,4 @@ export async function compareMirror(options: CompareOptions): Promise<{ compared
     Array.from(folder.all(), ({ path }) => path).flatMap((path) => (seen.has(path) ? [] : [compare(path)])),
   );
   return { compared, differences: differences.sort((a, b) => (a.item < b.item ? -1 : 1)) };
-}
-
-/** What is no narinfo differs as it is. */
-function asKept(text: string): string {
-  try {
-    return keptForm(text).text;
-  } catch (error) {
-    if (error instanceof FormatError) return text;
-    throw error;
-  }
 }

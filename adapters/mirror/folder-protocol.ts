@@ -1,4 +1,5 @@
-import type { FolderForm, FolderTask } from './folder-writer.ts';
+import type { FolderForm } from './folder-form.ts';
+import type { FolderTask } from './folder-writer.ts';
 
 /** What a coordinator tells the process that writes a folder. */
 export type ToFolder =

@@ -1,10 +1,8 @@
-import type { GuixPublishCompression } from '../../domain/hook/compressions.ts';
-import { openCacheFolder } from './cache-folder.ts';
 import type { CacheSource } from './cache-source.ts';
 import { createFilling } from './filling.ts';
 import { FolderError } from './folder-error.ts';
+import { type FolderForm, openFolder } from './folder-form.ts';
 import { lockCacheFolder } from './folder-lock.ts';
-import { openGuixPublishFolder } from './guix-publish-folder.ts';
 import { createLeaving, longestTimer } from './leaving.ts';
 import { makeFolder } from './make-folder.ts';
 import { hasMirrorState, mirrorStateName, readMirrorState, writeMirrorState } from './mirror-state.ts';
@@ -28,14 +26,6 @@ export interface FolderWriterOptions {
   say(message: string): void;
   /** Told of items whose NAR has other bytes than it should. */
   doubt(path: string): void;
-}
-
-/** What a folder is like. */
-export interface FolderForm {
-  /** What is of another one is not for it. */
-  readonly storeDir: string;
-  /** Of its NARs, where it is in the layout of guix publish; a plain binary cache if absent. */
-  readonly compressions?: readonly GuixPublishCompression[];
 }
 
 /** What follows from one event. */
@@ -73,10 +63,8 @@ export async function openFolderWriter(options: FolderWriterOptions): Promise<Fo
   await makeFolder(options.folder);
   using opening = new DisposableStack();
   opening.use(lockCacheFolder(options.folder));
-  const { storeDir, compressions } = options.form;
-  const folder = compressions
-    ? await openGuixPublishFolder(options.folder, compressions)
-    : await openCacheFolder(options.folder);
+  const { storeDir } = options.form;
+  const folder = await openFolder(options.folder, options.form);
   const state = await readMirrorState(
     options.folder,
     "what waited for something is not known any more: 'drover hooks replay NAME --from start' finds it",

@@ -1,11 +1,15 @@
+import { createReadStream } from 'node:fs';
 import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type GuixNar, guixNarUrl, guixSignedText, renderGuixNarinfo } from '../../domain/guix/narinfo.ts';
 import { type GuixPublishCompression, guixPublishCompressions } from '../../domain/hook/compressions.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
+import { createNarVerifier } from '../../domain/store/nar-verifier.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { syncDirectory } from '../data-dir/durable.ts';
+import { CodecError } from '../nar/codec.ts';
+import { decompress } from '../nar/decompress.ts';
 import { bakeNar } from './bake-nar.ts';
 import { type CacheFolder, factsOf, sizeOf } from './cache-folder.ts';
 import { FolderError } from './folder-error.ts';
@@ -25,10 +29,12 @@ import { letEverybodyRead, replaceFile } from './replace-file.ts';
  * an empty file for each item whose NARs may be there without. All else stays as it is, but for that of an item that is put there.
  *
  * @param configured the first is the one by which guix publish looks for items: its own first `--compression`
+ * @param use to `read`, nothing is changed: somebody else may be writing
  */
 export async function openGuixPublishFolder(
   path: string,
   configured: readonly GuixPublishCompression[],
+  use: 'read' | 'write' = 'write',
 ): Promise<CacheFolder> {
   const own = join(path, guixPublishState);
   const [itemFolder, markFolder, incoming] = ['items', 'nars', 'incoming'].map((name) => join(own, name)) as [
@@ -41,8 +47,9 @@ export async function openGuixPublishFolder(
   const folderOf = (compression: string): string => join(path, compression);
   if (hasMirrorState(path) && (await sizeOf(own)) === undefined)
     throw new FolderError(`${path}: expected a folder in the layout of guix publish, got a plain binary cache`);
-  for (const folder of [own, itemFolder, markFolder, incoming, hashes, ...used.map(folderOf)])
-    await makeOwnFolder(folder);
+  if (use === 'write')
+    for (const folder of [own, itemFolder, markFolder, incoming, hashes, ...used.map(folderOf)])
+      await makeOwnFolder(folder);
 
   const index = createFolderIndex();
   const { items } = index;
@@ -80,13 +87,18 @@ export async function openGuixPublishFolder(
     await rm(join(markFolder, item), { force: true });
   }
 
-  for (const name of await readdir(itemFolder)) {
+  const names = await readdir(itemFolder).catch((error: NodeJS.ErrnoException) => {
+    if (use === 'read' && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names) {
     const found = await readItem(join(itemFolder, name), name);
     if (found === undefined) {
+      damaged.push(name.slice(0, 32));
+      if (use === 'read') continue;
       await mark(name);
       await takeOut(name);
       await rename(join(itemFolder, name), join(own, `${name.slice(0, 32)}.narinfo.damaged`));
-      damaged.push(name.slice(0, 32));
       continue;
     }
     index.add(found.item);
@@ -128,6 +140,21 @@ export async function openGuixPublishFolder(
       for (const { compression } of baked.get(item)?.nars ?? [])
         if ((await sizeOf(narinfoIn(compression, item))) !== size) return false;
       return true;
+    },
+    async verifyNar({ path: item, info }) {
+      for (const { compression } of baked.get(item)?.nars ?? []) {
+        const nar = createNarVerifier({ maxSize: info.narSize });
+        try {
+          for await (const chunk of decompress(compression, createReadStream(narIn(compression, item))))
+            nar.write(chunk);
+        } catch (error) {
+          if (!(error instanceof CodecError)) throw error;
+          throw new FormatError('malformed-nar', `${narIn(compression, item)}: ${error.message}`);
+        }
+        const said = factsOf(nar.end());
+        if (said !== factsOf(info))
+          throw new FormatError('malformed-nar', `${narIn(compression, item)}: expected ${factsOf(info)}, got ${said}`);
+      }
     },
     isNarUnknown: async (info) => (await sizeOf(narFile(info))) !== undefined,
     async broughtNar(info) {

@@ -1,8 +1,11 @@
 import { packedSignature } from '../../domain/guix/packed-signature.ts';
-import { type NarInfo, renderNarinfo } from '../../domain/store/narinfo.ts';
+import { type NarInfo, narinfoType, renderNarinfo } from '../../domain/store/narinfo.ts';
 
 /** Drover's own field of a narinfo, by which a signature for Guix comes beside those for Nix. */
 const field = 'GuixSignature';
+
+/** Media type of Nix's form with that field: mirrors of Drover ask for it, nobody else. */
+export const narinfoForFoldersType: string = `${narinfoType}; signature=guix`;
 
 /** The narinfo with what Guix needs of it besides. @param guixSignature as `StoreItemAdded` has it */
 export function withGuixSignature(info: NarInfo, guixSignature: string): string {

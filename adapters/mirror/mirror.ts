@@ -6,15 +6,15 @@ import type { DroverEvent } from '../../client/events.ts';
 import type { ClosureLimit } from '../../domain/limits.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { createLimit } from '../runtime/limit.ts';
-import { openCacheFolder } from './cache-folder.ts';
 import type { Difference } from './compare.ts';
 import { createFilling } from './filling.ts';
 import { FolderError } from './folder-error.ts';
+import { type FolderForm, openFolder } from './folder-form.ts';
 import { lockCacheFolder } from './folder-lock.ts';
 import { createLeaving, longestTimer } from './leaving.ts';
 import { makeFolder } from './make-folder.ts';
 import { type MirrorState, readMirrorState, writeMirrorState } from './mirror-state.ts';
-import { readSmall } from './read-small.ts';
+import { findServedCache, type ServedCache } from './served-cache.ts';
 import { createSleepers } from './sleepers.ts';
 
 export interface MirrorOptions {
@@ -24,6 +24,8 @@ export interface MirrorOptions {
   readonly keys?: readonly string[];
   /** Which items are wanted, by base name; what they refer to comes with them. */
   readonly wants: (path: string) => boolean;
+  /** Of its NARs, where the folder is to be in the layout of guix publish, of what is of /gnu/store; a plain cache of what is of the coordinator's first store directory if absent. */
+  readonly compressions?: FolderForm['compressions'];
   /** NARs that are fetched at a time. */
   readonly connections: number;
   readonly signal: AbortSignal;
@@ -68,7 +70,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   await makeFolder(options.folder);
   using opening = new DisposableStack();
   opening.use(lockCacheFolder(options.folder));
-  const folder = await openCacheFolder(options.folder);
+  const folder = await openFolder(options.folder, options);
   const state = await readMirrorState(options.folder, 'the log is read from its start once more', trouble);
   /** Wanted, and not in the folder. */
   const waiting = new Set(state.waiting);
@@ -90,6 +92,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   /** When the coordinator did not answer first, where it has not answered since. */
   let silentSince: number | undefined;
   let isItsLog = state.source === undefined;
+  /** Found with the start of a run. */
+  let cache: ServedCache | undefined;
   const filling = createFilling({
     folder,
     source: { narinfo, nars: drover },
@@ -168,7 +172,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
 
   async function narinfo(hashPart: string): Promise<string | undefined> {
     try {
-      return await readSmall(drover, `/${hashPart}.narinfo`, signal);
+      return await cache?.narinfo(hashPart, signal);
     } catch (error) {
       if (!(error instanceof DroverProblem && error.status === 404)) throw error;
       unserved.add(hashPart);
@@ -214,6 +218,9 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   function take(event: ItemEvent, changes: Changes): void {
     silentSince = undefined;
     expectSource(event.source);
+    state.position = event.position;
+    state.event = event.id;
+    if (isForeign(event)) return;
     const { path } = event.data;
     const before = changes.get(path);
     if (event.type === 'drover.StoreItemFoundUpstream') {
@@ -224,9 +231,11 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       const staysMs = event.type === 'drover.StoreItemUnpublished' ? event.data.until - Date.parse(event.time) : 0;
       changes.set(path, { pool: { added }, staysMs: Math.max(staysMs, before?.staysMs ?? 0) });
     }
-    state.position = event.position;
-    state.event = event.id;
   }
+
+  /** What was added of another store directory; upstreams are of the first. */
+  const isForeign = ({ type, data }: ItemEvent): boolean =>
+    (type === 'drover.StoreItemAdded' || type === 'drover.StoreItemFoundUpstream') && cache?.isOf(data) === false;
 
   async function readBatch(): Promise<Changes> {
     const changes: Changes = new Map();
@@ -288,7 +297,10 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   /** What an item refers to that waited before this run. */
   async function askFor(path: string): Promise<void> {
     try {
-      learn(path, (await answered(() => drover.getItem({ item: path }))).references);
+      const item = await answered(() => drover.getItem({ item: path }));
+      learn(path, item.references);
+      // Of another store directory, by an older version.
+      if (cache?.isOf(item) === false) waiting.delete(path);
     } catch (error) {
       if (!(error instanceof DroverProblem && error.status === 404)) throw error;
     }
@@ -324,8 +336,9 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       if (once) patience = options.patienceMs ?? 60_000;
       await expectItsLog();
       if (signal.aborted) return [];
-      const info = await answered(() => readSmall(drover, '/nix-cache-info', signal));
-      await withRoom(once, () => folder.writeCacheInfo(info));
+      const found = await answered(() => findServedCache(drover, options.compressions !== undefined, signal));
+      cache = found;
+      await withRoom(once, () => folder.writeCacheInfo(found.info));
       await filling.mend();
       let isFresh = true;
       let pause = shortestPause;

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { FolderError } from '../../adapters/mirror/folder-error.ts';
 import { FolderInUse, isFolderHeld } from '../../adapters/mirror/folder-lock.ts';
 import { createDrover } from '../../client/drover.ts';
+import { type GuixPublishCompression, guixPublishCompressions } from '../../domain/hook/compressions.ts';
 import { parsePublicKey } from '../../domain/store/signature.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { toCliError } from '../http/client.ts';
@@ -20,6 +21,8 @@ interface MirrorFlags extends ConnectionFlags {
   readonly to: string;
   readonly keys?: readonly string[];
   readonly filter?: RegExp;
+  readonly layout?: 'plain' | 'guix-publish';
+  readonly compression?: readonly GuixPublishCompression[];
   readonly connections: number;
   readonly once?: true;
   readonly check?: true;
@@ -38,13 +41,18 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
     more: [
       'Follows what is added and deleted, from where it was when it was ended last, until Ctrl-C. NARs are verified, and gone on with where a',
       'connection was lost. A narinfo is in the folder only while its NAR and all that it refers to are. Any static web server can give the',
-      'folder out, and Nix can read it as file://. With --once it ends when it has all, exit code 1 if something could not be had, or the coordinator has not answered for a minute.',
+      'folder out, and Nix can read it as file://. It has what is of the first store directory of the coordinator; with --layout guix-publish',
+      'what is of /gnu/store, for "guix publish --cache=FOLDER" to give out, signed by the coordinator. With --once it ends when it has all, exit code 1 if something could not be had, or the coordinator has not answered for a minute.',
     ].join(' '),
     examples: [
       ['drover mirror --from https://drover.example.org --to /srv/cache', 'all, and whatever comes'],
       [
         'drover mirror --to /srv/cache --once --filter "^(firefox|hello)-"',
         'some items with all that they refer to, then end',
+      ],
+      [
+        'drover mirror --to /srv/publish --layout guix-publish --compression lzip --compression zstd --once',
+        'for guix publish -C lzip -C zstd --cache=/srv/publish',
       ],
       ['drover mirror --to /srv/cache --check', 'is the folder what the coordinator serves, byte for byte?'],
     ],
@@ -57,6 +65,18 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
       gather,
     )
     .option('--filter <pattern>', 'only items whose name, without the hash, matches this regular expression', pattern)
+    .addOption(
+      new Option('--layout <layout>', 'of the folder: for any web server, or for guix publish --cache').choices([
+        'plain',
+        'guix-publish',
+      ]),
+    )
+    .addOption(
+      new Option(
+        '--compression <name>',
+        `with --layout guix-publish: ${guixPublishCompressions.join(', ')} (zstd if not given); can be repeated, in the order of guix publish`,
+      ).argParser(compression),
+    )
     .option('--connections <number>', 'files that are fetched at a time', connections, 8)
     .option('--once', 'end when all is there that the coordinator has')
     .option('--check', 'only compare; every byte of the folder is read. Exit code 1 if something differs')
@@ -70,11 +90,15 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
     const { openMirror } = await import('../../adapters/mirror/mirror.ts');
     if (flags.sizes && !check && !repair)
       throw new CliError('sizes-alone', '--sizes goes with --check or --repair', { exitCode: 2 });
+    if (flags.compression !== undefined && flags.layout !== 'guix-publish')
+      throw new CliError('wrong-use', 'expected --layout guix-publish with --compression', { exitCode: 2 });
     const signal = io.interrupted();
     const { url, token } = connectionOf({ ...flags, ...(from !== undefined && { url: from }) }, io.environment);
     const drover = createDrover({ url, token, signal });
     const wants = (path: string): boolean => filter === undefined || filter.test(path.slice(33));
-    const shared = { drover, folder: resolve(to), wants, connections: flags.connections };
+    const compressions = flags.layout === 'guix-publish' ? (flags.compression ?? ['zstd']) : undefined;
+    const form = compressions && { compressions };
+    const shared = { drover, folder: resolve(to), wants, connections: flags.connections, ...form };
     using progress = createProgress(io);
     try {
       const compare = async () => {
@@ -141,6 +165,13 @@ function connections(text: string): number {
   if (!Number.isInteger(number) || number < 1 || number > 256)
     throw new InvalidArgumentError(`Expected a number from 1 to 256, got ${JSON.stringify(text)}.`);
   return number;
+}
+
+function compression(name: string, before: readonly GuixPublishCompression[] = []): readonly GuixPublishCompression[] {
+  const known = guixPublishCompressions.find((one) => one === name);
+  if (known === undefined)
+    throw new InvalidArgumentError(`Expected ${guixPublishCompressions.join(', ')}, got ${JSON.stringify(name)}.`);
+  return [...before, known];
 }
 
 /** A key as it is given, or as it is in a file. */

@@ -372,6 +372,7 @@ describe('the examples of --help, on a real coordinator', () => {
       '/srv/chroot': path('chroot'),
       '/var/cache/guix/publish': path('guix-publish'),
       '/srv/cache': path('mirror'),
+      '/srv/publish': path('publish'),
       'HASH-hello-2.12.drv': good,
       'HASH-hello-2.12': goodItem,
       'HASH-x.drv': good,

@@ -3,6 +3,8 @@ import { cpSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openGuixBuilder } from '../../adapters/builder/guix/guix-builder.ts';
+import { parseGuixPublicKey } from '../../domain/guix/keys.ts';
+import { faultOfNarinfo } from '../../domain/guix/signature.ts';
 import { sha256 } from '../../domain/store/sha256.ts';
 import { makeSourcePath } from '../../domain/store/store-path.ts';
 import { limited, noRealFarm } from '../support/e2e/e2e-test.ts';
@@ -106,6 +108,16 @@ async function buildsForGuix(farm: Farm): Promise<void> {
     rmSync(link);
     await ours.collectGarbage(Number.MAX_SAFE_INTEGER);
     assert.deepEqual(await ours.missing([built]), [built]);
+    // In the layout of guix publish too, which has nothing of Nix's.
+    const mirror = (...flags: string[]) =>
+      farm.drover(['mirror', '--to', join(farm.folder, 'publish'), '--layout', 'guix-publish', ...flags]);
+    const mirrored = await mirror('--once');
+    assert.equal(mirrored.code, 0, mirrored.said);
+    const narinfo = join(farm.folder, 'publish/zstd', `${built.slice('/gnu/store/'.length)}.narinfo`);
+    const { expression } = parseGuixPublicKey(key);
+    assert.equal(faultOfNarinfo(readFileSync(narinfo, 'utf8'), [expression]), undefined);
+    const compared = await mirror('--check');
+    assert.equal(compared.code, 0, compared.said);
     client.run(['guix', 'build', built]);
     assert.equal(readFileSync(fetched, 'utf8'), 'top: from afar\n');
   } finally {

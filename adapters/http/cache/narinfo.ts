@@ -7,7 +7,7 @@ import { guixStoreDir } from '../../../domain/guix/store-dir.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { type NarInfo, narinfoType, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { isHashPart } from '../../../domain/store/store-path.ts';
-import { withGuixSignature } from '../../mirror/guix-signature-field.ts';
+import { narinfoForFoldersType, withGuixSignature } from '../../mirror/guix-signature-field.ts';
 import { leadsBack, viaOf } from '../../upstream/via.ts';
 import type { HttpContext } from '../context.ts';
 import { abortOnEnd } from '../long-answer.ts';
@@ -23,7 +23,8 @@ import { upstreamNarUrl } from './upstream-url.ts';
 const guixNarinfoType = 'application/x-nix-narinfo; charset=utf-8';
 
 /** Agents, mirrors and upstreams of Drover read Nix's form, with its signatures, at the cache for Guix as well; neither Nix nor Guix says what it takes. */
-const isForNix = ({ headers }: FastifyRequest): boolean => headers.accept === narinfoType;
+const isForNix = ({ headers }: FastifyRequest): boolean =>
+  headers.accept === narinfoType || headers.accept === narinfoForFoldersType;
 
 /** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
 export function narinfoRoute(
@@ -44,6 +45,12 @@ export function narinfoRoute(
     if (matchesEtag(headers['if-none-match'], etag)) return reply.code(304).send();
     return reply.header('content-type', type).send(text);
   }
+
+  /** With the signature for Guix where a mirror wants that. @param own what the item has of it */
+  const inNixForm = async ({ headers }: FastifyRequest, info: NarInfo, own?: string): Promise<string> =>
+    forGuix && headers.accept === narinfoForFoldersType
+      ? withGuixSignature(info, await forGuix.signatureOf(info, own))
+      : renderNarinfo(info);
 
   /** Two coordinators that are upstreams of each other would say for ever that the other has what neither has any more. */
   async function isToPassOn(hashPart: string, via: string, signal: AbortSignal): Promise<boolean> {
@@ -74,7 +81,7 @@ export function narinfoRoute(
           const isForIt = via === undefined || (await isToPassOn(hash, via, abortOnEnd(reply.raw, closing)));
           if (!isForIt) return absent(reply);
           if (forGuix === undefined || isForNix(request))
-            return answer(request, reply, narinfoType, renderNarinfo(upstreamNarinfo(elsewhere, storeDir)));
+            return answer(request, reply, narinfoType, await inNixForm(request, upstreamNarinfo(elsewhere, storeDir)));
           return answer(request, reply, guixNarinfoType, await forGuix.ofUpstream(elsewhere, storeDir));
         }
         if (found === undefined) return absent(reply);
@@ -92,7 +99,8 @@ export function narinfoRoute(
         }
         const item = await signedNow(application, found);
         if (item === undefined) return absent(reply);
-        return answer(request, reply, narinfoType, renderNarinfo(narinfoOf(item, storeDir)));
+        const text = await inNixForm(request, narinfoOf(item, storeDir), item.guixSignature);
+        return answer(request, reply, narinfoType, text);
       },
     });
   };

@@ -1,6 +1,11 @@
+import { narinfoForFoldersType, withGuixSignature } from '../../../adapters/mirror/guix-signature-field.ts';
 import type { Drover } from '../../../client/drover.ts';
 import { DroverProblem } from '../../../client/errors.ts';
 import type { RequestOptions } from '../../../client/http.ts';
+import { type GuixSecretKey, makeGuixKey } from '../../../domain/guix/keys.ts';
+import { guixSignedText } from '../../../domain/guix/narinfo.ts';
+import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
+import { signPacked } from '../../../domain/guix/signature.ts';
 import { type NarInfo, renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { fakeBase } from '../../support/paths.ts';
 import { sha256Of } from '../pool/nars.ts';
@@ -13,6 +18,10 @@ export interface Item {
   readonly nar: Buffer;
   readonly info: NarInfo;
 }
+
+export const guixKey: GuixSecretKey = makeGuixKey(Buffer.alloc(32, 7));
+const isOfGuix = ({ info }: Item): boolean => info.storePath.startsWith('/gnu/store/');
+const rowOf = (item: Item) => ({ path: item.path, ...(isOfGuix(item) && { storeDir: '/gnu/store' }) });
 
 export function itemOf(n: number, nar: Buffer, changes: Partial<NarInfo> = {}): Item {
   const path = fakeBase('item', n);
@@ -45,7 +54,7 @@ export function upstreamItemOf(n: number, nar: Buffer, changes: Partial<NarInfo>
   return { ...item, info: said };
 }
 
-/** A coordinator that has these items, and gives each NAR out in small pieces. */
+/** A coordinator that has these items, those of /gnu/store below /guix/ and signed by a key of the test, and gives each NAR out in small pieces. */
 export function droverOf(
   items: readonly Item[],
   source = 'urn:x',
@@ -55,11 +64,18 @@ export function droverOf(
     async request(_: string, path: string, { headers = {} }: RequestOptions = {}): Promise<Response> {
       asked.push(path);
       if (path === '/nix-cache-info') return new Response('StoreDir: /nix/store\n');
+      if (path === '/guix/nix-cache-info' && items.some(isOfGuix)) return new Response('StoreDir: /gnu/store\n');
       const item = items.find(
-        ({ path: own, info }) => path === `/${own.slice(0, 32)}.narinfo` || path === `/${info.url}`,
+        (one) =>
+          path === `${isOfGuix(one) ? '/guix' : ''}/${one.path.slice(0, 32)}.narinfo` || path === `/${one.info.url}`,
       );
       if (item === undefined) throw new DroverProblem('not-found', 404, 'not there', {});
-      if (path.endsWith('.narinfo')) return new Response(renderNarinfo(item.info));
+      if (path.endsWith('.narinfo'))
+        return new Response(
+          headers.accept === narinfoForFoldersType
+            ? withGuixSignature(item.info, signPacked(guixKey, hashOfSigned(guixSignedText(item.info))))
+            : renderNarinfo(item.info),
+        );
       // What an upstream has is given out whole only.
       const range = path.startsWith('/nar/upstream/') ? undefined : headers.range;
       const from = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
@@ -72,10 +88,12 @@ export function droverOf(
     },
     async *events({ from }: { from: string }) {
       if (from !== 'start') return;
-      for (const [n, { path, info }] of items.entries())
-        yield { type: 'drover.StoreItemAdded', source, position: `${n}`, data: { path, references: info.references } };
+      for (const [n, item] of items.entries()) {
+        const data = { ...rowOf(item), references: item.info.references };
+        yield { type: 'drover.StoreItemAdded', source, position: `${n}`, data };
+      }
     },
-    listItems: async () => ({ rows: items.map(({ path }) => ({ path })) }),
+    listItems: async () => ({ rows: items.map(rowOf) }),
     getItem: () => Promise.reject(new DroverProblem('unknown-item', 404, 'not there', {})),
   };
   return { drover: drover as unknown as Drover, asked };

@@ -18,12 +18,8 @@ import { buffer } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { openCacheFolder } from '../../../adapters/mirror/cache-folder.ts';
-import {
-  type FolderForm,
-  type FolderTask,
-  type FolderWriter,
-  openFolderWriter,
-} from '../../../adapters/mirror/folder-writer.ts';
+import type { FolderForm } from '../../../adapters/mirror/folder-form.ts';
+import { type FolderTask, type FolderWriter, openFolderWriter } from '../../../adapters/mirror/folder-writer.ts';
 import { withGuixSignature } from '../../../adapters/mirror/guix-signature-field.ts';
 import { openPoolSource } from '../../../adapters/mirror/pool-source.ts';
 import { decompress } from '../../../adapters/nar/decompress.ts';

@@ -18,10 +18,11 @@ import { compareMirror } from '../../../adapters/mirror/compare.ts';
 import { type MirrorOptions, openMirror } from '../../../adapters/mirror/mirror.ts';
 import type { Drover } from '../../../client/drover.ts';
 import { DroverProblem, DroverUnreachable } from '../../../client/errors.ts';
+import { faultOfNarinfo } from '../../../domain/guix/signature.ts';
 import { renderNarinfo } from '../../../domain/store/narinfo.ts';
 import { fakeBase } from '../../support/paths.ts';
 import { narOf, sha256Of } from '../pool/nars.ts';
-import { droverOf, growingDrover, type Item, itemOf, upstreamItemOf } from './fake-drover.ts';
+import { droverOf, growingDrover, guixKey, type Item, itemOf, upstreamItemOf } from './fake-drover.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'drover-mirror-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -77,6 +78,60 @@ async function following(
 const narinfoIn = (folder: string, { path }: Item): string => join(folder, `${path.slice(0, 32)}.narinfo`);
 
 describe('mirror', () => {
+  it('is of one store directory: a plain cache of the first, or what guix publish gives out, compared and repaired alike', async () => {
+    const guixItem = async (n: number, references: string[] = []) => {
+      const { path, nar, info } = itemOf(n, await narOf(`of Guix ${n}`.repeat(100)), { references });
+      return { path, nar, info: { ...info, storePath: `/gnu/store/${path}` } };
+    };
+    const [one, three] = [itemOf(1, await narOf('of Nix')), await guixItem(3)];
+    const two = await guixItem(2, [three.path]);
+    const { drover } = droverOf([one, two, three]);
+    const folder = join(root, 'of-nix');
+    assert.deepEqual(await mirror(drover, folder), { lacking: [], troubles: [] });
+    assert.deepEqual([existsSync(narinfoIn(folder, one)), existsSync(narinfoIn(folder, two))], [true, false]);
+    assert.deepEqual(await compare(drover, folder), []);
+
+    const baked = join(root, 'of-guix');
+    const form = { compressions: ['gzip', 'zstd'] } as const;
+    assert.deepEqual(await mirror(drover, baked, form), { lacking: [], troubles: [] });
+    const check = async () =>
+      (
+        await compareMirror({
+          ...{ drover, folder: baked, wants: () => true, connections: 2, bytes: true, progress() {} },
+          ...form,
+        })
+      ).differences;
+    assert.deepEqual(await check(), []);
+    assert.deepEqual(
+      ['hashes', 'gzip', 'zstd'].map((name) => readdirSync(join(baked, name)).length),
+      [2, 4, 4],
+    );
+    const narinfo = readFileSync(join(baked, 'zstd', `${two.path}.narinfo`), 'utf8');
+    const { expression } = guixKey.publicKey;
+    assert.equal(faultOfNarinfo(narinfo, [expression]), undefined);
+
+    const [hash, nar] = [join(baked, 'hashes', two.path.slice(0, 32)), join(baked, 'zstd', `${three.path}.nar`)];
+    for (const [damage, { path: item }, kind] of [
+      [() => rmSync(hash), two, 'nar'],
+      [() => writeFileSync(nar, Buffer.alloc(statSync(nar).size, 'x')), three, 'nar'],
+      [() => truncateSync(join(baked, 'gzip', `${three.path}.narinfo`), 20), three, 'missing'],
+    ] as const) {
+      damage();
+      const differences = await check();
+      assert.deepEqual(differences, [{ item, kind }]);
+      const options = { drover, folder: baked, wants: () => true, connections: 8, signal: never, progress() {} };
+      using opened = await openMirror({ ...options, ...form, trouble: () => {} });
+      await opened.repair(differences);
+      assert.deepEqual(await opened.run(true), []);
+      assert.deepEqual(await check(), []);
+    }
+
+    await assert.rejects(mirror(drover, folder, form), /expected a folder in the layout of guix publish/);
+    await assert.rejects(mirror(drover, baked), /expected a plain binary cache/);
+    const none = mirror(droverOf([one]).drover, join(root, 'of-none'), form);
+    await assert.rejects(none, /expected a coordinator with a cache of \/gnu\/store .* other-store-dirs/);
+  });
+
   it('fetches a NAR once that many items have', async () => {
     const nar = await narOf(Buffer.alloc(100_000, 'x'));
     const items = [1, 2, 3, 4, 5, 6].map((n) => itemOf(n, nar));
