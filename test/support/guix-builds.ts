@@ -43,8 +43,8 @@ export interface GuixDerivationOptions {
   readonly shell: string;
   readonly outputNames?: readonly string[];
   readonly env?: readonly (readonly [string, string])[];
-  /** The contents of a fixed output, by its flat SHA-256. */
-  readonly fixed?: string;
+  /** A fixed output: its contents, by their flat SHA-256; or its hash in hexadecimal, with `method` `r:` that of its NAR. */
+  readonly fixed?: string | { readonly method: '' | 'r:'; readonly algo: 'sha256' | 'sha512'; readonly hash: string };
   /** Each is an input by its first output; its path is `$in0`, `$in1`. */
   readonly inputs?: readonly MadeDerivation[];
   readonly change?: Partial<Derivation>;
@@ -53,14 +53,16 @@ export interface GuixDerivationOptions {
 /** A derivation that runs `script` by the shell of an item. */
 export function guixDerivation(name: string, script: string, options: GuixDerivationOptions): MadeDerivation {
   const { shell, outputNames = ['out'], env = [], fixed, inputs = [], change } = options;
-  const hash = fixed === undefined ? '' : sha256(fixed).toString('hex');
+  const flat = typeof fixed === 'string' ? sha256(fixed).toString('hex') : '';
+  const { method, algo, hash } =
+    typeof fixed === 'object' ? fixed : { method: '' as const, algo: 'sha256', hash: flat };
   const pathOf = new Map(inputs.map((one) => [one.derivationPath, one.modulo]));
   const hasher = createDerivationHasher({ storeDir: guixStoreDir, lookup: (path) => pathOf.get(path) });
   const made = (paths: ReadonlyMap<string, string>): Derivation => {
     const outputs = outputNames.map((output) => ({
       name: output,
       path: paths.get(output) ?? shell,
-      hashAlgo: fixed === undefined ? '' : 'sha256',
+      hashAlgo: fixed === undefined ? '' : `${method}${algo}`,
       hash,
     }));
     const variables = [
@@ -84,7 +86,7 @@ export function guixDerivation(name: string, script: string, options: GuixDeriva
       ...change,
     };
   };
-  const fixedPaths = new Map([['out', makeFixedOutputPath(name, '', 'sha256', hash || '0'.repeat(64), guixStoreDir)]]);
+  const fixedPaths = new Map([['out', makeFixedOutputPath(name, method, algo, hash || '0'.repeat(64), guixStoreDir)]]);
   const hashOf = (derivation: Derivation) => {
     const hashes = hasher.hash(derivation, name);
     if ('failed' in hashes) throw new Error(`expected a derivation that can be hashed, got ${hashes.failed}`);

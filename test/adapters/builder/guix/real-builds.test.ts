@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
@@ -158,15 +159,44 @@ describe(`builds by ${guixName}`, { skip: noGuix }, () => {
     assertFailed((await buildMade(outside)).outcome, 'rejected', /`\/bin\/sh' is outside the store/);
     const special = await build('special', 'mkfifo $out');
     assertFailed(special.outcome, 'rejected', /has an unsupported type/);
-    const downloaded = guixDerivation('download', '', {
-      shell,
-      fixed: 'right',
-      env: [['url', '"http://127.0.0.1:1/x"']],
-      change: { builder: 'builtin:download', args: [], inputSources: [] },
-    });
-    const { outcome, log } = await buildMade(downloaded);
-    assertFailed(outcome, 'builder-failed', /failed to produce output path|exit code/);
-    assert.match(log, /127\.0\.0\.1:1/);
+    const executable = await build('executable', 'echo hi > $out; chmod +x $out', { fixed: 'hi\n' });
+    assertFailed(executable.outcome, 'rejected', /should be a non-executable regular file/);
+  });
+
+  test('make fixed outputs by any of their hashes, and download them by themselves', async () => {
+    const hashes = (bytes: Uint8Array | string, algo: 'sha256' | 'sha512') =>
+      createHash(algo).update(bytes).digest('hex');
+    for (const [method, algo, bytes] of [
+      ['', 'sha512', 'hi\n'],
+      ['r:', 'sha256', fileNar('hi\n')],
+      ['r:', 'sha512', fileNar('hi\n')],
+    ] as const) {
+      const fixed = { method, algo, hash: hashes(bytes, algo) };
+      const { outcome } = await buildMade(guixDerivation(`fixed-${algo}`, 'echo hi > $out', { shell, fixed }));
+      assert.equal(outcome.status, 'built', `${method}${algo}: ${JSON.stringify(outcome)}`);
+    }
+
+    const folder = join(dirname(machine.state), 'downloads');
+    await mkdir(folder);
+    await writeFile(join(folder, 'x'), 'as it should be');
+    await using server = await startStaticServer(folder);
+    const download = (name: string, fixed: string) => {
+      // Otherwise it looks for what is gone in archives of the whole world, with what the network makes of that.
+      const env = [
+        ['url', `"${server.url}/${name}"`],
+        ['download-methods', '(upstream)'],
+      ] as const;
+      const change = { builder: 'builtin:download', args: [], inputSources: [] };
+      return buildMade(guixDerivation(`download-${name}`, '', { shell, fixed, env, change }));
+    };
+    const { outcome, outputs } = await download('x', 'as it should be');
+    assert.equal(outcome.status, 'built', JSON.stringify(outcome));
+    const info = (await builder.pathInfo(outputs[0] as string)) ?? assert.fail('not valid');
+    assert.deepEqual(await buffer(builder.dump(info, signal)), fileNar('as it should be'));
+    assertFailed((await download('x', 'otherwise')).outcome, 'hash-mismatch', /expected sha256:\S+, got sha256:/);
+    const gone = await download('gone', 'anything');
+    assertFailed(gone.outcome, 'builder-failed', /failed to produce output path/);
+    assert.match(gone.log, /download failed "http:\S+\/gone" 404/);
   });
 
   test('cannot say what only their daemon says', async () => {
