@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guixRoot, inRoot } from '../scripts/debian/guix.ts';
+import { guixBinds, guixDaemon, guixPlaces, guixRoot, guixSocket, inRoot } from '../scripts/debian/guix.ts';
 import { type Commands, commandLine, type RunOptions } from './commands.ts';
 import type { Services } from './services.ts';
 import type { Workspace } from './workspace.ts';
@@ -49,24 +49,17 @@ export async function startGuixMachine(
   }: { workspace: Workspace; services: Services; commands: Commands; say(line: string): void },
 ): Promise<GuixMachine> {
   const root = guixRoot()?.root ?? '';
-  const at = (...names: string[]): string => workspace.file(`guix-${name}`, ...names);
-  const binds = {
-    '/gnu/store': at('store'),
-    '/var/guix': at('state'),
-    '/etc/guix': at('configuration'),
-    '/var/cache/guix': at('cache'),
-    '/var/log/guix': at('log'),
-    '/tmp': at('tmp'),
-  };
+  const places = guixPlaces(workspace.file(`guix-${name}`));
+  const temporary = workspace.file(`guix-${name}`, 'tmp');
+  const binds = { ...guixBinds(places), '/tmp': temporary };
   for (const folder of Object.values(binds)) await mkdir(folder, { recursive: true });
-  const socket = at('state', 'daemon-socket', 'socket');
-  await mkdir(at('state', 'daemon-socket'));
+  const socket = guixSocket(places);
+  await mkdir(dirname(socket));
   const there = (command: readonly string[]) => inRoot(root, ['/usr/bin/env', '-i', ...environment, ...command], binds);
   const shown = ([program = '', ...args]: readonly string[]): string => `[guix ${name}] ${commandLine(program, args)}`;
-  // Without containers of its own: it could not make any in a root folder like this one.
-  const daemon = ['guix-daemon', '--build-users-group=guixbuild', '--disable-chroot'];
-  say(`$ ${shown(daemon)} &`);
-  await services.start(`guix-daemon-${name}`, 'unshare', there(daemon), commands.environment);
+  say(`$ ${shown(guixDaemon)} &`);
+  const [program, ...args] = there(guixDaemon);
+  await services.start(`guix-daemon-${name}`, program, args, commands.environment);
   while (!existsSync(socket)) {
     commands.signal.throwIfAborted();
     await sleep(20);
@@ -74,10 +67,13 @@ export async function startGuixMachine(
   return {
     name,
     socket,
-    configuration: at('configuration'),
-    temporary: at('tmp'),
-    file: (path) => join(at('store'), path.slice('/gnu/store/'.length)),
-    run: (command, options) => commands.run('unshare', there(command), { shownAs: shown(command), ...options }),
+    configuration: places.configuration,
+    temporary,
+    file: (path) => join(places.store, path.slice('/gnu/store/'.length)),
+    run(command, options) {
+      const [program, ...args] = there(command);
+      return commands.run(program, args, { shownAs: shown(command), ...options });
+    },
   };
 }
 

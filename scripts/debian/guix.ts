@@ -23,8 +23,52 @@ export function guixRoot(): GuixRoot | undefined {
   return { root: join(guixFolder(), 'root'), version };
 }
 
+/** Folders of this machine that are what a machine with Guix has of its own. */
+export interface GuixPlaces {
+  /** Its `/gnu/store`. */
+  readonly store: string;
+  /** Its `/var/guix`. */
+  readonly state: string;
+  /** Its `/etc/guix`. */
+  readonly configuration: string;
+  /** Its `/var/cache/guix`. */
+  readonly cache: string;
+  /** Its `/var/log/guix`. */
+  readonly log: string;
+}
+
+/** All of them below one folder. */
+export function guixPlaces(folder: string): GuixPlaces {
+  const at = (name: string): string => join(folder, name);
+  return {
+    store: at('store'),
+    state: at('state'),
+    configuration: at('configuration'),
+    cache: at('cache'),
+    log: at('log'),
+  };
+}
+
+/** For {@link inRoot}. */
+export function guixBinds({ store, state, configuration, cache, log }: GuixPlaces): Readonly<Record<string, string>> {
+  return {
+    '/gnu/store': store,
+    '/var/guix': state,
+    '/etc/guix': configuration,
+    '/var/cache/guix': cache,
+    '/var/log/guix': log,
+  };
+}
+
+/** Where its daemon listens, as this machine sees it. */
+export const guixSocket = ({ state }: GuixPlaces): string => join(state, 'daemon-socket/socket');
+
+/** Its daemon: without containers of its own, which it could not make everywhere in a root folder like this one. */
+export const guixDaemon: readonly string[] = ['guix-daemon', '--build-users-group=guixbuild', '--disable-chroot'];
+
 /**
- * Arguments of `unshare` that run a command with the folder as its root, as a machine of its own as far as mounts go: they end with it.
+ * The command line that runs a command with the folder as its root, as a machine of its own as far as mounts go: they end with it. It is
+ * killed when the process that starts it ends, however that does.
  *
  * @param binds further folders of this machine, each to be seen at a path of the root.
  */
@@ -32,7 +76,7 @@ export function inRoot(
   root: string,
   command: readonly string[],
   binds: Readonly<Record<string, string>> = {},
-): readonly string[] {
+): readonly [string, ...string[]] {
   const script = [
     'root=$1; shift',
     'for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done',
@@ -40,5 +84,6 @@ export function inRoot(
     'exec chroot "$root" "$@"',
   ].join('\n');
   const bound = Object.entries(binds).flatMap(([at, folder]) => [folder, at]);
-  return ['--mount', '--propagation', 'private', '/bin/sh', '-euc', script, 'sh', root, ...bound, '--', ...command];
+  const alone = ['--pdeathsig', 'KILL', 'unshare', '--mount', '--propagation', 'private'];
+  return ['setpriv', ...alone, '/bin/sh', '-euc', script, 'sh', root, ...bound, '--', ...command];
 }

@@ -25,7 +25,10 @@ function setUp(): void {
     `downloading Debian ${suite} with ${packages.join(', ')} from ${from}: some 400 MB, 1.3 GB unpacked, some minutes.`,
   );
   mkdirSync(work, { recursive: true });
-  const inside = (...command: string[]) => run('unshare', inRoot(root, command), log, patience);
+  const inside = (...command: string[]) => {
+    const [program, ...args] = inRoot(root, command);
+    return run(program, args, log, patience);
+  };
   try {
     writeFileSync(log, '');
     installDebootstrap(log);

@@ -4,7 +4,15 @@ import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { guixRoot, inRoot } from '../../scripts/debian/guix.ts';
+import {
+  type GuixPlaces,
+  guixBinds,
+  guixDaemon,
+  guixPlaces,
+  guixRoot,
+  guixSocket,
+  inRoot,
+} from '../../scripts/debian/guix.ts';
 
 const found = guixRoot();
 
@@ -21,15 +29,9 @@ export const guixName: string = found === undefined ? 'Guix of Debian sid' : `Gu
 
 /**
  * A machine of its own with Guix, as far as mounts go: an empty store, its database, keys and caches are folders of this machine, which go with
- * it. Processes are those of this machine, and so are the network and `/tmp`.
+ * it. Processes are those of this machine, and so are the network, `/tmp` and the folder for temporary files.
  */
-export interface GuixMachine extends AsyncDisposable {
-  /** Here, what is `/gnu/store` there. */
-  readonly store: string;
-  /** Here, what is `/var/guix`, `/etc/guix` and `/var/cache/guix` there. */
-  readonly state: string;
-  readonly configuration: string;
-  readonly cache: string;
+export interface GuixMachine extends GuixPlaces, AsyncDisposable {
   /** Of the running daemon, from here and from there. */
   readonly socket: string;
   /** Starts the daemon with these flags beside its usual ones; resolves once it listens. */
@@ -46,20 +48,14 @@ export interface GuixMachine extends AsyncDisposable {
 export async function openGuixMachine(): Promise<GuixMachine> {
   const root = found?.root ?? '';
   const folder = await mkdtemp(join(tmpdir(), 'drover-guix-'));
-  const at = (name: string): string => join(folder, name);
-  const binds = {
-    '/gnu/store': at('store'),
-    '/var/guix': at('state'),
-    '/etc/guix': at('configuration'),
-    '/var/cache/guix': at('cache'),
-    '/var/log/guix': at('log'),
-    '/tmp': tmpdir(),
-  };
+  const places = guixPlaces(folder);
+  const binds = { ...guixBinds(places), '/tmp': '/tmp', [tmpdir()]: tmpdir() };
   for (const target of Object.values(binds)) await mkdir(target, { recursive: true });
   const children = new Set<ChildProcess>();
   const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8' };
   const start = (...command: string[]): ChildProcess => {
-    const child = spawn('unshare', inRoot(root, command, binds), {
+    const [program, ...args] = inRoot(root, command, binds);
+    const child = spawn(program, args, {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -69,18 +65,15 @@ export async function openGuixMachine(): Promise<GuixMachine> {
     return child;
   };
   const machine: Omit<GuixMachine, typeof Symbol.asyncDispose> = {
-    store: binds['/gnu/store'],
-    state: binds['/var/guix'],
-    configuration: binds['/etc/guix'],
-    cache: binds['/var/cache/guix'],
-    socket: at('state/daemon-socket/socket'),
+    ...places,
+    socket: guixSocket(places),
     async startDaemon(...flags) {
       const folder = dirname(machine.socket);
       await mkdir(folder, { recursive: true });
       await rm(machine.socket, { force: true });
       const listens = Promise.withResolvers<void>();
       using _watching = disposable(watch(folder, () => existsSync(machine.socket) && listens.resolve()));
-      const daemon = start('guix-daemon', '--build-users-group=guixbuild', '--disable-chroot', ...flags);
+      const daemon = start(...guixDaemon, ...flags);
       let said = '';
       daemon.stderr?.setEncoding('utf8').on('data', (text: string) => {
         said += text;
@@ -91,7 +84,8 @@ export async function openGuixMachine(): Promise<GuixMachine> {
       return daemon;
     },
     run(command, input = '') {
-      const { status, signal, stdout, stderr } = spawnSync('unshare', inRoot(root, command, binds), {
+      const [program, ...args] = inRoot(root, command, binds);
+      const { status, signal, stdout, stderr } = spawnSync(program, args, {
         env: environment,
         input,
         maxBuffer: 256 * 1024 * 1024,
@@ -99,7 +93,7 @@ export async function openGuixMachine(): Promise<GuixMachine> {
       if (status !== 0) throw new Error(`${command.join(' ')}: ended with ${status ?? signal}\n${stdout}\n${stderr}`);
       return { stdout, stderr: stderr.toString() };
     },
-    argv: (command) => ['unshare', ...inRoot(root, command, binds)],
+    argv: (command) => inRoot(root, command, binds),
     start,
   };
   return {
