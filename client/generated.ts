@@ -109,6 +109,15 @@ export const operations = {
   retryBuild: { method: 'POST', path: '/v1/builds/{build}/retry', query: [], headers: [], body: false },
   cancelBuilds: { method: 'POST', path: '/v1/builds/cancel', query: [], headers: [], body: true },
   retryBuilds: { method: 'POST', path: '/v1/builds/retry', query: [], headers: [], body: true },
+  listEarlierBuilds: {
+    method: 'GET',
+    path: '/v1/earlier-builds',
+    query: ['derivation', 'source', 'limit', 'after'],
+    headers: [],
+    body: false,
+  },
+  recordEarlierBuilds: { method: 'POST', path: '/v1/earlier-builds', query: [], headers: [], body: true },
+  findMissingEarlierBuilds: { method: 'POST', path: '/v1/earlier-builds/missing', query: [], headers: [], body: true },
   findIds: { method: 'GET', path: '/v1/ids', query: ['kind', 'prefix', 'limit'], headers: [], body: false },
   listItems: {
     method: 'GET',
@@ -2879,6 +2888,25 @@ export interface Operations {
         /** no agent is given it before then */
         readonly deferUntil?: number;
       };
+      /** of the same derivation, 20 at most */
+      readonly earlier?: readonly {
+        /** the coordinator that told of it, as the import calls it */
+        readonly source: string;
+        /** what it is called there */
+        readonly id: string;
+        readonly derivation: string;
+        /** by the word of the source; nothing here rests on it */
+        readonly outcome: 'succeeded' | 'failed' | 'canceled';
+        readonly system: string | null;
+        readonly agent: string | null;
+        readonly submittedAt: number | null;
+        readonly startedAt: number | null;
+        readonly endedAt: number | null;
+        /** what it failed with */
+        readonly message: string | null;
+        /** when it was taken over */
+        readonly recordedAt: number;
+      }[];
     };
   };
   /** Why the build is not running, and what would end the wait. */
@@ -3473,6 +3501,25 @@ export interface Operations {
       }[];
       /** to be given as `after`, where the build has more events */
       readonly next?: number;
+      /** of the same derivation, 20 at most */
+      readonly earlier?: readonly {
+        /** the coordinator that told of it, as the import calls it */
+        readonly source: string;
+        /** what it is called there */
+        readonly id: string;
+        readonly derivation: string;
+        /** by the word of the source; nothing here rests on it */
+        readonly outcome: 'succeeded' | 'failed' | 'canceled';
+        readonly system: string | null;
+        readonly agent: string | null;
+        readonly submittedAt: number | null;
+        readonly startedAt: number | null;
+        readonly endedAt: number | null;
+        /** what it failed with */
+        readonly message: string | null;
+        /** when it was taken over */
+        readonly recordedAt: number;
+      }[];
       /** what was left out */
       readonly cut: readonly string[];
     };
@@ -3654,6 +3701,72 @@ export interface Operations {
         readonly foundUpstream?: number;
         readonly joined: readonly string[];
       }[];
+    };
+  };
+  /** Builds that ended at other coordinators, as these tell of them, those recorded last first. */
+  readonly listEarlierBuilds: {
+    readonly request: {
+      readonly derivation?: string;
+      /** What the other coordinator is called here. */
+      readonly source?: string;
+      readonly limit?: number;
+      readonly after?: string;
+    };
+    readonly answer: {
+      readonly rows: readonly {
+        /** the coordinator that told of it, as the import calls it */
+        readonly source: string;
+        /** what it is called there */
+        readonly id: string;
+        readonly derivation: string;
+        /** by the word of the source; nothing here rests on it */
+        readonly outcome: 'succeeded' | 'failed' | 'canceled';
+        readonly system: string | null;
+        readonly agent: string | null;
+        readonly submittedAt: number | null;
+        readonly startedAt: number | null;
+        readonly endedAt: number | null;
+        /** what it failed with */
+        readonly message: string | null;
+        /** when it was taken over */
+        readonly recordedAt: number;
+      }[];
+      readonly next?: string;
+    };
+  };
+  /** Takes over builds that ended at another coordinator, each of them once. */
+  readonly recordEarlierBuilds: {
+    readonly request: {
+      /** What the other coordinator is called here. */
+      readonly source: string;
+      readonly builds: readonly {
+        readonly id: string;
+        readonly derivation: string;
+        readonly outcome: 'succeeded' | 'failed' | 'canceled';
+        readonly system?: string;
+        readonly fixed?: boolean;
+        readonly agent?: string;
+        readonly submittedAt?: number;
+        readonly startedAt?: number;
+        readonly endedAt?: number;
+        readonly message?: string;
+      }[];
+    };
+    readonly answer: {
+      readonly recorded: number;
+      /** that were taken over before */
+      readonly known: number;
+    };
+  };
+  /** Those of the builds of another coordinator that were not taken over from it. */
+  readonly findMissingEarlierBuilds: {
+    readonly request: {
+      /** What the other coordinator is called here. */
+      readonly source: string;
+      readonly ids: readonly string[];
+    };
+    readonly answer: {
+      readonly missing: readonly string[];
     };
   };
   /** Ids that begin so, for who types them. */
@@ -4689,5 +4802,20 @@ export interface EventData {
   readonly RootRemoved: {
     readonly targets?: readonly string[];
     readonly reason?: string;
+  };
+  /** Builds that ended at another coordinator were taken over from there, which is what its name in the stream says. They are believed for the history and for estimates alone: no output is available, no build here has ended, and none is spared or blocked by them. */
+  readonly EarlierBuildsRecorded: {
+    readonly builds: readonly {
+      readonly id: string;
+      readonly derivation: string;
+      readonly outcome: 'succeeded' | 'failed' | 'canceled';
+      readonly system?: string;
+      readonly fixed?: boolean;
+      readonly agent?: string;
+      readonly submittedAt?: number;
+      readonly startedAt?: number;
+      readonly endedAt?: number;
+      readonly message?: string;
+    }[];
   };
 }

@@ -1,6 +1,7 @@
 import type { AgentMessage, AgentOob, Hello, Welcome } from '../domain/agent/messages.ts';
 import type { Standing } from '../domain/build/standing.ts';
 import type { BuildStatus } from '../domain/build/state.ts';
+import type { EarlierBuild } from '../domain/history/events.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blockers.ts';
@@ -123,6 +124,11 @@ export interface Application extends HookWishes {
     build: string,
     page: { readonly after?: number | undefined; readonly limit: number },
   ): Promise<BuildHistory>;
+  /** Records builds that ended at another coordinator; leaving out what was recorded before is for whoever asks. */
+  recordEarlierBuilds(
+    by: Principal,
+    wish: { readonly source: string; readonly builds: readonly EarlierBuild[] },
+  ): Promise<void>;
   /**
    * Builds of a submission, those that it joined included, that have not ended, and those of them that are blocked. Nothing counts as
    * blocked while submissions are being queued: one of them may make what is waited for.

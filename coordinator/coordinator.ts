@@ -24,6 +24,7 @@ import { type Core, commandBuild, findBuild } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { figuresOf } from './figures.ts';
+import { createEarlierBuilds } from './history/earlier-builds.ts';
 import { buildHistory } from './history/history.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createCollecting } from './items/collecting.ts';
@@ -160,6 +161,7 @@ export function startCoordinator(core: Core): Coordinator {
       return status;
     },
     ...hooks.wishes,
+    ...createEarlierBuilds(core),
     roots: roots.roots,
     root: roots.root,
     addRoot: roots.addRoot,

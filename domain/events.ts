@@ -3,6 +3,7 @@ import { auditEvents } from './audit/events.ts';
 import { buildEvents } from './build/events.ts';
 import { derivationEvents } from './derivation/events.ts';
 import type { EventOf, EventType } from './event.ts';
+import { historyEvents } from './history/events.ts';
 import { hookEvents } from './hook/events.ts';
 import { itemEvents } from './item/events.ts';
 import { rootEvents } from './root/events.ts';
@@ -20,6 +21,7 @@ export const eventsByCategory = {
   hook: hookEvents,
   audit: auditEvents,
   root: rootEvents,
+  history: historyEvents,
 } as const;
 
 export type Category = keyof typeof eventsByCategory;

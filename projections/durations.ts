@@ -1,3 +1,4 @@
+import type { EarlierBuild } from '../domain/history/events.ts';
 import { floats, ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
 
@@ -16,6 +17,8 @@ export interface Durations {
   /** Milliseconds: the mean of what is known of other kinds, of those that fetch or of those that do not; `undefined` where nothing is. */
   ofOthers(drv: Drv): number | undefined;
   learn(drv: Drv, ms: number): void;
+  /** What another coordinator says of a build of its: it counts as older than all of this one, and not at all where its kind is not known. */
+  learnEarlier(build: Pick<EarlierBuild, 'derivation' | 'system' | 'fixed'>, ms: number): void;
 }
 
 /** For kinds that were never built, where only their order counts. */
@@ -31,8 +34,11 @@ interface Sum {
 export function createDurations(graph: Graph): Durations {
   const kinds = new Map<string, number>();
   const kindOfDrv = ints(); // -1: not looked for yet.
-  /** By kind; the newest last. */
+  /** By kind; the newest last, and those of other coordinators before all that are of this one. */
   const remembered: number[][] = [];
+  /** By kind, how many of them are of this one. */
+  const own: number[] = [];
+  const isFetchOfKind: (0 | 1)[] = [];
   const medians: (number | undefined)[] = [];
   /** Of all medians: of builds, and of those that fetch. */
   const sums: [Sum, Sum] = [
@@ -47,14 +53,39 @@ export function createDurations(graph: Graph): Durations {
     while (kindOfDrv.length <= drv) kindOfDrv.push(-1);
     const known = kindOfDrv.values[drv] as number;
     if (known !== -1) return known;
-    const key = `${packageName(graph.drvPath(drv))}\n${graph.jobClass(drv).system}\n${isFetch(drv)}`;
-    let kind = kinds.get(key);
-    if (kind === undefined) {
-      kind = remembered.push([]) - 1;
-      kinds.set(key, kind);
-    }
+    const kind = kindNamed(graph.drvPath(drv), graph.jobClass(drv).system, isFetch(drv));
     kindOfDrv.values[drv] = kind;
     return kind;
+  }
+
+  function kindNamed(drvPath: string, system: string, fetch: 0 | 1): number {
+    const key = `${packageName(drvPath)}\n${system}\n${fetch}`;
+    const known = kinds.get(key);
+    if (known !== undefined) return known;
+    const kind = remembered.push([]) - 1;
+    own.push(0);
+    isFetchOfKind.push(fetch);
+    kinds.set(key, kind);
+    return kind;
+  }
+
+  function kindOfEarlier({ derivation, system, fixed }: Parameters<Durations['learnEarlier']>[0]): number | undefined {
+    const drv = graph.drvOf(derivation);
+    if (drv !== undefined) return kindOf(drv);
+    return system === undefined || fixed === undefined ? undefined : kindNamed(derivation, system, fixed ? 1 : 0);
+  }
+
+  /** @param place in the order of age. */
+  function remember(kind: number, place: number, ms: number): void {
+    const all = remembered[kind] as number[];
+    all.splice(place, 0, ms);
+    if (all.length > mostRemembered) all.shift();
+    const old = medians[kind];
+    const now = median(all);
+    medians[kind] = now;
+    const sum = sums[isFetchOfKind[kind] as 0 | 1];
+    sum.ms += now - (old ?? 0);
+    if (old === undefined) sum.count++;
   }
 
   const before = (drv: Drv): number | undefined => medians[kindOf(drv)];
@@ -79,15 +110,12 @@ export function createDurations(graph: Graph): Durations {
     },
     learn(drv, ms) {
       const kind = kindOf(drv);
-      const all = remembered[kind] as number[];
-      all.push(ms);
-      if (all.length > mostRemembered) all.shift();
-      const old = medians[kind];
-      const now = median(all);
-      medians[kind] = now;
-      const sum = sums[isFetch(drv)];
-      sum.ms += now - (old ?? 0);
-      if (old === undefined) sum.count++;
+      own[kind] = Math.min((own[kind] as number) + 1, mostRemembered);
+      remember(kind, (remembered[kind] as number[]).length, ms);
+    },
+    learnEarlier(build, ms) {
+      const kind = kindOfEarlier(build);
+      if (kind !== undefined) remember(kind, (remembered[kind] as number[]).length - (own[kind] as number), ms);
     },
   };
 }

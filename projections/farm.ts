@@ -5,6 +5,7 @@ import { isInfrastructureFailure, showsThatTheMachineWorks } from '../domain/bui
 import { isEnded, liveAgent } from '../domain/build/state.ts';
 import type { DerivationEvent } from '../domain/derivation/events.ts';
 import type { Category, DroverEvent } from '../domain/events.ts';
+import type { HistoryEvent } from '../domain/history/events.ts';
 import type { HookEvent } from '../domain/hook/events.ts';
 import type { ItemEvent } from '../domain/item/events.ts';
 import type { RootEvent } from '../domain/root/events.ts';
@@ -18,6 +19,7 @@ import { type Blocked, createBlocked } from './blocked.ts';
 import { type Cancellations, createCancellations } from './cancellations.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createDeferrals, type Deferrals } from './deferrals.ts';
+import { createEarlier, type Earlier } from './earlier.ts';
 import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
@@ -116,6 +118,7 @@ export function createFarm() {
   const hooks = createHooks();
   const checkpoints = createCheckpoints();
   const leftovers = createLeftovers();
+  const earlier = createEarlier(queue.durations);
   const cancellations = createCancellations();
   const deferrals = createDeferrals();
   const unpublished = createUnpublished();
@@ -241,6 +244,7 @@ export function createFarm() {
     if (category === 'hook') return hooks.get(id);
     if (category === 'audit') return checkpoints.newest;
     if (category === 'root') return roots.get(id);
+    if (category === 'history') return earlier.get(id);
     return category === 'token' ? tokens.get(id) : undefined;
   }
 
@@ -267,6 +271,7 @@ export function createFarm() {
     hooks,
     checkpoints,
     leftovers,
+    earlier: earlier as Pick<Earlier, 'get'>,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
@@ -327,6 +332,8 @@ export function createFarm() {
           return checkpoints.apply(event as AuditEvent, revision);
         case 'root':
           return roots.apply(id, event as RootEvent, revision, at, by ?? '');
+        case 'history':
+          return earlier.apply(id, event as HistoryEvent, revision);
       }
     },
 
@@ -374,6 +381,7 @@ export function createFarm() {
       yield* hooks.describe();
       yield* checkpoints.describe();
       yield* roots.describe();
+      yield* earlier.describe();
       yield* strays.describe();
     },
   };

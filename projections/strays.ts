@@ -25,6 +25,7 @@ const beginnings: ReadonlySet<DroverEvent['type']> = new Set([
   'HookAdded',
   'LogCheckpointed',
   'RootAdded',
+  'EarlierBuildsRecorded',
 ]);
 
 export function createStrays(graph: Pick<Graph, 'drvByHash'>): Strays {

@@ -35,6 +35,7 @@ import { buildLogRoutes } from './routes/build-log.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { checkpointRoutes } from './routes/checkpoint.ts';
 import { derivationRoutes } from './routes/derivations.ts';
+import { earlierBuildRoutes } from './routes/earlier-builds.ts';
 import { errorDocsRoute } from './routes/error-docs.ts';
 import { eventRoutes } from './routes/events.ts';
 import { feedRoutes } from './routes/feeds.ts';
@@ -132,6 +133,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     submissionRoutes(context),
     buildRoutes(context),
     buildLogRoutes(context),
+    earlierBuildRoutes(context),
     feedRoutes(context),
     idRoutes(context),
     itemRoutes(context),

@@ -1,7 +1,13 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import type { BuildHistory, Why } from '../../coordinator/application.ts';
-import { type BuildDetail, type BuildRow, buildFilterStates, type Page } from '../../coordinator/ports/views.ts';
+import {
+  type BuildDetail,
+  type BuildRow,
+  buildFilterStates,
+  type EarlierBuildRow,
+  type Page,
+} from '../../coordinator/ports/views.ts';
 import { addCommand, addGroup, type CommandContext, onAction } from '../command.ts';
 import type { Client } from '../http/client.ts';
 import { addConnectionOptions, type ConnectionFlags, connect } from '../http/connection.ts';
@@ -10,7 +16,9 @@ import { gatherChoices, wholeNumber } from '../numbers.ts';
 import { formatHistory } from '../output/build-history.ts';
 import { formatBuild, formatBuilds } from '../output/builds.ts';
 import { CliError } from '../output/cli-error.ts';
+import { formatEarlier } from '../output/earlier-builds.ts';
 import { lastLogLines, quoteLog } from '../output/failure.ts';
+import type { Io } from '../output/io.ts';
 import { addWatchOption, type ListingFlags, printListing } from '../output/listing.ts';
 import { orOlder } from '../output/older.ts';
 import { inFlags, type Place, placeOption } from '../output/place.ts';
@@ -175,10 +183,12 @@ function addHistory(builds: Command, context: CommandContext): void {
     more: [
       'Each line has its time, how long after the line before, and its place in the log. All of it comes from events, so it is there as long as',
       'the log is. What hooks have delivered is known as of their checkpoints, which they write once a second at most.',
+      'Where a derivation (…-NAME.drv) is named in the place of a build, it lists all builds of that: those here, and those imported from other coordinators.',
     ].join(' '),
     examples: [
       ['drover builds history BUILD', 'why it took so long'],
       ['drover builds history BUILD --json', 'for a program'],
+      ['drover builds history /gnu/store/HASH-hello-2.12.drv', 'how it was built before, here and elsewhere'],
     ],
   })
     .option('--limit <n>', 'events of the build per page, 1 to 1000', wholeNumber(1, 1000), 200)
@@ -187,6 +197,7 @@ function addHistory(builds: Command, context: CommandContext): void {
   onAction(command, context, async (id: string, flags: Flags<{ limit: number; after?: number }>) => {
     const { limit, after } = flags;
     const client = connect(flags, io);
+    if (id.endsWith('.drv')) return printDerivationHistory(io, flags, client, id.replace(/^.*\//, ''));
     const history = await client.get<BuildHistory>(`${await pathOf(client, id)}/history`, { limit, after });
     await print(io, flags, {
       value: history,
@@ -194,6 +205,26 @@ function addHistory(builds: Command, context: CommandContext): void {
       names: [history.build],
       next: history.next,
     });
+  });
+}
+
+/** All builds of a derivation, here and as other coordinators tell of theirs. */
+async function printDerivationHistory(
+  io: Io,
+  flags: Flags<{ limit: number }>,
+  client: Client,
+  derivation: string,
+): Promise<void> {
+  const query = { derivation, limit: flags.limit };
+  const here = await client.get<Page<BuildRow>>('/v1/builds', query);
+  const elsewhere = await client.get<Page<EarlierBuildRow>>('/v1/earlier-builds', query);
+  const value = { derivation, builds: here.rows, earlier: elsewhere.rows };
+  const cut = here.next !== undefined || elsewhere.next !== undefined;
+  await print(io, flags, {
+    value,
+    text: (view) =>
+      `${formatBuilds(here.rows, view)}${formatEarlier(elsewhere.rows, view)}${cut ? `the newest ${flags.limit}; --limit takes up to 1000\n` : ''}`,
+    names: here.rows.map((row) => row.id),
   });
 }
 

@@ -17,6 +17,10 @@ interface ImportFlags extends ConnectionFlags, OutputFlags {
 }
 
 interface CoordinatorFlags extends ConnectionFlags, OutputFlags {
+  readonly as: string;
+  readonly history: boolean;
+  readonly queue: boolean;
+  readonly dryRun?: boolean;
   readonly storeRoot?: string;
   readonly derivations?: string;
 }
@@ -114,54 +118,74 @@ export function addImportCommands(program: Command, context: CommandContext): vo
 
   const coordinator = addCommand(group, {
     usage: 'guix-build-coordinator <database>',
-    summary: 'Take over the queue of a Guix Build Coordinator',
+    summary: 'Take over history and queue of a Guix Build Coordinator',
     more: [
-      'Reads builds that are neither processed nor canceled from its SQLite database, which nothing is written to, and submits their derivations from the store of this machine: a submission',
+      'Reads its SQLite database, which nothing is written to and which may be in use. Builds that have ended are recorded as what that coordinator tells: they are shown with the builds',
+      'of their derivation, and estimates go by how long they took; no output is available for them. That needs a token of scope admin.',
+      'Builds that are neither processed nor canceled are submitted, with derivations from the store of this machine: a submission',
       'for each priority, each build with its tags, imported-from=guix-build-coordinator and imported-build=UUID. What was taken over before is left alone, so the same command again goes on.',
-      'Builds that have ended there stay there; "drover import nars" takes what they made. Exit code 1 if a derivation was nowhere.',
+      'What was built is taken by "drover import nars". Rows that cannot be read are counted, with the reason. Exit code 1 if a derivation was nowhere.',
     ].join(' '),
     examples: [
       [
         'drover import guix-build-coordinator guix_build_coordinator.db',
         'a copy of /var/lib/guix-build-coordinator/guix_build_coordinator.db, or that itself',
       ],
+      ['drover import guix-build-coordinator guix_build_coordinator.db --dry-run', 'what it would take'],
     ],
   })
+    .option('--no-history', 'only the queue')
+    .option('--no-queue', 'only the history')
+    .option('--as <name>', 'what the other coordinator is called in the history', 'guix-build-coordinator')
     .option('--derivations <dir>', 'a folder of .drv files, in place of the store')
-    .option('--store-root <dir>', 'a chroot store: /gnu/store is at DIR/gnu/store');
+    .option('--store-root <dir>', 'a chroot store: /gnu/store is at DIR/gnu/store')
+    .option('--dry-run', 'only say what would be taken');
   addConnectionOptions(addOutputOptions(coordinator));
-  onAction(coordinator, context, async (database: string, flags: CoordinatorFlags) => {
-    const { readCoordinatorQueue } = await import('../import/guix-build-coordinator.ts');
+  onAction(coordinator, context, async (file: string, flags: CoordinatorFlags) => {
+    const { openCoordinatorDatabase } = await import('../import/guix-build-coordinator.ts');
+    const { count, sendHistory } = await import('../import/send-history.ts');
     const { submitQueue } = await import('../import/submit-queue.ts');
     const { openDerivationSource } = await import('../submit/derivation-source.ts');
     const { refusalLine } = await import('../push/report.ts');
     const signal = io.interrupted();
-    const { queued, ended, tagsLeft } = readCoordinatorQueue(database);
+    const { storeRoot, derivations: folder, dryRun = false } = flags;
+    using database = openCoordinatorDatabase(file);
+    // Before anything is taken: whether all is there that is read.
+    const { queued, ended, tagsLeft, skipped } = database.queue();
+    const pages = flags.history ? database.history() : undefined;
     const client = connect(flags, io, { signal, repeatable: true });
     using progress = createProgress(io);
-    for (const tag of tagsLeft) progress.line(printable(`a tag that cannot be one here is left out: ${tag}`));
-    const { storeRoot, derivations: folder } = flags;
+    const steady = connectPlainly(flags, io);
     const source = openDerivationSource({ storeDir: guixStoreDir, storeRoot, folder });
     try {
-      const steady = connectPlainly(flags, io);
-      const result = await submitQueue(queued, { client, steady, source, progress, signal });
-      for (const refusal of result.refused) progress.line(refusalLine(refusal));
-      const { submissions, imported, present, refused } = result;
-      const parts = [
-        `${plural(imported, 'build')} taken over`,
-        `${present} before`,
-        `${ended} that have ended left there`,
-      ];
-      if (refused.length > 0) parts.push(`${refused.length} refused`);
+      progress.begin('earlier builds', ended);
+      const history = pages
+        ? await sendHistory(pages, { client, source: flags.as, dryRun, onDone: progress.update, signal })
+        : undefined;
+      const odd = new Map(Object.entries(history?.odd ?? {}));
+      if (flags.queue) count(odd, skipped);
+      const taken = flags.queue
+        ? await submitQueue(queued, { client, steady, source, progress, signal, dryRun })
+        : undefined;
+      if (taken)
+        for (const tag of tagsLeft) progress.line(printable(`a tag that cannot be one here is left out: ${tag}`));
+      for (const refusal of taken?.refused ?? []) progress.line(refusalLine(refusal));
+      for (const [reason, n] of odd) progress.line(printable(`${plural(n, 'row')}: ${reason}`));
+      const parts: string[] = [];
+      const would = dryRun ? ' would be' : '';
+      if (taken) parts.push(`${plural(taken.imported, 'build')}${would} taken over`, `${taken.present} before`);
+      if (history)
+        parts.push(`${plural(history.recorded, 'earlier build')}${would} recorded`, `${history.present} before`);
+      if (taken && taken.refused.length > 0) parts.push(`${taken.refused.length} refused`);
       await print(io, flags, {
-        value: { ...result, ended, tagsLeft },
+        value: { ...taken, ...(history && { history }), ended, tagsLeft, odd: Object.fromEntries(odd), dryRun },
         text: () => `${parts.join(', ')}\n`,
-        names: submissions,
+        names: taken?.submissions ?? [],
       });
-      return refused.length === 0 ? 0 : 1;
+      return (taken?.refused.length ?? 0) === 0 ? 0 : 1;
     } catch (error) {
       if (!signal.aborted) throw error;
-      io.err('Interrupted. What was submitted until then is there; the same command again goes on.\n');
+      io.err('Interrupted. What was taken over until then is there; the same command again goes on.\n');
       return interruptedCode(signal);
     }
   });

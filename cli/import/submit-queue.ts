@@ -29,6 +29,8 @@ export interface SubmitQueueOptions {
   readonly source: DerivationSource;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** Whether it is only said what would be submitted. */
+  readonly dryRun: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface SubmitQueueOptions {
  */
 export async function submitQueue(
   queued: readonly QueuedBuild[],
-  { client, steady, source, progress, signal }: SubmitQueueOptions,
+  { client, steady, source, progress, signal, dryRun }: SubmitQueueOptions,
 ): Promise<TakenOver> {
   const known = new Set<string>();
   for await (const { tags } of eachRow<BuildRow>(client, '/v1/builds', { tag: `${fromTag}=${from}` }))
@@ -66,7 +68,7 @@ export async function submitQueue(
     else byPriority.set(priority, [build]);
   }
   const submissions: string[] = [];
-  for (const [priority, group] of [...byPriority].sort(([a], [b]) => b - a)) {
+  for (const [priority, group] of dryRun ? [] : [...byPriority].sort(([a], [b]) => b - a)) {
     const plan = {
       roots: group.map(({ derivation }) => derivation),
       rootTags: Object.fromEntries(

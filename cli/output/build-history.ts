@@ -1,11 +1,13 @@
 import type { BuildHistory, HistoryEntry } from '../../coordinator/application.ts';
+import { formatEarlier } from './earlier-builds.ts';
 import { phaseLine, phaseRows, phaseWords } from './phases.ts';
 import { details } from './table.ts';
 import { duration, paint, plural, printable, shortName } from './text.ts';
 import type { View } from './view.ts';
 
 /** The story of a build, for people: a line for each entry, and below it what belongs to it. */
-export function formatHistory(history: BuildHistory, { colour }: Pick<View, 'colour'>): string {
+export function formatHistory(history: BuildHistory, view: View): string {
+  const { colour } = view;
   const { build, derivation, state, from, to, phases, entries, cut } = history;
   const head = details([
     ['build', build],
@@ -27,7 +29,7 @@ export function formatHistory(history: BuildHistory, { colour }: Pick<View, 'col
     return `${place}  ${text}${by}${where}\n${below}${more(entry, build)}`;
   });
   const left = cut.map((what) => `left out: ${printable(what)}\n`).join('');
-  return `${head}\n${lines.join('')}${left}`;
+  return `${head}\n${lines.join('')}${left}${formatEarlier(history.earlier ?? [], view)}`;
 }
 
 function more({ attempt, phases, unknown = [], log, inputs = [], total = 0 }: HistoryEntry, build: string): string {

@@ -1,5 +1,6 @@
 import type { AttemptRow, BuildDetail, BuildRow } from '../../coordinator/ports/views.ts';
 import { firstLine } from '../../projections/first-line.ts';
+import { formatEarlier } from './earlier-builds.ts';
 import { type Column, details, table } from './table.ts';
 import { duration, printableLines, relativeTime, shortName, size } from './text.ts';
 import type { View } from './view.ts';
@@ -66,7 +67,7 @@ export function formatBuild(build: BuildDetail, view: View): string {
       value: (row) => (row.failure === null ? undefined : `${row.failure.class}: ${firstLine(row.failure.message)}`),
     },
   ];
-  return `${head}${lines ?? ''}\n${table(build.attempts, columns, { ...view, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}${earlierMessages(build)}`;
+  return `${head}${lines ?? ''}\n${table(build.attempts, columns, { ...view, empty: 'No attempts yet; "drover builds why" says what it waits for.' })}${earlierMessages(build)}${formatEarlier(build.earlier ?? [], view)}`;
 }
 
 function standingWords({ id, standing }: BuildDetail): string {

@@ -99,7 +99,7 @@ export function askBuild(id: string): Question {
   const stream = `build-${id}`;
   return ofViews(
     // The derivation comes first, when it is not known yet which one it is.
-    (event) => event.stream === stream || event.type === 'DerivationAdded',
+    ({ stream: of, type }) => of === stream || type === 'DerivationAdded' || type === 'EarlierBuildsRecorded',
     (views, { last, at }) => {
       const build = views.build(id);
       if (!build) throw missing('build', id, last);

@@ -1,5 +1,6 @@
 import type { Phase, PhaseSums } from '../application.ts';
 import type { Position } from '../ports/event-store.ts';
+import type { EarlierBuildRow } from '../ports/views.ts';
 
 /** One line of a build's story; times in milliseconds since the Unix epoch, durations in milliseconds. */
 export interface HistoryEntry {
@@ -61,6 +62,8 @@ export interface BuildHistory {
   readonly entries: readonly HistoryEntry[];
   /** Revision to go on after, where the build has more events. */
   readonly next?: number;
+  /** Builds of the same derivation at other coordinators, those recorded last first; the log's place for them is the views. */
+  readonly earlier?: readonly EarlierBuildRow[];
   /** What was left out, in words. */
   readonly cut: readonly string[];
 }

@@ -15,6 +15,7 @@ const factsOfCategory: Readonly<Record<Category, readonly Condition[]>> = {
   hook: [],
   audit: [],
   root: [],
+  history: [],
 };
 
 const categoryOf: ReadonlyMap<string, Category> = new Map(

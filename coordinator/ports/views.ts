@@ -1,4 +1,5 @@
 import { type Standing, standings } from '../../domain/build/standing.ts';
+import type { EarlierBuild } from '../../domain/history/events.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
 
 /** A page of a list. `next` is given back as `after` to get the next one. */
@@ -61,6 +62,32 @@ export interface BuildDetail extends BuildRow {
     /** Milliseconds since the Unix epoch; it may have passed. */
     readonly deferUntil?: number;
   };
+  /** Builds of the same derivation at other coordinators, those recorded last first: at most {@link earlierShown}. */
+  readonly earlier?: readonly EarlierBuildRow[];
+}
+/** How many of them are shown with a build; lists have all. */
+export const earlierShown = 20;
+/** A build that ended at another coordinator, as that one tells of it. */
+export interface EarlierBuildRow {
+  /** What that coordinator is called here. */
+  readonly source: string;
+  /** What the build is called there. */
+  readonly id: string;
+  readonly derivation: string;
+  readonly outcome: EarlierBuild['outcome'];
+  readonly system: string | null;
+  readonly agent: string | null;
+  readonly submittedAt: number | null;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly message: string | null;
+  /** When it was taken over. */
+  readonly recordedAt: number;
+}
+export interface EarlierFilter {
+  /** Base name. */
+  readonly derivation?: string;
+  readonly source?: string;
 }
 /** How many builds a filter names at a time, at most. */
 export const mostAmong = 1000;
@@ -178,6 +205,9 @@ export interface Views extends AsyncDisposable {
   results(tag: string | undefined, limit: number): readonly BuildRow[];
   /** The last build of a derivation whose log there may be: base name of the `.drv` to build and attempt. */
   logOf(derivation: string): { readonly build: string; readonly attempt: number } | undefined;
+  earlierBuilds(filter: EarlierFilter, paging: Paging): Page<EarlierBuildRow>;
+  /** Those of the ids of a source's builds that are there. */
+  knownEarlier(source: string, ids: readonly string[]): ReadonlySet<string>;
   items(filter: ItemFilter, paging: Paging): Page<ItemRow>;
   /** Base names of the items that another address in the cache leads to: `debuginfo/<build id>`, `nar/<name under which it was sent>`. */
   itemsAt(address: string): readonly string[];

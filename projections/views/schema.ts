@@ -93,6 +93,30 @@ CREATE TABLE attempts (
   PRIMARY KEY (build, attempt)
 ) STRICT, WITHOUT ROWID`;
 
+/** Builds that ended at other coordinators. */
+const earlierSources = `
+CREATE TABLE earlier_sources (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT`;
+const earlierBuilds = `
+CREATE TABLE earlier_builds (
+  seq INTEGER PRIMARY KEY,
+  source INTEGER NOT NULL REFERENCES earlier_sources (id),
+  id TEXT NOT NULL,
+  derivation INTEGER NOT NULL REFERENCES derivations (id),
+  outcome TEXT NOT NULL,
+  system TEXT,
+  agent TEXT,
+  submitted_at INTEGER,
+  started_at INTEGER,
+  ended_at INTEGER,
+  message TEXT,
+  recorded_at INTEGER NOT NULL,
+  UNIQUE (id, source)
+) STRICT`;
+const earlierByDerivation = 'CREATE INDEX earlier_by_derivation ON earlier_builds (derivation)';
+
 /** `first_root`: base name of the derivation that it asked for first; there may be none before SubmissionRootsAdded. */
 const submissions = `
 CREATE TABLE submissions (
@@ -210,6 +234,9 @@ export const schema: readonly string[] = [
   addressesByItem,
   itemNames,
   itemRemoved,
+  earlierSources,
+  earlierBuilds,
+  earlierByDerivation,
 ];
 
 /** Raise it where the same events give other rows in the same tables. */

@@ -1,6 +1,7 @@
 import type { DroverEvent } from '../../domain/events.ts';
 import { buildWrites } from './build-writes.ts';
 import { derivationWrites } from './derivation-writes.ts';
+import { earlierWrites } from './earlier-writes.ts';
 import { itemWrites } from './item-writes.ts';
 import { submissionWrites } from './submission-writes.ts';
 import type { Write } from './write.ts';
@@ -31,6 +32,8 @@ export function viewWrites(
     case 'StoreItemFoundUpstream':
     case 'StoreItemLostUpstream':
       return itemWrites(event, at, actor);
+    case 'EarlierBuildsRecorded':
+      return earlierWrites(event, streamId(stream), at);
     case 'SubmissionReceived':
     case 'SubmissionRootsAdded':
     case 'SubmissionJoined':

@@ -58,6 +58,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   'drover import nars --from /var/cache/guix/publish --trusted-key /etc/guix/acl': 'the same: cli/guix',
   'drover import nars --from https://ci.guix.gnu.org --trusted-key ci.pub /gnu/store/HASH-hello-2.12': 'the same',
   'drover import guix-build-coordinator guix_build_coordinator.db': 'the same: cli/import-guix-build-coordinator',
+  'drover import guix-build-coordinator guix_build_coordinator.db --dry-run': 'the same',
+  'drover builds history /gnu/store/HASH-hello-2.12.drv': 'needs Guix: cli/guix',
   'drover import nars --from /srv/nars --nar-herder nar_herder.db --trusted-key bordeaux.pub': 'the same',
   'drover keys list --data /var/lib/drover': 'changes keys of a folder: cli/keys',
   'drover keys generate --format guix --to signing-key': 'the same',

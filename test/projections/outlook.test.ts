@@ -62,6 +62,42 @@ describe('the outlook of a submission', () => {
     assert.deepEqual(estimate, { endsAt: 6100, builds: 2, unknown: 1, without: 0 });
   });
 
+  it('goes by what other coordinators say of theirs, as long as there is nothing newer', () => {
+    const farm = farmOf([[], []]);
+    const told = (derivation: string, ms: number, more: object = {}) => {
+      const build = { id: 'u', derivation, outcome: 'succeeded' as const, startedAt: 0, endedAt: ms, ...more };
+      farm.farm.apply('history', 'gbc', { type: 'EarlierBuildsRecorded', data: { builds: [build] } }, 0, 1000);
+    };
+    const before = () => look(farm, 5000).nodes.find(({ build }) => build === 's-1')?.before;
+    const [mine] = farm.farm.queue.buildsOf('s');
+    const derivation = farm.farm.graph.drvPath(mine?.drv as number);
+    const another = derivation.replace(/^.{32}/, 'z'.repeat(32));
+    start(farm, 0, 5000);
+    told(derivation, 400);
+    // Another derivation of that name, which is not known here: as it is told, and not at all where it is not.
+    told(another, 600, { system: 'x86_64-linux', fixed: false });
+    assert.equal(before(), 500);
+    for (const more of [{ system: 'x86_64-linux' }, { system: 'x86_64-linux', fixed: true }, { fixed: false }])
+      told(another, 100_000, more);
+    told(derivation, 100_000, { outcome: 'failed' });
+    told(derivation, 100_000, { startedAt: undefined });
+    told(derivation, -1);
+    told(derivation, 15 * 24 * 3_600_000);
+    assert.equal(before(), 500);
+    // Those of this coordinator are newer, whenever the others are told of; the five newest count.
+    for (const [index, durationMs] of [1000, 2000, 3000, 4000].entries()) {
+      const id = `s-${index + 3}`;
+      farm.build(id, { type: 'BuildSubmitted', data: farm.submitted(0) });
+      farm.build(id, { type: 'BuildAllocated', data: { attempt: 1, agent: 'a' } });
+      farm.build(id, { type: 'BuildSucceeded', data: { attempt: 1, agent: 'a', outputs: {}, durationMs } });
+    }
+    assert.equal(before(), 2000);
+    told(derivation, 9000);
+    assert.equal(before(), 3000);
+    told(derivation, 1);
+    assert.equal(before(), 2000);
+  });
+
   it('shows what runs and what most critically waits for it, and counts', () => {
     // 3 needs 1 and 2, which need 0; 4 needs 0 alone.
     const farm = farmOf([[], [0], [0], [1, 2], [0]]);

@@ -236,6 +236,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     submissionTimes: async () => fakeTimes,
     outlook: async () => fakeOutlook,
     buildHistory: async () => fakeHistory,
+    recordEarlierBuilds: async () => undefined,
     blockage: async () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),
     isBlocked: () => false,
     standing: () => undefined,

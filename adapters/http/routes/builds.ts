@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
 import { withWholeMessages } from '../../../coordinator/builds/whole-messages.ts';
 import { unknownBuild } from '../../../coordinator/errors.ts';
-import { type BuildFilter, buildFilterStates, unfinishedFilterStates } from '../../../coordinator/ports/views.ts';
+import {
+  type BuildFilter,
+  buildFilterStates,
+  earlierShown,
+  unfinishedFilterStates,
+} from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, instant, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
@@ -140,7 +145,12 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
           response: { 200: buildHistory },
         },
       },
-      async (request) => application.buildHistory(request.params.build, request.query),
+      async (request) => {
+        const history = await application.buildHistory(request.params.build, request.query);
+        await freshViews(context);
+        const { rows } = views.earlierBuilds({ derivation: history.derivation }, { limit: earlierShown });
+        return rows.length === 0 ? history : { ...history, earlier: rows };
+      },
     );
     app.post(
       '/v1/builds/:build/cancel',

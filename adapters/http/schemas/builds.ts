@@ -4,6 +4,7 @@ import { type AttemptRow, type BuildDetail, type BuildRow, buildStates } from '.
 import { standings } from '../../../domain/build/standing.ts';
 import { identifier } from '../../../domain/event.ts';
 import { instant, text, texts } from './basics.ts';
+import { earlierBuildRow } from './earlier-builds.ts';
 import { submitResult } from './submissions.ts';
 
 const failure = z.object({ class: text, message: text }).nullable();
@@ -85,6 +86,7 @@ export const buildDetail: z.ZodType<BuildDetail> = z.object({
     maxSilentSeconds: z.int().exactOptional(),
     deferUntil: instant.describe('no agent is given it before then').exactOptional(),
   }),
+  earlier: z.array(earlierBuildRow).describe('of the same derivation, 20 at most').exactOptional(),
 });
 
 /** Parameters that name a thing. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { BuildHistory, PhaseSums, SubmissionTimes } from '../../../coordinator/application.ts';
 import { phases } from '../../../projections/timeline.ts';
 import { instant, ms, text } from './basics.ts';
+import { earlierBuildRow } from './earlier-builds.ts';
 
 export const phaseSums: z.ZodType<PhaseSums> = z
   .object(
@@ -85,5 +86,6 @@ export const buildHistory: z.ZodType<BuildHistory> = z.object({
     }),
   ),
   next: z.int().describe('to be given as `after`, where the build has more events').exactOptional(),
+  earlier: z.array(earlierBuildRow).describe('of the same derivation, 20 at most').exactOptional(),
   cut: z.array(text).describe('what was left out'),
 });

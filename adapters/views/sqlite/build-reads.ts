@@ -4,6 +4,7 @@ import {
   type BuildFilter,
   type BuildRow,
   type BuildViewState,
+  earlierShown,
   mostAmong,
   type Page,
   type Paging,
@@ -14,6 +15,7 @@ import type { SqlValue } from '../../../projections/views/write.ts';
 import { buildColumns, buildJoins, planBuilds } from './build-plan.ts';
 import { readPaging } from './cursor.ts';
 import type { Database } from './database.ts';
+import { readEarlier } from './earlier-reads.ts';
 import { readPage } from './list-page.ts';
 
 const selectBuild = `SELECT d.outputs${buildColumns} FROM builds AS b ${buildJoins} WHERE b.id = ?1`;
@@ -58,6 +60,7 @@ function isNarrow(db: Database, { since, until }: BuildFilter): boolean {
 export function readBuild(db: Database, id: string): BuildDetail | undefined {
   const raw = db.prepare(selectBuild).get(id);
   if (raw === undefined) return undefined;
+  const earlier = readEarlier(db, { derivation: String(raw.derivation) }, { limit: earlierShown }).rows;
   return {
     ...toBuildRow(raw as RawBuild),
     outputs: JSON.parse(String(raw.outputs)),
@@ -66,6 +69,7 @@ export function readBuild(db: Database, id: string): BuildDetail | undefined {
       .all(id)
       .map((attempt) => toAttemptRow(attempt as RawAttempt)),
     options: raw.options === null ? {} : JSON.parse(String(raw.options)),
+    ...(earlier.length > 0 && { earlier }),
   };
 }
 

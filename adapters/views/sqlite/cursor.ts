@@ -2,10 +2,13 @@ import { DroverError } from '../../../coordinator/errors.ts';
 import type { Paging } from '../../../coordinator/ports/views.ts';
 
 /** The lists that are paged; a token of one is refused by the others. */
-export type ListKind = 'builds' | 'items' | 'submissions';
+export type ListKind = 'builds' | 'items' | 'submissions' | 'earlier-builds';
 
 const maxLimit = 1000;
-const prefixes = { builds: 'b', items: 'i', submissions: 's' } as const satisfies Record<ListKind, string>;
+const prefixes = { builds: 'b', items: 'i', submissions: 's', 'earlier-builds': 'e' } as const satisfies Record<
+  ListKind,
+  string
+>;
 
 /** Where a page begins: rows with a `seq` below `before`. */
 export interface PageStart {
@@ -24,7 +27,7 @@ export function readPaging(kind: ListKind, { limit, after }: Paging): PageStart 
     throw new DroverError('invalid-request', `expected \`limit\` to be from 1 to ${maxLimit}, got ${limit}`);
   }
   if (after === undefined) return { limit, before: Number.MAX_SAFE_INTEGER };
-  const before = /^[bis](0|[1-9a-z][0-9a-z]{0,10})$/.test(after) ? Number.parseInt(after.slice(1), 36) : Number.NaN;
+  const before = /^[bise](0|[1-9a-z][0-9a-z]{0,10})$/.test(after) ? Number.parseInt(after.slice(1), 36) : Number.NaN;
   if (!Number.isSafeInteger(before) || after[0] !== prefixes[kind]) {
     const got = JSON.stringify(after.slice(0, 40));
     throw new DroverError('invalid-request', `expected \`after\` to be the \`next\` of a page of ${kind}, got ${got}`);

@@ -4,6 +4,7 @@ import type { Position } from '../../../coordinator/ports/event-store.ts';
 import type { Views, ViewsProgress } from '../../../coordinator/ports/views.ts';
 import { readBuild, readBuilds, readLog, readResults } from './build-reads.ts';
 import { type Database, openForReading, readCheckpoint, removeViews } from './database.ts';
+import { readEarlier, readKnownEarlier } from './earlier-reads.ts';
 import { runFeed, type ViewsFeed } from './feed.ts';
 import { readIds } from './id-reads.ts';
 import { readItem, readItems, readItemsAt } from './item-reads.ts';
@@ -176,6 +177,8 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     build: (id) => read((db) => readBuild(db, id)),
     results: (tag, limit) => read((db) => readResults(db, tag, limit)),
     ids: (kind, prefix, limit) => read((db) => readIds(db, kind, prefix, limit)),
+    earlierBuilds: (filter, paging) => read((db) => readEarlier(db, filter, paging)),
+    knownEarlier: (source, ids) => read((db) => readKnownEarlier(db, source, ids)),
     logOf: (derivation) => read((db) => readLog(db, derivation)),
     items: (filter, paging) => read((db) => readItems(db, filter, paging)),
     itemsAt: (address) => read((db) => readItemsAt(db, address)),

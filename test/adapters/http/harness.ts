@@ -67,6 +67,8 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     results: () => [],
     logOf: (derivation) => (derivation === drvA ? { build: 'b-1', attempt: 2 } : undefined),
     ids: () => [],
+    earlierBuilds: () => ({ rows: [] }),
+    knownEarlier: () => new Set(),
     itemsAt: () => [],
     items: () => ({ rows: [itemA] }),
     item: (hash) => (hash === hashA ? itemA : undefined),

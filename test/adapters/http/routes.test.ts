@@ -36,6 +36,17 @@ const declaration = {
 };
 const wish = { roots: [drvA], options: { priority: 0 }, inputs: true, force: false };
 
+/** A build of another coordinator. */
+const earlierTold = {
+  id: 'u-1',
+  derivation: drvA,
+  outcome: 'succeeded',
+  system: 'x86_64-linux',
+  agent: 'hatysa',
+  startedAt: 2,
+  endedAt: 4,
+} as const;
+
 describe('a command goes to the application as it was asked for', () => {
   const cases: [
     request: InjectOptions,
@@ -192,6 +203,39 @@ describe('a question is answered', () => {
       assert.deepEqual(answer.json(), body);
     });
   }
+
+  test('/v1/earlier-builds, which are also told of with their builds', async () => {
+    const there = { ...earlierTold, source: 'gbc', submittedAt: null, message: null, recordedAt: 5 };
+    const asked: unknown[] = [];
+    const views = fakeViews({
+      earlierBuilds(filter, paging) {
+        asked.push([filter, paging]);
+        return { rows: [there], next: 'e1' };
+      },
+      knownEarlier: (_source, ids) => new Set(ids.filter((id) => id !== earlierTold.id)),
+    });
+    await using server = await harness({ views });
+    const page = await server.ask('read', { url: `/v1/earlier-builds?derivation=${drvA}&source=gbc&limit=2` });
+    assert.deepEqual(page.json(), { rows: [there], next: 'e1' });
+    const history = (await server.ask('read', { url: '/v1/builds/b-1/history' })).json();
+    assert.deepEqual(history, { ...fakeHistory, earlier: [there] });
+    assert.deepEqual(asked, [
+      [{ derivation: drvA, source: 'gbc' }, { limit: 2 }],
+      [{ derivation: fakeHistory.derivation }, { limit: 20 }],
+    ]);
+    const ids = { source: 'gbc', ids: ['u-0', 'u-1'] };
+    assert.deepEqual((await server.ask('admin', json('POST', '/v1/earlier-builds/missing', ids))).json(), {
+      missing: ['u-1'],
+    });
+    // What is there is left out, as is what comes twice.
+    const builds = [{ ...earlierTold, id: 'u-0' }, earlierTold, earlierTold];
+    const post = json('POST', '/v1/earlier-builds', { source: 'gbc', builds });
+    assert.deepEqual((await server.ask('admin', post)).json(), { recorded: 1, known: 1 });
+    assert.deepEqual(server.application.only('recordEarlierBuilds'), [admin, { source: 'gbc', builds: [earlierTold] }]);
+    assert.equal((await server.ask('submit', post)).statusCode, 403);
+    const wrong = json('POST', '/v1/earlier-builds', { source: 'gbc', builds: [{ ...earlierTold, outcome: 'odd' }] });
+    assert.match((await server.ask('admin', wrong)).json().detail, /builds\.0\.outcome/);
+  });
 
   test('/v1/items with the names of tokens', async () => {
     const unpublished = { at: 1, until: 2, by: 't-read', reason: 'wrong' };

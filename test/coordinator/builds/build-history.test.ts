@@ -117,7 +117,7 @@ describe('the history of a build', () => {
     assert.equal(sum, history.to - history.from);
     assert.ok(!JSON.stringify(history).includes('secret'));
 
-    const text = formatHistory(history, { colour: false });
+    const text = formatHistory(history, { colour: false, wide: false, width: undefined, now: () => 0 });
     assert.match(text, /waited for inputs 8s\n {4}o0: came \S+, build \S+-\d\n/);
     assert.match(text, /attempt 1 on a failed: builder-failed: exit 3 \(agent-a\) @\d+\n {4}of make\n/);
     assert.match(text, new RegExp(`log: drover builds log ${build} --attempt 1\\n`));

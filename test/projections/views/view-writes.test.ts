@@ -350,6 +350,32 @@ test('StoreItemAdded, StoreItemUnpublished, StoreItemDeleted, StoreItemMissing',
   assert.deepEqual([views.rows('SELECT * FROM items'), views.rows(found)], [[], []]);
 });
 
+test('a build of another coordinator is there once, as it was told of first, and is none of the builds here', () => {
+  using views = createMemoryViews();
+  clock = 0;
+  const one = { id: 'u1', derivation: hello, outcome: 'succeeded', agent: 'hatysa', startedAt: 1, endedAt: 9 };
+  const two = { id: 'u2', derivation: hello, outcome: 'failed', message: 'exit 1' };
+  views.given(
+    on('history-gbc', 'EarlierBuildsRecorded', { builds: [one, two] }),
+    on('history-gbc', 'EarlierBuildsRecorded', { builds: [{ ...one, outcome: 'failed' }] }),
+    on('history-other', 'EarlierBuildsRecorded', { builds: [one] }),
+    derivation(),
+    submitted(),
+  );
+  const rows = views.rows(
+    'SELECT s.name, e.id, d.path, outcome, agent, started_at, ended_at, message, recorded_at FROM earlier_builds e JOIN earlier_sources s ON s.id = e.source JOIN derivations d ON d.id = e.derivation ORDER BY seq',
+  );
+  assert.deepEqual(
+    rows.map((row) => Object.values(row)),
+    [
+      ['gbc', 'u1', hello, 'succeeded', 'hatysa', 1, 9, null, 1],
+      ['gbc', 'u2', hello, 'failed', null, null, null, 'exit 1', 1],
+      ['other', 'u1', hello, 'succeeded', 'hatysa', 1, 9, null, 3],
+    ],
+  );
+  assert.deepEqual(views.rows('SELECT id, state FROM builds'), [{ id: 's1-0', state: 'queued' }]);
+});
+
 test('agents, tokens, hooks, checkpoints of the log and what texts there are have no table here', () => {
   using views = createMemoryViews();
   const empty = views.dump();
