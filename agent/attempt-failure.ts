@@ -12,6 +12,11 @@ export function saysStoreDamaged(error: unknown): boolean {
   return isBuilderError(error) && error.storeDamaged;
 }
 
+/** Whether the machine's own daemon did not get what it was told to fetch: the cache, as the agent sees it, has it. */
+export function saysDaemonCannotFetch(error: unknown): boolean {
+  return isBuilderError(error) && error.failure === 'fetch-failed';
+}
+
 /** What the messages of the link take. */
 const maxMessage = 4096;
 

@@ -4,7 +4,14 @@ import type { AgentMessage, CoordinatorMessage, KnownAttempt } from '../domain/a
 import type { FailureClass } from '../domain/build/failure-class.ts';
 import { listBytes, maxReferenceBytes } from '../domain/limits.ts';
 import { type Derivation, parseDerivation } from '../domain/store/derivation.ts';
-import { type AttemptFailure, failureOf, isDiskFull, saysStoreDamaged, shorten } from './attempt-failure.ts';
+import {
+  type AttemptFailure,
+  failureOf,
+  isDiskFull,
+  saysDaemonCannotFetch,
+  saysStoreDamaged,
+  shorten,
+} from './attempt-failure.ts';
 import type { AttemptRecord } from './attempt-record.ts';
 import { buildWithinLimits } from './build-limits.ts';
 import type { DerivationFetcher } from './inputs/fetch-derivations.ts';
@@ -259,7 +266,7 @@ function createAttempt(
     return faults;
   }
 
-  /** A store that is damaged as a whole says nothing of a build: if this agent finds that it cannot build, the attempt goes to another. */
+  /** A store that is damaged as a whole, or a daemon that trusts the cache no more, says nothing of a build: if this agent finds that it cannot build, the attempt goes to another. */
   async function isUnfit(cause: string): Promise<boolean> {
     const unfit = await context.unfitAfter(cause, signal);
     if (unfit !== undefined) logger.warn(`handed back, as this agent cannot build: ${unfit}`);
@@ -292,7 +299,8 @@ function createAttempt(
     } catch (error) {
       if (stopReason === 'dropped' || stopReason === 'left') return undefined;
       if (stopReason !== undefined) return run.released(stopReason);
-      if (saysStoreDamaged(error) && (await isUnfit((error as Error).message).catch(() => false)))
+      const mayBeUnfit = saysStoreDamaged(error) || saysDaemonCannotFetch(error);
+      if (mayBeUnfit && (await isUnfit((error as Error).message).catch(() => false)))
         return run.released('handed-back');
       const failure = logFault ?? failureOf(error, record.phase === 'preparing' ? 'fetch-failed' : 'upload-failed');
       cause = error;

@@ -52,12 +52,11 @@ async function buildsForGuix(farm: Farm): Promise<void> {
 
     const shell = await inPlace(farm.folder);
     const input = guixDerivation('input', 'echo "made for others"; echo from afar > $out', { shell });
-    const top = guixDerivation('top', 'read line < $in0; echo "top: $line"; echo "top: $line" > $out', {
-      shell,
-      inputs: [input],
-    });
+    const script = 'read line < $in0; echo "top: $line"; echo "top: $line" > $out';
+    const top = guixDerivation('top', script, { shell, inputs: [input] });
+    const other = guixDerivation('other', script, { shell, inputs: [input] });
     const store = join(farm.folder, 'here/gnu/store');
-    for (const made of [input, top])
+    for (const made of [input, top, other])
       writeFileSync(join(store, made.derivationPath.slice('/gnu/store/'.length)), made.text);
     const submit = async (made: MadeDerivation) => {
       const flags = ['--guix', '--store-root', join(farm.folder, 'here'), '--wait'];
@@ -76,6 +75,22 @@ async function buildsForGuix(farm: Farm): Promise<void> {
     assert.equal(started.length, 2);
     const { body: log } = await farm.request('GET', `/log/${top.derivationPath.slice('/gnu/store/'.length)}`);
     assert.equal(log, 'top: from afar\n');
+
+    // Somebody takes the key from the daemon while the agent runs: no build fails of that, and it goes on by itself.
+    await theirs.collectGarbage(Number.MAX_SAFE_INTEGER);
+    const acl = join(machine.configuration, 'acl');
+    const authorized = readFileSync(acl);
+    writeFileSync(acl, '(acl)');
+    const submitted = submit(other);
+    const distrusting = await farm.next('AgentUnfit', undefined, 2);
+    assert.match(distrusting.data.reason, advice);
+    writeFileSync(acl, authorized);
+    assert.equal((await farm.drover(['agents', 'resume', 'guix'])).code, 0);
+    await submitted;
+    assert.deepEqual(
+      farm.feed.events.filter(({ type }) => type === 'BuildSetupFailed' || type === 'BuildAttemptFailed'),
+      [],
+    );
 
     // An ordinary machine with Guix, which has nothing of it.
     await using client = await openGuixMachine();
