@@ -40,7 +40,8 @@ export function openDerivationSource({ storeDir, storeRoot = '', folder }: Sourc
 
   return {
     storeDir,
-    pack: (base, candidates, file, signal) => packSource(base, join(physicalStore, base), candidates, file, signal),
+    pack: (base, candidates, file, signal) =>
+      packSource(`${storeDir}/${base}`, join(physicalStore, base), candidates, file, signal),
     resolve: (argument) => {
       const base = basename(argument);
       const place = dirname(argument);
@@ -50,6 +51,8 @@ export function openDerivationSource({ storeDir, storeRoot = '', folder }: Sourc
           exitCode: 2,
         });
       if (place === guixStoreDir && storeDir !== guixStoreDir) throw refuse('--guix is for derivations of Guix');
+      if (place === '/nix/store' && storeDir === guixStoreDir)
+        throw refuse('those of Nix go without --guix, in a submission of their own');
       if (isDerivationName(base)) {
         const elsewhere = argument.includes('/') && ![storeDir, physicalStore, derivations].includes(resolve(place));
         if (!elsewhere) return base;

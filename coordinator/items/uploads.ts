@@ -1,8 +1,7 @@
 import { isEnded } from '../../domain/build/state.ts';
 import type { AddedItem } from '../../domain/item/events.ts';
 import { referencesExcess } from '../../domain/limits.ts';
-import { type ContentAddress, caFor, isAddressedBy } from '../../domain/store/content-address.ts';
-import { parseSha256 } from '../../domain/store/hash-text.ts';
+import { addressOfSource, caFor } from '../../domain/store/content-address.ts';
 import type { Item } from '../../projections/graph.ts';
 import type { Application, Principal } from '../application.ts';
 import { type Core, findBuild } from '../core.ts';
@@ -117,16 +116,8 @@ export function createUploads(core: Core, items: Items, room: Room): Uploads {
 
   /** Its content address and the store directory of which its path is the one that this determines; `undefined`: of none. */
   function sourceAddress({ item, flatSha256 }: FinishedUpload): Pick<AddedItem, 'ca' | 'storeDir'> | undefined {
-    const { path, references } = item;
-    const asSource = {
-      method: 'r:',
-      algo: 'sha256',
-      hash: Buffer.from(parseSha256(item.narHash)).toString('hex'),
-    } as const;
-    const candidates: ContentAddress[] = [asSource];
-    if (flatSha256 !== undefined) candidates.push({ method: 'text:', algo: 'sha256', hash: flatSha256 });
     for (const storeDir of policy.storeDirs) {
-      const address = candidates.find((candidate) => isAddressedBy({ path, references, storeDir }, candidate));
+      const address = addressOfSource({ ...item, storeDir }, { narHash: item.narHash, flatSha256 });
       if (address === undefined) continue;
       return { ca: caFor(address), ...(storeDir !== policy.storeDir && { storeDir }) };
     }

@@ -1,6 +1,6 @@
 import { parseHashAlgo } from './derivation-kind.ts';
 import { excerpt, FormatError } from './format-error.ts';
-import { formatHash, type HashAlgo, parseHash } from './hash-text.ts';
+import { formatHash, type HashAlgo, parseHash, parseSha256 } from './hash-text.ts';
 import { type ContentMethod, makeFixedOutputPath, makeSourcePath, makeTextPath, parseStorePath } from './store-path.ts';
 
 /** What an item's content hashes to, and how the hash was taken. */
@@ -85,4 +85,31 @@ export function isAddressedBy(
 ): boolean {
   const full = (base: string): string => `${storeDir}/${base}`;
   return verifyContentAddress({ path: full(path), references: references.map(full) }, address, storeDir);
+}
+
+/** What is known of the content of an item that may be a source. */
+export interface SourceContent {
+  /** `sha256:<nix-base32>` */
+  readonly narHash: string;
+  /** Of the bytes of a file that is not executable, in hexadecimal. */
+  readonly flatSha256?: string | undefined;
+}
+
+/**
+ * The content address by which an item is what clients add to a store themselves: a tree, a text, or a file by its bytes alone, as `local-file`
+ * of Guix and `builtins.path` of Nix do without `recursive`. `undefined` where its path is another than that of any of them.
+ *
+ * @param item path and references are base names.
+ */
+export function addressOfSource(
+  item: AddressedItem & { readonly storeDir: string },
+  { narHash, flatSha256 }: SourceContent,
+): ContentAddress | undefined {
+  const hash = Buffer.from(parseSha256(narHash)).toString('hex');
+  const flat = flatSha256 === undefined ? [] : [{ algo: 'sha256', hash: flatSha256 } as const];
+  const candidates: ContentAddress[] = [
+    { method: 'r:', algo: 'sha256', hash },
+    ...flat.flatMap((one) => [{ method: 'text:', ...one } as const, { method: '', ...one } as const]),
+  ];
+  return candidates.find((candidate) => isAddressedBy(item, candidate));
 }

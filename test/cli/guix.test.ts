@@ -25,7 +25,8 @@ const script = (busybox: string): string => `
 (with-store store
   (let* ((bb (add-to-store store "busybox" #t "sha256" "${busybox}"))
          (sh (string-append bb "/bin/sh"))
-         (note (add-text-to-store store "gx-note.txt" "a source" '()))
+         (note (add-text-to-store store "gx-note.txt" (string-append "added without references, like a builder's script: " bb) '()))
+         (bytes (add-to-store store "gx-bytes" #f "sha256" "/etc/debian_version"))
          (hash (sha256 (string->utf8 "hello\\n")))
          (make (lambda* (name #:key (builder sh) (arguments '("-c" "echo hello > $out")) (variables '()) (sources (list bb))
                               (inputs '()) (outputs '("out")) content recursive?)
@@ -38,7 +39,7 @@ const script = (busybox: string): string => `
                          #:variables '(("url" . "\\"http://127.0.0.1:1/x\\"")) #:content hash))
          (git (make "gx-git" #:builder "builtin:git-download" #:arguments '() #:sources '() #:recursive? #t
                     #:variables '(("url" . "\\"http://127.0.0.1:1/x\\"") ("commit" . "v1")) #:content hash))
-         (top (make "gx-top" #:sources (list bb note) #:variables (list (cons "note" note))
+         (top (make "gx-top" #:sources (list bb note bytes) #:variables (list (cons "note" note))
                     #:inputs (cons (derivation-input two '("dev" "out"))
                                    (map derivation-input (list flat recursive download git)))))
          (other (make "gx-other" #:sources (list (add-text-to-store store "gx-other.txt" "another" '()) bb)))
@@ -84,7 +85,7 @@ describe(`drover submit of derivations by ${guixName}`, { skip: noGuix }, () => 
     const submitted = JSON.parse(out);
     assert.deepEqual(
       [submitted.builds, submitted.uploadedDerivations, submitted.uploadedSources, submitted.absentSources],
-      [6, 6, 2, []],
+      [6, 6, 3, []],
     );
     const { body } = await farm.request('GET', `/v1/builds?derivation=${base(two)}`);
     const detail = (await farm.request('GET', `/v1/builds/${body.rows[0].id}`)).body;

@@ -108,7 +108,7 @@ describe('a submission whose connection stands still', () => {
         resolve: (name: string) => name,
         read: () => undefined,
         pack: (name: string, candidates: Iterable<string>, file: string) =>
-          packSource(name, join(folder, name), candidates, file),
+          packSource(`/nix/store/${name}`, join(folder, name), candidates, file),
       };
       const progress = { onTrouble: (text: string) => void troubles.push(text) };
       const { uploaded } = await uploadSources(client, [base], new Set(), source, progress);

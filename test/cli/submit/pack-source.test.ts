@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
 import { packSource } from '../../../cli/submit/pack-source.ts';
 import { formatHash } from '../../../domain/store/hash-text.ts';
+import { makeFixedOutputPath, makeTextPath } from '../../../domain/store/store-path.ts';
 
 const base = `${'a'.repeat(32)}-source`;
 const noNix = (() => {
@@ -41,7 +42,7 @@ describe('packSource', () => {
   it('writes the same NAR as Nix, and says its hash and size', { skip: noNix }, async () => {
     const root = await tree();
     const file = join(folder, 'nar.zst');
-    const declared = await packSource(base, root, [], file);
+    const declared = await packSource(`/nix/store/${base}`, root, [], file);
     const packed = await readFile(file);
     const nar = zstdDecompressSync(packed);
     assert.ok(nar.equals(execFileSync('nix-store', ['--dump', root], { maxBuffer: 1 << 24 })));
@@ -61,15 +62,37 @@ describe('packSource', () => {
     const foreign = `${'d'.repeat(32)}-foreign`;
     const item = join(folder, 'text');
     await writeFile(item, `/nix/store/${seen} /nix/store/${foreign} ${base}`);
-    const declared = await packSource(base, item, [unseen, seen], join(folder, 'text.zst'));
+    const declared = await packSource(`/nix/store/${base}`, item, [unseen, seen], join(folder, 'text.zst'));
     assert.deepEqual(declared?.references, [base, seen]);
   });
 
+  it('has the references that the path was made with: none where a text that names others was added without', async () => {
+    const named = `${'b'.repeat(32)}-named`;
+    const text = `(load "/gnu/store/${named}")`;
+    const digest = createHash('sha256').update(text).digest();
+    const item = join(folder, 'script');
+    await writeFile(item, text);
+    const flat = makeFixedOutputPath('script', '', 'sha256', digest.toString('hex'), '/gnu/store');
+    for (const [path, references] of [
+      [makeTextPath('script', digest, [], '/gnu/store'), []],
+      [makeTextPath('script', digest, [`/gnu/store/${named}`], '/gnu/store'), [named]],
+      [flat, []],
+    ] as const) {
+      const declared = await packSource(path, item, [named], join(folder, 'script.zst'));
+      assert.deepEqual(declared?.references, references, path);
+    }
+  });
+
   it('gives nothing for what is not here', async () => {
-    assert.equal(await packSource(base, join(folder, 'nowhere'), [], join(folder, 'none.zst')), undefined);
+    assert.equal(
+      await packSource(`/nix/store/${base}`, join(folder, 'nowhere'), [], join(folder, 'none.zst')),
+      undefined,
+    );
   });
 
   it('refuses a device', async () => {
-    await assert.rejects(packSource(base, '/dev/null', [], join(folder, 'none.zst')), { code: 'unsupported-file' });
+    await assert.rejects(packSource(`/nix/store/${base}`, '/dev/null', [], join(folder, 'none.zst')), {
+      code: 'unsupported-file',
+    });
   });
 });
