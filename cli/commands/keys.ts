@@ -25,11 +25,17 @@ const kinds = {
     ...signingKeyFormat,
     make: (name: string) => generateSigningKey(name, randomBytes(32)).secret,
     secretOf: (text: string) => text.trim(),
+    isPublic: (text: string) => /^[^:\s]+:[A-Za-z0-9+/]{43}=$/.test(text.trim()),
+    replaced: 'what the key before has signed keeps that signature beside one by the new key',
   },
   guix: {
     ...guixKeyFormat,
     make: (_name: string) => newGuixKey(randomBytes),
     secretOf: (text: string) => formatGuixSecretKey(parseGuixSecretKey(text)).trim(),
+    isPublic: (text: string) => /^\s*\(public-key\b/.test(text),
+    // A narinfo of Guix has one signature.
+    replaced:
+      'all is signed by the new key alone from the next start on: clients and agents that trust only the one before fetch nothing until it is authorized there, too',
   },
 } as const;
 type Format = keyof typeof kinds;
@@ -134,7 +140,7 @@ function addImportCommand(keys: Command, context: CommandContext): void {
   const command = addCommand(keys, {
     usage: 'import <file>',
     summary: 'Sign with a key that there is already, from the file of its secret half',
-    more: 'So clients of another cache need not trust another key. The coordinator has to be stopped; what was signed before keeps its signature, and what is asked for is signed by the new one as well.',
+    more: 'So clients of another cache need not trust another key. The coordinator has to be stopped. For Nix, what was signed before keeps its signature, and what is asked for is signed by the new key as well. For Guix, whose narinfos have one signature, all is signed by the new one: have clients and agents authorize it before.',
     examples: [
       ['drover keys import /etc/guix/signing-key.sec --format guix --data /var/lib/drover', 'that of guix publish'],
       [
@@ -150,6 +156,11 @@ function addImportCommand(keys: Command, context: CommandContext): void {
     const { data, format, replace, ...flags } = wish;
     const kind = kinds[format];
     const dir = folderOf(data);
+    const given = await readFile(file, 'utf8').catch(() => '');
+    if (kind.isPublic(given))
+      throw new CliError('unusable-key', `${file}: expected a secret key, got the public half of one`, {
+        hint: 'the other half is in a file that ends in .sec, which only its owner can read',
+      });
     const text = await explained(() => readPrivateFile(file), file);
     const pair = await explained(async (): Promise<KeyPair> => {
       const secretKey = kind.secretOf(text);
@@ -170,7 +181,7 @@ function addImportCommand(keys: Command, context: CommandContext): void {
     await print(io, flags, {
       value: { format, publicKey: pair.publicKey, ...(before !== undefined && { before }) },
       text: () =>
-        `the next start signs with ${inOneLine(pair.publicKey)}\n${before === undefined ? '' : `the key before is in ${before}\n`}`,
+        `the next start signs with ${inOneLine(pair.publicKey)}\n${before === undefined ? '' : `the key before is in ${before}; ${kind.replaced}\n`}`,
     });
   });
 }

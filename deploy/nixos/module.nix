@@ -61,9 +61,10 @@ in
       description = "Who the agent runs as: root for a chroot store of its own, else any user that the Nix daemon trusts.";
     };
     tokenFile = mkOption {
-      type = types.path;
+      # A path of Nix would be copied into the store, for everybody to read.
+      type = types.str;
       example = "/etc/drover-agent.token";
-      description = "File with the agent's token, which only root needs to read.";
+      description = "File with the agent's token, which only root needs to read; a string, so that it stays out of the store.";
     };
   };
 

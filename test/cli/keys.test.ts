@@ -64,6 +64,7 @@ describe('drover keys', () => {
       assert.equal(text(`${file}.sec`), readFileSync(copy, 'utf8'));
       const replaced = await keys(...other, '--replace');
       assert.equal(replaced.code, 0, replaced.err);
+      assert.match(replaced.out, format === 'guix' ? /fetch nothing until it is authorized/ : /keeps that signature/);
       assert.deepEqual(
         [text(`${file}.sec`), text(`${file}.pub`)],
         [text(`${format}-other.sec`), text(`${format}-other.pub`)],
@@ -77,7 +78,7 @@ describe('drover keys', () => {
       ['cut', good.slice(0, 70), /bad\.sec: expected a secret key, .* got another text/],
       ['CRLF', good.replaceAll('\n', '\r\n'), /bad\.sec: expected lines that end with LF/],
       ['curve', good.replace('Ed25519', 'Ed448'), /bad\.sec: expected the curve Ed25519, got "Ed448"/],
-      ['public', text('guix-other.pub'), /bad\.sec: expected \(private-key/],
+      ['public', text('guix-other.pub'), /bad\.sec: expected a secret key, got the public half/],
       ['of Nix', text('nix-other.sec'), /bad\.sec: expected \(private-key/],
     ] as const) {
       writeFileSync(at('bad.sec'), content, { mode: 0o600 });

@@ -98,8 +98,13 @@ test(`deploy/guix/gnu/services/drover.scm is evaluated by ${guixName}`, { skip: 
   assert.match(shown('drover-coordinator account'), /\(account "drover" "\/var\/lib\/drover"\)/);
   assert.match(shown('drover-coordinator activate'), /\(chmod "\/var\/lib\/drover" 448\)/);
   assert.match(shown('drover-coordinator shepherd-root'), /\(user-processes networking\)/);
+  assert.match(
+    shown('drover-coordinator shepherd-root'),
+    /#:resource-limits .*\(nofile 65536 65536\).* #:file-creation-mask 63/,
+  );
   assert.match(shown('drover-agent shepherd-root'), /\(user-processes networking guix-daemon\)/);
   assert.match(shown('drover-agent account'), /\(account "drover-agent" "\/var\/lib\/drover-agent"\)/);
+  assert.equal(shown('refused'), '(refused #t)');
   for (const command of ['coordinator', 'agent']) {
     const args = [...shown(`drover-${command} shepherd-root`).matchAll(/"([^"]*)"/g)].map(([, text]) => text as string);
     assert.deepEqual(args.slice(0, 2), ['/usr/local/bin/drover', command]);

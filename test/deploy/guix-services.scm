@@ -31,3 +31,15 @@
       (newline))
     (service-type-extensions (service-kind service))))
  services)
+
+;; A token in the store.
+(write (list 'refused
+             (with-exception-handler
+                 (const #t)
+               (lambda ()
+                 (drover-agent-configuration
+                  (coordinator "https://builds.example.org")
+                  (token-file (plain-file "token" "secret")))
+                 #f)
+               #:unwind? #t)))
+(newline)

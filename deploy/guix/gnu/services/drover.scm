@@ -4,8 +4,14 @@
   #:use-module (gnu services shepherd)
   #:use-module (gnu system accounts)
   #:use-module (gnu system shadow)
+  #:use-module ((guix diagnostics)
+                #:select (define-with-syntax-properties formatted-message))
   #:use-module (guix gexp)
   #:use-module (guix records)
+  #:use-module (guix ui)
+  #:use-module (guix utils)
+  #:use-module (srfi srfi-34)
+  #:use-module (srfi srfi-35)
   #:export (drover-coordinator-configuration
             drover-coordinator-configuration?
             drover-coordinator-service-type
@@ -78,6 +84,9 @@
                      #:user #$user
                      #:group #$user
                      #:directory "/"
+                     ;; Connections of agents and clients, and files of the pool.
+                     #:resource-limits '((nofile 65536 65536))
+                     #:file-creation-mask #o077
                      #:log-file "/var/log/drover-coordinator.log"))
            (stop #~(make-kill-destructor))))))
 
@@ -91,6 +100,18 @@
           (service-extension shepherd-root-service-type drover-coordinator-shepherd-services)))
    (default-value (drover-coordinator-configuration))))
 
+;; What is in the store everybody can read.
+(define-with-syntax-properties (validate-token-file (file properties))
+  (unless (string? file)
+    (raise
+     (make-compound-condition
+      (condition
+       (&error-location
+        (location (source-properties->location properties))))
+      (formatted-message
+       (G_ "'token-file' must be the name of a file outside the store")))))
+  file)
+
 (define-record-type* <drover-agent-configuration>
   drover-agent-configuration make-drover-agent-configuration
   drover-agent-configuration?
@@ -101,7 +122,8 @@
   (coordinator drover-agent-configuration-coordinator)
   ;; File with the agent's token: a string, as it does not belong into the store.
   (token-file drover-agent-configuration-token-file
-              (default "/etc/drover-agent.token"))
+              (default "/etc/drover-agent.token")
+              (sanitize validate-token-file))
   ;; TOML with further settings, a string or a file-like object.
   (config-file drover-agent-configuration-config-file
                (default #f))
@@ -140,6 +162,7 @@
                    #:user #$(drover-agent-configuration-user config)
                    #:group #$(drover-agent-configuration-user config)
                    #:directory "/"
+                   #:file-creation-mask #o077
                    #:log-file "/var/log/drover-agent.log"))
          ;; It leaves when its builds have ended, however long they take.
          (stop #~(make-kill-destructor SIGTERM #:grace-period (* 365 24 3600))))))
