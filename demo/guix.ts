@@ -53,8 +53,7 @@ export async function runGuixDemo({ say, signal }: GuixDemoOptions): Promise<voi
     const daemon = ['--store-dir', '/gnu/store', '--store', `unix://${builder.socket}`];
     const oak = workspace.file('oak-store');
     await together([
-      // Builds of a daemon without containers are in no sandbox, which an agent does not take for granted.
-      startAgent(options, coordinator.url, 'alder', [...daemon, '--sandbox', 'false']),
+      startAgent(options, coordinator.url, 'alder', daemon),
       startAgent(options, coordinator.url, 'oak', [
         ...['--store', `local?root=${oak}`],
         ...['--sandbox-paths', sandboxPaths.join(',')],

@@ -63,8 +63,8 @@ export function guixBinds({ store, state, configuration, cache, log }: GuixPlace
 /** Where its daemon listens, as this machine sees it. */
 export const guixSocket = ({ state }: GuixPlaces): string => join(state, 'daemon-socket/socket');
 
-/** Its daemon: without containers of its own, which it could not make everywhere in a root folder like this one. */
-export const guixDaemon: readonly string[] = ['guix-daemon', '--build-users-group=guixbuild', '--disable-chroot'];
+/** Its daemon, which gives each build a container. */
+export const guixDaemon: readonly string[] = ['guix-daemon', '--build-users-group=guixbuild'];
 
 /**
  * The command line that runs a command with the folder as its root, as a machine of its own as far as mounts go: they end with it. It is
@@ -78,7 +78,8 @@ export function inRoot(
   binds: Readonly<Record<string, string>> = {},
 ): readonly [string, ...string[]] {
   const script = [
-    'root=$1; shift',
+    // The root has to be a mount, or guix-daemon can make no containers in it.
+    'root=$1; shift; mount --bind "$root" "$root"',
     'for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done',
     'while [ "$1" != -- ]; do mkdir -p "$root$2"; mount --bind "$1" "$root$2"; shift 2; done; shift',
     'exec chroot "$root" "$@"',

@@ -32,8 +32,7 @@ async function buildsForGuix(farm: Farm): Promise<void> {
   const { body } = await farm.request('POST', '/v1/agents', { body: { name: 'guix' } });
   writeFileSync(join(place, 'token'), body.token ?? body.secret, { mode: 0o600 });
   const config = ['--coordinator', url, '--token-file', join(place, 'token'), '--state', join(place, 'state')];
-  // Without a sandbox, as the daemons of these tests.
-  config.push('--store', `unix://${machine.socket}`, '--store-dir', '/gnu/store', '--sandbox', 'false');
+  config.push('--store', `unix://${machine.socket}`, '--store-dir', '/gnu/store');
   const env = { GUIX_CONFIGURATION_DIRECTORY: machine.configuration };
 
   // A daemon that does not know the coordinator's key could fetch nothing: the agent says so, and takes nothing.

@@ -145,11 +145,14 @@ describe(`builds by ${guixName}`, { skip: noGuix }, () => {
 
   test('are tried by an agent before it takes any, without a shell', async () => {
     const { random } = createSystemRuntime();
-    const trial = (sandbox: boolean) => selfTest({ builder, system: 'x86_64-linux', sandbox, user: 'root', random });
-    await trial(false).run(signal);
-    // The daemons of these tests are started without.
+    const trial = { system: 'x86_64-linux', user: 'root', random };
+    await selfTest({ ...trial, builder, sandbox: true }).run(signal);
+    await using other = await openGuixMachine();
+    await other.startDaemon('--disable-chroot');
+    await using open = openGuixBuilder({ store: `unix://${other.socket}`, substituteUrls: async () => [] });
+    await selfTest({ ...trial, builder: open, sandbox: false }).run(signal);
     await assert.rejects(
-      trial(true).run(signal),
+      selfTest({ ...trial, builder: open, sandbox: true }).run(signal),
       /builds run without a sandbox: start guix-daemon without --disable-chroot/,
     );
   });
