@@ -1134,13 +1134,13 @@ export interface Operations {
                 readonly kind: 'publish';
                 readonly folder: string;
                 readonly layout?: 'plain' | 'guix-publish';
-                readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+                readonly compressions?: readonly string[];
               }
             | {
                 readonly kind: 'mirror';
                 readonly folder: string;
                 readonly layout?: 'plain' | 'guix-publish';
-                readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+                readonly compressions?: readonly string[];
               }
             | {
                 readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -1267,13 +1267,13 @@ export interface Operations {
       readonly publish?: {
         readonly folder: string;
         readonly layout?: 'plain' | 'guix-publish';
-        readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+        readonly compressions?: readonly string[];
       };
       /** A folder that is kept as a binary cache of all that the coordinator has, in the same layouts. */
       readonly mirror?: {
         readonly folder: string;
         readonly layout?: 'plain' | 'guix-publish';
-        readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+        readonly compressions?: readonly string[];
       };
       /** Deliveries at a time. */
       readonly concurrency?: number;
@@ -1366,13 +1366,13 @@ export interface Operations {
               readonly kind: 'publish';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -1512,13 +1512,13 @@ export interface Operations {
               readonly kind: 'publish';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -1642,13 +1642,13 @@ export interface Operations {
       readonly publish?: {
         readonly folder: string;
         readonly layout?: 'plain' | 'guix-publish';
-        readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+        readonly compressions?: readonly string[];
       };
       /** A folder that is kept as a binary cache of all that the coordinator has, in the same layouts. */
       readonly mirror?: {
         readonly folder: string;
         readonly layout?: 'plain' | 'guix-publish';
-        readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+        readonly compressions?: readonly string[];
       };
       /** Deliveries at a time. */
       readonly concurrency?: number;
@@ -1741,13 +1741,13 @@ export interface Operations {
               readonly kind: 'publish';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -1898,13 +1898,13 @@ export interface Operations {
               readonly kind: 'publish';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -2044,13 +2044,13 @@ export interface Operations {
               readonly kind: 'publish';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -2216,13 +2216,13 @@ export interface Operations {
               readonly kind: 'publish';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'mirror';
               readonly folder: string;
               readonly layout?: 'plain' | 'guix-publish';
-              readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+              readonly compressions?: readonly string[];
             }
           | {
               readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
@@ -4625,13 +4625,13 @@ export interface EventData {
             readonly kind: 'publish';
             readonly folder: string;
             readonly layout?: 'plain' | 'guix-publish';
-            readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+            readonly compressions?: readonly string[];
           }
         | {
             readonly kind: 'mirror';
             readonly folder: string;
             readonly layout?: 'plain' | 'guix-publish';
-            readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+            readonly compressions?: readonly string[];
           };
       readonly concurrency: number;
       readonly timeoutSeconds: number;
@@ -4713,13 +4713,13 @@ export interface EventData {
             readonly kind: 'publish';
             readonly folder: string;
             readonly layout?: 'plain' | 'guix-publish';
-            readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+            readonly compressions?: readonly string[];
           }
         | {
             readonly kind: 'mirror';
             readonly folder: string;
             readonly layout?: 'plain' | 'guix-publish';
-            readonly compressions?: readonly ('zstd' | 'none' | 'gzip' | 'lzip')[];
+            readonly compressions?: readonly string[];
           };
       readonly concurrency: number;
       readonly timeoutSeconds: number;

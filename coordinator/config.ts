@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { noteName } from '../domain/audit/signed-note.ts';
+import { guixCompressions } from '../domain/hook/compressions.ts';
 import { mostHooks } from '../domain/hook/definition.ts';
 import {
   derivationLineBytes,
@@ -112,12 +113,18 @@ export const coordinatorConfigSchema = z
       .describe(
         'How long clients of Guix may remember that the cache does not have an item (they would for two minutes). More spares requests, and keeps an agent from an input that it has asked for before it was there.',
       ),
-    cacheGuixCompressions: z
-      .array(z.enum(['none', 'gzip', 'lzip', 'zstd']))
-      .max(4)
+    cacheGuixCompressions: guixCompressions
       .default([])
       .describe(
-        'Compressions that narinfos for Guix offer beside the one that the pool has: compressed anew for each who asks, and without sizes then, but for none.',
+        'Compressions that narinfos for Guix offer beside the one that the pool has: none, gzip, lzip, zstd, with a level where wanted (gzip:9). They are made when somebody asks; narinfos have no sizes then, but for none.',
+      ),
+    cacheSpoolBytes: z
+      .int()
+      .min(0)
+      .default(4 * GiB)
+      .meta({ unit: 'bytes' })
+      .describe(
+        'What NARs may take in the data folder that were compressed anew for who asked, in bytes: they are there for the next then, and have a length. Those that nobody asks for go first; all go at a start. 0: none are kept.',
       ),
     keyName: z
       .string()

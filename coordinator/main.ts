@@ -27,6 +27,7 @@ import { createHttpServer } from '../adapters/http/server.ts';
 import { createTokenUses } from '../adapters/http/token-uses.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
+import { openSpool } from '../adapters/pool/filesystem/spool.ts';
 import { openStagedNars } from '../adapters/pool/filesystem/staged-nars.ts';
 import { connectionsWithin, openFilesLimit } from '../adapters/runtime/open-files.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
@@ -40,6 +41,7 @@ import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
 import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
 import { parseNoteSecret } from '../domain/audit/signed-note.ts';
 import { guixStoreDir } from '../domain/guix/store-dir.ts';
+import { guixCompression } from '../domain/hook/compressions.ts';
 import {
   commitShortfall,
   largestUploadsPerToken,
@@ -147,6 +149,15 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       clock: runtime.clock,
       timers: runtime.timers,
       onError: (error) => logger.error({ err: error }, 'a NAR that no narinfo followed could not be removed'),
+    }),
+  );
+  const spool = resources.use(
+    await openSpool({
+      dir: dir.file('spool'),
+      capacity: config.cacheSpoolBytes,
+      timers: runtime.timers,
+      onTrouble: (error) =>
+        logger.warn({ err: error }, 'NARs that are compressed anew are sent without being kept, and without a length'),
     }),
   );
   const derivations = resources.use(
@@ -314,10 +325,12 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     views,
     pool,
     stagedNars,
+    spool,
     logs,
     eventStore: supervisor.store,
     itemOfFile: supervisor.itemOfFile,
     itemOf: supervisor.itemOf,
+    producersOf: supervisor.producersOf,
     guix: guixCache,
     runtime,
     metrics,
@@ -378,8 +391,9 @@ async function guixKeyOf(
 function guixCacheOf(config: CoordinatorConfig, { publicKey, point }: GuixKey, signer: Signer): GuixCache | undefined {
   const { signForGuix } = signer;
   if (signForGuix === undefined) return undefined;
-  const { publicUrl, cacheGuixCompressions: compressions, cacheNegativeTtlSeconds: negativeTtlSeconds } = config;
+  const { publicUrl, cacheGuixCompressions, cacheNegativeTtlSeconds: negativeTtlSeconds } = config;
   const host = publicUrl === undefined ? hostname() : new URL(publicUrl).hostname;
+  const compressions = cacheGuixCompressions.map(guixCompression);
   return { publicKey, point, host, compressions, negativeTtlSeconds, sign: signForGuix };
 }
 

@@ -37,6 +37,8 @@ export interface Supervisor extends AsyncDisposable {
   itemOfFile(hash: string): StoreItem | undefined;
   /** An item, present or unpublished, by its base name. */
   itemOf(path: string): StoreItem | undefined;
+  /** Base names of derivations that have the item as an output, whether anybody has it or not. */
+  producersOf(path: string): readonly string[];
 }
 
 interface Running {
@@ -273,6 +275,13 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       const farm = running?.coordinator.farm;
       const item = farm?.graph.itemOf(path);
       return item === undefined ? undefined : farm?.details.get(item);
+    },
+    producersOf(path) {
+      const graph = running?.coordinator.farm.graph;
+      const item = graph?.itemOf(path);
+      const found: string[] = [];
+      if (item !== undefined) graph?.eachProducer(item, (drv) => void found.push(graph.drvPath(drv)));
+      return found;
     },
     async [Symbol.asyncDispose]() {
       closed = true;

@@ -8,6 +8,7 @@ import type { Views } from '../../coordinator/ports/views.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
 import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../../domain/limits.ts';
 import type { AgentLinkServer } from '../agent-link/server.ts';
+import type { Spool } from '../pool/filesystem/spool.ts';
 import type { StagedNars } from '../pool/filesystem/staged-nars.ts';
 import type { GuixCache } from './cache/guix/narinfos.ts';
 import type { Metrics } from './metrics/registry.ts';
@@ -73,6 +74,8 @@ export interface HttpContext {
   readonly pool: Pick<Pool, 'open' | 'has' | 'listing'>;
   /** NARs that `nix copy` has sent ahead of their narinfos. */
   readonly stagedNars: StagedNars;
+  /** NARs that were compressed anew for who asked. */
+  readonly spool: Pick<Spool, 'open'>;
   readonly logs: Pick<LogStore, 'read' | 'size'>;
   readonly eventStore: Pick<EventStore, 'read' | 'readAll' | 'subscribe' | 'head'>;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
@@ -85,6 +88,8 @@ export interface HttpContext {
   readonly itemOfFile: (fileHash: string) => StoreItem | undefined;
   /** An item, present or unpublished, by its base name. */
   readonly itemOf: (path: string) => StoreItem | undefined;
+  /** Base names of derivations that have the item as an output, whether anybody has it or not. */
+  readonly producersOf: (path: string) => readonly string[];
   /** What Guix is offered, where its store directory is one of the coordinator's. */
   readonly guix?: GuixCache | undefined;
   /** Aborts when the server starts to close: long answers end then. */

@@ -120,7 +120,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
 
   const doubtFile = createDoubtfulFiles(application);
   const answerFile = createFileAnswers(context, doubtFile);
-  const answerAnew = createAnswersAnew(context);
+  const answerAnew = createAnswersAnew(context, doubtFile);
   const guixNarinfos = context.guix && createGuixNarinfos(context.guix);
   const guixNars = createGuixNars(context, answerFile, answerAnew);
   const plugins = [

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import type { GuixPublishCompression } from '../../domain/hook/compressions.ts';
+import type { GuixCompression } from '../../domain/hook/compressions.ts';
 import { compressForGuix } from '../nar/compress.ts';
 import { decompress } from '../nar/decompress.ts';
 import { makeFile } from './replace-file.ts';
@@ -12,7 +12,7 @@ import { makeFile } from './replace-file.ts';
  */
 export async function bakeNar(
   source: { readonly file: string; readonly compression: string },
-  compression: GuixPublishCompression,
+  compression: GuixCompression,
   file: string,
 ): Promise<void> {
   await makeFile(file, async (write) => {

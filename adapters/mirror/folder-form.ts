@@ -1,4 +1,3 @@
-import type { GuixPublishCompression } from '../../domain/hook/compressions.ts';
 import { type CacheFolder, openCacheFolder } from './cache-folder.ts';
 import { openGuixPublishFolder } from './guix-publish-folder.ts';
 
@@ -6,8 +5,8 @@ import { openGuixPublishFolder } from './guix-publish-folder.ts';
 export interface FolderForm {
   /** What is of another one is not for it. */
   readonly storeDir: string;
-  /** Of its NARs, where it is in the layout of guix publish; a plain binary cache if absent. */
-  readonly compressions?: readonly GuixPublishCompression[];
+  /** Of its NARs, as guix publish takes them, where it is in that layout; a plain binary cache if absent. */
+  readonly compressions?: readonly string[];
 }
 
 /** Opens or makes a folder of that form. @param use to `read`, nothing is changed: somebody else may be writing */

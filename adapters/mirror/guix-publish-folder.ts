@@ -3,7 +3,7 @@ import { link, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type GuixNar, guixNarUrl, guixSignedText, renderGuixNarinfo } from '../../domain/guix/narinfo.ts';
-import { type GuixPublishCompression, guixPublishCompressions } from '../../domain/hook/compressions.ts';
+import { guixCompression, guixPublishCompressions } from '../../domain/hook/compressions.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { createNarVerifier } from '../../domain/store/nar-verifier.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
@@ -28,14 +28,15 @@ import { letEverybodyRead, replaceFile } from './replace-file.ts';
  * Programs of Guix write to such folders too. What is Drover's is known by what is in `.drover/`: `items` has the narinfo of each item, `nars`
  * an empty file for each item whose NARs may be there without. All else stays as it is, but for that of an item that is put there.
  *
- * @param configured the first is the one by which guix publish looks for items: its own first `--compression`
+ * @param compressions as guix publish takes them; the first is the one by which it looks for items
  * @param use to `read`, nothing is changed: somebody else may be writing
  */
 export async function openGuixPublishFolder(
   path: string,
-  configured: readonly GuixPublishCompression[],
+  compressions: readonly string[],
   use: 'read' | 'write' = 'write',
 ): Promise<CacheFolder> {
+  const configured = compressions.map(guixCompression);
   const own = join(path, guixPublishState);
   const [itemFolder, markFolder, incoming] = ['items', 'nars', 'incoming'].map((name) => join(own, name)) as [
     string,
@@ -43,7 +44,7 @@ export async function openGuixPublishFolder(
     string,
   ];
   const hashes = join(path, 'hashes');
-  const used = [...new Set<GuixPublishCompression>([...configured, 'none'])];
+  const used = [...new Set([...configured.map(({ method }) => method), 'none'])];
   const folderOf = (compression: string): string => join(path, compression);
   if (hasMirrorState(path) && (await sizeOf(own)) === undefined)
     throw new FolderError(`${path}: expected a folder in the layout of guix publish, got a plain binary cache`);
@@ -103,7 +104,7 @@ export async function openGuixPublishFolder(
     }
     index.add(found.item);
     const now = compressionsOf(name, configured);
-    if (found.nars.length === now.length && now.every((compression, n) => found.nars[n]?.compression === compression))
+    if (found.nars.length === now.length && now.every(({ method }, n) => found.nars[n]?.compression === method))
       baked.set(name, { facts: factsOf(found.item.info), nars: found.nars });
   }
 
@@ -160,22 +161,22 @@ export async function openGuixPublishFolder(
     async broughtNar(info) {
       const item = baseOf(info);
       const source = { file: narFile(info), compression: info.compression };
-      const compressions = compressionsOf(item, configured);
       await mark(item);
       // Whatever narinfo is there is of other files.
       if (await takeOut(item)) await syncAll();
       await removeNars(item);
       await letEverybodyRead(source.file);
       const nars: GuixNar[] = [];
-      for (const compression of compressions) {
-        const file = narIn(compression, item);
+      for (const compression of compressionsOf(item, configured)) {
+        const { method, level } = compression;
+        const file = narIn(method, item);
         const made = join(incoming, `${item}.baked`);
         await rm(made, { force: true });
-        if (compression === source.compression) await link(source.file, made);
+        if (method === source.compression && level === undefined) await link(source.file, made);
         else await bakeNar(source, compression, made);
         await rename(made, file);
-        await syncDirectory(folderOf(compression));
-        nars.push({ url: guixNarUrl(item, compression), compression, fileSize: await sizeOf(file) });
+        await syncDirectory(folderOf(method));
+        nars.push({ url: guixNarUrl(item, method), compression: method, fileSize: await sizeOf(file) });
       }
       await rm(source.file, { force: true });
       baked.set(item, { facts: factsOf(info), nars });

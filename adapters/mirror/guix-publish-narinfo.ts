@@ -1,7 +1,13 @@
-import { type GuixNar, type GuixNarInfo, guixSignedText, parseGuixNarinfo } from '../../domain/guix/narinfo.ts';
+import {
+  type GuixNar,
+  type GuixNarInfo,
+  guixSignedText,
+  isCompressedName,
+  parseGuixNarinfo,
+} from '../../domain/guix/narinfo.ts';
 import { hashOfSigned, signatureField, unpackSignature } from '../../domain/guix/packed-signature.ts';
 import { guixStoreDir } from '../../domain/guix/store-dir.ts';
-import type { GuixPublishCompression } from '../../domain/hook/compressions.ts';
+import type { GuixCompression } from '../../domain/hook/compressions.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
 import { type CachedItem, cachedItem } from './cache-folder.ts';
@@ -54,13 +60,7 @@ export function itemInFolder(narinfo: string): { readonly item: CachedItem; read
 /** What its NARs are known by; each is a file of this name, in the folder of its compression. */
 export const urlOf = (path: string): string => `${path}.nar`;
 
-/** Items whose names say that they are compressed are not compressed again. Source: `guix/utils.scm`, `compressed-file?`. */
-const compressedEndings = /\.(?:gz|bz2|xz|lz|lzma|tgz|tbz2|tzst|zip|zst)$/;
-
 /** In which compressions an item is in the folder; guix publish looks for it by the first. */
-export function compressionsOf(
-  path: string,
-  configured: readonly GuixPublishCompression[],
-): readonly GuixPublishCompression[] {
-  return compressedEndings.test(path) ? ['none'] : configured;
+export function compressionsOf(path: string, configured: readonly GuixCompression[]): readonly GuixCompression[] {
+  return isCompressedName(path) ? [{ method: 'none' }] : configured;
 }

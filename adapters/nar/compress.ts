@@ -1,5 +1,5 @@
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib';
-import type { GuixPublishCompression } from '../../domain/hook/compressions.ts';
+import type { GuixCompression } from '../../domain/hook/compressions.ts';
 import { type Command, throughProgram, throughStream } from './codec.ts';
 
 /** By the ending that Nix gives to a file; what has none is in gzip. Quick rather than small: hardly anybody reads it. */
@@ -10,30 +10,36 @@ const programs: Readonly<Record<string, Command>> = {
   lz4: ['lz4', '-1', '-c', '-q'],
 };
 
-/** The bytes compressed as a file `….nar.<ending>` is; `undefined` for an ending that Nix does not have. */
-export function compressAs(ending: string, source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> | undefined {
-  if (ending === '') return throughStream('gzip', createGzip({ level: 1 }), source);
+/** Compresses as a file `….nar.<ending>` is; `undefined` for an ending that Nix does not have. */
+export function compressorFor(
+  ending: string,
+): ((source: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>) | undefined {
+  if (ending === '') return (source) => throughStream('gzip', createGzip({ level: 1 }), source);
   if (ending === 'br') {
     const params = { [constants.BROTLI_PARAM_QUALITY]: 1 };
-    return throughStream('br', createBrotliCompress({ params }), source);
+    return (source) => throughStream('br', createBrotliCompress({ params }), source);
   }
   const command = Object.hasOwn(programs, ending) ? programs[ending] : undefined;
-  return command && throughProgram(ending, command, source);
+  return command && ((source) => throughProgram(ending, command, source));
 }
 
 /** The bytes compressed for a cache of Guix, at the level that `guix publish` takes where none is said. */
 export function compressForGuix(
-  compression: GuixPublishCompression,
+  { method, level = 3 }: GuixCompression,
   source: AsyncIterable<Uint8Array>,
 ): AsyncIterable<Uint8Array> {
-  switch (compression) {
+  switch (method) {
     case 'none':
       return source;
     case 'gzip':
-      return throughStream('gzip', createGzip({ level: 3 }), source);
+      return throughStream('gzip', createGzip({ level }), source);
     case 'zstd':
-      return throughStream('zstd', createZstdCompress(), source);
+      return throughStream(
+        'zstd',
+        createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level } }),
+        source,
+      );
     case 'lzip':
-      return throughProgram('lzip', ['lzip', '-3', '--stdout', '--quiet'], source);
+      return throughProgram('lzip', ['lzip', `-${level}`, '--stdout', '--quiet'], source);
   }
 }

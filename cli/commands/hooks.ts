@@ -286,7 +286,7 @@ function addDefinition(hooks: Command, context: CommandContext): void {
     )
     .option(
       '--compression <name>',
-      `with --layout guix-publish: ${guixPublishCompressions.join(', ')}; can be repeated, in the order of guix publish`,
+      `with --layout guix-publish: ${guixPublishCompressions.join(', ')}, with a level where wanted (gzip:9); can be repeated, in the order of guix publish`,
       gather,
     )
     .addOption(new Option('--concurrency <n>', 'deliveries at a time').argParser(wholeNumber(1, 64)))

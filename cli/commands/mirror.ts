@@ -5,7 +5,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { FolderError } from '../../adapters/mirror/folder-error.ts';
 import { FolderInUse, isFolderHeld } from '../../adapters/mirror/folder-lock.ts';
 import { createDrover } from '../../client/drover.ts';
-import { type GuixPublishCompression, guixPublishCompressions } from '../../domain/hook/compressions.ts';
+import { guixCompressions, guixPublishCompressions } from '../../domain/hook/compressions.ts';
 import { parsePublicKey } from '../../domain/store/signature.ts';
 import { addCommand, type CommandContext, onAction } from '../command.ts';
 import { toCliError } from '../http/client.ts';
@@ -22,7 +22,7 @@ interface MirrorFlags extends ConnectionFlags {
   readonly keys?: readonly string[];
   readonly filter?: RegExp;
   readonly layout?: 'plain' | 'guix-publish';
-  readonly compression?: readonly GuixPublishCompression[];
+  readonly compression?: readonly string[];
   readonly connections: number;
   readonly once?: true;
   readonly check?: true;
@@ -74,7 +74,7 @@ export function addMirrorCommand(program: Command, context: CommandContext): voi
     .addOption(
       new Option(
         '--compression <name>',
-        `with --layout guix-publish: ${guixPublishCompressions.join(', ')} (zstd if not given); can be repeated, in the order of guix publish`,
+        `with --layout guix-publish: ${guixPublishCompressions.join(', ')}, with a level where wanted (gzip:9; zstd if not given); can be repeated, in the order of guix publish`,
       ).argParser(compression),
     )
     .option('--connections <number>', 'files that are fetched at a time', connections, 8)
@@ -167,11 +167,10 @@ function connections(text: string): number {
   return number;
 }
 
-function compression(name: string, before: readonly GuixPublishCompression[] = []): readonly GuixPublishCompression[] {
-  const known = guixPublishCompressions.find((one) => one === name);
-  if (known === undefined)
-    throw new InvalidArgumentError(`Expected ${guixPublishCompressions.join(', ')}, got ${JSON.stringify(name)}.`);
-  return [...before, known];
+function compression(name: string, before: readonly string[] = []): readonly string[] {
+  const all = guixCompressions.safeParse([...before, name]);
+  if (all.success) return all.data;
+  throw new InvalidArgumentError(`${all.error.issues[0]?.message}, got ${JSON.stringify(name)}.`);
 }
 
 /** A key as it is given, or as it is in a file. */

@@ -41,6 +41,11 @@ export interface GuixNarInfo extends GuixItem {
 const maxLength = 4 * 1024 * 1024;
 const mostNars = 16;
 
+/** Items whose names say that they are compressed are not compressed again. Source: Guix 1.5.0, `guix/utils.scm`, `compressed-file?`. */
+export function isCompressedName(base: string): boolean {
+  return /\.(?:gz|bz2|xz|lz|lzma|tgz|tbz2|tzst|zip|zst)$/.test(base);
+}
+
 /**
  * The lines of a narinfo that its signature is over, as `guix publish` writes them; nothing after `References: ` leaves its space at the end.
  * Source: Guix 1.5.0, `guix/scripts/publish.scm`, `narinfo-string`.

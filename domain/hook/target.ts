@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { guixPublishCompressions } from './compressions.ts';
+import { guixCompressions } from './compressions.ts';
 
 /** Characters of a command with all its arguments: with the rest of a definition it fits into a commit, however it is escaped. */
 const longestCommand = 32 * 1024;
@@ -98,13 +98,8 @@ const folderShape = {
   folder: file.regex(/^\/(?!\/*$)/, 'expected an absolute path'),
   /** `plain` if absent: as any web server gives it out. */
   layout: z.enum(['plain', 'guix-publish']).optional(),
-  /** Of NARs in the layout of `guix publish`, in its order; `zstd` alone if absent. */
-  compressions: z
-    .array(z.enum(guixPublishCompressions))
-    .min(1)
-    .max(guixPublishCompressions.length)
-    .refine((all) => new Set(all).size === all.length, 'expected each compression once')
-    .optional(),
+  /** Of NARs in the layout of `guix publish`, in its order, with levels: `gzip:9`; `zstd` alone if absent. */
+  compressions: guixCompressions.min(1).optional(),
 };
 export type CacheFolderSettings = z.infer<z.ZodObject<typeof folderShape>>;
 

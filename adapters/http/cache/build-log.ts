@@ -9,15 +9,20 @@ import { notHere } from './not-here.ts';
 
 /**
  * `/log/<base name of the .drv>`, which `nix log` asks for, or of one of its outputs, which Guix asks for: the log of the last attempt that built
- * it. Of an output as long as the pool has it.
+ * it, whether its outputs are still there or not. What several derivations have as an output has the log of the one that made it.
  */
-export function cacheLogRoute({ views, logs, closing }: HttpContext): FastifyPluginAsyncZod {
+export function cacheLogRoute({ views, logs, closing, producersOf }: HttpContext): FastifyPluginAsyncZod {
   const isNamed = (name: string): boolean => baseName.safeParse(name).success;
   function logOf(name: string): ReturnType<HttpContext['views']['logOf']> {
     if (!isNamed(name)) return undefined;
     if (name.endsWith('.drv')) return views.logOf(name);
     const item = views.item(name.slice(0, hashPartLength));
-    return item?.path === name && item.deriver !== undefined ? views.logOf(item.deriver) : undefined;
+    const derivers = item?.path === name && item.deriver !== undefined ? [item.deriver] : [];
+    for (const deriver of [...derivers, ...producersOf(name)]) {
+      const log = views.logOf(deriver);
+      if (log !== undefined) return log;
+    }
+    return undefined;
   }
   return async (app) => {
     app.route({

@@ -19,3 +19,21 @@ export function createDoubtfulFiles(application: Pick<HttpContext['application']
     await report;
   };
 }
+
+/** The same beside the answer. @param item `undefined`: whatever the file is of, nobody has it any more */
+export function doubtBeside(
+  doubtFile: DoubtFile,
+  item: { readonly path: string } | undefined,
+  how: 'all' | 'recent',
+  logger: FastifyBaseLogger,
+): void {
+  if (item === undefined) return;
+  doubtFile(item.path, how, logger).catch((error: Error) => logger.error({ err: error }, 'could not check a file'));
+}
+
+/** Whether a read failed for the file's sake; a reader that goes away ends one, too. */
+export function isFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // Errors of the system have codes such as EIO, those of streams such as ERR_STREAM_PREMATURE_CLOSE.
+  return error.name === 'FileDamaged' || ('code' in error && /^E[A-Z0-9]+$/.test(String(error.code)));
+}

@@ -63,7 +63,7 @@ export function narRoute(
         if (waiting !== undefined)
           return reply.headers({ 'content-length': waiting, 'cache-control': 'no-store' }).send();
         if (request.method === 'GET') await freshViews(context);
-        return answerSent(request.method, file, reply);
+        return answerSent(request, file, reply);
       },
     });
   };

@@ -13,7 +13,7 @@ import { nothing } from '../schemas/requests.ts';
 import { acceptStreams, bodyOf, bodyTooLarge, passOver } from '../streamed-body.ts';
 import type { CachePlugin } from './cache-roots.ts';
 import { parseNarName, parseStagedName } from './nar-url.ts';
-import { sentFile } from './sent-file.ts';
+import { sentItem } from './sent-file.ts';
 
 /** NARs that are verified at a time, for all who push: as many as one token's memory for uploads has room for. */
 const mostAtOnce = 4;
@@ -52,7 +52,7 @@ export function cachePushRoutes(context: HttpContext): CachePlugin {
   async function narOf(owner: string, name: string, { url, compression, narSize }: NarInfo): Promise<ReadyNar> {
     const staged = parseStagedName(name) && (await stagedNars.ready(owner, name, compression, narSize));
     if (staged) return staged;
-    const published = sentFile(context, name) ?? parseNarName(name);
+    const published = sentItem(context, name)?.file ?? parseNarName(name);
     const file = published && (await pool.open(published));
     if (published === undefined || file === undefined)
       throw new DroverError(

@@ -1,15 +1,15 @@
-import type { FastifyReply } from 'fastify';
-import type { StoreItem } from '../../../domain/item/events.ts';
-import { compressAs } from '../../nar/compress.ts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ItemRow } from '../../../coordinator/ports/views.ts';
+import { compressorFor } from '../../nar/compress.ts';
 import type { HttpContext } from '../context.ts';
 import type { AnswerAnew } from './compressed-anew.ts';
 import { parseStagedName } from './nar-url.ts';
 import { notHere } from './not-here.ts';
 
-/** The file of the item that was pushed as the NAR of this name, which has been compressed anew since. */
-export function sentFile({ views }: Pick<HttpContext, 'views'>, name: string): StoreItem['file'] | undefined {
+/** The item that was pushed as the NAR of this name, which has been compressed anew since. */
+export function sentItem({ views }: Pick<HttpContext, 'views'>, name: string): ItemRow | undefined {
   const [path] = parseStagedName(name) ? views.itemsAt(`nar/${name}`) : [];
-  return path === undefined ? undefined : views.item(path.slice(0, 32))?.file;
+  return path === undefined ? undefined : views.item(path.slice(0, 32));
 }
 
 /**
@@ -19,12 +19,13 @@ export function sentFile({ views }: Pick<HttpContext, 'views'>, name: string): S
 export function createSentFiles(
   context: Pick<HttpContext, 'views'>,
   answerAnew: AnswerAnew,
-): (method: string, name: string, reply: FastifyReply) => Promise<FastifyReply> {
-  return async (method, name, reply) => {
-    const place = sentFile(context, name);
-    if (place === undefined) return notHere(reply);
-    reply.headers({ 'content-type': 'application/x-nix-nar', 'cache-control': 'no-store' });
+): (request: FastifyRequest, name: string, reply: FastifyReply) => Promise<FastifyReply> {
+  return async (request, name, reply) => {
+    const item = sentItem(context, name);
     const ending = /\.nar\.([a-z0-9]+)$/.exec(name)?.[1] ?? '';
-    return answerAnew(method, place, (nar) => compressAs(ending, nar), reply);
+    const compress = compressorFor(ending);
+    if (item === undefined || compress === undefined) return notHere(reply);
+    const headers = { 'content-type': 'application/x-nix-nar', 'cache-control': 'no-store' };
+    return answerAnew(request, reply, { item, form: `as .${ending}`, compress, headers });
   };
 }

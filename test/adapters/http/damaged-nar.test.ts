@@ -4,33 +4,46 @@ import { get, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import { openSpool } from '../../../adapters/pool/filesystem/spool.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
+import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { declarationOf, narOf, noise } from '../pool/nars.ts';
 import { accepted, filesIn, openPool, send, temporaryFolder } from '../pool/pools.ts';
 import { harness } from './harness.ts';
 
 /** A server on a real pool whose only file has one wrong byte, `at` bytes before its end. */
-async function servingDamaged(length: number, at: number) {
+async function servingDamaged(length: number, at: number, compression: 'none' | 'zstd' = 'none') {
   const folder = await temporaryFolder();
   const nar = await narOf(noise(length));
+  const sent = compression === 'zstd' ? zstdCompressSync(nar) : nar;
   let item: Omit<StoreItem, 'signatures'>;
   {
     await using before = await openPool(folder.path);
-    const { id } = accepted(await send(before, declarationOf(nar), nar));
+    const { id } = accepted(await send(before, declarationOf(nar, sent), sent));
     await before.publish(id);
     ({ item } = (await before.finished(id, 'sender')) as { item: Omit<StoreItem, 'signatures'> });
   }
   const [name = ''] = await filesIn(join(folder.path, 'nar'));
   const file = await open(join(folder.path, 'nar', name), 'r+');
-  await file.write(Buffer.from([(nar.at(-at) as number) ^ 1]), 0, 1, nar.length - at);
+  await file.write(Buffer.from([(sent.at(-at) as number) ^ 1]), 0, 1, sent.length - at);
   await file.close();
   const pool = await openPool(folder.path);
+  const spool = await openSpool({
+    dir: join(folder.path, 'spool'),
+    capacity: 1e9,
+    timers: createManualRuntime().timers,
+    onTrouble: (error) => assert.fail(error),
+  });
   const doubts: unknown[] = [];
   const doubted = Promise.withResolvers<void>();
   const server = await harness({
     pool,
+    spool,
     itemOfFile: (hash) => (hash === item.file.hash ? { ...item, signatures: [] } : undefined),
+    itemOf: (path) => (path === item.path ? { ...item, storeDir: '/gnu/store', signatures: [] } : undefined),
     application: {
+      storeDirs: ['/nix/store', '/gnu/store'],
       doubtItem: async (path, how) => {
         doubts.push([path, how]);
         doubted.resolve();
@@ -68,6 +81,7 @@ async function servingDamaged(length: number, at: number) {
     },
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();
+      await spool[Symbol.asyncDispose]();
       await pool[Symbol.asyncDispose]();
       await folder[Symbol.asyncDispose]();
     },
@@ -91,6 +105,27 @@ test('a small NAR with a wrong byte is not there', async () => {
   const answer = await held.fetch(held.url);
   assert.deepEqual([answer.status, answer.whole, answer.bytes.toString()], [404, true, 'not here\n']);
   assert.deepEqual([answer.headers.etag, answer.headers['cache-control']], [undefined, 'no-store']);
+  assert.deepEqual(held.doubts, [[held.item.path, 'all']]);
+});
+
+test('a NAR with a wrong byte that is asked for in another compression is not there, and its item is in doubt', async () => {
+  for (const [length, kind, others] of [
+    [3000, 'none', ['gzip/']],
+    [3000, 'zstd', ['', 'gzip/']],
+  ] as const)
+    for (const other of others) {
+      await using held = await servingDamaged(length, 50, kind);
+      const answer = await held.fetch(`/guix/nar/${other}${held.item.path}`);
+      assert.deepEqual([answer.status, answer.bytes.toString()], [404, 'not here\n'], `${length} ${kind} ${other}`);
+      assert.deepEqual([answer.headers.etag, answer.headers['cache-control']], [undefined, 'no-store']);
+      await held.doubted;
+      assert.deepEqual(held.doubts, [[held.item.path, 'all']]);
+    }
+  // As long as the whole is not compressed it is sent as it comes.
+  await using held = await servingDamaged(1_200_000, 50, 'zstd');
+  const answer = await held.fetch(`/guix/nar/${held.item.path}`);
+  assert.deepEqual([answer.status, answer.whole], [200, false]);
+  await held.doubted;
   assert.deepEqual(held.doubts, [[held.item.path, 'all']]);
 });
 

@@ -1,26 +1,34 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { gunzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { decompress } from '../../../adapters/nar/decompress.ts';
+import { openSpool } from '../../../adapters/pool/filesystem/spool.ts';
 import { formatGuixPublicKey, makeGuixKey } from '../../../domain/guix/keys.ts';
 import { guixSignedText, parseGuixNarinfo } from '../../../domain/guix/narinfo.ts';
 import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
 import { faultOfNarinfo, signPacked } from '../../../domain/guix/signature.ts';
+import { guixCompression } from '../../../domain/hook/compressions.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { parseNarinfo } from '../../../domain/store/narinfo.ts';
 import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
 import { makeFixedOutputPath } from '../../../domain/store/store-path.ts';
+import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { pipelined } from '../../support/pipelined.ts';
 import { readShared, sharedAbsent } from '../../support/shared-fixtures.ts';
 import { narOf } from '../pool/nars.ts';
+import { temporaryFolder } from '../pool/pools.ts';
 import { drvA, fakeViews, harness } from './harness.ts';
 
 const key = makeGuixKey(new Uint8Array(32).fill(7));
 const trusted = [key.publicKey.expression];
 const storeDir = '/gnu/store';
+/** What wants the program is left out where it is not there. */
+const hasLzip = spawnSync('lzip', ['--version']).status === 0;
 const nix32 = (bytes: Uint8Array) => `sha256:${encodeNixBase32(createHash('sha256').update(bytes).digest())}`;
 
 interface Held {
@@ -60,7 +68,7 @@ function serving(things: readonly Held[], more: Parameters<typeof harness>[0] = 
       publicKey: formatGuixPublicKey(key.publicKey).trim(),
       point: key.publicKey.point,
       host: 'farm.example',
-      compressions,
+      compressions: compressions.map(guixCompression),
       negativeTtlSeconds: 5,
       sign: async (hash) => {
         signed.push(hash);
@@ -81,7 +89,15 @@ const plain = await narOf('hello\n');
 const gtk = held(`${a}-gtk+-3.24`, plain, { references: [`${a}-gtk+-3.24`, `${b}-glib`], deriver: drvA });
 const glib = held(`${b}-glib`, plain, { file: { hash: '', size: 0, compression: 'none' } });
 
-const shared = await serving([gtk, glib]);
+const runtime = createManualRuntime();
+const folder = await temporaryFolder();
+const spool = await openSpool({
+  dir: folder.path,
+  capacity: 10_000_000,
+  timers: runtime.timers,
+  onTrouble: (error) => assert.fail(error),
+});
+const shared = await serving([gtk, glib], { spool });
 after(async () => {
   // Nothing was answered twice, or went wrong beside.
   assert.deepEqual(
@@ -89,6 +105,8 @@ after(async () => {
     [],
   );
   await shared[Symbol.asyncDispose]();
+  await spool[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
 });
 const get = (url: string, more = {}) => shared.ask(undefined, { url, ...more });
 
@@ -226,6 +244,85 @@ test('NARs are there by the names of their items, in what the pool has and in wh
   }
 });
 
+test('what is compressed anew has its length, the same bytes each time, and parts', async () => {
+  for (const url of [`/guix/nar/gzip/${a}-gtk%2B-3.24`, `/guix/nar/${a}-gtk%2B-3.24`, `/guix/nar/zstd/${b}-glib`]) {
+    const whole = await get(url);
+    const length = String(whole.rawPayload.length);
+    assert.deepEqual([whole.statusCode, whole.headers['content-length']], [200, length], url);
+    assert.equal(whole.headers['cache-control'], 'public, max-age=3600');
+    const head = await get(url, { method: 'HEAD' });
+    assert.deepEqual([head.headers['content-length'], head.headers.etag, head.body], [length, whole.headers.etag, '']);
+    const part = await get(url, { headers: { range: 'bytes=5-9', 'if-range': String(whole.headers.etag) } });
+    assert.deepEqual([part.statusCode, part.rawPayload], [206, whole.rawPayload.subarray(5, 10)], url);
+    assert.equal(part.headers['content-range'], `bytes 5-9/${length}`);
+    const again = await get(url, { headers: { 'if-none-match': String(whole.headers.etag) } });
+    assert.deepEqual([again.statusCode, again.body], [304, '']);
+    assert.equal((await get(url, { headers: { range: `bytes=${length}-` } })).statusCode, 416);
+  }
+});
+
+test('levels are those of the settings, and what its name says is compressed is not compressed again', async () => {
+  const words = Buffer.from(Array.from({ length: 20_000 }, (_, n) => `${(n * n * 7919) % 100_003} `).join(''));
+  const thing = held(`${a}-text`, await narOf(words), { file: { hash: '', size: 0, compression: 'none' } });
+  const sizes: Record<string, number[]> = { gzip: [], zstd: [] };
+  for (const compressions of [
+    ['gzip:1', 'zstd:1'],
+    ['gzip', 'zstd'],
+    ['gzip:9', 'zstd:19'],
+  ]) {
+    await using server = await serving([thing], { spool }, compressions);
+    const { body } = await server.ask(undefined, { url: `/guix/${a}.narinfo` });
+    assert.deepEqual(
+      parseGuixNarinfo(body, storeDir).nars.map(({ compression }) => compression),
+      ['none', 'gzip', 'zstd'],
+    );
+    for (const [method, all] of Object.entries(sizes)) {
+      const { rawPayload } = await server.ask(undefined, { url: `/guix/nar/${method}/${a}-text` });
+      const nar = await buffer(decompress(method, Readable.from([rawPayload])));
+      assert.ok(nar.equals(thing.nar));
+      all.push(rawPayload.length);
+    }
+  }
+  for (const all of Object.values(sizes)) assert.equal(new Set(all).size, 3, `${all}`);
+  await using server = await serving([held(`${a}-a.tar.gz`, plain)], {}, ['gzip']);
+  const { body } = await server.ask(undefined, { url: `/guix/${a}.narinfo` });
+  assert.deepEqual(
+    parseGuixNarinfo(body, storeDir).nars.map(({ compression, fileSize }) => [compression, fileSize !== undefined]),
+    [
+      ['zstd', true],
+      ['none', true],
+    ],
+  );
+});
+
+test('who has waited for ten seconds gets what there is, without a length', async () => {
+  const large = held(`${a}-large`, await narOf(Buffer.alloc(300_000, 'large')));
+  const [begun, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  async function* slowly() {
+    yield large.file.subarray(0, 100);
+    begun.resolve();
+    await go.promise;
+    yield large.file.subarray(100);
+  }
+  const open = async () => ({
+    size: large.file.length,
+    modified: 0,
+    verified: true,
+    read: () => Readable.from(slowly()),
+  });
+  await using server = await serving([large], { spool, pool: { open } });
+  const url = `/guix/nar/gzip/${a}-large`;
+  const asked = server.ask(undefined, { url });
+  await begun.promise;
+  runtime.advance(10_000);
+  // What it waits for is decided before the rest comes.
+  setImmediate(go.resolve);
+  const answer = await asked;
+  assert.equal(answer.headers['content-length'], undefined);
+  assert.ok(gunzipSync(answer.rawPayload).equals(large.nar));
+  assert.equal(Number((await server.ask(undefined, { url })).headers['content-length']), answer.rawPayload.length);
+});
+
 test('a NAR whose file is gone is not there, in whatever compression, with the right length', async () => {
   await using server = await serving([gtk], { pool: { open: async () => undefined } });
   for (const compression of ['zstd/', '', 'gzip/']) {
@@ -256,13 +353,14 @@ test('the file of a fixed output is there by its hash, alone', async () => {
     assert.equal((await server.ask(undefined, { url: wrong })).statusCode, 404, wrong);
 });
 
-test('logs are there by the name of an output, the key and a page for people beside them', async () => {
+test('logs are there by the name of an output, which may be gone, the key and a page for people beside them', async () => {
   const log = Buffer.from('one\ntwo\n');
   await using server = await serving([gtk], {
     views: fakeViews({ item: (part) => (part === a ? { ...gtk.item, addedAt: 1, addedBy: 'x' } : undefined) }),
+    producersOf: (path) => (path === `${b}-gone` ? [`${b}-other.drv`, drvA] : []),
     logs: { size: async () => 8, read: async () => Readable.from([log, Buffer.from('and it grows')]) },
   });
-  for (const name of [`${a}-gtk%2B-3.24`, drvA]) {
+  for (const name of [`${a}-gtk%2B-3.24`, `${b}-gone`, drvA]) {
     const { body, headers } = await server.ask(undefined, { url: `/guix/log/${name}` });
     assert.deepEqual([body, headers['content-length']], ['one\ntwo\n', '8']);
   }
@@ -291,13 +389,44 @@ describe('on one connection', () => {
     }
   });
 
-  for (const name of ['client-traffic.log', 'client-traffic-pipelined.log'])
+  test('heads come alone, and old clients and those that want no more are told the end by a closed connection', async () => {
+    const { port } = shared.app.server.address() as { port: number };
+    const url = `/guix/${a}.narinfo`;
+    const { body } = await get(url);
+    const head = `HEAD ${url} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const last = `GET ${url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    const answers = (await said(port, head.repeat(3) + last)).split('HTTP/1.1 200 OK\r\n').slice(1);
+    const length = new RegExp(`^content-length: ${Buffer.byteLength(body)}\r$`, 'm');
+    assert.equal(answers.length, 4);
+    for (const answer of answers) assert.match(answer, length);
+    assert.deepEqual(
+      answers.map((answer) => answer.slice(answer.indexOf('\r\n\r\n') + 4)),
+      ['', '', '', body],
+    );
+    assert.match(answers[3] as string, /^connection: close\r$/im);
+    for (const path of [url, `/guix/nar/gzip/${a}-gtk%2B-3.24`]) {
+      const old = await said(port, `GET ${path} HTTP/1.0\r\n\r\n`);
+      assert.match(old, /^HTTP\/1\.1 200 OK\r$/m);
+      assert.match(old, /^content-length: \d+\r$/m);
+      assert.doesNotMatch(old, /^transfer-encoding:/im);
+    }
+    for (const method of ['POST', 'PROPFIND', 'DELETE']) {
+      const refused = await said(port, `${method} ${url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      assert.match(refused, /^HTTP\/1\.1 404 [\s\S]*^content-length: \d+\r$/m, method);
+    }
+  });
+
+  // In the last one the client was answered without lengths, for which it closed the connection after each.
+  for (const name of ['client-traffic.log', 'client-traffic-pipelined.log', 'client-traffic-pipelined-chunked.log'])
     test(`what a real client sent is answered: ${name}`, { skip: sharedAbsent(`guix/http/${name}`) }, async () => {
       const traffic = readTraffic((await readShared(`guix/http/${name}`)).toString());
       const answered = traffic.map(({ answers }) => answers.join('')).join('');
-      const items = [...answered.matchAll(/StorePath: [\s\S]*?\nSignature: .*\n/g)].map(([text]) =>
-        parseGuixNarinfo(text, storeDir),
+      const unchunked = answered.replaceAll(/\r\n[0-9a-f]+\r\n/g, '');
+      const texts = unchunked.match(/StorePath: [^\r]*?\nSignature: [^\r]*?\n/g) ?? [];
+      const byPath = new Map(
+        texts.map((text) => parseGuixNarinfo(text, storeDir)).map((item) => [item.storePath, item]),
       );
+      const items = [...byPath.values()];
       assert.ok(items.length > 4);
       const things = await Promise.all(
         items.map(async ({ storePath, references, deriver }) =>
@@ -318,6 +447,7 @@ describe('on one connection', () => {
         for (const [index, url] of urls.entries()) {
           const { status, headers, body } = answers[index] as (typeof answers)[number];
           const thing = things.find(({ item }) => url.includes(item.path.slice(0, 32)));
+          if (!hasLzip && url.startsWith('/nar/lzip/')) continue;
           // Not all of what was answered then was written down.
           assert.equal(status, thing === undefined ? 404 : 200, url);
           if (thing === undefined) continue;
@@ -336,6 +466,13 @@ describe('on one connection', () => {
       assert.ok(count >= items.length);
     });
 });
+
+/** All that is answered until the connection is closed. */
+async function said(port: number, requests: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(requests);
+  return text(socket);
+}
 
 interface Connection {
   requests: string;

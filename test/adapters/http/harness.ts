@@ -91,6 +91,9 @@ const noStagedNars: HttpServerOptions['stagedNars'] = {
   [Symbol.dispose]() {},
 };
 
+/** Has no room: what is compressed anew is sent as it is made. */
+const noSpool: HttpServerOptions['spool'] = { open: async () => undefined };
+
 export interface Harness extends AsyncDisposable {
   readonly app: FastifyInstance;
   readonly application: FakeApplication;
@@ -125,6 +128,7 @@ export async function harness(
     views: fakeViews(),
     pool: { open: async () => undefined, has: async () => true, listing: async () => undefined, ...pool },
     stagedNars: noStagedNars,
+    spool: noSpool,
     logs: { size: async () => 0, read: async () => undefined },
     eventStore,
     runtime,
@@ -136,6 +140,7 @@ export async function harness(
     newId: () => `r-${++ids}`,
     itemOfFile: () => undefined,
     itemOf: () => undefined,
+    producersOf: () => [],
     ...options,
   });
   await app.ready();

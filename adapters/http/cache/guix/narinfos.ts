@@ -4,9 +4,11 @@ import {
   type GuixNar,
   guixNarUrl,
   guixSignedText,
+  isCompressedName,
   renderGuixNarinfo,
 } from '../../../../domain/guix/narinfo.ts';
 import { hashOfSigned, signatureField, unpackSignature } from '../../../../domain/guix/packed-signature.ts';
+import type { GuixCompression } from '../../../../domain/hook/compressions.ts';
 import type { StoreItem } from '../../../../domain/item/events.ts';
 import { upstreamNarUrl } from '../upstream-url.ts';
 
@@ -18,8 +20,8 @@ export interface GuixCache {
   readonly point: Uint8Array;
   /** What signatures say of where they were made: nobody checks it. Without ";" and white space. */
   readonly host: string;
-  /** What narinfos offer beside the file of the pool: `none`, `gzip` … */
-  readonly compressions: readonly string[];
+  /** What narinfos offer beside the file of the pool. */
+  readonly compressions: readonly GuixCompression[];
   /** How long clients may remember that something is not there. */
   readonly negativeTtlSeconds: number;
   /** Signs the hash of the lines of a narinfo, as `StoreItemAdded.guixSignature` has it. */
@@ -67,7 +69,9 @@ export function createGuixNarinfos({ point, host, compressions, sign }: Omit<Gui
     signatureOf: (item, own) => packed(hashOfSigned(guixSignedText(item)), own),
     of(item, storeDir) {
       const { path, file, narSize } = item;
-      const all = new Set([file.compression, ...compressions]);
+      const others = compressions.map(({ method }) => method);
+      // As guix publish does: nothing is gained by compressing twice, and what is not compressed has a size.
+      const all = new Set([file.compression, ...(others.length > 0 && isCompressedName(path) ? ['none'] : others)]);
       const nars = [...all].map((compression) => {
         const known = { [file.compression]: file.size, none: narSize }[compression];
         return { url: guixNarUrl(path, compression), compression, fileSize: known };

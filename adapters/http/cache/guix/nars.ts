@@ -1,26 +1,15 @@
-import { createZstdCompress } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { baseName } from '../../../../domain/event.ts';
 import { guixStoreDir } from '../../../../domain/guix/store-dir.ts';
-import { throughStream } from '../../../nar/codec.ts';
-import { compressAs } from '../../../nar/compress.ts';
+import { type GuixCompression, guixPublishCompressions } from '../../../../domain/hook/compressions.ts';
+import { compressForGuix } from '../../../nar/compress.ts';
 import type { HttpContext } from '../../context.ts';
 import { nothing } from '../../schemas/requests.ts';
 import { type CachePlugin, type CacheRoot, isAt } from '../cache-roots.ts';
 import type { AnswerAnew } from '../compressed-anew.ts';
 import { notHere } from '../not-here.ts';
 import type { AnswerFile } from '../pool-file.ts';
-
-type Bytes = AsyncIterable<Uint8Array>;
-
-/** What `guix publish` has, by its names. What the pool does not have so is made as it is sent. */
-const compressions: Readonly<Record<string, (nar: Bytes) => Bytes | undefined>> = {
-  none: (nar) => nar,
-  gzip: (nar) => compressAs('', nar),
-  lzip: (nar) => compressAs('lzip', nar),
-  zstd: (nar) => throughStream('zstd', createZstdCompress(), nar),
-};
 
 /** NARs by the names of their items, as Guix asks for them. */
 export interface GuixNars {
@@ -36,7 +25,10 @@ export interface GuixNars {
 }
 
 export function createGuixNars(context: HttpContext, answerFile: AnswerFile, answerAnew: AnswerAnew): GuixNars {
-  const { application, cache, itemOf } = context;
+  const { application, cache, itemOf, guix } = context;
+  /** What `guix publish` has, by its names, whatever narinfos offer: clients may have those of other settings. */
+  const known = new Map<string, GuixCompression>(guixPublishCompressions.map((method) => [method, { method }]));
+  for (const compression of guix?.compressions ?? []) known.set(compression.method, compression);
   const headers = {
     'content-type': 'application/octet-stream',
     // An item that was deleted may come again with other bytes.
@@ -47,13 +39,14 @@ export function createGuixNars(context: HttpContext, answerFile: AnswerFile, ans
     async answer(request, reply, root, name, compression) {
       // Also of one that is unpublished: clients have its narinfo.
       const item = itemOf(name);
-      const make = Object.hasOwn(compressions, compression) ? compressions[compression] : undefined;
-      if (item === undefined || make === undefined || !isAt(root, application.storeDir, item)) return notHere(reply);
-      const { file, narSize } = item;
-      if (compression === file.compression)
+      const wanted = known.get(compression);
+      if (item === undefined || wanted === undefined || !isAt(root, application.storeDir, item)) return notHere(reply);
+      const { file } = item;
+      if (wanted.method === file.compression)
         return (await answerFile(request, reply, file, headers)) ? reply : notHere(reply);
-      reply.headers({ ...headers, ...(compression === 'none' && { 'content-length': narSize }) });
-      return answerAnew(request.method, file, make, reply);
+      const { method, level = '' } = wanted;
+      const compress = (nar: AsyncIterable<Uint8Array>) => compressForGuix(wanted, nar);
+      return answerAnew(request, reply, { item, form: `${method}${level}`, compress, headers });
     },
   };
 }
