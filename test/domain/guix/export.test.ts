@@ -204,6 +204,11 @@ describe('archives that are written here', () => {
     ];
     for (const [archive, options, code, message] of cases)
       assert.throws(() => readAll(archive, options), formatError(code, message));
+    const whole = await write([{ ...plain, nar: [await fileNar(Buffer.from('one\ntwo\n'))] }], key);
+    for (let end = 1; end < whole.length; end++)
+      assert.throws(() => readAll(whole.subarray(0, end), { trusted }), { name: 'FormatError' }, `cut at ${end}`);
+    const dos = Buffer.from(whole.toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
+    assert.throws(() => readAll(dos, { trusted }), formatError('malformed-nar', /item 1: expected/));
     // A length that no memory has is refused before any is taken.
     const long = await write([plain]);
     long.writeUInt32LE(0xffffffff, long.length - 8 * 3 - 8 * 11);

@@ -72,6 +72,8 @@ for (const [what, text, message] of [
 }
 
 for (const [what, text, message] of [
+  ['with another curve', secret.replace('Ed25519', 'Ed448'), /expected the curve Ed25519, got "Ed448"/],
+  ['with lines of DOS', secret.replaceAll('\n', '\r\n'), /expected lines that end with LF/],
   ['cut', secret.slice(0, 80), /expected a secret key, .*, got another text at byte \d+/],
   ['with no secret', secret.replace('(d ', '(e '), /expected a secret key with its number d/],
   ['with a secret of 0', secret.replace(d, '00'), /expected d to be a number of the curve/],
@@ -99,6 +101,20 @@ for (const [what, text, message] of [
     assert.throws(() => parseAcl(text), formatError('malformed-acl', message));
   });
 }
+
+test('keys and lists of keys that end early are refused, wherever that is, and so is a list with lines of DOS', () => {
+  const list = `(acl (entry ${publicText} (tag (guix import))))`;
+  const refusal = (parse: (text: string) => unknown, text: string) => () => {
+    assert.throws(() => parse(text), { name: 'FormatError' });
+  };
+  for (const [parse, text] of [
+    [parseGuixPublicKey, publicText.trimEnd()],
+    [parseGuixSecretKey, secret.trimEnd()],
+    [parseAcl, list],
+  ] as const)
+    for (let end = 0; end < text.length; end++) refusal(parse, text.slice(0, end))();
+  refusal(parseAcl, list.replaceAll(' ', '\r\n'))();
+});
 
 test('a list may have keys of other kinds', () => {
   const rsa = '(public-key (rsa (n #00C1#) (e #010001#)))';

@@ -108,6 +108,7 @@ for (const [what, from, to, message] of [
   ['without references', 'References: \n', '', /expected References, got no such field/],
   ['with a path for a reference', 'References: ', 'References: ../../etc/passwd', /References: expected .*passwd/],
   ['with a path that leads elsewhere', '/gnu/store/', '/gnu/store/../', /StorePath: expected .*\.\./],
+  ['with a deriver that leads elsewhere', 'URL: ', 'Deriver: ../../etc/passwd\nURL: ', /Deriver/],
   ['of another store directory', '/gnu/store/', '/nix/store/', /StorePath: expected a path in \/gnu\/store, got/],
   ['with a size of words', 'NarSize: 1000', 'NarSize: 1e3', /expected a number of bytes in NarSize, got "1e3"/],
   ['of nothing', 'NarSize: 1000', 'NarSize: 0', /expected NarSize above 0/],

@@ -76,6 +76,8 @@ for (const [what, given, fault] of [
   ['with another version', narinfo.replace(' 1;', ' 2;'), 'corrupt-signature'],
   ['with a line break of DOS', narinfo.replaceAll('\n', '\r\n'), 'corrupt-signature'],
   ['with too few parts', `${text}Signature: 1;abcd\n`, 'corrupt-signature'],
+  ['with lines of DOS in its signature', changed(/\n/g, '\r\n'), 'corrupt-signature'],
+  ['with a key of another curve', changed('Ed25519', 'Ed448'), 'unauthorized-key'],
   ['with half a signature', signedBy(signature.slice(0, 200)), 'corrupt-signature'],
   ['without a key in its signature', changed('public-key', 'public-keys'), 'corrupt-signature'],
   ['with another kind of hash', changed('sha256', 'sha512'), 'corrupt-signature'],
