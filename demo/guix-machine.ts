@@ -2,7 +2,15 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guixBinds, guixDaemon, guixPlaces, guixRoot, guixSocket, inRoot } from '../scripts/debian/guix.ts';
+import {
+  guixBinds,
+  guixDaemon,
+  guixPlaces,
+  guixRoot,
+  guixSocket,
+  inRoot,
+  writeBuildUsers,
+} from '../scripts/debian/guix.ts';
 import { type Commands, commandLine, type RunOptions } from './commands.ts';
 import type { Services } from './services.ts';
 import type { Workspace } from './workspace.ts';
@@ -51,8 +59,9 @@ export async function startGuixMachine(
   const root = guixRoot()?.root ?? '';
   const places = guixPlaces(workspace.file(`guix-${name}`));
   const temporary = workspace.file(`guix-${name}`, 'tmp');
-  const binds = { ...guixBinds(places), '/tmp': temporary };
-  for (const folder of Object.values(binds)) await mkdir(folder, { recursive: true });
+  const folders = { ...guixBinds(places), '/tmp': temporary };
+  for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
+  const binds = { ...folders, ...writeBuildUsers(root, workspace.file(`guix-${name}`)) };
   const socket = guixSocket(places);
   await mkdir(dirname(socket));
   const there = (command: readonly string[]) => inRoot(root, ['/usr/bin/env', '-i', ...environment, ...command], binds);

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { randomInt } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suitesFolder } from './suites.ts';
 
@@ -60,6 +61,23 @@ export function guixBinds({ store, state, configuration, cache, log }: GuixPlace
   };
 }
 
+/**
+ * Writes into `folder` an `/etc/passwd` for one machine, in which build users have numbers of their own: before a build, a daemon kills
+ * whatever runs under the number of its user, and with the same numbers that would be builds of the next machine.
+ *
+ * @returns its file, for {@link inRoot}.
+ */
+export function writeBuildUsers(root: string, folder: string): Readonly<Record<string, string>> {
+  const file = join(folder, 'passwd');
+  let number = 1_000_000 + 100 * randomInt(10_000_000);
+  const text = readFileSync(join(root, 'etc/passwd'), 'utf8');
+  writeFileSync(
+    file,
+    text.replaceAll(/^(guixbuilder\d+:[^:]*:)\d+/gm, (_, start: string) => `${start}${number++}`),
+  );
+  return { '/etc/passwd': file };
+}
+
 /** Where its daemon listens, as this machine sees it. */
 export const guixSocket = ({ state }: GuixPlaces): string => join(state, 'daemon-socket/socket');
 
@@ -70,7 +88,7 @@ export const guixDaemon: readonly string[] = ['guix-daemon', '--build-users-grou
  * The command line that runs a command with the folder as its root, as a machine of its own as far as mounts go: they end with it. It is
  * killed when the process that starts it ends, however that does.
  *
- * @param binds further folders of this machine, each to be seen at a path of the root.
+ * @param binds further folders and files of this machine, each to be seen at a path of the root.
  */
 export function inRoot(
   root: string,
@@ -81,7 +99,7 @@ export function inRoot(
     // The root has to be a mount, or guix-daemon can make no containers in it.
     'root=$1; shift; mount --bind "$root" "$root"',
     'for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done',
-    'while [ "$1" != -- ]; do mkdir -p "$root$2"; mount --bind "$1" "$root$2"; shift 2; done; shift',
+    'while [ "$1" != -- ]; do [ -e "$root$2" ] || mkdir -p "$root$2"; mount --bind "$1" "$root$2"; shift 2; done; shift',
     'exec chroot "$root" "$@"',
   ].join('\n');
   const bound = Object.entries(binds).flatMap(([at, folder]) => [folder, at]);

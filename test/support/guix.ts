@@ -12,6 +12,7 @@ import {
   guixRoot,
   guixSocket,
   inRoot,
+  writeBuildUsers,
 } from '../../scripts/debian/guix.ts';
 
 const found = guixRoot();
@@ -49,8 +50,9 @@ export async function openGuixMachine(): Promise<GuixMachine> {
   const root = found?.root ?? '';
   const folder = await mkdtemp(join(tmpdir(), 'drover-guix-'));
   const places = guixPlaces(folder);
-  const binds = { ...guixBinds(places), '/tmp': '/tmp', [tmpdir()]: tmpdir() };
-  for (const target of Object.values(binds)) await mkdir(target, { recursive: true });
+  const folders = { ...guixBinds(places), '/tmp': '/tmp', [tmpdir()]: tmpdir() };
+  for (const target of Object.values(folders)) await mkdir(target, { recursive: true });
+  const binds = { ...folders, ...writeBuildUsers(root, folder) };
   const children = new Set<ChildProcess>();
   const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8' };
   const start = (...command: string[]): ChildProcess => {
