@@ -79,6 +79,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./life/queued.ts')).run,
     },
     {
+      name: 'restart',
+      what: 'a start with 1000000 unfinished builds, by folding the log and from a snapshot',
+      run: async () => (await import('./life/restart.ts')).run,
+    },
+    {
       name: 'holds',
       what: 'how long questions about a whole distribution hold the event loop',
       run: async () => (await import('./life/holds.ts')).run,

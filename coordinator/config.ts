@@ -284,6 +284,17 @@ export const coordinatorConfigSchema = z
         ),
       })
       .prefault({}),
+    snapshots: z
+      .strictObject({
+        everyEvents: z
+          .int()
+          .min(0)
+          .default(100_000)
+          .describe(
+            'Events after which a process beside the coordinator writes down what it knows, so that a start has less of the log to read; 0: never. Where traces are exported, a start reads all of it.',
+          ),
+      })
+      .prefault({}),
     hooks: z
       .strictObject({
         trustApi: z

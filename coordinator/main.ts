@@ -32,6 +32,9 @@ import { openStagedNars } from '../adapters/pool/filesystem/staged-nars.ts';
 import { connectionsWithin, openFilesLimit } from '../adapters/runtime/open-files.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
+import { foldFingerprint } from '../adapters/snapshots/fingerprint.ts';
+import { createSnapshotFolder } from '../adapters/snapshots/folder.ts';
+import { createSnapshotMaker } from '../adapters/snapshots/maker-process.ts';
 import type { OtlpTraces } from '../adapters/traces/otlp-traces.ts';
 import { traceSettings } from '../adapters/traces/settings.ts';
 import { openUpstream } from '../adapters/upstream/open.ts';
@@ -212,6 +215,22 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     );
   }
 
+  const snapshots = createSnapshotFolder({
+    dir: dir.file('snapshots'),
+    fingerprint: foldFingerprint(),
+    unusable: (error, file) => logger.info({ snapshot: file, reason: error.message }, 'a snapshot is passed over'),
+  });
+  const snapshotMaker = resources.use(
+    createSnapshotMaker({
+      store: address,
+      dir: dir.path,
+      snapshots: dir.file('snapshots'),
+      storeDir: config.storeDir,
+      everyEvents: config.snapshots.everyEvents,
+      logger,
+    }),
+  );
+
   let adminTokenTrouble: string | undefined;
   async function started(
     { access, farm, texts, items, application, declareHooks, declareKept }: Coordinator,
@@ -284,7 +303,12 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     await superviseCoordinator({
       openStore,
       opened,
-      stored: marks.advance,
+      snapshots,
+      replayed: snapshotMaker.grown,
+      stored(mark, events) {
+        marks.advance(mark);
+        snapshotMaker.grown(events);
+      },
       started,
       deposed: deposed.resolve,
       policy: policyOf(config, maxCommitBytes),

@@ -4,10 +4,11 @@ import { type Coordinator, startCoordinator } from './coordinator.ts';
 import type { Core } from './core.ts';
 import { DroverError } from './errors.ts';
 import { randomId } from './identifiers.ts';
-import { type Recovered, recover } from './log/recovery.ts';
+import { isOfLog, type Recovered, recover } from './log/recovery.ts';
 import { createWriter } from './log/writer.ts';
 import { type EventStore, EventStoreError, isEventStoreError } from './ports/event-store.ts';
 import type { LogMark } from './ports/log-mark.ts';
+import type { Snapshots } from './ports/snapshots.ts';
 import type { Traces } from './ports/traces.ts';
 import { createTracing, type Tracing } from './tracing.ts';
 
@@ -20,8 +21,12 @@ export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer' | 'log' 
   opened?(store: EventStore): Promise<void>;
   /** Called on each coordinator before anything else reaches it, the first time and after each failure. */
   started?(coordinator: Coordinator, store: EventStore): Promise<void>;
-  /** Told of the last event of what has become durable. */
-  stored?(mark: LogMark): void;
+  /** To begin with instead of the first event. */
+  readonly snapshots?: Snapshots | undefined;
+  /** Told how many events were folded at a start, snapshots apart. */
+  replayed?(events: number): void;
+  /** Told of the last event of what has become durable, and of how many events that is. */
+  stored?(mark: LogMark, events: number): void;
   /** The writer's lease went to another: this coordinator has stopped for good. */
   deposed?(error: Error): void;
 }
@@ -102,12 +107,18 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     try {
       await options.opened?.(store);
       const begun = runtime.clock.monotonic();
-      const tracing = createTracing(runtime.clock, options.traces);
-      const recovered = await recover(store, policy.storeDir, options.work, tracing.farm);
+      const { recovered, tracing, snapshot } = await replay(store);
+      const { events, replayed, unknown } = recovered;
       logger.info(
-        { events: recovered.events, unknown: recovered.unknown, ms: Math.round(runtime.clock.monotonic() - begun) },
+        {
+          events,
+          ...(snapshot !== undefined && { snapshot, replayed }),
+          unknown,
+          ms: Math.round(runtime.clock.monotonic() - begun),
+        },
         'log replayed',
       );
+      options.replayed?.(replayed);
       if (recovered.unknown > 0)
         logger.warn(
           { unknown: recovered.unknown, first: recovered.firstUnknown },
@@ -127,6 +138,30 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
     }
   }
 
+  /** Folds the log, what comes after the newest snapshot that fits it if there is one. */
+  async function replay(
+    store: EventStore,
+  ): Promise<{ recovered: Recovered; tracing: Tracing; snapshot?: string | undefined }> {
+    // Spans of what began before a snapshot would be in none.
+    const snapshots = options.traces === undefined ? options.snapshots?.newest() : undefined;
+    for await (const snapshot of snapshots ?? []) {
+      const { name } = snapshot;
+      if (!(await isOfLog(store, snapshot))) {
+        logger.info({ snapshot: name }, 'the snapshot is not of this log: it is left alone');
+        continue;
+      }
+      const tracing = createTracing(runtime.clock, options.traces);
+      try {
+        const from = { work: options.work, farm: tracing.farm, from: snapshot };
+        return { recovered: await recover(store, policy.storeDir, from), tracing, snapshot: name };
+      } catch (error) {
+        logger.warn({ err: error, snapshot: name }, 'could not go on from a snapshot');
+      }
+    }
+    const tracing = createTracing(runtime.clock, options.traces);
+    return { recovered: await recover(store, policy.storeDir, { work: options.work, farm: tracing.farm }), tracing };
+  }
+
   async function run(
     store: EventStore,
     { farm, position, chain }: Pick<Recovered, 'farm' | 'position' | 'chain'>,
@@ -142,7 +177,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
       chain,
       // Before it runs, whoever starts it hears of the failure.
       failed: (error) => running?.store === store && failed(error),
-      stored: (mark) => options.stored?.(mark),
+      stored: (mark, events) => options.stored?.(mark, events),
       traceOf: tracing.traceOf,
     });
     tracing.goLive(writer);

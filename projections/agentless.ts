@@ -1,7 +1,8 @@
 import type { AgentEvent } from '../domain/agent/events.ts';
 import { type AgentState, intakeOf, reasonOf } from '../domain/agent/state.ts';
 import { type Agents, misfit } from './agents.ts';
-import type { JobClass } from './graph.ts';
+import type { Graph, JobClass } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** A time in which no agent took builds of a class. */
 export interface AgentlessTime {
@@ -30,8 +31,18 @@ interface ClassRecord {
   readonly times: { from: number; to: number; cause: string }[];
 }
 
-export function createAgentless(agents: Pick<Agents, 'get' | 'all'>): Agentless {
+export function createAgentless(
+  agents: Pick<Agents, 'get' | 'all'>,
+  graph: Pick<Graph, 'jobClasses'>,
+  memory: Memory = createMemory(),
+): Agentless {
   const classes = new Map<JobClass, ClassRecord>();
+  memory.part('classes', {
+    save: () => Array.from(classes, ([{ index }, record]) => [index, record] as const),
+    load(saved: readonly (readonly [number, ClassRecord])[]) {
+      for (const [index, record] of saved) classes.set(graph.jobClasses[index] as JobClass, record);
+    },
+  });
 
   function recordOf(jobClass: JobClass): ClassRecord {
     const known = classes.get(jobClass);

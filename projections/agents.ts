@@ -2,6 +2,7 @@ import type { AgentEvent } from '../domain/agent/events.ts';
 import { type AgentState, evolveAgent, type Happened, initialAgent } from '../domain/agent/state.ts';
 import type { FailureClass } from '../domain/build/failure-class.ts';
 import type { Drv, JobClass } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 export interface AgentRecord {
   readonly name: string;
@@ -53,8 +54,10 @@ export interface Agents {
 /** More of them say nothing more. */
 const mostMishaps = 100;
 
-export function createAgents(): Agents {
-  const agents = new Map<string, AgentRecord & { readonly mishaps: Set<Drv>; recent: RecentAttempts }>();
+type Kept = AgentRecord & { readonly mishaps: Set<Drv>; recent: RecentAttempts };
+
+export function createAgents(memory: Memory = createMemory()): Agents {
+  const agents = memory.map<string, Kept>('agents');
   return {
     get: (name) => agents.get(name),
     all: () => agents.values(),

@@ -1,6 +1,7 @@
 import type { Tags } from '../domain/event.ts';
 import type { Drv } from './graph.ts';
-import type { BuildRecord } from './queue.ts';
+import { createMemory, type Memory } from './memory.ts';
+import { type BuildRecord, buildId } from './queue.ts';
 import type { SubmissionRecord } from './submissions.ts';
 
 /** A derivation that a submission asked for and that has no build of it: its outputs were there, or a build of another submission made them. */
@@ -33,8 +34,35 @@ export function wasHad({ by, build }: Asked): boolean {
   return build === undefined || (build.state.status === 'succeeded' && by.status !== 'canceled');
 }
 
-export function createAskedWithoutBuild(): AskedWithoutBuild {
+/** The same without what it refers to. */
+type Saved = Pick<Asked, 'tags' | 'order'> & { readonly by: string; readonly build: string | undefined };
+
+export function createAskedWithoutBuild(
+  sources: {
+    submission(id: string): SubmissionRecord | undefined;
+    build(id: string): BuildRecord | undefined;
+  },
+  memory: Memory = createMemory(),
+): AskedWithoutBuild {
   const known = new Map<Drv, Asked[]>();
+  const saved = ({ by, tags, order, build }: Asked): Saved => ({
+    by: by.id,
+    tags,
+    order,
+    build: build && buildId(build),
+  });
+  const loaded = ({ by, tags, order, build }: Saved): Asked => ({
+    by: sources.submission(by) as SubmissionRecord,
+    tags,
+    order,
+    ...(build !== undefined && { build: sources.build(build) as BuildRecord }),
+  });
+  memory.part('asked', {
+    save: () => Array.from(known, ([drv, all]) => [drv, all.map(saved)] as const),
+    load(of: readonly (readonly [Drv, readonly Saved[]])[]) {
+      for (const [drv, all] of of) known.set(drv, all.map(loaded));
+    },
+  });
   return {
     of: (drv) => known.get(drv) ?? [],
     asked(drv, asked) {

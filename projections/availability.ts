@@ -1,6 +1,6 @@
 import type { StoreItem } from '../domain/item/events.ts';
-import { bytes, ints } from './column.ts';
 import type { Graph, Item } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /**
  * Which store items may be used: those that can be obtained, from the pool or from an upstream, and whose references, all the way down, can
@@ -35,15 +35,20 @@ export interface Availability {
   lose(item: Item): void;
 }
 
-export function createAvailability(graph: Graph, changed: (item: Item, available: boolean) => void): Availability {
-  const presence = bytes();
-  const lacking = ints(); // Per item: references that are not available.
-  const firstReferrer = ints();
-  const nextReferrer = ints();
-  const referrer = ints();
-  const referencesOf = new Map<Item, Int32Array>();
+export function createAvailability(
+  graph: Graph,
+  changed: (item: Item, available: boolean) => void,
+  memory: Memory = createMemory(),
+): Availability {
+  const presence = memory.bytes('presence');
+  const lacking = memory.ints('lacking'); // Per item: references that are not available.
+  const firstReferrer = memory.ints('firstReferrer');
+  const nextReferrer = memory.ints('nextReferrer');
+  const referrer = memory.ints('referrer');
+  const referencesOf = memory.map<Item, Int32Array>('referencesOf');
   const noReferences = new Int32Array(0);
   const count = { present: 0, upstream: 0 };
+  memory.part('count', { save: () => count, load: (saved: typeof count) => void Object.assign(count, saved) });
 
   function row(item: Item): void {
     while (presence.length <= item) {
@@ -58,7 +63,7 @@ export function createAvailability(graph: Graph, changed: (item: Item, available
   const isAvailable = (item: Item): boolean => isObtainable(item) && lacking.values[item] === 0;
 
   /** Items that came once more with other references: few, if any. Their earlier edges stay in the lists of referrers. */
-  const replaced = new Set<Item>();
+  const replaced = memory.set<Item>('replaced');
 
   function* referrersOf(item: Item): Generator<Item> {
     if (item >= firstReferrer.length) return;

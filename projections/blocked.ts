@@ -1,7 +1,7 @@
 import type { Availability } from './availability.ts';
-import { bytes, ints } from './column.ts';
 import type { Drv, Graph, Item, JobClass } from './graph.ts';
 import type { Losses } from './losses.ts';
+import { createMemory, type Memory } from './memory.ts';
 import type { Producers } from './producers.ts';
 import type { Queue } from './queue.ts';
 import type { Texts } from './texts.ts';
@@ -82,23 +82,30 @@ export interface BlockedSources {
   isQueueing(): boolean;
 }
 
-export function createBlocked(sources: BlockedSources): Blocked {
+export function createBlocked(sources: BlockedSources, memory: Memory = createMemory()): Blocked {
   const { graph, producers, availability, losses, queue, texts, isAttended, isQueueing } = sources;
-  const drvCauses = bytes();
+  const drvCauses = memory.bytes('drvCauses');
   /** Per derivation: how many of its builds are in the tally with these causes. */
-  const counted = ints();
-  const itemCauses = bytes();
-  const drvDirty = bytes();
-  const itemDirty = bytes();
-  const dirtyDrvs = ints();
-  const dirtyItems = ints();
+  const counted = memory.ints('counted');
+  const itemCauses = memory.bytes('itemCauses');
+  const drvDirty = memory.bytes('drvDirty');
+  const itemDirty = memory.bytes('itemDirty');
+  const dirtyDrvs = memory.ints('dirtyDrvs');
+  const dirtyItems = memory.ints('dirtyItems');
   let agentsDirty = true;
-  const unattended: boolean[] = [];
+  const unattended = memory.list<boolean>('unattended');
 
   const tally = blockingCauses.map(() => 0);
   let all = 0;
   /** Those whose one cause is that nobody asked for something. */
   let unasked = 0;
+  memory.part('tally', {
+    save: () => ({ tally, all, unasked, agentsDirty }),
+    load(saved: { tally: readonly number[]; all: number; unasked: number; agentsDirty: boolean }) {
+      tally.splice(0, tally.length, ...saved.tally);
+      ({ all, unasked, agentsDirty } = saved);
+    },
+  });
 
   function drvRow(drv: Drv): void {
     while (drvCauses.length <= drv) {

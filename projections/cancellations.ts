@@ -1,3 +1,4 @@
+import { createMemory, type Memory } from './memory.ts';
 import type { BuildRecord } from './queue.ts';
 
 /** How a build was cancelled. */
@@ -17,10 +18,11 @@ export interface Cancellations {
   canceled(build: BuildRecord, cancellation: Cancellation): void;
 }
 
-export function createCancellations(): Cancellations {
-  const known = new WeakMap<BuildRecord, Cancellation>();
+export function createCancellations(memory: Memory = createMemory()): Cancellations {
+  /** By the order of the build. */
+  const known = memory.map<number, Cancellation>('known');
   return {
-    get: (build) => known.get(build),
-    canceled: (build, cancellation) => void known.set(build, cancellation),
+    get: (build) => known.get(build.order),
+    canceled: (build, cancellation) => void known.set(build.order, cancellation),
   };
 }

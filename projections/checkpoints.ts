@@ -1,4 +1,5 @@
 import type { AuditEvent } from '../domain/audit/events.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** The newest signed checkpoint of the log. */
 export interface Checkpoints {
@@ -7,8 +8,14 @@ export interface Checkpoints {
   describe(): Iterable<string>;
 }
 
-export function createCheckpoints(): Checkpoints {
+export function createCheckpoints(memory: Memory = createMemory()): Checkpoints {
   let newest: { note: string; size: number; revision: number } | undefined;
+  memory.part('newest', {
+    save: () => newest,
+    load(saved: typeof newest) {
+      newest = saved;
+    },
+  });
   return {
     get newest() {
       return newest;

@@ -17,7 +17,7 @@ export function column<Values extends Int32Array | Float64Array | Uint8Array>(
     length: 0,
     push(value) {
       if (self.length === self.values.length) {
-        const grown = new Type(Math.ceil(self.values.length * 1.5));
+        const grown = new Type(Math.max(16, Math.ceil(self.values.length * 1.5)));
         grown.set(self.values);
         self.values = grown;
       }

@@ -1,3 +1,4 @@
+import { createMemory, type Memory } from './memory.ts';
 import type { BuildRecord } from './queue.ts';
 
 /** How a build came to be deferred to the time that it is. */
@@ -22,18 +23,19 @@ export interface Deferrals {
   ended(build: BuildRecord): void;
 }
 
-export function createDeferrals(): Deferrals {
-  const known = new WeakMap<BuildRecord, Deferral>();
+export function createDeferrals(memory: Memory = createMemory()): Deferrals {
+  /** By the order of the build. */
+  const known = memory.map<number, Deferral>('known');
   /** A submission may defer very many at once. */
   let last: Deferral = { by: '', at: 0 };
   return {
-    get: (build) => known.get(build),
+    get: (build) => known.get(build.order),
     deferred(build, deferral) {
       const { by, at, reason, submission } = deferral;
       const isSame = by === last.by && at === last.at && reason === last.reason && submission === last.submission;
       if (!isSame) last = deferral;
-      known.set(build, last);
+      known.set(build.order, last);
     },
-    ended: (build) => void known.delete(build),
+    ended: (build) => void known.delete(build.order),
   };
 }

@@ -1,6 +1,6 @@
 import type { EarlierBuild } from '../domain/history/events.ts';
-import { floats, ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /**
  * How long builds took before: an attempt that succeeded, from the fetching of its inputs to the end of its upload. Builds are told apart by the
@@ -31,21 +31,28 @@ interface Sum {
   count: number;
 }
 
-export function createDurations(graph: Graph): Durations {
-  const kinds = new Map<string, number>();
-  const kindOfDrv = ints(); // -1: not looked for yet.
+export function createDurations(graph: Graph, memory: Memory = createMemory()): Durations {
+  const kinds = memory.map<string, number>('kinds');
+  const kindOfDrv = memory.ints('kindOfDrv'); // -1: not looked for yet.
   /** By kind; the newest last, and those of other coordinators before all that are of this one. */
-  const remembered: number[][] = [];
+  const remembered = memory.list<number[]>('remembered');
   /** By kind, how many of them are of this one. */
-  const own: number[] = [];
-  const isFetchOfKind: (0 | 1)[] = [];
-  const medians: (number | undefined)[] = [];
+  const own = memory.list<number>('own');
+  const isFetchOfKind = memory.list<0 | 1>('isFetchOfKind');
+  const medians = memory.list<number | undefined>('medians');
   /** Of all medians: of builds, and of those that fetch. */
   const sums: [Sum, Sum] = [
     { ms: 0, count: 0 },
     { ms: 0, count: 0 },
   ];
-  const expected = floats();
+  memory.part('sums', {
+    save: () => sums,
+    load(saved: typeof sums) {
+      sums[0] = saved[0];
+      sums[1] = saved[1];
+    },
+  });
+  const expected = memory.floats('expected');
 
   const isFetch = (drv: Drv): 0 | 1 => (graph.fixed(drv) === undefined ? 0 : 1);
 
@@ -65,6 +72,7 @@ export function createDurations(graph: Graph): Durations {
     const kind = remembered.push([]) - 1;
     own.push(0);
     isFetchOfKind.push(fetch);
+    medians.push(undefined);
     kinds.set(key, kind);
     return kind;
   }

@@ -1,6 +1,7 @@
 import { earlierMs } from '../domain/history/earlier-builds.ts';
 import type { HistoryEvent } from '../domain/history/events.ts';
 import type { Durations } from './durations.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** What other coordinators told of their builds: how many by source, and to {@link Durations} how long they took. The builds themselves are in the views. */
 export interface Earlier {
@@ -14,8 +15,8 @@ export interface EarlierSource {
   revision: number;
 }
 
-export function createEarlier(durations: Pick<Durations, 'learnEarlier'>): Earlier {
-  const sources = new Map<string, EarlierSource>();
+export function createEarlier(durations: Pick<Durations, 'learnEarlier'>, memory: Memory = createMemory()): Earlier {
+  const sources = memory.map<string, EarlierSource>('sources');
   return {
     get: (source) => sources.get(source),
     apply(source, { data: { builds } }, revision) {

@@ -25,6 +25,7 @@ import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
 import { createLeftovers } from './leftovers.ts';
 import { createLosses } from './losses.ts';
+import { createMemory } from './memory.ts';
 import { isAttended } from './obstacles.ts';
 import { createProducers } from './producers.ts';
 import { type BuildRecord, buildId, createQueue } from './queue.ts';
@@ -45,88 +46,112 @@ export type Farm = ReturnType<typeof createFarm>;
 
 /** All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3). */
 export function createFarm() {
-  const graph = createGraph();
-  const availability = createAvailability(graph, (item, available) => {
-    producers.availabilityChanged(item);
-    if (!available) supply.lost(item);
-    queue.availabilityChanged(item, available);
-    blocked.itemTouched(item);
-  });
-  const producers = createProducers({
+  const memory = createMemory();
+  const graph = createGraph(memory.within('graph.'));
+  const availability = createAvailability(
     graph,
-    isAvailable: availability.isAvailable,
-    isActive: (drv) => queue.isActive(drv),
-    hasFailed: (drv) => queue.hasFailed(drv),
-    shifted(drv) {
-      queue.urgency.touched(drv);
-      blocked.outputsTouched(drv);
+    (item, available) => {
+      producers.availabilityChanged(item);
+      if (!available) supply.lost(item);
+      queue.availabilityChanged(item, available);
+      blocked.itemTouched(item);
     },
-  });
-  const losses = createLosses((item) => producers.of(item) !== undefined);
-  const agents = createAgents();
-  const agentless = createAgentless(agents);
-  const timeline = createTimeline(agentless);
-  const queue = createQueue({
-    graph,
-    timeline,
-    availability: () => availability,
-    producers,
-    buildsChanged(drv) {
-      producers.buildsChanged(drv);
-      blocked.outputsTouched(drv);
-      if (queue.isActive(drv)) return;
-      supply.ended(drv);
-      leftovers.over(drv);
+    memory.within('availability.'),
+  );
+  const producers = createProducers(
+    {
+      graph,
+      isAvailable: availability.isAvailable,
+      isActive: (drv) => queue.isActive(drv),
+      hasFailed: (drv) => queue.hasFailed(drv),
+      shifted(drv) {
+        queue.urgency.touched(drv);
+        blocked.outputsTouched(drv);
+      },
     },
-    moved: (drv) => blocked.touched(drv),
-    isForced: (id) => submissions.get(id)?.wish.force === true,
-    isUpstreamEnough: (id) => (submissions.get(id)?.wish.checkUpstream ?? 'all') === 'all',
-    hasText: (drv) => texts.lost(drv) === undefined,
-  });
-  const texts = createTexts(graph, (drv) => {
-    queue.textChanged(drv);
-    blocked.touched(drv);
-  });
-  const supply = createSupply({
+    memory.within('producers.'),
+  );
+  const losses = createLosses((item) => producers.of(item) !== undefined, memory.within('losses.'));
+  const agents = createAgents(memory.within('agents.'));
+  const agentless = createAgentless(agents, graph, memory.within('agentless.'));
+  const timeline = createTimeline(agentless, memory.within('timeline.'));
+  const queue = createQueue(
+    {
+      graph,
+      timeline,
+      availability: () => availability,
+      producers,
+      buildsChanged(drv) {
+        producers.buildsChanged(drv);
+        blocked.outputsTouched(drv);
+        if (queue.isActive(drv)) return;
+        supply.ended(drv);
+        leftovers.over(drv);
+      },
+      moved: (drv) => blocked.touched(drv),
+      isForced: (id) => submissions.get(id)?.wish.force === true,
+      isUpstreamEnough: (id) => (submissions.get(id)?.wish.checkUpstream ?? 'all') === 'all',
+      hasText: (drv) => texts.lost(drv) === undefined,
+    },
+    memory.within('queue.'),
+  );
+  const texts = createTexts(
     graph,
-    producers,
-    isObtainable: availability.isObtainable,
-    isAvailable: availability.isAvailable,
-    isActive: (drv) => queue.isActive(drv),
-  });
-  const details = createItemDetails(graph, availability);
-  const tokens = createTokens();
-  const submissions = createSubmissions({
-    graph,
-    build: queue.build,
-    buildsOf: queue.buildsOf,
-    hasOutputs: queue.hasOutputs,
-    askedWithoutBuild: (by, drv, tags, build) =>
-      asked.asked(drv, { by, tags, order: queue.takeOrder(), ...(build && { build }) }),
-  });
-  const asked = createAskedWithoutBuild();
-  const blocked = createBlocked({
-    graph,
-    producers,
-    availability,
-    losses,
-    queue,
-    texts,
-    isAttended: (jobClass) => isAttended({ agents, tokens }, jobClass),
-    isQueueing: () => submissions.isQueueing,
-  });
-  const hooks = createHooks();
-  const checkpoints = createCheckpoints();
-  const leftovers = createLeftovers();
-  const earlier = createEarlier(queue.durations);
-  const cancellations = createCancellations();
-  const deferrals = createDeferrals();
-  const unpublished = createUnpublished();
-  const upstreams = createUpstreamItems(graph, availability);
-  const roots = createRoots(graph);
-  const itemRevisions = new Map<number, number>();
-  const lossRevisions = new Map<number, number>();
-  const strays = createStrays(graph);
+    (drv) => {
+      queue.textChanged(drv);
+      blocked.touched(drv);
+    },
+    memory.within('texts.'),
+  );
+  const supply = createSupply(
+    {
+      graph,
+      producers,
+      isObtainable: availability.isObtainable,
+      isAvailable: availability.isAvailable,
+      isActive: (drv) => queue.isActive(drv),
+    },
+    memory.within('supply.'),
+  );
+  const details = createItemDetails(graph, availability, memory.within('details.'));
+  const tokens = createTokens(memory.within('tokens.'));
+  const submissions = createSubmissions(
+    {
+      graph,
+      build: queue.build,
+      buildsOf: queue.buildsOf,
+      hasOutputs: queue.hasOutputs,
+      askedWithoutBuild: (by, drv, tags, build) =>
+        asked.asked(drv, { by, tags, order: queue.takeOrder(), ...(build && { build }) }),
+    },
+    memory.within('submissions.'),
+  );
+  const asked = createAskedWithoutBuild({ submission: submissions.get, build: queue.build }, memory.within('asked.'));
+  const blocked = createBlocked(
+    {
+      graph,
+      producers,
+      availability,
+      losses,
+      queue,
+      texts,
+      isAttended: (jobClass) => isAttended({ agents, tokens }, jobClass),
+      isQueueing: () => submissions.isQueueing,
+    },
+    memory.within('blocked.'),
+  );
+  const hooks = createHooks(memory.within('hooks.'));
+  const checkpoints = createCheckpoints(memory.within('checkpoints.'));
+  const leftovers = createLeftovers(queue.build, memory.within('leftovers.'));
+  const earlier = createEarlier(queue.durations, memory.within('earlier.'));
+  const cancellations = createCancellations(memory.within('cancellations.'));
+  const deferrals = createDeferrals(memory.within('deferrals.'));
+  const unpublished = createUnpublished(memory.within('unpublished.'));
+  const upstreams = createUpstreamItems(graph, availability, memory.within('upstreams.'));
+  const roots = createRoots(graph, memory.within('roots.'));
+  const itemRevisions = memory.map<number, number>('itemRevisions');
+  const lossRevisions = memory.map<number, number>('lossRevisions');
+  const strays = createStrays(graph, memory.within('strays.'));
 
   /** The item by which the stream of one is known: a hash part has one stream, however many names it is given. */
   const streamOf = (path: string): number => graph.itemByHash(path.slice(0, 32)) as number;
@@ -249,6 +274,8 @@ export function createFarm() {
   }
 
   return {
+    /** All that these know, to be saved and loaded. */
+    parts: memory.parts,
     graph,
     availability,
     producers,

@@ -1,5 +1,6 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
-import { type Ints, ints } from './column.ts';
+import type { Ints } from './column.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** Row number of a derivation, in the order in which they were added. */
 export type Drv = number;
@@ -59,39 +60,60 @@ export interface Graph {
   addedNeeds(drv: Drv): readonly Item[];
 }
 
-export function createGraph(): Graph {
-  const drvPaths: string[] = [];
+export function createGraph(memory: Memory = createMemory()): Graph {
+  const drvPaths = memory.list<string>('drvPaths');
   const drvByHash = new Map<string, Drv>();
-  const itemPaths: string[] = [];
+  const itemPaths = memory.list<string>('itemPaths');
   const itemByHash = new Map<string, Item>();
   /** Those whose hash part an item of another name has had before: anybody can write down such a name. */
   const twins = new Map<string, Item>();
   const twinsByHash = new Map<string, Item[]>();
 
-  const classes: JobClass[] = [];
+  const classes = memory.list<JobClass>('classes');
   const classByKey = new Map<string, JobClass>();
-  const drvClass = ints();
-  const drvDepth = ints();
-  const fixedOutputs = new Map<Drv, { method: string; hash: string }>();
+  const drvClass = memory.ints('drvClass');
+  const drvDepth = memory.ints('drvDepth');
+  const fixedOutputs = memory.map<Drv, { method: string; hash: string }>('fixedOutputs');
 
   // Edges derivation → needed item, those of one derivation side by side; and per item a list through `nextNeeder`.
-  const needStart = ints();
-  const needItem = ints();
-  const needDrv = ints();
-  const nextNeeder = ints();
-  const firstNeeder = ints();
+  const needStart = memory.ints('needStart');
+  const needItem = memory.ints('needItem');
+  const needDrv = memory.ints('needDrv');
+  const nextNeeder = memory.ints('nextNeeder');
+  const firstNeeder = memory.ints('firstNeeder');
 
   // The few that came to be known later.
-  const addedNeeds = new Map<Drv, Item[]>();
-  const addedNeeders = new Map<Item, Drv[]>();
+  const addedNeeds = memory.map<Drv, Item[]>('addedNeeds');
+  const addedNeeders = memory.map<Item, Drv[]>('addedNeeders');
 
   // Edges derivation → output, likewise.
-  const outputStart = ints();
-  const outputItem = ints();
-  const outputDrv = ints();
-  const nextProducer = ints();
-  const firstProducer = ints();
-  const outputNames: string[] = [];
+  const outputStart = memory.ints('outputStart');
+  const outputItem = memory.ints('outputItem');
+  const outputDrv = memory.ints('outputDrv');
+  const nextProducer = memory.ints('nextProducer');
+  const firstProducer = memory.ints('firstProducer');
+  const outputNames = memory.list<string>('outputNames');
+
+  memory.part('indices', { save: () => undefined, load: indexAll });
+
+  /** Finds by hash what was loaded. */
+  function indexAll(): void {
+    for (const [drv, path] of drvPaths.entries()) drvByHash.set(path.slice(0, 32), drv);
+    for (const [item, path] of itemPaths.entries()) indexItem(item, path);
+    for (const one of classes) classByKey.set(keyOfClass(one), one);
+  }
+
+  function indexItem(item: Item, path: string): void {
+    const hash = path.slice(0, 32);
+    const first = itemByHash.get(hash);
+    if (first === undefined) itemByHash.set(hash, item);
+    else {
+      twins.set(path, item);
+      const all = twinsByHash.get(hash);
+      if (all === undefined) twinsByHash.set(hash, [first, item]);
+      else all.push(item);
+    }
+  }
 
   function itemOf(path: string): Item | undefined {
     const item = itemByHash.get(path.slice(0, 32));
@@ -101,23 +123,15 @@ export function createGraph(): Graph {
   function internItem(path: string): Item {
     const known = itemOf(path);
     if (known !== undefined) return known;
-    const hash = path.slice(0, 32);
     const item = itemPaths.push(path) - 1;
-    const first = itemByHash.get(hash);
-    if (first === undefined) itemByHash.set(hash, item);
-    else {
-      twins.set(path, item);
-      const all = twinsByHash.get(hash);
-      if (all === undefined) twinsByHash.set(hash, [first, item]);
-      else all.push(item);
-    }
+    indexItem(item, path);
     firstNeeder.push(-1);
     firstProducer.push(-1);
     return item;
   }
 
   function internClass(storeDir: string | undefined, system: string, features: readonly string[]): number {
-    const key = [storeDir ?? '', system, ...features].join('\n');
+    const key = keyOfClass({ storeDir, system, features });
     let found = classByKey.get(key);
     if (!found) {
       found = { index: classes.length, ...(storeDir !== undefined && { storeDir }), system, features };
@@ -253,6 +267,14 @@ function addTo<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): vo
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [value]);
   else list.push(value);
+}
+
+function keyOfClass({
+  storeDir,
+  system,
+  features,
+}: Pick<JobClass, 'system' | 'features'> & { readonly storeDir?: string | undefined }): string {
+  return [storeDir ?? '', system, ...features].join('\n');
 }
 
 /** The value of a row that is known to be there. */

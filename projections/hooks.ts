@@ -1,5 +1,6 @@
 import type { HookEvent } from '../domain/hook/events.ts';
 import { evolveHook, type HookState, initialHook } from '../domain/hook/state.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 export interface HookRecord {
   readonly name: string;
@@ -21,8 +22,8 @@ export function isThere({ state }: HookRecord): boolean {
   return state.status === 'active' || state.status === 'paused';
 }
 
-export function createHooks(): Hooks {
-  const hooks = new Map<string, HookRecord>();
+export function createHooks(memory: Memory = createMemory()): Hooks {
+  const hooks = memory.map<string, HookRecord>('hooks');
   return {
     get: (name) => hooks.get(name),
     all: () => hooks.values(),

@@ -1,8 +1,8 @@
 import type { StoreItem } from '../domain/item/events.ts';
 import { decodeNixBase32, encodeNixBase32 } from '../domain/store/nix-base32.ts';
 import type { Availability } from './availability.ts';
-import { bytes, floats } from './column.ts';
 import type { Graph, Item } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /**
  * What a narinfo says of each item that is present or unpublished: of all that have their file in the pool. In memory, because a narinfo has to be there the moment an agent is told to fetch it, and
@@ -28,16 +28,20 @@ export interface ItemDetails {
 const hashBytes = 32;
 const prefix = 'sha256:';
 
-export function createItemDetails(graph: Graph, availability: Availability): ItemDetails {
-  const rows = new Map<Item, number>();
-  const byFile = new Map<number, Item>();
+export function createItemDetails(
+  graph: Graph,
+  availability: Availability,
+  memory: Memory = createMemory(),
+): ItemDetails {
+  const rows = memory.map<Item, number>('rows');
+  const byFile = memory.map<number, Item>('byFile');
   /** Items beyond the first that are in one file: the same bytes at several paths. */
-  const sharing = new Map<number, Set<Item>>();
-  const free: number[] = [];
-  const hashes = bytes(64 * 1024); // NAR hash and file hash of each row.
-  const sizes = floats(); // NAR size and file size of each row.
-  const added = floats(); // When each row's item was published.
-  const extras: (Extra | undefined)[] = [];
+  const sharing = memory.map<number, Set<Item>>('sharing');
+  const free = memory.list<number>('free');
+  const hashes = memory.bytes('hashes', 64 * 1024); // NAR hash and file hash of each row.
+  const sizes = memory.floats('sizes'); // NAR size and file size of each row.
+  const added = memory.floats('added'); // When each row's item was published.
+  const extras = memory.list<Extra | undefined>('extras');
 
   function readHash(offset: number): string {
     return prefix + encodeNixBase32(hashes.values.subarray(offset, offset + hashBytes));

@@ -1,5 +1,6 @@
 import type { BuildEvent } from '../domain/build/events.ts';
 import type { Drv } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 import { type BuildRecord, buildId } from './queue.ts';
 
 /**
@@ -19,8 +20,21 @@ export interface Leftovers {
 const none: readonly BuildRecord[] = [];
 const ends: ReadonlySet<BuildEvent['type']> = new Set(['BuildSucceeded', 'BuildSatisfied', 'BuildFailed']);
 
-export function createLeftovers(): Leftovers {
+export function createLeftovers(
+  build: (id: string) => BuildRecord | undefined,
+  memory: Memory = createMemory(),
+): Leftovers {
   const left = new Map<Drv, BuildRecord[]>();
+  memory.part('left', {
+    save: () => Array.from(left, ([drv, builds]) => [drv, builds.map(buildId)] as const),
+    load(saved: readonly (readonly [Drv, readonly string[]])[]) {
+      for (const [drv, ids] of saved)
+        left.set(
+          drv,
+          ids.map((id) => build(id) as BuildRecord),
+        );
+    },
+  });
   return {
     of: (drv) => left.get(drv) ?? none,
     ended(build, event, eachInput) {

@@ -1,5 +1,6 @@
 import type { ItemEvent } from '../domain/item/events.ts';
 import type { Item } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** How a store item went that had been there. */
 export interface Loss {
@@ -20,8 +21,8 @@ export interface Losses {
 }
 
 /** @param isMade whether a derivation makes the item: then it is built again, and how it went is of no use. */
-export function createLosses(isMade: (item: Item) => boolean): Losses {
-  const losses = new Map<Item, Loss>();
+export function createLosses(isMade: (item: Item) => boolean, memory: Memory = createMemory()): Losses {
+  const losses = memory.map<Item, Loss>('losses');
   return {
     get: (item) => losses.get(item),
     apply(item, event, at, by) {

@@ -1,5 +1,5 @@
-import { ints } from './column.ts';
 import type { Drv, Graph, Item } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /**
  * Who produces a store item: the one rule, for needs, urgency, rebuilds and `why`.
@@ -58,13 +58,23 @@ interface Contested {
   flowsTo: Drv | undefined;
 }
 
-export function createProducers({ graph, isAvailable, isActive, hasFailed, shifted }: ProducerSources): Producers {
-  const shallowest = ints(); // Per item; -1 for sources.
-  const contested = new Map<Item, Contested>();
+export function createProducers(
+  { graph, isAvailable, isActive, hasFailed, shifted }: ProducerSources,
+  memory: Memory = createMemory(),
+): Producers {
+  const shallowest = memory.ints('shallowest'); // Per item; -1 for sources.
+  const contested = memory.map<Item, Contested>('contested');
   /** Those with builds under way of which urgency may flow to another than the shallowest producer's. */
   const open = new Set<Contested>();
   let deepItems = 0;
   let stale = false;
+  memory.part('open', {
+    save: () => ({ deepItems, stale, open: Array.from(open, ({ item }) => item) }),
+    load(saved: { deepItems: number; stale: boolean; open: Item[] }) {
+      ({ deepItems, stale } = saved);
+      for (const item of saved.open) open.add(contested.get(item) as Contested);
+    },
+  });
 
   const first = (item: Item): Drv => (item < shallowest.length ? (shallowest.values[item] as number) : -1);
   /** Whether it may be made of what needs it. */

@@ -2,10 +2,11 @@ import type { BuildEvent } from '../domain/build/events.ts';
 import { type BuildState, evolveBuild, initialBuild, isEnded, liveAgent } from '../domain/build/state.ts';
 import { createReadyHeap, type HeapEntry, type ReadyHeap } from '../domain/scheduling/ready-heap.ts';
 import type { Availability } from './availability.ts';
-import { ints } from './column.ts';
 import { createDurations, type Durations } from './durations.ts';
 import type { Drv, Graph, Item, JobClass } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 import type { Producers } from './producers.ts';
+import { loadBuilds, type SavedBuilds, saveBuilds } from './saved-builds.ts';
 import type { Timeline } from './timeline.ts';
 import { createUrgency, type Urgency } from './urgency.ts';
 
@@ -121,13 +122,13 @@ export interface QueueSources {
   hasText(drv: Drv): boolean;
 }
 
-export function createQueue(sources: QueueSources): Queue {
+export function createQueue(sources: QueueSources, memory: Memory = createMemory()): Queue {
   const { graph, availability, producers, timeline, buildsChanged, moved, isForced, isUpstreamEnough, hasText } =
     sources;
   const bySubmission = new Map<string, BuildRecord[]>();
   const latest: (BuildRecord | undefined)[] = [];
-  const active = ints(); // Per derivation: unfinished builds.
-  const missing = ints(); // Per derivation: needed items that are not available.
+  const active = memory.ints('active'); // Per derivation: unfinished builds.
+  const missing = memory.ints('missing'); // Per derivation: needed items that are not available.
   const heaps: ReadyHeap<BuildRecord>[] = [];
   const resting = new Set<BuildRecord>();
   const deferred = new Set<BuildRecord>();
@@ -135,7 +136,7 @@ export function createQueue(sources: QueueSources): Queue {
   const live = new Map<string, Set<BuildRecord>>();
   const byStatus = { none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
   const nobody: ReadonlySet<BuildRecord> = new Set();
-  const durations = createDurations(graph);
+  const durations = createDurations(graph, memory.within('durations.'));
   let order = 0;
 
   const isActive = (drv: Drv): boolean => drv < active.length && (active.values[drv] as number) > 0;
@@ -149,21 +150,24 @@ export function createQueue(sources: QueueSources): Queue {
     }
   }
 
-  const urgency = createUrgency({
-    graph,
-    producers,
-    isActive,
-    ownPriority(drv) {
-      let highest = Number.NEGATIVE_INFINITY;
-      for (const build of unfinishedOf(drv)) highest = Math.max(highest, build.state.options.priority);
-      return highest;
+  const urgency = createUrgency(
+    {
+      graph,
+      producers,
+      isActive,
+      ownPriority(drv) {
+        let highest = Number.NEGATIVE_INFINITY;
+        for (const build of unfinishedOf(drv)) highest = Math.max(highest, build.state.options.priority);
+        return highest;
+      },
+      expectedSeconds: durations.expectedSeconds,
+      changed(drv) {
+        if (missing.values[drv] !== 0) return; // None of its builds is in a heap.
+        for (const build of unfinishedOf(drv)) if (build.heapIndex !== -1) heapOf(drv).moved(build);
+      },
     },
-    expectedSeconds: durations.expectedSeconds,
-    changed(drv) {
-      if (missing.values[drv] !== 0) return; // None of its builds is in a heap.
-      for (const build of unfinishedOf(drv)) if (build.heapIndex !== -1) heapOf(drv).moved(build);
-    },
-  });
+    memory.within('urgency.'),
+  );
 
   /** Highest derived priority, then longest critical path, then oldest (design, section 7). */
   function before(a: BuildRecord, b: BuildRecord): boolean {
@@ -178,6 +182,52 @@ export function createQueue(sources: QueueSources): Queue {
     return heaps[jobClass.index] as ReadyHeap<BuildRecord>;
   }
   const heapOf = (drv: Drv): ReadyHeap<BuildRecord> => heapFor(graph.jobClass(drv));
+
+  memory.part('builds', {
+    save() {
+      const builds = [...bySubmission.values()].flatMap((some) => some.filter(Boolean));
+      builds.sort((a, b) => a.order - b.order);
+      const idsOf = (some: Iterable<BuildRecord>): string[] => Array.from(some, buildId);
+      return {
+        builds: saveBuilds(builds),
+        order,
+        resting: idsOf(resting),
+        deferred: idsOf(deferred),
+        satisfied: idsOf(satisfied),
+        live: Array.from(live, ([agent, some]) => [agent, idsOf(some)] as const),
+      };
+    },
+    load(saved: {
+      builds: SavedBuilds;
+      order: number;
+      resting: readonly string[];
+      deferred: readonly string[];
+      satisfied: readonly string[];
+      live: readonly (readonly [string, readonly string[]])[];
+    }) {
+      order = saved.order;
+      const builds = loadBuilds(saved.builds, latest);
+      for (const { build } of builds) {
+        enter(build);
+        byStatus[build.state.status]++;
+      }
+      const byId = (id: string): BuildRecord => find(id) as BuildRecord;
+      for (const id of saved.resting) resting.add(byId(id));
+      for (const id of saved.deferred) deferred.add(byId(id));
+      for (const id of saved.satisfied) satisfied.add(byId(id));
+      for (const [agent, ids] of saved.live) live.set(agent, new Set(ids.map(byId)));
+      for (const { build, ready } of builds) if (ready) heapOf(build.drv).add(build);
+    },
+  });
+
+  function enter(build: BuildRecord): void {
+    let siblings = bySubmission.get(build.submission);
+    if (!siblings) {
+      siblings = [];
+      bySubmission.set(build.submission, siblings);
+    }
+    siblings[build.number - 1] = build;
+  }
 
   function hasOutputs(drv: Drv): boolean {
     let has = true;
@@ -246,12 +296,7 @@ export function createQueue(sources: QueueSources): Queue {
       previous: latest[drv],
       heapIndex: -1,
     };
-    let siblings = bySubmission.get(submission);
-    if (!siblings) {
-      siblings = [];
-      bySubmission.set(submission, siblings);
-    }
-    siblings[number - 1] = build;
+    enter(build);
     latest[drv] = build;
     active.values[drv] = (active.values[drv] as number) + 1;
     byStatus.queued++;

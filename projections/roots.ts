@@ -1,6 +1,7 @@
 import type { RootEvent } from '../domain/root/events.ts';
 import { evolveRoot, initialRoot, type RootState } from '../domain/root/state.ts';
 import type { Graph, Item } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 export interface RootRecord {
   readonly name: string;
@@ -36,10 +37,16 @@ export interface Roots {
   describe(): Iterable<string>;
 }
 
-export function createRoots(graph: Pick<Graph, 'internItem'>): Roots {
-  const roots = new Map<string, RootRecord>();
+export function createRoots(graph: Pick<Graph, 'internItem'>, memory: Memory = createMemory()): Roots {
+  const roots = memory.map<string, RootRecord>('roots');
   const there = new Set<RootRecord>();
-  const keepers = new Map<Item, Set<string>>();
+  memory.part('there', {
+    save: () => Array.from(there, ({ name }) => name),
+    load(saved: readonly string[]) {
+      for (const name of saved) there.add(roots.get(name) as RootRecord);
+    },
+  });
+  const keepers = memory.map<Item, Set<string>>('keepers');
 
   function keep(name: string, target: string): void {
     const item = graph.internItem(target);

@@ -1,5 +1,6 @@
 import type { Category, DroverEvent } from '../domain/events.ts';
 import type { Graph } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /**
  * Streams that begin with an event that this program does not know, as a newer one may have written before a return to this one, and what
@@ -28,8 +29,8 @@ const beginnings: ReadonlySet<DroverEvent['type']> = new Set([
   'EarlierBuildsRecorded',
 ]);
 
-export function createStrays(graph: Pick<Graph, 'drvByHash'>): Strays {
-  const revisions = new Map<string, number>();
+export function createStrays(graph: Pick<Graph, 'drvByHash'>, memory: Memory = createMemory()): Strays {
+  const revisions = memory.map<string, number>('revisions');
 
   /** A derivation that no event described. */
   const isUnknown = (drv: string): boolean => {

@@ -3,6 +3,7 @@ import type { SubmissionEvent, SubmissionReceived } from '../domain/submission/e
 import { evolveSubmission, type SubmissionStatus } from '../domain/submission/state.ts';
 import { ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 import type { BuildRecord } from './queue.ts';
 
 export interface SubmissionRecord {
@@ -65,18 +66,25 @@ export interface SubmissionSources {
 
 const nothing = new Int32Array(0);
 
-export function createSubmissions({
-  graph,
-  build,
-  buildsOf,
-  hasOutputs,
-  askedWithoutBuild,
-}: SubmissionSources): Submissions {
-  const submissions = new Map<string, SubmissionRecord>();
+export function createSubmissions(
+  { graph, build, buildsOf, hasOutputs, askedWithoutBuild }: SubmissionSources,
+  memory: Memory = createMemory(),
+): Submissions {
+  const submissions = memory.map<string, SubmissionRecord>('submissions');
   const byKey = new Map<string, SubmissionRecord>();
-  const joiners = new Map<string, string[]>();
+  const joiners = memory.map<string, string[]>('joiners');
   const open = new Set<SubmissionRecord>();
   const withoutBuild = new Map<SubmissionRecord, readonly Drv[]>();
+  memory.part('withoutBuild', {
+    save: () => Array.from(withoutBuild, ([{ id }, drvs]) => [id, drvs] as const),
+    load(saved: readonly (readonly [string, readonly Drv[]])[]) {
+      for (const [id, drvs] of saved) withoutBuild.set(submissions.get(id) as SubmissionRecord, drvs);
+      for (const record of submissions.values()) {
+        if (record.status === 'received') open.add(record);
+        if (record.wish.key !== undefined) byKey.set(record.wish.key, record);
+      }
+    },
+  });
 
   function queued(record: SubmissionRecord, data: NonNullable<SubmissionRecord['queued']>): void {
     record.queued = data;
@@ -85,7 +93,7 @@ export function createSubmissions({
       const drv = graph.drvOf(root);
       if (drv !== undefined) drvs.push(drv);
     }
-    record.requested = drvs.values.subarray(0, drvs.length);
+    record.requested = drvs.values.slice(0, drvs.length);
     if (data.available + data.joined > 0 || drvs.length > data.builds) lookForOthers(record);
     record.roots = [];
     record.rootTags = {};

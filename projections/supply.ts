@@ -1,5 +1,5 @@
-import { bytes } from './column.ts';
 import type { Drv, Graph, Item } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 import type { Producers } from './producers.ts';
 
 /**
@@ -28,8 +28,11 @@ export interface SupplySources {
   isActive(drv: Drv): boolean;
 }
 
-export function createSupply({ graph, producers, isObtainable, isAvailable, isActive }: SupplySources): Supply {
-  const supplied = bytes();
+export function createSupply(
+  { graph, producers, isObtainable, isAvailable, isActive }: SupplySources,
+  memory: Memory = createMemory(),
+): Supply {
+  const supplied = memory.bytes('supplied');
   const has = (drv: Drv): boolean => drv < supplied.length && supplied.values[drv] === 1;
 
   function isMade(item: Item): boolean {

@@ -1,5 +1,6 @@
 import type { DerivationEvent } from '../domain/derivation/events.ts';
 import type { Drv, Graph } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** Which derivations have lost their texts: nothing can build them until the texts are there again. */
 export interface Texts {
@@ -14,10 +15,14 @@ export interface Texts {
   passed(drv: Drv, revision: number): void;
 }
 
-export function createTexts(graph: Pick<Graph, 'drvOf'>, changed: (drv: Drv) => void): Texts {
-  const lost = new Map<Drv, string>();
+export function createTexts(
+  graph: Pick<Graph, 'drvOf'>,
+  changed: (drv: Drv) => void,
+  memory: Memory = createMemory(),
+): Texts {
+  const lost = memory.map<Drv, string>('lost');
   /** Of streams with more than one event, which are few. */
-  const revisions = new Map<Drv, number>();
+  const revisions = memory.map<Drv, number>('revisions');
 
   return {
     lost: (drv) => lost.get(drv),

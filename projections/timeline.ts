@@ -1,8 +1,8 @@
 import type { BuildEvent } from '../domain/build/events.ts';
 import { isEnded } from '../domain/build/state.ts';
 import type { Agentless } from './agentless.ts';
-import { bytes, floats, ints } from './column.ts';
 import type { Item, JobClass } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 import type { BuildRecord } from './queue.ts';
 
 /** Where the time of a build goes, in the order in which an undisturbed one has them. */
@@ -87,17 +87,23 @@ const states: readonly State[] = [
 ];
 const codes = Object.fromEntries(states.map((state, code) => [state, code])) as Record<State, number>;
 
-export function createTimeline(agentless: Pick<Agentless, 'within'>): Timeline {
-  const last = ints(); // Per build, by its order: its last row.
-  const since = floats();
-  const state = bytes();
-  const before = ints(); // The row before of the same build; -1 for the first.
-  const detail = ints(); // The item that led to it, or the number of the attempt; -1 for none.
+export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Memory = createMemory()): Timeline {
+  const last = memory.ints('last'); // Per build, by its order: its last row.
+  const since = memory.floats('since');
+  const state = memory.bytes('state');
+  const before = memory.ints('before'); // The row before of the same build; -1 for the first.
+  const detail = memory.ints('detail'); // The item that led to it, or the number of the attempt; -1 for none.
   /** Rows of builds whose retry is not due before an instant. */
-  const notBefore = new Map<number, number>();
+  const notBefore = memory.map<number, number>('notBefore');
   /** Rows of builds that are deferred to an instant. */
-  const deferredTo = new Map<number, number>();
+  const deferredTo = memory.map<number, number>('deferredTo');
   let clock = 0;
+  memory.part('clock', {
+    save: () => clock,
+    load(saved: number) {
+      clock = saved;
+    },
+  });
 
   const lastOf = (build: BuildRecord): number =>
     build.order < last.length ? (last.values[build.order] as number) : -1;

@@ -1,4 +1,5 @@
 import type { Scope, TokenEvent } from '../domain/token/events.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 export interface TokenRecord {
   readonly id: string;
@@ -23,10 +24,19 @@ export interface Tokens {
   apply(id: string, event: TokenEvent, revision: number, at: number): void;
 }
 
-export function createTokens(): Tokens {
-  const tokens = new Map<string, TokenRecord>();
+export function createTokens(memory: Memory = createMemory()): Tokens {
+  const tokens = memory.map<string, TokenRecord>('tokens');
   const valid = new Map<string, Set<TokenRecord>>();
+  memory.part('valid', {
+    save: () => undefined,
+    load() {
+      for (const token of tokens.values()) if (!token.revoked) accept(token);
+    },
+  });
   const validOf = (agent: string): ReadonlySet<TokenRecord> => valid.get(agent) ?? new Set();
+  function accept(token: TokenRecord): void {
+    if (token.agent !== undefined) valid.set(token.agent, new Set([...validOf(token.agent), token]));
+  }
   return {
     get: (id) => tokens.get(id),
     all: () => tokens.values(),
@@ -36,7 +46,7 @@ export function createTokens(): Tokens {
         const { name, scope, hash, agent } = event.data;
         const issued = { id, name, scope, hash, agent, issuedAt: at, revoked: false, ends: undefined, revision };
         tokens.set(id, issued);
-        if (agent !== undefined) valid.set(agent, new Set([...validOf(agent), issued]));
+        accept(issued);
         return;
       }
       const token = tokens.get(id);

@@ -1,5 +1,6 @@
 import type { StoreItem } from '../domain/item/events.ts';
 import type { Item } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** How an item was unpublished whose bytes are still in the pool. Times in milliseconds since the Unix epoch. */
 export interface Unpublished {
@@ -50,11 +51,11 @@ export interface UnpublishedItems {
   describe(what: (item: Item) => string): Generator<string>;
 }
 
-export function createUnpublished(): UnpublishedItems {
-  const items = new Map<Item, Unpublished>();
+export function createUnpublished(memory: Memory = createMemory()): UnpublishedItems {
+  const items = memory.map<Item, Unpublished>('items');
   /** By when they are due: what a collection unpublishes has few such times. */
-  const times = new Map<number, { longest: number; readonly items: Set<Item> }>();
-  const files = new Map<string, RetiredFile>();
+  const times = memory.map<number, { longest: number; readonly items: Set<Item> }>('times');
+  const files = memory.map<string, RetiredFile>('files');
 
   function forget(item: Item): Unpublished | undefined {
     const known = items.get(item);

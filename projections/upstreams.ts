@@ -1,6 +1,7 @@
 import type { ItemEvent, UpstreamItem } from '../domain/item/events.ts';
 import type { Availability } from './availability.ts';
 import type { Graph, Item } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 
 /** What upstreams said of items that the pool does not have, and when they are asked again; and of which items they are not believed. */
 export interface UpstreamItems {
@@ -27,12 +28,16 @@ export interface Distrust {
 
 type Known = Omit<UpstreamItem, 'path' | 'references'> & { readonly refersToItself: boolean };
 
-export function createUpstreamItems(graph: Graph, availability: Availability): UpstreamItems {
-  const known = new Map<Item, Known>();
-  const counts = new Map<string, number>();
-  const distrusted = new Map<Item, Map<string, Distrust>>();
+export function createUpstreamItems(
+  graph: Graph,
+  availability: Availability,
+  memory: Memory = createMemory(),
+): UpstreamItems {
+  const known = memory.map<Item, Known>('known');
+  const counts = memory.map<string, number>('counts');
+  const distrusted = memory.map<Item, Map<string, Distrust>>('distrusted');
   /** By when they expire: what is found together expires together. */
-  const expiries = new Map<number, number>();
+  const expiries = memory.map<number, number>('expiries');
 
   function count<Key>(map: Map<Key, number>, key: Key, change: number): void {
     const next = (map.get(key) ?? 0) + change;

@@ -1,6 +1,6 @@
 import { createReadyHeap, type HeapEntry } from '../domain/scheduling/ready-heap.ts';
-import { bytes, floats, ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
+import { createMemory, type Memory } from './memory.ts';
 import type { Producers } from './producers.ts';
 
 /**
@@ -43,12 +43,12 @@ const idle = -1_000_000;
 const handOn = 1;
 const workOut = 2;
 
-export function createUrgency(sources: UrgencySources): Urgency {
+export function createUrgency(sources: UrgencySources, memory: Memory = createMemory()): Urgency {
   const { graph, producers, isActive, ownPriority, expectedSeconds, changed } = sources;
-  const priorities = ints();
-  const paths = floats();
-  const waiting = bytes();
-  const touched = ints();
+  const priorities = memory.ints('priorities');
+  const paths = memory.floats('paths');
+  const waiting = memory.bytes('waiting');
+  const touched = memory.ints('touched');
 
   function row(drv: Drv): void {
     while (priorities.length <= drv) {

@@ -73,7 +73,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
   const { store, storeDir, derivations, buildMs, allocated, succeeding } = options;
   const { clock } = createSystemRuntime();
   const tracing = createTracing(clock, options.traces);
-  const { farm, position, chain: found } = await recover(store, storeDir, unwatched, tracing.farm);
+  const { farm, position, chain: found } = await recover(store, storeDir, { farm: tracing.farm });
   const chain = options.hashes === false ? undefined : found;
   const fail = Promise.withResolvers<never>();
   fail.promise.catch(() => undefined);

@@ -88,7 +88,7 @@ function chainOfEngine(linking: Linking, from: number): Chain {
 export type KnownTree = Pick<ChainState, 'size' | 'subtrees'>;
 
 /**
- * Takes up the chain of a log that is read from its start. Nearly nothing is hashed for it: each commit says the hash of the one before
+ * Takes up the chain of a log that is read from its start, or from where it was at `from`. Nearly nothing is hashed for it: each commit says the hash of the one before
  * it, and what a checkpoint covers is in that. Whether the log is what it was is for the verifier to say.
  */
 export interface ChainReader {
@@ -96,9 +96,9 @@ export interface ChainReader {
   end(): ChainState;
 }
 
-export function readChain(known: KnownTree = { size: 0, subtrees: [] }): ChainReader {
+export function readChain(known: KnownTree = { size: 0, subtrees: [] }, from: ChainState = emptyChain): ChainReader {
   const tree = growTree(known);
-  let commits = 0;
+  let commits = from.size;
   let current: StoredEvent[] = [];
 
   const hashOfCurrent = (): string => leafHash(commitText(commitOfStored(current)));
@@ -119,7 +119,7 @@ export function readChain(known: KnownTree = { size: 0, subtrees: [] }): ChainRe
       current = [event];
     },
     end() {
-      const last = current.length === 0 ? firstHash : hashOfCurrent();
+      const last = current.length === 0 ? from.last : hashOfCurrent();
       if (current.length > 0) close(() => last);
       return { size: tree.size, subtrees: tree.subtrees(), last };
     },

@@ -3,59 +3,107 @@ import { createFarm, type Farm } from '../../projections/farm.ts';
 import { readChain } from '../audit/chain.ts';
 import { knownTree } from '../audit/known-tree.ts';
 import type { ChainState, EventStore, Position, StoredEvent } from '../ports/event-store.ts';
+import type { LogMark } from '../ports/log-mark.ts';
+import type { FoldedTo, Snapshot } from '../ports/snapshots.ts';
 import { unwatched, type Work } from '../ports/work.ts';
 import { decodeEvent } from './event-codec.ts';
 
 export interface Recovered {
   readonly farm: Farm;
+  /** `undefined` for a log without events. */
+  readonly foldedTo: FoldedTo | undefined;
   readonly position: Position | undefined;
   /** Of all commits. */
   readonly chain: ChainState;
   readonly events: number;
-  /** Events of types or versions that this program does not know; they count as revisions and changed nothing else. */
+  /** Those of them that came after the snapshot. */
+  readonly replayed: number;
   readonly unknown: number;
-  /** The first of them, and what is not known of it, for the log. */
   readonly firstUnknown: string | undefined;
   /** The newest commits, from one position to another, where they carry no hash of the one before them and older ones do. */
   readonly unlinked: { readonly from: Position; readonly to: Position } | undefined;
 }
 
-/** Folds the whole log, into a farm that has seen nothing yet. */
+export interface RecoveryOptions {
+  readonly work?: Work;
+  /** One that has folded nothing. */
+  readonly farm?: Farm;
+  /** To begin with, instead of the first event. */
+  readonly from?: Snapshot | undefined;
+  /** Stops at the first whole commit after so many events, those of the snapshot included. */
+  readonly upTo?: number;
+}
+
+/** Folds the log: all of it, or what comes after a snapshot of it. */
 export async function recover(
-  store: EventStore,
+  store: Pick<EventStore, 'read' | 'readAll'>,
   storeDir: string,
-  work: Work = unwatched,
-  farm: Farm = createFarm(),
+  { work = unwatched, farm = createFarm(), from, upTo = Number.POSITIVE_INFINITY }: RecoveryOptions = {},
 ): Promise<Recovered> {
-  let position: Position | undefined;
-  let events = 0;
-  let unknown = 0;
-  let firstUnknown: string | undefined;
-  let hasLinks = false;
-  let unlinkedFrom: Position | undefined;
-  let commit: string | undefined;
-  const commits = readChain(await knownTree(store));
-  for await (const batch of store.readAll()) {
+  const before = from?.foldedTo;
+  if (from) loadSnapshot(farm, from, storeDir);
+  let mark: LogMark | undefined = before?.mark;
+  let { events, unknown, firstUnknown, hasLinks, unlinkedFrom } = before ?? {
+    events: 0,
+    unknown: 0,
+    firstUnknown: undefined,
+    hasLinks: false,
+    unlinkedFrom: undefined,
+  };
+  // The newest checkpoint may cover more than what is read.
+  const known = before === undefined && upTo === Number.POSITIVE_INFINITY ? await knownTree(store) : before?.chain;
+  const commits = readChain(known, before?.chain);
+  let position = mark?.position;
+  reading: for await (const batch of store.readAll(position === undefined ? {} : { after: position })) {
     for (const stored of batch.events) {
-      events++;
-      commits.add(stored);
-      if (stored.commit !== commit) {
-        commit = stored.commit;
+      if (stored.commit !== mark?.commit) {
+        if (events >= upTo) break reading;
         hasLinks ||= stored.previousHash !== undefined;
         if (stored.previousHash !== undefined) unlinkedFrom = undefined;
         else if (hasLinks) unlinkedFrom ??= stored.position;
       }
-      work.at('event', `${stored.stream}@${stored.revision} at ${stored.position}`);
+      events++;
+      commits.add(stored);
+      const { stream, revision, commit } = stored;
+      mark = { stream, revision, commit, position: stored.position };
+      work.at('event', `${stream}@${revision} at ${stored.position}`);
       const problem = foldEvent(farm, stored, storeDir);
       if (problem === undefined) continue;
       unknown++;
-      firstUnknown ??= `${stored.stream}@${stored.revision}: ${problem}`;
+      firstUnknown ??= `${stream}@${revision}: ${problem}`;
     }
     position = batch.checkpoint;
   }
-  const unlinked =
-    unlinkedFrom !== undefined && position !== undefined ? { from: unlinkedFrom, to: position } : undefined;
-  return { farm, position, chain: commits.end(), events, unknown, firstUnknown, unlinked };
+  const chain = commits.end();
+  return {
+    farm,
+    foldedTo: mark && { mark, chain, events, unknown, firstUnknown, hasLinks, unlinkedFrom, storeDir },
+    position,
+    chain,
+    events,
+    replayed: events - (before?.events ?? 0),
+    unknown,
+    firstUnknown,
+    unlinked: unlinkedFrom !== undefined && position !== undefined ? { from: unlinkedFrom, to: position } : undefined,
+  };
+}
+
+/** Whether the snapshot is one of this log: a folder that was restored from a backup may have one of what was lost. */
+export async function isOfLog(store: Pick<EventStore, 'read'>, { foldedTo: { mark } }: Snapshot): Promise<boolean> {
+  for await (const event of store.read(mark.stream, { from: mark.revision, limit: 1 }))
+    return event.revision === mark.revision && event.commit === mark.commit && event.position === mark.position;
+  return false;
+}
+
+/** @param farm one that has folded nothing; it is of no use any more where this throws. */
+function loadSnapshot(farm: Farm, { parts, foldedTo, name }: Snapshot, storeDir: string): void {
+  if (foldedTo.storeDir !== storeDir)
+    throw new Error(`storeDir: expected ${foldedTo.storeDir}, which ${name} was made for, got ${storeDir}`);
+  const lacking = [...farm.parts.keys()].find((part) => !parts.has(part));
+  const beyond = [...parts.keys()].find((part) => !farm.parts.has(part));
+  if (lacking !== undefined || beyond !== undefined)
+    throw new Error(`${name}: ${lacking === undefined ? `${beyond} is not known` : `${lacking} is missing`}`);
+  for (const [part, { load }] of farm.parts) load(parts.get(part));
 }
 
 /**

@@ -61,8 +61,8 @@ export interface WriterOptions {
   /** Of the log as it was replayed; without one, commits carry no hashes. */
   readonly chain?: ChainState;
   failed(error: Error): void;
-  /** Told of the last event of what has become durable. */
-  stored?(mark: LogMark): void;
+  /** Told of the last event of what has become durable, and of how many events that is. */
+  stored?(mark: LogMark, events: number): void;
   /** Where in a trace what happens to a stream is, as a `traceparent`, for commits that do not say; `undefined` for in none. */
   traceOf?(category: Category, id: string, correlation: string | undefined): string | undefined;
 }
@@ -104,7 +104,8 @@ export function createWriter(options: WriterOptions): Writer {
     const commit = commits.at(-1);
     if (latest?.ok && commit) {
       last = latest.position;
-      stored?.({ stream: commit.stream, revision: latest.revision, commit: commit.id, position: last });
+      const events = commits.reduce((sum, { events }) => sum + events.length, 0);
+      stored?.({ stream: commit.stream, revision: latest.revision, commit: commit.id, position: last }, events);
     }
     if (durableListeners.length > 0)
       for (const [index, result] of results.entries())

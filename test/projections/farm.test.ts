@@ -12,6 +12,7 @@ import { findNeeds } from '../../projections/needs.ts';
 import { finish } from '../../projections/pace.ts';
 import { buildId } from '../../projections/queue.ts';
 import { countStandings, newestStanding, standingOf } from '../../projections/standing.ts';
+import { knownTo, loadFarm, saveFarm } from '../support/farm-parts.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
 /** Derivation n has inputs among 0 … n - 1, one or two outputs, and maybe a source. */
@@ -135,7 +136,7 @@ function memo<Key, Value>(work: (key: Key) => Value): (key: Key) => Value {
 function play(
   allDesigns: readonly Plan[],
   steps: readonly Step[],
-): { farm: Farm; check: () => void; log: (farm: Farm) => void } {
+): { farm: Farm; check: () => void; log: (farm: Farm) => void; history: readonly Parameters<Farm['apply']>[] } {
   const history: Parameters<Farm['apply']>[] = [];
   const farm = createFarm();
   const apply = (...event: Parameters<Farm['apply']>): void => {
@@ -489,7 +490,7 @@ function play(
   const log = (other: Farm): void => {
     for (const event of history) other.apply(...event);
   };
-  return { farm, check, log };
+  return { farm, check, log, history };
 }
 
 describe('the farm', () => {
@@ -555,6 +556,27 @@ describe('the farm', () => {
         const replayed = createFarm();
         log(replayed);
         assert.deepEqual([...replayed.describe()], [...farm.describe()]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('is the same where it goes on from a snapshot (I3)', () => {
+    fc.assert(
+      fc.property(plans, fc.array(step, { maxLength: 60 }), fc.nat(), (designs, steps, pick) => {
+        const { history } = play(designs, steps);
+        const at = pick % (history.length + 1);
+        const whole = createFarm();
+        for (const event of history.slice(0, at)) whole.apply(...event);
+        const again = createFarm();
+        loadFarm(again, saveFarm(whole));
+        assert.deepEqual(knownTo(again), knownTo(whole), 'what was loaded is what was saved');
+        for (const event of history.slice(at)) {
+          whole.apply(...event);
+          again.apply(...event);
+        }
+        assert.deepEqual(knownTo(again), knownTo(whole));
+        assert.deepEqual([...again.describe()], [...whole.describe()]);
       }),
       { numRuns: 100 },
     );

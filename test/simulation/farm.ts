@@ -20,6 +20,7 @@ import { openCache, request } from './network.ts';
 import { createPoolDisk, type PoolDisk } from './pool-disk.ts';
 import { createRandom, type Random } from './random.ts';
 import type { Settings } from './settings.ts';
+import { createSnapshots, type SimulatedSnapshots } from './snapshots.ts';
 import { createVirtualTime, type VirtualTime } from './time.ts';
 import { createSimulatedUpstream, type SimulatedUpstream } from './upstream.ts';
 import { Violation } from './violation.ts';
@@ -41,6 +42,7 @@ export type Answer<Value> =
 export const isGranted = ({ refused, lost }: Answer<unknown>): boolean => refused === undefined && lost === undefined;
 
 const farmsPerViews = 4;
+const farmsPerSnapshots = 4;
 
 /** A whole farm of one seed, for operators and faults to act on. */
 export interface SimulatedFarm {
@@ -59,6 +61,8 @@ export interface SimulatedFarm {
   readonly poolDisk: PoolDisk;
   /** Of a share of all farms, as they take time. */
   readonly views: Views | undefined;
+  /** Where its coordinators begin with snapshots; then they export no spans. */
+  readonly snapshots: SimulatedSnapshots | undefined;
   readonly spans: ReturnType<typeof collectSpans>;
   readonly upstreams: readonly SimulatedUpstream[];
   /** The way from clients to the coordinator. */
@@ -191,6 +195,8 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
 
   const memory = openMemoryEventStore();
   const eventDisk = createEventDisk(memory, (commits, results) => guard(() => ledger.stored(commits, results)));
+  const snapshots =
+    seed % farmsPerSnapshots === 1 ? createSnapshots(eventDisk.log, random.fork('snapshots')) : undefined;
   const texts = new Map(graph.recipes.map(({ facts, text }) => [facts.path, text]));
   const derivationStore = createFakeDerivationStore(
     graph.recipes.map(({ facts }) => facts),
@@ -237,7 +243,8 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
       ],
       text: async (path) => (lostTexts.has(path) ? undefined : derivationStore.text(path)),
     },
-    traces: spans,
+    traces: snapshots === undefined ? spans : undefined,
+    snapshots,
     hookTransport: receivers.transport,
     trace,
     started: receivers.started,
@@ -383,6 +390,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
     },
     views: seed % farmsPerViews === 0 ? createViews(eventDisk.log) : undefined,
     spans,
+    snapshots,
     upstreams,
     clients,
     client,

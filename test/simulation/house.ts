@@ -8,6 +8,7 @@ import { randomId } from '../../coordinator/identifiers.ts';
 import type { DerivationStore } from '../../coordinator/ports/derivation-store.ts';
 import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { Pool } from '../../coordinator/ports/pool.ts';
+import type { Snapshots } from '../../coordinator/ports/snapshots.ts';
 import type { Traces } from '../../coordinator/ports/traces.ts';
 import type { VerifyPlace } from '../../coordinator/ports/verify-place.ts';
 import { unwatched } from '../../coordinator/ports/work.ts';
@@ -55,7 +56,8 @@ export interface HouseWorld {
   readonly eventDisk: EventDisk;
   readonly poolDisk: PoolDisk;
   readonly derivations: DerivationStore;
-  readonly traces: Traces;
+  readonly traces: Traces | undefined;
+  readonly snapshots: Snapshots | undefined;
   readonly upstreams: readonly SimulatedUpstream[];
   hookTransport(life: Life): HookTransport;
   trace(who: string, text: string): void;
@@ -147,6 +149,14 @@ export function createHouse(world: HouseWorld): House {
       },
       hookTransport: world.hookTransport(mine),
       traces: world.traces,
+      snapshots: world.snapshots && {
+        async *newest() {
+          for await (const one of world.snapshots?.newest() ?? []) {
+            await mine.io();
+            yield one;
+          }
+        },
+      },
       signer: { publicKey: cacheKey.public, sign: async (fingerprint) => signatureOf(fingerprint) },
       auditKey,
       logger,

@@ -83,7 +83,7 @@ export async function openTestCoordinator(
   } = {},
 ) {
   const tracing = createTracing(time.runtime.clock, traces);
-  const { farm, position, chain } = await recover(store, policy.storeDir, unwatched, tracing.farm);
+  const { farm, position, chain } = await recover(store, policy.storeDir, { farm: tracing.farm });
   const failures: Error[] = [];
   /** As of a process that was killed: what it was about to write is never written, and nothing comes of it. */
   const killed = Promise.withResolvers<never>();

@@ -249,8 +249,8 @@ describe('roots', () => {
     );
   });
   it('of rules remember no more of what was there than some sets of tags', () => {
-    const asked = createAskedWithoutBuild();
     const by = { id: 's' } as SubmissionRecord;
+    const asked = createAskedWithoutBuild({ submission: () => by, build: () => undefined });
     for (let order = 0; order < 40; order++) asked.asked(1, { by, order, tags: { commit: `${order}` } });
     asked.asked(1, { by, order: 40, tags: { commit: '30' } });
     const orders = asked.of(1).map(({ order }) => order);

@@ -4,7 +4,6 @@ import { pino } from 'pino';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import type { Core } from '../../../coordinator/core.ts';
 import { recover } from '../../../coordinator/log/recovery.ts';
-import { unwatched } from '../../../coordinator/ports/work.ts';
 import type { InSlices } from '../../../coordinator/slices.ts';
 import { createTracing } from '../../../coordinator/tracing.ts';
 import type { CheckUpstream } from '../../../coordinator/upstreams/closure-search.ts';
@@ -629,12 +628,9 @@ it('folds to the same state again', async () => {
   await farm.application.checkUpstream('up', [fakeBase('x', 1)]);
   upstream.items.delete(outPath(1));
   await farm.pass(120);
-  const { farm: again } = await recover(
-    farm.store,
-    '/nix/store',
-    unwatched,
-    createTracing(farm.time.runtime.clock, undefined).farm,
-  );
+  const { farm: again } = await recover(farm.store, '/nix/store', {
+    farm: createTracing(farm.time.runtime.clock, undefined).farm,
+  });
   assert.deepEqual([...farm.farm.describe()], [...again.describe()]);
   assert.equal(again.availability.upstream, 2);
 });

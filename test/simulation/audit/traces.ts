@@ -34,7 +34,7 @@ export function collectSpans(): Traces & { audit(log: EventStore, storeDir: stri
       insist(faults.length === 0, 'I3', `a span was exported again, and as another: ${faults[0]}`);
       const ofLog = new Map<string, TraceSpan>();
       const tracing = createTracing({ now: () => 0 }, collectInto(ofLog));
-      const { farm } = await recover(log, storeDir, undefined, tracing.farm);
+      const { farm } = await recover(log, storeDir, { farm: tracing.farm });
       for (const [id, span] of ofLog)
         insist(
           isDeepStrictEqual(spans.get(id), span),

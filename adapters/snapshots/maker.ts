@@ -1,0 +1,61 @@
+import { setPriority } from 'node:os';
+import { isOfLog, recover } from '../../coordinator/log/recovery.ts';
+import type { Snapshot } from '../../coordinator/ports/snapshots.ts';
+import { openEventStore } from '../event-store/open.ts';
+import type { StoreAddress } from '../event-store/store-url.ts';
+import { foldFingerprint } from './fingerprint.ts';
+import { createSnapshotFolder } from './folder.ts';
+
+/** The program of a process that folds the log beside the coordinator and writes down what it has then. See maker-process.ts. */
+export interface ToMaker {
+  readonly store: StoreAddress;
+  /** Folder of the SQLite engine where the address names none. */
+  readonly dir: string;
+  /** Where snapshots are. */
+  readonly snapshots: string;
+  readonly storeDir: string;
+}
+
+export type FromMaker =
+  | {
+      readonly written: {
+        readonly file: string;
+        readonly bytes: number;
+        readonly events: number;
+        readonly replayed: number;
+      };
+    }
+  | { readonly failed: string };
+
+const lowest = 19;
+
+async function make({ store: address, dir, snapshots, storeDir }: ToMaker): Promise<FromMaker> {
+  const folder = createSnapshotFolder({ dir: snapshots, fingerprint: foldFingerprint(), unusable: () => undefined });
+  await using store = await openEventStore(address, { dir, write: false, as: 'drover snapshot' });
+  let from: Snapshot | undefined;
+  for await (const snapshot of folder.newest())
+    if (await isOfLog(store, snapshot)) {
+      from = snapshot;
+      break;
+    }
+  const { farm, foldedTo, replayed } = await recover(store, storeDir, { from });
+  if (foldedTo === undefined) return { failed: 'the log is empty' };
+  // One part is in memory twice at a time, not all.
+  const saved = (function* () {
+    for (const [name, part] of farm.parts) yield [name, part.save()] as const;
+  })();
+  return { written: { ...(await folder.write(foldedTo, saved)), events: foldedTo.events, replayed } };
+}
+
+process.once('message', (told: ToMaker) => {
+  try {
+    setPriority(lowest);
+  } catch {
+    // It goes on as it is.
+  }
+  void make(told)
+    .catch((error: unknown): FromMaker => ({ failed: error instanceof Error ? error.message : String(error) }))
+    .then((answer) => process.send?.(answer, () => process.disconnect()));
+});
+// The coordinator has gone: nobody waits for it, and the next one makes its own.
+process.once('disconnect', () => process.exit());

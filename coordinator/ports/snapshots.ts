@@ -1,0 +1,34 @@
+import type { ChainState, Position } from './event-store.ts';
+import type { LogMark } from './log-mark.ts';
+
+/** How far a log was folded, and all that it takes to go on from there. */
+export interface FoldedTo {
+  /** The last event that was folded. */
+  readonly mark: LogMark;
+  /** Of all commits up to there. */
+  readonly chain: ChainState;
+  readonly events: number;
+  /** Events of types or versions that this program does not know; they count as revisions and changed nothing else. */
+  readonly unknown: number;
+  /** The first of them, and what is not known of it, for the log. */
+  readonly firstUnknown: string | undefined;
+  /** Whether a commit carries the hash of the one before it; and the first of the newest ones that do not, though older ones do. */
+  readonly hasLinks: boolean;
+  readonly unlinkedFrom: Position | undefined;
+  /** The store directory that submissions without one are for. */
+  readonly storeDir: string;
+}
+
+/** What the hot projections knew at a place in the log, by the names of the parts (projections/memory.ts). */
+export interface Snapshot {
+  readonly foldedTo: FoldedTo;
+  readonly parts: ReadonlyMap<string, unknown>;
+  /** Where it is, for people. */
+  readonly name: string;
+}
+
+/** Snapshots that were written by a program which folds as this one does. */
+export interface Snapshots {
+  /** Newest first; what is damaged, or was written by a program that folds otherwise, is passed over. */
+  newest(): AsyncIterable<Snapshot>;
+}
