@@ -22,8 +22,8 @@ export function encodePart(name: string, saved: unknown): EncodedPart {
 /** @throws on what {@link encodePart} has not written */
 export function decodePart({ kind, bytes }: EncodedPart): unknown {
   if (kind === 'value') return new Unpackr(options).unpack(bytes);
-  // Of its own: what is read in one piece may lie at an odd place in it.
-  const own = bytes.slice();
   const Type = columns[kind];
-  return new Type(own.buffer, 0, own.byteLength / Type.BYTES_PER_ELEMENT);
+  // What is read in one piece may lie at an odd place in it. (A `slice` of a Buffer is no copy.)
+  const own = bytes.byteOffset % Type.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
+  return new Type(own.buffer as ArrayBuffer, own.byteOffset, own.byteLength / Type.BYTES_PER_ELEMENT);
 }

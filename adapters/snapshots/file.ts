@@ -135,7 +135,8 @@ async function readHead(handle: FileHandle, hash: Hash): Promise<{ head: z.infer
 }
 
 async function readPiece(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const piece = Buffer.allocUnsafe(length);
+  // Of its own, so that columns can stay where they were read to.
+  const piece = Buffer.from(new ArrayBuffer(length));
   for (let done = 0; done < length; ) {
     const { bytesRead } = await handle.read(piece, done, Math.min(length - done, 1 << 30), position + done);
     if (bytesRead === 0) throw new SnapshotUnusable('it ends too early', true);

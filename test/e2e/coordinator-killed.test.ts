@@ -20,6 +20,7 @@ e2e('killed at any point: nothing is done twice, nothing is lost', {}, async (fa
   for (const name of ['one', 'two', 'three']) await expectOneAttempt(farm, name);
   await whileOneAgentFetchesAndAnotherUploads(farm);
   await inTheMiddleOfABuild(farm);
+  await afterASnapshot(farm);
 });
 
 async function graphOf(farm: Farm) {
@@ -155,4 +156,20 @@ async function inTheMiddleOfABuild(farm: Farm): Promise<void> {
   assert.equal(farm.feed.events.filter(({ type }) => type === 'AgentLost').length, 0);
   const { body: log } = await farm.request('GET', `/v1/builds/${id}/log`);
   assert.equal(log, 'slow waits\nslow goes on\n');
+}
+
+/** The next start folds what came after it, and comes to the same. */
+async function afterASnapshot(farm: Farm): Promise<void> {
+  await farm.kill9();
+  await farm.start(['--snapshots-every-events', '1']);
+  await farm.coordinator.says(/"msg":"snapshot written"/);
+  const before = await farm.request('GET', '/v1/status');
+  await farm.kill9();
+  await farm.start();
+  const [, events, replayed] =
+    /"events":(\d+),"snapshot":"[^"]+","replayed":(\d+),.*"msg":"log replayed"/.exec(farm.coordinator.said()) ?? [];
+  assert.ok(Number(events) > Number(replayed), farm.coordinator.said());
+  const after = await farm.request('GET', '/v1/status');
+  assert.deepEqual(after.body.builds, before.body.builds);
+  await expectOneAttempt(farm, 'after');
 }

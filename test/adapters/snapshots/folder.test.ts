@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import fc from 'fast-check';
+import { decodePart, encodePart } from '../../../adapters/snapshots/codec.ts';
+import { foldFingerprint } from '../../../adapters/snapshots/fingerprint.ts';
+import { createSnapshotFolder } from '../../../adapters/snapshots/folder.ts';
+import type { FoldedTo } from '../../../coordinator/ports/snapshots.ts';
+import { createMemory } from '../../../projections/memory.ts';
+
+const foldedTo = (events: number): FoldedTo => ({
+  mark: { stream: 'build-s-1', revision: 3, commit: `c.${events}`, position: String(events).padStart(16, '0') },
+  chain: { size: events, subtrees: ['YQ=='], last: 'Yg==' },
+  events,
+  unknown: 1,
+  firstUnknown: 'item-x@0: unknown type Y',
+  hasLinks: true,
+  unlinkedFrom: undefined,
+  storeDir: '/nix/store',
+});
+const parts = new Map<string, unknown>([
+  ['ints', Int32Array.of(1, -2, 3)],
+  ['floats', Float64Array.of(0.5, Number.POSITIVE_INFINITY)],
+  ['bytes', Uint8Array.of(7)],
+  ['empty', new Int32Array(0)],
+  ['map', new Map([[1, { at: 1.5, names: new Set(['a']), gone: undefined }]])],
+  ['nothing', undefined],
+]);
+
+const folders: string[] = [];
+after(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+async function folderOfTest(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'drover-snapshots-'));
+  folders.push(folder);
+  return folder;
+}
+
+async function open(fingerprint = 'one') {
+  const dir = join(await folderOfTest(), 'snapshots');
+  const told: string[] = [];
+  const of = (print: string) =>
+    createSnapshotFolder({ dir, fingerprint: print, unusable: (error) => void told.push(error.message) });
+  return { dir, told, of, folder: of(fingerprint) };
+}
+
+async function all(folder: ReturnType<typeof createSnapshotFolder>) {
+  const found = [];
+  for await (const snapshot of folder.newest()) found.push(snapshot);
+  return found;
+}
+
+describe('snapshots in a folder', () => {
+  it('are what was written, the newest first, and two are kept', async () => {
+    const { dir, told, folder } = await open();
+    assert.deepEqual(await all(folder), []);
+    for (const events of [9, 20, 100]) await folder.write(foldedTo(events), parts);
+    const found = await all(folder);
+    assert.deepEqual(
+      found.map((snapshot) => snapshot.foldedTo),
+      [foldedTo(100), foldedTo(20)],
+    );
+    assert.deepEqual(found[0]?.parts, parts);
+    assert.equal((await readdir(dir)).length, 2);
+    assert.deepEqual(told, []);
+  });
+
+  it('are left alone by a program that folds otherwise', async () => {
+    const { of, told, folder } = await open();
+    await folder.write(foldedTo(1), parts);
+    assert.deepEqual(await all(of('other')), []);
+    assert.match(told[0] ?? '', /folds otherwise/);
+    assert.equal((await all(folder)).length, 1);
+  });
+
+  it('are passed over where a single byte is not what was written, or some are missing', async () => {
+    const { dir, told, folder } = await open();
+    const { file } = await folder.write(foldedTo(1), parts);
+    const whole = await readFile(file);
+    for (let at = 0; at < whole.length; at++) {
+      const spoilt = Buffer.from(whole);
+      spoilt[at] = (spoilt[at] as number) ^ 1;
+      await writeFile(file, spoilt);
+      assert.deepEqual(await all(folder), [], `byte ${at}`);
+    }
+    assert.equal(told.length, whole.length);
+    for (const length of [0, 1, whole.length - 1]) {
+      await writeFile(file, whole);
+      await truncate(file, length);
+      assert.deepEqual(await all(folder), [], `${length} bytes`);
+    }
+    // One that was being written when its process was killed.
+    await writeFile(join(dir, `${'0'.repeat(15)}.snapshot.tmp`), whole.subarray(0, 10));
+    await folder.write(foldedTo(2), parts);
+    assert.deepEqual(
+      (await readdir(dir)).filter((name) => name.endsWith('.tmp')),
+      [],
+    );
+    assert.equal((await all(folder)).length, 1);
+  });
+});
+
+describe('parts of a snapshot', () => {
+  it('come back as they were', () => {
+    const plain = fc.anything({
+      withMap: true,
+      withSet: true,
+      withTypedArray: false,
+      maxDepth: 3,
+      values: [fc.double(), fc.string(), fc.boolean(), fc.constant(undefined)],
+    });
+    fc.assert(
+      fc.property(plain, (value) => assert.deepEqual(decodePart(encodePart('part', value)), value)),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('the memory of projections', () => {
+  it('is saved and loaded by name, and no two have the same', () => {
+    const fill = () => {
+      const memory = createMemory();
+      const of = memory.within('a.');
+      const kept = {
+        ints: of.ints('ints'),
+        floats: of.floats('floats', 1),
+        list: of.list<string>('list'),
+        map: of.map<number, string>('map'),
+        set: of.set<number>('set'),
+      };
+      return { memory, kept };
+    };
+    const { memory, kept } = fill();
+    assert.throws(() => memory.ints('a.ints'), /a\.ints/);
+    for (let n = 0; n < 3000; n++) kept.ints.push(n);
+    kept.list.push('x');
+    kept.map.set(2, 'two').set(1, 'one');
+    kept.set.add(3);
+    const other = fill();
+    for (const [name, part] of other.memory.parts)
+      part.load(decodePart(encodePart(name, memory.parts.get(name)?.save())));
+    for (const one of [kept, other.kept]) {
+      one.ints.push(3000);
+      one.floats.push(0.5);
+    }
+    const values = ({ ints, floats, list, map, set }: typeof kept) => [
+      [...ints.values.subarray(0, ints.length)],
+      [...floats.values.subarray(0, floats.length)],
+      list,
+      [...map],
+      [...set],
+    ];
+    assert.deepEqual(values(other.kept), values(kept));
+  });
+});
+
+describe('the fingerprint of a program', () => {
+  it('is the same each time, and another where anything that folds is another', async () => {
+    assert.equal(foldFingerprint(), foldFingerprint());
+    const root = await folderOfTest();
+    for (const folder of ['domain', 'projections', 'coordinator/audit', 'coordinator/log', 'adapters/snapshots'])
+      await mkdir(join(root, folder), { recursive: true });
+    const of = () => foldFingerprint(pathToFileURL(join(root, 'adapters/snapshots/fingerprint.ts')).href);
+    const seen = new Set([of()]);
+    for (const [file, text] of [
+      ['domain/a.ts', 'a'],
+      ['domain/a.ts', 'b'],
+      ['projections/c.ts', ''],
+      ['domain/d.md', 'no program'],
+    ] as const) {
+      await writeFile(join(root, file), text);
+      seen.add(of());
+    }
+    assert.equal(seen.size, 4);
+  });
+});
