@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -61,6 +62,22 @@ test(`${guixName} fetches closures once it trusts the key, and not before`, { sk
     assert.deepEqual([isThere(output), isThere(input)], [true, true], build);
     assert.equal(await readFile(join(machine.store, output, 'bin/hello'), 'utf8'), `${guixStoreDir}/${input}`);
 
+    // The real server of Guix says the same of them, with the same key, but for the size that it gives for one of two.
+    for (const part of ['pub', 'sec'])
+      await copyFile(join(data, `guix-key.${part}`), join(machine.configuration, `signing-key.${part}`));
+    const port = await freePort();
+    const publisher = machine.start('guix', 'publish', `--port=${port}`, '-C', 'gzip:0', '-C', 'gzip', '--ttl=1h');
+    await saysThat(publisher, /publishing .* port/);
+    for (const path of [input, output]) {
+      const texts: Promise<string>[] = [`${url}/guix`, `http://127.0.0.1:${port}`].map(async (cache): Promise<string> => {
+        const answer = await fetch(`${cache}/${path.slice(0, 32)}.narinfo`);
+        assert.equal(answer.headers.get('content-type')?.replace(' ', ''), 'application/x-nix-narinfo;charset=utf-8');
+        return (await answer.text()).replaceAll(/^FileSize: .*\n/gm, '');
+      });
+      const [ours, theirs]: string[] = await Promise.all(texts);
+      assert.equal(ours, theirs);
+    }
+
     const file = join(dirname(machine.store), 'manifest.scm');
     await writeFile(file, manifest);
     const weather = ['guix', 'weather', '-s', 'x86_64-linux', `--substitute-urls=${url}/guix`, '-m', file];
@@ -81,6 +98,27 @@ function said(child: ChildProcess): Promise<string> {
       text += chunk;
     });
   return new Promise((resolve) => child.once('close', () => resolve(text)));
+}
+
+/** Resolves once it has written this. */
+function saysThat(child: ChildProcess, words: RegExp): Promise<void> {
+  let text = '';
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (words.test(text)) resolve();
+      });
+    child.once('close', () => reject(new Error(text)));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 /** As `nix copy` does it. */
