@@ -75,7 +75,7 @@ export function addImportCommands(program: Command, context: CommandContext): vo
     const signal = io.interrupted();
     const { openNarSource } = await import('../push/nar-source.ts');
     const { readNarinfos } = await import('../push/import-nars.ts');
-    const { missingItems, sendItems } = await import('../push/send-items.ts');
+    const { missingItems, namesPerQuestion, sendItems } = await import('../push/send-items.ts');
     const { refusalLine, sendReport } = await import('../push/report.ts');
     const { readTrustedKeys } = await import('../push/trusted-keys.ts');
     const keys = checkSigs ? await readTrustedKeys(trustedKey ?? []) : undefined;
@@ -89,23 +89,29 @@ export function addImportCommands(program: Command, context: CommandContext): vo
       const first = await storeDirOf(client);
       const storeDir = source.storeDir ?? (paths.some(isOfGuix) ? guixStoreDir : first);
       const isOther = storeDir !== first;
-      const wanted = paths.length > 0 ? paths.map(hashPartOf) : ((await source.list?.()) ?? []);
+      const wanted = paths.length > 0 ? paths.map(hashPartOf) : (source.list?.() ?? []);
       using progress = createProgress(io);
-      progress.begin('narinfos read', paths.length > 0 ? undefined : wanted.length);
-      const read = await readNarinfos(source, wanted, { storeDir, isOther, keys, signal, onRead: progress.update });
+      progress.begin('narinfos read');
+      using read = await readNarinfos(source, wanted, { storeDir, isOther, keys, signal, onRead: progress.update });
       for (const refusal of read.refused) progress.line(refusalLine(refusal));
-      const names = read.items.map(({ path }) => path);
-      const missing = await missingItems(client, names, signal);
-      const lacking = read.items.filter(({ path }) => missing.has(path));
+      const lacking: number[] = [];
+      progress.begin('items asked for', read.size);
+      for (let start = 0; start < read.size; start += namesPerQuestion) {
+        const places = read.order.subarray(start, start + namesPerQuestion);
+        const names = Array.from(places, read.name);
+        const missing = await missingItems(client, names, signal);
+        for (const [index, name] of names.entries()) if (missing.has(name)) lacking.push(places[index] as number);
+        progress.update(start + names.length);
+      }
       progress.begin('items sent', lacking.length);
-      const { sent, refused } = await sendItems(client, lacking, {
+      const { sent, refused } = await sendItems(client, lacking.values().map(read.item), {
         signal,
         onDone: progress.update,
         onRefused: (refusal) => progress.line(refusalLine(refusal)),
         onTrouble: progress.line,
       });
       const result = { sent, refused: [...read.refused, ...refused] };
-      await print(io, flags, sendReport(result, names.length - lacking.length));
+      await print(io, flags, sendReport(result, read.size - lacking.length));
       return result.refused.length === 0 ? 0 : 1;
     } catch (error) {
       if (!signal.aborted) throw error;

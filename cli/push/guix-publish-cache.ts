@@ -23,7 +23,9 @@ export function isGuixPublishCache(dir: string): boolean {
 export function openGuixPublishCache(dir: string): NarSource {
   return {
     storeDir: guixStoreDir,
-    list: async () => (await listFolder(join(dir, 'hashes'))).filter(isHashPart).sort(),
+    async *list() {
+      for await (const name of listFolder(join(dir, 'hashes'))) if (isHashPart(name)) yield name;
+    },
     async narinfo(hashPart) {
       const path = (await readNarinfoFile(dir, join('hashes', hashPart)))?.trim();
       if (path === undefined) return undefined;

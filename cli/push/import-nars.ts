@@ -10,8 +10,8 @@ import { type ClosureLimit, largestClosure, mostFileBytes } from '../../domain/l
 import { FormatError } from '../../domain/store/format-error.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type CacheItem, readCacheItem } from './cache-item.ts';
+import { type Asked, openItemSpool } from './item-spool.ts';
 import { atMost, type NarPlace, type NarSource } from './nar-source.ts';
-import { referencesFirst } from './references-first.ts';
 import type { Refusal, Sendable } from './send-items.ts';
 import type { TrustedKeys } from './trusted-keys.ts';
 
@@ -27,64 +27,88 @@ export interface ImportOptions {
   readonly most?: ClosureLimit;
 }
 
-/** Narinfos that are read at a time. */
+/** Narinfos that are read at a time, and those that are taken from the list for it. */
 const parallel = 16;
+const perRound = 1000;
+
+/** What a cache has, each after what it refers to, and what of it cannot be taken. */
+export interface ReadNarinfos extends Disposable {
+  /** Items that can be sent. */
+  readonly size: number;
+  readonly refused: readonly Refusal[];
+  /** Where they are, in order: some bytes for each, as the rest is in a file. */
+  readonly order: Uint32Array;
+  name(place: number): string;
+  item(place: number): Sendable;
+}
 
 /**
- * What a cache has of some items (hash parts) and of all that they refer to, each after what it refers to, and what of it cannot be taken, as what
- * is wanted and not there. What is only referred to and not there is for the pool to have.
+ * What a cache has of some items (hash parts) and of all that they refer to, and what of it cannot be taken, as what is wanted and not there. What is
+ * only referred to and not there is for the pool to have.
  */
 export async function readNarinfos(
   source: NarSource,
-  hashParts: readonly string[],
+  hashParts: Iterable<string> | AsyncIterable<string>,
   { storeDir, isOther, keys, signal, onRead, most = largestClosure }: ImportOptions,
-): Promise<{ readonly items: readonly Sendable[]; readonly refused: readonly Refusal[] }> {
-  const found = new Map<string, CacheItem>();
+): Promise<ReadNarinfos> {
+  const spool = openItemSpool();
   const refused: Refusal[] = [];
   const limiter = createLimiter(parallel);
-  const wanted = new Set(hashParts);
-  const seen = new Set(hashParts);
   let bytes = 0;
 
-  async function read(hashPart: string): Promise<readonly string[]> {
+  async function read({ hashPart, wanted }: Asked): Promise<CacheItem | undefined> {
     try {
       const text = await limiter.run(signal, () => source.narinfo(hashPart, signal));
       if (text === undefined) {
-        if (wanted.has(hashPart)) throw new CliError('narinfo-missing', 'the cache has no narinfo of it');
-        return [];
+        if (wanted) throw new CliError('narinfo-missing', 'the cache has no narinfo of it');
+        return undefined;
       }
-      if (!wanted.has(hashPart)) bytes += text.length;
+      if (!wanted) bytes += text.length;
       const item = readCacheItem(text, storeDir, keys);
       if (!item.base.startsWith(`${hashPart}-`))
         throw new CliError('malformed-narinfo', `expected the narinfo of ${hashPart}, got that of ${item.base}`);
-      found.set(item.base, item);
-      onRead(found.size);
-      return item.references.map((reference) => reference.slice(0, 32));
+      return item;
     } catch (error) {
       const isItsOwn =
         error instanceof FormatError || (error instanceof CliError && error.code !== 'source-unreachable');
       if (!isItsOwn) throw error;
       refused.push({ item: hashPart, code: error.code, message: error.message });
-      return [];
+      return undefined;
     }
   }
 
-  for (let level = [...seen]; level.length > 0; ) {
-    const references = (await Promise.all(level.map(read))).flat();
-    level = [];
-    for (const reference of references) {
-      if (seen.has(reference)) continue;
-      seen.add(reference);
-      level.push(reference);
+  try {
+    let some: string[] = [];
+    for await (const hashPart of hashParts) {
+      if (some.push(hashPart) < perRound) continue;
+      spool.want(some);
+      some = [];
     }
-    if (seen.size - wanted.size > most.narinfos || bytes > most.bytes)
-      throw new CliError(
-        'closure-too-large',
-        `expected at most ${most.narinfos} items and ${most.bytes} bytes of narinfos that what is wanted refers to, directly or not, got more`,
-      );
+    spool.want(some);
+    for (let round = spool.next(perRound); round.length > 0; round = spool.next(perRound)) {
+      const items = await Promise.all(round.map(read));
+      spool.together(() => {
+        for (const [index, item] of items.entries()) if (item) spool.add(round[index] as Asked, item);
+      });
+      onRead(spool.size);
+      if (spool.referred > most.narinfos || bytes > most.bytes)
+        throw new CliError(
+          'closure-too-large',
+          `expected at most ${most.narinfos} items and ${most.bytes} bytes of narinfos that what is wanted refers to, directly or not, got more`,
+        );
+    }
+    return {
+      size: spool.size,
+      refused,
+      order: spool.referencesFirst(),
+      name: spool.name,
+      item: (place) => sendable(source, spool.item(place), isOther),
+      [Symbol.dispose]: () => spool[Symbol.dispose](),
+    };
+  } catch (error) {
+    spool[Symbol.dispose]();
+    throw error;
   }
-  const order = referencesFirst(found, ({ references }) => references);
-  return { items: order.map((item) => sendable(source, item, isOther)), refused };
 }
 
 const tooLarge = 'nar-too-large';

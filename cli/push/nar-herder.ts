@@ -11,8 +11,10 @@ import type { NarSource } from './nar-source.ts';
 export function openNarHerder(file: string, files: NarSource): NarSource {
   let database: DatabaseSync;
   let one: StatementSync;
+  let all: StatementSync;
   try {
     database = new DatabaseSync(file, { readOnly: true });
+    all = database.prepare('SELECT store_path FROM narinfos ORDER BY rowid');
     one = database.prepare('SELECT contents FROM narinfos WHERE store_path >= ? AND store_path < ? LIMIT 1');
   } catch (error) {
     throw new CliError(
@@ -23,11 +25,9 @@ export function openNarHerder(file: string, files: NarSource): NarSource {
   }
   return {
     storeDir: guixStoreDir,
-    async list() {
-      const hashParts: string[] = [];
-      for (const { store_path: path } of database.prepare('SELECT store_path FROM narinfos ORDER BY id').iterate())
-        hashParts.push(String(path).slice(guixStoreDir.length + 1, guixStoreDir.length + 33));
-      return hashParts;
+    async *list() {
+      for (const { store_path: path } of all.iterate())
+        yield String(path).slice(guixStoreDir.length + 1, guixStoreDir.length + 33);
     },
     async narinfo(hashPart) {
       const row = one.get(`${guixStoreDir}/${hashPart}-`, `${guixStoreDir}/${hashPart}.`);

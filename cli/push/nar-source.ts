@@ -13,7 +13,7 @@ import { listFolder, openFile, readNarinfoFile } from './read-folder.ts';
 /** A binary cache that NARs are taken from. */
 export interface NarSource extends Partial<Disposable> {
   /** Hash parts of all that it has; absent where nothing lists them. */
-  readonly list?: () => Promise<readonly string[]>;
+  readonly list?: () => AsyncIterable<string>;
   /** Text of a narinfo; `undefined` if it has none. */
   narinfo(hashPart: string, signal: AbortSignal): Promise<string | undefined>;
   /** The file of a NAR, as it is. Rejects with a {@link CliError}, `nar-missing`, where it is not there. */
@@ -46,9 +46,11 @@ function openFiles(from: string): NarSource {
 
 function inFolder(dir: string): NarSource {
   return {
-    async list() {
-      const names = await listFolder(dir);
-      return names.flatMap((name) => /^([0-9a-z]{32})\.narinfo$/.exec(name)?.[1] ?? []).sort();
+    async *list() {
+      for await (const name of listFolder(dir)) {
+        const hashPart = /^([0-9a-z]{32})\.narinfo$/.exec(name)?.[1];
+        if (hashPart !== undefined) yield hashPart;
+      }
     },
     narinfo: (hashPart) => readNarinfoFile(dir, `${hashPart}.narinfo`),
     open: ({ url }) => openFile(dir, url.split('?', 1)[0] as string),

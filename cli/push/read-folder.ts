@@ -1,13 +1,15 @@
-import { readdir } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { openInFolder, readInFolder } from '../../adapters/upstream/folder-file.ts';
 import { maxNarinfoBytes } from '../../adapters/upstream/narinfo-text.ts';
 import { CliError } from '../output/cli-error.ts';
 
-/** Names of what is in a folder that a cache is read from. */
-export function listFolder(dir: string): Promise<string[]> {
-  return readdir(dir).catch((error: Error) => {
-    throw new CliError('unreadable', `cannot read the folder ${dir}: ${error.message}`, { exitCode: 2 });
-  });
+/** Names of what is in a folder that a cache is read from, in no order: there may be millions. */
+export async function* listFolder(dir: string): AsyncGenerator<string> {
+  try {
+    for await (const { name } of await opendir(dir, { bufferSize: 1000 })) yield name;
+  } catch (error) {
+    throw new CliError('unreadable', `cannot read the folder ${dir}: ${(error as Error).message}`, { exitCode: 2 });
+  }
 }
 
 /** A small text of the folder; `undefined` where it is not there. */

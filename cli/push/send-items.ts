@@ -41,10 +41,12 @@ export interface SendOptions {
   readonly onTrouble: (text: string) => void;
 }
 
+/** Items that have their turn, or wait for what they refer to among these: however many come after, they are not looked at before. */
+const window = 1000;
 /** Several small items at once hide the round trips; the disk of the coordinator is the bound. */
 const parallel = 4;
 /** How many names one question has. */
-const namesPerQuestion = 10_000;
+export const namesPerQuestion = 10_000;
 
 /** Refusals that are not of one item: every other would have the same. */
 const ofAll: ReadonlySet<string> = new Set([
@@ -76,10 +78,10 @@ export async function missingItems(
 }
 
 /**
- * Sends items, each after those of them that it refers to. One that is refused keeps back what refers to it, and nothing else. Rejects where
+ * Sends items, given so that each comes after those of them that it refers to. One that is refused keeps back what refers to it, and nothing else. Rejects where
  * nothing could be sent any more.
  */
-export async function sendItems(client: Client, items: readonly Sendable[], options: SendOptions): Promise<SendResult> {
+export async function sendItems(client: Client, items: Iterable<Sendable>, options: SendOptions): Promise<SendResult> {
   const { signal: interrupted, onDone, onRefused, onTrouble } = options;
   const folder = await mkdtemp(join(tmpdir(), 'drover-push-')).catch(refuseFolder);
   const failed = new AbortController();
@@ -106,8 +108,14 @@ export async function sendItems(client: Client, items: readonly Sendable[], opti
   }
 
   const tasks = new Map<string, Promise<void>>();
+  let room = Promise.withResolvers<void>();
   try {
     for (const item of items) {
+      while (tasks.size >= window) {
+        await room.promise;
+        room = Promise.withResolvers();
+      }
+      signal.throwIfAborted();
       const before = item.references.filter((reference) => reference !== item.path);
       const task = Promise.all(before.map((reference) => tasks.get(reference))).then(async () => {
         const lacking = before.find((reference) => refused.has(reference));
@@ -125,10 +133,16 @@ export async function sendItems(client: Client, items: readonly Sendable[], opti
         }
         onDone(sent.length + refused.size);
       });
-      task.catch((error: unknown) => failed.abort(error));
       tasks.set(item.path, task);
+      task
+        .catch((error: unknown) => failed.abort(error))
+        .finally(() => {
+          tasks.delete(item.path);
+          room.resolve();
+        });
     }
     await Promise.all(tasks.values());
+    signal.throwIfAborted();
   } finally {
     await Promise.allSettled(tasks.values());
     await rm(folder, { recursive: true, force: true });

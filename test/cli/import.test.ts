@@ -9,7 +9,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type { Client } from '../../cli/http/client.ts';
+import { CliError } from '../../cli/output/cli-error.ts';
 import { readNarinfos } from '../../cli/push/import-nars.ts';
+import { sendItems } from '../../cli/push/send-items.ts';
 import { fingerprint } from '../../domain/store/fingerprint.ts';
 import { renderNarinfo } from '../../domain/store/narinfo.ts';
 import { generateSigningKey, sign } from '../../domain/store/signature.ts';
@@ -44,6 +47,12 @@ async function cache(dir: string): Promise<void> {
     await writeFile(join(dir, url), file);
   }
   await writeFile(join(dir, `${'z'.repeat(32)}.narinfo`), 'nonsense\n');
+}
+
+/** A narinfo that nobody has signed. */
+function narinfoOf(base: string, references: readonly string[] = [], compression = 'none'): string {
+  const said = { storePath: `/nix/store/${base}`, narHash: fakeSha256(1), narSize: nar.length, references };
+  return renderNarinfo({ ...said, url: `nar/${base}`, compression, signatures: [] });
 }
 
 async function httpServer(answer: RequestListener) {
@@ -169,10 +178,6 @@ it('import nars reads no narinfo, NAR or closure of a cache over HTTP without an
     response.on('drain', go);
     go();
   };
-  const narinfoOf = (base: string, references: readonly string[] = [], compression = 'none'): string => {
-    const said = { storePath: `/nix/store/${base}`, narHash: fakeSha256(1), narSize: nar.length, references };
-    return renderNarinfo({ ...said, url: `nar/${base}`, compression, signatures: [] });
-  };
   await using cache = await httpServer((request, response) => {
     const url = request.url as string;
     const is = (base: string): boolean => url === `/${base.slice(0, 32)}.narinfo`;
@@ -230,6 +235,61 @@ it('import nars reads no narinfo, NAR or closure of a cache over HTTP without an
       }),
       { code: 'closure-too-large' },
     );
+});
+
+it('what is imported is held in a file, in order of references, and sent as there is room', async () => {
+  const base = (n: number): string => fakeBase('f', n);
+  // Each refers to what is before it, to itself, and to one that no narinfo is of; two refer to each other.
+  const references = (n: number): string[] =>
+    [n, n - 1, n - 7, n - 1000, 9000 + n]
+      .filter((one) => one >= 0)
+      .concat(n === 2 ? [3] : [])
+      .map(base);
+  const count = 1300;
+  const numberOf = new Map(Array.from({ length: count }, (_, n) => [base(n).slice(0, 32), n]));
+  const source = {
+    narinfo: async (hashPart: string) => {
+      const n = numberOf.get(hashPart);
+      return n === undefined ? undefined : narinfoOf(base(n), references(n));
+    },
+    open: () => Promise.reject(new Error('nothing is fetched')),
+  };
+  const { signal } = new AbortController();
+  const wanted = [...numberOf.keys()].toReversed();
+  const options = { storeDir: '/nix/store', isOther: false, keys: undefined, signal, onRead() {} };
+  using read = await readNarinfos(source, wanted, options);
+  const order = Array.from(read.order, read.name);
+  assert.deepEqual([order.length, new Set(order).size, read.refused], [count, count, []]);
+  const placeOf = new Map(order.map((name, place) => [name, place]));
+  for (const [place, name] of order.entries()) {
+    const n = numberOf.get(name.slice(0, 32)) as number;
+    if (n === 2 || n === 3) continue;
+    for (const reference of references(n))
+      if (reference !== name) assert.ok((placeOf.get(reference) ?? -1) < place, `${name} before ${reference}`);
+  }
+
+  // One is refused, and with it all that refers to it; whatever waits, no more than a window of them is looked at.
+  let [given, done, ahead] = [0, 0, 0];
+  const item = (place: number) => {
+    ahead = Math.max(ahead, ++given - done);
+    const pack = () => Promise.reject(new CliError('nar-missing', 'not there'));
+    return { ...read.item(place), pack };
+  };
+  const { sent, refused } = await sendItems({} as Client, read.order.values().map(item), {
+    signal,
+    onDone: (n) => {
+      done = n;
+    },
+    onRefused() {},
+    onTrouble() {},
+  });
+  assert.deepEqual([sent, refused.length, done], [[], count, count]);
+  assert.deepEqual([...new Set(refused.map(({ code }) => code))], ['nar-missing', 'references-missing']);
+  assert.ok(ahead <= 1001, `${ahead} ahead`);
+  const failing = sendItems({} as Client, [read.item(read.order[0] as number)], {
+    ...{ signal, onDone() {}, onRefused() {}, onTrouble() {} },
+  });
+  await assert.rejects(failing, /nothing is fetched/);
 });
 
 describe('import nars of Guix', { skip: sharedAbsent('guix/narinfo') }, () => {
