@@ -50,10 +50,12 @@ function buildFacts({ queue, graph }: Pick<Farm, 'queue' | 'graph'>, id: string,
 function derivationFacts({ graph }: Pick<Farm, 'graph'>, drv: number | undefined): EventFacts {
   if (drv === undefined) return {};
   const derivation = graph.drvPath(drv);
+  const { system, storeDir } = graph.jobClass(drv);
   return {
     derivation,
+    ...(storeDir !== undefined && { storeDir }),
     name: derivation.slice(33).replace(/\.drv$/, ''),
-    system: graph.jobClass(drv).system,
+    system,
   };
 }
 

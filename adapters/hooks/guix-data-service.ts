@@ -1,5 +1,6 @@
 import type { HookDelivery } from '../../coordinator/ports/hook-transport.ts';
 import { infrastructureFailures } from '../../domain/build/failure-class.ts';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import type { HookKind } from './kind.ts';
 import { post } from './post.ts';
 import type { Resolve } from './resolve.ts';
@@ -50,16 +51,18 @@ export function createGuixDataServiceTransport({
   };
 }
 
-/** `undefined` for what the service has no name for. */
+/** `undefined` for what the service has no name for. @param storeDir the first one of the coordinator */
 function itemOf({ event, facts }: Pick<HookDelivery, 'event' | 'facts'>, storeDir: string): object | undefined {
   const name = names[event.type];
-  if (name === undefined || facts.derivation === undefined) return undefined;
+  // It has the derivations of Guix alone.
+  if (name === undefined || facts.derivation === undefined || (facts.storeDir ?? storeDir) !== guixStoreDir)
+    return undefined;
   return {
     type: 'build',
     event: name === 'failed' && otherFailures.has(facts.class ?? 'unknown') ? 'failed-other' : name,
     // Seconds since the Unix epoch.
     timestamp: Math.floor(event.at / 1000),
-    derivation: `${storeDir}/${facts.derivation}`,
+    derivation: `${guixStoreDir}/${facts.derivation}`,
     build_id: event.stream.slice('build-'.length),
   };
 }

@@ -35,7 +35,7 @@ export function notificationOf(
   const tags = Object.entries(facts.tags ?? {}).map(([key, value]) => `${key}=${value}`);
   const rows: readonly (readonly [string, string | undefined])[] = [
     ['build', attempt === undefined ? build : `${build}, attempt ${attempt}`],
-    ['derivation', facts.derivation && `${storeDir}/${facts.derivation}`],
+    ['derivation', facts.derivation && `${facts.storeDir ?? storeDir}/${facts.derivation}`],
     ['agent', facts.agent],
     ['submission', event.meta.correlation],
     ['tags', tags.length === 0 ? undefined : tags.join(' ')],

@@ -7,6 +7,8 @@ export interface EventFacts {
   readonly system?: string | undefined;
   /** Base name of the derivation. */
   readonly derivation?: string | undefined;
+  /** Store directory of the derivation, where that is not the first one of the coordinator; no condition. */
+  readonly storeDir?: string | undefined;
   /** Name of the derivation or store item, without its hash. */
   readonly name?: string | undefined;
   readonly class?: string | undefined;

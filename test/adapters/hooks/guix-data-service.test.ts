@@ -99,6 +99,18 @@ describe('the Guix Data Service', () => {
       assert.equal(((await arrived) as [{ event: string }])[0].event, name);
     }
   });
+  it('hears of the builds of Guix alone, wherever the coordinator has its store directory', async () => {
+    await using service = await openService();
+    const both = hookTransport({ version: '1.2', storeDir: '/nix/store' });
+    const delivery = deliveryOf(service.target, started({}, 'BuildStarted'));
+    const arrived = service.next();
+    const guix = { ...delivery, facts: { ...delivery.facts, storeDir: '/gnu/store' } };
+    assert.deepEqual(await both.deliver(guix, never), { ok: true });
+    const [item] = (await arrived) as [{ derivation: string }];
+    assert.match(item.derivation, /^\/gnu\/store\//);
+    const nothing = { ok: true, note: 'the service is told nothing of such an event' };
+    assert.deepEqual(await both.deliver(delivery, never), nothing);
+  });
   it('that refuses the token fails the delivery, and no token is in what is said of it', async () => {
     await using service = await openService();
     const wrong = join(folder, 'wrong');
