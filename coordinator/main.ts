@@ -303,6 +303,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     await superviseCoordinator({
       openStore,
       opened,
+      seed: Buffer.from(bytes(4)).readInt32LE(),
       snapshots,
       replayed: snapshotMaker.grown,
       stored(mark, events) {

@@ -21,6 +21,8 @@ export interface SupervisorOptions extends Omit<Core, 'farm' | 'writer' | 'log' 
   opened?(store: EventStore): Promise<void>;
   /** Called on each coordinator before anything else reaches it, the first time and after each failure. */
   started?(coordinator: Coordinator, store: EventStore): Promise<void>;
+  /** Of indices in memory, which nobody outside shall know; nothing else depends on it. */
+  readonly seed?: number;
   /** To begin with instead of the first event. */
   readonly snapshots?: Snapshots | undefined;
   /** Told how many events were folded at a start, snapshots apart. */
@@ -150,7 +152,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
         logger.info({ snapshot: name }, 'the snapshot is not of this log: it is left alone');
         continue;
       }
-      const tracing = createTracing(runtime.clock, options.traces);
+      const tracing = createTracing(runtime.clock, options.traces, options.seed);
       try {
         const from = { work: options.work, farm: tracing.farm, from: snapshot };
         return { recovered: await recover(store, policy.storeDir, from), tracing, snapshot: name };
@@ -158,7 +160,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
         logger.warn({ err: error, snapshot: name }, 'could not go on from a snapshot');
       }
     }
-    const tracing = createTracing(runtime.clock, options.traces);
+    const tracing = createTracing(runtime.clock, options.traces, options.seed);
     return { recovered: await recover(store, policy.storeDir, { work: options.work, farm: tracing.farm }), tracing };
   }
 

@@ -45,9 +45,13 @@ export interface ReceivedPart {
   readonly offset: number;
 }
 
-/** @param traces where spans go; nowhere if absent. */
-export function createTracing(clock: Pick<Clock, 'now'>, traces?: Traces): Tracing {
-  return traces === undefined ? passOn() : createExporting(clock, traces);
+/**
+ * @param traces where spans go; nowhere if absent.
+ * @param seed of the farm
+ */
+export function createTracing(clock: Pick<Clock, 'now'>, traces?: Traces, seed?: number): Tracing {
+  const farm = createFarm(seed);
+  return traces === undefined ? passOn(farm) : createExporting(clock, traces, farm);
 }
 
 /** Every event of the submission has it: of what a version to come may add, nothing is kept. */
@@ -57,8 +61,7 @@ function asKept(incoming: string | undefined): string | undefined {
 }
 
 /** Exports nothing: what came with a submission is carried on as it came. */
-function passOn(): Tracing {
-  const farm = createFarm();
+function passOn(farm: Farm): Tracing {
   return {
     farm,
     begin: (_, incoming) => asKept(incoming),
@@ -69,11 +72,10 @@ function passOn(): Tracing {
   };
 }
 
-function createExporting(clock: Pick<Clock, 'now'>, traces: Traces): Tracing {
+function createExporting(clock: Pick<Clock, 'now'>, traces: Traces, plain: Farm): Tracing {
   /** Not durable yet. */
   let fresh: { readonly span: TraceSpan; readonly at: number }[] = [];
   let isLive = false;
-  const plain = createFarm();
   const spans = createTraceSpans(plain, {
     wants: (at) => isLive || at > traces.doneUntil,
     take(span, at) {

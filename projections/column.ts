@@ -17,7 +17,7 @@ export function column<Values extends Int32Array | Float64Array | Uint8Array>(
     length: 0,
     push(value) {
       if (self.length === self.values.length) {
-        const grown = new Type(Math.max(16, Math.ceil(self.values.length * 1.5)));
+        const grown = new Type(Math.max(16, Math.ceil(self.values.length * growth(self.values.length))));
         grown.set(self.values);
         self.values = grown;
       }
@@ -32,3 +32,6 @@ export type Ints = Column<Int32Array>;
 export const ints = (initial?: number): Ints => column(Int32Array, initial);
 export const floats = (initial?: number): Column<Float64Array> => column(Float64Array, initial);
 export const bytes = (initial?: number): Column<Uint8Array> => column(Uint8Array, initial);
+
+/** Large columns grow by less: what is not filled yet is memory as well. */
+const growth = (length: number): number => (length < 1 << 20 ? 1.5 : 1.125);

@@ -44,10 +44,14 @@ type UpstreamEvent = Extract<ItemEvent, { type: 'StoreItemFoundUpstream' | 'Stor
 type CanceledData = Extract<BuildEvent, { type: 'BuildCanceled' }>['data'];
 export type Farm = ReturnType<typeof createFarm>;
 
-/** All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3). */
-export function createFarm() {
+/**
+ * All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3).
+ *
+ * @param seed see `createPathTable`
+ */
+export function createFarm(seed = 0) {
   const memory = createMemory();
-  const graph = createGraph(memory.within('graph.'));
+  const graph = createGraph(memory.within('graph.'), seed);
   const availability = createAvailability(
     graph,
     (item, available) => {

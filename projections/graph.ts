@@ -1,6 +1,7 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
 import type { Ints } from './column.ts';
 import { createMemory, type Memory } from './memory.ts';
+import { createPathTable } from './path-table.ts';
 
 /** Row number of a derivation, in the order in which they were added. */
 export type Drv = number;
@@ -60,14 +61,13 @@ export interface Graph {
   addedNeeds(drv: Drv): readonly Item[];
 }
 
-export function createGraph(memory: Memory = createMemory()): Graph {
-  const drvPaths = memory.list<string>('drvPaths');
-  const drvByHash = new Map<string, Drv>();
-  const itemPaths = memory.list<string>('itemPaths');
-  const itemByHash = new Map<string, Item>();
+/** @param seed see {@link createPathTable} */
+export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
+  const drvPaths = createPathTable(memory.within('drvs.'), seed);
+  const itemPaths = createPathTable(memory.within('items.'), seed);
   /** Those whose hash part an item of another name has had before: anybody can write down such a name. */
-  const twins = new Map<string, Item>();
-  const twinsByHash = new Map<string, Item[]>();
+  const twins = memory.map<string, Item>('twins');
+  const twinsByHash = memory.map<string, Item[]>('twinsByHash');
 
   const classes = memory.list<JobClass>('classes');
   const classByKey = new Map<string, JobClass>();
@@ -78,7 +78,6 @@ export function createGraph(memory: Memory = createMemory()): Graph {
   // Edges derivation → needed item, those of one derivation side by side; and per item a list through `nextNeeder`.
   const needStart = memory.ints('needStart');
   const needItem = memory.ints('needItem');
-  const needDrv = memory.ints('needDrv');
   const nextNeeder = memory.ints('nextNeeder');
   const firstNeeder = memory.ints('firstNeeder');
 
@@ -94,37 +93,30 @@ export function createGraph(memory: Memory = createMemory()): Graph {
   const firstProducer = memory.ints('firstProducer');
   const outputNames = memory.list<string>('outputNames');
 
-  memory.part('indices', { save: () => undefined, load: indexAll });
+  memory.part('classByKey', {
+    save: () => undefined,
+    load() {
+      for (const one of classes) classByKey.set(keyOfClass(one), one);
+    },
+  });
 
-  /** Finds by hash what was loaded. */
-  function indexAll(): void {
-    for (const [drv, path] of drvPaths.entries()) drvByHash.set(path.slice(0, 32), drv);
-    for (const [item, path] of itemPaths.entries()) indexItem(item, path);
-    for (const one of classes) classByKey.set(keyOfClass(one), one);
+  function itemOf(path: string): Item | undefined {
+    const item = itemPaths.byHash(path);
+    return item === undefined || itemPaths.is(item, path) ? item : twins.get(path);
   }
 
-  function indexItem(item: Item, path: string): void {
-    const hash = path.slice(0, 32);
-    const first = itemByHash.get(hash);
-    if (first === undefined) itemByHash.set(hash, item);
-    else {
+  function internItem(path: string): Item {
+    const first = itemPaths.byHash(path);
+    const known = first === undefined || itemPaths.is(first, path) ? first : twins.get(path);
+    if (known !== undefined) return known;
+    const item = itemPaths.push(path);
+    if (first !== undefined) {
       twins.set(path, item);
+      const hash = path.slice(0, 32);
       const all = twinsByHash.get(hash);
       if (all === undefined) twinsByHash.set(hash, [first, item]);
       else all.push(item);
     }
-  }
-
-  function itemOf(path: string): Item | undefined {
-    const item = itemByHash.get(path.slice(0, 32));
-    return item === undefined || itemPaths[item] === path ? item : twins.get(path);
-  }
-
-  function internItem(path: string): Item {
-    const known = itemOf(path);
-    if (known !== undefined) return known;
-    const item = itemPaths.push(path) - 1;
-    indexItem(item, path);
     firstNeeder.push(-1);
     firstProducer.push(-1);
     return item;
@@ -141,9 +133,8 @@ export function createGraph(memory: Memory = createMemory()): Graph {
     return found.index;
   }
 
-  function addNeed(drv: Drv, item: Item): void {
+  function addNeed(item: Item): void {
     needItem.push(item);
-    needDrv.push(drv);
     nextNeeder.push(at(firstNeeder, item));
     firstNeeder.values[item] = needItem.length - 1;
   }
@@ -165,6 +156,18 @@ export function createGraph(memory: Memory = createMemory()): Graph {
   const end = (start: Ints, edges: Ints, drv: Drv): number =>
     drv + 1 < start.length ? at(start, drv + 1) : edges.length;
 
+  /** The derivation that an edge is of, which lie side by side: a search is dearer than a column, and a column of them a tenth of all memory. */
+  function drvOfNeed(edge: number): Drv {
+    let low = 0;
+    let high = needStart.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (at(needStart, middle) <= edge) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
   function outputNamed(drv: Drv, name: string): Item | undefined {
     for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
       if (outputNames[edge] === name) return at(outputItem, edge);
@@ -173,13 +176,14 @@ export function createGraph(memory: Memory = createMemory()): Graph {
 
   /** Adds the edges of one input and returns its depth. */
   function addInput(drv: Drv, input: string): number {
-    const from = drvByHash.get(input.slice(0, 32));
-    if (from === undefined) throw new Error(`DerivationAdded for ${drvPaths[drv]} came before its input ${input}`);
+    const from = drvPaths.byHash(input);
+    if (from === undefined) throw new Error(`DerivationAdded for ${drvPaths.path(drv)} came before its input ${input}`);
     const wanted = input.length > 32 ? input.slice(33).split(',') : ['out'];
     for (const name of wanted) {
       const item = outputNamed(from, name);
-      if (item === undefined) throw new Error(`${drvPaths[from]} has no output ${name}, which ${drvPaths[drv]} needs`);
-      addNeed(drv, item);
+      if (item === undefined)
+        throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${drvPaths.path(drv)} needs`);
+      addNeed(item);
     }
     return at(drvDepth, from);
   }
@@ -191,17 +195,17 @@ export function createGraph(memory: Memory = createMemory()): Graph {
     get items() {
       return itemPaths.length;
     },
-    drvPath: (drv) => drvPaths[drv] as string,
+    drvPath: drvPaths.path,
     drvOf(path) {
-      const drv = drvByHash.get(path.slice(0, 32));
-      return drv !== undefined && drvPaths[drv] === path ? drv : undefined;
+      const drv = drvPaths.byHash(path);
+      return drv !== undefined && drvPaths.is(drv, path) ? drv : undefined;
     },
-    drvByHash: (hash) => drvByHash.get(hash),
-    itemPath: (item) => itemPaths[item] as string,
+    drvByHash: drvPaths.byHash,
+    itemPath: itemPaths.path,
     itemOf,
-    itemByHash: (hash) => itemByHash.get(hash),
+    itemByHash: itemPaths.byHash,
     itemsByHash(hash) {
-      const first = itemByHash.get(hash);
+      const first = itemPaths.byHash(hash);
       return first === undefined ? [] : (twinsByHash.get(hash) ?? [first]);
     },
     internItem,
@@ -223,7 +227,7 @@ export function createGraph(memory: Memory = createMemory()): Graph {
     needs,
     eachNeeder(item, visit) {
       for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge))
-        if (visit(at(needDrv, edge))) return;
+        if (visit(drvOfNeed(edge))) return;
       if (addedNeeders.size > 0) for (const drv of addedNeeders.get(item) ?? []) if (visit(drv)) return;
     },
     eachProducer(item, visit) {
@@ -231,10 +235,8 @@ export function createGraph(memory: Memory = createMemory()): Graph {
         if (visit(at(outputDrv, edge))) return;
     },
     add(facts) {
-      const hash = facts.path.slice(0, 32);
-      if (drvByHash.has(hash)) return undefined;
-      const drv = drvPaths.push(facts.path) - 1;
-      drvByHash.set(hash, drv);
+      if (drvPaths.byHash(facts.path) !== undefined) return undefined;
+      const drv = drvPaths.push(facts.path);
       drvClass.push(internClass(facts.storeDir, facts.system, facts.features ?? []));
       if (facts.fixed) fixedOutputs.set(drv, facts.fixed);
       outputStart.push(outputItem.length);
@@ -249,7 +251,7 @@ export function createGraph(memory: Memory = createMemory()): Graph {
       needStart.push(needItem.length);
       let depth = 0;
       for (const input of facts.inputs) depth = Math.max(depth, addInput(drv, input) + 1);
-      for (const source of facts.sources) addNeed(drv, internItem(source));
+      for (const source of facts.sources) addNeed(internItem(source));
       drvDepth.push(depth);
       return drv;
     },

@@ -122,6 +122,9 @@ export interface QueueSources {
   hasText(drv: Drv): boolean;
 }
 
+/** States that are looked up to be shared. */
+const mostStates = 1000;
+
 export function createQueue(sources: QueueSources, memory: Memory = createMemory()): Queue {
   const { graph, availability, producers, timeline, buildsChanged, moved, isForced, isUpstreamEnough, hasText } =
     sources;
@@ -220,6 +223,17 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
     },
   });
 
+  /** Builds that were submitted alike, or have ended alike, are in one state: of a million of them there are a few. */
+  const states = new Map<string, BuildState>();
+  function shared(state: BuildState): BuildState {
+    const text = JSON.stringify(state);
+    const known = states.get(text);
+    if (known !== undefined) return known;
+    if (states.size >= mostStates) states.clear();
+    states.set(text, state);
+    return state;
+  }
+
   function enter(build: BuildRecord): void {
     let siblings = bySubmission.get(build.submission);
     if (!siblings) {
@@ -288,7 +302,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       number,
       drv,
       order: order++,
-      state: evolveBuild(initialBuild, event),
+      state: shared(evolveBuild(initialBuild, event)),
       revision,
       asked: askedBy(event.data.reason, isForced, submission),
       resting: false,
@@ -408,7 +422,8 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       const build = find(id);
       if (!build) throw new Error(`${event.type} for the build ${id}, which was never submitted`);
       const before = build.state;
-      const state = evolveBuild(before, event);
+      const evolved = evolveBuild(before, event);
+      const state = isEnded(evolved.status) ? shared(evolved) : evolved;
       build.state = state;
       build.revision = revision;
       byStatus[before.status]--;

@@ -12,7 +12,7 @@ import { findNeeds } from '../../projections/needs.ts';
 import { finish } from '../../projections/pace.ts';
 import { buildId } from '../../projections/queue.ts';
 import { countStandings, newestStanding, standingOf } from '../../projections/standing.ts';
-import { knownTo, loadFarm, saveFarm } from '../support/farm-parts.ts';
+import { knownTo, loadParts, saveFarm } from '../support/farm-parts.ts';
 import { fakeBase, fakeSha256 } from '../support/paths.ts';
 
 /** Derivation n has inputs among 0 … n - 1, one or two outputs, and maybe a source. */
@@ -569,7 +569,7 @@ describe('the farm', () => {
         const whole = createFarm();
         for (const event of history.slice(0, at)) whole.apply(...event);
         const again = createFarm();
-        loadFarm(again, saveFarm(whole));
+        loadParts(again.parts, saveFarm(whole));
         assert.deepEqual(knownTo(again), knownTo(whole), 'what was loaded is what was saved');
         for (const event of history.slice(at)) {
           whole.apply(...event);
