@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Of the program in a clone: all that a fold depends on. */
+/** Of the program in a clone: all that a fold depends on. As the package has it, in few files, any of these may be where it lies. */
 const folding = ['domain', 'projections', 'coordinator/audit', 'coordinator/log', 'adapters/snapshots'];
 
 /**
@@ -14,7 +14,7 @@ export function foldFingerprint(url: string = import.meta.url): string {
   const ending = extname(url);
   const root = fileURLToPath(new URL('../../', url));
   const hash = createHash('sha256').update(process.version);
-  for (const folder of folding)
+  for (const folder of existsSync(join(root, 'domain')) ? folding : ['.'])
     for (const file of filesBelow(join(root, folder), ending))
       hash.update(`\0${relative(root, file)}\0`).update(readFileSync(file));
   return hash.digest('hex').slice(0, 32);

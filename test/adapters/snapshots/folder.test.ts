@@ -177,5 +177,10 @@ describe('the fingerprint of a program', () => {
       seen.add(of());
     }
     assert.equal(seen.size, 4);
+    // As the package has it.
+    await rm(join(root, 'domain'), { recursive: true });
+    seen.add(of());
+    await writeFile(join(root, 'program.ts'), 'all of it');
+    assert.equal(seen.add(of()).size, 6);
   });
 });
