@@ -107,12 +107,14 @@ describe('snapshots in a folder', () => {
 
 describe('parts of a snapshot', () => {
   it('come back as they were', () => {
+    // There is one zero: no fold tells it from the other.
     const plain = fc.anything({
       withMap: true,
       withSet: true,
       withTypedArray: false,
       maxDepth: 3,
-      values: [fc.double(), fc.string(), fc.boolean(), fc.constant(undefined)],
+      key: fc.string().filter((key) => key !== '__proto__'), // No schema takes it.
+      values: [fc.double().map((value) => value + 0), fc.string(), fc.boolean(), fc.constant(undefined)],
     });
     fc.assert(
       fc.property(plain, (value) => assert.deepEqual(decodePart(encodePart('part', value)), value)),
