@@ -131,6 +131,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./hooks/idle.ts')).run,
     },
     {
+      name: 'start',
+      what: 'processor time of starts: --help, status, an empty coordinator',
+      run: async () => (await import('./start/start.ts')).run,
+    },
+    {
       name: 'feed',
       what: 'exporting the log, a thousand readers, readers that read nothing',
       run: async () => (await import('./feed/feed.ts')).run,

@@ -26,8 +26,8 @@ function ownNode() {
 if (Number(process.versions.node.split('.')[0]) >= needed) {
   const { useCompileCache } = await import('./compile-cache.js');
   useCompileCache();
-  // The package that npm makes has JavaScript in its place, as Node strips no types below node_modules.
-  await import(existsSync(join(dirname(self), 'main.ts')) ? './main.ts' : '../dist/cli/main.js');
+  // The package that npm makes has few files of JavaScript in its place (scripts/bundle.ts).
+  await import(existsSync(join(dirname(self), 'main.ts')) ? './main.ts' : '../dist/program/cli/main.js');
 } else {
   const executable = ownNode();
   if (executable === undefined) {

@@ -1,27 +1,33 @@
 /**
- * Makes dist/, which the package that npm makes is run from: JavaScript of all that runs, what it reads, and the manual pages. With
- * `--no-check` types are not looked at once more.
+ * Makes dist/, which the package that npm makes is run from: the program in few files, the client, and the manual pages. With `--no-check` types are
+ * not looked at once more.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { bundle } from './bundle.ts';
 import { manPages } from './docs/man.ts';
+import { licencesOf } from './licences.ts';
+import { writeFiles } from './write-files.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
 rmSync('dist', { recursive: true, force: true });
 
-// The client second: its files are for browsers as well, and come with their types.
-for (const project of ['tsconfig.package.json', 'client']) {
-  const flags = process.argv.includes('--no-check') ? ['--noCheck'] : [];
+function compile(project: string, ...flags: readonly string[]): void {
   const args = ['node_modules/typescript/bin/tsc', '-p', project, ...flags];
   const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
 
-copyFileSync('cli/completion/tree.ndjson', 'dist/cli/completion/tree.ndjson');
-const { name, version, type } = JSON.parse(readFileSync('package.json', 'utf8'));
-writeFileSync('dist/package.json', `${JSON.stringify({ name, version, type, private: true }, undefined, 2)}\n`);
+const isChecked = !process.argv.includes('--no-check');
+if (isChecked) compile('tsconfig.package.json');
+// Its files are for browsers as well, and come with their types.
+compile('client', ...(isChecked ? [] : ['--noCheck']));
+
+const { files, packages } = await bundle(root);
+writeFiles('dist/program', files);
+writeFileSync('dist/program/LICENSES', licencesOf(root, packages));
 
 // https://reproducible-builds.org/specs/source-date-epoch/
 const { SOURCE_DATE_EPOCH: seconds } = process.env;

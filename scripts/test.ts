@@ -7,6 +7,9 @@
  *
  * A file that hangs is ended and fails: see test-guard/. DROVER_TEST_COSTS=FILE appends what each process of files has cost to FILE: seconds of
  * processor time with those of its children, seconds in all, and its name.
+ *
+ * Coordinators, agents and commands that tests start as processes run the program in few files (bundle.ts), which is made first: half of the
+ * processor time of their start. With DROVER_TEST_SOURCES=1 they run the sources, as do those of a file that is run without this script.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
@@ -14,6 +17,7 @@ import { availableParallelism } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { planTests } from './test-groups.ts';
+import { makeTestProgram } from './test-program.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
@@ -35,6 +39,8 @@ if (!options.some((option) => option.startsWith('--test-reporter'))) {
 // Watched are files, not what is generated of them; and a file without a test of the name that is asked for looks as if it had come to no end.
 const asTheyAre = options.some((option) => /^--(?:watch|test-(?:name|skip|only|shard))/.test(option));
 const planned = asTheyAre ? files : planTests(files, root);
+const { DROVER_TEST_SOURCES: sources } = process.env;
+const program = asTheyAre || sources ? undefined : await makeTestProgram(files, root);
 // A process waits for disks and children now and then, and one of a farm for most of its time, hence two more than there are cores.
 const concurrency = availableParallelism() + 2;
 /** Each file, and most of what the tests start, would compile the same again: half of all processor time. */
@@ -48,7 +54,15 @@ const child = spawn(
     ...['--test', '--import', guard, `--min-semi-space-size=${nursery}`, `--test-concurrency=${concurrency}`],
     ...['--test-timeout=600000', ...options, ...planned],
   ],
-  { cwd: root, stdio: 'inherit', env: { NODE_COMPILE_CACHE: compiled, ...process.env } },
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: {
+      NODE_COMPILE_CACHE: compiled,
+      ...process.env,
+      ...(program !== undefined && { DROVER_TEST_PROGRAM: program }),
+    },
+  },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
 child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
+import { inSources } from '../runtime/source-places.ts';
 
 /** Hundredths of a second: USER_HZ, which Linux shows to programs whatever its own clock does. */
 const ticksPerSecond = 100;
@@ -44,7 +45,7 @@ export function holdMainThread(milliseconds: number): Promise<Held | undefined> 
     resolve({
       stack: frames.map(({ functionName, location: { scriptId, lineNumber, columnNumber = 0 } }) => {
         const place = `${files.get(scriptId)?.replace(/^file:\/\//, '') ?? ''}:${lineNumber + 1}:${columnNumber + 1}`;
-        return `${functionName || '(anonymous)'} (${place})`;
+        return `${functionName || '(anonymous)'} (${inSources(place)})`;
       }),
       exit(code) {
         const [frame] = frames;

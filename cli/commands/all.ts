@@ -41,8 +41,16 @@ export function allCommands(): Promise<AddCommand[]> {
   return Promise.all(Object.values(commands).map((load) => load()));
 }
 
-/** Those that a command line can be about: the one that it begins with, or all of them where it begins with anything else, like `--help`. */
-export async function commandsFor([first = '']: readonly string[]): Promise<AddCommand[]> {
+/** What is about the program alone, if there is nothing else. */
+const aboutProgram = ['-h', '--help', '-V', '--version', '--color', '--no-color'];
+
+/**
+ * Those that a command line can be about: the one that it begins with; the names of all where it asks for the program's help or version; or all of
+ * them where it begins with anything else.
+ */
+export async function commandsFor(argv: readonly string[]): Promise<AddCommand[]> {
+  if (argv.every((word) => aboutProgram.includes(word))) return (await import('./named.ts')).namedCommands();
+  const [first = ''] = argv;
   const load = Object.hasOwn(commands, first) ? commands[first] : undefined;
   return load === undefined ? allCommands() : [await load()];
 }

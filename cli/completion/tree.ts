@@ -40,11 +40,13 @@ export interface ArgumentShape {
   readonly values?: Values;
 }
 
-/** One command, as far as completion has to know it. */
+/** One command, as far as completion, and the list of commands in the help, have to know it. */
 export interface CommandShape {
   /** The words that call it, `builds list`; of the program itself `''`. */
   readonly words: string;
   readonly about: string;
+  /** Its arguments as the help has them: `[what] [id]`; none, `''`. */
+  readonly usage: string;
   readonly flags: readonly FlagShape[];
   readonly arguments: readonly ArgumentShape[];
 }

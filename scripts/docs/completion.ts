@@ -20,10 +20,17 @@ function* shapes(command: Command, words: readonly string[]): Generator<CommandS
   yield {
     words: words.join(' '),
     about: command.summary() || command.description(),
+    usage: command.registeredArguments.map(humanReadableArgName).join(' '),
     flags: help.visibleOptions(command).map((option) => flagShape(option, words.join(' '))),
     arguments: command.registeredArguments.map((argument) => argumentShape(argument, words)),
   };
   for (const child of help.visibleCommands(command)) yield* shapes(child, [...words, child.name()]);
+}
+
+/** As commander writes it in the list of commands. */
+function humanReadableArgName(argument: Argument): string {
+  const name = argument.name() + (argument.variadic ? '...' : '');
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 function flagShape(option: Option, command: string): FlagShape {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
@@ -184,6 +184,13 @@ describe('the command line', () => {
 });
 
 describe('a start of the command line', () => {
+  it('names all commands in its help as they name themselves', async () => {
+    let said = '';
+    const io = { ...processIo(), out: (text: string) => (said += text) };
+    assert.throws(() => buildProgram({ io, exitCode: 0 }, everyCommand).parse(['--help'], { from: 'user' }));
+    assert.equal((await run(['--help'])).out, said);
+  });
+
   it('loads what its command needs alone, as that is most of the time that a short one takes', () => {
     const loaded = (argv: readonly string[]) => {
       const hooks =
@@ -197,6 +204,8 @@ describe('a start of the command line', () => {
       assert.equal(status, 0, stderr);
       return stderr.split('\n');
     };
+    const commands = loaded(['--help']).filter((file) => /cli\/commands\//.test(file));
+    assert.deepEqual(commands.map((file) => basename(file)).sort(), ['all.ts', 'named.ts']);
     const heavy = ['node_modules/zod/', 'node_modules/pino/', 'node_modules/smol-toml/', 'cli/commands/agent.ts'];
     for (const name of ['status', 'submit', 'builds']) {
       const files = loaded([name, '--help']);

@@ -108,6 +108,16 @@ describe('drover/client as others install it', () => {
     assert.equal(JSON.parse(stdout).name, 'a1');
     coordinator.kill('SIGTERM');
     assert.deepEqual(await exit, [0, null]);
+    // What goes wrong where nobody thought of it names the sources.
+    const planted =
+      'data:text/javascript,AbortSignal.any = AbortSignal.timeout = () => { throw new Error("planted"); };';
+    const unexpected = spawnSync(process.execPath, ['--import', planted, program, 'status'], { env, encoding: 'utf8' });
+    assert.match(
+      unexpected.stderr,
+      /unexpected error: Error: planted\n(?: +at .*\n)* +at .*\(cli\/http\/client\.ts:\d+:\d+\)\n/,
+    );
+    const licences = readFileSync(join(installed, 'dist/program/LICENSES'), 'utf8');
+    assert.match(licences, /\nzod \S+ \(MIT\)\n/);
     const complete = await run(process.execPath, [program, 'completion', 'bash']);
     assert.match(complete.stdout, /drover/);
   });
