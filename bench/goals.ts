@@ -145,6 +145,12 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       peer: 'nar-out-nginx',
       bound: 'a file is read and sent through JavaScript; nginx has the kernel do it (sendfile)',
     },
+    overhead: {
+      text: '≤ 1.5 × nix-store --realise',
+      met: timesPeer('overhead-nix', (ratio) => ratio <= 1.5),
+      peer: 'overhead-nix',
+      bound: 'processor time of three processes of Node beside the daemons, and syncs of the disk one after the other',
+    },
     'sign-guix': { text: '≥ 200/s', met: atLeast(200), bound: 'one multiplication of a point in JavaScript for each' },
     narinfo: {
       text: '≤ 2 × the time nginx takes',

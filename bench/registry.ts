@@ -155,6 +155,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       what: 'the derivation store by itself',
       run: async () => (await import('./pool/intake.ts')).run,
     },
+    {
+      name: 'overhead',
+      what: 'real builds that do nearly nothing, over two agents, beside nix-store --realise -j2',
+      run: async () => (await import('./overhead/overhead.ts')).run,
+    },
     { name: 'nar-in', what: 'NARs coming in', run: async () => (await import('./pool/nar-in.ts')).run },
     {
       name: 'sign-guix',
