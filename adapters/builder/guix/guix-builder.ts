@@ -62,7 +62,7 @@ export function openGuixBuilder(options: GuixBuilderOptions): GuixBuilder {
   const jobs = options.jobs ?? 4;
   const open = async (): Promise<GuixConnection> =>
     openConnection(await connectDaemon(socket, 'a guix-daemon'), guixDialect);
-  const pool = createConnectionPool(open, options.connections ?? 4);
+  const pool = createConnectionPool(open, { size: options.connections ?? 4 });
   /** Besides those of the pool: one for each session and each set of substitutes. */
   const others = new Set<GuixConnection>();
   /** Whether the store as it is seen from here is the daemon's: a socket may lead out of a container. */

@@ -13,7 +13,7 @@ import type { StoreUpkeep } from '../../../agent/ports/store-upkeep.ts';
 import { defaultSandboxPaths } from '../../../agent/sandbox-paths.ts';
 import { verdictOnLastWords } from '../../../domain/build/verdicts/verdict.ts';
 import { openConnection } from '../daemon/connection.ts';
-import { createConnectionPool } from '../daemon/connection-pool.ts';
+import { createConnectionPool, type Lease } from '../daemon/connection-pool.ts';
 import { goneFromDisk } from '../daemon/on-disk.ts';
 import { addTempRoot, collectGarbage } from '../daemon/operations.ts';
 import { checkStoreDatabase, largestPaths, storeBytes } from '../daemon/store-database.ts';
@@ -62,12 +62,11 @@ export interface NixBuilderOptions {
   readonly killAfterMs?: number;
 }
 
-/** A builder that speaks to a Nix daemon by its worker protocol: one connection per attempt and a few for all. */
+/** A builder that speaks to a Nix daemon by its worker protocol: one connection per attempt, kept for the next one, and a few for all. */
 export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkeep & { readonly intake: NarIntake } {
   const storeDir = options.storeDir ?? '/nix/store';
   const { connect, details, removeSandbox } = transportFor(options, storeDir);
   const alone = createOneAtATime();
-  const sessions = new Set<Connection>();
 
   async function dial(): Promise<Connection> {
     const connection = await openConnection(await connect(), nixDialect);
@@ -97,7 +96,13 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
       throw error;
     }
   }
-  const pool = createConnectionPool(open, options.connections ?? 4);
+  const pool = createConnectionPool(open, { size: options.connections ?? 4 });
+  const sessions = createConnectionPool(open, {
+    size: Number.POSITIVE_INFINITY,
+    maxUses: mostAttempts,
+    maxAgeMs: 10 * 60_000,
+    maxIdleMs: 30_000,
+  });
 
   const address = parseStoreUri(options.store);
   const root = address.kind === 'socket' ? '' : address.root;
@@ -120,13 +125,29 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
     }
   }
 
+  /** For an attempt: one that went well before it may have left a connection, whose daemon may be gone since. */
+  async function takeSession(): Promise<Lease<Connection>> {
+    for (;;) {
+      const lease = await sessions.take();
+      if (lease.isNew) return lease;
+      try {
+        // Whatever the daemon says late of an earlier build comes before the answer, and is no log of this one.
+        await setOptions(lease.connection);
+        return lease;
+      } catch {
+        lease.spoil();
+        await lease[Symbol.asyncDispose]();
+      }
+    }
+  }
+
   return {
     storeDir,
     describe: () => pool.use(async ({ greeting }) => `nix ${greeting.nixVersion ?? '(version unknown)'}`),
 
     async circumstances() {
       // A daemon that is connected keeps a database open that may be gone or replaced by now, and answers from it.
-      await pool.renew();
+      await Promise.all([pool.renew(), sessions.renew()]);
       return ask(async ({ greeting: { nixVersion, trusted } }) => ({
         ...(trusted !== undefined && { trusted }),
         details: {
@@ -140,10 +161,8 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
 
     async open(signal) {
       signal.throwIfAborted();
-      const connection = await open();
-      sessions.add(connection);
-      const ended = () => void sessions.delete(connection);
-      return createSession({ connection, findGone, alone, removeSandbox, ended });
+      const lease = await takeSession();
+      return createSession({ lease, signal, findGone, alone, removeSandbox });
     },
 
     async missing(paths, signal) {
@@ -187,8 +206,8 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
     },
 
     async collectGarbage(bytes) {
-      // What was added through a connection is kept as long as that is open.
-      await pool.renew();
+      // What was added or held through a connection is kept as long as that is open.
+      await Promise.all([pool.renew(), sessions.renew()]);
       return pool.use((connection) => collectGarbage(connection, bytes));
     },
 
@@ -206,18 +225,23 @@ export function openNixBuilder(options: NixBuilderOptions): Builder & StoreUpkee
     },
 
     async [Symbol.asyncDispose]() {
-      await Promise.all([pool[Symbol.asyncDispose](), ...[...sessions].map((connection) => connection.close())]);
+      await Promise.all([pool[Symbol.asyncDispose](), sessions[Symbol.asyncDispose]()]);
     },
   };
 }
 
+/** Attempts that share a connection, and so a daemon, one after the other: its temporary roots pile up. */
+const mostAttempts = 50;
+
 interface SessionParts {
-  readonly connection: Connection;
+  /** Kept for the next attempt after a success alone. */
+  readonly lease: Lease<Connection>;
+  /** Of the attempt: one that was stopped, even once it was built, leaves nothing to the next. */
+  readonly signal: AbortSignal;
   readonly findGone: (paths: readonly string[]) => Promise<string[]>;
   /** By derivation: what one build has left is removed before the next one begins. */
   readonly alone: OneAtATime;
   readonly removeSandbox: (derivationPath: string) => Promise<void>;
-  readonly ended: () => void;
 }
 
 /**
@@ -228,7 +252,10 @@ interface SessionParts {
 const mostAgain = 4;
 const longestAgainMs = 30_000;
 
-function createSession({ connection, findGone, alone, removeSandbox, ended }: SessionParts): BuilderSession {
+function createSession({ lease, signal: ofAttempt, findGone, alone, removeSandbox }: SessionParts): BuilderSession {
+  const { connection } = lease;
+  let built = false;
+
   async function build(request: BuildRequest): Promise<BuildOutcome> {
     const started = process.hrtime.bigint();
     try {
@@ -263,6 +290,7 @@ function createSession({ connection, findGone, alone, removeSandbox, ended }: Se
           for (let again = 0; ; again++) {
             const began = performance.now();
             const outcome = await build(request).finally(() => removeSandbox(derivationPath));
+            built = outcome.status === 'built' && !again;
             const killed = outcome.status === 'failed' && outcome.killed === true;
             if (!killed || again === mostAgain || performance.now() - began > longestAgainMs) return outcome;
             // Or its log would begin anew without a word.
@@ -278,8 +306,8 @@ function createSession({ connection, findGone, alone, removeSandbox, ended }: Se
     },
 
     async [Symbol.asyncDispose]() {
-      await connection.close();
-      ended();
+      if (!built || ofAttempt.aborted) lease.spoil();
+      await lease[Symbol.asyncDispose]();
     },
   };
 }

@@ -213,12 +213,15 @@ describe('the pool of connections', () => {
   test('caps them, reuses them, and drops one that broke', async () => {
     let opened = 0;
     const daemons: ReturnType<typeof daemonOf>[] = [];
-    await using pool = createConnectionPool(async () => {
-      opened++;
-      const daemon = daemonOf(34, (say) => (opened === 1 ? say.u64(last).u64(0).u64(0x1234) : say.u64(last).u64(0)));
-      daemons.push(daemon);
-      return openConnection(daemon.transport, nixDialect);
-    }, 1);
+    await using pool = createConnectionPool(
+      async () => {
+        opened++;
+        const daemon = daemonOf(34, (say) => (opened === 1 ? say.u64(last).u64(0).u64(0x1234) : say.u64(last).u64(0)));
+        daemons.push(daemon);
+        return openConnection(daemon.transport, nixDialect);
+      },
+      { size: 1 },
+    );
     const lease = await pool.take();
     let second = false;
     const waiting = pool.take().then((taken) => {
@@ -245,8 +248,7 @@ describe('the pool of connections', () => {
         const { transport } = daemonOf(34, (say) => say.u64(last).u64(0).u64(last).u64(0));
         return openConnection(transport, nixDialect);
       },
-      1,
-      2,
+      { size: 1, maxUses: 2 },
     );
     for (let index = 0; index < 4; index++) await pool.use((connection) => queryPathInfo(connection, path));
     assert.equal(opened, 2);

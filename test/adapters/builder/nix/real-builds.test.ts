@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
@@ -109,6 +110,43 @@ for (const nix of nixVersions)
       assert.equal(request.log(), '|http://proxy.example\n');
       const { details } = await own.builder.circumstances();
       assert.match(details.environment ?? '', /^PATH .*DROVER_TEST_PROXY$/);
+    });
+
+    test('share a daemon while all goes well, with a log each, and keep nothing from the garbage collector', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'drover-daemons-'));
+      const [program, starts] = [join(folder, 'daemon'), join(folder, 'starts')];
+      await writeFile(program, `#!/bin/sh\necho >> ${starts}\nexec ${nix.program} "$@"\n`, { mode: 0o700 });
+      await using own = await openTemporaryNixBuilder({ program });
+      const daemons = () => readFileSync(starts, 'utf8').length;
+      const one = async (name: string, script: string, stop?: 'meanwhile' | 'afterwards') => {
+        const before = daemons();
+        const made = shellDerivation(name, script);
+        const control = new AbortController();
+        const abort = () => control.abort(new Error('stopped'));
+        const { signal } = control;
+        const request = buildRequest(made, { signal, ...(stop === 'meanwhile' && { onLog: abort }) });
+        await using session = await own.builder.open(signal);
+        await session.hold(made.derivation.outputs.map(({ path }) => path));
+        const { status } = await session.build(request);
+        if (stop === 'afterwards') abort();
+        return { status, log: request.log(), started: daemons() - before, out: made.derivation.outputs[0]?.path ?? '' };
+      };
+      await own.builder.describe();
+      const first = await one('first', 'echo of the first; echo > $out');
+      assert.deepEqual({ ...first, out: '' }, { status: 'built', log: 'of the first\n', started: 1, out: '' });
+      const second = await one('second', 'echo of the second; echo > $out');
+      assert.deepEqual({ ...second, out: '' }, { status: 'built', log: 'of the second\n', started: 0, out: '' });
+      assert.deepEqual([(await one('bad', 'exit 1')).started, (await one('after-bad', 'echo > $out')).started], [0, 1]);
+      const canceled = await one('canceled', 'echo here; read -r never < /dev/zero', 'meanwhile');
+      assert.deepEqual([canceled.status, canceled.started], ['canceled', 0]);
+      const late = await one('late', 'echo > $out', 'afterwards');
+      assert.deepEqual([late.status, late.started], ['built', 1]);
+      assert.equal((await one('last', 'echo > $out')).started, 1);
+      const outputs = [first.out, second.out];
+      assert.deepEqual(await own.builder.missing(outputs), []);
+      await own.builder.collectGarbage(2 ** 40);
+      assert.deepEqual(await own.builder.missing(outputs), outputs);
+      await rm(folder, { recursive: true });
     });
 
     test('need the features that they require', async () => {
