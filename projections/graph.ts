@@ -91,14 +91,23 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   const outputDrv = memory.ints('outputDrv');
   const nextProducer = memory.ints('nextProducer');
   const firstProducer = memory.ints('firstProducer');
-  const outputNames = memory.list<string>('outputNames');
+  const outputName = memory.ints('outputName'); // Its place among all that there are, which are few.
+  const names = memory.list<string>('names');
+  const placeOfName = new Map<string, number>();
 
-  memory.part('classByKey', {
+  memory.part('indices', {
     save: () => undefined,
     load() {
       for (const one of classes) classByKey.set(keyOfClass(one), one);
+      for (const [place, name] of names.entries()) placeOfName.set(name, place);
     },
   });
+
+  function placeOf(name: string): number {
+    const place = placeOfName.get(name) ?? names.push(name) - 1;
+    placeOfName.set(name, place);
+    return place;
+  }
 
   function itemOf(path: string): Item | undefined {
     const item = itemPaths.byHash(path);
@@ -170,7 +179,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
 
   function outputNamed(drv: Drv, name: string): Item | undefined {
     for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
-      if (outputNames[edge] === name) return at(outputItem, edge);
+      if (names[at(outputName, edge)] === name) return at(outputItem, edge);
     return undefined;
   }
 
@@ -215,7 +224,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     outputs(drv) {
       const found: { name: string; item: Item }[] = [];
       for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
-        found.push({ name: outputNames[edge] as string, item: at(outputItem, edge) });
+        found.push({ name: names[at(outputName, edge)] as string, item: at(outputItem, edge) });
       return found;
     },
     eachOutput(drv, visit) {
@@ -244,7 +253,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
         const item = internItem(facts.outputs[name] as string);
         outputItem.push(item);
         outputDrv.push(drv);
-        outputNames.push(name);
+        outputName.push(placeOf(name));
         nextProducer.push(at(firstProducer, item));
         firstProducer.values[item] = outputItem.length - 1;
       }

@@ -209,8 +209,8 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       live: readonly (readonly [string, readonly string[]])[];
     }) {
       order = saved.order;
-      const builds = loadBuilds(saved.builds, latest);
-      for (const { build } of builds) {
+      const { builds, ready } = loadBuilds(saved.builds, latest);
+      for (const build of builds) {
         enter(build);
         byStatus[build.state.status]++;
       }
@@ -219,7 +219,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       for (const id of saved.deferred) deferred.add(byId(id));
       for (const id of saved.satisfied) satisfied.add(byId(id));
       for (const [agent, ids] of saved.live) live.set(agent, new Set(ids.map(byId)));
-      for (const { build, ready } of builds) if (ready) heapOf(build.drv).add(build);
+      for (const build of ready) heapOf(build.drv).add(build);
     },
   });
 
