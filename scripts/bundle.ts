@@ -6,7 +6,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
-/** What few processes load, and late: these stay packages, the `dependencies` of package.json. The last is native, and done without. */
+/** What few processes load, and late: these stay packages. The last is native, and done without. */
 const externalPackages = ['@eventstore/*', '@opentelemetry/*', 'nats', 'nodemailer', 'msgpackr-extract'];
 
 /** Commands that are servers: each is a program of its own, which shares no files with the others, so that its parts can be fewer and larger. */

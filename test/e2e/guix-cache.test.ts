@@ -69,11 +69,13 @@ test(`${guixName} fetches closures once it trusts the key, and not before`, { sk
     const publisher = machine.start('guix', 'publish', `--port=${port}`, '-C', 'gzip:0', '-C', 'gzip', '--ttl=1h');
     await saysThat(publisher, /publishing .* port/);
     for (const path of [input, output]) {
-      const texts: Promise<string>[] = [`${url}/guix`, `http://127.0.0.1:${port}`].map(async (cache): Promise<string> => {
-        const answer = await fetch(`${cache}/${path.slice(0, 32)}.narinfo`);
-        assert.equal(answer.headers.get('content-type')?.replace(' ', ''), 'application/x-nix-narinfo;charset=utf-8');
-        return (await answer.text()).replaceAll(/^FileSize: .*\n/gm, '');
-      });
+      const texts: Promise<string>[] = [`${url}/guix`, `http://127.0.0.1:${port}`].map(
+        async (cache): Promise<string> => {
+          const answer = await fetch(`${cache}/${path.slice(0, 32)}.narinfo`);
+          assert.equal(answer.headers.get('content-type')?.replace(' ', ''), 'application/x-nix-narinfo;charset=utf-8');
+          return (await answer.text()).replaceAll(/^FileSize: .*\n/gm, '');
+        },
+      );
       const [ours, theirs]: string[] = await Promise.all(texts);
       assert.equal(ours, theirs);
     }
