@@ -47,7 +47,7 @@ export async function bundle(root: string): Promise<Bundle> {
   const program = async (name: string) =>
     (await add([command], { splitting: true, plugins: [placeOfSource(root), commandsOf(root, name)] })).get(command);
 
-  const sources = globSync('{adapters,agent,cli,coordinator}/**/*.ts', { cwd: root }).sort();
+  const sources = globSync('{adapters,agent,cli,coordinator,programs}/**/*.ts', { cwd: root }).sort();
   const threads = sources.flatMap((file) => programsBeside(file, readFileSync(join(root, file), 'utf8')));
   const [shorts, longs, alone] = await Promise.all([
     program('drover'),

@@ -30,7 +30,7 @@ export function addAgentCommand(program: Command, context: CommandContext): void
     const logger = createLogger(config, io);
     endWhenUnhandled(logger);
     // Loaded here, as no other command needs it: starting the CLI stays quick.
-    const { runAgent } = await import('../../agent/main.ts');
+    const { runAgent } = await import('../../programs/agent.ts');
     return runAgent(config, logger).catch((error: unknown) => {
       const { code } = error as { code?: unknown };
       if (!(error instanceof Error) || typeof code !== 'string') throw error;

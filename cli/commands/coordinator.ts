@@ -25,7 +25,7 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
     const logger = createLogger(config, io);
     endWhenUnhandled(logger);
     // Loaded here, as no other command needs it: starting the CLI stays quick.
-    const { runCoordinator } = await import('../../coordinator/main.ts');
+    const { runCoordinator } = await import('../../programs/coordinator.ts');
     const { tellReady } = await import('../../adapters/runtime/service-manager.ts');
     const interrupted = io.interrupted();
     const coordinator = await runCoordinator(config, logger).catch((error: unknown) => {

@@ -10,6 +10,9 @@ import type { CacheRootOf } from '../../adapters/coordinator-client/cache-root.t
 import { openTokenFile } from '../../adapters/coordinator-client/token-file.ts';
 import { createSystemRuntime } from '../../adapters/runtime/system-runtime.ts';
 import type { AgentConfig } from '../../agent/config.ts';
+import type { Builder } from '../../agent/ports/builder.ts';
+import { selfTest } from '../../agent/self-test.ts';
+import type { Randomness } from '../../coordinator/ports/runtime.ts';
 import {
   cacheUrl,
   isGuix,
@@ -19,10 +22,7 @@ import {
   substituteCheck,
   systemsOf,
   userName,
-} from '../../agent/main.ts';
-import type { Builder } from '../../agent/ports/builder.ts';
-import { selfTest } from '../../agent/self-test.ts';
-import type { Randomness } from '../../coordinator/ports/runtime.ts';
+} from '../../programs/agent.ts';
 import { cacheRootsOf } from '../http/store-dir.ts';
 import { printable } from '../output/text.ts';
 import { bad, check, type Finding, type Found, failure, good, warning } from './finding.ts';

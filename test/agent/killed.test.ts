@@ -14,7 +14,7 @@ import { noNix } from '../support/nix-store.ts';
 
 /** An agent in a process of its own. */
 function spawnAgent(config: AgentConfigInput) {
-  const main = new URL('../../agent/main.ts', import.meta.url).href;
+  const main = new URL('../../programs/agent.ts', import.meta.url).href;
   const schema = new URL('../../agent/config.ts', import.meta.url).href;
   const program = `
     import { pino } from 'pino';

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { zstdDecompressSync } from 'node:zlib';
 import { pino } from 'pino';
 import { type AgentConfigInput, agentConfigSchema } from '../../agent/config.ts';
-import { health, runAgent } from '../../agent/main.ts';
+import { health, runAgent } from '../../programs/agent.ts';
 import { allocationOf, temporaryFolder } from '../support/agent-harness.ts';
 import { fileNar } from '../support/fake-builder.ts';
 import { startFakeCoordinator, token } from '../support/fake-coordinator.ts';

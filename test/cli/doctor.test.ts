@@ -21,7 +21,7 @@ import { type CoordinatorEdges, checkCoordinator, coordinatorEdges } from '../..
 import type { Finding } from '../../cli/doctor/finding.ts';
 import { certificateFinding, clockFinding } from '../../cli/doctor/reach.ts';
 import { coordinatorConfigSchema } from '../../coordinator/config.ts';
-import { runCoordinator } from '../../coordinator/main.ts';
+import { runCoordinator } from '../../programs/coordinator.ts';
 import { createFakeBuilder } from '../support/fake-builder.ts';
 import { manualRuntime } from '../support/fast-runtime.ts';
 import { selfSigned } from '../support/mail-server.ts';

@@ -11,7 +11,7 @@ import { type DroverEvent, type EventName, readEvents } from '../../client/event
 import { createHttp, type Http, readJson } from '../../client/http.ts';
 import type { FarmStatus } from '../../coordinator/application.ts';
 import { coordinatorConfigSchema } from '../../coordinator/config.ts';
-import { type RunningCoordinator, runCoordinator } from '../../coordinator/main.ts';
+import { type RunningCoordinator, runCoordinator } from '../../programs/coordinator.ts';
 import { startTestAgent } from '../support/agent-harness.ts';
 import { createFakeBuilder } from '../support/fake-builder.ts';
 import { temporaryFolder } from '../support/nix-tools.ts';

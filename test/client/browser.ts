@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { chromium as browsers } from 'playwright-core';
 import { createDrover } from '../../client/index.ts';
 import { coordinatorConfigSchema } from '../../coordinator/config.ts';
-import { runCoordinator } from '../../coordinator/main.ts';
+import { runCoordinator } from '../../programs/coordinator.ts';
 import { startStaticServer } from '../support/static-server.ts';
 
 /** A Chromium that is installed; npm brings none. */

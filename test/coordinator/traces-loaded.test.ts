@@ -22,7 +22,7 @@ it('loads nothing of OpenTelemetry where there are to be no traces', async () =>
   };
   const data = await mkdtemp(join(tmpdir(), 'drover-traces-test-'));
   try {
-    const { runCoordinator } = await import('../../coordinator/main.ts');
+    const { runCoordinator } = await import('../../programs/coordinator.ts');
     const config = coordinatorConfigSchema.parse({ data, listen: '127.0.0.1:0' });
     const coordinator = await runCoordinator(config, pino({ level: 'silent' }));
     assert.doesNotMatch(await (await fetch(`${coordinator.url}/metrics`)).text(), /drover_trace/);

@@ -31,12 +31,13 @@ describe('checkLayers', () => {
     ['projections/x.ts', "export * from '../coordinator/core.ts';", /not coordinator\/core\.ts/],
     ['projections/x.ts', "import 'node:net';", /not node:net/],
     ['coordinator/x.ts', "const y = await import('../adapters/http/server.ts');", /not adapters\/http\/server\.ts/],
-    ['coordinator/x.ts', "import { y } from './main.ts';", /main\.ts is a composition root/],
+    ['coordinator/x.ts', "import { y } from '../programs/coordinator.ts';", /not programs\/coordinator\.ts/],
     ['coordinator/ports/x.ts', "import { y } from '../core.ts';", /not coordinator\/core\.ts/],
     ['agent/x.ts', "import { y } from '../adapters/agent-link/client.ts';", /not adapters/],
     ['agent/x.ts', "import { y } from '../coordinator/core.ts';", /not coordinator\/core\.ts/],
     ['adapters/http/x.ts', "import { y } from '../../cli/main.ts';", /not cli\/main\.ts/],
-    ['adapters/http/x.ts', "import { y } from '../../coordinator/main.ts';", /composition root/],
+    ['adapters/http/x.ts', "import { y } from '../../programs/coordinator.ts';", /not programs\/coordinator\.ts/],
+    ['programs/x.ts', "import { y } from '../cli/main.ts';", /not cli\/main\.ts/],
   ];
   for (const [file, text, message] of refused) {
     it(`refuses ${text} in ${file}`, () => {
@@ -63,8 +64,8 @@ describe('checkLayers', () => {
         'adapters/http/x.ts',
         "import { y } from '../../coordinator/errors.ts'; import f from 'fastify'; import 'node:http';",
       ],
-      ['coordinator/main.ts', "import { y } from '../adapters/http/server.ts';"],
-      ['cli/x.ts', "import { y } from '../coordinator/main.ts';"],
+      ['programs/coordinator.ts', "import { y } from '../adapters/http/server.ts';"],
+      ['cli/x.ts', "import { y } from '../programs/coordinator.ts';"],
     ] as const) {
       assert.deepEqual(checkFile(file, text), [], file);
     }

@@ -22,7 +22,7 @@ export async function temporaryFolder() {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** An agent as `agent/main.ts` composes it, on real sockets and files, without its pauses. */
+/** An agent as `programs/agent.ts` composes it, on real sockets and files, without its pauses. */
 export async function startTestAgent(
   coordinator: Pick<FakeCoordinator, 'url' | 'linkUrl'>,
   builder: Builder,

@@ -20,15 +20,15 @@ import { ensureFolder } from '../adapters/data-dir/data-dir.ts';
 import { readPressure } from '../adapters/runtime/pressure.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { createDirectUpstreams } from '../adapters/upstream/direct.ts';
+import { startAgent } from '../agent/agent.ts';
+import type { AgentConfig } from '../agent/config.ts';
+import type { FitnessCheck } from '../agent/fitness.ts';
+import { deafLimits, type MachineLoad } from '../agent/load-limit.ts';
+import type { Builder } from '../agent/ports/builder.ts';
+import type { StoreUpkeep } from '../agent/ports/store-upkeep.ts';
+import { sandboxPathsOf } from '../agent/sandbox-paths.ts';
+import { selfTest } from '../agent/self-test.ts';
 import { guixStoreDir } from '../domain/guix/store-dir.ts';
-import { startAgent } from './agent.ts';
-import type { AgentConfig } from './config.ts';
-import type { FitnessCheck } from './fitness.ts';
-import { deafLimits, type MachineLoad } from './load-limit.ts';
-import type { Builder } from './ports/builder.ts';
-import type { StoreUpkeep } from './ports/store-upkeep.ts';
-import { sandboxPathsOf } from './sandbox-paths.ts';
-import { selfTest } from './self-test.ts';
 
 /** Exit code where the agent's token is not accepted (any more): starting it again helps only with another token. EX_NOPERM of sysexits.h. */
 const exitLockedOut = 77;

@@ -42,6 +42,15 @@ import { rememberedByViews } from '../adapters/views/sqlite/remembered.ts';
 import { openSqliteViews } from '../adapters/views/sqlite/sqlite-views.ts';
 import { readStall, settleStall } from '../adapters/watchdog/stall-file.ts';
 import { startWatchdog } from '../adapters/watchdog/watchdog.ts';
+import { isSecret, newSecret } from '../coordinator/access.ts';
+import type { Application } from '../coordinator/application.ts';
+import { type CoordinatorConfig, parseListen, storeDirsOf, timeOfDayMs } from '../coordinator/config.ts';
+import type { Coordinator } from '../coordinator/coordinator.ts';
+import type { Policy, Signer } from '../coordinator/core.ts';
+import { declaredHook } from '../coordinator/hooks/settings.ts';
+import { randomId } from '../coordinator/identifiers.ts';
+import { type EventStore, EventStoreError } from '../coordinator/ports/event-store.ts';
+import { superviseCoordinator } from '../coordinator/supervisor.ts';
 import { parseNoteSecret } from '../domain/audit/signed-note.ts';
 import { guixStoreDir } from '../domain/guix/store-dir.ts';
 import { guixCompression } from '../domain/hook/compressions.ts';
@@ -51,15 +60,6 @@ import {
   maxDeclarationBytesPerToken,
   mostFileBytes,
 } from '../domain/limits.ts';
-import { isSecret, newSecret } from './access.ts';
-import type { Application } from './application.ts';
-import { type CoordinatorConfig, parseListen, storeDirsOf, timeOfDayMs } from './config.ts';
-import type { Coordinator } from './coordinator.ts';
-import type { Policy, Signer } from './core.ts';
-import { declaredHook } from './hooks/settings.ts';
-import { randomId } from './identifiers.ts';
-import { type EventStore, EventStoreError } from './ports/event-store.ts';
-import { superviseCoordinator } from './supervisor.ts';
 
 export interface RunningCoordinator {
   readonly url: string;
