@@ -203,8 +203,8 @@ export interface Views extends AsyncDisposable {
   build(id: string): BuildDetail | undefined;
   /** Builds that have ended, the last one first: of the last {@link resultsSearched} at most `limit`, those with the tag (`key=value`), if one is given. */
   results(tag: string | undefined, limit: number): readonly BuildRow[];
-  /** The last build of a derivation whose log there may be: base name of the `.drv` to build and attempt. */
-  logOf(derivation: string): { readonly build: string; readonly attempt: number } | undefined;
+  /** The last attempts at a derivation whose logs there may be, by the base name of the `.drv`: the newest first, a few at most. */
+  logsOf(derivation: string): readonly { readonly build: string; readonly attempt: number }[];
   earlierBuilds(filter: EarlierFilter, paging: Paging): Page<EarlierBuildRow>;
   /** Those of the ids of a source's builds that are there. */
   knownEarlier(source: string, ids: readonly string[]): ReadonlySet<string>;

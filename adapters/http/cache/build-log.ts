@@ -9,19 +9,29 @@ import { notHere } from './not-here.ts';
 
 /**
  * `/log/<base name of the .drv>`, which `nix log` asks for, or of one of its outputs, which Guix asks for: the log of the last attempt that built
- * it, whether its outputs are still there or not. What several derivations have as an output has the log of the one that made it.
+ * it, whether its outputs are still there or not. What several derivations have as an output has the log of the one that made it. An attempt that
+ * found the outputs in the store of its agent has run no builder and has no log: then it is that of the one before.
  */
 export function cacheLogRoute({ views, logs, closing, producersOf }: HttpContext): FastifyPluginAsyncZod {
   const isNamed = (name: string): boolean => baseName.safeParse(name).success;
-  function logOf(name: string): ReturnType<HttpContext['views']['logOf']> {
-    if (!isNamed(name)) return undefined;
-    if (name.endsWith('.drv')) return views.logOf(name);
-    const item = views.item(name.slice(0, hashPartLength));
-    const derivers = item?.path === name && item.deriver !== undefined ? [item.deriver] : [];
-    for (const deriver of [...derivers, ...producersOf(name)]) {
-      const log = views.logOf(deriver);
-      if (log !== undefined) return log;
+  function* derivationsOf(name: string): Generator<string> {
+    if (!isNamed(name)) return;
+    if (name.endsWith('.drv')) {
+      yield name;
+      return;
     }
+    const item = views.item(name.slice(0, hashPartLength));
+    if (item?.path === name && item.deriver !== undefined) yield item.deriver;
+    yield* producersOf(name);
+  }
+  async function logOf(name: string, signal: AbortSignal) {
+    for (const derivation of derivationsOf(name))
+      for (const { build, attempt } of views.logsOf(derivation)) {
+        // Before it is read: one that grows is as long as it was when it was asked for.
+        const size = await logs.size(build, attempt);
+        const log = await logs.read(build, attempt, { signal });
+        if (log !== undefined) return { size, log };
+      }
     return undefined;
   }
   return async (app) => {
@@ -37,13 +47,9 @@ export function cacheLogRoute({ views, logs, closing, producersOf }: HttpContext
         response: { 200: { description: 'The log.', content: { 'text/plain': { schema: z.any() } } } },
       },
       handler: async (request, reply) => {
-        const { derivation } = request.params;
-        const last = logOf(derivation);
-        if (last === undefined) return notHere(reply);
-        const size = await logs.size(last.build, last.attempt);
-        const log = await logs.read(last.build, last.attempt, { signal: abortOnEnd(reply.raw, closing) });
-        if (log === undefined) return notHere(reply);
-        // One that grows is as long as it was when it was asked for.
+        const found = await logOf(request.params.derivation, abortOnEnd(reply.raw, closing));
+        if (found === undefined) return notHere(reply);
+        const { size, log } = found;
         reply.headers({ 'content-type': 'text/plain; charset=utf-8', 'content-length': size });
         return request.method === 'HEAD'
           ? reply.send()

@@ -31,11 +31,14 @@ FROM (
 WHERE ?2 IS NULL OR EXISTS (SELECT 1 FROM build_tags AS t WHERE t.term = ?2 AND t.seq = b.seq)
 ORDER BY b.ended_at DESC, b.seq DESC LIMIT ?3`;
 const selectAttempts = 'SELECT * FROM attempts WHERE build = ?1 ORDER BY attempt';
-const selectLog = `
+/** More of them have no log only where nothing was built again and again. */
+const mostLogs = 50;
+
+const selectLogs = `
 SELECT b.id AS build, a.attempt
 FROM builds AS b INDEXED BY builds_by_derivation CROSS JOIN attempts AS a ON a.build = b.id
 WHERE b.derivation = (SELECT id FROM derivations WHERE hash = ?1 AND path = ?2) AND a.started_at IS NOT NULL
-ORDER BY b.seq DESC, a.attempt DESC LIMIT 1`;
+ORDER BY b.seq DESC, a.attempt DESC LIMIT ${mostLogs}`;
 
 export function readBuilds(db: Database, filter: BuildFilter, paging: Paging): Page<BuildRow> {
   const { before } = readPaging('builds', paging);
@@ -81,9 +84,11 @@ export function readResults(db: Database, tag: string | undefined, limit: number
 }
 
 /** The last attempt that was started, of the last build that has one. */
-export function readLog(db: Database, derivation: string): { build: string; attempt: number } | undefined {
-  const found = db.prepare(selectLog).get(hashPart(derivation), derivation);
-  return found && { build: String(found.build), attempt: Number(found.attempt) };
+export function readLogs(db: Database, derivation: string): readonly { build: string; attempt: number }[] {
+  return db
+    .prepare(selectLogs)
+    .all(hashPart(derivation), derivation)
+    .map(({ build, attempt }) => ({ build: String(build), attempt: Number(attempt) }));
 }
 
 type RawBuild = Record<string, SqlValue>;

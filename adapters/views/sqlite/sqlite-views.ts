@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { Position } from '../../../coordinator/ports/event-store.ts';
 import type { Views, ViewsProgress } from '../../../coordinator/ports/views.ts';
-import { readBuild, readBuilds, readLog, readResults } from './build-reads.ts';
+import { readBuild, readBuilds, readLogs, readResults } from './build-reads.ts';
 import { type Database, openForReading, readCheckpoint, removeViews } from './database.ts';
 import { readEarlier, readKnownEarlier } from './earlier-reads.ts';
 import { runFeed, type ViewsFeed } from './feed.ts';
@@ -179,7 +179,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     ids: (kind, prefix, limit) => read((db) => readIds(db, kind, prefix, limit)),
     earlierBuilds: (filter, paging) => read((db) => readEarlier(db, filter, paging)),
     knownEarlier: (source, ids) => read((db) => readKnownEarlier(db, source, ids)),
-    logOf: (derivation) => read((db) => readLog(db, derivation)),
+    logsOf: (derivation) => read((db) => readLogs(db, derivation)),
     items: (filter, paging) => read((db) => readItems(db, filter, paging)),
     itemsAt: (address) => read((db) => readItemsAt(db, address)),
     item: (hashPart) => read((db) => readItem(db, hashPart)),

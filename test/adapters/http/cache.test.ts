@@ -309,14 +309,15 @@ test('nix-cache-info', async () => {
   assert.equal(answer.headers['content-type'], 'text/x-nix-cache-info');
 });
 
-test('the log of a derivation', async () => {
+test('the log of a derivation is that of the last attempt that has one', async () => {
   const asked: unknown[] = [];
   await using server = await harness({
     logs: {
       size: async () => 5,
       read: async (build, attempt) => {
         asked.push([build, attempt]);
-        return Readable.from([Buffer.from('made\n')]);
+        // The other found its outputs in the store.
+        return build === 'b-1' ? Readable.from([Buffer.from('made\n')]) : undefined;
       },
     },
   });
@@ -325,7 +326,10 @@ test('the log of a derivation', async () => {
     [answer.statusCode, answer.body, answer.headers['content-type']],
     [200, 'made\n', 'text/plain; charset=utf-8'],
   );
-  assert.deepEqual(asked, [['b-1', 2]]);
+  assert.deepEqual(asked, [
+    ['b-2', 1],
+    ['b-1', 2],
+  ]);
   assert.equal((await server.ask(undefined, { url: `/log/${'1'.repeat(32)}-other.drv` })).statusCode, 404);
   assert.equal((await server.ask(undefined, { url: '/log/nonsense' })).statusCode, 404);
 });

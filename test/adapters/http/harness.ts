@@ -65,7 +65,13 @@ export function fakeViews(overrides: Partial<Views> = {}): Views {
     builds: () => ({ rows: [buildA] }),
     build: (id) => (id === buildA.id ? buildA : undefined),
     results: () => [],
-    logOf: (derivation) => (derivation === drvA ? { build: 'b-1', attempt: 2 } : undefined),
+    logsOf: (derivation) =>
+      derivation === drvA
+        ? [
+            { build: 'b-2', attempt: 1 },
+            { build: 'b-1', attempt: 2 },
+          ]
+        : [],
     ids: () => [],
     earlierBuilds: () => ({ rows: [] }),
     knownEarlier: () => new Set(),
