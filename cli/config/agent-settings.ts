@@ -1,12 +1,14 @@
 import type { z } from 'zod';
+import { parseGuixStore } from '../../adapters/builder/guix/store-uri.ts';
+import { parseStoreUri } from '../../adapters/builder/nix/store-uri.ts';
 import { agentConfigSchema } from '../../agent/config.ts';
 import { coordinatorConfigSchema } from '../../coordinator/config.ts';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 
 const { shape } = agentConfigSchema;
 const { logLevel, logFormat } = coordinatorConfigSchema.shape;
 
-/** What can be set for `drover agent`: the agent's own schema in words for an operator, and the log. */
-export const agentSettings = agentConfigSchema.safeExtend({
+const settings = agentConfigSchema.safeExtend({
   coordinator: shape.coordinator.describe('URL of the coordinator.'),
   tokenFile: shape.tokenFile.describe(
     'File with the token of the agent, from "drover agents add --token-file", and nothing else. Read again at each connection.',
@@ -14,7 +16,7 @@ export const agentSettings = agentConfigSchema.safeExtend({
   state: shape.state.describe('Folder for what the agent runs and has not reported yet. Made if it is not there.'),
   slots: shape.slots.describe('Builds at a time; if absent, the number of cores.'),
   store: shape.store.describe(
-    "Where to build: auto or daemon (the machine's Nix daemon), unix:///path, or local?root=/dir for a store of its own.",
+    "Where to build: auto or daemon (the machine's Nix or Guix daemon), unix:///path, or, for Nix, local?root=/dir for a store of its own.",
   ),
   storeDir: shape.storeDir.describe('Store directory of what is built; the same as the coordinator has.'),
   systems: shape.systems.describe(
@@ -55,3 +57,14 @@ export const agentSettings = agentConfigSchema.safeExtend({
   logLevel,
   logFormat,
 } satisfies Record<keyof typeof shape | 'logLevel' | 'logFormat', z.ZodType>);
+
+/** What can be set for `drover agent`: the agent's own schema in words for an operator, and the log. A store that no builder could open is refused here, with the other settings. */
+export const agentSettings = settings.superRefine(({ store, storeDir }, context) => {
+  try {
+    if (storeDir === guixStoreDir) parseGuixStore(store);
+    else parseStoreUri(store);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    context.addIssue({ code: 'custom', path: ['store'], message: error.message });
+  }
+});

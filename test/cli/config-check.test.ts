@@ -26,6 +26,32 @@ describe('drover config check', () => {
     assert.match(out, /\nlisten +127\.0\.0\.1:8745 +default\n/);
   });
 
+  it('refuses a store that no builder of an agent could open, as a setting', async () => {
+    const check = (...flags: string[]) =>
+      run([
+        'config',
+        'check-agent',
+        '--coordinator',
+        'http://localhost',
+        '--token-file',
+        't',
+        '--state',
+        's',
+        ...flags,
+      ]);
+    const guix = ['--store-dir', '/gnu/store'];
+    for (const flags of [
+      ['--store', '/srv/store'],
+      ['--store', 'unix://%'],
+      [...guix, '--store', 'local?root=/srv'],
+    ]) {
+      const { code, err } = await check(...flags);
+      assert.equal(code, 2);
+      assert.match(err, /^drover: \S*store: expected auto, daemon.* \(invalid-config\)/);
+    }
+    assert.equal((await check(...guix, '--store', '/run/guix/socket')).code, 0);
+  });
+
   it('takes the file from DROVER_CONFIG, and prints JSON', async () => {
     const file = join(folder, 'env.toml');
     await writeFile(file, 'data = "/srv/drover"');

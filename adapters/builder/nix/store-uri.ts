@@ -1,3 +1,5 @@
+import { decodedPath } from '../decoded-path.ts';
+
 /** Where the store is and how its daemon is reached. */
 export type StoreAddress =
   /** A daemon's socket. */
@@ -15,13 +17,13 @@ const systemSocket = () => process.env.NIX_DAEMON_SOCKET_PATH || '/nix/var/nix/d
 export function parseStoreUri(uri: string): StoreAddress {
   if (uri === 'auto' || uri === 'daemon') return { kind: 'socket', path: systemSocket() };
   if (uri.startsWith('unix://')) {
-    const path = decodeURIComponent(uri.slice('unix://'.length));
-    if (path.startsWith('/')) return { kind: 'socket', path };
+    const path = decodedPath(uri.slice('unix://'.length));
+    if (path?.startsWith('/')) return { kind: 'socket', path };
   }
   if (uri.startsWith('local?')) {
     const parameters = new URLSearchParams(uri.slice('local?'.length));
     const root = parameters.get('root');
     if (root?.startsWith('/') && [...parameters.keys()].length === 1) return { kind: 'chroot', root };
   }
-  throw new RangeError(`store: expected auto, daemon, unix:///<path> or local?root=/<dir>, got ${JSON.stringify(uri)}`);
+  throw new RangeError(`expected auto, daemon, unix:///<path> or local?root=/<dir>, got ${JSON.stringify(uri)}`);
 }
