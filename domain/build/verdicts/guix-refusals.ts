@@ -100,7 +100,12 @@ export const guixRefusals: readonly Refusal[] = [
       storeDamaged: true,
     }),
   ),
-  ...means('fetch-failed', ["substitute: Throw to key `match-error' with args %"], foreign),
+  {
+    says: "substitute: Throw to key `match-error' with args %",
+    means: 'fetch-failed',
+    hint: foreign,
+    hintFirst: true,
+  },
   ...means('inputs-missing', [
     "cannot build derivation `%': % dependencies couldn't be built",
     "path `%' is required, but there is no substituter that can build it",

@@ -1,7 +1,7 @@
 import type { FailureClass } from '../failure-class.ts';
 import { messageForPeople } from './daemon-text.ts';
 import { guixRefusals } from './guix-refusals.ts';
-import { createFinder } from './refusal.ts';
+import { createFinder, type Refusal } from './refusal.ts';
 import type { Verdict } from './verdict.ts';
 
 /** How guix-daemon ended something: the error that it answered, and what it said before, without what builders printed. */
@@ -23,7 +23,7 @@ const statuses: Readonly<Record<number, FailureClass>> = { 100: 'builder-failed'
  * then by its lines.
  */
 export function verdictOnGuix({ status, message, lines, timeoutSeconds }: GuixFailure): Verdict {
-  const words = lines.filter((line) => !line.startsWith('@ ')).map((line) => line.trim());
+  const words = withoutBacktraces(lines.filter((line) => !line.startsWith('@ ')).map((line) => line.trim()));
   const told = [...new Set([...words, message.trim()])].filter((line) => line !== '');
   const people = messageForPeople(told.join('\n')).replace(
     'after %2% seconds',
@@ -42,8 +42,27 @@ export function verdictOnGuix({ status, message, lines, timeoutSeconds }: GuixFa
   }
   return {
     class: row?.means ?? statuses[status] ?? 'unknown',
-    message: row?.hint === undefined ? people : `${people}\n(${row.hint})`,
+    message: withHint(people, row),
     ...(row?.storeDamaged && { storeDamaged: true }),
     ...(row?.killed && { killed: true }),
   };
+}
+
+function withHint(people: string, row: Refusal | undefined): string {
+  if (row?.hint === undefined) return people;
+  return row.hintFirst ? `${row.hint}\n${people}` : `${people}\n(${row.hint})`;
+}
+
+/** Without the frames of Guile where a process of Guix died: from `Backtrace:` to the empty line before what was thrown, and where that was. */
+function withoutBacktraces(lines: readonly string[]): readonly string[] {
+  let inFrames = false;
+  const left = lines.filter((line) => {
+    if (/^(?:\S+: )?Backtrace:$/.test(line)) inFrames = true;
+    else if (inFrames && /^(?:\S+:)?$/.test(line)) {
+      inFrames = false;
+      return false;
+    }
+    return !inFrames && !/^(?:\S+: )?\S+:\d+:\d+: In procedure \S+:$/.test(line);
+  });
+  return inFrames ? lines : left;
 }

@@ -6,6 +6,8 @@ export interface Refusal {
   readonly means: FailureClass;
   /** What a person could do, where the text does not tell. */
   readonly hint?: string;
+  /** The hint says what the text does not: it comes first, as lists show the first line alone. */
+  readonly hintFirst?: true;
   /** It says that the store of the machine is damaged as a whole: no build can be judged by what comes of it there. */
   readonly storeDamaged?: true;
   /** The builder was killed with SIGKILL, and not by the daemon for a limit: that it was at fault is the least likely. */
