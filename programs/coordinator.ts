@@ -69,6 +69,8 @@ export interface RunningCoordinator {
   readonly publicKeyFile: string;
   /** As `trusted-public-keys` takes it. */
   readonly publicKey: string;
+  /** Where the key is that clients of Guix trust; `undefined` where there is no `/gnu/store`. */
+  readonly guixPublicKeyFile: string | undefined;
   /** Resolves if it has to stop for good by itself: another coordinator writes to the log now. */
   readonly deposed: Promise<Error>;
   close(): Promise<void>;
@@ -389,6 +391,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     adminTokenTrouble,
     publicKeyFile: join(dir.path, 'cache-key.pub'),
     publicKey,
+    guixPublicKeyFile: guix && join(dir.path, 'guix-key.pub'),
     deposed: deposed.promise,
     close: () => owned.disposeAsync(),
   };

@@ -38,6 +38,9 @@ export function addCoordinatorCommand(program: Command, context: CommandContext)
         : `with the admin tokens that were handed out: the one in ${adminTokenFile} ${adminTokenTrouble}. Where no other is left, stop the coordinator, remove that file, and start it: it makes another`;
     io.err(`drover: coordinator at ${url}, ${token}\n`);
     io.err(`drover: the cache's public key is in ${coordinator.publicKeyFile}: ${coordinator.publicKey}\n`);
+    const { guixPublicKeyFile } = coordinator;
+    if (guixPublicKeyFile !== undefined)
+      io.err(`drover: that for Guix is in ${guixPublicKeyFile}: guix archive --authorize < ${guixPublicKeyFile}\n`);
     tellReady(io.environment).catch((error) =>
       logger.error(
         { err: error },

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { guixStoreDir } from '../../domain/guix/store-dir.ts';
 import type { DerivationLimits } from '../../domain/limits.ts';
 import { type Derivation, parseDerivation } from '../../domain/store/derivation.ts';
 import { findExcess } from '../../domain/store/verify-derivation.ts';
@@ -70,7 +71,7 @@ export async function readClosure(
       if (text === undefined) {
         if (neededBy === undefined) {
           throw new CliError('not-found', `there is no ${base} here`, {
-            hint: 'give --store-root for a chroot store, --derivations for a folder of .drv files',
+            hint: `give --store-root for a chroot store, --derivations for a folder of .drv files${source.storeDir === guixStoreDir ? ', or have it sent by the machine that has it: guix archive --export -r DRV | drover submit --guix -' : ''}`,
             exitCode: 2,
           });
         }

@@ -57,7 +57,7 @@ export function openDerivationSource({ storeDir, storeRoot = '', folder }: Sourc
         const elsewhere = argument.includes('/') && ![storeDir, physicalStore, derivations].includes(resolve(place));
         if (!elsewhere) return base;
       }
-      const target = basename(followed(argument));
+      const target = basename(followed(argument, storeDir));
       if (isDerivationName(target)) return target;
       throw refuse(folder === undefined ? 'for files in a folder, give --derivations DIR' : undefined);
     },
@@ -78,10 +78,15 @@ function isDerivationName(base: string): boolean {
   return base.endsWith('.drv') && base[32] === '-' && isHashPart(base.slice(0, 32)) && isValidName(base.slice(33));
 }
 
-function followed(path: string): string {
+function followed(path: string, storeDir: string): string {
   try {
     return realpathSync(path);
   } catch {
-    throw new CliError('not-found', `there is no ${path}`, { exitCode: 2 });
+    // As a package is named to 'guix build'.
+    const hint =
+      storeDir === guixStoreDir && !path.includes('/')
+        ? `for a package: guix build -d ${path} | drover submit --guix -, or -e EXPRESSION`
+        : undefined;
+    throw new CliError('not-found', `there is no ${path}`, { hint, exitCode: 2 });
   }
 }

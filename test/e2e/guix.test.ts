@@ -25,6 +25,7 @@ test(name, { skip: noGuix || noRealFarm }, async () => {
 async function buildsForGuix(farm: Farm): Promise<void> {
   // Straight to it: guix-daemon fetches while this process may be waiting for a command of Guix.
   const [, url = ''] = (await farm.coordinator.says(/drover: coordinator at (http:\S+:\d+),/)) ?? [];
+  assert.ok(await farm.coordinator.says(/drover: that for Guix is in \S+\/guix-key\.pub: guix archive --authorize/));
   await using machine = await openGuixMachine();
   await machine.startDaemon();
   const place = join(farm.folder, 'agent');

@@ -143,6 +143,8 @@ it('submit takes what a data service lists, with texts and sources that are nowh
     [['--data-service', service.url], /expected --data-service URL and --revision REVISION/, 2],
     [['--guix', '-A', 'x', 'y'], /expected no -A with derivations of Guix: it is for Nix/, 2],
     [['--guix', '--out-link', 'x', '--store-root', '/y', 'z'], /expected no --store-root with --out-link/, 2],
+    [['--guix', 'hello'], /there is no hello .*hint: for a package: guix build -d hello \| drover submit --guix -/s, 2],
+    [['--guix', '00000000000000000000000000000000-x.drv'], /hint: .*guix archive --export -r DRV/, 2],
     [['--guix'], /expected a derivation to build, got none/, 2],
     [['--guix', '-L', 'x', 'y'], /expected --manifest FILE or -e EXPR with --load-path/, 2],
     [['--system', 'x', 'y'], /expected --manifest FILE, -e EXPR or --data-service URL with --system/, 2],
