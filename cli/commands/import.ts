@@ -182,6 +182,7 @@ export function addImportCommands(program: Command, context: CommandContext): vo
       if (taken) parts.push(`${plural(taken.imported, 'build')}${would} taken over`, `${taken.present} before`);
       if (history)
         parts.push(`${plural(history.recorded, 'earlier build')}${would} recorded`, `${history.present} before`);
+      if (taken && taken.available > 0) parts.splice(1, 0, `${taken.available} available already`);
       if (taken && taken.refused.length > 0) parts.push(`${taken.refused.length} refused`);
       await print(io, flags, {
         value: { ...taken, ...(history && { history }), ended, tagsLeft, odd: Object.fromEntries(odd), dryRun },

@@ -17,6 +17,8 @@ export interface TakenOver {
   readonly submissions: readonly string[];
   /** Derivations whose builds are asked for here now. */
   readonly imported: number;
+  /** Derivations whose outputs are here already: no build of them is made, which could have the tags, so that each run finds them anew. */
+  readonly available: number;
   /** That an earlier run has taken over. */
   readonly present: number;
   readonly refused: readonly Refusal[];
@@ -68,6 +70,7 @@ export async function submitQueue(
     else byPriority.set(priority, [build]);
   }
   const submissions: string[] = [];
+  let available = 0;
   for (const [priority, group] of dryRun ? [] : [...byPriority].sort(([a], [b]) => b - a)) {
     const plan = {
       roots: group.map(({ derivation }) => derivation),
@@ -78,11 +81,12 @@ export async function submitQueue(
       inputs: true,
       force: false,
     };
-    const { submission } = await submit(client, steady, plan, source, progress, signal);
-    submissions.push(submission);
+    const submitted = await submit(client, steady, plan, source, progress, signal);
+    submissions.push(submitted.submission);
+    available += submitted.available;
   }
-  const imported = fresh.length - refused.length;
-  return { submissions, imported, present: builds.length - fresh.length, refused };
+  const imported = fresh.length - refused.length - available;
+  return { submissions, imported, available, present: builds.length - fresh.length, refused };
 }
 
 /** Several builds of one derivation are one here: the first that was submitted, with the highest of their priorities. */

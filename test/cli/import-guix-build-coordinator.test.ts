@@ -55,8 +55,8 @@ interface Plan {
   options: { priority: number };
 }
 
-/** A coordinator that keeps what it is told. */
-async function toldCoordinator() {
+/** A coordinator that keeps what it is told; of each submission it has the outputs of so many roots, and then all derivations as well. */
+async function toldCoordinator(available = 0) {
   const plans: Plan[] = [];
   const earlier = new Map<string, Record<string, unknown>>();
   const server = await fakeCoordinator({
@@ -65,14 +65,16 @@ async function toldCoordinator() {
       const rows = plans.flatMap(({ roots, rootTags }) => roots.map((root) => ({ id: root, tags: rootTags[root] })));
       return { json: { rows } };
     },
-    'POST /v1/derivations/missing': ({ json }) => ({ json: { missing: json<{ paths: string[] }>().paths } }),
+    'POST /v1/derivations/missing': ({ json }) => ({
+      json: { missing: available === 0 ? json<{ paths: string[] }>().paths : [] },
+    }),
     'POST /v1/derivations': () => ({ json: {} }),
     'POST /v1/sources/missing': () => ({ json: { missing: [] } }),
     'POST /v1/submissions': ({ json }) => {
       plans.push(json());
       return {
         status: 201,
-        json: { submission: `s${plans.length}`, derivations: 1, builds: 1, available: 0, joined: [] },
+        json: { submission: `s${plans.length}`, derivations: 1, builds: 1 - available, available, joined: [] },
       };
     },
     'POST /v1/earlier-builds/missing': ({ json }) => {
@@ -154,6 +156,16 @@ it('import guix-build-coordinator submits what is queued there, with priorities 
   const other = await take(join(folder.path, 'other.db'), url);
   assert.equal(other.code, 2);
   assert.match(other.err, /other\.db: expected the database of a Guix Build Coordinator: no such table/);
+});
+
+it('import guix-build-coordinator says what of the queue is available already, of which no build is made', async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, 'gbc.db');
+  makeDatabase(file);
+  await using told = await toldCoordinator(1);
+  const flags = ['--no-history', '--url', told.server.url];
+  const { out } = await run(['import', 'guix-build-coordinator', file, ...flags]);
+  assert.equal(out, '1 build taken over, 2 available already, 0 before\n');
 });
 
 it('import guix-build-coordinator counts rows that are odd, reads a database in use, and refuses one of another schema', async () => {
