@@ -88,7 +88,10 @@ With --json it is one object that has what was submitted, and with --wait then "
       durationSeconds(longestKeepSeconds),
     )
     .option('--no-inputs', 'do not build inputs, only what is named')
-    .option('--force', 'build again what is built or under way')
+    .option(
+      '--force',
+      'make a new build also of what is built or under way; an agent whose store has the outputs gives these, without running the builder',
+    )
     .addOption(
       new Option(
         '--check-upstream <what>',
