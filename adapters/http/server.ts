@@ -53,6 +53,7 @@ import { uploadRoutes } from './routes/uploads.ts';
 import { upstreamRoutes } from './routes/upstreams.ts';
 import { viewRoutes } from './routes/views.ts';
 import { schemaController } from './schema-controller.ts';
+import { createSendPieces } from './send-pieces.ts';
 import { noteSilentConnections } from './silent-connections.ts';
 import { refuseEncodedBodies } from './streamed-body.ts';
 import { refuseUnknownQueries } from './unknown-queries.ts';
@@ -119,8 +120,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   addOpenapi(app, version);
 
   const doubtFile = createDoubtfulFiles(application);
-  const answerFile = createFileAnswers(context, doubtFile);
-  const answerAnew = createAnswersAnew(context, doubtFile);
+  const sendPieces = createSendPieces();
+  const answerFile = createFileAnswers(context, doubtFile, sendPieces);
+  const answerAnew = createAnswersAnew(context, doubtFile, sendPieces);
   const guixNarinfos = context.guix && createGuixNarinfos(context.guix);
   const guixNars = createGuixNars(context, answerFile, answerAnew);
   const plugins = [

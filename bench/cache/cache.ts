@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { startCoordinatorProcess } from '../coordinator-process.ts';
+import { residentMiB } from '../process-figures.ts';
 import { type BenchOptions, freshFolder, type Report, Skipped } from '../row.ts';
 import { startNginx } from './nginx.ts';
-import { connectPlainly, type PlainClient } from './plain-client.ts';
+import { connectPlainly } from './plain-client.ts';
 
 const small = 200;
 
-/** A real coordinator and nginx, one after the other, serve the same narinfos and the same NAR to one client on one connection. */
+/** A real coordinator and nginx, in turns, serve the same narinfos and the same NAR to one client on one connection. */
 export async function run(report: Report, { work, seconds, quick }: BenchOptions): Promise<void> {
   const dir = await freshFolder(work, 'cache');
   const root = join(dir, 'root');
@@ -24,49 +27,123 @@ export async function run(report: Report, { work, seconds, quick }: BenchOptions
     await writeFile(join(root, `${hash}.narinfo`), await drover.fetch(`/${hash}.narinfo`));
   await writeFile(join(root, nar), await drover.fetch(`/${nar}`));
 
-  const ours = await measure(drover, hashes, nar, seconds);
-  const row = (key: string, name: string, value: number, unit: string, note: string): void =>
-    report({ key, name, value, unit, note });
+  const row = (key: string, name: string, value: number, unit: string, note?: string): void =>
+    report({ key, name, value, unit, ...(note !== undefined && { note }) });
   const one = 'one connection, the client included';
-  row('narinfo', 'narinfo', ours.narinfoMicros, 'µs', one);
-  row('nar-out', 'NAR out', ours.narRate, 'MB/s', one);
-  const file = /([0-9a-z]{2})[0-9a-z]{50}\.nar.*$/.exec(nar);
-  const published = join(dir, 'data/pool/nar', file?.[1] ?? '', file?.[0] ?? '');
-  const now = new Date();
-  const unverified = await rate(drover, nar, seconds, () => utimes(published, now, now));
-  row('nar-out-unverified', 'NAR out, verified on its way', unverified, 'MB/s', `${one}; each time as the first time`);
+  let nginx: Awaited<ReturnType<typeof startNginx>> | undefined;
   try {
-    await using nginx = await startNginx(dir, root);
-    using client = await connectPlainly(nginx.url);
-    const theirs = await measure(client, hashes, nar, seconds);
-    row('narinfo-nginx', 'narinfo from nginx', theirs.narinfoMicros, 'µs', one);
-    row('nar-out-nginx', 'NAR out of nginx', theirs.narRate, 'MB/s', one);
+    nginx = await startNginx(dir, root);
   } catch (error) {
     if (!(error instanceof Skipped)) throw error;
     console.log(`  without nginx beside it: ${error.message}`);
   }
+  await using _nginx = nginx ?? { async [Symbol.asyncDispose]() {} };
+  using theirs = nginx && (await connectPlainly(nginx.url));
+  const clients = [drover, ...(theirs === undefined ? [] : [theirs])];
+
+  // In turns, so that what else the machine does is no advantage of one of them.
+  const narinfos = await inTurns(clients, seconds, (client, n) => client.get(`/${hashes[n % hashes.length]}.narinfo`));
+  const nars = await inTurns(clients, seconds, (client) => client.get(`/${nar}`));
+  const micros = ({ ms, count }: Taken) => (ms * 1000) / count;
+  const rate = ({ ms, bytes }: Taken) => bytes / 1000 / ms;
+  const [narinfo, narinfoNginx] = narinfos.map(micros);
+  const [narOut, narOutNginx] = nars.map(rate);
+  row('narinfo', 'narinfo', narinfo as number, 'µs', one);
+  if (narinfoNginx !== undefined) row('narinfo-nginx', 'narinfo from nginx', narinfoNginx, 'µs', one);
+  row('nar-out', 'NAR out', narOut as number, 'MB/s', one);
+  if (narOutNginx !== undefined) row('nar-out-nginx', 'NAR out of nginx', narOutNginx, 'MB/s', one);
+
+  const file = /([0-9a-z]{2})[0-9a-z]{50}\.nar.*$/.exec(nar);
+  const published = join(dir, 'data/pool/nar', file?.[1] ?? '', file?.[0] ?? '');
+  const [unverified] = await inTurns([drover], seconds, async (client) => {
+    const now = new Date();
+    await utimes(published, now, now);
+    return client.get(`/${nar}`);
+  });
+  const asFirst = `${one}; each time as the first time`;
+  row('nar-out-unverified', 'NAR out, verified on its way', rate(unverified as Taken), 'MB/s', asFirst);
+
+  await many(report, coordinator, nginx?.url, nar, quick ? 50 : 500);
 }
 
-async function measure(client: PlainClient, hashes: readonly string[], nar: string, seconds: number) {
-  let requests = 0;
-  for (let n = 0; n < 5 * hashes.length; n++) await client.get(`/${hashes[n % hashes.length]}.narinfo`);
-  const begun = performance.now();
-  for (const stop = begun + seconds * 1000; performance.now() < stop; requests++)
-    await client.get(`/${hashes[requests % hashes.length]}.narinfo`);
-  const narinfoMicros = ((performance.now() - begun) * 1000) / requests;
-  return { narinfoMicros, narRate: await rate(client, nar, seconds) };
-}
-
-/** How fast the NAR comes, in MB/s. */
-async function rate(client: PlainClient, nar: string, seconds: number, before?: () => Promise<void>): Promise<number> {
-  let bytes = 0;
-  await client.get(`/${nar}`);
-  const begun = performance.now();
-  for (const stop = begun + seconds * 1000; performance.now() < stop; ) {
-    await before?.();
-    bytes += await client.get(`/${nar}`);
+/**
+ * Readers of the same NAR at once, the last fifth of which goes away half-way: how fast the rest have it, and what the coordinator gets larger by.
+ */
+async function many(
+  report: Report,
+  coordinator: { readonly url: URL; readonly pid: number },
+  nginx: URL | undefined,
+  nar: string,
+  count: number,
+): Promise<void> {
+  const note = `${count} connections at once, of which a fifth goes away half-way`;
+  const before = residentMiB(coordinator.pid);
+  let most = before;
+  let isDone = false;
+  const watching = (async () => {
+    for (; !isDone; await setTimeout(20)) most = Math.max(most, residentMiB(coordinator.pid));
+  })();
+  const ours = await readAtOnce(coordinator.url, nar, count);
+  isDone = true;
+  await watching;
+  report({ key: 'nar-out-many', name: 'NAR out, many at once', value: ours, unit: 'MB/s', note });
+  if (nginx !== undefined) {
+    const value = await readAtOnce(nginx, nar, count);
+    report({ key: 'nar-out-many-nginx', name: 'NAR out of nginx, many at once', value, unit: 'MB/s', note });
   }
+  report({ key: 'nar-out-memory', name: 'NAR out, memory for it', value: most - before, unit: 'MiB', note });
+}
+
+/** MB/s of all of them together. */
+async function readAtOnce(url: URL, nar: string, count: number): Promise<number> {
+  /** Of each; a NAR is larger than that. */
+  const enough = 8 * 2 ** 20;
+  let bytes = 0;
+  const begun = performance.now();
+  await Promise.all(
+    Array.from({ length: count }, (_, n) => {
+      const most = n < count * 0.8 ? enough : enough / 2;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      let left = most;
+      const range = n < count * 0.8 ? `Range: bytes=0-${enough - 1}\r\n` : '';
+      const socket = connect({ host: url.hostname, port: Number(url.port) });
+      socket.write(`GET /${nar} HTTP/1.1\r\nHost: bench\r\n${range}\r\n`);
+      socket.on('data', (chunk) => {
+        bytes += chunk.length;
+        left -= chunk.length;
+        if (left <= 0) socket.destroy();
+      });
+      socket.on('error', reject).on('close', () => (left <= 0 ? resolve() : reject(new Error('cut'))));
+      return promise;
+    }),
+  );
   return bytes / 1000 / (performance.now() - begun);
+}
+
+interface Taken {
+  readonly ms: number;
+  readonly bytes: number;
+  readonly count: number;
+}
+
+/** Each client for some time in each turn, after a turn that does not count. */
+async function inTurns<Client>(
+  clients: readonly Client[],
+  seconds: number,
+  get: (client: Client, n: number) => Promise<number>,
+): Promise<Taken[]> {
+  const sums = clients.map(() => ({ ms: 0, bytes: 0, count: 0 }));
+  const turns = 8;
+  for (let turn = 0; turn <= turns; turn++)
+    for (const [index, client] of clients.entries()) {
+      const sum = sums[index] as { ms: number; bytes: number; count: number };
+      const begun = performance.now();
+      for (const stop = begun + (seconds * 1000) / turns; performance.now() < stop; sum.count++)
+        sum.bytes += await get(client, sum.count);
+      sum.ms += performance.now() - begun;
+      if (turn === 0) Object.assign(sum, { ms: 0, bytes: 0, count: 0 });
+    }
+  return sums;
 }
 
 /** Bytes that no compression makes less of. */

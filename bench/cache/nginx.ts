@@ -14,7 +14,7 @@ export async function startNginx(dir: string, root: string): Promise<AsyncDispos
   await writeFile(
     file,
     `daemon off; master_process off; pid ${dir}/nginx.pid; error_log stderr notice;
-events { worker_connections 256; }
+events { worker_connections 2048; }
 http {
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; ${temporary.join(' ')}
   types { text/x-nix-narinfo narinfo; }

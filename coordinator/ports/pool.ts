@@ -170,8 +170,17 @@ export interface PoolFile {
   /** Whether its bytes were verified not long ago, and the file was not touched since. */
   readonly verified: boolean;
   /**
-   * Bytes [start, end). Where all of a file that is not `verified` is read, it is verified meanwhile: with wrong bytes the stream
+   * Bytes [start, end). Where all of a file that is not `verified` is read, it is verified meanwhile: with wrong bytes reading
    * fails with {@link FileDamaged} before its end, and never ends well.
    */
+  pieces(start: number, end: number): Promise<Pieces>;
+  /** The same as a stream, for whom they need not be fast. */
   read(start: number, end: number): NodeJS.ReadableStream;
+}
+
+/** Bytes that are read piece by piece, into memory that its reader has. They have to be closed. */
+export interface Pieces {
+  /** Puts the next bytes at the start of `into`, and says how many they are: 0 at the end. One at a time. */
+  next(into: Uint8Array): Promise<number>;
+  close(): Promise<void>;
 }

@@ -196,6 +196,7 @@ export function createPoolDisk(now: () => number, removed: (hash: string) => voi
           size: bytes.length,
           modified: 0,
           verified: false,
+          pieces: () => Promise.reject(new Error('expected all to be read as a stream')),
           read(start, end) {
             if (hashOf(bytes) === hash) return Readable.from([bytes.subarray(start, end)]);
             const broken = new Readable({ read() {} });

@@ -9,11 +9,13 @@ import { decompress } from '../../nar/decompress.ts';
 import type { WholeFile } from '../../pool/filesystem/spool.ts';
 import type { HttpContext } from '../context.ts';
 import { abortOnEnd } from '../long-answer.ts';
+import type { SendPieces } from '../send-pieces.ts';
 import { askedRange, type Ranged } from './asked-range.ts';
 import { type DoubtFile, doubtBeside, isFault } from './doubtful-files.ts';
 import { notHere } from './not-here.ts';
-import { smallFile } from './pool-file.ts';
 
+/** What is made as a whole before the answer begins, in bytes: what is wrong with it can be told then. */
+const smallFile = 1024 * 1024;
 /** Answers at a time whose bytes are kept nowhere. */
 const mostUnkept = 64;
 /** A reader hears nothing for so long while a NAR is compressed; then it gets what there is, and the rest as it comes. */
@@ -46,6 +48,7 @@ class NarUnreadable extends Error {
 export function createAnswersAnew(
   { pool, spool, itemOfFile, closing }: Pick<HttpContext, 'pool' | 'spool' | 'itemOfFile' | 'closing'>,
   doubtFile: DoubtFile,
+  sendPieces: SendPieces,
 ): AnswerAnew {
   let unkept = 0;
 
@@ -101,7 +104,11 @@ export function createAnswersAnew(
   async function answerWhole(request: FastifyRequest, reply: FastifyReply, file: WholeFile, { headers }: Anew) {
     const { size, modified, hash } = file;
     const range = askedRange(request, reply, { etag: `"${hash}"`, size, modified, headers });
-    if (range !== undefined && request.method !== 'HEAD') return reply.send(file.read(range.start, range.end));
+    if (range !== undefined && request.method !== 'HEAD') {
+      const { start, end } = range;
+      await sendPieces(request, reply, file.pieces(start, end), end - start, () => undefined);
+      return reply;
+    }
     await file.close();
     return range === undefined ? reply : reply.send();
   }

@@ -1,12 +1,11 @@
-import { type BigIntStats, createReadStream, statSync } from 'node:fs';
-import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { type BigIntStats, statSync } from 'node:fs';
+import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
-import type { Pool, PoolFile } from '../../../coordinator/ports/pool.ts';
+import type { Pieces, Pool, PoolFile } from '../../../coordinator/ports/pool.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { syncDirectory } from '../../data-dir/durable.ts';
-import { checkedRead, readSize } from './checked-read.ts';
 import { hashOfNarName, type Layout } from './layout.ts';
+import { piecesOf, streamOf } from './pieces.ts';
 import { isMissing, systemCode } from './system-error.ts';
 import type { VerifiedFiles } from './verified-files.ts';
 
@@ -104,19 +103,19 @@ async function moveOver(part: string, path: string): Promise<void> {
 
 function poolFile(path: string, hash: string, found: BigIntStats, verified: VerifiedFiles): PoolFile {
   const size = Number(found.size);
+  async function pieces(start: number, end: number): Promise<Pieces> {
+    const isChecked = start === 0 && end === size && !verified.has(path, found);
+    const file = await open(path);
+    return piecesOf(file, start, end, isChecked ? { hash, sound: () => verified.add(path, found) } : undefined);
+  }
   return {
     size,
     modified: Number(found.mtimeMs),
     get verified() {
       return verified.has(path, found);
     },
-    read(start, end) {
-      if (start === 0 && end === size && !verified.has(path, found))
-        return checkedRead(path, size, hash, () => verified.add(path, found));
-      // createReadStream has no way to say "nothing".
-      if (end <= start) return Readable.from([]);
-      return createReadStream(path, { start, end: end - 1, highWaterMark: readSize });
-    },
+    pieces,
+    read: (start, end) => streamOf(() => pieces(start, end)),
   };
 }
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DroverError } from '../../../coordinator/errors.ts';
+import type { Pieces } from '../../../coordinator/ports/pool.ts';
 import type { Timers } from '../../../coordinator/ports/runtime.ts';
 import { roomBesideLog } from '../../data-dir/free-space.ts';
 import { createLimit } from '../../runtime/limit.ts';
+import { piecesOf } from './pieces.ts';
 import { isMissing } from './system-error.ts';
 
 export interface SpoolOptions {
@@ -37,8 +38,8 @@ export interface WholeFile {
   readonly hash: string;
   /** Milliseconds since the Unix epoch. */
   readonly modified: number;
-  /** Bytes [start, end). */
-  read(start: number, end: number): NodeJS.ReadableStream;
+  /** Bytes [start, end). Closing them closes the file. */
+  pieces(start: number, end: number): Pieces;
   close(): Promise<void>;
 }
 
@@ -220,12 +221,8 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       await close();
       return undefined;
     }
-    const read = (start: number, end: number) => {
-      if (start < end) return createReadStream(file, { fd: handle, start, end: end - 1, highWaterMark: chunkSize });
-      // A stream of no bytes cannot be asked for by its last one.
-      return createReadStream(file, { fd: handle, start: size, highWaterMark: chunkSize });
-    };
-    return { state: 'whole', size, hash, modified, read, close };
+    const pieces = (start: number, end: number) => piecesOf(handle, start, end);
+    return { state: 'whole', size, hash, modified, pieces, close };
   }
 
   async function* asItGrows(making: Making): AsyncGenerator<Uint8Array, void, undefined> {

@@ -5,17 +5,12 @@ import { byteRange } from '../../../adapters/http/cache/byte-range.ts';
 import { matchesEtag } from '../../../adapters/http/cache/etag.ts';
 import { narinfoText } from '../../../adapters/http/cache/narinfo.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
-import type { PoolFile } from '../../../coordinator/ports/pool.ts';
 import { parseNarinfo } from '../../../domain/store/narinfo.ts';
+import { poolFileOf } from '../../support/pool-file.ts';
 import { drvA, harness, hashA, itemA } from './harness.ts';
 
 const bytes = Buffer.from('abcdefghijklmnopqrstuvwxyz');
-const file: PoolFile = {
-  size: 26,
-  modified: 1_700_000_000_000,
-  verified: true,
-  read: (start, end) => Readable.from([bytes.subarray(start, end)]),
-};
+const file = poolFileOf(bytes, 1_700_000_000_000);
 const pool = {
   open: async ({ hash, compression }: { hash: string; compression: string }) =>
     hash === itemA.file.hash && compression === 'zstd' ? file : undefined,

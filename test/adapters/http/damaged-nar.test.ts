@@ -8,6 +8,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { openSpool } from '../../../adapters/pool/filesystem/spool.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { poolFileOf } from '../../support/pool-file.ts';
 import { declarationOf, narOf, noise } from '../pool/nars.ts';
 import { accepted, filesIn, openPool, send, temporaryFolder } from '../pool/pools.ts';
 import { harness } from './harness.ts';
@@ -161,7 +162,7 @@ test('a NAR of another size than the log says is not there', async () => {
   await using server = await harness({
     pool: {
       has: async () => true,
-      open: async () => ({ size: file.size - 1, modified: 0, verified: true, read: () => assert.fail() }),
+      open: async () => ({ ...poolFileOf(Buffer.alloc(file.size - 1)), pieces: () => assert.fail() }),
     },
     itemOfFile: () => ({ ...rest, file, signatures: [] }),
   });

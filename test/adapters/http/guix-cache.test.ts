@@ -19,6 +19,7 @@ import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
 import { makeFixedOutputPath } from '../../../domain/store/store-path.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { pipelined } from '../../support/pipelined.ts';
+import { poolFileOf } from '../../support/pool-file.ts';
 import { readShared, sharedAbsent } from '../../support/shared-fixtures.ts';
 import { narOf } from '../pool/nars.ts';
 import { temporaryFolder } from '../pool/pools.ts';
@@ -58,9 +59,7 @@ function serving(things: readonly Held[], more: Parameters<typeof harness>[0] = 
     pool: {
       open: async ({ hash, compression }) => {
         const found = things.find(({ item }) => item.file.hash === hash && item.file.compression === compression);
-        if (found === undefined) return undefined;
-        const read = (start: number, end: number) => Readable.from([found.file.subarray(start, end)]);
-        return { size: found.file.length, modified: 1_700_000_000_000, verified: true, read };
+        return found && poolFileOf(found.file, 1_700_000_000_000);
       },
     },
     itemOf,
@@ -305,9 +304,7 @@ test('who has waited for ten seconds gets what there is, without a length', asyn
     yield large.file.subarray(100);
   }
   const open = async () => ({
-    size: large.file.length,
-    modified: 0,
-    verified: true,
+    ...poolFileOf(large.file),
     read: () => Readable.from(slowly()),
   });
   await using server = await serving([large], { spool, pool: { open } });

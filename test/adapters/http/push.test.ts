@@ -16,6 +16,7 @@ import { openTestCoordinator } from '../../support/coordinator.ts';
 import { createFakePool } from '../../support/fake-pool.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { temporaryFolder } from '../../support/nix-tools.ts';
+import { poolFileOf } from '../../support/pool-file.ts';
 import { narOf, sha256Of } from '../pool/nars.ts';
 import { temporaryPool } from '../pool/pools.ts';
 import { fakeViews, harness, hashA, itemA } from './harness.ts';
@@ -128,7 +129,7 @@ describe('a push by Nix', () => {
     assert.deepEqual(farm.uploads.at(-1)?.declaration.push, {});
 
     const pool = {
-      open: async () => ({ size: nar.length, modified: 0, verified: true, read: () => Readable.from([nar]) }),
+      open: async () => poolFileOf(nar),
     };
     const file = { ...itemA.file, size: nar.length, compression: 'none' } as const;
     const views = fakeViews({ itemsAt: (at) => (at === url ? [itemA.path] : []), item: () => ({ ...itemA, file }) });

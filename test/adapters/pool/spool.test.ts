@@ -5,6 +5,7 @@ import { mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
+import { streamOf } from '../../../adapters/pool/filesystem/pieces.ts';
 import { openSpool, type SpoolWish, type WholeFile } from '../../../adapters/pool/filesystem/spool.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
 import { temporaryFolder } from './pools.ts';
@@ -28,7 +29,7 @@ async function open(folder: string, capacity = 1000) {
   async function whole(asked: SpoolWish): Promise<Buffer> {
     const found = await spool.open(asked, new AbortController().signal, 1);
     assert.equal(found?.state, 'whole');
-    return buffer((found as WholeFile).read(0, (found as WholeFile).size));
+    return buffer(streamOf(async () => (found as WholeFile).pieces(0, (found as WholeFile).size)));
   }
   return {
     dir,
@@ -77,7 +78,7 @@ describe('the spool', () => {
     go();
     assert.deepEqual((await asked).map(String), ['first last', 'first last', 'first last']);
     const found = (await held.spool.open(wish, never, 1)) as WholeFile;
-    assert.equal(String(await buffer(found.read(2, 7))), 'rst l');
+    assert.equal(String(await buffer(streamOf(async () => found.pieces(2, 7)))), 'rst l');
     assert.deepEqual(held.made, ['a']);
     const again = (await held.spool.open(wish, never, 1)) as WholeFile;
     assert.deepEqual([again.size, again.hash], [10, found.hash]);
@@ -93,7 +94,7 @@ describe('the spool', () => {
     assert.equal((await readdir(held.dir)).length, 2);
     const read = (await held.spool.open(held.wish('b', Buffer.alloc(0)), never, 1)) as WholeFile;
     for (const key of ['c', 'd', 'e']) await held.whole(held.wish(key, Buffer.alloc(300, key)));
-    assert.deepEqual(await buffer(read.read(0, 300)), Buffer.alloc(300, 'b'));
+    assert.deepEqual(await buffer(streamOf(async () => read.pieces(0, 300))), Buffer.alloc(300, 'b'));
     assert.equal(await held.spool.open(held.wish('f', Buffer.alloc(1), 1001), never, 1), undefined);
     assert.deepEqual(held.troubles, []);
   });

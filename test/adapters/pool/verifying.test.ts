@@ -201,15 +201,14 @@ describe('a published file', () => {
     const { pool, dir } = held;
     const { item, path, file } = await publish(pool, dir, 'none', 20_000_000);
     await flip(path, file.length - 500);
-    let replaced = false;
+    let replaced: Promise<void> | undefined;
     const fault = await pool.check(item, {
       read: () => {
-        if (replaced) return;
-        replaced = true;
-        void writeFile(`${path}.new`, file).then(() => rename(`${path}.new`, path));
+        replaced ??= writeFile(`${path}.new`, file).then(() => rename(`${path}.new`, path));
       },
     });
-    assert.equal(replaced, true);
+    assert.notEqual(replaced, undefined);
+    await replaced;
     // Which of the two was seen last depends on the disk; what is there now is right.
     if (fault !== undefined) assert.equal(fault.kind, 'damaged');
     assert.equal(await pool.check(item), undefined);
