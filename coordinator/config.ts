@@ -95,6 +95,13 @@ export const coordinatorConfigSchema = z
       .default('auto')
       .describe('json: one object per line; text: for people; auto: text on a terminal, json elsewhere.'),
     cachePublic: z.boolean().default(true).describe('Whether the binary cache can be read without a token.'),
+    cacheAccelLocation: z
+      .string()
+      .regex(/^\/[!-~]*\/$/, 'expected a path that begins and ends with /')
+      .optional()
+      .describe(
+        'Location of an nginx before the coordinator that has it send files of the pool by itself: those whose bytes were verified lately, for requests in which it names the location (X-Accel-Location). See "Behind a proxy".',
+      ),
     cachePriority: z
       .int()
       .min(0)

@@ -373,7 +373,13 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       derivations: derivationLimits,
     },
     allowedOrigins: config.http.allowedOrigins,
-    cache: { id, public: config.cachePublic, priority: config.cachePriority, ttlSeconds: config.cacheTtlSeconds },
+    cache: {
+      id,
+      public: config.cachePublic,
+      priority: config.cachePriority,
+      ttlSeconds: config.cacheTtlSeconds,
+      ...(config.cacheAccelLocation !== undefined && { accelLocation: config.cacheAccelLocation }),
+    },
   });
   resources.defer(() => server.close());
   const url = await server.listen(parseListen(config.listen));

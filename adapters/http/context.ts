@@ -65,6 +65,8 @@ export interface CacheOptions {
   readonly priority: number;
   /** How long clients may keep a narinfo. */
   readonly ttlSeconds: number;
+  /** Location of an nginx that is the folder of the pool's files; begins and ends with `/`. */
+  readonly accelLocation?: string;
 }
 
 /** What the HTTP routes work with. */

@@ -164,6 +164,8 @@ export interface Pool extends AsyncDisposable {
 }
 
 export interface PoolFile {
+  /** Its path, relative to the folder of the published files. */
+  readonly name: string;
   readonly size: number;
   /** Milliseconds since the Unix epoch. */
   readonly modified: number;

@@ -193,6 +193,7 @@ export function createPoolDisk(now: () => number, removed: (hash: string) => voi
         const bytes = files.get(hash);
         if (bytes === undefined) return undefined;
         return {
+          name: hash,
           size: bytes.length,
           modified: 0,
           verified: false,

@@ -11,10 +11,10 @@ export const noNginx: string | false =
 const upgradeHeaders =
   'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";';
 
-/** nginx with its defaults before a server on 127.0.0.1, or serving a folder: bodies of up to `maxBody`; WebSockets pass unless it is told nothing of them. */
+/** nginx with its defaults before a server on 127.0.0.1, serving a folder, or with such locations: bodies of up to `maxBody`; WebSockets pass unless it is told nothing of them. */
 export async function startNginx(
   folder: string,
-  behind: number | { readonly root: string },
+  behind: number | { readonly root: string } | { readonly locations: string },
   maxBody: string,
   { webSockets = true } = {},
 ) {
@@ -23,6 +23,11 @@ export async function startNginx(
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   );
+  const place =
+    typeof behind === 'number'
+      ? `proxy_pass http://127.0.0.1:${behind}; ${webSockets ? upgradeHeaders : ''}`
+      : 'root' in behind && `root ${behind.root};`;
+  const locations = typeof behind === 'object' && 'locations' in behind ? behind.locations : `location / { ${place} }`;
   await writeFile(
     file,
     `daemon off; master_process off; pid ${folder}/nginx-${port}.pid; error_log stderr notice;
@@ -31,10 +36,7 @@ http {
   access_log off; ${temporary.join(' ')}
   server {
     listen 127.0.0.1:${port}; client_max_body_size ${maxBody};
-    location / {
-      ${typeof behind === 'number' ? `proxy_pass http://127.0.0.1:${behind};` : `root ${behind.root};`}
-      ${typeof behind === 'number' && webSockets ? upgradeHeaders : ''}
-    }
+    ${locations}
   }
 }
 `,

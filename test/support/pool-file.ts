@@ -4,6 +4,7 @@ import type { Pieces, PoolFile } from '../../coordinator/ports/pool.ts';
 /** A file of a pool that was verified lately, in memory. */
 export function poolFileOf(bytes: Uint8Array, modified = 0): PoolFile {
   return {
+    name: 'file',
     size: bytes.length,
     modified,
     verified: true,

@@ -1,6 +1,6 @@
 import { type BigIntStats, statSync } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import type { Pieces, Pool, PoolFile } from '../../../coordinator/ports/pool.ts';
 import type { StoreItem } from '../../../domain/item/events.ts';
 import { syncDirectory } from '../../data-dir/durable.ts';
@@ -31,7 +31,7 @@ export function createPublishedFiles(layout: Layout, verified: VerifiedFiles): P
     async open(file) {
       const path = layout.nar(file);
       const found = await statFile(path);
-      return found && poolFile(path, file.hash, found, verified);
+      return found && poolFile(path, relative(layout.nars, path), file.hash, found, verified);
     },
     async has(file) {
       // Asked for each narinfo: a trip to the thread pool takes ten times as long as the call itself.
@@ -101,7 +101,7 @@ async function moveOver(part: string, path: string): Promise<void> {
   }
 }
 
-function poolFile(path: string, hash: string, found: BigIntStats, verified: VerifiedFiles): PoolFile {
+function poolFile(path: string, name: string, hash: string, found: BigIntStats, verified: VerifiedFiles): PoolFile {
   const size = Number(found.size);
   async function pieces(start: number, end: number): Promise<Pieces> {
     const isChecked = start === 0 && end === size && !verified.has(path, found);
@@ -109,6 +109,7 @@ function poolFile(path: string, hash: string, found: BigIntStats, verified: Veri
     return piecesOf(file, start, end, isChecked ? { hash, sound: () => verified.add(path, found) } : undefined);
   }
   return {
+    name,
     size,
     modified: Number(found.mtimeMs),
     get verified() {

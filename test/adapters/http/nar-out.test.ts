@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { HttpServerOptions } from '../../../adapters/http/context.ts';
 import { createSendBuffers } from '../../../adapters/http/send-buffers.ts';
 import type { PoolFile } from '../../../coordinator/ports/pool.ts';
+import { secretOfScope } from '../../support/fake-application.ts';
+import { noNginx, startNginx } from '../../support/nginx.ts';
 import { pipelined } from '../../support/pipelined.ts';
 import { sha256Of } from '../pool/nars.ts';
 import { filesIn, temporaryPool } from '../pool/pools.ts';
@@ -21,7 +24,7 @@ interface Nar {
 }
 
 /** A server on a real pool with NARs of these sizes, which tells when it is done with a file. */
-async function serving(sizes: readonly number[], options: Pick<HttpServerOptions, 'limits'> = {}) {
+async function serving(sizes: readonly number[], options: Pick<HttpServerOptions, 'limits' | 'cache'> = {}) {
   const held = await temporaryPool();
   const { pool, dir } = held;
   const nars: Nar[] = [];
@@ -103,6 +106,57 @@ async function bodyOf(socket: Socket, length: number): Promise<Buffer> {
   }
   return Buffer.concat(parts).subarray(head + 4);
 }
+
+/** As the manual has it, for a coordinator and a pool that are elsewhere. */
+async function locationsOfManual(port: number, folder: string): Promise<string> {
+  const manual = await readFile(new URL('../../../docs/operating.md', import.meta.url), 'utf8');
+  const [, text] = /```nginx\n((?:(?!```)[\s\S])*X-Accel-Location[\s\S]*?)```/.exec(manual) ?? [];
+  assert.ok(text);
+  return text.replace('127.0.0.1:8745', `127.0.0.1:${port}`).replace('/var/lib/drover/pool/nar/', `${folder}/`);
+}
+
+test('nginx sends what was verified lately, to whom the coordinator lets have it', { skip: noNginx }, async () => {
+  const cache = { public: false, accelLocation: '/drover-nars/' };
+  await using held = await serving([MiB + 100], { cache });
+  const [{ url, bytes }] = held.nars as [Nar];
+  const folder = await mkdtemp(join(tmpdir(), 'drover-nginx-'));
+  try {
+    await using nginx = await startNginx(folder, { locations: await locationsOfManual(held.port, held.dir) }, '1m');
+    const token = { authorization: `Bearer ${secretOfScope('read')}` };
+    const get = async (path: string, headers: Record<string, string> = token, method = 'GET') => {
+      const answer = await fetch(`http://127.0.0.1:${nginx.port}${path}`, { method, headers });
+      return { answer, body: Buffer.from(await answer.arrayBuffer()), isOfNginx: !answer.headers.has('x-request-id') };
+    };
+    // Verified on its way.
+    const first = await get(url);
+    assert.deepEqual([first.answer.status, first.isOfNginx, first.body.equals(bytes)], [200, false, true]);
+    const second = await get(url);
+    assert.deepEqual([second.answer.status, second.isOfNginx, second.body.equals(bytes)], [200, true, true]);
+    for (const name of ['content-type', 'cache-control', 'content-length', 'accept-ranges', 'last-modified'])
+      assert.equal(second.answer.headers.get(name), first.answer.headers.get(name), name);
+    assert.equal(second.answer.headers.get('x-accel-redirect'), null);
+    const part = await get(url, { ...token, range: 'bytes=5-9' });
+    assert.deepEqual([part.answer.status, part.isOfNginx, part.body.equals(bytes.subarray(5, 10))], [206, true, true]);
+    const head = await get(url, token, 'HEAD');
+    assert.equal(head.answer.headers.get('content-length'), String(bytes.length));
+    const etag = String(first.answer.headers.get('etag'));
+    assert.equal((await get(url, { ...token, 'if-none-match': etag })).answer.status, 304);
+    const own = String(second.answer.headers.get('etag'));
+    assert.equal((await get(url, { ...token, 'if-none-match': own })).answer.status, 304);
+    assert.equal((await get(url, {})).answer.status, 401);
+    const [name = ''] = await filesIn(held.dir);
+    assert.equal((await get(`/drover-nars/${name}`)).answer.status, 404);
+    // Who asks the coordinator itself gets it from there, but who says that they are nginx.
+    const direct = await held.server.ask('read', { url });
+    assert.ok(direct.rawPayload.equals(bytes));
+    const posing = await held.server.ask('read', { url, headers: { 'x-accel-location': '/drover-nars/' } });
+    assert.deepEqual([posing.body, posing.headers['x-accel-redirect']], ['', `/drover-nars/${name}`]);
+    const other = await held.server.ask('read', { url, headers: { 'x-accel-location': '/' } });
+    assert.ok(other.rawPayload.equals(bytes));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 describe('a NAR', () => {
   test('comes whole, in parts and after others on its connection, in the order in which they are asked for', async () => {
