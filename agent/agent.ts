@@ -159,6 +159,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     return waiting;
   }
 
+  function deliveringNow(): Pick<WaitingAttempt, 'build' | 'attempt'>[] {
+    const delivering = [...attempts.values()].filter((attempt) => attempt.delivering).slice(0, mostWaiting);
+    return delivering.map(({ record: { build, attempt } }) => ({ build, attempt }));
+  }
+
   function limitNow(): AgentLimit | undefined {
     return keeper?.limit ?? (overload === undefined ? undefined : { by: 'load', reason: overload });
   }
@@ -167,6 +172,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     const { unfit } = fitness;
     const limited = limitNow();
     const waiting = waitingNow();
+    const delivering = deliveringNow();
     return {
       type: 'heartbeat',
       running: attempts.size,
@@ -174,6 +180,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       ...(unfit !== undefined && { unfit }),
       ...(limited !== undefined && { limited }),
       ...(waiting.length > 0 && { waiting }),
+      ...(delivering.length > 0 && { delivering }),
     };
   }
 
@@ -240,6 +247,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       sayNow();
       leaveIfDone();
     },
+    built: sayNow,
     send,
     unfit: (signal) => fitness.settled(signal),
     unfitAfter(cause, signal) {
@@ -263,8 +271,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     publicKeys = said.publicKeys;
     options.upstreams?.told(said.upstreams ?? []);
     connection = { to, logs: new Map(said.logs.map((log) => [attemptName(log), log.size])) };
-    // It may have changed while the hello was on its way; and of waits a hello says nothing.
-    if (fitness.unfit !== saidUnfit || limitNow() !== undefined || waitingNow().length > 0) sayNow();
+    // It may have changed while the hello was on its way; and of waits, and of what needs no slot, a hello says nothing.
+    const untold = waitingNow().length + deliveringNow().length;
+    if (fitness.unfit !== saidUnfit || limitNow() !== undefined || untold > 0) sayNow();
     holdings?.welcomed(said, to);
     for (const dropped of said.drop) attempts.get(attemptName(dropped))?.stop('dropped');
     for (const [name, attempt] of attempts) attempt.log.attach(to, connection.logs.get(name) ?? 0);

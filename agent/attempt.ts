@@ -45,6 +45,8 @@ export interface AttemptContext {
   readonly parts: PartSize;
   /** An attempt waits for the coordinator now, or goes on. */
   readonly waitsChanged: () => void;
+  /** An attempt is built: what is left of it needs no slot. */
+  readonly built: () => void;
   readonly send: CoordinatorLink['send'];
   /** The same, after it has tried itself once more, for this reason. */
   readonly unfitAfter: (cause: string, signal: AbortSignal) => Promise<string | undefined>;
@@ -65,6 +67,8 @@ export interface Attempt {
   readonly log: LogFeed;
   /** What it waits for at the coordinator. */
   readonly wait: Wait | undefined;
+  /** Built, with its outputs on their way. */
+  readonly delivering: boolean;
   /** No effect once it has ended. */
   stop(reason: StopReason): void;
   /** Resolves once nothing of it runs and its result, if it has one, was acknowledged. Never rejects. */
@@ -120,6 +124,8 @@ function createAttempt(
   let record = first;
   let stopReason: StopReason | undefined;
   let logFault: AttemptFailure | undefined;
+  let durationMs: number | undefined;
+  let kept = first.phase === 'uploading';
   /** What was thrown, where that ended it. */
   let cause: unknown;
   const log = createLogFeed(key, files, (error) => {
@@ -165,7 +171,9 @@ function createAttempt(
         const session = held.use(await builder.open(signal));
         return (await prepare(session, allocation, derivation)) ?? (await build(session, allocation, derivation));
       });
-      return ended ?? (await deliver());
+      if (ended !== undefined) return ended;
+      await keepBuilt(derivation);
+      return await deliver();
     },
     async upload() {
       times.enter('uploading');
@@ -245,14 +253,21 @@ function createAttempt(
       };
     }
     times.enter('uploading');
+    durationMs = outcome.durationMs;
+    return undefined;
+  }
+
+  /** From here on the work outlives the agent. */
+  async function keepBuilt({ outputs }: Derivation): Promise<void> {
     await log.flush();
     await save({
       phase: 'uploading',
       phases: times.sofar,
-      durationMs: outcome.durationMs,
-      outputs: derivation.outputs.map(({ name, path }) => ({ name, path: path.slice(builder.storeDir.length + 1) })),
+      durationMs,
+      outputs: outputs.map(({ name, path }) => ({ name, path: baseOf(path) })),
     });
-    return undefined;
+    kept = true;
+    context.built();
   }
 
   /** What the store had wrong of the inputs; nothing where that cannot be told now. */
@@ -371,6 +386,9 @@ function createAttempt(
     log,
     get wait() {
       return waits.current;
+    },
+    get delivering() {
+      return kept && record.phase !== 'ended';
     },
     stop(reason) {
       if (record.phase === 'ended' || stopReason !== undefined) return;

@@ -180,7 +180,7 @@ export function startCoordinator(core: Core): Coordinator {
     status() {
       const verification = verifying.status();
       return {
-        ...figuresOf(farm),
+        ...figuresOf(farm, waiting.built),
         position: writer.position,
         pendingCommits: writer.pending,
         uploads: { waiting: room.waiting, refused: room.refusals },

@@ -54,12 +54,20 @@ export interface FarmStatus {
   readonly verification?: VerificationStatus;
 }
 
-/** The figures of a farm that are in its log. */
-export function figuresOf(farm: Farm): Omit<FarmStatus, 'position' | 'pendingCommits' | 'uploads'> {
+/**
+ * The figures of a farm that are in its log.
+ *
+ * @param built how many attempts of an agent are built and hold no slot, which the log does not say.
+ */
+export function figuresOf(
+  farm: Farm,
+  built: (agent: string) => number = () => 0,
+): Omit<FarmStatus, 'position' | 'pendingCommits' | 'uploads'> {
   const { queue, graph, availability, blocked } = farm;
   const agents = [...farm.agents.all()].filter(({ state }) => state.connection !== 'retired');
   const connected = agents.filter(({ state }) => state.connection === 'connected');
   const { queued: _, ...others } = queue.counts();
+  const excessOf = (agent: AgentRecord): number => queue.live(agent.name).size - built(agent.name) - slotsOf(agent);
   return {
     builds: { ...countStandings(farm), ...others },
     blocked: blocked.counts().causes,
@@ -72,7 +80,7 @@ export function figuresOf(farm: Farm): Omit<FarmStatus, 'position' | 'pendingCom
       connected: connected.length,
       slots: connected.reduce((sum, agent) => sum + slotsOf(agent), 0),
       busy: connected.reduce((sum, agent) => sum + Math.min(slotsOf(agent), queue.live(agent.name).size), 0),
-      excess: connected.reduce((sum, agent) => sum + Math.max(0, queue.live(agent.name).size - slotsOf(agent)), 0),
+      excess: connected.reduce((sum, agent) => sum + Math.max(0, excessOf(agent)), 0),
       away: agents.reduce(
         (sum, { name, state }) => sum + (state.connection === 'connected' ? 0 : queue.live(name).size),
         0,

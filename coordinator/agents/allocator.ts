@@ -83,8 +83,8 @@ export function createAllocator(core: Core, { waiting, texts, holdings, takeUpLa
 
   function freeSlots(agent: AgentRecord): number {
     const slots = agent.state.abilities?.slots ?? 0;
-    // What is built and only waits for room here holds no slot; but not more of it than there are slots, or disks would fill.
-    const built = Math.min(slots, waiting.uploads(agent.name));
+    // What is built and on its way here, or waits for room, holds no slot; but not more of it than there are slots, or disks would fill.
+    const built = Math.min(slots, waiting.built(agent.name));
     return slots - (queue.live(agent.name).size - built) - (holding.get(agent.name)?.size ?? 0);
   }
 

@@ -39,6 +39,7 @@ export type Fleet = Pick<
       unfit?: string | undefined;
       limited?: AgentLimit | undefined;
       waiting?: readonly WaitingAttempt[] | undefined;
+      delivering?: readonly Pick<WaitingAttempt, 'build' | 'attempt'>[] | undefined;
     },
   ): void;
   /** What its store holds, in part. */
@@ -349,12 +350,12 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
       disconnect(name, reason);
       await writer.durable();
     },
-    heartbeat(name, { load1, freeBytes, leaving, unfit, limited, waiting: waits }) {
+    heartbeat(name, { load1, freeBytes, leaving, unfit, limited, waiting: waits, delivering }) {
       if (leaving) leave(name);
       // One that is dropped comes again with the next heartbeat.
       if (farm.agents.get(name)?.state.unfit !== unfit && mayChange(name)) reportFitness(name, unfit);
       if (isLimitNews(name, limited) && mayChange(name)) reportLimit(name, limited);
-      waiting.heard(name, waits ?? []);
+      waiting.heard(name, waits ?? [], delivering ?? []);
       allocator.schedule();
       heartbeats.set(name, {
         ...heartbeats.get(name),

@@ -124,6 +124,8 @@ export const agentOob = z.discriminatedUnion('type', [
     limited: agentLimit.optional(),
     /** Attempts that wait for the coordinator; sent at once when that begins or ends. */
     waiting: z.array(waitingAttempt).max(mostWaiting).optional(),
+    /** Attempts that are built, whose outputs are on their way; sent at once when that begins. Coordinators of before give nothing in their place. */
+    delivering: z.array(z.object(attemptKey)).max(mostWaiting).optional(),
   }),
   /** Items of its store: the 32 characters of each one's hash part, one after the other. `fresh`: what was said before does not count any more. */
   z.object({

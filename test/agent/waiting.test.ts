@@ -19,11 +19,16 @@ function making(bytes: number) {
   };
 }
 
-/** The next heartbeat that `wanted` likes. */
-async function heartbeat(coordinator: FakeCoordinator, wanted: (beat: Heartbeat) => boolean): Promise<Heartbeat> {
+/** The first heartbeat, from frame `after` on, that `wanted` likes. */
+async function heartbeat(
+  coordinator: FakeCoordinator,
+  wanted: (beat: Heartbeat) => boolean,
+  after = 0,
+): Promise<Heartbeat> {
   const frame = await coordinator.frame(
     (one): one is Extract<FromAgent, { kind: 'oob' }> =>
       one.kind === 'oob' && one.body.type === 'heartbeat' && wanted(one.body),
+    after,
   );
   return frame.body as Heartbeat;
 }
@@ -79,6 +84,28 @@ describe('a coordinator that is away or has no room fails nothing', () => {
     await Promise.all([coordinator.message('succeeded', 'b1'), coordinator.message('succeeded', 'b2')]);
     const last = coordinator.frames.findLast((one) => one.kind === 'oob' && one.body.type === 'heartbeat');
     assert.ok(last?.kind === 'oob' && last.body.type === 'heartbeat' && last.body.waiting === undefined);
+    expectNoFailure(coordinator);
+  });
+
+  test('an upload that is on its way holds no slot, which the coordinator is told at once and on a new link', async () => {
+    await using coordinator = await startFakeCoordinator();
+    await using state = await temporaryFolder();
+    coordinator.faults.standing = { request: 'POST /v1/uploads', status: 503 };
+    await using _agent = await startTestAgent(coordinator, createFakeBuilder(making(10)), state.path, { slots: 1 });
+    await coordinator.hello();
+    coordinator.send(allocationOf('b1', 'true').message);
+    const built = { build: 'b1', attempt: 1 };
+    const isTold = (beat: Heartbeat) => beat.delivering !== undefined;
+    const first = await heartbeat(coordinator, isTold);
+    assert.deepEqual([first.delivering, first.waiting], [[built], undefined], 'before anything was tried');
+    coordinator.send(allocationOf('b2', 'true').message);
+    await coordinator.message('started', 'b2');
+    const before = coordinator.frames.length;
+    coordinator.cut();
+    const again = await heartbeat(coordinator, isTold, before);
+    assert.ok(again.delivering?.some(({ build }) => build === 'b1'));
+    coordinator.faults.standing = undefined;
+    await Promise.all([coordinator.message('succeeded', 'b1'), coordinator.message('succeeded', 'b2')]);
     expectNoFailure(coordinator);
   });
 

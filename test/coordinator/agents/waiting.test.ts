@@ -46,6 +46,34 @@ describe('an attempt that waits for the coordinator', () => {
     await beat([{ ...key, attempt: 2, for: 'upload', reason }]);
     assert.match((await farm.application.why(key.build)).summary, /fetches/, 'of another attempt');
   });
+
+  it('holds no slot either while its outputs are on their way, but no more do than there are slots', async () => {
+    const farm = await openTestCoordinator([1, 2, 3, 4].map((n) => derivation(n)));
+    await farm.connect('a');
+    await farm.submit(1, 2, 3, 4);
+    const delivering: object[] = [];
+    const beat = async (build: string | undefined, attempt = 1) => {
+      delivering.push({ build, attempt });
+      await farm.application.agentOob('a', { type: 'heartbeat', running: 1, delivering } as never);
+      await farm.settle();
+      return farm.allocations();
+    };
+    const [first] = farm.allocations();
+    assert.deepEqual(await beat('another', 1), [], 'not live');
+    assert.deepEqual(await beat(first?.build, 2), [], 'of another attempt');
+    const [second, ...more] = await beat(first?.build);
+    assert.ok(second !== undefined && more.length === 0);
+    assert.deepEqual(await beat(second.build), [], 'two are built, and one slot is there');
+    // A new link says itself what is built.
+    await farm.application.agentDisconnected('a', 'test');
+    const running = [first, second].map((one) => ({
+      build: one?.build ?? '',
+      attempt: 1,
+      phase: 'uploading' as const,
+    }));
+    await farm.connect('a', {}, running);
+    assert.deepEqual(farm.allocations(), []);
+  });
 });
 
 describe('a pool without room', () => {
