@@ -31,7 +31,7 @@ const lowest = 19;
 
 async function make({ store: address, dir, snapshots, storeDir }: ToMaker): Promise<FromMaker> {
   const folder = createSnapshotFolder({ dir: snapshots, fingerprint: foldFingerprint(), unusable: () => undefined });
-  await using store = await openEventStore(address, { dir, write: false, as: 'drover snapshot' });
+  await using store = await openEventStore(address, { dir, write: false, as: 'snapshots of drover' });
   let from: Snapshot | undefined;
   for await (const snapshot of folder.newest())
     if (await isOfLog(store, snapshot)) {
