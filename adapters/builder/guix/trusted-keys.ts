@@ -25,10 +25,22 @@ export async function checkTrust(key: string, url: string, folder = configuratio
     if (code !== 'ENOENT') throw error;
     text = '(acl)';
   }
-  if (parseAcl(text).some((known) => isSameExpression(known, expression))) return;
+  if (trustedKeys(text, file).some((known) => isSameExpression(known, expression))) return;
   throw new Error(
     `the guix-daemon of this machine does not trust the key of the coordinator's cache (it is not in ${file}): have root save ${url} as signing-key.pub and run guix archive --authorize < signing-key.pub`,
   );
+}
+
+/** A list that cannot be read trusts nobody: guix-daemon fetches nothing then. */
+function trustedKeys(text: string, file: string): ReturnType<typeof parseAcl> {
+  try {
+    return parseAcl(text);
+  } catch (error) {
+    throw new Error(
+      `the list of keys that the guix-daemon of this machine trusts cannot be read (${file}: ${(error as Error).message}): have root restore it, or move it away and authorize its keys again (guix archive --authorize)`,
+      { cause: error },
+    );
+  }
 }
 
 /** Longest wait for each of the few bytes that a cache says of itself, in milliseconds. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -125,6 +125,11 @@ describe(`builds by ${guixName}`, { skip: noGuix }, () => {
       checkSubstitutes(server.url, signal, machine.configuration),
       /does not trust .* guix archive --authorize < signing-key\.pub/,
     );
+    const acl = join(machine.configuration, 'acl');
+    await writeFile(acl, '(acl (entry');
+    const unreadable = /keys that the guix-daemon .* cannot be read \(\S+\/acl: expected .* at byte 11\): have root/;
+    await assert.rejects(checkSubstitutes(server.url, signal, machine.configuration), unreadable);
+    await rm(acl);
 
     machine.run(['guix', 'archive', '--authorize'], key);
     await checkSubstitutes(server.url, signal, machine.configuration);
