@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { isOfLog, recover } from '../../coordinator/log/recovery.ts';
 import type { Snapshot } from '../../coordinator/ports/snapshots.ts';
@@ -50,6 +51,8 @@ async function make({ store: address, dir, snapshots, storeDir }: ToMaker): Prom
 process.once('message', (told: ToMaker) => {
   try {
     setPriority(lowest);
+    // Where memory runs out, this is what can be done without, and not the coordinator.
+    writeFileSync('/proc/self/oom_score_adj', '1000');
   } catch {
     // It goes on as it is.
   }

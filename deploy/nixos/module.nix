@@ -106,6 +106,8 @@ in
           # A wrong setting does not become right by itself.
           RestartPreventExitStatus = 2;
           LimitNOFILE = 65536;
+          # It is not ended where the process that writes snapshots has no memory left.
+          OOMPolicy = "continue";
         };
       };
     })
