@@ -33,7 +33,7 @@ import { connectionsWithin, openFilesLimit } from '../adapters/runtime/open-file
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
 import { foldFingerprint } from '../adapters/snapshots/fingerprint.ts';
-import { createSnapshotFolder } from '../adapters/snapshots/folder.ts';
+import { createSnapshotFolder, removeUnfinishedSnapshots } from '../adapters/snapshots/folder.ts';
 import { createSnapshotMaker } from '../adapters/snapshots/maker-process.ts';
 import type { OtlpTraces } from '../adapters/traces/otlp-traces.ts';
 import { traceSettings } from '../adapters/traces/settings.ts';
@@ -217,6 +217,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     );
   }
 
+  await removeUnfinishedSnapshots(dir.file('snapshots'));
   const snapshots = createSnapshotFolder({
     dir: dir.file('snapshots'),
     fingerprint: foldFingerprint(),

@@ -1,9 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { FoldedTo, Snapshot } from '../../coordinator/ports/snapshots.ts';
-import { syncDirectory, temporaryName } from '../data-dir/durable.ts';
+import { syncDirectory, temporaryName, withPath } from '../data-dir/durable.ts';
+import { roomBesideLog } from '../data-dir/free-space.ts';
 import { decodePart, type EncodedPart, encodePart } from './codec.ts';
 
 /**
@@ -52,7 +53,11 @@ export class SnapshotUnusable extends Error {
   }
 }
 
-/** Writes the file, durable and whole or not at all. Gives its size in bytes. */
+/**
+ * Writes the file, durable and whole or not at all. Gives its size in bytes.
+ *
+ * @throws where it would take room that the log needs, before anything is written
+ */
 export async function writeSnapshot(
   file: string,
   fingerprint: string,
@@ -67,24 +72,37 @@ export async function writeSnapshot(
     foldedTo: { ...foldedTo, chain: { ...foldedTo.chain, subtrees: [...foldedTo.chain.subtrees] } },
     parts: encoded.map(({ name, kind, bytes }) => ({ name, kind, bytes: bytes.byteLength })),
   };
+  const pieces = [Buffer.from(`${JSON.stringify(head)}\n`), ...encoded.map(({ bytes }) => bytes)];
+  const size = pieces.reduce((sum, { byteLength }) => sum + byteLength, hashBytes);
+  const room = await roomBesideLog(dirname(file));
+  if (room !== undefined && room < size)
+    throw new Error(`${file}: expected room for ${size} bytes beside the log, got ${room}`);
   const temporary = temporaryName(file);
-  const handle = await open(temporary, 'w', 0o600);
-  let size = 0;
+  try {
+    await writePieces(temporary, pieces);
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw withPath(error, file);
+  }
+  await syncDirectory(dirname(file));
+  return size;
+}
+
+/** Durable when it resolves, with their SHA-256 behind them. */
+async function writePieces(file: string, pieces: readonly Uint8Array[]): Promise<void> {
+  const handle = await open(file, 'w', 0o600);
   try {
     const hash = createHash('sha256');
-    for (const piece of [Buffer.from(`${JSON.stringify(head)}\n`), ...encoded.map(({ bytes }) => bytes)]) {
+    for (const piece of pieces) {
       hash.update(piece);
       await handle.writeFile(piece);
-      size += piece.byteLength;
     }
     await handle.writeFile(hash.digest());
     await handle.sync();
   } finally {
     await handle.close();
   }
-  await rename(temporary, file);
-  await syncDirectory(dirname(file));
-  return size + hashBytes;
 }
 
 /** @throws SnapshotUnusable, or what the file system says. */

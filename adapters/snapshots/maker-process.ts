@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
 import { moduleBeside } from '../runtime/module-beside.ts';
+import { removeUnfinishedSnapshots } from './folder.ts';
 import type { FromMaker, ToMaker } from './maker.ts';
 
 /** Has a snapshot made whenever enough of the log came since the last one. */
@@ -24,30 +25,49 @@ const program = moduleBeside('./maker', import.meta.url);
 export function createSnapshotMaker({ everyEvents, logger, ...told }: SnapshotMakerOptions): SnapshotMaker {
   let since = 0;
   let child: ChildProcess | undefined;
+  let gone = Promise.withResolvers<void>();
   let closed = false;
 
   function make(): void {
     since = 0;
     const begun = performance.now();
-    const process = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
-    child = process;
+    const failed = (reason: string): void =>
+      logger.warn({ reason }, 'no snapshot could be made: the next start folds more of the log');
+    let started: ChildProcess;
+    try {
+      started = fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    } catch (error) {
+      failed((error as Error).message);
+      return;
+    }
+    if (started.pid === undefined) {
+      // No process, as where no more are allowed: the reason comes by itself, and no end.
+      started.once('error', (error) => failed(error.message));
+      return;
+    }
+    child = started;
+    gone = Promise.withResolvers();
     let answer: FromMaker | undefined;
-    process.on('message', (message: FromMaker) => {
+    started.on('message', (message: FromMaker) => {
       answer = message;
     });
-    process.on('error', (error) => logger.warn({ err: error }, 'no snapshot could be made'));
-    process.on('exit', (code, signal) => {
-      child = undefined;
-      if (closed) return;
-      const ms = Math.round(performance.now() - begun);
-      if (answer !== undefined && 'written' in answer) logger.info({ ...answer.written, ms }, 'snapshot written');
-      else
-        logger.warn(
-          { reason: answer?.failed ?? `its process ended by itself (${signal ?? code})` },
-          'no snapshot could be made: the next start folds more of the log',
-        );
+    // It ended before it was told.
+    started.on('error', () => undefined);
+    started.on('exit', (code, signal) => {
+      void ended(answer, `its process ended by itself (${signal ?? code})`);
     });
-    process.send(told satisfies ToMaker);
+    started.send(told satisfies ToMaker);
+
+    async function ended(answer: FromMaker | undefined, otherwise: string): Promise<void> {
+      const ms = Math.round(performance.now() - begun);
+      const written = answer !== undefined && 'written' in answer ? answer.written : undefined;
+      if (written === undefined) await removeUnfinishedSnapshots(told.snapshots);
+      child = undefined;
+      gone.resolve();
+      if (closed) return;
+      if (written !== undefined) logger.info({ ...written, ms }, 'snapshot written');
+      else failed(answer !== undefined && 'failed' in answer ? answer.failed : otherwise);
+    }
   }
 
   return {
@@ -58,8 +78,6 @@ export function createSnapshotMaker({ everyEvents, logger, ...told }: SnapshotMa
     async [Symbol.asyncDispose]() {
       closed = true;
       if (child === undefined) return;
-      const gone = Promise.withResolvers<void>();
-      child.once('exit', () => gone.resolve());
       child.kill('SIGKILL');
       await gone.promise;
     },

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
+import { isTemporary } from '../../../adapters/data-dir/durable.ts';
 import { decodePart, encodePart } from '../../../adapters/snapshots/codec.ts';
 import { foldFingerprint } from '../../../adapters/snapshots/fingerprint.ts';
-import { createSnapshotFolder } from '../../../adapters/snapshots/folder.ts';
+import { createSnapshotFolder, removeUnfinishedSnapshots } from '../../../adapters/snapshots/folder.ts';
 import type { FoldedTo } from '../../../coordinator/ports/snapshots.ts';
 import { createMemory } from '../../../projections/memory.ts';
+import { noMounting } from '../../support/e2e/mounting.ts';
 
 const foldedTo = (events: number): FoldedTo => ({
   mark: { stream: 'build-s-1', revision: 3, commit: `c.${events}`, position: String(events).padStart(16, '0') },
@@ -102,6 +105,51 @@ describe('snapshots in a folder', () => {
       [],
     );
     assert.equal((await all(folder)).length, 1);
+  });
+});
+
+describe('a folder of snapshots', () => {
+  it('keeps what is written on a log that has lost its end, and not what was of that end', async () => {
+    const { dir, folder } = await open();
+    for (const events of [80, 100]) await folder.write(foldedTo(events), parts);
+    for (const events of [60, 70]) {
+      const { file } = await folder.write(foldedTo(events), parts);
+      assert.ok((await readdir(dir)).includes(basename(file)));
+    }
+    assert.deepEqual(
+      (await all(folder)).map((snapshot) => snapshot.foldedTo.events),
+      [70, 60],
+    );
+  });
+
+  it('keeps no start from folding the log where it is none, or has what is no file', async () => {
+    const { dir, told, folder } = await open();
+    await writeFile(dir, 'no folder');
+    assert.deepEqual(await all(folder), []);
+    assert.match(told[0] ?? '', /ENOTDIR/);
+    await removeUnfinishedSnapshots(dir);
+    await rm(dir);
+    await mkdir(join(dir, `${'9'.repeat(15)}.snapshot`), { recursive: true });
+    await symlink('/nowhere', join(dir, `${'8'.repeat(15)}.snapshot`));
+    await folder.write(foldedTo(1), parts);
+    assert.equal((await all(folder)).length, 1);
+  });
+
+  it('leaves the log its room, and nothing of what it could not write', { skip: noMounting }, async () => {
+    const { dir, folder } = await open();
+    await mkdir(dir);
+    await using disk = new AsyncDisposableStack();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', dir]);
+    disk.defer(() => void execFileSync('umount', [dir]));
+    await folder.write(foldedTo(1), parts);
+    const large = (bytes: number) => new Map([['large', new Uint8Array(bytes)]]);
+    // All of the disk would hold it.
+    await assert.rejects(folder.write(foldedTo(2), large(4 * 1024 * 1024 - 32 * 1024)), /room for \d+ bytes/);
+    assert.deepEqual(await readdir(dir), [`${'1'.padStart(15, '0')}.snapshot`]);
+    // A rename that fails.
+    await mkdir(join(dir, `${'3'.padStart(15, '0')}.snapshot`));
+    await assert.rejects(folder.write(foldedTo(3), parts), /EISDIR|ENOTEMPTY|EEXIST/);
+    assert.deepEqual((await readdir(dir)).filter(isTemporary), []);
   });
 });
 
