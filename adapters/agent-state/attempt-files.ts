@@ -1,18 +1,47 @@
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { constants, createZstdCompress } from 'node:zlib';
-import type { AttemptFiles } from '../../agent/ports/attempt-store.ts';
-import { syncDirectory, writeFileDurably } from '../data-dir/durable.ts';
+import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
+import type { AttemptRecord } from '../../agent/attempt-record.ts';
+import { type AttemptFiles, syncedSpoolBytes } from '../../agent/ports/attempt-store.ts';
+import { formatHash } from '../../domain/store/hash-text.ts';
+import { replaceFile, syncDirectory, syncFile } from '../data-dir/durable.ts';
+
+/** Whether the compressed file has the NAR of that hash in it. */
+async function holds(path: string, narHash: string): Promise<boolean> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), createZstdDecompress(), hash);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error;
+    return false;
+  }
+  return formatHash({ algo: 'sha256', digest: hash.digest() }) === narHash;
+}
 
 /** The files of one attempt, in a folder that exists. */
 export async function openAttemptFiles(folder: string, compressionLevel: number): Promise<AttemptFiles> {
   const log = await open(join(folder, 'log'), 'a+', 0o600);
   let logSize = (await log.stat()).size;
   let saving: Promise<void> = Promise.resolve();
+  /** Whether the folder and a record in it would outlive a power cut. */
+  let durable = false;
+  const recordPath = join(folder, 'record.json');
   // An output's name may hold dots and dashes, but no slash.
   const spoolPath = (output: string) => join(folder, `output-${output}.nar.zst`);
+
+  async function write(phase: AttemptRecord['phase'], text: string): Promise<void> {
+    // What dies with the agent need not outlive the machine. Of what is built, the first record is the one that counts: from an older
+    // one all that comes later follows again; and a failure that is lost is a build that is done once more.
+    const isBuilt = phase === 'uploading' || phase === 'ended';
+    await replaceFile(recordPath, text, { sync: isBuilt });
+    if (durable || phase !== 'uploading') return;
+    await syncDirectory(folder);
+    await syncDirectory(dirname(folder));
+    durable = true;
+  }
 
   async function close(): Promise<void> {
     await saving.catch(() => {});
@@ -22,7 +51,7 @@ export async function openAttemptFiles(folder: string, compressionLevel: number)
   return {
     save(record) {
       const text = JSON.stringify(record);
-      saving = saving.catch(() => {}).then(() => writeFileDurably(join(folder, 'record.json'), text));
+      saving = saving.catch(() => {}).then(() => write(record.phase, text));
       return saving;
     },
 
@@ -44,15 +73,18 @@ export async function openAttemptFiles(folder: string, compressionLevel: number)
     async spool(output, nar, signal) {
       const path = spoolPath(output);
       const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } });
-      // `flush`: on the disk before it is closed.
-      await pipeline(nar, compress, createWriteStream(`${path}.new`, { flush: true, mode: 0o600 }), { signal });
+      const written = createWriteStream(`${path}.new`, { mode: 0o600 });
+      await pipeline(nar, compress, written, { signal });
+      const size = written.bytesWritten;
+      if (size >= syncedSpoolBytes) await syncFile(`${path}.new`);
       await rename(`${path}.new`, path);
-      await syncDirectory(folder);
-      return (await stat(path)).size;
+      if (size >= syncedSpoolBytes) await syncDirectory(folder);
+      return size;
     },
-    async spooled(output) {
+    async spooled(output, narHash) {
       try {
-        return (await stat(spoolPath(output))).size;
+        const { size } = await stat(spoolPath(output));
+        return size >= syncedSpoolBytes || (await holds(spoolPath(output), narHash)) ? size : undefined;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
         throw error;

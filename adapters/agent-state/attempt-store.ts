@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AttemptRecord, attemptName, attemptRecord } from '../../agent/attempt-record.ts';
 import type { AttemptStore } from '../../agent/ports/attempt-store.ts';
-import { syncDirectory, writeFileDurably } from '../data-dir/durable.ts';
+import { writeFileDurably } from '../data-dir/durable.ts';
 import { openAttemptFiles } from './attempt-files.ts';
 import { lockFolder } from './folder-lock.ts';
 
@@ -38,7 +38,7 @@ export async function openAttemptStore(folder: string, compressionLevel: number)
         const path = join(attempts, name);
         const record = await readRecord(path);
         if (record === 'none') {
-          // Its allocation was never acknowledged: the coordinator has it still.
+          // Its allocation was never acknowledged, or a power cut took what was kept of it: the coordinator has it still.
           await rm(path, { recursive: true, force: true });
           continue;
         }
@@ -60,7 +60,6 @@ export async function openAttemptStore(folder: string, compressionLevel: number)
       await mkdir(path, { mode: 0o700 });
       const files = await openAttemptFiles(path, compressionLevel);
       await files.save(record);
-      await syncDirectory(attempts);
       return files;
     },
 
@@ -102,6 +101,8 @@ async function readRecord(path: string): Promise<AttemptRecord | 'none' | 'damag
     noneIfDamaged(error);
     return 'damaged';
   }
+  // Renamed, and never on the disk.
+  if (/^\0*$/.test(text)) return 'none';
   try {
     return attemptRecord.parse(JSON.parse(text));
   } catch {

@@ -11,6 +11,16 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Makes what was written to a file outlive a power cut. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /** The error of a file operation, with the file: a write that fails, as on a full disk, does not say of what. */
 export function withPath(error: unknown, path: string): unknown {
   const { code, syscall, path: named } = error as NodeJS.ErrnoException;
@@ -35,12 +45,25 @@ const emptied = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | con
  * fsynced. An older file of that name is replaced. One writer at a time per path.
  */
 export async function writeFileDurably(path: string, data: Uint8Array | string, mode = 0o600): Promise<void> {
+  await replaceFile(path, data, { mode });
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * Puts a whole file in the place of another one, if there is one. After a power cut either may be there; without `sync` neither need be, or an
+ * empty one. One writer at a time per path.
+ */
+export async function replaceFile(
+  path: string,
+  data: Uint8Array | string,
+  { mode = 0o600, sync = true }: { readonly mode?: number; readonly sync?: boolean } = {},
+): Promise<void> {
   const temporary = temporaryName(path);
   try {
     const handle = await open(temporary, emptied, mode);
     try {
       await handle.writeFile(data);
-      await handle.sync();
+      if (sync) await handle.sync();
     } finally {
       await handle.close();
     }
@@ -49,5 +72,4 @@ export async function writeFileDurably(path: string, data: Uint8Array | string, 
     await rm(temporary, { force: true }).catch(() => undefined);
     throw withPath(error, path);
   }
-  await syncDirectory(dirname(path));
 }

@@ -2,7 +2,7 @@ import type { Runtime } from '../../coordinator/ports/runtime.ts';
 import type { BuiltOutput } from '../../domain/agent/messages.ts';
 import type { AttemptRecord, OutputRecord } from '../attempt-record.ts';
 import type { Limiter } from '../limiter.ts';
-import type { AttemptFiles } from '../ports/attempt-store.ts';
+import { type AttemptFiles, syncedSpoolBytes } from '../ports/attempt-store.ts';
 import { type Builder, BuilderError, isBuilderError } from '../ports/builder.ts';
 import type { Uploads } from '../ports/uploads.ts';
 import { retry } from '../retry.ts';
@@ -22,7 +22,7 @@ export interface DeliverOptions {
 }
 
 /**
- * Compresses each output into the spool and uploads it; every step is in the record before the next begins, so that after
+ * Compresses each output into the spool and uploads it; what is spooled is in the record before it is sent, so that after
  * the agent's own death it goes on from there, with the same bytes. Resolves with what the result message says of them.
  */
 export async function deliverOutputs(
@@ -43,7 +43,7 @@ export async function deliverOutputs(
 
   async function deliver(index: number): Promise<BuiltOutput> {
     let output = outputs[index] as OutputRecord;
-    if (output.nar === undefined || (await files.spooled(output.name)) !== output.nar.fileSize) {
+    if (output.nar === undefined || (await files.spooled(output.name, output.nar.narHash)) !== output.nar.fileSize) {
       const spooled = output;
       const nar = await options.limiter.run(signal, () => spool({ ...options, signal }, spooled, files));
       output = await update(index, { nar });
@@ -60,7 +60,10 @@ export async function deliverOutputs(
         build: record.build,
         attempt: record.attempt,
       };
-      output = await update(index, { uploaded: await uploadOutput({ ...options, signal }, wish, files, output.name) });
+      const uploaded = await uploadOutput({ ...options, signal }, wish, files, output.name);
+      // Where it is not kept, a restart is told the same when it begins the upload again.
+      if (fileSize >= syncedSpoolBytes) output = await update(index, { uploaded });
+      else output = { ...output, uploaded };
     }
     const { narHash, narSize, references } = nar;
     const upload = output.uploaded?.id;

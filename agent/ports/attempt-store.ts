@@ -16,8 +16,14 @@ export interface AttemptStore extends AsyncDisposable {
   check(): Promise<void>;
 }
 
+/** Spooled outputs of fewer bytes are read again after a restart, and sent in one request: that is less work than to sync them before. */
+export const syncedSpoolBytes = 1024 * 1024;
+
 export interface AttemptFiles {
-  /** Replaces the record, durably and in one step. */
+  /**
+   * Replaces the record in one step; it outlives the agent. From `uploading` on it outlives a power cut too, or the one
+   * before it does, from which the agent comes to the same end. Of an attempt that was not built a power cut may leave nothing.
+   */
   save(record: AttemptRecord): Promise<void>;
   /** Bytes of the log that were written. */
   readonly logSize: number;
@@ -26,12 +32,12 @@ export interface AttemptFiles {
   /** Up to `most` bytes of the log from `offset` on. */
   readLog(offset: number, most: number): Promise<Uint8Array>;
   /**
-   * Keeps `nar`, compressed, for the output; durable when it resolves with the size of the file. Rejects with an error whose
+   * Keeps `nar`, compressed, for the output; resolves with the size of the file, durable from {@link syncedSpoolBytes} on. Rejects with an error whose
    * code is `ENOSPC` or `EDQUOT` where the disk is full.
    */
   spool(output: string, nar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number>;
-  /** Size of the file that was spooled; `undefined` if there is none. */
-  spooled(output: string): Promise<number | undefined>;
+  /** Size of the file that was spooled; `undefined` if there is none, or a power cut has left another than the NAR of that hash. */
+  spooled(output: string, narHash: string): Promise<number | undefined>;
   /** `size` bytes of what was spooled, from `offset` on. Throws where there are fewer. */
   readSpool(output: string, offset: number, size: number): AsyncIterable<Uint8Array>;
   /** Leaves everything where it is, for another start. */

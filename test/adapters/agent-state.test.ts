@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
 import { openAttemptStore } from '../../adapters/agent-state/attempt-store.ts';
 import { lockFolder } from '../../adapters/agent-state/folder-lock.ts';
+import { formatHash } from '../../domain/store/hash-text.ts';
+import { sha256 } from '../../domain/store/sha256.ts';
 import { temporaryFolder } from '../support/agent-harness.ts';
 
 describe("an agent's state folder", () => {
@@ -57,5 +61,47 @@ describe("an agent's state folder", () => {
     assert.deepEqual(await store.load(), { attempts: [], damaged: ['b@1', 'file', 'folder'] });
     assert.deepEqual((await readdir(join(place.path, 'damaged'))).sort(), ['b@1', 'file', 'folder']);
     assert.deepEqual(await readdir(attempts), []);
+  });
+
+  test('that a power cut has left with a record that is empty: there never was such an attempt', async () => {
+    await using place = await temporaryFolder();
+    await using store = await openAttemptStore(place.path, 3);
+    const record = { attempt: 1, derivation: `${'0'.repeat(32)}-b.drv`, phase: 'building' } as const;
+    for (const [build, text] of [
+      ['empty', ''],
+      ['zeros', '\0\0\0'],
+      ['damaged', '{'],
+    ] as const) {
+      await (await store.create({ build, ...record })).close();
+      await writeFile(join(place.path, 'attempts', `${build}@1`, 'record.json'), text);
+    }
+    assert.deepEqual(await store.load(), { attempts: [], damaged: ['damaged@1'] });
+    assert.deepEqual(await readdir(join(place.path, 'attempts')), []);
+  });
+
+  test('in which a small output is not what was spooled: it is spooled again', async () => {
+    await using place = await temporaryFolder();
+    await using store = await openAttemptStore(place.path, 3);
+    const files = await store.create({
+      build: 'b',
+      attempt: 1,
+      derivation: `${'0'.repeat(32)}-b.drv`,
+      phase: 'building',
+    });
+    const nar = Buffer.from('a NAR, for all that the spool knows');
+    const narHash = formatHash({ algo: 'sha256', digest: sha256(nar) });
+    const spool = () => files.spool('out', Readable.from([nar]), new AbortController().signal);
+    const size = await spool();
+    assert.equal(await files.spooled('out', narHash), size);
+    const path = join(place.path, 'attempts', 'b@1', 'output-out.nar.zst');
+    const whole = await readFile(path);
+    for (const bytes of [Buffer.alloc(size), whole.subarray(0, -1), Buffer.alloc(0), zstdCompressSync('another')]) {
+      await writeFile(path, bytes);
+      assert.equal(await files.spooled('out', narHash), undefined, bytes.toString('hex'));
+    }
+    assert.equal(await files.spooled('other', narHash), undefined);
+    assert.equal(await spool(), size);
+    assert.equal(await files.spooled('out', narHash), size);
+    await files.close();
   });
 });
