@@ -1,5 +1,5 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
-import type { Ints } from './column.ts';
+import { type Ints, ints } from './column.ts';
 import { createMemory, type Memory } from './memory.ts';
 import { createPathTable } from './path-table.ts';
 
@@ -78,8 +78,8 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   // Edges derivation → needed item, those of one derivation side by side; and per item a list through `nextNeeder`.
   const needStart = memory.ints('needStart');
   const needItem = memory.ints('needItem');
-  const nextNeeder = memory.ints('nextNeeder');
-  const firstNeeder = memory.ints('firstNeeder');
+  const nextNeeder = ints();
+  const firstNeeder = ints();
 
   // The few that came to be known later.
   const addedNeeds = memory.map<Drv, Item[]>('addedNeeds');
@@ -88,9 +88,9 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   // Edges derivation → output, likewise.
   const outputStart = memory.ints('outputStart');
   const outputItem = memory.ints('outputItem');
-  const outputDrv = memory.ints('outputDrv');
-  const nextProducer = memory.ints('nextProducer');
-  const firstProducer = memory.ints('firstProducer');
+  const outputDrv = ints();
+  const nextProducer = ints();
+  const firstProducer = ints();
   const outputName = memory.ints('outputName'); // Its place among all that there are, which are few.
   const names = memory.list<string>('names');
   const placeOfName = new Map<string, number>();
@@ -100,8 +100,38 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     load() {
       for (const one of classes) classByKey.set(keyOfClass(one), one);
       for (const [place, name] of names.entries()) placeOfName.set(name, place);
+      linkAll();
     },
   });
+
+  /** What leads back from items: it follows from the edges, in their order. */
+  function linkAll(): void {
+    relink(nextNeeder, firstNeeder, needItem);
+    relink(nextProducer, firstProducer, outputItem);
+    fill(outputDrv, outputItem.length);
+    for (let drv = 0; drv < drvPaths.length; drv++)
+      outputDrv.values.fill(drv, at(outputStart, drv), end(outputStart, outputItem, drv));
+  }
+
+  /** Without a call for each: there are thirty million. */
+  function relink(next: Ints, first: Ints, items: Ints): void {
+    fill(first, itemPaths.length);
+    fill(next, items.length);
+    const { values } = items;
+    const [nexts, firsts] = [next.values, first.values];
+    for (let edge = 0; edge < items.length; edge++) {
+      const item = values[edge] as number;
+      nexts[edge] = firsts[item] as number;
+      firsts[item] = edge;
+    }
+  }
+
+  /** Puts the newest edge to an item before the others to it. */
+  function link(next: Ints, first: Ints, items: Ints, edge: number): void {
+    const item = at(items, edge);
+    next.push(at(first, item));
+    first.values[item] = edge;
+  }
 
   function placeOf(name: string): number {
     const place = placeOfName.get(name) ?? names.push(name) - 1;
@@ -143,9 +173,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   }
 
   function addNeed(item: Item): void {
-    needItem.push(item);
-    nextNeeder.push(at(firstNeeder, item));
-    firstNeeder.values[item] = needItem.length - 1;
+    link(nextNeeder, firstNeeder, needItem, needItem.push(item));
   }
 
   function eachNeed(drv: Drv, visit: (item: Item) => void): void {
@@ -251,11 +279,9 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
       outputStart.push(outputItem.length);
       for (const name of Object.keys(facts.outputs)) {
         const item = internItem(facts.outputs[name] as string);
-        outputItem.push(item);
         outputDrv.push(drv);
+        link(nextProducer, firstProducer, outputItem, outputItem.push(item));
         outputName.push(placeOf(name));
-        nextProducer.push(at(firstProducer, item));
-        firstProducer.values[item] = outputItem.length - 1;
       }
       needStart.push(needItem.length);
       let depth = 0;
@@ -286,6 +312,12 @@ function keyOfClass({
   features,
 }: Pick<JobClass, 'system' | 'features'> & { readonly storeDir?: string | undefined }): string {
   return [storeDir ?? '', system, ...features].join('\n');
+}
+
+/** So many rows of -1. */
+function fill(column: Ints, rows: number): void {
+  column.values = new Int32Array(rows).fill(-1);
+  column.length = rows;
 }
 
 /** The value of a row that is known to be there. */
