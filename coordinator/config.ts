@@ -121,9 +121,9 @@ export const coordinatorConfigSchema = z
         'How long clients of Guix may remember that the cache does not have an item (they would for two minutes). More spares requests, and keeps an agent from an input that it has asked for before it was there.',
       ),
     cacheGuixCompressions: guixCompressions
-      .default([])
+      .default(['gzip'])
       .describe(
-        'Compressions that narinfos for Guix offer beside the one that the pool has: none, gzip, lzip, zstd, with a level where wanted (gzip:9). They are made when somebody asks; narinfos have no sizes then, but for none.',
+        'Compressions that narinfos for Guix offer beside the one that the pool has: none, gzip, lzip, zstd, with a level where wanted (gzip:9). Every Guix reads gzip, some no zstd. They are made when somebody asks; narinfos have no sizes then, but for none.',
       ),
     cacheSpoolBytes: z
       .int()

@@ -29,8 +29,7 @@ export async function runGuixDemo({ say, signal }: GuixDemoOptions): Promise<voi
     const options: FarmOptions = { workspace, commands, services, say, store: undefined };
 
     say(`\nA coordinator for both store directories, below ${workspace.path}:\n`);
-    // The Guix of Debian knows no zstd.
-    const both = ['--other-store-dirs', '/gnu/store', '--cache-guix-compressions', 'gzip'];
+    const both = ['--other-store-dirs', '/gnu/store'];
     const coordinator = await startCoordinator(options, both);
     const guixCache = `${coordinator.url}/guix`;
 

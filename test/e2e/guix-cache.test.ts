@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -41,7 +42,6 @@ test(`${guixName} fetches closures once it trusts the key, and not before`, { sk
     ...['--data', data],
     ...['--listen', '127.0.0.1:0'],
     ...['--other-store-dirs', guixStoreDir],
-    ...['--cache-guix-compressions', 'gzip'],
   ]);
   await using machine = await openGuixMachine();
   try {
@@ -68,6 +68,7 @@ test(`${guixName} fetches closures once it trusts the key, and not before`, { sk
     const port = await freePort();
     const publisher = machine.start('guix', 'publish', `--port=${port}`, '-C', 'gzip:0', '-C', 'gzip', '--ttl=1h');
     await saysThat(publisher, /publishing .* port/);
+    await listens(port, publisher);
     for (const path of [input, output]) {
       const texts: Promise<string>[] = [`${url}/guix`, `http://127.0.0.1:${port}`].map(
         async (cache): Promise<string> => {
@@ -113,6 +114,21 @@ function saysThat(child: ChildProcess, words: RegExp): Promise<void> {
       });
     child.once('close', () => reject(new Error(text)));
   });
+}
+
+/** It says that it publishes a moment before it listens. */
+async function listens(port: number, child: ChildProcess): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    try {
+      await once(socket, 'connect');
+      return;
+    } catch (error) {
+      if (child.exitCode !== null || (error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
+    } finally {
+      socket.destroy();
+    }
+  }
 }
 
 async function freePort(): Promise<number> {

@@ -17,7 +17,7 @@ const name = `an agent beside ${guixName} builds what needs what another build m
 test(name, { skip: noGuix || noRealFarm }, async () => {
   // The Guix of Debian knows no zstd.
   await using farm = await startFarm({
-    flags: ['--other-store-dirs', '/gnu/store', '--cache-guix-compressions', 'gzip'],
+    flags: ['--other-store-dirs', '/gnu/store'],
   });
   await limited(name, farm, buildsForGuix(farm));
 });
