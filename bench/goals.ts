@@ -158,8 +158,8 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
     ),
     'sign-guix': { text: '≥ 200/s', met: atLeast(200), bound: 'one multiplication of a point in JavaScript for each' },
     narinfo: {
-      text: '≤ 2 × the time nginx takes',
-      met: timesPeer('narinfo-nginx', (ratio) => ratio <= 2),
+      text: '≤ 1.5 × the time nginx takes',
+      met: timesPeer('narinfo-nginx', (ratio) => ratio <= 1.5),
       peer: 'narinfo-nginx',
       bound: "Node's HTTP server: parsing a request and making an answer",
     },

@@ -48,7 +48,7 @@ import { type CoordinatorConfig, parseListen, storeDirsOf, timeOfDayMs } from '.
 import type { Coordinator } from '../coordinator/coordinator.ts';
 import type { Policy, Signer } from '../coordinator/core.ts';
 import { declaredHook } from '../coordinator/hooks/settings.ts';
-import { randomId } from '../coordinator/identifiers.ts';
+import { createRandomIds, randomId } from '../coordinator/identifiers.ts';
 import { type EventStore, EventStoreError } from '../coordinator/ports/event-store.ts';
 import { superviseCoordinator } from '../coordinator/supervisor.ts';
 import { parseNoteSecret } from '../domain/audit/signed-note.ts';
@@ -366,7 +366,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     agentLink,
     tokenUses,
     version: version(),
-    newId: () => randomId(bytes(16)),
+    newId: createRandomIds(bytes, 16),
     limits: {
       body: config.limits.maxBodyBytes,
       tokenRequests: config.limits.tokenRequests,

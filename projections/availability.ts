@@ -19,6 +19,8 @@ export interface Availability {
   /** Whether it could ever be obtained: then something that cannot be any more was deleted or lost. */
   wasObtainable(item: Item): boolean;
   references(item: Item): readonly Item[];
+  /** Stays the same thing as long as the references do. */
+  referencesKey(item: Item): unknown;
   /** The same, one call each; cheaper. */
   eachReference(item: Item, visit: (reference: Item) => void): void;
   /** Items whose references include this one, one call each. There may be very many; who has time uses {@link referrersOf}. */
@@ -155,6 +157,7 @@ export function createAvailability(
     isAvailable,
     wasObtainable: (item) => item < presence.length && presence.values[item] !== never,
     references: (item) => Array.from(referencesOf.get(item) ?? noReferences),
+    referencesKey: (item) => referencesOf.get(item),
     eachReference(item, visit) {
       for (const reference of referencesOf.get(item) ?? noReferences) visit(reference);
     },

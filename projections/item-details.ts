@@ -12,6 +12,7 @@ export interface ItemDetails {
   /** @param at when it was published, milliseconds since the Unix epoch. */
   set(item: Item, details: StoreItem, at: number): void;
   clear(item: Item): void;
+  /** The same object as long as nothing of it changes, for items that were asked for not long ago: what is made of it can be kept by it. */
   get(item: Item): StoreItem | undefined;
   /** SHA-256 of the NAR, as `sha256:…`; cheaper than all of {@link get}. */
   narHash(item: Item): string | undefined;
@@ -24,6 +25,9 @@ export interface ItemDetails {
   /** All items whose NAR is in the file. */
   itemsOfFile(hash: string): readonly Item[];
 }
+
+/** Objects that are kept: some 2 kB each. */
+const mostRecent = 4096;
 
 const hashBytes = 32;
 const prefix = 'sha256:';
@@ -42,6 +46,9 @@ export function createItemDetails(
   const sizes = memory.floats('sizes'); // NAR size and file size of each row.
   const added = memory.floats('added'); // When each row's item was published.
   const extras = memory.list<Extra | undefined>('extras');
+
+  /** Made of the columns, so that nothing is lost with them; oldest first. */
+  const recent = new Map<Item, { readonly details: StoreItem; readonly referencesKey: unknown }>();
 
   function readHash(offset: number): string {
     return prefix + encodeNixBase32(hashes.values.subarray(offset, offset + hashBytes));
@@ -82,8 +89,31 @@ export function createItemDetails(
     if (others?.size === 0) sharing.delete(file);
   }
 
+  function read(item: Item, row: number, extra: Extra): StoreItem {
+    const path = graph.itemPath(item);
+    const references = availability.references(item).map((reference) => graph.itemPath(reference));
+    if (extra.refersToItself) references.push(path);
+    return {
+      path,
+      ...(extra.storeDir !== undefined && { storeDir: extra.storeDir }),
+      narHash: readHash(row * 2 * hashBytes),
+      narSize: sizes.values[row * 2] as number,
+      references: references.sort(),
+      ...(extra.deriver !== undefined && { deriver: extra.deriver }),
+      ...(extra.ca !== undefined && { ca: extra.ca }),
+      file: {
+        hash: fileHash(row),
+        size: sizes.values[row * 2 + 1] as number,
+        compression: extra.compressed ? 'zstd' : 'none',
+      },
+      signatures: [...extra.signatures],
+      ...(extra.guixSignature !== undefined && { guixSignature: extra.guixSignature }),
+    };
+  }
+
   return {
     set(item, details, at) {
+      recent.delete(item);
       const before = rows.get(item);
       const row = before ?? free.pop() ?? newRow();
       rows.set(item, row);
@@ -108,6 +138,7 @@ export function createItemDetails(
     clear(item) {
       const row = rows.get(item);
       if (row === undefined) return;
+      recent.delete(item);
       rows.delete(item);
       release(shortHash(fileHash(row)), item);
       extras[row] = undefined;
@@ -117,25 +148,14 @@ export function createItemDetails(
       const row = rows.get(item);
       const extra = row === undefined ? undefined : extras[row];
       if (row === undefined || !extra) return undefined;
-      const path = graph.itemPath(item);
-      const references = availability.references(item).map((reference) => graph.itemPath(reference));
-      if (extra.refersToItself) references.push(path);
-      return {
-        path,
-        ...(extra.storeDir !== undefined && { storeDir: extra.storeDir }),
-        narHash: readHash(row * 2 * hashBytes),
-        narSize: sizes.values[row * 2] as number,
-        references: references.sort(),
-        ...(extra.deriver !== undefined && { deriver: extra.deriver }),
-        ...(extra.ca !== undefined && { ca: extra.ca }),
-        file: {
-          hash: fileHash(row),
-          size: sizes.values[row * 2 + 1] as number,
-          compression: extra.compressed ? 'zstd' : 'none',
-        },
-        signatures: [...extra.signatures],
-        ...(extra.guixSignature !== undefined && { guixSignature: extra.guixSignature }),
-      };
+      const referencesKey = availability.referencesKey(item);
+      const kept = recent.get(item);
+      if (kept?.referencesKey === referencesKey && kept !== undefined) return kept.details;
+      const details = read(item, row, extra);
+      const [oldest] = recent.size >= mostRecent ? recent.keys() : [];
+      if (oldest !== undefined) recent.delete(oldest);
+      recent.set(item, { details, referencesKey });
+      return details;
     },
     narHash(item) {
       const row = rows.get(item);

@@ -67,7 +67,16 @@ export function addAccessControl(
     if (access === undefined) throw new Error(`expected config.access on ${String(method)} ${url}`);
     for (const each of [method].flat()) table.push({ method: each, url, access });
   });
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    try {
+      admit(request, reply);
+    } catch (error) {
+      return done(error as Error);
+    }
+    done();
+  });
+
+  function admit(request: FastifyRequest, reply: FastifyReply): void {
     const access = request.routeOptions.config.access;
     if (access === undefined || access === 'open' || (access === 'cache' && context.cache.public)) return;
     refuseForeignPages(request);
@@ -81,7 +90,7 @@ export function addAccessControl(
     const use = context.tokenUses.begin(request.principal.id, () => cut(request, reply));
     request.tokenUse = use;
     reply.raw.once('close', () => use[Symbol.dispose]());
-  });
+  }
 }
 
 const readings: ReadonlySet<string> = new Set(['GET', 'HEAD']);

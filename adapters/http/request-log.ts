@@ -24,12 +24,13 @@ export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
     'Time from request to the end of the answer.',
     [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
   );
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     const named = bindings(request);
     if (named !== undefined) request.log = request.log.child(named);
+    done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const seconds = reply.elapsedTime / 1000;
     const route = request.routeOptions.url ?? 'none';
     observe(durations, request.method, route, reply.statusCode, seconds);
@@ -44,6 +45,7 @@ export function addRequestLog(app: FastifyInstance, metrics: Metrics): void {
     };
     if (quiet && !isNotable(reply.statusCode)) request.log.debug(line, 'answered');
     else request.log.info(line, 'answered');
+    done();
   });
 }
 

@@ -26,6 +26,17 @@ const guixNarinfoType = 'application/x-nix-narinfo; charset=utf-8';
 const isForNix = ({ headers }: FastifyRequest): boolean =>
   headers.accept === narinfoType || headers.accept === narinfoForFoldersType;
 
+/** What is answered of an item; kept as long as it is the same (`ItemDetails.get`). */
+interface Rendered {
+  readonly text: string;
+  readonly etag: string;
+}
+
+const rendered = (text: string): Rendered => ({
+  text,
+  etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"`,
+});
+
 /** `/<hash part>.narinfo`: what the cache knows of a store item, if it can be fetched now with all it refers to (I7). */
 export function narinfoRoute(
   { application, pool, cache, closing, guix }: HttpContext,
@@ -39,18 +50,32 @@ export function narinfoRoute(
   const here = <Thing extends { storeDir?: string | undefined }>(thing: Thing | undefined): Thing | undefined =>
     isAt(root, application.storeDir, thing) ? thing : undefined;
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${cache.ttlSeconds}`;
-  function answer({ headers }: FastifyRequest, reply: FastifyReply, type: string, text: string): FastifyReply {
-    const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 32)}"`;
+  function answer(
+    { headers }: FastifyRequest,
+    reply: FastifyReply,
+    type: string,
+    { text, etag }: Rendered,
+  ): FastifyReply {
     reply.headers({ etag, 'cache-control': cacheControl, ...(forGuix && { vary: 'accept' }) });
     if (matchesEtag(headers['if-none-match'], etag)) return reply.code(304).send();
     return reply.header('content-type', type).send(text);
   }
+
+  const [ofNix, ofGuix] = [new WeakMap<StoreItem, Rendered>(), new WeakMap<StoreItem, Rendered>()];
 
   /** With the signature for Guix where a mirror wants that. @param own what the item has of it */
   const inNixForm = async ({ headers }: FastifyRequest, info: NarInfo, own?: string): Promise<string> =>
     forGuix && headers.accept === narinfoForFoldersType
       ? withGuixSignature(info, await forGuix.signatureOf(info, own))
       : renderNarinfo(info);
+
+  const headersAreForFolders = ({ headers }: FastifyRequest): boolean => headers.accept === narinfoForFoldersType;
+
+  async function inGuixForm(item: StoreItem, narinfos: GuixNarinfos): Promise<Rendered> {
+    const known = ofGuix.get(item) ?? rendered(await narinfos.of(item, storeDir));
+    ofGuix.set(item, known);
+    return known;
+  }
 
   /** Two coordinators that are upstreams of each other would say for ever that the other has what neither has any more. */
   async function isToPassOn(hashPart: string, via: string, signal: AbortSignal): Promise<boolean> {
@@ -81,8 +106,13 @@ export function narinfoRoute(
           const isForIt = via === undefined || (await isToPassOn(hash, via, abortOnEnd(reply.raw, closing)));
           if (!isForIt) return absent(reply);
           if (forGuix === undefined || isForNix(request))
-            return answer(request, reply, narinfoType, await inNixForm(request, upstreamNarinfo(elsewhere, storeDir)));
-          return answer(request, reply, guixNarinfoType, await forGuix.ofUpstream(elsewhere, storeDir));
+            return answer(
+              request,
+              reply,
+              narinfoType,
+              rendered(await inNixForm(request, upstreamNarinfo(elsewhere, storeDir))),
+            );
+          return answer(request, reply, guixNarinfoType, rendered(await forGuix.ofUpstream(elsewhere, storeDir)));
         }
         if (found === undefined) return absent(reply);
         if (!(await pool.has(found.file))) {
@@ -90,17 +120,19 @@ export function narinfoRoute(
           return absent(reply);
         }
         if (forGuix !== undefined && !isForNix(request)) {
-          const text = await forGuix.of(found, storeDir);
+          const first = await inGuixForm(found, forGuix);
           // It may have gone, or come anew, meanwhile.
           const now = application.servable(hash);
           if (now === undefined) return absent(reply);
-          const isSame = now.narHash === found.narHash && now.file.hash === found.file.hash;
-          return answer(request, reply, guixNarinfoType, isSame ? text : await forGuix.of(now, storeDir));
+          return answer(request, reply, guixNarinfoType, now === found ? first : await inGuixForm(now, forGuix));
         }
         const item = await signedNow(application, found);
         if (item === undefined) return absent(reply);
-        const text = await inNixForm(request, narinfoOf(item, storeDir), item.guixSignature);
-        return answer(request, reply, narinfoType, text);
+        const plain = headersAreForFolders(request) ? undefined : ofNix.get(item);
+        if (plain !== undefined) return answer(request, reply, narinfoType, plain);
+        const made = rendered(await inNixForm(request, narinfoOf(item, storeDir), item.guixSignature));
+        if (!headersAreForFolders(request)) ofNix.set(item, made);
+        return answer(request, reply, narinfoType, made);
       },
     });
   };

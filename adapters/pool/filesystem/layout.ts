@@ -38,7 +38,7 @@ export function createLayout(dir: string): Layout {
       const digest = fileHash.exec(hash)?.[1];
       if (digest === undefined)
         throw new TypeError(`expected sha256:<nix-base32>, got ${JSON.stringify(hash.slice(0, 80))}`);
-      return join(nars, digest.slice(0, 2), `${digest}.nar${compression === 'zstd' ? '.zst' : ''}`);
+      return `${nars}/${digest.slice(0, 2)}/${digest}.nar${compression === 'zstd' ? '.zst' : ''}`;
     },
     upload(id) {
       if (!isUploadId(id)) throw new TypeError(`expected an upload id, got ${JSON.stringify(id.slice(0, 80))}`);
