@@ -8,7 +8,8 @@ export function abortOnEnd(response: ServerResponse, closing: AbortSignal): Abor
     closing.removeEventListener('abort', abort);
     abort();
   });
-  if (closing.aborted) abort();
+  // It may have gone before it was asked for: then nothing tells of that any more.
+  if (closing.aborted || response.destroyed) abort();
   else closing.addEventListener('abort', abort, { once: true });
   return gone.signal;
 }

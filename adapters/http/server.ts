@@ -17,6 +17,7 @@ import { createGuixNarinfos } from './cache/guix/narinfos.ts';
 import { createGuixNars, guixNarRoute } from './cache/guix/nars.ts';
 import { guixPages } from './cache/guix/pages.ts';
 import { listingRoute } from './cache/listing.ts';
+import { createLiveBodies } from './cache/live-answers.ts';
 import { narRoute } from './cache/nar.ts';
 import { narinfoRoute } from './cache/narinfo.ts';
 import { createFileAnswers } from './cache/pool-file.ts';
@@ -121,9 +122,15 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   addOpenapi(app, version);
 
   const doubtFile = createDoubtfulFiles(application);
+<<<<<<< HEAD
   const sendPieces = createSendPieces();
   const answerFile = createFileAnswers(context, doubtFile, sendPieces);
   const answerAnew = createAnswersAnew(context, doubtFile, sendPieces);
+=======
+  const answerFile = createFileAnswers(context, doubtFile);
+  const liveBody = createLiveBodies(context);
+  const answerAnew = createAnswersAnew(context, doubtFile, liveBody);
+>>>>>>> fa2f431 (Let go of files and places in the cache for Guix when their readers leave or take nothing)
   const guixNarinfos = context.guix && createGuixNarinfos(context.guix);
   const guixNars = createGuixNars(context, answerFile, answerAnew);
   const plugins = [
@@ -156,7 +163,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     (root) => narinfoRoute(context, doubtFile, root, guixNarinfos),
     narRoute(context, answerFile, answerAnew, guixNars),
     guixNarRoute(guixNars),
-    fixedOutputRoute(context),
+    fixedOutputRoute(context, liveBody),
     guixPages(context),
     always(upstreamNarRoute(context)),
     listingRoute(context, doubtFile),

@@ -18,7 +18,7 @@ export async function* throughStream(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const read = guarded(source);
   // What goes wrong shows in what is read.
-  pipeline(Readable.from(read.bytes(), { objectMode: false }), stream).catch(() => {});
+  pipeline(Readable.from(read.bytes, { objectMode: false }), stream).catch(() => {});
   try {
     yield* stream;
   } catch (error) {
@@ -49,7 +49,7 @@ export async function* throughProgram(
     said = (said + text).slice(0, 1000);
   });
   const read = guarded(source);
-  pipeline(Readable.from(read.bytes(), { objectMode: false }), child.stdin).catch(() => {});
+  pipeline(Readable.from(read.bytes, { objectMode: false }), child.stdin).catch(() => {});
   try {
     yield* child.stdout;
     const code = await ended;
@@ -73,18 +73,30 @@ function noProgram(what: string, program: string, why: string): CodecError {
   );
 }
 
-/** Keeps apart what the source fails with from what is wrong with its bytes. */
+/**
+ * Keeps apart what the source fails with from what is wrong with its bytes. What their reader fails with, such as a program that was ended, is not
+ * thrown into the source, which would take it for a failure of its own: it is left.
+ */
 function guarded(source: AsyncIterable<Uint8Array>) {
   let failed: unknown;
-  return {
-    async *bytes() {
-      try {
-        yield* source;
-      } catch (error) {
-        failed = error;
-        throw error;
-      }
+  const bytes: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]() {
+      const each = source[Symbol.asyncIterator]();
+      return {
+        async next() {
+          try {
+            return await each.next();
+          } catch (error) {
+            failed = error;
+            throw error;
+          }
+        },
+        async return() {
+          await each.return?.();
+          return { done: true, value: undefined };
+        },
+      };
     },
-    failure: (): unknown => failed,
   };
+  return { bytes, failure: (): unknown => failed };
 }

@@ -6,11 +6,13 @@ export interface FlatFile {
   /** Bytes. */
   readonly size: number;
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** Ends the NAR. So do `bytes`, read to their end or left. */
+  close(): Promise<void>;
 }
 
 /**
- * What is in the NAR of one regular file; `undefined` of any other. The bytes come as the NAR does; where they are not to be read, `nar` has to be
- * ended by whoever opened it.
+ * What is in the NAR of one regular file; `undefined` of any other, and `nar` has ended then. The bytes come as the NAR does, and have to be read or
+ * closed.
  *
  * @throws FormatError where it is no NAR
  */
@@ -47,7 +49,17 @@ export async function flatFile(nar: AsyncIterable<Uint8Array>, narSize: number):
     await each.return?.();
     return undefined;
   }
-  return { size: found.size, bytes: slice(each, first, found.offset - place, found.size) };
+  const bytes = slice(each, first, found.offset - place, found.size);
+  const close = async (): Promise<void> => void (await each.return?.());
+  const iterator: AsyncIterator<Uint8Array> = {
+    next: () => bytes.next(),
+    // A generator of which nothing was read does not come to its `finally`.
+    async return() {
+      await close();
+      return bytes.return(undefined);
+    },
+  };
+  return { size: found.size, bytes: { [Symbol.asyncIterator]: () => iterator }, close };
 }
 
 /** `size` bytes from `start` on of `first` and what follows it. */

@@ -40,7 +40,7 @@ export function addPushCommand(program: Command, context: CommandContext): void 
       const named: string[] = [];
       for (const path of paths) {
         if (path !== '-') named.push(path);
-        else named.push(...(await readPaths(signal)));
+        else for (const one of await readPaths(signal)) named.push(one);
       }
       using progress = createProgress(io);
       progress.begin('reading the closure');

@@ -47,6 +47,8 @@ export async function findGuixWanted(
   { local, client, io, progress, signal }: GuixContext,
 ): Promise<GuixWanted> {
   const named = drvs.filter((drv) => drv !== '-');
+  // One by one: a call takes no more arguments than its stack has room for.
+  const add = (some: readonly string[]): void => some.forEach((one) => void named.push(one));
   const rest = { rootTags: new Map(), notEvaluated: [] } as const;
   const { manifest = [], guixExpression = [], loadPath = [], system = [], dataService, revision } = flags;
   if (named.length < drvs.length) {
@@ -66,21 +68,20 @@ export async function findGuixWanted(
       }
     }
     const { readStandardInput } = await import('./eval-jobs.ts');
-    named.push(...(await readStandardInput(stdin, signal)).derivations);
+    add((await readStandardInput(stdin, signal)).derivations);
   }
   const extra = [...loadPath.flatMap((dir) => ['-L', dir]), ...system.flatMap((name) => ['-s', name])];
   const common = { extra, signal, onMessage: io.err };
   for (const file of manifest)
-    named.push(...(await guixDerivations({ ...common, what: [`--manifest=${file}`], flag: '--manifest' })));
-  for (const text of guixExpression)
-    named.push(...(await guixDerivations({ ...common, what: ['-e', text], flag: '-e' })));
+    add(await guixDerivations({ ...common, what: [`--manifest=${file}`], flag: '--manifest' }));
+  for (const text of guixExpression) add(await guixDerivations({ ...common, what: ['-e', text], flag: '-e' }));
   if (dataService === undefined || revision === undefined) {
     if (named.length === 0) throw wrongUse('expected a derivation to build, got none');
     return { ...rest, requested: readRequests(named, local), source: local };
   }
   const { fetchDerivations, listRevision } = await import('./data-service.ts');
   progress.begin('asking the data service');
-  named.push(...(await listRevision(dataService, revision, system, signal)));
+  add(await listRevision(dataService, revision, system, signal));
   if (named.length === 0) throw new CliError('not-found', `${dataService} lists no derivation of ${revision}`);
   progress.begin('derivations fetched');
   const requested = readRequests(named, local);

@@ -50,8 +50,9 @@ export async function findWanted(
     // Loaded here: the schemas that it reads by are half of what a submission would load.
     const { readStandardInput } = await import('./eval-jobs.ts');
     const read = await readStandardInput(io.stdin, signal);
-    named.push(...read.derivations);
-    notEvaluated.push(...read.notEvaluated);
+    // One by one: a call takes no more arguments than its stack has room for.
+    for (const one of read.derivations) named.push(one);
+    for (const one of read.notEvaluated) notEvaluated.push(one);
     for (const [derivation, tags] of read.tags) rootTags.set(source.resolve(derivation), tags);
   }
   const { storeRoot, attr: attributes = [], flake = [] } = flags;
@@ -62,7 +63,7 @@ export async function findWanted(
     ...(flags.expression === undefined ? [] : [{ text: flags.expression }]),
   ]) {
     const extra = [...setUp, ...(flags.arg ?? []), ...(flags.argstr ?? [])];
-    named.push(...(await instantiate({ from, attributes, extra, ...common })));
+    for (const one of await instantiate({ from, attributes, extra, ...common })) named.push(one);
   }
   for (const reference of flake) {
     const extra = [...setUp, ...(flags.impure ? ['--impure'] : [])];

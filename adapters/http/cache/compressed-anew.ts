@@ -12,12 +12,16 @@ import { abortOnEnd } from '../long-answer.ts';
 import type { SendPieces } from '../send-pieces.ts';
 import { askedRange, type Ranged } from './asked-range.ts';
 import { type DoubtFile, doubtBeside, isFault } from './doubtful-files.ts';
+import type { LiveBody } from './live-answers.ts';
 import { notHere } from './not-here.ts';
 
+<<<<<<< HEAD
 /** What is made as a whole before the answer begins, in bytes: what is wrong with it can be told then. */
 const smallFile = 1024 * 1024;
 /** Answers at a time whose bytes are kept nowhere. */
 const mostUnkept = 64;
+=======
+>>>>>>> fa2f431 (Let go of files and places in the cache for Guix when their readers leave or take nothing)
 /** A reader hears nothing for so long while a NAR is compressed; then it gets what there is, and the rest as it comes. */
 const patienceMs = 10_000;
 
@@ -48,10 +52,12 @@ class NarUnreadable extends Error {
 export function createAnswersAnew(
   { pool, spool, itemOfFile, closing }: Pick<HttpContext, 'pool' | 'spool' | 'itemOfFile' | 'closing'>,
   doubtFile: DoubtFile,
+<<<<<<< HEAD
   sendPieces: SendPieces,
+=======
+  liveBody: LiveBody,
+>>>>>>> fa2f431 (Let go of files and places in the cache for Guix when their readers leave or take nothing)
 ): AnswerAnew {
-  let unkept = 0;
-
   async function opened(place: StoreItem['file'], logger: FastifyBaseLogger): Promise<PoolFile | undefined> {
     const file = await pool.open(place);
     if (file?.size === place.size) return file;
@@ -68,16 +74,6 @@ export function createAnswersAnew(
       doubtBeside(doubtFile, itemOfFile(hash), 'all', logger);
       throw new NarUnreadable((error as Error).message, { cause: error });
     }
-  }
-
-  /** With bytes that are made as they are sent. */
-  function send(reply: FastifyReply, bytes: Bytes): FastifyReply {
-    if (unkept >= mostUnkept)
-      throw new DroverError('too-many-requests', `expected at most ${mostUnkept} NARs to be compressed anew at a time`);
-    unkept++;
-    const body = Readable.from(bytes, { objectMode: false });
-    body.once('close', () => unkept--);
-    return reply.send(body);
   }
 
   /** Its length is known, and nothing is gained by keeping it. */
@@ -98,7 +94,7 @@ export function createAnswersAnew(
     if (request.method === 'HEAD') return reply.send();
     if (whole !== undefined) return reply.send(whole.subarray(range.start, range.end));
     if (range.end < size && !file.verified) doubtBeside(doubtFile, itemOfFile(place.hash), 'recent', request.log);
-    return send(reply, slice(nar, range.start, range.end));
+    return reply.send(liveBody(slice(nar, range.start, range.end)));
   }
 
   async function answerWhole(request: FastifyRequest, reply: FastifyReply, file: WholeFile, { headers }: Anew) {
@@ -126,7 +122,9 @@ export function createAnswersAnew(
       if (found?.state === 'whole') return await answerWhole(request, reply, found, anew);
       reply.headers(headers);
       if (request.method === 'HEAD') return reply.send();
-      return found === undefined ? send(reply, make()) : reply.send(Readable.from(found.read(), { objectMode: false }));
+      return found === undefined
+        ? reply.send(liveBody(make()))
+        : reply.send(Readable.from(found.read(), { objectMode: false }));
     } catch (error) {
       if (error instanceof NarUnreadable || reply.raw.destroyed) return notHere(reply);
       if (closing.aborted) throw new DroverError('not-ready', 'the coordinator is stopping');

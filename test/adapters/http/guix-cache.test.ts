@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { connect } from 'node:net';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { connect, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { gunzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { createLiveBodies } from '../../../adapters/http/cache/live-answers.ts';
+import { abortOnEnd } from '../../../adapters/http/long-answer.ts';
+import { throughProgram } from '../../../adapters/nar/codec.ts';
 import { decompress } from '../../../adapters/nar/decompress.ts';
 import { openSpool } from '../../../adapters/pool/filesystem/spool.ts';
 import { formatGuixPublicKey, makeGuixKey } from '../../../domain/guix/keys.ts';
@@ -294,6 +299,25 @@ test('levels are those of the settings, and what its name says is compressed is 
   );
 });
 
+test('nothing is made for a reader that had gone before it was asked for', () => {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  response.destroy();
+  assert.equal(abortOnEnd(response, new AbortController().signal).aborted, true);
+});
+
+test('a program that ends before it has read all is no fault of what it reads', async () => {
+  const seen: unknown[] = [];
+  async function* source() {
+    try {
+      for (;;) yield Buffer.alloc(65_536);
+    } catch (error) {
+      seen.push(error);
+    }
+  }
+  assert.equal((await buffer(throughProgram('none', ['true'], source()))).length, 0);
+  assert.deepEqual(seen, []);
+});
+
 test('who has waited for ten seconds gets what there is, without a length', async () => {
   const large = held(`${a}-large`, await narOf(Buffer.alloc(300_000, 'large')));
   const [begun, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -348,6 +372,66 @@ test('the file of a fixed output is there by its hash, alone', async () => {
     `${url.slice(0, -1)}e`,
   ])
     assert.equal((await server.ask(undefined, { url: wrong })).statusCode, 404, wrong);
+});
+
+test('a head, and a reader that leaves, let go of the file of a fixed output', async () => {
+  const contents = randomBytes(3_000_000);
+  const hash = createHash('sha256').update(contents).digest();
+  const path = makeFixedOutputPath('a.tar', '', 'sha256', hash.toString('hex'), storeDir).slice(storeDir.length + 1);
+  const thing = held(path, await narOf(contents));
+  const reads: Readable[] = [];
+  await using server = await serving([thing], {
+    pool: {
+      open: async () => ({
+        size: thing.file.length,
+        modified: 0,
+        verified: true,
+        read() {
+          const pieces = Array.from({ length: 300 }, (_, n) => thing.file.subarray(n * 10_100, (n + 1) * 10_100));
+          reads.push(Readable.from(pieces, { highWaterMark: 1 }));
+          return reads.at(-1) as Readable;
+        },
+      }),
+    },
+  });
+  const url = `/guix/file/a.tar/sha256/${encodeNixBase32(hash)}`;
+  assert.equal((await server.ask(undefined, { method: 'HEAD', url })).statusCode, 200);
+  await server.app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = server.app.server.address() as { port: number };
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await once(socket, 'data');
+  socket.destroy();
+  assert.equal(reads.length, 2);
+  // Not by `once`, which rejects where it is left early.
+  for (const read of reads) if (!read.closed) await new Promise((resolve) => read.once('close', resolve));
+});
+
+test('readers that take nothing keep their places for ten seconds, and then lose them to who comes', async () => {
+  const clock = createManualRuntime();
+  const liveBody = createLiveBodies({ runtime: clock });
+  let left = 0;
+  async function* bytes() {
+    try {
+      for (;;) yield Buffer.alloc(100_000);
+    } finally {
+      left++;
+    }
+  }
+  const slow = Array.from({ length: 64 }, () => liveBody(bytes()));
+  const cut = slow.map((body) => once(body, 'error'));
+  for (const body of slow) if (!body.read()) await once(body, 'readable');
+  assert.throws(() => liveBody(bytes()), { code: 'too-many-requests' });
+  clock.advance(10_000);
+  // The first has taken something since.
+  slow[0]?.read();
+  await once(slow[0] as Readable, 'readable');
+  const late = liveBody(bytes());
+  assert.match(String(await cut[1]), /has taken nothing for 10 seconds/);
+  assert.equal(slow[0]?.destroyed, false);
+  for (const body of [...slow, late]) body.destroy();
+  await Promise.all(slow.map((body) => body.closed || once(body, 'close')));
+  assert.equal(left, 64);
 });
 
 test('logs are there by the name of an output, which may be gone, the key and a page for people beside them', async () => {

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { guixStoreDir } from '../../../../domain/guix/store-dir.ts';
 import { decodeNixBase32 } from '../../../../domain/store/nix-base32.ts';
@@ -8,6 +7,7 @@ import { flatFile } from '../../../nar/flat-file.ts';
 import type { HttpContext } from '../../context.ts';
 import { type CachePlugin, isAt } from '../cache-roots.ts';
 import { matchesEtag } from '../etag.ts';
+import type { LiveBody } from '../live-answers.ts';
 import { notHere } from '../not-here.ts';
 
 const year = 365 * 24 * 60 * 60;
@@ -16,7 +16,7 @@ const year = 365 * 24 * 60 * 60;
  * `/file/<name>/sha256/<hash in nix-base32>`: the one file that is the output of a fixed-output derivation, which Guix asks for where the
  * source itself is gone. The path follows from the name and the hash.
  */
-export function fixedOutputRoute({ application, pool, cache }: HttpContext): CachePlugin {
+export function fixedOutputRoute({ application, pool, cache }: HttpContext, liveBody: LiveBody): CachePlugin {
   const cacheControl = `${cache.public ? 'public' : 'private'}, max-age=${year}, immutable`;
   return (root) => async (app) => {
     if (root.storeDir !== guixStoreDir) return;
@@ -49,12 +49,16 @@ export function fixedOutputRoute({ application, pool, cache }: HttpContext): Cac
         const nar = decompress(item.file.compression, opened.read(0, opened.size) as AsyncIterable<Uint8Array>);
         const file = await flatFile(nar, item.narSize);
         if (file === undefined) return notHere(reply);
-        reply.header('content-length', file.size);
-        const body = Readable.from(file.bytes, { objectMode: false });
-        if (request.method !== 'HEAD') return reply.send(body);
-        body.destroy();
-        await file.bytes[Symbol.asyncIterator]().return?.();
-        return reply.send();
+        try {
+          // Whoever has gone meanwhile would leave it open.
+          const isRead = request.method !== 'HEAD' && !reply.raw.destroyed;
+          const body = isRead ? liveBody(file.bytes) : undefined;
+          if (body === undefined) await file.close();
+          return reply.header('content-length', file.size).send(body);
+        } catch (error) {
+          await file.close();
+          throw error;
+        }
       },
     });
   };
