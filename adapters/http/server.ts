@@ -122,15 +122,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   addOpenapi(app, version);
 
   const doubtFile = createDoubtfulFiles(application);
-<<<<<<< HEAD
   const sendPieces = createSendPieces();
   const answerFile = createFileAnswers(context, doubtFile, sendPieces);
-  const answerAnew = createAnswersAnew(context, doubtFile, sendPieces);
-=======
-  const answerFile = createFileAnswers(context, doubtFile);
   const liveBody = createLiveBodies(context);
-  const answerAnew = createAnswersAnew(context, doubtFile, liveBody);
->>>>>>> fa2f431 (Let go of files and places in the cache for Guix when their readers leave or take nothing)
+  const answerAnew = createAnswersAnew(context, doubtFile, sendPieces, liveBody);
   const guixNarinfos = context.guix && createGuixNarinfos(context.guix);
   const guixNars = createGuixNars(context, answerFile, answerAnew);
   const plugins = [

@@ -15,13 +15,8 @@ import { type DoubtFile, doubtBeside, isFault } from './doubtful-files.ts';
 import type { LiveBody } from './live-answers.ts';
 import { notHere } from './not-here.ts';
 
-<<<<<<< HEAD
 /** What is made as a whole before the answer begins, in bytes: what is wrong with it can be told then. */
 const smallFile = 1024 * 1024;
-/** Answers at a time whose bytes are kept nowhere. */
-const mostUnkept = 64;
-=======
->>>>>>> fa2f431 (Let go of files and places in the cache for Guix when their readers leave or take nothing)
 /** A reader hears nothing for so long while a NAR is compressed; then it gets what there is, and the rest as it comes. */
 const patienceMs = 10_000;
 
@@ -52,11 +47,8 @@ class NarUnreadable extends Error {
 export function createAnswersAnew(
   { pool, spool, itemOfFile, closing }: Pick<HttpContext, 'pool' | 'spool' | 'itemOfFile' | 'closing'>,
   doubtFile: DoubtFile,
-<<<<<<< HEAD
   sendPieces: SendPieces,
-=======
   liveBody: LiveBody,
->>>>>>> fa2f431 (Let go of files and places in the cache for Guix when their readers leave or take nothing)
 ): AnswerAnew {
   async function opened(place: StoreItem['file'], logger: FastifyBaseLogger): Promise<PoolFile | undefined> {
     const file = await pool.open(place);

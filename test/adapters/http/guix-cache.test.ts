@@ -383,9 +383,7 @@ test('a head, and a reader that leaves, let go of the file of a fixed output', a
   await using server = await serving([thing], {
     pool: {
       open: async () => ({
-        size: thing.file.length,
-        modified: 0,
-        verified: true,
+        ...poolFileOf(thing.file),
         read() {
           const pieces = Array.from({ length: 300 }, (_, n) => thing.file.subarray(n * 10_100, (n + 1) * 10_100));
           reads.push(Readable.from(pieces, { highWaterMark: 1 }));
