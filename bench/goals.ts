@@ -152,7 +152,8 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
           text: '≥ 1 × nginx',
           met: timesPeer(`${key}-nginx`, (ratio) => ratio >= 1),
           peer: `${key}-nginx`,
-          bound: 'bytes are copied twice, out of the file and to the connection; another thread reads while they are sent',
+          bound:
+            'bytes are copied twice, out of the file and to the connection; another thread reads while they are sent',
         },
       ]),
     ),
