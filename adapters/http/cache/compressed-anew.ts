@@ -110,7 +110,16 @@ export function createAnswersAnew(
     const signal = abortOnEnd(reply.raw, closing);
     try {
       const wish = { key: `${item.file.hash} ${form}`, most: mostOf(item.narSize), make };
-      const found = await spool.open(wish, signal, patienceMs);
+      let found = await spool.open(wish, signal, patienceMs);
+      if (found?.state === 'whole')
+        try {
+          return await answerWhole(request, reply, found, anew);
+        } catch (error) {
+          if (!isFault(error)) throw error;
+          // Its bytes were changed in the spool, which has forgotten it. Nothing has been said of it yet.
+          request.log.warn({ err: error }, 'a file of the spool is not as it was made');
+          found = await spool.open(wish, signal, patienceMs);
+        }
       if (found?.state === 'whole') return await answerWhole(request, reply, found, anew);
       reply.headers(headers);
       if (request.method === 'HEAD') return reply.send();

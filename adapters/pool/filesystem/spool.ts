@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { Pieces } from '../../../coordinator/ports/pool.ts';
 import type { Timers } from '../../../coordinator/ports/runtime.ts';
+import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
 import { roomBesideLog } from '../../data-dir/free-space.ts';
 import { createLimit } from '../../runtime/limit.ts';
 import { piecesOf } from './pieces.ts';
@@ -125,7 +126,8 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     for (let freed = 0; used + reserved + most > capacity || freed < wanted; ) {
       const [oldest] = kept;
       if (oldest === undefined) {
-        if (freed < wanted) throw new FolderTrouble(`expected ${most} bytes of room, got ${Math.max(0, room ?? 0)}`);
+        if (freed < wanted)
+          throw new FolderTrouble(`expected ${most + reserved} bytes of room, got ${Math.max(0, room ?? 0)}`);
         throw new NoRoom();
       }
       freed += oldest[1].size;
@@ -208,7 +210,8 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     making.abort.abort();
   }
 
-  async function opened({ file, size, hash, modified }: Kept): Promise<WholeFile | undefined> {
+  async function opened(key: string, found: Kept): Promise<WholeFile | undefined> {
+    const { file, size, hash, modified } = found;
     let handle: FileHandle;
     try {
       handle = await open(file);
@@ -221,7 +224,22 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
       await close();
       return undefined;
     }
-    const pieces = (start: number, end: number) => piecesOf(handle, start, end);
+    const check = { hash: `sha256:${encodeNixBase32(Buffer.from(hash, 'base64url'))}`, sound() {} };
+    function pieces(start: number, end: number): Pieces {
+      const { next, close } = piecesOf(handle, start, end, start === 0 && end === size ? check : undefined);
+      return {
+        async next(into) {
+          try {
+            return await next(into);
+          } catch (error) {
+            // Who asks next has it made anew.
+            if (kept.get(key) === found) await forget(key).catch(() => {});
+            throw error;
+          }
+        },
+        close,
+      };
+    }
     return { state: 'whole', size, hash, modified, pieces, close };
   }
 
@@ -254,7 +272,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
         signal.throwIfAborted();
         const found = kept.get(wish.key);
         if (found !== undefined) {
-          const file = await opened(found);
+          const file = await opened(wish.key, found);
           if (kept.get(wish.key) === found) {
             kept.delete(wish.key);
             // As the one that was asked for last.

@@ -204,3 +204,15 @@ describe('the spool', () => {
     }
   });
 });
+
+it('gives no file as a whole whose bytes were changed, and has it made anew for who asks next', async () => {
+  await using folder = await temporaryFolder();
+  await using spool = await open(folder.path);
+  const wish = spool.wish('a', Buffer.from('as it was made'));
+  await spool.whole(wish);
+  const [name = ''] = await readdir(spool.dir);
+  await writeFile(join(spool.dir, name), 'as it was Made');
+  await assert.rejects(spool.whole(wish), /expected a file with sha256:/);
+  assert.equal((await spool.whole(wish)).toString(), 'as it was made');
+  assert.deepEqual(spool.made, ['a', 'a']);
+});
