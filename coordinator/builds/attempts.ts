@@ -113,11 +113,23 @@ export function createAttempts(
     const confirmed = await confirmMissing(report);
     // What the build does not wait for would set it going again at once.
     const below = await sourcesBelow(build, confirmed);
-    const missing = farm.queue.missing(build.drv) > 0 ? confirmed : below;
+    const gone = farm.queue.missing(build.drv) > 0 ? confirmed : below;
+    const missing = gone.length > 0 ? gone : cameSince(build, report);
     // What the agent did not find although it is here is a failure of the transfer.
     const fetching = report.class === 'inputs-missing' || report.class === 'fetch-failed';
     const failure = !fetching ? report.class : missing.length === 0 ? 'fetch-failed' : 'inputs-missing';
     fail(build, agent, { ...report, class: failure }, true, missing, below);
+  }
+
+  /** What the agent did not find and is there, but came only when the attempt was under way: it was built again meanwhile, and nobody is to blame. */
+  function cameSince(build: BuildRecord, { attempt, missing = [], damaged = [] }: Report<'setup-failed'>): string[] {
+    const spans = farm.timeline.spans(build, graph.jobClass(build.drv), runtime.clock.now());
+    const given = spans.find((span) => span.attempt === attempt)?.from;
+    if (given === undefined) return [];
+    return [...missing, ...damaged].filter((path) => {
+      const item = graph.itemOf(path);
+      return item !== undefined && farm.availability.isPresent(item) && farm.details.addedAt(item) >= given;
+    });
   }
 
   /** Refuses a report about an attempt that is not live, before any work is done for it. */

@@ -57,7 +57,7 @@ describe('the CLI and the HTTP API', () => {
       ['--publish /x --compression gzip', '--compression: expected none without layout guix-publish, got a list of 1'],
       [
         '--mirror /x --layout guix-publish --compression xz',
-        '--compression: expected one of "zstd", "none", "gzip", "lzip", got "xz"',
+        '--compression: expected none, gzip, lzip or zstd, where it is to have a level with that, as in gzip:9: 1 to 9, for zstd 1 to 19, got "xz"',
       ],
       ['--on BuildFailed --webhook https://x.example', '--allow-private: a hook that is added over the API may not'],
     ] as const) {
