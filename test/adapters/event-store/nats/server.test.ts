@@ -146,6 +146,7 @@ for (const { name, skip, program } of natsServerVersions)
         await writeFile(join(dir, 'seed'), `${new TextDecoder().decode(key.getSeed())}\n`);
         await using secured = await startNatsServer(
           `authorization { users: [ { user: me, password: "p@ss" }, { nkey: ${key.getPublicKey()} } ] }`,
+          program,
         );
         const at = `127.0.0.1:${secured.port}`;
         for (const url of [
@@ -159,7 +160,7 @@ for (const { name, skip, program } of natsServerVersions)
           code: 'unavailable',
           message: /uthorization/,
         });
-        await using other = await startNatsServer('authorization { token: "t0ken" }');
+        await using other = await startNatsServer('authorization { token: "t0ken" }', program);
         await using store = await openNatsEventStore({
           ...parseNatsUrl(`nats://t0ken@127.0.0.1:${other.port}`),
           writer,
@@ -201,6 +202,7 @@ for (const { name, skip, program } of natsServerVersions)
         }
         await using secured = await startNatsServer(
           `tls { cert_file: ${JSON.stringify(cert)}, key_file: ${JSON.stringify(key)} }`,
+          program,
         );
         const url = `tls://localhost:${secured.port}`;
         await using store = await openNatsEventStore({
