@@ -128,7 +128,7 @@ export function createAttempts(
     if (given === undefined) return [];
     return [...missing, ...damaged].filter((path) => {
       const item = graph.itemOf(path);
-      return item !== undefined && farm.availability.isPresent(item) && farm.details.addedAt(item) >= given;
+      return item !== undefined && farm.availability.isPresent(item) && farm.details.addedAt(item) > given;
     });
   }
 

@@ -61,6 +61,20 @@ describe('an input that an agent finds damaged', () => {
       [[drvPath(2), 2]],
     );
   });
+  it("is nobody's failure where it was built again before the agent said so", async () => {
+    const { farm, second } = await farmWithInput();
+    await farm.connect('b');
+    farm.pool.damage(fakeSha256(2));
+    const reports = await verify(farm, true);
+    assert.equal(reports.length > 0, true);
+    await farm.pass(1);
+    const again = farm.allocations().find((one) => one.derivation === drvPath(1)) as never;
+    await farm.succeed('b', again, 1);
+    await farm.report('a', report({ build: second.build, attempt: 1 }));
+    const types = await farm.types(`build-${second.build}`);
+    assert.equal(types.at(-1), 'BuildAllocated', `it goes on at once: ${types}`);
+    assert.ok(!types.includes('BuildRetryScheduled'));
+  });
   it('is not given up on its word', async () => {
     const { farm, second } = await farmWithInput();
     await farm.report('a', report({ build: second.build, attempt: 1 }));
