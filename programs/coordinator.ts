@@ -220,6 +220,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   await removeUnfinishedSnapshots(dir.file('snapshots'));
   const snapshots = createSnapshotFolder({
     dir: dir.file('snapshots'),
+    // Of the program that runs, now: its files may be those of another one later.
     fingerprint: foldFingerprint(),
     unusable: (error, file) => logger.info({ snapshot: file, reason: error.message }, 'a snapshot is passed over'),
   });

@@ -27,6 +27,7 @@ export function createSnapshotMaker({ everyEvents, logger, ...told }: SnapshotMa
   let child: ChildProcess | undefined;
   let gone = Promise.withResolvers<void>();
   let closed = false;
+  let isLateTold = false;
 
   function make(): void {
     since = 0;
@@ -60,6 +61,7 @@ export function createSnapshotMaker({ everyEvents, logger, ...told }: SnapshotMa
 
     async function ended(answer: FromMaker | undefined, otherwise: string): Promise<void> {
       const ms = Math.round(performance.now() - begun);
+      isLateTold = false;
       const written = answer !== undefined && 'written' in answer ? answer.written : undefined;
       if (written === undefined) await removeUnfinishedSnapshots(told.snapshots);
       child = undefined;
@@ -73,7 +75,15 @@ export function createSnapshotMaker({ everyEvents, logger, ...told }: SnapshotMa
   return {
     grown(events) {
       since += events;
-      if (everyEvents > 0 && since >= everyEvents && child === undefined && !closed) make();
+      if (everyEvents === 0 || since < everyEvents || closed) return;
+      if (child === undefined) make();
+      else if (!isLateTold) {
+        isLateTold = true;
+        logger.warn(
+          { pid: child.pid, events: since },
+          'the process that writes a snapshot has not ended since the last one was due: the next start folds more of the log',
+        );
+      }
     },
     async [Symbol.asyncDispose]() {
       closed = true;

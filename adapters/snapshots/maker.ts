@@ -51,10 +51,14 @@ async function make({ store: address, dir, snapshots, storeDir }: ToMaker): Prom
 process.once('message', (told: ToMaker) => {
   try {
     setPriority(lowest);
+  } catch {
+    // It goes on as it is.
+  }
+  try {
     // Where memory runs out, this is what can be done without, and not the coordinator.
     writeFileSync('/proc/self/oom_score_adj', '1000');
   } catch {
-    // It goes on as it is.
+    // Likewise; and where the system has no such file.
   }
   void make(told)
     .catch((error: unknown): FromMaker => ({ failed: error instanceof Error ? error.message : String(error) }))

@@ -7,18 +7,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { unreachable } from '../../cli/http/unreachable.ts';
+import { freePort } from '../support/free-port.ts';
 import { type FakeCoordinator, fakeCoordinator, problem, type SeenRequest } from './support/fake-coordinator.ts';
 import { run } from './support/run-cli.ts';
 
 /** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 describe('the connection to a coordinator', () => {
   let folder: string;
   before(async () => {

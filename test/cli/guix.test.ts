@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -16,6 +14,7 @@ import { makeTextPath } from '../../domain/store/store-path.ts';
 import { becomes } from '../support/becomes.ts';
 import { type Farm, startFarm } from '../support/e2e/farm.ts';
 import { readDerivation } from '../support/fixtures.ts';
+import { freePort } from '../support/free-port.ts';
 import { busyboxFolder, type GuixMachine, guixName, noGuix, openGuixMachine } from '../support/guix.ts';
 import { run } from './support/run-cli.ts';
 
@@ -223,12 +222,3 @@ describe(`drover submit of derivations by ${guixName}`, { skip: noGuix }, () => 
     assert.equal((await farm.request('GET', `/guix/${hash}.narinfo`)).status, 200);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/free-port.ts';
 import { temporaryFolder } from '../support/nix-tools.ts';
 import { type NixVersion, nixVersions } from '../support/nix-versions.ts';
 
@@ -68,14 +68,6 @@ async function finished(script: string, environment: NodeJS.ProcessEnv): Promise
   await using shell = terminal(script, environment);
   assert.equal(await shell.ended, 0, shell.said());
   return shell.out();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function byHand(nix: NixVersion): Promise<void> {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -13,6 +13,7 @@ import { renderNarinfo } from '../../domain/store/narinfo.ts';
 import { makeOutputPath } from '../../domain/store/store-path.ts';
 import { narOf, sha256Of, type Tree } from '../adapters/pool/nars.ts';
 import { startDrover } from '../support/e2e/process.ts';
+import { freePort } from '../support/free-port.ts';
 import { guixName, noGuix, openGuixMachine } from '../support/guix.ts';
 
 /** A package whose derivation is as small as can be: nothing of Guix's own distribution has to be computed. */
@@ -129,14 +130,6 @@ async function listens(port: number, child: ChildProcess): Promise<void> {
       socket.destroy();
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** As `nix copy` does it. */

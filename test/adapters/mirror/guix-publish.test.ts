@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -14,20 +13,13 @@ import { formatAcl, formatGuixPublicKey, formatGuixSecretKey, makeGuixKey } from
 import { guixSignedText } from '../../../domain/guix/narinfo.ts';
 import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
 import { signPacked } from '../../../domain/guix/signature.ts';
+import { freePort } from '../../support/free-port.ts';
 import { guixName, noGuix, openGuixMachine } from '../../support/guix.ts';
 import { narOf } from '../pool/nars.ts';
 import { type Item, itemOf } from './fake-drover.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'drover-guix-publish-'));
 after(() => rmSync(root, { recursive: true, force: true }));
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe(`guix publish (${guixName})`, { skip: noGuix }, () => {
   it('gives out of a folder what its store does not have, which a client of Guix takes by the key of the coordinator', async () => {

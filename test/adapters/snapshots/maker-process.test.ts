@@ -52,3 +52,30 @@ it('a process that cannot be had, or ends by itself, is told, tried again, and w
   maker.grown(2);
   process.execPath = program;
 });
+
+it('a process that does not come to its end is told once, and ended with the coordinator', async (context) => {
+  const snapshots = await mkdtemp(join(tmpdir(), 'drover-snapshots-'));
+  context.after(() => rm(snapshots, { recursive: true, force: true }));
+  const lines: string[] = [];
+  const stream = new Writable({
+    write(line, _, done) {
+      lines.push(JSON.parse(String(line)).msg);
+      done();
+    },
+  });
+  const store = { kind: 'sqlite', dir: undefined } as const;
+  const where = { store, dir: snapshots, snapshots, storeDir: '/nix/store' };
+  await using maker = createSnapshotMaker({ ...where, everyEvents: 2, logger: pino({}, stream) });
+  const program = process.execPath;
+  process.execPath = '/usr/bin/yes';
+  try {
+    maker.grown(2);
+  } finally {
+    process.execPath = program;
+  }
+  maker.grown(1);
+  assert.deepEqual(lines, []);
+  for (const events of [1, 2]) maker.grown(events);
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /has not ended since the last one was due/);
+});

@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { it } from 'node:test';
 import { connect } from 'nats';
 import { openNatsEventStore } from '../../../../adapters/event-store/nats/store.ts';
 import { collect, commitOf, stored } from '../../../contract/commits.ts';
+import { freePort } from '../../../support/free-port.ts';
 import { type NatsServer, noNatsServer, startNatsServer } from '../../../support/nats-server.ts';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 it('three servers, three copies: the leader is killed in the middle, two writers race', {
   skip: noNatsServer,
