@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +8,7 @@ import {
   guixRoot,
   guixSocket,
   inRoot,
+  isListening,
   writeBuildUsers,
 } from '../scripts/debian/guix.ts';
 import { type Commands, commandLine, type RunOptions } from './commands.ts';
@@ -69,7 +69,7 @@ export async function startGuixMachine(
   say(`$ ${shown(guixDaemon)} &`);
   const [program, ...args] = there(guixDaemon);
   await services.start(`guix-daemon-${name}`, program, args, commands.environment);
-  while (!existsSync(socket)) {
+  while (!(await isListening(socket))) {
     commands.signal.throwIfAborted();
     await sleep(20);
   }

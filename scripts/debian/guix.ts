@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { suitesFolder } from './suites.ts';
 
@@ -105,4 +107,19 @@ export function inRoot(
   const bound = Object.entries(binds).flatMap(([at, folder]) => [folder, at]);
   const alone = ['--pdeathsig', 'KILL', 'unshare', '--mount', '--propagation', 'private'];
   return ['setpriv', ...alone, '/bin/sh', '-euc', script, 'sh', root, ...bound, '--', ...command];
+}
+
+/** Whether a program listens there: its socket is there, or it has said so, a moment before. */
+export async function isListening(where: string | { readonly port: number }): Promise<boolean> {
+  const socket = typeof where === 'string' ? connect(where) : connect(where.port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ECONNREFUSED' && code !== 'ENOENT') throw error;
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }

@@ -6,7 +6,6 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createExportReader, writeExport } from '../../domain/guix/export.ts';
 import { formatGuixPublicKey, makeGuixKey, parseAcl, parseGuixSecretKey } from '../../domain/guix/keys.ts';
 import { writeNar } from '../../domain/store/nar-writer.ts';
@@ -14,7 +13,6 @@ import { makeTextPath } from '../../domain/store/store-path.ts';
 import { becomes } from '../support/becomes.ts';
 import { type Farm, startFarm } from '../support/e2e/farm.ts';
 import { readDerivation } from '../support/fixtures.ts';
-import { freePort } from '../support/free-port.ts';
 import { busyboxFolder, type GuixMachine, guixName, noGuix, openGuixMachine } from '../support/guix.ts';
 import { run } from './support/run-cli.ts';
 
@@ -190,20 +188,13 @@ describe(`drover submit of derivations by ${guixName}`, { skip: noGuix }, () => 
 
   it('takes what guix publish has baked, from its folder and over HTTP', async () => {
     const item = (await readdir(machine.store)).find((name) => name.endsWith('-gx-imported')) as string;
-    const [hash, port] = [item.slice(0, 32), await freePort()];
-    const publish = machine.start('guix', 'publish', `--port=${port}`, '--compression=gzip', '--cache=/var/cache/guix');
-    publish.stderr?.resume();
-    // The first question has it baked.
-    const url = `http://127.0.0.1:${port}`;
+    const hash = item.slice(0, 32);
     const baked = join(machine.cache, 'gzip');
     await mkdir(baked, { recursive: true });
-    // It says that it serves before it listens.
-    const ask = (): Promise<unknown> =>
-      fetch(`${url}/${hash}.narinfo`).then(
-        (answer) => answer.text(),
-        () => (publish.exitCode === null ? sleep(50).then(ask) : assert.fail('guix publish has ended')),
-      );
-    await ask();
+    const port = await machine.startPublish('--compression=gzip', '--cache=/var/cache/guix');
+    const url = `http://127.0.0.1:${port}`;
+    // The first question has it baked.
+    await (await fetch(`${url}/${hash}.narinfo`)).text();
     await becomes(baked, () => existsSync(join(baked, `${item}.narinfo`)));
     const key = join(machine.configuration, 'signing-key.pub');
     const take = (...args: string[]) =>

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -13,7 +11,6 @@ import { renderNarinfo } from '../../domain/store/narinfo.ts';
 import { makeOutputPath } from '../../domain/store/store-path.ts';
 import { narOf, sha256Of, type Tree } from '../adapters/pool/nars.ts';
 import { startDrover } from '../support/e2e/process.ts';
-import { freePort } from '../support/free-port.ts';
 import { guixName, noGuix, openGuixMachine } from '../support/guix.ts';
 
 /** A package whose derivation is as small as can be: nothing of Guix's own distribution has to be computed. */
@@ -66,10 +63,7 @@ test(`${guixName} fetches closures once it trusts the key, and not before`, { sk
     // The real server of Guix says the same of them, with the same key, but for the size that it gives for one of two.
     for (const part of ['pub', 'sec'])
       await copyFile(join(data, `guix-key.${part}`), join(machine.configuration, `signing-key.${part}`));
-    const port = await freePort();
-    const publisher = machine.start('guix', 'publish', `--port=${port}`, '-C', 'gzip:0', '-C', 'gzip', '--ttl=1h');
-    await saysThat(publisher, /publishing .* port/);
-    await listens(port, publisher);
+    const port = await machine.startPublish('-C', 'gzip:0', '-C', 'gzip', '--ttl=1h');
     for (const path of [input, output]) {
       const texts: Promise<string>[] = [`${url}/guix`, `http://127.0.0.1:${port}`].map(
         async (cache): Promise<string> => {
@@ -102,34 +96,6 @@ function said(child: ChildProcess): Promise<string> {
       text += chunk;
     });
   return new Promise((resolve) => child.once('close', () => resolve(text)));
-}
-
-/** Resolves once it has written this. */
-function saysThat(child: ChildProcess, words: RegExp): Promise<void> {
-  let text = '';
-  return new Promise((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr])
-      stream?.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-        if (words.test(text)) resolve();
-      });
-    child.once('close', () => reject(new Error(text)));
-  });
-}
-
-/** It says that it publishes a moment before it listens. */
-async function listens(port: number, child: ChildProcess): Promise<void> {
-  for (;;) {
-    const socket = connect(port, '127.0.0.1');
-    try {
-      await once(socket, 'connect');
-      return;
-    } catch (error) {
-      if (child.exitCode !== null || (error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error;
-    } finally {
-      socket.destroy();
-    }
-  }
 }
 
 /** As `nix copy` does it. */

@@ -12,8 +12,10 @@ import {
   guixRoot,
   guixSocket,
   inRoot,
+  isListening,
   writeBuildUsers,
 } from '../../scripts/debian/guix.ts';
+import { freePort } from './free-port.ts';
 
 const found = guixRoot();
 
@@ -41,8 +43,10 @@ export interface GuixMachine extends GuixPlaces, AsyncDisposable {
   run(command: readonly string[], input?: Uint8Array | string): { readonly stdout: Buffer; readonly stderr: string };
   /** The command line by which a command runs there, for what starts it by itself. */
   argv(command: readonly string[]): readonly string[];
-  /** Starts one that goes on: `guix publish`. */
+  /** Starts one that goes on. */
   start(...command: string[]): ChildProcess;
+  /** Starts `guix publish` with these flags on a port of its own; resolves with that once it listens. */
+  startPublish(...flags: string[]): Promise<number>;
 }
 
 /** Only where {@link noGuix} is `false`. */
@@ -83,6 +87,7 @@ export async function openGuixMachine(): Promise<GuixMachine> {
       daemon.stdout?.resume();
       daemon.on('exit', (code) => listens.reject(new Error(`guix-daemon ended with ${code}:\n${said}`)));
       await listens.promise;
+      while (!(await isListening(machine.socket)) && daemon.exitCode === null);
       return daemon;
     },
     run(command, input = '') {
@@ -97,6 +102,22 @@ export async function openGuixMachine(): Promise<GuixMachine> {
     },
     argv: (command) => inRoot(root, command, binds),
     start,
+    async startPublish(...flags) {
+      const port = await freePort();
+      const server = start('guix', 'publish', `--port=${port}`, ...flags);
+      const says = Promise.withResolvers<void>();
+      let said = '';
+      for (const stream of [server.stdout, server.stderr])
+        stream?.setEncoding('utf8').on('data', (text: string) => {
+          said += text;
+          if (/publishing .* port/.test(said)) says.resolve();
+        });
+      server.on('exit', (code) => says.reject(new Error(`guix publish ended with ${code}:\n${said}`)));
+      await says.promise;
+      // It says so a moment before.
+      while (!(await isListening({ port })) && server.exitCode === null);
+      return port;
+    },
   };
   return {
     ...machine,

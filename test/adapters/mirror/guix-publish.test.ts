@@ -13,7 +13,6 @@ import { formatAcl, formatGuixPublicKey, formatGuixSecretKey, makeGuixKey } from
 import { guixSignedText } from '../../../domain/guix/narinfo.ts';
 import { hashOfSigned } from '../../../domain/guix/packed-signature.ts';
 import { signPacked } from '../../../domain/guix/signature.ts';
-import { freePort } from '../../support/free-port.ts';
 import { guixName, noGuix, openGuixMachine } from '../../support/guix.ts';
 import { narOf } from '../pool/nars.ts';
 import { type Item, itemOf } from './fake-drover.ts';
@@ -66,27 +65,11 @@ describe(`guix publish (${guixName})`, { skip: noGuix }, () => {
     await writeFile(join(publisher.configuration, 'signing-key.pub'), formatGuixPublicKey(other.publicKey));
     await writeFile(join(publisher.configuration, 'signing-key.sec'), formatGuixSecretKey(other));
     await writeFile(join(client.configuration, 'acl'), formatAcl([key.publicKey.expression]));
-    const port = await freePort();
-    const url = `http://127.0.0.1:${port}`;
-    await Promise.all([publisher.startDaemon('--no-substitutes'), client.startDaemon(`--substitute-urls=${url}`)]);
+    await publisher.startDaemon('--no-substitutes');
     const compressions = ['zstd', 'gzip', 'lzip'].flatMap((name) => ['-C', name]);
-    const publish = publisher.start(
-      'guix',
-      'publish',
-      '--listen=127.0.0.1',
-      `--port=${port}`,
-      '--cache=/var/cache/guix/publish',
-      ...compressions,
-    );
-    const listens = Promise.withResolvers<void>();
-    let said = '';
-    publish.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-      if (/publishing .* port/.test(said)) listens.resolve();
-    });
-    publish.stdout?.resume();
-    publish.on('exit', (code) => listens.reject(new Error(`guix publish ended with ${code}: ${said}`)));
-    await listens.promise;
+    const cache = '--cache=/var/cache/guix/publish';
+    const url = `http://127.0.0.1:${await publisher.startPublish('--listen=127.0.0.1', cache, ...compressions)}`;
+    await client.startDaemon(`--substitute-urls=${url}`);
 
     const paths = items.map(({ path }) => `/gnu/store/${path}`);
     client.run(['guix', 'build', `--substitute-urls=${url}`, ...paths]);

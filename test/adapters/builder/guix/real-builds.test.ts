@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
@@ -59,24 +57,7 @@ describe(`builds by ${guixName}`, { skip: noGuix }, () => {
 
   /** A cache of what another machine has built, in the format and with the signatures of its own Guix. */
   async function publish(other: GuixMachine, folder: string, paths: readonly string[]): Promise<void> {
-    const free = createServer().listen(0, '127.0.0.1');
-    await once(free, 'listening');
-    const { port } = free.address() as AddressInfo;
-    free.close();
-    const server = other.start(
-      'guix',
-      'publish',
-      `--port=${port}`,
-      '--user=root',
-      '--compression=none',
-      '--listen=127.0.0.1',
-    );
-    await new Promise<void>((resolve) => {
-      for (const stream of [server.stdout, server.stderr])
-        stream?.setEncoding('utf8').on('data', (text: string) => {
-          if (text.includes(String(port))) resolve();
-        });
-    });
+    const port = await other.startPublish('--user=root', '--compression=none', '--listen=127.0.0.1');
     const take = async (name: string) => {
       const response = await fetch(`http://127.0.0.1:${port}/${name}`, { headers: { connection: 'close' } });
       assert.equal(response.status, 200, name);
