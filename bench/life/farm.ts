@@ -135,7 +135,7 @@ export async function startBenchFarm(options: BenchFarmOptions): Promise<BenchFa
     verifyPlace: { read: () => undefined, write: async () => undefined },
     upstreams: options.upstreams ?? [],
     hookTransport: options.hookTransport ?? noHooks,
-    policy: { ...policy, storeDir },
+    policy: { ...policy, storeDir, storeDirs: [storeDir] },
     runtime: createSystemRuntime(),
     links,
     tokenUses: { inUse: () => [], end: () => undefined },
