@@ -1,7 +1,7 @@
 import { noteKeyText } from '../domain/audit/signed-note.ts';
 import { deferralExcess } from '../domain/build/deferral.ts';
 import { findBlockers } from '../projections/blockers.ts';
-import type { BuildRecord } from '../projections/queue.ts';
+import type { BuildRecord } from '../projections/builds.ts';
 import { isBlocked } from '../projections/standing.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
 import { explain, type Waits } from '../projections/why.ts';

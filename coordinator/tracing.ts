@@ -1,8 +1,8 @@
 import type { Category } from '../domain/events.ts';
 import { parseTraceparent, spanIdOf, type TraceContext, traceIdOf, traceparentOf } from '../domain/trace-context.ts';
 import type { TraceSpan } from '../domain/trace-span.ts';
+import { buildId } from '../projections/builds.ts';
 import { createFarm, type Farm } from '../projections/farm.ts';
-import { buildId } from '../projections/queue.ts';
 import { createTraceSpans } from '../projections/trace-spans.ts';
 import type { Writer } from './log/writer.ts';
 import type { StoredEvent } from './ports/event-store.ts';

@@ -1,7 +1,7 @@
 import type { Tags } from '../domain/event.ts';
+import { type BuildRecord, buildId } from './builds.ts';
 import type { Drv } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 import type { SubmissionRecord } from './submissions.ts';
 
 /** A derivation that a submission asked for and that has no build of it: its outputs were there, or a build of another submission made them. */

@@ -1,12 +1,12 @@
 import { isEnded, type LastFailure } from '../domain/build/state.ts';
 import { type BlockingCause, causeBit, hasCause } from './blocked.ts';
+import { type BuildRecord, buildId } from './builds.ts';
 import type { Cancellation } from './cancellations.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item, JobClass } from './graph.ts';
 import type { Loss } from './losses.ts';
 import { type ObstacleCode, obstacleOf } from './obstacles.ts';
 import { createPace } from './pace.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 
 /** What blocks builds, at the root: a store item that nothing under way makes, a text that is lost, or agents that there are not. */
 export interface Blocker {

@@ -1,5 +1,5 @@
+import type { BuildRecord } from './builds.ts';
 import { createMemory, type Memory } from './memory.ts';
-import type { BuildRecord } from './queue.ts';
 
 /** How a build was cancelled. */
 export interface Cancellation {
@@ -19,10 +19,10 @@ export interface Cancellations {
 }
 
 export function createCancellations(memory: Memory = createMemory()): Cancellations {
-  /** By the order of the build. */
+  /** By the row of the build. */
   const known = memory.map<number, Cancellation>('known');
   return {
-    get: (build) => known.get(build.order),
-    canceled: (build, cancellation) => void known.set(build.order, cancellation),
+    get: (build) => known.get(build.row),
+    canceled: (build, cancellation) => void known.set(build.row, cancellation),
   };
 }

@@ -1,5 +1,5 @@
+import type { BuildRecord } from './builds.ts';
 import { createMemory, type Memory } from './memory.ts';
-import type { BuildRecord } from './queue.ts';
 
 /** How a build came to be deferred to the time that it is. */
 export interface Deferral {
@@ -24,18 +24,18 @@ export interface Deferrals {
 }
 
 export function createDeferrals(memory: Memory = createMemory()): Deferrals {
-  /** By the order of the build. */
+  /** By the row of the build. */
   const known = memory.map<number, Deferral>('known');
   /** A submission may defer very many at once. */
   let last: Deferral = { by: '', at: 0 };
   return {
-    get: (build) => known.get(build.order),
+    get: (build) => known.get(build.row),
     deferred(build, deferral) {
       const { by, at, reason, submission } = deferral;
       const isSame = by === last.by && at === last.at && reason === last.reason && submission === last.submission;
       if (!isSame) last = deferral;
-      known.set(build.order, last);
+      known.set(build.row, last);
     },
-    ended: (build) => void known.delete(build.order),
+    ended: (build) => void known.delete(build.row),
   };
 }

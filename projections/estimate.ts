@@ -1,9 +1,9 @@
 import { intakeOf } from '../domain/agent/state.ts';
 import { type Job, listSchedule, type SlotPool } from '../domain/scheduling/list-schedule.ts';
 import { misfit } from './agents.ts';
+import type { BuildRecord } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Drv } from './graph.ts';
-import type { BuildRecord } from './queue.ts';
 import type { OpenBuild } from './unfinished-closure.ts';
 
 /** When builds will have ended, as far as that can be told from how long others took before. */

@@ -1,7 +1,7 @@
 import type { BuildEvent } from '../domain/build/events.ts';
+import { type BuildRecord, buildId } from './builds.ts';
 import type { Drv } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 
 /**
  * Builds that go on although what needed them has ended without them, as where another derivation made the same output: nothing is taken
@@ -42,7 +42,7 @@ export function createLeftovers(
       eachInput((input) => {
         const known = left.get(input);
         if (known === undefined) left.set(input, [build]);
-        else if (!known.includes(build)) known.push(build);
+        else if (!known.some(({ row }) => row === build.row)) known.push(build);
       });
     },
     over: (drv) => void left.delete(drv),

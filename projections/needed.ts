@@ -1,6 +1,6 @@
+import { type BuildRecord, buildId } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 
 /** Who needs a store item. */
 export type Need =

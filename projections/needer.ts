@@ -1,6 +1,6 @@
+import type { BuildRecord } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
-import type { BuildRecord } from './queue.ts';
 
 /** For whom an item that is not there is built again. */
 export type Needer =

@@ -1,6 +1,6 @@
+import type { BuildRecord } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
-import type { BuildRecord } from './queue.ts';
 
 export interface Needs {
   /** Derivations to build, those that need others before what they need: then each is placed in the queue once and for all. */

@@ -1,8 +1,8 @@
 import { isEnded, liveAgent } from '../domain/build/state.ts';
+import { type BuildRecord, buildId } from './builds.ts';
 import { attemptBegin, type Estimate, estimateEnd } from './estimate.ts';
 import type { Farm } from './farm.ts';
 import { createPace } from './pace.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 import { standingOf } from './standing.ts';
 import { type OpenBuild, unfinishedClosure } from './unfinished-closure.ts';
 

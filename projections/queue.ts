@@ -1,42 +1,21 @@
 import type { BuildEvent } from '../domain/build/events.ts';
-import { type BuildState, evolveBuild, initialBuild, isEnded, liveAgent } from '../domain/build/state.ts';
-import { createReadyHeap, type HeapEntry, type ReadyHeap } from '../domain/scheduling/ready-heap.ts';
+import { evolveBuild, initialBuild, isEnded, liveAgent } from '../domain/build/state.ts';
+import { createReadyHeap, type ReadyHeap } from '../domain/scheduling/ready-heap.ts';
 import type { Availability } from './availability.ts';
+import {
+  type BuildRecord,
+  type BuildSet,
+  createBuildSet,
+  createBuilds,
+  parseBuildId,
+  type ReadonlyBuildSet,
+} from './builds.ts';
 import { createDurations, type Durations } from './durations.ts';
 import type { Drv, Graph, Item, JobClass } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 import type { Producers } from './producers.ts';
-import { loadBuilds, type SavedBuilds, saveBuilds } from './saved-builds.ts';
 import type { Timeline } from './timeline.ts';
 import { createUrgency, type Urgency } from './urgency.ts';
-
-/** One build, as the queue knows it. */
-export interface BuildRecord extends HeapEntry {
-  readonly submission: string;
-  /** Its number in the submission; its id is `<submission>-<number>`. */
-  readonly number: number;
-  readonly drv: Drv;
-  /** Age: builds submitted earlier have a lower one. */
-  readonly order: number;
-  state: BuildState;
-  /** Revision of the last event of its stream. */
-  revision: number;
-  /**
-   * `requested`: its submission asked for it, and wants it; `forced`: it is built although its outputs are available, too; `input`: it is
-   * wanted through what needs it.
-   */
-  readonly asked: 'requested' | 'forced' | 'input';
-  /** It waits for `state.notBefore`. */
-  resting: boolean;
-  /** It waits for `state.options.deferUntil`. */
-  deferred: boolean;
-  /** The build of the same derivation that was submitted before it. */
-  readonly previous: BuildRecord | undefined;
-}
-
-export function buildId(build: Pick<BuildRecord, 'submission' | 'number'>): string {
-  return `${build.submission}-${build.number}`;
-}
 
 /** How many builds there are by state; how those stand that are queued is in standing.ts. */
 export interface QueueCounts {
@@ -73,7 +52,7 @@ export interface Queue {
   /** Whether an agent has a build of the derivation. */
   isWithAgent(drv: Drv): boolean;
   /** Builds that are queued, though something else made all their outputs available. */
-  satisfied(): ReadonlySet<BuildRecord>;
+  satisfied(): ReadonlyBuildSet;
   /** Whether all its outputs are available. */
   hasOutputs(drv: Drv): boolean;
   /** Number of needed items that are not available. */
@@ -87,13 +66,13 @@ export interface Queue {
   /** That time has come. */
   wake(build: BuildRecord): void;
   /** Builds that somebody deferred to a time which has not come. */
-  deferred(): ReadonlySet<BuildRecord>;
+  deferred(): ReadonlyBuildSet;
   /** That time has come. */
   due(build: BuildRecord): void;
   /** Whether it has unfinished builds, and all of them are deferred. */
   isDeferred(drv: Drv): boolean;
   /** Live attempts of an agent. */
-  live(agent: string): ReadonlySet<BuildRecord>;
+  live(agent: string): ReadonlyBuildSet;
   unfinishedBuilds(): Iterable<BuildRecord>;
   derivationAdded(drv: Drv): void;
   /** The derivation needs one item more. */
@@ -122,23 +101,19 @@ export interface QueueSources {
   hasText(drv: Drv): boolean;
 }
 
-/** States that are looked up to be shared. */
-const mostStates = 1000;
-
 export function createQueue(sources: QueueSources, memory: Memory = createMemory()): Queue {
   const { graph, availability, producers, timeline, buildsChanged, moved, isForced, isUpstreamEnough, hasText } =
     sources;
-  const bySubmission = new Map<string, BuildRecord[]>();
-  const latest: (BuildRecord | undefined)[] = [];
+  const builds = createBuilds(memory.within('builds.'));
   const active = memory.ints('active'); // Per derivation: unfinished builds.
   const missing = memory.ints('missing'); // Per derivation: needed items that are not available.
   const heaps: ReadyHeap<BuildRecord>[] = [];
-  const resting = new Set<BuildRecord>();
-  const deferred = new Set<BuildRecord>();
-  const satisfied = new Set<BuildRecord>();
-  const live = new Map<string, Set<BuildRecord>>();
+  const resting = createBuildSet();
+  const deferred = createBuildSet();
+  const satisfied = createBuildSet();
+  const live = new Map<string, BuildSet>();
   const byStatus = { none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 };
-  const nobody: ReadonlySet<BuildRecord> = new Set();
+  const nobody: ReadonlyBuildSet = createBuildSet();
   const durations = createDurations(graph, memory.within('durations.'));
   let order = 0;
 
@@ -146,7 +121,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
 
   function* unfinishedOf(drv: Drv): Generator<BuildRecord> {
     let left = isActive(drv) ? (active.values[drv] as number) : 0;
-    for (let build = latest[drv]; build && left > 0; build = build.previous) {
+    for (let build = builds.latest(drv); build && left > 0; build = build.previous) {
       if (isEnded(build.state.status)) continue;
       left--;
       yield build;
@@ -186,62 +161,38 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
   }
   const heapOf = (drv: Drv): ReadyHeap<BuildRecord> => heapFor(graph.jobClass(drv));
 
-  memory.part('builds', {
+  memory.part('sets', {
     save() {
-      const builds = [...bySubmission.values()].flatMap((some) => some.filter(Boolean));
-      builds.sort((a, b) => a.order - b.order);
-      const idsOf = (some: Iterable<BuildRecord>): string[] => Array.from(some, buildId);
+      const rowsOf = (some: Iterable<BuildRecord>): number[] => Array.from(some, ({ row }) => row);
       return {
-        builds: saveBuilds(builds),
         order,
-        resting: idsOf(resting),
-        deferred: idsOf(deferred),
-        satisfied: idsOf(satisfied),
-        live: Array.from(live, ([agent, some]) => [agent, idsOf(some)] as const),
+        ready: Int32Array.from(heaps.flatMap((heap) => rowsOf(heap.entries()))),
+        resting: rowsOf(resting),
+        deferred: rowsOf(deferred),
+        satisfied: rowsOf(satisfied),
+        live: Array.from(live, ([agent, some]) => [agent, rowsOf(some)] as const),
       };
     },
     load(saved: {
-      builds: SavedBuilds;
       order: number;
-      resting: readonly string[];
-      deferred: readonly string[];
-      satisfied: readonly string[];
-      live: readonly (readonly [string, readonly string[]])[];
+      ready: Int32Array;
+      resting: readonly number[];
+      deferred: readonly number[];
+      satisfied: readonly number[];
+      live: readonly (readonly [string, readonly number[]])[];
     }) {
       order = saved.order;
-      const { builds, ready } = loadBuilds(saved.builds, latest);
-      for (const build of builds) {
-        enter(build);
-        byStatus[build.state.status]++;
+      for (const build of builds.all()) byStatus[build.state.status]++;
+      for (const row of saved.resting) resting.add(builds.at(row));
+      for (const row of saved.deferred) deferred.add(builds.at(row));
+      for (const row of saved.satisfied) satisfied.add(builds.at(row));
+      for (const [agent, rows] of saved.live) live.set(agent, createBuildSet(rows.map(builds.at)));
+      for (const row of saved.ready) {
+        const build = builds.at(row);
+        heapOf(build.drv).add(build);
       }
-      const byId = (id: string): BuildRecord => find(id) as BuildRecord;
-      for (const id of saved.resting) resting.add(byId(id));
-      for (const id of saved.deferred) deferred.add(byId(id));
-      for (const id of saved.satisfied) satisfied.add(byId(id));
-      for (const [agent, ids] of saved.live) live.set(agent, new Set(ids.map(byId)));
-      for (const build of ready) heapOf(build.drv).add(build);
     },
   });
-
-  /** Builds that were submitted alike, or have ended alike, are in one state: of a million of them there are a few. */
-  const states = new Map<string, BuildState>();
-  function shared(state: BuildState): BuildState {
-    const text = JSON.stringify(state);
-    const known = states.get(text);
-    if (known !== undefined) return known;
-    if (states.size >= mostStates) states.clear();
-    states.set(text, state);
-    return state;
-  }
-
-  function enter(build: BuildRecord): void {
-    let siblings = bySubmission.get(build.submission);
-    if (!siblings) {
-      siblings = [];
-      bySubmission.set(build.submission, siblings);
-    }
-    siblings[build.number - 1] = build;
-  }
 
   function hasOutputs(drv: Drv): boolean {
     let has = true;
@@ -275,14 +226,14 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
 
   function rest(build: BuildRecord, wanted: boolean): void {
     if (build.resting === wanted) return;
-    build.resting = wanted;
+    builds.setResting(build, wanted);
     if (wanted) resting.add(build);
     else resting.delete(build);
   }
 
   function defer(build: BuildRecord, wanted: boolean): void {
     if (build.deferred === wanted) return;
-    build.deferred = wanted;
+    builds.setDeferred(build, wanted);
     if (wanted) deferred.add(build);
     else deferred.delete(build);
     moved(build.drv);
@@ -297,21 +248,11 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
     if (drv === undefined)
       throw new Error(`BuildSubmitted for ${id} came before DerivationAdded for ${event.data.derivation}`);
     const { submission, number } = parseBuildId(id);
-    const build: BuildRecord = {
-      submission,
-      number,
-      drv,
-      order: order++,
-      state: shared(evolveBuild(initialBuild, event)),
-      revision,
-      asked: askedBy(event.data.reason, isForced, submission),
-      resting: false,
-      deferred: false,
-      previous: latest[drv],
-      heapIndex: -1,
-    };
-    enter(build);
-    latest[drv] = build;
+    const asked = askedBy(event.data.reason, isForced, submission);
+    const build = builds.add(
+      { submission, number, drv, order: order++, revision, asked },
+      evolveBuild(initialBuild, event),
+    );
     active.values[drv] = (active.values[drv] as number) + 1;
     byStatus.queued++;
     if (active.values[drv] === 1) buildsChanged(drv);
@@ -327,22 +268,18 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
     moved(build.drv);
     if (from !== undefined) live.get(from)?.delete(build);
     if (to === undefined) return;
-    const set = live.get(to) ?? new Set();
-    live.set(to, set.add(build));
-  }
-
-  function find(id: string): BuildRecord | undefined {
-    const parts = parseBuildId(id);
-    return bySubmission.get(parts.submission)?.[parts.number - 1];
+    const set = live.get(to) ?? createBuildSet();
+    set.add(build);
+    live.set(to, set);
   }
 
   return {
     urgency,
     durations,
-    build: find,
-    buildsOf: (submission) => bySubmission.get(submission) ?? [],
+    build: builds.find,
+    buildsOf: builds.of,
     takeOrder: () => order++,
-    latest: (drv) => latest[drv],
+    latest: builds.latest,
     isActive,
     unfinishedOf,
     unfinishedCount: (drv) => (drv < active.length ? (active.values[drv] as number) : 0),
@@ -351,7 +288,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       return false;
     },
     hasFailed(drv) {
-      const status = isActive(drv) ? undefined : latest[drv]?.state.status;
+      const status = isActive(drv) ? undefined : builds.latest(drv)?.state.status;
       return status === 'failed' || status === 'canceled';
     },
     satisfied: () => satisfied,
@@ -381,8 +318,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
     },
     live: (agent) => live.get(agent) ?? nobody,
     *unfinishedBuilds() {
-      for (const builds of bySubmission.values())
-        for (const build of builds) if (build && !isEnded(build.state.status)) yield build;
+      for (const build of builds.all()) if (!isEnded(build.state.status)) yield build;
     },
     derivationAdded(drv) {
       let count = 0;
@@ -419,12 +355,11 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
     },
     apply(id, event, revision) {
       if (event.type === 'BuildSubmitted') return submitted(id, event, revision);
-      const build = find(id);
+      const build = builds.find(id);
       if (!build) throw new Error(`${event.type} for the build ${id}, which was never submitted`);
       const before = build.state;
-      const evolved = evolveBuild(before, event);
-      const state = isEnded(evolved.status) ? shared(evolved) : evolved;
-      build.state = state;
+      const state = evolveBuild(before, event);
+      builds.setState(build, state);
       build.revision = revision;
       byStatus[before.status]--;
       byStatus[state.status]++;
@@ -462,10 +397,4 @@ function askedBy(
 function attemptMs({ durationMs, phases = {} }: Extract<BuildEvent, { type: 'BuildSucceeded' }>['data']): number {
   const { fetchingMs = 0, buildingMs = durationMs, uploadingMs = 0 } = phases;
   return fetchingMs + buildingMs + uploadingMs;
-}
-
-/** `<submission>-<number>`. */
-function parseBuildId(id: string): { submission: string; number: number } {
-  const dash = id.lastIndexOf('-');
-  return { submission: id.slice(0, dash), number: Number(id.slice(dash + 1)) };
 }

@@ -1,8 +1,8 @@
 import { guixStoreDir } from '../domain/guix/store-dir.ts';
+import type { BuildRecord } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Graph, Item } from './graph.ts';
 import { finish } from './pace.ts';
-import type { BuildRecord } from './queue.ts';
 
 /** Steps between two yields: less than a millisecond. */
 const perTurn = 5000;

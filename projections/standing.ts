@@ -1,8 +1,8 @@
 import type { Standing } from '../domain/build/standing.ts';
 import { isEnded, liveAgent } from '../domain/build/state.ts';
+import type { BuildRecord } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Drv } from './graph.ts';
-import type { BuildRecord } from './queue.ts';
 
 /** `undefined` where the build is not queued. */
 export function standingOf({ queue, blocked, texts }: Farm, build: BuildRecord): Standing | undefined {

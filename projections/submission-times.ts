@@ -1,6 +1,6 @@
+import { type BuildRecord, type BuildSet, buildId, createBuildSet } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item, JobClass } from './graph.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 import { createTally, type Phase, phases, type Span } from './timeline.ts';
 
 /** Milliseconds in each phase; one that took no time is absent. */
@@ -106,7 +106,7 @@ export function* submissionTimes(
   if (final === undefined) return undefined;
 
   const steps: Step[] = [];
-  const seen = new Set<BuildRecord>();
+  const seen = createBuildSet();
   let to = timeline.endedAt(final) ?? now;
   for (let build: BuildRecord | undefined = final; build && !seen.has(build); ) {
     seen.add(build);
@@ -221,12 +221,12 @@ function lastAttempt(spans: readonly Span[]): number {
 }
 
 function adviceOn(steps: readonly Step[], all: number, classOf: (build: BuildRecord) => JobClass): readonly Advice[] {
-  const found = new Map<string, { advice: Omit<Advice, 'ms' | 'builds'>; ms: number; builds: Set<BuildRecord> }>();
+  const found = new Map<string, { advice: Omit<Advice, 'ms' | 'builds'>; ms: number; builds: BuildSet }>();
   for (const { build, spans, last } of steps) {
     for (const span of spans) {
       const advice = adviceOf(span, build, last, classOf(build));
       const key = JSON.stringify(advice);
-      const known = found.get(key) ?? { advice, ms: 0, builds: new Set() };
+      const known = found.get(key) ?? { advice, ms: 0, builds: createBuildSet() };
       found.set(key, known);
       known.ms += span.to - span.from;
       known.builds.add(build);

@@ -1,10 +1,10 @@
 import type { Tags } from '../domain/event.ts';
 import type { SubmissionEvent, SubmissionReceived } from '../domain/submission/events.ts';
 import { evolveSubmission, type SubmissionStatus } from '../domain/submission/state.ts';
+import type { BuildRecord } from './builds.ts';
 import { ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
-import type { BuildRecord } from './queue.ts';
 
 export interface SubmissionRecord {
   readonly id: string;

@@ -1,9 +1,9 @@
 import type { BuildEvent } from '../domain/build/events.ts';
 import { isEnded } from '../domain/build/state.ts';
 import type { Agentless } from './agentless.ts';
+import type { BuildRecord } from './builds.ts';
 import type { Item, JobClass } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
-import type { BuildRecord } from './queue.ts';
 
 /** Where the time of a build goes, in the order in which an undisturbed one has them. */
 export const phases = [
@@ -88,7 +88,7 @@ const states: readonly State[] = [
 const codes = Object.fromEntries(states.map((state, code) => [state, code])) as Record<State, number>;
 
 export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Memory = createMemory()): Timeline {
-  const last = memory.ints('last'); // Per build, by its order: its last row.
+  const last = memory.ints('last'); // Per build: its last row.
   const since = memory.floats('since');
   const state = memory.bytes('state');
   const before = memory.ints('before'); // The row before of the same build; -1 for the first.
@@ -105,18 +105,17 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
     },
   });
 
-  const lastOf = (build: BuildRecord): number =>
-    build.order < last.length ? (last.values[build.order] as number) : -1;
+  const lastOf = (build: BuildRecord): number => (build.row < last.length ? (last.values[build.row] as number) : -1);
 
   function push(build: BuildRecord, code: number, at: number, about: number): void {
-    while (last.length <= build.order) last.push(-1);
+    while (last.length <= build.row) last.push(-1);
     const row = lastOf(build);
     // Clocks are set back now and then; time in here is not.
     since.push(row === -1 ? at : Math.max(at, since.values[row] as number));
     state.push(code);
     before.push(row);
     detail.push(about);
-    last.values[build.order] = since.length - 1;
+    last.values[build.row] = since.length - 1;
   }
 
   /** Puts a row between the last one, of the given state, and the one before it: the state began that long before it ended. */

@@ -3,8 +3,8 @@ import type { Category, DroverEvent } from '../domain/events.ts';
 import type { SubmissionEvent } from '../domain/submission/events.ts';
 import { parseTraceparent, spanIdOf, type TraceContext } from '../domain/trace-context.ts';
 import type { TraceSpan } from '../domain/trace-span.ts';
+import { type BuildRecord, buildId } from './builds.ts';
 import type { Farm } from './farm.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 import type { Phase, Span as Time } from './timeline.ts';
 
 interface OpenSubmission {

@@ -1,8 +1,8 @@
 import { isEnded, liveAgent } from '../domain/build/state.ts';
+import type { BuildRecord } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
 import { createPace } from './pace.ts';
-import type { BuildRecord } from './queue.ts';
 
 /** A derivation with an unfinished build. */
 export interface OpenBuild {

@@ -1,8 +1,8 @@
 import { isEnded } from '../domain/build/state.ts';
+import { type BuildRecord, type BuildSet, buildId, createBuildSet, type ReadonlyBuildSet } from './builds.ts';
 import type { Farm } from './farm.ts';
 import type { Drv, Item } from './graph.ts';
 import { createPace, type Pace } from './pace.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 import { createRowSet, type Rows } from './row-set.ts';
 import type { SubmissionRecord } from './submissions.ts';
 
@@ -17,7 +17,7 @@ export interface Withdrawal {
   /** Submissions that want nothing any more. */
   readonly submissions?: ReadonlySet<string>;
   /** Builds that are cancelled, each for the submission that it belongs to. */
-  readonly builds?: ReadonlySet<BuildRecord>;
+  readonly builds?: ReadonlyBuildSet;
   /** They end although other submissions want them. */
   readonly force?: boolean;
   /** Derivations besides that nobody may want any more, nor what they wait for. */
@@ -58,7 +58,7 @@ export function* consequencesOf(
   withdrawal: Withdrawal,
   pace = createPace(),
 ): Generator<undefined, Consequences> {
-  const { submissions = new Set<string>(), builds = new Set<BuildRecord>(), force = false, from = [] } = withdrawal;
+  const { submissions = new Set<string>(), builds = createBuildSet(), force = false, from = [] } = withdrawal;
   const { queue } = farm;
   const asked = new Set<Drv>();
   for (const { drv } of builds) asked.add(drv);
@@ -312,11 +312,11 @@ export function* deferredBelow(
  *
  * @yields now and then, so that whoever asks can let others have their turn.
  */
-export function* dependentsOf(farm: Farm, builds: Iterable<BuildRecord>): Generator<undefined, Set<BuildRecord>> {
+export function* dependentsOf(farm: Farm, builds: Iterable<BuildRecord>): Generator<undefined, BuildSet> {
   const pace = createPace();
   const start = new Set<Drv>();
   for (const { drv } of builds) start.add(drv);
-  const found = new Set<BuildRecord>();
+  const found = createBuildSet();
   for (const drv of yield* closure(start, pace, (below, visit) => eachWaiter(farm, below, visit)))
     if (!start.has(drv)) for (const build of farm.queue.unfinishedOf(drv)) found.add(build);
   return found;

@@ -14,13 +14,13 @@ import {
   retry,
   submitAgain,
 } from './blockers.ts';
+import { type BuildRecord, buildId } from './builds.ts';
 import type { NamedDeferral } from './deferrals.ts';
 import type { Farm } from './farm.ts';
 import type { Item } from './graph.ts';
 import { jobClassWords } from './job-class-words.ts';
 import { describeLoss, type Loss } from './losses.ts';
 import { finish } from './pace.ts';
-import { type BuildRecord, buildId } from './queue.ts';
 import { standingOf } from './standing.ts';
 
 /**
@@ -424,7 +424,7 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord, { blockers }: 
   const ahead = queue
     .ready(jobClass)
     .entries()
-    .reduce((sum, other) => sum + (other !== build && queue.before(other, build) ? 1 : 0), 0);
+    .reduce((sum, other) => sum + (queue.before(other, build) ? 1 : 0), 0);
   const avoided = build.state.avoid.filter((name) => able.includes(name));
   const preference =
     avoided.length > 0 ? ` It prefers others to ${avoided.join(', ')}, where the machine failed it.` : '';

@@ -1,8 +1,8 @@
 import type { BuildEvent } from '../../domain/build/events.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import { type Estimate, estimateEnd } from '../../projections/estimate.ts';
 import { createFarm } from '../../projections/farm.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { unfinishedClosure } from '../../projections/unfinished-closure.ts';
 import { applying } from '../../test/support/applying.ts';
 import { type BenchGraph, guixGraph } from '../life/graphs.ts';

@@ -1,8 +1,8 @@
 import { createHoldings, type Holdings } from '../../coordinator/agents/holdings.ts';
 import type { BuildEvent } from '../../domain/build/events.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { applying } from '../../test/support/applying.ts';
 import { hashLike } from '../event-store/load.ts';
 import { type BenchGraph, generatedGraph, guixGraph } from '../life/graphs.ts';

@@ -1,5 +1,5 @@
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
-import { buildId } from '../../projections/queue.ts';
+import { buildId } from '../../projections/builds.ts';
 import { createFakeDerivationStore } from '../../test/support/fake-derivation-store.ts';
 import { type BenchOptions, freshFolder, type Report, Skipped } from '../row.ts';
 import { admin, startBenchFarm } from './farm.ts';

@@ -2,8 +2,9 @@ import type { AgentAbilities, AgentPlace } from '../../domain/agent/events.ts';
 import type { Intake } from '../../domain/agent/state.ts';
 import { type AgentState, intakeOf, leftOnPurpose, reasonOf } from '../../domain/agent/state.ts';
 import type { AgentRecord, RecentFailure } from '../../projections/agents.ts';
+import { buildId } from '../../projections/builds.ts';
 import type { Graph } from '../../projections/graph.ts';
-import { buildId, type Queue } from '../../projections/queue.ts';
+import type { Queue } from '../../projections/queue.ts';
 import type { Tokens } from '../../projections/tokens.ts';
 
 /** Why a process that has an agent's token is turned away. */

@@ -11,7 +11,7 @@ import { intakeOf } from '../../domain/agent/state.ts';
 import { isInfrastructureFailure } from '../../domain/build/failure-class.ts';
 import { isEnded } from '../../domain/build/state.ts';
 import type { AgentRecord } from '../../projections/agents.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Access } from '../access.ts';
 import type { AgentRefusal, AgentStatus, Application } from '../application.ts';
 import type { LateAttempts } from '../builds/late-attempts.ts';

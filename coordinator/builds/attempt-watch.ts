@@ -1,5 +1,5 @@
 import { liveAgent } from '../../domain/build/state.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Core } from '../core.ts';
 import type { Room } from '../items/room.ts';
 import type { Attempts } from './attempts.ts';

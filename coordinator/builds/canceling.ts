@@ -2,9 +2,9 @@ import type { BuildStatus } from '../../domain/build/state.ts';
 import { isEnded, liveAgent } from '../../domain/build/state.ts';
 import type { Category, DroverEvent } from '../../domain/events.ts';
 import { decideSubmission } from '../../domain/submission/decide.ts';
+import { type BuildRecord, buildId, createBuildSet, type ReadonlyBuildSet } from '../../projections/builds.ts';
 import type { Drv } from '../../projections/graph.ts';
 import { finish } from '../../projections/pace.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import {
   buildsWantedBy,
@@ -138,7 +138,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
    * first; otherwise what was named does: a stop in between would leave it waiting for inputs that have ended.
    */
   function inOrder({ ends, unwanted }: Plan, isWritten: boolean): BuildRecord[] {
-    const named = new Set(ends);
+    const named = createBuildSet(ends);
     const rank = (build: BuildRecord): number =>
       !isWritten && named.has(build) ? 0 : queue.missing(build.drv) > 0 ? 2 : 1;
     const byRank: BuildRecord[][][] = [[], [], []];
@@ -156,7 +156,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   async function carryOut(withdrawal: Withdrawal, causeOf: (build: BuildRecord) => Cause, first: Plan): Promise<void> {
     let plan = first;
     for (let interruptions = 0; ; interruptions++) {
-      const named = new Set(plan.ends);
+      const named = createBuildSet(plan.ends);
       const order = inOrder(plan, withdrawal.submissions !== undefined);
       const isOfThisTurn = interruptions > mostInterruptions;
       let most = Math.max(buildsPerTurn, isOfThisTurn ? Math.ceil(order.length * partPerTurn) : 0);
@@ -201,7 +201,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
 
   async function cancelBuilds(
     actor: string,
-    builds: ReadonlySet<BuildRecord>,
+    builds: ReadonlyBuildSet,
     { reason, force = false }: CancelWish,
     causation?: string,
   ): Promise<CancelResult> {
@@ -217,13 +217,16 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     return result;
   }
   /** What was named, and where the wish says so all that waits for it now. */
-  async function chosen(named: ReadonlySet<BuildRecord>, wish: CancelWish) {
+  async function chosen(named: ReadonlyBuildSet, wish: CancelWish) {
     if (!wish.dependents) return named;
-    return new Set([...named, ...(await inSlices(dependentsOf(farm, named), wish.preview ? {} : { first: true }))]);
+    return createBuildSet([
+      ...named,
+      ...(await inSlices(dependentsOf(farm, named), wish.preview ? {} : { first: true })),
+    ]);
   }
   const cancel = async (
     actor: string,
-    named: ReadonlySet<BuildRecord>,
+    named: ReadonlyBuildSet,
     wish: CancelWish,
     causation?: string,
   ): Promise<CancelResult> =>
@@ -246,7 +249,7 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   async function withdrawalOf(record: SubmissionRecord): Promise<Withdrawal> {
     const { id } = record;
     const hidden = await inSlices(hiddenWantsOf(farm, record), { first: true });
-    const builds = new Set(queue.buildsOf(id).filter((build) => build && !isEnded(build.state.status)));
+    const builds = createBuildSet(queue.buildsOf(id).filter((build) => !isEnded(build.state.status)));
     const from = [...buildsWantedBy(farm, id).map(({ drv }) => drv), ...hidden];
     return { submissions: new Set([id]), builds, from };
   }
@@ -332,10 +335,10 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
       const build = findBuild(core, id);
       if (isEnded(build.state.status) && build.state.status !== 'canceled')
         throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
-      return cancel(by.id, new Set([build]), wish, `build-${id}@${build.revision}`);
+      return cancel(by.id, createBuildSet([build]), wish, `build-${id}@${build.revision}`);
     },
     cancelBuilds(by, { builds, ...wish }) {
-      return cancel(by.id, new Set(builds.map((id) => findBuild(core, id))), wish);
+      return cancel(by.id, createBuildSet(builds.map((id) => findBuild(core, id))), wish);
     },
     async cancelSubmission(by, id, { reason, preview: onlyPreview = false } = {}) {
       const decide = () => decideCancel(id, reason);

@@ -1,5 +1,5 @@
 import { isEnded } from '../../domain/build/state.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Allocator } from '../agents/allocator.ts';
 import { type Core, commandBuild } from '../core.ts';
 

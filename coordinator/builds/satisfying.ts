@@ -1,4 +1,4 @@
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import { type Core, commandBuild } from '../core.ts';
 
 /**

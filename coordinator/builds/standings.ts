@@ -1,6 +1,6 @@
 import { type Standing, standings } from '../../domain/build/standing.ts';
+import { buildId } from '../../projections/builds.ts';
 import type { Farm } from '../../projections/farm.ts';
-import { buildId } from '../../projections/queue.ts';
 import { newestStanding, standingOf } from '../../projections/standing.ts';
 import type { Application } from '../application.ts';
 import { type BuildFilter, type BuildRow, type buildFilterStates, buildStates, mostAmong } from '../ports/views.ts';

@@ -1,6 +1,6 @@
 import { longestDeferralMs } from '../../domain/build/deferral.ts';
 import type { Category, DroverEvent } from '../../domain/events.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 

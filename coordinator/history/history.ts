@@ -1,8 +1,8 @@
 import { isEnded } from '../../domain/build/state.ts';
 import type { DroverEvent } from '../../domain/events.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import { jobClassWords } from '../../projections/job-class-words.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import { sumPhases } from '../../projections/submission-times.ts';
 import type { Phase, Span } from '../../projections/timeline.ts';
 import type { Core } from '../core.ts';
@@ -76,7 +76,7 @@ export async function buildHistory(
     }
     let siblings = 0;
     for (let other = queue.latest(build.drv); other; other = other.previous) {
-      if (other === build) continue;
+      if (other.row === build.row) continue;
       if (++siblings <= mostSiblings) found.push(...(await read(`build-${buildId(other)}`, 0, 1)));
     }
     if (siblings > mostSiblings) cut.push(`${siblings - mostSiblings} older builds of the same derivation`);

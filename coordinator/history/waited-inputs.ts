@@ -1,6 +1,6 @@
 import { hashPartLength } from '../../domain/store/store-path.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Item } from '../../projections/graph.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { Span } from '../../projections/timeline.ts';
 import type { Core } from '../core.ts';
 import { decodeEvent } from '../log/event-codec.ts';

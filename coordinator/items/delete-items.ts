@@ -1,7 +1,7 @@
+import { buildId } from '../../projections/builds.ts';
 import { deletionOutlook } from '../../projections/deletion-outlook.ts';
 import type { Item } from '../../projections/graph.ts';
 import { describeNeed, eachNeed, findNeeded, type Need } from '../../projections/needed.ts';
-import { buildId } from '../../projections/queue.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';

@@ -1,9 +1,9 @@
 import { retry, submitAgain } from '../../projections/blockers.ts';
+import { buildId } from '../../projections/builds.ts';
 import type { Item } from '../../projections/graph.ts';
 import { findKeepChain, type KeepChain } from '../../projections/keep-chain.ts';
 import type { KeepReason } from '../../projections/kept.ts';
 import { describeNeed } from '../../projections/needed.ts';
-import { buildId } from '../../projections/queue.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { InSlices } from '../slices.ts';

@@ -1,7 +1,7 @@
 import { type Asked, wasHad } from '../../projections/asked.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Drv } from '../../projections/graph.ts';
 import { createNewestBuilds, type NewestBuilds, type Success } from '../../projections/newest-builds.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
@@ -65,7 +65,8 @@ export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>, i
 
   function succeeded(build: BuildRecord): void {
     if (isAsked(build)) count(successOf(build));
-    for (const one of asked.of(build.drv)) if (one.build === build && wasHad(one)) count(askedOf(build.drv, one));
+    for (const one of asked.of(build.drv))
+      if (one.build?.row === build.row && wasHad(one)) count(askedOf(build.drv, one));
     // A decision of its own, not from within the fold.
     if (unsettled.size > 0) queueMicrotask(settleAll);
   }

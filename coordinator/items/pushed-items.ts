@@ -1,7 +1,7 @@
 import { type ContentAddress, caFor, isAddressedBy, parseCa } from '../../domain/store/content-address.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { parseSha256 } from '../../domain/store/hash-text.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Principal } from '../application.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';

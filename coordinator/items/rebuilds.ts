@@ -1,6 +1,6 @@
+import { buildId } from '../../projections/builds.ts';
 import type { Drv, Item } from '../../projections/graph.ts';
 import { lostBelow, type Needer, neederOf } from '../../projections/needer.ts';
-import { buildId } from '../../projections/queue.ts';
 import type { Core } from '../core.ts';
 import type { InSlices } from '../slices.ts';
 import type { Intake } from '../submissions/intake.ts';

@@ -1,5 +1,5 @@
+import type { BuildRecord } from '../../projections/builds.ts';
 import { type Outlook, outlook } from '../../projections/outlook.ts';
-import type { BuildRecord } from '../../projections/queue.ts';
 import type { Core } from '../core.ts';
 import type { InSlices } from '../slices.ts';
 

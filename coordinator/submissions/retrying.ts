@@ -1,7 +1,7 @@
 import type { Tags } from '../../domain/event.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
+import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Drv } from '../../projections/graph.ts';
-import { type BuildRecord, buildId } from '../../projections/queue.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application, SubmitResult, SubmitWish } from '../application.ts';
 import { type Core, findBuild } from '../core.ts';

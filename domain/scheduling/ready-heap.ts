@@ -63,7 +63,8 @@ export function createReadyHeap<Entry extends HeapEntry>(before: (a: Entry, b: E
       if (index === -1) return;
       entry.heapIndex = -1;
       const last = heap.pop() as Entry;
-      if (last === entry) return;
+      // Not by what it is: two objects may stand for one entry.
+      if (index === heap.length) return;
       if (up(last, index) === index) down(last, index);
     },
     moved(entry) {

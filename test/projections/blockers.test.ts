@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { countWaiting, findBlockers } from '../../projections/blockers.ts';
+import type { BuildRecord } from '../../projections/builds.ts';
 import { finish } from '../../projections/pace.ts';
-import type { BuildRecord } from '../../projections/queue.ts';
 import { createTimedFarm } from '../support/timed-farm.ts';
 
 /** So many derivations below, which lack a source each, and as many above, each of which needs all of those. */

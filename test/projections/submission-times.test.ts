@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { BuildRecord } from '../../projections/queue.ts';
+import type { BuildRecord } from '../../projections/builds.ts';
 import { mostSteps, submissionTimes } from '../../projections/submission-times.ts';
 import { createTimedFarm, type TimedFarm } from '../support/timed-farm.ts';
 

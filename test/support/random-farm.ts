@@ -4,7 +4,7 @@ import { withStanding } from '../../coordinator/builds/standings.ts';
 import type { Position } from '../../coordinator/ports/event-store.ts';
 import type { BuildDetail, BuildRow, ItemRow, Page } from '../../coordinator/ports/views.ts';
 import type { HookDefinition } from '../../domain/hook/definition.ts';
-import { buildId } from '../../projections/queue.ts';
+import { buildId } from '../../projections/builds.ts';
 import { admin, derivation, drvPath, outPath } from './coordinator.ts';
 import { createFakeUpstream } from './fake-upstream.ts';
 import { openWorkedFarm } from './worked-farm.ts';

@@ -1,7 +1,7 @@
 import type { AgentEvent } from '../../domain/agent/events.ts';
 import type { BuildEvent } from '../../domain/build/events.ts';
+import type { BuildRecord } from '../../projections/builds.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
-import type { BuildRecord } from '../../projections/queue.ts';
 import type { Span } from '../../projections/timeline.ts';
 import { applying } from './applying.ts';
 import { fakeBase, fakeSha256 } from './paths.ts';

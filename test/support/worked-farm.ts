@@ -1,8 +1,8 @@
 import { ownerOfAgent } from '../../coordinator/items/uploads.ts';
 import type { UpstreamSource } from '../../coordinator/upstreams/asking.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
+import { buildId } from '../../projections/builds.ts';
 import type { Drv } from '../../projections/graph.ts';
-import { buildId } from '../../projections/queue.ts';
 import type { WaitedInput } from '../../projections/why.ts';
 import { admin, openTestCoordinator } from './coordinator.ts';
 import { createFakePool } from './fake-pool.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../../coordinator/errors.ts';
 import { longestDeferralMs } from '../../../domain/build/deferral.ts';
-import { buildId } from '../../../projections/queue.ts';
+import { buildId } from '../../../projections/builds.ts';
 import { admin, derivation, drvPath, openTestCoordinator } from '../../support/coordinator.ts';
 
 const refusal = (code: string, words: RegExp) => (error: unknown) =>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { makeFixedOutputPath } from '../../../domain/store/store-path.ts';
-import { buildId } from '../../../projections/queue.ts';
+import { buildId } from '../../../projections/builds.ts';
 import { admin, derivation, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { createFakePool } from '../../support/fake-pool.ts';
 import { fakeBase, fakeSha256 } from '../../support/paths.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isDroverError } from '../../../coordinator/errors.ts';
-import { buildId } from '../../../projections/queue.ts';
+import { buildId } from '../../../projections/builds.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { fakeSha256 } from '../../support/paths.ts';
 

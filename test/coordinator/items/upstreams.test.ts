@@ -9,7 +9,7 @@ import { createTracing } from '../../../coordinator/tracing.ts';
 import type { CheckUpstream } from '../../../coordinator/upstreams/closure-search.ts';
 import { createSearch } from '../../../coordinator/upstreams/finding.ts';
 import { generateSigningKey } from '../../../domain/store/signature.ts';
-import { type BuildRecord, buildId } from '../../../projections/queue.ts';
+import { type BuildRecord, buildId } from '../../../projections/builds.ts';
 import { narOf, sha256Of } from '../../adapters/pool/nars.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { createFakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts';
