@@ -48,7 +48,7 @@ export type Farm = ReturnType<typeof createFarm>;
 /**
  * All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3).
  *
- * @param seed see `createPathTable`
+ * @param seed see `createNameTable`
  */
 export function createFarm(seed = 0) {
   const memory = createMemory();

@@ -1,6 +1,7 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
 import { type Ints, ints } from './column.ts';
 import { createMemory, type Memory } from './memory.ts';
+import { createNameTable } from './name-table.ts';
 import { createPathTable } from './path-table.ts';
 
 /** Row number of a derivation, in the order in which they were added. */
@@ -61,10 +62,11 @@ export interface Graph {
   addedNeeds(drv: Drv): readonly Item[];
 }
 
-/** @param seed see {@link createPathTable} */
+/** @param seed see {@link createNameTable} */
 export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
-  const drvPaths = createPathTable(memory.within('drvs.'), seed);
-  const itemPaths = createPathTable(memory.within('items.'), seed);
+  const packageNames = createNameTable(memory.within('packageNames.'), seed);
+  const drvPaths = createPathTable(memory.within('drvs.'), packageNames, seed);
+  const itemPaths = createPathTable(memory.within('items.'), packageNames, seed);
   /** Those whose hash part an item of another name has had before: anybody can write down such a name. */
   const twins = memory.map<string, Item>('twins');
   const twinsByHash = memory.map<string, Item[]>('twinsByHash');

@@ -1,112 +1,127 @@
 import { Buffer } from 'node:buffer';
+import { base32Values } from '../domain/store/nix-base32.ts';
+import { hashPartLength, maxNameLength } from '../domain/store/store-path.ts';
+import { createHashIndex, finish, mix } from './hash-index.ts';
 import type { Memory } from './memory.ts';
+import type { NameTable } from './name-table.ts';
 
 /**
- * Base names of store paths, each by its row: one buffer of characters, and an index by hash part that is worked out again after a load. A
- * `Map` of a million such names takes three times the room, and time to collect.
+ * Base names of store paths, each by its row: twenty bytes for the hash part, and the place of its name among all that there are. A `Map` of
+ * a million such names takes five times the room, and time to collect.
  */
 export interface PathTable {
   readonly length: number;
   /** Adds a name as the next row, whatever is there already. Of those with one hash part, {@link byHash} finds the first. */
   push(path: string): number;
   path(row: number): string;
-  /** The first row whose name begins as this does, with the same {@link hashLength} characters. */
+  /** The first row whose name begins as this does, with the same hash part. */
   byHash(path: string): number | undefined;
   /** Whether the row has just this name. */
   is(row: number, path: string): boolean;
 }
 
-/** Characters of a hash part. */
-export const hashLength = 32;
-const free = 0;
+/** 32-bit words of a hash part: 32 characters of five bits. */
+const words = 5;
+const nameStart = hashPartLength + 1;
+const drv = '.drv';
+const dash = '-'.charCodeAt(0);
+/** The character of each value of five bits. */
+const characterOf = Uint8Array.from({ length: 32 }, (_, value) => base32Values.indexOf(value));
 
-/**
- * @param seed of the index, which nothing else depends on: who can make up names shall not know which of them share a place.
- */
-export function createPathTable(memory: Memory, seed = 0): PathTable {
-  /** Latin-1: names are ASCII (domain/store/store-path.ts). */
-  const characters = memory.bytes('characters', 64 * 1024);
-  /** Where the name of each row ends. */
-  const ends = memory.ints('ends');
-  /** Rows + 1, each at the place of its hash part or the next free one. At most half full. */
-  let index = new Int32Array(2048);
-  memory.part('index', { save: () => undefined, load: () => grow() });
-
-  const startOf = (row: number): number => (row === 0 ? 0 : (ends.values[row - 1] as number));
-
+/** @param seed see {@link NameTable}; of the index of hash parts, too. */
+export function createPathTable(memory: Memory, names: NameTable, seed: number): PathTable {
+  const hashes = memory.ints('hashes');
+  /** Row of the name without its `.drv`, twice; one more with it. */
+  const named = memory.ints('named');
   /** The hash part that is looked for. */
-  const wanted = new Uint8Array(hashLength);
-
-  /** MurmurHash3 over what is wanted, a character at a time. */
-  function placeOfWanted(): number {
+  const wanted = new Int32Array(words);
+  const index = createHashIndex((row) => {
     let hash = seed;
-    for (let at = 0; at < hashLength; at++) {
-      let mixed = Math.imul(wanted[at] as number, 0xcc9e2d51);
-      mixed = (mixed << 15) | (mixed >>> 17);
-      hash ^= Math.imul(mixed, 0x1b873593);
-      hash = (hash << 13) | (hash >>> 19);
-      hash = (Math.imul(hash, 5) + 0xe6546b64) | 0;
+    for (let word = 0; word < words; word++) hash = mix(hash, hashes.values[row * words + word] as number);
+    return finish(hash);
+  });
+  memory.part('index', { save: () => undefined, load: () => index.fill(named.length) });
+  const written = Buffer.alloc(nameStart + maxNameLength + drv.length);
+
+  /** @returns false where that is no hash part. */
+  function want(path: string): boolean {
+    let odd = 0;
+    let at = 0;
+    // Eight characters are forty bits: a word, and a byte of the last one.
+    let rest = 0;
+    for (let word = 0; word < words - 1; word++) {
+      let low = 0;
+      let high = 0;
+      for (let bit = 0; bit < 20; bit += 5, at++) {
+        const one = base32Values[path.charCodeAt(at)] ?? 255;
+        const other = base32Values[path.charCodeAt(at + 4)] ?? 255;
+        odd |= one | other;
+        low |= one << bit;
+        high |= other << bit;
+      }
+      at += 4;
+      wanted[word] = low | (high << 20);
+      rest = (rest << 8) | (high >>> 12);
     }
-    hash ^= hash >>> 16;
-    hash = Math.imul(hash, 0x85ebca6b);
-    hash ^= hash >>> 13;
-    return hash & (index.length - 1);
+    wanted[words - 1] = rest;
+    return odd < 32;
+  }
+
+  function writeHash(row: number): void {
+    let at = 0;
+    for (let word = 0; word < words - 1; word++) {
+      const low = hashes.values[row * words + word] as number;
+      const byte = ((hashes.values[row * words + words - 1] as number) >>> (24 - 8 * word)) & 0xff;
+      const high = (low >>> 20) | (byte << 12);
+      for (let bit = 0; bit < 20; bit += 5, at++) {
+        written[at] = characterOf[(low >>> bit) & 31] as number;
+        written[at + 4] = characterOf[(high >>> bit) & 31] as number;
+      }
+      at += 4;
+    }
+  }
+
+  function hashOfWanted(): number {
+    let hash = seed;
+    for (let word = 0; word < words; word++) hash = mix(hash, wanted[word] as number);
+    return finish(hash);
   }
 
   function isWanted(row: number): boolean {
-    const start = startOf(row);
-    for (let at = 0; at < hashLength; at++) if (characters.values[start + at] !== wanted[at]) return false;
+    const start = row * words;
+    for (let word = 0; word < words; word++) if (hashes.values[start + word] !== wanted[word]) return false;
     return true;
   }
 
-  /** The place in the index of the row with the hash part that is wanted, or that one would have. */
-  function findWanted(): number {
-    let place = placeOfWanted();
-    for (let row = index[place] as number; row !== free && !isWanted(row - 1); row = index[place] as number)
-      place = (place + 1) & (index.length - 1);
-    return place;
-  }
-
-  function enter(row: number): void {
-    const start = startOf(row);
-    wanted.set(characters.values.subarray(start, start + hashLength));
-    const place = findWanted();
-    if (index[place] === free) index[place] = row + 1;
-  }
-
-  function grow(): void {
-    let size = index.length;
-    while (size < ends.length * 2) size *= 2;
-    index = new Int32Array(size);
-    for (let row = 0; row < ends.length; row++) enter(row);
-  }
+  const nameEnd = (path: string): number => (path.endsWith(drv) ? path.length - drv.length : path.length);
 
   return {
     get length() {
-      return ends.length;
+      return named.length;
     },
     push(path) {
-      for (let at = 0; at < path.length; at++) characters.push(path.charCodeAt(at));
-      ends.push(characters.length);
-      if (ends.length * 2 > index.length) grow();
-      else enter(ends.length - 1);
-      return ends.length - 1;
+      if (!want(path) || path.charCodeAt(hashPartLength) !== dash || path.length > written.length)
+        throw new Error(`expected the base name of a store path, got ${path.slice(0, 260)}`);
+      const end = nameEnd(path);
+      for (let word = 0; word < words; word++) hashes.push(wanted[word] as number);
+      named.push(names.intern(path, nameStart, end) * 2 + (end < path.length ? 1 : 0));
+      index.add(hashOfWanted());
+      return named.length - 1;
     },
     path(row) {
-      const { buffer, byteOffset } = characters.values;
-      const start = startOf(row);
-      return Buffer.from(buffer, byteOffset + start, (ends.values[row] as number) - start).toString('latin1');
+      writeHash(row);
+      written[hashPartLength] = dash;
+      const name = named.values[row] as number;
+      let end = names.copy(name >>> 1, written, nameStart);
+      if ((name & 1) !== 0) end += written.write(drv, end, 'latin1');
+      return written.toString('latin1', 0, end);
     },
-    byHash(path) {
-      for (let at = 0; at < hashLength; at++) wanted[at] = path.charCodeAt(at);
-      const row = index[findWanted()] as number;
-      return row === free ? undefined : row - 1;
-    },
+    byHash: (path) => (want(path) ? index.find(hashOfWanted(), isWanted) : undefined),
     is(row, path) {
-      const start = startOf(row);
-      if ((ends.values[row] as number) - start !== path.length) return false;
-      for (let at = 0; at < path.length; at++) if (characters.values[start + at] !== path.charCodeAt(at)) return false;
-      return true;
+      const end = nameEnd(path);
+      const name = named.values[row] as number;
+      if (path.charCodeAt(hashPartLength) !== dash || (name & 1) !== (end < path.length ? 1 : 0)) return false;
+      return want(path) && isWanted(row) && names.is(name >>> 1, path, nameStart, end);
     },
   };
 }

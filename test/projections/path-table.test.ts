@@ -2,17 +2,21 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { createMemory } from '../../projections/memory.ts';
-import { createPathTable } from '../../projections/path-table.ts';
+import { createNameTable } from '../../projections/name-table.ts';
+import { createPathTable as createTable } from '../../projections/path-table.ts';
 import { loadParts, saveParts } from '../support/farm-parts.ts';
 
+const createPathTable = (memory = createMemory(), seed = 0) =>
+  createTable(memory, createNameTable(memory.within('names.'), seed), seed);
 const character = (text: string) => fc.constantFrom(...text);
 /** Few hash parts, so that some are there twice. */
 const path = fc
   .tuple(
     fc.string({ unit: character('0123456789ab'), minLength: 1, maxLength: 2 }),
     fc.string({ unit: character('az+-._?=09'), minLength: 1, maxLength: 211 }),
+    fc.constantFrom('', '', '.drv'),
   )
-  .map(([hash, name]) => `${hash.padEnd(32, '0')}-${name}`);
+  .map(([hash, name, end]) => `${hash.padStart(20, '0').padEnd(32, '0')}-${name}${end}`);
 
 describe('a table of paths', () => {
   it('finds what a Map would, before a load and after it, whatever its seed', () => {
@@ -42,10 +46,38 @@ describe('a table of paths', () => {
             }
             for (const one of [...paths, ...others]) assert.equal(each.byHash(one), first.get(one.slice(0, 32)));
             for (const one of others) if (paths[0] !== undefined) assert.equal(each.is(0, one), one === paths[0]);
+            for (const odd of ['', 'e', `${'0'.repeat(31)}e-n`, '0'.repeat(31)])
+              assert.equal(each.byHash(odd), undefined);
           }
         },
       ),
     );
+  });
+
+  it('has each character at each place of a hash part', () => {
+    const table = createPathTable();
+    const alphabet = '0123456789abcdfghijklmnpqrsvwxyz';
+    const paths = Array.from({ length: 32 * 32 }, (_, n) => {
+      const text = alphabet.repeat(2).slice(n % 32, (n % 32) + 32);
+      const place = n >> 5;
+      return `${text.slice(0, place)}${alphabet[(place * 7) % 32]}${text.slice(place + 1)}-n`;
+    });
+    for (const one of paths) table.push(one);
+    for (const [row, one] of paths.entries()) assert.equal(table.path(row), one);
+  });
+
+  it('takes nothing that is no store path', () => {
+    const table = createPathTable();
+    for (const odd of [
+      '',
+      'n',
+      `${'e'.repeat(32)}-n`,
+      '0'.repeat(32),
+      `${'0'.repeat(32)}+n`,
+      `${'0'.repeat(32)}-${'n'.repeat(300)}`,
+    ])
+      assert.throws(() => table.push(odd), /expected the base name of a store path/);
+    assert.equal(table.length, 0);
   });
 
   it('finds each of very many', () => {

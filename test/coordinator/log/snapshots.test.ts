@@ -59,9 +59,9 @@ it('a snapshot is not begun with where a part is missing or is not known, or it 
   await using store = await logOf(1);
   const snapshot = await snapshotOf(store);
   const less = new Map(snapshot.parts);
-  less.delete('graph.drvs.ends');
+  less.delete('graph.drvs.named');
   const refused = (from: Snapshot, storeDir = '/nix/store') => recover(store, storeDir, { from });
-  await assert.rejects(refused({ ...snapshot, parts: less }), /graph\.drvs\.ends is missing/);
+  await assert.rejects(refused({ ...snapshot, parts: less }), /graph\.drvs\.named is missing/);
   await assert.rejects(refused({ ...snapshot, parts: new Map([...snapshot.parts, ['x', 1]]) }), /x is not known/);
   await assert.rejects(refused(snapshot, '/gnu/store'), /expected \/nix\/store, which snapshot was made for/);
 });

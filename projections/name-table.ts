@@ -1,0 +1,57 @@
+import type { Buffer } from 'node:buffer';
+import { createHashIndex, finish, mix } from './hash-index.ts';
+import type { Memory } from './memory.ts';
+
+/** Names of packages, each once: of a million store paths many have the same, and every output has that of its derivation. */
+export interface NameTable {
+  /** Finds or adds the part of a text from there on. */
+  intern(text: string, from: number, to: number): number;
+  /** Whether the row has just that part of a text. */
+  is(row: number, text: string, from: number, to: number): boolean;
+  /** Writes it there, one byte a character. @returns where it ends. */
+  copy(row: number, into: Buffer, at: number): number;
+}
+
+/** @param seed of the index, which nothing else depends on: who can make up names shall not know which of them share a place. */
+export function createNameTable(memory: Memory, seed: number): NameTable {
+  /** Latin-1: names are ASCII (domain/store/store-path.ts). */
+  const characters = memory.bytes('characters', 64 * 1024);
+  /** Where each name ends. */
+  const ends = memory.ints('ends');
+  const startOf = (row: number): number => (row === 0 ? 0 : (ends.values[row - 1] as number));
+  const index = createHashIndex((row) => {
+    let hash = seed;
+    const end = ends.values[row] as number;
+    for (let at = startOf(row); at < end; at++) hash = mix(hash, characters.values[at] as number);
+    return finish(hash);
+  });
+  memory.part('index', { save: () => undefined, load: () => index.fill(ends.length) });
+
+  function is(row: number, text: string, from: number, to: number): boolean {
+    const start = startOf(row) - from;
+    if ((ends.values[row] as number) - start !== to) return false;
+    for (let at = from; at < to; at++) if (characters.values[start + at] !== text.charCodeAt(at)) return false;
+    return true;
+  }
+
+  return {
+    intern(text, from, to) {
+      let hash = seed;
+      for (let at = from; at < to; at++) hash = mix(hash, text.charCodeAt(at));
+      hash = finish(hash);
+      const known = index.find(hash, (row) => is(row, text, from, to));
+      if (known !== undefined) return known;
+      for (let at = from; at < to; at++) characters.push(text.charCodeAt(at));
+      ends.push(characters.length);
+      index.add(hash);
+      return ends.length - 1;
+    },
+    is,
+    copy(row, into, at) {
+      const start = startOf(row);
+      const end = ends.values[row] as number;
+      for (let from = start; from < end; from++) into[at + from - start] = characters.values[from] as number;
+      return at + end - start;
+    },
+  };
+}
