@@ -1,4 +1,5 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
+import { hashPartLength } from '../domain/store/store-path.ts';
 import { type Ints, ints } from './column.ts';
 import { createMemory, type Memory } from './memory.ts';
 import { createNameTable } from './name-table.ts';
@@ -62,6 +63,9 @@ export interface Graph {
   addedNeeds(drv: Drv): readonly Item[];
 }
 
+/** Edges of a block: about as many as a derivation has. */
+const blockBits = 5;
+
 /** @param seed see {@link createNameTable} */
 export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   const packageNames = createNameTable(memory.within('packageNames.'), seed);
@@ -82,6 +86,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   const needItem = memory.ints('needItem');
   const nextNeeder = ints();
   const firstNeeder = ints();
+  const drvOfBlock = ints(); // Of each block of so many edges, the derivation that the first one is of.
 
   // The few that came to be known later.
   const addedNeeds = memory.map<Drv, Item[]>('addedNeeds');
@@ -110,6 +115,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   function linkAll(): void {
     relink(nextNeeder, firstNeeder, needItem);
     relink(nextProducer, firstProducer, outputItem);
+    for (let drv = 0; drv < needStart.length; drv++) markBlocks(drv, end(needStart, needItem, drv));
     fill(outputDrv, outputItem.length);
     for (let drv = 0; drv < drvPaths.length; drv++)
       outputDrv.values.fill(drv, at(outputStart, drv), end(outputStart, outputItem, drv));
@@ -174,6 +180,11 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     return found.index;
   }
 
+  /** Notes of the blocks that begin with an edge of the derivation, which has the edges up to `last`, whose it is. */
+  function markBlocks(drv: Drv, last: number): void {
+    while (drvOfBlock.length << blockBits < last) drvOfBlock.push(drv);
+  }
+
   function addNeed(item: Item): void {
     link(nextNeeder, firstNeeder, needItem, needItem.push(item));
   }
@@ -195,10 +206,11 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   const end = (start: Ints, edges: Ints, drv: Drv): number =>
     drv + 1 < start.length ? at(start, drv + 1) : edges.length;
 
-  /** The derivation that an edge is of, which lie side by side: a search is dearer than a column, and a column of them a tenth of all memory. */
+  /** The derivation that an edge is of, which lie side by side: looked for from one that is near, as a column of them were a tenth of all memory. */
   function drvOfNeed(edge: number): Drv {
-    let low = 0;
-    let high = needStart.length - 1;
+    const block = edge >> blockBits;
+    let low = at(drvOfBlock, block);
+    let high = block + 1 < drvOfBlock.length ? at(drvOfBlock, block + 1) : needStart.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
       if (at(needStart, middle) <= edge) low = middle;
@@ -208,22 +220,26 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   }
 
   function outputNamed(drv: Drv, name: string): Item | undefined {
-    for (let edge = at(outputStart, drv); edge < end(outputStart, outputItem, drv); edge++)
-      if (names[at(outputName, edge)] === name) return at(outputItem, edge);
+    const place = placeOfName.get(name);
+    const last = end(outputStart, outputItem, drv);
+    for (let edge = at(outputStart, drv); edge < last; edge++)
+      if (at(outputName, edge) === place) return at(outputItem, edge);
     return undefined;
+  }
+
+  function addOutputOf(from: Drv, name: string, drv: Drv): void {
+    const item = outputNamed(from, name);
+    if (item === undefined)
+      throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${drvPaths.path(drv)} needs`);
+    addNeed(item);
   }
 
   /** Adds the edges of one input and returns its depth. */
   function addInput(drv: Drv, input: string): number {
     const from = drvPaths.byHash(input);
     if (from === undefined) throw new Error(`DerivationAdded for ${drvPaths.path(drv)} came before its input ${input}`);
-    const wanted = input.length > 32 ? input.slice(33).split(',') : ['out'];
-    for (const name of wanted) {
-      const item = outputNamed(from, name);
-      if (item === undefined)
-        throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${drvPaths.path(drv)} needs`);
-      addNeed(item);
-    }
+    if (input.length === hashPartLength) addOutputOf(from, 'out', drv);
+    else for (const name of input.slice(hashPartLength + 1).split(',')) addOutputOf(from, name, drv);
     return at(drvDepth, from);
   }
 
@@ -289,6 +305,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
       let depth = 0;
       for (const input of facts.inputs) depth = Math.max(depth, addInput(drv, input) + 1);
       for (const source of facts.sources) addNeed(internItem(source));
+      markBlocks(drv, needItem.length);
       drvDepth.push(depth);
       return drv;
     },
