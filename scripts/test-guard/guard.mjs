@@ -14,6 +14,7 @@ const fileSeconds = Number(process.env.DROVER_TEST_FILE_SECONDS ?? 900);
 
 /** The runner of all files, and worker threads, load it too; it is for the processes of files, and what they fork. */
 if (isMainThread && process.env.NODE_TEST_CONTEXT !== undefined) {
+  await import('./whose-error.mjs');
   const thread = new Worker(new URL('thread.mjs', import.meta.url), {
     workerData: { file: relative(process.cwd(), process.argv[1] ?? ''), blockedSeconds, fileSeconds },
     name: 'test-guard',

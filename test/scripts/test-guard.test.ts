@@ -57,10 +57,14 @@ describe('scripts/test.ts', { concurrency: true }, () => {
     it('runs each as a suite, and counts all tests', async (context) => {
       const body = `import { after, describe } from 'node:test';
         after(() => console.log('only once'));
-        describe('some', () => { test('wrong', () => { throw new Error('this one'); }); test('skipped', { skip: 'no such thing' }, () => {}); });`;
+        describe('some', () => { test('wrong', () => { throw new Error('this one'); }); test('skipped', { skip: 'no such thing' }, () => {}); });
+        test('throws later', () => new Promise(() => setTimeout(() => { throw new Error('nobody catches this'); })));
+        test('rejects later', () => new Promise(() => setImmediate(async () => { throw new Error('nor this'); })));`;
       const { code, said } = await run(context, body, {}, fine);
       assert.equal(code, 1, said);
-      assert.match(said, /tests 11\n.*pass 9\n.*fail 1\n.*skipped 1\n.*failing tests:\n.*wrong .*this one/s);
+      assert.match(said, /tests 13\n.*pass 9\n.*fail 3\n.*skipped 1\n.*failing tests:\n.*wrong .*this one/s);
+      // Whoever has made what went wrong later has failed, and the next goes on.
+      assert.match(said, /failing tests:.*throws later .*nobody catches this.*rejects later .*nor this/s);
       assert.match(said, /skipped .*# no such thing/);
       assert.equal(said.match(/^only once$/gm)?.length, 1, said);
       assert.match(said, /hanging\.test\.mjs/);
