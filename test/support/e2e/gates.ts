@@ -34,14 +34,16 @@ export function createGates(folder: string, names: readonly string[]): Gates {
   using undo = new DisposableStack();
   const gates = new Map<string, Gate>();
 
+  const here = (name: string) => join(folder, `${name}.here`);
+  const go = (name: string) => join(folder, `${name}.go`);
+  execFileSync('mkfifo', ['-m', '666', ...names.flatMap((name) => [here(name), go(name)])]);
+
   function make(name: string): Gate {
-    const [here, go] = [join(folder, `${name}.here`), join(folder, `${name}.go`)];
-    execFileSync('mkfifo', ['-m', '666', here, go]);
     // Opened for both, so that opening waits for nobody and what is written waits for its reader.
-    const passes = openSync(go, constants.O_RDWR | constants.O_NONBLOCK);
+    const passes = openSync(go(name), constants.O_RDWR | constants.O_NONBLOCK);
     stack.defer(() => closeSync(passes));
     const arrivals = createMailbox<Arrival>();
-    listen(here, arrivals.put, stack);
+    listen(here(name), arrivals.put, stack);
     return { arrived: () => arrivals.take(), open: () => void writeSync(passes, 'go\n') };
   }
 
