@@ -94,6 +94,9 @@ const common = (root: string): BuildOptions => ({
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'none',
+  // A third less to read at each start. Names stay, for stacks.
+  minifyWhitespace: true,
+  minifySyntax: true,
   banner: { js: requireForPackages },
   logLevel: 'warning',
 });

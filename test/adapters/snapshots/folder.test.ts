@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -232,5 +232,13 @@ describe('the fingerprint of a program', () => {
     seen.add(of());
     await writeFile(join(root, 'program.ts'), 'all of it');
     assert.equal(seen.add(of()).size, 6);
+    // Files that esbuild has named by their content.
+    const packaged = () => foldFingerprint(pathToFileURL(join(root, 'cli/main/main.js')).href);
+    await writeFile(join(root, 'fold-AAAAAAA2.js'), 'one');
+    seen.add(packaged());
+    await rename(join(root, 'fold-AAAAAAA2.js'), join(root, 'fold-BBBBBBB2.js'));
+    seen.add(packaged());
+    await writeFile(join(root, 'fold-BBBBBBB2.js'), 'another');
+    assert.equal(seen.add(packaged()).size, 9);
   });
 });
