@@ -50,6 +50,7 @@ import type { Policy, Signer } from '../coordinator/core.ts';
 import { declaredHook } from '../coordinator/hooks/settings.ts';
 import { createRandomIds, randomId } from '../coordinator/identifiers.ts';
 import { type EventStore, EventStoreError } from '../coordinator/ports/event-store.ts';
+import type { Views } from '../coordinator/ports/views.ts';
 import { superviseCoordinator } from '../coordinator/supervisor.ts';
 import { parseNoteSecret } from '../domain/audit/signed-note.ts';
 import { guixStoreDir } from '../domain/guix/store-dir.ts';
@@ -303,6 +304,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const signer = resources.use(createCacheSigner({ secret: secretKey, guixSecret: guix?.secretKey }));
   const guixCache = guix && guixCacheOf(config, guix, signer);
   const guixNarinfos = guixCache && createGuixNarinfos(guixCache);
+  let views: Views | undefined;
   const supervisor = resources.use(
     await superviseCoordinator({
       openStore,
@@ -313,6 +315,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       stored(mark, events) {
         marks.advance(mark);
         snapshotMaker.grown(events);
+        views?.stored(mark.position);
       },
       started,
       deposed: deposed.resolve,
@@ -338,13 +341,15 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   );
   running.resolve(supervisor);
   const onFailure = (error: unknown): void => logger.error({ err: error }, 'the views failed and start again');
-  const views = resources.use(
+  views = resources.use(
     await openSqliteViews({
       dir: dir.path,
       feed: logDir === undefined ? { kind: 'port', store: supervisor.store } : { kind: 'sqlite', dir: logDir },
       onFailure,
     }),
   );
+  const stored = supervisor.application.position();
+  if (stored !== undefined) views.stored(stored);
   agentLink.serve(supervisor.application);
   const openFiles = openFilesLimit();
   const metrics = createMetrics();

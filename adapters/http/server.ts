@@ -115,7 +115,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   refuseEncodedBodies(app);
   addBodyBudget(app, limits.body);
-  addFarmMetrics(metrics, application, () => agentLink.stats, version);
+  addFarmMetrics(metrics, application, options.views, () => agentLink.stats, version);
   addHookMetrics(metrics, application);
 
   refuseUnknownQueries(app);

@@ -197,8 +197,12 @@ export const resultsSearched = 5000;
  * subscription, with its checkpoint in the same transaction. Reads may lag behind the log; `reached` waits.
  */
 export interface Views extends AsyncDisposable {
-  /** Resolves once everything up to `position` is in the views. */
+  /** Resolves once everything up to `position` is in the views: for whoever waits, that is after one transaction more than the one under way. */
   reached(position: string): Promise<void>;
+  /** The log goes up to there. */
+  stored(position: string): void;
+  /** How far they are behind what they were told of the log. */
+  lag(): ViewsLag;
   builds(filter: BuildFilter, paging: Paging): Page<BuildRow>;
   build(id: string): BuildDetail | undefined;
   /** Builds that have ended, the last one first: of the last {@link resultsSearched} at most `limit`, those with the tag (`key=value`), if one is given. */
@@ -224,6 +228,13 @@ export interface Views extends AsyncDisposable {
    * is under way already.
    */
   rebuild(signal: AbortSignal): AsyncIterable<ViewsProgress>;
+}
+
+export interface ViewsLag {
+  /** That are not in the views yet; absent where the engine does not number them. */
+  readonly events?: number;
+  /** For how long the oldest of them has been stored, by a tenth of a second. */
+  readonly seconds: number;
 }
 
 /** How far views are that are made anew. */

@@ -1,61 +1,41 @@
-/**
- * Statements on the table of builds: `?1` is the build. A build that has ended stays in its end state, and what is
- * heard of an attempt moves its build only while that is the last attempt.
- */
+/** Statements on the table of builds: `?1` is the build. */
 
-/** `?4` is the hash part of the derivation, which is in its table already. */
+/** `?4` is the hash part of the derivation; no row is added where that is not in its table yet. */
 export const addBuild = `
 INSERT OR IGNORE INTO builds (id, submitted_at, submission, derivation, system, reason, priority, tags, options, changed_at, changed)
 SELECT ?1, ?2, ?3, id, system, ?5, ?6, ?7, ?8, ?2, ?9 FROM derivations WHERE hash = ?4`;
 
 export const tagBuild = 'INSERT OR IGNORE INTO build_tags (term, seq) SELECT ?2, seq FROM builds WHERE id = ?1';
 
-/** Whatever the event was: `?2` when it happened, `?3` its position. */
-export const touchBuild = 'UPDATE builds SET changed_at = ?2, changed = ?3 WHERE id = ?1';
+/** What events change of a build. */
+export const findBuild = `
+SELECT seq, submission, state, priority, options, attempt, agent, started_at, ended_at, failure_class, failure_message
+FROM builds WHERE id = ?1`;
 
-export const prioritizeBuild = 'UPDATE builds SET priority = ?2 WHERE id = ?1';
-/** A member that is `null` is taken out; where nothing is left, there are no options. */
-export const deferBuild = `
-UPDATE builds SET options = nullif(json_patch(coalesce(options, '{}'), json_object('deferUntil', CAST(?2 AS INTEGER))), '{}') WHERE id = ?1`;
+/** Columns of which an index is written anew where a statement names them, whatever is in them. */
+export const indexedColumns = ['state', 'agent', 'ended_at'] as const;
+export type IndexedColumn = (typeof indexedColumns)[number];
 
-export const allocateBuild = `
-UPDATE builds SET state = 'allocated', attempt = ?2, agent = ?3, started_at = NULL
-WHERE id = ?1 AND ended_at IS NULL`;
+/** `?1` is the `seq` here, and after `?9` come the values of the columns that are named. */
+export function changeBuild(named: readonly IndexedColumn[]): string {
+  const key = named.join();
+  const known = changes.get(key);
+  if (known !== undefined) return known;
+  const columns = ['priority', 'options', 'attempt', 'started_at', 'failure_class', 'failure_message', 'changed_at'];
+  const all = [...columns, 'changed', ...named].map((column, index) => `${column} = ?${index + 2}`);
+  const sql = `UPDATE builds SET ${all.join(', ')} WHERE seq = ?1`;
+  changes.set(key, sql);
+  return sql;
+}
+const changes = new Map<string, string>();
 
-export const startBuild = `
-UPDATE builds SET state = 'running', started_at = ?3
-WHERE id = ?1 AND attempt = ?2 AND ended_at IS NULL`;
-
-export const queueBuild = `
-UPDATE builds SET state = 'queued'
-WHERE id = ?1 AND attempt = ?2 AND ended_at IS NULL`;
-
-export const queueFailedBuild = `
-UPDATE builds SET state = 'queued', failure_class = ?3, failure_message = ?4
-WHERE id = ?1 AND attempt = ?2 AND ended_at IS NULL`;
-
-/** The attempt that succeeded may be an earlier one than the last (I4): then the row tells of that one. */
-export const succeedBuild = `
-UPDATE builds SET
-  state = 'succeeded',
-  started_at = CASE WHEN attempt = ?2 THEN started_at
-    ELSE (SELECT a.started_at FROM attempts AS a WHERE a.build = ?1 AND a.attempt = ?2) END,
-  attempt = ?2,
-  agent = ?3,
-  ended_at = ?4,
-  failure_class = NULL,
-  failure_message = NULL
-WHERE id = ?1`;
-
-/** Without an attempt of its own that succeeded. */
-export const satisfyBuild = `
-UPDATE builds SET state = 'succeeded', ended_at = ?2, failure_class = NULL, failure_message = NULL
-WHERE id = ?1`;
-
-export const failBuild = `
-UPDATE builds SET state = 'failed', ended_at = ?2, failure_class = ?3, failure_message = ?4
-WHERE id = ?1`;
-
-export const cancelBuild = `
-UPDATE builds SET state = 'canceled', ended_at = ?2
-WHERE id = ?1`;
+export const countBuilds = `
+INSERT INTO submission_counts (submission, queued, allocated, running, succeeded, failed, canceled)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ON CONFLICT (submission) DO UPDATE SET
+  queued = queued + excluded.queued,
+  allocated = allocated + excluded.allocated,
+  running = running + excluded.running,
+  succeeded = succeeded + excluded.succeeded,
+  failed = failed + excluded.failed,
+  canceled = canceled + excluded.canceled`;

@@ -1,19 +1,23 @@
 import type { DerivationAdded } from '../../domain/derivation/events.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
-import type { Write } from './write.ts';
+import type { Tables } from './tables.ts';
 
 /** Its inputs are left out: nothing that reads the views asks for them, and they are most of the event. */
-export const addDerivation = `
-INSERT INTO derivations (hash, path, name, system, outputs) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT (hash) DO UPDATE SET system = excluded.system, outputs = excluded.outputs`;
+export const addDerivation =
+  'INSERT OR IGNORE INTO derivations (hash, path, name, system, outputs) VALUES (?1, ?2, ?3, ?4, ?5)';
+/** Where a build came before it. */
+export const completeDerivation = 'UPDATE derivations SET system = ?2, outputs = ?3 WHERE hash = ?1';
 
 /** Where a build came before its derivation; the system and the outputs are not known then. */
 export const noteDerivation = 'INSERT OR IGNORE INTO derivations (hash, path, name) VALUES (?1, ?2, ?3)';
 
-export function derivationWrites({ data }: DerivationAdded): readonly Write[] {
-  const { path, system, outputs } = data;
-  const values = [hashPart(path), path, derivationName(path), system, JSON.stringify(outputs)];
-  return [{ sql: addDerivation, values }];
+export type DerivationData = Pick<DerivationAdded['data'], 'path' | 'system' | 'outputs'>;
+
+export function writeDerivation(tables: Tables, { path, system, outputs }: DerivationData): void {
+  const hash = hashPart(path);
+  const text = JSON.stringify(outputs);
+  if (tables.run(addDerivation, [hash, path, derivationName(path), system, text]) > 0) return;
+  tables.run(completeDerivation, [hash, system, text]);
 }
 
 export function hashPart(base: string): string {

@@ -71,7 +71,7 @@ CREATE TABLE build_tags (
 const buildNames = `
 CREATE VIRTUAL TABLE build_names USING fts5 (name, tokenize = 'trigram', content = '', detail = 'none', columnsize = 0)`;
 
-/** Up to which `seq` the names of a list are in its full-text index; see name-writes.ts. */
+/** Up to which `seq` the names of a list are in its full-text index; those after it are looked through. See name-writes.ts. */
 const named = `
 CREATE TABLE named (
   list TEXT PRIMARY KEY,
@@ -133,7 +133,7 @@ CREATE TABLE submissions (
   canceled_reason TEXT
 ) STRICT`;
 
-/** How many builds of a submission are in each state; kept by the triggers, whatever the order of the events. */
+/** How many builds of a submission are in each state. */
 const submissionCounts = `
 CREATE TABLE submission_counts (
   submission TEXT PRIMARY KEY,
@@ -144,24 +144,6 @@ CREATE TABLE submission_counts (
   failed INTEGER NOT NULL DEFAULT 0,
   canceled INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID`;
-
-const buildAdded = `
-CREATE TRIGGER build_added AFTER INSERT ON builds BEGIN
-  INSERT INTO submission_counts (submission, queued) VALUES (new.submission, 1)
-    ON CONFLICT (submission) DO UPDATE SET queued = queued + 1;
-END`;
-
-const buildMoved = `
-CREATE TRIGGER build_moved AFTER UPDATE OF state ON builds WHEN old.state <> new.state BEGIN
-  UPDATE submission_counts SET
-    queued = queued + (new.state = 'queued') - (old.state = 'queued'),
-    allocated = allocated + (new.state = 'allocated') - (old.state = 'allocated'),
-    running = running + (new.state = 'running') - (old.state = 'running'),
-    succeeded = succeeded + (new.state = 'succeeded') - (old.state = 'succeeded'),
-    failed = failed + (new.state = 'failed') - (old.state = 'failed'),
-    canceled = canceled + (new.state = 'canceled') - (old.state = 'canceled')
-  WHERE submission = new.submission;
-END`;
 
 /** No `seq` comes twice, so that what has been named stays so. `store_dir`: NULL for the first one of the coordinator; `refs`: base names with a space between; `signatures`: a JSON array. */
 const items = `
@@ -203,7 +185,7 @@ CREATE VIRTUAL TABLE item_names USING fts5 (
 )`;
 const itemRemoved = `
 CREATE TRIGGER item_removed AFTER DELETE ON items BEGIN
-  DELETE FROM item_names WHERE rowid = old.seq;
+  DELETE FROM item_names WHERE rowid = old.seq AND old.seq <= (SELECT seq FROM named WHERE list = 'items');
   DELETE FROM item_addresses WHERE hash = old.hash;
 END`;
 
@@ -225,8 +207,6 @@ export const schema: readonly string[] = [
   attempts,
   submissions,
   submissionCounts,
-  buildAdded,
-  buildMoved,
   items,
   itemsByDeriver,
   itemsByAdder,

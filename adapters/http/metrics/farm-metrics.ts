@@ -1,10 +1,12 @@
 import type { Application, VerificationStatus } from '../../../coordinator/application.ts';
+import type { Views } from '../../../coordinator/ports/views.ts';
 import type { Metrics, Reading } from './registry.ts';
 
 /** Figures of the farm, of the agent links and of the process, read when `/metrics` is asked for. */
 export function addFarmMetrics(
   metrics: Metrics,
   application: Pick<Application, 'status' | 'readiness' | 'agents' | 'upstreams'>,
+  views: Pick<Views, 'lag'>,
   links: () => { readonly open: number; readonly unacknowledged: number },
   version: string,
 ): void {
@@ -122,6 +124,19 @@ export function addFarmMetrics(
     const { position } = status();
     return position !== undefined && /^[0-9]+$/.test(position) ? [[{}, Number(position)]] : [];
   });
+  metrics.gauge(
+    'drover_views_lag_events',
+    'Events that lists and searches do not show yet, where the log numbers them.',
+    () => {
+      const { events } = views.lag();
+      return events === undefined ? [] : [[{}, events]];
+    },
+  );
+  metrics.gauge(
+    'drover_views_lag_seconds',
+    'For how long the oldest event that lists and searches do not show yet has been in the log.',
+    one(() => views.lag().seconds),
+  );
   metrics.gauge(
     'drover_pending_commits',
     'Commits decided and not yet durable.',

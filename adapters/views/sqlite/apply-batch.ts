@@ -1,28 +1,37 @@
-import { decodeEvent } from '../../../coordinator/log/event-codec.ts';
+import { createEventCodec } from '../../../coordinator/log/event-codec.ts';
 import type { Position, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import type { LogMark } from '../../../coordinator/ports/log-mark.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
-import { nameWrites } from '../../../projections/views/name-writes.ts';
-import { viewWrites } from '../../../projections/views/view-writes.ts';
+import { viewEventTypes } from '../../../projections/views/event-types.ts';
+import { createViewBatch } from '../../../projections/views/view-batch.ts';
 import type { Database } from './database.ts';
+import { tablesOf } from './tables-of.ts';
 
+const codec = createEventCodec(viewEventTypes);
 const setCheckpoint = 'UPDATE meta SET checkpoint = ?1, last = coalesce(?2, last) WHERE one = 1';
 
 /**
  * Writes what the events change and the checkpoint in one transaction: the file is always what the log gives up to
  * its checkpoint. Types that this version does not know are passed over.
+ *
+ * @param names see {@link createViewBatch}.
  */
-export function applyBatch(db: Database, events: readonly StoredEvent[], checkpoint: Position): void {
+export function applyBatch(
+  db: Pick<Database, 'prepare'>,
+  events: readonly StoredEvent[],
+  checkpoint: Position,
+  names?: number,
+): void {
   db.prepare('BEGIN IMMEDIATE').run();
   try {
+    const batch = createViewBatch(tablesOf(db), names);
     for (const stored of events) {
-      const event = decodeEvent(stored);
+      const event = codec.decode(stored);
       if (!event.known) continue;
       const { stream, at, meta, position } = stored;
-      for (const { sql, values } of viewWrites(event as DroverEvent, stream, at, meta.actor, position))
-        db.prepare(sql).run(...values);
+      batch.add(event as DroverEvent, stream, at, meta.actor, position);
     }
-    for (const { sql } of nameWrites) db.prepare(sql).run();
+    batch.end();
     db.prepare(setCheckpoint).run(checkpoint, markOf(events.at(-1)));
     db.prepare('COMMIT').run();
   } catch (error) {

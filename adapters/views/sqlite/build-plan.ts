@@ -2,7 +2,7 @@ import { type BuildFilter, type BuildViewState, buildStates } from '../../../coo
 import { hashPart } from '../../../projections/views/derivation-writes.ts';
 import type { SqlValue } from '../../../projections/views/write.ts';
 import type { Condition, ListPlan, Source } from './list-page.ts';
-import { nameHas, searchName } from './name-search.ts';
+import { nameHas, notNamed, searchName } from './name-search.ts';
 
 export const buildColumns = `, b.id, d.path AS derivation, b.system, b.submission, b.state, b.reason, b.priority, b.tags,
   b.options, b.attempt, b.agent, b.submitted_at, b.started_at, b.ended_at, b.failure_class, b.failure_message, b.changed_at`;
@@ -125,5 +125,10 @@ function byName({ match, part }: { readonly match?: string; readonly part: strin
   if (match === undefined) return { sources: [], rest };
   const from = 'build_names CROSS JOIN builds AS b ON b.seq = build_names.rowid';
   const where = [{ sql: 'build_names MATCH ?', values: [match] }];
-  return { sources: [{ from, seq: 'build_names.rowid', where }], rest, always: rest };
+  const others: Source = {
+    from: 'builds AS b NOT INDEXED CROSS JOIN derivations AS n ON n.id = b.derivation',
+    seq: 'b.seq',
+    where: [notNamed('builds', 'b.seq'), nameHas('n.name', part)],
+  };
+  return { sources: [{ from, seq: 'build_names.rowid', where }, others], rest, always: rest };
 }

@@ -3,7 +3,7 @@ import type { SqlValue } from '../../../projections/views/write.ts';
 import { readPaging } from './cursor.ts';
 import type { Database } from './database.ts';
 import { type ListPlan, readPage, type Source } from './list-page.ts';
-import { nameHas, searchName } from './name-search.ts';
+import { nameHas, notNamed, searchName } from './name-search.ts';
 
 const selectItem = 'SELECT * FROM items WHERE hash = ?1';
 const selectItemsAt =
@@ -32,20 +32,26 @@ function planItems({ name = '', deriver, agent, since }: ItemFilter): ListPlan |
   if (search === 'none') return undefined;
   const rest = search === 'all' ? [] : [nameHas('substr(i.path, 34)', search.part)];
   if (since !== undefined) rest.push({ sql: 'i.added_at >= ?', values: [since] });
-  let source: Source = { from: 'items AS i NOT INDEXED', seq: 'i.seq', where: [] };
+  const table = { from: 'items AS i NOT INDEXED', seq: 'i.seq' };
+  let sources: readonly Source[] = [{ ...table, where: [] }];
   const derived = { sql: 'i.deriver = ?', values: [deriver ?? null] };
   if (agent !== undefined) {
     const where = [{ sql: 'i.added_by = ?', values: [`agent-${agent}`] }];
-    source = { from: 'items AS i INDEXED BY items_by_adder', seq: 'i.seq', where };
+    sources = [{ from: 'items AS i INDEXED BY items_by_adder', seq: 'i.seq', where }];
     if (deriver !== undefined) rest.push(derived);
   } else if (deriver !== undefined) {
     const where = [derived];
-    source = { from: 'items AS i INDEXED BY items_by_deriver', seq: 'i.seq', where };
+    sources = [{ from: 'items AS i INDEXED BY items_by_deriver', seq: 'i.seq', where }];
   } else if (search !== 'all' && search.match !== undefined) {
     const where = [{ sql: 'item_names MATCH ?', values: [search.match] }];
-    source = { from: 'item_names CROSS JOIN items AS i ON i.seq = item_names.rowid', seq: 'item_names.rowid', where };
+    const from = 'item_names CROSS JOIN items AS i ON i.seq = item_names.rowid';
+    const others = [notNamed('items', 'i.seq'), nameHas('substr(i.path, 34)', search.part)];
+    sources = [
+      { from, seq: 'item_names.rowid', where },
+      { ...table, where: others },
+    ];
   }
-  return { kind: 'items', columns: itemColumns, joins: '', sources: [source], rest };
+  return { kind: 'items', columns: itemColumns, joins: '', sources, rest };
 }
 
 const itemColumns = `, i.path, i.store_dir, i.nar_hash, i.nar_size, i.refs, i.deriver, i.ca, i.file_hash, i.file_size, i.compression,

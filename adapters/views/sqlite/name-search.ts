@@ -35,3 +35,8 @@ export function searchName(part: string): NameSearch {
 export function nameHas(column: string, part: string): Condition {
   return { sql: `instr(lower(${column}), ?) > 0`, values: [part] };
 }
+
+/** The condition that the row is not in the full-text index of its list yet. */
+export function notNamed(list: 'builds' | 'items', seq: string): Condition {
+  return { sql: `${seq} > coalesce((SELECT seq FROM named WHERE list = ?), 0)`, values: [list] };
+}

@@ -12,9 +12,11 @@ export interface Progress {
   close(reason: Error): void;
 }
 
-export function createProgress(): Progress {
+/** @param wanted is told of positions that somebody waits for, each higher than the one before. */
+export function createProgress(wanted: (position: Position) => void = () => {}): Progress {
   let checkpoint: Position | undefined;
   let closed: Error | undefined;
+  let highest: Position | undefined;
   const waiters = new Set<{ position: Position; resolve: () => void; reject: (reason: Error) => void }>();
   // Positions have a fixed width: as strings they compare in the order of the log.
   const covers = (position: Position) => checkpoint !== undefined && checkpoint >= position;
@@ -34,6 +36,10 @@ export function createProgress(): Progress {
     reached(position) {
       if (covers(position)) return Promise.resolve();
       if (closed !== undefined) return Promise.reject(closed);
+      if (highest === undefined || position > highest) {
+        highest = position;
+        wanted(position);
+      }
       return new Promise((resolve, reject) => waiters.add({ position, resolve, reject }));
     },
     advance(next) {
@@ -43,6 +49,9 @@ export function createProgress(): Progress {
     restart(next) {
       checkpoint = next;
       wake();
+      highest = undefined;
+      for (const { position } of waiters) if (highest === undefined || position > highest) highest = position;
+      if (highest !== undefined) wanted(highest);
     },
     close(reason) {
       closed = reason;

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { Position } from '../../../coordinator/ports/event-store.ts';
 import type { Views, ViewsProgress } from '../../../coordinator/ports/views.ts';
+import { createLagClock } from '../lag.ts';
 import { readBuild, readBuilds, readLogs, readResults } from './build-reads.ts';
 import { type Database, openForReading, readCheckpoint, removeViews } from './database.ts';
 import { readEarlier, readKnownEarlier } from './earlier-reads.ts';
@@ -14,7 +15,7 @@ import { viewsFile } from './remembered.ts';
 import { besideOf, replaceViews } from './replace.ts';
 import { isDamage } from './sqlite-damage.ts';
 import { readSubmission, readSubmissions } from './submission-reads.ts';
-import { startWriter, WriterError } from './writer.ts';
+import { startWriter, type Writer, WriterError } from './writer.ts';
 
 export interface SqliteViewsOptions {
   /** Folder of `views.db`, made where it is not there. */
@@ -36,7 +37,9 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
   // Of a rebuild that was cut off.
   removeViews(besideOf(file));
   const stop = new AbortController();
-  const progress = createProgress();
+  let writing: Writer | undefined;
+  const progress = createProgress((position) => writing?.want(position));
+  const lag = createLagClock(() => performance.now());
   const opened = Promise.withResolvers<void>();
   let reader: Database | undefined;
   let damageFound: (error: unknown) => void = () => {};
@@ -74,6 +77,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
         reached: (checkpoint) => progress.advance(checkpoint),
       },
     );
+    writing = writer;
     damageFound = damaged.reject;
     const replaced = Promise.withResolvers<void>();
     try {
@@ -86,6 +90,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
       await Promise.race([feeding, writer.ended, damaged.promise, replaced.promise]);
     } finally {
       replace = undefined;
+      writing = undefined;
       over.abort();
     }
   }
@@ -173,6 +178,8 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
   }
   return {
     reached: (position) => progress.reached(position),
+    stored: lag.stored,
+    lag: () => lag.behind(progress.checkpoint),
     builds: (filter, paging) => read((db) => readBuilds(db, filter, paging)),
     build: (id) => read((db) => readBuild(db, id)),
     results: (tag, limit) => read((db) => readResults(db, tag, limit)),

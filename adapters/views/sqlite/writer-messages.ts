@@ -10,8 +10,11 @@ export interface WriterData {
     | { readonly kind: 'port'; readonly head: Position | undefined };
 }
 
-/** To the thread. */
-export type WriterRequest = { readonly type: 'batch'; readonly batch: Batch } | { readonly type: 'close' };
+/** To the thread. `want`: somebody waits for that position. */
+export type WriterRequest =
+  | { readonly type: 'batch'; readonly batch: Batch }
+  | { readonly type: 'want'; readonly position: Position }
+  | { readonly type: 'close' };
 
 /** From the thread: `ready` once, then `reached` after each transaction. */
 export type WriterReport =

@@ -9,6 +9,8 @@ export interface Writer extends AsyncDisposable {
   readonly ended: Promise<void>;
   /** Hands over the next events, for the feed `port`. */
   send(batch: Batch): void;
+  /** Somebody waits for what is up to there. */
+  want(position: Position): void;
 }
 
 /** The thread could not go on. `damaged`: the views' file has to be made anew. */
@@ -50,6 +52,9 @@ export function startWriter(
     ended: ended.promise,
     send(batch) {
       worker.postMessage({ type: 'batch', batch } satisfies WriterRequest);
+    },
+    want(position) {
+      worker.postMessage({ type: 'want', position } satisfies WriterRequest);
     },
     async [Symbol.asyncDispose]() {
       asked = true;

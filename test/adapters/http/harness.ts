@@ -62,6 +62,8 @@ export const submissionA: SubmissionRow = {
 export function fakeViews(overrides: Partial<Views> = {}): Views {
   return {
     reached: async () => undefined,
+    stored: () => undefined,
+    lag: () => ({ events: 7, seconds: 0.25 }),
     builds: () => ({ rows: [buildA] }),
     build: (id) => (id === buildA.id ? buildA : undefined),
     results: () => [],

@@ -556,6 +556,8 @@ describe('the state of the process', () => {
       'drover_slots{state="busy"} 3',
       'drover_events_position 42',
       'drover_pending_commits 0',
+      'drover_views_lag_events 7',
+      'drover_views_lag_seconds 0.25',
       'drover_agent_links 0',
       'drover_http_request_duration_seconds_count{method="GET",route="/v1/builds/:build",status="2xx"} 1',
     ]) {

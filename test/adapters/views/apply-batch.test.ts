@@ -41,21 +41,21 @@ test('kept batch by batch, with the file closed in between, the rows are those o
       const kept = join(folder.path, `${round}-kept.db`);
       {
         using db = openForWriting(rebuilt, head);
-        applyBatch(db, events, head);
+        applyBatch(db, events, head, 3);
       }
       let db = openForWriting(kept, head);
       let at = 0;
       for (const { length, reopen } of parts) {
         const batch = events.slice(at, at + length);
         if (batch.length === 0) break;
-        applyBatch(db, batch, lastPosition(batch));
+        applyBatch(db, batch, lastPosition(batch), 3);
         at += batch.length;
         if (!reopen) continue;
         db[Symbol.dispose]();
         db = openForWriting(kept, head);
         assert.equal(db.checkpoint, lastPosition(batch));
       }
-      if (at < events.length) applyBatch(db, events.slice(at), head);
+      if (at < events.length) applyBatch(db, events.slice(at), head, 3);
       db[Symbol.dispose]();
       assert.deepEqual(dump(kept), dump(rebuilt));
     }),

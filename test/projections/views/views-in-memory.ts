@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
+import { tablesOf } from '../../../adapters/views/sqlite/tables-of.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
-import { nameWrites } from '../../../projections/views/name-writes.ts';
 import { schema } from '../../../projections/views/schema.ts';
-import { viewWrites } from '../../../projections/views/view-writes.ts';
+import { createViewBatch } from '../../../projections/views/view-batch.ts';
 
 /** An event as the projection sees it. */
 export interface Recorded {
@@ -25,11 +25,10 @@ export function createMemoryViews(): MemoryViews {
   for (const statement of schema) db.exec(statement);
   const views: MemoryViews = {
     given(...recorded) {
-      for (const { event, stream, at, actor = 'test' } of recorded) {
-        for (const { sql, values } of viewWrites(event, stream, at, actor, String(++position).padStart(16, '0')))
-          db.prepare(sql).run(...values);
-      }
-      for (const { sql } of nameWrites) db.prepare(sql).run();
+      const batch = createViewBatch(tablesOf(db), 1);
+      for (const { event, stream, at, actor = 'test' } of recorded)
+        batch.add(event, stream, at, actor, String(++position).padStart(16, '0'));
+      batch.end();
       return views;
     },
     rows: (sql, ...values) =>

@@ -348,9 +348,9 @@ export const plants: readonly Plant[] = [
   },
   {
     name: 'lists show a build that is cancelled as it was',
-    file: 'projections/views/build-writes.ts',
-    find: 'return [write(build.cancelBuild, id, at), write(cancelAttempts, id, at)];',
-    replace: 'return [write(cancelAttempts, id, at)];',
+    file: 'projections/views/build-batch.ts',
+    find: "if (row) end(row, 'canceled', at, row);",
+    replace: '',
     breaks: ['I3'],
     seed: 64,
   },
