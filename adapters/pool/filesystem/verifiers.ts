@@ -44,14 +44,15 @@ interface Slot {
 }
 
 export interface VerifiersOptions {
-  /** Worker threads; started when first needed. Default: one less than the cores, 1 to 4. */
+  /** Worker threads; started when first needed. Default: one less than the cores, 1 to 4; on two cores both, as the main thread does little meanwhile. */
   readonly threads?: number;
   /** The worker's program, for tests. */
   readonly program?: URL;
 }
 
 export function createVerifiers(options: VerifiersOptions = {}): Verifiers {
-  const threads = options.threads ?? Math.max(1, Math.min(4, availableParallelism() - 1));
+  const cores = availableParallelism();
+  const threads = options.threads ?? Math.min(4, Math.max(cores - 1, Math.min(cores, 2)));
   const program = options.program ?? moduleBeside('./worker', import.meta.url);
   const slots = new Set<Slot>();
   let nextId = 1;
