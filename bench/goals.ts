@@ -184,6 +184,25 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       peer: 'narinfo-nginx',
       bound: "Node's HTTP server: parsing a request and making an answer",
     },
+    ...Object.fromEntries(
+      ['exports', 'start', 'live'].flatMap((readers) =>
+        ['health', 'push'].map((what) => [
+          `feed-${readers}-${what}`,
+          {
+            text: '≤ 1.5 × with nobody',
+            met: timesPeer(`feed-quiet-${what}`, (ratio) => ratio <= 1.5),
+            peer: `feed-quiet-${what}`,
+            bound: 'cores: the thread that reads, the readers and this bench want some, too',
+          },
+        ]),
+      ),
+    ),
+    'feed-export': {
+      text: '≥ 400,000/s',
+      met: atLeast(400_000),
+      peer: 'feed-raw',
+      bound: 'one thread reads rows, puts envelopes around their texts and encodes them',
+    },
     'append-1': { text: '—', met: () => undefined, peer: 'fsync-rate', bound: 'one fsync a commit' },
   } satisfies Record<string, Goal>),
 );

@@ -9,6 +9,11 @@ export function processorMs(pid: number): number {
   }, 0);
 }
 
+/** What the main thread of a process has run so far, in milliseconds. */
+export function mainThreadMs(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+}
+
 /** What of a process is in memory now, in MiB. Source: proc(5). */
 export function residentMiB(pid: number): number {
   const [, kib = '0'] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];

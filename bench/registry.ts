@@ -141,6 +141,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./feed/feed.ts')).run,
     },
     {
+      name: 'feed-beside',
+      what: 'how long others wait while the log is exported and followed',
+      run: async () => (await import('./feed/beside.ts')).run,
+    },
+    {
       name: 'mirrors',
       what: 'what 1, 10 and 50 mirrors cost the coordinator, beside the bytes alone',
       run: async () => (await import('./mirrors/mirrors.ts')).run,

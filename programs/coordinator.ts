@@ -13,6 +13,7 @@ import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
 import { ensureSigningKey } from '../adapters/data-dir/signing-key.ts';
 import { openVerifyPlace } from '../adapters/data-dir/verify-place.ts';
 import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
+import { createThreadedPages } from '../adapters/event-feed/threaded-pages.ts';
 import { openEventStore } from '../adapters/event-store/open.ts';
 import { lockForWriting } from '../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../adapters/event-store/store-url.ts';
@@ -362,6 +363,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     spool,
     logs,
     eventStore: supervisor.store,
+    ...(logDir !== undefined && { pageSource: createThreadedPages(logDir) }),
     itemOfFile: supervisor.itemOfFile,
     itemOf: supervisor.itemOf,
     producersOf: supervisor.producersOf,

@@ -8,6 +8,8 @@ import type { Views } from '../../coordinator/ports/views.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
 import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../../domain/limits.ts';
 import type { AgentLinkServer } from '../agent-link/server.ts';
+import type { PageSource } from '../event-feed/pages.ts';
+import type { SharedPages } from '../event-feed/shared-pages.ts';
 import type { Spool } from '../pool/filesystem/spool.ts';
 import type { StagedNars } from '../pool/filesystem/staged-nars.ts';
 import type { GuixCache } from './cache/guix/narinfos.ts';
@@ -80,6 +82,8 @@ export interface HttpContext {
   readonly spool: Pick<Spool, 'open'>;
   readonly logs: Pick<LogStore, 'read' | 'size'>;
   readonly eventStore: Pick<EventStore, 'read' | 'readAll' | 'subscribe' | 'head'>;
+  /** What readers of the log get. */
+  readonly eventPages: SharedPages;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly metrics: Metrics;
   /** Where what a request opens is noted, to be ended with its token. */
@@ -98,7 +102,9 @@ export interface HttpContext {
   readonly closing: AbortSignal;
 }
 
-export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' | 'closing'> {
+export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' | 'closing' | 'eventPages'> {
+  /** Reads the log for its readers, and is closed with the server; the event store is asked here if absent. */
+  readonly pageSource?: PageSource;
   readonly logger: FastifyBaseLogger;
   readonly agentLink: AgentLinkServer;
   /** Version of Drover, for OpenAPI and metrics. */

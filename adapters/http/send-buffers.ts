@@ -18,8 +18,12 @@ const part = 8;
  * are under way or readers are slow. Those that came back are given out again.
  *
  * @param budget bytes that those have together that are larger than the smallest; a quarter of it is kept while nobody uses it
+ * @param allocate makes them
  */
-export function createSendBuffers(budget: number = 64 * 1024 * 1024): SendBuffers {
+export function createSendBuffers(
+  budget: number = 64 * 1024 * 1024,
+  allocate: (size: number) => Buffer = Buffer.allocUnsafeSlow,
+): SendBuffers {
   const inUse = new Set<Buffer>();
   const free = new Map<number, Buffer[]>();
   let used = 0;
@@ -36,7 +40,7 @@ export function createSendBuffers(budget: number = 64 * 1024 * 1024): SendBuffer
       while (size < largest && size < wanted && 2 * size <= (budget - used) / part) size *= 2;
       const again = free.get(size)?.pop();
       if (again !== undefined) kept -= size;
-      const buffer = again ?? Buffer.allocUnsafeSlow(size);
+      const buffer = again ?? allocate(size);
       inUse.add(buffer);
       used += size;
       return buffer;

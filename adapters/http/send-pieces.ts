@@ -2,6 +2,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Pieces } from '../../coordinator/ports/pool.ts';
 import { createSendBuffers, type SendBuffers } from './send-buffers.ts';
+import { watchAnswer } from './watch-answer.ts';
 
 /**
  * Answers with `length` bytes that are read piece by piece; the head is that of the reply. Resolves once the first of them are there and the
@@ -82,10 +83,9 @@ async function openSending(pieces: Pieces, length: number, buffers: SendBuffers)
 
   return {
     async send(response) {
-      const connection = watch(response);
+      const connection = watchAnswer(response);
       try {
-        // One that is asked for behind others on its connection waits for its turn without anything in its hands.
-        if (response.socket === null && !(await connection.write(''))) return false;
+        if (!(await connection.turn())) return false;
         for (let current = await next; current !== undefined; current = await next) {
           begin();
           if (!(await connection.write(current.bytes))) {
@@ -112,20 +112,4 @@ interface Piece {
   /** As it was taken. */
   readonly buffer: Buffer;
   readonly bytes: Buffer;
-}
-
-/** Writes one after another; false where the reader has gone. Not a race of promises: a large body would leave a reaction for each piece on them. */
-function watch(response: ServerResponse) {
-  let resolve: (written: boolean) => void = () => undefined;
-  const gone = () => resolve(false);
-  response.once('close', gone);
-  return {
-    write: (bytes: Buffer | '') =>
-      new Promise<boolean>((done) => {
-        resolve = done;
-        if (response.destroyed) done(false);
-        else response.write(bytes, (error) => done(error == null));
-      }),
-    [Symbol.dispose]: () => void response.off('close', gone),
-  };
 }

@@ -3,6 +3,8 @@ import { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, 
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { DroverError } from '../../coordinator/errors.ts';
 import { linkSocketOptions } from '../agent-link/server.ts';
+import { createPageFiller } from '../event-feed/page-filler.ts';
+import { createSharedPages } from '../event-feed/shared-pages.ts';
 import { addAccessControl } from './access.ts';
 import { addBodyBudget } from './body-budget.ts';
 import { boundConnections } from './bound-connections.ts';
@@ -67,9 +69,15 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const { application, agentLink, logger, metrics, newId, version } = options;
   const limits = { ...defaultHttpLimits, ...options.limits };
   const closing = new AbortController();
+  const eventPages = createSharedPages({
+    source: options.pageSource ?? createPageFiller(options.eventStore, options.runtime.timers),
+    timers: options.runtime.timers,
+    silence: limits.eventStreamSilence,
+  });
   const context: HttpContext = {
     ...options,
     limits,
+    eventPages,
     cache: { id: 'drover', public: true, priority: 40, ttlSeconds: 3600, ...options.cache },
     closing: closing.signal,
   };
@@ -93,6 +101,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   });
+  app.addHook('onClose', async () => eventPages[Symbol.asyncDispose]());
   boundConnections(app, limits.connections, options.runtime.clock);
   const endSilentConnections = noteSilentConnections(app.server);
   // No route takes text: JSON, or a stream that a route asks for.

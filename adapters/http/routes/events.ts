@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
@@ -10,11 +9,8 @@ import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { envelopeOf, sourceOf } from '../event-envelope.ts';
 import { envelope } from '../event-schemas.ts';
-import { type EventSource, eventText } from '../event-stream.ts';
-import { createEventTail } from '../event-tail.ts';
-import { abortOnEnd } from '../long-answer.ts';
-import { pieceLength } from '../pieces.ts';
 import { flag, many } from '../schemas/requests.ts';
+import { sendEvents } from '../send-events.ts';
 
 export const position: z.ZodString = z.string().regex(/^[0-9a-zA-Z._-]{1,64}$/, 'expected a position');
 export const time: z.ZodCoercedNumber = z.coerce.number().int().min(0);
@@ -25,22 +21,13 @@ const eventType = z
 const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
 
 /** The log for anybody outside: live as server-sent events, or as lines of JSON for export. */
-export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContext): FastifyPluginAsyncZod {
+export function eventRoutes({ eventStore, eventPages, closing }: HttpContext): FastifyPluginAsyncZod {
   let known: string | undefined;
   async function source(): Promise<string> {
     known ??= await firstCommit(eventStore);
     if (known === undefined) throw new Error('an event was read of a log that has none');
     return sourceOf(known);
   }
-
-  const from: EventSource = {
-    eventStore,
-    tail: createEventTail({ eventStore, source, timers: runtime.timers }),
-    source,
-    timers: runtime.timers,
-    silence: limits.eventStreamSilence,
-    closing,
-  };
 
   return async (app) => {
     app.get(
@@ -96,25 +83,24 @@ export function eventRoutes({ eventStore, runtime, limits, closing }: HttpContex
           await checkReached(eventStore, after);
         }
         if (conditions.to !== undefined) await checkPosition(eventStore, 'to', conditions.to);
-        const text = eventText(
-          {
-            selection: { types, streams, ...conditions },
-            after: after === 'end' ? await eventStore.head() : after,
-            live: follow ?? !lines,
-            format: lines ? 'lines' : 'server-sent-events',
-            scope: principalOf(request).scope,
-            signal: abortOnEnd(reply.raw, closing),
-          },
-          from,
-        );
-        return (
-          reply
-            .header('cache-control', 'no-store')
-            // Proxies that gather an answer before they pass it on would hold events back.
-            .header('x-accel-buffering', 'no')
-            .type(lines ? 'application/x-ndjson' : 'text/event-stream')
-            .send(Readable.from(text, { objectMode: false, highWaterMark: pieceLength }))
-        );
+        const follows = follow ?? !lines;
+        const head = await eventStore.head();
+        const { to } = conditions;
+        // Who does not follow gets what is there now.
+        const last = follows ? to : to === undefined || (head !== undefined && head < to) ? head : to;
+        void reply
+          .header('cache-control', 'no-store')
+          // Proxies that gather an answer before they pass it on would hold events back.
+          .header('x-accel-buffering', 'no')
+          .type(lines ? 'application/x-ndjson' : 'text/event-stream');
+        const view = {
+          selection: { types, streams, ...conditions, ...(last !== undefined && { to: last }) },
+          format: lines ? 'lines' : 'server-sent-events',
+          scope: principalOf(request).scope,
+          follow: follows,
+        } as const;
+        const isEmpty = !follows && head === undefined;
+        sendEvents(request, reply, { view, after: after === 'end' ? head : after, isEmpty }, eventPages, closing);
       },
     );
     app.get(

@@ -4,12 +4,11 @@ import { get, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { type EventView, pageLength } from '../../../adapters/event-feed/event-view.ts';
+import { createPageFiller } from '../../../adapters/event-feed/page-filler.ts';
+import { createSharedPages, type Page, type PageReader } from '../../../adapters/event-feed/shared-pages.ts';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import { type EventEnvelope, envelopeOf, envelopeText } from '../../../adapters/http/event-envelope.ts';
-import { type EventWish, eventText } from '../../../adapters/http/event-stream.ts';
-import { createEventTail } from '../../../adapters/http/event-tail.ts';
-import { pieceLength } from '../../../adapters/http/pieces.ts';
-import { storedLines } from '../../../adapters/http/routes/log.ts';
 import type { EventStore, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { secretOfScope } from '../../support/fake-application.ts';
 import { createManualRuntime } from '../../support/manual-runtime.ts';
@@ -50,80 +49,150 @@ const numbersIn = (text: string): number[] =>
   [...text.matchAll(/"data":\{"n":(\d+)/g)].map(([, number]) => Number(number));
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-function sourceOf(log: Awaited<ReturnType<typeof logOf>>, closing = new AbortController().signal) {
+function sharedPagesOf(log: Awaited<ReturnType<typeof logOf>>, kept?: number) {
   const runtime = createManualRuntime();
-  const source = async () => 'urn:drover:log:c';
   const { timers } = runtime;
-  const { eventStore } = log;
-  const tail = createEventTail({ eventStore, source, timers });
-  return { runtime, from: { eventStore, tail, source, timers, silence: 15_000, closing } };
+  const source = createPageFiller(log.eventStore, timers);
+  return {
+    runtime,
+    pages: createSharedPages({ source, timers, silence: 15_000, ...(kept !== undefined && { kept }) }),
+  };
 }
-const wish: Omit<EventWish, 'signal'> = {
+const view: EventView = {
   selection: { types: [], streams: [] },
-  after: undefined,
-  live: true,
   format: 'server-sent-events',
   scope: 'read',
+  follow: true,
 };
 
 /** Pulls until so many events have come. */
-async function pull(reader: AsyncGenerator<string>, count: number): Promise<string> {
-  let text = '';
-  while (numbersIn(text).length < count) text += (await reader.next()).value ?? '';
-  return text;
+function puller(reader: PageReader) {
+  let place: string | undefined;
+  let wait = false;
+  return {
+    async page(): Promise<Page> {
+      const page = await reader.next(place, wait);
+      assert.ok(page !== 'silent' && page !== 'gone');
+      ({ place } = page);
+      wait = !page.more;
+      return page;
+    },
+    async pull(count: number): Promise<string> {
+      let text = '';
+      while (numbersIn(text).length < count) {
+        const page = await this.page();
+        text += Buffer.from(page.bytes).toString();
+        page.release(true);
+      }
+      return text;
+    },
+  };
 }
 
 describe('the feed of events', () => {
   it('reads the log once for all who follow it, each at its own pace, and not at all when nobody does', async () => {
     await using log = await logOf(10);
-    const { runtime, from } = sourceOf(log);
-    const stop = new AbortController();
-    const readers = upTo(50).map(() => eventText({ ...wish, signal: stop.signal }, from));
-    const lazy = readers.pop() as AsyncGenerator<string>;
-    for (const reader of readers) assert.deepEqual(numbersIn(await pull(reader, 10)), upTo(10));
+    const { runtime, pages } = sharedPagesOf(log);
+    const readers = upTo(50).map(() => pages.open(view));
+    const [lazy, ...others] = readers.map(puller) as [ReturnType<typeof puller>, ...ReturnType<typeof puller>[]];
+    const caughtUp = await Promise.all(others.map((one) => one.pull(10)));
+    for (const text of caughtUp) assert.deepEqual(numbersIn(text), upTo(10));
     const { readings } = log.asked;
-    const coming = readers.map((reader) => pull(reader, 5));
+    assert.ok(readings < 5, `all had the same page, and the log was read ${readings} times for it`);
+    const coming = others.map((one) => one.pull(5));
     await log.append(5);
     for (const text of await Promise.all(coming)) assert.deepEqual(numbersIn(text), [10, 11, 12, 13, 14]);
     assert.equal(log.asked.subscriptions, 1);
-    assert.ok(log.asked.readings - readings <= 2 * readers.length, 'nobody reads the log for each event');
+    assert.equal(log.asked.readings, readings, 'nobody reads the log for each event');
     // More than the tail keeps.
     await log.append(1100);
-    assert.deepEqual(numbersIn(await pull(lazy, 1115)), upTo(1115));
-    stop.abort();
-    for (const reader of [...readers, lazy]) await reader.return(undefined);
+    assert.deepEqual(numbersIn(await lazy.pull(1115)), upTo(1115));
+    for (const reader of readers) reader[Symbol.dispose]();
     assert.equal(runtime.armed, 0, 'no timer is left');
   });
 
-  it('gives out small pieces, and keeps none of those that a reader does not take', async () => {
-    await using log = await logOf(1500);
-    const { runtime, from } = sourceOf(log);
-    const stop = new AbortController();
-    const reader = eventText({ ...wish, signal: stop.signal }, from);
-    let text = String((await reader.next()).value) + (await reader.next()).value;
-    const { readings } = log.asked;
-    runtime.advance(1000);
-    while (numbersIn(text).length < 1500) {
-      const piece = String((await reader.next()).value);
-      assert.ok(piece.length <= pieceLength + 2 * each, `${piece.length}`);
-      text += piece;
+  it('tells those who wait that nothing came, all at once, and ends their waits when they go', async () => {
+    await using log = await logOf(1);
+    const { runtime, pages } = sharedPagesOf(log);
+    const [first, second] = [pages.open(view), pages.open(view)];
+    const place = await log.eventStore.head();
+    const waits = [first, second].map((reader) => reader.next(place, true));
+    runtime.advance(15_000);
+    assert.deepEqual(await Promise.all(waits), ['silent', 'silent']);
+    const again = [first, second].map((reader) => reader.next(place, true));
+    first[Symbol.dispose]();
+    assert.equal(await again[0], 'gone');
+    assert.equal(runtime.armed, 1);
+    await log.append(1);
+    const page = await again[1];
+    assert.ok(page !== undefined && page !== 'silent' && page !== 'gone');
+    assert.deepEqual(numbersIn(Buffer.from(page.bytes).toString()), [1]);
+    assert.equal(await first.next(place, true), 'gone');
+    second[Symbol.dispose]();
+    assert.equal(runtime.armed, 0, 'no timer is left');
+  });
+
+  it('writes pages that are not longer than they may be into memory that is used again, but nothing over one that somebody holds', async () => {
+    await using log = await logOf(3000);
+    const { pages } = sharedPagesOf(log, 8 * pageLength);
+    const holder = pages.open(view);
+    const held = await puller(holder).page();
+    const before = Buffer.from(held.bytes).toString();
+    const reader = pages.open(view);
+    const one = puller(reader);
+    let text = '';
+    let count = 0;
+    const memories = new Set<ArrayBufferLike>();
+    while (numbersIn(text).length < 3000) {
+      const page = await one.page();
+      count++;
+      assert.ok(page.bytes.length <= pageLength, `${page.bytes.length}`);
+      memories.add(page.bytes.buffer);
+      text += Buffer.from(page.bytes).toString();
+      page.release(true);
     }
-    assert.deepEqual(numbersIn(text), upTo(1500), 'read again, without a gap or a repeat');
-    assert.ok(log.asked.readings >= readings + 2);
-    stop.abort();
-    await reader.return(undefined);
+    assert.deepEqual(numbersIn(text), upTo(3000));
+    assert.ok(memories.size < count, `${count} pages in ${memories.size} pieces of memory`);
+    assert.ok(Buffer.from(held.bytes).toString() === before);
+    held.release(false);
+    for (const one of [holder, reader]) one[Symbol.dispose]();
+  });
+
+  it('lets go of what a reader does not take, and reads it again without a gap or a repeat', async () => {
+    await using log = await logOf(3000);
+    const { runtime, pages } = sharedPagesOf(log);
+    using reader = pages.open({ ...view, format: 'lines' });
+    const one = puller(reader);
+    let text = await one.pull(1);
+    while (numbersIn(text).length < 3000) {
+      runtime.advance(1000);
+      assert.equal(runtime.armed, 0, 'nothing waits to be let go of');
+      const { readings } = log.asked;
+      text += await one.pull(1);
+      assert.ok(log.asked.readings > readings);
+    }
+    assert.deepEqual(numbersIn(text), upTo(3000));
   });
 
   it('ends no export that the server cut as if it were whole', async () => {
-    await using log = await logOf(1500);
-    const closing = new AbortController();
-    const { from } = sourceOf(log, closing.signal);
-    const reader = eventText({ ...wish, live: false, format: 'lines', signal: closing.signal }, from);
-    await reader.next();
-    closing.abort();
-    await assert.rejects(async () => {
-      for await (const _ of reader);
-    }, /stopping/);
+    await using log = await logOf(12_000);
+    const server = await harness({ eventStore: log.eventStore });
+    const url = await server.app.listen({ port: 0, host: '127.0.0.1' });
+    for (const [path, accept] of [
+      ['/v1/events', 'application/x-ndjson'],
+      ['/v1/log', ''],
+    ] as const) {
+      const headers = { authorization: `Bearer ${secretOfScope('admin')}`, accept };
+      const cut = new Promise<IncomingMessage>((resolve, reject) => {
+        get(`${url}${path}`, { headers, agent: false }, resolve).on('error', reject);
+      });
+      const response = (await cut).pause();
+      if (path === '/v1/log') void server[Symbol.asyncDispose]();
+      else server.tokenUses.end('t-admin');
+      await assert.rejects(async () => {
+        for await (const _ of response);
+      });
+    }
   });
 
   it('holds little for a reader that takes nothing, cuts it, and gives it the rest when it comes again', async () => {
@@ -146,7 +215,7 @@ describe('the feed of events', () => {
     });
     await once(socket, 'close');
     assert.ok(socket.bytesWritten < 12_000 * each, 'it was cut before its end');
-    assert.ok(held > 0 && held <= 4 * pieceLength, `${held} bytes were held`);
+    assert.ok(held > 0 && held <= pageLength + 100, `${held} bytes were held`);
     let first = '';
     await assert.rejects(async () => {
       for await (const part of deaf.setEncoding('utf8')) first += part;
@@ -158,44 +227,18 @@ describe('the feed of events', () => {
     assert.deepEqual([...numbersIn(whole), ...numbersIn(rest)], upTo(12_000));
   });
 
-  it('reads little of the log as it is stored at a time, and holds little for a reader that takes nothing', async () => {
-    await using log = await logOf(3000);
-    const { runtime, from } = sourceOf(log);
-    const read: number[] = [];
-    const eventStore = {
-      head: from.eventStore.head,
-      async *readAll(options?: Parameters<EventStore['readAll']>[0]) {
-        for await (const batch of log.eventStore.readAll(options)) {
-          read.push(batch.events.length);
-          yield batch;
-        }
-      },
-    };
-    const stop = new AbortController();
-    const reader = storedLines(eventStore, runtime.timers, stop.signal);
-    let text = String((await reader.next()).value);
-    assert.ok(
-      read.length === 1 && (read[0] as number) <= 64,
-      `${read} events were read for a reader that has taken none`,
-    );
-    await log.append(1);
-    let pieces = 1;
-    for await (const piece of reader) {
-      // Now and then it takes nothing for a while, and what was read for it is read again.
-      if (pieces++ % 10 === 0) runtime.advance(1000);
-      assert.ok(piece.length <= pieceLength + 4 * each, `${piece.length}`);
-      text += piece;
-    }
-    const lines = text
+  it('gives the log as it is stored, up to its end as it was', async () => {
+    await using log = await logOf(700);
+    await using server = await harness({ eventStore: log.eventStore });
+    const answer = await server.ask('admin', { url: '/v1/log' });
+    const lines = answer.body
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line));
-    assert.deepEqual(lines.pop(), { end: lines.at(-1).position });
     const stored: StoredEvent[] = [];
-    for await (const { events } of log.eventStore.readAll({ json: 'beside', limit: 3000 })) stored.push(...events);
-    assert.deepEqual(lines, stored, 'up to the end as it was, without a gap or a repeat');
-    assert.ok(read.reduce((sum, count) => sum + count) > 3000, 'some was let go');
-    assert.ok(Math.max(...read) > 64, 'more at a time for one that takes it');
+    for await (const { events } of log.eventStore.readAll({ json: 'beside' })) stored.push(...events);
+    assert.deepEqual(lines.pop(), { end: stored.at(-1)?.position });
+    assert.deepEqual(lines, stored);
   });
 
   it('writes an envelope to the letter as it is', () => {

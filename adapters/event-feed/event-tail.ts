@@ -1,7 +1,7 @@
 import type { EventStore, Position, StoredEvent } from '../../coordinator/ports/event-store.ts';
 import type { Scope } from '../../domain/token/events.ts';
 import { hasAdminOnly } from '../../domain/visible-data.ts';
-import { envelopeText } from './event-envelope.ts';
+import { envelopeText } from '../http/event-envelope.ts';
 
 /** An event with its envelope as text, written once for all who read it. */
 export interface WrittenEvent {
@@ -21,8 +21,8 @@ export interface TailMember extends Disposable {
   readonly begins: Position | undefined;
   /** What is after a place; `undefined` where the tail does not reach back so far, or its beginning is not known yet. */
   since(after: Position | undefined): Stretch | undefined;
-  /** Resolves once there may be more, or after so many milliseconds, or with `signal`. Rejects with what made the log unreadable. */
-  more(milliseconds: number, signal: AbortSignal): Promise<'more' | 'silent'>;
+  /** Resolves once there may be more, or with `signal`. Rejects with what made the log unreadable. */
+  more(signal: AbortSignal): Promise<void>;
 }
 
 /** What the tail holds at most; a reader that is further behind reads the log. */
@@ -41,10 +41,9 @@ export interface EventTailOptions {
   readonly eventStore: Pick<EventStore, 'subscribe'>;
   /** `source` of the envelopes. Asked for once there are events. */
   readonly source: () => Promise<string>;
-  readonly timers: { after(milliseconds: number, run: () => void): Disposable };
 }
 
-export function createEventTail({ eventStore, source, timers }: EventTailOptions): EventTail {
+export function createEventTail({ eventStore, source }: EventTailOptions): EventTail {
   let run: Run | undefined;
 
   interface Run {
@@ -125,17 +124,14 @@ export function createEventTail({ eventStore, source, timers }: EventTailOptions
           while (first > 0 && (one.events[first - 1]?.event.position ?? '') > after) first--;
           return { events: one.events.slice(first), checkpoint: one.checkpoint };
         },
-        more(milliseconds, signal) {
+        more(signal) {
           return new Promise((resolve, reject) => {
-            const end = (how: 'more' | 'silent'): void => {
-              timer[Symbol.dispose]();
+            const wake = (): void => {
               one.waiting.delete(wake);
               signal.removeEventListener('abort', wake);
               if (one.over !== undefined && !signal.aborted) reject(one.over.error);
-              else resolve(how);
+              else resolve();
             };
-            const wake = (): void => end('more');
-            const timer = timers.after(milliseconds, () => end('silent'));
             one.waiting.add(wake);
             signal.addEventListener('abort', wake);
             if (signal.aborted || one.over !== undefined) wake();
