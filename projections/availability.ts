@@ -44,11 +44,13 @@ export function createAvailability(
 ): Availability {
   const presence = memory.bytes('presence');
   const lacking = memory.ints('lacking'); // Per item: references that are not available.
+  // Edges item → reference, those of one item side by side; and per reference a list through `nextReferrer`.
+  const firstReference = memory.ints('firstReference');
+  const referenceCount = memory.ints('referenceCount');
+  const reference = memory.ints('reference');
+  const referrer = memory.ints('referrer');
   const firstReferrer = memory.ints('firstReferrer');
   const nextReferrer = memory.ints('nextReferrer');
-  const referrer = memory.ints('referrer');
-  const referencesOf = memory.map<Item, Int32Array>('referencesOf');
-  const noReferences = new Int32Array(0);
   const count = { present: 0, upstream: 0 };
   memory.part('count', { save: () => count, load: (saved: typeof count) => void Object.assign(count, saved) });
 
@@ -56,6 +58,8 @@ export function createAvailability(
     while (presence.length <= item) {
       presence.push(0);
       lacking.push(0);
+      firstReference.push(-1);
+      referenceCount.push(0);
       firstReferrer.push(-1);
     }
   }
@@ -63,6 +67,19 @@ export function createAvailability(
   const isUpstream = (item: Item): boolean => item < presence.length && presence.values[item] === isElsewhere;
   const isObtainable = (item: Item): boolean => isPresent(item) || isUpstream(item);
   const isAvailable = (item: Item): boolean => isObtainable(item) && lacking.values[item] === 0;
+
+  function eachReference(item: Item, visit: (reference: Item) => void): void {
+    if (item >= firstReference.length) return;
+    const first = firstReference.values[item] as number;
+    const end = first + (referenceCount.values[item] as number);
+    for (let edge = first; edge < end; edge++) visit(reference.values[edge] as number);
+  }
+
+  function referencesOf(item: Item): Item[] {
+    const found: Item[] = [];
+    eachReference(item, (one) => found.push(one));
+    return found;
+  }
 
   /** Items that came once more with other references: few, if any. Their earlier edges stay in the lists of referrers. */
   const replaced = memory.set<Item>('replaced');
@@ -73,7 +90,7 @@ export function createAvailability(
     for (let edge = firstReferrer.values[item] as number; edge !== -1; edge = nextReferrer.values[edge] as number) {
       const from = referrer.values[edge] as number;
       if (replaced.has(from)) {
-        if (seen.has(from) || !referencesOf.get(from)?.includes(item)) continue;
+        if (seen.has(from) || !referencesOf(from).includes(item)) continue;
         seen.add(from);
       }
       yield from;
@@ -100,21 +117,22 @@ export function createAvailability(
   function setReferences(item: Item, paths: readonly string[]): void {
     const targets = new Set(paths.map((path) => graph.internItem(path)));
     targets.delete(item);
-    const known = referencesOf.get(item) ?? noReferences;
-    if (known.length > 0 && (known.length !== targets.size || known.some((one) => !targets.has(one))))
-      replaced.add(item);
     let missing = 0;
     for (const target of targets) {
       row(target);
       if (!isAvailable(target)) missing++;
-      if (known.includes(target)) continue;
-      referrer.push(item);
-      nextReferrer.push(firstReferrer.values[target] as number);
-      firstReferrer.values[target] = referrer.length - 1;
     }
-    if (targets.size > 0) referencesOf.set(item, Int32Array.from(targets));
-    else referencesOf.delete(item);
     lacking.values[item] = missing;
+    const known = referencesOf(item);
+    if (known.length === targets.size && known.every((one) => targets.has(one))) return;
+    if (known.length > 0) replaced.add(item);
+    firstReference.values[item] = reference.length;
+    referenceCount.values[item] = targets.size;
+    for (const target of targets) {
+      reference.push(target);
+      referrer.push(item);
+      firstReferrer.values[target] = nextReferrer.push(firstReferrer.values[target] as number);
+    }
   }
 
   /** From now on it comes from there, with these references; those that it had elsewhere do not count any more. */
@@ -156,11 +174,9 @@ export function createAvailability(
     isObtainable,
     isAvailable,
     wasObtainable: (item) => item < presence.length && presence.values[item] !== never,
-    references: (item) => Array.from(referencesOf.get(item) ?? noReferences),
-    referencesKey: (item) => referencesOf.get(item),
-    eachReference(item, visit) {
-      for (const reference of referencesOf.get(item) ?? noReferences) visit(reference);
-    },
+    references: referencesOf,
+    referencesKey: (item) => (item < firstReference.length ? firstReference.values[item] : -1),
+    eachReference,
     eachReferrer,
     referrersOf,
     add(path, references) {

@@ -154,12 +154,22 @@ export function createFarm(seed = 0) {
   const unpublished = createUnpublished(memory.within('unpublished.'));
   const upstreams = createUpstreamItems(graph, availability, memory.within('upstreams.'));
   const roots = createRoots(graph, memory.within('roots.'));
-  const itemRevisions = memory.map<number, number>('itemRevisions');
+  const itemRevisions = memory.ints('itemRevisions'); // Of each item's stream; -1 where there is none.
   const lossRevisions = memory.map<number, number>('lossRevisions');
   const strays = createStrays(graph, memory.within('strays.'));
 
   /** The item by which the stream of one is known: a hash part has one stream, however many names it is given. */
   const streamOf = (path: string): number => graph.itemByHash(path.slice(0, 32)) as number;
+
+  function setItemRevision(item: number, revision: number): void {
+    while (itemRevisions.length <= item) itemRevisions.push(-1);
+    itemRevisions.values[item] = revision;
+  }
+
+  function itemRevisionOf(item: number | undefined): number | undefined {
+    const revision = item === undefined || item >= itemRevisions.length ? -1 : (itemRevisions.values[item] as number);
+    return revision === -1 ? undefined : revision;
+  }
 
   /** Attempts that failed through the machine count against the agent; a builder that ran clears it. */
   function judge(id: string, event: BuildEvent, at: number): void {
@@ -232,7 +242,7 @@ export function createFarm(seed = 0) {
       const item = availability.add(event.data.path, event.data.references);
       losses.apply(item, event, at, by);
       blocked.itemTouched(item);
-      itemRevisions.set(streamOf(event.data.path), revision);
+      setItemRevision(streamOf(event.data.path), revision);
       return;
     }
     if (event.type === 'StoreItemFoundUpstream' || event.type === 'StoreItemLostUpstream')
@@ -248,12 +258,12 @@ export function createFarm(seed = 0) {
       unpublished.unpublished(item, { at, until: event.data.until, reason: event.data.reason, by });
     availability.remove(item);
     blocked.itemTouched(item);
-    itemRevisions.set(streamOf(event.data.path), revision);
+    setItemRevision(streamOf(event.data.path), revision);
   }
 
   function applyUpstream(event: UpstreamEvent, revision: number, at: number, by: string): void {
     const item = graph.internItem(event.data.path);
-    itemRevisions.set(streamOf(event.data.path), revision);
+    setItemRevision(streamOf(event.data.path), revision);
     const relied = upstreams.get(item)?.upstream;
     upstreams.apply(item, event, at);
     if (event.type === 'StoreItemFoundUpstream') {
@@ -309,7 +319,7 @@ export function createFarm(seed = 0) {
     /** Revision of the last event of the item's stream; `none` if there is none. */
     itemRevision: (path: string): number | 'none' => {
       const item = graph.itemByHash(path.slice(0, 32));
-      return (item === undefined ? undefined : itemRevisions.get(item)) ?? 'none';
+      return itemRevisionOf(item) ?? 'none';
     },
     /** Revision of the event by which an item that was present last stopped to be so. */
     lossRevision: (item: number): number | undefined => lossRevisions.get(item),
@@ -373,7 +383,7 @@ export function createFarm(seed = 0) {
     pass(category: Category, id: string, revision: number): void {
       const item = category === 'item' ? graph.itemByHash(id) : undefined;
       const drv = category === 'derivation' ? graph.drvByHash(id) : undefined;
-      if (item !== undefined && itemRevisions.has(item)) itemRevisions.set(item, revision);
+      if (item !== undefined && itemRevisionOf(item) !== undefined) setItemRevision(item, revision);
       else if (drv !== undefined) texts.passed(drv, revision);
       else {
         const record = recordOf(category, id);

@@ -3,35 +3,45 @@
  * follows from the table, and its places from a seed.
  */
 export interface HashIndex {
-  /** The first row that was added with this hash and for which `isWanted` says so. */
+  /** The first row that was entered with this hash and for which `isWanted` says so; it is asked for others that have its place, too. */
   find(hash: number, isWanted: (row: number) => boolean): number | undefined;
-  /** Adds the row after those that are there. */
-  add(hash: number): void;
-  /** Enters all rows anew. */
-  fill(rows: number): void;
+  /** Enters a row of the table, after those that are there. */
+  enter(hash: number, row: number): void;
+  /** Takes out a row that was entered with this hash, while `hashOf` still says so. */
+  remove(hash: number, row: number): void;
+  /** Enters all rows of the table anew. */
+  refill(): void;
 }
 
 const free = 0;
 
-/** @param hashOf of a row, 32 bits; the same that it was added with. */
-export function createHashIndex(hashOf: (row: number) => number): HashIndex {
+/**
+ * @param rows how many the table has.
+ * @param hashOf of a row, 32 bits; `undefined` for one that is not to be found.
+ */
+export function createHashIndex(rows: () => number, hashOf: (row: number) => number | undefined): HashIndex {
   /** Rows + 1. A power of two of them, at most two thirds taken. */
   let places = new Int32Array(1024);
-  let length = 0;
+  let taken = 0;
 
-  function enter(hash: number, row: number): void {
+  function put(hash: number, row: number): void {
     const last = places.length - 1;
     let place = hash & last;
     while (places[place] !== free) place = (place + 1) & last;
     places[place] = row + 1;
+    taken++;
   }
 
-  function fill(rows: number): void {
-    let size = places.length;
-    while (size * 2 < rows * 3) size *= 2;
+  function refill(): void {
+    const count = rows();
+    let size = 1024;
+    while (size < count * 2) size *= 2;
     places = new Int32Array(size);
-    for (let row = 0; row < rows; row++) enter(hashOf(row), row);
-    length = rows;
+    taken = 0;
+    for (let row = 0; row < count; row++) {
+      const hash = hashOf(row);
+      if (hash !== undefined) put(hash, row);
+    }
   }
 
   return {
@@ -43,12 +53,25 @@ export function createHashIndex(hashOf: (row: number) => number): HashIndex {
       }
       return undefined;
     },
-    add(hash) {
-      length++;
-      if (places.length * 2 < length * 3) fill(length);
-      else enter(hash, length - 1);
+    enter(hash, row) {
+      if (places.length * 2 < (taken + 1) * 3) refill();
+      else put(hash, row);
     },
-    fill,
+    remove(hash, row) {
+      const last = places.length - 1;
+      let hole = hash & last;
+      while (places[hole] !== row + 1) hole = (hole + 1) & last;
+      // What comes after it moves up, unless that is before the place of its own hash.
+      for (let place = (hole + 1) & last; places[place] !== free; place = (place + 1) & last) {
+        const own = (hashOf((places[place] as number) - 1) as number) & last;
+        if (((place - own) & last) < ((place - hole) & last)) continue;
+        places[hole] = places[place] as number;
+        hole = place;
+      }
+      places[hole] = free;
+      taken--;
+    },
+    refill,
   };
 }
 

@@ -1,7 +1,9 @@
+import { Buffer } from 'node:buffer';
 import type { StoreItem } from '../domain/item/events.ts';
 import { decodeNixBase32, encodeNixBase32 } from '../domain/store/nix-base32.ts';
 import type { Availability } from './availability.ts';
 import type { Graph, Item } from './graph.ts';
+import { createHashIndex } from './hash-index.ts';
 import { createMemory, type Memory } from './memory.ts';
 
 /**
@@ -31,21 +33,38 @@ const mostRecent = 4096;
 
 const hashBytes = 32;
 const prefix = 'sha256:';
+/** Of Ed25519; and of a packed one for Guix, with its public point (domain/guix/packed-signature.ts). */
+const signatureBytes = 64;
+const guixSignatureBytes = 96;
+
+const compressedFlag = 1;
+const toItselfFlag = 2;
+const guixSignatureFlag = 4;
+/** Of the rows of one file, this one is found by it. */
+const firstFlag = 8;
+const none = -1;
 
 export function createItemDetails(
   graph: Graph,
   availability: Availability,
   memory: Memory = createMemory(),
 ): ItemDetails {
-  const rows = memory.map<Item, number>('rows');
-  const byFile = memory.map<number, Item>('byFile');
-  /** Items beyond the first that are in one file: the same bytes at several paths. */
-  const sharing = memory.map<number, Set<Item>>('sharing');
+  const rowOf = memory.ints('rowOf'); // Of each item; -1 for none.
+  const itemOf = memory.ints('itemOf'); // Of each row; -1 for a free one.
+  const nextOfFile = memory.ints('nextOfFile'); // Rows whose items are in one file, the same bytes at several paths, are a ring.
+  const previousOfFile = memory.ints('previousOfFile');
   const free = memory.list<number>('free');
   const hashes = memory.bytes('hashes', 64 * 1024); // NAR hash and file hash of each row.
   const sizes = memory.floats('sizes'); // NAR size and file size of each row.
   const added = memory.floats('added'); // When each row's item was published.
-  const extras = memory.list<Extra | undefined>('extras');
+  const flags = memory.bytes('flags');
+  const deriver = memory.ints('deriver'); // Where the graph has it.
+  const keyNames = memory.list<string>('keyNames');
+  const signedBy = memory.ints('signedBy'); // Place of the key's name, where there is one signature, of that key.
+  const signature = memory.bytes('signature', 64 * 1024);
+  const guixSignature = memory.bytes('guixSignature', 0); // As long as the last row that has one needs.
+  /** What few rows have, or have otherwise. */
+  const rare = memory.map<number, Rare>('rare');
 
   /** Made of the columns, so that nothing is lost with them; oldest first. */
   const recent = new Map<Item, { readonly details: StoreItem; readonly referencesKey: unknown }>();
@@ -57,145 +76,231 @@ export function createItemDetails(
     hashes.values.set(decodeNixBase32(text.slice(prefix.length)), offset);
   }
   function newRow(): number {
-    const row = extras.push(undefined) - 1;
+    const row = itemOf.push(none);
+    nextOfFile.push(row);
+    previousOfFile.push(row);
     for (let i = 0; i < 2 * hashBytes; i++) hashes.push(0);
+    for (let i = 0; i < signatureBytes; i++) signature.push(0);
     sizes.push(0);
     sizes.push(0);
     added.push(0);
+    flags.push(0);
+    deriver.push(none);
+    signedBy.push(none);
     return row;
   }
 
-  const fileHash = (row: number): string => readHash(row * 2 * hashBytes + hashBytes);
+  const rowOfItem = (item: Item): number | undefined => {
+    const row = item < rowOf.length ? (rowOf.values[item] as number) : none;
+    return row === none ? undefined : row;
+  };
+  const fileHash = (row: number): string => readHash(fileAt(row));
 
-  function isIn(item: Item, hash: string): boolean {
-    const row = rows.get(item);
-    return row !== undefined && fileHash(row) === hash;
+  /** Four bytes of the hash of the file, which are as good as any. */
+  const keyAt = (values: Uint8Array, at: number): number =>
+    (values[at] as number) |
+    ((values[at + 1] as number) << 8) |
+    ((values[at + 2] as number) << 16) |
+    ((values[at + 3] as number) << 24);
+  const fileAt = (row: number): number => row * 2 * hashBytes + hashBytes;
+  const fileKey = (row: number): number => keyAt(hashes.values, fileAt(row));
+  const byFile = createHashIndex(
+    () => itemOf.length,
+    (row) => (((flags.values[row] as number) & firstFlag) !== 0 ? fileKey(row) : undefined),
+  );
+  memory.part('byFile', { save: () => undefined, load: byFile.refill });
+
+  function firstOfFile(bytes: Uint8Array): number | undefined {
+    return byFile.find(keyAt(bytes, 0), (row) => {
+      const start = fileAt(row);
+      for (let at = 0; at < hashBytes; at++) if (hashes.values[start + at] !== bytes[at]) return false;
+      return true;
+    });
   }
 
-  function hold(file: number, item: Item): void {
-    const first = byFile.get(file);
-    if (first === undefined) byFile.set(file, item);
-    else if (first !== item) sharing.set(file, (sharing.get(file) ?? new Set()).add(item));
-  }
-  function release(file: number, item: Item): void {
-    const others = sharing.get(file);
-    others?.delete(item);
-    if (byFile.get(file) === item) {
-      const [next] = others ?? [];
-      if (next === undefined) byFile.delete(file);
-      else byFile.set(file, next);
-      if (next !== undefined) others?.delete(next);
+  /** @param hash as somebody has written it: no file has one that is none. */
+  function firstNamed(hash: string): number | undefined {
+    let bytes: Uint8Array;
+    try {
+      bytes = decodeNixBase32(hash.slice(prefix.length));
+    } catch {
+      return undefined;
     }
-    if (others?.size === 0) sharing.delete(file);
+    return bytes.length === hashBytes ? firstOfFile(bytes) : undefined;
   }
 
-  function read(item: Item, row: number, extra: Extra): StoreItem {
+  /** Puts the row among those of its file, whose hash is written. */
+  function join(row: number): void {
+    const first = firstOfFile(hashes.values.subarray(fileAt(row), fileAt(row) + hashBytes));
+    if (first === undefined) return stand(row);
+    const next = nextOfFile.values[first] as number;
+    nextOfFile.values[first] = row;
+    previousOfFile.values[row] = first;
+    nextOfFile.values[row] = next;
+    previousOfFile.values[next] = row;
+  }
+
+  function stand(row: number): void {
+    flags.values[row] = (flags.values[row] as number) | firstFlag;
+    byFile.enter(fileKey(row), row);
+  }
+
+  /** Takes the row from among those of its file, while its hash is written. */
+  function leave(row: number): void {
+    const next = nextOfFile.values[row] as number;
+    const previous = previousOfFile.values[row] as number;
+    nextOfFile.values[previous] = next;
+    previousOfFile.values[next] = previous;
+    nextOfFile.values[row] = row;
+    previousOfFile.values[row] = row;
+    if (((flags.values[row] as number) & firstFlag) === 0) return;
+    byFile.remove(fileKey(row), row);
+    flags.values[row] = (flags.values[row] as number) & ~firstFlag;
+    if (next !== row) stand(next);
+  }
+
+  function placeOfKey(name: string): number {
+    const known = keyNames.indexOf(name);
+    return known === -1 ? keyNames.push(name) - 1 : known;
+  }
+
+  /** @returns whether the signatures are in the columns now. */
+  function writeSignature(row: number, signatures: readonly string[]): boolean {
+    const [only = '', ...others] = signatures;
+    const colon = only.indexOf(':');
+    const bytes = Buffer.from(only.slice(colon + 1), 'base64');
+    const isUsual =
+      bytes.length === signatureBytes && others.length === 0 && only.endsWith(`:${bytes.toString('base64')}`);
+    signedBy.values[row] = isUsual ? placeOfKey(only.slice(0, colon)) : none;
+    if (isUsual) signature.values.set(bytes, row * signatureBytes);
+    return isUsual;
+  }
+
+  const textOf = (values: Uint8Array, row: number, width: number): string =>
+    Buffer.from(values.buffer, values.byteOffset + row * width, width).toString('base64');
+
+  function read(item: Item, row: number): StoreItem {
     const path = graph.itemPath(item);
+    const flag = flags.values[row] as number;
+    const key = signedBy.values[row] as number;
+    const drv = deriver.values[row] as number;
+    const { storeDir, ca, deriver: other, signatures = [] } = rare.get(row) ?? nothing;
+    const madeBy = drv === none ? other : graph.drvPath(drv);
     const references = availability.references(item).map((reference) => graph.itemPath(reference));
-    if (extra.refersToItself) references.push(path);
+    if ((flag & toItselfFlag) !== 0) references.push(path);
     return {
       path,
-      ...(extra.storeDir !== undefined && { storeDir: extra.storeDir }),
+      ...(storeDir !== undefined && { storeDir }),
       narHash: readHash(row * 2 * hashBytes),
       narSize: sizes.values[row * 2] as number,
       references: references.sort(),
-      ...(extra.deriver !== undefined && { deriver: extra.deriver }),
-      ...(extra.ca !== undefined && { ca: extra.ca }),
+      ...(madeBy !== undefined && { deriver: madeBy }),
+      ...(ca !== undefined && { ca }),
       file: {
         hash: fileHash(row),
         size: sizes.values[row * 2 + 1] as number,
-        compression: extra.compressed ? 'zstd' : 'none',
+        compression: (flag & compressedFlag) !== 0 ? 'zstd' : 'none',
       },
-      signatures: [...extra.signatures],
-      ...(extra.guixSignature !== undefined && { guixSignature: extra.guixSignature }),
+      signatures:
+        key === none ? [...signatures] : [`${keyNames[key]}:${textOf(signature.values, row, signatureBytes)}`],
+      ...((flag & guixSignatureFlag) !== 0 && {
+        guixSignature: textOf(guixSignature.values, row, guixSignatureBytes),
+      }),
     };
   }
 
   return {
     set(item, details, at) {
       recent.delete(item);
-      const before = rows.get(item);
+      const before = rowOfItem(item);
+      if (before !== undefined) leave(before);
       const row = before ?? free.pop() ?? newRow();
-      rows.set(item, row);
-      if (before !== undefined) release(shortHash(fileHash(row)), item);
-      hold(shortHash(details.file.hash), item);
+      while (rowOf.length <= item) rowOf.push(none);
+      rowOf.values[item] = row;
+      itemOf.values[row] = item;
       writeHash(row * 2 * hashBytes, details.narHash);
-      writeHash(row * 2 * hashBytes + hashBytes, details.file.hash);
+      writeHash(fileAt(row), details.file.hash);
       added.values[row] = at;
       sizes.values[row * 2] = details.narSize;
       sizes.values[row * 2 + 1] = details.file.size;
-      const { storeDir, deriver, ca, signatures, guixSignature, references } = details;
-      extras[row] = {
-        storeDir,
-        deriver,
-        ca,
-        signatures,
-        guixSignature,
-        refersToItself: references.includes(details.path),
-        compressed: details.file.compression === 'zstd',
+      const { storeDir, ca, signatures, references } = details;
+      flags.values[row] =
+        (details.file.compression === 'zstd' ? compressedFlag : 0) |
+        (references.includes(details.path) ? toItselfFlag : 0) |
+        (details.guixSignature !== undefined ? guixSignatureFlag : 0);
+      join(row);
+      if (details.guixSignature !== undefined) {
+        while (guixSignature.length < (row + 1) * guixSignatureBytes) guixSignature.push(0);
+        guixSignature.values.set(Buffer.from(details.guixSignature, 'base64'), row * guixSignatureBytes);
+      }
+      const drv = details.deriver === undefined ? undefined : graph.drvOf(details.deriver);
+      deriver.values[row] = drv ?? none;
+      const few: Rare = {
+        ...(storeDir !== undefined && { storeDir }),
+        ...(ca !== undefined && { ca }),
+        ...(drv === undefined && details.deriver !== undefined && { deriver: details.deriver }),
+        ...(!writeSignature(row, signatures) && signatures.length > 0 && { signatures }),
       };
+      if (Object.keys(few).length > 0) rare.set(row, few);
+      else rare.delete(row);
     },
     clear(item) {
-      const row = rows.get(item);
+      const row = rowOfItem(item);
       if (row === undefined) return;
       recent.delete(item);
-      rows.delete(item);
-      release(shortHash(fileHash(row)), item);
-      extras[row] = undefined;
+      leave(row);
+      rowOf.values[item] = none;
+      itemOf.values[row] = none;
+      rare.delete(row);
       free.push(row);
     },
     get(item) {
-      const row = rows.get(item);
-      const extra = row === undefined ? undefined : extras[row];
-      if (row === undefined || !extra) return undefined;
+      const row = rowOfItem(item);
+      if (row === undefined) return undefined;
       const referencesKey = availability.referencesKey(item);
       const kept = recent.get(item);
       if (kept?.referencesKey === referencesKey && kept !== undefined) return kept.details;
-      const details = read(item, row, extra);
+      const details = read(item, row);
       const [oldest] = recent.size >= mostRecent ? recent.keys() : [];
       if (oldest !== undefined) recent.delete(oldest);
       recent.set(item, { details, referencesKey });
       return details;
     },
     narHash(item) {
-      const row = rows.get(item);
+      const row = rowOfItem(item);
       return row === undefined ? undefined : readHash(row * 2 * hashBytes);
     },
     addedAt(item) {
-      const row = rows.get(item);
+      const row = rowOfItem(item);
       return row === undefined ? 0 : (added.values[row] as number);
     },
     fileSize(item) {
-      const row = rows.get(item);
+      const row = rowOfItem(item);
       return row === undefined ? 0 : (sizes.values[row * 2 + 1] as number);
     },
     byFile(hash) {
-      const item = byFile.get(shortHash(hash));
-      return item !== undefined && isIn(item, hash) ? item : undefined;
+      const row = firstNamed(hash);
+      return row === undefined ? undefined : itemOf.values[row];
     },
     itemsOfFile(hash) {
-      const first = byFile.get(shortHash(hash));
-      return [...(first === undefined ? [] : [first]), ...(sharing.get(shortHash(hash)) ?? [])].filter((item) =>
-        isIn(item, hash),
-      );
+      const found: Item[] = [];
+      const first = firstNamed(hash);
+      if (first === undefined) return found;
+      let row = first;
+      do {
+        found.push(itemOf.values[row] as Item);
+        row = nextOfFile.values[row] as number;
+      } while (row !== first);
+      return found;
     },
   };
 }
 
-/** The last 45 bits as a number: a key of eight bytes instead of fifty. Two files share one as good as never, and are told apart. */
-function shortHash(hash: string): number {
-  let value = 0;
-  for (let index = hash.length - 9; index < hash.length; index++)
-    value = value * 32 + '0123456789abcdfghijklmnpqrsvwxyz'.indexOf(hash[index] as string);
-  return value;
+interface Rare {
+  readonly storeDir?: string;
+  readonly deriver?: string;
+  readonly ca?: string;
+  /** Where there is not just one, or it is of another kind. */
+  readonly signatures?: readonly string[];
 }
-
-interface Extra {
-  readonly storeDir: string | undefined;
-  readonly deriver: string | undefined;
-  readonly ca: string | undefined;
-  readonly signatures: readonly string[];
-  readonly guixSignature: string | undefined;
-  readonly refersToItself: boolean;
-  readonly compressed: boolean;
-}
+const nothing: Rare = {};

@@ -19,13 +19,14 @@ export function createNameTable(memory: Memory, seed: number): NameTable {
   /** Where each name ends. */
   const ends = memory.ints('ends');
   const startOf = (row: number): number => (row === 0 ? 0 : (ends.values[row - 1] as number));
-  const index = createHashIndex((row) => {
+  const hashOf = (row: number): number => {
     let hash = seed;
     const end = ends.values[row] as number;
     for (let at = startOf(row); at < end; at++) hash = mix(hash, characters.values[at] as number);
     return finish(hash);
-  });
-  memory.part('index', { save: () => undefined, load: () => index.fill(ends.length) });
+  };
+  const index = createHashIndex(() => ends.length, hashOf);
+  memory.part('index', { save: () => undefined, load: index.refill });
 
   function is(row: number, text: string, from: number, to: number): boolean {
     const start = startOf(row) - from;
@@ -43,7 +44,7 @@ export function createNameTable(memory: Memory, seed: number): NameTable {
       if (known !== undefined) return known;
       for (let at = from; at < to; at++) characters.push(text.charCodeAt(at));
       ends.push(characters.length);
-      index.add(hash);
+      index.enter(hash, ends.length - 1);
       return ends.length - 1;
     },
     is,

@@ -35,12 +35,13 @@ export function createPathTable(memory: Memory, names: NameTable, seed: number):
   const named = memory.ints('named');
   /** The hash part that is looked for. */
   const wanted = new Int32Array(words);
-  const index = createHashIndex((row) => {
+  const hashOf = (row: number): number => {
     let hash = seed;
     for (let word = 0; word < words; word++) hash = mix(hash, hashes.values[row * words + word] as number);
     return finish(hash);
-  });
-  memory.part('index', { save: () => undefined, load: () => index.fill(named.length) });
+  };
+  const index = createHashIndex(() => named.length, hashOf);
+  memory.part('index', { save: () => undefined, load: index.refill });
   const written = Buffer.alloc(nameStart + maxNameLength + drv.length);
 
   /** @returns false where that is no hash part. */
@@ -105,7 +106,7 @@ export function createPathTable(memory: Memory, names: NameTable, seed: number):
       const end = nameEnd(path);
       for (let word = 0; word < words; word++) hashes.push(wanted[word] as number);
       named.push(names.intern(path, nameStart, end) * 2 + (end < path.length ? 1 : 0));
-      index.add(hashOfWanted());
+      index.enter(hashOfWanted(), named.length - 1);
       return named.length - 1;
     },
     path(row) {

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import { createHashIndex } from '../../projections/hash-index.ts';
+
+it('an index of hashes finds what was entered and not taken out, the first of those that are alike', () => {
+  // Few hashes, so that many have one place or the one after it, also at the end of the table.
+  const step = fc.tuple(
+    fc.constantFrom('enter', 'enter', 'remove', 'refill'),
+    fc.nat(30),
+    fc.constantFrom(0, 1, 2, 1022, 1023, -1),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const hashes: (number | undefined)[] = [];
+      const index = createHashIndex(
+        () => hashes.length,
+        (row) => hashes[row],
+      );
+      for (const [does, pick, hash] of steps) {
+        if (does === 'enter') index.enter(hash, hashes.push(hash) - 1);
+        else if (does === 'refill') index.refill();
+        else if (hashes[pick] !== undefined) {
+          index.remove(hashes[pick], pick);
+          hashes[pick] = undefined;
+        }
+        for (const wanted of [0, 1, 2, 1022, 1023, -1, 7]) {
+          const rows = hashes.flatMap((one, row) => (one === wanted ? [row] : []));
+          const found = index.find(wanted, (row) => hashes[row] === wanted);
+          assert.equal(found !== undefined, rows.length > 0);
+          for (const row of rows)
+            assert.equal(
+              index.find(wanted, (one) => one === row),
+              row,
+            );
+        }
+      }
+    }),
+  );
+});
+
+it('grows, and finds each of many', () => {
+  const hashes = Array.from({ length: 5000 }, (_, row) => Math.imul(row, 0x9e3779b1));
+  let length = 0;
+  const index = createHashIndex(
+    () => length,
+    (row) => hashes[row],
+  );
+  for (const hash of hashes) index.enter(hash, length++);
+  for (const [row, hash] of hashes.entries())
+    assert.equal(
+      index.find(hash, (one) => one === row),
+      row,
+    );
+});
