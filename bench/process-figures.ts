@@ -19,3 +19,12 @@ export function residentMiB(pid: number): number {
   const [, kib = '0'] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) / 1024;
 }
+
+/** What the threads of this process that are called so have run, in milliseconds; `undefined` where the system does not say. Source: proc(5). */
+export function threadMs(name: string): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const tasks = '/proc/self/task';
+  return readdirSync(tasks)
+    .filter((thread) => readFileSync(`${tasks}/${thread}/comm`, 'utf8').trim() === name)
+    .reduce((sum, thread) => sum + Number(readFileSync(`${tasks}/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e6, 0);
+}

@@ -20,6 +20,7 @@ export interface Pg {
     options: object,
   ) => Client & {
     on(event: 'connect', listener: (client: Client) => void): void;
+    query(sql: string): Promise<{ readonly rows: readonly Record<string, unknown>[] }>;
     end(): Promise<void>;
   };
 }
