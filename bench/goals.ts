@@ -97,6 +97,13 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       met: atMost(1024),
       bound: 'edges (three numbers each), paths, build states',
     },
+    'memory-unfinished': { text: '≤ 500 bytes', met: atMost(500), bound: 'two numbers for each of the 31 inputs' },
+    'memory-ended': {
+      text: '≤ 150 bytes',
+      met: atMost(150),
+      bound:
+        'the edges of its derivation and what a narinfo says of its item, which stay as long as the item may be asked for',
+    },
     'push-p99': {
       text: '≤ 10 ms',
       met: atMost(10),

@@ -84,6 +84,11 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./life/restart.ts')).run,
     },
     {
+      name: 'memory',
+      what: 'what is kept of builds that have not ended, and of those that have',
+      run: async () => (await import('./life/memory.ts')).run,
+    },
+    {
       name: 'holds',
       what: 'how long questions about a whole distribution hold the event loop',
       run: async () => (await import('./life/holds.ts')).run,
