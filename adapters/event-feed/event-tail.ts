@@ -3,15 +3,11 @@ import type { Scope } from '../../domain/token/events.ts';
 import { hasAdminOnly } from '../../domain/visible-data.ts';
 import { envelopeText } from '../http/event-envelope.ts';
 
-/** An event with its envelope as text, written once for all who read it. */
-export interface WrittenEvent {
-  readonly event: StoredEvent;
-  textFor(scope: Scope): string;
-}
-
 /** Events from a place on. */
 export interface Stretch {
-  readonly events: readonly WrittenEvent[];
+  readonly events: readonly StoredEvent[];
+  /** One of them as text, for tokens of a scope. */
+  textOf(event: StoredEvent, index: number, scope: Scope): string;
   /** Everything up to here was looked at. */
   readonly checkpoint: Position;
 }
@@ -52,7 +48,7 @@ export function createEventTail({ eventStore, source }: EventTailOptions): Event
     /** Everything after this and up to `checkpoint` is in `events`. */
     begins: Position | undefined;
     checkpoint: Position | undefined;
-    events: (WrittenEvent & { readonly characters: number })[];
+    events: WrittenEvent[];
     characters: number;
     over: { readonly error: unknown } | undefined;
     readonly waiting: Set<() => void>;
@@ -76,7 +72,7 @@ export function createEventTail({ eventStore, source }: EventTailOptions): Event
   function cut(one: Run): void {
     let gone = 0;
     while (one.events.length - gone > mostEvents || (one.characters > mostCharacters && gone < one.events.length)) {
-      const oldest = one.events[gone++] as (typeof one.events)[number];
+      const oldest = one.events[gone++] as WrittenEvent;
       one.characters -= oldest.characters;
       one.begins = oldest.event.position;
     }
@@ -122,7 +118,12 @@ export function createEventTail({ eventStore, source }: EventTailOptions): Event
           if (after === undefined || after < one.begins) return undefined;
           let first = one.events.length;
           while (first > 0 && (one.events[first - 1]?.event.position ?? '') > after) first--;
-          return { events: one.events.slice(first), checkpoint: one.checkpoint };
+          const written = one.events.slice(first);
+          return {
+            events: written.map(({ event }) => event),
+            textOf: (_, index, scope) => (written[index] as WrittenEvent).textFor(scope),
+            checkpoint: one.checkpoint,
+          };
         },
         more(signal) {
           return new Promise((resolve, reject) => {
@@ -147,7 +148,14 @@ export function createEventTail({ eventStore, source }: EventTailOptions): Event
   };
 }
 
-function write(event: StoredEvent, source: string) {
+/** An event with its envelope as text, written once for all who read it. */
+interface WrittenEvent {
+  readonly event: StoredEvent;
+  readonly characters: number;
+  textFor(scope: Scope): string;
+}
+
+function write(event: StoredEvent, source: string): WrittenEvent {
   const text = envelopeText(event, source, 'read');
   return {
     event,

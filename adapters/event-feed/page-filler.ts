@@ -54,9 +54,10 @@ export function createPageFiller(eventStore: Pick<EventStore, 'readAll' | 'subsc
       });
       for await (const { events, checkpoint } of batches) {
         const from = events.length === 0 || format === 'stored' ? '' : await source();
-        const textOf = format === 'stored' ? JSON.stringify : (event: StoredEvent) => envelopeText(event, from, scope);
+        const textOf: Stretch['textOf'] =
+          format === 'stored' ? (event) => JSON.stringify(event) : (event) => envelopeText(event, from, scope);
         restAfter = checkpoint;
-        return { events: events.map((event) => ({ event, textFor: () => textOf(event) })), checkpoint };
+        return { events, textOf, checkpoint };
       }
       return undefined;
     }
@@ -68,12 +69,12 @@ export function createPageFiller(eventStore: Pick<EventStore, 'readAll' | 'subsc
       return taken?.stretch;
     }
 
-    function keepRest({ events, checkpoint }: Stretch, taken: number, after: Position | undefined): void {
+    function keepRest({ events, textOf, checkpoint }: Stretch, taken: number, after: Position | undefined): void {
       takeRest();
       if (!isOpen) return;
       restAfter = after;
       rest = {
-        stretch: { events: events.slice(taken), checkpoint },
+        stretch: { events: events.slice(taken), textOf, checkpoint },
         late: timers.after(keepFor, () => void takeRest()),
       };
     }
@@ -150,15 +151,15 @@ export function createPageFiller(eventStore: Pick<EventStore, 'readAll' | 'subsc
 /** Writes what the view shows of a stretch, up to where the sheet is full. */
 function writeTo(
   sheet: Sheet,
-  { events, checkpoint }: Stretch,
+  { events, textOf, checkpoint }: Stretch,
   { selection, scope }: EventView,
   after: Position | undefined,
 ): { readonly isFull: boolean; readonly taken: number; readonly reached: Position | undefined } {
   let reached = after;
   let taken = 0;
-  for (const { event, textFor } of events) {
+  for (const event of events) {
     if (isSelected(selection, event)) {
-      if (!sheet.write(event, textFor(scope))) return { isFull: true, taken, reached };
+      if (!sheet.write(event, textOf(event, taken, scope))) return { isFull: true, taken, reached };
       if (sheet.bytes !== undefined) return { isFull: true, taken: taken + 1, reached: event.position };
     }
     taken++;

@@ -86,10 +86,11 @@ export function createSharedPages({
   source,
   timers,
   silence,
-  kept: mostKept = 16 * 1024 * 1024,
+  kept: mostKept = 8 * 1024 * 1024,
 }: SharedPagesOptions): SharedPages {
   const views = new Map<string, SharedView>();
-  const buffers = createSendBuffers(mostKept, sharedBuffer);
+  // Pages are as long as they may be until readers hold several times as much as is kept: those of one length are used again, and shared.
+  const buffers = createSendBuffers(4 * mostKept, sharedBuffer);
   /** Oldest first. */
   const kept = new Map<Entry, () => void>();
   let keptBytes = 0;

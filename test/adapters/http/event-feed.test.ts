@@ -134,7 +134,7 @@ describe('the feed of events', () => {
 
   it('writes pages that are not longer than they may be into memory that is used again, but nothing over one that somebody holds', async () => {
     await using log = await logOf(3000);
-    const { pages } = sharedPagesOf(log, 8 * pageLength);
+    const { pages } = sharedPagesOf(log, 2 * pageLength);
     const holder = pages.open(view);
     const held = await puller(holder).page();
     const before = Buffer.from(held.bytes).toString();
