@@ -104,6 +104,19 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       bound:
         'the edges of its derivation and what a narinfo says of its item, which stay as long as the item may be asked for',
     },
+    ...Object.fromEntries(
+      ['above', 'below'].flatMap((order) =>
+        [10_000, 100_000, 1_000_000].map((size) => [
+          `submit-${order}-${size}`,
+          {
+            text: '≤ 1.2 × that of an empty queue',
+            met: timesPeer(`submit-${order}-0`, (ratio) => ratio <= 1.2),
+            peer: `submit-${order}-0`,
+            bound: 'caches of the processor, and a heap that takes longer to collect',
+          },
+        ]),
+      ),
+    ),
     'push-p99': {
       text: '≤ 10 ms',
       met: atMost(10),

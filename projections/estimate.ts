@@ -34,7 +34,7 @@ const overdueShare = 0.1;
 export function* estimateEnd(farm: Farm, open: readonly OpenBuild[], now: number): Generator<undefined, Estimate> {
   const { graph, queue, agents } = farm;
   const { urgency, durations } = queue;
-  urgency.settle();
+  urgency.settleAll();
   const pools: (SlotPool & { slots: number })[] = [];
   const poolOfAgent = new Map<string, number>();
   const poolByFit = new Map<string, number>();

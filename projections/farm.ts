@@ -394,7 +394,7 @@ export function createFarm(seed = 0) {
 
     /** The whole state as lines of text in a fixed order: equal states give equal lines (I3). */
     *describe(): Generator<string> {
-      queue.urgency.settle();
+      queue.urgency.settleAll();
       for (let drv = 0; drv < graph.derivations; drv++) {
         const latest = queue.latest(drv);
         const urgency = queue.unfinished(drv)

@@ -139,6 +139,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
         return highest;
       },
       expectedSeconds: durations.expectedSeconds,
+      lacksInputs: (drv) => missing.values[drv] !== 0,
       changed(drv) {
         if (missing.values[drv] !== 0) return; // None of its builds is in a heap.
         for (const build of unfinishedOf(drv)) if (build.heapIndex !== -1) heapOf(drv).moved(build);
@@ -334,6 +335,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       missing.values[drv] = (missing.values[drv] as number) + 1;
       if (!isActive(drv)) return;
       moved(drv);
+      urgency.needAdded(drv);
       for (const build of unfinishedOf(drv)) sort(build, item);
     },
     availabilityChanged(item, available) {

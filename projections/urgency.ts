@@ -1,5 +1,5 @@
-import { createReadyHeap, type HeapEntry } from '../domain/scheduling/ready-heap.ts';
-import type { Drv, Graph } from './graph.ts';
+import { createDeepestFirst } from './deepest-first.ts';
+import type { Drv, Graph, Item } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 import type { Producers } from './producers.ts';
 
@@ -8,6 +8,10 @@ import type { Producers } from './producers.ts';
  * for it; and its critical path, the seconds of the longest chain of unfinished builds from it up. Both flow from what needs a
  * derivation to the producers of its inputs. Changes are collected and settled together, before anything is compared: a submission of
  * fifty thousand builds may come, or be cancelled, build by build.
+ *
+ * Priorities are exact once that is done. Critical paths follow (docs/decisions/0065): where a chain gets longer at its end, all that is below
+ * changes, and that would be paid for by everything that is added to a long queue. So each time some of it is settled, and the rest later.
+ * What comes out of it in the end is the same, whenever that is done.
  */
 export interface Urgency {
   priority(drv: Drv): number;
@@ -15,8 +19,12 @@ export interface Urgency {
   criticalPath(drv: Drv): number;
   /** A build of it was added or has ended, the priority of one has changed, or others wait for it than before. */
   touched(drv: Drv): void;
-  /** Makes good all changes; call before comparing. */
-  settle(): void;
+  /** It needs something that it did not need before. */
+  needAdded(drv: Drv): void;
+  /** Makes good all changes of priorities, and some of critical paths, following so many edges; call before comparing. */
+  settle(edges?: number): void;
+  /** Makes good all changes: where the figures themselves are asked for. */
+  settleAll(): void;
 }
 
 export interface UrgencySources {
@@ -28,27 +36,44 @@ export interface UrgencySources {
   ownPriority(drv: Drv): number;
   /** How long a build of it is expected to take. */
   expectedSeconds(drv: Drv): number;
+  /** Whether any item that it needs is not available. */
+  lacksInputs(drv: Drv): boolean;
   /** The urgency of the derivation has changed. */
   changed(drv: Drv): void;
 }
 
-interface Pending extends HeapEntry {
-  readonly drv: Drv;
-  readonly depth: number;
-}
-
 const idle = -1_000_000;
 
-/** What is to be done with a derivation: hand on what it was raised to, or work it out from all that needs it. */
+/** What is to be done with a derivation, together with where it waits for that. Its inputs are to be told of what it was raised to; */
 const handOn = 1;
-const workOut = 2;
+/** its priority, or its critical path, is to be worked out again, as what it rested on is less; */
+const lostPriority = 2;
+const lostPath = 4;
+/** both are, as others may wait for it than before; */
+const anew = 8;
+/** it waits among those that change priorities, or those that change nothing but critical paths. */
+const isUrgent = 16;
+const isLater = 32;
+
+/** Some tens of microseconds. */
+const edgesPerSettling = 4096;
 
 export function createUrgency(sources: UrgencySources, memory: Memory = createMemory()): Urgency {
-  const { graph, producers, isActive, ownPriority, expectedSeconds, changed } = sources;
+  const { graph, producers, isActive, ownPriority, expectedSeconds, lacksInputs, changed } = sources;
   const priorities = memory.ints('priorities');
   const paths = memory.floats('paths');
   const waiting = memory.bytes('waiting');
-  const touched = memory.ints('touched');
+  const urgent = createDeepestFirst(graph.depth);
+  const later = createDeepestFirst(graph.depth);
+  memory.part('lists', {
+    save: () => ({ urgent: Int32Array.from(urgent.all()), later: Int32Array.from(later.all()) }),
+    load(saved: { urgent: Int32Array; later: Int32Array }) {
+      for (const drv of saved.urgent) urgent.add(drv);
+      for (const drv of saved.later) later.add(drv);
+    },
+  });
+  /** Edges that were followed so far. */
+  let followed = 0;
 
   function row(drv: Drv): void {
     while (priorities.length <= drv) {
@@ -58,21 +83,41 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
     }
   }
 
+  const marked = (drv: Drv, marks: number): boolean => ((waiting.values[drv] as number) & marks) !== 0;
+
+  function add(drv: Drv, what: number, list: typeof isUrgent | typeof isLater): void {
+    const before = waiting.values[drv] as number;
+    waiting.values[drv] = before | what | list;
+    if ((before & list) !== 0) return;
+    if (list === isUrgent) urgent.add(drv);
+    else later.add(drv);
+  }
+
+  /** Derivations with unfinished builds that urgency flows from; `visit` returns true to stop. */
+  function eachWaiting(drv: Drv, visit: (needer: Drv) => boolean): void {
+    let stopped = false;
+    graph.eachOutput(drv, (item: Item) => {
+      if (stopped || producers.underWay(item) !== drv) return;
+      graph.eachNeeder(item, (needer) => {
+        followed++;
+        if (!isActive(needer)) return false;
+        row(needer);
+        stopped = visit(needer);
+        return stopped;
+      });
+    });
+  }
+
   /** Sets both figures from what needs the derivation. */
-  function pull(drv: Drv): void {
+  function workOut(drv: Drv): void {
     let priority = idle;
     let path = 0;
     if (isActive(drv)) {
       priority = ownPriority(drv);
-      graph.eachOutput(drv, (item) => {
-        if (producers.underWay(item) !== drv) return;
-        graph.eachNeeder(item, (needer) => {
-          if (!isActive(needer)) return undefined;
-          row(needer);
-          priority = Math.max(priority, priorities.values[needer] as number);
-          path = Math.max(path, paths.values[needer] as number);
-          return undefined;
-        });
+      eachWaiting(drv, (needer) => {
+        priority = Math.max(priority, priorities.values[needer] as number);
+        path = Math.max(path, paths.values[needer] as number);
+        return false;
       });
       path += expectedSeconds(drv);
     }
@@ -80,71 +125,87 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
     paths.values[drv] = path;
   }
 
-  function settle(): void {
-    producers.refresh();
-    if (touched.length === 0) return;
-    // Deepest first: then whatever flows into a derivation has arrived before it is looked at, and it is looked at once. Only a
-    // producer that stands in for the shallowest one can be deeper than what needs it: it has to wait for the next round. As chains
-    // of producers do not go round, there are at most as many rounds as such producers.
-    const round = createReadyHeap<Pending>((a, b) => a.depth > b.depth || (a.depth === b.depth && a.drv < b.drv));
-    let next: Pending[] = [];
-    let reached = Number.POSITIVE_INFINITY;
-
-    function add(drv: Drv, what: number): void {
-      const before = waiting.values[drv] as number;
-      waiting.values[drv] = before | what;
-      if (before !== 0) return;
-      const entry = { heapIndex: -1, drv, depth: graph.depth(drv) };
-      if (entry.depth < reached) round.add(entry);
-      else next.push(entry);
-    }
-
-    function look(drv: Drv): void {
-      const before = priorities.values[drv] as number;
-      const beforePath = paths.values[drv] as number;
-      const what = waiting.values[drv] as number;
-      waiting.values[drv] = 0;
-      if (what & workOut) {
-        pull(drv);
-        if (priorities.values[drv] !== before || paths.values[drv] !== beforePath) changed(drv);
-        else if (what === workOut) return;
-      }
-      const priority = priorities.values[drv] as number;
-      const path = paths.values[drv] as number;
-      graph.eachNeed(drv, (item) => {
-        const input = producers.underWay(item);
-        if (input === undefined || input === drv) return;
-        row(input);
-        if ((waiting.values[input] as number) & workOut) return;
-        const theirs = priorities.values[input] as number;
-        const theirPath = paths.values[input] as number;
-        const own = expectedSeconds(input);
-        if ((priority < before && theirs === before) || (path < beforePath && theirPath === beforePath + own))
-          return add(input, workOut);
-        if (priority <= theirs && path + own <= theirPath) return;
-        if (priority > theirs) priorities.values[input] = priority;
-        if (path + own > theirPath) paths.values[input] = path + own;
-        changed(input);
-        add(input, handOn);
+  /** The same where nothing can have raised it: mostly the first few that need it have the priority that it has. */
+  function lowerPriority(drv: Drv): void {
+    const most = priorities.values[drv] as number;
+    let priority = ownPriority(drv);
+    if (priority < most)
+      eachWaiting(drv, (needer) => {
+        priority = Math.max(priority, priorities.values[needer] as number);
+        return priority >= most;
       });
-    }
+    priorities.values[drv] = priority;
+  }
 
-    for (let index = 0; index < touched.length; index++) {
-      const drv = touched.values[index] as number;
-      waiting.values[drv] = 0;
-      add(drv, workOut);
+  function lowerPath(drv: Drv): void {
+    const own = expectedSeconds(drv);
+    const most = paths.values[drv] as number;
+    let path = own;
+    if (path < most)
+      eachWaiting(drv, (needer) => {
+        path = Math.max(path, (paths.values[needer] as number) + own);
+        return path >= most;
+      });
+    paths.values[drv] = path;
+  }
+
+  /** Does what is to be done with it; its critical path, unless that is new altogether, only where it was taken from that list. */
+  function look(drv: Drv, list: typeof isUrgent | typeof isLater): void {
+    const what = waiting.values[drv] as number;
+    const isPathDue = list === isLater || (what & anew) !== 0;
+    waiting.values[drv] = what & (isUrgent | isLater) & ~list;
+    if (!isPathDue && (what & lostPath) !== 0) add(drv, lostPath, isLater);
+    const before = priorities.values[drv] as number;
+    const beforePath = paths.values[drv] as number;
+    if ((what & anew) !== 0 || !isActive(drv)) workOut(drv);
+    else {
+      if ((what & lostPriority) !== 0) lowerPriority(drv);
+      if ((what & lostPath) !== 0 && isPathDue) lowerPath(drv);
     }
-    touched.length = 0;
-    while (round.size > 0 || next.length > 0) {
-      if (round.size === 0) {
-        for (const entry of next) round.add(entry);
-        next = [];
-      }
-      const entry = round.first() as Pending;
-      round.remove(entry);
-      reached = entry.depth;
-      look(entry.drv);
+    const priority = priorities.values[drv] as number;
+    const path = paths.values[drv] as number;
+    const isChanged = priority !== before || path !== beforePath;
+    if (isChanged) changed(drv);
+    if (!isChanged && (what & handOn) === 0) return;
+    if (lacksInputs(drv)) tell(drv, before, beforePath);
+  }
+
+  /** Tells the inputs of what has become of figures that were, at most, so much. */
+  function tell(drv: Drv, before: number, beforePath: number): void {
+    const priority = priorities.values[drv] as number;
+    const path = paths.values[drv] as number;
+    graph.eachNeed(drv, (item) => {
+      followed++;
+      const input = producers.underWay(item);
+      if (input === undefined || input === drv) return;
+      row(input);
+      if (marked(input, anew)) return;
+      const theirs = priorities.values[input] as number;
+      const theirPath = paths.values[input] as number;
+      const longest = path + expectedSeconds(input);
+      const isRaised = priority > theirs;
+      const isLonger = longest > theirPath;
+      if (isRaised) priorities.values[input] = priority;
+      if (isLonger) paths.values[input] = longest;
+      if (isRaised || isLonger) changed(input);
+      if (isRaised) add(input, handOn, isUrgent);
+      else if (priority < theirs && theirs <= before) add(input, lostPriority, isUrgent);
+      if (isLonger) {
+        if (!isRaised) add(input, handOn, isLater);
+      } else if (longest < theirPath && theirPath <= beforePath + expectedSeconds(input)) add(input, lostPath, isLater);
+    });
+  }
+
+  function settle(edges = edgesPerSettling): void {
+    producers.refresh();
+    for (let drv = urgent.take(); drv !== undefined; drv = urgent.take()) look(drv, isUrgent);
+    const end = followed + edges;
+    while (followed < end) {
+      const drv = later.take();
+      if (drv === undefined) break;
+      look(drv, isLater);
     }
+    followed = 0;
   }
 
   return {
@@ -154,10 +215,13 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
       row(drv);
       // The first figure it is asked for stays: it must not depend on when changes are settled.
       if (isActive(drv)) expectedSeconds(drv);
-      if (waiting.values[drv] !== 0) return;
-      waiting.values[drv] = workOut;
-      touched.push(drv);
+      add(drv, anew, isUrgent);
+    },
+    needAdded(drv) {
+      row(drv);
+      add(drv, handOn, isUrgent);
     },
     settle,
+    settleAll: () => settle(Number.POSITIVE_INFINITY),
   };
 }

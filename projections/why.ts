@@ -420,7 +420,7 @@ function explainReady(farm: Farm, base: Base, build: BuildRecord, { blockers }: 
       until: 'AgentConnected, AgentResumed or AgentFit of an agent that fits',
     };
   }
-  queue.urgency.settle();
+  queue.urgency.settleAll();
   const ahead = queue
     .ready(jobClass)
     .entries()

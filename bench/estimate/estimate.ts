@@ -126,7 +126,7 @@ function live(
   const said: Said[] = [];
   let ended = 0;
   for (;;) {
-    farm.queue.urgency.settle();
+    farm.queue.urgency.settleAll();
     while (running.length < slots) {
       let next: BuildRecord | undefined;
       for (const jobClass of farm.graph.jobClasses) {

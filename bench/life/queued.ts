@@ -1,5 +1,7 @@
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
-import { createFarm } from '../../projections/farm.ts';
+import type { DerivationStore } from '../../coordinator/ports/derivation-store.ts';
+import type { DerivationFacts } from '../../domain/derivation/events.ts';
+import { createFarm, type Farm } from '../../projections/farm.ts';
 import { unwantedBuilds } from '../../projections/wants.ts';
 import { createFakeDerivationStore } from '../../test/support/fake-derivation-store.ts';
 import { type BenchOptions, freshFolder, type Report } from '../row.ts';
@@ -8,18 +10,26 @@ import { chains, generatedGraph } from './graphs.ts';
 
 const perSubmission = 20;
 
+/** In which order builds come: on top of those that they need, or below those that need them. */
+type Order = 'above' | 'below';
+
 /** What it costs that others are queued: small submissions on top of an empty queue and of a long one, and a start with a long one. */
 export async function run(report: Report, { work, quick }: BenchOptions): Promise<void> {
-  const queued = quick ? 2000 : 20_000;
-  for (const size of [0, queued]) {
-    const { micros, settled, builds } = await submitOnTop(work, size, quick ? 20 : 100);
-    report({
-      key: `submit-on-${size === 0 ? 'empty' : 'queue'}`,
-      name: `submissions of ${perSubmission} derivations, ${size} builds queued`,
-      value: micros,
-      unit: 'µs/build',
-      note: `processor time of the main thread, ${builds} builds submitted; where a slot becomes free after each submission, ${settled.toFixed(0)} µs/build more for urgency`,
-    });
+  const times = quick ? 20 : 100;
+  const sizes = quick ? [0, 2000] : [0, 10_000, 100_000, 1_000_000];
+  for (const order of ['above', 'below'] as const) {
+    // What the compiler has not seen yet would be measured as the cost of an empty queue.
+    await submitTo(work, order, quick ? 100 : 2000, 3 * times);
+    for (const size of sizes) {
+      const { micros, settled, builds } = await submitTo(work, order, size, times);
+      report({
+        key: `submit-${order}-${size}`,
+        name: `submissions of ${perSubmission} derivations ${order === 'above' ? 'that need some' : 'that some need'} of ${size} queued`,
+        value: micros + settled,
+        unit: 'µs/build',
+        note: `processor time of the main thread, ${builds} builds submitted; ${settled.toFixed(0)} µs of it for urgency, where a slot becomes free after each submission`,
+      });
+    }
   }
   const size = quick ? 20_000 : 1_000_000;
   const { seconds, settled, looked, longest } = foldUnfinished(size);
@@ -39,37 +49,60 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
   });
 }
 
-/** Adds derivations, twenty at a time, to a farm in which `size` builds are queued that they need. */
-async function submitOnTop(
+/** Submits derivations, twenty at a time, to a farm in which `size` builds are queued that they need, or that need them. */
+async function submitTo(
   work: string,
+  order: Order,
   size: number,
   times: number,
 ): Promise<{ micros: number; settled: number; builds: number }> {
-  const graph = generatedGraph(size + times * perSubmission);
-  const facts = Array.from({ length: graph.size }, (_, n) => graph.facts(n));
+  const more = times * perSubmission;
+  const graph = generatedGraph(size + more);
+  // Those below are from everywhere, the deepest first, so that there are always some above them.
+  const submitted = Array.from({ length: more }, (_, n) =>
+    order === 'above' ? size + n : Math.floor(((more - n) * graph.size) / more) - 1,
+  );
+  const facts = submitted.map(graph.facts);
   await using store = await openSqliteEventStore({ dir: await freshFolder(work, 'logs/queued') });
-  const derivations = createFakeDerivationStore(facts);
+  const derivations: DerivationStore = {
+    ...createFakeDerivationStore(facts),
+    // All that they need is known, or submitted with them and comes before them.
+    async *closure(roots, isKnown) {
+      const wanted = new Set(roots);
+      yield facts.filter(({ path }) => wanted.has(path) && !isKnown(path));
+    },
+  };
   await using bench = await startBenchFarm({ store, storeDir: graph.storeDir, derivations });
-  const submit = (from: number, to: number) =>
-    bench.application.submit(admin, {
-      roots: facts.slice(from, to).map(({ path }) => path),
-      options: { priority: 0 },
-      inputs: true,
-      force: false,
-    });
-  if (size > 0) await submit(0, size);
+  const isSubmitted = new Set(submitted);
+  for (let n = 0; n < (order === 'above' ? size : graph.size); n++) {
+    const data = graph.facts(n);
+    addDerivation(bench.farm, data);
+    if (!isSubmitted.has(n)) addBuild(bench.farm, data.path, n + 1);
+  }
+  bench.farm.supply.takeIn(Array(bench.farm.graph.derivations).keys());
+  bench.farm.queue.urgency.settleAll();
   let builds = 0;
   let settling = 0;
   const begun = processorSeconds();
-  for (let n = 0; n < times; n++) {
-    const from = size + n * perSubmission;
-    builds += (await submit(from, from + perSubmission)).builds;
+  for (let n = 0; n < more; n += perSubmission) {
+    const roots = facts.slice(n, n + perSubmission).map(({ path }) => path);
+    const wish = { roots, options: { priority: 0 }, inputs: order === 'above', force: false };
+    builds += (await bench.application.submit(admin, wish)).builds;
     const before = processorSeconds();
     bench.farm.queue.urgency.settle(); // As the allocator does when a slot is free.
     settling += processorSeconds() - before;
   }
   const spent = processorSeconds() - begun - settling;
   return { micros: (spent / builds) * 1e6, settled: (settling / builds) * 1e6, builds };
+}
+
+function addDerivation(farm: Farm, data: DerivationFacts): void {
+  farm.apply('derivation', data.path.slice(0, 32), { type: 'DerivationAdded', data }, 0, 0);
+}
+
+function addBuild(farm: Farm, derivation: string, number: number): void {
+  const data = { derivation, submission: 's', reason: 'requested', options: { priority: 0 } } as const;
+  farm.apply('build', `s-${number}`, { type: 'BuildSubmitted', data }, 0, 0);
 }
 
 /** Of this thread. */
@@ -88,14 +121,13 @@ function foldUnfinished(size: number): { seconds: number; settled: number; looke
     const facts = Array.from({ length: Math.min(part, size - from) }, (_, n) => graph.facts(from + n));
     const begun = processorSeconds();
     for (const [index, data] of facts.entries()) {
-      farm.apply('derivation', data.path.slice(0, 32), { type: 'DerivationAdded', data }, 0, 0);
-      const build = { derivation: data.path, submission: 's', reason: 'requested', options: { priority: 0 } } as const;
-      farm.apply('build', `s-${from + index + 1}`, { type: 'BuildSubmitted', data: build }, 0, 0);
+      addDerivation(farm, data);
+      addBuild(farm, data.path, from + index + 1);
     }
     seconds += processorSeconds() - begun;
   }
   const begun = processorSeconds();
-  farm.queue.urgency.settle();
+  farm.queue.urgency.settleAll();
   const settled = processorSeconds() - begun;
   const look = processorSeconds();
   const steps = unwantedBuilds(farm);
