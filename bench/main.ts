@@ -5,28 +5,37 @@
  *   npm run bench -- life push                   benches whose names start with that
  *   npm run bench -- --sizes 10000,100000        other sizes of the made-up graphs
  *   npm run bench -- --json FILE --markdown FILE the figures in files
+ *   npm run bench -- --quick                     in three minutes, small amounts of what is watched, beside what was committed last
+ *   npm run bench -- --quick --commit            the same, and what it says is what is committed (bench/committed.json)
  */
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { formatValue, median, toFigures } from './figures.ts';
+import { type Committed, compare, comparedTable, toCommitted } from './committed.ts';
+import { type Figure, formatValue, median, toFigures } from './figures.ts';
 import { describeMachine } from './machine.ts';
+import { probeProcessor } from './probe.ts';
 import { type Bench, benches } from './registry.ts';
 import type { Row } from './row.ts';
 import { runBench } from './run.ts';
 import { markdownPage, textTable } from './tables.ts';
+import { watched, watchedBenches, watchedSize } from './watched.ts';
 
 interface Flags {
   readonly sizes?: number[];
   readonly seconds?: number;
   readonly runs: number;
   readonly quick: boolean;
+  readonly commit: boolean;
   readonly list: boolean;
   readonly json?: string;
   readonly markdown?: string;
 }
+
+const committedFile = new URL('committed.json', import.meta.url);
 
 const program = new Command('npm run bench --')
   .description('measures Drover beside its peers; see docs/benchmarks.md')
@@ -36,7 +45,12 @@ const program = new Command('npm run bench --')
   )
   .option('--seconds <n>', 'how long to measure what could go on for ever (default: 2)', positive)
   .option('--runs <n>', 'run each bench that often and give medians', positive, 1)
-  .option('--quick', 'small amounts, to see that everything works; the figures mean little', false)
+  .option(
+    '--quick',
+    'small amounts, of the figures that are watched if no names are given; beside what was committed last',
+    false,
+  )
+  .option('--commit', 'with --quick: write what it says of the figures that are watched to bench/committed.json', false)
   .option('--list', 'name the benches and end', false)
   .option('--json <file>', 'write all figures there')
   .option('--markdown <file>', 'write them as a page there')
@@ -51,13 +65,17 @@ function positive(text: string): number {
 
 async function main(names: readonly string[], flags: Flags): Promise<void> {
   const { quick, runs } = flags;
-  const sizes = (flags.sizes ?? (quick ? [1000, 5000] : [10_000, 100_000, 1_000_000])).map(Math.round);
+  const isWatched = quick && names.length === 0;
+  const usual = isWatched ? [watchedSize] : quick ? [1000, 5000] : [10_000, 100_000, 1_000_000];
+  const sizes = (flags.sizes ?? usual).map(Math.round);
   const all = benches(sizes);
   if (flags.list) {
     for (const { name, what } of all) console.log(`${name.padEnd(22)} ${what}`);
     return;
   }
-  const chosen = choose(all, names);
+  if (flags.commit && !isWatched)
+    program.error('--commit writes what all of --quick says: it goes with that, and without names');
+  const chosen = choose(all, isWatched ? watchedBenches : names);
   if (chosen.length === 0)
     program.error(`no bench has a name that starts with ${names.join(' or ')}; --list names them`);
 
@@ -65,6 +83,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
   const machine = describeMachine();
   for (const [name, value] of machine) console.log(`${name.padEnd(12)}${value}`);
+  const probe = probeProcessor();
   const rows: Row[] = [];
   const notRun: { bench: string; why: string }[] = [];
   let failures = 0;
@@ -98,6 +117,8 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   }
   const figures = toFigures(rows);
   console.log(`\n${textTable(figures)}`);
+  if (isWatched)
+    besideCommitted(new Map(machine), probe, figures, flags.commit && failures === 0 && !interrupted.signal.aborted);
   for (const { bench, why } of notRun) console.log(`not measured: ${bench}: ${why.split('\n')[0]}`);
   const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ');
   if (flags.json !== undefined)
@@ -107,6 +128,22 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
     );
   if (flags.markdown !== undefined) writeFileSync(flags.markdown, markdownPage(figures, machine, command));
   process.exitCode = interrupted.signal.aborted ? 130 : failures > 0 ? 1 : 0;
+}
+
+/** Prints the figures that are watched beside those that were committed, and puts them in their place if `commit`. */
+function besideCommitted(
+  machine: ReadonlyMap<string, string>,
+  probe: number,
+  figures: readonly Figure[],
+  commit: boolean,
+): void {
+  const now = { machine: `${machine.get('processor')}, ${machine.get('memory')}`, probe };
+  const then = existsSync(committedFile) ? (JSON.parse(readFileSync(committedFile, 'utf8')) as Committed) : undefined;
+  console.log(`\n${comparedTable(now, then, compare(now, figures, then, watched))}`);
+  if (!commit) return;
+  const head = execFileSync('git', ['log', '-1', '--format=after %h, %cs'], { encoding: 'utf8' }).trim();
+  const committed = toCommitted({ ...now, run: `${head}, load ${machine.get('load')}` }, figures, watched);
+  writeFileSync(committedFile, `${JSON.stringify(committed, null, 2)}\n`);
 }
 
 /** Those that are named, and before them what they need. */

@@ -1,0 +1,55 @@
+/** Figures that a change must not make worse unseen; in the order of the table that `npm run bench -- --quick` prints. */
+export interface Watched {
+  readonly better: 'more' | 'less';
+  /** `nothing`: it is the same on any machine, like a size. */
+  readonly depends: 'machine' | 'nothing';
+}
+
+const time: Watched = { better: 'less', depends: 'machine' };
+const rate: Watched = { better: 'more', depends: 'machine' };
+const size: Watched = { better: 'less', depends: 'nothing' };
+
+export const watched: ReadonlyMap<string, Watched> = new Map(
+  Object.entries({
+    'life-5000': rate,
+    'cost-5000': time,
+    'memory-5000': size,
+    'submit-on-0': time,
+    'submit-on-2000': time,
+    'fold-unfinished': rate,
+    'replay-farm': rate,
+    'replay-export': rate,
+    'restart-replay': time,
+    'restart-snapshot': time,
+    'snapshot-bytes': size,
+    overhead: time,
+    'feed-export': rate,
+    'nar-out': rate,
+    'nar-out-many': rate,
+    'nar-in-none': rate,
+    'nar-in-zstd': rate,
+    'nar-in-four': rate,
+    narinfo: time,
+    'start-coordinator-package': time,
+    'start-help-package': time,
+    'start-status-package': time,
+    'hook-idle': time,
+  }),
+);
+
+/** Derivations of the made-up graph, in a run of what is watched. */
+export const watchedSize = 5000;
+
+/** The benches that have them, as many as three minutes have room for. */
+export const watchedBenches: readonly string[] = [
+  `life-${watchedSize}`,
+  'replay',
+  'queued',
+  'restart',
+  'idle',
+  'start',
+  'feed',
+  'overhead',
+  'nar-in',
+  'cache',
+];
