@@ -12,7 +12,9 @@ const size: Watched = { better: 'less', depends: 'nothing' };
 export const watched: ReadonlyMap<string, Watched> = new Map(
   Object.entries({
     'life-5000': rate,
+    'life-5000-bare': rate,
     'cost-5000': time,
+    'views-5000': time,
     'memory-5000': size,
     'submit-on-0': time,
     'submit-on-2000': time,
@@ -24,6 +26,10 @@ export const watched: ReadonlyMap<string, Watched> = new Map(
     'snapshot-bytes': size,
     overhead: time,
     'feed-export': rate,
+    'feed-exports-health': time,
+    'feed-start-health': time,
+    'feed-live-health': time,
+    'feed-live-main': time,
     'nar-out': rate,
     'nar-out-many': rate,
     'nar-in-none': rate,
