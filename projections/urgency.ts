@@ -56,7 +56,7 @@ const isUrgent = 16;
 const isLater = 32;
 
 /** Some tens of microseconds. */
-const edgesPerSettling = 4096;
+const edgesPerSettling = 1024;
 
 export function createUrgency(sources: UrgencySources, memory: Memory = createMemory()): Urgency {
   const { graph, producers, isActive, ownPriority, expectedSeconds, lacksInputs, changed } = sources;
