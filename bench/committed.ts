@@ -57,7 +57,7 @@ export function toCommitted(
   return { machine, run, probe: rounded(probe), figures: Object.fromEntries(kept) };
 }
 
-/** A line for each figure that is watched and was measured, now or then. */
+/** A line for each figure that is watched. */
 export function compare(
   now: Run,
   figures: readonly Figure[],
@@ -66,21 +66,18 @@ export function compare(
 ): Compared[] {
   const byKey = new Map(figures.map((figure) => [figure.key, figure]));
   const isSame = then !== undefined && then.machine === now.machine && within(now.probe / then.probe, sameProbe);
-  return [...watched].flatMap(([key, how]) => {
+  return [...watched].map(([key, how]) => {
     const figure = byKey.get(key);
     const old = then?.figures[key];
-    if (figure === undefined && old === undefined) return [];
     const change = figure && old && then && changeOf(figure, old, how, isSame ? 1 : now.probe / then.probe);
-    return [
-      {
-        name: figure?.name ?? key,
-        now: figure === undefined ? 'not measured' : `${formatValue(figure)} ${figure.unit}`,
-        goal: figure?.goal === undefined ? '' : `${figure.goal}${metText(figure.met)}`,
-        committed: old === undefined ? '' : `${formatValue(old)} ${old.unit}`,
-        ...(change && { ratio: change.ratio, ...(!isSame && change.by && { by: change.by }) }),
-        verdict: change === undefined ? '' : verdict(change.ratio, how),
-      },
-    ];
+    return {
+      name: figure?.name ?? key,
+      now: figure === undefined ? 'not measured' : `${formatValue(figure)} ${figure.unit}`,
+      goal: figure?.goal === undefined ? '' : `${figure.goal}${metText(figure.met)}`,
+      committed: old === undefined ? '' : `${formatValue(old)} ${old.unit}`,
+      ...(change && { ratio: change.ratio, ...(!isSame && change.by && { by: change.by }) }),
+      verdict: change === undefined ? '' : verdict(change.ratio, how),
+    };
   });
 }
 
