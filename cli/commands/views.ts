@@ -14,6 +14,7 @@ import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { createProgress } from '../submit/progress.ts';
 import { storeAddress } from './log.ts';
+import { addViewsVerifyCommand } from './views-verify.ts';
 
 interface Flags extends ConnectionFlags, OutputFlags {
   readonly data?: string;
@@ -26,7 +27,10 @@ export function addViewsCommands(program: Command, context: CommandContext): voi
   const views = addGroup(program, {
     usage: 'views',
     summary: 'Look after what lists and searches read',
-    examples: [['drover views rebuild', 'make it anew from the log']],
+    examples: [
+      ['drover views rebuild', 'make it anew from the log'],
+      ['drover views verify --data /var/lib/drover', 'hold it against the log'],
+    ],
   });
   const rebuild = addCommand(views, {
     usage: 'rebuild',
@@ -71,6 +75,7 @@ export function addViewsCommands(program: Command, context: CommandContext): voi
     await print(io, flags, { value: { events }, text: () => `the views were made anew from ${events} events\n` });
     return 0;
   });
+  addViewsVerifyCommand(views, context);
 }
 
 async function* running(flags: Flags, io: Io, signal: AbortSignal): AsyncGenerator<Report> {

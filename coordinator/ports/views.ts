@@ -237,6 +237,16 @@ export interface ViewsLag {
   readonly seconds: number;
 }
 
+/** A place where what is kept of the log says other than the log: texts as `log` gives them and as they are there, `null` for nothing. */
+export interface Difference {
+  /** The table, or the kind of thing in a snapshot. */
+  readonly view: string;
+  /** Names the row in it. */
+  readonly key: string;
+  readonly log: string | null;
+  readonly there: string | null;
+}
+
 /** How far views are that are made anew. */
 export interface ViewsProgress {
   /** Events that are in them. */

@@ -353,6 +353,7 @@ describe('the examples of --help, on a real coordinator', () => {
     'pass builds-token | drover login https://builds.example.org --name work': withToken,
     'DROVER_DATA=/var/lib/drover drover config check --json': { environment: () => ({ DROVER_DATA: path('data') }) },
     'drover views rebuild --data /var/lib/drover': stopped,
+    'drover views verify --data /var/lib/drover': there,
     'drover log accept --data /var/lib/drover': stopped,
     'drover log reindex --data /var/lib/drover': stopped,
     'drover doctor coordinator --data /var/lib/drover -o json': stopped,

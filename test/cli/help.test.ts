@@ -116,6 +116,7 @@ const commands = [
   'upstreams show',
   'views',
   'views rebuild',
+  'views verify',
 ];
 
 const program = buildProgram({ io: processIo(), exitCode: 0 }, everyCommand);
@@ -146,7 +147,7 @@ describe('the command line', () => {
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
       const local =
-        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|reindex)|keys .*)$/.test(
+        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|reindex)|views verify|keys .*)$/.test(
           name,
         ) || command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);
