@@ -99,7 +99,12 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const { bytes } = runtime.random;
 
   const address = parseStoreAddress(config.store);
-  const open = () => openEventStore(address, { dir: dir.path, write: true, as: 'drover coordinator' });
+  const notPacked = (reason: string): void =>
+    logger.warn(
+      { reason },
+      'the older part of the log could not be packed: it takes more of the disk until that is tried again',
+    );
+  const open = () => openEventStore(address, { dir: dir.path, write: true, as: 'drover coordinator', notPacked });
   // The lock of the embedded event store guards the whole folder, so it comes before anything else that writes there.
   const logDir = address.kind === 'sqlite' ? (address.dir ?? dir.path) : undefined;
   if (logDir !== dir.path) resources.use(lockForWriting(dir.path));

@@ -9,15 +9,20 @@ export interface OpenOptions {
   readonly write: boolean;
   /** What else the writer is, beside its host and process, for whoever is refused. */
   readonly as: string;
+  /** Told why the older part of a log on SQLite could not be packed. */
+  readonly notPacked?: (reason: string) => void;
 }
 
 /** Opens any engine. An engine's code is loaded only where it is used. */
-export async function openEventStore(address: StoreAddress, { dir, write, as }: OpenOptions): Promise<EventStore> {
+export async function openEventStore(
+  address: StoreAddress,
+  { dir, write, as, notPacked }: OpenOptions,
+): Promise<EventStore> {
   const holder = `${as} on ${hostname()}, process ${process.pid}`;
   switch (address.kind) {
     case 'sqlite': {
       const { openSqliteEventStore } = await import('./sqlite/store.ts');
-      return openSqliteEventStore({ dir: address.dir ?? dir, readOnly: !write });
+      return openSqliteEventStore({ dir: address.dir ?? dir, readOnly: !write, ...(notPacked && { notPacked }) });
     }
     case 'nats': {
       const { openNatsEventStore } = await import('./nats/store.ts');

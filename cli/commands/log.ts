@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 import { forgetLogMarks } from '../../adapters/data-dir/log-mark.ts';
 import { openEventStore } from '../../adapters/event-store/open.ts';
 import { lockForWriting } from '../../adapters/event-store/sqlite/lock.ts';
-import { parseStoreAddress } from '../../adapters/event-store/store-url.ts';
 import { removeViews } from '../../adapters/views/sqlite/database.ts';
 import { rememberedByViews, viewsFile } from '../../adapters/views/sqlite/remembered.ts';
 import { type CopyProgress, copyLog } from '../../coordinator/log/log-copy.ts';
@@ -13,6 +12,9 @@ import { addCommand, addGroup, type CommandContext, onAction } from '../command.
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { size } from '../output/text.ts';
+import { storeAddress } from '../replay/store-address.ts';
+import { addExportCommand } from './log-export.ts';
 
 interface Flags extends OutputFlags {
   readonly from: string;
@@ -30,11 +32,16 @@ export function addLogCommands(program: Command, context: CommandContext): void 
   const { io } = context;
   const log = addGroup(program, {
     usage: 'log',
-    summary: 'Move the log of events, or go on with one that has lost its end',
-    examples: [['drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222', 'to another engine']],
+    summary: 'Read the log of events without a coordinator, move it, or go on with one that has lost its end',
+    examples: [
+      ['drover log export --data /var/lib/drover > log.ndjson', 'the whole log'],
+      ['drover log copy --from sqlite:/var/lib/drover --to nats://127.0.0.1:4222', 'to another engine'],
+    ],
   });
   addAcceptCommand(log, context);
+  addExportCommand(log, context);
   addReindexCommand(log, context);
+  addPackCommand(log, context);
   const copy = addCommand(log, {
     usage: 'copy',
     summary: 'Copy a log to another event store, then compare both',
@@ -108,9 +115,7 @@ function addReindexCommand(log: Command, context: CommandContext): void {
     examples: [['drover log reindex --data /var/lib/drover', 'after somebody has changed its table stream_index']],
   }).requiredOption('--data <dir>', 'the folder that has events.db');
   onAction(addOutputOptions(command, { names: false }), context, async ({ data, ...flags }: ReindexFlags) => {
-    const dir = resolve(data);
-    if (!existsSync(join(dir, 'events.db')))
-      throw new CliError('not-found', `expected a folder with an events.db, got ${dir}`, { exitCode: 2 });
+    const dir = folderOfLog(data);
     try {
       using _lock = lockForWriting(dir);
       const { reindex } = await import('../../adapters/event-store/sqlite/reindex.ts');
@@ -127,17 +132,40 @@ function addReindexCommand(log: Command, context: CommandContext): void {
   });
 }
 
-/** The event store that a flag names. */
-export function storeAddress(flag: string, text: string): ReturnType<typeof parseStoreAddress> {
-  try {
-    const address = parseStoreAddress(text);
-    if (address.kind === 'sqlite' && address.dir === undefined) throw new Error('Expected sqlite:DIR, got sqlite');
-    return address;
-  } catch (error) {
-    throw new CliError('invalid-request', `${flag}: ${error instanceof Error ? error.message : error}`, {
-      exitCode: 2,
-    });
-  }
+function addPackCommand(log: Command, context: CommandContext): void {
+  const { io } = context;
+  const command = addCommand(log, {
+    usage: 'pack',
+    summary: 'Pack the older part of a SQLite log, and give back the room',
+    more: [
+      'A coordinator packs its log by itself, while nothing else is to be done. This is for a log that an older version has made, and which is large:',
+      'the room that it needs no more would stay in the file, for what comes. While it works, the disk needs as much again as is left in the end.',
+      'The coordinator has to be stopped.',
+    ].join(' '),
+    examples: [['drover log pack --data /var/lib/drover', 'after an upgrade from a version that did not pack']],
+  }).requiredOption('--data <dir>', 'the folder that has events.db');
+  onAction(addOutputOptions(command, { names: false }), context, async ({ data, ...flags }: ReindexFlags) => {
+    const dir = folderOfLog(data);
+    try {
+      using _lock = lockForWriting(dir);
+      const { packLog } = await import('../../adapters/event-store/sqlite/pack.ts');
+      const made = await packLog(dir);
+      await print(io, flags, {
+        value: made,
+        text: () =>
+          `${made.packed} of ${made.events} events are packed, the newest are not; events.db had ${size(made.before)} and has ${size(made.after)}\n`,
+      });
+    } catch (error) {
+      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
+      throw error;
+    }
+  });
+}
+
+function folderOfLog(data: string): string {
+  const dir = resolve(data);
+  if (existsSync(join(dir, 'events.db'))) return dir;
+  throw new CliError('not-found', `expected a folder with an events.db, got ${dir}`, { exitCode: 2 });
 }
 
 function teller(io: Io): (progress: CopyProgress) => void {

@@ -18,8 +18,8 @@ import { CliError } from '../output/cli-error.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { details } from '../output/table.ts';
+import { storeAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
-import { storeAddress } from './log.ts';
 
 interface Flags extends OutputFlags {
   readonly data: string;

@@ -12,8 +12,8 @@ import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type Io, interruptedCode } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
+import { storeAddress } from '../replay/store-address.ts';
 import { createProgress } from '../submit/progress.ts';
-import { storeAddress } from './log.ts';
 import { addViewsVerifyCommand } from './views-verify.ts';
 
 interface Flags extends ConnectionFlags, OutputFlags {

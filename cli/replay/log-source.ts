@@ -11,13 +11,13 @@ import {
   type StoredEvent,
 } from '../../coordinator/ports/event-store.ts';
 import { hookDefaults } from '../../domain/hook/definition.ts';
-import { storeAddress } from '../commands/log.ts';
 import { type Client, toCliError } from '../http/client.ts';
 import { type ConnectionFlags, connect } from '../http/connection.ts';
 import { lossTeller } from '../http/event-feed.ts';
 import { jsonLines } from '../http/json-lines.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
+import { storeAddress } from './store-address.ts';
 
 /** Flags that say where a log is: a running coordinator if none of its own is given. */
 export interface LogFlags extends ConnectionFlags {

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, describe, it } from 'node:test';
 import { connect } from 'nats';
 import { openNatsEventStore } from '../../adapters/event-store/nats/store.ts';
+import { packLog } from '../../adapters/event-store/sqlite/pack.ts';
 import { reindex } from '../../adapters/event-store/sqlite/reindex.ts';
 import { openSqliteEventStore } from '../../adapters/event-store/sqlite/store.ts';
 import { commitOfStored } from '../../coordinator/audit/commit-text.ts';
@@ -79,6 +80,38 @@ describe('drover events verify', () => {
     );
     const ours = JSON.parse((await verify('--data', data, '--json')).out);
     assert.deepEqual([theirs.commits, theirs.checkpoints], [ours.commits, ours.checkpoints]);
+    const packed = await mkdtemp(join(folder, 'packed-'));
+    for (const file of ['events.db', 'audit-key.pub']) copyFileSync(join(data, file), join(packed, file));
+    const made = await packLog(packed, { keep: 2, events: 4, length: 4096, most: 16, freePages: 4 });
+    assert.ok(made.packed > made.events - 8, JSON.stringify(made));
+    assert.equal((await verify('--data', packed, '--checkpoint', checkpoint)).code, 0);
+    args[1] = join(packed, 'events.db');
+    const again = execFileSync(process.execPath, args, { encoding: 'utf8', cwd: new URL('../..', import.meta.url) });
+    assert.deepEqual(JSON.parse(again), theirs);
+    const exported = [packed, data].map((dir) => run(['log', 'export', '--data', dir]));
+    const [theirLines, ourLines] = await Promise.all(exported);
+    assert.deepEqual([theirLines?.code, theirLines?.out], [0, ourLines?.out], theirLines?.err);
+    assert.equal(ourLines?.out.split('\n').length, made.events + 1);
+    const some = await run([
+      'log',
+      'export',
+      '--store',
+      `sqlite:${packed}`,
+      '--type',
+      'BuildSucceeded',
+      '--stream',
+      'build-',
+    ]);
+    const lines = some.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      lines.map(({ type, data: { attempt } }) => [type, attempt]),
+      [['BuildSucceeded', 1]],
+    );
+    const nowhere = await run(['log', 'export']);
+    assert.deepEqual([nowhere.code, /expected one of --data and --store, got none/.test(nowhere.err)], [2, true]);
     args[1] = join(data, 'nothing.db');
     const absent = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: new URL('../..', import.meta.url) });
     assert.equal(absent.status, 1);

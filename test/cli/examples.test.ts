@@ -356,6 +356,7 @@ describe('the examples of --help, on a real coordinator', () => {
     'drover views verify --data /var/lib/drover': there,
     'drover log accept --data /var/lib/drover': stopped,
     'drover log reindex --data /var/lib/drover': stopped,
+    'drover log pack --data /var/lib/drover': stopped,
     'drover doctor coordinator --data /var/lib/drover -o json': stopped,
   };
 

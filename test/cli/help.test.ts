@@ -87,6 +87,8 @@ const commands = [
   'log',
   'log accept',
   'log copy',
+  'log export',
+  'log pack',
   'log reindex',
   'login',
   'mirror',
@@ -147,7 +149,7 @@ describe('the command line', () => {
       if (/ (list|show|why|tail|check|check-agent)$|^status$|^submit$/.test(name))
         assert.ok(flags.includes('--json'), name);
       const local =
-        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|reindex)|views verify|keys .*)$/.test(
+        /^((doctor )?(coordinator|agent)|completion|config.*|context.*|login|log (accept|copy|export|pack|reindex)|views verify|keys .*)$/.test(
           name,
         ) || command.commands.length > 0;
       assert.equal(flags.includes('--url'), !local, name);

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { isSameCommit } from '../../../coordinator/audit/commit-text.ts';
 import type { IndexCheck, IndexFault, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { parsePosition } from '../position.ts';
+import { createPlaceFinder, openBlocks } from './blocks.ts';
 import { commitKey, streamKey } from './schema.ts';
 
 /** What of the index is not there at all. */
@@ -52,15 +53,13 @@ export function checkIndex(db: DatabaseSync): IndexCheck {
   function odd(): IndexFault | undefined {
     const counted = db.prepare('SELECT count(*) AS rows FROM stream_index WHERE position <= ?').get(indexed);
     if (counted?.rows === rows) return undefined;
-    const all = db.prepare(
-      `SELECT i.position, i.stream_key, e.stream,
-         EXISTS (SELECT 1 FROM events n WHERE n.position = e.position + 1 AND n.stream = e.stream AND n.commit_id = e.commit_id) AS within
-       FROM stream_index i LEFT JOIN events e USING (position) WHERE i.position <= ? ORDER BY i.position`,
-    );
+    const placeAt = createPlaceFinder(db, openBlocks(db));
+    const all = db.prepare('SELECT position, stream_key FROM stream_index WHERE position <= ? ORDER BY position');
     all.setReturnArrays(true);
-    type Row = [position: number, key: number, stream: string | null, within: number];
-    for (const [position, key, stream, within] of all.iterate(indexed) as unknown as Iterable<Row>) {
-      if (stream === null || within || key !== streamKey(stream))
+    for (const [position, key] of all.iterate(indexed) as unknown as Iterable<[number, number]>) {
+      const [stream, commit] = placeAt(position) ?? [];
+      const next = placeAt(position + 1);
+      if (stream === undefined || (next?.[0] === stream && next[1] === commit) || key !== streamKey(stream))
         return { at: undefined, message: `it has a row for position ${position} that is of no commit` };
     }
     return undefined;

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ChainState } from '../../../coordinator/ports/event-store.ts';
+import { type Blocks, createPlaceFinder } from './blocks.ts';
 import { type FlatCommit, type FlatCommits, readCommits } from './flat-commits.ts';
 import { createLinker, type Linker } from './linker.ts';
 import { catchUpIndex, createStreamIndex, type Span } from './stream-index.ts';
@@ -29,15 +30,16 @@ export interface LogWriter {
 const rowsPerInsert = 8;
 const columns = 13;
 
-export function createLogWriter(db: DatabaseSync, generationSize?: number): LogWriter {
+export function createLogWriter(db: DatabaseSync, blocks: Blocks, generationSize?: number): LogWriter {
   const placeholders = `(${Array(columns).fill('?').join(', ')})`;
   const insertMany = db.prepare(`INSERT INTO events VALUES ${Array(rowsPerInsert).fill(placeholders).join(', ')}`);
   const insertOne = db.prepare(`INSERT INTO events VALUES ${placeholders}`);
-  const commitAt = db.prepare('SELECT commit_id FROM events WHERE position = ?');
+  const placeAt = createPlaceFinder(db, blocks);
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
-  const index = createStreamIndex(db, generationSize);
-  let head = (db.prepare('SELECT max(position) AS head FROM events').get() as { head: number | null }).head ?? 0;
+  const index = createStreamIndex(db, blocks, generationSize);
+  const newest = db.prepare('SELECT max(position) AS head FROM events').get() as { head: number | null };
+  let head = newest.head ?? blocks.packed();
   /** Rows that are not handed to SQLite yet. */
   let waiting: (string | number | null)[] = [];
   let linker: Linker | undefined;
@@ -48,7 +50,7 @@ export function createLogWriter(db: DatabaseSync, generationSize?: number): LogW
   }
   function storedId(position: number): string {
     insertWaiting();
-    return (commitAt.get(position) as { commit_id: string }).commit_id;
+    return (placeAt(position) as readonly [string, string])[1];
   }
 
   function append(commit: FlatCommit, results: FlatResults): void {
@@ -76,7 +78,7 @@ export function createLogWriter(db: DatabaseSync, generationSize?: number): LogW
   }
 
   begin.run();
-  catchUpIndex(db, index);
+  catchUpIndex(db, blocks, index);
   commit.run();
 
   return {

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { openBlocks } from './blocks.ts';
 import { makeStoreError, toStoreError } from './errors.ts';
 import { lackOfIndex } from './index-check.ts';
 import { applicationId, createSchema, migrations, schemaVersion } from './schema.ts';
@@ -22,6 +23,8 @@ export function openForWriting(file: string, { indexed = true } = {}): DatabaseS
     file,
     () => new DatabaseSync(file, { timeout: 1000 }),
     (db) => {
+      // Of a new file alone: so that what blocks need no more can be given back to the disk.
+      if (isEmpty(db)) db.exec('PRAGMA auto_vacuum = INCREMENTAL');
       db.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
@@ -131,14 +134,15 @@ function checkIndexed(db: DatabaseSync, file: string): void {
   const lack = lackOfIndex(db);
   if (lack !== undefined)
     throw makeStoreError('unavailable', file, `${lack}; \`drover log reindex\` makes it anew from the events`);
-  const { indexed, head } = db
-    .prepare('SELECT (SELECT indexed FROM index_state) AS indexed, (SELECT max(position) FROM events) AS head')
-    .get() as { indexed: number; head: number | null };
-  if (indexed > (head ?? 0))
+  const { indexed, newest } = db
+    .prepare('SELECT (SELECT indexed FROM index_state) AS indexed, (SELECT max(position) FROM events) AS newest')
+    .get() as { indexed: number; newest: number | null };
+  const head = newest ?? openBlocks(db).packed();
+  if (indexed > head)
     throw makeStoreError(
       'damaged',
       file,
-      `the index is at event ${indexed}, the log ends at ${head ?? 0}. Where nothing is missing, \`drover log reindex\` makes the index anew`,
+      `the index is at event ${indexed}, the log ends at ${head}. Where nothing is missing, \`drover log reindex\` makes the index anew`,
     );
 }
 
@@ -150,12 +154,17 @@ function checkEvents(db: DatabaseSync, file: string): void {
     first: number | null;
     head: number | null;
   };
-  if (head === null) return;
-  if (first !== 1) throw makeStoreError('damaged', file, `the log starts at event ${first}, expected 1`);
+  const blocks = openBlocks(db);
+  const packed = blocks.packed();
+  // What is damaged in it is said where it is read, but nothing is written behind what cannot be read at all.
+  if (packed > 0) blocks.with(packed).head.streams;
+  const start = packed === 0 ? first : (blocks.from(1)?.first ?? 0);
+  if (start === null || head === null) return;
+  if (start !== 1) throw makeStoreError('damaged', file, `the log starts at event ${start}, expected 1`);
   const { events, valid } = db
     .prepare('SELECT count(*) AS events, sum(json_valid(data)) AS valid FROM events WHERE position > ?')
-    .get(head - checkedEvents) as { events: number; valid: number };
-  const expected = Math.min(head, checkedEvents);
+    .get(Math.max(head - checkedEvents, packed)) as { events: number; valid: number };
+  const expected = Math.min(head - packed, checkedEvents);
   if (events !== expected)
     throw makeStoreError('damaged', file, `${expected - events} of the last ${expected} events are missing`);
   if (valid !== events)

@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { Filter, IndexCheck, JsonWish, StoredEvent, StreamId } from '../../../coordinator/ports/event-store.ts';
-import { isLine, makeMeta } from '../encode.ts';
-import { formatPosition } from '../position.ts';
+import type { Filter, IndexCheck, JsonWish, StoredEvent } from '../../../coordinator/ports/event-store.ts';
+import { openBlocks } from './blocks.ts';
 import { checkIndex } from './index-check.ts';
+import { eventOfRow, type Row, rowColumns } from './row.ts';
 import { streamKey } from './schema.ts';
 import type { Span } from './stream-index.ts';
 
@@ -17,53 +17,6 @@ export interface LogReader {
   close(): void;
 }
 
-type Row = [
-  number,
-  StreamId,
-  number,
-  string,
-  number,
-  number,
-  string,
-  string,
-  string | null,
-  string | null,
-  string | null,
-  string,
-  string | null,
-  /** Whether the data are well-formed JSON, where that was asked: a column for nothing has been seen to double the time of a reading. */
-  number?,
-];
-const columns = 'position, stream, revision, type, version, at, commit_id, actor, correlation, causation, trace, data';
-
-function decode(row: Row, json: JsonWish | undefined): StoredEvent {
-  const text = row[11];
-  const instead = json === 'instead' && row[13] === 1 && isLine(text);
-  const event: { -readonly [Key in keyof StoredEvent]: StoredEvent[Key] } = {
-    stream: row[1],
-    revision: row[2],
-    position: formatPosition(row[0]),
-    type: row[3],
-    version: row[4],
-    at: row[5],
-    commit: row[6],
-    meta: makeMeta(row[7], row[8], row[9], row[10]),
-    data: instead ? undefined : json === 'beside' ? parsed(text) : JSON.parse(text),
-  };
-  if (row[12] !== null) event.previousHash = row[12];
-  if (instead || json === 'beside') event.json = text;
-  return event;
-}
-
-/** Who wants the text can say what is wrong with it. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 interface Prepared {
   readonly statement: StatementSync;
   readonly values: readonly string[];
@@ -72,8 +25,10 @@ interface Prepared {
 export function createLogReader(db: DatabaseSync): LogReader {
   // A file that no writer of this version has opened yet has no hashes.
   const hasHashes = db.prepare("SELECT 1 FROM pragma_table_info('events') WHERE name = 'previous_hash'").get();
-  const all = `${columns}, ${hasHashes ? 'previous_hash' : 'NULL'}`;
+  const all = `${rowColumns}, ${hasHashes ? 'previous_hash' : 'NULL'}`;
   const headOf = db.prepare('SELECT max(position) AS head FROM events');
+  const [begin, end] = [db.prepare('BEGIN'), db.prepare('COMMIT')];
+  const blocks = openBlocks(db);
   const everything: Filter = {};
   /** By what is wanted; texts that are not parsed are looked at by SQLite, in a third of the time. */
   const statements = { parsed: new WeakMap<Filter, Prepared>(), checked: new WeakMap<Filter, Prepared>() };
@@ -97,42 +52,77 @@ export function createLogReader(db: DatabaseSync): LogReader {
     return { statement, values };
   }
 
-  function head(): number {
-    return (headOf.get() as { head: number | null }).head ?? 0;
+  /** The log as it is at one moment: meanwhile, what was a row may come into a block. */
+  function atOnce<Result>(read: () => Result): Result {
+    begin.run();
+    try {
+      return read();
+    } finally {
+      end.run();
+    }
+  }
+
+  function fromBlocks(after: number, upTo: number, filter: Filter, json: JsonWish | undefined): StoredEvent[] {
+    const events: StoredEvent[] = [];
+    for (let position = after + 1; position <= upTo; ) {
+      const block = blocks.with(position);
+      const last = Math.min(block.last, upTo);
+      if (filter === everything) block.read(position, last, undefined, json, events);
+      else if (block.mayHave(filter)) block.read(position, last, filter, json, events);
+      position = last + 1;
+    }
+    return events;
   }
 
   return {
-    head,
-    range(after, upTo, filter = everything, json) {
-      const check = json === 'instead';
-      const known = check ? statements.checked : statements.parsed;
-      const prepared = known.get(filter) ?? prepare(filter, check);
-      known.set(filter, prepared);
-      const rows = prepared.statement.all(after, upTo, ...prepared.values) as unknown as Row[];
-      const events: StoredEvent[] = [];
-      for (const row of rows) events.push(decode(row, json));
-      return events;
-    },
-    spans(stream) {
-      db.exec('BEGIN');
-      try {
+    head: () => (headOf.get() as { head: number | null }).head ?? blocks.packed(),
+    range: (after, upTo, filter = everything, json) =>
+      atOnce(() => {
+        const packed = Math.min(blocks.packed(), upTo);
+        const events = after < packed ? fromBlocks(after, packed, filter, json) : [];
+        if (packed === upTo) return events;
+        const check = json === 'instead';
+        const known = check ? statements.checked : statements.parsed;
+        const prepared = known.get(filter) ?? prepare(filter, check);
+        known.set(filter, prepared);
+        const rows = prepared.statement.all(Math.max(after, packed), upTo, ...prepared.values) as unknown as Row[];
+        for (const row of rows) events.push(eventOfRow(row, json));
+        return events;
+      }),
+    spans: (stream) =>
+      atOnce(() => {
         const names = db.prepare('SELECT stream FROM events WHERE position = ?');
+        const packed = blocks.packed();
+        const nameAt = (position: number): unknown => {
+          if (position > packed) return names.get(position)?.stream;
+          const block = blocks.with(position);
+          return block.head.streams[position - block.first];
+        };
         const indexed = (db.prepare('SELECT indexed FROM index_state').get() as { indexed: number }).indexed;
         const old = db
           .prepare(
             'SELECT position, revision, events FROM stream_index WHERE stream_key = ? AND position <= ? ORDER BY position',
           )
           .all(streamKey(stream), indexed) as unknown as Span[];
+        const spans = old.filter(({ position }) => nameAt(position) === stream);
+        for (let position = indexed + 1; position <= packed; ) {
+          const block = blocks.with(position);
+          if (block.mentions(stream)) {
+            const { streams, revisions } = block.head;
+            for (; position <= block.last; position++) {
+              const n = position - block.first;
+              if (streams[n] === stream) spans.push({ position, revision: revisions[n] as number, events: 1 });
+            }
+          }
+          position = block.last + 1;
+        }
         const young = db
           .prepare(
             'SELECT position, revision, 1 AS events FROM events WHERE position > ? AND stream = ? ORDER BY position',
           )
-          .all(indexed, stream) as unknown as Span[];
-        return [...old.filter(({ position }) => names.get(position)?.stream === stream), ...young];
-      } finally {
-        db.exec('COMMIT');
-      }
-    },
+          .all(Math.max(indexed, packed), stream) as unknown as Span[];
+        return [...spans, ...young];
+      }),
     checkIndex: () => checkIndex(db),
     close: () => db.close(),
   };

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { openBlocks } from './blocks.ts';
 import { toStoreError } from './errors.ts';
 import { openForReading, openForWriting } from './open-file.ts';
 import { createIndex } from './schema.ts';
@@ -17,9 +18,11 @@ export function reindex(dir: string, generationSize?: number): { readonly events
   const db = openForWriting(file, { indexed: false });
   try {
     db.exec(`BEGIN IMMEDIATE; DROP TABLE IF EXISTS stream_index; DROP TABLE IF EXISTS index_state; ${createIndex}`);
-    catchUpIndex(db, createStreamIndex(db, generationSize));
+    const blocks = openBlocks(db);
+    catchUpIndex(db, blocks, createStreamIndex(db, blocks, generationSize));
     db.exec('COMMIT');
-    const counts = 'SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM stream_index) AS rows';
+    const counts = `SELECT (SELECT count(*) FROM events) + (SELECT ifnull(sum(last - first + 1), 0) FROM blocks) AS events,
+      (SELECT count(*) FROM stream_index) AS rows`;
     return db.prepare(counts).get() as { events: number; rows: number };
   } catch (error) {
     throw toStoreError(error, file);

@@ -1,17 +1,22 @@
 /**
  * The file `events.db`, as an operator sees it with `sqlite3 -readonly events.db`:
  *
- * - `events` is the log and the truth. One row per event; `position` counts 1, 2, 3 … without gaps; `revision` counts
+ * - `events` is the newest part of the log. One row per event; `position` counts 1, 2, 3 … without gaps; `revision` counts
  *   0, 1, 2 … within `stream`; rows with the same `stream` and `commit_id` are one commit and were stored together.
  *   `at` is in milliseconds since the Unix epoch, `data` is JSON (`json_extract(data, '$.agent')` works). `previous_hash` is the hash of
  *   the commit before (docs/audit.md); NULL in what was written before there were such.
+ * - `blocks` is all that is older, up to a thousand events in a row: `first` to `last` are their positions. What was a row of `events` comes into
+ *   a block as it is, in one transaction, when it has been there for a while; nothing of it changes, and it is in one of the two at any
+ *   time. `head` and `data` are texts that were compressed with zstd (each one frame with its checksum, `…_bytes` long before that), as block-format.ts
+ *   says: columns as one JSON value, and the data of the events, one a line. `types` and `categories` are what there is in it, as lists in
+ *   JSON. `drover log export` reads all of the log; `SELECT writefile('/dev/stdout', data) FROM blocks` into `zstdcat` has the data alone.
  * - `stream_index` finds the events of a stream: one row per commit, with the position and revision of its last event and
  *   their number. Streams go by {@link streamKey} and commit ids by {@link commitKey} of their names: short keys keep it
- *   small, and whoever reads it compares the names in `events`. `drover log reindex` makes it anew from `events`, `drover events verify` holds it against them.
+ *   small, and whoever reads it compares the names in the log. `drover log reindex` makes it anew from the events, `drover events verify` holds it against them.
  * - `index_state.indexed`: up to this position every commit is in `stream_index`; newer ones may not be yet.
  *   The index is written in large sorted portions behind the log, because each row of its own would cost a page.
  */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 /** "Drvr" in the header of the file, so that `file` and we know whose database it is. */
 export const applicationId = 0x44727672;
 
@@ -27,6 +32,28 @@ CREATE TABLE stream_index (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE index_state (indexed INTEGER NOT NULL) STRICT;
 INSERT INTO index_state VALUES (0);
+`;
+const createBlocks = `
+CREATE TABLE blocks (
+  last INTEGER PRIMARY KEY,
+  first INTEGER NOT NULL,
+  types TEXT NOT NULL,
+  categories TEXT NOT NULL,
+  head_bytes INTEGER NOT NULL,
+  data_bytes INTEGER NOT NULL,
+  head BLOB NOT NULL,
+  data BLOB NOT NULL
+) STRICT;
+`;
+/** For looking in. What is in blocks is one row for each of them. */
+const createView = `
+CREATE VIEW log AS
+  SELECT last AS position, NULL AS time, first || ' to ' || last AS event, 'in a block: drover log export' AS type, types AS data,
+    NULL AS actor, NULL AS correlation, NULL AS causation
+  FROM blocks
+  UNION ALL
+  SELECT position, datetime(at / 1000, 'unixepoch'), stream || '@' || revision, type, data, actor, correlation, causation
+  FROM events;
 `;
 export const createSchema = `
 CREATE TABLE events (
@@ -44,15 +71,15 @@ CREATE TABLE events (
   data TEXT NOT NULL,
   previous_hash TEXT
 ) STRICT;
-${createIndex}CREATE VIEW log AS
-  SELECT position, datetime(at / 1000, 'unixepoch') AS time, stream || '@' || revision AS event, type, data, actor, correlation, causation
-  FROM events;
-PRAGMA application_id = ${applicationId};
+${createIndex}${createBlocks}${createView}PRAGMA application_id = ${applicationId};
 PRAGMA user_version = ${schemaVersion};
 `;
 
 /** What makes a file of each version one of the next. None of them reads the log: a long one is changed as quickly as a short one. */
-export const migrations: readonly string[] = ['ALTER TABLE events ADD COLUMN previous_hash TEXT;'];
+export const migrations: readonly string[] = [
+  'ALTER TABLE events ADD COLUMN previous_hash TEXT;',
+  `${createBlocks}DROP VIEW IF EXISTS log;${createView}`,
+];
 
 /**
  * 53 bits for a stream's name. Names that differ in a number at the end only (`build-0r7k2m9q4abcdefg-12`) are neighbours:

@@ -16,6 +16,7 @@ import { formatPosition, parsePosition } from '../position.ts';
 import { toStoreError } from './errors.ts';
 import { lockForWriting } from './lock.ts';
 import { openForReading } from './open-file.ts';
+import { defaultPacking, type Packing } from './packer.ts';
 import { createLogReader, type LogReader } from './reader.ts';
 import type { Span } from './stream-index.ts';
 import { startWriter, type Writer } from './writer.ts';
@@ -30,6 +31,10 @@ export interface SqliteEventStoreOptions {
   readonly readOnly?: boolean;
   /** With `readOnly`: no file may come to be beside the log. Only where nobody writes to it, nor begins to. */
   readonly leaveNothing?: boolean;
+  /** What is packed when; in tests. */
+  readonly packing?: Packing;
+  /** Told why the older part of the log could not be packed. The log is as good as before. */
+  readonly notPacked?: (reason: string) => void;
 }
 
 /**
@@ -41,6 +46,8 @@ export async function openSqliteEventStore({
   dir,
   readOnly = false,
   leaveNothing = false,
+  packing = defaultPacking,
+  notPacked = () => undefined,
 }: SqliteEventStoreOptions): Promise<EventStore> {
   await using resources = new AsyncDisposableStack();
   let file = join(dir, 'events.db');
@@ -54,7 +61,7 @@ export async function openSqliteEventStore({
     if (readOnly) signal = listen(channel, resources);
     else {
       signal = createHeadSignal(0);
-      const started = await startWriter({ file, channel }, signal.raise);
+      const started = await startWriter({ file, channel, packing }, signal.raise, notPacked);
       writer = started;
       // Closed after the reader, it moves the write-ahead log into the file and removes it.
       resources.defer(() => started.close());

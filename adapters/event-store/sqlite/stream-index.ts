@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { type Blocks, createPlaceFinder, type Place, placesAfter } from './blocks.ts';
 import { commitKey, streamKey } from './schema.ts';
 
 /**
@@ -57,7 +58,11 @@ interface Generation {
   flushed: number;
 }
 
-export function createStreamIndex(db: DatabaseSync, generationSize: number = defaultGenerationSize): StreamIndex {
+export function createStreamIndex(
+  db: DatabaseSync,
+  blocks: Blocks,
+  generationSize: number = defaultGenerationSize,
+): StreamIndex {
   /** Rows written at a time: few enough to be short, enough that neighbours share pages. */
   const portion = Math.min(512, generationSize / 8);
   const newGeneration = (): Generation => ({
@@ -73,7 +78,7 @@ export function createStreamIndex(db: DatabaseSync, generationSize: number = def
     'SELECT revision, position, events, commit_key FROM stream_index WHERE stream_key = ? AND position < ? ORDER BY position',
   );
   rowsOf.setReturnArrays(true);
-  const nameAt = db.prepare('SELECT stream FROM events WHERE position = ?');
+  const placeAt = createPlaceFinder(db, blocks);
   let young = newGeneration();
   let old = newGeneration();
 
@@ -82,7 +87,7 @@ export function createStreamIndex(db: DatabaseSync, generationSize: number = def
     const rows = rowsOf.all(key, before) as unknown as [number, number, number, number][];
     const last = rows.at(-1);
     if (!last) return [];
-    const isOurs = (row: readonly number[]) => nameAt.get(row[1] as number)?.stream === stream;
+    const isOurs = (row: readonly number[]) => placeAt(row[1] as number)?.[0] === stream;
     // The rows of one stream continue each other from revision 0, which those of two do not: then one name is proof for all.
     const oneStream = rows.every((row, at) => row[0] - row[2] === (rows[at - 1]?.[0] ?? -1));
     if (oneStream) return isOurs(last) ? rows.flat() : [];
@@ -192,26 +197,21 @@ export function createStreamIndex(db: DatabaseSync, generationSize: number = def
 }
 
 /** Reads what the log has beyond `index_state.indexed` into the index, after a restart. Within a transaction. */
-export function catchUpIndex(db: DatabaseSync, index: StreamIndex): void {
+export function catchUpIndex(db: DatabaseSync, blocks: Blocks, index: StreamIndex): void {
   const { indexed } = db.prepare('SELECT indexed FROM index_state').get() as { indexed: number };
-  const commits = db.prepare(
-    // Rows of one commit are neighbours; the last one of each is what the index keeps.
-    `SELECT stream, commit_id, revision, position FROM events WHERE position > ? ORDER BY position`,
-  );
-  commits.setReturnArrays(true);
-  type Row = [stream: string, commit: string, revision: number, position: number];
-  let last: Row | undefined;
+  let last: Place | undefined;
   let events = 0;
   const record = () => {
     if (last) index.record(index.lookupLater(last[0]), last[1], last[2], last[3], events);
   };
-  for (const row of commits.iterate(indexed) as unknown as Iterable<Row>) {
-    if (last && last[0] === row[0] && last[1] === row[1]) events++;
+  // Events of one commit are neighbours; the last one of each is what the index keeps.
+  for (const place of placesAfter(db, blocks, indexed)) {
+    if (last && last[0] === place[0] && last[1] === place[1]) events++;
     else {
       record();
       events = 1;
     }
-    last = row;
+    last = place;
   }
   record();
 }

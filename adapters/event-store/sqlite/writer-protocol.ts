@@ -2,6 +2,7 @@ import type { ChainState } from '../../../coordinator/ports/event-store.ts';
 import type { PlainError } from './errors.ts';
 import type { FlatCommits } from './flat-commits.ts';
 import type { FlatResults } from './log-writer.ts';
+import type { Packing } from './packer.ts';
 import type { Span } from './stream-index.ts';
 
 /** What goes between the main thread and the writer thread. The commits are the frequent case. */
@@ -22,10 +23,13 @@ export type FromWriter =
   /** This and everything after it is not appended; the writer has stopped. */
   | { readonly failed: PlainError }
   | { readonly ask: number; readonly answer: Answer }
+  /** Why the older part of the log stays as large as it is for now. */
+  | { readonly notPacked: string }
   | 'closed';
 
 export interface WriterData {
   readonly file: string;
   /** Name of the BroadcastChannel that tells other threads the head. */
   readonly channel: string;
+  readonly packing: Packing;
 }

@@ -1,8 +1,10 @@
 import { BroadcastChannel, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { openBlocks } from './blocks.ts';
 import { type PlainError, toPlainError } from './errors.ts';
 import type { Linker } from './linker.ts';
 import { createLogWriter, type FlatResults, type LogWriter } from './log-writer.ts';
 import { openForWriting } from './open-file.ts';
+import { createPacker, type Packer } from './packer.ts';
 import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
 
 /**
@@ -11,28 +13,44 @@ import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
  */
 const port = parentPort;
 if (!port) throw new Error('Expected to run as a worker thread');
-const { file, channel } = workerData as WriterData;
+const { file, channel, packing } = workerData as WriterData;
 const say = (message: FromWriter) => port.postMessage(message);
 /** Commits in one transaction, so that the first ones do not wait for ever. */
 const largestGroup = 4096;
 
 try {
   const db = openForWriting(file);
-  serve(createLogWriter(db), () => db.close());
+  const blocks = openBlocks(db);
+  const log = createLogWriter(db, blocks);
+  const packer = (wake: () => void) =>
+    createPacker(db, blocks, packing, wake, (error) => say({ notPacked: toPlainError(error, file).message }));
+  serve(log, packer, () => db.close());
 } catch (error) {
   say({ notOpened: toPlainError(error, file) });
 }
 
-function serve(log: LogWriter, close: () => void): void {
+function serve(log: LogWriter, createPacking: (wake: () => void) => Packer, close: () => void): void {
   const others = new BroadcastChannel(channel);
   let failure: PlainError | undefined;
   let linker: Linker | undefined;
   let isResting = false;
+  let isClosed = false;
+  const packer = createPacking(wake);
 
   /** What can wait is done in small portions while nothing comes in. */
   function rest(): void {
-    isResting = linker?.rest() ?? false;
-    if (isResting) setImmediate(rest);
+    isResting = false;
+    if (isClosed) return;
+    const next = receive();
+    if (next !== undefined) handleAll(next);
+    const isAwaited = next !== undefined;
+    const isMore = !isAwaited && (linker?.rest() ?? false);
+    if (!isClosed && ((!failure && packer.rest(log.head, isAwaited)) || isMore || isAwaited)) wake();
+  }
+  function wake(): void {
+    if (isResting || isClosed) return;
+    isResting = true;
+    setImmediate(rest);
   }
 
   /** Appends this message and those behind it, until something else comes or the group is large. Returns that something else. */
@@ -65,6 +83,7 @@ function serve(log: LogWriter, close: () => void): void {
     // After a failure nothing is appended any more, or there would be a hole where the failed commits belong.
     if (typeof message === 'string') return failure ? undefined : appendGroup(message);
     if ('close' in message) {
+      isClosed = true;
       others.close();
       close();
       say('closed');
@@ -76,11 +95,16 @@ function serve(log: LogWriter, close: () => void): void {
     return undefined;
   }
 
-  port?.on('message', (message: ToWriter) => {
+  function handleAll(message: ToWriter): void {
     for (let next: ToWriter | undefined = message; next !== undefined; ) next = handle(next);
-    if (!isResting) rest();
+  }
+
+  port?.on('message', (message: ToWriter) => {
+    handleAll(message);
+    wake();
   });
   say({ ready: log.head });
+  wake();
 }
 
 function receive(): ToWriter | undefined {

@@ -40,8 +40,15 @@ const commitsPerMessage = 1024;
 /** Characters of data per message, so that a message stays a string that V8 can make. */
 const lengthPerMessage = 16 * 1024 * 1024;
 
-/** Starts the writer thread and waits until it has opened and checked the file. `onHead` is called after each group. */
-export async function startWriter(data: WriterData, onHead: (head: number) => void): Promise<Writer> {
+/**
+ * Starts the writer thread and waits until it has opened and checked the file. `onHead` is called after each group, `onNotPacked` where
+ * the older part of the log could not be packed.
+ */
+export async function startWriter(
+  data: WriterData,
+  onHead: (head: number) => void,
+  onNotPacked: (reason: string) => void,
+): Promise<Writer> {
   const worker = new Worker(moduleBeside('./writer-thread', import.meta.url), { workerData: data });
   const waiting: Waiting[] = [];
   let firstWaiting = 0;
@@ -107,7 +114,8 @@ export async function startWriter(data: WriterData, onHead: (head: number) => vo
     } else if ('answer' in message) {
       asked.get(message.ask)?.resolve(message.answer);
       asked.delete(message.ask);
-    } else if ('ready' in message) opened.resolve(message.ready);
+    } else if ('notPacked' in message) onNotPacked(message.notPacked);
+    else if ('ready' in message) opened.resolve(message.ready);
     else if ('failed' in message) fail(fromPlain(message.failed));
     else opened.reject(fromPlain(message.notOpened));
     setBusy();

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
@@ -28,7 +29,7 @@ async function killedAfter(dir: string, round: number, acknowledgements: number)
   return lines;
 }
 
-it('kill -9 in the middle of appends, 8 times: nothing acknowledged is lost, nothing is there in part, the chain goes on', async () => {
+it('kill -9 in the middle of appends and of packing, 8 times: nothing acknowledged is lost, nothing is there in part, the chain goes on', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'drover-crash-'));
   const acknowledged: string[] = [];
   try {
@@ -67,6 +68,11 @@ it('kill -9 in the middle of appends, 8 times: nothing acknowledged is lost, not
       assert.deepEqual(again, { ok: true, revision: Number(revision), position, replayed: true });
       stored(await store.append(commitOf(stream, heads.get(stream) ?? 'none', [round], `after ${round}`)));
     }
+    using db = new DatabaseSync(join(dir, 'events.db'), { readOnly: true });
+    const { packed, rows } = db
+      .prepare('SELECT (SELECT max(last) FROM blocks) AS packed, (SELECT min(position) FROM events) AS rows')
+      .get() as { packed: number; rows: number };
+    assert.ok(packed > 100 && rows === packed + 1, `packed to ${packed}, rows from ${rows}`);
   } finally {
     await rm(dir, { recursive: true });
   }

@@ -96,7 +96,7 @@ describe('sqlite event store: opening', () => {
     change(dir, 'PRAGMA user_version = 99');
     await assert.rejects(openSqliteEventStore({ dir }), {
       code: 'newer-schema',
-      message: /schema 99, this one knows up to 2/,
+      message: /schema 99, this one knows up to 3/,
     });
     await assert.rejects(openSqliteEventStore({ dir, readOnly: true }), { code: 'newer-schema' });
   });

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import fc from 'fast-check';
 import { encodeCommit } from '../../../adapters/event-store/encode.ts';
+import { openBlocks } from '../../../adapters/event-store/sqlite/blocks.ts';
 import { flattenCommit } from '../../../adapters/event-store/sqlite/flat-commits.ts';
 import { createLogWriter, type FlatResults } from '../../../adapters/event-store/sqlite/log-writer.ts';
 import { openForReading, openForWriting } from '../../../adapters/event-store/sqlite/open-file.ts';
+import { createPacker } from '../../../adapters/event-store/sqlite/packer.ts';
 import { createLogReader } from '../../../adapters/event-store/sqlite/reader.ts';
 import { streamKey } from '../../../adapters/event-store/sqlite/schema.ts';
 import type { Expected, StreamId } from '../../../coordinator/ports/event-store.ts';
@@ -38,7 +40,27 @@ function createModel() {
   };
 }
 
-it('heads, conflicts, retries and reading are right on both sides of the index, across restarts', () => {
+/** A writer with generations of 16 commits and blocks of 3 events, so that a few hundred commits pass through many of them. */
+function open(file: string) {
+  const db = openForWriting(file);
+  const blocks = openBlocks(db);
+  const log = createLogWriter(db, blocks, 16);
+  let woken = Promise.withResolvers<void>();
+  const packing = { keep: 2, events: 3, length: 1e6, most: 1e6, freePages: 1 };
+  const fail = (error: unknown) => woken.reject(error);
+  const packer = createPacker(db, blocks, packing, () => woken.resolve(), fail);
+  /** Packs whatever is old enough. */
+  async function pack(): Promise<void> {
+    while (packer.rest(log.head, false) || packer.isBusy) {
+      if (packer.isBusy) await woken.promise;
+      woken = Promise.withResolvers();
+    }
+    assert.ok(blocks.packed() > log.head - 2 - 3 - 3 - 3, `${blocks.packed()} of ${log.head} are packed`);
+  }
+  return { db, log, pack };
+}
+
+it('heads, conflicts, retries and reading are right on both sides of the index and of blocks, across restarts', async () => {
   const step = fc.oneof(
     {
       weight: 40,
@@ -53,25 +75,23 @@ it('heads, conflicts, retries and reading are right on both sides of the index, 
       }),
     },
     { weight: 3, arbitrary: fc.constant('commit' as const) },
-    { weight: 1, arbitrary: fc.constant('reopen' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('reopen' as const, 'pack' as const) },
   );
-  fc.assert(
-    fc.property(fc.array(step, { minLength: 100, maxLength: 400 }), (steps) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 100, maxLength: 400 }), async (steps) => {
       const dir = mkdtempSync(join(tmpdir(), 'drover-index-'));
       const file = join(dir, 'events.db');
-      // Generations of 16 commits, so that a few hundred commits pass through many of them.
-      let db = openForWriting(file);
-      let log = createLogWriter(db, 16);
+      let { db, log, pack } = open(file);
       try {
         const model = createModel();
         log.begin();
         for (const item of steps) {
           if (typeof item === 'string') {
             log.commit();
+            if (item === 'pack') await pack();
             if (item === 'reopen') {
               db.close();
-              db = openForWriting(file);
-              log = createLogWriter(db, 16);
+              ({ db, log, pack } = open(file));
             }
             log.begin();
             continue;
@@ -86,7 +106,9 @@ it('heads, conflicts, retries and reading are right on both sides of the index, 
           assert.deepEqual(results, model.append(id, stream, item.expected, item.events));
         }
         log.commit();
+        await pack();
         const reader = createLogReader(openForReading(file));
+        assert.equal(reader.head(), log.head);
         for (const stream of streams) {
           const revisions = log
             .spans(stream)
