@@ -160,6 +160,22 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       peer: 'replay-raw',
       bound: 'JSON, then zod, then the folds, on one core',
     },
+    'log-bytes': {
+      text: '≤ 1,000 bytes',
+      met: atMost(1000),
+      bound: 'hashes, which nothing makes smaller: one of each commit, and those in paths and signatures',
+    },
+    ...Object.fromEntries(
+      ['log-read-parsed', 'log-read-instead'].map((key) => [
+        key,
+        {
+          text: '≤ 1 × in rows',
+          met: timesPeer(`${key}-rows`, (ratio) => ratio <= 1),
+          peer: `${key}-rows`,
+          bound: 'decompressing, and a string for each event',
+        },
+      ]),
+    ),
     'intake-guix': {
       text: '≤ 20 s',
       met: atMost(20),

@@ -74,6 +74,12 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./life/replay.ts')).run,
     },
     {
+      name: 'log-bytes',
+      what: 'what the log of a whole life takes on the disk, and reading it beside the same in rows',
+      needs: ['life-guix', ...(first ? [first.name] : [])],
+      run: async () => (await import('./life/log-bytes.ts')).run,
+    },
+    {
       name: 'queued',
       what: 'submissions on top of a long queue, and folding one',
       run: async () => (await import('./life/queued.ts')).run,

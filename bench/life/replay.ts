@@ -63,7 +63,7 @@ async function replays(report: Report, name: string, dir: string): Promise<numbe
 }
 
 /** The log of Guix, else the largest one there is. */
-async function findLog(work: string): Promise<string> {
+export async function findLog(work: string): Promise<string> {
   const folder = join(work, 'logs');
   const names = existsSync(folder) ? await readdir(folder) : [];
   const sizes = names.filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a));
