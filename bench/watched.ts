@@ -28,6 +28,8 @@ export const watched: ReadonlyMap<string, Watched> = new Map(
     'restart-replay': time,
     'restart-snapshot': time,
     'snapshot-bytes': size,
+    'log-bytes': size,
+    'log-read-parsed': time,
     overhead: time,
     'feed-export': rate,
     'feed-exports-health': time,
@@ -54,6 +56,7 @@ export const watchedSize = 5000;
 export const watchedBenches: readonly string[] = [
   `life-${watchedSize}`,
   'replay',
+  'log-bytes',
   'queued',
   'restart',
   'memory',
