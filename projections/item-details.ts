@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { StoreItem } from '../domain/item/events.ts';
 import { decodeNixBase32, encodeNixBase32 } from '../domain/store/nix-base32.ts';
 import type { Availability } from './availability.ts';
+import type { Column } from './column.ts';
 import type { Graph, Item } from './graph.ts';
 import { createHashIndex } from './hash-index.ts';
 import { createMemory, type Memory } from './memory.ts';
@@ -79,10 +80,9 @@ export function createItemDetails(
     const row = itemOf.push(none);
     nextOfFile.push(row);
     previousOfFile.push(row);
-    for (let i = 0; i < 2 * hashBytes; i++) hashes.push(0);
-    for (let i = 0; i < signatureBytes; i++) signature.push(0);
-    sizes.push(0);
-    sizes.push(0);
+    lengthen(hashes, 2 * hashBytes);
+    lengthen(signature, signatureBytes);
+    lengthen(sizes, 2);
     added.push(0);
     flags.push(0);
     deriver.push(none);
@@ -230,7 +230,8 @@ export function createItemDetails(
         (details.guixSignature !== undefined ? guixSignatureFlag : 0);
       join(row);
       if (details.guixSignature !== undefined) {
-        while (guixSignature.length < (row + 1) * guixSignatureBytes) guixSignature.push(0);
+        const end = (row + 1) * guixSignatureBytes;
+        if (guixSignature.length < end) lengthen(guixSignature, end - guixSignature.length);
         guixSignature.values.set(Buffer.from(details.guixSignature, 'base64'), row * guixSignatureBytes);
       }
       const drv = details.deriver === undefined ? undefined : graph.drvOf(details.deriver);
@@ -294,6 +295,12 @@ export function createItemDetails(
       return found;
     },
   };
+}
+
+/** By so many zeros. */
+function lengthen(column: Column<Uint8Array | Float64Array>, more: number): void {
+  column.reserve(more);
+  column.length += more;
 }
 
 interface Rare {
