@@ -34,17 +34,20 @@ export function createPageFiller(eventStore: Pick<EventStore, 'readAll' | 'subsc
     // One for all readings: engines keep what they make of it.
     const filter = storeFilter(selection);
     const member = follow ? tail.join() : undefined;
-    /** Of the last reading, what had no room on the page; where that or the next begins. */
-    let rest: { readonly stretch: Stretch; readonly late: Disposable } | undefined;
-    let restAfter: Position | undefined;
+    /** What had no room on a page, and where it begins. Several may be filled at a time: only who reads on from there gets it. */
+    let rest:
+      | { readonly after: Position | undefined; readonly stretch: Stretch; readonly late: Disposable }
+      | undefined;
+    /** Where the last reading ended. */
+    let readTo: Position | undefined;
     let limit = leastAtATime;
     let isOpen = true;
 
     /** What comes next in the log; `undefined` at its end. */
     async function read(after: Position | undefined, signal: AbortSignal): Promise<Stretch | undefined> {
       const left = takeRest();
-      limit = after !== undefined && after === restAfter ? Math.min(mostAtATime, limit * 2) : leastAtATime;
-      if (left !== undefined && after === restAfter) return left;
+      if (left !== undefined && left.after === after) return left.stretch;
+      limit = after !== undefined && after === readTo ? Math.min(mostAtATime, limit * 2) : leastAtATime;
       const batches = eventStore.readAll({
         ...(after !== undefined && { after }),
         ...(filter !== undefined && { filter }),
@@ -56,24 +59,24 @@ export function createPageFiller(eventStore: Pick<EventStore, 'readAll' | 'subsc
         const from = events.length === 0 || format === 'stored' ? '' : await source();
         const textOf: Stretch['textOf'] =
           format === 'stored' ? (event) => JSON.stringify(event) : (event) => envelopeText(event, from, scope);
-        restAfter = checkpoint;
+        readTo = checkpoint;
         return { events, textOf, checkpoint };
       }
       return undefined;
     }
 
-    function takeRest(): Stretch | undefined {
+    function takeRest(): typeof rest {
       const taken = rest;
       rest = undefined;
       taken?.late[Symbol.dispose]();
-      return taken?.stretch;
+      return taken;
     }
 
     function keepRest({ events, textOf, checkpoint }: Stretch, taken: number, after: Position | undefined): void {
       takeRest();
       if (!isOpen) return;
-      restAfter = after;
       rest = {
+        after,
         stretch: { events: events.slice(taken), textOf, checkpoint },
         late: timers.after(keepFor, () => void takeRest()),
       };

@@ -61,8 +61,12 @@ async function whileItIsQueued(farm: Farm): Promise<void> {
     .map(({ data }) => data.derivation);
   assert.equal(derivations.length, queued.data.builds);
   assert.equal(new Set(derivations).size, derivations.length);
-  const added = farm.feed.events.filter(({ type }) => type === 'DerivationAdded').map(({ data }) => data.path);
-  assert.equal(new Set(added).size, added.length);
+  const { events } = farm.feed;
+  const positions = events.map(({ position }) => position);
+  assert.deepEqual(positions, [...new Set(positions)].toSorted(), 'the reader got each event once, in order');
+  const added = events.filter(({ type }) => type === 'DerivationAdded').map(({ data }) => data.path);
+  const again = added.filter((path, index) => added.indexOf(path) < index);
+  assert.deepEqual(again, [], 'no derivation is added twice');
   assert.equal(farm.feed.events.filter(({ type }) => type === 'SubmissionReceived').length, 2);
   // Not for the agents that come.
   const canceled = await farm.request('POST', `/v1/submissions/${result.submission}/cancel`, { body: {} });

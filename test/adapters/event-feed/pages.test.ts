@@ -198,6 +198,60 @@ for (const [how, openPlace] of Object.entries(sources))
     });
   });
 
+describe('pages of one view', () => {
+  it('begin where they are asked for, whatever others read of it at the same time', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ type: fc.nat(2), stream: fc.nat(2), length: fc.nat(60) }), {
+          minLength: 40,
+          maxLength: 200,
+        }),
+        fc.array(fc.tuple(fc.nat(150), fc.integer({ min: 1024, max: 96 * 1024 }), fc.array(fc.nat(3))), {
+          minLength: 2,
+          maxLength: 5,
+        }),
+        fc.boolean(),
+        async (wanted, readers, follow) => {
+          await using store = openMemoryEventStore();
+          const distant: Pick<EventStore, 'readAll' | 'subscribe'> = {
+            subscribe: (options) => store.subscribe(options),
+            async *readAll(options) {
+              for await (const batch of store.readAll(options)) {
+                // As where a server answers.
+                await new Promise<void>((next) => setImmediate(next));
+                yield batch;
+              }
+            },
+          };
+          const source = createPageFiller(distant, createManualRuntime().timers);
+          await append(store, wanted);
+          const view: EventView = { selection: { types: [], streams: [] }, format: 'lines', scope: 'read', follow };
+          using pages = source.open(view);
+          const all = await stored(store);
+          const { signal } = new AbortController();
+          await Promise.all(
+            readers.map(async ([from, size, paces]) => {
+              const after = all[Math.min(from, all.length) - 1]?.position;
+              const into = Buffer.alloc(size);
+              let text = '';
+              let place = after;
+              for (let more = true, n = 0; more; n++) {
+                for (let turn = paces[n] ?? 0; turn > 0; turn--) await new Promise<void>((next) => setImmediate(next));
+                const page = await pages.fill({ after: place, into, wait: false, signal });
+                text += Buffer.from(page.bytes ?? into.subarray(0, page.length)).toString();
+                ({ place, more } = page);
+                more ||= place !== all.at(-1)?.position;
+              }
+              assert.deepEqual(parts(text, view).events, await expected(store, view, after));
+            }),
+          );
+        },
+      ),
+      { numRuns: 50 * times },
+    );
+  });
+});
+
 describe('the thread that reads the log for its readers', () => {
   const view: EventView = {
     selection: { types: [], streams: [] },
