@@ -1,5 +1,6 @@
 import type { DerivationRefusal } from '../../coordinator/ports/derivation-store.ts';
 import type { DerivationLimits } from '../../domain/limits.ts';
+import type { Problem } from './refused-file.ts';
 
 /** What the worker that owns the database is asked, and what it answers. */
 export interface Operations {
@@ -29,12 +30,10 @@ export type Request = {
 
 export type Answer =
   | { readonly id: number; readonly value: unknown; readonly failed?: undefined }
-  | { readonly id: number; readonly failed: { readonly message: string; readonly code: string } };
+  | { readonly id: number; readonly failed: Problem };
 
 /** First message of the worker: the database is open, or why not. */
-export type Opened =
-  | { readonly opened: true }
-  | { readonly opened: false; readonly message: string; readonly code: string };
+export type Opened = { readonly opened: true } | ({ readonly opened: false } & Problem);
 
 export interface WorkerOptions {
   readonly file: string;

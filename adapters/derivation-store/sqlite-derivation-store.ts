@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { DerivationStore } from '../../coordinator/ports/derivation-store.ts';
 import type { DerivationLimits } from '../../domain/limits.ts';
 import { readClosure } from './closure.ts';
-import { startWorker } from './worker-client.ts';
+import { unopened } from './refused-file.ts';
+import { openDatabase } from './schema.ts';
+import { createWorkerClient } from './worker-client.ts';
 
 export interface SqliteDerivationStoreOptions {
   /** Folder of `derivations.db`; made where it is missing. */
@@ -28,7 +30,15 @@ const pathsPerQuestion = 10_000;
 export async function openSqliteDerivationStore(options: SqliteDerivationStoreOptions): Promise<DerivationStore> {
   await mkdir(options.dir, { recursive: true, mode: 0o700 });
   const { storeDirs, limits } = options;
-  const worker = await startWorker({ file: join(options.dir, 'derivations.db'), storeDirs, limits });
+  const file = join(options.dir, 'derivations.db');
+  try {
+    // Seen here whether it can be used, as the thread that uses it is there only once something is asked.
+    openDatabase(file, storeDirs[0] as string).close();
+  } catch (error) {
+    const { message, code } = unopened(file, error);
+    throw Object.assign(new Error(message), { code });
+  }
+  const worker = createWorkerClient({ file, storeDirs, limits });
   return {
     async missing(paths) {
       const missing: string[] = [];

@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { DroverError, type ErrorCode, errorCodes } from '../../coordinator/errors.ts';
 import { moduleBeside } from '../runtime/module-beside.ts';
 import type { Answer, Opened, OperationName, Operations, WorkerOptions } from './protocol.ts';
+import type { Problem } from './refused-file.ts';
 
 /** Asks the worker that owns the database. */
 export interface WorkerClient extends AsyncDisposable {
@@ -18,13 +19,13 @@ interface Waiting {
 }
 
 /**
- * Starts the worker and waits until the database is open. A worker that dies rejects what it was asked, and the next
- * question starts another one: what was acknowledged is in the database.
+ * The worker starts with the first question. One that dies rejects what it was asked, and the next question starts another: what was
+ * acknowledged is in the database.
  */
-export async function startWorker(options: WorkerOptions): Promise<WorkerClient> {
+export function createWorkerClient(options: WorkerOptions): WorkerClient {
   const waiting = new Map<number, Waiting>();
   let nextId = 1;
-  let current: Promise<Worker> | undefined = spawn();
+  let current: Promise<Worker> | undefined;
   let closed = false;
 
   function spawn(): Promise<Worker> {
@@ -32,7 +33,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerClient>
     let failure: Error | undefined;
     return new Promise((resolve, reject) => {
       worker.once('message', (message: Opened) => {
-        if (!message.opened) return reject(Object.assign(new Error(message.message), { code: message.code }));
+        if (!message.opened) return reject(failed(message));
         worker.on('message', settle);
         resolve(worker);
       });
@@ -56,8 +57,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerClient>
       waiter?.resolve(answer.value);
       return;
     }
-    const { code, message } = answer.failed;
-    waiter?.reject(new DroverError(isErrorCode(code) ? code : 'internal-error', `derivation store: ${message}`));
+    waiter?.reject(failed(answer.failed));
   }
 
   function send(
@@ -73,7 +73,6 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerClient>
     });
   }
 
-  await current;
   return {
     async ask(op, request, transfer = []) {
       if (closed) throw new DroverError('not-ready', 'the derivation store is closed');
@@ -90,6 +89,10 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerClient>
       await worker.terminate();
     },
   };
+}
+
+function failed({ code, message }: Problem): DroverError {
+  return new DroverError(isErrorCode(code) ? code : 'internal-error', `derivation store: ${message}`);
 }
 
 function isErrorCode(code: string): code is ErrorCode {

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { roomBesideLogSync } from '../data-dir/free-space.ts';
 import { addDerivations } from './intake.ts';
 import type { Answer, Opened, OperationName, Operations, Request, WorkerOptions } from './protocol.ts';
+import { describe, unopened } from './refused-file.ts';
 import { openDatabase } from './schema.ts';
 import { createTables } from './tables.ts';
 
@@ -54,35 +55,13 @@ function refuseLackOfRoom(bytes: number): void {
   throw Object.assign(new Error(message), { code: 'disk-full' });
 }
 
-function describe(error: unknown): { message: string; code: string } {
-  const message = error instanceof Error ? error.message : String(error);
-  // 13 is SQLITE_FULL.
-  if (error instanceof Error && 'errcode' in error && error.errcode === 13) return { message, code: 'disk-full' };
-  return { message, code: error instanceof Error && 'code' in error ? String(error.code) : 'internal-error' };
-}
-
-/** What an operator is told of a file that cannot be used. */
-function unopened(error: unknown): { message: string; code: string } {
-  const { message, code } = describe(error);
-  if (code === 'newer-schema' || code === 'wrong-store-dir') return { message, code };
-  if (!isDamaged(error)) return { message: `${file}: ${message}`, code };
-  const advice =
-    'Restore it from the backup; without one, move it away: what is unfinished has to be submitted again then, which sends the texts of its derivations';
-  return { message: `${file}: ${message}. ${advice}`, code: 'damaged' };
-}
-
-/** SQLITE_ERROR, for a schema that makes no sense, SQLITE_CORRUPT, SQLITE_NOTADB. */
-function isDamaged(error: unknown): boolean {
-  return error instanceof Error && 'errcode' in error && [1, 11, 26].includes(Number(error.errcode) & 0xff);
-}
-
 function open(): Handlers | undefined {
   try {
     const handlers = createHandlers(openDatabase(file, storeDirs[0] as string));
     parentPort?.postMessage({ opened: true } satisfies Opened);
     return handlers;
   } catch (error) {
-    parentPort?.postMessage({ opened: false, ...unopened(error) } satisfies Opened);
+    parentPort?.postMessage({ opened: false, ...unopened(file, error) } satisfies Opened);
     return undefined;
   }
 }
