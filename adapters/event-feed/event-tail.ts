@@ -116,13 +116,15 @@ export function createEventTail({ eventStore, source }: EventTailOptions): Event
         since(after) {
           if (one.begins === undefined || one.checkpoint === undefined) return undefined;
           if (after === undefined || after < one.begins) return undefined;
+          // The log may have been read further than this has heard: nobody is sent back.
+          const isAhead = after > one.checkpoint;
           let first = one.events.length;
           while (first > 0 && (one.events[first - 1]?.event.position ?? '') > after) first--;
           const written = one.events.slice(first);
           return {
             events: written.map(({ event }) => event),
             textOf: (_, index, scope) => (written[index] as WrittenEvent).textFor(scope),
-            checkpoint: one.checkpoint,
+            checkpoint: isAhead ? after : one.checkpoint,
           };
         },
         more(signal) {

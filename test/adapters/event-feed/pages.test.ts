@@ -250,6 +250,42 @@ describe('pages of one view', () => {
       { numRuns: 50 * times },
     );
   });
+
+  it('never begin before where they were asked for, where the log is ahead of who follows it', async () => {
+    await using store = openMemoryEventStore();
+    const heard = Promise.withResolvers<void>();
+    const slow: Pick<EventStore, 'readAll' | 'subscribe'> = {
+      readAll: (options) => store.readAll(options),
+      async *subscribe(options) {
+        for await (const batch of store.subscribe(options)) {
+          // It has heard of the beginning, and of what came since only later.
+          if (batch.events.length > 0) await heard.promise;
+          yield batch;
+        }
+      },
+    };
+    const source = createPageFiller(slow, createManualRuntime().timers);
+    const view: EventView = { selection: { types: [], streams: [] }, format: 'lines', scope: 'read', follow: true };
+    using pages = source.open(view);
+    const { signal } = new AbortController();
+    const fill = async (after: Position | undefined, wait: boolean) => {
+      const { bytes, length, place } = await pages.fill({ after, wait, signal });
+      return { text: Buffer.from(bytes ?? []).toString(), length, place };
+    };
+    const one = { type: 0, stream: 0, length: 1 };
+    await append(store, [one]);
+    const first = await fill(undefined, false);
+    await append(store, [one, one]);
+    const both = await fill(undefined, false);
+    assert.equal(both.place, await store.head(), 'what the log has is read there');
+    const next = fill(both.place, true);
+    await append(store, [one]);
+    heard.resolve();
+    const last = await next;
+    assert.equal(last.place, await store.head());
+    assert.deepEqual(parts(both.text + last.text, view).events, await expected(store, view, undefined));
+    assert.ok(both.text.startsWith(first.text));
+  });
 });
 
 describe('the thread that reads the log for its readers', () => {
