@@ -12,8 +12,8 @@ export function auditBuilders({ farm }: House, { ledger }: LogAudit, recipes: re
   const builds = Map.groupBy(ledger.builds.values(), ({ derivation }) => derivation);
   for (const { name, path } of recipes) {
     const of = builds.get(path.slice(0, 32)) ?? [];
-    // One that was lost may be gone on with after later ones have ended.
-    const attempts = of.reduce((sum, { attempt, results }) => sum + Math.max(attempt, ...results.keys()), 0);
+    // Not the number of the last: one that was lost may be gone on with after later ones were begun.
+    const attempts = of.reduce((sum, { agents }) => sum + agents.length, 0);
     const [begun, done] = [began.get(name) ?? 0, ended.get(name) ?? 0];
     const succeeded = of.find(({ results }) => [...results.values()].includes('succeeded'));
     insist(begun <= attempts, 'I4', `the builder of ${name} began ${begun} times, in ${attempts} attempts`);
