@@ -14,6 +14,7 @@ import { decodePart, type EncodedPart, encodePart } from './codec.ts';
 const magic = 'drover-snapshot';
 const mostHeadBytes = 1024 * 1024;
 const hashBytes = 32;
+const bytesAtATime = 8 * 1024 * 1024;
 
 const partSchema = z.object({
   name: z.string(),
@@ -119,8 +120,7 @@ export async function readSnapshot(file: string, fingerprint: string): Promise<S
     const encoded: EncodedPart[] = [];
     let at = length;
     for (const { name, kind, bytes } of head.parts) {
-      const piece = await readPiece(handle, at, bytes);
-      hash.update(piece);
+      const piece = await readPiece(handle, at, bytes, hash);
       encoded.push({ name, kind, bytes: piece });
       at += bytes;
     }
@@ -152,13 +152,19 @@ async function readHead(handle: FileHandle, hash: Hash): Promise<{ head: z.infer
   return { head: parsed.data, length: line.length };
 }
 
-async function readPiece(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+async function readPiece(handle: FileHandle, position: number, length: number, hash?: Hash): Promise<Buffer> {
   // Of its own, so that columns can stay where they were read to.
   const piece = Buffer.from(new ArrayBuffer(length));
+  let hashed = 0;
   for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(piece, done, Math.min(length - done, 1 << 30), position + done);
+    const reading = handle.read(piece, done, Math.min(length - done, bytesAtATime), position + done);
+    // While the system reads what comes next.
+    hash?.update(piece.subarray(hashed, done));
+    hashed = done;
+    const { bytesRead } = await reading;
     if (bytesRead === 0) throw new SnapshotUnusable('it ends too early', true);
     done += bytesRead;
   }
+  hash?.update(piece.subarray(hashed));
   return piece;
 }
