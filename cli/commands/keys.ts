@@ -10,8 +10,6 @@ import { type KeyPair, readKeyPair } from '../../adapters/data-dir/key-pair.ts';
 import { readPrivateFile } from '../../adapters/data-dir/private-file.ts';
 import { ensureSecretFile } from '../../adapters/data-dir/secret-file.ts';
 import { signingKeyFormat } from '../../adapters/data-dir/signing-key.ts';
-import { lockForWriting } from '../../adapters/event-store/sqlite/lock.ts';
-import { isEventStoreError } from '../../coordinator/ports/event-store.ts';
 import { formatGuixSecretKey, parseGuixSecretKey } from '../../domain/guix/keys.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
 import { generateSigningKey } from '../../domain/store/signature.ts';
@@ -19,6 +17,7 @@ import { addCommand, addGroup, type CommandContext, onAction } from '../command.
 import { CliError } from '../output/cli-error.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { table } from '../output/table.ts';
+import { whileStopped } from '../replay/while-stopped.ts';
 
 const kinds = {
   nix: {
@@ -118,7 +117,7 @@ export function addKeysCommands(program: Command, context: CommandContext): void
     const pair = { secretKey, publicKey: kind.publicOf(secretKey) };
     const made = data === undefined ? filesTo(to as string) : folderOf(data);
     const base = data === undefined ? '' : kind.file;
-    await locked(data, () =>
+    await whileStopped(data, () =>
       explained(async () => {
         for (const ending of ['sec', 'pub'])
           if (existsSync(made.file(`${base}.${ending}`))) throw existing(made.file(`${base}.${ending}`));
@@ -166,7 +165,7 @@ function addImportCommand(keys: Command, context: CommandContext): void {
       const secretKey = kind.secretOf(text);
       return { secretKey, publicKey: kind.publicOf(secretKey) };
     }, file);
-    const before = await locked(data, async () => {
+    const before = await whileStopped(data, async () => {
       const trusted = await explained(() => trustedKey(dir, kind), dir.file(`${kind.file}.pub`));
       const secretFile = dir.file(`${kind.file}.sec`);
       const isOther = trusted === undefined ? existsSync(secretFile) : trusted !== pair.publicKey;
@@ -238,17 +237,6 @@ const existing = (file: string): CliError =>
   new CliError('key-exists', `${file}: expected no file, got one, which is left alone`);
 
 const inOneLine = (publicKey: string): string => publicKey.replace(/\s+/g, ' ');
-
-/** While no coordinator has the folder, where there is one. */
-async function locked<Value>(data: string | undefined, body: () => Promise<Value>): Promise<Value> {
-  try {
-    using _lock = data === undefined ? undefined : lockForWriting(resolve(data));
-    return await body();
-  } catch (error) {
-    if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
-    throw error;
-  }
-}
 
 /** What is wrong with a file, as something that the user is told. @param file named before what is wrong with a text */
 async function explained<Value>(body: () => Promise<Value>, file?: string): Promise<Value> {

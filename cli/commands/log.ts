@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { forgetLogMarks } from '../../adapters/data-dir/log-mark.ts';
 import { openEventStore } from '../../adapters/event-store/open.ts';
-import { lockForWriting } from '../../adapters/event-store/sqlite/lock.ts';
 import { removeViews } from '../../adapters/views/sqlite/database.ts';
 import { rememberedByViews, viewsFile } from '../../adapters/views/sqlite/remembered.ts';
 import { type CopyProgress, copyLog } from '../../coordinator/log/log-copy.ts';
@@ -14,6 +13,8 @@ import type { Io } from '../output/io.ts';
 import { addOutputOptions, type OutputFlags, print } from '../output/print.ts';
 import { size } from '../output/text.ts';
 import { storeAddress } from '../replay/store-address.ts';
+import { whileStopped } from '../replay/while-stopped.ts';
+import { createProgress } from '../submit/progress.ts';
 import { addExportCommand } from './log-export.ts';
 
 interface Flags extends OutputFlags {
@@ -21,7 +22,7 @@ interface Flags extends OutputFlags {
   readonly to: string;
 }
 
-interface ReindexFlags extends OutputFlags {
+interface FolderFlags extends OutputFlags {
   readonly data: string;
 }
 
@@ -85,8 +86,7 @@ function addAcceptCommand(log: Command, context: CommandContext): void {
     const dir = resolve(data);
     if (!existsSync(join(dir, 'log-id')))
       throw new CliError('not-found', `expected the data folder of a coordinator, got ${dir}`, { exitCode: 2 });
-    try {
-      using _lock = lockForWriting(dir);
+    await whileStopped(dir, async () => {
       const views = rememberedByViews(dir);
       const marks = await forgetLogMarks([dir, join(dir, 'pool')]);
       removeViews(viewsFile(dir));
@@ -96,10 +96,7 @@ function addAcceptCommand(log: Command, context: CommandContext): void {
           ? `${dir} remembered nothing of its log\n`
           : `${dir} has forgotten that its log went on to ${[...forgotten].sort().at(-1)}\n`,
       );
-    } catch (error) {
-      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
-      throw error;
-    }
+    });
   });
 }
 
@@ -114,21 +111,15 @@ function addReindexCommand(log: Command, context: CommandContext): void {
     ].join(' '),
     examples: [['drover log reindex --data /var/lib/drover', 'after somebody has changed its table stream_index']],
   }).requiredOption('--data <dir>', 'the folder that has events.db');
-  onAction(addOutputOptions(command, { names: false }), context, async ({ data, ...flags }: ReindexFlags) => {
+  onAction(addOutputOptions(command, { names: false }), context, async ({ data, ...flags }: FolderFlags) => {
     const dir = folderOfLog(data);
-    try {
-      using _lock = lockForWriting(dir);
-      const { reindex } = await import('../../adapters/event-store/sqlite/reindex.ts');
-      const made = reindex(dir);
-      await print(io, flags, {
-        value: made,
-        text: () =>
-          `the index was made anew from ${made.events} events: ${made.rows} rows, the commits after that are read at each start\n`,
-      });
-    } catch (error) {
-      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
-      throw error;
-    }
+    const { reindex } = await import('../../adapters/event-store/sqlite/reindex.ts');
+    const made = await whileStopped(dir, async () => reindex(dir));
+    await print(io, flags, {
+      value: made,
+      text: () =>
+        `the index was made anew from ${made.events} events: ${made.rows} rows, the commits after that are read at each start\n`,
+    });
   });
 }
 
@@ -144,21 +135,22 @@ function addPackCommand(log: Command, context: CommandContext): void {
     ].join(' '),
     examples: [['drover log pack --data /var/lib/drover', 'after an upgrade from a version that did not pack']],
   }).requiredOption('--data <dir>', 'the folder that has events.db');
-  onAction(addOutputOptions(command, { names: false }), context, async ({ data, ...flags }: ReindexFlags) => {
+  onAction(addOutputOptions(command, { names: false }), context, async ({ data, ...flags }: FolderFlags) => {
     const dir = folderOfLog(data);
-    try {
-      using _lock = lockForWriting(dir);
-      const { packLog } = await import('../../adapters/event-store/sqlite/pack.ts');
-      const made = await packLog(dir);
-      await print(io, flags, {
-        value: made,
-        text: () =>
-          `${made.packed} of ${made.events} events are packed, the newest are not; events.db had ${size(made.before)} and has ${size(made.after)}\n`,
+    const { packLog } = await import('../../adapters/event-store/sqlite/pack.ts');
+    const made = await whileStopped(dir, async () => {
+      using progress = createProgress(io);
+      return packLog(dir, {
+        begin: (events) => progress.begin('events packed', events),
+        packed: (events) => progress.update(events),
+        shrinks: () => progress.line('the file is written anew, without the room that it needs no more'),
       });
-    } catch (error) {
-      if (isEventStoreError(error)) throw new CliError(error.code, error.message, { cause: error });
-      throw error;
-    }
+    });
+    await print(io, flags, {
+      value: made,
+      text: () =>
+        `${made.packed} of ${made.events} events are packed, the newest are not; events.db had ${size(made.before)} and has ${size(made.after)}\n`,
+    });
   });
 }
 

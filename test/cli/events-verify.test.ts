@@ -82,7 +82,7 @@ describe('drover events verify', () => {
     assert.deepEqual([theirs.commits, theirs.checkpoints], [ours.commits, ours.checkpoints]);
     const packed = await mkdtemp(join(folder, 'packed-'));
     for (const file of ['events.db', 'audit-key.pub']) copyFileSync(join(data, file), join(packed, file));
-    const made = await packLog(packed, { keep: 2, events: 4, length: 4096, most: 16, freePages: 4 });
+    const made = await packLog(packed, { packing: { keep: 2, events: 4, length: 4096, most: 16, freePages: 4 } });
     assert.ok(made.packed > made.events - 8, JSON.stringify(made));
     assert.equal((await verify('--data', packed, '--checkpoint', checkpoint)).code, 0);
     args[1] = join(packed, 'events.db');

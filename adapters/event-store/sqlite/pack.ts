@@ -5,6 +5,14 @@ import { toStoreError } from './errors.ts';
 import { openForReading, openForWriting } from './open-file.ts';
 import { createPacker, defaultPacking, type Packing } from './packer.ts';
 
+interface PackOptions {
+  readonly packing?: Packing;
+  /** Told how many events the log has, how many of them are packed by now, and of a file that has to be written anew to become smaller. */
+  begin?(events: number): void;
+  packed?(events: number): void;
+  shrinks?(): void;
+}
+
 /**
  * Packs what a coordinator would pack by and by, and gives back to the disk what the file needs no more, which of a file that an older version
  * has made nobody else does. The caller holds the lock for writing. Throws an EventStoreError; whatever cuts it off leaves a log that is whole.
@@ -13,7 +21,7 @@ import { createPacker, defaultPacking, type Packing } from './packer.ts';
  */
 export async function packLog(
   dir: string,
-  packing: Packing = defaultPacking,
+  { packing = defaultPacking, ...told }: PackOptions = {},
 ): Promise<{ readonly events: number; readonly packed: number; readonly before: number; readonly after: number }> {
   const file = join(dir, 'events.db');
   // Opening it for writing would make one where there is none.
@@ -35,13 +43,19 @@ export async function packLog(
         failure = error;
       },
     );
+    told.begin?.(events);
     while (packer.rest(events, false) || packer.isBusy) {
       if (!packer.isBusy) continue;
+      told.packed?.(blocks.packed());
       await done.promise;
       done = Promise.withResolvers();
     }
     if (failure !== undefined) throw failure;
-    if (db.prepare('PRAGMA auto_vacuum').get()?.auto_vacuum !== 2) db.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
+    told.packed?.(blocks.packed());
+    if (db.prepare('PRAGMA auto_vacuum').get()?.auto_vacuum !== 2) {
+      told.shrinks?.();
+      db.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
+    }
     db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     return { events, packed: blocks.packed(), before, after: statSync(file).size };
   } catch (error) {

@@ -62,7 +62,15 @@ it('what is packed is what was there, in every way of reading', async () => {
   ] satisfies Parameters<typeof read>[1][];
   const before: StoredEvent[][] = [];
   for (const way of ways) before.push(await read(dir, way));
-  const { events, packed } = await packLog(dir, packing);
+  const told: number[] = [];
+  const { events, packed } = await packLog(dir, {
+    packing,
+    begin: (count) => void told.push(count),
+    packed: (count) => void told.push(count),
+  });
+  assert.equal(told[0], events);
+  assert.deepEqual(told.slice(1), told.slice(1).toSorted((a, b) => a - b));
+  assert.ok(told.length > 4 && told.at(-1) === packed, `it is told how it gets on: ${told}`);
   assert.ok(events === 80 && packed >= 64 && packed <= 76, `${packed} of ${events}`);
   for (const [index, way] of ways.entries()) assert.deepEqual(await read(dir, way), before[index], JSON.stringify(way));
   assert.equal((await read(dir, { json: 'instead' }))[2]?.json, undefined, 'no line');
@@ -77,7 +85,7 @@ it('what is packed is what was there, in every way of reading', async () => {
 
 it('names the events of a block that is damaged, and reads all before it', async () => {
   const dir = await filled();
-  await packLog(dir, packing);
+  await packLog(dir, { packing });
   change(
     dir,
     "UPDATE blocks SET data = CAST(substr(data, 1, 40) || x'ff' || substr(data, 42) AS BLOB) WHERE last = 24",
@@ -101,7 +109,7 @@ it('a log of before there were blocks is read as it is, then packed, and its roo
   );
   const before = await read(dir);
   const size = statSync(join(dir, 'events.db')).size;
-  const packed = await packLog(dir, packing);
+  const packed = await packLog(dir, { packing });
   assert.ok(packed.before === size && packed.after < size, JSON.stringify(packed));
   assert.deepEqual(await read(dir), before);
   await using store = await openSqliteEventStore({ dir });
