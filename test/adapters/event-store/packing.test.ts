@@ -69,7 +69,10 @@ it('what is packed is what was there, in every way of reading', async () => {
     packed: (count) => void told.push(count),
   });
   assert.equal(told[0], events);
-  assert.deepEqual(told.slice(1), told.slice(1).toSorted((a, b) => a - b));
+  assert.deepEqual(
+    told.slice(1),
+    told.slice(1).toSorted((a, b) => a - b),
+  );
   assert.ok(told.length > 4 && told.at(-1) === packed, `it is told how it gets on: ${told}`);
   assert.ok(events === 80 && packed >= 64 && packed <= 76, `${packed} of ${events}`);
   for (const [index, way] of ways.entries()) assert.deepEqual(await read(dir, way), before[index], JSON.stringify(way));
