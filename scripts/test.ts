@@ -14,7 +14,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 import { planTests } from './test-groups.ts';
 import { makeTestProgram } from './test-program.ts';
@@ -32,37 +34,49 @@ if (files.length === 0) {
   console.error(`No test file has ${filters.map((filter) => JSON.stringify(filter)).join(' or ')} in its path.`);
   process.exit(1);
 }
-if (!options.some((option) => option.startsWith('--test-reporter'))) {
-  // `dot` for a terminal's width of progress would hide the names of failures: `spec` says all, summary last.
-  options.push('--test-reporter=spec');
-}
 // Watched are files, not what is generated of them; and a file without a test of the name that is asked for looks as if it had come to no end.
 const asTheyAre = options.some((option) => /^--(?:watch|test-(?:name|skip|only|shard))/.test(option));
 const planned = asTheyAre ? files : planTests(files, root);
 const { DROVER_TEST_SOURCES: sources } = process.env;
 const program = asTheyAre || sources ? undefined : await makeTestProgram(files, root);
-// A process waits for disks and children now and then, and one of a farm for most of its time, hence two more than there are cores.
-const concurrency = availableParallelism() + 2;
-/** Each file, and most of what the tests start, would compile the same again: half of all processor time. */
-const compiled = join(root, '.cache', 'compiled');
-/** Collecting garbage while a process starts, which most do for little else, is a tenth of it. In MiB. */
-const nursery = 16;
-const guard = new URL('test-guard/guard.mjs', import.meta.url).href;
-const child = spawn(
-  process.execPath,
-  [
-    ...['--test', '--import', guard, `--min-semi-space-size=${nursery}`, `--test-concurrency=${concurrency}`],
-    ...['--test-timeout=600000', ...options, ...planned],
-  ],
-  {
+// A process waits for disks and children now and then, and one of a farm for most of its time, hence more than there are cores.
+const concurrency = availableParallelism() + 4;
+const timeout = 600_000;
+const env = {
+  /** Each file, and most of what the tests start, would compile the same again: half of all processor time. */
+  NODE_COMPILE_CACHE: join(root, '.cache', 'compiled'),
+  ...process.env,
+  ...(program !== undefined && { DROVER_TEST_PROGRAM: program }),
+};
+const guard = ['--import', new URL('test-guard/guard.mjs', import.meta.url).href];
+
+if (options.length === 0) {
+  // As the command does it, which sorts files by their names: here those that take longest come first.
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+  const { signal } = interrupted;
+  run({
+    files: planned.map((file) => resolve(root, file)),
+    concurrency,
+    timeout,
+    signal,
     cwd: root,
-    stdio: 'inherit',
-    env: {
-      NODE_COMPILE_CACHE: compiled,
-      ...process.env,
-      ...(program !== undefined && { DROVER_TEST_PROGRAM: program }),
-    },
-  },
-);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
-child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
+    env,
+    execArgv: guard,
+  })
+    .on('test:summary', ({ success }) => {
+      if (!success) process.exitCode = 1;
+    })
+    // `dot` for a terminal's width of progress would hide the names of failures: `spec` says all, summary last.
+    .compose(new spec())
+    .pipe(process.stdout);
+} else {
+  if (!options.some((option) => option.startsWith('--test-reporter'))) options.push('--test-reporter=spec');
+  const child = spawn(
+    process.execPath,
+    ['--test', ...guard, `--test-concurrency=${concurrency}`, `--test-timeout=${timeout}`, ...options, ...planned],
+    { cwd: root, stdio: 'inherit', env },
+  );
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
+}

@@ -48,13 +48,10 @@ endWithUs(() => {
   for (const group of groups) if (group > 1) process.kill(-group, 'SIGKILL');
 });
 
-/**
- * Runs `drover` as a user would: the command line in a process of its own. It is given room for what a start leaves behind, as are the
- * tests (scripts/test.ts): to collect that meanwhile is a tenth of it.
- */
+/** Runs `drover` as a user would: the command line in a process of its own. */
 export function startDrover(args: readonly string[], options: ProcessOptions = {}): Process {
   const { DROVER_TEST_PROGRAM: program = sources } = process.env;
-  return startProcess(process.execPath, ['--min-semi-space-size=16', program, ...args], options);
+  return startProcess(process.execPath, [program, ...args], options);
 }
 
 export function startProcess(command: string, args: readonly string[], options: ProcessOptions = {}): Process {
