@@ -1,13 +1,15 @@
 /**
  * Makes dist/, which the package that npm makes is run from: the program in few files, the client, and the manual pages. With `--no-check` types are
- * not looked at once more.
+ * not looked at once more; with `--program=FOLDER` the program is the one that test-program.ts has made there of the same sources.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.ts';
 import { manPages } from './docs/man.ts';
 import { licencesOf } from './licences.ts';
+import { packagesFile, readPackages } from './test-program.ts';
 import { writeFiles } from './write-files.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -25,9 +27,19 @@ if (isChecked) compile('tsconfig.package.json');
 // Its files are for browsers as well, and come with their types.
 compile('client', ...(isChecked ? [] : ['--noCheck']));
 
-const { files, packages } = await bundle(root);
-writeFiles('dist/program', files);
-writeFileSync('dist/program/LICENSES', licencesOf(root, packages));
+writeFileSync('dist/program/LICENSES', licencesOf(root, await makeProgram('dist/program')));
+
+/** The folders of the packages that are in it. */
+async function makeProgram(folder: string): Promise<readonly string[]> {
+  const there = process.argv.find((argument) => argument.startsWith('--program='))?.slice('--program='.length);
+  if (there !== undefined) {
+    cpSync(there, folder, { recursive: true, filter: (path) => basename(path) !== packagesFile });
+    return readPackages(there);
+  }
+  const { files, packages } = await bundle(root);
+  writeFiles(folder, files);
+  return packages;
+}
 
 // https://reproducible-builds.org/specs/source-date-epoch/
 const { SOURCE_DATE_EPOCH: seconds } = process.env;

@@ -44,16 +44,21 @@ export async function bundle(root: string): Promise<Bundle> {
     inputs.push(...Object.keys(metafile.inputs));
     return new Map(Object.entries(metafile.outputs).map(([path, { entryPoint = '' }]) => [entryPoint, basename(path)]));
   }
+  const sources = new Map(
+    globSync('{adapters,agent,cli,coordinator,domain,programs,projections}/**/*.ts', { cwd: root })
+      .sort()
+      .map((file) => [file, readFileSync(join(root, file), 'utf8')]),
+  );
+  const place = placeOfSource(root, sources);
   const program = async (name: string) =>
-    (await add([command], { splitting: true, plugins: [placeOfSource(root), commandsOf(root, name)] })).get(command);
+    (await add([command], { splitting: true, plugins: [place, commandsOf(root, name)] })).get(command);
 
-  const sources = globSync('{adapters,agent,cli,coordinator,programs}/**/*.ts', { cwd: root }).sort();
-  const threads = sources.flatMap((file) => programsBeside(file, readFileSync(join(root, file), 'utf8')));
+  const threads = [...sources].flatMap(([file, text]) => programsBeside(file, text));
   const [shorts, longs, alone] = await Promise.all([
     program('drover'),
     Promise.all(servers.map(async (name) => [name, `../${await program(name)}`] as const)),
     // Each in one file, whatever others have of it too.
-    add([stacks, ...threads], { plugins: [placeOfSource(root)] }),
+    add([stacks, ...threads], { plugins: [place] }),
   ]);
   const first = alone.get(stacks) as string;
   files.set(
@@ -116,18 +121,24 @@ const requireForPackages =
  * Has what asks for its own place be told the one that it would have as a file of its own: all that is made of it is in the folder of the program,
  * where threads and what is read lie as they do in the clone.
  */
-const placeOfSource = (root: string): Plugin => ({
-  name: 'place of source',
-  setup({ onLoad }) {
-    onLoad({ filter: /\.ts$/ }, ({ path }) => {
-      const file = relative(root, path);
-      if (file.startsWith('node_modules')) return;
-      const text = readFileSync(path, 'utf8');
-      const place = JSON.stringify(`./${made(file)}`);
-      return { loader: 'ts', contents: text.replaceAll('import.meta.url', `new URL(${place}, import.meta.url).href`) };
-    });
-  },
-});
+function placeOfSource(root: string, sources: ReadonlyMap<string, string>): Plugin {
+  const asking = [...sources].filter(([, text]) => text.includes('import.meta.url'));
+  const texts = new Map(asking.map(([file, text]) => [join(root, file), { file, text }]));
+  // esbuild reads all others itself, in a fraction of the time.
+  const filter = new RegExp(`/(?:${asking.map(([file]) => file.replaceAll('.', '\\.')).join('|')})$`);
+  return {
+    name: 'place of source',
+    setup({ onLoad }) {
+      onLoad({ filter }, ({ path }) => {
+        const source = texts.get(path);
+        if (source === undefined) return;
+        const place = JSON.stringify(`./${made(source.file)}`);
+        const contents = source.text.replaceAll('import.meta.url', `new URL(${place}, import.meta.url).href`);
+        return { loader: 'ts', contents };
+      });
+    },
+  };
+}
 
 /** Leaves out what is another program: it is not loaded there. */
 const commandsOf = (root: string, role: string): Plugin => ({

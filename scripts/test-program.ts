@@ -10,6 +10,12 @@ const startsPrograms = /support\/e2e\//;
 /** For fewer it is not worth it: to make the program takes the processor time of some ten starts. */
 const leastFiles = 4;
 
+/** In the folder of the program: which packages are in it, for the test of the package that npm makes (build.ts). */
+export const packagesFile = 'packages.json';
+
+export const readPackages = (folder: string): readonly string[] =>
+  JSON.parse(readFileSync(join(folder, packagesFile), 'utf8'));
+
 /** One that nobody has asked for in so long is no other run's. */
 const keptMs = 24 * 3_600_000;
 
@@ -18,10 +24,11 @@ const keptMs = 24 * 3_600_000;
  * the sources. It is made anew each time and named by its content: one of other sources is never taken for it, and what Node has compiled of
  * the same is found again.
  */
-export async function makeTestProgram(files: readonly string[], root: string): Promise<string | undefined> {
-  const starting = files.filter((file) => startsPrograms.test(readFileSync(resolve(root, file), 'utf8')));
+export async function makeTestProgram(tests: readonly string[], root: string): Promise<string | undefined> {
+  const starting = tests.filter((file) => startsPrograms.test(readFileSync(resolve(root, file), 'utf8')));
   if (starting.length < leastFiles) return undefined;
-  const { files: made } = await bundle(root);
+  const { files, packages } = await bundle(root);
+  const made = new Map([...files, [packagesFile, JSON.stringify(packages)]]);
   const hash = createHash('sha256');
   for (const [path, text] of [...made].sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(`${path}\0`).update(text);
   const programs = join(root, '.cache', 'programs');

@@ -60,8 +60,10 @@ async function served(subscribed: () => void) {
 
 describe('drover/client as others install it', () => {
   before(async () => {
-    // `npm run check` has looked at the types.
-    await run(process.execPath, ['scripts/build.ts', '--no-check'], { cwd: root });
+    // `npm run check` has looked at the types; the program is the same that coordinators and agents of other tests run.
+    const { DROVER_TEST_PROGRAM: made } = process.env;
+    const program = made === undefined ? [] : [`--program=${dirname(dirname(made))}`];
+    await run(process.execPath, ['scripts/build.ts', '--no-check', ...program], { cwd: root });
   });
 
   it('imports nothing but its own files', () => {

@@ -143,7 +143,8 @@ describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
       const ending = commands.filter((line) => !line.includes('events tail'));
       assert.ok(ending.length >= 12, out);
       // That npx finds the command is tried by the first: it costs as much as the command.
-      const npx = `npx() { shift; ${process.execPath} cli/bin.js "$@"; }`;
+      const { DROVER_TEST_PROGRAM: program = 'cli/bin.js' } = process.env;
+      const npx = `npx() { shift; ${process.execPath} ${program} "$@"; }`;
       const first = ending.findIndex((line) => line.startsWith('  npx drover ')) + 1;
       assert.ok(first > 0, out);
       const script = ['set -eux', ...ending.slice(0, first), npx, ...ending.slice(first)].join('\n');

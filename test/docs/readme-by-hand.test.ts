@@ -74,10 +74,12 @@ async function byHand(nix: NixVersion): Promise<void> {
   await using folder = await temporaryFolder();
   const port = await freePort();
   // Other folders and another port than a reader's, who may have a farm of this kind up; and where a person reads on, a pattern.
-  // That npx finds the command is tried once: it costs as much as the command.
+  // That npx finds the command is tried once: it costs as much as the command. With another Nix it is the program that `npm test` has made.
   let isNpxTried = nix.bin !== undefined;
+  const { DROVER_TEST_PROGRAM: made = 'cli/bin.js' } = process.env;
+  const program = isNpxTried ? made : 'cli/bin.js';
   const drover = (command: string) => {
-    if (isNpxTried) return `${process.execPath} cli/bin.js`;
+    if (isNpxTried) return `${process.execPath} ${program}`;
     isNpxTried = true;
     return command;
   };
