@@ -12,7 +12,7 @@ type Constructor<Values> = new (length: number) => Values;
 
 export function column<Values extends Int32Array | Float64Array | Uint8Array>(
   Type: Constructor<Values>,
-  initial = 1024,
+  initial = 16,
 ): Column<Values> {
   const self: Column<Values> = {
     values: new Type(initial),
