@@ -18,6 +18,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
+import { stripTypes } from './strip-types.ts';
 import { planTests } from './test-groups.ts';
 import { makeTestProgram } from './test-program.ts';
 
@@ -39,6 +40,7 @@ const asTheyAre = options.some((option) => /^--(?:watch|test-(?:name|skip|only|s
 const planned = asTheyAre ? files : planTests(files, root);
 const { DROVER_TEST_SOURCES: sources } = process.env;
 const program = asTheyAre || sources ? undefined : await makeTestProgram(files, root);
+const stripped = asTheyAre || sources ? undefined : stripTypes(root);
 // A process waits for disks and children now and then, and one of a farm for most of its time, hence more than there are cores.
 const concurrency = availableParallelism() + 4;
 const timeout = 600_000;
@@ -47,6 +49,7 @@ const env = {
   NODE_COMPILE_CACHE: join(root, '.cache', 'compiled'),
   ...process.env,
   ...(program !== undefined && { DROVER_TEST_PROGRAM: program }),
+  ...(stripped !== undefined && { DROVER_TEST_STRIPPED: stripped }),
 };
 const guard = ['--import', new URL('test-guard/guard.mjs', import.meta.url).href];
 

@@ -12,6 +12,9 @@ import { isMainThread, Worker } from 'node:worker_threads';
 const blockedSeconds = Number(process.env.DROVER_TEST_BLOCKED_SECONDS ?? 300);
 const fileSeconds = Number(process.env.DROVER_TEST_FILE_SECONDS ?? 900);
 
+const { DROVER_TEST_STRIPPED: stripped } = process.env;
+if (stripped !== undefined) (await import('./stripped.mjs')).loadStripped(stripped);
+
 /** The runner of all files, and worker threads, load it too; it is for the processes of files, and what they fork. */
 if (isMainThread && process.env.NODE_TEST_CONTEXT !== undefined) {
   await import('./whose-error.mjs');
