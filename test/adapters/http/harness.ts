@@ -1,3 +1,4 @@
+import { after, before } from 'node:test';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { createAgentLinkServer } from '../../../adapters/agent-link/server.ts';
@@ -169,6 +170,21 @@ export async function harness(
     async [Symbol.asyncDispose]() {
       await app.close();
       await eventStore[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** One server for all tests of a suite: to make one takes longer than what most ask of it. */
+export function sharedHarness(...options: Parameters<typeof harness>): { server(): Harness } {
+  let server: Harness | undefined;
+  before(async () => {
+    server = await harness(...options);
+  });
+  after(() => server?.[Symbol.asyncDispose]());
+  return {
+    server() {
+      if (server === undefined) throw new Error('the server is there once the first test begins');
+      return server;
     },
   };
 }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import { DroverError, type ErrorCode, errorCodes } from '../../../coordinator/errors.ts';
 import { EventStoreError } from '../../../coordinator/ports/event-store.ts';
-import { drvA, type Harness, harness, hashA } from './harness.ts';
+import { drvA, harness, hashA, sharedHarness } from './harness.ts';
 
 const json = (method: 'POST' | 'PATCH' | 'DELETE', url: string, payload: unknown): InjectOptions => ({
   method,
@@ -231,14 +231,10 @@ describe('bad input is refused with a code and the field', () => {
     ],
     ['follow that is neither', { url: '/v1/events?follow=perhaps' }, 'invalid-request', /querystring\.follow/],
   ];
-  // One server for all: to make it takes longer than all that is asked of it.
-  let server: Harness;
-  before(async () => {
-    server = await harness({ limits: { body: 10_000 } });
-  });
-  after(() => server[Symbol.asyncDispose]());
+  const shared = sharedHarness({ limits: { body: 10_000 } });
   for (const [name, request, code, detail] of cases) {
     test(name, async () => {
+      const server = shared.server();
       const earlier = server.application.calls.length;
       const answer = await server.ask('admin', request);
       const problem = answer.json();

@@ -18,7 +18,7 @@ import {
   fakeTimes,
   fakeUpload,
 } from '../../support/fake-application.ts';
-import { buildA, drvA, fakeViews, harness, hashA, itemA, submissionA } from './harness.ts';
+import { buildA, drvA, fakeViews, harness, hashA, itemA, sharedHarness, submissionA } from './harness.ts';
 
 const admin = { id: 't-admin', scope: 'admin' };
 const json = (method: 'POST' | 'DELETE', url: string, payload?: object): InjectOptions => ({
@@ -166,14 +166,20 @@ describe('a command goes to the application as it was asked for', () => {
     ],
     [{ url: '/v1/uploads/u-1' }, 200, fakeUpload, 'uploadStatus', [admin, 'u-1']],
   ];
+  const shared = sharedHarness();
   for (const [asked, status, body, method, args] of cases) {
     test(`${asked.method ?? 'GET'} ${String(asked.url)} ${JSON.stringify(asked.payload ?? '')}`.trim(), async () => {
-      await using server = await harness();
-      const answer = await server.ask('admin', asked);
+      const { ask, application } = shared.server();
+      const earlier = application.calls.length;
+      const answer = await ask('admin', asked);
       assert.equal(answer.statusCode, status, answer.body);
       if (body === undefined) assert.equal(answer.body, '');
       else assert.deepEqual(answer.json(), body);
-      assert.deepEqual(server.application.only(method), args);
+      const calls = application.calls.slice(earlier).filter((call) => call.method === method);
+      assert.deepEqual(
+        calls.map((call) => call.args),
+        [args],
+      );
     });
   }
 });
@@ -195,10 +201,10 @@ describe('a question is answered', () => {
     ['/healthz', { status: 'up' }],
     ['/readyz', { ready: true, warnings: [] }],
   ];
+  const shared = sharedHarness();
   for (const [url, body] of cases) {
     test(url, async () => {
-      await using server = await harness();
-      const answer = await server.ask('read', { url });
+      const answer = await shared.server().ask('read', { url });
       assert.equal(answer.statusCode, 200, answer.body);
       assert.deepEqual(answer.json(), body);
     });
