@@ -17,7 +17,11 @@ async function disturb(farm: SimulatedFarm, random: Random): Promise<void> {
     'retry an unknown build': (application) => application.retryBuild(nobody, 'nothing-1'),
     'delete an unknown item': (application) => application.deleteItems(nobody, { items: [unknown], reason: '' }),
     'steer an unknown agent': (application) => application.steerAgent(nobody, 'nobody', 'pause'),
-    'add an agent again': (application) => application.addAgent(nobody, farm.machines[0]?.name as string),
+    'add an agent again': (application) => {
+      // None may be there: the wish to add the first may have been lost, or it was removed.
+      const agent = application.agents().find(({ state }) => state !== 'retired');
+      return agent === undefined ? application.revokeToken(nobody, 'none') : application.addAgent(nobody, agent.name);
+    },
     'revoke an unknown token': (application) => application.revokeToken(nobody, 'nothing'),
     'submit an unknown derivation': (application) =>
       application.submit(nobody, { roots: [`${unknown}.drv`], options: { priority: 0 }, inputs: true, force: false }),
