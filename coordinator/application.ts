@@ -145,7 +145,7 @@ export interface Application extends HookWishes {
   /** How far a submission is, and when it may end; as it was a moment ago, where somebody asked then. */
   outlook(submission: string): Promise<Outlook>;
   /** How many of the builds that the submission joined are in which state, up to the first that has not ended. */
-  joinedBuilds(submission: string): Readonly<Record<BuildStatus, number>>;
+  joinedBuilds(submission: string): Readonly<Record<BuildStatus, number>> | undefined;
   /** Finishes the log of an attempt that is over: a stop of the coordinator may have come before that. */
   settleLog(build: string, attempt: number): Promise<void>;
   /**

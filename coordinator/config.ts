@@ -9,6 +9,7 @@ import {
   mostFileBytes,
   mostUploadMemoryBytes,
 } from '../domain/limits.ts';
+import { mostRemembered } from '../projections/forgetting.ts';
 import { hookSettings } from './hooks/settings.ts';
 import { keepRule, mostKeepRules } from './items/keep-rules.ts';
 import { mostUpstreams, upstreamSettings } from './upstreams/settings.ts';
@@ -159,6 +160,14 @@ export const coordinatorConfigSchema = z
     limits: z
       .strictObject({
         maxDerivationBytes: bytes(4 * MiB, 'Largest derivation, in bytes; 8 MiB at most.', mostDerivationBytes),
+        rememberedBuilds: z
+          .int()
+          .min(1)
+          .max(2 ** 26)
+          .default(mostRemembered)
+          .describe(
+            'Builds that have ended and are held in memory, some 800 bytes each. Older ones are in the log and the views: they are listed and shown as ever, but what is asked of them is read from the log.',
+          ),
         maxNarBytes: bytes(16 * GiB, 'Largest NAR, uncompressed, in bytes.'),
         maxBodyBytes: bytes(
           64 * MiB,

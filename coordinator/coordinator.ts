@@ -4,6 +4,7 @@ import { findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/builds.ts';
 import { isBlocked } from '../projections/standing.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
+import type { SubmissionRecord } from '../projections/submissions.ts';
 import { explain, type Waits } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
 import { createAllocator } from './agents/allocator.ts';
@@ -20,12 +21,13 @@ import { startSatisfying } from './builds/satisfying.ts';
 import { createStandings } from './builds/standings.ts';
 import { createWaitingAttempts } from './builds/waiting-attempts.ts';
 import { deferralOf, retryOf, startWakes } from './builds/wakes.ts';
-import { type Core, commandBuild, findBuild } from './core.ts';
+import { type Core, commandBuild, findChangeable, findKnown } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { figuresOf } from './figures.ts';
 import { createEarlierBuilds } from './history/earlier-builds.ts';
 import { buildHistory } from './history/history.ts';
+import { pastSubmission } from './history/past.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createCollecting } from './items/collecting.ts';
 import { startCollectionSchedule } from './items/collection-schedule.ts';
@@ -41,6 +43,7 @@ import { createUploads } from './items/uploads.ts';
 import { verifyItems } from './items/verify-items.ts';
 import { createVerifying } from './items/verifying.ts';
 import { createSlices } from './slices.ts';
+import { createAdding } from './submissions/adding.ts';
 import { createIntake } from './submissions/intake.ts';
 import { createJoinedBuilds } from './submissions/joined-builds.ts';
 import { createOutlooks } from './submissions/outlooks.ts';
@@ -101,9 +104,10 @@ export function startCoordinator(core: Core): Coordinator {
     lateAttempts,
     waiting,
   });
-  const roots = createRootManager(core, access, deadlines);
+  const adding = createAdding(core);
+  const roots = createRootManager(core, adding, access, deadlines);
   const keeping = createKeeping(core, roots, inSlices);
-  const intake = createIntake(core, texts, roots, inSlices, upstreams);
+  const intake = createIntake(core, adding, texts, roots, inSlices, upstreams);
   const collecting = createCollecting(core, deletions, intake, inSlices);
   const schedule = startCollectionSchedule(core, collecting, deadlines);
   const hooks = createHookManager(core);
@@ -128,20 +132,33 @@ export function startCoordinator(core: Core): Coordinator {
   upstreams.resume();
   verifying.resume();
 
-  function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): BuildRecord {
-    const build = findBuild(core, id);
+  async function changeBuild(id: string, command: Parameters<typeof commandBuild>[2], by: string): Promise<void> {
+    const build = await findChangeable(core, id);
     const outcome = commandBuild(core, build, command, { actor: by, correlation: build.submission });
     if (typeof outcome === 'string')
       throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
-    return build;
   }
 
   /** Builds of a submission, those that it joined included. */
-  function buildsFor(id: string): BuildRecord[] {
+  async function buildsFor(id: string): Promise<BuildRecord[]> {
     const submission = farm.submissions.get(id);
-    if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+    if (submission) return buildsOf(submission);
+    await requirePast(id);
+    throw new DroverError(
+      'submission-not-held',
+      `the submission ${id} ended long ago: where its time went is held of the last ${policy.rememberedBuilds} builds (setting limits.remembered-builds); 'drover submissions show ${id}' has how it ended`,
+    );
+  }
+
+  /** That there was such a submission. */
+  async function requirePast(id: string): Promise<void> {
+    if ((await pastSubmission(core, id)) === undefined)
+      throw new DroverError('unknown-submission', `there is no submission ${id}`);
+  }
+
+  function buildsOf(submission: SubmissionRecord): BuildRecord[] {
     const joined = submission.joined.map((build) => queue.build(build));
-    return [...queue.buildsOf(id), ...joined].filter((build) => build !== undefined);
+    return [...queue.buildsOf(submission.id), ...joined].filter((build) => build !== undefined);
   }
 
   /** What came in over a link whose token was revoked before it was looked at counts no more. */
@@ -187,13 +204,18 @@ export function startCoordinator(core: Core): Coordinator {
         ...(verification && { verification }),
       };
     },
-    submissionTimes: async (id) => inSlices(submissionTimes(farm, buildsFor(id), core.runtime.clock.now())),
-    outlook: async (id) => outlooks.of(id, buildsFor(id)),
+    submissionTimes: async (id) => inSlices(submissionTimes(farm, await buildsFor(id), core.runtime.clock.now())),
+    outlook: async (id) => outlooks.of(id, await buildsFor(id)),
     async blockage(id) {
-      const found = await inSlices(findBlockers(farm, buildsFor(id)));
+      const submission = farm.submissions.get(id);
+      if (submission === undefined) await requirePast(id);
+      const found = await inSlices(findBlockers(farm, submission === undefined ? [] : buildsOf(submission)));
       return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },
-    isBlocked: (id) => !intake.busy() && isBlocked(farm, buildsFor(id)),
+    isBlocked(id) {
+      const submission = farm.submissions.get(id);
+      return submission !== undefined && !intake.busy() && isBlocked(farm, buildsOf(submission));
+    },
     ...createStandings(farm),
     joinedBuilds: createJoinedBuilds(farm),
     async why(id) {
@@ -203,11 +225,12 @@ export function startCoordinator(core: Core): Coordinator {
         lease: fleet.leases.endsAt,
         coordinator: waiting.find,
       };
-      return inSlices(explain(farm, findBuild(core, id), waits));
+      const known = await findKnown(core, id);
+      return inSlices(explain(known.farm, known.build, waits));
     },
-    buildHistory: async (id, page) => buildHistory(core, findBuild(core, id), page),
+    buildHistory: async (id, page) => buildHistory(core, await findKnown(core, id), page),
     async settleLog(id, attempt) {
-      const { state } = findBuild(core, id);
+      const { state } = (await findKnown(core, id)).build;
       if (isLogOver(state, attempt) || attempt !== state.attempt) await logs.finish(id, attempt);
     },
     ...canceling,
@@ -218,14 +241,14 @@ export function startCoordinator(core: Core): Coordinator {
         throw new DroverError('unknown-submission', `submission: there is no submission ${submission}`);
     },
     async prioritizeBuild(by, id, priority) {
-      changeBuild(id, { type: 'prioritize', priority }, by.id);
+      await changeBuild(id, { type: 'prioritize', priority }, by.id);
       await writer.durable();
     },
     async deferBuild(by, id, { until, reason }) {
       const now = core.runtime.clock.now();
       const excess = until === undefined ? undefined : deferralExcess(until, now);
       if (excess !== undefined) throw new DroverError('invalid-request', `until: ${excess}`);
-      const build = findBuild(core, id);
+      const build = await findChangeable(core, id);
       const wish = { type: 'defer', until: until !== undefined && until > now ? until : undefined, reason } as const;
       const outcome = commandBuild(core, build, wish, { actor: by.id });
       if (outcome === 'not-queued')

@@ -8,6 +8,7 @@ import { type BuildRecord, buildId } from '../projections/builds.ts';
 import type { Farm } from '../projections/farm.ts';
 import type { CollectionWish } from './application.ts';
 import { DroverError, unknownBuild } from './errors.ts';
+import { type KnownBuild, knownBuild, pastSubmission } from './history/past.ts';
 import type { Writer } from './log/writer.ts';
 import type { AgentLinks } from './ports/agent-links.ts';
 import type { DerivationStore } from './ports/derivation-store.ts';
@@ -33,6 +34,8 @@ export interface Policy {
   readonly maxSilentSeconds: number;
   readonly maxLogBytes: number;
   readonly maxNarBytes: number;
+  /** See `mostRemembered` (projections/forgetting.ts). */
+  readonly rememberedBuilds: number;
   /** Largest data of one commit, in bytes, that the event store takes. */
   readonly maxCommitBytes: number;
   readonly quarantine: { readonly failures: number; readonly seconds: number };
@@ -123,6 +126,27 @@ const agentRefusals = {
   'agent-retired': (name: string) => `the agent ${name} was removed`,
 };
 
+/**
+ * A build that somebody wants to change.
+ *
+ * @throws DroverError where there is none; and where it ended so long ago that the farm has forgotten it
+ */
+export async function findChangeable(core: Core, id: string): Promise<BuildRecord> {
+  const build = core.farm.queue.build(id);
+  if (build !== undefined) return build;
+  const { state } = (await findKnown(core, id)).build;
+  throw new DroverError('build-ended', `the build ${id} has ended: ${state.status}`);
+}
+
+/** A build, be it in memory or not. @throws DroverError where there is none */
+export async function findKnown(core: Core, id: string): Promise<KnownBuild> {
+  const known = await knownBuild(core, id);
+  if (known !== undefined) return known;
+  const isSubmission = core.farm.submissions.get(id) ?? (await pastSubmission(core, id));
+  throw unknownBuild(id, isSubmission !== undefined);
+}
+
+/** One that is in memory. */
 export function findBuild(core: Core, id: string): BuildRecord {
   const build = core.farm.queue.build(id);
   if (!build) throw unknownBuild(id, core.farm.submissions.get(id) !== undefined);

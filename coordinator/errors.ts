@@ -30,6 +30,7 @@ export const errorCodes = {
   'submission-not-set-aside': [409, 'The submission is not set aside'],
   'submission-canceled': [409, 'The submission was cancelled'],
   'submission-ended': [409, 'The submission has ended'],
+  'submission-not-held': [409, 'The submission ended so long ago that this is not held any more'],
   'submission-not-queued': [409, 'Not all builds of the submission are made yet'],
   // Builds, agents, tokens, items.
   'unknown-build': [404, 'There is no such build'],

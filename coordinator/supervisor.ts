@@ -1,4 +1,5 @@
 import type { StoreItem } from '../domain/item/events.ts';
+import { createFarm } from '../projections/farm.ts';
 import type { Application } from './application.ts';
 import { type Coordinator, startCoordinator } from './coordinator.ts';
 import type { Core } from './core.ts';
@@ -97,6 +98,7 @@ const longestWaitMs = 30_000;
 export async function superviseCoordinator(options: SupervisorOptions): Promise<Supervisor> {
   const { runtime, logger, policy, links, signer } = options;
   let running: Running | undefined;
+  const emptyFarm = () => createFarm(options.seed, policy.rememberedBuilds);
   let obstacle: Error | undefined;
   let waitMs = firstWaitMs;
   let retry: Disposable | undefined;
@@ -152,7 +154,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
         logger.info({ snapshot: name }, 'the snapshot is not of this log: it is left alone');
         continue;
       }
-      const tracing = createTracing(runtime.clock, options.traces, options.seed);
+      const tracing = createTracing(runtime.clock, options.traces, emptyFarm());
       try {
         const from = { work: options.work, farm: tracing.farm, from: snapshot };
         return { recovered: await recover(store, policy.storeDir, from), tracing, snapshot: name };
@@ -160,7 +162,7 @@ export async function superviseCoordinator(options: SupervisorOptions): Promise<
         logger.warn({ err: error, snapshot: name }, 'could not go on from a snapshot');
       }
     }
-    const tracing = createTracing(runtime.clock, options.traces, options.seed);
+    const tracing = createTracing(runtime.clock, options.traces, emptyFarm());
     return { recovered: await recover(store, policy.storeDir, { work: options.work, farm: tracing.farm }), tracing };
   }
 

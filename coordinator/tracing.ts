@@ -47,10 +47,9 @@ export interface ReceivedPart {
 
 /**
  * @param traces where spans go; nowhere if absent.
- * @param seed of the farm
+ * @param farm one that has folded nothing
  */
-export function createTracing(clock: Pick<Clock, 'now'>, traces?: Traces, seed?: number): Tracing {
-  const farm = createFarm(seed);
+export function createTracing(clock: Pick<Clock, 'now'>, traces?: Traces, farm: Farm = createFarm()): Tracing {
   return traces === undefined ? passOn(farm) : createExporting(clock, traces, farm);
 }
 

@@ -6,7 +6,7 @@ import type { SubmissionRecord } from './submissions.ts';
 
 /** A derivation that a submission asked for and that has no build of it: its outputs were there, or a build of another submission made them. */
 export interface Asked {
-  readonly by: SubmissionRecord;
+  readonly by: Pick<SubmissionRecord, 'id' | 'status'>;
   /** With what its build would have been tagged. */
   readonly tags: Tags;
   /** Where that stands among all builds, in the order in which they were submitted. */
@@ -22,6 +22,10 @@ export interface Asked {
 export interface AskedWithoutBuild {
   of(drv: Drv): readonly Asked[];
   asked(drv: Drv, asked: Asked): void;
+  /** The build of the derivation goes, as what it made is known by now; of one that made nothing, nothing is had. */
+  forgetBuild(build: BuildRecord): void;
+  /** The derivation goes. */
+  forget(drv: Drv): void;
   /** Lines of text that are the same for the same state. */
   describe(name: (drv: Drv) => string): Generator<string>;
 }
@@ -35,7 +39,11 @@ export function wasHad({ by, build }: Asked): boolean {
 }
 
 /** The same without what it refers to. */
-type Saved = Pick<Asked, 'tags' | 'order'> & { readonly by: string; readonly build: string | undefined };
+type Saved = Pick<Asked, 'tags' | 'order'> & {
+  readonly by: string;
+  readonly status: SubmissionRecord['status'];
+  readonly build: string | undefined;
+};
 
 export function createAskedWithoutBuild(
   sources: {
@@ -47,12 +55,13 @@ export function createAskedWithoutBuild(
   const known = new Map<Drv, Asked[]>();
   const saved = ({ by, tags, order, build }: Asked): Saved => ({
     by: by.id,
+    status: by.status,
     tags,
     order,
     build: build && buildId(build),
   });
-  const loaded = ({ by, tags, order, build }: Saved): Asked => ({
-    by: sources.submission(by) as SubmissionRecord,
+  const loaded = ({ by, status, tags, order, build }: Saved): Asked => ({
+    by: sources.submission(by) ?? { id: by, status }, // Of one that was forgotten it stays what it was.
     tags,
     order,
     ...(build !== undefined && { build: sources.build(build) as BuildRecord }),
@@ -69,6 +78,17 @@ export function createAskedWithoutBuild(
       const others = (known.get(drv) ?? []).filter(({ tags }) => !isSame(tags, asked.tags));
       known.set(drv, [...others.slice(1 - mostSets), asked]);
     },
+    forgetBuild(gone) {
+      const all = known.get(gone.drv);
+      if (all === undefined) return;
+      const left: Asked[] = [];
+      for (const one of all)
+        if (one.build?.row !== gone.row) left.push(one);
+        else if (wasHad(one)) left.push({ by: one.by, tags: one.tags, order: one.order });
+      if (left.length > 0) known.set(gone.drv, left);
+      else known.delete(gone.drv);
+    },
+    forget: (drv) => void known.delete(drv),
     *describe(name) {
       for (const [drv, all] of known)
         for (const { by, tags, order, build } of all)

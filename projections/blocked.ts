@@ -203,7 +203,7 @@ export function createBlocked(sources: BlockedSources, memory: Memory = createMe
       if (before !== undefined && before !== now) changed.add(jobClass);
     }
     if (changed.size === 0) return;
-    for (let drv = 0; drv < graph.derivations; drv++)
+    for (let drv = 0; drv < graph.derivationRows; drv++)
       if (queue.isActive(drv) && changed.has(graph.jobClass(drv))) touched(drv);
   }
 
@@ -275,7 +275,7 @@ export function createBlocked(sources: BlockedSources, memory: Memory = createMe
     }
     dirtyItems.length = 0;
     // Producers do not go round (docs/decisions/0010). Should they, this ends all the same.
-    let left = 100 * (graph.derivations + graph.items + 1);
+    let left = 100 * (graph.derivationRows + graph.items + 1);
     for (; left > 0; left--) {
       const item = items.pop();
       if (item !== undefined) {

@@ -378,8 +378,8 @@ export function* countWaiting(
     const wanted = graph.jobClasses.find(
       (one) => one.storeDir === storeDir && one.system === system && one.features.join(' ') === features.join(' '),
     );
-    for (let drv = 0; drv < graph.derivations && budget.left > 0; drv++) {
-      if (graph.jobClass(drv) === wanted) addDrv(drv);
+    for (let drv = 0; drv < graph.derivationRows && budget.left > 0; drv++) {
+      if (graph.isDerivation(drv) && graph.jobClass(drv) === wanted) addDrv(drv);
       pace.followed();
       if (pace.isOver()) yield;
     }

@@ -9,7 +9,7 @@ import { createMemory, type Memory } from './memory.ts';
  * not the same object, so compare `row`, and keep builds in a {@link BuildSet}.
  */
 export interface BuildRecord extends HeapEntry {
-  /** In the order in which builds were submitted. */
+  /** Rows of builds that were forgotten are used again. */
   readonly row: number;
   readonly submission: string;
   /** Its number in the submission; its id is `<submission>-<number>`. */
@@ -43,7 +43,7 @@ export function parseBuildId(id: string): { submission: string; number: number }
   return { submission: id.slice(0, dash), number: Number(id.slice(dash + 1)) };
 }
 
-/** Every build as a row of columns: a build is some forty bytes in a few large arrays, and nothing that garbage collection has to look at. */
+/** Builds as rows of columns: a build is some forty bytes in a few large arrays, and nothing that garbage collection has to look at. */
 export interface Builds {
   add(
     build: Pick<BuildRecord, 'submission' | 'number' | 'drv' | 'order' | 'revision' | 'asked'>,
@@ -51,6 +51,9 @@ export interface Builds {
   ): BuildRecord;
   at(row: number): BuildRecord;
   find(id: string): BuildRecord | undefined;
+  numbered(submission: string, number: number): BuildRecord | undefined;
+  /** No build of the submission has a higher number; 0 where it has none. */
+  highestNumber(submission: string): number;
   /** In the order of their numbers. */
   of(submission: string): BuildRecord[];
   /** The build of the derivation that was submitted last. */
@@ -59,7 +62,14 @@ export interface Builds {
   setState(build: BuildRecord, state: BuildState): void;
   setResting(build: BuildRecord, resting: boolean): void;
   setDeferred(build: BuildRecord, deferred: boolean): void;
+  /** The build was never there. What was said of it before says nothing any more: its properties throw. */
+  forget(build: BuildRecord): void;
+  /** That submission will have no builds any more; those that it had were forgotten. */
+  forgetSubmission(id: string): void;
 }
+
+/** Of a row that is free. */
+const nobody = -1;
 
 const askedCodes = ['requested', 'forced', 'input'] as const satisfies readonly BuildRecord['asked'][];
 const askedMask = 3;
@@ -80,7 +90,10 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
   const previous = memory.ints('previous'); // The row of the build before it of the same derivation; -1 for the first.
   const latest = memory.ints('latest'); // Per derivation: the row of the last one; -1 for none.
   const heapIndex = ints();
-  const states: BuildState[] = [];
+  /** `undefined` of a row that is free. */
+  const states: (BuildState | undefined)[] = [];
+  const free = memory.list<number>('free');
+  const freePlaces = memory.list<number>('freePlaces'); // Of `submissions`.
   /** Rows of each submission, at their numbers less one. */
   const bySubmission = new Map<string, { readonly place: number; readonly rows: number[] }>();
 
@@ -90,6 +103,10 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       const places = new Map<BuildState | string, number>();
       const rows = new Int32Array(states.length);
       for (const [row, state] of states.entries()) {
+        if (state === undefined) {
+          rows[row] = nobody;
+          continue;
+        }
         let place = places.get(state); // Most are shared: then they are found as objects.
         if (place === undefined) {
           const text = JSON.stringify(state);
@@ -101,10 +118,11 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       return { distinct, rows };
     },
     load({ distinct, rows }: { distinct: readonly BuildState[]; rows: Int32Array }) {
-      for (const place of rows) states.push(distinct[place] as BuildState);
-      for (const [place, id] of submissions.entries()) bySubmission.set(id, { place, rows: [] });
+      for (const place of rows) states.push(place === nobody ? undefined : distinct[place]);
+      for (const [place, id] of submissions.entries()) if (id !== '') bySubmission.set(id, { place, rows: [] });
       for (let row = 0; row < states.length; row++) {
         heapIndex.push(-1);
+        if (states[row] === undefined) continue;
         const id = submissions[submission.values[row] as number] as string;
         (bySubmission.get(id) as { rows: number[] }).rows[(number.values[row] as number) - 1] = row;
       }
@@ -113,22 +131,29 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
 
   class Row implements BuildRecord {
     readonly row: number;
+    readonly order: number;
     constructor(row: number) {
       this.row = row;
+      this.order = order.values[row] as number;
+    }
+    /** Who held on to it while others had their turn must not be told of the build that has its row by now. */
+    check(): void {
+      if (order.values[this.row] !== this.order) throw new Error('the build ended long ago, and was forgotten');
     }
     get submission(): string {
+      this.check();
       return submissions[submission.values[this.row] as number] as string;
     }
     get number(): number {
+      this.check();
       return number.values[this.row] as number;
     }
     get drv(): Drv {
+      this.check();
       return derivation.values[this.row] as Drv;
     }
-    get order(): number {
-      return order.values[this.row] as number;
-    }
     get state(): BuildState {
+      this.check();
       return states[this.row] as BuildState;
     }
     get revision(): number {
@@ -172,10 +197,24 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
   function rowsOf(id: string): { readonly place: number; readonly rows: number[] } {
     let found = bySubmission.get(id);
     if (found === undefined) {
-      found = { place: submissions.push(id) - 1, rows: [] };
+      const place = freePlaces.pop() ?? submissions.length;
+      submissions[place] = id;
+      found = { place, rows: [] };
       bySubmission.set(id, found);
     }
     return found;
+  }
+
+  function newRow(): number {
+    for (const one of [number, derivation, order, revision, previous, heapIndex]) one.push(-1);
+    flags.push(0);
+    states.push(undefined);
+    return submission.push(nobody);
+  }
+
+  function numbered(id: string, number: number): BuildRecord | undefined {
+    const row = bySubmission.get(id)?.rows[number - 1];
+    return row === undefined ? undefined : new Row(row);
   }
 
   function mark(row: number, flag: number, wanted: boolean): void {
@@ -187,24 +226,29 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
     add(build, state) {
       while (latest.length <= build.drv) latest.push(-1);
       const { place, rows } = rowsOf(build.submission);
-      const row = submission.push(place);
-      number.push(build.number);
-      derivation.push(build.drv);
-      order.push(build.order);
-      revision.push(build.revision);
-      flags.push(askedCodes.indexOf(build.asked));
-      previous.push(latest.values[build.drv] as number);
-      heapIndex.push(-1);
-      states.push(shared(state));
+      const row = free.pop() ?? newRow();
+      submission.values[row] = place;
+      number.values[row] = build.number;
+      derivation.values[row] = build.drv;
+      order.values[row] = build.order;
+      revision.values[row] = build.revision;
+      flags.values[row] = askedCodes.indexOf(build.asked);
+      previous.values[row] = latest.values[build.drv] as number;
+      states[row] = shared(state);
       rows[build.number - 1] = row;
       latest.values[build.drv] = row;
       return new Row(row);
     },
     at: (row) => new Row(row),
     find(id) {
-      const parts = parseBuildId(id);
-      const row = bySubmission.get(parts.submission)?.rows[parts.number - 1];
-      return row === undefined ? undefined : new Row(row);
+      const { submission, number } = parseBuildId(id);
+      return numbered(submission, number);
+    },
+    numbered,
+    highestNumber(id) {
+      const rows = bySubmission.get(id)?.rows ?? [];
+      while (rows.length > 0 && rows.at(-1) === undefined) rows.pop();
+      return rows.length;
     },
     of(id) {
       const found: BuildRecord[] = [];
@@ -219,13 +263,35 @@ export function createBuilds(memory: Memory = createMemory()): Builds {
       return row === -1 ? undefined : new Row(row);
     },
     *all() {
-      for (let row = 0; row < states.length; row++) yield new Row(row);
+      for (let row = 0; row < states.length; row++) if (states[row] !== undefined) yield new Row(row);
     },
     setState({ row }, state) {
       states[row] = isEnded(state.status) ? shared(state) : state;
     },
     setResting: ({ row }, resting) => mark(row, restingFlag, resting),
     setDeferred: ({ row }, deferred) => mark(row, deferredFlag, deferred),
+    forget(build) {
+      const { row, drv, submission: id } = build;
+      const before = previous.values[row] as number;
+      if (latest.values[drv] === row) latest.values[drv] = before;
+      else {
+        let later = latest.values[drv] as number;
+        while (previous.values[later] !== row) later = previous.values[later] as number;
+        previous.values[later] = before;
+      }
+      const rows = bySubmission.get(id)?.rows;
+      if (rows !== undefined) delete rows[build.number - 1];
+      states[row] = undefined;
+      order.values[row] = nobody;
+      free.push(row);
+    },
+    forgetSubmission(id) {
+      const known = bySubmission.get(id);
+      if (known === undefined) return;
+      bySubmission.delete(id);
+      submissions[known.place] = '';
+      freePlaces.push(known.place);
+    },
   };
 }
 

@@ -16,6 +16,8 @@ export interface Cancellation {
 export interface Cancellations {
   get(build: BuildRecord): Cancellation | undefined;
   canceled(build: BuildRecord, cancellation: Cancellation): void;
+  /** The build goes. */
+  forget(build: BuildRecord): void;
 }
 
 export function createCancellations(memory: Memory = createMemory()): Cancellations {
@@ -24,5 +26,6 @@ export function createCancellations(memory: Memory = createMemory()): Cancellati
   return {
     get: (build) => known.get(build.row),
     canceled: (build, cancellation) => void known.set(build.row, cancellation),
+    forget: (build) => void known.delete(build.row),
   };
 }

@@ -17,6 +17,8 @@ export interface Durations {
   /** Milliseconds: the mean of what is known of other kinds, of those that fetch or of those that do not; `undefined` where nothing is. */
   ofOthers(drv: Drv): number | undefined;
   learn(drv: Drv, ms: number): void;
+  /** The derivation goes. */
+  forget(drv: Drv): void;
   /** What another coordinator says of a build of its: it counts as older than all of this one, and not at all where its kind is not known. */
   learnEarlier(build: Pick<EarlierBuild, 'derivation' | 'system' | 'fixed'>, ms: number): void;
 }
@@ -120,6 +122,10 @@ export function createDurations(graph: Graph, memory: Memory = createMemory()): 
       const kind = kindOf(drv);
       own[kind] = Math.min((own[kind] as number) + 1, mostRemembered);
       remember(kind, (remembered[kind] as number[]).length, ms);
+    },
+    forget(drv) {
+      if (drv < kindOfDrv.length) kindOfDrv.values[drv] = -1;
+      if (drv < expected.length) expected.values[drv] = -1;
     },
     learnEarlier(build, ms) {
       const kind = kindOfEarlier(build);

@@ -21,6 +21,7 @@ import { type Cancellations, createCancellations } from './cancellations.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createDeferrals, type Deferrals } from './deferrals.ts';
 import { createEarlier, type Earlier } from './earlier.ts';
+import { createForgetting, type Forgetting, mostRemembered } from './forgetting.ts';
 import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
@@ -45,12 +46,18 @@ type UpstreamEvent = Extract<ItemEvent, { type: 'StoreItemFoundUpstream' | 'Stor
 type CanceledData = Extract<BuildEvent, { type: 'BuildCanceled' }>['data'];
 export type Farm = ReturnType<typeof createFarm>;
 
+/** How many builds the farm whose parts were saved remembered; `undefined` where they do not say. */
+export function rememberedIn(parts: ReadonlyMap<string, unknown>): number | undefined {
+  return (parts.get('forgetting.state') as { remembered?: number } | undefined)?.remembered;
+}
+
 /**
  * All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3).
  *
  * @param seed see `createNameTable`
+ * @param remembered see `mostRemembered`; for questions about the past, Infinity: then nothing goes.
  */
-export function createFarm(seed = 0) {
+export function createFarm(seed = 0, remembered = mostRemembered) {
   const memory = createMemory();
   const graph = createGraph(memory.within('graph.'), seed);
   const availability = createAvailability(
@@ -92,7 +99,13 @@ export function createFarm(seed = 0) {
         if (queue.isActive(drv)) return;
         supply.ended(drv);
         leftovers.over(drv);
+        forgetting.loosened(drv);
       },
+      began(build) {
+        submissions.buildBegan(build.submission);
+        if (build.previous !== undefined) forgetting.loosened(build.drv);
+      },
+      ended: (build) => submissions.buildEnded(build),
       moved: (drv) => blocked.touched(drv),
       isForced: (id) => submissions.get(id)?.wish.force === true,
       isUpstreamEnough: (id) => (submissions.get(id)?.wish.checkUpstream ?? 'all') === 'all',
@@ -105,6 +118,7 @@ export function createFarm(seed = 0) {
     (drv) => {
       queue.textChanged(drv);
       blocked.touched(drv);
+      if (queue.latest(drv) !== undefined) forgetting.loosened(drv);
     },
     memory.within('texts.'),
   );
@@ -128,6 +142,14 @@ export function createFarm(seed = 0) {
       hasOutputs: queue.hasOutputs,
       askedWithoutBuild: (by, drv, tags, build) =>
         asked.asked(drv, { by, tags, order: queue.takeOrder(), ...(build && { build }) }),
+      queued: (record) => forgetting.requested(record),
+      dropped({ roots }) {
+        for (const root of roots) {
+          const drv = graph.drvOf(root);
+          if (drv !== undefined) forgetting.loosened(drv);
+        }
+      },
+      over: (record) => forgetting.over(record),
     },
     memory.within('submissions.'),
   );
@@ -147,13 +169,41 @@ export function createFarm(seed = 0) {
   );
   const hooks = createHooks(memory.within('hooks.'));
   const checkpoints = createCheckpoints(memory.within('checkpoints.'));
-  const leftovers = createLeftovers(queue.build, memory.within('leftovers.'));
+  const leftovers = createLeftovers(queue.build, (drv) => forgetting.loosened(drv), memory.within('leftovers.'));
   const earlier = createEarlier(queue.durations, memory.within('earlier.'));
   const cancellations = createCancellations(memory.within('cancellations.'));
   const deferrals = createDeferrals(memory.within('deferrals.'));
   const unpublished = createUnpublished(memory.within('unpublished.'));
   const upstreams = createUpstreamItems(graph, availability, memory.within('upstreams.'));
-  const roots = createRoots(graph, memory.within('roots.'));
+  const roots = createRoots(graph, (item) => forgetting.itemLoosened(item), memory.within('roots.'));
+  const forgetting = createForgetting(
+    {
+      graph,
+      producers,
+      queue,
+      roots,
+      texts,
+      leftovers,
+      submissions,
+      forgetBuild(build) {
+        asked.forgetBuild(build);
+        cancellations.forget(build);
+        submissions.forgetBuild(buildId(build));
+      },
+      forgetDerivation(drv) {
+        producers.forget(drv);
+        blocked.outputsTouched(drv);
+        details.forgetDeriver(drv);
+        asked.forget(drv);
+        texts.forget(drv);
+        supply.forget(drv);
+        queue.forgetDerivation(drv);
+        graph.forget(drv);
+      },
+    },
+    remembered,
+    memory.within('forgetting.'),
+  );
   const itemRevisions = memory.ints('itemRevisions'); // Of each item's stream; -1 where there is none.
   const lossRevisions = memory.map<number, number>('lossRevisions');
   const strays = createStrays(graph, memory.within('strays.'));
@@ -277,6 +327,55 @@ export function createFarm(seed = 0) {
     blocked.itemTouched(item);
   }
 
+  function fold(
+    category: Category,
+    id: string,
+    event: DroverEvent,
+    revision: number,
+    at: number,
+    correlation: string | undefined,
+    trace: string | undefined,
+    by: string | undefined,
+  ): void {
+    switch (category) {
+      case 'derivation': {
+        if (event.type !== 'DerivationAdded') return texts.apply(event as DerivationEvent, revision);
+        const drv = graph.add(event.data);
+        if (drv !== undefined) {
+          producers.derivationAdded(drv);
+          supply.derivationAdded(drv);
+          queue.derivationAdded(drv);
+          blocked.outputsTouched(drv);
+          agentless.watch(graph.jobClass(drv));
+        }
+        texts.apply(event, revision);
+        submissions.derivationAdded(correlation);
+        return;
+      }
+      case 'build':
+        return applyBuild(id, event as BuildEvent, revision, at, by ?? '');
+      case 'item':
+        return applyItem(event as ItemEvent, revision, at, by ?? '');
+      case 'agent':
+        agents.apply(id, event as AgentEvent, revision, { at, by });
+        blocked.agentsTouched();
+        return agentless.changed(id, event as AgentEvent, at);
+      case 'submission':
+        return submissions.apply(id, event as SubmissionEvent, revision, by ?? '', trace);
+      case 'token':
+        blocked.agentsTouched();
+        return tokens.apply(id, event as TokenEvent, revision, at);
+      case 'hook':
+        return hooks.apply(id, event as HookEvent, revision);
+      case 'audit':
+        return checkpoints.apply(event as AuditEvent, revision);
+      case 'root':
+        return roots.apply(id, event as RootEvent, revision, at, by ?? '');
+      case 'history':
+        return earlier.apply(id, event as HistoryEvent, revision);
+    }
+  }
+
   function recordOf(category: Category, id: string): { revision: number } | undefined {
     if (category === 'build') return queue.build(id);
     if (category === 'agent') return agents.get(id);
@@ -314,6 +413,7 @@ export function createFarm(seed = 0) {
     checkpoints,
     leftovers,
     earlier: earlier as Pick<Earlier, 'get'>,
+    forgetting: forgetting as Pick<Forgetting, 'derivations'>,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
@@ -340,43 +440,8 @@ export function createFarm(seed = 0) {
     ): void {
       if (strays.takes(category, id, event, revision)) return;
       timeline.now(at);
-      switch (category) {
-        case 'derivation': {
-          if (event.type !== 'DerivationAdded') return texts.apply(event as DerivationEvent, revision);
-          const drv = graph.add(event.data);
-          if (drv !== undefined) {
-            producers.derivationAdded(drv);
-            supply.derivationAdded(drv);
-            queue.derivationAdded(drv);
-            blocked.outputsTouched(drv);
-            agentless.watch(graph.jobClass(drv));
-          }
-          texts.apply(event, revision);
-          submissions.derivationAdded(correlation);
-          return;
-        }
-        case 'build':
-          return applyBuild(id, event as BuildEvent, revision, at, by ?? '');
-        case 'item':
-          return applyItem(event as ItemEvent, revision, at, by ?? '');
-        case 'agent':
-          agents.apply(id, event as AgentEvent, revision, { at, by });
-          blocked.agentsTouched();
-          return agentless.changed(id, event as AgentEvent, at);
-        case 'submission':
-          return submissions.apply(id, event as SubmissionEvent, revision, by ?? '', trace);
-        case 'token':
-          blocked.agentsTouched();
-          return tokens.apply(id, event as TokenEvent, revision, at);
-        case 'hook':
-          return hooks.apply(id, event as HookEvent, revision);
-        case 'audit':
-          return checkpoints.apply(event as AuditEvent, revision);
-        case 'root':
-          return roots.apply(id, event as RootEvent, revision, at, by ?? '');
-        case 'history':
-          return earlier.apply(id, event as HistoryEvent, revision);
-      }
+      fold(category, id, event, revision, at, correlation, trace, by);
+      forgetting.goOn();
     },
 
     /** Counts an event of a type or version that this program does not know: its stream is further by one, and nothing else changes. */
@@ -395,7 +460,8 @@ export function createFarm(seed = 0) {
     /** The whole state as lines of text in a fixed order: equal states give equal lines (I3). */
     *describe(): Generator<string> {
       queue.urgency.settleAll();
-      for (let drv = 0; drv < graph.derivations; drv++) {
+      for (let drv = 0; drv < graph.derivationRows; drv++) {
+        if (!graph.isDerivation(drv)) continue;
         const latest = queue.latest(drv);
         const urgency = queue.unfinished(drv)
           ? ` ${queue.urgency.priority(drv)} ${queue.urgency.criticalPath(drv)}`

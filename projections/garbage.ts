@@ -58,7 +58,7 @@ export function* planGarbage(
     if (isTurnOver()) yield;
   }
   yield* marks.settle();
-  for (let drv = 0; drv < graph.derivations; drv++) {
+  for (let drv = 0; drv < graph.derivationRows; drv++) {
     if (queue.isActive(drv)) marks.keepInputs(drv);
     if (isTurnOver()) yield;
   }

@@ -5,7 +5,7 @@ import { createMemory, type Memory } from './memory.ts';
 import { createNameTable } from './name-table.ts';
 import { createPathTable } from './path-table.ts';
 
-/** Row number of a derivation, in the order in which they were added. */
+/** Row number of a derivation. Rows of those that were forgotten are used again. */
 export type Drv = number;
 /** Row number of a store item: an output, a source, or anything that was uploaded. */
 export type Item = number;
@@ -22,10 +22,15 @@ export interface JobClass {
 
 /**
  * Derivations and store items and the edges between them, as columns of numbers: a distribution has a million derivations and thirty
- * edges to each, and every decision walks some of them. Only grows.
+ * edges to each, and every decision walks some of them. Derivations go where {@link Graph.forget} is called, with their edges.
  */
 export interface Graph {
+  /** How many there are. */
   readonly derivations: number;
+  /** All of them have lower row numbers than this; some of those may be free. */
+  readonly derivationRows: number;
+  /** Whether the row is that of a derivation, and not free. */
+  isDerivation(row: number): boolean;
   readonly items: number;
   /** Base name of the `.drv`. */
   drvPath(drv: Drv): string;
@@ -53,6 +58,8 @@ export interface Graph {
   needs(drv: Drv, item: Item): boolean;
   /** Derivations that need the item; `visit` returns true to stop. */
   eachNeeder(item: Item, visit: (drv: Drv) => boolean | undefined): void;
+  /** Whether any derivation needs the item; the same as whether {@link eachNeeder} visits one. */
+  isNeeded(item: Item): boolean;
   /** Derivations that have the item as an output: several can have the same fixed output. `visit` returns true to stop. */
   eachProducer(item: Item, visit: (drv: Drv) => boolean | undefined): void;
   /** Adds a derivation whose inputs are there already. Returns undefined if it was there. */
@@ -61,7 +68,19 @@ export interface Graph {
   alsoNeeds(drv: Drv, item: Item): boolean;
   /** What {@link alsoNeeds} has added. */
   addedNeeds(drv: Drv): readonly Item[];
+  /**
+   * The derivation was never there. Nothing that is there may need an output of it. Items stay, and its row is another's once nothing leads to
+   * it any more.
+   */
+  forget(drv: Drv): void;
 }
+
+/** An edge of a block that is longer than what has it now needs. */
+const unused = -0x8000_0000;
+/** Of a row that is free. */
+const noClass = -1;
+/** A row may have that many more edges than what it is given to needs, and a quarter. */
+const spareEdges = 4;
 
 /** Edges of a block: about as many as a derivation has. */
 const blockBits = 5;
@@ -81,16 +100,25 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   const drvDepth = memory.ints('drvDepth');
   const fixedOutputs = memory.map<Drv, { method: string; hash: string }>('fixedOutputs');
 
-  // Edges derivation → needed item, those of one derivation side by side; and per item a list through `nextNeeder`.
+  // Edges derivation → needed item, those of one derivation side by side; and per item a list through `nextNeeder`. One of a derivation that
+  // was forgotten is `~item` until it is taken out of that list.
   const needStart = memory.ints('needStart');
   const needItem = memory.ints('needItem');
   const nextNeeder = ints();
   const firstNeeder = ints();
+  const needers = ints(); // Per item: edges to it of derivations that are there.
   const drvOfBlock = ints(); // Of each block of so many edges, the derivation that the first one is of.
 
   // The few that came to be known later.
   const addedNeeds = memory.map<Drv, Item[]>('addedNeeds');
   const addedNeeders = memory.map<Item, Drv[]>('addedNeeders');
+
+  // Rows of derivations that were forgotten: by how many edges they have, the free ones, and how many edges of the others are in lists.
+  const free = memory.map<string, Drv[]>('free');
+  const dead = memory.map<Item, number>('dead'); // Per item: edges in its list of derivations that were forgotten.
+  const tied = memory.map<Drv, number>('tied');
+  const total = { forgotten: 0 };
+  memory.part('total', { save: () => total, load: (saved: typeof total) => void Object.assign(total, saved) });
 
   // Edges derivation → output, likewise.
   const outputStart = memory.ints('outputStart');
@@ -114,6 +142,9 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   /** What leads back from items: it follows from the edges, in their order. */
   function linkAll(): void {
     relink(nextNeeder, firstNeeder, needItem);
+    fill(needers, itemPaths.length, 0);
+    for (let edge = 0; edge < needItem.length; edge++)
+      if (at(needItem, edge) >= 0) count(needers, at(needItem, edge), 1);
     relink(nextProducer, firstProducer, outputItem);
     for (let drv = 0; drv < needStart.length; drv++) markBlocks(drv, end(needStart, needItem, drv));
     fill(outputDrv, outputItem.length);
@@ -128,16 +159,18 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     const { values } = items;
     const [nexts, firsts] = [next.values, first.values];
     for (let edge = 0; edge < items.length; edge++) {
-      const item = values[edge] as number;
+      const value = values[edge] as number;
+      if (value === unused) continue;
+      const item = value < 0 ? ~value : value;
       nexts[edge] = firsts[item] as number;
       firsts[item] = edge;
     }
   }
 
-  /** Puts the newest edge to an item before the others to it. */
+  /** Puts an edge to an item before the others to it. */
   function link(next: Ints, first: Ints, items: Ints, edge: number): void {
     const item = at(items, edge);
-    next.push(at(first, item));
+    next.values[edge] = at(first, item);
     first.values[item] = edge;
   }
 
@@ -165,6 +198,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
       else all.push(item);
     }
     firstNeeder.push(-1);
+    needers.push(0);
     firstProducer.push(-1);
     return item;
   }
@@ -185,13 +219,12 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     while (drvOfBlock.length << blockBits < last) drvOfBlock.push(drv);
   }
 
-  function addNeed(item: Item): void {
-    link(nextNeeder, firstNeeder, needItem, needItem.push(item));
-  }
-
   function eachNeed(drv: Drv, visit: (item: Item) => void): void {
     const last = end(needStart, needItem, drv);
-    for (let edge = at(needStart, drv); edge < last; edge++) visit(at(needItem, edge));
+    for (let edge = at(needStart, drv); edge < last; edge++) {
+      const item = at(needItem, edge);
+      if (item >= 0) visit(item);
+    }
     if (addedNeeds.size > 0) for (const item of addedNeeds.get(drv) ?? []) visit(item);
   }
 
@@ -227,26 +260,112 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     return undefined;
   }
 
-  function addOutputOf(from: Drv, name: string, drv: Drv): void {
-    const item = outputNamed(from, name);
-    if (item === undefined)
-      throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${drvPaths.path(drv)} needs`);
-    addNeed(item);
+  /** What the derivation needs, in order, and how deep it is. */
+  function needsOf({ path, inputs, sources }: DerivationFacts): { readonly needed: Item[]; readonly depth: number } {
+    const needed: Item[] = [];
+    let depth = 0;
+    for (const input of inputs) {
+      const from = drvPaths.byHash(input);
+      if (from === undefined) throw new Error(`DerivationAdded for ${path} came before its input ${input}`);
+      const named = input.length === hashPartLength ? ['out'] : input.slice(hashPartLength + 1).split(',');
+      for (const name of named) {
+        const item = outputNamed(from, name);
+        if (item === undefined) throw new Error(`${drvPaths.path(from)} has no output ${name}, which ${path} needs`);
+        needed.push(item);
+      }
+      depth = Math.max(depth, at(drvDepth, from) + 1);
+    }
+    for (const source of sources) needed.push(internItem(source));
+    return { needed, depth };
   }
 
-  /** Adds the edges of one input and returns its depth. */
-  function addInput(drv: Drv, input: string): number {
-    const from = drvPaths.byHash(input);
-    if (from === undefined) throw new Error(`DerivationAdded for ${drvPaths.path(drv)} came before its input ${input}`);
-    if (input.length === hashPartLength) addOutputOf(from, 'out', drv);
-    else for (const name of input.slice(hashPartLength + 1).split(',')) addOutputOf(from, name, drv);
-    return at(drvDepth, from);
+  const shapeOf = (needs: number, outputs: number): string => `${outputs} ${needs}`;
+
+  /** A free row with as many outputs, and not many more edges than that. */
+  function takeRow(needs: number, outputs: number): Drv | undefined {
+    if (free.size === 0) return undefined;
+    const most = needs + (needs >> 2) + spareEdges;
+    for (let edges = needs; edges <= most; edges++) {
+      const shape = shapeOf(edges, outputs);
+      const rows = free.get(shape);
+      const row = rows?.pop();
+      if (row === undefined) continue;
+      if (rows?.length === 0) free.delete(shape);
+      return row;
+    }
+    return undefined;
+  }
+
+  function release(drv: Drv): void {
+    const shape = shapeOf(
+      end(needStart, needItem, drv) - at(needStart, drv),
+      end(outputStart, outputItem, drv) - at(outputStart, drv),
+    );
+    const rows = free.get(shape);
+    if (rows === undefined) free.set(shape, [drv]);
+    else rows.push(drv);
+  }
+
+  /** Adds a row with room for so many edges. */
+  function pushRow(path: string, needs: number, outputs: number): Drv {
+    const drv = drvPaths.push(path);
+    drvClass.push(noClass);
+    drvDepth.push(0);
+    outputStart.push(outputItem.length);
+    needStart.push(needItem.length);
+    for (const column of [outputItem, outputName, outputDrv, nextProducer]) lengthen(column, outputs);
+    for (const column of [needItem, nextNeeder]) lengthen(column, needs);
+    markBlocks(drv, needItem.length);
+    return drv;
+  }
+
+  /** An edge to the item is dead. Those that are are taken out of its list together, so that each costs little however long that is. */
+  function cut(item: Item): void {
+    count(needers, item, -1);
+    const together = (dead.get(item) ?? 0) + 1;
+    if (together * 2 < at(needers, item)) return void dead.set(item, together);
+    dead.delete(item);
+    let before = -1;
+    for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge)) {
+      if (at(needItem, edge) >= 0) {
+        before = edge;
+        continue;
+      }
+      if (before === -1) firstNeeder.values[item] = at(nextNeeder, edge);
+      else nextNeeder.values[before] = at(nextNeeder, edge);
+      untie(drvOfNeed(edge), edge);
+    }
+  }
+
+  /** The edge is in no list any more: of the last one the row is free. */
+  function untie(drv: Drv, edge: number): void {
+    needItem.values[edge] = unused;
+    const left = (tied.get(drv) as number) - 1;
+    if (left > 0) return void tied.set(drv, left);
+    tied.delete(drv);
+    release(drv);
+  }
+
+  /** Of an item, which few derivations make. */
+  function unlinkProducer(item: Item, edge: number): void {
+    const next = at(nextProducer, edge);
+    if (at(firstProducer, item) === edge) {
+      firstProducer.values[item] = next;
+      return;
+    }
+    let before = at(firstProducer, item);
+    while (at(nextProducer, before) !== edge) before = at(nextProducer, before);
+    nextProducer.values[before] = next;
   }
 
   return {
     get derivations() {
+      return drvPaths.length - total.forgotten;
+    },
+    get derivationRows() {
       return drvPaths.length;
     },
+    isDerivation: (row) => row < drvPaths.length && at(drvClass, row) !== noClass,
     get items() {
       return itemPaths.length;
     },
@@ -275,39 +394,75 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     },
     eachOutput(drv, visit) {
       const last = end(outputStart, outputItem, drv);
-      for (let edge = at(outputStart, drv); edge < last; edge++) visit(at(outputItem, edge));
+      for (let edge = at(outputStart, drv); edge < last; edge++) {
+        const item = at(outputItem, edge);
+        if (item >= 0) visit(item); // What was noted of a derivation may be looked at when that was forgotten.
+      }
     },
     fixed: (drv) => fixedOutputs.get(drv),
     eachNeed,
     needs,
     eachNeeder(item, visit) {
       for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge))
-        if (visit(drvOfNeed(edge))) return;
+        if (at(needItem, edge) >= 0 && visit(drvOfNeed(edge))) return;
       if (addedNeeders.size > 0) for (const drv of addedNeeders.get(item) ?? []) if (visit(drv)) return;
     },
+    isNeeded: (item) => at(needers, item) > 0 || addedNeeders.has(item),
     eachProducer(item, visit) {
       for (let edge = at(firstProducer, item); edge !== -1; edge = at(nextProducer, edge))
         if (visit(at(outputDrv, edge))) return;
     },
     add(facts) {
       if (drvPaths.byHash(facts.path) !== undefined) return undefined;
-      const drv = drvPaths.push(facts.path);
-      drvClass.push(internClass(facts.storeDir, facts.system, facts.features ?? []));
-      if (facts.fixed) fixedOutputs.set(drv, facts.fixed);
-      outputStart.push(outputItem.length);
-      for (const name of Object.keys(facts.outputs)) {
-        const item = internItem(facts.outputs[name] as string);
-        outputDrv.push(drv);
-        link(nextProducer, firstProducer, outputItem, outputItem.push(item));
-        outputName.push(placeOf(name));
+      const { needed, depth } = needsOf(facts);
+      const outputs = Object.keys(facts.outputs);
+      const used = takeRow(needed.length, outputs.length);
+      if (used !== undefined) {
+        drvPaths.set(used, facts.path);
+        total.forgotten--;
       }
-      needStart.push(needItem.length);
-      let depth = 0;
-      for (const input of facts.inputs) depth = Math.max(depth, addInput(drv, input) + 1);
-      for (const source of facts.sources) addNeed(internItem(source));
-      markBlocks(drv, needItem.length);
-      drvDepth.push(depth);
+      const drv = used ?? pushRow(facts.path, needed.length, outputs.length);
+      drvClass.values[drv] = internClass(facts.storeDir, facts.system, facts.features ?? []);
+      drvDepth.values[drv] = depth;
+      if (facts.fixed) fixedOutputs.set(drv, facts.fixed);
+      let edge = at(outputStart, drv);
+      for (const name of outputs) {
+        outputItem.values[edge] = internItem(facts.outputs[name] as string);
+        outputDrv.values[edge] = drv;
+        outputName.values[edge] = placeOf(name);
+        link(nextProducer, firstProducer, outputItem, edge++);
+      }
+      edge = at(needStart, drv);
+      for (const item of needed) {
+        needItem.values[edge] = item;
+        link(nextNeeder, firstNeeder, needItem, edge++);
+        count(needers, item, 1);
+      }
       return drv;
+    },
+    forget(drv) {
+      drvPaths.forget(drv);
+      total.forgotten++;
+      drvClass.values[drv] = noClass;
+      fixedOutputs.delete(drv);
+      for (const item of addedNeeds.get(drv) ?? []) takeFrom(addedNeeders, item, drv);
+      addedNeeds.delete(drv);
+      const lastOutput = end(outputStart, outputItem, drv);
+      for (let edge = at(outputStart, drv); edge < lastOutput; edge++) {
+        unlinkProducer(at(outputItem, edge), edge);
+        outputItem.values[edge] = unused;
+      }
+      const needed: Item[] = [];
+      const last = end(needStart, needItem, drv);
+      for (let edge = at(needStart, drv); edge < last; edge++) {
+        const item = at(needItem, edge);
+        if (item < 0) continue;
+        needItem.values[edge] = ~item;
+        needed.push(item);
+      }
+      if (needed.length === 0) return release(drv);
+      tied.set(drv, needed.length);
+      for (const item of needed) cut(item);
     },
     alsoNeeds(drv, item) {
       if (needs(drv, item)) return false;
@@ -317,6 +472,19 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     },
     addedNeeds: (drv) => addedNeeds.get(drv) ?? [],
   };
+}
+
+/** By so many edges that nothing uses yet. */
+function lengthen(column: Ints, more: number): void {
+  column.reserve(more);
+  column.values.fill(unused, column.length, column.length + more);
+  column.length += more;
+}
+
+function takeFrom<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const left = (lists.get(key) ?? []).filter((one) => one !== value);
+  if (left.length === 0) lists.delete(key);
+  else lists.set(key, left);
 }
 
 function addTo<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
@@ -333,10 +501,14 @@ function keyOfClass({
   return [storeDir ?? '', system, ...features].join('\n');
 }
 
-/** So many rows of -1. */
-function fill(column: Ints, rows: number): void {
-  column.values = new Int32Array(rows).fill(-1);
+/** So many rows of one value. */
+function fill(column: Ints, rows: number, value = -1): void {
+  column.values = new Int32Array(rows).fill(value);
   column.length = rows;
+}
+
+function count(column: Ints, row: number, more: number): void {
+  column.values[row] = at(column, row) + more;
 }
 
 /** The value of a row that is known to be there. */

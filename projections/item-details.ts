@@ -1,9 +1,10 @@
 import { Buffer } from 'node:buffer';
 import type { StoreItem } from '../domain/item/events.ts';
 import { decodeNixBase32, encodeNixBase32 } from '../domain/store/nix-base32.ts';
+import { hashPartLength } from '../domain/store/store-path.ts';
 import type { Availability } from './availability.ts';
 import type { Column } from './column.ts';
-import type { Graph, Item } from './graph.ts';
+import type { Drv, Graph, Item } from './graph.ts';
 import { createHashIndex } from './hash-index.ts';
 import { createMemory, type Memory } from './memory.ts';
 
@@ -23,6 +24,8 @@ export interface ItemDetails {
   addedAt(item: Item): number;
   /** Size of its file in bytes; 0 for an item that has none. */
   fileSize(item: Item): number;
+  /** The derivation goes from the graph: those of its outputs that name it as what made them keep its name. */
+  forgetDeriver(drv: Drv): void;
   /** An item whose NAR is in the file with this hash (`sha256:…`). */
   byFile(hash: string): Item | undefined;
   /** All items whose NAR is in the file. */
@@ -44,6 +47,11 @@ const guixSignatureFlag = 4;
 /** Of the rows of one file, this one is found by it. */
 const firstFlag = 8;
 const none = -1;
+const drvSuffix = '.drv';
+/** Bytes of a hash part. */
+const partBytes = 20;
+/** A deriver that has not the name of the item. */
+const notNamed = 255;
 
 export function createItemDetails(
   graph: Graph,
@@ -60,6 +68,10 @@ export function createItemDetails(
   const added = memory.floats('added'); // When each row's item was published.
   const flags = memory.bytes('flags');
   const deriver = memory.ints('deriver'); // Where the graph has it.
+  // Of each row whose deriver the graph has no more: the hash part of that, and by how much its name is shorter than the item's; as long as the
+  // last row that has one needs.
+  const deriverPart = memory.bytes('deriverPart', 0);
+  const deriverCut = memory.bytes('deriverCut', 0);
   const keyNames = memory.list<string>('keyNames');
   const signedBy = memory.ints('signedBy'); // Place of the key's name, where there is one signature, of that key.
   const signature = memory.bytes('signature', 64 * 1024);
@@ -179,13 +191,41 @@ export function createItemDetails(
   const textOf = (values: Uint8Array, row: number, width: number): string =>
     Buffer.from(values.buffer, values.byteOffset + row * width, width).toString('base64');
 
+  /** Of an item with this name, that was made by what the graph has no more. */
+  function formerDeriver(row: number, path: string): string | undefined {
+    const cut = row < deriverCut.length ? (deriverCut.values[row] as number) : notNamed;
+    if (cut === notNamed) return undefined;
+    const part = encodeNixBase32(deriverPart.values.subarray(row * partBytes, (row + 1) * partBytes));
+    return `${part}${path.slice(hashPartLength, path.length - cut)}${drvSuffix}`;
+  }
+
+  /** Writes down the deriver so that it is read as it was. */
+  function keepDeriver(row: number, item: Item, name: string): void {
+    const path = graph.itemPath(item);
+    const cut = path.length - (name.length - drvSuffix.length);
+    const isUsual =
+      cut >= 0 &&
+      cut < notNamed &&
+      name.slice(hashPartLength) === `${path.slice(hashPartLength, path.length - cut)}${drvSuffix}`;
+    if (!isUsual) return void rare.set(row, { ...rare.get(row), deriver: name });
+    if (deriverCut.length <= row) {
+      const more = row + 1 - deriverCut.length;
+      lengthen(deriverPart, more * partBytes);
+      deriverCut.reserve(more);
+      deriverCut.values.fill(notNamed, deriverCut.length, row + 1);
+      deriverCut.length = row + 1;
+    }
+    deriverPart.values.set(decodeNixBase32(name.slice(0, hashPartLength)), row * partBytes);
+    deriverCut.values[row] = cut;
+  }
+
   function read(item: Item, row: number): StoreItem {
     const path = graph.itemPath(item);
     const flag = flags.values[row] as number;
     const key = signedBy.values[row] as number;
     const drv = deriver.values[row] as number;
     const { storeDir, ca, deriver: other, signatures = [] } = rare.get(row) ?? nothing;
-    const madeBy = drv === none ? other : graph.drvPath(drv);
+    const madeBy = drv === none ? (other ?? formerDeriver(row, path)) : graph.drvPath(drv);
     const references = availability.references(item).map((reference) => graph.itemPath(reference));
     if ((flag & toItselfFlag) !== 0) references.push(path);
     return {
@@ -209,7 +249,26 @@ export function createItemDetails(
     };
   }
 
+  /** The derivation with this name, if the item is an output of it. */
+  function makerNamed(item: Item, name: string): Drv | undefined {
+    const drv = graph.drvOf(name);
+    let isMade = false;
+    if (drv !== undefined)
+      graph.eachOutput(drv, (one) => {
+        isMade ||= one === item;
+      });
+    return isMade ? drv : undefined;
+  }
+
   return {
+    forgetDeriver(drv) {
+      graph.eachOutput(drv, (item) => {
+        const row = rowOfItem(item);
+        if (row === undefined || deriver.values[row] !== drv) return;
+        deriver.values[row] = none;
+        keepDeriver(row, item, graph.drvPath(drv));
+      });
+    },
     set(item, details, at) {
       recent.delete(item);
       const before = rowOfItem(item);
@@ -234,8 +293,9 @@ export function createItemDetails(
         if (guixSignature.length < end) lengthen(guixSignature, end - guixSignature.length);
         guixSignature.values.set(Buffer.from(details.guixSignature, 'base64'), row * guixSignatureBytes);
       }
-      const drv = details.deriver === undefined ? undefined : graph.drvOf(details.deriver);
+      const drv = details.deriver === undefined ? undefined : makerNamed(item, details.deriver);
       deriver.values[row] = drv ?? none;
+      if (row < deriverCut.length) deriverCut.values[row] = notNamed;
       const few: Rare = {
         ...(storeDir !== undefined && { storeDir }),
         ...(ca !== undefined && { ca }),

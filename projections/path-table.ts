@@ -16,6 +16,10 @@ export interface PathTable {
   path(row: number): string;
   /** The first row whose name begins as this does, with the same hash part. */
   byHash(path: string): number | undefined;
+  /** Gives a row that was forgotten a name. */
+  set(row: number, path: string): void;
+  /** The row has no name any more, and is found by none. */
+  forget(row: number): void;
   /** Whether the row has just this name. */
   is(row: number, path: string): boolean;
 }
@@ -24,6 +28,8 @@ export interface PathTable {
 const words = 5;
 const nameStart = hashPartLength + 1;
 const drv = '.drv';
+/** Of a row that was forgotten. */
+const nameless = -1;
 const dash = '-'.charCodeAt(0);
 /** The character of each value of five bits. */
 const characterOf = Uint8Array.from({ length: 32 }, (_, value) => base32Values.indexOf(value));
@@ -40,7 +46,10 @@ export function createPathTable(memory: Memory, names: NameTable, seed: number):
     for (let word = 0; word < words; word++) hash = mix(hash, hashes.values[row * words + word] as number);
     return finish(hash);
   };
-  const index = createHashIndex(() => named.length, hashOf);
+  const index = createHashIndex(
+    () => named.length,
+    (row) => (named.values[row] === nameless ? undefined : hashOf(row)),
+  );
   memory.part('index', { save: () => undefined, load: index.refill });
   const written = Buffer.alloc(nameStart + maxNameLength + drv.length);
 
@@ -94,6 +103,14 @@ export function createPathTable(memory: Memory, names: NameTable, seed: number):
     return true;
   }
 
+  /** Wants its hash part. @returns what `named` has of it. */
+  function read(path: string): number {
+    if (!want(path) || path.charCodeAt(hashPartLength) !== dash || path.length > written.length)
+      throw new Error(`expected the base name of a store path, got ${path.slice(0, 260)}`);
+    const end = nameEnd(path);
+    return names.intern(path, nameStart, end) * 2 + (end < path.length ? 1 : 0);
+  }
+
   const nameEnd = (path: string): number => (path.endsWith(drv) ? path.length - drv.length : path.length);
 
   return {
@@ -101,13 +118,21 @@ export function createPathTable(memory: Memory, names: NameTable, seed: number):
       return named.length;
     },
     push(path) {
-      if (!want(path) || path.charCodeAt(hashPartLength) !== dash || path.length > written.length)
-        throw new Error(`expected the base name of a store path, got ${path.slice(0, 260)}`);
-      const end = nameEnd(path);
+      const name = read(path);
       for (let word = 0; word < words; word++) hashes.push(wanted[word] as number);
-      named.push(names.intern(path, nameStart, end) * 2 + (end < path.length ? 1 : 0));
+      named.push(name);
       index.enter(hashOfWanted(), named.length - 1);
       return named.length - 1;
+    },
+    set(row, path) {
+      const name = read(path);
+      hashes.values.set(wanted, row * words);
+      named.values[row] = name;
+      index.enter(hashOfWanted(), row);
+    },
+    forget(row) {
+      index.remove(hashOf(row), row);
+      named.values[row] = nameless;
     },
     path(row) {
       writeHash(row);

@@ -33,6 +33,10 @@ export interface Producers {
   /** The first build of it is under way, or the last one is not any more. */
   buildsChanged(drv: Drv): void;
   availabilityChanged(item: Item): void;
+  /** The derivation goes, of which nothing is under way and whose outputs nothing needs that is deeper than it. */
+  forget(drv: Drv): void;
+  /** Whether the item may be made of what needs it. */
+  isDeep(item: Item): boolean;
 }
 
 export interface ProducerSources {
@@ -186,7 +190,36 @@ export function createProducers(
       });
   }
 
+  /** Of several producers, or of one whose item may be made of what needs it. */
+  function forgetContested(one: Contested, drv: Drv): void {
+    if (one.flowsTo === drv) flow(one, undefined);
+    if (one.producers.length > 1)
+      change(one, () => {
+        one.producers.splice(one.producers.indexOf(drv), 1);
+        one.active.delete(drv);
+        shallowest.values[one.item] = one.producers[0] as Drv;
+      });
+    else {
+      if (isDeep(one)) deepItems--;
+      open.delete(one);
+      contested.delete(one.item);
+      shallowest.values[one.item] = -1;
+      stale = true;
+    }
+  }
+
   return {
+    forget(drv) {
+      graph.eachOutput(drv, (item) => {
+        const one = contested.get(item);
+        if (one !== undefined) forgetContested(one, drv);
+        else shallowest.values[item] = -1;
+      });
+    },
+    isDeep(item) {
+      const one = deepItems > 0 ? contested.get(item) : undefined;
+      return one !== undefined && isDeep(one);
+    },
     of(item) {
       const best = first(item);
       if (best === -1) return undefined;

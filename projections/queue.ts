@@ -33,7 +33,7 @@ export interface QueueCounts {
  */
 export interface Queue {
   readonly urgency: Urgency;
-  readonly durations: Omit<Durations, 'learn'>;
+  readonly durations: Omit<Durations, 'learn' | 'forget'>;
   build(id: string): BuildRecord | undefined;
   buildsOf(submission: string): readonly BuildRecord[];
   /** A place among builds, after all that were submitted so far. */
@@ -81,6 +81,16 @@ export interface Queue {
   /** The text of the derivation was lost or is there again. */
   textChanged(drv: Drv): void;
   apply(id: string, event: BuildEvent, revision: number): BuildRecord | undefined;
+  /** The build of a submission with this number. */
+  numbered(submission: string, number: number): BuildRecord | undefined;
+  /** No build of the submission has a higher number; 0 where it has none. */
+  highestNumber(submission: string): number;
+  /** A build that has ended goes. It counts as ended in {@link counts} for ever. */
+  forgetBuild(build: BuildRecord): void;
+  /** The derivation goes; it has no builds any more. */
+  forgetDerivation(drv: Drv): void;
+  /** The submission goes; it has no builds any more. */
+  forgetSubmission(id: string): void;
 }
 
 export interface QueueSources {
@@ -88,9 +98,12 @@ export interface QueueSources {
   availability(): Availability;
   readonly producers: Pick<Producers, 'underWay' | 'refresh'>;
   /** Told of everything that a build is at. */
-  readonly timeline: Pick<Timeline, 'waits' | 'happened'>;
+  readonly timeline: Pick<Timeline, 'waits' | 'happened' | 'forget'>;
   /** The first build of the derivation is under way, or the last one is not any more. */
   buildsChanged(drv: Drv): void;
+  /** The build was added, or has ended. */
+  began(build: BuildRecord): void;
+  ended(build: BuildRecord): void;
   /** A build of the derivation was added, was given to an agent or taken from one, is deferred or not any more, or has ended; or it is not ready any more. */
   moved(drv: Drv): void;
   /** Whether the submission builds its roots in any case. */
@@ -167,6 +180,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       const rowsOf = (some: Iterable<BuildRecord>): number[] => Array.from(some, ({ row }) => row);
       return {
         order,
+        byStatus,
         ready: Int32Array.from(heaps.flatMap((heap) => rowsOf(heap.entries()))),
         resting: rowsOf(resting),
         deferred: rowsOf(deferred),
@@ -176,6 +190,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
     },
     load(saved: {
       order: number;
+      byStatus: typeof byStatus;
       ready: Int32Array;
       resting: readonly number[];
       deferred: readonly number[];
@@ -183,7 +198,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
       live: readonly (readonly [string, readonly number[]])[];
     }) {
       order = saved.order;
-      for (const build of builds.all()) byStatus[build.state.status]++;
+      Object.assign(byStatus, saved.byStatus);
       for (const row of saved.resting) resting.add(builds.at(row));
       for (const row of saved.deferred) deferred.add(builds.at(row));
       for (const row of saved.satisfied) satisfied.add(builds.at(row));
@@ -258,6 +273,7 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
     byStatus.queued++;
     if (active.values[drv] === 1) buildsChanged(drv);
     moved(drv);
+    sources.began(build);
     urgency.touched(drv);
     defer(build, event.data.options.deferUntil !== undefined);
     sort(build);
@@ -377,11 +393,23 @@ export function createQueue(sources: QueueSources, memory: Memory = createMemory
         active.values[build.drv] = (active.values[build.drv] as number) - 1;
         if (!isActive(build.drv)) buildsChanged(build.drv);
         moved(build.drv);
+        sources.ended(build);
         urgency.touched(build.drv);
       }
       sort(build);
       return build;
     },
+    numbered: builds.numbered,
+    highestNumber: builds.highestNumber,
+    forgetBuild(build) {
+      timeline.forget(build);
+      builds.forget(build);
+    },
+    forgetDerivation(drv) {
+      durations.forget(drv);
+      urgency.forget(drv);
+    },
+    forgetSubmission: builds.forgetSubmission,
   };
 }
 

@@ -37,7 +37,12 @@ export interface Roots {
   describe(): Iterable<string>;
 }
 
-export function createRoots(graph: Pick<Graph, 'internItem'>, memory: Memory = createMemory()): Roots {
+/** @param released no root names the item any more. */
+export function createRoots(
+  graph: Pick<Graph, 'internItem'>,
+  released: (item: Item) => void,
+  memory: Memory = createMemory(),
+): Roots {
   const roots = memory.map<string, RootRecord>('roots');
   const there = new Set<RootRecord>();
   memory.part('there', {
@@ -59,7 +64,9 @@ export function createRoots(graph: Pick<Graph, 'internItem'>, memory: Memory = c
     const item = graph.internItem(target);
     const names = keepers.get(item);
     names?.delete(name);
-    if (names?.size === 0) keepers.delete(item);
+    if (names?.size !== 0) return;
+    keepers.delete(item);
+    released(item);
   }
 
   return {

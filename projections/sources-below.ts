@@ -75,7 +75,7 @@ export function neededBelow(
   function find(): Map<Item, BuildRecord> {
     const sources = new Map<Item, BuildRecord>();
     const below = createSourcesBelow<BuildRecord>(graph);
-    for (let drv = 0; drv < graph.derivations; drv++) {
+    for (let drv = 0; drv < graph.derivationRows; drv++) {
       const build = queue.isActive(drv) && isConcerned(drv) ? queue.unfinished(drv) : undefined;
       if (build !== undefined) below.add(drv, build);
     }

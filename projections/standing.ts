@@ -99,7 +99,7 @@ export function newestStanding(
     }
   }
 
-  for (let drv = 0; drv < graph.derivations; drv++) look(drv);
+  for (let drv = 0; drv < graph.derivationRows; drv++) look(drv);
   cut();
   return found;
 }

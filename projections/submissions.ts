@@ -1,7 +1,8 @@
+import { isEnded } from '../domain/build/state.ts';
 import type { Tags } from '../domain/event.ts';
 import type { SubmissionEvent, SubmissionReceived } from '../domain/submission/events.ts';
 import { evolveSubmission, type SubmissionStatus } from '../domain/submission/state.ts';
-import type { BuildRecord } from './builds.ts';
+import { type BuildRecord, buildId } from './builds.ts';
 import { ints } from './column.ts';
 import type { Drv, Graph } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
@@ -23,6 +24,10 @@ export interface SubmissionRecord {
   queued: Extract<SubmissionEvent, { type: 'SubmissionQueued' }>['data'] | undefined;
   /** Why it is not queued though it could be; `undefined` where it is not set aside. */
   setAside: string | undefined;
+  /** How many builds of it have not ended, its own and those that it joined. */
+  pending: number;
+  /** Nothing of it is under way, nor will be. */
+  isOver: boolean;
   revision: number;
   /** Given where it is cancelled: by whom, why, and with which event of its stream. */
   canceled?: { readonly by: string; readonly reason: string | undefined; readonly revision: number };
@@ -30,7 +35,7 @@ export interface SubmissionRecord {
   readonly trace?: string;
 }
 
-/** Every submission, and which of them are not wholly queued yet. */
+/** Submissions, and which of them are not wholly queued yet. */
 export interface Submissions {
   get(id: string): SubmissionRecord | undefined;
   byKey(key: string): SubmissionRecord | undefined;
@@ -49,6 +54,15 @@ export interface Submissions {
   readonly isQueueing: boolean;
   /** A derivation was added for this submission. */
   derivationAdded(id: string | undefined): void;
+  /** A build of the submission is under way from now on. */
+  buildBegan(submission: string): void;
+  buildEnded(build: BuildRecord): void;
+  /** Whether a submission that is not wholly queued asks for the derivation. */
+  isAwaited(path: string): boolean;
+  /** The build goes, which has ended. */
+  forgetBuild(id: string): void;
+  /** The submission goes: it is over, and its builds are gone. */
+  forget(id: string): void;
   apply(id: string, event: SubmissionEvent, revision: number, by: string, trace?: string): void;
   /** Lines of text that are the same for the same state. */
   describe(): Iterable<string>;
@@ -62,29 +76,58 @@ export interface SubmissionSources {
   hasOutputs(drv: Drv): boolean;
   /** It asked for this, with these tags, and has no build of it: the outputs are there, or `build` was under way. */
   askedWithoutBuild(record: SubmissionRecord, drv: Drv, tags: Tags, build?: BuildRecord): void;
+  /** Its roots are `requested` from now on, and no more by name. */
+  queued(record: SubmissionRecord): void;
+  /** It is not going to be queued: its roots are not asked for any more. */
+  dropped(record: SubmissionRecord): void;
+  over(record: SubmissionRecord): void;
 }
 
 const nothing = new Int32Array(0);
 
-export function createSubmissions(
-  { graph, build, buildsOf, hasOutputs, askedWithoutBuild }: SubmissionSources,
-  memory: Memory = createMemory(),
-): Submissions {
+export function createSubmissions(sources: SubmissionSources, memory: Memory = createMemory()): Submissions {
+  const { graph, build, buildsOf, hasOutputs, askedWithoutBuild } = sources;
   const submissions = memory.map<string, SubmissionRecord>('submissions');
   const byKey = new Map<string, SubmissionRecord>();
   const joiners = memory.map<string, string[]>('joiners');
   const open = new Set<SubmissionRecord>();
+  /** By how many submissions that are open a derivation is asked for. */
+  const awaited = new Map<string, number>();
   const withoutBuild = new Map<SubmissionRecord, readonly Drv[]>();
   memory.part('withoutBuild', {
     save: () => Array.from(withoutBuild, ([{ id }, drvs]) => [id, drvs] as const),
     load(saved: readonly (readonly [string, readonly Drv[]])[]) {
       for (const [id, drvs] of saved) withoutBuild.set(submissions.get(id) as SubmissionRecord, drvs);
       for (const record of submissions.values()) {
-        if (record.status === 'received') open.add(record);
+        if (record.status === 'received') {
+          open.add(record);
+          expect(record.roots, 1);
+        }
         if (record.wish.key !== undefined) byKey.set(record.wish.key, record);
       }
     },
   });
+
+  function expect(roots: readonly string[], more: 1 | -1): void {
+    for (const root of roots) {
+      const now = (awaited.get(root) ?? 0) + more;
+      if (now === 0) awaited.delete(root);
+      else awaited.set(root, now);
+    }
+  }
+
+  function settle(record: SubmissionRecord): void {
+    if (record.isOver || record.pending > 0 || record.status === 'received') return;
+    record.isOver = true;
+    sources.over(record);
+  }
+
+  function buildEnded(id: string): void {
+    const record = submissions.get(id);
+    if (record === undefined) return;
+    record.pending--;
+    settle(record);
+  }
 
   function queued(record: SubmissionRecord, data: NonNullable<SubmissionRecord['queued']>): void {
     record.queued = data;
@@ -95,6 +138,7 @@ export function createSubmissions(
     }
     record.requested = drvs.values.slice(0, drvs.length);
     if (data.available + data.joined > 0 || drvs.length > data.builds) lookForOthers(record);
+    sources.queued(record);
     record.roots = [];
     record.rootTags = {};
   }
@@ -138,6 +182,24 @@ export function createSubmissions(
         yield `submission ${JSON.stringify({ id, status, roots, rootTags, requested: [...requested], joined, setAside, revision, lacking })}`;
       }
     },
+    buildBegan(id) {
+      const record = submissions.get(id);
+      if (record !== undefined) record.pending++;
+    },
+    buildEnded(build) {
+      buildEnded(build.submission);
+      for (const id of joiners.get(buildId(build)) ?? []) buildEnded(id);
+    },
+    isAwaited: (path) => awaited.has(path),
+    forgetBuild: (id) => void joiners.delete(id),
+    forget(id) {
+      const record = submissions.get(id);
+      if (record === undefined) return;
+      submissions.delete(id);
+      withoutBuild.delete(record);
+      const { key } = record.wish;
+      if (key !== undefined && byKey.get(key) === record) byKey.delete(key);
+    },
     derivationAdded(id) {
       const record = id === undefined ? undefined : submissions.get(id);
       if (record) record.added++;
@@ -156,11 +218,14 @@ export function createSubmissions(
           added: 0,
           queued: undefined,
           setAside: undefined,
+          pending: 0,
+          isOver: false,
           revision,
           ...(trace !== undefined && { trace }),
         };
         submissions.set(id, record);
         open.add(record);
+        expect(roots, 1);
         if (wish.key !== undefined) byKey.set(wish.key, record);
         return;
       }
@@ -168,8 +233,12 @@ export function createSubmissions(
       if (!record) return;
       record.revision = revision;
       record.status = evolveSubmission(record.status, event);
-      if (record.status !== 'received') open.delete(record);
+      if (record.status !== 'received' && open.delete(record)) {
+        expect(record.roots, -1);
+        if (event.type !== 'SubmissionQueued') sources.dropped(record);
+      }
       if (event.type === 'SubmissionRootsAdded') {
+        if (open.has(record)) expect(event.data.roots, 1);
         record.roots = [...record.roots, ...event.data.roots];
         record.rootTags = { ...record.rootTags, ...event.data.rootTags };
       } else if (event.type === 'SubmissionSetAside') record.setAside = event.data.reason;
@@ -177,8 +246,14 @@ export function createSubmissions(
       else if (event.type === 'SubmissionCanceled') record.canceled = { by, reason: event.data.reason, revision };
       else if (event.type === 'SubmissionJoined') {
         record.joined = [...record.joined, ...event.data.builds];
-        for (const build of event.data.builds) joiners.set(build, [...(joiners.get(build) ?? []), id]);
+        for (const joined of event.data.builds) {
+          const other = build(joined);
+          if (other === undefined) continue;
+          joiners.set(joined, [...(joiners.get(joined) ?? []), id]);
+          if (!isEnded(other.state.status)) record.pending++;
+        }
       } else if (event.type === 'SubmissionQueued') queued(record, event.data);
+      settle(record);
     },
   };
 }

@@ -18,6 +18,8 @@ export interface Supply {
   /** It has no unfinished build any more. */
   ended(drv: Drv): void;
   derivationAdded(drv: Drv): void;
+  /** The derivation goes. */
+  forget(drv: Drv): void;
 }
 
 export interface SupplySources {
@@ -57,7 +59,7 @@ export function createSupply(
   return {
     has,
     takeIn(drvs) {
-      while (supplied.length < graph.derivations) supplied.push(0);
+      while (supplied.length < graph.derivationRows) supplied.push(0);
       // Inputs before what needs them.
       for (const drv of Int32Array.from(drvs).sort((a, b) => graph.depth(a) - graph.depth(b))) {
         if (!isActive(drv) || has(drv)) continue;
@@ -69,6 +71,9 @@ export function createSupply(
       }
     },
     lost,
+    forget(drv) {
+      if (drv < supplied.length) supplied.values[drv] = 0;
+    },
     ended(drv) {
       if (!has(drv)) return;
       supplied.values[drv] = 0;

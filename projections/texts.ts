@@ -13,6 +13,8 @@ export interface Texts {
   apply(event: DerivationEvent, revision: number): void;
   /** An event that this program does not know made the stream longer. */
   passed(drv: Drv, revision: number): void;
+  /** The derivation goes. */
+  forget(drv: Drv): void;
 }
 
 export function createTexts(
@@ -29,6 +31,7 @@ export function createTexts(
     all: () => lost.keys(),
     revision: (drv) => revisions.get(drv) ?? 0,
     passed: (drv, revision) => void revisions.set(drv, revision),
+    forget: (drv) => void revisions.delete(drv),
     apply(event, revision) {
       if (revision === 0) return;
       const drv = graph.drvOf(event.data.path);

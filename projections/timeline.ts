@@ -70,6 +70,8 @@ export interface Timeline {
   tally(build: BuildRecord, jobClass: JobClass, now: number, into: Tally): void;
   /** When it ended. */
   endedAt(build: BuildRecord): number | undefined;
+  /** What was kept of the build goes. */
+  forget(build: BuildRecord): void;
   /** Its rows as text: equal timelines give equal texts. */
   describe(build: BuildRecord): string;
 }
@@ -98,10 +100,12 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
   /** Rows of builds that are deferred to an instant. */
   const deferredTo = memory.map<number, number>('deferredTo');
   let clock = 0;
+  /** Of the rows that are free, in a list through `before`; -1 for none. */
+  let firstFree = -1;
   memory.part('clock', {
-    save: () => clock,
-    load(saved: number) {
-      clock = saved;
+    save: () => ({ clock, firstFree }),
+    load(saved: { clock: number; firstFree: number }) {
+      ({ clock, firstFree } = saved);
     },
   });
 
@@ -111,22 +115,31 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
     while (last.length <= build.row) last.push(-1);
     const row = lastOf(build);
     // Clocks are set back now and then; time in here is not.
-    since.push(row === -1 ? at : Math.max(at, since.values[row] as number));
-    state.push(code);
-    before.push(row);
-    detail.push(about);
-    last.values[build.row] = since.length - 1;
+    const from = row === -1 ? at : Math.max(at, since.values[row] as number);
+    last.values[build.row] = write(from, code, row, about);
+  }
+
+  /** @returns the row, a free one or a new one. */
+  function write(at: number, code: number, previous: number, about: number): number {
+    let row = firstFree;
+    if (row === -1) {
+      row = since.push(0);
+      for (const column of [state, before, detail]) column.push(0);
+    } else firstFree = before.values[row] as number;
+    since.values[row] = at;
+    state.values[row] = code;
+    before.values[row] = previous;
+    detail.values[row] = about;
+    return row;
   }
 
   /** Puts a row between the last one, of the given state, and the one before it: the state began that long before it ended. */
   function insert(build: BuildRecord, code: number, ms: number, attempt: number): void {
     const row = lastOf(build);
     const previous = before.values[row] as number;
-    since.push(Math.max(since.values[previous] as number, (since.values[row] as number) - ms));
-    state.push(code);
-    before.push(previous);
-    detail.push(attempt);
-    before.values[row] = since.length - 1;
+    const from = Math.max(since.values[previous] as number, (since.values[row] as number) - ms);
+    const inserted = write(from, code, previous, attempt); // Which may give the column other values.
+    before.values[row] = inserted;
   }
 
   /** What the agent says of the attempt that has just ended: its last row is still that of the attempt. */
@@ -231,6 +244,18 @@ export function createTimeline(agentless: Pick<Agentless, 'within'>, memory: Mem
     endedAt(build) {
       const row = lastOf(build);
       return row !== -1 && state.values[row] === codes.ended ? since.values[row] : undefined;
+    },
+    forget(build) {
+      let row = lastOf(build);
+      while (row !== -1) {
+        const previous = before.values[row] as number;
+        notBefore.delete(row);
+        deferredTo.delete(row);
+        before.values[row] = firstFree;
+        firstFree = row;
+        row = previous;
+      }
+      if (build.row < last.length) last.values[build.row] = -1;
     },
     describe(build) {
       const rows: string[] = [];

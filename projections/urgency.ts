@@ -19,6 +19,8 @@ export interface Urgency {
   criticalPath(drv: Drv): number;
   /** A build of it was added or has ended, the priority of one has changed, or others wait for it than before. */
   touched(drv: Drv): void;
+  /** The derivation goes. */
+  forget(drv: Drv): void;
   /** It needs something that it did not need before. */
   needAdded(drv: Drv): void;
   /** Makes good all changes of priorities, and some of critical paths, following so many edges; call before comparing. */
@@ -220,6 +222,13 @@ export function createUrgency(sources: UrgencySources, memory: Memory = createMe
     needAdded(drv) {
       row(drv);
       add(drv, handOn, isUrgent);
+    },
+    forget(drv) {
+      if (drv >= priorities.length) return;
+      priorities.values[drv] = idle;
+      paths.values[drv] = 0;
+      // It is still in the list that it was in, or whatever has its row next.
+      waiting.values[drv] = (waiting.values[drv] as number) & (isUrgent | isLater);
     },
     settle,
     settleAll: () => settle(Number.POSITIVE_INFINITY),

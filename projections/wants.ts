@@ -153,7 +153,7 @@ export function* unwantedBuilds(farm: Farm): Generator<undefined, BuildRecord[]>
   const { queue } = farm;
   const pace = createPace();
   const isLive = (id: string): boolean => farm.submissions.get(id)?.status !== 'canceled';
-  const wanted = createRowSet(farm.graph.derivations);
+  const wanted = createRowSet(farm.graph.derivationRows);
   for (const drv of (yield* wantedWithoutBuild(farm, isLive, pace)).keys()) wanted.add(drv);
   for (const build of queue.unfinishedBuilds()) {
     pace.followed();

@@ -1,5 +1,5 @@
 import type { Application } from '../../coordinator/application.ts';
-import type { SubmissionRow } from '../../coordinator/ports/views.ts';
+import type { SubmissionRow, Views } from '../../coordinator/ports/views.ts';
 
 const live = ['queued', 'allocated', 'running'] as const;
 
@@ -9,12 +9,16 @@ const live = ['queued', 'allocated', 'running'] as const;
  */
 export function withEnd<Row extends SubmissionRow>(
   row: Row,
-  application: Pick<Application, 'joinedBuilds' | 'isBlocked' | 'nameOf'>,
+  {
+    application,
+    views,
+  }: { application: Pick<Application, 'joinedBuilds' | 'isBlocked' | 'nameOf'>; views: Pick<Views, 'joinedBuilds'> },
 ): Row {
   if (row.canceled) return { ...row, canceled: { ...row.canceled, name: application.nameOf(row.canceled.by) } };
   if (row.state !== 'queued') return row;
   if (live.some((state) => row.counts[state] > 0)) return blockedOr(row);
-  const joined = application.joinedBuilds(row.id);
+  // Of one that the coordinator has forgotten, all have ended.
+  const joined = application.joinedBuilds(row.id) ?? views.joinedBuilds(row.id);
   if (live.some((state) => joined[state] > 0)) return blockedOr(row);
   const has = (state: 'failed' | 'canceled'): boolean => row.counts[state] + joined[state] > 0;
   return { ...row, state: has('failed') ? 'failed' : has('canceled') ? 'canceled' : 'succeeded' };

@@ -67,7 +67,7 @@ export function generatedGraph(size: number): BenchGraph {
  * `width` chains of the given length; each derivation needs the one before it in its chain and some others of earlier rows. As many
  * builds are ready at any time as there are chains.
  */
-export function chains(width: number, length: number, more = 31): BenchGraph {
+export function chains(width: number, length: number, more = 31, generation = width * length): BenchGraph {
   const size = width * length;
   const path = paths(size);
   return {
@@ -77,10 +77,11 @@ export function chains(width: number, length: number, more = 31): BenchGraph {
     facts(n) {
       const random = randomFrom(n);
       const inputs = new Set<number>();
-      if (n >= width) inputs.add(n - width);
+      const first = n - (n % generation);
+      if (n - first >= width) inputs.add(n - width);
       // Rows further down, which have ended long before, so that the chains stay independent of each other.
-      const others = n - 3 * width;
-      for (let k = 0; k < more && others > 0; k++) inputs.add(Math.floor(random() * others));
+      const others = n - first - 3 * width;
+      for (let k = 0; k < more && others > 0; k++) inputs.add(first + Math.floor(random() * others));
       return factsOf(n, size, path, inputs);
     },
   };

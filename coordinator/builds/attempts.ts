@@ -8,7 +8,7 @@ import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Item } from '../../projections/graph.ts';
 import { needsSourcesBelow, sourcesOf } from '../../projections/sources-below.ts';
 import type { Allocator } from '../agents/allocator.ts';
-import { type Core, commandBuild, findBuild } from '../core.ts';
+import { type Core, commandBuild, findBuild, findKnown } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Items } from '../items/items.ts';
 import { ownerOfAgent } from '../items/uploads.ts';
@@ -286,6 +286,15 @@ export function createAttempts(
     }
   }
 
+  /** Nothing is to be told of a build that ended long ago. */
+  async function forgotten({ build: id, attempt }: AgentMessage): Promise<never> {
+    const { state } = (await findKnown(core, id)).build;
+    throw new DroverError(
+      'stale-attempt',
+      `attempt ${attempt} of ${id} is over: the build has ended (${state.status})`,
+    );
+  }
+
   return {
     abandon,
     async keepLog(agent, { build: id, attempt, offset, data }) {
@@ -307,7 +316,7 @@ export function createAttempts(
     },
     async report(agent, message) {
       allocator.stopped(agent, message.type === 'started' ? '' : `${message.build}#${message.attempt}`);
-      const build = findBuild(core, message.build);
+      const build = farm.queue.build(message.build) ?? (await forgotten(message));
       // Before anything, and so before the end of its log: nothing of another's attempt is an agent's to touch.
       if (build.state.agents[message.attempt - 1] !== agent) check(build, agent, message.attempt, 'not-your-attempt');
       try {

@@ -19,7 +19,7 @@ import {
 } from '../../projections/wants.ts';
 import type { Allocator } from '../agents/allocator.ts';
 import type { Application } from '../application.ts';
-import { type Core, commandBuild, findBuild } from '../core.ts';
+import { type Core, commandBuild, findChangeable } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices, SliceOptions } from '../slices.ts';
@@ -332,13 +332,14 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
 
   return {
     async cancelBuild(by, id, wish = {}) {
-      const build = findBuild(core, id);
+      const build = await findChangeable(core, id);
       if (isEnded(build.state.status) && build.state.status !== 'canceled')
         throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
       return cancel(by.id, createBuildSet([build]), wish, `build-${id}@${build.revision}`);
     },
-    cancelBuilds(by, { builds, ...wish }) {
-      return cancel(by.id, createBuildSet(builds.map((id) => findBuild(core, id))), wish);
+    async cancelBuilds(by, { builds, ...wish }) {
+      const named = await Promise.all(builds.map((id) => findChangeable(core, id)));
+      return cancel(by.id, createBuildSet(named), wish);
     },
     async cancelSubmission(by, id, { reason, preview: onlyPreview = false } = {}) {
       const decide = () => decideCancel(id, reason);

@@ -1,7 +1,7 @@
 import { isEnded } from '../../domain/build/state.ts';
 import type { DroverEvent } from '../../domain/events.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
-import { type BuildRecord, buildId } from '../../projections/builds.ts';
+import { buildId } from '../../projections/builds.ts';
 import { jobClassWords } from '../../projections/job-class-words.ts';
 import { sumPhases } from '../../projections/submission-times.ts';
 import type { Phase, Span } from '../../projections/timeline.ts';
@@ -10,6 +10,7 @@ import { decodeEvent, type RecordedEvent } from '../log/event-codec.ts';
 import type { Position, StreamId } from '../ports/event-store.ts';
 import type { BuildHistory, HistoryEntry } from './entries.ts';
 import { type HookOutcome, hookOutcomes } from './hook-results.ts';
+import type { KnownBuild } from './past.ts';
 import { readWaitedInputs, type WaitedInputs } from './waited-inputs.ts';
 import { wordsOf } from './words.ts';
 
@@ -29,10 +30,10 @@ type Line = Omit<HistoryEntry, 'since'>;
  */
 export async function buildHistory(
   core: Pick<Core, 'farm' | 'log' | 'runtime'>,
-  build: BuildRecord,
+  { farm, build }: KnownBuild,
   { after, limit }: { readonly after?: number | undefined; readonly limit: number },
 ): Promise<BuildHistory> {
-  const { farm, log, runtime } = core;
+  const { log, runtime } = core;
   const { graph, queue, timeline, tokens } = farm;
   const id = buildId(build);
   const now = runtime.clock.now();
@@ -84,7 +85,9 @@ export async function buildHistory(
   }
 
   const events = [...page, ...(await related())].sort((a, b) => (a.position < b.position ? -1 : 1));
-  const waits = spans.filter(({ phase, to }) => isWait(phase) && isOfPage(to));
+  const isWhole = farm === core.farm;
+  const waits = spans.filter(({ phase, to }) => isWhole && isWait(phase) && isOfPage(to));
+  if (!isWhole) cut.push('what it waited for, which is held of the builds that ended last');
   const inputs = waits.some(({ phase }) => phase === 'inputs') ? await readWaitedInputs(core, build) : undefined;
   if (inputs && inputs.left > 0) cut.push(`${inputs.left} inputs, of which it was not looked when they came`);
 
@@ -101,7 +104,7 @@ export async function buildHistory(
     lines.push({ ...eventLine(event), at: clock, order: 1 });
   }
   for (const wait of waits) lines.push({ ...waitLine(wait, inputs), order: 0 });
-  for (const outcome of await hookOutcomes(core, page)) lines.push({ ...hookLine(outcome), order: 2 });
+  for (const outcome of await hookOutcomes(core, page, farm)) lines.push({ ...hookLine(outcome), order: 2 });
   // A wait goes before what ended it; events that share a millisecond go by their places in the log.
   lines.sort((a, b) => a.at - b.at || a.order - b.order || comparePlaces(a.position, b.position));
 
@@ -118,7 +121,7 @@ export async function buildHistory(
     state: build.state.status,
     from,
     to: timeline.endedAt(build) ?? Math.max(from, now),
-    phases: sumPhases(spans),
+    phases: sumPhases(spans.filter(({ phase }) => isWhole || !isWait(phase))),
     entries,
     ...(next !== undefined && { next }),
     cut,

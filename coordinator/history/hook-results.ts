@@ -1,6 +1,7 @@
 import type { HookPlace } from '../../domain/hook/definition.ts';
 import { isFor } from '../../domain/hook/match.ts';
 import { factsOf } from '../../projections/event-facts.ts';
+import type { Farm } from '../../projections/farm.ts';
 import type { HookRecord } from '../../projections/hooks.ts';
 import { isThere } from '../../projections/hooks.ts';
 import type { Core } from '../core.ts';
@@ -29,10 +30,12 @@ const mostRead = 100;
  * the first checkpoint that covers it, which is looked for in the hook's stream from the event on.
  *
  * @param events of one stream, in order.
+ * @param then a farm that knows the build whose events they are
  */
 export async function hookOutcomes(
   { farm, log }: Pick<Core, 'farm' | 'log'>,
   events: readonly RecordedEvent[],
+  then: Farm,
 ): Promise<readonly HookOutcome[]> {
   const positions = new Map<string, Promise<Position | undefined>>();
   const positionOf = (id: string): Promise<Position | undefined> => {
@@ -52,7 +55,7 @@ export async function hookOutcomes(
     const { name, state } = hook;
     const definition = state.definition;
     if (definition === undefined) return [];
-    const matching = events.filter((event) => isFor(definition, name, event, factsOfBuild(farm, event)));
+    const matching = events.filter((event) => isFor(definition, name, event, factsOfBuild(then, event)));
     const stream = `hook-${name}` as StreamId;
     const first = matching.length === 0 ? undefined : await firstOf(stream);
     const owed: RecordedEvent[] = [];

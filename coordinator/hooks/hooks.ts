@@ -1,18 +1,15 @@
-import type { DroverEvent } from '../../domain/events.ts';
 import { decideHook, type HookCommand } from '../../domain/hook/decide.ts';
 import type { HookDefinition, HookPlace } from '../../domain/hook/definition.ts';
-import type { EventFacts } from '../../domain/hook/match.ts';
 import { initialHook } from '../../domain/hook/state.ts';
-import { factsOf } from '../../projections/event-facts.ts';
 import { type HookRecord, isThere } from '../../projections/hooks.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
-import { decodeEvent } from '../log/event-codec.ts';
 import { durableWithin } from '../log/writer.ts';
 import type { Commit, Meta, Position, StoredEvent } from '../ports/event-store.ts';
 import { builtInOf } from './built-ins.ts';
 import { type Head, type HookStart, placeOf } from './places.ts';
 import { createHookRunner, type HookRunner } from './runner.ts';
+import { createStoredFacts } from './stored-facts.ts';
 import { forbiddenByApi } from './trust.ts';
 import { createHookWishes, type HookWishes } from './wishes.ts';
 
@@ -45,20 +42,7 @@ export function createHookManager(core: Core): HookManager {
   let passed = 0;
   let isOver = false;
 
-  /** Asked by every hook that wants the type: looked up once. */
-  const knownFacts = new WeakMap<StoredEvent, EventFacts>();
-  function factsOfStored(event: StoredEvent): EventFacts {
-    const facts = knownFacts.get(event) ?? lookUp(event);
-    knownFacts.set(event, facts);
-    return facts;
-  }
-
-  function lookUp(event: StoredEvent): EventFacts {
-    const dash = event.stream.indexOf('-');
-    const decoded = decodeEvent(event);
-    if (!decoded.known) return {};
-    return factsOf(farm, event.stream.slice(0, dash), event.stream.slice(dash + 1), decoded as DroverEvent);
-  }
+  const facts = createStoredFacts(core);
 
   function commit(name: string, command: HookCommand, meta: Meta): void {
     const hook = farm.hooks.get(name);
@@ -88,7 +72,7 @@ export function createHookManager(core: Core): HookManager {
       transport,
       tracing,
       logger,
-      factsOf: factsOfStored,
+      facts,
       head: () => head,
       write(...wishes) {
         if (writer.failure || isOver) return;
@@ -192,7 +176,7 @@ export function createHookManager(core: Core): HookManager {
       nowOf,
       remove,
       runnerOf: (name) => runners.get(name),
-      factsOfStored,
+      facts,
       logId,
     }),
     resume() {

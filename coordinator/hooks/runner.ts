@@ -19,6 +19,7 @@ import { builtInOf } from './built-ins.ts';
 import { type Flight, launch } from './flight.ts';
 import { type Head, justBefore, readEvent } from './places.ts';
 import { type Selection, selectionOf, selectUpTo } from './selection.ts';
+import type { StoredFacts } from './stored-facts.ts';
 
 /** An event that passed a hook's conditions. Its position may be that of the last event of its commit. */
 export interface MatchedEvent extends StoredEvent {
@@ -36,8 +37,7 @@ export interface RunnerSources {
   logId(): Promise<string>;
   /** Why it may not deliver at all. */
   forbidden(): string | undefined;
-  /** What is known of an event; the same whenever it is asked. */
-  factsOf(event: StoredEvent): EventFacts;
+  readonly facts: StoredFacts;
   /** The last event that is durable, as far as this process knows. */
   head(): Head | undefined;
   /** Commits what comes of the wishes, in order. */
@@ -90,7 +90,7 @@ const rereadMs = 1000;
 const mostJoining = 1000;
 
 export function createHookRunner(sources: RunnerSources): HookRunner {
-  const { hook, log, runtime, transport, tracing, logger, factsOf, head, write } = sources;
+  const { hook, log, runtime, transport, tracing, logger, facts: known, head, write } = sources;
   const { clock, timers, random } = runtime;
   let state: RunnerState = 'opening';
   let broken: string | undefined;
@@ -131,7 +131,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
   /** The event with what is known of it, if it is one of the hook's. */
   function match(event: StoredEvent): MatchedEvent | undefined {
     if (!wanted.has(event.type)) return undefined;
-    const facts = factsOf(event);
+    const facts = known.of(event);
     if (selection) {
       const change = changes.get(idOf(event));
       return change && { ...event, facts: { ...facts, change } };
@@ -160,9 +160,9 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       if (after !== undefined) examined = { id, position: first.position, at: first.at };
     }
     if (isStopped()) return;
-    selection = selectionOf(definition(), factsOf);
+    selection = selectionOf(definition(), known.of);
     if (selection && id !== undefined)
-      for await (const event of selectUpTo(selection, log, cursor, reading.signal))
+      for await (const event of selectUpTo(selection, known, log, cursor, reading.signal))
         if (event.revision >= (hook.state.held.get(event.stream)?.revision ?? Number.POSITIVE_INFINITY))
           changes.set(idOf(event), event.facts.change);
     if (isStopped()) return;
@@ -175,7 +175,10 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       ]),
     );
     triggers = createHookTriggers<MatchedEvent>({ held }, id === undefined ? undefined : cursor, definition());
-    if (before !== undefined && first) take(first);
+    if (before !== undefined && first) {
+      await known.recall([first]);
+      take(first);
+    }
     state = 'behind';
     await catchUp();
   }
@@ -206,6 +209,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       joining = [];
       const wish = { filter: { types: [...wanted] }, signal, ...(cursor !== '' && { after: cursor }) };
       for await (const batch of log.readAll(wish)) {
+        await known.recall(batch.events);
         for (const stored of batch.events) {
           if (signal.aborted) return;
           take(stored);
@@ -277,6 +281,7 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
         more = upTo - from + 1 >= readAhead;
         if (more) break;
         upTo = stored.revision;
+        await known.recall([stored]);
         const matched = match(stored);
         if (matched) found.push(matched);
       }

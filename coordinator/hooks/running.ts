@@ -1,9 +1,9 @@
 import type { HookCommand } from '../../domain/hook/decide.ts';
 import type { HookPlace } from '../../domain/hook/definition.ts';
-import type { EventFacts } from '../../domain/hook/match.ts';
 import type { HookRecord } from '../../projections/hooks.ts';
-import type { Meta, StoredEvent } from '../ports/event-store.ts';
+import type { Meta } from '../ports/event-store.ts';
 import type { HookRunner } from './runner.ts';
+import type { StoredFacts } from './stored-facts.ts';
 
 /** What wishes need of the hooks that run. */
 export interface HookRunners {
@@ -16,7 +16,7 @@ export interface HookRunners {
   /** Once its place is written down. */
   remove(name: string, reason: string | undefined, meta: Meta): void;
   runnerOf(name: string): HookRunner | undefined;
-  factsOfStored(event: StoredEvent): EventFacts;
+  readonly facts: StoredFacts;
   /** Id of the log's first commit. */
   logId(): Promise<string>;
 }

@@ -3,6 +3,7 @@ import { type EventFacts, matchesConditions } from '../../domain/hook/match.ts';
 import { createBrokenNames } from '../../projections/broken-names.ts';
 import type { EventStore, Position, StoredEvent } from '../ports/event-store.ts';
 import { builtInOf } from './built-ins.ts';
+import type { StoredFacts } from './stored-facts.ts';
 
 /** What a hook gets that is told of changes only: what it is depends on all that came before in the log. */
 export interface Selection {
@@ -48,15 +49,18 @@ function whereFixed(where: HookConditions | undefined): HookConditions | undefin
 /** Has the selection see the log up to the position; yields what the hook gets, or got, of that. */
 export async function* selectUpTo(
   selection: Selection,
+  facts: Pick<StoredFacts, 'recall'>,
   log: Pick<EventStore, 'readAll'>,
   position: Position,
   signal?: AbortSignal,
 ): AsyncIterable<SelectedEvent> {
   const wish = { filter: { types: [...selection.types] }, ...(signal && { signal }) };
-  for await (const { events } of log.readAll(wish))
+  for await (const { events } of log.readAll(wish)) {
+    await facts.recall(events);
     for (const event of events) {
       if (event.position > position) return;
       const selected = selection.take(event);
       if (selected) yield selected;
     }
+  }
 }

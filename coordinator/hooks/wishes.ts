@@ -56,7 +56,7 @@ export interface HookTest {
 /** What operators want of hooks, decided and made durable. */
 export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
   const { farm, writer, log, runtime, logger, policy, hookTransport: transport } = core;
-  const { commit, find, nowOf, remove, runnerOf, factsOfStored, logId } = hooks;
+  const { commit, find, nowOf, remove, runnerOf, facts: known, logId } = hooks;
 
   async function requireUsable(definition: HookDefinition): Promise<void> {
     const forbidden = forbiddenByApi(policy.trustHooksOfApi, definition);
@@ -185,12 +185,13 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
       if (forbidden !== undefined) throw new DroverError('hook-not-usable', forbidden);
       const stored = await readEvent(log, id);
       if (!stored) throw new DroverError('unknown-event', `there is no event ${id}`);
-      const selection = selectionOf(definition, factsOfStored);
+      const selection = selectionOf(definition, known.of);
       let selected: EventFacts | undefined;
       if (selection)
-        for await (const one of selectUpTo(selection, log, stored.position))
+        for await (const one of selectUpTo(selection, known, log, stored.position))
           if (one.stream === stored.stream && one.revision === stored.revision) selected = one.facts;
-      const facts = selected ?? factsOfStored(stored);
+      await known.recall([stored]);
+      const facts = selected ?? known.of(stored);
       const { timeoutSeconds, target } = definition;
       logger.info({ hook: name, event: id, by: by.id }, `the hook ${name} is tried with ${id}`);
       const { position: _, ...event } = stored;

@@ -97,7 +97,8 @@ export function createKeeping(core: Core, roots: Pick<RootManager, 'command'>, i
   });
 
   function* lookThrough(): Generator<undefined> {
-    for (let drv = 0; drv < graph.derivations; drv++) {
+    for (let drv = 0; drv < graph.derivationRows; drv++) {
+      if (!graph.isDerivation(drv)) continue;
       for (let build = queue.latest(drv); build; build = build.previous)
         if (build.state.status === 'succeeded' && isAsked(build)) count(successOf(build));
       for (const one of asked.of(drv)) if (wasHad(one)) count(askedOf(drv, one));

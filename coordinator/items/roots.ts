@@ -1,3 +1,4 @@
+import { identifier } from '../../domain/event.ts';
 import { decideRoot, type RootCommand, type RootRefusal } from '../../domain/root/decide.ts';
 import { initialRoot } from '../../domain/root/state.ts';
 import type { RootRecord } from '../../projections/roots.ts';
@@ -7,7 +8,9 @@ import type { Application } from '../application.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
+import { pastBuild } from '../history/past.ts';
 import type { Meta } from '../ports/event-store.ts';
+import type { Adding } from '../submissions/adding.ts';
 
 export interface RootWish {
   /** Base names of store items, or base names of derivations or ids of builds for all their outputs. */
@@ -54,9 +57,14 @@ export interface RootManager extends RootWishes {
   resume(): void;
 }
 
-export function createRootManager(core: Core, access: Pick<Access, 'nameOf'>, deadlines: Deadlines): RootManager {
+export function createRootManager(
+  core: Core,
+  adding: Adding,
+  access: Pick<Access, 'nameOf'>,
+  deadlines: Deadlines,
+): RootManager {
   const { farm, writer, runtime } = core;
-  const { graph, availability, roots, unpublished, queue } = farm;
+  const { graph, availability, details, roots, unpublished, queue } = farm;
   const deadlineOf = (name: string): string => `root ${name}`;
 
   function command(name: string, wish: RootCommand, meta: Meta): void {
@@ -95,6 +103,31 @@ export function createRootManager(core: Core, access: Pick<Access, 'nameOf'>, de
       target.endsWith('.drv') ? 'unknown-derivation' : 'unknown-item',
       `targets: expected store items, derivations or builds that are known here, got ${target}`,
     );
+  }
+
+  /**
+   * Makes known again what targets stand for and the farm has forgotten, with what made them: it is to be built again where it goes. What is not
+   * known anywhere is left to {@link itemsOf}.
+   */
+  async function recall(targets: readonly string[], meta: Meta): Promise<readonly string[]> {
+    const named = await Promise.all(
+      targets.map(async (target) => {
+        if (queue.build(target) !== undefined || graph.drvOf(target) !== undefined) return { target };
+        const item = graph.itemOf(target);
+        if (item !== undefined) return { target, derivation: isMade(item) ? undefined : details.get(item)?.deriver };
+        if (target.endsWith('.drv')) return { target, derivation: target };
+        const past = identifier.safeParse(target).success ? await pastBuild(core, target) : undefined;
+        const derivation = past?.farm.graph.drvPath(past.build.drv);
+        return { target: derivation ?? target, derivation };
+      }),
+    );
+    const wanted = named.flatMap(({ derivation }) => (derivation === undefined ? [] : [derivation]));
+    const missing = new Set(await core.derivations.missing(wanted));
+    await adding.add(
+      wanted.filter((derivation) => !missing.has(derivation)),
+      meta,
+    );
+    return named.map(({ target }) => target);
   }
 
   /** Whether a known derivation has it as an output: it may come yet. */
@@ -168,7 +201,8 @@ export function createRootManager(core: Core, access: Pick<Access, 'nameOf'>, de
     roots: () => Array.from(roots.all(), statusOf).sort((a, b) => (a.name < b.name ? -1 : 1)),
     root: (name) => detailOf(find(name)),
     async addRoot(by, name, { targets, ttlSeconds, replace }) {
-      const items = [...new Set(targets.flatMap(itemsOf))];
+      const known = farm.forgetting.derivations === 0 ? targets : await recall(targets, { actor: by.id });
+      const items = [...new Set(known.flatMap(itemsOf))];
       const until = ttlSeconds === undefined ? undefined : runtime.clock.now() + ttlSeconds * 1000;
       command(name, { type: 'add', targets: items, until, source: 'api', replace }, { actor: by.id });
       await writer.durable();

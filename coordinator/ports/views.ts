@@ -222,6 +222,8 @@ export interface Views extends AsyncDisposable {
   /** @param wanted those that are, as the views have them; without it all are. */
   submissions(paging: Paging, wanted?: (row: SubmissionRow) => boolean): Page<SubmissionRow>;
   submission(id: string): SubmissionRow | undefined;
+  /** How many of the builds that a submission joined are in each state. */
+  joinedBuilds(submission: string): Readonly<Record<BuildViewState, number>>;
   /**
    * Makes all views anew from the log, beside those that are there, which are read until the new ones have caught up and take their place
    * in one step. Yields how far it is; a signal that aborts, a failure or a crash leaves the old ones. Throws `views-rebuilding` where it

@@ -8,6 +8,7 @@ import type { Meta } from '../ports/event-store.ts';
 import type { Stall } from '../ports/work.ts';
 import type { InSlices } from '../slices.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
+import type { Adding } from './adding.ts';
 import { createEnqueue, requireWanted } from './queueing.ts';
 import { createReceiving, type Receiving } from './receiving.ts';
 import { createRetrying, type Retrying } from './retrying.ts';
@@ -28,6 +29,7 @@ export type Intake = Pick<Application, 'submit' | 'submissionOf' | 'resumeSubmis
 
 export function createIntake(
   core: Core,
+  adding: Adding,
   restored: Pick<Texts, 'sent'>,
   kept: Pick<RootManager, 'check' | 'keepFor'>,
   inSlices: InSlices,
@@ -35,7 +37,7 @@ export function createIntake(
 ): Intake {
   const { farm, writer, runtime, logger } = core;
   const { submissions } = farm;
-  const receiving = createReceiving(core, createEnqueue(core, kept, inSlices, upstreams), kept);
+  const receiving = createReceiving(core, createEnqueue(core, adding, kept, inSlices, upstreams), kept);
   const { receive, start, busy, idle } = receiving;
 
   /** Cut off submissions whose derivations the store has lost: queued once somebody sends them again. */

@@ -12,9 +12,9 @@ export function createJoinedBuilds({ submissions, queue }: Pick<Farm, 'submissio
   const known = new WeakMap<SubmissionRecord, { next: number; readonly counts: Counts }>();
   const none = (): Counts => ({ none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 });
 
-  return (id: string): Readonly<Counts> => {
+  return (id: string): Readonly<Counts> | undefined => {
     const record = submissions.get(id);
-    if (record === undefined) return none();
+    if (record === undefined) return undefined;
     const seen = known.get(record) ?? { next: 0, counts: none() };
     known.set(record, seen);
     const { counts } = seen;

@@ -14,6 +14,7 @@ import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
 import type { CheckUpstream } from '../upstreams/closure-search.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
+import type { Adding } from './adding.ts';
 
 /** Makes of a submission the derivations, roots and builds that it takes, durably. Begun again after a stop, it goes on where it was. */
 export type Enqueue = (submission: SubmissionRecord, actor: string) => Promise<void>;
@@ -28,38 +29,18 @@ export function requireWanted({ id, status }: SubmissionRecord): void {
 
 export function createEnqueue(
   core: Core,
+  adding: Adding,
   kept: Pick<RootManager, 'keepFor'>,
   inSlices: InSlices,
   upstreams: Pick<Upstreams, 'search'>,
 ): Enqueue {
-  const { farm, writer, derivations, runtime, logger, work } = core;
+  const { farm, writer, runtime, logger, work } = core;
   const { graph, queue } = farm;
-  const isKnown = (path: string): boolean => graph.drvOf(path) !== undefined;
-
   /** Durability that is awaited later; a failure in between is not unhandled. */
   function durableSoon(): Promise<void> {
     const durable = writer.durable();
     durable.catch(() => undefined);
     return durable;
-  }
-
-  /** Appends DerivationAdded for everything in the closure that has none; inputs come first. */
-  async function addDerivations(submission: SubmissionRecord, meta: Meta): Promise<void> {
-    let earlier = Promise.resolve();
-    const unknown = submission.roots.filter((root) => !isKnown(root));
-    if (unknown.length === 0) return;
-    for await (const part of derivations.closure(unknown, isKnown)) {
-      work.at('submission', submission.id);
-      requireWanted(submission);
-      for (const facts of part) {
-        if (isKnown(facts.path)) continue;
-        writer.commit('derivation', facts.path.slice(0, 32), 'none', [{ type: 'DerivationAdded', data: facts }], meta);
-      }
-      // One part ahead of the disk: deciding and storing go on side by side, and little is in memory only.
-      await earlier;
-      earlier = durableSoon();
-    }
-    await earlier;
   }
 
   function optionsOfRoot({ wish, rootTags }: SubmissionRecord, root: string): BuildOptions {
@@ -157,7 +138,10 @@ export function createEnqueue(
     const meta: Meta = { actor, correlation: id, causation: `submission-${id}@${submission.revision}` };
     // Nothing is worked at that is not durable: what stands still over it has to find it again to set it aside.
     await writer.durable();
-    await addDerivations(submission, meta);
+    await adding.add(submission.roots, meta, () => {
+      work.at('submission', submission.id);
+      requireWanted(submission);
+    });
     kept.keepFor(submission, meta);
     const foundUpstream = await askUpstreams(submission, meta);
     const { builds, available, upstream, joined } = await addBuilds(submission, meta);

@@ -1,11 +1,13 @@
 import type { Tags } from '../../domain/event.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
-import { type BuildRecord, buildId } from '../../projections/builds.ts';
+import { buildId } from '../../projections/builds.ts';
+import type { Farm } from '../../projections/farm.ts';
 import type { Drv } from '../../projections/graph.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application, SubmitResult, SubmitWish } from '../application.ts';
-import { type Core, findBuild } from '../core.ts';
+import { type Core, findKnown } from '../core.ts';
 import { DroverError } from '../errors.ts';
+import { type KnownBuild, pastSubmission } from '../history/past.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Receiving } from './receiving.ts';
 import { wishOf } from './wishes.ts';
@@ -40,45 +42,56 @@ const mostNamed = 100;
 
 export function createRetrying(core: Core, { receive, start }: Receiving): Retrying {
   const { farm } = core;
-  const { graph, queue, submissions } = farm;
+  const { graph, queue, submissions, availability } = farm;
+
+  /** Whether all outputs are here now of what that farm knows as a derivation. */
+  function hasOutputs(then: Farm, drv: Drv): boolean {
+    return then.graph.outputs(drv).every(({ item }) => {
+      const known = graph.itemOf(then.graph.itemPath(item));
+      return known !== undefined && availability.isAvailable(known);
+    });
+  }
 
   return {
     async retryBuild(by, id) {
-      const build = findBuild(core, id);
+      const { farm: then, build } = await findKnown(core, id);
       const { status, options } = build.state;
-      if (status === 'succeeded' && graph.outputs(build.drv).every(({ item }) => farm.availability.isAvailable(item)))
+      const derivation = then.graph.drvPath(build.drv);
+      if (status === 'succeeded' && hasOutputs(then, build.drv))
         throw new DroverError(
           'build-ended',
           `the build ${id} has succeeded and its outputs are here: there is nothing to retry`,
         );
       if (status !== 'failed' && status !== 'canceled' && status !== 'succeeded')
         throw new DroverError('build-not-ended', `the build ${id} has not ended: it is ${status}`);
-      const check = checkOf(submissions.get(build.submission));
-      const wish = { roots: [graph.drvPath(build.drv)], options, inputs: true, force: false, ...check };
+      const check = checkOf(then.submissions.get(build.submission));
+      const wish = { roots: [derivation], options, inputs: true, force: false, ...check };
       return receive(by, wish, 'retry', undefined, `build-${id}@${build.revision}`);
     },
     async retryBuilds(by, { builds, preview = false }) {
       const groups = new Map<string, { options: BuildOptions; check: Check; tags: Map<string, Tags | undefined> }>();
-      const again = new Map<Drv, BuildRecord>();
+      /** By derivation. */
+      const again = new Map<string, KnownBuild>();
       const skipped = { underWay: 0, available: 0 };
       for (const id of builds) {
-        const build = findBuild(core, id);
-        const { drv } = build;
-        if (again.has(drv)) continue;
-        if (queue.isActive(drv)) skipped.underWay++;
-        else if (queue.hasOutputs(drv)) skipped.available++;
-        else again.set(drv, build);
+        const known = await findKnown(core, id);
+        const derivation = known.farm.graph.drvPath(known.build.drv);
+        const drv = graph.drvOf(derivation);
+        if (again.has(derivation)) continue;
+        if (drv !== undefined && queue.isActive(drv)) skipped.underWay++;
+        else if (hasOutputs(known.farm, known.build.drv)) skipped.available++;
+        else again.set(derivation, known);
       }
-      for (const [drv, { state, submission }] of again) {
-        const { tags, ...options } = state.options;
-        const check = checkOf(submissions.get(submission));
+      for (const [derivation, { farm: then, build }] of again) {
+        const { tags, ...options } = build.state.options;
+        const check = checkOf(then.submissions.get(build.submission));
         const key = JSON.stringify([options, check]);
         const group = groups.get(key) ?? { options, check, tags: new Map() };
-        group.tags.set(graph.drvPath(drv), tags);
+        group.tags.set(derivation, tags);
         groups.set(key, group);
       }
-      const named = [...again.values()].slice(0, mostNamed);
-      const told = named.map((build) => ({ build: buildId(build), derivation: graph.drvPath(build.drv) }));
+      const named = [...again].slice(0, mostNamed);
+      const told = named.map(([derivation, { build }]) => ({ build: buildId(build), derivation }));
       const made: SubmitResult[] = [];
       if (!preview)
         for (const { options, check, tags } of groups.values()) {
@@ -88,9 +101,15 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       return { retried: again.size, ...skipped, builds: told, submissions: made };
     },
     async retrySubmission(by, id) {
-      const submission = submissions.get(id);
+      const submission = submissions.get(id) ?? (await pastSubmission(core, id));
       if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
       const { wish, status } = submission;
+      // How each of them ended is not held any more; what is there is passed over.
+      if (wish.force && submissions.get(id) === undefined)
+        throw new DroverError(
+          'submission-not-held',
+          `the submission ${id} ended long ago: 'drover builds retry --submission ${id}' builds again what failed of it`,
+        );
       if (status === 'received')
         throw new DroverError('submission-not-queued', `the submission ${id} is not wholly queued yet`);
       const asked = queue.buildsOf(id).filter((build) => build?.asked === 'forced');

@@ -133,6 +133,14 @@ CREATE TABLE submissions (
   canceled_reason TEXT
 ) STRICT`;
 
+/** Builds of others that a submission joined. */
+const joined = `
+CREATE TABLE joined (
+  submission TEXT NOT NULL,
+  build TEXT NOT NULL,
+  PRIMARY KEY (submission, build)
+) STRICT, WITHOUT ROWID`;
+
 /** How many builds of a submission are in each state. */
 const submissionCounts = `
 CREATE TABLE submission_counts (
@@ -207,6 +215,7 @@ export const schema: readonly string[] = [
   attempts,
   submissions,
   submissionCounts,
+  joined,
   items,
   itemsByDeriver,
   itemsByAdder,

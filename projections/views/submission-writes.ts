@@ -9,6 +9,8 @@ export const queueSubmission = 'UPDATE submissions SET queued_at = ?2 WHERE id =
 export const cancelSubmission =
   'UPDATE submissions SET canceled_at = ?2, canceled_by = ?3, canceled_reason = ?4 WHERE id = ?1';
 
+export const addJoined = 'INSERT OR IGNORE INTO joined (submission, build) VALUES (?1, ?2)';
+
 export const setAsideSubmission = 'UPDATE submissions SET set_aside = ?2 WHERE id = ?1';
 
 /**
@@ -33,6 +35,6 @@ export function submissionWrites(event: SubmissionEvent, id: string, at: number,
     case 'SubmissionCanceled':
       return [{ sql: cancelSubmission, values: [id, at, actor, event.data.reason ?? null] }];
     case 'SubmissionJoined':
-      return [];
+      return event.data.builds.map((build) => ({ sql: addJoined, values: [id, build] }));
   }
 }

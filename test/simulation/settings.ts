@@ -64,5 +64,12 @@ export function settingsOf(random: Random): Settings {
   }));
   // Chosen last, so that the rest is as it was.
   const modes = upstreams.map(() => (random.chance(0.5) ? 'direct' : 'proxy') as UpstreamKind['mode']);
-  return { policy, keep, upstreams: upstreams.map((kind, at) => ({ ...kind, mode: modes[at] as 'direct' })) };
+  // Some remember next to nothing of what has ended.
+  const remembered = random.chance(0.5) ? random.pick([1, 1, 2, 30, 80]) : undefined;
+  const rememberedBuilds = remembered ?? policy.rememberedBuilds;
+  return {
+    policy: { ...policy, rememberedBuilds },
+    keep,
+    upstreams: upstreams.map((kind, at) => ({ ...kind, mode: modes[at] as 'direct' })),
+  };
 }

@@ -17,6 +17,7 @@ import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage, CoordinatorMessage, Hello, KnownAttempt } from '../../domain/agent/messages.ts';
 import type { NoteKey } from '../../domain/audit/signed-note.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
+import { createFarm } from '../../projections/farm.ts';
 import { createVirtualTime } from '../simulation/time.ts';
 import { createFakeDerivationStore, noLogs } from './fake-derivation-store.ts';
 import { noHooks } from './fake-hook-transport.ts';
@@ -71,6 +72,7 @@ export async function openTestCoordinator(
     verify = undefined as Policy['verify'] | undefined,
     verifyPlace = createPlace(),
     trustHooksOfApi = true,
+    rememberedBuilds = policy.rememberedBuilds,
     collection = policy.collection,
     traces = undefined as Traces | undefined,
     auditKey = undefined as NoteKey | undefined,
@@ -82,7 +84,7 @@ export async function openTestCoordinator(
     signer = testSigner,
   } = {},
 ) {
-  const tracing = createTracing(time.runtime.clock, traces);
+  const tracing = createTracing(time.runtime.clock, traces, createFarm(0, rememberedBuilds));
   const { farm, position, chain } = await recover(store, policy.storeDir, { farm: tracing.farm });
   const failures: Error[] = [];
   /** As of a process that was killed: what it was about to write is never written, and nothing comes of it. */
@@ -122,7 +124,7 @@ export async function openTestCoordinator(
     upstreams,
     verifyPlace,
     auditKey,
-    policy: { ...policy, storeDirs, trustHooksOfApi, collection, ...(verify && { verify }) },
+    policy: { ...policy, storeDirs, trustHooksOfApi, rememberedBuilds, collection, ...(verify && { verify }) },
     runtime: time.runtime,
     links: { send: (agent, message) => void sent.push({ agent, message }), close: (agent) => void closed.push(agent) },
     tokenUses,

@@ -16,6 +16,7 @@ export function testPolicy(changes: Partial<Policy> = {}): Policy {
     maxSilentSeconds: 500,
     maxLogBytes: 1000,
     maxNarBytes: 1e9,
+    rememberedBuilds: 1e6,
     maxCommitBytes: 1e6,
     quarantine: { failures: 3, seconds: 600 },
     cacheTtlSeconds: 60,

@@ -54,7 +54,7 @@ export async function playFarm(
   const any = (most: number): number => Math.floor(time.random() * most);
   const builds = () => {
     const all: string[] = [];
-    for (let drv = 0; drv < farm.graph.derivations; drv++)
+    for (let drv = 0; drv < farm.graph.derivationRows; drv++)
       for (let build = farm.queue.latest(drv); build; build = build.previous) all.push(buildId(build));
     return all;
   };

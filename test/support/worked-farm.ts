@@ -22,14 +22,19 @@ export type WorkedFarm = Awaited<ReturnType<typeof openWorkedFarm>>;
  */
 export async function openWorkedFarm(
   facts: readonly DerivationFacts[],
-  { without = [] as string[], seed = 1, upstreams = [] as readonly UpstreamSource[] } = {},
+  { without = [] as string[], seed = 1, upstreams = [] as readonly UpstreamSource[], rememberedBuilds = 1e6 } = {},
 ) {
   const hashes = new Map(facts.flatMap(({ outputs, fixed }) => (fixed ? [[outputs.out, fixed.hash] as const] : [])));
   const fake = createFakePool();
   // What a fixed output holds is what its derivation says.
   const contentHash = async (id: string) =>
     hashes.get((await fake.finished(id, ownerOfAgent('a')))?.item.path as string);
-  const test = await openTestCoordinator(facts, { seed, upstreams, pool: { ...fake, contentHash } as typeof fake });
+  const test = await openTestCoordinator(facts, {
+    seed,
+    upstreams,
+    rememberedBuilds,
+    pool: { ...fake, contentHash } as typeof fake,
+  });
   const { application, farm } = test;
   const { graph, availability, queue } = farm;
   const by = { id: 'agent', scope: 'agent', agent: 'a' } as const;

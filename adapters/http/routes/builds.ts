@@ -282,7 +282,10 @@ export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
   }
 
   async function checkFilter(filter: BuildFilter): Promise<void> {
-    application.checkNames(filter);
+    // What the views have, the coordinator may have forgotten.
+    const { agent, submission } = filter;
+    const isPast = submission !== undefined && views.submission(submission) !== undefined;
+    application.checkNames({ agent, ...(!isPast && { submission }) });
     for (const field of ['from', 'to'] as const) {
       const place = filter[field];
       if (place !== undefined) await checkPosition(eventStore, field, place);

@@ -124,14 +124,14 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (request) => {
         await freshViews(context);
         const { limit, after, key, state } = request.query;
-        const inState = (row: SubmissionRow): boolean => state?.includes(withEnd(row, application).state) ?? true;
+        const inState = (row: SubmissionRow): boolean => state?.includes(withEnd(row, context).state) ?? true;
         if (key !== undefined) {
           const made = application.submissionOf(principalOf(request), key);
           const row = made === undefined ? undefined : views.submission(made);
-          return { rows: row === undefined || !inState(row) ? [] : [withEnd(row, application)] };
+          return { rows: row === undefined || !inState(row) ? [] : [withEnd(row, context)] };
         }
         const found = views.submissions({ limit, ...(after === undefined ? {} : { after }) }, state && inState);
-        return { ...found, rows: found.rows.map((row) => withEnd(row, application)) };
+        return { ...found, rows: found.rows.map((row) => withEnd(row, context)) };
       },
     );
     app.get(
@@ -152,7 +152,7 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         const { submission } = request.params;
         const row = views.submission(submission);
         if (row === undefined) throw new DroverError('unknown-submission', `expected a submission, got ${submission}`);
-        return { ...withEnd(row, application), ...(await application.blockage(submission)) };
+        return { ...withEnd(row, context), ...(await application.blockage(submission)) };
       },
     );
     app.get(

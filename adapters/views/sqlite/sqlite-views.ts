@@ -14,7 +14,7 @@ import { makeViews } from './rebuild.ts';
 import { viewsFile } from './remembered.ts';
 import { besideOf, replaceViews } from './replace.ts';
 import { isDamage } from './sqlite-damage.ts';
-import { readSubmission, readSubmissions } from './submission-reads.ts';
+import { readJoinedBuilds, readSubmission, readSubmissions } from './submission-reads.ts';
 import { startWriter, type Writer, WriterError } from './writer.ts';
 
 export interface SqliteViewsOptions {
@@ -192,6 +192,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     item: (hashPart) => read((db) => readItem(db, hashPart)),
     submissions: (paging, wanted) => read((db) => readSubmissions(db, paging, wanted)),
     submission: (id) => read((db) => readSubmission(db, id)),
+    joinedBuilds: (id) => read((db) => readJoinedBuilds(db, id)),
     rebuild,
     [Symbol.asyncDispose]: close,
   };

@@ -47,6 +47,19 @@ export function readSubmission(db: Database, id: string): SubmissionRow | undefi
   return raw && toSubmissionRow(raw as Record<string, SqlValue>);
 }
 
+const countJoined =
+  'SELECT b.state, count(*) AS builds FROM joined AS j JOIN builds AS b ON b.id = j.build WHERE j.submission = ?1 GROUP BY b.state';
+
+export function readJoinedBuilds(db: Database, submission: string): Record<BuildViewState, number> {
+  const counts = Object.fromEntries(buildStates.map((state) => [state, 0])) as Record<BuildViewState, number>;
+  for (const { state, builds } of db.prepare(countJoined).all(submission) as {
+    state: BuildViewState;
+    builds: number;
+  }[])
+    counts[state] = builds;
+  return counts;
+}
+
 function toSubmissionRow(raw: Record<string, SqlValue>): SubmissionRow {
   // A submission without a build has no row of counts.
   const counts = Object.fromEntries(buildStates.map((state) => [state, Number(raw[state] ?? 0)]));

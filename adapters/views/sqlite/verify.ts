@@ -15,6 +15,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   attempts: ['build', 'attempt'],
   submissions: ['id'],
   submission_counts: ['submission'],
+  joined: ['submission', 'build'],
   items: ['hash'],
   item_addresses: ['address', 'hash'],
   earlier_sources: ['name'],

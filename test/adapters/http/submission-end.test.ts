@@ -19,7 +19,8 @@ function stateOf(counts: object, joined: object = {}, row: Partial<SubmissionRow
   } as const;
   const joinedBuilds = () => ({ none: 0, ...none, ...joined });
   const application = { joinedBuilds, nameOf: String, isBlocked: () => blocked };
-  return withEnd({ ...submission, counts: { ...none, ...counts }, ...row }, application).state;
+  return withEnd({ ...submission, counts: { ...none, ...counts }, ...row }, { application, views: { joinedBuilds } })
+    .state;
 }
 
 it('says how a submission has ended, and only once all that it waits for has', () => {

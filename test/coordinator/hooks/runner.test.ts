@@ -37,9 +37,12 @@ async function open() {
     logger: pino({ level: 'silent' }),
     logId: async () => 'c',
     forbidden: () => undefined,
-    factsOf: () => {
-      if (faults-- > 0) throw new Error('a bug');
-      return {};
+    facts: {
+      of() {
+        if (faults-- > 0) throw new Error('a bug');
+        return {};
+      },
+      recall: async () => undefined,
     },
     head: () => undefined,
     write: () => undefined,

@@ -63,7 +63,7 @@ async function open(definition: HookDefinition, place: HookRecord['state']['plac
       logger: pino({ level: 'silent' }),
       logId: async () => 'c',
       forbidden: () => undefined,
-      factsOf,
+      facts: { of: factsOf, recall: async () => undefined },
       head: () => head,
       write(...wishes) {
         for (const wish of wishes)

@@ -116,7 +116,8 @@ export async function auditEnd(farm: SimulatedFarm): Promise<void> {
   do {
     await house.served?.application.settled();
     events = ledger.events;
-    replayed = await (farm.snapshots?.audit() ?? spans.audit(eventDisk.log, storeDir));
+    replayed = await (farm.snapshots?.audit() ??
+      spans.audit(eventDisk.log, storeDir, farm.settings.policy.rememberedBuilds));
     // Upstreams may have been asked again meanwhile.
     await house.served?.application.settled();
   } while (ledger.events !== events);
@@ -133,7 +134,7 @@ export async function auditEnd(farm: SimulatedFarm): Promise<void> {
   const open = [...ledger.builds.values()].filter((build) => !isOver(build)).length;
   const counted = [...running.queue.unfinishedBuilds()].length;
   insist(counted === open, 'memory', `${counted} builds count as unfinished, and ${open} are`);
-  for (const drv of running.graph.derivations > 0 ? Array(running.graph.derivations).keys() : [])
+  for (const drv of running.graph.derivations > 0 ? Array(running.graph.derivationRows).keys() : [])
     for (let build = running.queue.latest(drv); build; build = build.previous)
       if (isEnded(build.state.status))
         insist(build.heapIndex === -1, 'memory', 'a build that has ended is in the queue');

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { AppendResult, Commit } from '../../../coordinator/ports/event-store.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
 import type { ItemEvent, UpstreamItem } from '../../../domain/item/events.ts';
@@ -97,6 +98,8 @@ export interface Ground {
   uploading(agent: string): number;
   /** Whether the agent's machine builds or uploads that attempt; not known everywhere. */
   isAt?(agent: string, build: string, attempt: number): boolean;
+  /** Whether the coordinator forgets what is over. */
+  readonly isForgetful?: boolean;
   /** An event is in the log. */
   noted(commit: Commit, event: DroverEvent): void;
 }
@@ -172,7 +175,9 @@ export function createLedger(ground: Ground) {
   >();
   const asks: Ask[] = [];
   /** Of submissions: of clients, and of what led to them. */
-  const keys = new Set<string>();
+  /** Of submissions. */
+  const keys = new Map<string, string>();
+  const wholly = new Set<string>();
   /** What is on its way to the disk: the coordinator goes by it already. */
   const pending = new Map<string, Whereabouts[]>();
   let events = 0;
@@ -534,19 +539,21 @@ export function createLedger(ground: Ground) {
     } else if (event.type === 'SubmissionReceived') {
       const { inputs, force, roots, rootTags = {}, options, reason, key, checkUpstream = 'all' } = event.data;
       insist(
-        key === undefined || !keys.has(key),
+        key === undefined || !keys.has(key) || (ground.isForgetful && isWhollyOver(keys.get(key) as string)),
         'I11',
         `${where}: one wish, however often it is repeated, is one submission`,
       );
-      if (key !== undefined) keys.add(key);
+      if (key !== undefined) keys.set(key, id);
       const tagsOf = (root: string) => ({ ...options.tags, ...rootTags[root] });
       const [isRebuild, canceled] = [reason === 'rebuild', false];
       submissions.set(id, { inputs, force, roots, checkUpstream, tagsOf, isRebuild, joined: [], canceled });
     } else if (event.type === 'SubmissionJoined') {
       for (const build of event.data.builds) buildOf(build).joined = true;
       submissions.get(id)?.joined.push(...event.data.builds);
-    } else if (event.type === 'SubmissionQueued') queued(id);
-    else if (event.type === 'SubmissionCanceled') Object.assign(submissions.get(id) ?? {}, { canceled: true });
+    } else if (event.type === 'SubmissionQueued') {
+      wholly.add(id);
+      queued(id);
+    } else if (event.type === 'SubmissionCanceled') Object.assign(submissions.get(id) ?? {}, { canceled: true });
     else if (event.type === 'TokenIssued') tokens.set(id, { agent: event.data.agent, revoked: false });
     else if (event.type === 'TokenRevocationScheduled') {
       const token = tokens.get(id);
@@ -575,8 +582,16 @@ export function createLedger(ground: Ground) {
     }
   }
 
+  /** Nothing of the submission is under way, nor will be. */
+  function isWhollyOver(id: string): boolean {
+    const submission = submissions.get(id);
+    if (submission === undefined || !(wholly.has(id) || submission.canceled)) return false;
+    const own = [...builds].filter(([build]) => build.startsWith(`${id}-`)).map(([, build]) => build);
+    return [...own, ...submission.joined.map(buildOf)].every(isOver);
+  }
+
   function addDerivation({ path, system, features = [], outputs, inputs, sources }: Facts): void {
-    insist(!derivations.has(path.slice(0, 32)), 'I4', `${where}: added once`);
+    const before = derivations.get(path.slice(0, 32));
     const wanted = inputs.flatMap((input) => {
       const names = input.length > 32 ? input.slice(33).split(',') : ['out'];
       const maker = derivations.get(input.slice(0, 32));
@@ -584,6 +599,11 @@ export function createLedger(ground: Ground) {
       return names.map((name) => maker.outputs[name] as string);
     });
     const entry = { path, system, features, outputs, needs: [...wanted, ...sources], textLost: false };
+    if (before !== undefined) {
+      // A coordinator may have forgotten it, with all that it knew of it.
+      insist(ground.isForgetful === true, 'I4', `${where}: added once`);
+      return insist(isDeepStrictEqual(before, entry), 'I4', `${where}: it is what it was`);
+    }
     derivations.set(path.slice(0, 32), entry);
     for (const output of Object.values(outputs)) makers.set(output, [...(makers.get(output) ?? []), entry]);
   }

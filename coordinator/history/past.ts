@@ -1,0 +1,86 @@
+import type { Category } from '../../domain/events.ts';
+import { hashPartLength } from '../../domain/store/store-path.ts';
+import type { BuildRecord } from '../../projections/builds.ts';
+import { createFarm, type Farm } from '../../projections/farm.ts';
+import type { SubmissionRecord } from '../../projections/submissions.ts';
+import type { Core } from '../core.ts';
+import { decodeEvent, type RecordedEvent } from '../log/event-codec.ts';
+import type { StreamId } from '../ports/event-store.ts';
+
+/*
+ * What the farm has forgotten (projections/forgetting.ts) is folded from its own streams, by the same folds, when somebody asks for it. What
+ * follows from other streams is not known of it: what a build waited for, above all.
+ */
+
+type Added = Extract<RecordedEvent, { type: 'DerivationAdded' }>;
+type Sources = Pick<Core, 'farm' | 'log'>;
+
+/** A build, and a farm that knows it, its derivation without inputs, and its submission; agents and tokens are those of now. */
+export interface KnownBuild {
+  readonly farm: Farm;
+  readonly build: BuildRecord;
+}
+
+/** Events of one build that are read. */
+const mostEvents = 10_000;
+
+/** A build that has ended and was forgotten; `undefined` where there never was such a build, or what is known of it is not understood. */
+export async function pastBuild(sources: Sources, id: string): Promise<KnownBuild | undefined> {
+  const events = await read(sources, `build-${id}`, mostEvents);
+  const [first] = events;
+  if (first?.type !== 'BuildSubmitted') return undefined;
+  const { derivation, submission } = first.data;
+  const added = await pastDerivation(sources, derivation);
+  if (added === undefined) return undefined;
+  const farm = createFarm(0, Number.POSITIVE_INFINITY);
+  for (const event of await read(sources, `submission-${submission}`, 1)) apply(farm, event);
+  apply(farm, { ...added, data: { ...added.data, inputs: [], sources: [] } });
+  for (const event of events) apply(farm, event);
+  const build = farm.queue.build(id);
+  return build && { farm: { ...farm, agents: sources.farm.agents, tokens: sources.farm.tokens }, build };
+}
+
+/** The build, be it in memory or not. */
+export async function knownBuild(sources: Sources, id: string): Promise<KnownBuild | undefined> {
+  const build = sources.farm.queue.build(id);
+  return build === undefined ? pastBuild(sources, id) : { farm: sources.farm, build };
+}
+
+/** A submission that was forgotten, with all that it asked for by name. */
+export async function pastSubmission(sources: Sources, id: string): Promise<SubmissionRecord | undefined> {
+  const farm = createFarm(0, Number.POSITIVE_INFINITY);
+  let roots: readonly string[] = [];
+  let rootTags: SubmissionRecord['rootTags'] = {};
+  for (const event of await read(sources, `submission-${id}`, mostEvents)) {
+    if (event.type === 'SubmissionReceived' || event.type === 'SubmissionRootsAdded') {
+      roots = [...roots, ...event.data.roots];
+      rootTags = { ...rootTags, ...event.data.rootTags };
+    }
+    apply(farm, event);
+  }
+  const record = farm.submissions.get(id);
+  return record && { ...record, roots, rootTags };
+}
+
+/** Of a derivation that was forgotten, the event that added it first. */
+export async function pastDerivation(sources: Pick<Sources, 'log'>, path: string): Promise<Added | undefined> {
+  const [added] = await read(sources, `derivation-${path.slice(0, hashPartLength)}`, 1);
+  return added?.type === 'DerivationAdded' && added.data.path === path ? added : undefined;
+}
+
+function apply(farm: Farm, event: RecordedEvent): void {
+  const { stream, revision, at, meta } = event;
+  const dash = stream.indexOf('-');
+  const category = stream.slice(0, dash) as Category;
+  farm.apply(category, stream.slice(dash + 1), event, revision, at, meta.correlation, meta.trace, meta.actor);
+}
+
+/** Those that are understood. */
+async function read({ log }: Pick<Sources, 'log'>, stream: StreamId, limit: number): Promise<RecordedEvent[]> {
+  const found: RecordedEvent[] = [];
+  for await (const stored of log.read(stream, { limit })) {
+    const event = decodeEvent(stored);
+    if (event.known) found.push(event);
+  }
+  return found;
+}

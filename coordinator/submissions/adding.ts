@@ -1,0 +1,85 @@
+import { hashPartLength } from '../../domain/store/store-path.ts';
+import type { Core } from '../core.ts';
+import type { Meta, Revision } from '../ports/event-store.ts';
+
+/** Makes derivations known to the farm, from the derivation store. */
+export interface Adding {
+  /**
+   * Appends DerivationAdded for everything in the closures of derivations that the farm does not know, inputs first, durably.
+   *
+   * @param check is called before each part; what it throws ends it.
+   * @throws DroverError where the store does not have one of them
+   */
+  add(roots: readonly string[], meta: Meta, check?: () => void): Promise<void>;
+}
+
+/** Revisions that are remembered of streams that were written to last, each some 100 bytes. */
+const mostRemembered = 10_000;
+
+export function createAdding({ farm, writer, log, derivations }: Core): Adding {
+  const { graph, texts, forgetting } = farm;
+  const isKnown = (path: string): boolean => graph.drvByHash(path) !== undefined;
+  /** Of derivations that were added here; the log may not have them yet. */
+  const added = new Map<string, Revision>();
+
+  /** Durability that is awaited later; a failure in between is not unhandled. */
+  function durableSoon(): Promise<void> {
+    const durable = writer.durable();
+    durable.catch(() => undefined);
+    return durable;
+  }
+
+  /** What a derivation that the farm does not know has in the log: one that was forgotten has a stream. */
+  async function revisionOf(path: string): Promise<Revision | 'none'> {
+    for await (const { revision } of log.read(`derivation-${path.slice(0, hashPartLength)}`, {
+      backward: true,
+      limit: 1,
+    }))
+      return revision;
+    return 'none';
+  }
+
+  function note(hash: string, revision: Revision): void {
+    added.delete(hash);
+    const [oldest] = added.size >= mostRemembered ? added.keys() : [];
+    if (oldest !== undefined) added.delete(oldest);
+    added.set(hash, revision);
+  }
+
+  /** One walk through what is not known. */
+  async function walk(roots: readonly string[], meta: Meta, check: () => void): Promise<void> {
+    let earlier = Promise.resolve();
+    for await (const part of derivations.closure(roots, isKnown)) {
+      check();
+      const before = new Map<string, Revision | 'none'>();
+      // Where nothing was ever forgotten, what is not known was never there.
+      if (forgetting.derivations > 0)
+        await Promise.all(part.map(async ({ path }) => void before.set(path, await revisionOf(path))));
+      check();
+      for (const facts of part) {
+        if (isKnown(facts.path)) continue;
+        // One that was known when the walk came by may have been forgotten since: the next walk has it.
+        if (!facts.inputs.every(isKnown)) break;
+        const hash = facts.path.slice(0, hashPartLength);
+        const expected = added.get(hash) ?? before.get(facts.path) ?? 'none';
+        writer.commit('derivation', hash, expected, [{ type: 'DerivationAdded', data: facts }], meta);
+        const drv = graph.drvByHash(hash);
+        if (drv !== undefined) note(hash, texts.revision(drv));
+      }
+      // One part ahead of the disk: deciding and storing go on side by side, and little is in memory only.
+      await earlier;
+      earlier = durableSoon();
+    }
+    await earlier;
+  }
+
+  return {
+    async add(roots, meta, check = () => undefined) {
+      for (;;) {
+        const unknown = roots.filter((root) => !isKnown(root));
+        if (unknown.length === 0) return;
+        await walk(unknown, meta, check);
+      }
+    },
+  };
+}

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pastSubmission } from '../../../coordinator/history/past.ts';
+import { createStoredFacts } from '../../../coordinator/hooks/stored-facts.ts';
+import { decodeEvent } from '../../../coordinator/log/event-codec.ts';
+import { recover } from '../../../coordinator/log/recovery.ts';
+import type { DroverEvent } from '../../../domain/events.ts';
+import { buildId } from '../../../projections/builds.ts';
+import { factsOf } from '../../../projections/event-facts.ts';
+import { createFarm } from '../../../projections/farm.ts';
+import { admin, derivation, drvPath, outPath } from '../../support/coordinator.ts';
+import { openWorkedFarm, type WorkedFarm } from '../../support/worked-farm.ts';
+
+/** 0 and 1, which needs it; 2 alone, which fails; and many that nobody asks about. */
+const facts = [
+  derivation(0),
+  derivation(1, [0]),
+  derivation(2),
+  ...Array.from({ length: 12 }, (_, n) => derivation(3 + n)),
+];
+
+/** A farm that has forgotten the builds of 0, 1 and 2. */
+async function openForgetful() {
+  const farm = await openWorkedFarm(facts, { rememberedBuilds: 1 });
+  const first = await submit(farm, 1);
+  const failed = await submit(farm, 2, true);
+  for (let n = 3; n < 15; n++) await submit(farm, n);
+  assert.equal(farm.farm.queue.build(`${first}-2`), undefined);
+  for (const n of [0, 1, 2]) assert.equal(farm.farm.graph.drvOf(drvPath(n)), undefined);
+  return { ...farm, first, failed };
+}
+
+async function submit(farm: WorkedFarm, n: number, fails = false): Promise<string> {
+  const options = { priority: 3, tags: { n: `${n}` } };
+  const { submission } = await farm.application.submit(admin, {
+    roots: [drvPath(n)],
+    options,
+    inputs: true,
+    force: false,
+  });
+  while (
+    farm.farm.queue.buildsOf(submission).some(({ state }) => state.status === 'queued' || state.status === 'allocated')
+  )
+    await farm.work(() => fails);
+  return submission;
+}
+
+describe('of what was forgotten', () => {
+  it('a build is told of as it was', async () => {
+    const { application, first, failed } = await openForgetful();
+    const why = await application.why(`${failed}-1`);
+    assert.equal(why.reason, 'ended');
+    assert.equal(why.state, 'failed');
+    assert.match(why.summary, /failed/);
+    const history = await application.buildHistory(`${first}-1`, { limit: 100 });
+    assert.equal(history.derivation, drvPath(1));
+    assert.deepEqual(
+      history.entries
+        .filter(({ kind }) => kind === 'event')
+        .map(({ type }) => type)
+        .filter((type) => type?.startsWith('Build')),
+      ['BuildSubmitted', 'BuildAllocated', 'BuildSucceeded'],
+    );
+    assert.ok(history.cut.some((text) => text.includes('what it waited for')));
+  });
+
+  it('builds that never were are none', async () => {
+    const { application, first } = await openForgetful();
+    for (const id of [`${first}-9`, 'nothing-1'])
+      for (const asked of [
+        application.why(id),
+        application.retryBuild(admin, id),
+        application.prioritizeBuild(admin, id, 1),
+      ])
+        await assert.rejects(asked, { code: 'unknown-build' });
+    await assert.rejects(application.why(first), { message: /is a submission, not a build/ });
+  });
+
+  it('builds have ended, and what failed is built again as it was asked for', async () => {
+    const farm = await openForgetful();
+    const { application, first, failed } = farm;
+    for (const change of [
+      application.prioritizeBuild(admin, `${failed}-1`, 1),
+      application.deferBuild(admin, `${failed}-1`, { until: undefined }),
+      application.cancelBuild(admin, `${first}-1`),
+      application.retryBuild(admin, `${first}-1`),
+    ])
+      await assert.rejects(change, { code: 'build-ended' });
+    const { submission } = await application.retryBuild(admin, `${failed}-1`);
+    const [again] = farm.farm.queue.buildsOf(submission);
+    assert.deepEqual(again?.state.options, { priority: 3, tags: { n: '2' } });
+    assert.equal(farm.farm.graph.drvPath(again?.drv as number), drvPath(2));
+    await farm.work(() => true);
+    const many = await application.retryBuilds(admin, { builds: [`${failed}-1`, `${first}-1`] });
+    assert.deepEqual([many.retried, many.available], [1, 1]);
+  });
+
+  it('a submission is submitted again, and what cannot be told of it is refused', async () => {
+    const farm = await openForgetful();
+    const { application, failed } = farm;
+    const { submission, builds } = await application.retrySubmission(admin, failed);
+    assert.equal(builds, 1);
+    assert.equal((await pastSubmission({ farm: farm.farm, log: farm.store }, failed))?.roots[0], drvPath(2));
+    assert.equal(farm.farm.queue.buildsOf(submission)[0]?.state.options.tags?.n, '2');
+    await assert.rejects(application.outlook(failed), { code: 'submission-not-held' });
+    await assert.rejects(application.submissionTimes(failed), { code: 'submission-not-held' });
+    assert.equal((await application.blockage(failed)).blocked, 0);
+    await assert.rejects(application.outlook('nothing'), { code: 'unknown-submission' });
+  });
+
+  it('hooks are told what they were told when it was new', async () => {
+    const { farm, store } = await openForgetful();
+    const { farm: whole } = await recover(store, '/nix/store', { farm: createFarm(0, Number.POSITIVE_INFINITY) });
+    const facts = createStoredFacts({ farm, log: store });
+    let seen = 0;
+    for await (const { events } of store.readAll()) {
+      await facts.recall(events);
+      for (const event of events) {
+        const dash = event.stream.indexOf('-');
+        const [category, id] = [event.stream.slice(0, dash), event.stream.slice(dash + 1)];
+        const wanted = factsOf(whole, category, id, decodeEvent(event) as DroverEvent);
+        assert.deepEqual(facts.of(event), wanted, `${event.type} of ${event.stream}`);
+        if (category === 'build' && farm.queue.build(id) === undefined) seen++;
+      }
+    }
+    assert.ok(seen > 10);
+  });
+
+  it('a derivation is known again as it is needed: its stream goes on', async () => {
+    const farm = await openForgetful();
+    const { submission, builds } = await farm.application.submit(admin, {
+      roots: [drvPath(1)],
+      options: { priority: 0 },
+      inputs: true,
+      force: true,
+    });
+    assert.equal(builds, 1);
+    assert.equal(farm.failures.length, 0);
+    const added = [];
+    for await (const { revision } of farm.store.read(`derivation-${drvPath(1).slice(0, 32)}`)) added.push(revision);
+    assert.deepEqual(added, [0, 1]);
+    await farm.work();
+    assert.equal(farm.farm.queue.buildsOf(submission)[0]?.state.status, 'succeeded');
+  });
+
+  it('a root keeps what made its items, and what is deleted is built again', async () => {
+    const farm = await openForgetful();
+    const { application, first } = farm;
+    await application.addRoot(admin, 'by-build', { targets: [`${first}-1`] });
+    await application.addRoot(admin, 'by-item', { targets: [outPath(2 + 1)] });
+    assert.equal(application.root('by-build').kept[0]?.item, outPath(1));
+    await application.deleteItems(admin, { items: [outPath(1)], reason: 'to see', now: true, force: true });
+    await farm.settle();
+    const again = [...farm.farm.queue.unfinishedBuilds()];
+    assert.deepEqual(
+      again.map(({ drv }) => farm.farm.graph.drvPath(drv)),
+      [drvPath(1)],
+    );
+    assert.ok(again.every((build) => buildId(build) !== `${first}-1`));
+  });
+});
