@@ -20,6 +20,8 @@ export interface Kept {
   keepInputs(drv: Drv): void;
   /** Follows references from all that was kept since the last time. */
   settle(): Generator<undefined, void>;
+  /** Whether nothing was added since. */
+  readonly isSettled: boolean;
   /** Whether it is kept, as far as that has been followed. */
   has(item: Item): boolean;
   reason(item: Item): KeepReason | undefined;
@@ -82,6 +84,9 @@ export function createKept(
       if (needsSourcesBelow(drv)) below.add(drv, undefined);
     },
     settle,
+    get isSettled() {
+      return pending.length === 0 && below.isSettled;
+    },
     has: (item) => item < marks.length && marks[item] !== 0,
     reason: (item) => (item < marks.length ? keepReasons[(marks[item] as number) - 1] : undefined),
   };

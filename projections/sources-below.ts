@@ -21,6 +21,8 @@ export interface SourcesBelow<Start> {
    * @yields now and then, so that others have their turn.
    */
   settle(visit: (source: Item, start: Start) => boolean | undefined): Generator<undefined, void>;
+  /** Whether nothing was added since. */
+  readonly isSettled: boolean;
 }
 
 export function createSourcesBelow<Start>(graph: Graph): SourcesBelow<Start> {
@@ -35,6 +37,9 @@ export function createSourcesBelow<Start>(graph: Graph): SourcesBelow<Start> {
 
   return {
     add,
+    get isSettled() {
+      return pending.length === 0;
+    },
     *settle(visit) {
       let steps = 0;
       let stopped = false;

@@ -160,7 +160,8 @@ export function createCollecting(
       while (intake.busy()) await intake.idle();
       for (const item of intake.promised()) own.keep(item, 'upload');
       await inSlices(own.settle());
-      if (intake.busy()) continue;
+      // Whoever heard that it is settled first may have had something kept.
+      if (intake.busy() || !own.isSettled) continue;
       const batch: Item[] = [];
       const files = new Map<Item, StoreItem['file']>();
       // Of what is bounded the last file may go beyond: without it a large one would never go.
