@@ -2,7 +2,7 @@ import { commitContent } from '../../../coordinator/audit/commit-text.ts';
 import type { Commit, NewEvent } from '../../../coordinator/ports/event-store.ts';
 
 /**
- * Commits on their way to the writer, which cross threads as one string, because that costs a tenth of cloning a structure. Per commit, one
+ * Commits on their way to the writer, which cross threads as text, because that costs a tenth of cloning a structure. Per commit, one
  * field a line: id, stream, expected (a revision, -1 for none, -2 for any), hash of the commit before it (empty for none), number of
  * events; then the lines of {@link commitContent}, as they are hashed.
  */

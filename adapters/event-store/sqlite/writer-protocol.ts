@@ -1,13 +1,13 @@
 import type { ChainState } from '../../../coordinator/ports/event-store.ts';
 import type { PlainError } from './errors.ts';
-import type { FlatCommits } from './flat-commits.ts';
 import type { FlatResults } from './log-writer.ts';
 import type { Packing } from './packer.ts';
+import type { Parcel } from './parcels.ts';
 import type { Span } from './stream-index.ts';
 
-/** What goes between the main thread and the writer thread. The commits are the frequent case. */
+/** What goes between the main thread and the writer thread. The commits are the frequent case: a parcel has them as `FlatCommits`. */
 export type ToWriter =
-  | FlatCommits
+  | Parcel
   | { readonly ask: number; readonly for: Question }
   | { readonly link: ChainState }
   | { readonly close: true };

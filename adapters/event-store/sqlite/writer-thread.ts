@@ -5,6 +5,7 @@ import type { Linker } from './linker.ts';
 import { createLogWriter, type FlatResults, type LogWriter } from './log-writer.ts';
 import { openForWriting } from './open-file.ts';
 import { createPacker, type Packer } from './packer.ts';
+import { openParcel, type Parcel } from './parcels.ts';
 import type { FromWriter, ToWriter, WriterData } from './writer-protocol.ts';
 
 /**
@@ -54,13 +55,13 @@ function serve(log: LogWriter, createPacking: (wake: () => void) => Packer, clos
   }
 
   /** Appends this message and those behind it, until something else comes or the group is large. Returns that something else. */
-  function appendGroup(first: string): ToWriter | undefined {
+  function appendGroup(first: Parcel): ToWriter | undefined {
     const results: FlatResults = [];
     let next: ToWriter | undefined = first;
     try {
       log.begin();
-      while (typeof next === 'string') {
-        log.append(next, results);
+      while (next instanceof ArrayBuffer) {
+        log.append(openParcel(next), results);
         next = results.length < largestGroup * 2 ? receive() : undefined;
       }
       log.commit();
@@ -81,7 +82,7 @@ function serve(log: LogWriter, createPacking: (wake: () => void) => Packer, clos
 
   function handle(message: ToWriter): ToWriter | undefined {
     // After a failure nothing is appended any more, or there would be a hole where the failed commits belong.
-    if (typeof message === 'string') return failure ? undefined : appendGroup(message);
+    if (message instanceof ArrayBuffer) return failure ? undefined : appendGroup(message);
     if ('close' in message) {
       isClosed = true;
       others.close();

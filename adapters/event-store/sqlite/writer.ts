@@ -11,6 +11,7 @@ import { encodeCommit } from '../encode.ts';
 import { formatPosition } from '../position.ts';
 import { makeStoreError, type PlainError } from './errors.ts';
 import { flattenCommit } from './flat-commits.ts';
+import { createParcels } from './parcels.ts';
 import type { Span } from './stream-index.ts';
 import type { Answer, FromWriter, Question, ToWriter, WriterData } from './writer-protocol.ts';
 
@@ -37,9 +38,6 @@ interface Waiting {
 /** Commits per message: a large batch is not to become one long transaction. */
 const commitsPerMessage = 1024;
 
-/** Characters of data per message, so that a message stays a string that V8 can make. */
-const lengthPerMessage = 16 * 1024 * 1024;
-
 /**
  * Starts the writer thread and waits until it has opened and checked the file. `onHead` is called after each group, `onNotPacked` where
  * the older part of the log could not be packed.
@@ -54,8 +52,7 @@ export async function startWriter(
   let firstWaiting = 0;
   const asked = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
   let lastAsk = 0;
-  let outbox: string[] = [];
-  let outboxLength = 0;
+  const outbox = createParcels((parcel) => worker.postMessage(parcel satisfies ToWriter, [parcel]));
   let failure: EventStoreError | undefined;
   const opened = Promise.withResolvers<number>();
   const ended = Promise.withResolvers<void>();
@@ -70,13 +67,6 @@ export async function startWriter(
     busy = now;
     if (now) worker.ref();
     else worker.unref();
-  }
-
-  function flush(): void {
-    if (outbox.length === 0) return;
-    send(outbox.join(''));
-    outbox = [];
-    outboxLength = 0;
   }
 
   function fail(error: EventStoreError): void {
@@ -136,11 +126,9 @@ export async function startWriter(
       waiting.push({ left: commits.length, results: [], resolve, reject });
       for (let at = 0; at < commits.length; at++) {
         // One message per turn of the event loop, not one per commit.
-        if (outbox.length === 0) setImmediate(flush);
-        const flat = flattenCommit(commits[at] as Commit, encoded[at] as string[]);
-        outbox.push(flat);
-        outboxLength += flat.length;
-        if (outbox.length >= commitsPerMessage || outboxLength >= lengthPerMessage) flush();
+        if (outbox.waiting === 0) setImmediate(outbox.send);
+        outbox.add(flattenCommit(commits[at] as Commit, encoded[at] as string[]));
+        if (outbox.waiting >= commitsPerMessage) outbox.send();
       }
       setBusy();
     });
@@ -149,7 +137,7 @@ export async function startWriter(
   /** The answer of the thread, after everything that was handed over before. */
   function ask<A extends Answer>(question: Question): Promise<A> {
     if (failure) return Promise.reject(failure);
-    flush();
+    outbox.send();
     return new Promise((resolve, reject) => {
       asked.set(++lastAsk, { resolve: (answer) => resolve(answer as A), reject });
       send({ ask: lastAsk, for: question });
@@ -169,12 +157,12 @@ export async function startWriter(
     },
     spans: (stream) => ask<readonly Span[]>({ spansOf: stream }),
     link(from) {
-      flush();
+      outbox.send();
       send({ link: from });
       return { state: () => ask<ChainState>('chain') };
     },
     async close() {
-      flush();
+      outbox.send();
       closing = true;
       setBusy();
       send({ close: true });

@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { encodeCommit } from '../../../adapters/event-store/encode.ts';
 import { flattenCommit, readCommits } from '../../../adapters/event-store/sqlite/flat-commits.ts';
 import { createLinker } from '../../../adapters/event-store/sqlite/linker.ts';
+import { createParcels, openParcel } from '../../../adapters/event-store/sqlite/parcels.ts';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
 import { createChain, emptyChain, readChain } from '../../../coordinator/audit/chain.ts';
 import { createVerifier } from '../../../coordinator/audit/verifier.ts';
@@ -232,6 +233,23 @@ describe('sqlite event store: the chain', () => {
 });
 
 describe('sqlite event store: other threads', () => {
+  it('what goes to the writer comes out as it was, in the same order, however long it is', () => {
+    const small = ['a', 'é', '€', '\u{1f4e6}', ''];
+    const long = ['x'.repeat(90_000), 'é'.repeat(30_000), '\u{1f4e6}'.repeat(70_000)];
+    const texts = [
+      ...small,
+      ...long,
+      ...Array.from({ length: 3000 }, (_, n) => `${n}${small[n % 5]}`.repeat(60)),
+      ...long,
+    ];
+    const sent: string[] = [];
+    const parcels = createParcels((parcel) => sent.push(openParcel(structuredClone(parcel, { transfer: [parcel] }))));
+    for (const text of texts) parcels.add(text);
+    parcels.send();
+    assert.equal(parcels.waiting, 0);
+    assert.ok(sent.length < 20, `${sent.length} parcels`);
+    assert.ok(sent.join('') === texts.join(''));
+  });
   it('a reader in another thread hears of new events without asking', async () => {
     const dir = newFolder();
     await using store = await openSqliteEventStore({ dir });
