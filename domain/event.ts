@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { quickPattern } from './quick-pattern.ts';
+import { isBaseName } from './store/store-path.ts';
 
 /**
  * The shape of every kind of event and the table that names them all.
@@ -47,7 +49,10 @@ export type Decision<Event extends DomainEvent, Refusal> =
 /** Base name of a store path: `<32 nix-base32 characters>-<name>`. */
 export const baseName = z
   .string()
-  .regex(/^[0-9abcdfghijklmnpqrsvwxyz]{32}-[0-9a-zA-Z+\-._?=]{1,211}$/, 'expected <hash>-<name>');
+  .regex(
+    quickPattern(/^[0-9abcdfghijklmnpqrsvwxyz]{32}-[0-9a-zA-Z+\-._?=]{1,211}$/, isBaseName),
+    'expected <hash>-<name>',
+  );
 /** A store directory that is not the first one of the coordinator; absent: it is. Base names of two store directories are never the same: their hashes are made of it. */
 export const otherStoreDir: z.ZodOptional<z.ZodString> = z.string().min(2).max(1024).optional();
 /** `sha256:<52 nix-base32 characters>`. */

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { baseName, defineEvent, type EventOf, otherStoreDir, shortText } from '../event.ts';
+import { quickPattern } from '../quick-pattern.ts';
+import { isHashPart } from '../store/store-path.ts';
 
 /** `<hash of the input derivation>` when only "out" is wanted, otherwise `<hash>!<output>,<output>`, outputs sorted. */
 const inputDerivation = z
   .string()
   .regex(
-    /^[0-9abcdfghijklmnpqrsvwxyz]{32}(![0-9a-zA-Z+\-._?=]+(,[0-9a-zA-Z+\-._?=]+)*)?$/,
+    quickPattern(/^[0-9abcdfghijklmnpqrsvwxyz]{32}(![0-9a-zA-Z+\-._?=]+(,[0-9a-zA-Z+\-._?=]+)*)?$/, isHashPart),
     'expected <hash>[!outputs]',
   );
 

@@ -20,16 +20,26 @@ for (const char of '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 
 /** 1 to 211 characters of `[0-9a-zA-Z+-._?=]`, not `.` or `..` and not starting with `.-` or `..-`. */
 export function isValidName(name: string): boolean {
-  if (name.length < 1 || name.length > maxNameLength) return false;
-  for (let index = 0; index < name.length; index++) {
-    const code = name.charCodeAt(index);
+  return hasValidName(name, 0);
+}
+
+/** Whether what begins there is a valid name. */
+function hasValidName(text: string, start: number): boolean {
+  const length = text.length - start;
+  if (length < 1 || length > maxNameLength) return false;
+  for (let index = start; index < text.length; index++) {
+    const code = text.charCodeAt(index);
     if (code > 255 || nameCharacters[code] === 0) return false;
   }
-  return name.charCodeAt(0) !== 46 || !/^\.\.?(-|$)/.test(name);
+  return text.charCodeAt(start) !== 46 || !/^\.\.?(-|$)/.test(text.slice(start));
 }
 
 export function isHashPart(text: string): boolean {
-  if (text.length !== hashPartLength) return false;
+  return text.length === hashPartLength && startsWithHash(text);
+}
+
+/** Of a text that is long enough. */
+function startsWithHash(text: string): boolean {
   for (let index = 0; index < hashPartLength; index++) {
     const code = text.charCodeAt(index);
     if (code > 255 || base32Values[code] === 255) return false;
@@ -37,17 +47,25 @@ export function isHashPart(text: string): boolean {
   return true;
 }
 
+/** Whether {@link parseBaseName} takes it. */
+export function isBaseName(text: string): boolean {
+  return (
+    text.length > hashPartLength &&
+    startsWithHash(text) &&
+    text.charCodeAt(hashPartLength) === 45 &&
+    hasValidName(text, hashPartLength + 1)
+  );
+}
+
 /** Splits `<hash>-<name>`; throws a {@link FormatError} when it is not a base name of a store path. */
 export function parseBaseName(base: string): StorePath {
-  const hash = base.slice(0, hashPartLength);
-  const name = base.slice(hashPartLength + 1);
-  if (!isHashPart(hash) || base[hashPartLength] !== '-' || !isValidName(name)) {
+  if (!isBaseName(base)) {
     throw new FormatError(
       'malformed-store-path',
       `expected <32 nix-base32 characters>-<name of 1 to 211 of [0-9a-zA-Z+-._?=]>, got ${excerpt(base, 260)}`,
     );
   }
-  return { hash, name, base };
+  return { hash: base.slice(0, hashPartLength), name: base.slice(hashPartLength + 1), base };
 }
 
 /** Splits `<storeDir>/<hash>-<name>`; a path below a store item is refused. */
