@@ -16,18 +16,23 @@ export function encodeCommit(commit: Commit): string[] {
     throw new TypeError(`Expected a revision from 0, "none" or "any", got ${commit.expected}`);
   }
   const { actor, correlation, causation, trace } = commit.meta;
-  // Engines keep these as fields of lines and headers.
-  for (const name of [commit.id, commit.stream, actor, correlation, causation, trace, commit.previousHash]) {
-    if (name?.includes('\n')) throw new TypeError(`Expected names without line breaks, got ${JSON.stringify(name)}`);
-  }
+  // Engines keep these as fields of lines and headers. One after the other: it is done for every commit.
+  mustBeLine(commit.id);
+  mustBeLine(commit.stream);
+  mustBeLine(actor);
+  if (correlation !== undefined) mustBeLine(correlation);
+  if (causation !== undefined) mustBeLine(causation);
+  if (trace !== undefined) mustBeLine(trace);
+  if (commit.previousHash !== undefined) mustBeLine(commit.previousHash);
   let length = 0;
-  const encoded = commit.events.map(({ type, data, json }) => {
+  const encoded: string[] = [];
+  for (const { type, data, json } of commit.events) {
     if (/\s/.test(type)) throw new TypeError(`Expected a type without white space, got ${JSON.stringify(type)}`);
     const text: string | undefined = json ?? JSON.stringify(data);
     if (text === undefined) throw new TypeError(`Expected data of ${type} that JSON can say, got ${typeof data}`);
     length += text.length;
-    return text;
-  });
+    encoded.push(text);
+  }
   if (length > maxCommitLength) {
     throw new EventStoreError(
       'too-large',
@@ -35,6 +40,10 @@ export function encodeCommit(commit: Commit): string[] {
     );
   }
   return encoded;
+}
+
+function mustBeLine(name: string): void {
+  if (name.includes('\n')) throw new TypeError(`Expected names without line breaks, got ${JSON.stringify(name)}`);
 }
 
 /** Whether a JSON text is one line. What Drover makes is; what another has put into a log need not be. */

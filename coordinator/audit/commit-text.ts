@@ -35,12 +35,21 @@ export function commitPlace({
   return `drover-commit 1\n${previous}commit ${commit}\nstream ${stream}\nrevision ${revision}\n`;
 }
 
-/** The other lines of the text. */
-export function commitContent({ at, meta, events }: Pick<PlacedCommit, 'at' | 'meta' | 'events'>): string {
+/**
+ * The other lines of the text.
+ *
+ * @param encoded data of each event as JSON, where these are at hand and the events do not have them.
+ */
+export function commitContent(
+  { at, meta, events }: Pick<PlacedCommit, 'at' | 'meta' | 'events'>,
+  encoded: readonly string[] = [],
+): string {
   let text = `at ${at}\n`;
   for (const name of metaNames) if (meta[name]) text += `${name} ${meta[name]}\n`;
-  for (const { type, version, data, json } of events)
-    text += `event ${type} ${version} ${json ?? JSON.stringify(data)}\n`;
+  for (let n = 0; n < events.length; n++) {
+    const { type, version, data, json } = events[n] as NewEvent;
+    text += `event ${type} ${version} ${encoded[n] ?? json ?? JSON.stringify(data)}\n`;
+  }
   return text;
 }
 

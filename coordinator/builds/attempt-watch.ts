@@ -22,11 +22,14 @@ interface Parts {
 
 interface Watched {
   readonly agent: string;
+  /** How long nothing may come of it, in milliseconds. */
+  readonly limit: number;
   /** Since when nothing of it has come, by the monotonic clock. */
   heardAt: number;
+  /** When it is looked at, by the same. */
+  due: number;
   /** How often it was given more time: parts of its outputs came, or its agent says that it cannot reach the coordinator. */
   extensions: number;
-  timer: Disposable;
 }
 
 /** Uploads and waits come to an end; an agent that always has one more does not build. */
@@ -41,6 +44,8 @@ export function watchAttempts(
 ): AttemptWatch {
   const { clock, timers } = runtime;
   const watched = new Map<string, Watched>();
+  /** One for all, for the first that is due: hardly any attempt is ever looked at, and each would arm two. */
+  let next: { readonly at: number; readonly timer: Disposable } | undefined;
 
   /** Far beyond what an agent takes that ends builds as it is told, with the fetching of inputs before. */
   function limitOf({ state }: BuildRecord): number {
@@ -48,43 +53,62 @@ export function watchAttempts(
     return Math.min(longestMs, seconds * 1000);
   }
 
-  function arm(build: BuildRecord, entry: Watched, ms: number): void {
-    entry.timer = timers.after(ms, () => {
-      if (writer.failure) return;
-      const id = buildId(build);
-      const limit = limitOf(build);
-      const idle = clock.monotonic() - entry.heardAt;
-      const isAway = farm.agents.get(entry.agent)?.state.connection !== 'connected';
-      const waits = waiting.find(entry.agent, id) !== undefined;
-      // What is away has its lease, and what finds no room here has to wait as long as that is so.
-      if (isAway || (waits && room.waiting > 0)) return arm(build, entry, limit);
-      if ((waits || idle < limit) && entry.extensions++ < mostExtensions)
-        return arm(build, entry, waits ? limit : limit - idle);
-      attempts.abandon(
-        build,
-        'agent-error',
-        `its agent is connected and has neither ended nor delivered it within ${Math.round(limit / 1000)} s`,
-      );
-    });
+  function arm(at: number): void {
+    if (next !== undefined && next.at <= at) return;
+    next?.timer[Symbol.dispose]();
+    next = { at, timer: timers.after(at - clock.monotonic(), look) };
   }
 
-  function follow(build: BuildRecord): void {
-    const id = buildId(build);
-    const { state } = build;
-    const agent = liveAgent(state);
-    watched.get(id)?.timer[Symbol.dispose]();
-    watched.delete(id);
-    if (agent === undefined) return;
-    const entry: Watched = { agent, heardAt: clock.monotonic(), extensions: 0, timer: { [Symbol.dispose]() {} } };
-    watched.set(id, entry);
-    arm(build, entry, limitOf(build));
+  function look(): void {
+    next = undefined;
+    if (writer.failure) return;
+    const now = clock.monotonic();
+    for (const [id, entry] of [...watched]) if (entry.due <= now && watched.get(id) === entry) judge(id, entry, now);
+    let first = Number.POSITIVE_INFINITY;
+    for (const { due } of watched.values()) first = Math.min(first, due);
+    if (watched.size > 0) arm(first);
   }
 
-  writer.listen((category, id) => {
-    const build = category === 'build' ? farm.queue.build(id) : undefined;
-    if (build && (watched.has(id) || liveAgent(build.state) !== undefined)) follow(build);
+  function judge(id: string, entry: Watched, now: number): void {
+    const { agent, limit } = entry;
+    const idle = now - entry.heardAt;
+    const isAway = farm.agents.get(agent)?.state.connection !== 'connected';
+    const waits = waiting.find(agent, id) !== undefined;
+    // What is away has its lease, and what finds no room here has to wait as long as that is so.
+    if (isAway || (waits && room.waiting > 0)) entry.due = now + limit;
+    else if ((waits || idle < limit) && entry.extensions++ < mostExtensions)
+      entry.due = now + (waits ? limit : limit - idle);
+    else {
+      entry.due = now + limit;
+      const seconds = Math.round(limit / 1000);
+      const message = `its agent is connected and has neither ended nor delivered it within ${seconds} s`;
+      attempts.abandon(farm.queue.build(id) as BuildRecord, 'agent-error', message);
+    }
+  }
+
+  function follow(id: string, build: BuildRecord | undefined): void {
+    const agent = build && liveAgent(build.state);
+    if (build === undefined || agent === undefined) {
+      if (watched.delete(id) && watched.size === 0) stop();
+      return;
+    }
+    const limit = limitOf(build);
+    const heardAt = clock.monotonic();
+    const due = heardAt + limit;
+    watched.set(id, { agent, limit, heardAt, due, extensions: 0 });
+    arm(due);
+  }
+
+  function stop(): void {
+    next?.timer[Symbol.dispose]();
+    next = undefined;
+  }
+
+  writer.listen((category, id, { type }) => {
+    if (category !== 'build') return;
+    if (type === 'BuildAllocated' || type === 'BuildStarted' || watched.has(id)) follow(id, farm.queue.build(id));
   });
-  for (const { name } of farm.agents.all()) for (const build of farm.queue.live(name)) follow(build);
+  for (const { name } of farm.agents.all()) for (const build of farm.queue.live(name)) follow(buildId(build), build);
 
   return {
     uploaded(agent, path) {
@@ -95,7 +119,7 @@ export function watchAttempts(
       }
     },
     [Symbol.dispose]() {
-      for (const { timer } of watched.values()) timer[Symbol.dispose]();
+      stop();
       watched.clear();
     },
   };

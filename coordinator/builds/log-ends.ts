@@ -1,4 +1,4 @@
-import { type BuildState, isEnded, liveAgent, nextAttempt } from '../../domain/build/state.ts';
+import { type BuildState, endEvents, isEnded, liveAgent, nextAttempt } from '../../domain/build/state.ts';
 import type { Core } from '../core.ts';
 
 /**
@@ -14,7 +14,7 @@ export function isLogOver(state: BuildState, attempt: number): boolean {
 /** Finishes the logs of a build that has ended, for those who follow them: of an agent that is gone no report will ever come. */
 export function endLogs({ farm, writer, logs, logger }: Pick<Core, 'farm' | 'writer' | 'logs' | 'logger'>): void {
   writer.listen((category, id, event) => {
-    if (category !== 'build') return;
+    if (category !== 'build' || !endEvents.has(event.type)) return;
     const state = farm.queue.build(id)?.state;
     if (state === undefined || !isEnded(state.status)) return;
     // The one whose report this is ends with it.

@@ -1,10 +1,9 @@
 import { longestDeferralMs } from '../../domain/build/deferral.ts';
+import { endEvents } from '../../domain/build/state.ts';
 import type { Category, DroverEvent } from '../../domain/events.ts';
 import { type BuildRecord, buildId } from '../../projections/builds.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
-
-const ends: ReadonlySet<string> = new Set(['BuildCanceled', 'BuildSucceeded', 'BuildSatisfied', 'BuildFailed']);
 
 /** Names the deadline of a build's back-off. */
 export const retryOf = (build: string): string => `retry ${build}`;
@@ -39,7 +38,7 @@ export function startWakes({ farm, writer, policy }: Core, deadlines: Deadlines,
       if (build?.deferred) armDeferral(build);
       else if (event.type === 'BuildDeferred') deadlines.clear(deferralOf(id));
     } else if (event.type === 'BuildAllocated') deadlines.clear(deferralOf(id));
-    else if (ends.has(event.type)) {
+    else if (endEvents.has(event.type)) {
       deadlines.clear(retryOf(id));
       deadlines.clear(deferralOf(id));
     }

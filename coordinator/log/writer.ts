@@ -90,7 +90,8 @@ export function createWriter(options: WriterOptions): Writer {
 
   function settle(commits: readonly Commit[], results: readonly AppendResult[]): void {
     if (failure) return;
-    for (const [index, result] of results.entries()) {
+    for (let index = 0; index < results.length; index++) {
+      const result = results[index] as AppendResult;
       if (result.ok) continue;
       const { stream, expected } = commits[index] as Commit;
       return fail(
@@ -104,7 +105,8 @@ export function createWriter(options: WriterOptions): Writer {
     const commit = commits.at(-1);
     if (latest?.ok && commit) {
       last = latest.position;
-      const events = commits.reduce((sum, { events }) => sum + events.length, 0);
+      let events = 0;
+      for (const commit of commits) events += commit.events.length;
       stored?.({ stream: commit.stream, revision: latest.revision, commit: commit.id, position: last }, events);
     }
     if (durableListeners.length > 0)
@@ -146,8 +148,8 @@ export function createWriter(options: WriterOptions): Writer {
       // What is new here may have a stream of which nothing was understood.
       const expected = wanted === 'none' ? (farm.strays.revision(category, id) ?? 'none') : wanted;
       const first = expected === 'none' ? 0 : expected + 1;
-      for (const [index, event] of events.entries())
-        farm.apply(category, id, event, first + index, at, meta.correlation, trace, meta.actor);
+      let revision = first;
+      for (const event of events) farm.apply(category, id, event, revision++, at, meta.correlation, trace, meta.actor);
       const commit: Commit = {
         id: `${epoch}.${committed}`,
         stream: `${category}-${id}`,

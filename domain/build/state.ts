@@ -75,6 +75,14 @@ export function isEnded(status: BuildStatus): boolean {
   return status === 'succeeded' || status === 'failed' || status === 'canceled';
 }
 
+/** Events that end a build. */
+export const endEvents: ReadonlySet<string> = new Set<BuildEvent['type']>([
+  'BuildSucceeded',
+  'BuildSatisfied',
+  'BuildFailed',
+  'BuildCanceled',
+]);
+
 /** Whether an attempt was released because its agent said so, and not because the agent went. */
 export function isReturn(reason: Extract<BuildEvent, { type: 'BuildReleased' }>['data']['reason']): boolean {
   return reason === 'handed-back' || reason === 'agent-forgot';

@@ -1,5 +1,5 @@
 import { commitContent } from '../../../coordinator/audit/commit-text.ts';
-import type { Commit, NewEvent } from '../../../coordinator/ports/event-store.ts';
+import type { Commit } from '../../../coordinator/ports/event-store.ts';
 
 /**
  * Commits on their way to the writer, which cross threads as text, because that costs a tenth of cloning a structure. Per commit, one
@@ -32,13 +32,8 @@ export function flattenCommit(
   encoded: readonly string[],
 ): FlatCommits {
   const revision = expected === 'any' ? -2 : expected === 'none' ? -1 : expected;
-  const texts: NewEvent[] = events.map(({ type, version, data }, n) => ({
-    type,
-    version,
-    data,
-    json: encoded[n] as string,
-  }));
-  return `${id}\n${stream}\n${revision}\n${previousHash}\n${events.length}\n${commitContent({ at, meta, events: texts })}`;
+  const content = commitContent({ at, meta, events }, encoded);
+  return `${id}\n${stream}\n${revision}\n${previousHash}\n${events.length}\n${content}`;
 }
 
 /** Calls `take` with each commit in order. */

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { BuildRow } from '../../../coordinator/ports/views.ts';
+import { endEvents } from '../../../domain/build/state.ts';
 import { tags } from '../../../domain/event.ts';
 import { firstCommit } from '../../event-store/first-commit.ts';
 import { type AtomEntry, atomText } from '../atom.ts';
@@ -13,7 +14,6 @@ import { freshViews } from '../fresh-views.ts';
 
 /** Results in one feed. */
 const entries = 50;
-const ends: ReadonlySet<string> = new Set(['BuildSucceeded', 'BuildSatisfied', 'BuildFailed', 'BuildCanceled']);
 const suffix = '.atom';
 const response = {
   200: { description: 'An Atom feed.', content: { 'application/atom+xml': { schema: z.any() } } },
@@ -27,7 +27,7 @@ export function feedRoutes(context: HttpContext): FastifyPluginAsyncZod {
   /** Id of the event that ended the build. */
   async function endOf(build: string): Promise<string | undefined> {
     for await (const { stream, revision, type } of eventStore.read(`build-${build}`, { backward: true }))
-      if (ends.has(type)) return `${stream}@${revision}`;
+      if (endEvents.has(type)) return `${stream}@${revision}`;
     return undefined;
   }
 
