@@ -11,8 +11,11 @@ export interface Parcels {
 }
 export type Parcel = ArrayBuffer;
 
-/** Bytes of a parcel, unless one text alone is longer: enough that a message costs nothing beside what is in it. */
-const parcelBytes = 256 * 1024;
+/**
+ * Bytes of a parcel, unless one text alone is longer. Beyond some 100 KiB both the memory and the text that is made of it would be taken from the system each
+ * time and given back, page by page, which has been seen to cost ten times as much.
+ */
+const parcelBytes = 64 * 1024;
 /** A UTF-16 unit takes at most so many in UTF-8. */
 const bytesPerUnit = 3;
 
