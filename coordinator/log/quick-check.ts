@@ -108,6 +108,7 @@ function recordCheck(def: Extract<Definition, { type: 'record' }>): QuickCheck |
 
 function objectCheck(def: Extract<Definition, { type: 'object' }>): QuickCheck | undefined {
   if (!isPlain(def)) return undefined;
+  const isLoose = def.catchall?._zod.def.type === 'unknown';
   const names = Object.keys(def.shape);
   const fields: QuickCheck[] = [];
   for (const name of names) {
@@ -121,13 +122,16 @@ function objectCheck(def: Extract<Definition, { type: 'object' }>): QuickCheck |
     if (!isPlainObject(data)) return false;
     // What is there and undefined is not counted, and so left to the schema.
     let [known, all] = [0, 0];
-    for (const _ in data) all++;
+    for (const name in data) {
+      if (name === '__proto__') return false;
+      all++;
+    }
     for (let at = 0; at < names.length; at++) {
       const value = data[names[at] as string];
       if (!(fields[at] as QuickCheck)(value)) return false;
       if (value !== undefined) known++;
     }
-    return known === all;
+    return isLoose || known === all;
   };
 }
 

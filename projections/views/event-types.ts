@@ -7,6 +7,6 @@ export const viewEventTypes: ReadonlyMap<string, EventType> = new Map([
   ...eventTypes,
   [
     DerivationAdded.type,
-    { ...DerivationAdded, schema: DerivationAdded.schema.pick({ path: true, system: true, outputs: true }) },
+    { ...DerivationAdded, schema: DerivationAdded.schema.pick({ path: true, system: true, outputs: true }).loose() },
   ],
 ]);
