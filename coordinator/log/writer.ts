@@ -148,8 +148,10 @@ export function createWriter(options: WriterOptions): Writer {
       // What is new here may have a stream of which nothing was understood.
       const expected = wanted === 'none' ? (farm.strays.revision(category, id) ?? 'none') : wanted;
       const first = expected === 'none' ? 0 : expected + 1;
-      let revision = first;
-      for (const event of events) farm.apply(category, id, event, revision++, at, meta.correlation, trace, meta.actor);
+      for (let index = 0; index < events.length; index++) {
+        const event = events[index] as DroverEvent;
+        farm.apply(category, id, event, first + index, at, meta.correlation, trace, meta.actor);
+      }
       const commit: Commit = {
         id: `${epoch}.${committed}`,
         stream: `${category}-${id}`,
