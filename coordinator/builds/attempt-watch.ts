@@ -20,6 +20,9 @@ interface Parts {
   readonly waiting: Pick<WaitingAttempts, 'find'>;
 }
 
+/** Events by which an agent has an attempt. */
+const gives: ReadonlySet<string> = new Set(['BuildAllocated', 'BuildAttemptKept', 'BuildStarted']);
+
 interface Watched {
   readonly agent: string;
   /** How long nothing may come of it, in milliseconds. */
@@ -106,7 +109,7 @@ export function watchAttempts(
 
   writer.listen((category, id, { type }) => {
     if (category !== 'build') return;
-    if (type === 'BuildAllocated' || type === 'BuildStarted' || watched.has(id)) follow(id, farm.queue.build(id));
+    if (gives.has(type) || watched.has(id)) follow(id, farm.queue.build(id));
   });
   for (const { name } of farm.agents.all()) for (const build of farm.queue.live(name)) follow(buildId(build), build);
 
