@@ -4818,4 +4818,8 @@ export interface EventData {
       readonly message?: string;
     }[];
   };
+  /** From here on the coordinator forgets what has ended once that many builds have ended after it: what it needs again, it adds to the log again. Before the first of these events nothing is forgotten. */
+  readonly BuildsRemembered: {
+    readonly builds: number;
+  };
 }

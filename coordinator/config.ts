@@ -9,7 +9,8 @@ import {
   mostFileBytes,
   mostUploadMemoryBytes,
 } from '../domain/limits.ts';
-import { mostRemembered } from '../projections/forgetting.ts';
+import { mostRememberable } from '../domain/memory/events.ts';
+import { usuallyRemembered } from '../projections/forgetting.ts';
 import { hookSettings } from './hooks/settings.ts';
 import { keepRule, mostKeepRules } from './items/keep-rules.ts';
 import { mostUpstreams, upstreamSettings } from './upstreams/settings.ts';
@@ -163,8 +164,8 @@ export const coordinatorConfigSchema = z
         rememberedBuilds: z
           .int()
           .min(1)
-          .max(2 ** 26)
-          .default(mostRemembered)
+          .max(mostRememberable)
+          .default(usuallyRemembered)
           .describe(
             'Builds that have ended and are held in memory, some 800 bytes each. Older ones are in the log and the views: they are listed and shown as ever, but what is asked of them is read from the log.',
           ),

@@ -42,6 +42,7 @@ import { createRootManager } from './items/roots.ts';
 import { createUploads } from './items/uploads.ts';
 import { verifyItems } from './items/verify-items.ts';
 import { createVerifying } from './items/verifying.ts';
+import { startRemembering } from './log/remembering.ts';
 import { createSlices } from './slices.ts';
 import { createAdding } from './submissions/adding.ts';
 import { createIntake } from './submissions/intake.ts';
@@ -118,6 +119,7 @@ export function startCoordinator(core: Core): Coordinator {
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
   writer.listen(() => allocator.schedule());
   startWakes(core, deadlines, () => allocator.schedule());
+  startRemembering(core);
   startRebuilds(core, intake, inSlices);
   startSatisfying(core);
   const canceling = startCanceling(core, allocator, inSlices);

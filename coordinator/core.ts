@@ -34,7 +34,7 @@ export interface Policy {
   readonly maxSilentSeconds: number;
   readonly maxLogBytes: number;
   readonly maxNarBytes: number;
-  /** See `mostRemembered` (projections/forgetting.ts). */
+  /** Builds that have ended and are remembered. */
   readonly rememberedBuilds: number;
   /** Largest data of one commit, in bytes, that the event store takes. */
   readonly maxCommitBytes: number;

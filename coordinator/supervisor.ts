@@ -98,7 +98,7 @@ const longestWaitMs = 30_000;
 export async function superviseCoordinator(options: SupervisorOptions): Promise<Supervisor> {
   const { runtime, logger, policy, links, signer } = options;
   let running: Running | undefined;
-  const emptyFarm = () => createFarm(options.seed, policy.rememberedBuilds);
+  const emptyFarm = () => createFarm(options.seed);
   let obstacle: Error | undefined;
   let waitMs = firstWaitMs;
   let retry: Disposable | undefined;

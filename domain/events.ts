@@ -6,6 +6,7 @@ import type { EventOf, EventType } from './event.ts';
 import { historyEvents } from './history/events.ts';
 import { hookEvents } from './hook/events.ts';
 import { itemEvents } from './item/events.ts';
+import { memoryEvents } from './memory/events.ts';
 import { rootEvents } from './root/events.ts';
 import { submissionEvents } from './submission/events.ts';
 import { tokenEvents } from './token/events.ts';
@@ -22,6 +23,7 @@ export const eventsByCategory = {
   audit: auditEvents,
   root: rootEvents,
   history: historyEvents,
+  memory: memoryEvents,
 } as const;
 
 export type Category = keyof typeof eventsByCategory;

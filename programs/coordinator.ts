@@ -237,7 +237,6 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
       dir: dir.path,
       snapshots: dir.file('snapshots'),
       storeDir: config.storeDir,
-      remembered: config.limits.rememberedBuilds,
       everyEvents: config.snapshots.everyEvents,
       logger,
     }),

@@ -8,6 +8,7 @@ import type { Category, DroverEvent } from '../domain/events.ts';
 import type { HistoryEvent } from '../domain/history/events.ts';
 import type { HookEvent } from '../domain/hook/events.ts';
 import type { ItemEvent } from '../domain/item/events.ts';
+import type { MemoryEvent } from '../domain/memory/events.ts';
 import type { RootEvent } from '../domain/root/events.ts';
 import type { SubmissionEvent } from '../domain/submission/events.ts';
 import type { TokenEvent } from '../domain/token/events.ts';
@@ -21,7 +22,7 @@ import { type Cancellations, createCancellations } from './cancellations.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createDeferrals, type Deferrals } from './deferrals.ts';
 import { createEarlier, type Earlier } from './earlier.ts';
-import { createForgetting, type Forgetting, mostRemembered } from './forgetting.ts';
+import { createForgetting, type Forgetting } from './forgetting.ts';
 import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
@@ -46,18 +47,13 @@ type UpstreamEvent = Extract<ItemEvent, { type: 'StoreItemFoundUpstream' | 'Stor
 type CanceledData = Extract<BuildEvent, { type: 'BuildCanceled' }>['data'];
 export type Farm = ReturnType<typeof createFarm>;
 
-/** How many builds the farm whose parts were saved remembered; `undefined` where they do not say. */
-export function rememberedIn(parts: ReadonlyMap<string, unknown>): number | undefined {
-  return (parts.get('forgetting.state') as { remembered?: number } | undefined)?.remembered;
-}
-
 /**
  * All hot projections: the plain in-memory folds that decisions read. The same events always give the same farm (I3).
  *
  * @param seed see `createNameTable`
- * @param remembered see `mostRemembered`; for questions about the past, Infinity: then nothing goes.
+ * @param forgets whether what is over goes, as the log says; for questions about the past it stays.
  */
-export function createFarm(seed = 0, remembered = mostRemembered) {
+export function createFarm(seed = 0, forgets = true) {
   const memory = createMemory();
   const graph = createGraph(memory.within('graph.'), seed);
   const availability = createAvailability(
@@ -201,7 +197,7 @@ export function createFarm(seed = 0, remembered = mostRemembered) {
         graph.forget(drv);
       },
     },
-    remembered,
+    forgets,
     memory.within('forgetting.'),
   );
   const itemRevisions = memory.ints('itemRevisions'); // Of each item's stream; -1 where there is none.
@@ -373,6 +369,8 @@ export function createFarm(seed = 0, remembered = mostRemembered) {
         return roots.apply(id, event as RootEvent, revision, at, by ?? '');
       case 'history':
         return earlier.apply(id, event as HistoryEvent, revision);
+      case 'memory':
+        return forgetting.apply(event as MemoryEvent, revision);
     }
   }
 
@@ -384,6 +382,8 @@ export function createFarm(seed = 0, remembered = mostRemembered) {
     if (category === 'audit') return checkpoints.newest;
     if (category === 'root') return roots.get(id);
     if (category === 'history') return earlier.get(id);
+    if (category === 'memory')
+      return forgetting.revision === undefined ? undefined : (forgetting as { revision: number });
     return category === 'token' ? tokens.get(id) : undefined;
   }
 
@@ -413,7 +413,7 @@ export function createFarm(seed = 0, remembered = mostRemembered) {
     checkpoints,
     leftovers,
     earlier: earlier as Pick<Earlier, 'get'>,
-    forgetting: forgetting as Pick<Forgetting, 'derivations'>,
+    forgetting: forgetting as Pick<Forgetting, 'derivations' | 'remembered' | 'weight' | 'revision'>,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
@@ -490,6 +490,7 @@ export function createFarm(seed = 0, remembered = mostRemembered) {
       yield* checkpoints.describe();
       yield* roots.describe();
       yield* earlier.describe();
+      if (forgetting.revision !== undefined) yield `memory ${forgetting.revision} ${forgetting.remembered}`;
       yield* strays.describe();
     },
   };

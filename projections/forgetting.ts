@@ -1,4 +1,5 @@
 import { isEnded } from '../domain/build/state.ts';
+import type { MemoryEvent } from '../domain/memory/events.ts';
 import { type BuildRecord, buildId } from './builds.ts';
 import { bytes, ints } from './column.ts';
 import type { Drv, Graph, Item } from './graph.ts';
@@ -12,7 +13,7 @@ import type { Texts } from './texts.ts';
 
 /**
  * What is over leaves the hot projections: the log and the views have it, and decisions need it no more. Submissions that are over go in
- * the order in which they ended, once those after them have {@link remembered} builds; with one go its builds, and the derivations that it
+ * the order in which they ended, once those after them have as many builds as the log says (`BuildsRemembered`); with one go its builds, and the derivations that it
  * asked for and nothing else needs, with what only these needed. A derivation stays while it has an unfinished build, while one that stays needs
  * an output of it, while a root keeps one, or while its text is lost; and with it stays the last build of it, which tells how it ended.
  *
@@ -31,6 +32,14 @@ export interface Forgetting {
   goOn(): void;
   /** Derivations that went, counted each time. */
   readonly derivations: number;
+  /** How many builds are remembered; Infinity while the log does not say. */
+  readonly remembered: number;
+  /** Builds of submissions that are over and have not been let go, and {@link ownWeight} more for each of these. */
+  readonly weight: number;
+  /** Revision of the last event of its stream. */
+  revision: number | undefined;
+  /** BuildsRemembered. */
+  apply(event: MemoryEvent, revision: number): void;
 }
 
 export interface ForgettingSources {
@@ -50,11 +59,8 @@ export interface ForgettingSources {
   forgetDerivation(drv: Drv): void;
 }
 
-/**
- * Builds of submissions that are over, those that they joined included, that stay: as much as a person may want to look at, retry or
- * compare, and some 200 MB of memory at most.
- */
-export const mostRemembered = 2 ** 18;
+/** Builds of submissions that are over, those that they joined included, that stay unless somebody says otherwise: some 200 MB of memory at most. */
+export const usuallyRemembered = 2 ** 18;
 /** However large they are, so many of the submissions that ended last stay: what reacts to their end still finds them. */
 const leastSubmissions = 4;
 /** A submission counts as that many builds more than it has. */
@@ -64,13 +70,14 @@ const ownWeight = 8;
 const perEvent = 64;
 const perForgotten = 8;
 
-/** @param remembered see {@link mostRemembered} */
+/** @param forgets whether what the log says is done; otherwise nothing goes */
 export function createForgetting(
   sources: ForgettingSources,
-  remembered: number = mostRemembered,
+  forgets: boolean,
   memory: Memory = createMemory(),
 ): Forgetting {
-  const least = Math.min(leastSubmissions, remembered);
+  let remembered = Number.POSITIVE_INFINITY;
+  let revision: number | undefined;
   const { graph, producers, queue, roots, texts, leftovers, submissions } = sources;
   /** Per derivation: how many submissions that have not been let go asked for it. */
   const asks = memory.ints('asks');
@@ -90,6 +97,7 @@ export function createForgetting(
   memory.part('state', {
     save: () => ({
       remembered,
+      revision,
       ended: ended.slice(first),
       weight,
       current,
@@ -98,15 +106,14 @@ export function createForgetting(
     }),
     load(saved: {
       remembered: number;
+      revision: number | undefined;
       ended: typeof ended;
       weight: number;
       current: typeof current;
       loose: Int32Array;
       forgotten: number;
     }) {
-      if (saved.remembered !== remembered)
-        throw new Error(`remembered builds: expected ${remembered}, got ${saved.remembered}`);
-      ({ ended, weight, current, forgotten } = saved);
+      ({ remembered, revision, ended, weight, current, forgotten } = saved);
       for (const drv of saved.loose) loosened(drv);
     },
   });
@@ -210,7 +217,12 @@ export function createForgetting(
   function letGoOn(): boolean {
     if (current === undefined) {
       const oldest = ended[first];
-      if (oldest === undefined || weight <= remembered || ended.length - first <= least) return false;
+      if (
+        oldest === undefined ||
+        weight <= remembered ||
+        ended.length - first <= Math.min(leastSubmissions, remembered)
+      )
+        return false;
       first++;
       if (first > 1024) {
         ended = ended.slice(first);
@@ -259,6 +271,22 @@ export function createForgetting(
     },
     get derivations() {
       return forgotten;
+    },
+    get remembered() {
+      return remembered;
+    },
+    get weight() {
+      return weight;
+    },
+    get revision() {
+      return revision;
+    },
+    set revision(value) {
+      revision = value;
+    },
+    apply({ data }, at) {
+      if (forgets) remembered = data.builds;
+      revision = at;
     },
   };
 }

@@ -27,6 +27,7 @@ const beginnings: ReadonlySet<DroverEvent['type']> = new Set([
   'LogCheckpointed',
   'RootAdded',
   'EarlierBuildsRecorded',
+  'BuildsRemembered',
 ]);
 
 export function createStrays(graph: Pick<Graph, 'drvByHash'>, memory: Memory = createMemory()): Strays {

@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { isOfLog, recover } from '../../coordinator/log/recovery.ts';
 import type { Snapshot } from '../../coordinator/ports/snapshots.ts';
-import { createFarm, rememberedIn } from '../../projections/farm.ts';
 import { openEventStore } from '../event-store/open.ts';
 import type { StoreAddress } from '../event-store/store-url.ts';
 import { foldFingerprint } from './fingerprint.ts';
@@ -16,8 +15,6 @@ export interface ToMaker {
   /** Where snapshots are. */
   readonly snapshots: string;
   readonly storeDir: string;
-  /** See `mostRemembered` (projections/forgetting.ts). */
-  readonly remembered: number;
 }
 
 export type FromMaker =
@@ -33,16 +30,16 @@ export type FromMaker =
 
 const lowest = 19;
 
-async function make({ store: address, dir, snapshots, storeDir, remembered }: ToMaker): Promise<FromMaker> {
+async function make({ store: address, dir, snapshots, storeDir }: ToMaker): Promise<FromMaker> {
   const folder = createSnapshotFolder({ dir: snapshots, fingerprint: foldFingerprint(), unusable: () => undefined });
   await using store = await openEventStore(address, { dir, write: false, as: 'snapshots of drover' });
   let from: Snapshot | undefined;
   for await (const snapshot of folder.newest())
-    if (rememberedIn(snapshot.parts) === remembered && (await isOfLog(store, snapshot))) {
+    if (await isOfLog(store, snapshot)) {
       from = snapshot;
       break;
     }
-  const { farm, foldedTo, replayed } = await recover(store, storeDir, { from, farm: createFarm(0, remembered) });
+  const { farm, foldedTo, replayed } = await recover(store, storeDir, { from });
   if (foldedTo === undefined) return { failed: 'the log is empty' };
   // One part is in memory twice at a time, not all.
   const saved = (function* () {

@@ -46,7 +46,8 @@ function measure(
   isSmall: boolean,
 ): { readonly bytes: number; readonly heap: number; readonly resident: number } {
   for (let n = 0; n < graph.size; n++) graph.facts(n); // What is made of its texts later is not the farm's.
-  const farm = createFarm(0, remembered);
+  const farm = createFarm();
+  farm.apply('memory', 'builds', { type: 'BuildsRemembered', data: { builds: remembered } }, 0, 0);
   let middle = used(farm, isSmall);
   for (let from = 0; from < graph.size; from += perSubmission) {
     if (from === graph.size / 2) middle = used(farm, isSmall);

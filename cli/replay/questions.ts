@@ -114,7 +114,7 @@ export function askQueue(
   filter: Omit<BuildFilter, 'state' | 'among'>,
   paging: Paging,
 ): Question {
-  const farm = createFarm(0, Number.POSITIVE_INFINITY);
+  const farm = createFarm(0, false);
   const ofRows = ofViews(
     ({ stream, type }) => stream.startsWith('build-') || type === 'DerivationAdded',
     (views, { at }) => {
@@ -162,7 +162,7 @@ export function askItem(path: string): Question {
 const asOf = (view: View, at: number): View => ({ ...view, now: () => at });
 
 function ofFarm(answer: (farm: Farm, moment: Moment) => Answer): Question {
-  const farm = createFarm(0, Number.POSITIVE_INFINITY);
+  const farm = createFarm(0, false);
   return {
     event: (event) => void foldEvent(farm, event),
     answer(moment) {

@@ -81,7 +81,7 @@ export async function diff(
     throw wrongUse(`--diff: expected two places, got ${flags.diff?.length}`);
   const strange = what ?? (['until', ...queueFlags] as const).find((flag) => flag !== 'limit' && flags[flag]);
   if (strange !== undefined) throw wrongUse(`expected either --diff or ${what ?? `--${strange}`}, got both`);
-  const farm = createFarm(0, Number.POSITIVE_INFINITY);
+  const farm = createFarm(0, false);
   let changes: ChangeCollector | undefined;
   const edges: Edge[] = [];
   const reading: Reading = {

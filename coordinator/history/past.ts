@@ -32,7 +32,7 @@ export async function pastBuild(sources: Sources, id: string): Promise<KnownBuil
   const { derivation, submission } = first.data;
   const added = await pastDerivation(sources, derivation);
   if (added === undefined) return undefined;
-  const farm = createFarm(0, Number.POSITIVE_INFINITY);
+  const farm = createFarm(0, false);
   for (const event of await read(sources, `submission-${submission}`, 1)) apply(farm, event);
   apply(farm, { ...added, data: { ...added.data, inputs: [], sources: [] } });
   for (const event of events) apply(farm, event);
@@ -48,7 +48,7 @@ export async function knownBuild(sources: Sources, id: string): Promise<KnownBui
 
 /** A submission that was forgotten, with all that it asked for by name. */
 export async function pastSubmission(sources: Sources, id: string): Promise<SubmissionRecord | undefined> {
-  const farm = createFarm(0, Number.POSITIVE_INFINITY);
+  const farm = createFarm(0, false);
   let roots: readonly string[] = [];
   let rootTags: SubmissionRecord['rootTags'] = {};
   for (const event of await read(sources, `submission-${id}`, mostEvents)) {

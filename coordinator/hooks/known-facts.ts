@@ -16,6 +16,7 @@ const factsOfCategory: Readonly<Record<Category, readonly Condition[]>> = {
   audit: [],
   root: [],
   history: [],
+  memory: [],
 };
 
 const categoryOf: ReadonlyMap<string, Category> = new Map(

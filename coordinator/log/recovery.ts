@@ -1,5 +1,5 @@
 import type { Category } from '../../domain/events.ts';
-import { createFarm, type Farm, rememberedIn } from '../../projections/farm.ts';
+import { createFarm, type Farm } from '../../projections/farm.ts';
 import { readChain } from '../audit/chain.ts';
 import { knownTree } from '../audit/known-tree.ts';
 import type { ChainState, EventStore, Position, StoredEvent } from '../ports/event-store.ts';
@@ -26,7 +26,7 @@ export interface Recovered {
 
 export interface RecoveryOptions {
   readonly work?: Work;
-  /** One that has folded nothing; by default one that remembers as much as that of the snapshot did. */
+  /** One that has folded nothing. */
   readonly farm?: Farm;
   /** To begin with, instead of the first event. */
   readonly from?: Snapshot | undefined;
@@ -38,12 +38,7 @@ export interface RecoveryOptions {
 export async function recover(
   store: Pick<EventStore, 'read' | 'readAll'>,
   storeDir: string,
-  {
-    work = unwatched,
-    from,
-    farm = createFarm(0, from && rememberedIn(from.parts)),
-    upTo = Number.POSITIVE_INFINITY,
-  }: RecoveryOptions = {},
+  { work = unwatched, farm = createFarm(), from, upTo = Number.POSITIVE_INFINITY }: RecoveryOptions = {},
 ): Promise<Recovered> {
   const before = from?.foldedTo;
   if (from) loadSnapshot(farm, from, storeDir);

@@ -1,4 +1,3 @@
-import { createFarm, rememberedIn } from '../../projections/farm.ts';
 import type { EventStore } from '../ports/event-store.ts';
 import type { Snapshot } from '../ports/snapshots.ts';
 import type { Difference } from '../ports/views.ts';
@@ -15,8 +14,7 @@ export async function verifySnapshot(
   work: Work,
 ): Promise<Difference[]> {
   const { storeDir, events: upTo } = snapshot.foldedTo;
-  const farm = createFarm(0, rememberedIn(snapshot.parts));
-  const folded = await recover(log, storeDir, { upTo, work, farm });
+  const folded = await recover(log, storeDir, { upTo, work });
   const loaded = await recover(log, storeDir, { upTo, from: snapshot });
   const missing = new Map<string, number>();
   for (const line of folded.farm.describe()) missing.set(line, (missing.get(line) ?? 0) + 1);

@@ -75,6 +75,7 @@ export function createViewBatch(tables: Tables, names = namesPerPortion): ViewBa
         case 'HookRetried':
         case 'HookSkipped':
         case 'HookReplayed':
+        case 'BuildsRemembered':
         case 'LogCheckpointed':
         case 'RootAdded':
         case 'RootExpired':

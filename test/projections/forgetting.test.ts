@@ -15,7 +15,7 @@ const outPath = (n: number): string => fakeBase('out', n);
 
 /** Events for a farm that forgets and for one that does not, which get the same but for what only the first has to be told again. */
 function createFarms(inputsOf: (n: number) => readonly number[], remembered: number) {
-  let [farm, whole] = [createFarm(0, remembered), createFarm(0, Number.POSITIVE_INFINITY)];
+  let [farm, whole] = [createFarm(), createFarm(0, false)];
   const history: Parameters<Farm['apply']>[] = [];
   const revisions = new Map<string, number>();
   let at = 1_790_000_000_000;
@@ -30,6 +30,8 @@ function createFarms(inputsOf: (n: number) => readonly number[], remembered: num
     farm.apply(...args);
     whole.apply(...args);
   }
+
+  apply('memory', 'builds', { type: 'BuildsRemembered', data: { builds: remembered } });
 
   const facts = (n: number): DerivationFacts => ({
     path: drvPath(n),
@@ -158,7 +160,7 @@ function createFarms(inputsOf: (n: number) => readonly number[], remembered: num
     },
     /** Goes on from what a snapshot would have. */
     load(): void {
-      const again = createFarm(0, remembered);
+      const again = createFarm();
       loadParts(again.parts, saveFarm(farm));
       assert.deepEqual(knownTo(again), knownTo(farm));
       farm = again;
@@ -194,7 +196,7 @@ describe('what is over is forgotten', () => {
           }
           farms.check();
         }
-        const again = createFarm(0, remembered);
+        const again = createFarm();
         for (const event of farms.history) again.apply(...event);
         assert.deepEqual(new Set(again.describe()), new Set(farms.farm.describe()), 'I3');
         forgotten += farms.farm.forgetting.derivations;

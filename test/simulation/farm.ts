@@ -6,7 +6,6 @@ import type { Application } from '../../coordinator/application.ts';
 import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage } from '../../domain/agent/messages.ts';
 import type { NarInfo } from '../../domain/store/narinfo.ts';
-import { mostRemembered } from '../../projections/forgetting.ts';
 import { createFakeDerivationStore } from '../support/fake-derivation-store.ts';
 import { createLedger, type Ledger } from './audit/ledger.ts';
 import { createReceivers, type Receivers } from './audit/receivers.ts';
@@ -154,7 +153,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
   const ahead = new Set<string>();
 
   const ledger = createLedger({
-    isForgetful: settings.policy.rememberedBuilds < mostRemembered,
+    isForgetful: settings.policy.rememberedBuilds < 1000,
     keeping: {
       decidedAt({ at }) {
         const decided = at - time.skew;
@@ -198,9 +197,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
   const memory = openMemoryEventStore();
   const eventDisk = createEventDisk(memory, (commits, results) => guard(() => ledger.stored(commits, results)));
   const snapshots =
-    seed % farmsPerSnapshots === 1
-      ? createSnapshots(eventDisk.log, random.fork('snapshots'), settings.policy.rememberedBuilds)
-      : undefined;
+    seed % farmsPerSnapshots === 1 ? createSnapshots(eventDisk.log, random.fork('snapshots')) : undefined;
   const texts = new Map(graph.recipes.map(({ facts, text }) => [facts.path, text]));
   const derivationStore = createFakeDerivationStore(
     graph.recipes.map(({ facts }) => facts),

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { recover } from '../../coordinator/log/recovery.ts';
 import type { EventStore } from '../../coordinator/ports/event-store.ts';
 import type { Snapshot, Snapshots } from '../../coordinator/ports/snapshots.ts';
-import { createFarm, type Farm } from '../../projections/farm.ts';
+import type { Farm } from '../../projections/farm.ts';
 import { knownTo, saveFarm } from '../support/farm-parts.ts';
 import { storeDir } from './graph.ts';
 import type { Random } from './random.ts';
@@ -14,12 +14,10 @@ export interface SimulatedSnapshots extends Snapshots {
   audit(): Promise<Farm>;
 }
 
-export function createSnapshots(log: EventStore, random: Random, remembered: number): SimulatedSnapshots {
-  const emptyFarm = () => createFarm(0, remembered);
-
+export function createSnapshots(log: EventStore, random: Random): SimulatedSnapshots {
   async function snapshot(): Promise<Snapshot | undefined> {
-    const { events } = await recover(log, storeDir, { farm: emptyFarm() });
-    const { farm, foldedTo } = await recover(log, storeDir, { upTo: random.below(events + 1), farm: emptyFarm() });
+    const { events } = await recover(log, storeDir);
+    const { farm, foldedTo } = await recover(log, storeDir, { upTo: random.below(events + 1) });
     return foldedTo && { foldedTo, parts: saveFarm(farm), name: `a snapshot of ${foldedTo.events} events` };
   }
 
@@ -29,9 +27,9 @@ export function createSnapshots(log: EventStore, random: Random, remembered: num
       if (made) yield made;
     },
     async audit() {
-      const { farm } = await recover(log, storeDir, { farm: emptyFarm() });
+      const { farm } = await recover(log, storeDir);
       const from = await snapshot();
-      const again = await recover(log, storeDir, { from, farm: emptyFarm() });
+      const again = await recover(log, storeDir, { from });
       const [given, has] = [knownTo(farm), knownTo(again.farm)];
       for (const [name, saved] of Object.entries(given))
         insist(isDeepStrictEqual(has[name], saved), 'I3', `${name} is not what the log gives, from ${from?.name}`);

@@ -17,7 +17,6 @@ import type { AgentAbilities } from '../../domain/agent/events.ts';
 import type { AgentMessage, CoordinatorMessage, Hello, KnownAttempt } from '../../domain/agent/messages.ts';
 import type { NoteKey } from '../../domain/audit/signed-note.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
-import { createFarm } from '../../projections/farm.ts';
 import { createVirtualTime } from '../simulation/time.ts';
 import { createFakeDerivationStore, noLogs } from './fake-derivation-store.ts';
 import { noHooks } from './fake-hook-transport.ts';
@@ -84,7 +83,7 @@ export async function openTestCoordinator(
     signer = testSigner,
   } = {},
 ) {
-  const tracing = createTracing(time.runtime.clock, traces, createFarm(0, rememberedBuilds));
+  const tracing = createTracing(time.runtime.clock, traces);
   const { farm, position, chain } = await recover(store, policy.storeDir, { farm: tracing.farm });
   const failures: Error[] = [];
   /** As of a process that was killed: what it was about to write is never written, and nothing comes of it. */

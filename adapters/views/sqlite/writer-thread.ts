@@ -11,8 +11,8 @@ import type { WriterData, WriterReport, WriterRequest } from './writer-messages.
 
 /** Events per transaction at most: the more, the fewer times the same page of an index is written, and the longer who wants fresh views waits. */
 const eventsPerTransaction = 10_000;
-/** So long that under load a transaction has as many events as it may have; nobody who reads waits for it. */
-const restMs = 1000;
+/** Readers of lists end it; who asks for a single thing, like the log of a build, may see what was there before. */
+const restMs = 250;
 
 if (parentPort === null) throw new TypeError('Expected to be started as a worker thread');
 const port = parentPort;

@@ -27,7 +27,6 @@ it('a process that cannot be had, or ends by itself, is told, tried again, and w
     dir: snapshots,
     snapshots,
     storeDir: '/nix/store',
-    remembered: 1e6,
     everyEvents: 2,
     logger: pino({}, stream),
   };
@@ -66,7 +65,7 @@ it('a process that does not come to its end is told once, and ended with the coo
   });
   const store = { kind: 'sqlite', dir: undefined } as const;
   const where = { store, dir: snapshots, snapshots, storeDir: '/nix/store' };
-  await using maker = createSnapshotMaker({ ...where, remembered: 1e6, everyEvents: 2, logger: pino({}, stream) });
+  await using maker = createSnapshotMaker({ ...where, everyEvents: 2, logger: pino({}, stream) });
   const program = process.execPath;
   process.execPath = '/usr/bin/yes';
   try {

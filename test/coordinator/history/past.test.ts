@@ -110,7 +110,7 @@ describe('of what was forgotten', () => {
 
   it('hooks are told what they were told when it was new', async () => {
     const { farm, store } = await openForgetful();
-    const { farm: whole } = await recover(store, '/nix/store', { farm: createFarm(0, Number.POSITIVE_INFINITY) });
+    const { farm: whole } = await recover(store, '/nix/store', { farm: createFarm(0, false) });
     const facts = createStoredFacts({ farm, log: store });
     let seen = 0;
     for await (const { events } of store.readAll()) {

@@ -41,6 +41,7 @@ test('the simulated farm records valid events only, and every type of the tables
       'BuildWantWithdrawn',
       'StoreItemFoundUpstream',
       'StoreItemLostUpstream',
+      'BuildsRemembered',
     ],
   );
 });

@@ -417,6 +417,7 @@ test('agents, tokens, hooks, checkpoints of the log and what texts there are hav
     on('root-r', 'RootAdded', { targets: [hello], source: 'api' }),
     on('root-r', 'RootExpired', { until: 1 }),
     on('root-r', 'RootRemoved', {}),
+    on('memory-builds', 'BuildsRemembered', { builds: 1 }),
     on('audit-log', 'LogCheckpointed', { size: 0, root: `${'A'.repeat(43)}=`, note: 'x', subtrees: [] }),
   );
   assert.deepEqual(views.dump(), empty);

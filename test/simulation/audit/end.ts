@@ -116,8 +116,7 @@ export async function auditEnd(farm: SimulatedFarm): Promise<void> {
   do {
     await house.served?.application.settled();
     events = ledger.events;
-    replayed = await (farm.snapshots?.audit() ??
-      spans.audit(eventDisk.log, storeDir, farm.settings.policy.rememberedBuilds));
+    replayed = await (farm.snapshots?.audit() ?? spans.audit(eventDisk.log, storeDir));
     // Upstreams may have been asked again meanwhile.
     await house.served?.application.settled();
   } while (ledger.events !== events);

@@ -5,7 +5,7 @@ import type { EventStore } from '../../../coordinator/ports/event-store.ts';
 import type { Traces } from '../../../coordinator/ports/traces.ts';
 import { createTracing } from '../../../coordinator/tracing.ts';
 import type { TraceSpan } from '../../../domain/trace-span.ts';
-import { createFarm, type Farm } from '../../../projections/farm.ts';
+import type { Farm } from '../../../projections/farm.ts';
 import { treeOf } from '../../support/collected-traces.ts';
 import { insist } from '../violation.ts';
 
@@ -13,9 +13,7 @@ import { insist } from '../violation.ts';
  * Collects the spans of every coordinator that a log had. Each gives all of those before it once more, which have to be the same, and in the
  * end they have to be those of the log, one tree for each submission; resolves with the farm that the log gives.
  */
-export function collectSpans(): Traces & {
-  audit(log: EventStore, storeDir: string, remembered: number): Promise<Farm>;
-} {
+export function collectSpans(): Traces & { audit(log: EventStore, storeDir: string): Promise<Farm> } {
   const spans = new Map<string, TraceSpan>();
   const faults: string[] = [];
   const collectInto = (found: Map<string, TraceSpan>): Traces => ({
@@ -32,10 +30,10 @@ export function collectSpans(): Traces & {
   });
   return {
     ...collectInto(spans),
-    async audit(log, storeDir, remembered) {
+    async audit(log, storeDir) {
       insist(faults.length === 0, 'I3', `a span was exported again, and as another: ${faults[0]}`);
       const ofLog = new Map<string, TraceSpan>();
-      const tracing = createTracing({ now: () => 0 }, collectInto(ofLog), createFarm(0, remembered));
+      const tracing = createTracing({ now: () => 0 }, collectInto(ofLog));
       const { farm } = await recover(log, storeDir, { farm: tracing.farm });
       for (const [id, span] of ofLog)
         insist(

@@ -53,9 +53,10 @@ export async function auditLog({ farm, store }: House): Promise<void> {
   const key = `${farm.data}/audit-key.pub`;
   const verified = await runCli(['events', 'verify', '--json', '--store', store, '--key', key]);
   insist(verified.code === 0, 'I2', `drover events verify: ${verified.out}${verified.err}`);
+  // What is told while the log is read may come after what is read of it.
+  const events = [...farm.feed.events];
   const { body } = await farm.request('GET', '/v1/events', { headers: { accept: 'application/x-ndjson' } });
   const lines = String(body).trim().split('\n');
-  const { events } = farm.feed;
   insist(lines.length >= events.length, 'I1', `${events.length} events were told, and the log has ${lines.length}`);
   for (const [at, told] of events.slice(0, lines.length).entries()) {
     const line = lines[at] as string;
