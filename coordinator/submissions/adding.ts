@@ -15,6 +15,10 @@ export interface Adding {
 
 /** Revisions that are remembered of streams that were written to last, each some 100 bytes. */
 const mostRemembered = 10_000;
+/** Streams that are read at a time. */
+const readsAtOnce = 16;
+/** Walks of one submission: one is enough, unless something is forgotten while it is under way. */
+const mostWalks = 100;
 
 export function createAdding({ farm, writer, log, derivations }: Core): Adding {
   const { graph, texts, forgetting } = farm;
@@ -54,7 +58,12 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
       const before = new Map<string, Revision | 'none'>();
       // Where nothing was ever forgotten, what is not known was never there.
       if (forgetting.derivations > 0)
-        await Promise.all(part.map(async ({ path }) => void before.set(path, await revisionOf(path))));
+        for (let start = 0; start < part.length; start += readsAtOnce)
+          await Promise.all(
+            part
+              .slice(start, start + readsAtOnce)
+              .map(async ({ path }) => void before.set(path, await revisionOf(path))),
+          );
       check();
       for (const facts of part) {
         if (isKnown(facts.path)) continue;
@@ -75,9 +84,11 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
 
   return {
     async add(roots, meta, check = () => undefined) {
-      for (;;) {
+      for (let walks = 0; ; walks++) {
         const unknown = roots.filter((root) => !isKnown(root));
         if (unknown.length === 0) return;
+        if (walks === mostWalks)
+          throw new Error(`${unknown[0]} is not known after ${walks} walks through what it is made of`);
         await walk(unknown, meta, check);
       }
     },

@@ -8,7 +8,7 @@ import type { DroverEvent } from '../../../domain/events.ts';
 import { buildId } from '../../../projections/builds.ts';
 import { factsOf } from '../../../projections/event-facts.ts';
 import { createFarm } from '../../../projections/farm.ts';
-import { admin, derivation, drvPath, outPath } from '../../support/coordinator.ts';
+import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
 import { openWorkedFarm, type WorkedFarm } from '../../support/worked-farm.ts';
 
 /** 0 and 1, which needs it; 2 alone, which fails; and many that nobody asks about. */
@@ -157,5 +157,37 @@ describe('of what was forgotten', () => {
       [drvPath(1)],
     );
     assert.ok(again.every((build) => buildId(build) !== `${first}-1`));
+  });
+
+  it('nothing is wanted by a log from before, or of another setting', async () => {
+    const before = await openWorkedFarm(facts);
+    await submit(before, 1);
+    for (let n = 2; n < 15; n++) await submit(before, n);
+    // It was known then, and is not added again.
+    const { submission } = await before.application.submit(admin, {
+      roots: [drvPath(1)],
+      options: { priority: 0 },
+      inputs: true,
+      force: true,
+    });
+    await before.work();
+    before.dispose();
+    const told = async () => {
+      const builds: unknown[] = [];
+      for await (const { data } of before.store.read('memory-builds')) builds.push(data);
+      return builds;
+    };
+    assert.deepEqual(await told(), []);
+    for (const [rememberedBuilds, seed] of [
+      [1, 2],
+      [60, 3],
+    ] as const) {
+      const again = await openTestCoordinator(facts, { store: before.store, rememberedBuilds, seed });
+      assert.equal(again.farm.forgetting.remembered, rememberedBuilds);
+      assert.equal((await again.application.why(`${submission}-1`)).state, 'succeeded');
+      await again.application.settled();
+      again.dispose();
+    }
+    assert.deepEqual(await told(), [{ builds: 1 }, { builds: 60 }]);
   });
 });
