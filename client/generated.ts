@@ -4818,7 +4818,7 @@ export interface EventData {
       readonly message?: string;
     }[];
   };
-  /** From here on the coordinator forgets what has ended once that many builds have ended after it: what it needs again, it adds to the log again. Before the first of these events nothing is forgotten. */
+  /** From here on the coordinator forgets what has ended once that many builds have ended after it, and store items that are gone and of no use likewise: what it needs again, it adds to the log again. Before the first of these events nothing is forgotten. */
   readonly BuildsRemembered: {
     readonly builds: number;
   };

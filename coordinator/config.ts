@@ -167,7 +167,7 @@ export const coordinatorConfigSchema = z
           .max(mostRememberable)
           .default(usuallyRemembered)
           .describe(
-            'Builds that have ended and are held in memory, some 800 bytes each. Older ones are in the log and the views: they are listed and shown as ever, but what is asked of them is read from the log.',
+            'Builds that have ended and are held in memory, some 800 bytes each with their derivations and items, and store items that have gone. Older ones are in the log and the views: they are listed and shown as ever, but what is asked of them is read from the log.',
           ),
         maxNarBytes: bytes(16 * GiB, 'Largest NAR, uncompressed, in bytes.'),
         maxBodyBytes: bytes(

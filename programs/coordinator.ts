@@ -208,10 +208,10 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
 
   /** A pool that was removed, or is not mounted, looks like a new one; some items are as good as all to see it. */
   async function missFiles({ graph, availability, details }: Coordinator['farm']): Promise<void> {
-    const every = Math.ceil(graph.items / 5000);
+    const every = Math.ceil(graph.itemRows / 5000);
     let looked = 0;
     const missing: string[] = [];
-    for (let item = 0; item < graph.items; item += every) {
+    for (let item = 0; item < graph.itemRows; item += every) {
       const held = availability.isPresent(item) ? details.get(item) : undefined;
       if (held === undefined) continue;
       looked++;

@@ -1,4 +1,5 @@
 import type { StoreItem } from '../domain/item/events.ts';
+import { createBackEdges } from './back-edges.ts';
 import type { Graph, Item } from './graph.ts';
 import { createMemory, type Memory } from './memory.ts';
 
@@ -25,7 +26,7 @@ export interface Availability {
   eachReference(item: Item, visit: (reference: Item) => void): void;
   /** Items whose references include this one, one call each. There may be very many; who has time uses {@link referrersOf}. */
   eachReferrer(item: Item, visit: (referrer: Item) => void): void;
-  /** The same, so that one can let others have their turn in between; what comes meanwhile may be left out. */
+  /** The same, so that one can let others have their turn in between; what comes meanwhile may be left out, and one may be told of twice. */
   referrersOf(item: Item): Iterable<Item>;
   /** StoreItemAdded. Calls `changed` for each item that became available. */
   add(path: string, references: StoreItem['references']): Item;
@@ -35,6 +36,10 @@ export interface Availability {
   find(path: string, references: StoreItem['references']): Item;
   /** StoreItemLostUpstream: the same as {@link remove}, unless the pool has it. */
   lose(item: Item): void;
+  /** Whether any item refers to it, be it here or not. */
+  isReferredTo(item: Item): boolean;
+  /** What is not obtainable, and nothing refers to, was never there. */
+  forget(item: Item): void;
 }
 
 export function createAvailability(
@@ -44,13 +49,17 @@ export function createAvailability(
 ): Availability {
   const presence = memory.bytes('presence');
   const lacking = memory.ints('lacking'); // Per item: references that are not available.
-  // Edges item → reference, those of one item side by side; and per reference a list through `nextReferrer`.
+  // Edges item → reference, those of one item side by side, and back.
   const firstReference = memory.ints('firstReference');
   const referenceCount = memory.ints('referenceCount');
   const reference = memory.ints('reference');
   const referrer = memory.ints('referrer');
-  const firstReferrer = memory.ints('firstReferrer');
-  const nextReferrer = memory.ints('nextReferrer');
+  const referrers = createBackEdges(reference, untie, memory.within('referrers.'));
+  // Edges that were cut, side by side as they were, by the first of them, which `referrer` has: how many there are, and how many of them are still
+  // in lists. And the first of those that are in none, by how many they are.
+  const tied = memory.map<number, { readonly edges: number; left: number }>('tied');
+  const free = memory.map<number, number[]>('free');
+  memory.part('lists', { save: () => undefined, load: () => referrers.relink(graph.itemRows) });
   const count = { present: 0, upstream: 0 };
   memory.part('count', { save: () => count, load: (saved: typeof count) => void Object.assign(count, saved) });
 
@@ -60,7 +69,6 @@ export function createAvailability(
       lacking.push(0);
       firstReference.push(-1);
       referenceCount.push(0);
-      firstReferrer.push(-1);
     }
   }
   const isPresent = (item: Item): boolean => item < presence.length && presence.values[item] === isHere;
@@ -81,19 +89,11 @@ export function createAvailability(
     return found;
   }
 
-  /** Items that came once more with other references: few, if any. Their earlier edges stay in the lists of referrers. */
-  const replaced = memory.set<Item>('replaced');
-
   function* referrersOf(item: Item): Generator<Item> {
-    if (item >= firstReferrer.length) return;
-    const seen = new Set<Item>();
-    for (let edge = firstReferrer.values[item] as number; edge !== -1; edge = nextReferrer.values[edge] as number) {
-      const from = referrer.values[edge] as number;
-      if (replaced.has(from)) {
-        if (seen.has(from) || !referencesOf(from).includes(item)) continue;
-        seen.add(from);
-      }
-      yield from;
+    for (let edge = referrers.first(item); edge !== -1; ) {
+      if (referrers.target(edge) !== undefined) yield referrer.values[edge] as number;
+      // Once it was cut it may have left the list while others had their turn: where it led on to is not known any more.
+      edge = referrers.isIn(item, edge) ? referrers.next(edge) : referrers.first(item);
     }
   }
 
@@ -125,14 +125,48 @@ export function createAvailability(
     lacking.values[item] = missing;
     const known = referencesOf(item);
     if (known.length === targets.size && known.every((one) => targets.has(one))) return;
-    if (known.length > 0) replaced.add(item);
-    firstReference.values[item] = reference.length;
+    // Others than it has, so that the key is another.
+    let edge = takeEdges(targets.size);
+    cutReferences(item);
+    firstReference.values[item] = edge;
     referenceCount.values[item] = targets.size;
     for (const target of targets) {
-      reference.push(target);
-      referrer.push(item);
-      firstReferrer.values[target] = nextReferrer.push(firstReferrer.values[target] as number);
+      referrer.values[edge] = item;
+      referrers.link(edge++, target);
     }
+  }
+
+  /** So many edges side by side, in no list. */
+  function takeEdges(edges: number): number {
+    const used = free.get(edges)?.pop();
+    if (used !== undefined) return used;
+    const first = reference.length;
+    if (edges === 0) return first;
+    referrers.lengthen(edges);
+    referrer.reserve(edges);
+    referrer.length += edges;
+    return first;
+  }
+
+  function cutReferences(item: Item): void {
+    const edges = referenceCount.values[item] as number;
+    if (edges === 0) return;
+    referenceCount.values[item] = 0;
+    const first = firstReference.values[item] as number;
+    tied.set(first, { edges, left: edges });
+    referrer.values.fill(first, first, first + edges);
+    for (let edge = first; edge < first + edges; edge++) referrers.cut(edge);
+  }
+
+  /** The edge is in no list any more: with the last of those beside it they are free. */
+  function untie(edge: number): void {
+    const first = referrer.values[edge] as number;
+    const ties = tied.get(first) as { readonly edges: number; left: number };
+    if (--ties.left > 0) return;
+    tied.delete(first);
+    const others = free.get(ties.edges);
+    if (others === undefined) free.set(ties.edges, [first]);
+    else others.push(first);
   }
 
   /** From now on it comes from there, with these references; those that it had elsewhere do not count any more. */
@@ -192,6 +226,14 @@ export function createAvailability(
     },
     lose(item) {
       if (isUpstream(item)) remove(item);
+    },
+    isReferredTo: (item) => referrers.first(item) !== -1,
+    forget(item) {
+      if (item >= presence.length) return;
+      cutReferences(item);
+      presence.values[item] = never;
+      lacking.values[item] = 0;
+      firstReference.values[item] = -1;
     },
   };
 }

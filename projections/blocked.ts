@@ -275,7 +275,7 @@ export function createBlocked(sources: BlockedSources, memory: Memory = createMe
     }
     dirtyItems.length = 0;
     // Producers do not go round (docs/decisions/0010). Should they, this ends all the same.
-    let left = 100 * (graph.derivationRows + graph.items + 1);
+    let left = 100 * (graph.derivationRows + graph.itemRows + 1);
     for (; left > 0; left--) {
       const item = items.pop();
       if (item !== undefined) {

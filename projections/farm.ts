@@ -175,6 +175,8 @@ export function createFarm(seed = 0, forgets = true) {
   const forgetting = createForgetting(
     {
       graph,
+      availability,
+      isHeld: (item) => details.narHash(item) !== undefined,
       producers,
       queue,
       roots,
@@ -195,6 +197,15 @@ export function createFarm(seed = 0, forgets = true) {
         supply.forget(drv);
         queue.forgetDerivation(drv);
         graph.forget(drv);
+      },
+      forgetItem(item) {
+        blocked.itemTouched(item);
+        availability.forget(item);
+        losses.forget(item);
+        lossRevisions.delete(item);
+        upstreams.forget(item);
+        setItemRevision(item, -1);
+        graph.forgetItem(item);
       },
     },
     forgets,
@@ -277,10 +288,22 @@ export function createFarm(seed = 0, forgets = true) {
     } else if (!build.deferred) deferrals.ended(build);
   }
 
+  /** What the item refers to as things are. @returns what is to be called when it may refer to others. */
+  function referencesOf(item: number): { loosen(): void } {
+    const key = availability.referencesKey(item);
+    const before = availability.references(item);
+    return {
+      loosen() {
+        if (availability.referencesKey(item) !== key) for (const one of before) forgetting.itemIdle(one);
+      },
+    };
+  }
+
   function applyItem(event: ItemEvent, revision: number, at: number, by: string): void {
     unpublished.passed(at);
     if (event.type === 'StoreItemAdded') {
       const known = graph.internItem(event.data.path);
+      const referredTo = referencesOf(known);
       unpublished.added(known, details.get(known)?.file, event.data.file);
       // Details first: whoever hears that the item became available may ask for them.
       details.set(known, event.data, at);
@@ -289,6 +312,7 @@ export function createFarm(seed = 0, forgets = true) {
       losses.apply(item, event, at, by);
       blocked.itemTouched(item);
       setItemRevision(streamOf(event.data.path), revision);
+      referredTo.loosen();
       return;
     }
     if (event.type === 'StoreItemFoundUpstream' || event.type === 'StoreItemLostUpstream')
@@ -305,11 +329,13 @@ export function createFarm(seed = 0, forgets = true) {
     availability.remove(item);
     blocked.itemTouched(item);
     setItemRevision(streamOf(event.data.path), revision);
+    if (event.type !== 'StoreItemUnpublished') forgetting.itemIdle(item);
   }
 
   function applyUpstream(event: UpstreamEvent, revision: number, at: number, by: string): void {
     const item = graph.internItem(event.data.path);
     setItemRevision(streamOf(event.data.path), revision);
+    const referredTo = referencesOf(item);
     const relied = upstreams.get(item)?.upstream;
     upstreams.apply(item, event, at);
     if (event.type === 'StoreItemFoundUpstream') {
@@ -321,6 +347,8 @@ export function createFarm(seed = 0, forgets = true) {
       availability.lose(item);
     }
     blocked.itemTouched(item);
+    referredTo.loosen();
+    if (event.type === 'StoreItemLostUpstream') forgetting.itemIdle(item);
   }
 
   function fold(
@@ -413,7 +441,10 @@ export function createFarm(seed = 0, forgets = true) {
     checkpoints,
     leftovers,
     earlier: earlier as Pick<Earlier, 'get'>,
-    forgetting: forgetting as Pick<Forgetting, 'derivations' | 'remembered' | 'weight' | 'revision'>,
+    forgetting: forgetting as Pick<
+      Forgetting,
+      'derivations' | 'items' | 'idleItems' | 'remembered' | 'weight' | 'revision'
+    >,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,
     /** Revision of the last event of the item's stream; `none` if there is none. */
@@ -473,7 +504,7 @@ export function createFarm(seed = 0, forgets = true) {
           yield `build ${buildId(build)} ${build.revision} ${JSON.stringify(build.state)} ${liveAgent(build.state) ?? '-'} ${build.heapIndex === -1 ? '' : 'ready'} ${timeline.describe(build)}`;
       }
       for (const drv of texts.all()) yield `text lost ${graph.drvPath(drv)} ${texts.revision(drv)} ${texts.lost(drv)}`;
-      for (let item = 0; item < graph.items; item++)
+      for (let item = 0; item < graph.itemRows; item++)
         if (availability.wasObtainable(item)) {
           const held = availability.isPresent(item) ? details.get(item) : losses.get(item);
           yield `item ${graph.itemPath(item)} ${availability.isAvailable(item)} ${JSON.stringify(held ?? null)}`;

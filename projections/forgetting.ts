@@ -1,7 +1,8 @@
 import { isEnded } from '../domain/build/state.ts';
 import type { MemoryEvent } from '../domain/memory/events.ts';
+import type { Availability } from './availability.ts';
 import { type BuildRecord, buildId } from './builds.ts';
-import { bytes, ints } from './column.ts';
+import { bytes, type Ints, ints } from './column.ts';
 import type { Drv, Graph, Item } from './graph.ts';
 import type { Leftovers } from './leftovers.ts';
 import { createMemory, type Memory } from './memory.ts';
@@ -17,6 +18,9 @@ import type { Texts } from './texts.ts';
  * asked for and nothing else needs, with what only these needed. A derivation stays while it has an unfinished build, while one that stays needs
  * an output of it, while a root keeps one, or while its text is lost; and with it stays the last build of it, which tells how it ended.
  *
+ * Store items that are not here any more go likewise, once as many others have come to be of no use after them: those that no derivation which
+ * stays makes or needs, that no root keeps, and that nothing refers to.
+ *
  * When something goes follows from the events alone, a little after each: the same log always leaves the same farm (I3).
  */
 export interface Forgetting {
@@ -26,13 +30,19 @@ export interface Forgetting {
   requested(submission: SubmissionRecord): void;
   /** Something that kept the derivation does so no more, or it has a newer build. */
   loosened(drv: Drv): void;
-  /** The same of all that make the item. */
+  /** No root keeps the item any more, or the derivations that make it. */
   itemLoosened(item: Item): void;
+  /** The item went, or something does not lead to it any more. */
+  itemIdle(item: Item): void;
   /** Goes on with what is to go; to be called after each event. */
   goOn(): void;
   /** Derivations that went, counted each time. */
   readonly derivations: number;
-  /** How many builds are remembered; Infinity while the log does not say. */
+  /** Store items that went, counted each time. */
+  readonly items: number;
+  /** Store items that may be of no use, and have not been let go. */
+  readonly idleItems: number;
+  /** How many builds are remembered, and items that are of no use; Infinity while the log does not say. */
   readonly remembered: number;
   /** Builds of submissions that are over and have not been let go, and {@link ownWeight} more for each of these. */
   readonly weight: number;
@@ -49,6 +59,9 @@ export interface ForgettingSources {
     Queue,
     'isActive' | 'latest' | 'numbered' | 'highestNumber' | 'forgetBuild' | 'forgetSubmission'
   >;
+  readonly availability: Pick<Availability, 'isObtainable' | 'isReferredTo' | 'eachReference'>;
+  /** Whether the pool still has its bytes. */
+  isHeld(item: Item): boolean;
   readonly roots: Pick<Roots, 'keeping'>;
   readonly texts: Pick<Texts, 'lost'>;
   readonly leftovers: Pick<Leftovers, 'has'>;
@@ -57,6 +70,8 @@ export interface ForgettingSources {
   forgetBuild(build: BuildRecord): void;
   /** The derivation is about to go; its builds have. */
   forgetDerivation(drv: Drv): void;
+  /** The item is about to go; nothing leads to it. */
+  forgetItem(item: Item): void;
 }
 
 /** Builds of submissions that are over, those that they joined included, that stay unless somebody says otherwise: some 200 MB of memory at most. */
@@ -78,7 +93,7 @@ export function createForgetting(
 ): Forgetting {
   let remembered = Number.POSITIVE_INFINITY;
   let revision: number | undefined;
-  const { graph, producers, queue, roots, texts, leftovers, submissions } = sources;
+  const { graph, availability, producers, queue, roots, texts, leftovers, submissions } = sources;
   /** Per derivation: how many submissions that have not been let go asked for it. */
   const asks = memory.ints('asks');
   /** Submissions that are over, in that order, from `first` on. */
@@ -94,6 +109,11 @@ export function createForgetting(
   let next = 0;
   const isLoose = bytes();
   let forgotten = 0;
+  /** Items to be looked at once there are more than are remembered, from `nextItem` on, each once. */
+  const idle = ints();
+  let nextItem = 0;
+  const isIdle = bytes();
+  let forgottenItems = 0;
   memory.part('state', {
     save: () => ({
       remembered,
@@ -103,6 +123,8 @@ export function createForgetting(
       current,
       loose: loose.values.slice(next, loose.length),
       forgotten,
+      idle: idle.values.slice(nextItem, idle.length),
+      forgottenItems,
     }),
     load(saved: {
       remembered: number;
@@ -112,9 +134,12 @@ export function createForgetting(
       current: typeof current;
       loose: Int32Array;
       forgotten: number;
+      idle: Int32Array;
+      forgottenItems: number;
     }) {
-      ({ remembered, revision, ended, weight, current, forgotten } = saved);
+      ({ remembered, revision, ended, weight, current, forgotten, forgottenItems } = saved);
       for (const drv of saved.loose) loosened(drv);
+      for (const item of saved.idle) itemIdle(item);
     },
   });
 
@@ -127,6 +152,29 @@ export function createForgetting(
 
   function itemLoosened(item: Item): void {
     graph.eachProducer(item, (drv) => void loosened(drv));
+    itemIdle(item);
+  }
+
+  function itemIdle(item: Item): void {
+    while (isIdle.length <= item) isIdle.push(0);
+    if (isIdle.values[item] !== 0) return;
+    isIdle.values[item] = 1;
+    idle.push(item);
+  }
+
+  function mayItemGo(item: Item): boolean {
+    if (availability.isObtainable(item) || sources.isHeld(item) || roots.keeping(item) !== undefined) return false;
+    return graph.isAlone(item) && !availability.isReferredTo(item);
+  }
+
+  /** @returns what it counts. */
+  function lookAtItem(item: Item): number {
+    isIdle.values[item] = 0;
+    if (!mayItemGo(item)) return 1;
+    forgottenItems++;
+    availability.eachReference(item, itemIdle);
+    sources.forgetItem(item);
+    return perForgotten;
   }
 
   function ask(drv: Drv, more: 1 | -1): void {
@@ -185,6 +233,7 @@ export function createForgetting(
     for (let build = queue.latest(drv); build !== undefined; build = queue.latest(drv)) forgetBuild(build);
     const needed: Item[] = [];
     graph.eachNeed(drv, (item) => void needed.push(item));
+    graph.eachOutput(drv, itemIdle);
     sources.forgetDerivation(drv);
     for (const item of needed) itemLoosened(item);
   }
@@ -259,18 +308,23 @@ export function createForgetting(
     },
     loosened,
     itemLoosened,
+    itemIdle,
     goOn() {
       let left = perEvent;
       while (left > 0 && next < loose.length) left -= look(loose.values[next++] as Drv);
-      if (next * 2 >= loose.length) {
-        loose.values.copyWithin(0, next, loose.length);
-        loose.length -= next;
-        next = 0;
-      }
+      if (next * 2 >= loose.length) next = compact(loose, next);
       while (left > 0 && loose.length === 0 && letGoOn()) left--;
+      while (left > 0 && idle.length - nextItem > remembered) left -= lookAtItem(idle.values[nextItem++] as Item);
+      if (nextItem * 2 >= idle.length) nextItem = compact(idle, nextItem);
     },
     get derivations() {
       return forgotten;
+    },
+    get items() {
+      return forgottenItems;
+    },
+    get idleItems() {
+      return idle.length - nextItem;
     },
     get remembered() {
       return remembered;
@@ -289,4 +343,11 @@ export function createForgetting(
       revision = at;
     },
   };
+}
+
+/** Drops what comes before. @returns where the rest begins. */
+function compact(queue: Ints, before: number): 0 {
+  queue.values.copyWithin(0, before, queue.length);
+  queue.length -= before;
+  return 0;
 }

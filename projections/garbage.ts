@@ -65,7 +65,7 @@ export function* planGarbage(
   yield* marks.settle();
   for (const item of uploads) marks.keep(item, 'upload');
   yield* marks.settle();
-  for (let item = 0; item < graph.items; item++) {
+  for (let item = 0; item < graph.itemRows; item++) {
     if (availability.isPresent(item) && details.addedAt(item) >= recentFrom) marks.keep(item, 'recent');
     if (isTurnOver()) yield;
   }
@@ -76,7 +76,7 @@ export function* planGarbage(
     { items: number; bytes: number }
   >;
   /** Per item how many present items that nothing keeps refer to it. */
-  const referrers = new Int32Array(graph.items);
+  const referrers = new Int32Array(graph.itemRows);
   const isGarbage = (item: Item): boolean =>
     item < referrers.length && availability.isPresent(item) && !marks.has(item);
   let count = 0;

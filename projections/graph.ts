@@ -1,5 +1,6 @@
 import type { DerivationFacts } from '../domain/derivation/events.ts';
 import { hashPartLength } from '../domain/store/store-path.ts';
+import { createBackEdges } from './back-edges.ts';
 import { type Ints, ints } from './column.ts';
 import { createMemory, type Memory } from './memory.ts';
 import { createNameTable } from './name-table.ts';
@@ -7,7 +8,7 @@ import { createPathTable } from './path-table.ts';
 
 /** Row number of a derivation. Rows of those that were forgotten are used again. */
 export type Drv = number;
-/** Row number of a store item: an output, a source, or anything that was uploaded. */
+/** Row number of a store item: an output, a source, or anything that was uploaded. Rows of those that were forgotten are used again. */
 export type Item = number;
 
 /** Builds of one class fit the same agents. */
@@ -31,7 +32,8 @@ export interface Graph {
   readonly derivationRows: number;
   /** Whether the row is that of a derivation, and not free. */
   isDerivation(row: number): boolean;
-  readonly items: number;
+  /** All items have lower row numbers than this; some of those may be free. */
+  readonly itemRows: number;
   /** Base name of the `.drv`. */
   drvPath(drv: Drv): string;
   drvOf(path: string): Drv | undefined;
@@ -73,6 +75,10 @@ export interface Graph {
    * it any more.
    */
   forget(drv: Drv): void;
+  /** Whether no derivation has to do with the item, and no other has its hash part: it may be forgotten. */
+  isAlone(item: Item): boolean;
+  /** The item was never heard of; its row is another's from now on. It has to be alone. */
+  forgetItem(item: Item): void;
 }
 
 /** An edge of a block that is longer than what has it now needs. */
@@ -100,23 +106,21 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
   const drvDepth = memory.ints('drvDepth');
   const fixedOutputs = memory.map<Drv, { method: string; hash: string }>('fixedOutputs');
 
-  // Edges derivation → needed item, those of one derivation side by side; and per item a list through `nextNeeder`. One of a derivation that
-  // was forgotten is `~item` until it is taken out of that list.
+  // Edges derivation → needed item, those of one derivation side by side, and back.
   const needStart = memory.ints('needStart');
   const needItem = memory.ints('needItem');
-  const nextNeeder = ints();
-  const firstNeeder = ints();
-  const needers = ints(); // Per item: edges to it of derivations that are there.
+  const needers = createBackEdges(needItem, untie, memory.within('needers.'));
   const drvOfBlock = ints(); // Of each block of so many edges, the derivation that the first one is of.
 
   // The few that came to be known later.
   const addedNeeds = memory.map<Drv, Item[]>('addedNeeds');
   const addedNeeders = memory.map<Item, Drv[]>('addedNeeders');
 
-  // Rows of derivations that were forgotten: by how many edges they have, the free ones, and how many edges of the others are in lists.
+  // Rows of derivations that were forgotten: by how many edges they have, the free ones, and how many edges of the others are in lists. And
+  // rows of items that were.
   const free = memory.map<string, Drv[]>('free');
-  const dead = memory.map<Item, number>('dead'); // Per item: edges in its list of derivations that were forgotten.
   const tied = memory.map<Drv, number>('tied');
+  const freeItems = memory.list<Item>('freeItems');
   const total = { forgotten: 0 };
   memory.part('total', { save: () => total, load: (saved: typeof total) => void Object.assign(total, saved) });
 
@@ -141,37 +145,25 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
 
   /** What leads back from items: it follows from the edges, in their order. */
   function linkAll(): void {
-    relink(nextNeeder, firstNeeder, needItem);
-    fill(needers, itemPaths.length, 0);
-    for (let edge = 0; edge < needItem.length; edge++)
-      if (at(needItem, edge) >= 0) count(needers, at(needItem, edge), 1);
-    relink(nextProducer, firstProducer, outputItem);
+    needers.relink(itemPaths.length);
+    linkProducers();
     for (let drv = 0; drv < needStart.length; drv++) markBlocks(drv, end(needStart, needItem, drv));
     fill(outputDrv, outputItem.length);
     for (let drv = 0; drv < drvPaths.length; drv++)
       outputDrv.values.fill(drv, at(outputStart, drv), end(outputStart, outputItem, drv));
   }
 
-  /** Without a call for each: there are thirty million. */
-  function relink(next: Ints, first: Ints, items: Ints): void {
-    fill(first, itemPaths.length);
-    fill(next, items.length);
-    const { values } = items;
-    const [nexts, firsts] = [next.values, first.values];
-    for (let edge = 0; edge < items.length; edge++) {
-      const value = values[edge] as number;
-      if (value === unused) continue;
-      const item = value < 0 ? ~value : value;
-      nexts[edge] = firsts[item] as number;
-      firsts[item] = edge;
-    }
+  function linkProducers(): void {
+    fill(firstProducer, itemPaths.length);
+    fill(nextProducer, outputItem.length);
+    for (let edge = 0; edge < outputItem.length; edge++) if (at(outputItem, edge) >= 0) linkProducer(edge);
   }
 
   /** Puts an edge to an item before the others to it. */
-  function link(next: Ints, first: Ints, items: Ints, edge: number): void {
-    const item = at(items, edge);
-    next.values[edge] = at(first, item);
-    first.values[item] = edge;
+  function linkProducer(edge: number): void {
+    const item = at(outputItem, edge);
+    nextProducer.values[edge] = at(firstProducer, item);
+    firstProducer.values[item] = edge;
   }
 
   function placeOf(name: string): number {
@@ -189,7 +181,9 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     const first = itemPaths.byHash(path);
     const known = first === undefined || itemPaths.is(first, path) ? first : twins.get(path);
     if (known !== undefined) return known;
-    const item = itemPaths.push(path);
+    const used = freeItems.pop();
+    if (used !== undefined) itemPaths.set(used, path);
+    const item = used ?? itemPaths.push(path);
     if (first !== undefined) {
       twins.set(path, item);
       const hash = path.slice(0, 32);
@@ -197,9 +191,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
       if (all === undefined) twinsByHash.set(hash, [first, item]);
       else all.push(item);
     }
-    firstNeeder.push(-1);
-    needers.push(0);
-    firstProducer.push(-1);
+    if (used === undefined) firstProducer.push(-1);
     return item;
   }
 
@@ -314,32 +306,14 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     outputStart.push(outputItem.length);
     needStart.push(needItem.length);
     for (const column of [outputItem, outputName, outputDrv, nextProducer]) lengthen(column, outputs);
-    for (const column of [needItem, nextNeeder]) lengthen(column, needs);
+    needers.lengthen(needs);
     markBlocks(drv, needItem.length);
     return drv;
   }
 
-  /** An edge to the item is dead. Those that are are taken out of its list together, so that each costs little however long that is. */
-  function cut(item: Item): void {
-    count(needers, item, -1);
-    const together = (dead.get(item) ?? 0) + 1;
-    if (together * 2 < at(needers, item)) return void dead.set(item, together);
-    dead.delete(item);
-    let before = -1;
-    for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge)) {
-      if (at(needItem, edge) >= 0) {
-        before = edge;
-        continue;
-      }
-      if (before === -1) firstNeeder.values[item] = at(nextNeeder, edge);
-      else nextNeeder.values[before] = at(nextNeeder, edge);
-      untie(drvOfNeed(edge), edge);
-    }
-  }
-
   /** The edge is in no list any more: of the last one the row is free. */
-  function untie(drv: Drv, edge: number): void {
-    needItem.values[edge] = unused;
+  function untie(edge: number): void {
+    const drv = drvOfNeed(edge);
     const left = (tied.get(drv) as number) - 1;
     if (left > 0) return void tied.set(drv, left);
     tied.delete(drv);
@@ -366,7 +340,7 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
       return drvPaths.length;
     },
     isDerivation: (row) => row < drvPaths.length && at(drvClass, row) !== noClass,
-    get items() {
+    get itemRows() {
       return itemPaths.length;
     },
     drvPath: drvPaths.path,
@@ -403,11 +377,11 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
     eachNeed,
     needs,
     eachNeeder(item, visit) {
-      for (let edge = at(firstNeeder, item); edge !== -1; edge = at(nextNeeder, edge))
-        if (at(needItem, edge) >= 0 && visit(drvOfNeed(edge))) return;
+      for (let edge = needers.first(item); edge !== -1; edge = needers.next(edge))
+        if (needers.target(edge) !== undefined && visit(drvOfNeed(edge))) return;
       if (addedNeeders.size > 0) for (const drv of addedNeeders.get(item) ?? []) if (visit(drv)) return;
     },
-    isNeeded: (item) => at(needers, item) > 0 || addedNeeders.has(item),
+    isNeeded: (item) => needers.count(item) > 0 || addedNeeders.has(item),
     eachProducer(item, visit) {
       for (let edge = at(firstProducer, item); edge !== -1; edge = at(nextProducer, edge))
         if (visit(at(outputDrv, edge))) return;
@@ -430,14 +404,10 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
         outputItem.values[edge] = internItem(facts.outputs[name] as string);
         outputDrv.values[edge] = drv;
         outputName.values[edge] = placeOf(name);
-        link(nextProducer, firstProducer, outputItem, edge++);
+        linkProducer(edge++);
       }
       edge = at(needStart, drv);
-      for (const item of needed) {
-        needItem.values[edge] = item;
-        link(nextNeeder, firstNeeder, needItem, edge++);
-        count(needers, item, 1);
-      }
+      for (const item of needed) needers.link(edge++, item);
       return drv;
     },
     forget(drv) {
@@ -452,17 +422,27 @@ export function createGraph(memory: Memory = createMemory(), seed = 0): Graph {
         unlinkProducer(at(outputItem, edge), edge);
         outputItem.values[edge] = unused;
       }
-      const needed: Item[] = [];
+      const first = at(needStart, drv);
       const last = end(needStart, needItem, drv);
-      for (let edge = at(needStart, drv); edge < last; edge++) {
-        const item = at(needItem, edge);
-        if (item < 0) continue;
-        needItem.values[edge] = ~item;
-        needed.push(item);
+      let edges = 0;
+      for (let edge = first; edge < last; edge++) if (needers.target(edge) !== undefined) edges++;
+      if (edges === 0) return release(drv);
+      tied.set(drv, edges);
+      // The last of them may be the end of the row: it is looked at no more then.
+      for (let edge = first; edges > 0; edge++) {
+        if (needers.target(edge) === undefined) continue;
+        edges--;
+        needers.cut(edge);
       }
-      if (needed.length === 0) return release(drv);
-      tied.set(drv, needed.length);
-      for (const item of needed) cut(item);
+    },
+    isAlone: (item) =>
+      needers.first(item) === -1 &&
+      at(firstProducer, item) === -1 &&
+      !addedNeeders.has(item) &&
+      (twinsByHash.size === 0 || !twinsByHash.has(itemPaths.path(item).slice(0, hashPartLength))),
+    forgetItem(item) {
+      itemPaths.forget(item);
+      freeItems.push(item);
     },
     alsoNeeds(drv, item) {
       if (needs(drv, item)) return false;
@@ -505,10 +485,6 @@ function keyOfClass({
 function fill(column: Ints, rows: number, value = -1): void {
   column.values = new Int32Array(rows).fill(value);
   column.length = rows;
-}
-
-function count(column: Ints, row: number, more: number): void {
-  column.values[row] = at(column, row) + more;
 }
 
 /** The value of a row that is known to be there. */

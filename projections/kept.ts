@@ -44,13 +44,13 @@ export function createKept(
   const below = createSourcesBelow<undefined>(graph);
   const forBuild = keepReasons.indexOf('build') + 1;
   /** Per item 0, or the number of the reason and one. */
-  let marks = new Uint8Array(graph.items);
+  let marks = new Uint8Array(graph.itemRows);
   const pending: Item[] = [];
 
   function mark(item: Item, value: number): void {
     if (item >= marks.length) {
       // Items that came since.
-      const grown = new Uint8Array(Math.max(graph.items, item + 1) * 2);
+      const grown = new Uint8Array(Math.max(graph.itemRows, item + 1) * 2);
       grown.set(marks);
       marks = grown;
     }

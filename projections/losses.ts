@@ -18,6 +18,7 @@ export interface Loss {
 export interface Losses {
   get(item: Item): Loss | undefined;
   apply(item: Item, event: ItemEvent, at: number, by: string): void;
+  forget(item: Item): void;
 }
 
 /** @param isMade whether a derivation makes the item: then it is built again, and how it went is of no use. */
@@ -25,6 +26,7 @@ export function createLosses(isMade: (item: Item) => boolean, memory: Memory = c
   const losses = memory.map<Item, Loss>('losses');
   return {
     get: (item) => losses.get(item),
+    forget: (item) => void losses.delete(item),
     apply(item, event, at, by) {
       if (event.type === 'StoreItemAdded' || event.type === 'StoreItemFoundUpstream') losses.delete(item);
       // What was unpublished is lost from then on, whatever becomes of its bytes.

@@ -17,6 +17,8 @@ export interface UpstreamItems {
   distrust(item: Item, upstream: string): Distrust | undefined;
   /** @param at when it was stored. */
   apply(item: Item, event: ItemEvent, at: number): void;
+  /** An item that no upstream is relied on for. */
+  forget(item: Item): void;
   describe(): Generator<string>;
 }
 
@@ -99,6 +101,7 @@ export function createUpstreamItems(
       count(counts, event.data.upstream, 1);
       count(expiries, event.data.expires, 1);
     },
+    forget: (item) => void distrusted.delete(item),
     *describe() {
       for (const [item, said] of known) yield `upstream ${graph.itemPath(item)} ${JSON.stringify(said)}`;
       for (const [item, all] of distrusted) yield `distrusted ${graph.itemPath(item)} ${JSON.stringify([...all])}`;

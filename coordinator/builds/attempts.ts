@@ -214,7 +214,7 @@ export function createAttempts(
     if ('message' in verified)
       return fail(build, agent, { attempt, ...verified, durationMs, logBytes, phases }, false, []);
     for (const [index, upload] of verified.uploads.entries())
-      await items.publish(upload, (verified.items[index] as StoreItem).file);
+      await items.publish(upload, verified.items[index] as StoreItem);
     const signed = await Promise.all(verified.items.map((item) => items.sign(item)));
 
     // From here on nothing waits: what is decided is decided on one state.

@@ -2,6 +2,7 @@ import type { Category } from '../../domain/events.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import type { BuildRecord } from '../../projections/builds.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
+import type { Loss } from '../../projections/losses.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Core } from '../core.ts';
 import { decodeEvent, type RecordedEvent } from '../log/event-codec.ts';
@@ -21,8 +22,9 @@ export interface KnownBuild {
   readonly build: BuildRecord;
 }
 
-/** Events of one build that are read. */
+/** Events of one build that are read, and of one item. */
 const mostEvents = 10_000;
+const mostItemEvents = 100;
 
 /** A build that has ended and was forgotten; `undefined` where there never was such a build, or what is known of it is not understood. */
 export async function pastBuild(sources: Sources, id: string): Promise<KnownBuild | undefined> {
@@ -68,6 +70,30 @@ export async function pastDerivation(sources: Pick<Sources, 'log'>, path: string
   return added?.type === 'DerivationAdded' && added.data.path === path ? added : undefined;
 }
 
+/** A store item that is not here and was forgotten. */
+export interface PastItem {
+  /** How it went. */
+  readonly loss?: Loss | undefined;
+  /** Base name of the derivation that made it, where that was told when it came last. */
+  readonly deriver?: string | undefined;
+}
+
+/** `undefined` where there never was such an item. */
+export async function pastItem(sources: Sources, path: string): Promise<PastItem | undefined> {
+  const farm = createFarm(0, false);
+  let found: { deriver?: string | undefined } | undefined;
+  // The last of them, which tell how it came and went.
+  const events = await read(sources, `item-${path.slice(0, hashPartLength)}`, mostItemEvents, true);
+  for (const event of events.reverse()) {
+    if (!('path' in event.data) || event.data.path !== path) continue;
+    if (event.type === 'StoreItemAdded' || event.type === 'StoreItemFoundUpstream')
+      found = { deriver: event.data.deriver };
+    if (found !== undefined) apply(farm, event);
+  }
+  const item = farm.graph.itemOf(path);
+  return found && { ...found, loss: item === undefined ? undefined : farm.losses.get(item) };
+}
+
 function apply(farm: Farm, event: RecordedEvent): void {
   const { stream, revision, at, meta } = event;
   const dash = stream.indexOf('-');
@@ -76,9 +102,14 @@ function apply(farm: Farm, event: RecordedEvent): void {
 }
 
 /** Those that are understood. */
-async function read({ log }: Pick<Sources, 'log'>, stream: StreamId, limit: number): Promise<RecordedEvent[]> {
+async function read(
+  { log }: Pick<Sources, 'log'>,
+  stream: StreamId,
+  limit: number,
+  backward = false,
+): Promise<RecordedEvent[]> {
   const found: RecordedEvent[] = [];
-  for await (const stored of log.read(stream, { limit })) {
+  for await (const stored of log.read(stream, { limit, backward })) {
     const event = decodeEvent(stored);
     if (event.known) found.push(event);
   }

@@ -58,7 +58,9 @@ export function createDeletions(core: Core, items: Items, deadlines: Deadlines):
     const due = unpublished.dueAt(until);
     for (let next = 0; next < due.length; next += perTurn)
       await Promise.all(
-        due.slice(next, next + perTurn).map((item) => {
+        due.slice(next, next + perTurn).map(async (item) => {
+          // It may have gone by another way, and its row be another's.
+          if (unpublished.get(item)?.until !== until) return;
           const path = graph.itemPath(item);
           return items.delete(path, { actor: 'deletions', causation: lossOf(farm, item) });
         }),
@@ -99,15 +101,16 @@ export function createDeletions(core: Core, items: Items, deadlines: Deadlines):
     needSources,
     async withdraw(wanted, { reason, now = false, force = false }, meta) {
       const going = new Set(wanted);
-      const order = referrersFirst(availability, going);
+      const order = referrersFirst(availability, going).map((item) => ({ item, path: graph.itemPath(item) }));
       const kept = new Map<Item, Need>();
       const gone: Item[] = [];
       const until = runtime.clock.now() + (now ? 0 : policy.cacheTtlSeconds * 1000);
       for (let next = 0; next < order.length; next += perTurn) {
         const sources = needSources();
         const under: Promise<void>[] = [];
-        for (const item of order.slice(next, next + perTurn)) {
-          const path = graph.itemPath(item);
+        for (const { item, path } of order.slice(next, next + perTurn)) {
+          // What went while others did may have left its row to another.
+          if (graph.itemOf(path) !== item) continue;
           if (!availability.isPresent(item)) {
             if (now && unpublished.get(item) !== undefined) under.push(items.delete(path, meta));
             continue;

@@ -3,9 +3,11 @@ import { buildId } from '../../projections/builds.ts';
 import type { Item } from '../../projections/graph.ts';
 import { findKeepChain, type KeepChain } from '../../projections/keep-chain.ts';
 import type { KeepReason } from '../../projections/kept.ts';
+import { describeLoss } from '../../projections/losses.ts';
 import { describeNeed } from '../../projections/needed.ts';
 import type { Core } from '../core.ts';
 import { DroverError } from '../errors.ts';
+import { pastItem } from '../history/past.ts';
 import type { InSlices } from '../slices.ts';
 import type { Intake } from '../submissions/intake.ts';
 import type { Deletions } from './deletions.ts';
@@ -45,7 +47,7 @@ export async function whyItem(
   const { farm, policy, runtime } = core;
   const { graph, availability, unpublished, details } = farm;
   const item = graph.itemOf(path);
-  if (item === undefined) throw new DroverError('unknown-item', `there is no store item ${path}`);
+  if (item === undefined) return whyForgotten(core, path);
   const { olderThanSeconds = policy.cacheTtlSeconds, buildInputs } = policy.collection;
   const recentFrom = runtime.clock.now() - olderThanSeconds * 1000;
   const promised = new Set(intake.promised());
@@ -140,6 +142,21 @@ export async function whyItem(
     }
     return `${through}${describeNeed(farm, need).replace(/\bit\b/, whom)}${end}`;
   }
+}
+
+/** Of an item that went long ago. */
+async function whyForgotten(core: Core, path: string): Promise<ItemWhy> {
+  const { farm, policy } = core;
+  const past = farm.forgetting.items === 0 ? undefined : await pastItem(core, path);
+  if (past === undefined) throw new DroverError('unknown-item', `there is no store item ${path}`);
+  const { loss, deriver } = past;
+  const name = loss?.by === undefined ? undefined : farm.tokens.get(loss.by)?.name;
+  const how = loss === undefined ? '' : `: it ${describeLoss({ ...loss, ...(name !== undefined && { name }) })}`;
+  const remedy =
+    deriver === undefined
+      ? `'drover push ${policy.storeDir}/${path}' sends it, from where it is.`
+      : `'${submitAgain(deriver)}' would make it.`;
+  return { item: path, chain: [], state: 'gone', summary: `It is not here${how}. ${remedy}` };
 }
 
 const iso = (at: number): string => new Date(at).toISOString();

@@ -9,6 +9,7 @@ import { bytes } from '../../projections/column.ts';
 import type { Core } from '../core.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { CheckWish, FileFault } from '../ports/pool.ts';
+import type { ItemStreams } from './item-streams.ts';
 
 /** Store items come and go: the events of `item-…` streams. */
 export interface Items {
@@ -17,7 +18,7 @@ export interface Items {
   /** A present item with a signature by the pool's key as it is now: what was signed by one that it had before is signed by this one as well. */
   signed(item: StoreItem): Promise<StoreItem>;
   /** Makes the NAR of a finished upload fetchable. Until {@link Items.add} its file is not removed, whoever had it before. */
-  publish(upload: string, file: StoreItem['file']): Promise<void>;
+  publish(upload: string, item: Pick<StoreItem, 'path' | 'file'>): Promise<void>;
   /** StoreItemAdded, unless it is there. Its NAR has to be published. */
   add(item: AddedItem, meta: Meta): void;
   /** Instead of {@link Items.add}: there will be no item of what was published. */
@@ -61,7 +62,7 @@ export interface Found {
   readonly items: readonly string[];
 }
 
-export function createItems(core: Core): Items {
+export function createItems(core: Core, streams: ItemStreams): Items {
   const { farm, writer, pool, signer, policy, logger } = core;
   const stream = (path: string): string => path.slice(0, 32);
   const coordinator: Meta = { actor: 'coordinator' };
@@ -191,7 +192,7 @@ export function createItems(core: Core): Items {
       isOwn.values[item] = 1;
       return known;
     },
-    async publish(upload, { hash }) {
+    async publish(upload, { path, file: { hash } }) {
       publishing.set(hash, (publishing.get(hash) ?? 0) + 1);
       // Where the old one could not be removed, the new one takes its place all the same.
       const removed = removing.get(hash) ?? Promise.resolve();
@@ -200,6 +201,7 @@ export function createItems(core: Core): Items {
       arriving.set(hash, settled);
       try {
         await arrival;
+        await streams.look([path]);
       } catch (error) {
         release(hash);
         throw error;
@@ -215,7 +217,7 @@ export function createItems(core: Core): Items {
       writer.commit(
         'item',
         stream(item.path),
-        farm.itemRevision(item.path),
+        streams.revision(item.path),
         [{ type: 'StoreItemAdded', data: { ...data, ...(within.length > 0 && { addresses: [...within] }) } }],
         meta,
       );

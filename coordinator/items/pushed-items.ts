@@ -124,7 +124,7 @@ export function createPushedItems(
         ...(storeDir !== undefined && { storeDir }),
         ...(address !== undefined && { ca: caFor(address) }),
       });
-      await items.publish(upload.id, item.file);
+      await items.publish(upload.id, item);
       try {
         // They may have gone meanwhile, or a build been submitted; nothing waits between this look and the commit.
         requireReferences(declared);

@@ -113,7 +113,7 @@ export function startRebuilds({ farm, writer, logger }: Core, intake: Intake, in
   look(consider(allItems()));
 
   function* allItems(): Generator<Item> {
-    for (let item = 0; item < graph.items; item++) yield item;
+    for (let item = 0; item < graph.itemRows; item++) yield item;
   }
 }
 

@@ -8,7 +8,7 @@ import type { Application } from '../application.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
-import { pastBuild } from '../history/past.ts';
+import { pastBuild, pastItem } from '../history/past.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Adding } from '../submissions/adding.ts';
 
@@ -117,8 +117,9 @@ export function createRootManager(
         if (item !== undefined) return { target, derivation: isMade(item) ? undefined : details.get(item)?.deriver };
         if (target.endsWith('.drv')) return { target, derivation: target };
         const past = identifier.safeParse(target).success ? await pastBuild(core, target) : undefined;
-        const derivation = past?.farm.graph.drvPath(past.build.drv);
-        return { target: derivation ?? target, derivation };
+        if (past === undefined) return { target, derivation: (await pastItem(core, target))?.deriver };
+        const derivation = past.farm.graph.drvPath(past.build.drv);
+        return { target: derivation, derivation };
       }),
     );
     const wanted = named.flatMap(({ derivation }) => (derivation === undefined ? [] : [derivation]));

@@ -102,7 +102,7 @@ export function verifyItems(
   function presentItems(after?: string): Item[] {
     const all: Item[] = [];
     const first = after === undefined ? undefined : graph.itemOf(after);
-    for (let item = first === undefined ? 0 : first + 1; item < graph.items; item++)
+    for (let item = first === undefined ? 0 : first + 1; item < graph.itemRows; item++)
       if (availability.isPresent(item)) all.push(item);
     return all;
   }

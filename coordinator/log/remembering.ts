@@ -8,18 +8,18 @@ import type { Core } from '../core.ts';
 export function startRemembering({ farm, writer, policy }: Pick<Core, 'farm' | 'writer' | 'policy'>): void {
   const { forgetting } = farm;
   const builds = policy.rememberedBuilds;
+  const isMore = (): boolean => forgetting.weight > builds || forgetting.idleItems > builds;
 
   function look(): void {
     if (writer.failure || forgetting.remembered === builds) return;
-    if (forgetting.revision === undefined && forgetting.weight <= builds) return;
+    if (forgetting.revision === undefined && !isMore()) return;
     const event = { type: 'BuildsRemembered', data: { builds } } as const;
     writer.commit('memory', 'builds', forgetting.revision ?? 'none', [event], { actor: 'coordinator' });
   }
 
   let isWaiting = false;
-  writer.listen((category) => {
-    if (isWaiting || (category !== 'build' && category !== 'submission')) return;
-    if (forgetting.revision !== undefined || forgetting.weight <= builds) return;
+  writer.listen(() => {
+    if (isWaiting || forgetting.revision !== undefined || !isMore()) return;
     isWaiting = true;
     // A decision of its own, not from within the fold.
     queueMicrotask(() => {

@@ -1,5 +1,6 @@
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import type { Core } from '../core.ts';
+import { lastRevision } from '../log/last-revision.ts';
 import type { Meta, Revision } from '../ports/event-store.ts';
 
 /** Makes derivations known to the farm, from the derivation store. */
@@ -34,14 +35,8 @@ export function createAdding({ farm, writer, log, derivations }: Core): Adding {
   }
 
   /** What a derivation that the farm does not know has in the log: one that was forgotten has a stream. */
-  async function revisionOf(path: string): Promise<Revision | 'none'> {
-    for await (const { revision } of log.read(`derivation-${path.slice(0, hashPartLength)}`, {
-      backward: true,
-      limit: 1,
-    }))
-      return revision;
-    return 'none';
-  }
+  const revisionOf = (path: string): Promise<Revision | 'none'> =>
+    lastRevision(log, `derivation-${path.slice(0, hashPartLength)}`);
 
   function note(hash: string, revision: Revision): void {
     added.delete(hash);

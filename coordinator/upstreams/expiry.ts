@@ -52,7 +52,8 @@ export function startExpiry(
     const { path, upstream } = known;
     const answer = await asker.ask(path, { signal });
     const now = runtime.clock.now();
-    if (signal.aborted || farm.upstreams.get(item)?.expires !== known.expires) return false;
+    const still = farm.upstreams.get(item);
+    if (signal.aborted || still?.path !== path || still.expires !== known.expires) return false;
     if (answer === 'unknown' && now < known.expires + graceMs) return false;
     if (typeof answer !== 'string' && answer.references.join() === known.references.join()) {
       const data = { ...answer, expires: expires(answer.upstream) };

@@ -1,5 +1,6 @@
 import { referenceBytes } from '../../domain/limits.ts';
 import type { Core } from '../core.ts';
+import type { ItemStreams } from '../items/item-streams.ts';
 import { namesakeOf } from '../items/namesakes.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices } from '../slices.ts';
@@ -46,11 +47,12 @@ const mostBytes = 128 * 1024 * 1024;
 
 export function createSearch(
   core: Pick<Core, 'farm' | 'writer' | 'logger'>,
+  streams: ItemStreams,
   asker: Pick<Asker, 'ask'>,
   inSlices: InSlices,
   { meta, signal, expires, mostReferenceBytes = mostBytes }: FinderOptions,
 ): Search {
-  const { availability, graph, itemRevision, producers } = core.farm;
+  const { availability, graph, producers } = core.farm;
   // By name: what upstreams speak of is nothing to the graph before it is an event.
   const seen = new Set<string>();
   const answers = new Map<string, Believed>();
@@ -189,7 +191,7 @@ export function createSearch(
       const { path, upstream } = answer;
       const data = { ...answer, expires: expires(upstream) };
       const event = { type: 'StoreItemFoundUpstream', data } as const;
-      core.writer.commit('item', path.slice(0, 32), itemRevision(path), [event], meta);
+      core.writer.commit('item', path.slice(0, 32), streams.revision(path), [event], meta);
       figures.found++;
       yield;
     }
@@ -199,6 +201,7 @@ export function createSearch(
   async function note(): Promise<void> {
     const found = await inSlices(inOrder(), { first: true });
     for (let next = 0; next < found.length; ) {
+      await streams.look(found.slice(next, next + eventsPerWait).map(({ path }) => path));
       next = await inSlices(noteSome(found, next), { first: true });
       await core.writer.durable();
     }

@@ -97,7 +97,7 @@ export async function bring(
   if ('refused' in written) return written.refused.message;
   const upload = await pool.finished(begun.id, owner);
   if (upload === undefined) return failure?.message ?? 'its NAR was cut';
-  await items.publish(upload.id, upload.item.file);
+  await items.publish(upload.id, upload.item);
   items.add(
     await items.sign({ ...upload.item, ...(ca !== undefined && { ca }) } as Omit<StoreItem, 'signatures'>),
     meta,

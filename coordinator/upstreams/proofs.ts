@@ -1,4 +1,5 @@
 import type { Core } from '../core.ts';
+import type { ItemStreams } from '../items/item-streams.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { NarFault } from '../ports/upstream.ts';
 import { type AskedUpstream, createTurns } from './asking.ts';
@@ -19,7 +20,7 @@ export interface Proofs {
 }
 
 /** @param stopped ends what is under way. */
-export function createProofs(core: Core, stopped: AbortSignal): Proofs {
+export function createProofs(core: Core, streams: ItemStreams, stopped: AbortSignal): Proofs {
   const { farm, runtime } = core;
   const running = new Map<string, Promise<boolean>>();
   const { take, give } = createTurns(most);
@@ -35,10 +36,11 @@ export function createProofs(core: Core, stopped: AbortSignal): Proofs {
         proved.remember(key, upstream.settings.ttlSeconds * 1000);
         return true;
       }
+      await streams.look([item.path]);
       // It may have come by another way in the meantime.
       const known = farm.graph.itemOf(item.path);
       if (known !== undefined && !farm.availability.isObtainable(known))
-        noteLoss(core, upstream.settings, item.path, fault);
+        noteLoss(core, streams, upstream.settings, item.path, fault);
       return false;
     } finally {
       give();
@@ -68,6 +70,7 @@ export function createProofs(core: Core, stopped: AbortSignal): Proofs {
 /** StoreItemLostUpstream: it is not believed to have the item for a while, which is longer each time. */
 export function noteLoss(
   { farm, writer, runtime, logger }: Core,
+  streams: Pick<ItemStreams, 'revision'>,
   settings: UpstreamSettings,
   path: string,
   { reason, how }: NarFault,
@@ -78,5 +81,5 @@ export function noteLoss(
   const until = runtime.clock.now() + ms;
   const data = { path, upstream, reason: reason.slice(0, 2000), until };
   const event = { type: 'StoreItemLostUpstream', data } as const;
-  writer.commit('item', path.slice(0, 32), farm.itemRevision(path), [event], manager);
+  writer.commit('item', path.slice(0, 32), streams.revision(path), [event], manager);
 }

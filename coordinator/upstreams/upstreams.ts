@@ -4,6 +4,7 @@ import type { Drv, Item } from '../../projections/graph.ts';
 import type { Core } from '../core.ts';
 import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
+import type { ItemStreams } from '../items/item-streams.ts';
 import type { Items } from '../items/items.ts';
 import type { Meta } from '../ports/event-store.ts';
 import { type NarFault, UpstreamError } from '../ports/upstream.ts';
@@ -62,11 +63,17 @@ export interface OpenedNar {
 /** Of items that are found together, so that they expire together. */
 const expiryStepMs = 10_000;
 
-export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, inSlices: InSlices): Upstreams {
+export function createUpstreams(
+  core: Core,
+  streams: ItemStreams,
+  items: Items,
+  deadlines: Deadlines,
+  inSlices: InSlices,
+): Upstreams {
   const { farm, runtime, logger } = core;
   const { graph, availability } = farm;
   const stop = new AbortController();
-  const proofs = createProofs(core, stop.signal);
+  const proofs = createProofs(core, streams, stop.signal);
   const asker = createAsker(core, core.upstreams, proofs.isProved);
   const doubted = new Map<string, Promise<boolean>>();
 
@@ -87,7 +94,7 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
     const timer = runtime.timers.after(longest * 1000, () => over.abort());
     try {
       const signal = AbortSignal.any([over.signal, stop.signal]);
-      const search = createSearch(core, asker, inSlices, { meta, signal, expires });
+      const search = createSearch(core, streams, asker, inSlices, { meta, signal, expires });
       await run(search);
       if (over.signal.aborted)
         logger.warn(
@@ -105,7 +112,9 @@ export function createUpstreams(core: Core, items: Items, deadlines: Deadlines, 
 
   function lose(item: Item, known: UpstreamItem, settings: UpstreamSettings, { reason, how }: NarFault): void {
     // It may have come into the pool in the meantime, or have been found elsewhere.
-    if (farm.upstreams.get(item)?.upstream === known.upstream) noteLoss(core, settings, known.path, { reason, how });
+    const still = farm.upstreams.get(item);
+    if (still?.path === known.path && still.upstream === known.upstream)
+      noteLoss(core, streams, settings, known.path, { reason, how });
   }
 
   async function look(item: Item, known: UpstreamItem, how: 'some' | 'all'): Promise<boolean> {

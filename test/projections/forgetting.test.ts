@@ -118,7 +118,7 @@ function createFarms(inputsOf: (n: number) => readonly number[], remembered: num
             path: outPath(n),
             narHash: fakeSha256(n),
             narSize: 1,
-            references: [],
+            references: n % 2 === 1 ? inputsOf(n).map(outPath) : [],
             file,
             signatures: [],
             deriver: path,
@@ -212,13 +212,20 @@ describe('what is over is forgotten', () => {
     const save = (name: string) => farms.farm.parts.get(name)?.save() as { length: number; size: number };
     const sizes = (): number[] => [
       farms.farm.graph.derivationRows,
-      ...['queue.builds.order', 'timeline.since', 'graph.needItem'].map((name) => save(name).length),
-      ...['submissions.submissions', 'submissions.joiners', 'graph.free'].map((name) => save(name).size),
+      farms.farm.graph.itemRows,
+      ...['queue.builds.order', 'timeline.since', 'graph.needItem', 'availability.reference', 'details.itemOf'].map(
+        (name) => save(name).length,
+      ),
+      ...['submissions.submissions', 'submissions.joiners', 'graph.free', 'availability.tied', 'lossRevisions'].map(
+        (name) => save(name).size,
+      ),
     ];
     const run = (from: number, to: number): void => {
       for (let n = from; n < to; n++) {
         farms.submit(n);
         while (farms.work((one) => one % 10 === 9) > 0);
+        // What is ten behind is of no use to what comes.
+        if (n % 10 === 9) for (let old = Math.max(3, n - 29); old < n - 19; old++) farms.remove(old);
       }
     };
     run(0, 200);

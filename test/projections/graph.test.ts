@@ -84,7 +84,7 @@ describe('the graph', () => {
               assert.deepEqual(makers, [drv]);
             }
           }
-          for (let item = 0; item < graph.items; item++) {
+          for (let item = 0; item < graph.itemRows; item++) {
             const found: string[] = [];
             graph.eachNeeder(item, (drv) => {
               found.push(graph.drvPath(drv));

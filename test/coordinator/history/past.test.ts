@@ -159,6 +159,41 @@ describe('of what was forgotten', () => {
     assert.ok(again.every((build) => buildId(build) !== `${first}-1`));
   });
 
+  it('an item that went is told of, kept again by a root, and comes again in its stream', async () => {
+    const farm = await openForgetful();
+    const { application } = farm;
+    const { graph } = farm.farm;
+    for (const n of [3, 4, 5]) {
+      await application.deleteItems(admin, { items: [outPath(n)], reason: `not ${n}`, now: true, force: true });
+      await farm.settle();
+    }
+    assert.equal(graph.itemOf(outPath(3)), undefined);
+    assert.equal(farm.farm.itemRevision(outPath(3)), 'none');
+    const { state, summary } = await application.whyItem(outPath(3));
+    assert.equal(state, 'gone');
+    assert.match(summary, /^It is not here: it was deleted .*\(not 3\)\. 'drover submit .*' would make it\.$/);
+    await assert.rejects(application.whyItem(outPath(99)), { code: 'unknown-item' });
+
+    await application.addRoot(admin, 'again', { targets: [outPath(3)] });
+    const { submission } = await application.submit(admin, {
+      roots: [drvPath(3), drvPath(4)],
+      options: { priority: 0 },
+      inputs: true,
+      force: false,
+    });
+    assert.equal(farm.farm.queue.buildsOf(submission).length, 2);
+    await farm.work();
+    assert.equal(farm.failures.length, 0);
+    for (const n of [3, 4]) {
+      assert.ok(farm.farm.availability.isPresent(graph.itemOf(outPath(n)) as number));
+      const types = [];
+      for await (const { type } of farm.store.read(`item-${outPath(n).slice(0, 32)}`)) types.push(type);
+      assert.deepEqual(types, ['StoreItemAdded', 'StoreItemUnpublished', 'StoreItemDeleted', 'StoreItemAdded']);
+    }
+    const { farm: again } = await recover(farm.store, '/nix/store', {});
+    assert.deepEqual([...again.describe()], [...farm.farm.describe()]);
+  });
+
   it('nothing is wanted by a log from before, or of another setting', async () => {
     const before = await openWorkedFarm(facts);
     await submit(before, 1);

@@ -303,7 +303,8 @@ it('is not followed where it refers to ever new items', async () => {
     path,
     references: Array.from({ length: 10 }, () => fakeBase('r', n++)),
   });
-  const search = createSearch(core, { ask }, atOnce, {
+  const streams = { look: async () => undefined, revision: () => 'none' as const };
+  const search = createSearch(core, streams, { ask }, atOnce, {
     meta: { actor: 'upstreams' },
     signal: new AbortController().signal,
     mostReferenceBytes: 100_000,
