@@ -21,13 +21,12 @@ import { startSatisfying } from './builds/satisfying.ts';
 import { createStandings } from './builds/standings.ts';
 import { createWaitingAttempts } from './builds/waiting-attempts.ts';
 import { deferralOf, retryOf, startWakes } from './builds/wakes.ts';
-import { type Core, commandBuild, findChangeable, findKnown } from './core.ts';
+import { type Core, commandBuild, findChangeable, findKnown, findSubmission } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { figuresOf } from './figures.ts';
 import { createEarlierBuilds } from './history/earlier-builds.ts';
 import { buildHistory } from './history/history.ts';
-import { pastSubmission } from './history/past.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createCollecting } from './items/collecting.ts';
 import { startCollectionSchedule } from './items/collection-schedule.ts';
@@ -147,17 +146,11 @@ export function startCoordinator(core: Core): Coordinator {
   async function buildsFor(id: string): Promise<BuildRecord[]> {
     const submission = farm.submissions.get(id);
     if (submission) return buildsOf(submission);
-    await requirePast(id);
+    await findSubmission(core, id);
     throw new DroverError(
       'submission-not-held',
       `the submission ${id} ended long ago: where its time went is held of the last ${policy.rememberedBuilds} builds (setting limits.remembered-builds); 'drover submissions show ${id}' has how it ended`,
     );
-  }
-
-  /** That there was such a submission. */
-  async function requirePast(id: string): Promise<void> {
-    if ((await pastSubmission(core, id)) === undefined)
-      throw new DroverError('unknown-submission', `there is no submission ${id}`);
   }
 
   function buildsOf(submission: SubmissionRecord): BuildRecord[] {
@@ -212,7 +205,7 @@ export function startCoordinator(core: Core): Coordinator {
     outlook: async (id) => outlooks.of(id, await buildsFor(id)),
     async blockage(id) {
       const submission = farm.submissions.get(id);
-      if (submission === undefined) await requirePast(id);
+      if (submission === undefined) await findSubmission(core, id);
       const found = await inSlices(findBlockers(farm, submission === undefined ? [] : buildsOf(submission)));
       return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
     },

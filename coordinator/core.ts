@@ -6,6 +6,7 @@ import { type BuildCommand, type BuildRefusal, decideBuild, type RetryPolicy } f
 import type { BuildEvent } from '../domain/build/events.ts';
 import { type BuildRecord, buildId } from '../projections/builds.ts';
 import type { Farm } from '../projections/farm.ts';
+import type { SubmissionRecord } from '../projections/submissions.ts';
 import type { CollectionWish } from './application.ts';
 import { DroverError, unknownBuild } from './errors.ts';
 import { type KnownBuild, knownBuild, pastSubmission } from './history/past.ts';
@@ -144,6 +145,13 @@ export async function findKnown(core: Core, id: string): Promise<KnownBuild> {
   if (known !== undefined) return known;
   const isSubmission = core.farm.submissions.get(id) ?? (await pastSubmission(core, id));
   throw unknownBuild(id, isSubmission !== undefined);
+}
+
+/** A submission, be it in memory or not. @throws DroverError where there is none */
+export async function findSubmission(core: Core, id: string): Promise<SubmissionRecord> {
+  const submission = core.farm.submissions.get(id) ?? (await pastSubmission(core, id));
+  if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+  return submission;
 }
 
 /** One that is in memory. */

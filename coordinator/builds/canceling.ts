@@ -19,7 +19,7 @@ import {
 } from '../../projections/wants.ts';
 import type { Allocator } from '../agents/allocator.ts';
 import type { Application } from '../application.ts';
-import { type Core, commandBuild, findChangeable } from '../core.ts';
+import { type Core, commandBuild, findChangeable, findSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices, SliceOptions } from '../slices.ts';
@@ -240,9 +240,15 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
     const decision = decideSubmission(record?.status ?? 'none', { type: 'cancel', reason, underWay });
     if (!record || decision.refused === 'unknown-submission')
       throw new DroverError('unknown-submission', `there is no submission ${id}`);
-    if (decision.refused !== undefined)
-      throw new DroverError('submission-ended', `the submission ${id} has ended: all its builds have`);
+    if (decision.refused !== undefined) throw submissionEnded(id);
     return { record, events: decision.events };
+  }
+
+  /** Of one that ended so long ago that the farm has forgotten it nothing is left to cancel. */
+  async function cancelPast(id: string): Promise<CancelResult> {
+    const { status } = await findSubmission(core, id);
+    if (status !== 'canceled') throw submissionEnded(id);
+    return { canceled: 0, unwanted: 0, kept: 0, waiting: 0, builds: [] };
   }
 
   /** All that the submission wants. */
@@ -342,10 +348,13 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
       return cancel(by.id, createBuildSet(named), wish);
     },
     async cancelSubmission(by, id, { reason, preview: onlyPreview = false } = {}) {
+      const isPast = () => farm.submissions.get(id) === undefined;
       const decide = () => decideCancel(id, reason);
+      if (isPast()) return cancelPast(id);
       const { record } = decide();
       if (onlyPreview) return preview(await withdrawalOf(record));
       return inTurn(async () => {
+        if (isPast()) return cancelPast(id);
         // Its wants end at once; what follows is worked out beside everything else, and at a start, where a stop comes in between.
         const { events } = decide();
         const { revision } = record;
@@ -362,4 +371,8 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
       });
     },
   };
+}
+
+function submissionEnded(id: string): DroverError {
+  return new DroverError('submission-ended', `the submission ${id} has ended: all its builds have`);
 }

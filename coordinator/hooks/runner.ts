@@ -220,11 +220,17 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
         pump();
       }
       if (signal.aborted) return;
+      // What came meanwhile, of which the farm may have forgotten something by now; and what comes while that is looked up.
+      while (joining !== undefined && joining.length > 0) {
+        const since: StoredEvent[][] = joining;
+        joining = [];
+        await known.recall(since.flat());
+        if (signal.aborted) return;
+        for (const events of since)
+          if ((events[0] as StoredEvent).position > cursor) for (const event of events) take(event);
+      }
       if (joining === undefined) continue;
-      const since = joining as StoredEvent[][];
       joining = undefined;
-      for (const events of since)
-        if ((events[0] as StoredEvent).position > cursor) for (const event of events) take(event);
       state = 'live';
       triggers?.caughtUp();
       return pump();
@@ -391,6 +397,8 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
       }
       if (triggers?.hasRoom() === false) return fallBehind();
       try {
+        // The farm is ahead of the log, and may have forgotten already what becomes durable only now.
+        if (!events.every((event) => !wanted.has(event.type) || known.isHeld(event))) return fallBehind();
         for (const event of events) take(event);
         pump();
       } catch (error) {

@@ -202,7 +202,7 @@ export function createRootManager(
     roots: () => Array.from(roots.all(), statusOf).sort((a, b) => (a.name < b.name ? -1 : 1)),
     root: (name) => detailOf(find(name)),
     async addRoot(by, name, { targets, ttlSeconds, replace }) {
-      const known = farm.forgetting.derivations === 0 ? targets : await recall(targets, { actor: by.id });
+      const known = farm.forgetting.revision === undefined ? targets : await recall(targets, { actor: by.id });
       const items = [...new Set(known.flatMap(itemsOf))];
       const until = ttlSeconds === undefined ? undefined : runtime.clock.now() + ttlSeconds * 1000;
       command(name, { type: 'add', targets: items, until, source: 'api', replace }, { actor: by.id });

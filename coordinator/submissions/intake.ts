@@ -1,7 +1,7 @@
 import { deferralExcess } from '../../domain/build/deferral.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application } from '../application.ts';
-import type { Core } from '../core.ts';
+import { type Core, findSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { RootManager } from '../items/roots.ts';
 import type { Meta } from '../ports/event-store.ts';
@@ -77,8 +77,7 @@ export function createIntake(
     },
     submissionOf: (by, key) => submissions.byKey(keyOf(by.id, key))?.id,
     async resumeSubmission(by, id) {
-      const submission = submissions.get(id);
-      if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+      const submission = await findSubmission(core, id);
       requireWanted(submission);
       if (submission.setAside === undefined)
         throw new DroverError('submission-not-set-aside', `the submission ${id} is not set aside`);

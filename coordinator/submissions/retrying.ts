@@ -5,9 +5,9 @@ import type { Farm } from '../../projections/farm.ts';
 import type { Drv } from '../../projections/graph.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application, SubmitResult, SubmitWish } from '../application.ts';
-import { type Core, findKnown } from '../core.ts';
+import { type Core, findKnown, findSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
-import { type KnownBuild, pastSubmission } from '../history/past.ts';
+import type { KnownBuild } from '../history/past.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Receiving } from './receiving.ts';
 import { wishOf } from './wishes.ts';
@@ -101,8 +101,7 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       return { retried: again.size, ...skipped, builds: told, submissions: made };
     },
     async retrySubmission(by, id) {
-      const submission = submissions.get(id) ?? (await pastSubmission(core, id));
-      if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
+      const submission = await findSubmission(core, id);
       const { wish, status } = submission;
       // How each of them ended is not held any more; what is there is passed over.
       if (wish.force && submissions.get(id) === undefined)

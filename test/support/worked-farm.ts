@@ -1,10 +1,14 @@
+import { openMemoryEventStore } from '../../adapters/event-store/memory/store.ts';
 import { ownerOfAgent } from '../../coordinator/items/uploads.ts';
+import type { EventStore } from '../../coordinator/ports/event-store.ts';
+import type { HookTransport } from '../../coordinator/ports/hook-transport.ts';
 import type { UpstreamSource } from '../../coordinator/upstreams/asking.ts';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import { buildId } from '../../projections/builds.ts';
 import type { Drv } from '../../projections/graph.ts';
 import type { WaitedInput } from '../../projections/why.ts';
 import { admin, openTestCoordinator } from './coordinator.ts';
+import { noHooks } from './fake-hook-transport.ts';
 import { createFakePool } from './fake-pool.ts';
 import { fakeSha256 } from './paths.ts';
 
@@ -22,7 +26,14 @@ export type WorkedFarm = Awaited<ReturnType<typeof openWorkedFarm>>;
  */
 export async function openWorkedFarm(
   facts: readonly DerivationFacts[],
-  { without = [] as string[], seed = 1, upstreams = [] as readonly UpstreamSource[], rememberedBuilds = 1e6 } = {},
+  {
+    without = [] as string[],
+    seed = 1,
+    upstreams = [] as readonly UpstreamSource[],
+    rememberedBuilds = 1e6,
+    store = openMemoryEventStore() as EventStore,
+    hookTransport = noHooks as HookTransport,
+  } = {},
 ) {
   const hashes = new Map(facts.flatMap(({ outputs, fixed }) => (fixed ? [[outputs.out, fixed.hash] as const] : [])));
   const fake = createFakePool();
@@ -33,6 +44,8 @@ export async function openWorkedFarm(
     seed,
     upstreams,
     rememberedBuilds,
+    store,
+    hookTransport,
     pool: { ...fake, contentHash } as typeof fake,
   });
   const { application, farm } = test;

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import { pastSubmission } from '../../../coordinator/history/past.ts';
 import { createStoredFacts } from '../../../coordinator/hooks/stored-facts.ts';
 import { decodeEvent } from '../../../coordinator/log/event-codec.ts';
 import { recover } from '../../../coordinator/log/recovery.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
+import { hookDefaults } from '../../../domain/hook/definition.ts';
 import { buildId } from '../../../projections/builds.ts';
 import { factsOf } from '../../../projections/event-facts.ts';
 import { createFarm } from '../../../projections/farm.ts';
 import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../support/coordinator.ts';
+import { createFakeHookTransport } from '../../support/fake-hook-transport.ts';
 import { openWorkedFarm, type WorkedFarm } from '../../support/worked-farm.ts';
 
 /** 0 and 1, which needs it; 2 alone, which fails; and many that nobody asks about. */
@@ -105,7 +108,14 @@ describe('of what was forgotten', () => {
     await assert.rejects(application.outlook(failed), { code: 'submission-not-held' });
     await assert.rejects(application.submissionTimes(failed), { code: 'submission-not-held' });
     assert.equal((await application.blockage(failed)).blocked, 0);
-    await assert.rejects(application.outlook('nothing'), { code: 'unknown-submission' });
+    await assert.rejects(application.cancelSubmission(admin, failed), { code: 'submission-ended' });
+    await assert.rejects(application.resumeSubmission(admin, failed), { code: 'submission-not-set-aside' });
+    for (const asked of [
+      application.outlook('nothing'),
+      application.cancelSubmission(admin, 'nothing'),
+      application.resumeSubmission(admin, 'nothing'),
+    ])
+      await assert.rejects(asked, { code: 'unknown-submission' });
   });
 
   it('hooks are told what they were told when it was new', async () => {
@@ -124,6 +134,74 @@ describe('of what was forgotten', () => {
       }
     }
     assert.ok(seen > 10);
+  });
+
+  it('hooks are told the same of a build that another of its derivation came after', async () => {
+    const { application, farm, store, work } = await openWorkedFarm(facts, { rememberedBuilds: 1 });
+    const wish = { roots: [drvPath(0)], options: { priority: 0, tags: { n: '0' } }, inputs: true, force: true };
+    const { submission } = await application.submit(admin, wish);
+    await work();
+    for (let more = 0; more < 4; more++) {
+      await application.submit(admin, wish);
+      await work();
+    }
+    assert.equal(farm.queue.build(`${submission}-1`), undefined);
+    assert.equal(farm.forgetting.derivations, 0);
+    const known = createStoredFacts({ farm, log: store });
+    for await (const { events } of store.readAll({ filter: { types: ['BuildSucceeded'] } })) {
+      await known.recall(events);
+      for (const event of events) assert.deepEqual(known.of(event).tags, { n: '0' });
+    }
+    await application.addRoot(admin, 'by-build', { targets: [`${submission}-1`] });
+    assert.equal(application.root('by-build').kept[0]?.item, outPath(0));
+  });
+
+  it('hooks lose nothing that is forgotten before it is durable', async () => {
+    const memory = openMemoryEventStore();
+    let isHeld = false;
+    const pending: (() => void)[] = [];
+    const store = {
+      ...memory,
+      async appendBatch(commits: Parameters<typeof memory.appendBatch>[0]) {
+        if (isHeld) await new Promise<void>((resolve) => pending.push(resolve));
+        return memory.appendBatch(commits);
+      },
+    };
+    const hookTransport = createFakeHookTransport();
+    const farm = await openWorkedFarm(facts, { rememberedBuilds: 1, store, hookTransport });
+    const { application, settle } = farm;
+    const target = { kind: 'command', run: 'true' } as const;
+    const where = { tags: { of: 'all' }, systems: ['x86_64-linux'] };
+    const definition = { ...hookDefaults, on: ['BuildFailed'], where, target };
+    await application.addHook(admin, 'h', { definition });
+    await settle();
+    for (let n = 3; n < 15; n++)
+      await application.submit(admin, {
+        roots: [drvPath(n)],
+        options: { priority: 0, tags: { of: 'all' } },
+        inputs: true,
+        force: false,
+      });
+    const given = farm.allocations();
+    assert.equal(given.length, 12);
+    isHeld = true;
+    const failing: Promise<unknown>[] = given.map(({ build, attempt }) =>
+      application.agentMessage('a', { type: 'failed', build, attempt, class: 'rejected', message: 'no' }),
+    );
+    await settle();
+    // What is to go goes with the events after it.
+    for (let n = 0; n < 20; n++) failing.push(application.steerAgent(admin, 'a', n % 2 === 0 ? 'pause' : 'resume'));
+    await settle();
+    assert.ok(given.some(({ build }) => farm.farm.queue.build(build) === undefined));
+    isHeld = false;
+    for (const resolve of pending.splice(0)) resolve();
+    await Promise.all(failing);
+    do {
+      for (const delivery of [...hookTransport.inFlight]) delivery.end({ ok: true });
+      await settle();
+    } while (hookTransport.inFlight.length > 0);
+    const told = hookTransport.delivered.map((id) => id.slice('h build-'.length).replace(/@.*/, ''));
+    assert.deepEqual(told.sort(), given.map(({ build }) => build).sort());
   });
 
   it('a derivation is known again as it is needed: its stream goes on', async () => {

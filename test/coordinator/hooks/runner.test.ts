@@ -5,30 +5,35 @@ import { openMemoryEventStore } from '../../../adapters/event-store/memory/store
 import { createHookRunner } from '../../../coordinator/hooks/runner.ts';
 import type { StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { createTracing } from '../../../coordinator/tracing.ts';
-import { hookDefaults } from '../../../domain/hook/definition.ts';
+import { type HookConditions, hookDefaults } from '../../../domain/hook/definition.ts';
 import { initialHook } from '../../../domain/hook/state.ts';
 import { createVirtualTime } from '../../simulation/time.ts';
 import { createFakeHookTransport } from '../../support/fake-hook-transport.ts';
 
 /** A runner on a log of its own, whose writer is the test. */
-async function open() {
+async function open(where?: HookConditions) {
   const store = openMemoryEventStore();
   const transport = createFakeHookTransport();
   const time = createVirtualTime(1);
   const definition = { ...hookDefaults, on: ['AgentPaused'], target: { kind: 'command', run: 'true' } } as const;
   let faults = 0;
   let readFaults = 0;
+  /** As of a farm that has forgotten all that was not recalled. */
+  let isForgetful = false;
+  const recalled = new Set<StoredEvent>();
+  let reading: PromiseWithResolvers<void> | undefined;
   const runner = createHookRunner({
     hook: {
       name: 'h',
       revision: 0,
-      state: { ...initialHook, status: 'active', definition: { ...definition, on: ['AgentPaused'] } },
+      state: { ...initialHook, status: 'active', definition: { ...definition, on: ['AgentPaused'], where } },
     },
     log: {
       read: store.read,
       async *readAll(wish) {
         if (readFaults-- > 0) throw new Error('the log is away');
         yield* store.readAll(wish);
+        await reading?.promise;
       },
     },
     runtime: time.runtime,
@@ -38,11 +43,15 @@ async function open() {
     logId: async () => 'c',
     forbidden: () => undefined,
     facts: {
-      of() {
+      of(event) {
         if (faults-- > 0) throw new Error('a bug');
-        return {};
+        return isForgetful && !recalled.has(event) ? {} : { agent: 'a' };
       },
-      recall: async () => undefined,
+      isHeld: (event) => !isForgetful || recalled.has(event),
+      async recall(events) {
+        await Promise.resolve();
+        for (const event of events) recalled.add(event);
+      },
     },
     head: () => undefined,
     write: () => undefined,
@@ -58,6 +67,14 @@ async function open() {
     settle,
     fail: (times: number) => {
       faults = times;
+    },
+    forget(): void {
+      isForgetful = true;
+    },
+    /** @returns what lets it come to its end. */
+    holdReading(): () => void {
+      reading = Promise.withResolvers();
+      return reading.resolve;
     },
     failReading: (times: number) => {
       readFaults = times;
@@ -107,6 +124,32 @@ describe('the runner of a hook', () => {
     await hook.append(true);
     await hook.passAndEnd();
     assert.deepEqual(hook.transport.delivered, ['h agent-a@0', 'h agent-a@1']);
+    assert.equal(hook.runner.state, 'live');
+  });
+
+  it('looks up what is forgotten of events that come while it is live, and while it reads', async () => {
+    const hook = await open({ agents: ['a'] });
+    await hook.settle();
+    hook.forget();
+    await hook.append(true);
+    await hook.append(true);
+    hook.failReading(1);
+    const readOn = hook.holdReading();
+    await hook.append(true);
+    await hook.passAndEnd();
+    assert.equal(hook.runner.state, 'behind');
+    await hook.append(true);
+    await hook.append(true);
+    readOn();
+    await hook.settle();
+    await hook.passAndEnd();
+    assert.deepEqual(hook.transport.delivered, [
+      'h agent-a@0',
+      'h agent-a@1',
+      'h agent-a@2',
+      'h agent-a@3',
+      'h agent-a@4',
+    ]);
     assert.equal(hook.runner.state, 'live');
   });
 

@@ -63,7 +63,7 @@ async function open(definition: HookDefinition, place: HookRecord['state']['plac
       logger: pino({ level: 'silent' }),
       logId: async () => 'c',
       forbidden: () => undefined,
-      facts: { of: factsOf, recall: async () => undefined },
+      facts: { of: factsOf, recall: async () => undefined, isHeld: () => true },
       head: () => head,
       write(...wishes) {
         for (const wish of wishes)

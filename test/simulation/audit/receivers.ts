@@ -12,18 +12,21 @@ const target = { kind: 'command', run: 'simulated' } as const;
 const ends = ['BuildSucceeded', 'BuildFailed', 'BuildSatisfied'];
 const course = [...ends, 'BuildSubmitted', 'BuildAllocated', 'BuildStarted', 'BuildAttemptFailed', 'BuildReleased'];
 
+/** Holds for each event of a build, as long as what the build is of is known. */
+const where = { name: '*' };
+
 /** Hooks of every temper on the same events. */
 const hooks: Readonly<Record<string, HookDefinition>> = {
-  quick: { ...hookDefaults, target, retry, on: course, concurrency: 8 },
+  quick: { ...hookDefaults, target, retry, on: course, where, concurrency: 8 },
   flaky: { ...hookDefaults, target, retry, on: [...ends, 'StoreItemAdded', 'StoreItemDeleted', 'AgentConnected'] },
-  ordered: { ...hookDefaults, target, retry, on: ends, order: 'all', concurrency: 2 },
+  ordered: { ...hookDefaults, target, retry, on: ends, where, order: 'all', concurrency: 2 },
   hangs: { ...hookDefaults, target, retry, on: ends, concurrency: 1, timeoutSeconds: 20 },
   parks: { ...hookDefaults, target, retry: { ...retry, maxAttempts: 2 }, on: ends },
 };
 /** What these owe has to be delivered in the end. */
 const reliable = ['quick', 'flaky', 'ordered'];
 /** For hooks that operators add and remove: what they are owed begins where they were added. */
-export const passingHook = hookDefinition.parse({ ...hookDefaults, target, retry, on: course });
+export const passingHook = hookDefinition.parse({ ...hookDefaults, target, retry, on: course, where });
 
 interface Receipt {
   readonly id: string;
