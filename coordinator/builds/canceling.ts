@@ -19,7 +19,7 @@ import {
 } from '../../projections/wants.ts';
 import type { Allocator } from '../agents/allocator.ts';
 import type { Application } from '../application.ts';
-import { type Core, commandBuild, findChangeable, findSubmission } from '../core.ts';
+import { type Core, commandBuild, findChangeable, findKnown, findSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { InSlices, SliceOptions } from '../slices.ts';
@@ -226,13 +226,16 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
   }
   const cancel = async (
     actor: string,
-    named: ReadonlyBuildSet,
+    ids: readonly string[],
     wish: CancelWish,
     causation?: string,
-  ): Promise<CancelResult> =>
-    wish.preview
-      ? preview({ builds: await chosen(named, wish), force: wish.force ?? false })
-      : inTurn(async () => cancelBuilds(actor, await chosen(named, wish), wish, causation));
+  ): Promise<CancelResult> => {
+    // In its turn: what was forgotten by then has ended.
+    const named = () => createBuildSet(ids.map((id) => queue.build(id)).filter((build) => build !== undefined));
+    return wish.preview
+      ? preview({ builds: await chosen(named(), wish), force: wish.force ?? false })
+      : inTurn(async () => cancelBuilds(actor, await chosen(named(), wish), wish, causation));
+  };
 
   function decideCancel(id: string, reason: string | undefined) {
     const record = farm.submissions.get(id);
@@ -341,11 +344,11 @@ export function startCanceling(core: Core, allocator: Pick<Allocator, 'stopping'
       const build = await findChangeable(core, id);
       if (isEnded(build.state.status) && build.state.status !== 'canceled')
         throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
-      return cancel(by.id, createBuildSet([build]), wish, `build-${id}@${build.revision}`);
+      return cancel(by.id, [id], wish, `build-${id}@${build.revision}`);
     },
     async cancelBuilds(by, { builds, ...wish }) {
-      const named = await Promise.all(builds.map((id) => findChangeable(core, id)));
-      return cancel(by.id, createBuildSet(named), wish);
+      for (const id of builds) if (queue.build(id) === undefined) await findKnown(core, id);
+      return cancel(by.id, builds, wish);
     },
     async cancelSubmission(by, id, { reason, preview: onlyPreview = false } = {}) {
       const isPast = () => farm.submissions.get(id) === undefined;

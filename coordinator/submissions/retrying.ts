@@ -1,13 +1,11 @@
 import type { Tags } from '../../domain/event.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
-import { buildId } from '../../projections/builds.ts';
 import type { Farm } from '../../projections/farm.ts';
 import type { Drv } from '../../projections/graph.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application, SubmitResult, SubmitWish } from '../application.ts';
 import { type Core, findKnown, findSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
-import type { KnownBuild } from '../history/past.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Receiving } from './receiving.ts';
 import { wishOf } from './wishes.ts';
@@ -70,28 +68,30 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
     },
     async retryBuilds(by, { builds, preview = false }) {
       const groups = new Map<string, { options: BuildOptions; check: Check; tags: Map<string, Tags | undefined> }>();
-      /** By derivation. */
-      const again = new Map<string, KnownBuild>();
+      /** By derivation. What is needed of a build is taken at once: it may be forgotten while the others are looked up. */
+      const again = new Map<string, { id: string; given: BuildOptions; check: Check }>();
       const skipped = { underWay: 0, available: 0 };
       for (const id of builds) {
-        const known = await findKnown(core, id);
-        const derivation = known.farm.graph.drvPath(known.build.drv);
+        const { farm: then, build } = await findKnown(core, id);
+        const derivation = then.graph.drvPath(build.drv);
         const drv = graph.drvOf(derivation);
         if (again.has(derivation)) continue;
         if (drv !== undefined && queue.isActive(drv)) skipped.underWay++;
-        else if (hasOutputs(known.farm, known.build.drv)) skipped.available++;
-        else again.set(derivation, known);
+        else if (hasOutputs(then, build.drv)) skipped.available++;
+        else {
+          const check = checkOf(then.submissions.get(build.submission));
+          again.set(derivation, { id, given: build.state.options, check });
+        }
       }
-      for (const [derivation, { farm: then, build }] of again) {
-        const { tags, ...options } = build.state.options;
-        const check = checkOf(then.submissions.get(build.submission));
+      for (const [derivation, { given, check }] of again) {
+        const { tags, ...options } = given;
         const key = JSON.stringify([options, check]);
         const group = groups.get(key) ?? { options, check, tags: new Map() };
         group.tags.set(derivation, tags);
         groups.set(key, group);
       }
       const named = [...again].slice(0, mostNamed);
-      const told = named.map(([derivation, { build }]) => ({ build: buildId(build), derivation }));
+      const told = named.map(([derivation, { id }]) => ({ build: id, derivation }));
       const made: SubmitResult[] = [];
       if (!preview)
         for (const { options, check, tags } of groups.values()) {

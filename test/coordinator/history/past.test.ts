@@ -5,6 +5,7 @@ import { pastSubmission } from '../../../coordinator/history/past.ts';
 import { createStoredFacts } from '../../../coordinator/hooks/stored-facts.ts';
 import { decodeEvent } from '../../../coordinator/log/event-codec.ts';
 import { recover } from '../../../coordinator/log/recovery.ts';
+import type { EventStore } from '../../../coordinator/ports/event-store.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
 import { hookDefaults } from '../../../domain/hook/definition.ts';
 import { buildId } from '../../../projections/builds.ts';
@@ -14,17 +15,17 @@ import { admin, derivation, drvPath, openTestCoordinator, outPath } from '../../
 import { createFakeHookTransport } from '../../support/fake-hook-transport.ts';
 import { openWorkedFarm, type WorkedFarm } from '../../support/worked-farm.ts';
 
-/** 0 and 1, which needs it; 2 alone, which fails; and many that nobody asks about. */
+/** 0 and 1, which needs it; 2 alone, which fails; many that nobody asks about; and from 15 on some that were not built. */
 const facts = [
   derivation(0),
   derivation(1, [0]),
   derivation(2),
-  ...Array.from({ length: 12 }, (_, n) => derivation(3 + n)),
+  ...Array.from({ length: 18 }, (_, n) => derivation(3 + n)),
 ];
 
 /** A farm that has forgotten the builds of 0, 1 and 2. */
-async function openForgetful() {
-  const farm = await openWorkedFarm(facts, { rememberedBuilds: 1 });
+async function openForgetful(store: EventStore = openMemoryEventStore()) {
+  const farm = await openWorkedFarm(facts, { rememberedBuilds: 1, store });
   const first = await submit(farm, 1);
   const failed = await submit(farm, 2, true);
   for (let n = 3; n < 15; n++) await submit(farm, n);
@@ -96,6 +97,33 @@ describe('of what was forgotten', () => {
     await farm.work(() => true);
     const many = await application.retryBuilds(admin, { builds: [`${failed}-1`, `${first}-1`] });
     assert.deepEqual([many.retried, many.available], [1, 1]);
+  });
+
+  it('builds that are forgotten while others are looked up are retried, and passed over where they are cancelled', async () => {
+    const memory = openMemoryEventStore();
+    let reading: PromiseWithResolvers<void> | undefined;
+    const farm = await openForgetful({
+      ...memory,
+      async *read(...wish) {
+        if (wish[0].startsWith('build-')) await reading?.promise;
+        yield* memory.read(...wish);
+      },
+    });
+    const { application, failed } = farm;
+    const last = await submit(farm, 15, true);
+    const builds = [`${last}-1`, `${failed}-1`];
+    reading = Promise.withResolvers();
+    const asked = [
+      application.retryBuilds(admin, { builds, preview: true }),
+      application.cancelBuilds(admin, { builds }),
+    ] as const;
+    for (let n = 16; n < 20; n++) await submit(farm, n, true);
+    assert.equal(farm.farm.queue.build(`${last}-1`), undefined);
+    reading.resolve();
+    const [retried, canceled] = await Promise.all(asked);
+    assert.deepEqual(retried.builds.map(({ build }) => build).sort(), builds.sort());
+    assert.equal(canceled.canceled, 0);
+    await assert.rejects(application.cancelBuilds(admin, { builds: ['nothing-1'] }), { code: 'unknown-build' });
   });
 
   it('a submission is submitted again, and what cannot be told of it is refused', async () => {
