@@ -131,7 +131,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'an item is added whose bytes are not in their place',
     file: 'coordinator/builds/attempts.ts',
-    find: '      await items.publish(upload, (verified.items[index] as StoreItem).file);',
+    find: '      await items.publish(upload, verified.items[index] as StoreItem);',
     replace: '      void index;',
     breaks: ['I6'],
     seed: 1,
