@@ -21,7 +21,7 @@ import { startSatisfying } from './builds/satisfying.ts';
 import { createStandings } from './builds/standings.ts';
 import { createWaitingAttempts } from './builds/waiting-attempts.ts';
 import { deferralOf, retryOf, startWakes } from './builds/wakes.ts';
-import { type Core, commandBuild, findChangeable, findKnown, findSubmission } from './core.ts';
+import { type Core, commandBuild, findChangeable, findKnown, findSubmission, heldSubmission } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { figuresOf } from './figures.ts';
@@ -144,12 +144,12 @@ export function startCoordinator(core: Core): Coordinator {
 
   /** Builds of a submission, those that it joined included. */
   async function buildsFor(id: string): Promise<BuildRecord[]> {
-    const submission = farm.submissions.get(id);
+    const submission = heldSubmission(farm, id);
     if (submission) return buildsOf(submission);
     await findSubmission(core, id);
     throw new DroverError(
       'submission-not-held',
-      `the submission ${id} ended long ago: where its time went is held of the last ${policy.rememberedBuilds} builds (setting limits.remembered-builds); 'drover submissions show ${id}' has how it ended`,
+      `the submission ${id} ended long ago: where its time went is held of the builds that ended last (setting limits.remembered-builds); 'drover submissions show ${id}' has how it ended, 'drover builds history BUILD' what became of each build`,
     );
   }
 
@@ -204,7 +204,7 @@ export function startCoordinator(core: Core): Coordinator {
     submissionTimes: async (id) => inSlices(submissionTimes(farm, await buildsFor(id), core.runtime.clock.now())),
     outlook: async (id) => outlooks.of(id, await buildsFor(id)),
     async blockage(id) {
-      const submission = farm.submissions.get(id);
+      const submission = heldSubmission(farm, id);
       if (submission === undefined) await findSubmission(core, id);
       const found = await inSlices(findBlockers(farm, submission === undefined ? [] : buildsOf(submission)));
       return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;

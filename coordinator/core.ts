@@ -147,9 +147,14 @@ export async function findKnown(core: Core, id: string): Promise<KnownBuild> {
   throw unknownBuild(id, isSubmission !== undefined);
 }
 
+/** A submission that is in memory with all that belongs to it. */
+export function heldSubmission({ submissions, forgetting }: Farm, id: string): SubmissionRecord | undefined {
+  return forgetting.isLetGo(id) ? undefined : submissions.get(id);
+}
+
 /** A submission, be it in memory or not. @throws DroverError where there is none */
 export async function findSubmission(core: Core, id: string): Promise<SubmissionRecord> {
-  const submission = core.farm.submissions.get(id) ?? (await pastSubmission(core, id));
+  const submission = heldSubmission(core.farm, id) ?? (await pastSubmission(core, id));
   if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
   return submission;
 }

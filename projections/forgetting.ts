@@ -36,6 +36,8 @@ export interface Forgetting {
   itemIdle(item: Item): void;
   /** Goes on with what is to go; to be called after each event. */
   goOn(): void;
+  /** Whether the submission goes, or has gone in part: builds of it may be lacking, and what it requested may be other derivations by now. */
+  isLetGo(submission: string): boolean;
   /** Derivations that went, counted each time. */
   readonly derivations: number;
   /** Store items that went, counted each time. */
@@ -317,6 +319,7 @@ export function createForgetting(
       while (left > 0 && idle.length - nextItem > remembered) left -= lookAtItem(idle.values[nextItem++] as Item);
       if (nextItem * 2 >= idle.length) nextItem = compact(idle, nextItem);
     },
+    isLetGo: (submission) => letGo.has(submission),
     get derivations() {
       return forgotten;
     },

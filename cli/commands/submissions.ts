@@ -14,6 +14,7 @@ import { addOutputOptions, type OutputFlags, print, printOneOf } from '../output
 import { formatSubmissionTimes } from '../output/submission-times.ts';
 import { formatSubmission, formatSubmissions } from '../output/submissions.ts';
 import { plural } from '../output/text.ts';
+import type { View } from '../output/view.ts';
 import { addSubmissionsWatchCommand } from './submissions-watch.ts';
 import { tellBlockage } from './tell-blockage.ts';
 
@@ -77,7 +78,8 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     more: [
       'The end is estimated from how long builds of the same names and systems took before, on the slots that there are.',
       'The critical path is the chain of builds that determined when the submission ended, or so far: each waited for an output of the one',
-      'before it. What is said to have saved time is an upper bound: another chain may be nearly as long.',
+      'before it. What is said to have saved time is an upper bound: another chain may be nearly as long. Of a submission that ended before the builds',
+      'that the coordinator remembers, it has no times: null in JSON.',
     ].join(' '),
     examples: [
       ['drover submissions show SUBMISSION', 'how far it is, or what it took'],
@@ -89,12 +91,11 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     const client = connect(flags, io);
     const { path } = await find(client, id);
     const row = await client.get<SubmissionRow & Blockage>(path);
-    const { times } = await client.get<{ times: SubmissionTimes | null }>(`${path}/times`);
+    const times = await timesOf(client, path);
     const estimate = row.unfinished === 0 ? null : await estimateOf(client, path);
     await print(io, flags, {
-      value: { ...row, estimate, times },
-      text: (view) =>
-        `${formatSubmission(row, view, estimate)}${times === null || (row.state === 'canceled' && !hasRun(times)) ? '' : formatSubmissionTimes(times, view)}`,
+      value: { ...row, estimate, times: times === 'forgotten' ? null : times },
+      text: (view) => `${formatSubmission(row, view, estimate)}${formatTimes(times, view, row)}`,
       names: [row.id],
     });
   });
@@ -159,6 +160,22 @@ export function addSubmissionsCommands(program: Command, context: CommandContext
     await client.send('POST', `${path}/resume`, {});
     io.err(`The submission ${id} is being queued; drover submissions show ${id} says how far it is.\n`);
   });
+}
+
+/** Where its time went; `null` where it has no builds, `forgotten` where it ended so long ago that this is not held. */
+async function timesOf(client: Client, path: string): Promise<SubmissionTimes | 'forgotten' | null> {
+  try {
+    return (await client.get<{ times: SubmissionTimes | null }>(`${path}/times`)).times;
+  } catch (error) {
+    if (error instanceof CliError && error.code === 'submission-not-held') return 'forgotten';
+    throw error;
+  }
+}
+
+function formatTimes(times: SubmissionTimes | 'forgotten' | null, view: View, { id, state }: SubmissionRow): string {
+  if (times === 'forgotten')
+    return `\nleft out: where its time went, which is held of the builds that ended last; 'drover builds list --submission ${id}' has its builds\n`;
+  return times === null || (state === 'canceled' && !hasRun(times)) ? '' : formatSubmissionTimes(times, view);
 }
 
 /** When it may end; `null` where the coordinator is an older one, which has no such route. */

@@ -15,6 +15,7 @@ import type { InSlices } from '../slices.ts';
 import type { CheckUpstream } from '../upstreams/closure-search.ts';
 import type { Upstreams } from '../upstreams/upstreams.ts';
 import type { Adding } from './adding.ts';
+import { optionsOfRoot } from './wishes.ts';
 
 /** Makes of a submission the derivations, roots and builds that it takes, durably. Begun again after a stop, it goes on where it was. */
 export type Enqueue = (submission: SubmissionRecord, actor: string) => Promise<void>;
@@ -41,11 +42,6 @@ export function createEnqueue(
     const durable = writer.durable();
     durable.catch(() => undefined);
     return durable;
-  }
-
-  function optionsOfRoot({ wish, rootTags }: SubmissionRecord, root: string): BuildOptions {
-    const own = rootTags[root];
-    return own === undefined ? wish.options : { ...wish.options, tags: { ...wish.options.tags, ...own } };
   }
 
   /** An input that is built again for a retry is built as it was asked for the last time. */

@@ -4,11 +4,12 @@ import type { Farm } from '../../projections/farm.ts';
 import type { Drv } from '../../projections/graph.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Application, SubmitResult, SubmitWish } from '../application.ts';
-import { type Core, findKnown, findSubmission } from '../core.ts';
+import { type Core, findKnown, findSubmission, heldSubmission } from '../core.ts';
 import { DroverError } from '../errors.ts';
+import { pastDerivation } from '../history/past.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Receiving } from './receiving.ts';
-import { wishOf } from './wishes.ts';
+import { optionsOfRoot, wishOf } from './wishes.ts';
 
 export interface RetryResult {
   /** Derivations that are built again. */
@@ -48,6 +49,14 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       const known = graph.itemOf(then.graph.itemPath(item));
       return known !== undefined && availability.isAvailable(known);
     });
+  }
+
+  /** Whether all outputs are here now of a derivation that may have been forgotten. */
+  async function isHere(derivation: string): Promise<boolean> {
+    const drv = graph.drvOf(derivation);
+    if (drv !== undefined) return queue.hasOutputs(drv);
+    const outputs = Object.values((await pastDerivation(core, derivation))?.data.outputs ?? {});
+    return outputs.length > 0 && outputs.every((path) => availability.isAvailable(graph.itemOf(path) ?? -1));
   }
 
   return {
@@ -103,8 +112,9 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
     async retrySubmission(by, id) {
       const submission = await findSubmission(core, id);
       const { wish, status } = submission;
-      // How each of them ended is not held any more; what is there is passed over.
-      if (wish.force && submissions.get(id) === undefined)
+      const isHeld = heldSubmission(farm, id) !== undefined;
+      // How each of them ended is not held any more.
+      if (wish.force && !isHeld)
         throw new DroverError(
           'submission-not-held',
           `the submission ${id} ended long ago: 'drover builds retry --submission ${id}' builds again what failed of it`,
@@ -116,15 +126,17 @@ export function createRetrying(core: Core, { receive, start }: Receiving): Retry
       const roots = wish.force
         ? asked.filter(({ state }) => state.status === 'failed' || state.status === 'canceled').map(({ drv }) => drv)
         : [...submission.requested].filter((drv) => !queue.hasOutputs(drv));
-      const paths = [...new Set([...roots.map(graph.drvPath), ...submission.roots])];
+      const named: string[] = [];
+      for (const root of submission.roots) if (isHeld || !(await isHere(root))) named.push(root);
+      const paths = [...new Set([...roots.map(graph.drvPath), ...named])];
       if (paths.length === 0)
         throw new DroverError(
           'submission-ended',
           `all that the submission ${id} asked for is here: there is nothing to retry`,
         );
       const { options, inputs, force } = wish;
-      const tags = new Map(paths.map((path) => [path, options.tags]));
-      for (const build of queue.buildsOf(id)) {
+      const tags = new Map(paths.map((path) => [path, optionsOfRoot(submission, path).tags]));
+      for (const build of isHeld ? queue.buildsOf(id) : []) {
         const path = build && graph.drvPath(build.drv);
         if (path !== undefined && tags.has(path)) tags.set(path, build.state.options.tags);
       }

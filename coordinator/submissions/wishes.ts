@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Tags } from '../../domain/event.ts';
 import { maxTags } from '../../domain/limits.ts';
 import type { BuildOptions } from '../../domain/submission/events.ts';
+import type { SubmissionRecord } from '../../projections/submissions.ts';
 import { DroverError } from '../errors.ts';
 import type { CheckUpstream } from '../upstreams/closure-search.ts';
 
@@ -91,4 +92,13 @@ export function wishOf(
 /** The tags of single roots in an order that does not depend on who sent them; nothing where there are none. */
 function sortedTags({ rootTags }: SubmitWish): readonly unknown[] {
   return rootTags === undefined ? [] : [Object.entries(rootTags).sort(([a], [b]) => (a < b ? -1 : 1))];
+}
+
+/** Of a derivation that a submission asks for: those of the submission, and its own tags. */
+export function optionsOfRoot(
+  { wish, rootTags }: Pick<SubmissionRecord, 'wish' | 'rootTags'>,
+  root: string,
+): BuildOptions {
+  const own = rootTags[root];
+  return own === undefined ? wish.options : { ...wish.options, tags: { ...wish.options.tags, ...own } };
 }

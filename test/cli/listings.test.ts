@@ -4,7 +4,7 @@ import { parseAllDocuments as parseAllYaml, parse as parseYaml } from 'yaml';
 import { withIsoTimes } from '../../cli/output/iso-times.ts';
 import type { AgentStatus, FarmStatus, TokenInfo, Why } from '../../coordinator/application.ts';
 import type { BuildDetail, BuildRow, ItemRow } from '../../coordinator/ports/views.ts';
-import { fakeCoordinator } from './support/fake-coordinator.ts';
+import { fakeCoordinator, problem } from './support/fake-coordinator.ts';
 import { run, testNow } from './support/run-cli.ts';
 
 const derivation = `${'0'.repeat(32)}-hello-2.12.drv`;
@@ -373,6 +373,21 @@ describe('listings for people', () => {
       });
       assert.equal((await run(['builds', 'retry', 'b-1', '--url', server.url])).out, said);
     }
+  });
+
+  it('shows a submission of which the times were forgotten, and says so', async () => {
+    const counts = { queued: 0, allocated: 0, running: 0, succeeded: 2, failed: 0, canceled: 0 };
+    const ended = { id: 's-1', receivedAt: testNow, queuedAt: testNow, state: 'succeeded', setAside: null, roots: 1 };
+    const unblocked = { unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 };
+    await using server = await fakeCoordinator({
+      'GET /v1/submissions/s-1': () => ({ json: { ...ended, reason: 'requested', counts, ...unblocked } }),
+      'GET /v1/submissions/s-1/times': () => ({ status: 409, json: problem(409, 'submission-not-held', 'long ago') }),
+    });
+    const show = ['submissions', 'show', 's-1', '--url', server.url];
+    const { code, out, err } = await run(show);
+    assert.equal(code, 0, err);
+    assert.match(out, /^builds: +2 succeeded\n\nleft out: where its time went, .*builds list --submission s-1/m);
+    assert.equal(JSON.parse((await run([...show, '--json'])).out).times, null);
   });
 
   it('says of a retry what keeps it from being built, with what would set it going', async () => {

@@ -6,6 +6,7 @@ import { createStoredFacts } from '../../../coordinator/hooks/stored-facts.ts';
 import { decodeEvent } from '../../../coordinator/log/event-codec.ts';
 import { recover } from '../../../coordinator/log/recovery.ts';
 import type { EventStore } from '../../../coordinator/ports/event-store.ts';
+import { isEnded } from '../../../domain/build/state.ts';
 import type { DroverEvent } from '../../../domain/events.ts';
 import { hookDefaults } from '../../../domain/hook/definition.ts';
 import { buildId } from '../../../projections/builds.ts';
@@ -144,6 +145,44 @@ describe('of what was forgotten', () => {
       application.resumeSubmission(admin, 'nothing'),
     ])
       await assert.rejects(asked, { code: 'unknown-submission' });
+  });
+
+  it('a submission that goes while some of its builds stay is not told of by these alone', async () => {
+    const farm = await openWorkedFarm(facts, { rememberedBuilds: 1 });
+    const { application, farm: known } = farm;
+    const wish = { options: { priority: 0 }, inputs: true, force: false };
+    const { submission } = await application.submit(admin, {
+      ...wish,
+      roots: [drvPath(1), drvPath(2)],
+      rootTags: { [drvPath(2)]: { of: '2' } },
+    });
+    await application.addRoot(admin, 'kept', { targets: [drvPath(1)] });
+    while (known.queue.buildsOf(submission).some(({ state }) => !isEnded(state.status)))
+      await farm.work((derivation) => derivation === drvPath(2));
+    // The row that 2 had is another's by then.
+    for (let n = 3; n < 15; n++) await submit(farm, n);
+    assert.equal(known.graph.drvOf(drvPath(2)), undefined);
+    assert.notEqual(known.queue.buildsOf(submission).length, 0);
+    await assert.rejects(application.submissionTimes(submission), { code: 'submission-not-held' });
+    await assert.rejects(application.outlook(submission), { code: 'submission-not-held' });
+    const again = await application.retrySubmission(admin, submission);
+    assert.deepEqual(
+      known.queue.buildsOf(again.submission).map(({ drv, state }) => [known.graph.drvPath(drv), state.options.tags]),
+      [[drvPath(2), { of: '2' }]],
+    );
+  });
+
+  it('a submission is refused what it was refused when it had just ended', async () => {
+    const { application, first } = await openForgetful();
+    const changes = (id: string) => [
+      () => application.cancelSubmission(admin, id, {}),
+      () => application.cancelSubmission(admin, id, { preview: true }),
+      () => application.retrySubmission(admin, id),
+    ];
+    for (const change of changes(first)) await assert.rejects(change, { code: 'submission-ended' });
+    await assert.rejects(application.resumeSubmission(admin, first), { code: 'submission-not-set-aside' });
+    for (const change of [...changes('nothing'), () => application.resumeSubmission(admin, 'nothing')])
+      await assert.rejects(change, { code: 'unknown-submission' });
   });
 
   it('hooks are told what they were told when it was new', async () => {
