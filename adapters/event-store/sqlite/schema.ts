@@ -9,7 +9,7 @@
  *   a block as it is, in one transaction, when it has been there for a while; nothing of it changes, and it is in one of the two at any
  *   time. `head` and `data` are texts that were compressed with zstd (each one frame with its checksum, `…_bytes` long before that), as block-format.ts
  *   says: columns as one JSON value, and the data of the events, one a line. `types` and `categories` are what there is in it, as lists in
- *   JSON. `drover log export` reads all of the log; `SELECT writefile('/dev/stdout', data) FROM blocks` into `zstdcat` has the data alone.
+ *   JSON. `drover log export` reads all of the log; docs/engines.md has how `sqlite3` and `zstdcat` do.
  * - `stream_index` finds the events of a stream: one row per commit, with the position and revision of its last event and
  *   their number. Streams go by {@link streamKey} and commit ids by {@link commitKey} of their names: short keys keep it
  *   small, and whoever reads it compares the names in the log. `drover log reindex` makes it anew from the events, `drover events verify` holds it against them.

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -84,6 +85,18 @@ it('what is packed is what was there, in every way of reading', async () => {
   );
   const { data } = db.prepare('SELECT data FROM blocks ORDER BY last LIMIT 1').get() as { data: Uint8Array };
   assert.equal(zstdDecompressSync(data).toString().split('\n')[0], '{"value":"é0"}', 'as it is documented');
+});
+
+const programs = ['sqlite3', 'zstdcat'];
+const absent = programs.filter((program) => spawnSync(program, ['--version']).error !== undefined);
+it('is read by hand as it is documented', { skip: absent.length > 0 && `no ${absent.join(', ')}` }, async () => {
+  const dir = await filled();
+  const { packed } = await packLog(dir, { packing });
+  assert.ok(packed > packing.events && packed < 80);
+  const [, script = ''] = /```sh\n(sqlite3 [^`]*block-[^`]*)```/.exec(readFileSync('docs/engines.md', 'utf8')) ?? [];
+  const { stdout, stderr } = spawnSync('sh', ['-ec', script], { cwd: dir, encoding: 'utf8' });
+  const all = await read(dir, { json: 'instead' });
+  assert.deepEqual([stdout, stderr], [all.map(({ json }) => `${json}\n`).join(''), '']);
 });
 
 it('names the events of a block that is damaged, and reads all before it', async () => {
