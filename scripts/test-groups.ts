@@ -4,18 +4,25 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 /**
- * What a file has in its text where it needs a process of its own: it starts processes, or changes what all files of a process share.
- * By the text, as who writes such a test need not know that there is a list.
+ * What a file has in its text where it needs a process of its own: it changes what all files of a process share. By the text, as who writes such a
+ * test need not know that there is a list.
  */
 const needsOwnProcess =
-  /node:child_process|node:worker_threads|registerHooks|process\.(?:exit|kill|on|once|chdir|umask|env\.\w+ = )|delete process\.env|\bmock\.|support\/(?:e2e|nix|nats|nginx|eventstoredb)/;
+  /registerHooks|(?<![.\w])process\.(?:exit|kill|on|once|chdir|umask)\b|process\.env\.\w+ = |delete process\.env|\bmock\./;
+
+/** What one has that starts processes, or threads: it takes long. */
+const startsProcesses = /node:child_process|node:worker_threads|support\/(?:e2e|nix|nats|nginx|eventstoredb)/;
 
 /** For fewer it is not worth it. */
 const leastFiles = 8;
 
-const filesPerGroup = 20;
+/** The more, the less is loaded; but each runs on one core, and the last that is begun runs on alone. */
+const filesPerGroup = { starting: 4, others: 20 };
 
-/** Beginnings of the names of those that take longest, in this order: one that is begun late runs on alone when all others are done. */
+/**
+ * Beginnings of the names of those that take longest, in this order: one that is begun late runs on alone when all others are done. Each has a
+ * process of its own.
+ */
 export const longest: readonly string[] = [
   'test/e2e/coordinator-killed',
   'test/simulation/',
@@ -24,46 +31,71 @@ export const longest: readonly string[] = [
   'test/e2e/network',
   'test/torture/torture',
   'test/e2e/mirror',
-  'test/contract/',
+  'test/contract/eventstoredb',
+  'test/contract/nats',
   'test/coordinator/submissions/nixpkgs-graph',
+  'test/domain/store/guix-graph',
   'test/adapters/event-store/nats/lease',
   'test/docs/readme',
+];
+
+/** Those that come next. */
+export const long: readonly string[] = [
   'test/e2e/',
   'test/adapters/event-store/',
   'test/adapters/builder/',
+  'test/adapters/',
   'test/cli/',
 ];
 
 /**
  * Test files, put together so that those which may share a process do: the start of Node, and of all that they import, is most of the time of
- * a short one. A group is a generated file in which each file is a suite of its name, one after another. Those that take longest come first, the
- * groups, which are short, last.
+ * a short one, and a second of processor time of one that runs commands. A group is a generated file in which each file is a suite of its name,
+ * one after another. Those that take longest come first, the groups of those that start nothing, which are short, last.
  */
 export function planTests(files: readonly string[], root: string): readonly string[] {
-  const alone = files.filter((file) => needsOwnProcess.test(readFileSync(resolve(root, file), 'utf8')));
-  const shared = files.filter((file) => !alone.includes(file));
-  if (shared.length < leastFiles) return files;
+  if (files.length < leastFiles) return files;
+  const alone: string[] = [];
+  const starting: string[] = [];
+  const others: string[] = [];
+  for (const file of files) {
+    const text = readFileSync(resolve(root, file), 'utf8');
+    const starts = startsProcesses.test(text);
+    const where = needsOwnProcess.test(text) || isLong(file) ? alone : starts ? starting : others;
+    where.push(file);
+  }
 
   const folder = mkdtempSync(join(tmpdir(), 'drover-test-groups-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const count = Math.ceil(shared.length / filesPerGroup);
-  const groups = Array.from({ length: count }, (_, group) => {
-    const path = join(folder, `group-${group + 1}-of-${count}.test.mjs`);
-    // Neighbours are alike: one slow folder is spread over all groups.
-    const members = shared
-      .filter((_, at) => at % count === group)
-      .map((file) => [file, pathToFileURL(resolve(root, file))]);
+  let groups = 0;
+  function group(members: readonly string[]): string {
+    const path = join(folder, `group-${++groups}.test.mjs`);
     const runner = new URL('test-guard/group.mjs', import.meta.url);
-    writeFileSync(
-      path,
-      `import { runGroup } from '${runner}';\nawait runGroup(${JSON.stringify(members, null, 2)});\n`,
-    );
+    const suites = members.map((file) => [file, pathToFileURL(resolve(root, file))]);
+    writeFileSync(path, `import { runGroup } from '${runner}';\nawait runGroup(${JSON.stringify(suites, null, 2)});\n`);
     return path;
-  });
-  return [...alone.toSorted((one, other) => rank(one) - rank(other)), ...groups];
+  }
+
+  // Neighbours load the same.
+  const companies = Array.from({ length: Math.ceil(starting.length / filesPerGroup.starting) }, (_, at) =>
+    starting.slice(at * filesPerGroup.starting, (at + 1) * filesPerGroup.starting),
+  );
+  const first = [...alone.map((file) => [file]), ...companies].toSorted((one, other) => rank(one) - rank(other));
+  // Neighbours are alike: one slow folder is spread over all groups.
+  const count = Math.ceil(others.length / filesPerGroup.others);
+  const last = Array.from({ length: count }, (_, at) => others.filter((_file, index) => index % count === at));
+  return [...first, ...last].map((members) => (members.length === 1 ? (members[0] as string) : group(members)));
 }
 
-function rank(file: string): number {
-  const at = longest.findIndex((beginning) => file.startsWith(beginning));
-  return at < 0 ? longest.length : at;
+const isLong = (file: string): boolean => longest.some((beginning) => file.startsWith(beginning));
+
+/** Of the longest among them. */
+function rank(files: readonly string[]): number {
+  const order = [...longest, ...long];
+  return Math.min(
+    ...files.map((file) => {
+      const at = order.findIndex((beginning) => file.startsWith(beginning));
+      return at < 0 ? order.length : at;
+    }),
+  );
 }

@@ -1,22 +1,37 @@
 import assert from 'node:assert/strict';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { longest, planTests } from '../../scripts/test-groups.ts';
+import { long, longest, planTests } from '../../scripts/test-groups.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 test('tests that take longest are begun first, and each file is in one place', () => {
   const files = globSync('test/**/*.test.ts', { cwd: root }).sort();
-  for (const beginning of longest)
+  for (const beginning of [...longest, ...long])
     assert.ok(
       files.some((file) => file.startsWith(beginning)),
       `no file is called ${beginning}…`,
     );
   const planned = planTests(files, root);
-  assert.ok(planned[0]?.startsWith(longest[0] as string), planned[0]);
-  const alone = planned.filter((file) => files.includes(file));
-  assert.equal(new Set(alone).size, alone.length);
-  const groups = planned.slice(alone.length);
-  assert.ok(groups.length > 0 && groups.every((file) => file.endsWith('.test.mjs')), 'groups come last');
+  const members = planned.map((file) =>
+    files.includes(file) ? [file] : files.filter((each) => readFileSync(file, 'utf8').includes(`"${each}"`)),
+  );
+  assert.deepEqual(members.flat().sort(), files);
+  assert.ok(members.filter(({ length }) => length > 1).length > 10, 'most share a process');
+  const isLong = ([file = '']: readonly string[]) => longest.some((beginning) => file.startsWith(beginning));
+  assert.deepEqual(members.map(isLong).lastIndexOf(true), members.filter(isLong).length - 1, 'the longest are first');
+  assert.ok(
+    members.filter(isLong).every(({ length }) => length === 1),
+    'and alone',
+  );
+  for (const [first = '', ...more] of members)
+    if (more.length > 0)
+      for (const file of [first, ...more])
+        assert.doesNotMatch(
+          readFileSync(join(root, file), 'utf8'),
+          /registerHooks|^delete process\.env|\bmock\./m,
+          file,
+        );
 });
