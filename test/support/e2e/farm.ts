@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildFoldersOf } from '../../../adapters/builder/nix/build-folders.ts';
 import { defaultSandboxPaths } from '../../../agent/sandbox-paths.ts';
 import { type Command, type CommandEnd, startCommand } from './command.ts';
 import { createEventFeed, type EventFeed } from './event-feed.ts';
@@ -134,6 +135,11 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
   const commands: { readonly what: string; readonly process: Command }[] = [];
   // One that a failure has left behind would keep this process.
   resources.defer(() => void commands.map(({ process }) => process.stop()));
+  const stores: string[] = [];
+  // What killed agents have left outside of the farm's folder.
+  resources.defer(async () => {
+    for (const store of stores) await rm(buildFoldersOf(store), { recursive: true, force: true, maxRetries: 3 });
+  });
   // Builders go with their daemons, and these with their agents: a closed pipe ends them.
   resources.defer(() => Promise.all(processes.map(({ process }) => process.killGroup())).then(() => {}));
   const network = resources.use(await startNetwork());
@@ -226,6 +232,7 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
       const place = join(folder, `agent-${name}`);
       const root = join(place, 'root');
       await mkdir(root, { recursive: true });
+      stores.push(root);
       const tokenFile = join(place, 'token');
       writeFileSync(tokenFile, body.token ?? body.secret, { mode: 0o600 });
       const programs = ['/bin/cat', '/bin/mkdir', '/bin/mkfifo'];
