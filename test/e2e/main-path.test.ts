@@ -8,9 +8,6 @@ import { e2e } from '../support/e2e/e2e-test.ts';
 import type { Farm } from '../support/e2e/farm.ts';
 import { holds } from '../support/e2e/farm.ts';
 
-// A clone runs its sources, and so does this farm, whatever the others run.
-delete process.env.DROVER_TEST_PROGRAM;
-
 e2e(
   'two agents build a diamond that neither could build alone, and Nix fetches it, and nothing that is not signed',
   {},

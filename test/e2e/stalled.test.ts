@@ -7,7 +7,7 @@ import { e2e } from '../support/e2e/e2e-test.ts';
 import { isBuild } from '../support/e2e/events-of.ts';
 import type { Farm } from '../support/e2e/farm.ts';
 
-// What is made to spin is a function of the sources.
+// What is made to spin is a function of the sources. A clone runs these, and so does this farm, whatever the others run.
 delete process.env.DROVER_TEST_PROGRAM;
 const spin = fileURLToPath(new URL('../support/e2e/spin.mjs', import.meta.url));
 const spinning = (where: string) => ({ NODE_OPTIONS: `--import ${spin}`, DROVER_TEST_SPIN: where });
