@@ -15,6 +15,7 @@ const settings = {
   DROVER_LIMITS_UPLOAD_IDLE_SECONDS: '5',
   DROVER_AUDIT_CHECKPOINT_SECONDS: '5',
   DROVER_HOOKS_TRUST_API: 'true',
+  DROVER_SNAPSHOTS_EVERY_EVENTS: '200',
 };
 const abilities = [
   { name: 'agent-a', slots: 2, systems, features: [] },
@@ -70,6 +71,7 @@ export async function openHouse({
   );
   const ownEnds: string[] = [];
   let lease = leases.long;
+  let remembered = 5;
   let closing = false;
   let serving = Promise.withResolvers<void>();
   serving.resolve();
@@ -79,7 +81,7 @@ export async function openHouse({
 
   function startOne(): Promise<void> {
     started?.(lease);
-    return farm.start(['--lease-seconds', `${lease}`]);
+    return farm.start(['--lease-seconds', `${lease}`, '--limits-remembered-builds', `${remembered}`]);
   }
 
   /** Starts it until it is up: it may be killed, or lack its store, before. */
@@ -150,7 +152,7 @@ export async function openHouse({
   }
 
   async function strike({ victim, how }: Fault, round: Round): Promise<void> {
-    lease = round.lease;
+    ({ lease, remembered } = round);
     const agent = agents.find(({ name }) => name === victim);
     if (how.signal === 'SIGSTOP') {
       const process = victim === 'nats-server' ? undefined : (agent?.process ?? farm.coordinator);

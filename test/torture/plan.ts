@@ -22,6 +22,8 @@ export interface Round {
   readonly faults: readonly Fault[];
   /** How long an agent that is away keeps its builds, in seconds, for the coordinators that start in this round. */
   readonly lease: number;
+  /** How many ended builds those coordinators remember. */
+  readonly remembered: number;
 }
 
 /** Leases that are over before whoever is away is back, and such that never are. */
@@ -30,10 +32,14 @@ export const leases = { short: 1, long: 60 };
 /** What is done to a farm, round by round. The same seed gives the same. */
 export function planOf(seed: number, rounds: number, engine: Engine, agents: readonly string[]): readonly Round[] {
   const random = createRandom(seed).fork(`rounds on ${engine}`);
-  return Array.from({ length: rounds }, () => roundOf(random, engine, agents));
+  const remembered = random.fork('remembered');
+  return Array.from({ length: rounds }, () => ({
+    ...roundOf(random, engine, agents),
+    remembered: remembered.pick([1, 2, 5, 50]) as number,
+  }));
 }
 
-function roundOf(random: Random, engine: Engine, agents: readonly string[]): Round {
+function roundOf(random: Random, engine: Engine, agents: readonly string[]): Omit<Round, 'remembered'> {
   const victims = new Set<Victim>();
   const wanted = random.chance(0.25) ? 2 : 1;
   while (victims.size < wanted) {
@@ -54,10 +60,10 @@ function howOf(random: Random): Fault['how'] {
 }
 
 /** `agent-a killed, killed again 120 ms into its start; nats-server stopped for 300 ms`. */
-export function describeRound({ moment, faults, lease }: Round): string {
+export function describeRound({ moment, faults, lease, remembered }: Round): string {
   const each = faults.map(({ victim, how }) => {
     if (how.signal === 'SIGSTOP') return `${victim} stopped for ${how.ms} ms`;
     return how.again === undefined ? `${victim} killed` : `${victim} killed, and again ${how.again} ms into its start`;
   });
-  return `after ${moment.events} events and ${moment.ms} ms: ${each.join('; ')} (lease ${lease} s)`;
+  return `after ${moment.events} events and ${moment.ms} ms: ${each.join('; ')} (lease ${lease} s, ${remembered} builds remembered)`;
 }

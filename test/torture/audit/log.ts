@@ -47,6 +47,7 @@ export function createLogAudit(): LogAudit {
     hasSigned: () => true,
     // No event says that an attempt has left its slot.
     uploading: () => Number.POSITIVE_INFINITY,
+    isForgetful: true,
     noted: () => {},
   });
   const { derivations, items, builds, makers, everPresent, lackingOf, isAvailable } = ledger;
