@@ -1,5 +1,5 @@
 /**
- * Makes dist/, which the package that npm makes is run from: the program in few files, the client, and the manual pages. With `--no-check` types are
+ * Makes dist/, which the package that npm makes is run from: the program in few files, the client, the dashboard, and the manual pages. With `--no-check` types are
  * not looked at once more; with `--program=FOLDER` the program is the one that test-program.ts has made there of the same sources.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import { bundle } from './bundle.ts';
 import { manPages } from './docs/man.ts';
 import { licencesOf } from './licences.ts';
 import { packagesFile, readPackages } from './test-program.ts';
+import { makeWeb } from './web.ts';
 import { writeFiles } from './write-files.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -28,6 +29,8 @@ if (isChecked) compile('tsconfig.package.json');
 compile('client', ...(isChecked ? [] : ['--noCheck']));
 
 writeFileSync('dist/program/LICENSES', licencesOf(root, await makeProgram('dist/program')));
+
+await makeWeb(root);
 
 /** The folders of the packages that are in it. */
 async function makeProgram(folder: string): Promise<readonly string[]> {

@@ -152,7 +152,7 @@ const commandsOf = (root: string, role: string): Plugin => ({
   },
 });
 
-function packagesOf(inputs: readonly string[]): string[] {
+export function packagesOf(inputs: readonly string[]): string[] {
   const folders = inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path) ?? []);
   return [...new Set(folders)].sort();
 }

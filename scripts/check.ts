@@ -18,6 +18,7 @@ function program(name: string, script: string, args: readonly string[]): void {
 }
 
 program('types (tsc)', 'node_modules/typescript/bin/tsc', ['-p', '.']);
+program('types of the dashboard (tsc)', 'node_modules/typescript/bin/tsc', ['-p', 'web']);
 program('lint and format (biome)', 'node_modules/@biomejs/biome/bin/biome', [
   'check',
   '--error-on-warnings',

@@ -22,6 +22,7 @@ const pureBuiltins = ['node:crypto', 'node:buffer', 'node:zlib', 'node:util'];
 export const layers: readonly Layer[] = [
   // Runs in browsers too.
   { files: ['client/'], mayImport: ['client/'], builtins: [], packages: [] },
+  { files: ['web/'], mayImport: ['web/', 'client/'], builtins: [], packages: ['preact', 'uplot', 'drover/client'] },
   { files: ['cli/', 'test/', 'bench/', 'demo/', 'examples/', 'scripts/'] },
   { files: ['domain/'], mayImport: ['domain/'], builtins: pureBuiltins, packages: ['zod', '@noble/curves'] },
   { files: ['projections/'], mayImport: ['projections/', 'domain/'], builtins: pureBuiltins, packages: ['zod'] },

@@ -120,3 +120,9 @@ for (const [flag, script] of [
   isAllThere &&= status === 0;
 }
 if (!isAllThere) process.exit(1);
+// What the coordinator serves to browsers, where that is older than its sources.
+const web = spawnSync(join(root, 'node_modules', '.bin', 'node'), [join(root, 'scripts', 'web.ts')], {
+  cwd: root,
+  stdio: ['ignore', 2, 2],
+});
+if (web.status !== 0) process.exit(1);

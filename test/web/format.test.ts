@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ago, bytes, count, duration, splitName } from '../../web/format.ts';
+
+describe('what people read', () => {
+  it('durations have two units at most', () => {
+    const cases = { 0: '0.0 s', 9940: '9.9 s', 9960: '10 s', 59400: '59 s', 59600: '1 min', 185000: '3 min 5 s' };
+    for (const [ms, text] of Object.entries(cases)) assert.equal(duration(Number(ms)), text);
+    assert.equal(duration(7_500_000), '2 h 5 min');
+    assert.equal(duration(273_600_000), '3 d 4 h');
+    assert.equal(duration(-5), '0.0 s');
+  });
+
+  it('sizes and numbers', () => {
+    assert.deepEqual([0, 999, 1000, 12_345_678, 1e15].map(bytes), ['0 B', '999 B', '1.0 kB', '12 MB', '1.0 PB']);
+    assert.equal(count(1_234_567), '1\u202f234\u202f567');
+    assert.equal(ago(1000, 13_500), '12 s ago');
+  });
+
+  it('names without their hashes', () => {
+    const hash = '0'.repeat(32);
+    assert.deepEqual(splitName(`${hash}-hello-2.12.drv`), { hash, name: 'hello-2.12' });
+    assert.deepEqual(splitName('odd'), { hash: '', name: 'odd' });
+  });
+});

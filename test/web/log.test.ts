@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { piecesOf } from '../../web/log/ansi.ts';
+import { createLines } from '../../web/log/lines.ts';
+
+const plainText = (line: string): string =>
+  piecesOf(line)
+    .map(({ text }) => text)
+    .join('');
+
+describe('a line of a log', () => {
+  it('has its colours as classes', () => {
+    assert.deepEqual(piecesOf('\x1b[1;31merror:\x1b[0m no'), [
+      { text: 'error:', look: 'f1 bold' },
+      { text: ' no', look: '' },
+    ]);
+    assert.deepEqual(piecesOf('\x1b[38;5;200mx\x1b[38;2;1;2;3my\x1b[92mz'), [
+      { text: 'x', look: '' },
+      { text: 'y', look: '' },
+      { text: 'z', look: 'f2' },
+    ]);
+  });
+
+  it('shows what a program has left of what it wrote over', () => {
+    assert.equal(plainText('10 %\r50 %\r100 %\r'), '100 %');
+  });
+
+  it('never has anything that moves, hides or turns what is seen', () => {
+    assert.equal(plainText('a\x1b]8;;http://x\x07b\x1b]8;;\x1b\\c\x1b[2Jd\x1b[5Ae\x00\x07\x7ff\u202eg'), 'abcdefg');
+    const parts = ['\x1b', '[', ']', 'm', 'J', '3', ';', '\x07', '\\', '\x00', '\r', '\u202e', '\u2067', 'a', '\x9b'];
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...parts)), (all) => {
+        const line = all.join('');
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+        assert.doesNotMatch(plainText(line), /[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]/);
+      }),
+    );
+  });
+});
+
+describe('the lines of a log', () => {
+  it('are those of its text, however it comes', () => {
+    const text = fc
+      .array(fc.constantFrom('a', 'ß', '\n', 'long word ', '\r'), { maxLength: 60 })
+      .map((all) => all.join(''));
+    fc.assert(
+      fc.property(text, fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 60 }), (whole, sizes) => {
+        const lines = createLines();
+        let left = Buffer.from(whole);
+        for (const size of [...sizes, left.length]) {
+          lines.append(left.subarray(0, size));
+          left = left.subarray(size);
+        }
+        const wanted = whole.split('\n');
+        if (wanted.at(-1) === '') wanted.pop();
+        assert.deepEqual(
+          Array.from({ length: lines.count }, (_, n) => lines.line(n)),
+          wanted,
+        );
+      }),
+    );
+  });
+
+  it('are found in both directions, in whichever case', async () => {
+    const lines = createLines();
+    lines.append(Buffer.from('one\nTwo\nthree\ntwo\n'));
+    const { signal } = new AbortController();
+    assert.equal(await lines.find('TWO', -1, 1, signal), 1);
+    assert.equal(await lines.find('two', 1, 1, signal), 3);
+    assert.equal(await lines.find('two', 3, -1, signal), 1);
+    assert.equal(await lines.find('four', -1, 1, signal), undefined);
+  });
+
+  it('are cut where they are too long to be shown', () => {
+    const lines = createLines();
+    lines.append(Buffer.alloc(30_000, 'x'));
+    assert.equal(lines.line(0).length, 10_000 + ' … 20000 bytes more'.length);
+  });
+});

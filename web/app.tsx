@@ -1,0 +1,98 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { connection, follow, onConnection } from './live.ts';
+import { pageAt } from './pages/all.tsx';
+import { Login } from './pages/login.tsx';
+import { usePlace } from './router.ts';
+import { logOut, type Self, useSelf } from './session.ts';
+
+const links = [
+  ['', 'Overview'],
+  ['submissions', 'Submissions'],
+  ['builds', 'Builds'],
+  ['agents', 'Agents'],
+  ['items', 'Items'],
+  ['hooks', 'Hooks'],
+  ['roots', 'Roots'],
+  ['events', 'Events'],
+] as const;
+
+/** What is around every page; without a session the page to log in. */
+export function App() {
+  const [self, look] = useSelf();
+  if (self === undefined) return <Frame />;
+  if (self === null) return <Login loggedIn={look} />;
+  return <Pages self={self} refused={look} />;
+}
+
+function Pages({ self, refused }: { readonly self: Self; readonly refused: () => void }) {
+  const place = usePlace();
+  const page = pageAt(place);
+  useEffect(() => {
+    const end = new AbortController();
+    void follow(end.signal, refused);
+    return () => end.abort();
+  }, []);
+  useEffect(() => {
+    document.title = `${page.title} · Drover`;
+  }, [page.title]);
+  return (
+    <Frame self={self} section={place.path[0] ?? ''}>
+      {page.render(self)}
+    </Frame>
+  );
+}
+
+function Frame({
+  self,
+  section,
+  children,
+}: {
+  readonly self?: Self;
+  readonly section?: string;
+  readonly children?: ComponentChildren;
+}) {
+  return (
+    <>
+      <a class="skip" href="#main" data-plain>
+        To the page
+      </a>
+      <header>
+        <a class="home" href="/">
+          Drover
+        </a>
+        <nav aria-label="Pages">
+          {links.map(([path, name]) => (
+            <a key={path} href={`/${path}`} aria-current={section === path ? 'page' : undefined}>
+              {name}
+            </a>
+          ))}
+        </nav>
+        {self !== undefined && (
+          <div class="self">
+            <Dot />
+            <span title={`a token of scope ${self.scope}`}>{self.name}</span>
+            <button type="button" onClick={() => void logOut().catch(() => {})}>
+              Log out
+            </button>
+          </div>
+        )}
+      </header>
+      <main id="main" tabIndex={-1}>
+        {children}
+      </main>
+    </>
+  );
+}
+
+/** Whether what is seen is up to date. */
+function Dot() {
+  const [state, setState] = useState(connection);
+  useEffect(() => onConnection(() => setState(connection())), []);
+  const words = { connecting: 'connecting', live: 'live', lost: 'connection lost: trying again' }[state];
+  return (
+    <output class={`connection ${state}`} aria-live="polite">
+      {words}
+    </output>
+  );
+}

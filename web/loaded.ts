@@ -1,0 +1,101 @@
+import type { DroverEvent } from 'drover/client';
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { connection, onConnection, onEvent } from './live.ts';
+import { sessionEnded } from './session.ts';
+
+export interface Loaded<Value> {
+  /** What was loaded last; it stays while it is loaded again, or cannot be. */
+  readonly value: Value | undefined;
+  readonly error: Error | undefined;
+  /** Loads it now. */
+  reload(): void;
+}
+
+/** However many events come, what they change is asked for no more often. */
+const shortestGap = 500;
+
+/**
+ * Something of the API, loaded anew when an event touches it: at once, and then no more than every half second. While the page is not
+ * seen it is not loaded; it is when the page comes to be seen again.
+ *
+ * @param key what is loaded: with another one the old value goes
+ */
+export function useLoaded<Value>(
+  key: string,
+  load: (signal: AbortSignal) => Promise<Value>,
+  touches: (event: DroverEvent) => boolean = () => false,
+): Loaded<Value> {
+  const [held, setHeld] = useState<{ key: string; value?: Value; error?: Error }>({ key });
+  const again = useRef<() => void>(() => {});
+  const current = useRef({ load, touches });
+  current.current = { load, touches };
+
+  useEffect(() => {
+    const end = new AbortController();
+    let isLoading = false;
+    let isStale = false;
+    let lastAt = Number.NEGATIVE_INFINITY;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+
+    async function run(): Promise<void> {
+      clearTimeout(timer);
+      timer = undefined;
+      isLoading = true;
+      isStale = false;
+      lastAt = performance.now();
+      try {
+        const value = await current.current.load(end.signal);
+        if (!end.signal.aborted) setHeld({ key, value });
+      } catch (error) {
+        if (end.signal.aborted) return;
+        if (sessionEnded(error)) return;
+        setHeld((before) => ({ ...(before.key === key ? before : { key }), error: error as Error }));
+      } finally {
+        isLoading = false;
+        if (isStale) stale();
+      }
+    }
+    function stale(): void {
+      isStale = true;
+      if (isLoading || timer !== undefined || end.signal.aborted || document.hidden) return;
+      const wait = lastAt + shortestGap - performance.now();
+      if (wait <= 0) void run();
+      else timer = setTimeout(() => void run(), wait);
+    }
+    again.current = () => void (isLoading ? stale() : run());
+    void run();
+    const offs = [
+      onEvent((event) => {
+        if (current.current.touches(event)) stale();
+      }),
+      // What was asked for while nobody answered is asked for again.
+      onConnection(() => {
+        if (connection() === 'live') stale();
+      }),
+    ];
+    const seen = (): void => {
+      if (!document.hidden && isStale) stale();
+    };
+    document.addEventListener('visibilitychange', seen);
+    return () => {
+      end.abort();
+      clearTimeout(timer);
+      for (const off of offs) off();
+      document.removeEventListener('visibilitychange', seen);
+    };
+  }, [key]);
+
+  const reload = useCallback(() => again.current(), []);
+  const { value, error } = held.key === key ? held : { value: undefined, error: undefined };
+  return { value, error, reload };
+}
+
+/** The time, every so many milliseconds, for what says how long something has taken. */
+export function useNow(everyMs = 1000): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}

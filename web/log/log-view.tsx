@@ -1,0 +1,220 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { bytes as bytesText, count as countText } from '../format.ts';
+import { drover } from '../live.ts';
+import { Problem } from '../parts/problem.tsx';
+import { withQuery } from '../router.ts';
+import { piecesOf } from './ansi.ts';
+import { createLines, type Lines } from './lines.ts';
+
+const lineHeight = 18;
+/** No browser has taller elements than some thirty million pixels: beyond this the bar stands for more lines than it has pixels. */
+const mostHeight = 8_000_000;
+const spare = 10;
+
+/** The log of an attempt, as it comes: only the lines that are seen are in the page. */
+export function LogView({
+  build,
+  attempt,
+  line,
+}: {
+  readonly build: string;
+  readonly attempt: number;
+  readonly line: number | undefined;
+}) {
+  const lines = useMemo(createLines, [build, attempt]);
+  const [state, setState] = useState<{ ended?: boolean; error?: Error }>({});
+  const [, setSize] = useState(0);
+  const [top, setTop] = useState(0);
+  const [isFollowing, setFollowing] = useState(line === undefined);
+  const [wanted, setWanted] = useState('');
+  const [found, setFound] = useState<number | 'none'>();
+  const view = useRef<HTMLDivElement>(null);
+  const finding = useRef<AbortController | undefined>(undefined);
+
+  useEffect(() => {
+    const end = new AbortController();
+    setState({});
+    read(build, attempt, lines, end.signal, () => setSize(lines.bytes)).then(
+      () => setState({ ended: true }),
+      (error: Error) => {
+        if (!end.signal.aborted) setState({ error });
+      },
+    );
+    return () => end.abort();
+  }, [lines]);
+
+  const shown = view.current === null ? 40 : Math.ceil(view.current.clientHeight / lineHeight);
+  const { count } = lines;
+  const height = Math.min(mostHeight, count * lineHeight);
+  const room = Math.max(1, height - (view.current?.clientHeight ?? 0));
+  const isScaled = count * lineHeight > mostHeight;
+  const first = isScaled ? Math.round((top / room) * Math.max(0, count - shown)) : Math.floor(top / lineHeight);
+  const begin = Math.max(0, first - spare);
+  const end = Math.min(count, first + shown + spare);
+
+  function goToLine(n: number): void {
+    const element = view.current;
+    if (element === null) return;
+    const middle = Math.max(0, n - Math.floor(shown / 2));
+    element.scrollTop = isScaled ? (middle / Math.max(1, count - shown)) * room : middle * lineHeight;
+  }
+
+  useEffect(() => {
+    const element = view.current;
+    if (isFollowing && element !== null) element.scrollTop = element.scrollHeight;
+  }, [count, isFollowing]);
+  const target = found === undefined || found === 'none' ? (line === undefined ? undefined : line - 1) : found;
+  const isThere = target !== undefined && target < count;
+  useEffect(() => {
+    if (isThere && target !== undefined) goToLine(target);
+  }, [target, isThere]);
+
+  async function find(step: 1 | -1): Promise<void> {
+    if (wanted === '') return;
+    finding.current?.abort();
+    finding.current = new AbortController();
+    const { signal } = finding.current;
+    setFollowing(false);
+    const from = typeof found === 'number' ? found : step === 1 ? -1 : count;
+    const next =
+      (await lines.find(wanted, from, step, signal)) ??
+      (await lines.find(wanted, step === 1 ? -1 : count, step, signal));
+    if (!signal.aborted) setFound(next ?? 'none');
+  }
+
+  return (
+    <section aria-labelledby="log-heading">
+      <h2 id="log-heading">Log of attempt {attempt}</h2>
+      <form
+        class="logtools"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void find(1);
+        }}
+      >
+        <input
+          type="search"
+          aria-label="Find in the log"
+          placeholder="Find"
+          value={wanted}
+          onInput={(event) => {
+            setWanted(event.currentTarget.value);
+            setFound(undefined);
+          }}
+        />
+        <button type="submit">Next</button>
+        <button type="button" onClick={() => void find(-1)}>
+          Previous
+        </button>
+        <label>
+          <input
+            type="checkbox"
+            checked={isFollowing}
+            onChange={(event) => setFollowing(event.currentTarget.checked)}
+          />{' '}
+          Follow
+        </label>
+        <a href={`/v1/builds/${encodeURIComponent(build)}/log?attempt=${attempt}`} data-plain>
+          As text
+        </a>
+        <output class="quiet">
+          {found === 'none' ? 'It is not in the log. ' : ''}
+          {countText(count)} lines, {bytesText(lines.bytes)}
+          {state.ended === true ? '' : state.error === undefined ? ', coming' : ''}
+        </output>
+      </form>
+      {state.error !== undefined && <Problem error={state.error} />}
+      <div
+        class="log"
+        ref={view}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls it with the keyboard
+        tabIndex={0}
+        role="log"
+        aria-label={`Log of attempt ${attempt}`}
+        onScroll={(event) => {
+          const element = event.currentTarget;
+          setTop(element.scrollTop);
+          const isAtEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 2 * lineHeight;
+          if (!isAtEnd) setFollowing(false);
+        }}
+      >
+        <div class="space" style={{ height: `${height}px` }}>
+          {Array.from({ length: Math.max(0, end - begin) }, (_, n) => {
+            const at = begin + n;
+            const y = isScaled ? top + (at - first) * lineHeight : at * lineHeight;
+            return <Line key={at} n={at} y={y} text={lines.line(at)} wanted={wanted} isTarget={at === target} />;
+          })}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function Line({
+  n,
+  y,
+  text,
+  wanted,
+  isTarget,
+}: {
+  readonly n: number;
+  readonly y: number;
+  readonly text: string;
+  readonly wanted: string;
+  readonly isTarget: boolean;
+}) {
+  return (
+    <div class={isTarget ? 'line target' : 'line'} style={{ top: `${y}px` }}>
+      <a href={withQuery({ line: String(n + 1) })} aria-label={`Line ${n + 1}`}>
+        {n + 1}
+      </a>
+      {piecesOf(text).map((piece, index) => (
+        <span key={index} class={piece.look}>
+          {marked(piece.text, wanted)}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+/** What is looked for stands out. */
+function marked(text: string, wanted: string) {
+  if (wanted === '') return text;
+  const [low, what] = [text.toLowerCase(), wanted.toLowerCase()];
+  const parts = [];
+  let from = 0;
+  // Where small letters are longer than capitals, places differ.
+  if (low.length !== text.length) return text;
+  for (let at = low.indexOf(what); at !== -1; at = low.indexOf(what, from)) {
+    parts.push(text.slice(from, at), <mark key={at}>{text.slice(at, at + what.length)}</mark>);
+    from = at + what.length;
+  }
+  return [...parts, text.slice(from)];
+}
+
+/** All of the log and what comes: a connection that is lost is made again where it was. */
+async function read(
+  build: string,
+  attempt: number,
+  lines: Lines,
+  signal: AbortSignal,
+  came: () => void,
+): Promise<void> {
+  for (let pause = 250; ; pause = Math.min(2 * pause, 10_000)) {
+    try {
+      const query = { attempt, offset: lines.bytes, follow: true };
+      const path = `/v1/builds/${encodeURIComponent(build)}/log`;
+      const response = await drover.request('GET', path, { query, signal, headers: { accept: 'text/plain' } });
+      const reader = response.body?.getReader();
+      for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+        lines.append(part.value);
+        pause = 250;
+        came();
+      }
+      return;
+    } catch (error) {
+      if (signal.aborted || (error as { status?: number }).status !== undefined) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}

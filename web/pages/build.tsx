@@ -1,0 +1,259 @@
+import type { DroverEvent, Operations } from 'drover/client';
+import { bytes, duration } from '../format.ts';
+import { drover } from '../live.ts';
+import { useLoaded } from '../loaded.ts';
+import { LogView } from '../log/log-view.tsx';
+import { Action } from '../parts/action.tsx';
+import { standingOf } from '../parts/build-table.tsx';
+import { agentLink, itemLink, Name, submissionLink } from '../parts/name.tsx';
+import { State } from '../parts/state.tsx';
+import { Time, Took } from '../parts/time.tsx';
+import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { Why } from '../parts/why.tsx';
+import { withQuery } from '../router.ts';
+import { mayAct, type Self } from '../session.ts';
+import type { PageProps } from './all.tsx';
+
+type Build = Operations['getBuild']['answer'];
+
+/** One build: why it waits, its attempts and their logs, what came of it, and all that happened to it. */
+export function BuildPage({ self, query, id }: PageProps) {
+  const isOwn = ({ stream }: DroverEvent): boolean => stream === `build-${id}`;
+  const build = useLoaded(`build ${id}`, () => drover.getBuild({ build: id }), isOwn);
+  return (
+    <WhenLoaded of={build}>
+      {(found) => <Found build={found} self={self} query={query} reload={build.reload} />}
+    </WhenLoaded>
+  );
+}
+
+function Found({
+  build,
+  self,
+  query,
+  reload,
+}: {
+  readonly build: Build;
+  readonly self: Self;
+  readonly query: URLSearchParams;
+  readonly reload: () => void;
+}) {
+  const { id, derivation, submission, attempts, outputs } = build;
+  const isOver = ['succeeded', 'failed', 'canceled'].includes(build.state);
+  const asked = Number(query.get('attempt'));
+  const attempt = attempts.some((one) => one.attempt === asked) ? asked : attempts.at(-1)?.attempt;
+  const line = Number(query.get('line'));
+  return (
+    <>
+      <h1>
+        <Name base={derivation} />
+      </h1>
+      <dl class="facts panel">
+        <dt>State</dt>
+        <dd>
+          <State state={standingOf(build)} />
+        </dd>
+        <dt>Build</dt>
+        <dd>
+          <code>{id}</code>, for <a href={submissionLink(submission)}>submission {submission}</a> ({build.reason})
+        </dd>
+        <dt>Derivation</dt>
+        <dd>
+          <code>{derivation}</code>,{' '}
+          <a href={`/builds?derivation=${encodeURIComponent(derivation)}`}>all builds of it</a>
+        </dd>
+        <dt>System</dt>
+        <dd>{build.system}</dd>
+        <dt>Priority</dt>
+        <dd>{build.priority}</dd>
+        {Object.keys(build.tags).length > 0 && (
+          <>
+            <dt>Tags</dt>
+            <dd>
+              {Object.entries(build.tags).map(([key, value]) => (
+                <a key={key} href={`/builds?tag=${encodeURIComponent(`${key}=${value}`)}`}>
+                  {key}={value}{' '}
+                </a>
+              ))}
+            </dd>
+          </>
+        )}
+        <dt>Submitted</dt>
+        <dd>
+          <Time at={build.submittedAt} />
+        </dd>
+        {build.startedAt !== null && (
+          <>
+            <dt>{build.endedAt === null ? 'Building for' : 'Built in'}</dt>
+            <dd>
+              <Took from={build.startedAt} to={build.endedAt} />
+            </dd>
+          </>
+        )}
+        {build.failure !== null && (
+          <>
+            <dt>{isOver ? 'Failed' : 'Last failure'}</dt>
+            <dd>
+              {build.failure.class}: {build.failure.message}
+            </dd>
+          </>
+        )}
+        <dt>Outputs</dt>
+        <dd>
+          {Object.entries(outputs).map(([name, path]) => (
+            <div key={name}>
+              {name}: {build.state === 'succeeded' ? <a href={itemLink(path)}>{path}</a> : <span>{path}</span>}
+            </div>
+          ))}
+        </dd>
+      </dl>
+      <Actions build={build} isOver={isOver} self={self} reload={reload} />
+      <Why build={id} />
+      {attempts.length > 0 && (
+        <section aria-labelledby="attempts">
+          <h2 id="attempts">Attempts</h2>
+          <div class="scroll">
+            <table>
+              <thead>
+                <tr>
+                  <th>Attempt</th>
+                  <th>Agent</th>
+                  <th>Outcome</th>
+                  <th>Given</th>
+                  <th class="number">Built for</th>
+                  <th class="number">Log</th>
+                </tr>
+              </thead>
+              <tbody>
+                {attempts.map((one) => (
+                  <tr key={one.attempt}>
+                    <td>
+                      <a
+                        href={withQuery({ attempt: String(one.attempt), line: '' })}
+                        aria-current={one.attempt === attempt ? 'true' : undefined}
+                      >
+                        {one.attempt}
+                      </a>
+                    </td>
+                    <td>
+                      <a href={agentLink(one.agent)}>{one.agent}</a>
+                    </td>
+                    <td>
+                      <State state={one.outcome} />
+                      {one.failure !== null && (
+                        <div class="quiet">
+                          {one.failure.class}: {one.failure.message}
+                        </div>
+                      )}
+                    </td>
+                    <td class="when">
+                      <Time at={one.allocatedAt} />
+                    </td>
+                    <td class="number">
+                      <Took from={one.startedAt} to={one.endedAt} />
+                    </td>
+                    <td class="number">{one.logBytes === null ? '' : bytes(one.logBytes)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </section>
+      )}
+      {attempt !== undefined && (
+        <LogView
+          key={attempt}
+          build={id}
+          attempt={attempt}
+          line={Number.isInteger(line) && line > 0 ? line : undefined}
+        />
+      )}
+      <History build={id} />
+    </>
+  );
+}
+
+function Actions({
+  build: { id, state },
+  isOver,
+  self,
+  reload,
+}: {
+  readonly build: Build;
+  readonly isOver: boolean;
+  readonly self: Self;
+  readonly reload: () => void;
+}) {
+  if (!mayAct(self, 'submit')) return null;
+  return (
+    <div class="actions">
+      {!isOver && (
+        <Action
+          name="Cancel"
+          confirm="Cancel this build for its submission? It ends, and what nobody wants without it, unless another submission wants it."
+          act={async () => {
+            const { canceled } = await drover.cancelBuild({ build: id });
+            return canceled === 0 ? 'Others want it: it goes on.' : `${canceled} builds were cancelled.`;
+          }}
+          done={reload}
+        />
+      )}
+      {!isOver && (
+        <Action
+          name="Build next"
+          act={async () => {
+            await drover.prioritizeBuild({ build: id, priority: 1000 });
+            return 'Its priority is 1000 now.';
+          }}
+          done={reload}
+        />
+      )}
+      {(state === 'failed' || state === 'canceled') && (
+        <Action
+          name="Build again"
+          act={async () => {
+            const { submission } = await drover.retryBuild({ build: id });
+            return `Submitted as ${submission}.`;
+          }}
+          done={reload}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Its events and waits from the log, in order. */
+function History({ build }: { readonly build: string }) {
+  const loaded = useLoaded(
+    `history ${build}`,
+    () => drover.getBuildHistory({ build, limit: 200 }),
+    ({ stream }) => stream === `build-${build}`,
+  );
+  return (
+    <section aria-labelledby="history">
+      <h2 id="history">History</h2>
+      <WhenLoaded of={loaded}>
+        {({ entries, cut }) => (
+          <>
+            <ol class="timeline">
+              {entries.map((entry, index) => (
+                <li key={index} class={entry.kind === 'wait' ? 'waited' : undefined}>
+                  <span class="when">
+                    <Time at={entry.at} />
+                  </span>
+                  <span class="quiet">{entry.since > 0 ? `+${duration(entry.since)}` : ''}</span>
+                  <span>{entry.summary}</span>
+                </li>
+              ))}
+            </ol>
+            {cut.map((text) => (
+              <p key={text} class="quiet">
+                Not told: {text}.
+              </p>
+            ))}
+          </>
+        )}
+      </WhenLoaded>
+    </section>
+  );
+}

@@ -1,0 +1,48 @@
+import { drover } from '../live.ts';
+import { useLoaded } from '../loaded.ts';
+import { BuildTable } from '../parts/build-table.tsx';
+import { Filters } from '../parts/filters.tsx';
+import { Pages } from '../parts/pages.tsx';
+import { WhenLoaded } from '../parts/when-loaded.tsx';
+import type { PageProps } from './all.tsx';
+
+const fields = [
+  { field: 'name', label: 'Name contains' },
+  {
+    field: 'state',
+    label: 'State',
+    options: ['running', 'ready', 'waiting', 'backoff', 'deferred', 'blocked', 'succeeded', 'failed', 'canceled'],
+  },
+  { field: 'system', label: 'System' },
+  { field: 'agent', label: 'Agent' },
+  { field: 'tag', label: 'Tag (key=value)' },
+] as const;
+
+/** Builds, newest first, by what the address says. */
+export function BuildsPage({ query }: PageProps) {
+  const asked = Object.fromEntries(
+    [...fields.map(({ field }) => field), 'submission', 'derivation', 'after'].flatMap((field) => {
+      const value = query.get(field);
+      return value === null || value === '' ? [] : [[field, value]];
+    }),
+  );
+  const loaded = useLoaded(
+    `builds ${JSON.stringify(asked)}`,
+    () => drover.listBuilds({ ...asked, limit: 50 }),
+    ({ stream }) => stream.startsWith('build-'),
+  );
+  return (
+    <>
+      <h1>Builds</h1>
+      <Filters fields={fields} query={query} />
+      <WhenLoaded of={loaded}>
+        {({ rows, next }) => (
+          <>
+            <BuildTable rows={rows} />
+            <Pages next={next} query={query} />
+          </>
+        )}
+      </WhenLoaded>
+    </>
+  );
+}

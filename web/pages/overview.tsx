@@ -1,0 +1,273 @@
+import type { Operations } from 'drover/client';
+import { count } from '../format.ts';
+import { drover } from '../live.ts';
+import { useLoaded } from '../loaded.ts';
+import { Bar } from '../parts/bar.tsx';
+import { EndedChart } from '../parts/ended-chart.tsx';
+import { agentLink, buildLink, Name, submissionLink } from '../parts/name.tsx';
+import { kindOf, State } from '../parts/state.tsx';
+import { Since, Time } from '../parts/time.tsx';
+import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { troublesOf } from './troubles.ts';
+
+type Status = Operations['getStatus']['answer'];
+
+/** Whether all is well, and if not, what to do; what runs where, and what was asked for last. */
+export function Overview() {
+  const status = useLoaded(
+    'status',
+    () => drover.getStatus(),
+    () => true,
+  );
+  const agents = useLoaded(
+    'agents',
+    async () => (await drover.listAgents()).rows,
+    ({ stream, type }) =>
+      stream.startsWith('agent-') || type === 'drover.BuildStarted' || type === 'drover.BuildSucceeded',
+  );
+  const hooks = useLoaded(
+    'hooks',
+    async () => (await drover.listHooks()).rows,
+    ({ stream }) => stream.startsWith('hook-'),
+  );
+  const ready = useLoaded('ready', () => drover.getReadiness());
+  const running = useLoaded(
+    'running',
+    async () => (await drover.listBuilds({ state: 'building', limit: 50 })).rows,
+    ({ stream }) => stream.startsWith('build-'),
+  );
+  const submissions = useLoaded(
+    'submissions',
+    async () => (await drover.listSubmissions({ limit: 8 })).rows,
+    ({ stream }) => stream.startsWith('submission-') || stream.startsWith('build-'),
+  );
+  return (
+    <>
+      <h1>Overview</h1>
+      <WhenLoaded of={status}>
+        {(figures) => (
+          <>
+            <Verdict
+              troubles={troublesOf({
+                status: figures,
+                agents: agents.value ?? [],
+                hooks: hooks.value ?? [],
+                readiness: ready.error?.message,
+                warnings: ready.value?.warnings ?? [],
+              })}
+            />
+            <Figures status={figures} />
+          </>
+        )}
+      </WhenLoaded>
+      <EndedChart />
+      <div class="columns">
+        <section aria-labelledby="running">
+          <h2 id="running">Running</h2>
+          <WhenLoaded of={running}>
+            {(rows) =>
+              rows.length === 0 ? (
+                <p class="quiet">Nothing runs.</p>
+              ) : (
+                <div class="scroll">
+                  <table>
+                    <thead>
+                      <tr>
+                        <th>Build</th>
+                        <th>Agent</th>
+                        <th class="number">For</th>
+                      </tr>
+                    </thead>
+                    <tbody>
+                      {rows.map((row) => (
+                        <tr key={row.id}>
+                          <td>
+                            <Name base={row.derivation} href={buildLink(row.id)} />
+                          </td>
+                          <td>{row.agent !== null && <a href={agentLink(row.agent)}>{row.agent}</a>}</td>
+                          <td class="number">
+                            {row.startedAt === null ? <State state={row.state} /> : <Since at={row.startedAt} />}
+                          </td>
+                        </tr>
+                      ))}
+                    </tbody>
+                  </table>
+                </div>
+              )
+            }
+          </WhenLoaded>
+        </section>
+        <section aria-labelledby="agents">
+          <h2 id="agents">Agents</h2>
+          <WhenLoaded of={agents}>
+            {(rows) => {
+              const there = rows.filter(({ state }) => state !== 'retired');
+              if (there.length === 0)
+                return (
+                  <p class="quiet">
+                    There are none: <code>drover agents add NAME</code> makes one known.
+                  </p>
+                );
+              return (
+                <div class="scroll">
+                  <table>
+                    <thead>
+                      <tr>
+                        <th>Agent</th>
+                        <th>Takes builds</th>
+                        <th>Slots</th>
+                      </tr>
+                    </thead>
+                    <tbody>
+                      {there.map(({ name, intake, abilities, running: own, reason }) => (
+                        <tr key={name}>
+                          <td>
+                            <a href={agentLink(name)}>{name}</a>
+                          </td>
+                          <td title={reason}>
+                            <State state={intake} />
+                          </td>
+                          <td>
+                            {own.length} of {abilities?.slots ?? 0}
+                            <Bar
+                              label={`slots of ${name}`}
+                              shares={[
+                                { kind: 'work', name: 'busy', value: own.length },
+                                {
+                                  kind: 'plain',
+                                  name: 'free',
+                                  value: Math.max(0, (abilities?.slots ?? 0) - own.length),
+                                },
+                              ]}
+                            />
+                          </td>
+                        </tr>
+                      ))}
+                    </tbody>
+                  </table>
+                </div>
+              );
+            }}
+          </WhenLoaded>
+        </section>
+      </div>
+      <section aria-labelledby="submissions">
+        <h2 id="submissions">
+          <a href="/submissions">Submissions</a>
+        </h2>
+        <WhenLoaded of={submissions}>
+          {(rows) =>
+            rows.length === 0 ? (
+              <p class="quiet">
+                Nothing was submitted yet: <code>drover submit FILE.drv</code>
+              </p>
+            ) : (
+              <div class="scroll">
+                <table>
+                  <thead>
+                    <tr>
+                      <th>Submission</th>
+                      <th>State</th>
+                      <th>Builds</th>
+                      <th>Received</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {rows.map(({ id, derivation, roots, state, counts, receivedAt }) => (
+                      <tr key={id}>
+                        <td>
+                          {derivation === null ? (
+                            <a href={submissionLink(id)}>{id}</a>
+                          ) : (
+                            <Name base={derivation} href={submissionLink(id)} />
+                          )}
+                          {roots > 1 && <span class="quiet"> and {count(roots - 1)} more</span>}
+                        </td>
+                        <td>
+                          <State state={state} />
+                        </td>
+                        <td>
+                          <Bar
+                            label={`builds of ${id}`}
+                            shares={Object.entries(counts).map(([name, value]) => ({
+                              name,
+                              value,
+                              kind: kindOf(name),
+                            }))}
+                          />
+                        </td>
+                        <td class="when">
+                          <Time at={receivedAt} />
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            )
+          }
+        </WhenLoaded>
+      </section>
+    </>
+  );
+}
+
+function Verdict({ troubles }: { readonly troubles: ReturnType<typeof troublesOf> }) {
+  if (troubles.length === 0)
+    return (
+      <div class="panel verdict good" role="status">
+        All is well.
+      </div>
+    );
+  return (
+    <div class="panel verdict bad" role="status">
+      {troubles.length === 1 ? 'One thing needs somebody.' : `${troubles.length} things need somebody.`}
+      <ul>
+        {troubles.map(({ text, href, todo }) => (
+          <li key={text}>
+            {href === undefined ? text : <a href={href}>{text}</a>}
+            {todo !== undefined && <span class="quiet"> {todo}</span>}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+const shown = [
+  ['running', 'running'],
+  ['ready', 'ready'],
+  ['waiting', 'waiting'],
+  ['backoff', 'backoff'],
+  ['deferred', 'deferred'],
+  ['blocked', 'blocked'],
+  ['succeeded', 'succeeded'],
+  ['failed', 'failed'],
+] as const;
+
+function Figures({ status: { builds, agents, items } }: { readonly status: Status }) {
+  return (
+    <ul class="figures">
+      {shown.map(([name, state]) => (
+        <li key={name}>
+          <a href={`/builds?state=${state}`}>
+            <b class={builds[name] > 0 ? kindOf(state) : 'plain'}>{count(builds[name])}</b> {name}
+          </a>
+        </li>
+      ))}
+      <li>
+        <a href="/agents">
+          <b>
+            {count(agents.busy)}/{count(agents.slots)}
+          </b>{' '}
+          slots busy
+        </a>
+      </li>
+      <li>
+        <a href="/items">
+          <b>{count(items)}</b> items
+        </a>
+      </li>
+    </ul>
+  );
+}

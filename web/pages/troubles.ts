@@ -1,0 +1,88 @@
+import type { Operations } from 'drover/client';
+
+type Status = Operations['getStatus']['answer'];
+type Agent = Operations['listAgents']['answer']['rows'][number];
+type Hook = Operations['listHooks']['answer']['rows'][number];
+
+export interface Trouble {
+  readonly text: string;
+  /** Where more of it is. */
+  readonly href?: string;
+  /** Whose action it waits for, and which. */
+  readonly todo?: string;
+}
+
+export interface TroubleSources {
+  readonly status: Status;
+  readonly agents: readonly Agent[];
+  readonly hooks: readonly Hook[];
+  /** Why the coordinator takes no writes. */
+  readonly readiness: string | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** What does not go on without somebody, the worst first: the answer to whether all is well. */
+export function troublesOf({ status, agents, hooks, readiness, warnings }: TroubleSources): readonly Trouble[] {
+  const found: Trouble[] = [];
+  if (readiness !== undefined) found.push({ text: `The coordinator takes no writes: ${readiness}` });
+  for (const [cause, builds] of Object.entries(status.blocked))
+    if (builds > 0)
+      found.push({
+        text: `${builds === 1 ? 'One build is' : `${builds} builds are`} blocked: ${causes[cause as keyof Status['blocked']].text}`,
+        href: '/builds?state=blocked',
+        todo: causes[cause as keyof Status['blocked']].todo,
+      });
+  for (const { name, intake, reason, refused } of agents) {
+    const href = `/agents/${encodeURIComponent(name)}`;
+    const why = reason === undefined ? '' : `: ${reason}`;
+    if (refused !== undefined) found.push({ text: `Agent ${name} is refused: ${refused.message}`, href });
+    else if (intake === 'quarantined')
+      found.push({
+        text: `Agent ${name} is in quarantine${why}`,
+        href,
+        todo: 'Look at what failed there, then resume it.',
+      });
+    else if (intake === 'unfit')
+      found.push({ text: `Agent ${name} cannot build${why}`, href, todo: 'Its machine needs somebody.' });
+  }
+  if (status.agents.away > 0)
+    found.push({
+      text: `${status.agents.away === 1 ? 'One agent is' : `${status.agents.away} agents are`} away`,
+      href: '/agents',
+      todo: 'Start it again, or remove it.',
+    });
+  for (const { name, state, waits, parked } of hooks) {
+    const href = `/hooks/${encodeURIComponent(name)}`;
+    if (state === 'broken')
+      found.push({ text: `Hook ${name} is broken${waits === undefined ? '' : `: ${waits}`}`, href });
+    if (parked.length > 0)
+      found.push({
+        text: `Hook ${name} has given up on ${parked.length === 1 ? 'one event' : `${parked.length} events`}`,
+        href,
+        todo: 'Mend what it calls, then retry what is parked.',
+      });
+  }
+  if (status.uploads.refused > 0)
+    found.push({
+      text: `${status.uploads.refused} uploads find no room in the pool`,
+      href: '/items',
+      todo: 'Make room: collect what nobody needs.',
+    });
+  if ((status.verification?.wrong ?? 0) > 0)
+    found.push({
+      text: `The verification of the pool has found ${status.verification?.wrong} items wrong`,
+      href: '/items',
+    });
+  for (const text of warnings) found.push({ text });
+  return found;
+}
+
+const causes: Readonly<Record<keyof Status['blocked'], { readonly text: string; readonly todo: string }>> = {
+  failed: { text: 'something that they need has failed', todo: 'Mend what failed, or retry it.' },
+  canceled: { text: 'something that they need was cancelled', todo: 'Retry that.' },
+  'no-build': { text: 'nobody asked for something that they need', todo: 'Submit it.' },
+  'source-missing': { text: 'a source was never sent', todo: 'Submit them again from where the source is.' },
+  'source-lost': { text: 'a source was deleted or lost', todo: 'Submit them again from where the source is.' },
+  'text-lost': { text: 'the text of a derivation is lost', todo: 'Submit it again.' },
+  'no-agent': { text: 'no agent takes their kind', todo: 'Start an agent for that system.' },
+};

@@ -1,0 +1,58 @@
+import { useRef, useState } from 'preact/hooks';
+import { Problem } from './problem.tsx';
+
+/**
+ * Something that changes the farm: asked for by a button, done once it was confirmed where it cannot be taken back, and told of.
+ *
+ * @param act what is done; the text that it resolves with is shown
+ */
+export function Action({
+  name,
+  confirm,
+  act,
+  done,
+}: {
+  readonly name: string;
+  readonly confirm?: string | undefined;
+  readonly act: () => Promise<string | undefined>;
+  readonly done?: (() => void) | undefined;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [state, setState] = useState<{ busy?: boolean; said?: string | undefined; error?: Error }>({});
+
+  async function run(): Promise<void> {
+    dialog.current?.close();
+    setState({ busy: true });
+    try {
+      setState({ said: (await act()) ?? `${name}: done` });
+      done?.();
+    } catch (error) {
+      setState({ error: error as Error });
+    }
+  }
+
+  return (
+    <div class="action">
+      <button
+        type="button"
+        disabled={state.busy}
+        onClick={() => (confirm === undefined ? void run() : dialog.current?.showModal())}
+      >
+        {name}
+      </button>
+      {confirm !== undefined && (
+        <dialog ref={dialog} aria-label={name}>
+          <p>{confirm}</p>
+          <button type="button" onClick={() => void run()}>
+            {name}
+          </button>{' '}
+          <button type="button" onClick={() => dialog.current?.close()}>
+            Not now
+          </button>
+        </dialog>
+      )}
+      {state.said !== undefined && <output>{state.said}</output>}
+      {state.error !== undefined && <Problem error={state.error} />}
+    </div>
+  );
+}

@@ -1,0 +1,55 @@
+import { DroverProblem } from 'drover/client';
+import { useEffect, useState } from 'preact/hooks';
+import { drover } from './live.ts';
+
+/** Whoever looks: the name of the token and what it may. */
+export interface Self {
+  readonly name: string;
+  readonly scope: 'read' | 'submit' | 'push' | 'agent' | 'admin';
+}
+
+const ended = new EventTarget();
+
+/** @returns whether the error says that nobody is logged in any more; then the page to log in comes */
+export function sessionEnded(error: unknown): boolean {
+  if (!(error instanceof DroverProblem) || error.status !== 401) return false;
+  ended.dispatchEvent(new Event('end'));
+  return true;
+}
+
+/** `undefined` until that is known, `null` where nobody is logged in. */
+export function useSelf(): readonly [Self | null | undefined, () => void] {
+  const [self, setSelf] = useState<Self | null | undefined>(undefined);
+  const look = (): void => {
+    drover.getOwnToken().then(
+      ({ name, scope }) => setSelf({ name, scope }),
+      (error: unknown) => {
+        if (error instanceof DroverProblem && error.status === 401) setSelf(null);
+        else setTimeout(look, 1000);
+      },
+    );
+  };
+  useEffect(() => {
+    look();
+    const end = (): void => setSelf(null);
+    ended.addEventListener('end', end);
+    return () => ended.removeEventListener('end', end);
+  }, []);
+  return [self, look];
+}
+
+export async function logIn(token: string): Promise<void> {
+  await drover.request('POST', '/v1/session', {
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token }),
+  });
+}
+
+export async function logOut(): Promise<void> {
+  await drover.request('DELETE', '/v1/session');
+  ended.dispatchEvent(new Event('end'));
+}
+
+/** Whether that scope may do what needs this one. */
+export const mayAct = ({ scope }: Self, needed: 'submit' | 'admin'): boolean =>
+  scope === 'admin' || (needed === 'submit' && scope === 'submit');
