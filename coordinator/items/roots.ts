@@ -131,6 +131,14 @@ export function createRootManager(
     return named.map(({ target }) => target);
   }
 
+  /** The same of a build that the farm may have forgotten, too: a root that was put on it keeps its outputs. */
+  async function itemsEver(target: string): Promise<string[]> {
+    const isKnown = queue.build(target) !== undefined || !identifier.safeParse(target).success;
+    const past = isKnown ? undefined : await pastBuild(core, target);
+    if (past === undefined) return itemsOf(target);
+    return past.farm.graph.outputs(past.build.drv).map(({ item }) => past.farm.graph.itemPath(item));
+  }
+
   /** Whether a known derivation has it as an output: it may come yet. */
   function isMade(item: number): boolean {
     let made = false;
@@ -210,7 +218,7 @@ export function createRootManager(
       return detailOf(find(name));
     },
     async removeRoot(by, name, { targets, reason } = {}) {
-      const items = targets && [...new Set(targets.flatMap(itemsOf))];
+      const items = targets && [...new Set((await Promise.all(targets.map(itemsEver))).flat())];
       command(name, { type: 'remove', targets: items, reason, source: 'api' }, { actor: by.id });
       await writer.durable();
     },

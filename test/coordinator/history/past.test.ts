@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
 import { pastSubmission } from '../../../coordinator/history/past.ts';
 import { createStoredFacts } from '../../../coordinator/hooks/stored-facts.ts';
@@ -178,6 +180,45 @@ describe('of what was forgotten', () => {
     await assert.rejects(application.retrySubmission(admin, 'nothing'), { code: 'unknown-submission' });
   });
 
+  it('builds that were chosen to be cancelled have ended, and to cancel one again changes nothing', async () => {
+    const farm = await openWorkedFarm(facts, { rememberedBuilds: 1 });
+    const { application } = farm;
+    const wish = { options: { priority: 0 }, inputs: true, force: false };
+    const { submission } = await application.submit(admin, { ...wish, roots: [drvPath(2)] });
+    await application.cancelBuild(admin, `${submission}-1`);
+    for (let n = 3; n < 15; n++) await submit(farm, n);
+    assert.equal(farm.farm.queue.build(`${submission}-1`), undefined);
+    assert.equal((await application.cancelBuild(admin, `${submission}-1`)).canceled, 0);
+    assert.equal((await application.cancelBuilds(admin, { builds: [`${submission}-1`] })).canceled, 0);
+    await assert.rejects(application.cancelBuilds(admin, { builds: [`${submission}-2`] }), { code: 'unknown-build' });
+  });
+
+  it('many builds are built again in the memory of one', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const all = 60;
+    const farm = await openWorkedFarm(
+      Array.from({ length: all + 6 }, (_, n) => derivation(n)),
+      { rememberedBuilds: 1 },
+    );
+    const builds: string[] = [];
+    for (let n = 0; n < all + 6; n++) builds.push(`${await submit(farm, n, true)}-1`);
+    assert.equal(farm.farm.queue.build(builds[all - 1] as string), undefined);
+    const { read } = farm.store;
+    let [first, last] = [0, 0];
+    farm.store.read = (...wish) => {
+      if (wish[0] === `build-${builds[0]}` || wish[0] === `build-${builds[all - 1]}`) {
+        collect();
+        last = process.memoryUsage().arrayBuffers;
+        first ||= last;
+      }
+      return read(...wish);
+    };
+    const { retried } = await farm.application.retryBuilds(admin, { builds: builds.slice(0, all), preview: true });
+    assert.equal(retried, all);
+    assert.ok(last - first < all * 50_000, `${last - first} bytes are held of ${all} builds`);
+  });
+
   it('hooks are told what they were told when it was new', async () => {
     const { farm, store } = await openForgetful();
     const { farm: whole } = await recover(store, '/nix/store', { farm: createFarm(0, false) });
@@ -287,6 +328,9 @@ describe('of what was forgotten', () => {
     await application.addRoot(admin, 'by-build', { targets: [`${first}-1`] });
     await application.addRoot(admin, 'by-item', { targets: [outPath(2 + 1)] });
     assert.equal(application.root('by-build').kept[0]?.item, outPath(1));
+    await application.addRoot(admin, 'not-kept', { targets: [`${first}-1`] });
+    await application.removeRoot(admin, 'not-kept', { targets: [`${first}-1`] });
+    assert.ok(application.roots().every(({ name, targets }) => name !== 'not-kept' || targets === 0));
     await application.deleteItems(admin, { items: [outPath(1)], reason: 'to see', now: true, force: true });
     await farm.settle();
     const again = [...farm.farm.queue.unfinishedBuilds()];
