@@ -29,6 +29,17 @@ export function createSendBuffers(
   let used = 0;
   let kept = 0;
 
+  /** Of that size, or a larger one that is not too large: what is kept would otherwise stay of a size that nobody gets any more, and keep out what comes back. */
+  function takeFree(size: number, wanted: number): Buffer | undefined {
+    for (let larger = size; larger <= Math.max(size, wanted); larger *= 2) {
+      const again = free.get(larger)?.pop();
+      if (again === undefined) continue;
+      kept -= larger;
+      return again;
+    }
+    return undefined;
+  }
+
   function takeBack(buffer: Buffer): void {
     if (!inUse.delete(buffer)) throw new Error('expected a buffer that is in use');
     used -= buffer.length;
@@ -38,11 +49,9 @@ export function createSendBuffers(
     take(wanted) {
       let size = smallest;
       while (size < largest && size < wanted && 2 * size <= (budget - used) / part) size *= 2;
-      const again = free.get(size)?.pop();
-      if (again !== undefined) kept -= size;
-      const buffer = again ?? allocate(size);
+      const buffer = takeFree(size, wanted) ?? allocate(size);
       inUse.add(buffer);
-      used += size;
+      used += buffer.length;
       return buffer;
     },
     give(buffer) {

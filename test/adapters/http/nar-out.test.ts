@@ -240,3 +240,19 @@ test('memory to send from is bounded however many want some, and used again', ()
   // What is asked for is no more than a small one has.
   assert.equal(buffers.take(10).length, 64 * 1024);
 });
+
+test('memory to send from is used again where larger pieces of it were handed out before', () => {
+  let made = 0;
+  const buffers = createSendBuffers(8 * MiB, (size) => {
+    made++;
+    return Buffer.alloc(size);
+  });
+  const readers = 200;
+  const held = Array.from({ length: readers }, () => buffers.take(128 * 1024));
+  for (let round = 0; round < 10; round++)
+    for (const [n, buffer] of held.entries()) {
+      buffers.give(buffer);
+      held[n] = buffers.take(128 * 1024);
+    }
+  assert.ok(made < 2 * readers, `${made} for ${readers} readers`);
+});
