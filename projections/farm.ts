@@ -443,7 +443,7 @@ export function createFarm(seed = 0, forgets = true) {
     earlier: earlier as Pick<Earlier, 'get'>,
     forgetting: forgetting as Pick<
       Forgetting,
-      'derivations' | 'items' | 'idleItems' | 'remembered' | 'weight' | 'revision' | 'isLetGo'
+      'derivations' | 'items' | 'idleItems' | 'remembered' | 'pace' | 'weight' | 'revision' | 'isLetGo'
     >,
     /** Streams of which this program knows nothing but how far they are. */
     strays: strays as Pick<Strays, 'revision'>,

@@ -46,6 +46,8 @@ export interface Forgetting {
   readonly idleItems: number;
   /** How many builds are remembered, and items that are of no use; Infinity while the log does not say. */
   readonly remembered: number;
+  /** How fast, as the log says: {@link newestPace}, or as a coordinator of before went. */
+  readonly pace: number;
   /** Builds of submissions that are over and have not been let go, and {@link ownWeight} more for each of these. */
   readonly weight: number;
   /** Revision of the last event of its stream. */
@@ -86,6 +88,8 @@ const ownWeight = 8;
 /** What is done after one event: a derivation that goes counts as so many others that are looked at, and takes some ten microseconds. */
 const perEvent = 64;
 const perForgotten = 8;
+/** And this part of what is due, as few events can leave much to do: a submission that asks for thousands of what is there is three of them. */
+const partPerEvent = 1 / 64;
 
 /** @param forgets whether what the log says is done; otherwise nothing goes */
 export function createForgetting(
@@ -94,6 +98,7 @@ export function createForgetting(
   memory: Memory = createMemory(),
 ): Forgetting {
   let remembered = Number.POSITIVE_INFINITY;
+  let pace = 1;
   let revision: number | undefined;
   const { graph, availability, producers, queue, roots, texts, leftovers, submissions } = sources;
   /** Per derivation: how many submissions that have not been let go asked for it. */
@@ -119,6 +124,7 @@ export function createForgetting(
   memory.part('state', {
     save: () => ({
       remembered,
+      pace,
       revision,
       ended: ended.slice(first),
       weight,
@@ -130,6 +136,7 @@ export function createForgetting(
     }),
     load(saved: {
       remembered: number;
+      pace: number;
       revision: number | undefined;
       ended: typeof ended;
       weight: number;
@@ -139,7 +146,7 @@ export function createForgetting(
       idle: Int32Array;
       forgottenItems: number;
     }) {
-      ({ remembered, revision, ended, weight, current, forgotten, forgottenItems } = saved);
+      ({ remembered, pace, revision, ended, weight, current, forgotten, forgottenItems } = saved);
       for (const drv of saved.loose) loosened(drv);
       for (const item of saved.idle) itemIdle(item);
     },
@@ -313,9 +320,15 @@ export function createForgetting(
     itemIdle,
     goOn() {
       let left = perEvent;
-      while (left > 0 && next < loose.length) left -= look(loose.values[next++] as Drv);
-      if (next * 2 >= loose.length) next = compact(loose, next);
-      while (left > 0 && loose.length === 0 && letGoOn()) left--;
+      if (pace > 1) {
+        const due = loose.length - next + Math.max(0, weight - remembered);
+        left += Math.floor((due + Math.max(0, idle.length - nextItem - remembered)) * partPerEvent);
+      }
+      do {
+        while (left > 0 && next < loose.length) left -= look(loose.values[next++] as Drv);
+        if (next * 2 >= loose.length) next = compact(loose, next);
+        while (left > 0 && loose.length === 0 && letGoOn()) left--;
+      } while (pace > 1 && left > 0 && next < loose.length);
       while (left > 0 && idle.length - nextItem > remembered) left -= lookAtItem(idle.values[nextItem++] as Item);
       if (nextItem * 2 >= idle.length) nextItem = compact(idle, nextItem);
     },
@@ -332,6 +345,9 @@ export function createForgetting(
     get remembered() {
       return remembered;
     },
+    get pace() {
+      return pace;
+    },
     get weight() {
       return weight;
     },
@@ -343,6 +359,7 @@ export function createForgetting(
     },
     apply({ data }, at) {
       if (forgets) remembered = data.builds;
+      pace = data.pace ?? 1;
       revision = at;
     },
   };

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { DerivationFacts } from '../../domain/derivation/events.ts';
 import type { DroverEvent } from '../../domain/events.ts';
+import { newestPace } from '../../domain/memory/events.ts';
 import { buildId } from '../../projections/builds.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
 import { findNeeds } from '../../projections/needs.ts';
@@ -31,7 +32,7 @@ function createFarms(inputsOf: (n: number) => readonly number[], remembered: num
     whole.apply(...args);
   }
 
-  apply('memory', 'builds', { type: 'BuildsRemembered', data: { builds: remembered } });
+  apply('memory', 'builds', { type: 'BuildsRemembered', data: { builds: remembered, pace: newestPace } });
 
   const facts = (n: number): DerivationFacts => ({
     path: drvPath(n),
@@ -57,6 +58,7 @@ function createFarms(inputsOf: (n: number) => readonly number[], remembered: num
   }
 
   return {
+    add,
     get farm() {
       return farm;
     },
@@ -234,5 +236,22 @@ describe('what is over is forgotten', () => {
     assert.deepEqual(sizes(), early);
     farms.check();
     assert.equal(farms.farm.queue.counts().succeeded + farms.farm.queue.counts().failed > 450, true);
+  });
+
+  it('and so fast that submissions of much that is there, in few events, do not pile up', () => {
+    const all = 400;
+    const farms = createFarms(() => [], 100);
+    const roots = Array.from({ length: all }, (_, n) => drvPath(n));
+    let most = 0;
+    for (let round = 0; round < 120; round++) {
+      for (let n = 0; n < all; n++) farms.add(n);
+      const wish = { roots, rootCount: all, options, inputs: true, force: false };
+      const of = { storeDir: '/nix/store', reason: 'requested', wish: 'w' } as const;
+      farms.apply('submission', `r${round}`, { type: 'SubmissionReceived', data: { ...of, ...wish } });
+      const data = { derivations: 0, builds: 0, available: all, joined: 0 };
+      farms.apply('submission', `r${round}`, { type: 'SubmissionQueued', data });
+      most = Math.max(most, farms.farm.forgetting.weight);
+    }
+    assert.ok(most < 40 * all, `${most} builds are remembered`);
   });
 });

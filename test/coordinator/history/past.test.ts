@@ -405,6 +405,9 @@ describe('of what was forgotten', () => {
       await again.application.settled();
       again.dispose();
     }
-    assert.deepEqual(await told(), [{ builds: 1 }, { builds: 60 }]);
+    assert.deepEqual(await told(), [
+      { builds: 1, pace: 2 },
+      { builds: 60, pace: 2 },
+    ]);
   });
 });
