@@ -25,7 +25,7 @@ export interface Block {
   /** Whether there can be events of this stream in it, which takes no more than its bytes. */
   mentions(stream: string): boolean;
   /** All that is around data, by the event's number within the block. */
-  readonly head: Pick<BlockHead, 'streams' | 'revisions' | 'commits'>;
+  readonly head: Pick<BlockHead, 'streams' | 'revisions' | 'commits' | 'type'>;
   /** Events from one position to another, both included and within it; of these, those that pass. */
   read(from: number, to: number, filter: Filter | undefined, json: JsonWish | undefined, into: StoredEvent[]): void;
 }
@@ -115,15 +115,18 @@ export function openBlocks(db: DatabaseSync): Blocks {
         const columns = opened();
         lines ??= reading(() => createLines(unzip(statements?.data.get(last) as unknown as Bytes)));
         const event = reading(columns.readEvents);
-        for (let n = from - first; n <= to - first; n++)
-          if (filter === undefined || passes(filter, columns, n)) into.push(event(n, lines, json));
+        const line = lines;
+        reading(() => {
+          for (let n = from - first; n <= to - first; n++)
+            if (filter === undefined || passes(filter, columns, n)) into.push(event(n, line, json));
+        });
       },
       mentions: (stream) => head !== undefined || bytesOfHead().includes(JSON.stringify(stream)),
       mayHave(filter) {
-        said ??= {
+        said ??= reading(() => ({
           types: new Set(JSON.parse(types) as string[]),
           categories: (JSON.parse(categories) as string[]).map((category) => `${category}-`),
-        };
+        }));
         const { types: all, categories: starts } = said;
         return (
           (filter.types === undefined || filter.types.some((type) => all.has(type))) &&
@@ -195,6 +198,31 @@ export function createPlaceFinder(db: DatabaseSync, blocks: Blocks) {
   };
 }
 
+/** What a block says is in it, so that a filter can pass it: as the columns `types` and `categories` have it. */
+export function saidOf(events: Iterable<{ readonly type: string; readonly stream: string }>): {
+  readonly types: string;
+  readonly categories: string;
+} {
+  const [types, categories] = [new Set<string>(), new Set<string>()];
+  for (const { type, stream } of events) {
+    types.add(type);
+    categories.add(stream.slice(0, stream.indexOf('-')));
+  }
+  return { types: JSON.stringify([...types]), categories: JSON.stringify([...categories]) };
+}
+
+/** Has each block say what is in it. */
+export function restateBlocks(db: DatabaseSync, blocks: Blocks): void {
+  const update = db.prepare('UPDATE blocks SET types = ?, categories = ? WHERE last = ?');
+  const packed = blocks.packed();
+  for (let position = 1; position <= packed; ) {
+    const { last, head } = blocks.with(position);
+    const { types, categories } = saidOf(head.streams.map((stream, n) => ({ stream, type: head.type(n) })));
+    update.run(types, categories, last);
+    position = last + 1;
+  }
+}
+
 /** A row of `blocks` that is ready to be stored. */
 export interface PackedBlock {
   readonly last: number;
@@ -215,8 +243,7 @@ export async function packRows(rows: readonly Row[]): Promise<PackedBlock> {
   return {
     first: (rows[0] as Row)[0],
     last: (rows.at(-1) as Row)[0],
-    types: JSON.stringify([...new Set(rows.map((row) => row[3]))]),
-    categories: JSON.stringify([...new Set(rows.map((row) => row[1].slice(0, row[1].indexOf('-'))))]),
+    ...saidOf(rows.map((row) => ({ stream: row[1], type: row[3] }))),
     headBytes: texts[0].length,
     dataBytes: texts[1].length,
     head: headZipped,

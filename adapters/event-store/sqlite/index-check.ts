@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { isSameCommit } from '../../../coordinator/audit/commit-text.ts';
 import type { IndexCheck, IndexFault, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { parsePosition } from '../position.ts';
-import { createPlaceFinder, openBlocks } from './blocks.ts';
+import { createPlaceFinder, openBlocks, saidOf } from './blocks.ts';
 import { commitKey, streamKey } from './schema.ts';
 
 /** What of the index is not there at all. */
@@ -15,7 +15,8 @@ export function lackOfIndex(db: DatabaseSync): string | undefined {
 
 /**
  * Holds `stream_index` against the commits of the log, up to where it is relied on: `index_state.indexed`. What is beyond that was
- * written ahead: the writer has these commits in memory, and takes no row there for another's, because it looks at names.
+ * written ahead: the writer has these commits in memory, and takes no row there for another's, because it looks at names. And what blocks
+ * say is in them: a filter passes a block by that.
  */
 export function checkIndex(db: DatabaseSync): IndexCheck {
   const lack = lackOfIndex(db);
@@ -45,6 +46,8 @@ export function checkIndex(db: DatabaseSync): IndexCheck {
       );
     else rows++;
   }
+  const blocks = createSayingsCheck(db);
+
   function found(message: string): void {
     fault = { at: first as StoredEvent, message };
   }
@@ -67,6 +70,7 @@ export function checkIndex(db: DatabaseSync): IndexCheck {
 
   return {
     add(event) {
+      fault ??= blocks.add(event);
       if (last && isSameCommit(last, event)) events++;
       else {
         close();
@@ -82,6 +86,35 @@ export function checkIndex(db: DatabaseSync): IndexCheck {
       if (indexed > (last ? parsePosition(last.position) : 0))
         return { at: undefined, message: `it is said to have all up to ${indexed}, and the log ends before that` };
       return odd();
+    },
+  };
+}
+
+/** What each block says is in it. */
+function createSayingsCheck(db: DatabaseSync): { add(event: StoredEvent): IndexFault | undefined } {
+  const packed = openBlocks(db).packed();
+  const sql = 'SELECT first, last, types, categories FROM blocks WHERE last >= ? ORDER BY last LIMIT 1';
+  const block = packed === 0 ? undefined : db.prepare(sql);
+  let events: StoredEvent[] = [];
+  let row: { first: number; last: number; types: string; categories: string } | undefined;
+  return {
+    add(event) {
+      const position = parsePosition(event.position);
+      if (block === undefined || position > packed) return undefined;
+      if (row === undefined) row = block.get(position) as unknown as NonNullable<typeof row>;
+      events.push(event);
+      if (position < row.last) return undefined;
+      const { first, last, types, categories } = row;
+      const [said, is] = [{ types, categories }, saidOf(events)];
+      const [at] = events;
+      [row, events] = [undefined, []];
+      for (const name of ['types', 'categories'] as const)
+        if (said[name] !== is[name])
+          return {
+            at,
+            message: `the block with the events ${first} to ${last} says that it has the ${name} ${said[name].slice(0, 500)}, expected ${is[name]}`,
+          };
+      return undefined;
     },
   };
 }

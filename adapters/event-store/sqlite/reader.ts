@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Filter, IndexCheck, JsonWish, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { openBlocks } from './blocks.ts';
+import { makeStoreError } from './errors.ts';
 import { checkIndex } from './index-check.ts';
 import { eventOfRow, type Row, rowColumns } from './row.ts';
 import { streamKey } from './schema.ts';
@@ -62,6 +63,15 @@ export function createLogReader(db: DatabaseSync): LogReader {
     }
   }
 
+  function read(row: Row, json: JsonWish | undefined): StoredEvent {
+    try {
+      return eventOfRow(row, json);
+    } catch (error) {
+      const problem = `the data of the event ${row[0]}, ${row[1]}@${row[2]}, cannot be read: ${(error as Error).message}`;
+      throw makeStoreError('damaged', db.location() ?? '', problem, error as Error);
+    }
+  }
+
   function fromBlocks(after: number, upTo: number, filter: Filter, json: JsonWish | undefined): StoredEvent[] {
     const events: StoredEvent[] = [];
     for (let position = after + 1; position <= upTo; ) {
@@ -86,7 +96,7 @@ export function createLogReader(db: DatabaseSync): LogReader {
         const prepared = known.get(filter) ?? prepare(filter, check);
         known.set(filter, prepared);
         const rows = prepared.statement.all(Math.max(after, packed), upTo, ...prepared.values) as unknown as Row[];
-        for (const row of rows) events.push(eventOfRow(row, json));
+        for (const row of rows) events.push(read(row, json));
         return events;
       }),
     spans: (stream) =>

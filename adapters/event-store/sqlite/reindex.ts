@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { openBlocks } from './blocks.ts';
+import { openBlocks, restateBlocks } from './blocks.ts';
 import { toStoreError } from './errors.ts';
 import { openForReading, openForWriting } from './open-file.ts';
 import { createIndex } from './schema.ts';
 import { catchUpIndex, createStreamIndex } from './stream-index.ts';
 
 /**
- * Makes `stream_index` anew from the events, also where it is gone, in one transaction: whatever cuts it off leaves the old one. The newest part of the log stays
+ * Makes `stream_index` and what blocks say of themselves anew from the events, also where it is gone, in one transaction: whatever cuts it off leaves the old one. The newest part of the log stays
  * out of it, as ever. The caller holds the lock for writing. Throws an EventStoreError.
  *
  * @returns how many events and rows there are.
@@ -19,6 +19,7 @@ export function reindex(dir: string, generationSize?: number): { readonly events
   try {
     db.exec(`BEGIN IMMEDIATE; DROP TABLE IF EXISTS stream_index; DROP TABLE IF EXISTS index_state; ${createIndex}`);
     const blocks = openBlocks(db);
+    restateBlocks(db, blocks);
     catchUpIndex(db, blocks, createStreamIndex(db, blocks, generationSize));
     db.exec('COMMIT');
     const counts = `SELECT (SELECT count(*) FROM events) + (SELECT ifnull(sum(last - first + 1), 0) FROM blocks) AS events,

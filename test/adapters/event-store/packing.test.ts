@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, it } from 'node:test';
-import { zstdDecompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { packLog } from '../../../adapters/event-store/sqlite/pack.ts';
+import { reindex } from '../../../adapters/event-store/sqlite/reindex.ts';
 import { openSqliteEventStore } from '../../../adapters/event-store/sqlite/store.ts';
 import type { Filter, JsonWish, StoredEvent } from '../../../coordinator/ports/event-store.ts';
 import { commitOf } from '../../contract/commits.ts';
@@ -117,6 +118,45 @@ it('names the events of a block that is damaged, and reads all before it', async
   await assert.rejects(read(dir), { code: 'damaged', message: /the event 17 is missing/ });
   change(dir, 'DELETE FROM blocks WHERE last < 24');
   await assert.rejects(openSqliteEventStore({ dir }), { code: 'damaged', message: /the log starts at event 25/ });
+});
+
+it('names what of a block, or of a row, is no event', async () => {
+  const dir = await filled();
+  await packLog(dir, { packing });
+  change(dir, `UPDATE events SET data = '{"value":' WHERE position = 79`);
+  const after = { after: '0000000000000070' };
+  await assert.rejects(read(dir, after), { code: 'damaged', message: /the data of the event 79, build-4@10, cannot/ });
+  const texts = ['{"value":7}', '{"value":\n'.repeat(8).trimEnd()];
+  for (const text of texts) {
+    using db = new DatabaseSync(join(dir, 'events.db'));
+    const data = Buffer.from(text);
+    db.prepare('UPDATE blocks SET data = ?, data_bytes = ? WHERE last = 24').run(zstdCompressSync(data), data.length);
+    await assert.rejects(read(dir), { code: 'damaged', message: /the events 17 to 24 are in a block that cannot/ });
+  }
+});
+
+it('tells where a block says that other events are in it, and says it anew', async () => {
+  const dir = await filled();
+  await packLog(dir, { packing });
+  const all = await read(dir);
+  async function fault(): Promise<string | undefined> {
+    await using store = await openSqliteEventStore({ dir, readOnly: true });
+    const check = store.checkIndex?.();
+    for (const event of all) check?.add(event);
+    return check?.end()?.message;
+  }
+  reindex(dir);
+  assert.equal(await fault(), undefined);
+  for (const [column, said] of [
+    ['types', '[]'],
+    ['categories', '["agent"]'],
+    ['types', 'no JSON'],
+  ] as const) {
+    change(dir, `UPDATE blocks SET ${column} = '${said}' WHERE last = 24`);
+    assert.match((await fault()) ?? '', new RegExp(`events 17 to 24 says that it has the ${column}`));
+    reindex(dir);
+    assert.equal(await fault(), undefined);
+  }
 });
 
 it('a log of before there were blocks is read as it is, then packed, and its room given back', async () => {
