@@ -20,6 +20,9 @@ const eventType = z
   .refine((type) => eventTypes.has(type), 'expected the type of an event, as docs/events.md lists them');
 const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
 
+/** Most types, and streams, that one reader names: each event is held against all of them. */
+const mostNamed = 200;
+
 /** The log for anybody outside: live as server-sent events, or as lines of JSON for export. */
 export function eventRoutes({ eventStore, eventPages, closing }: HttpContext): FastifyPluginAsyncZod {
   let known: string | undefined;
@@ -48,11 +51,11 @@ export function eventRoutes({ eventStore, eventPages, closing }: HttpContext): F
               )
               .optional(),
             type: many
-              .pipe(z.array(eventType))
+              .pipe(z.array(eventType).max(mostNamed))
               .describe('Only events of these types, with `drover.` before their names or without.')
               .default([]),
             stream: many
-              .pipe(z.array(name))
+              .pipe(z.array(name).max(mostNamed))
               .describe('Only these streams; one that ends in `-` stands for its category.')
               .default([]),
             correlation: name.exactOptional(),

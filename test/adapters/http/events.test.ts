@@ -169,6 +169,17 @@ describe('export', () => {
     assert.equal(await exported(server, '?from=end'), '');
   });
 
+  test('refuses more streams, or types, than can be looked for, before it begins', async () => {
+    await using server = await harness();
+    await history(server.eventStore);
+    const streams = ['build-1', ...Array.from({ length: 199 }, (_, n) => `b-${n}`)].join();
+    assert.deepEqual(ids(await exported(server, `?stream=${streams}`)), ['build-1@0', 'build-1@1']);
+    for (const query of [`stream=${streams},one-more`, `type=${'BuildFailed,'.repeat(201)}`]) {
+      const answer = await server.ask('read', { url: `/v1/events?${query}` });
+      assert.deepEqual([answer.statusCode, answer.json().code], [400, 'invalid-request']);
+    }
+  });
+
   test('says so to who has seen more than there is, instead of waiting without a word', async () => {
     await using server = await harness();
     const positions = await history(server.eventStore);
