@@ -4821,5 +4821,7 @@ export interface EventData {
   /** From here on the coordinator forgets what has ended once that many builds have ended after it, and store items that are gone and of no use likewise: what it needs again, it adds to the log again. Before the first of these events nothing is forgotten. */
   readonly BuildsRemembered: {
     readonly builds: number;
+    /** How fast: 1, as if absent, a little after each event; 2, as fast as there is something to forget. */
+    readonly pace?: number;
   };
 }
