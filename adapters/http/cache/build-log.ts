@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { baseName } from '../../../domain/event.ts';
 import { hashPartLength } from '../../../domain/store/store-path.ts';
 import type { HttpContext } from '../context.ts';
+import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { notHere } from './not-here.ts';
 
@@ -12,7 +13,8 @@ import { notHere } from './not-here.ts';
  * it, whether its outputs are still there or not. What several derivations have as an output has the log of the one that made it. An attempt that
  * found the outputs in the store of its agent has run no builder and has no log: then it is that of the one before.
  */
-export function cacheLogRoute({ views, logs, closing, producersOf }: HttpContext): FastifyPluginAsyncZod {
+export function cacheLogRoute(context: HttpContext): FastifyPluginAsyncZod {
+  const { views, logs, closing, producersOf } = context;
   const isNamed = (name: string): boolean => baseName.safeParse(name).success;
   function* derivationsOf(name: string): Generator<string> {
     if (!isNamed(name)) return;
@@ -47,7 +49,14 @@ export function cacheLogRoute({ views, logs, closing, producersOf }: HttpContext
         response: { 200: { description: 'The log.', content: { 'text/plain': { schema: z.any() } } } },
       },
       handler: async (request, reply) => {
-        const found = await logOf(request.params.derivation, abortOnEnd(reply.raw, closing));
+        const { derivation } = request.params;
+        const signal = abortOnEnd(reply.raw, closing);
+        let found = await logOf(derivation, signal);
+        if (found === undefined && isNamed(derivation)) {
+          // It may have been built just now.
+          await freshViews(context);
+          found = await logOf(derivation, signal);
+        }
         if (found === undefined) return notHere(reply);
         const { size, log } = found;
         reply.headers({ 'content-type': 'text/plain; charset=utf-8', 'content-length': size });

@@ -7,7 +7,7 @@ import { narinfoText } from '../../../adapters/http/cache/narinfo.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { parseNarinfo } from '../../../domain/store/narinfo.ts';
 import { poolFileOf } from '../../support/pool-file.ts';
-import { drvA, harness, hashA, itemA } from './harness.ts';
+import { drvA, fakeViews, harness, hashA, itemA } from './harness.ts';
 
 const bytes = Buffer.from('abcdefghijklmnopqrstuvwxyz');
 const file = poolFileOf(bytes, 1_700_000_000_000);
@@ -327,6 +327,21 @@ test('the log of a derivation is that of the last attempt that has one', async (
   ]);
   assert.equal((await server.ask(undefined, { url: `/log/${'1'.repeat(32)}-other.drv` })).statusCode, 404);
   assert.equal((await server.ask(undefined, { url: '/log/nonsense' })).statusCode, 404);
+});
+
+test('the log of a build that has just ended is there once the views are asked to hear of it', async () => {
+  let isFresh = false;
+  await using server = await harness({
+    application: { position: () => '1' as never },
+    views: fakeViews({
+      reached: async () => {
+        isFresh = true;
+      },
+      logsOf: () => (isFresh ? [{ build: 'b-1', attempt: 1 }] : []),
+    }),
+    logs: { size: async () => 5, read: async () => Readable.from([Buffer.from('made\n')]) },
+  });
+  assert.equal((await server.ask(undefined, { url: `/log/${drvA}` })).body, 'made\n');
 });
 
 test('what is too much for a listing is looked at once, and is no fault of its file', async () => {
