@@ -1,3 +1,4 @@
+import { DroverProblem } from 'drover/client';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { bytes as bytesText, count as countText } from '../format.ts';
 import { drover } from '../live.ts';
@@ -82,6 +83,13 @@ export function LogView({
     if (!signal.aborted) setFound(next ?? 'none');
   }
 
+  if (state.error instanceof DroverProblem && state.error.code === 'not-found')
+    return (
+      <section aria-labelledby="log-heading">
+        <h2 id="log-heading">Log of attempt {attempt}</h2>
+        <p class="quiet">It has none: no builder ran, or it printed nothing.</p>
+      </section>
+    );
   return (
     <section aria-labelledby="log-heading">
       <h2 id="log-heading">Log of attempt {attempt}</h2>

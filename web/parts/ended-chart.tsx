@@ -22,22 +22,26 @@ export function EndedChart() {
     const ended: { current: Ended } = { current: { since: Date.now(), succeeded: new Map(), failed: new Map() } };
     const seen = new Set<string>();
     let isGone = false;
-    const color = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name) || '#888';
     const chart = new uPlot(
       {
         width: holder.clientWidth,
         height: 190,
         cursor: { drag: { x: false, y: false } },
-        legend: { live: true },
+        legend: { live: false },
         scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(4, most * 1.1)] } },
         axes: [
-          { stroke: () => color('--quiet'), grid: { show: false } },
-          { stroke: () => color('--quiet'), grid: { stroke: () => color('--line'), width: 1 } },
+          { stroke: () => colorOf(holder, 'quiet'), grid: { show: false }, ticks: { show: false }, values: clocks },
+          {
+            stroke: () => colorOf(holder, 'quiet'),
+            grid: { stroke: () => colorOf(holder, 'faint-line'), width: 1 },
+            ticks: { show: false },
+            incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000],
+          },
         ],
         series: [
           {},
-          { label: 'succeeded a minute', stroke: () => resolved(holder, 'good'), width: 2, points: { show: false } },
-          { label: 'failed a minute', stroke: () => resolved(holder, 'bad'), width: 2, points: { show: false } },
+          { label: 'succeeded a minute', stroke: () => colorOf(holder, 'good'), width: 2, points: { show: false } },
+          { label: 'failed a minute', stroke: () => colorOf(holder, 'bad'), width: 2, points: { show: false } },
         ],
       },
       [[], [], []],
@@ -100,8 +104,14 @@ export function EndedChart() {
   );
 }
 
-/** The colour of a class as it is in this scheme. */
-function resolved(holder: HTMLElement, name: string): string {
+const clocks = (_: uPlot, times: readonly number[]): string[] =>
+  times.map((seconds) => {
+    const date = new Date(seconds * 1000);
+    return `${date.getHours()}:${String(date.getMinutes()).padStart(2, '0')}`;
+  });
+
+/** The colour of a class as it is in this scheme: what is drawn on a canvas knows no style sheet. */
+function colorOf(holder: HTMLElement, name: string): string {
   const probe = document.createElement('span');
   probe.className = name;
   holder.append(probe);
