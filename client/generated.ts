@@ -144,6 +144,8 @@ export const operations = {
   getStatus: { method: 'GET', path: '/v1/status', query: [], headers: [], body: false },
   getHealth: { method: 'GET', path: '/healthz', query: [], headers: [], body: false },
   getReadiness: { method: 'GET', path: '/readyz', query: [], headers: [], body: false },
+  beginSession: { method: 'POST', path: '/v1/session', query: [], headers: [], body: true },
+  endSession: { method: 'DELETE', path: '/v1/session', query: [], headers: [], body: false },
   putNarinfo: { method: 'PUT', path: '/{hash}.narinfo', query: [], headers: [], body: false },
   putNar: { method: 'PUT', path: '/nar/{file}', query: [], headers: [], body: false },
   getListing: { method: 'GET', path: '/{hash}.ls', query: [], headers: [], body: false },
@@ -4129,6 +4131,25 @@ export interface Operations {
       readonly ready: true;
       readonly warnings: readonly string[];
     };
+  };
+  /** Sets a cookie that stands for a token, for a while: for browsers, which send it by themselves. */
+  readonly beginSession: {
+    readonly request: {
+      readonly token: string;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly name: string;
+      readonly scope: 'read' | 'submit' | 'push' | 'agent' | 'admin';
+      readonly agent?: string;
+      /** milliseconds since the Unix epoch */
+      readonly until: number;
+    };
+  };
+  /** Takes the cookie of a session from the browser. */
+  readonly endSession: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: undefined;
   };
   /** Makes a store item of a NAR that was sent before, once it is verified. */
   readonly putNarinfo: {

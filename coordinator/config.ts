@@ -158,6 +158,23 @@ export const coordinatorConfigSchema = z
           ),
       })
       .prefault({}),
+    dashboard: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .default(true)
+          .describe(
+            'Whether there are pages for browsers at /, and sessions (docs/dashboard.md); without them nothing of [dashboard] counts.',
+          ),
+        sessionSeconds: seconds(43_200, 'How long a person who has logged in stays so.'),
+        public: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Whether whoever brings no token may read what a token of scope read may: all names, logs and events. Nobody can change anything without a token.',
+          ),
+      })
+      .prefault({}),
     limits: z
       .strictObject({
         maxDerivationBytes: bytes(4 * MiB, 'Largest derivation, in bytes; 8 MiB at most.', mostDerivationBytes),

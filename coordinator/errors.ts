@@ -7,6 +7,7 @@ export const errorCodes = {
   'token-missing': [401, 'A token is needed'],
   'token-unknown': [401, 'The token is not known or was revoked'],
   'scope-insufficient': [403, 'The token may not do this'],
+  'session-ended': [401, 'The session has ended'],
   'foreign-page': [403, 'A page of another origin may not do this'],
   // Input.
   'invalid-request': [400, 'The request does not have the expected form'],
@@ -14,6 +15,7 @@ export const errorCodes = {
   'too-many-requests': [429, 'Too many requests at a time'],
   'unsupported-media-type': [415, 'The body is of another media type than expected'],
   'not-found': [404, 'There is nothing here'],
+  'dashboard-not-made': [404, 'The pages of the dashboard were not made'],
   'internal-error': [500, 'Something went wrong inside Drover'],
   // Derivations and submissions.
   'malformed-derivation': [422, 'Not a derivation in ATerm form'],

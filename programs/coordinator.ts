@@ -10,6 +10,7 @@ import type { GuixKey } from '../adapters/data-dir/guix-key.ts';
 import { logIdentity } from '../adapters/data-dir/log-identity.ts';
 import { checkLogMark, createLogMarks } from '../adapters/data-dir/log-mark.ts';
 import { ensureSecretFile } from '../adapters/data-dir/secret-file.ts';
+import { ensureSessionKey } from '../adapters/data-dir/session-key.ts';
 import { ensureSigningKey } from '../adapters/data-dir/signing-key.ts';
 import { openVerifyPlace } from '../adapters/data-dir/verify-place.ts';
 import { openSqliteDerivationStore } from '../adapters/derivation-store/sqlite-derivation-store.ts';
@@ -22,6 +23,9 @@ import { cacheInfoText } from '../adapters/http/cache/cache-info.ts';
 import { createGuixNarinfos, type GuixCache } from '../adapters/http/cache/guix/narinfos.ts';
 import { narinfoText } from '../adapters/http/cache/narinfo.ts';
 import { openUpstreamNar } from '../adapters/http/cache/open-upstream-nar.ts';
+import type { DashboardOptions } from '../adapters/http/context.ts';
+import { readDashboard } from '../adapters/http/dashboard/files.ts';
+import { createSealedSessions } from '../adapters/http/dashboard/sealed-sessions.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { addTraceMetrics } from '../adapters/http/metrics/trace-metrics.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
@@ -33,6 +37,7 @@ import { openStagedNars } from '../adapters/pool/filesystem/staged-nars.ts';
 import { connectionsWithin, openFilesLimit } from '../adapters/runtime/open-files.ts';
 import { createSystemRuntime } from '../adapters/runtime/system-runtime.ts';
 import { version } from '../adapters/runtime/version.ts';
+import { webFolder } from '../adapters/runtime/web-folder.ts';
 import { foldFingerprint } from '../adapters/snapshots/fingerprint.ts';
 import { createSnapshotFolder, removeUnfinishedSnapshots } from '../adapters/snapshots/folder.ts';
 import { createSnapshotMaker } from '../adapters/snapshots/maker-process.ts';
@@ -51,6 +56,7 @@ import type { Policy, Signer } from '../coordinator/core.ts';
 import { declaredHook } from '../coordinator/hooks/settings.ts';
 import { createRandomIds, randomId } from '../coordinator/identifiers.ts';
 import { type EventStore, EventStoreError } from '../coordinator/ports/event-store.ts';
+import type { Runtime } from '../coordinator/ports/runtime.ts';
 import type { Views } from '../coordinator/ports/views.ts';
 import { superviseCoordinator } from '../coordinator/supervisor.ts';
 import { parseNoteSecret } from '../domain/audit/signed-note.ts';
@@ -373,6 +379,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     itemOf: supervisor.itemOf,
     producersOf: supervisor.producersOf,
     guix: guixCache,
+    dashboard: await dashboardOf(config, dir, runtime),
     runtime,
     metrics,
     logger,
@@ -443,6 +450,16 @@ function guixCacheOf(config: CoordinatorConfig, { publicKey, point }: GuixKey, s
   const host = publicUrl === undefined ? hostname() : new URL(publicUrl).hostname;
   const compressions = cacheGuixCompressions.map(guixCompression);
   return { publicKey, point, host, compressions, negativeTtlSeconds, sign: signForGuix };
+}
+
+async function dashboardOf(
+  { dashboard: { enabled, sessionSeconds: seconds, public: isPublic } }: CoordinatorConfig,
+  dir: DataDir,
+  { clock, random }: Runtime,
+): Promise<DashboardOptions | undefined> {
+  if (!enabled) return undefined;
+  const [key, files] = await Promise.all([ensureSessionKey(dir, random.bytes), readDashboard(webFolder())]);
+  return { files, sessions: createSealedSessions({ key, seconds, clock }), public: isPublic };
 }
 
 async function adminTokenOf(file: string, random: (length: number) => Uint8Array): Promise<string> {

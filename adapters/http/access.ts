@@ -3,6 +3,7 @@ import type { Principal } from '../../coordinator/application.ts';
 import { DroverError } from '../../coordinator/errors.ts';
 import type { Scope } from '../../domain/token/events.ts';
 import type { HttpContext } from './context.ts';
+import { sessionOf } from './dashboard/session-cookie.ts';
 
 /**
  * Who may use a route. Each route states one in its `config.access`; a route without one does not get registered, so
@@ -53,11 +54,14 @@ declare module 'fastify' {
   }
 }
 
+/** All who bring nothing, where that is public: one, whose requests are bounded together. No token has this id. */
+const anybody: Principal = { id: '(public)', scope: 'read' };
+const publicAccess: ReadonlySet<Access> = new Set(['read', 'self']);
+
+type AccessContext = Pick<HttpContext, 'application' | 'cache' | 'tokenUses' | 'limits' | 'runtime' | 'dashboard'>;
+
 /** Adds the check of tokens and scopes before anything of the request but its head is read. */
-export function addAccessControl(
-  app: FastifyInstance,
-  context: Pick<HttpContext, 'application' | 'cache' | 'tokenUses' | 'limits'>,
-): void {
+export function addAccessControl(app: FastifyInstance, context: AccessContext): void {
   app.decorateRequest('principal', null);
   app.decorateRequest('tokenUse', null);
   const table: RouteAccess[] = [];
@@ -79,28 +83,36 @@ export function addAccessControl(
   function admit(request: FastifyRequest, reply: FastifyReply): void {
     const access = request.routeOptions.config.access;
     if (access === undefined || access === 'open' || (access === 'cache' && context.cache.public)) return;
-    refuseForeignPages(request);
-    request.principal = authorize(context.application, access, request.headers.authorization);
+    const { principal, ends } = authorize(context, access, request);
+    request.principal = principal;
     const most = context.limits.tokenRequests;
-    if (context.tokenUses.count(request.principal.id) >= most)
+    if (context.tokenUses.count(principal.id) >= most)
       throw new DroverError(
         'too-many-requests',
         `expected at most ${most} requests, feeds and links of one token at a time (setting limits.token-requests), got another`,
       );
-    const use = context.tokenUses.begin(request.principal.id, () => cut(request, reply));
+    const use = context.tokenUses.begin(principal.id, () => cut(request, reply, 'its token was revoked'));
     request.tokenUse = use;
-    reply.raw.once('close', () => use[Symbol.dispose]());
+    const { clock, timers } = context.runtime;
+    const end =
+      ends === undefined
+        ? undefined
+        : timers.after(ends - clock.now(), () => cut(request, reply, 'the session of the dashboard has ended'));
+    reply.raw.once('close', () => {
+      use[Symbol.dispose]();
+      end?.[Symbol.dispose]();
+    });
   }
 }
 
 const readings: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /**
- * What a browser was told once for Basic it sends with what pages of any origin ask for, and a request without a body needs nobody's leave.
- * They get to read nothing (CORS); they may not do anything either. Source: Fetch Metadata, section 2.2; RFC 6454, section 7.
+ * What a browser was told once for Basic, and its cookies, it sends with what pages of any origin ask for, and a request without a body needs nobody's
+ * leave. They get to read nothing (CORS); they may not do anything either. Source: Fetch Metadata, section 2.2; RFC 6454, section 7.
  */
-function refuseForeignPages({ method, headers, host }: FastifyRequest): void {
-  if (!/^basic /i.test(headers.authorization ?? '') || (readings.has(method) && headers.upgrade === undefined)) return;
+export function refuseForeignPages({ method, headers, host }: FastifyRequest): void {
+  if (readings.has(method) && headers.upgrade === undefined) return;
   const { origin, 'sec-fetch-site': site } = headers;
   const isOwn =
     site === undefined
@@ -114,8 +126,8 @@ function refuseForeignPages({ method, headers, host }: FastifyRequest): void {
 }
 
 /** Whatever the request is at, reading an upload or writing a feed: there is no more of either, and its sender sees that. */
-function cut(request: FastifyRequest, reply: FastifyReply): void {
-  request.log.info({ token: request.principal?.id }, 'request ended: its token was revoked');
+function cut(request: FastifyRequest, reply: FastifyReply, why: string): void {
+  request.log.info({ token: request.principal?.id }, `request ended: ${why}`);
   reply.raw.destroy();
 }
 
@@ -125,25 +137,56 @@ export function principalOf(request: FastifyRequest): Principal {
   return request.principal;
 }
 
-function authorize(application: HttpContext['application'], access: Access, header: string | undefined): Principal {
-  const secret = secretOf(header);
-  if (secret === undefined) {
+/** Who asks, as far as a route of `access` lets him; `ends`: until when, milliseconds since the Unix epoch. */
+interface Asker {
+  readonly principal: Principal;
+  readonly ends?: number;
+}
+
+function authorize(context: AccessContext, access: Access, request: FastifyRequest): Asker {
+  const asker = identify(context, access, request);
+  requireScope(asker.principal, access);
+  return asker;
+}
+
+function identify({ application, dashboard }: AccessContext, access: Access, request: FastifyRequest): Asker {
+  const { authorization, cookie } = request.headers;
+  const value = dashboard && authorization === undefined ? sessionOf(cookie) : undefined;
+  if (value !== undefined || /^basic /i.test(authorization ?? '')) refuseForeignPages(request);
+  if (value !== undefined) {
+    const session = dashboard?.sessions.open(value);
+    const principal = session && application.authenticate(session.secret);
+    if (session && principal) return { principal, ends: session.ends };
     throw new DroverError(
-      'token-missing',
-      'expected `Authorization: Bearer <token>`, or Basic with the token as password',
+      'session-ended',
+      'expected a session that goes on, by a token that was not revoked: log in again',
     );
   }
+  const secret = secretOf(authorization);
+  if (secret !== undefined) return { principal: authenticated(application, secret) };
+  const isPublic = dashboard?.public === true && authorization === undefined;
+  if (isPublic && publicAccess.has(access) && readings.has(request.method)) return { principal: anybody };
+  throw new DroverError(
+    'token-missing',
+    'expected `Authorization: Bearer <token>`, or Basic with the token as password',
+  );
+}
+
+/** @throws DroverError `token-unknown` */
+export function authenticated(application: HttpContext['application'], secret: string): Principal {
   const principal = application.authenticate(secret);
-  if (principal === undefined)
-    throw new DroverError('token-unknown', 'expected a token that was issued and not revoked');
+  if (principal !== undefined) return principal;
+  throw new DroverError('token-unknown', 'expected a token that was issued and not revoked');
+}
+
+/** @throws DroverError `scope-insufficient` */
+export function requireScope(principal: Principal, access: Access): void {
   const allowed: readonly Scope[] = accessScopes[access];
-  if (!allowed.includes(principal.scope)) {
-    throw new DroverError('scope-insufficient', `expected scope ${allowed.join(' or ')}, got ${principal.scope}`, {
-      expected: allowed,
-      got: principal.scope,
-    });
-  }
-  return principal;
+  if (allowed.includes(principal.scope)) return;
+  throw new DroverError('scope-insufficient', `expected scope ${allowed.join(' or ')}, got ${principal.scope}`, {
+    expected: allowed,
+    got: principal.scope,
+  });
 }
 
 /** The secret in an Authorization header: a bearer token (RFC 6750), or the password of Basic (RFC 7617), which is all that netrc can give. */

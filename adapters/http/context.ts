@@ -13,6 +13,8 @@ import type { SharedPages } from '../event-feed/shared-pages.ts';
 import type { Spool } from '../pool/filesystem/spool.ts';
 import type { StagedNars } from '../pool/filesystem/staged-nars.ts';
 import type { GuixCache } from './cache/guix/narinfos.ts';
+import type { DashboardFiles } from './dashboard/files.ts';
+import type { SealedSessions } from './dashboard/sealed-sessions.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { TokenUseRegistry } from './token-uses.ts';
 
@@ -71,6 +73,14 @@ export interface CacheOptions {
   readonly accelLocation?: string;
 }
 
+export interface DashboardOptions {
+  /** `undefined`: they were not made. */
+  readonly files: DashboardFiles | undefined;
+  readonly sessions: SealedSessions;
+  /** Whether who brings nothing may read. */
+  readonly public: boolean;
+}
+
 /** What the HTTP routes work with. */
 export interface HttpContext {
   readonly application: Application;
@@ -98,6 +108,8 @@ export interface HttpContext {
   readonly producersOf: (path: string) => readonly string[];
   /** What Guix is offered, where its store directory is one of the coordinator's. */
   readonly guix?: GuixCache | undefined;
+  /** Pages for browsers, and who may see what by them; there are none if absent. */
+  readonly dashboard?: DashboardOptions | undefined;
   /** Aborts when the server starts to close: long answers end then. */
   readonly closing: AbortSignal;
 }

@@ -2,8 +2,8 @@ import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
 /**
- * Lets pages of these origins call the API from a browser, `*` any page. There are no cookies, a browser is never told to
- * send what it knows of Basic, and what it sends unasked does nothing (`foreign-page`): a page can do what the token allows that it has. Has to be added before the checks of routes: a preflight has no token.
+ * Lets pages of these origins call the API from a browser, `*` any page. A browser is never told to send them its cookie or
+ * what it knows of Basic, and what it sends unasked does nothing (`foreign-page`): a page can do what the token allows that it has. Has to be added before the checks of routes: a preflight has no token.
  * Source: Fetch standard, section 3.3 (CORS protocol).
  */
 export async function addCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DroverError, errorCodes } from '../../coordinator/errors.ts';
-import { faultOf, problemHeaders, problemOf } from './problem.ts';
+import { bearerChallenge, faultOf, problemHeaders, problemOf } from './problem.ts';
 
 /**
  * Makes every failure a problem document, those of unknown routes and of fastify itself included. No answer is one to keep unless its
@@ -21,6 +21,8 @@ export function addErrorHandling(app: FastifyInstance): void {
     // The cache says itself for how long something is not there.
     const isFailure = reply.statusCode >= 400 && reply.statusCode !== 404;
     if (isFailure || !reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    // A browser that has a session may be led to a log or a file of whoever submits: it is what its type says.
+    reply.header('x-content-type-options', 'nosniff');
   });
 }
 
@@ -35,8 +37,16 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   else request.log.debug({ code: fault.code, detail: fault.detail }, 'request refused');
   return reply
     .code(status)
-    .headers(problemHeaders(fault))
+    .headers({ ...problemHeaders(fault), ...challenge(status, request) })
     .send(JSON.stringify(problemOf(fault, pathOf(request), request.id)));
+}
+
+/** A browser whose page asks would put up its own window for Basic; who opens an address in it may want that. Source: Fetch Metadata, section 2.3. */
+function challenge(status: number, { headers }: FastifyRequest): Record<string, string> {
+  const mode = headers['sec-fetch-mode'];
+  // Over plain HTTP browsers say no mode, but from which page it is.
+  const isFromPage = mode === undefined ? headers.referer !== undefined : mode !== 'navigate';
+  return status === 401 && isFromPage ? { 'www-authenticate': bearerChallenge } : {};
 }
 
 /** Answers what is not HTTP enough to become a request: a broken or endless head, a head that does not come. */

@@ -27,6 +27,8 @@ import { cachePushRoutes } from './cache/push.ts';
 import { upstreamNarRoute } from './cache/upstream-nar.ts';
 import { defaultHttpLimits, type HttpContext, type HttpServerOptions, smallBody } from './context.ts';
 import { addCors } from './cors.ts';
+import { dashboardPages } from './dashboard/pages.ts';
+import { sessionRoutes } from './dashboard/session-routes.ts';
 import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts';
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addHookMetrics } from './metrics/hook-metrics.ts';
@@ -66,7 +68,7 @@ import { refuseUnknownQueries } from './unknown-queries.ts';
  * and closes; closing ends long answers and links first, then waits for what is under way.
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
-  const { application, agentLink, logger, metrics, newId, version } = options;
+  const { application, agentLink, dashboard, logger, metrics, newId, version } = options;
   const limits = { ...defaultHttpLimits, ...options.limits };
   const closing = new AbortController();
   const eventPages = createSharedPages({
@@ -160,6 +162,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     statusRoutes(context),
     healthRoutes(context),
     errorDocsRoute,
+    ...(dashboard === undefined ? [] : [sessionRoutes(context, dashboard), dashboardPages(context, dashboard)]),
   ];
   for (const plugin of plugins) await app.register(plugin);
   const cachePlugins: readonly CachePlugin[] = [

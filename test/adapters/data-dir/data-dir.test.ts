@@ -21,6 +21,7 @@ import { explainDataDirError } from '../../../adapters/data-dir/data-dir-error.t
 import { writeFileDurably } from '../../../adapters/data-dir/durable.ts';
 import { ensureGuixKey, readGuixKey } from '../../../adapters/data-dir/guix-key.ts';
 import { ensureSecretFile } from '../../../adapters/data-dir/secret-file.ts';
+import { ensureSessionKey } from '../../../adapters/data-dir/session-key.ts';
 import { formatGuixPublicKey, makeGuixKey } from '../../../domain/guix/keys.ts';
 
 async function temporaryFolder() {
@@ -217,6 +218,17 @@ describe('a secret file', () => {
       { name: 'DataDirError' },
     );
   });
+});
+
+it('the key of sessions is made once, for its owner only, and is one or is refused', async () => {
+  await using folder = await temporaryFolder();
+  const dir = await openDataDir(folder.path);
+  const first = await ensureSessionKey(dir, (length) => Buffer.alloc(length, 1));
+  assert.equal(first.length, 32);
+  assert.deepEqual(await ensureSessionKey(dir, (length) => Buffer.alloc(length, 2)), first);
+  assert.equal(await modeOf(dir.file('session.key')), 0o600);
+  await writeFile(dir.file('session.key'), 'x');
+  await assert.rejects(ensureSessionKey(dir, Buffer.alloc), { code: 'unusable-key', message: /session\.key: .*log/ });
 });
 
 describe('the audit key', () => {

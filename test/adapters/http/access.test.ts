@@ -6,6 +6,8 @@ import { defaultHttpLimits } from '../../../adapters/http/context.ts';
 import { createTokenUses } from '../../../adapters/http/token-uses.ts';
 import { type Scope, scopes } from '../../../domain/token/events.ts';
 import { createFakeApplication } from '../../support/fake-application.ts';
+import { createManualRuntime } from '../../support/manual-runtime.ts';
+import { dashboardPaths } from './dashboard/support.ts';
 import { drvA, harness, hashA } from './harness.ts';
 
 const parameters: Record<string, string> = {
@@ -26,6 +28,7 @@ const parameters: Record<string, string> = {
   hook: 'notify',
   key: 'branch',
   value: 'main.atom',
+  name: 'alpha',
 };
 
 /** A request for a route that ends by itself; what is wrong with it shows after the token was checked. */
@@ -41,6 +44,7 @@ const keptAnswers = [
   '/nar/:file',
   '/v1/feeds/builds.atom',
   '/v1/feeds/tags/:key/:value',
+  ...dashboardPaths,
 ];
 
 test('every route answers each scope as its access says, and reads leave no line in the log', async () => {
@@ -126,7 +130,8 @@ test("an agent's token opens its link, uploads and the cache, and nothing else",
 test('only what has to be is open', async () => {
   await using server = await harness();
   const open = server.app.routeTable.filter(({ access }) => access === 'open').map(({ url }) => url);
-  assert.deepEqual(open.toSorted(), [
+  const expected = [
+    ...[...dashboardPaths, '/assets/:file'].flatMap((url) => [url, url]),
     '/docs/errors',
     '/healthz',
     '/metrics',
@@ -137,7 +142,10 @@ test('only what has to be is open', async () => {
     '/v1/openapi.json',
     '/v1/schemas',
     '/v1/schemas/:type',
-  ]);
+    '/v1/session',
+    '/v1/session',
+  ];
+  assert.deepEqual(open.toSorted(), expected.toSorted());
 });
 
 test('a public cache is read without a token', async () => {
@@ -153,6 +161,7 @@ test('a route that does not say who may use it is not registered', async () => {
     application: createFakeApplication(),
     cache: { id: 'c-1', public: true, priority: 1, ttlSeconds: 60 },
     tokenUses: createTokenUses(),
+    runtime: createManualRuntime(),
     limits: defaultHttpLimits,
   });
   assert.throws(() => app.get('/forgotten', async () => 'open to all'), /expected config\.access on GET \/forgotten/);

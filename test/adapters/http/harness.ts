@@ -3,7 +3,9 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import { pino } from 'pino';
 import { createAgentLinkServer } from '../../../adapters/agent-link/server.ts';
 import { openMemoryEventStore } from '../../../adapters/event-store/memory/store.ts';
-import type { HttpServerOptions } from '../../../adapters/http/context.ts';
+import type { DashboardOptions, HttpServerOptions } from '../../../adapters/http/context.ts';
+import { encodedFile } from '../../../adapters/http/dashboard/encodings.ts';
+import { createSealedSessions } from '../../../adapters/http/dashboard/sealed-sessions.ts';
 import { createMetrics } from '../../../adapters/http/metrics/registry.ts';
 import { createHttpServer } from '../../../adapters/http/server.ts';
 import { createTokenUses, type TokenUseRegistry } from '../../../adapters/http/token-uses.ts';
@@ -104,6 +106,24 @@ const noStagedNars: HttpServerOptions['stagedNars'] = {
 /** Has no room: what is compressed anew is sent as it is made. */
 const noSpool: HttpServerOptions['spool'] = { open: async () => undefined };
 
+/** A page that names one file. */
+export function fakeDashboard(
+  { clock }: Pick<ManualRuntime, 'clock'>,
+  options: Partial<DashboardOptions> = {},
+): DashboardOptions {
+  const file = (type: string, text: string) => ({ type, tag: `"${text.length}"`, ...encodedFile(Buffer.from(text)) });
+  const script = file('text/javascript; charset=utf-8', `// ${'drover '.repeat(200)}`);
+  return {
+    files: {
+      page: file('text/html; charset=utf-8', '<!doctype html><title>Drover</title>'),
+      asset: (name) => (name === 'main-1.js' ? script : undefined),
+    },
+    sessions: createSealedSessions({ key: Buffer.alloc(32, 7), seconds: 3600, clock }),
+    public: false,
+    ...options,
+  };
+}
+
 export interface Harness extends AsyncDisposable {
   readonly app: FastifyInstance;
   readonly application: FakeApplication;
@@ -151,6 +171,7 @@ export async function harness(
     itemOfFile: () => undefined,
     itemOf: () => undefined,
     producersOf: () => [],
+    dashboard: fakeDashboard(runtime),
     ...options,
   });
   await app.ready();

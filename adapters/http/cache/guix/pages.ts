@@ -2,9 +2,11 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { guixStoreDir } from '../../../../domain/guix/store-dir.ts';
 import type { HttpContext } from '../../context.ts';
+import { pageHeaders } from '../../dashboard/page-headers.ts';
 import type { CachePlugin } from '../cache-roots.ts';
 
-const page = `<!DOCTYPE html>
+/** What the cache for Guix is, for people. */
+export const guixPage = `<!DOCTYPE html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Substitutes for Guix</title></head>
 <body>
@@ -19,8 +21,8 @@ const page = `<!DOCTYPE html>
 const answer = (description: string, type: string) => ({ description, content: { [type]: { schema: z.any() } } });
 
 /** `/signing-key.pub`, and a page for people, at the root of the cache for Guix. */
-export function guixPages({ guix }: HttpContext): CachePlugin {
-  return ({ storeDir }): FastifyPluginAsyncZod =>
+export function guixPages({ guix, dashboard }: HttpContext): CachePlugin {
+  return ({ storeDir, prefix }): FastifyPluginAsyncZod =>
     async (app) => {
       if (guix === undefined || storeDir !== guixStoreDir) return;
       app.route({
@@ -38,7 +40,9 @@ export function guixPages({ guix }: HttpContext): CachePlugin {
       for (const [url, operationId] of [
         ['/', 'getGuixIndex'],
         ['/index.html', 'getGuixIndexPage'],
-      ] as const)
+      ] as const) {
+        // There it is the dashboard's for browsers (dashboard/pages.ts).
+        if (prefix === '' && url === '/' && dashboard !== undefined) continue;
         app.route({
           method: ['GET', 'HEAD'],
           url,
@@ -49,7 +53,9 @@ export function guixPages({ guix }: HttpContext): CachePlugin {
             summary: 'What the cache for Guix is, for people.',
             response: { 200: answer('A page.', 'text/html') },
           },
-          handler: async (_request, reply) => reply.type('text/html; charset=utf-8').send(page),
+          handler: async (_request, reply) =>
+            reply.headers(pageHeaders).type('text/html; charset=utf-8').send(guixPage),
         });
+      }
     };
 }

@@ -1,0 +1,25 @@
+import type { DataDir } from './data-dir.ts';
+import { DataDirError } from './data-dir-error.ts';
+import { ensureSecretFile } from './secret-file.ts';
+
+/** Of AES-256, in bytes. */
+const keyBytes = 32;
+
+/**
+ * The key that seals sessions of the dashboard, in `session.key`: made at the first start, kept over all others, so that a restart ends no session.
+ *
+ * @throws DataDirError `unusable-key` where the file holds something else
+ */
+export async function ensureSessionKey(
+  dir: Pick<DataDir, 'file'>,
+  random: (length: number) => Uint8Array,
+): Promise<Uint8Array> {
+  const file = dir.file('session.key');
+  const { text } = await ensureSecretFile(file, () => `${Buffer.from(random(keyBytes)).toString('base64url')}\n`);
+  const key = Buffer.from(text.trim(), 'base64url');
+  if (key.length === keyBytes) return key;
+  throw new DataDirError(
+    'unusable-key',
+    `${file}: expected ${keyBytes} bytes in base64url, got ${key.length}. Remove it: the next start makes another one, and whoever is logged in to the dashboard logs in again`,
+  );
+}

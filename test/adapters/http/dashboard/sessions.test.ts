@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { describe, test } from 'node:test';
+import { createSealedSessions } from '../../../../adapters/http/dashboard/sealed-sessions.ts';
+import { sessionOf } from '../../../../adapters/http/dashboard/session-cookie.ts';
+import { type Scope, scopes } from '../../../../domain/token/events.ts';
+import { createFakeApplication, secretOfScope } from '../../../support/fake-application.ts';
+import { createManualRuntime } from '../../../support/manual-runtime.ts';
+import { fakeDashboard, type Harness, harness, sharedHarness } from '../harness.ts';
+
+/** Logs in; the answer and the cookie as the browser sends it back. */
+async function login(server: Harness, scope: Scope, headers: Record<string, string> = {}) {
+  const answer = await server.ask(undefined, {
+    method: 'POST',
+    url: '/v1/session',
+    payload: { token: secretOfScope(scope) },
+    headers,
+  });
+  const given = String(answer.headers['set-cookie'] ?? '');
+  return { answer, given, cookie: given.split(';', 1)[0] ?? '' };
+}
+
+describe('a session', () => {
+  const shared = sharedHarness();
+  const ask = (cookie: string, url = '/v1/tokens/self', more: Record<string, string> = {}) =>
+    shared.server().ask(undefined, { url, headers: { cookie, ...more } });
+  const code = (answer: { statusCode: number; json(): { code?: string } }) =>
+    answer.statusCode < 400 ? answer.statusCode : answer.json().code;
+
+  test('is a cookie that no script and no other site sees, for tokens that may read', async () => {
+    const { answer, given, cookie } = await login(shared.server(), 'read');
+    assert.equal(answer.statusCode, 201);
+    const until = shared.server().runtime.clock.now() + 3_600_000;
+    assert.deepEqual(answer.json(), { id: 't-read', name: 'reader', scope: 'read', until });
+    assert.match(given, /^drover_session=[\w-]+; Path=\/; HttpOnly; SameSite=Strict; Max-Age=3600$/);
+    assert.ok(!given.includes(Buffer.from('secret-of-read').toString('base64url')) && !given.includes('secret-of'));
+    assert.deepEqual((await ask(`theme=dark; ${cookie}`)).json(), { id: 't-read', name: 'reader', scope: 'read' });
+    assert.notEqual((await login(shared.server(), 'read')).cookie, cookie);
+    const may = await Promise.all(
+      scopes.map(async (scope) => [scope, code((await login(shared.server(), scope)).answer)]),
+    );
+    assert.deepEqual(Object.fromEntries(may), {
+      read: 201,
+      submit: 201,
+      admin: 201,
+      push: 'scope-insufficient',
+      agent: 'scope-insufficient',
+    });
+  });
+
+  test('is for https alone where the browser came by that', async () => {
+    const server = shared.server();
+    for (const [headers, secure] of [
+      [{ origin: 'https://farm.example', host: 'farm.example' }, true],
+      [{ origin: 'https://farm.example', 'sec-fetch-site': 'same-origin' }, true],
+      [{ 'x-forwarded-proto': 'https' }, true],
+      [{ origin: 'http://farm.example', host: 'farm.example' }, false],
+      [{ 'x-forwarded-proto': 'http' }, false],
+    ] as const)
+      assert.equal((await login(server, 'read', headers)).given.includes('; Secure'), secure, JSON.stringify(headers));
+  });
+
+  test('is not begun by what is no token, and nothing of that is told or logged', async () => {
+    const server = shared.server();
+    const begin = (payload: string | object, type = 'application/json') =>
+      server.ask(undefined, { method: 'POST', url: '/v1/session', payload, headers: { 'content-type': type } });
+    assert.equal(code(await begin({ token: 'stranger-0815' })), 'token-unknown');
+    assert.equal((await begin({ token: 'stranger-0815' })).headers['set-cookie'], undefined);
+    for (const wrong of [{}, { token: 1 }, { token: ['x'] }, { token: 'x', more: 1 }, '[]', '{'])
+      assert.equal(code(await begin(wrong)), 'invalid-request', JSON.stringify(wrong));
+    assert.equal(code(await begin({ token: 'x'.repeat(5000) })), 'body-too-large');
+    assert.equal(code(await begin('token=x', 'application/x-www-form-urlencoded')), 'unsupported-media-type');
+    assert.equal(code(await begin('{"token":"x"}', 'text/plain')), 'unsupported-media-type');
+    assert.ok(!JSON.stringify(server.lines).includes('stranger-0815'));
+  });
+
+  test('that was changed in any byte is none, and the browser is told to forget it', async () => {
+    const { cookie } = await login(shared.server(), 'admin');
+    const value = cookie.slice('drover_session='.length);
+    const bytes = Buffer.from(value, 'base64url');
+    const changed = Array.from(bytes, (_, at) => {
+      const copy = Buffer.from(bytes);
+      copy[at] = (copy[at] ?? 0) ^ 1;
+      return copy.toString('base64url');
+    });
+    const broken = ['', 'x', value.slice(0, -4), `${value}AAAA`, `${value}=`, 'A'.repeat(600), '%', ...changed];
+    for (const each of broken) {
+      const answer = await ask(`drover_session=${each}`);
+      assert.deepEqual([answer.statusCode, code(answer)], [401, 'session-ended'], each);
+      assert.match(String(answer.headers['set-cookie']), /^drover_session=; .*Max-Age=0$/);
+    }
+    const twice = await ask(`${cookie}; ${cookie}`);
+    assert.equal(code(twice), 'session-ended', 'nothing says which of two is the one that was given here');
+  });
+
+  test('ends by the clock, with what it has open', async () => {
+    await using server = await harness();
+    await server.app.listen({ host: '127.0.0.1', port: 0 });
+    const { cookie } = await login(server, 'read');
+    server.runtime.advance(3_599_000);
+    const feed = await open(server, '/v1/events', { cookie, accept: 'text/event-stream' });
+    const other = await open(server, '/v1/events', {
+      authorization: `Bearer ${secretOfScope('read')}`,
+      accept: 'text/event-stream',
+    });
+    const cut = once(feed, 'error');
+    feed.resume();
+    server.runtime.advance(1000);
+    await cut;
+    assert.equal(code(await server.ask(undefined, { url: '/v1/status', headers: { cookie } })), 'session-ended');
+    assert.ok(!other.destroyed && server.tokenUses.count('t-read') === 1, 'what the token itself opened goes on');
+  });
+
+  test('ends with its token, and with that what it has open', async () => {
+    let revoked = false;
+    const { authenticate } = createFakeApplication();
+    await using server = await harness({
+      application: { authenticate: (secret) => (revoked ? undefined : authenticate(secret)) },
+    });
+    await server.app.listen({ host: '127.0.0.1', port: 0 });
+    const { cookie } = await login(server, 'submit');
+    const feed = await open(server, '/v1/events', { cookie, accept: 'text/event-stream' });
+    const cut = once(feed, 'error');
+    feed.resume();
+    revoked = true;
+    server.tokenUses.end('t-submit');
+    await cut;
+    assert.equal(code(await server.ask(undefined, { url: '/v1/status', headers: { cookie } })), 'session-ended');
+  });
+
+  test('outlives the coordinator, and is none for one with another key', () => {
+    const { clock } = createManualRuntime();
+    const of = (fill: number) => createSealedSessions({ key: Buffer.alloc(32, fill), seconds: 60, clock });
+    const { value } = of(1).seal('drover_a_b');
+    assert.equal(of(1).open(value)?.secret, 'drover_a_b');
+    assert.equal(of(2).open(value), undefined);
+  });
+
+  test('is ended by whoever has it', async () => {
+    const answer = await shared.server().ask(undefined, { method: 'DELETE', url: '/v1/session' });
+    assert.equal(answer.statusCode, 204);
+    assert.equal(answer.headers['set-cookie'], 'drover_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0');
+  });
+
+  test('is not looked at where there is an Authorization header, and opens no agent link', async () => {
+    const { cookie } = await login(shared.server(), 'admin');
+    const bearer = `Bearer ${secretOfScope('read')}`;
+    assert.equal((await ask(cookie, '/v1/tokens/self', { authorization: bearer })).json().scope, 'read');
+    assert.equal(code(await ask(cookie, '/v1/tokens/self', { authorization: 'Bearer stranger' })), 'token-unknown');
+    assert.equal(code(await ask(cookie, '/v1/tokens/self', { authorization: 'Digest x' })), 'token-missing');
+    assert.equal(code(await ask(cookie, '/v1/agent-link')), 'scope-insufficient');
+  });
+
+  test('does nothing for pages of other origins', async () => {
+    for (const allowedOrigins of [[], ['*'], ['https://evil.example']]) {
+      await using server = await harness({ allowedOrigins });
+      const { cookie } = await login(server, 'admin');
+      const evil = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+      const pause = (
+        headers: Record<string, string>,
+        method: 'POST' | 'DELETE' = 'POST',
+        url = '/v1/agents/alpha/pause',
+      ) => server.ask(undefined, { method, url, headers: { host: 'farm.example', ...headers } });
+      const foreign: Record<string, string>[] = [
+        evil,
+        { origin: 'https://evil.example' },
+        { 'sec-fetch-site': 'same-site' },
+        { origin: 'null' },
+      ];
+      for (const headers of foreign) {
+        assert.equal(code(await pause({ cookie, ...headers })), 'foreign-page', JSON.stringify(headers));
+        assert.equal(code(await pause({ cookie: 'drover_session=x', ...headers })), 'foreign-page');
+        assert.equal(code(await pause(headers, 'DELETE', '/v1/session')), 'foreign-page');
+        const { answer, given } = await login(server, 'admin', { host: 'farm.example', ...headers });
+        assert.deepEqual([code(answer), given], ['foreign-page', '']);
+        const upgrade = { cookie, ...headers, upgrade: 'websocket' };
+        assert.equal(code(await server.ask(undefined, { url: '/v1/agent-link', headers: upgrade })), 'foreign-page');
+      }
+      for (const headers of [{ origin: 'http://farm.example' }, { 'sec-fetch-site': 'same-origin' }, {}])
+        assert.equal((await pause({ cookie, ...headers })).statusCode, 200, JSON.stringify(headers));
+      const read = await server.ask(undefined, { url: '/v1/agents', headers: { cookie, ...evil } });
+      assert.equal(read.headers['access-control-allow-credentials'], undefined);
+    }
+  });
+});
+
+test('a page that asks without a token gets no window of the browser put up', async () => {
+  await using server = await harness();
+  const challenge = async (headers: Record<string, string>) =>
+    (await server.ask(undefined, { url: '/v1/status', headers })).headers['www-authenticate'];
+  const page: Record<string, string>[] = [{ 'sec-fetch-mode': 'cors' }, { referer: 'http://farm.example/builds' }];
+  for (const headers of page) assert.equal(await challenge(headers), 'Bearer realm="drover"');
+  const others: Record<string, string>[] = [{}, { 'sec-fetch-mode': 'navigate', referer: 'http://farm.example/' }];
+  for (const headers of others) assert.match(String(await challenge(headers)), /Basic/);
+});
+
+describe('where reading is public', () => {
+  test('whoever brings nothing reads what a token of scope read reads, and changes nothing', async () => {
+    const runtime = createManualRuntime();
+    await using server = await harness({
+      cache: { public: false },
+      dashboard: fakeDashboard(runtime, { public: true }),
+    });
+    let readable = 0;
+    for (const { method, url, access } of server.app.routeTable.filter(({ access }) => access !== 'open')) {
+      const reads = ['read', 'self'].includes(access);
+      assert.ok(!reads || ['GET', 'HEAD'].includes(method), `${method} ${url}`);
+      const path = `${url.replaceAll(/:\w+/g, 'x')}${url === '/v1/events' ? '?follow=false' : ''}`;
+      const { statusCode } = await server.ask(undefined, { method: method as 'GET', url: path });
+      if (statusCode === 404 && url.includes(':')) continue;
+      assert.equal(statusCode !== 401, reads, `${method} ${url}: ${statusCode}`);
+      if (reads) readable++;
+    }
+    assert.ok(readable > 10);
+    const self = await server.ask(undefined, { url: '/v1/tokens/self' });
+    assert.deepEqual(self.json(), { id: '(public)', name: '(public)', scope: 'read' });
+    const wrong = { authorization: 'Bearer stranger' };
+    assert.equal((await server.ask(undefined, { url: '/v1/status', headers: wrong })).statusCode, 401);
+    const { cookie } = await login(server, 'admin');
+    const own = await server.ask(undefined, { url: '/v1/tokens/self', headers: { cookie } });
+    assert.equal(own.json().scope, 'admin');
+  });
+
+  test('all who bring nothing are bounded together', async () => {
+    await using server = await harness({
+      limits: { tokenRequests: 1 },
+      dashboard: fakeDashboard(createManualRuntime(), { public: true }),
+    });
+    using _ = server.tokenUses.begin('(public)', () => undefined);
+    assert.equal((await server.ask(undefined, { url: '/v1/status' })).json().code, 'too-many-requests');
+    assert.equal((await server.ask('read', { url: '/v1/status' })).statusCode, 200);
+  });
+
+  test('nothing of it holds where it is not said', async () => {
+    await using server = await harness();
+    assert.equal((await server.ask(undefined, { url: '/v1/status' })).json().code, 'token-missing');
+  });
+});
+
+test('the cookie is found among others', () => {
+  for (const [header, value] of [
+    [undefined, undefined],
+    ['', undefined],
+    ['a=b; drover_session=x', 'x'],
+    ['drover_session=a=b ;c=d', 'a=b'],
+    ['xdrover_session=y; drover_session2=z; drover_session', ''],
+    ['drover_session=x; drover_session=y', ''],
+  ] as const)
+    assert.equal(sessionOf(header), value, header);
+});
+
+/** Opens a request and resolves with its answer's head, the body unread. */
+async function open(server: Harness, path: string, headers: Record<string, string>): Promise<IncomingMessage> {
+  const request = httpRequest(new URL(path, server.app.listeningOrigin), { headers });
+  request.end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return response;
+}

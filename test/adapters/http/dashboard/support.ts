@@ -1,0 +1,21 @@
+/** Paths of the dashboard's pages. */
+export const dashboardPaths: readonly string[] = [
+  '/',
+  '/login',
+  '/submissions',
+  '/submissions/:id',
+  '/builds',
+  '/builds/:id',
+  '/agents',
+  '/agents/:name',
+  '/items',
+  '/items/:item',
+  '/hooks',
+  '/hooks/:hook',
+  '/roots',
+  '/roots/:root',
+  '/tokens',
+  '/events',
+  '/upstreams',
+  '/search',
+];
