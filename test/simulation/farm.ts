@@ -152,6 +152,8 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
   /** Items that were ever on their way to the log. */
   const ahead = new Set<string>();
 
+  /** Attempts of which a liar told something else when they ended, as `agent build#attempt`: nobody hears of their end by it. */
+  const liedAway = new Set<string>();
   const ledger = createLedger({
     isForgetful: settings.policy.rememberedBuilds < 1000,
     keeping: {
@@ -171,9 +173,15 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
       return (bytes !== undefined && hashOf(bytes) === file) || spoiled.has(file);
     },
     hasSigned: (item) => upstreams.some((upstream) => upstream.name === item.upstream && upstream.hasSigned(item)),
-    uploading(agent) {
+    hasLeftSlot(agent, build, attempt) {
+      if (liedAway.has(`${agent} ${build}#${attempt}`)) return true;
       const of = machines.find(({ name }) => name === agent)?.disk.attempts.values() ?? [];
-      return [...of].filter(({ record: { phase } }) => phase === 'uploading' || phase === 'ended').length;
+      return [...of].some(
+        ({ record }) =>
+          record.build === build &&
+          record.attempt === attempt &&
+          (record.phase === 'uploading' || record.phase === 'ended'),
+      );
     },
     isAt(agent, build, attempt) {
       const of = machines.find(({ name }) => name === agent)?.disk.attempts.values() ?? [];
@@ -346,6 +354,7 @@ export function createSimulatedFarm(seed: number, size: FarmSize): SimulatedFarm
     ];
     const said = lies.pick(told) as AgentMessage;
     trace(machine.name, `lies: ${said.type} ${said.build}`);
+    liedAway.add(`${machine.name} ${build}#${attempt}`);
     return said;
   }
   const outputsOf = (build: string, isWrong: boolean) =>

@@ -94,8 +94,8 @@ export interface Ground {
   isSound(file: string): boolean;
   /** Whether that upstream has ever said just this, signed. */
   hasSigned(item: UpstreamItem): boolean;
-  /** Attempts of the agent that have left their slot, as only their upload is left. */
-  uploading(agent: string): number;
+  /** Whether the attempt has left its slot of the agent: only its upload is left, or a lie was told in place of its end. */
+  hasLeftSlot(agent: string, build: string, attempt: number): boolean;
   /** Whether the agent's machine builds or uploads that attempt; not known everywhere. */
   isAt?(agent: string, build: string, attempt: number): boolean;
   /** Whether the coordinator forgets what is over. */
@@ -292,8 +292,8 @@ export function createLedger(ground: Ground) {
       const suits =
         agent.systems.includes(derivation.system) && derivation.features.every((one) => agent.features.includes(one));
       insist(suits, 'I4', `${where}: ${name} cannot build ${derivation.path}`);
-      const busy = liveAt(name).length - ground.uploading(name);
-      insist(busy < agent.slots, 'I4', `${where}: all ${agent.slots} slots of ${name} are taken`);
+      const busy = liveAt(name).filter((one) => !ground.hasLeftSlot(name, one.id, one.attempt));
+      insist(busy.length < agent.slots, 'I4', `${where}: all ${agent.slots} slots of ${name} are taken`);
     }
     build.attempt = attempt;
     build.late.delete(attempt);

@@ -46,7 +46,7 @@ export function createLogAudit(): LogAudit {
     isSound: () => true,
     hasSigned: () => true,
     // No event says that an attempt has left its slot.
-    uploading: () => Number.POSITIVE_INFINITY,
+    hasLeftSlot: () => true,
     isForgetful: true,
     noted: () => {},
   });
