@@ -14,7 +14,9 @@ const links = [
   ['items', 'Items'],
   ['hooks', 'Hooks'],
   ['roots', 'Roots'],
+  ['upstreams', 'Upstreams'],
   ['events', 'Events'],
+  ['tokens', 'Tokens'],
 ] as const;
 
 /** What is around every page; without a session the page to log in. */
@@ -62,11 +64,13 @@ function Frame({
           Drover
         </a>
         <nav aria-label="Pages">
-          {links.map(([path, name]) => (
-            <a key={path} href={`/${path}`} aria-current={section === path ? 'page' : undefined}>
-              {name}
-            </a>
-          ))}
+          {links
+            .filter(([path]) => path !== 'tokens' || self?.scope === 'admin')
+            .map(([path, name]) => (
+              <a key={path} href={`/${path}`} aria-current={section === path ? 'page' : undefined}>
+                {name}
+              </a>
+            ))}
         </nav>
         {self !== undefined && (
           <div class="self">

@@ -43,6 +43,16 @@ export function withQuery(changes: Readonly<Record<string, string>>): string {
   return text === '' ? location.pathname : `${location.pathname}?${text}`;
 }
 
+/** What is asked for with these fields of the address: those that are there and not empty. */
+export function askedIn(query: URLSearchParams, fields: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    fields.flatMap((field) => {
+      const value = query.get(field);
+      return value === null || value === '' ? [] : [[field, value]];
+    }),
+  );
+}
+
 export function usePlace(): Place {
   const [place, setPlace] = useState(here);
   useEffect(() => {

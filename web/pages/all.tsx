@@ -3,7 +3,16 @@ import type { Place } from '../router.ts';
 import type { Self } from '../session.ts';
 import { BuildPage } from './build.tsx';
 import { BuildsPage } from './builds.tsx';
+import { EventsPage } from './events.tsx';
+import { HookPage } from './hook.tsx';
+import { HooksPage } from './hooks.tsx';
+import { ItemPage } from './item.tsx';
+import { ItemsPage } from './items.tsx';
 import { Overview } from './overview.tsx';
+import { RootPage } from './root.tsx';
+import { RootsPage } from './roots.tsx';
+import { TokensPage } from './tokens.tsx';
+import { UpstreamsPage } from './upstreams.tsx';
 
 export interface Page {
   readonly title: string;
@@ -34,10 +43,19 @@ interface Entry {
 const lists: Readonly<Record<string, Entry>> = {
   '': { title: 'Overview', render: () => <Overview /> },
   builds: { title: 'Builds', render: (props) => <BuildsPage {...props} /> },
+  events: { title: 'Events', render: (props) => <EventsPage {...props} /> },
+  hooks: { title: 'Hooks', render: () => <HooksPage /> },
+  items: { title: 'Items', render: (props) => <ItemsPage {...props} /> },
+  roots: { title: 'Roots', render: () => <RootsPage /> },
+  tokens: { title: 'Tokens', render: (props) => <TokensPage {...props} /> },
+  upstreams: { title: 'Upstreams', render: (props) => <UpstreamsPage {...props} /> },
 };
 
 const things: Readonly<Record<string, Entry>> = {
   builds: { title: 'Build', render: (props) => <BuildPage key={props.id} {...props} /> },
+  hooks: { title: 'Hook', render: (props) => <HookPage key={props.id} {...props} /> },
+  items: { title: 'Item', render: (props) => <ItemPage key={props.id} {...props} /> },
+  roots: { title: 'Root', render: (props) => <RootPage key={props.id} {...props} /> },
 };
 
 const nowhere: Page = {

@@ -4,6 +4,7 @@ import { BuildTable } from '../parts/build-table.tsx';
 import { Filters } from '../parts/filters.tsx';
 import { Pages } from '../parts/pages.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { askedIn } from '../router.ts';
 import type { PageProps } from './all.tsx';
 
 const fields = [
@@ -20,12 +21,7 @@ const fields = [
 
 /** Builds, newest first, by what the address says. */
 export function BuildsPage({ query }: PageProps) {
-  const asked = Object.fromEntries(
-    [...fields.map(({ field }) => field), 'submission', 'derivation', 'after'].flatMap((field) => {
-      const value = query.get(field);
-      return value === null || value === '' ? [] : [[field, value]];
-    }),
-  );
+  const asked = askedIn(query, [...fields.map(({ field }) => field), 'submission', 'derivation', 'after']);
   const loaded = useLoaded(
     `builds ${JSON.stringify(asked)}`,
     () => drover.listBuilds({ ...asked, limit: 50 }),

@@ -11,11 +11,14 @@ export function Action({
   confirm,
   act,
   done,
+  disabled = false,
 }: {
   readonly name: string;
   readonly confirm?: string | undefined;
   readonly act: () => Promise<string | undefined>;
   readonly done?: (() => void) | undefined;
+  /** Whether something that it needs is not there yet. */
+  readonly disabled?: boolean;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [state, setState] = useState<{ busy?: boolean; said?: string | undefined; error?: Error }>({});
@@ -35,7 +38,7 @@ export function Action({
     <div class="action">
       <button
         type="button"
-        disabled={state.busy}
+        disabled={state.busy || disabled}
         onClick={() => (confirm === undefined ? void run() : dialog.current?.showModal())}
       >
         {name}

@@ -17,7 +17,4 @@ export function Name({ base, href }: { readonly base: string; readonly href?: st
   );
 }
 
-export const buildLink = (build: string): string => `/builds/${encodeURIComponent(build)}`;
-export const submissionLink = (submission: string): string => `/submissions/${encodeURIComponent(submission)}`;
-export const agentLink = (agent: string): string => `/agents/${encodeURIComponent(agent)}`;
-export const itemLink = (item: string): string => `/items/${encodeURIComponent(item)}`;
+export { agentLink, buildLink, itemLink, submissionLink } from '../links.ts';

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isSelected, placeIn, positionBefore, selectionIn, thingOf } from '../../web/things.ts';
+
+const hash = '0123456789abcdfghijklmnpqrsvwxyz';
+
+describe('what events are of', () => {
+  it('has a page, by the name of the stream or by what the event says', () => {
+    assert.equal(thingOf('build-1m8ej2svqjzfb8w0-12', {}).href, '/builds/1m8ej2svqjzfb8w0-12');
+    assert.equal(thingOf('hook-ci', {}).href, '/hooks/ci');
+    assert.equal(thingOf(`item-${hash}`, { path: `${hash}-a+b?` }).href, `/items/${hash}-a%2Bb%3F`);
+    assert.equal(thingOf(`derivation-${hash}`, { path: `${hash}-a.drv` }).href, `/builds?derivation=${hash}-a.drv`);
+  });
+
+  it('has none where that is not known', () => {
+    assert.deepEqual(thingOf(`item-${hash}`, { path: 7 }), { text: `item-${hash}` });
+    assert.deepEqual(thingOf('audit-log', null), { text: 'audit-log' });
+  });
+});
+
+describe('which events are looked at', () => {
+  const event = { type: 'drover.BuildFailed', stream: 'build-a-1', actor: 'agent-x', correlation: 'a' };
+  const shows = (query: string) => isSelected(selectionIn(new URLSearchParams(query)), event);
+
+  it('is what the address says', () => {
+    for (const query of ['', 'type=BuildFailed', 'type=drover.BuildFailed', 'type=X,BuildFailed', 'stream=build-'])
+      assert.ok(shows(query), query);
+    for (const query of ['stream=build-a-1,item-', 'actor=agent-x&correlation=a', 'type=&stream='])
+      assert.ok(shows(query), query);
+    for (const query of ['type=BuildSucceeded', 'stream=build-a', 'stream=item-', 'actor=x', 'correlation=b'])
+      assert.ok(!shows(query), query);
+  });
+});
+
+describe('places in the log', () => {
+  it('are found further back where positions are numbers', () => {
+    assert.equal(positionBefore('0000000000004711', 100), '0000000000004611');
+    assert.equal(positionBefore('0000000000000100', 100), 'start');
+    assert.equal(positionBefore('00000000000000000100.00000000000000000100', 1), undefined);
+  });
+
+  it('are times, or what the coordinator takes', () => {
+    const now = Date.parse('2026-11-27T12:00:00Z');
+    assert.deepEqual(placeIn('2h', now), { time: now - 7_200_000 });
+    assert.deepEqual(placeIn(' 3 min ago', now), { time: now - 180_000 });
+    assert.deepEqual(placeIn('2026-11-25T20:00:00Z', now), { time: Date.parse('2026-11-25T20:00:00Z') });
+    for (const from of ['start', 'now', '0000000000004711', 'build-a-1@4'])
+      assert.deepEqual(placeIn(from, now), { from });
+  });
+});

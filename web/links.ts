@@ -1,0 +1,8 @@
+/** Addresses of the pages of things. */
+export const buildLink = (build: string): string => `/builds/${encodeURIComponent(build)}`;
+export const submissionLink = (submission: string): string => `/submissions/${encodeURIComponent(submission)}`;
+export const agentLink = (agent: string): string => `/agents/${encodeURIComponent(agent)}`;
+export const itemLink = (item: string): string => `/items/${encodeURIComponent(item)}`;
+export const hookLink = (hook: string): string => `/hooks/${encodeURIComponent(hook)}`;
+export const rootLink = (root: string): string => `/roots/${encodeURIComponent(root)}`;
+export const eventsLink = (stream: string): string => `/events?stream=${encodeURIComponent(stream)}`;

@@ -1,0 +1,160 @@
+import { type DroverEvent, eventName } from 'drover/client';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { count } from '../format.ts';
+import { connection, drover, onConnection, onEvent } from '../live.ts';
+import { useLoaded } from '../loaded.ts';
+import { EventTable } from '../parts/event-table.tsx';
+import { Filters } from '../parts/filters.tsx';
+import { Problem } from '../parts/problem.tsx';
+import { withQuery } from '../router.ts';
+import { sessionEnded } from '../session.ts';
+import { isSelected, positionBefore, selectionIn } from '../things.ts';
+import type { PageProps } from './all.tsx';
+
+/** So many are held, the newest: what is further back is asked for by filters, or in an export. */
+const most = 500;
+const usual = 100;
+
+/** The log as it comes, newest first. */
+export function EventsPage({ query }: PageProps) {
+  const asked = Number(query.get('back'));
+  const back = Number.isSafeInteger(asked) && asked > 0 ? asked : usual;
+  const schemas = useLoaded('schemas', () => drover.listEventSchemas());
+  const names = schemas.value?.map(({ type }) => eventName(type)).sort() ?? [];
+  const type = query.get('type') ?? '';
+  const options = type === '' || names.includes(type) ? names : [...names, type];
+  const fields = [
+    { field: 'type', label: 'Type', options },
+    { field: 'stream', label: 'Stream (build- for all builds)' },
+    { field: 'actor', label: 'By' },
+    { field: 'correlation', label: 'Belongs to' },
+  ];
+  return (
+    <>
+      <h1>Events</h1>
+      <Filters fields={fields} query={query} />
+      <Log key={query.toString()} query={query} back={back} />
+    </>
+  );
+}
+
+function Log({ query, back }: { readonly query: URLSearchParams; readonly back: number }) {
+  const [isPaused, setPaused] = useState(false);
+  const { events, came, isRead, error, reaches } = useLog(query, back, isPaused);
+  return (
+    <>
+      <div class="actions">
+        <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
+          {isPaused ? 'Go on' : 'Pause'}
+        </button>
+        {isPaused && <output>{came === 0 ? 'Nothing came since.' : `${count(came)} came since.`}</output>}
+      </div>
+      {error !== undefined && <Problem error={error} />}
+      <EventTable events={events} empty={isRead ? 'None so far.' : 'Loading…'} />
+      <p class="quiet">
+        {events.length === most ? `The newest ${most} that match` : 'What matches'} of{' '}
+        {reaches === 'start' ? 'the whole log.' : reaches === 'end' ? 'what came since.' : `the last ${count(back)}.`}{' '}
+        {reaches === 'part' && <a href={withQuery({ back: String(back * 10) })}>Look further back</a>}
+      </p>
+    </>
+  );
+}
+
+interface Read {
+  readonly events: readonly DroverEvent[];
+  /** How many came since it was paused. */
+  readonly came: number;
+  /** Whether what was there before is read. */
+  readonly isRead: boolean;
+  readonly error: Error | undefined;
+  readonly reaches: 'start' | 'part' | 'end';
+}
+
+/** The last events that match, from so many events back, and those that come. */
+function useLog(query: URLSearchParams, back: number, isPaused: boolean): Read {
+  const [read, setRead] = useState<Read>({ events: [], came: 0, isRead: false, error: undefined, reaches: 'part' });
+  const paused = useRef(isPaused);
+  paused.current = isPaused;
+  const resume = useRef(() => {});
+
+  useEffect(() => {
+    const end = new AbortController();
+    const selection = selectionIn(query);
+    let held: readonly DroverEvent[] = [];
+    let last = '';
+    let came = 0;
+    let frame = 0;
+    let isReading = false;
+    let waiting: DroverEvent[] = [];
+
+    function show(more: Partial<Read> = {}): void {
+      cancelAnimationFrame(frame);
+      frame = 0;
+      setRead((before) => ({ ...before, ...more, came, ...(!paused.current && { events: held }) }));
+    }
+    function add(event: DroverEvent): void {
+      if (event.position <= last) return;
+      last = event.position;
+      if (!isSelected(selection, event)) return;
+      held = [event, ...held.slice(0, most - 1)];
+      if (paused.current) came++;
+      frame ||= requestAnimationFrame(() => show());
+    }
+    resume.current = () => {
+      came = 0;
+      show();
+    };
+    /** What was decided up to now; what comes meanwhile waits, so that all stays in order. */
+    async function readBefore(): Promise<void> {
+      if (isReading) return;
+      isReading = true;
+      try {
+        let from: string | undefined = last;
+        if (last === '') {
+          const { position } = await drover.getStatus();
+          from = typeof position !== 'string' ? 'start' : positionBefore(position, back);
+          if (from === undefined) last = position ?? '';
+          show({ reaches: from === undefined ? 'end' : from === 'start' ? 'start' : 'part' });
+        }
+        if (from !== undefined)
+          for await (const event of drover.events({
+            ...(selection as { types?: readonly never[] }),
+            from,
+            follow: false,
+            signal: end.signal,
+          }))
+            add(event);
+        if (!end.signal.aborted) show({ isRead: true, error: undefined });
+      } catch (error) {
+        if (!end.signal.aborted && !sessionEnded(error)) show({ isRead: true, error: error as Error });
+      } finally {
+        isReading = false;
+        const since = waiting;
+        waiting = [];
+        for (const event of since) add(event);
+      }
+    }
+    const offs = [
+      onEvent((event) => {
+        if (!isReading) return add(event);
+        if (isSelected(selection, event)) waiting.push(event);
+        if (waiting.length > most) waiting.shift();
+      }),
+      // The feed begins where the log was when it was made: what was before is read then, so that nothing is left out between.
+      onConnection(() => {
+        if (connection() === 'live') void readBefore();
+      }),
+    ];
+    if (connection() === 'live') void readBefore();
+    return () => {
+      end.abort();
+      cancelAnimationFrame(frame);
+      for (const off of offs) off();
+    };
+  }, [query.toString()]);
+
+  useEffect(() => {
+    if (!isPaused) resume.current();
+  }, [isPaused]);
+  return read;
+}

@@ -1,0 +1,102 @@
+import { count } from '../format.ts';
+import { itemLink } from '../links.ts';
+import { drover } from '../live.ts';
+import { useLoaded } from '../loaded.ts';
+import { Action } from '../parts/action.tsx';
+import { Facts } from '../parts/facts.tsx';
+import { Happening } from '../parts/happening.tsx';
+import { Name } from '../parts/name.tsx';
+import { State } from '../parts/state.tsx';
+import { Table } from '../parts/table.tsx';
+import { Time } from '../parts/time.tsx';
+import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { mayAct } from '../session.ts';
+import type { PageProps } from './all.tsx';
+import { sourceOf } from './roots.tsx';
+
+/** More would make the page slow; the command line has all. */
+const most = 1000;
+
+/** One root, with all that it keeps. */
+export function RootPage({ self, id }: PageProps) {
+  const loaded = useLoaded(
+    `root ${id}`,
+    () => drover.getRoot({ root: id }),
+    ({ stream }) => stream === `root-${id}` || stream.startsWith('item-'),
+  );
+  const mayRemove = mayAct(self, 'submit');
+  return (
+    <>
+      <h1>{id}</h1>
+      <WhenLoaded of={loaded}>
+        {({ source, targets, unavailable, addedAt, addedBy, until, kept }) => (
+          <>
+            <Facts
+              facts={{
+                'Kept by': sourceOf(source),
+                Keeps: `${count(targets)}${unavailable > 0 ? `, ${count(unavailable)} of them not available` : ''}`,
+                'Added last': (
+                  <>
+                    <Time at={addedAt} /> by {addedBy}
+                  </>
+                ),
+                'First expires': until === undefined ? 'never' : <Time at={until} />,
+              }}
+            />
+            {mayRemove && (
+              <div class="actions">
+                <Action
+                  name="Remove this root"
+                  confirm={`Keep nothing under the name ${id} any more? Nothing is deleted by that: the next collection takes what nothing else needs.`}
+                  act={async () => {
+                    await drover.removeRoot({ root: id });
+                    return 'Removed: it keeps nothing any more.';
+                  }}
+                  done={loaded.reload}
+                />
+              </div>
+            )}
+            <h2>Keeps</h2>
+            <Table
+              rows={kept.slice(0, most)}
+              keyOf={({ item }) => item}
+              columns={[
+                { title: 'Item', cell: ({ item }) => <Name base={item} href={itemLink(item)} /> },
+                { title: 'State', cell: ({ state }) => <State state={state} /> },
+                {
+                  title: 'Until',
+                  class: 'when',
+                  cell: ({ until: end }) => (end === undefined ? 'for good' : <Time at={end} />),
+                },
+                ...(mayRemove && kept.length > 1
+                  ? [
+                      {
+                        title: 'What to do',
+                        cell: ({ item }: { readonly item: string }) => (
+                          <Action
+                            name="Let go"
+                            confirm={`Keep ${item} under the name ${id} no more?`}
+                            act={async () => {
+                              await drover.removeRoot({ root: id, target: item });
+                              return 'It is kept no more by this root.';
+                            }}
+                            done={loaded.reload}
+                          />
+                        ),
+                      },
+                    ]
+                  : []),
+              ]}
+            />
+            {kept.length > most && (
+              <p class="quiet">
+                and {count(kept.length - most)} more: <code>drover roots show {id}</code>
+              </p>
+            )}
+          </>
+        )}
+      </WhenLoaded>
+      <Happening stream={`root-${id}`} />
+    </>
+  );
+}

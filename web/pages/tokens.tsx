@@ -1,0 +1,182 @@
+import type { Operations } from 'drover/client';
+import { useRef, useState } from 'preact/hooks';
+import { agentLink } from '../links.ts';
+import { drover } from '../live.ts';
+import { useLoaded } from '../loaded.ts';
+import { Action } from '../parts/action.tsx';
+import { Problem } from '../parts/problem.tsx';
+import { State } from '../parts/state.tsx';
+import { Table } from '../parts/table.tsx';
+import { Time } from '../parts/time.tsx';
+import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { mayAct } from '../session.ts';
+import type { PageProps } from './all.tsx';
+
+type Scope = Operations['createToken']['request']['scope'];
+
+const scopes: Readonly<Record<Scope, string>> = {
+  read: 'read: sees everything',
+  submit: 'submit: also submits and steers builds',
+  push: 'push: only puts items into the pool',
+  admin: 'admin: may do everything',
+};
+
+/** Who may what; for those who may do everything. */
+export function TokensPage({ self }: PageProps) {
+  if (!mayAct(self, 'admin'))
+    return (
+      <>
+        <h1>Tokens</h1>
+        <p>This page is for tokens of scope admin; yours is of scope {self.scope}.</p>
+      </>
+    );
+  return (
+    <>
+      <h1>Tokens</h1>
+      <Issue />
+      <TokenList />
+    </>
+  );
+}
+
+function TokenList() {
+  const own = useLoaded('own token', () => drover.getOwnToken());
+  const loaded = useLoaded(
+    'tokens',
+    async () => (await drover.listTokens()).rows,
+    ({ stream }) => stream.startsWith('token-'),
+  );
+  return (
+    <section aria-labelledby="all">
+      <h2 id="all">All</h2>
+      <WhenLoaded of={loaded}>
+        {(rows) => (
+          <Table
+            rows={[...rows].sort((a, b) => Number(a.revoked) - Number(b.revoked) || b.issuedAt - a.issuedAt)}
+            keyOf={({ id }) => id}
+            columns={[
+              {
+                title: 'Token',
+                cell: ({ id }) => (
+                  <>
+                    <code>{id}</code>
+                    {id === own.value?.id && <span class="quiet"> yours</span>}
+                  </>
+                ),
+              },
+              { title: 'Name', cell: ({ name }) => name },
+              { title: 'Scope', cell: ({ scope }) => scope },
+              { title: 'Agent', cell: ({ agent }) => agent !== undefined && <a href={agentLink(agent)}>{agent}</a> },
+              { title: 'Issued', class: 'when', cell: ({ issuedAt }) => <Time at={issuedAt} /> },
+              {
+                title: 'State',
+                cell: ({ revoked, until }) =>
+                  revoked ? (
+                    <State state="revoked" />
+                  ) : until === undefined ? (
+                    <State state="active" />
+                  ) : (
+                    <>
+                      <State state="active" /> until <Time at={until} />
+                    </>
+                  ),
+              },
+              {
+                title: 'What to do',
+                cell: ({ id, name, agent, revoked }) =>
+                  !revoked && (
+                    <Action
+                      name="Revoke"
+                      confirm={
+                        id === own.value?.id
+                          ? `Revoke ${name}? You are logged in with it: this page ends, too.`
+                          : `Revoke ${name}? It is refused from then on, and what it has open ends with it${agent === undefined ? '' : `: the builds of ${agent} go to others`}.`
+                      }
+                      act={async () => {
+                        await drover.revokeToken({ token: id });
+                        return 'Revoked.';
+                      }}
+                      done={loaded.reload}
+                    />
+                  ),
+              },
+            ]}
+          />
+        )}
+      </WhenLoaded>
+    </section>
+  );
+}
+
+/** Makes a token. Its secret is in this page alone, and is gone with it. */
+function Issue() {
+  const [name, setName] = useState('');
+  const [scope, setScope] = useState<Scope>('read');
+  const [issued, setIssued] = useState<{ readonly name: string; readonly secret: string }>();
+  const [error, setError] = useState<Error>();
+  const heading = useRef<HTMLHeadingElement>(null);
+
+  async function issue(event: SubmitEvent): Promise<void> {
+    event.preventDefault();
+    setError(undefined);
+    try {
+      const { secret } = await drover.createToken({ name: name.trim(), scope });
+      setIssued({ name: name.trim(), secret });
+      setName('');
+      requestAnimationFrame(() => heading.current?.focus());
+    } catch (problem) {
+      setError(problem as Error);
+    }
+  }
+  return (
+    <section aria-labelledby="issue">
+      <h2 id="issue">Issue one</h2>
+      <form class="fields" onSubmit={(event) => void issue(event)}>
+        <label for="token-name">
+          Name
+          <input
+            id="token-name"
+            value={name}
+            required
+            autocomplete="off"
+            maxLength={128}
+            onInput={(event) => setName(event.currentTarget.value)}
+          />
+        </label>
+        <label for="token-scope">
+          Scope
+          <select id="token-scope" value={scope} onChange={(event) => setScope(event.currentTarget.value as Scope)}>
+            {Object.entries(scopes).map(([value, words]) => (
+              <option key={value} value={value}>
+                {words}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="submit">Issue</button>
+      </form>
+      {error !== undefined && <Problem error={error} />}
+      {issued !== undefined && (
+        <div class="panel">
+          <h3 ref={heading} tabIndex={-1}>
+            The secret of {issued.name}
+          </h3>
+          <p>It is shown now and never again: the coordinator keeps only its digest.</p>
+          <code class="secret">{issued.secret}</code>
+          <div class="actions">
+            <Action
+              name="Copy"
+              act={async () => {
+                await navigator.clipboard.writeText(issued.secret);
+                return 'Copied.';
+              }}
+            />
+            <button type="button" onClick={() => setIssued(undefined)}>
+              I have it
+            </button>
+          </div>
+        </div>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,118 @@
+import { type DroverEvent, eventName } from 'drover/client';
+import { Fragment } from 'preact';
+import { useState } from 'preact/hooks';
+import { agentLink } from '../links.ts';
+import { thingOf } from '../things.ts';
+import { Time } from './time.tsx';
+
+/** As much of what an event says as is shown: some have lists of thousands. */
+const mostText = 50_000;
+
+/** Events, each of which opens to all that it says. */
+export function EventTable({
+  events,
+  empty = 'There are none.',
+}: {
+  readonly events: readonly DroverEvent[];
+  readonly empty?: string;
+}) {
+  const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  if (events.length === 0) return <p class="quiet">{empty}</p>;
+  const toggle = (id: string): void => {
+    const next = new Set(open);
+    if (!next.delete(id)) next.add(id);
+    setOpen(next);
+  };
+  return (
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th>When</th>
+            <th>Event</th>
+            <th>Of</th>
+            <th>By</th>
+          </tr>
+        </thead>
+        <tbody>
+          {events.map((event) => (
+            <Fragment key={event.id}>
+              <tr>
+                <td class="when">
+                  <Time at={Date.parse(event.time)} />
+                </td>
+                <td>
+                  <button
+                    type="button"
+                    class="link"
+                    aria-expanded={open.has(event.id)}
+                    onClick={() => toggle(event.id)}
+                  >
+                    {eventName(event.type)}
+                  </button>
+                </td>
+                <td class="name">
+                  <Of event={event} />
+                </td>
+                <td>
+                  <By actor={event.actor} />
+                </td>
+              </tr>
+              {open.has(event.id) && (
+                <tr>
+                  <td colSpan={4}>
+                    <Whole event={event} />
+                  </td>
+                </tr>
+              )}
+            </Fragment>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Of({ event: { stream, data } }: { readonly event: DroverEvent }) {
+  const { text, href } = thingOf(stream, data);
+  return href === undefined ? <span>{text}</span> : <a href={href}>{text}</a>;
+}
+
+function By({ actor }: { readonly actor: string }) {
+  return actor.startsWith('agent-') ? (
+    <a href={agentLink(actor.slice('agent-'.length))}>{actor}</a>
+  ) : (
+    <span>{actor}</span>
+  );
+}
+
+function Whole({ event: { id, position, correlation, causation, version, data } }: { readonly event: DroverEvent }) {
+  const text = JSON.stringify(data, null, 2);
+  return (
+    <>
+      <div class="quiet">
+        <code>{id}</code> at <code>{position}</code>, version {version}
+        {correlation !== undefined && (
+          <>
+            , belongs to <a href={`/events?correlation=${encodeURIComponent(correlation)}`}>{correlation}</a>
+          </>
+        )}
+        {causation !== undefined && (
+          <>
+            , because of <code>{causation}</code>
+          </>
+        )}
+      </div>
+      {/* What overflows can be scrolled with the keys, too. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: see above */}
+      <section class="json" tabIndex={0} aria-label={`what ${id} says`}>
+        <pre>{text.slice(0, mostText)}</pre>
+      </section>
+      {text.length > mostText && (
+        <p class="quiet">
+          and {text.length - mostText} more characters: <code>drover events show {id}</code>
+        </p>
+      )}
+    </>
+  );
+}
