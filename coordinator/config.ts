@@ -13,6 +13,7 @@ import { mostRememberable } from '../domain/memory/events.ts';
 import { usuallyRemembered } from '../projections/forgetting.ts';
 import { hookSettings } from './hooks/settings.ts';
 import { keepRule, mostKeepRules } from './items/keep-rules.ts';
+import { proxyFields } from './proxies.ts';
 import { mostUpstreams, upstreamSettings } from './upstreams/settings.ts';
 
 /**
@@ -173,6 +174,7 @@ export const coordinatorConfigSchema = z
           .describe(
             'Whether whoever brings no token may read what a token of scope read may: all names, logs and events. Nobody can change anything without a token.',
           ),
+        ...proxyFields,
       })
       .prefault({}),
     limits: z
@@ -388,7 +390,7 @@ export const coordinatorConfigSchema = z
       .default([])
       .describe('Hooks, each a table [[hook]] of the config file; docs/hooks.md.'),
   })
-  .superRefine(({ limits, hook, keep, upstream }, context) => {
+  .superRefine(({ dashboard, limits, hook, keep, upstream }, context) => {
     for (const [kind, tables] of Object.entries({ hook, keep, upstream })) {
       const names = tables.map(({ name }) => name);
       const twice = names.find((name, at) => names.indexOf(name) !== at);
@@ -400,6 +402,10 @@ export const coordinatorConfigSchema = z
         });
     }
     const refuse = (message: string) => context.addIssue({ code: 'custom', path: [], message });
+    if ((dashboard.proxyHeader === undefined) !== (dashboard.proxyAddresses.length === 0))
+      refuse(
+        'dashboard.proxy-header and dashboard.proxy-addresses: expected both or none, as the header is believed from these addresses alone',
+      );
     const line = derivationLineBytes(limits.maxDerivationBytes);
     if (limits.maxBodyBytes < line) {
       const got = `${limits.maxBodyBytes} beside limits.max-derivation-bytes of ${limits.maxDerivationBytes}`;

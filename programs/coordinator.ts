@@ -25,6 +25,7 @@ import { narinfoText } from '../adapters/http/cache/narinfo.ts';
 import { openUpstreamNar } from '../adapters/http/cache/open-upstream-nar.ts';
 import type { DashboardOptions } from '../adapters/http/context.ts';
 import { readDashboard } from '../adapters/http/dashboard/files.ts';
+import { createTrustedProxies } from '../adapters/http/dashboard/proxies.ts';
 import { createSealedSessions } from '../adapters/http/dashboard/sealed-sessions.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { addTraceMetrics } from '../adapters/http/metrics/trace-metrics.ts';
@@ -58,6 +59,7 @@ import { createRandomIds, randomId } from '../coordinator/identifiers.ts';
 import { type EventStore, EventStoreError } from '../coordinator/ports/event-store.ts';
 import type { Runtime } from '../coordinator/ports/runtime.ts';
 import type { Views } from '../coordinator/ports/views.ts';
+import { proxySettingsOf } from '../coordinator/proxies.ts';
 import { superviseCoordinator } from '../coordinator/supervisor.ts';
 import { parseNoteSecret } from '../domain/audit/signed-note.ts';
 import { guixStoreDir } from '../domain/guix/store-dir.ts';
@@ -453,13 +455,19 @@ function guixCacheOf(config: CoordinatorConfig, { publicKey, point }: GuixKey, s
 }
 
 async function dashboardOf(
-  { dashboard: { enabled, sessionSeconds: seconds, public: isPublic } }: CoordinatorConfig,
+  { dashboard }: CoordinatorConfig,
   dir: DataDir,
   { clock, random }: Runtime,
 ): Promise<DashboardOptions | undefined> {
-  if (!enabled) return undefined;
+  if (!dashboard.enabled) return undefined;
   const [key, files] = await Promise.all([ensureSessionKey(dir, random.bytes), readDashboard(webFolder())]);
-  return { files, sessions: createSealedSessions({ key, seconds, clock }), public: isPublic };
+  const proxy = proxySettingsOf(dashboard);
+  return {
+    files,
+    sessions: createSealedSessions({ key, seconds: dashboard.sessionSeconds, clock }),
+    public: dashboard.public,
+    proxies: proxy && createTrustedProxies(proxy),
+  };
 }
 
 async function adminTokenOf(file: string, random: (length: number) => Uint8Array): Promise<string> {

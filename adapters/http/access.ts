@@ -55,7 +55,7 @@ declare module 'fastify' {
 }
 
 /** All who bring nothing, where that is public: one, whose requests are bounded together. No token has this id. */
-const anybody: Principal = { id: '(public)', scope: 'read' };
+const anybody: Principal = { id: 'public-reader', scope: 'read' };
 const publicAccess: ReadonlySet<Access> = new Set(['read', 'self']);
 
 type AccessContext = Pick<HttpContext, 'application' | 'cache' | 'tokenUses' | 'limits' | 'runtime' | 'dashboard'>;
@@ -164,8 +164,16 @@ function identify({ application, dashboard }: AccessContext, access: Access, req
   }
   const secret = secretOf(authorization);
   if (secret !== undefined) return { principal: authenticated(application, secret) };
-  const isPublic = dashboard?.public === true && authorization === undefined;
-  if (isPublic && publicAccess.has(access) && readings.has(request.method)) return { principal: anybody };
+  if (authorization === undefined && dashboard !== undefined) {
+    const principal = dashboard.proxies?.principalOf(request);
+    if (principal !== undefined) {
+      // What the proxy knows a person by is a cookie as well, or what a browser was told for Basic.
+      refuseForeignPages(request);
+      return { principal };
+    }
+    const isPublic = publicAccess.has(access) && readings.has(request.method);
+    if (dashboard.public && isPublic) return { principal: anybody };
+  }
   throw new DroverError(
     'token-missing',
     'expected `Authorization: Bearer <token>`, or Basic with the token as password',

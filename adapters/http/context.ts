@@ -14,6 +14,7 @@ import type { Spool } from '../pool/filesystem/spool.ts';
 import type { StagedNars } from '../pool/filesystem/staged-nars.ts';
 import type { GuixCache } from './cache/guix/narinfos.ts';
 import type { DashboardFiles } from './dashboard/files.ts';
+import type { TrustedProxies } from './dashboard/proxies.ts';
 import type { SealedSessions } from './dashboard/sealed-sessions.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { TokenUseRegistry } from './token-uses.ts';
@@ -79,6 +80,8 @@ export interface DashboardOptions {
   readonly sessions: SealedSessions;
   /** Whether who brings nothing may read. */
   readonly public: boolean;
+  /** Proxies whose word is taken for who comes through them; none if absent. */
+  readonly proxies?: TrustedProxies | undefined;
 }
 
 /** What the HTTP routes work with. */

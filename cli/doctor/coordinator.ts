@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { readAuditKey } from '../../adapters/data-dir/audit-key.ts';
 import { readGuixKey } from '../../adapters/data-dir/guix-key.ts';
 import { readSecretIfThere } from '../../adapters/data-dir/secret-file.ts';
+import { readSessionKey } from '../../adapters/data-dir/session-key.ts';
 import { readSigningKey } from '../../adapters/data-dir/signing-key.ts';
 import { writerOf } from '../../adapters/event-store/sqlite/lock.ts';
 import { parseStoreAddress } from '../../adapters/event-store/store-url.ts';
@@ -74,7 +75,7 @@ export async function checkCoordinator(
     await add(checkLogOrNone({ address, data, pool, logDir, isHeld }, edges.now()));
   }
   await add(check('pool', () => checkPool(pool)));
-  await add(keysOf({ file }, storeDirsOf(config)));
+  await add(keysOf({ file }, config));
   for (const folder of new Set([data, pool, ...(logDir === undefined ? [] : [logDir])]))
     await add(check('room', () => checkRoom(folder, edges.room)));
   await add(check('open files', () => checkOpenFiles(holder, edges)));
@@ -126,7 +127,7 @@ async function checkLogOrNone(place: Parameters<typeof checkLog>[0], now: number
   return check('log', async () => good('there is none yet: the first start begins it'));
 }
 
-async function keysOf(dir: { file(name: string): string }, storeDirs: readonly string[]): Promise<readonly Finding[]> {
+async function keysOf(dir: { file(name: string): string }, config: CoordinatorConfig): Promise<readonly Finding[]> {
   const pair = (read: typeof readSigningKey, name: string) => async (): Promise<Found> => {
     try {
       const held = await read(dir);
@@ -138,10 +139,16 @@ async function keysOf(dir: { file(name: string): string }, storeDirs: readonly s
   const admin = dir.file('admin.token');
   return [
     ...(await check('cache key', pair(readSigningKey, 'clients trust'))),
-    ...(storeDirs.includes(guixStoreDir)
+    ...(storeDirsOf(config).includes(guixStoreDir)
       ? await check('key for Guix', pair(readGuixKey, 'clients of Guix trust'))
       : []),
     ...(await check('audit key', pair(readAuditKey, 'auditors trust'))),
+    ...(config.dashboard.enabled
+      ? await check('session key', async () => {
+          const held = await readSessionKey(dir);
+          return good(held === undefined ? 'the next start makes it' : 'sessions of the dashboard outlive a restart');
+        })
+      : []),
     ...(await check('admin token', async () => {
       const token = (await readSecretIfThere(admin))?.trim();
       if (token === undefined) return good(`the next start makes one, in ${admin}`);

@@ -324,6 +324,10 @@ describe('drover doctor coordinator', () => {
       make: (data) => void rmSync(join(data, 'audit-key.sec')),
       says: /^to do audit key: \S+audit-key.sec is gone, and auditors trust its other half/,
     },
+    'a key of sessions that is none': {
+      make: (data) => void writeFileSync(join(data, 'session.key'), 'x', { mode: 0o600 }),
+      says: /^to do session key: \S+session\.key: expected 32 bytes in base64url, got 0. Remove it/,
+    },
     'an admin token that is none': {
       make: (data) => void writeFileSync(join(data, 'admin.token'), 'hunter2'),
       says: /^to do admin token: .*expected a token, got something else → restore it/,

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { describe, test } from 'node:test';
+import { createTrustedProxies } from '../../../../adapters/http/dashboard/proxies.ts';
 import { createSealedSessions } from '../../../../adapters/http/dashboard/sealed-sessions.ts';
 import { sessionOf } from '../../../../adapters/http/dashboard/session-cookie.ts';
+import { coordinatorConfigSchema } from '../../../../coordinator/config.ts';
 import { type Scope, scopes } from '../../../../domain/token/events.ts';
 import { createFakeApplication, secretOfScope } from '../../../support/fake-application.ts';
 import { createManualRuntime } from '../../../support/manual-runtime.ts';
@@ -214,7 +216,7 @@ describe('where reading is public', () => {
     }
     assert.ok(readable > 10);
     const self = await server.ask(undefined, { url: '/v1/tokens/self' });
-    assert.deepEqual(self.json(), { id: '(public)', name: '(public)', scope: 'read' });
+    assert.deepEqual(self.json(), { id: 'public-reader', name: 'public-reader', scope: 'read' });
     const wrong = { authorization: 'Bearer stranger' };
     assert.equal((await server.ask(undefined, { url: '/v1/status', headers: wrong })).statusCode, 401);
     const { cookie } = await login(server, 'admin');
@@ -227,7 +229,7 @@ describe('where reading is public', () => {
       limits: { tokenRequests: 1 },
       dashboard: fakeDashboard(createManualRuntime(), { public: true }),
     });
-    using _ = server.tokenUses.begin('(public)', () => undefined);
+    using _ = server.tokenUses.begin('public-reader', () => undefined);
     assert.equal((await server.ask(undefined, { url: '/v1/status' })).json().code, 'too-many-requests');
     assert.equal((await server.ask('read', { url: '/v1/status' })).statusCode, 200);
   });
@@ -235,6 +237,61 @@ describe('where reading is public', () => {
   test('nothing of it holds where it is not said', async () => {
     await using server = await harness();
     assert.equal((await server.ask(undefined, { url: '/v1/status' })).json().code, 'token-missing');
+  });
+});
+
+describe('a proxy that has authenticated a person', () => {
+  const from = (...addresses: string[]) =>
+    createTrustedProxies({ header: 'X-Forwarded-User', addresses, scope: 'submit' });
+
+  test('is believed from its addresses alone', () => {
+    const proxies = from('10.1.0.0/16', '192.0.2.7', 'fd00::/8', '::1');
+    const headers = { 'x-forwarded-user': 'anna' };
+    for (const ip of ['10.1.255.1', '192.0.2.7', '::ffff:192.0.2.7', 'fd12::1', '::1'])
+      assert.deepEqual(proxies.principalOf({ ip, headers }), { id: 'proxy-user', scope: 'submit' }, ip);
+    for (const ip of ['10.2.0.1', '192.0.2.8', '127.0.0.1', 'fe80::1', '::ffff:127.0.0.1', '::2', ''])
+      assert.equal(proxies.principalOf({ ip, headers }), undefined, ip);
+    for (const said of [{}, { 'x-forwarded-user': '' }, { 'x-forwarded-users': 'anna' }])
+      assert.equal(proxies.principalOf({ ip: '::1', headers: said }), undefined);
+  });
+
+  test('gives its scope where nothing else is brought, and nothing for pages of other origins', async () => {
+    const runtime = createManualRuntime();
+    await using server = await harness({ dashboard: fakeDashboard(runtime, { proxies: from('127.0.0.1') }) });
+    const ask = (headers: Record<string, string>, remoteAddress = '127.0.0.1', url = '/v1/tokens/self') =>
+      server.ask(undefined, { url, headers: { 'x-forwarded-user': 'anna', ...headers }, remoteAddress });
+    assert.deepEqual((await ask({})).json(), { id: 'proxy-user', name: 'proxy-user', scope: 'submit' });
+    assert.equal((await ask({}, '127.0.0.2')).json().code, 'token-missing');
+    assert.equal((await ask({ 'x-forwarded-for': '127.0.0.1' }, '192.0.2.1')).json().code, 'token-missing');
+    assert.equal((await ask({}, '127.0.0.1', '/v1/tokens')).json().code, 'scope-insufficient');
+    assert.equal((await ask({ authorization: `Bearer ${secretOfScope('read')}` })).json().scope, 'read');
+    assert.equal((await ask({ authorization: 'Basic YTpi' })).json().code, 'token-unknown');
+    const { cookie } = await login(server, 'admin');
+    assert.equal((await ask({ cookie })).json().scope, 'admin');
+    const retry = (headers: Record<string, string>) =>
+      server.ask(undefined, {
+        method: 'POST',
+        url: '/v1/builds/b-1/retry',
+        headers: { 'x-forwarded-user': 'anna', ...headers },
+      });
+    assert.equal((await retry({ 'sec-fetch-site': 'cross-site' })).json().code, 'foreign-page');
+    assert.ok((await retry({ 'sec-fetch-site': 'same-origin' })).statusCode < 300);
+    assert.equal((server.application.only('retryBuild')[0] as { id: string }).id, 'proxy-user');
+  });
+
+  test('is set with its addresses, or not at all', () => {
+    const parse = (dashboard: object) => coordinatorConfigSchema.safeParse({ data: '/d', dashboard });
+    assert.ok(parse({ proxyHeader: 'X-User', proxyAddresses: ['::1', '10.0.0.0/8'] }).success);
+    for (const [dashboard, said] of [
+      [{ proxyHeader: 'X-User' }, /expected both or none/],
+      [{ proxyAddresses: ['::1'] }, /expected both or none/],
+      [{ proxyHeader: 'X-User', proxyAddresses: ['localhost'] }, /expected an IP address/],
+      [{ proxyHeader: 'X-User', proxyAddresses: ['10.0.0.0/33'] }, /expected an IP address/],
+      [{ proxyHeader: 'Authorization', proxyAddresses: ['::1'] }, /expected a header of the proxy alone/],
+      [{ proxyHeader: 'X User', proxyAddresses: ['::1'] }, /expected the name of a header/],
+      [{ proxyHeader: 'X-User', proxyAddresses: ['::1'], proxyScope: 'push' }, /proxyScope/],
+    ] as const)
+      assert.match(parse(dashboard).error?.message ?? '', said);
   });
 });
 
