@@ -11,6 +11,8 @@ import { ItemsPage } from './items.tsx';
 import { Overview } from './overview.tsx';
 import { RootPage } from './root.tsx';
 import { RootsPage } from './roots.tsx';
+import { SubmissionPage } from './submission.tsx';
+import { SubmissionsPage } from './submissions.tsx';
 import { TokensPage } from './tokens.tsx';
 import { UpstreamsPage } from './upstreams.tsx';
 
@@ -42,6 +44,7 @@ interface Entry {
 
 const lists: Readonly<Record<string, Entry>> = {
   '': { title: 'Overview', render: () => <Overview /> },
+  submissions: { title: 'Submissions', render: (props) => <SubmissionsPage {...props} /> },
   builds: { title: 'Builds', render: (props) => <BuildsPage {...props} /> },
   events: { title: 'Events', render: (props) => <EventsPage {...props} /> },
   hooks: { title: 'Hooks', render: () => <HooksPage /> },
@@ -52,6 +55,7 @@ const lists: Readonly<Record<string, Entry>> = {
 };
 
 const things: Readonly<Record<string, Entry>> = {
+  submissions: { title: 'Submission', render: (props) => <SubmissionPage key={props.id} {...props} /> },
   builds: { title: 'Build', render: (props) => <BuildPage key={props.id} {...props} /> },
   hooks: { title: 'Hook', render: (props) => <HookPage key={props.id} {...props} /> },
   items: { title: 'Item', render: (props) => <ItemPage key={props.id} {...props} /> },

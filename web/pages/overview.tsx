@@ -4,9 +4,10 @@ import { drover } from '../live.ts';
 import { useLoaded } from '../loaded.ts';
 import { Bar } from '../parts/bar.tsx';
 import { EndedChart } from '../parts/ended-chart.tsx';
-import { agentLink, buildLink, Name, submissionLink } from '../parts/name.tsx';
+import { agentLink, buildLink, Name } from '../parts/name.tsx';
 import { kindOf, State } from '../parts/state.tsx';
-import { Since, Time } from '../parts/time.tsx';
+import { SubmissionTable } from '../parts/submission-table.tsx';
+import { Since } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { troublesOf } from './troubles.ts';
 
@@ -162,48 +163,7 @@ export function Overview() {
                 Nothing was submitted yet: <code>drover submit FILE.drv</code>
               </p>
             ) : (
-              <div class="scroll">
-                <table>
-                  <thead>
-                    <tr>
-                      <th>Submission</th>
-                      <th>State</th>
-                      <th>Builds</th>
-                      <th>Received</th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {rows.map(({ id, derivation, roots, state, counts, receivedAt }) => (
-                      <tr key={id}>
-                        <td>
-                          {derivation === null ? (
-                            <a href={submissionLink(id)}>{id}</a>
-                          ) : (
-                            <Name base={derivation} href={submissionLink(id)} />
-                          )}
-                          {roots > 1 && <span class="quiet"> and {count(roots - 1)} more</span>}
-                        </td>
-                        <td>
-                          <State state={state} />
-                        </td>
-                        <td>
-                          <Bar
-                            label={`builds of ${id}`}
-                            shares={Object.entries(counts).map(([name, value]) => ({
-                              name,
-                              value,
-                              kind: kindOf(name),
-                            }))}
-                          />
-                        </td>
-                        <td class="when">
-                          <Time at={receivedAt} />
-                        </td>
-                      </tr>
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+              <SubmissionTable rows={rows} />
             )
           }
         </WhenLoaded>

@@ -1,0 +1,266 @@
+import type { DroverEvent, Operations } from 'drover/client';
+import { count } from '../format.ts';
+import { forestOf } from '../graph/forest.ts';
+import { drover } from '../live.ts';
+import { useLoaded, useNow } from '../loaded.ts';
+import { Action } from '../parts/action.tsx';
+import { BuildTable } from '../parts/build-table.tsx';
+import { Counts } from '../parts/counts.tsx';
+import { Name, submissionLink } from '../parts/name.tsx';
+import { State } from '../parts/state.tsx';
+import { Time } from '../parts/time.tsx';
+import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { goTo } from '../router.ts';
+import { mayAct, type Self } from '../session.ts';
+import { Blockers } from '../submission/blockers.tsx';
+import { doubtsOf, endText } from '../submission/estimate.ts';
+import { TimesView } from '../submission/times.tsx';
+import { WaitTree } from '../submission/wait-tree.tsx';
+import type { PageProps } from './all.tsx';
+
+type Submission = Operations['getSubmission']['answer'];
+type Outlook = Operations['getSubmissionOutlook']['answer'];
+type Touches = (event: DroverEvent) => boolean;
+
+/** One submission: how far it is, what runs for it and what blocks it, and where its time went. */
+export function SubmissionPage({ self, id }: PageProps) {
+  // It joins builds of others, and waits for what agents do: any of that may touch it, while it goes on.
+  const touches = ({ stream }: DroverEvent): boolean =>
+    stream === `submission-${id}` || /^(build|agent|item)-/.test(stream);
+  const submission = useLoaded(`submission ${id}`, () => drover.getSubmission({ submission: id }), touches);
+  return (
+    <WhenLoaded of={submission}>
+      {(found) => <Found submission={found} self={self} touches={touches} reload={submission.reload} />}
+    </WhenLoaded>
+  );
+}
+
+const isOver = ({ state }: Submission): boolean => state === 'succeeded' || state === 'failed' || state === 'canceled';
+
+function Found({
+  submission,
+  self,
+  touches,
+  reload,
+}: {
+  readonly submission: Submission;
+  readonly self: Self;
+  readonly touches: Touches;
+  readonly reload: () => void;
+}) {
+  const { id, derivation, roots, setAside, canceled, reason, receivedAt, unfinished, blocked } = submission;
+  return (
+    <>
+      <h1>
+        {derivation === null ? id : <Name base={derivation} />}
+        {roots > 1 && <span class="quiet"> and {count(roots - 1)} more</span>}
+      </h1>
+      <dl class="facts panel">
+        <dt>State</dt>
+        <dd>
+          <State state={submission.state} />
+          {setAside !== null && <>: {setAside}</>}
+        </dd>
+        {canceled !== null && (
+          <>
+            <dt>Cancelled</dt>
+            <dd>
+              by {canceled.name ?? canceled.by} at <Time at={canceled.at} />
+              {canceled.reason !== null && <>: {canceled.reason}</>}
+            </dd>
+          </>
+        )}
+        <dt>Submission</dt>
+        <dd>
+          <code>{id}</code>, {reason}
+        </dd>
+        <dt>Received</dt>
+        <dd>
+          <Time at={receivedAt} />
+        </dd>
+        {unfinished > 0 && (
+          <>
+            <dt>Still to come</dt>
+            <dd>
+              {count(unfinished)} {unfinished === 1 ? 'build' : 'builds'}
+            </dd>
+          </>
+        )}
+      </dl>
+      <Actions submission={submission} self={self} reload={reload} />
+      {blocked > 0 && <Blockers submission={submission} />}
+      {isOver(submission) ? (
+        <section aria-labelledby="progress">
+          <h2 id="progress">Builds</h2>
+          <Counts label={`builds of ${id}`} counts={submission.counts} />
+        </section>
+      ) : (
+        <Progress id={id} touches={touches} />
+      )}
+      <Times id={id} touches={touches} />
+      <Builds submission={submission} touches={touches} />
+    </>
+  );
+}
+
+function Actions({
+  submission,
+  self,
+  reload,
+}: {
+  readonly submission: Submission;
+  readonly self: Self;
+  readonly reload: () => void;
+}) {
+  const { id, state, counts } = submission;
+  const mayRetry = mayAct(self, 'submit') && state !== 'set-aside' && counts.failed + counts.canceled > 0;
+  return (
+    <div class="actions">
+      {mayRetry && (
+        <Action
+          name="Build again what failed"
+          act={async () => {
+            const { submission: made, builds } = await drover.retrySubmission({ submission: id });
+            if (made !== id) goTo(submissionLink(made));
+            return `Submitted as ${made}: ${builds} builds.`;
+          }}
+          done={reload}
+        />
+      )}
+      {mayAct(self, 'submit') && !isOver(submission) && (
+        <Action
+          name="Cancel"
+          confirm="Cancel this submission? Its builds end, and what nobody wants without it, unless another submission wants them."
+          act={async () => {
+            const { canceled, unwanted, kept } = await drover.cancelSubmission({ submission: id });
+            const others = kept === 0 ? '' : ` ${kept} go on, as others want them.`;
+            return `${canceled + unwanted} builds were cancelled.${others}`;
+          }}
+          done={reload}
+        />
+      )}
+      {mayAct(self, 'admin') && state === 'set-aside' && (
+        <Action
+          name="Resume"
+          confirm="Have this submission queued again? The coordinator stood still over it once, and was ended for it."
+          act={async () => {
+            await drover.resumeSubmission({ submission: id });
+            return 'It is being queued.';
+          }}
+          done={reload}
+        />
+      )}
+    </div>
+  );
+}
+
+/** How far it is, as it happens. */
+function Progress({ id, touches }: { readonly id: string; readonly touches: Touches }) {
+  const outlook = useLoaded(`outlook ${id}`, () => drover.getSubmissionOutlook({ submission: id }), touches);
+  return (
+    <>
+      <section aria-labelledby="progress">
+        <h2 id="progress">Progress</h2>
+        <WhenLoaded of={outlook}>
+          {({ counts, estimate }) => (
+            <>
+              <Counts label={`builds of ${id}`} counts={counts} />
+              <p>
+                Ends: <End estimate={estimate} />
+              </p>
+            </>
+          )}
+        </WhenLoaded>
+      </section>
+      {outlook.value !== undefined && outlook.value.nodes.length > 0 && <Runs outlook={outlook.value} />}
+    </>
+  );
+}
+
+function End({ estimate }: { readonly estimate: Outlook['estimate'] }) {
+  const now = useNow();
+  const doubts = doubtsOf(estimate);
+  return (
+    <>
+      <b>{endText(estimate, now)}</b>
+      {doubts.length > 0 && <span class="quiet"> ({doubts.join(', ')})</span>}
+    </>
+  );
+}
+
+/** What runs for it and could, and what waits for that. */
+function Runs({ outlook: { nodes, counts } }: { readonly outlook: Outlook }) {
+  const forest = forestOf(nodes.map((node) => ({ ...node, id: node.build })));
+  const { succeeded, failed, canceled, ...open } = counts;
+  const all = Object.values(open).reduce((sum, one) => sum + one, 0);
+  return (
+    <section aria-labelledby="runs">
+      <h2 id="runs">What runs, and what waits for it</h2>
+      {nodes.length < all && (
+        <p class="quiet">
+          {count(nodes.length)} of {count(all)} builds that have not ended: what runs, what could, and above each the
+          build that waits for it and has the longest way to go.
+        </p>
+      )}
+      <WaitTree forest={forest} />
+    </section>
+  );
+}
+
+function Times({ id, touches }: { readonly id: string; readonly touches: Touches }) {
+  const loaded = useLoaded(`times ${id}`, () => drover.getSubmissionTimes({ submission: id }), touches);
+  return (
+    <section aria-labelledby="times">
+      <h2 id="times">Critical path, and where the time went</h2>
+      <WhenLoaded of={loaded}>
+        {({ times }) =>
+          times === null ? <p class="quiet">It has no builds of its own.</p> : <TimesView times={times} />
+        }
+      </WhenLoaded>
+    </section>
+  );
+}
+
+function Builds({
+  submission: { id, counts },
+  touches,
+}: {
+  readonly submission: Submission;
+  readonly touches: Touches;
+}) {
+  const failed = useLoaded(
+    `failed of ${id}`,
+    async () => (await drover.listBuilds({ submission: id, state: 'failed', limit: 20 })).rows,
+    touches,
+  );
+  const all = useLoaded(`builds of ${id}`, () => drover.listBuilds({ submission: id, limit: 20 }), touches);
+  const href = `/builds?submission=${encodeURIComponent(id)}`;
+  return (
+    <section aria-labelledby="builds">
+      <h2 id="builds">Builds of it</h2>
+      {counts.failed > 0 && (
+        <>
+          <h3>
+            <a href={`${href}&state=failed`}>Failed</a>
+          </h3>
+          <WhenLoaded of={failed}>{(rows) => <BuildTable rows={rows} />}</WhenLoaded>
+        </>
+      )}
+      <h3>
+        <a href={href}>All</a>
+      </h3>
+      <WhenLoaded of={all}>
+        {({ rows, next }) => (
+          <>
+            <BuildTable rows={rows} />
+            {next !== undefined && (
+              <p>
+                <a href={href}>All of them</a>
+              </p>
+            )}
+          </>
+        )}
+      </WhenLoaded>
+    </section>
+  );
+}

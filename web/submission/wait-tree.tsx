@@ -1,0 +1,45 @@
+import type { Operations } from 'drover/client';
+import { duration } from '../format.ts';
+import type { Forest } from '../graph/forest.ts';
+import { agentLink, buildLink, Name } from '../parts/name.tsx';
+import { State } from '../parts/state.tsx';
+import { Since } from '../parts/time.tsx';
+
+export type OutlookNode = Operations['getSubmissionOutlook']['answer']['nodes'][number] & { readonly id: string };
+
+/** What runs, under what waits for it most. */
+export function WaitTree({ forest: { roots, below } }: { readonly forest: Forest<OutlookNode> }) {
+  const level = (nodes: readonly OutlookNode[]) =>
+    nodes.map((node) => {
+      const under = below(node.id);
+      return (
+        <li key={node.id}>
+          <Line node={node} />
+          {under.length > 0 && <ul>{level(under)}</ul>}
+        </li>
+      );
+    });
+  return <ul class="tree waits">{level(roots)}</ul>;
+}
+
+function Line({ node: { build, derivation, state, agent, since, before, lacks } }: { readonly node: OutlookNode }) {
+  return (
+    <>
+      <State state={state} /> <Name base={derivation} href={buildLink(build)} />{' '}
+      <span class="quiet">
+        {agent !== undefined && (
+          <>
+            on <a href={agentLink(agent)}>{agent}</a>{' '}
+          </>
+        )}
+        {since !== undefined && (
+          <>
+            for <Since at={since} />{' '}
+          </>
+        )}
+        {before !== undefined && <>({duration(before)} before) </>}
+        {since === undefined && lacks > 0 && <>lacks {lacks === 1 ? 'one input' : `${lacks} inputs`}</>}
+      </span>
+    </>
+  );
+}
