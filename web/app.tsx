@@ -4,6 +4,8 @@ import { connection, follow, onConnection } from './live.ts';
 import { pageAt } from './pages/all.tsx';
 import { Login } from './pages/login.tsx';
 import { usePlace } from './router.ts';
+import { Palette } from './search/palette.tsx';
+import { SearchBox } from './search/search-box.tsx';
 import { logOut, type Self, useSelf } from './session.ts';
 
 const links = [
@@ -54,6 +56,7 @@ function Frame({
   readonly section?: string;
   readonly children?: ComponentChildren;
 }) {
+  const pages = links.filter(([path]) => path !== 'tokens' || self?.scope === 'admin');
   return (
     <>
       <a class="skip" href="#main" data-plain>
@@ -64,14 +67,13 @@ function Frame({
           Drover
         </a>
         <nav aria-label="Pages">
-          {links
-            .filter(([path]) => path !== 'tokens' || self?.scope === 'admin')
-            .map(([path, name]) => (
-              <a key={path} href={`/${path}`} aria-current={section === path ? 'page' : undefined}>
-                {name}
-              </a>
-            ))}
+          {pages.map(([path, name]) => (
+            <a key={path} href={`/${path}`} aria-current={section === path ? 'page' : undefined}>
+              {name}
+            </a>
+          ))}
         </nav>
+        {self !== undefined && <SearchBox id="search" />}
         {self !== undefined && (
           <div class="self">
             <Dot />
@@ -85,6 +87,7 @@ function Frame({
       <main id="main" tabIndex={-1}>
         {children}
       </main>
+      {self !== undefined && <Palette pages={pages} />}
     </>
   );
 }

@@ -11,6 +11,7 @@ import { ItemsPage } from './items.tsx';
 import { Overview } from './overview.tsx';
 import { RootPage } from './root.tsx';
 import { RootsPage } from './roots.tsx';
+import { SearchPage } from './search.tsx';
 import { SubmissionPage } from './submission.tsx';
 import { SubmissionsPage } from './submissions.tsx';
 import { TokensPage } from './tokens.tsx';
@@ -50,6 +51,7 @@ const lists: Readonly<Record<string, Entry>> = {
   hooks: { title: 'Hooks', render: () => <HooksPage /> },
   items: { title: 'Items', render: (props) => <ItemsPage {...props} /> },
   roots: { title: 'Roots', render: () => <RootsPage /> },
+  search: { title: 'Search', render: (props) => <SearchPage {...props} /> },
   tokens: { title: 'Tokens', render: (props) => <TokensPage {...props} /> },
   upstreams: { title: 'Upstreams', render: (props) => <UpstreamsPage {...props} /> },
 };

@@ -44,7 +44,7 @@ function Log({ query, back }: { readonly query: URLSearchParams; readonly back: 
   return (
     <>
       <div class="actions">
-        <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
+        <button type="button" onClick={() => setPaused(!isPaused)}>
           {isPaused ? 'Go on' : 'Pause'}
         </button>
         {isPaused && <output>{came === 0 ? 'Nothing came since.' : `${count(came)} came since.`}</output>}

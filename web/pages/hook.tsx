@@ -173,6 +173,7 @@ function Held({
                   mayRetry && (
                     <Action
                       name="Retry"
+                      label={`Retry ${event}`}
                       act={async () => {
                         await drover.retryParkedHookEvents({ hook: name, events: [event] });
                         return 'It will be delivered again.';
@@ -205,7 +206,7 @@ function Replay({ hook, reload }: { readonly hook: string; readonly reload: () =
           act={async () => {
             const from = await positionOf(place);
             await drover.replayHook({ hook, from });
-            return `It goes on after ${from}.`;
+            return from === 'start' || from === 'now' ? `It goes on from ${from}.` : `It goes on after ${from}.`;
           }}
           done={reload}
         />

@@ -153,7 +153,7 @@ function References({ item: { path, references } }: { readonly item: Item }) {
   return (
     <section aria-labelledby="references">
       <h2 id="references">Refers to {references.length === 0 ? 'nothing' : `${count(references.length)}`}</h2>
-      <ul class="plain">
+      <ul class="bare">
         {references.slice(0, mostReferences).map((reference) => (
           <li key={reference}>
             {reference === path ? <span>itself</span> : <Name base={reference} href={itemLink(reference)} />}

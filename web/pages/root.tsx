@@ -75,6 +75,7 @@ export function RootPage({ self, id }: PageProps) {
                         cell: ({ item }: { readonly item: string }) => (
                           <Action
                             name="Let go"
+                            label={`Let go of ${item}`}
                             confirm={`Keep ${item} under the name ${id} no more?`}
                             act={async () => {
                               await drover.removeRoot({ root: id, target: item });

@@ -87,6 +87,7 @@ function TokenList() {
                   !revoked && (
                     <Action
                       name="Revoke"
+                      label={`Revoke ${name} (${id})`}
                       confirm={
                         id === own.value?.id
                           ? `Revoke ${name}? You are logged in with it: this page ends, too.`

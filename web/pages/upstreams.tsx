@@ -84,7 +84,7 @@ function Check({ upstream, reload }: { readonly upstream: string; readonly reloa
         name={`Check ${upstream}`}
         act={async () => {
           const items = text.split(/[\s,]+/).flatMap((path) => path.replace(/^.*\//, '') || []);
-          const found = await drover.checkUpstream({ upstream, ...(items.length > 0 && { items }) });
+          const found = await drover.checkUpstream({ upstream, items });
           const said = found.ok ? `It answers, in ${found.milliseconds} ms.` : `It does not: ${found.problem ?? ''}`;
           const each = found.items.map(
             ({ path, answer, narSize, problem }) =>

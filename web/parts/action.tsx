@@ -8,12 +8,15 @@ import { Problem } from './problem.tsx';
  */
 export function Action({
   name,
+  label,
   confirm,
   act,
   done,
   disabled = false,
 }: {
   readonly name: string;
+  /** What it does to which thing, where more than one button of the page has the name. */
+  readonly label?: string | undefined;
   readonly confirm?: string | undefined;
   readonly act: () => Promise<string | undefined>;
   readonly done?: (() => void) | undefined;
@@ -38,13 +41,14 @@ export function Action({
     <div class="action">
       <button
         type="button"
+        aria-label={label}
         disabled={state.busy || disabled}
         onClick={() => (confirm === undefined ? void run() : dialog.current?.showModal())}
       >
         {name}
       </button>
       {confirm !== undefined && (
-        <dialog ref={dialog} aria-label={name}>
+        <dialog ref={dialog} aria-label={label ?? name}>
           <p>{confirm}</p>
           <button type="button" onClick={() => void run()}>
             {name}

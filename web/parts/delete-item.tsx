@@ -105,7 +105,7 @@ function Plan({ plan: { needs, needed, rebuilds, derivations, sources, freed } }
       ) : (
         <>
           <p class="bad">It is needed:</p>
-          <ul class="plain">
+          <ul class="bare">
             {needs.flatMap(({ by }) =>
               by.map((one) => (
                 <li key={one.text}>
@@ -135,7 +135,7 @@ function Plan({ plan: { needs, needed, rebuilds, derivations, sources, freed } }
             {rebuilds === 1 ? 'One derivation' : `${count(rebuilds)} derivations`} would be built again, as builds or
             roots need what {rebuilds === 1 ? 'it makes' : 'they make'}:
           </p>
-          <ul class="plain">
+          <ul class="bare">
             {derivations.slice(0, 20).map((derivation) => (
               <li key={derivation}>
                 <Name base={derivation} />

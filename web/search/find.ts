@@ -1,0 +1,114 @@
+import { DroverProblem } from 'drover/client';
+import { splitName } from '../format.ts';
+import { agentLink, buildLink, hookLink, itemLink, rootLink, submissionLink } from '../links.ts';
+import { drover } from '../live.ts';
+import { distinct, mentions, wishIn } from './text.ts';
+
+/** Something that there is, and where its page is. */
+export interface Found {
+  readonly text: string;
+  readonly href: string;
+  /** What else is known of it, in few words. */
+  readonly note?: string;
+}
+
+export interface FoundGroup {
+  readonly kind: string;
+  readonly found: readonly Found[];
+  /** Where all of the kind are, if there may be more. */
+  readonly all?: string | undefined;
+}
+
+/** All kinds of things that a text is in the name of, or in the id; at most so many of each. */
+export async function find(wish: string, most: number): Promise<readonly FoundGroup[]> {
+  const { text, id, drv } = wishIn(wish);
+  if (text === '') return [];
+  const ids = async (kind: 'builds' | 'submissions' | 'items') =>
+    id === undefined ? [] : rows(drover.findIds({ kind, prefix: id, limit: most }));
+  const [byName, byDrv, byTag, buildIds, submissionIds, items, itemIds, agents, hooks, roots] = await Promise.all([
+    rows(drover.listBuilds({ name: text, limit: most })),
+    drv === undefined ? [] : rows(drover.listBuilds({ derivation: drv, limit: most })),
+    id === undefined ? [] : rows(drover.listBuilds({ tag: id, limit: 1 })),
+    ids('builds'),
+    ids('submissions'),
+    rows(drover.listItems({ name: text, limit: most })),
+    ids('items'),
+    rows(drover.listAgents()),
+    rows(drover.listHooks()),
+    rows(drover.listRoots()),
+  ]);
+  const builds = [...byDrv, ...byName];
+  const more = (there: readonly unknown[], href: string): string | undefined =>
+    there.length >= most ? `${href}?name=${encodeURIComponent(text)}` : undefined;
+  const groups: readonly FoundGroup[] = [
+    {
+      kind: 'Builds',
+      found: distinct([
+        ...buildIds.map((row) => ({ text: nameOf(row.name), href: buildLink(row.id), note: row.id })),
+        ...builds.map((row) => ({
+          text: nameOf(row.derivation),
+          href: buildLink(row.id),
+          note: `${row.standing ?? row.state}, ${row.system}`,
+        })),
+      ]),
+      all: more(byName, '/builds'),
+    },
+    {
+      kind: 'Derivations',
+      found: distinct(
+        builds.map(({ derivation }) => ({
+          text: derivation,
+          href: `/builds?derivation=${encodeURIComponent(derivation)}`,
+          note: 'all its builds',
+        })),
+      ),
+    },
+    {
+      kind: 'Items',
+      found: distinct([
+        ...itemIds.map((row) => ({ text: row.id, href: itemLink(row.id) })),
+        ...items.map(({ path }) => ({ text: path, href: itemLink(path) })),
+      ]),
+      all: more(items, '/items'),
+    },
+    {
+      kind: 'Submissions',
+      found: submissionIds.map((row) => ({ text: row.id, href: submissionLink(row.id), note: nameOf(row.name) })),
+    },
+    {
+      kind: 'Tags',
+      found: byTag.map(() => ({ text, href: `/builds?tag=${encodeURIComponent(text)}`, note: 'builds with it' })),
+    },
+    {
+      kind: 'Agents',
+      found: agents
+        .filter(({ name }) => mentions(text, name))
+        .map(({ name, intake }) => ({ text: name, href: agentLink(name), note: intake })),
+    },
+    {
+      kind: 'Hooks',
+      found: hooks
+        .filter(({ name }) => mentions(text, name))
+        .map(({ name, state }) => ({ text: name, href: hookLink(name), note: state })),
+    },
+    {
+      kind: 'Roots',
+      found: roots
+        .filter(({ name }) => mentions(text, name))
+        .map(({ name, targets }) => ({ text: name, href: rootLink(name), note: `keeps ${targets}` })),
+    },
+  ];
+  return groups.flatMap((group) => (group.found.length === 0 ? [] : [{ ...group, found: group.found.slice(0, most) }]));
+}
+
+const nameOf = (base: string | null): string => (base === null ? '' : splitName(base).name);
+
+/** What cannot be a name or an id of that kind, none has. */
+async function rows<Row>(answer: Promise<{ readonly rows: readonly Row[] }>): Promise<readonly Row[]> {
+  try {
+    return (await answer).rows;
+  } catch (error) {
+    if (error instanceof DroverProblem && (error.status === 400 || error.status === 404)) return [];
+    throw error;
+  }
+}
