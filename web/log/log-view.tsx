@@ -127,7 +127,7 @@ export function LogView({
         </a>
         <output class="quiet">
           {found === 'none' ? 'It is not in the log. ' : ''}
-          {countText(count)} lines, {bytesText(lines.bytes)}
+          {countText(count)} {count === 1 ? 'line' : 'lines'}, {bytesText(lines.bytes)}
           {state.ended === true ? '' : state.error === undefined ? ', coming' : ''}
         </output>
       </form>
@@ -135,6 +135,7 @@ export function LogView({
       <div
         class="log"
         ref={view}
+        style={{ height: `min(70vh, ${count * lineHeight + 20}px)` }}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls it with the keyboard
         tabIndex={0}
         role="log"

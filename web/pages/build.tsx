@@ -21,9 +21,12 @@ export function BuildPage({ self, query, id }: PageProps) {
   const isOwn = ({ stream }: DroverEvent): boolean => stream === `build-${id}`;
   const build = useLoaded(`build ${id}`, () => drover.getBuild({ build: id }), isOwn);
   return (
-    <WhenLoaded of={build}>
-      {(found) => <Found build={found} self={self} query={query} reload={build.reload} />}
-    </WhenLoaded>
+    <>
+      {build.value === undefined && <h1>Build {id}</h1>}
+      <WhenLoaded of={build}>
+        {(found) => <Found build={found} self={self} query={query} reload={build.reload} />}
+      </WhenLoaded>
+    </>
   );
 }
 

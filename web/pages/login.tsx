@@ -37,7 +37,7 @@ export function Login({ loggedIn }: { readonly loggedIn: () => void }) {
         />
         <p id="token-help">
           One of scope <code>read</code> sees everything and changes nothing:{' '}
-          <code>drover tokens issue NAME --scope read</code> makes one.
+          <code>drover tokens create NAME --scope read</code> makes one.
         </p>
         <button type="submit" disabled={isBusy}>
           Log in

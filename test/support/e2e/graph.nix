@@ -60,6 +60,14 @@ rec {
     echo "product of $line" > $out
   '' { source = secondSource; };
 
+  # What it prints would be markup, a colour, and another line than the one it says.
+  hostile = gated "hostile" ''
+    printf '<img src=x onerror="document.title=1"><script>document.title=2</script>\n'
+    printf '\033[31mred\033[0m \033[2J\033]8;;javascript:alert(1)\007link\033]8;;\007\n'
+    printf 'seen by nobody\rthe last of it\n'
+    echo hostile > $out
+  '' { };
+
   # Builds that a test holds up.
   slow = gated "slow" "echo slow > $out" { };
   afterGated = name: gate: build name ''

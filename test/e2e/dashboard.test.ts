@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium as browsers, type Page } from 'playwright-core';
+import { chromium } from '../client/browser.ts';
+import { e2e } from '../support/e2e/e2e-test.ts';
+import { isBuild } from '../support/e2e/events-of.ts';
+import type { Farm } from '../support/e2e/farm.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What is written in the page for the tests' own code in it. */
+interface Marked {
+  readonly axe: {
+    run(options: object): Promise<{ violations: readonly { id: string; nodes: readonly { html: string }[] }[] }>;
+  };
+  mark?: number;
+}
+declare const window: Marked;
+declare const document: {
+  title: string;
+  documentElement: { scrollWidth: number };
+  querySelectorAll(what: string): { length: number };
+};
+
+e2e(
+  'the dashboard in a real browser: whoever logs in sees what happens as it does, over a restart, and nothing that a build prints is markup',
+  {},
+  async (farm, context) => {
+    if (chromium === undefined) return context.skip('no Chromium: npm run setup -- --browser');
+    await using browser = await browsers.launch({ executablePath: chromium, args: ['--no-sandbox'] });
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    page.setDefaultTimeout(120_000);
+    const faults: string[] = [];
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('console', (message) => {
+      if (/Content.Security.Policy/i.test(message.text())) faults.push(message.text());
+    });
+
+    await logIn(page, farm);
+    await page.evaluate(() => {
+      window.mark = 1;
+    });
+    await hearsOfABuild(page, farm);
+    await outlivesARestart(page, farm);
+    assert.equal(await page.evaluate(() => window.mark), 1, 'the page was never loaded again');
+    await isForEverybody(page, farm);
+    await logOut(page, farm);
+    assert.deepEqual(faults, []);
+  },
+);
+
+async function logIn(page: Page, { url, adminToken }: Farm): Promise<void> {
+  await page.goto(url);
+  const log = async (token: string): Promise<void> => {
+    await page.getByLabel('Token').fill(token);
+    await page.getByRole('button', { name: 'Log in' }).click();
+  };
+  await log('drover_0_wrong');
+  await page.getByRole('alert').waitFor();
+  await findsNothing(page, 'the page to log in');
+  await log(adminToken);
+  await page.getByText('live', { exact: true }).waitFor();
+  const [cookie] = await page.context().cookies();
+  assert.deepEqual([cookie?.httpOnly, cookie?.sameSite, cookie?.path], [true, 'Strict', '/']);
+  assert.ok(!cookie?.value.includes(adminToken), 'whoever has the cookie has no token');
+}
+
+async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
+  await farm.agent('a', { slots: 2 });
+  await farm.submit(['hostile', 'after']);
+  await page
+    .getByRole('cell', { name: /hostile/ })
+    .first()
+    .waitFor();
+  await farm.gate('hostile').arrived();
+  await findsNothing(page, 'the overview');
+  await page
+    .getByRole('link', { name: /^hostile/ })
+    .first()
+    .click();
+  await page.getByText('hostile waits').waitFor();
+  farm.gate('hostile').open();
+  await farm.next('BuildSucceeded', isBuild(await farm.buildOf('hostile')));
+  await page.getByText('<img src=x onerror="document.title=1"><script>document.title=2</script>').waitFor();
+  await page.getByText('the last of it').waitFor();
+  assert.equal(
+    await page.evaluate(() => document.querySelectorAll('.log img, .log script, .log a[href^="javascript"]').length),
+    0,
+  );
+  assert.equal(await page.locator('.log .f1').first().textContent(), 'red');
+  assert.equal(await page.getByText('seen by nobody').count(), 0);
+  await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
+  await findsNothing(page, 'a build that has ended');
+
+  // One that waits says for what, and leads to it.
+  await page.getByRole('link', { name: 'Builds', exact: true }).click();
+  await page
+    .getByRole('link', { name: /^after/ })
+    .first()
+    .click();
+  await page.getByRole('heading', { name: 'Why' }).waitFor();
+  await page.locator('.tree').getByRole('link', { name: /slow/ }).waitFor();
+  await findsNothing(page, 'a build that waits');
+}
+
+async function outlivesARestart(page: Page, farm: Farm): Promise<void> {
+  await farm.kill9();
+  await page.getByText(/connection lost/).waitFor();
+  await farm.start();
+  await page.getByText('live', { exact: true }).waitFor();
+  farm.gate('slow').open();
+  await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
+}
+
+/** Narrow, by keyboard, and in the dark. */
+async function isForEverybody(page: Page, { url }: Farm): Promise<void> {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  for (const path of ['/', '/builds', '/builds/nothing']) {
+    await page.goto(`${url}${path}`);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    assert.ok(
+      (await page.evaluate(() => document.documentElement.scrollWidth)) <= 360,
+      `${path} is not wider than the screen`,
+    );
+    await findsNothing(page, `${path} on a small dark screen`);
+  }
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate('document.activeElement.textContent.trim()'), 'To the page');
+}
+
+async function logOut(page: Page, { url }: Farm): Promise<void> {
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByLabel('Token').waitFor();
+  const { status } = await page.request.get(`${url}/v1/status`).then((answer) => ({ status: answer.status() }));
+  assert.equal(status, 401);
+}
+
+/** By the rules of WCAG 2.2 AA. */
+async function findsNothing(page: Page, what: string): Promise<void> {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() =>
+    window.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }),
+  );
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
+    [],
+    what,
+  );
+}
