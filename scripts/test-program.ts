@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bundle } from './bundle.ts';
+import { bundleWeb } from './web.ts';
 import { writeFiles } from './write-files.ts';
 
 /** What a file has in its text that starts coordinators, agents or commands as processes. */
@@ -27,8 +28,13 @@ const keptMs = 24 * 3_600_000;
 export async function makeTestProgram(tests: readonly string[], root: string): Promise<string | undefined> {
   const starting = tests.filter((file) => startsPrograms.test(readFileSync(resolve(root, file), 'utf8')));
   if (starting.length < leastFiles) return undefined;
-  const { files, packages } = await bundle(root);
-  const made = new Map([...files, [packagesFile, JSON.stringify(packages)]]);
+  const [{ files, packages }, web] = await Promise.all([bundle(root), bundleWeb(root)]);
+  const program = [...files, [packagesFile, JSON.stringify(packages)] as const];
+  // As in `dist`.
+  const made = new Map([
+    ...program.map(([path, text]) => [`program/${path}`, text] as const),
+    ...[...web.files].map(([path, text]) => [`web/${path}`, text] as const),
+  ]);
   const hash = createHash('sha256');
   for (const [path, text] of [...made].sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(`${path}\0`).update(text);
   const programs = join(root, '.cache', 'programs');
@@ -47,5 +53,5 @@ export async function makeTestProgram(tests: readonly string[], root: string): P
   for (const other of readdirSync(programs).map((name) => join(programs, name)))
     if (other !== folder && Date.now() - statSync(other).mtimeMs > keptMs)
       rmSync(other, { recursive: true, force: true });
-  return join(folder, 'cli', 'main.js');
+  return join(folder, 'program', 'cli', 'main.js');
 }
