@@ -1,6 +1,8 @@
 import type { DroverEvent, Operations } from 'drover/client';
+import { useMemo } from 'preact/hooks';
 import { count } from '../format.ts';
 import { forestOf } from '../graph/forest.ts';
+import { GraphView } from '../graph/graph-view.tsx';
 import { drover } from '../live.ts';
 import { useLoaded, useNow } from '../loaded.ts';
 import { Action } from '../parts/action.tsx';
@@ -190,19 +192,25 @@ function End({ estimate }: { readonly estimate: Outlook['estimate'] }) {
 
 /** What runs for it and could, and what waits for that. */
 function Runs({ outlook: { nodes, counts } }: { readonly outlook: Outlook }) {
-  const forest = forestOf(nodes.map((node) => ({ ...node, id: node.build })));
+  const forest = useMemo(() => forestOf(nodes.map((node) => ({ ...node, id: node.build }))), [nodes]);
+  const runs = counts.building + counts.fetching > 0;
   const { succeeded, failed, canceled, ...open } = counts;
   const all = Object.values(open).reduce((sum, one) => sum + one, 0);
   return (
     <section aria-labelledby="runs">
-      <h2 id="runs">What runs, and what waits for it</h2>
+      <h2 id="runs">{runs ? 'What runs, and what waits for it' : 'What waits'}</h2>
       {nodes.length < all && (
         <p class="quiet">
           {count(nodes.length)} of {count(all)} builds that have not ended: what runs, what could, and above each the
           build that waits for it and has the longest way to go.
         </p>
       )}
-      <WaitTree forest={forest} />
+      <div class="waitview">
+        <GraphView forest={forest} />
+        <div class="waitlist">
+          <WaitTree forest={forest} />
+        </div>
+      </div>
     </section>
   );
 }

@@ -22,6 +22,9 @@ const kinds: Readonly<Record<'good' | 'bad' | 'work' | 'wait', readonly string[]
     'text-lost',
     'source-lost',
     'parked',
+    'no-agent',
+    'no-build',
+    'source-missing',
   ],
   work: ['running', 'allocated', 'building', 'fetching', 'under-way'],
   wait: [

@@ -85,6 +85,6 @@ export function adviceText(
     case 'uploading':
       return `${time} uploading outputs, ${builds(count)}: a faster way to the coordinator would help.`;
     case 'building':
-      return `${time} building, ${builds(count)} one after the other: more agents change nothing here, faster ones would.`;
+      return `${time} building, ${count === 1 ? 'one build' : `${count} builds one after the other`}: more agents change nothing here, faster ones would.`;
   }
 }

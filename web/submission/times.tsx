@@ -14,7 +14,7 @@ export function TimesView({ times }: { readonly times: Times }) {
   return (
     <>
       <p>
-        {count(path.builds)} {path.builds === 1 ? 'build' : 'builds'}, each waiting for the one before it, in{' '}
+        {path.builds === 1 ? 'One build' : `${count(path.builds)} builds, each waiting for the one before it,`} in{' '}
         {duration(all)}: {path.ended ? 'what decided when all of it ended' : 'what decides when all of it ends, so far'}
         .
       </p>
