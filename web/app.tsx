@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { connection, follow, onConnection } from './live.ts';
 import { pageAt } from './pages/all.tsx';
 import { Login } from './pages/login.tsx';
-import { usePlace } from './router.ts';
+import { goTo, usePlace } from './router.ts';
 import { Palette } from './search/palette.tsx';
 import { SearchBox } from './search/search-box.tsx';
 import { logOut, type Self, useSelf } from './session.ts';
@@ -21,11 +21,19 @@ const links = [
   ['tokens', 'Tokens'],
 ] as const;
 
+/** Ids of who has not logged in and may look all the same. */
+const withoutSession: readonly string[] = ['public-reader', 'proxy-user'];
+
 /** What is around every page; without a session the page to log in. */
 export function App() {
   const [self, look] = useSelf();
+  const isAtLogin = usePlace().path[0] === 'login';
   if (self === undefined) return <Frame />;
-  if (self === null) return <Login loggedIn={look} />;
+  const loggedIn = (): void => {
+    if (isAtLogin) goTo('/', 'replace');
+    look();
+  };
+  if (self === null || isAtLogin) return <Login loggedIn={loggedIn} />;
   return <Pages self={self} refused={look} />;
 }
 
@@ -78,9 +86,12 @@ function Frame({
           <div class="self">
             <Dot />
             <span title={`a token of scope ${self.scope}`}>{self.name}</span>
-            <button type="button" onClick={() => void logOut().catch(() => {})}>
-              Log out
-            </button>
+            {self.id === 'public-reader' && <a href="/login">Log in</a>}
+            {!withoutSession.includes(self.id) && (
+              <button type="button" onClick={() => void logOut().catch(() => {})}>
+                Log out
+              </button>
+            )}
           </div>
         )}
       </header>

@@ -99,3 +99,26 @@ export function useNow(everyMs = 1000): number {
   }, [everyMs]);
   return now;
 }
+
+const rateSeconds = 10;
+
+/** Events a second over the last ten, as they come here. */
+export function useEventRate(): number {
+  const [rate, setRate] = useState(0);
+  useEffect(() => {
+    const counts: number[] = [0];
+    const off = onEvent(() => {
+      counts[counts.length - 1] = (counts.at(-1) as number) + 1;
+    });
+    const timer = setInterval(() => {
+      setRate(counts.reduce((sum, one) => sum + one, 0) / counts.length);
+      counts.push(0);
+      if (counts.length > rateSeconds) counts.shift();
+    }, 1000);
+    return () => {
+      off();
+      clearInterval(timer);
+    };
+  }, []);
+  return rate;
+}

@@ -4,6 +4,8 @@ import { drover } from './live.ts';
 
 /** Whoever looks: the name of the token and what it may. */
 export interface Self {
+  /** Of the token; whoever has none is `public-reader`, or `proxy-user`. */
+  readonly id: string;
   readonly name: string;
   readonly scope: 'read' | 'submit' | 'push' | 'agent' | 'admin';
 }
@@ -22,7 +24,7 @@ export function useSelf(): readonly [Self | null | undefined, () => void] {
   const [self, setSelf] = useState<Self | null | undefined>(undefined);
   const look = (): void => {
     drover.getOwnToken().then(
-      ({ name, scope }) => setSelf({ name, scope }),
+      ({ id, name, scope }) => setSelf({ id, name, scope }),
       (error: unknown) => {
         if (error instanceof DroverProblem && error.status === 401) setSelf(null);
         else setTimeout(look, 1000);
@@ -31,9 +33,9 @@ export function useSelf(): readonly [Self | null | undefined, () => void] {
   };
   useEffect(() => {
     look();
-    const end = (): void => setSelf(null);
-    ended.addEventListener('end', end);
-    return () => ended.removeEventListener('end', end);
+    // Where everybody may read, there is still somebody.
+    ended.addEventListener('end', look);
+    return () => ended.removeEventListener('end', look);
   }, []);
   return [self, look];
 }

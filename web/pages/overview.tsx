@@ -1,7 +1,7 @@
 import type { Operations } from 'drover/client';
-import { count } from '../format.ts';
+import { bytes, count } from '../format.ts';
 import { drover } from '../live.ts';
-import { useLoaded } from '../loaded.ts';
+import { useEventRate, useLoaded } from '../loaded.ts';
 import { Bar } from '../parts/bar.tsx';
 import { EndedChart } from '../parts/ended-chart.tsx';
 import { agentLink, buildLink, Name } from '../parts/name.tsx';
@@ -61,6 +61,7 @@ export function Overview() {
           </>
         )}
       </WhenLoaded>
+      <Pace hooks={hooks.value ?? []} agents={agents.value ?? []} />
       <EndedChart />
       <div class="columns">
         <section aria-labelledby="running">
@@ -169,6 +170,49 @@ export function Overview() {
         </WhenLoaded>
       </section>
     </>
+  );
+}
+
+/** How fast the log grows, how far hooks are behind, and the least room on any agent's disk. */
+function Pace({
+  hooks,
+  agents,
+}: {
+  readonly hooks: Operations['listHooks']['answer']['rows'];
+  readonly agents: Operations['listAgents']['answer']['rows'];
+}) {
+  const rate = useEventRate();
+  const behind = hooks.filter(({ lag }) => lag.events > 0).sort((a, b) => b.lag.events - a.lag.events);
+  const disks = agents.flatMap(({ name, heartbeat }) =>
+    heartbeat?.freeBytes === undefined ? [] : [{ name, free: heartbeat.freeBytes }],
+  );
+  const least = disks.sort((a, b) => a.free - b.free)[0];
+  return (
+    <dl class="facts panel">
+      <dt>Log</dt>
+      <dd>
+        <a href="/events">{rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} events a second</a>
+      </dd>
+      <dt>Hooks</dt>
+      <dd>
+        {behind[0] === undefined ? (
+          `${hooks.length === 0 ? 'there are none' : 'all have delivered what they owe'}`
+        ) : (
+          <a href={`/hooks/${encodeURIComponent(behind[0].name)}`}>
+            {behind[0].name} owes {count(behind[0].lag.events)} events
+            {behind.length > 1 ? `, and ${behind.length - 1} others owe some` : ''}
+          </a>
+        )}
+      </dd>
+      {least !== undefined && (
+        <>
+          <dt>Least room</dt>
+          <dd>
+            {bytes(least.free)} on <a href={agentLink(least.name)}>{least.name}</a>
+          </dd>
+        </>
+      )}
+    </dl>
   );
 }
 
