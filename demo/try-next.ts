@@ -14,7 +14,9 @@ export function tryNext(farm: Farm, workspace: Workspace, builds: readonly Build
   const fetch = [...substituteArguments(farm, workspace.file('another-store')), storePath(release)];
   const waiting = [...submitArguments(workspace), '--no-inputs', '--force'];
   return [
-    'The farm is up. In this folder, try:',
+    `The farm is up. A browser shows it at ${farm.url}/, for whoever gives the token in ${farm.adminTokenFile}.`,
+    '',
+    'In this folder, try:',
     '',
     `  export DROVER_URL=${farm.url} DROVER_TOKEN_FILE=${farm.adminTokenFile}`,
     drover('status'),
