@@ -14,6 +14,8 @@ import type { PageProps } from './all.tsx';
 /** So many are held, the newest: what is further back is asked for by filters, or in an export. */
 const most = 500;
 const usual = 100;
+/** However many come, they are shown no more often. */
+const showEveryMs = 50;
 
 /** The log as it comes, newest first. */
 export function EventsPage({ query }: PageProps) {
@@ -83,13 +85,13 @@ function useLog(query: URLSearchParams, back: number, isPaused: boolean): Read {
     let held: readonly DroverEvent[] = [];
     let last = '';
     let came = 0;
-    let frame = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     let isReading = false;
     let waiting: DroverEvent[] = [];
 
     function show(more: Partial<Read> = {}): void {
-      cancelAnimationFrame(frame);
-      frame = 0;
+      clearTimeout(timer);
+      timer = undefined;
       setRead((before) => ({ ...before, ...more, came, ...(!paused.current && { events: held }) }));
     }
     function add(event: DroverEvent): void {
@@ -98,7 +100,7 @@ function useLog(query: URLSearchParams, back: number, isPaused: boolean): Read {
       if (!isSelected(selection, event)) return;
       held = [event, ...held.slice(0, most - 1)];
       if (paused.current) came++;
-      frame ||= requestAnimationFrame(() => show());
+      timer ??= setTimeout(show, showEveryMs);
     }
     resume.current = () => {
       came = 0;
@@ -148,7 +150,7 @@ function useLog(query: URLSearchParams, back: number, isPaused: boolean): Read {
     if (connection() === 'live') void readBefore();
     return () => {
       end.abort();
-      cancelAnimationFrame(frame);
+      clearTimeout(timer);
       for (const off of offs) off();
     };
   }, [query.toString()]);

@@ -1,8 +1,8 @@
 import { type DroverEvent, eventName } from 'drover/client';
-import { Fragment } from 'preact';
-import { useState } from 'preact/hooks';
+import { useCallback, useMemo, useState } from 'preact/hooks';
 import { agentLink } from '../links.ts';
 import { thingOf } from '../things.ts';
+import { Name } from './name.tsx';
 import { Time } from './time.tsx';
 
 /** As much of what an event says as is shown: some have lists of thousands. */
@@ -17,12 +17,16 @@ export function EventTable({
   readonly empty?: string;
 }) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
+  const toggle = useCallback(
+    (id: string): void =>
+      setOpen((before) => {
+        const next = new Set(before);
+        if (!next.delete(id)) next.add(id);
+        return next;
+      }),
+    [],
+  );
   if (events.length === 0) return <p class="quiet">{empty}</p>;
-  const toggle = (id: string): void => {
-    const next = new Set(open);
-    if (!next.delete(id)) next.add(id);
-    setOpen(next);
-  };
   return (
     <div class="scroll">
       <table>
@@ -36,36 +40,7 @@ export function EventTable({
         </thead>
         <tbody>
           {events.map((event) => (
-            <Fragment key={event.id}>
-              <tr>
-                <td class="when">
-                  <Time at={Date.parse(event.time)} />
-                </td>
-                <td>
-                  <button
-                    type="button"
-                    class="link"
-                    aria-expanded={open.has(event.id)}
-                    onClick={() => toggle(event.id)}
-                  >
-                    {eventName(event.type)}
-                  </button>
-                </td>
-                <td class="name">
-                  <Of event={event} />
-                </td>
-                <td>
-                  <By actor={event.actor} />
-                </td>
-              </tr>
-              {open.has(event.id) && (
-                <tr>
-                  <td colSpan={4}>
-                    <Whole event={event} />
-                  </td>
-                </tr>
-              )}
-            </Fragment>
+            <Row key={event.id} event={event} isOpen={open.has(event.id)} toggle={toggle} />
           ))}
         </tbody>
       </table>
@@ -73,8 +48,51 @@ export function EventTable({
   );
 }
 
+/** Made once: hundreds stand still while others come. */
+function Row({
+  event,
+  isOpen,
+  toggle,
+}: {
+  readonly event: DroverEvent;
+  readonly isOpen: boolean;
+  readonly toggle: (id: string) => void;
+}) {
+  return useMemo(
+    () => (
+      <>
+        <tr>
+          <td class="when">
+            <Time at={Date.parse(event.time)} />
+          </td>
+          <td>
+            <button type="button" class="link" aria-expanded={isOpen} onClick={() => toggle(event.id)}>
+              {eventName(event.type)}
+            </button>
+          </td>
+          <td class="thing">
+            <Of event={event} />
+          </td>
+          <td>
+            <By actor={event.actor} />
+          </td>
+        </tr>
+        {isOpen && (
+          <tr>
+            <td colSpan={4}>
+              <Whole event={event} />
+            </td>
+          </tr>
+        )}
+      </>
+    ),
+    [event, isOpen, toggle],
+  );
+}
+
 function Of({ event: { stream, data } }: { readonly event: DroverEvent }) {
   const { text, href } = thingOf(stream, data);
+  if (/^[0-9a-z]{32}-/.test(text)) return <Name base={text} href={href} />;
   return href === undefined ? <span>{text}</span> : <a href={href}>{text}</a>;
 }
 

@@ -10,7 +10,7 @@ export function kindOf(state: string): 'good' | 'bad' | 'work' | 'wait' | 'plain
 }
 
 const kinds: Readonly<Record<'good' | 'bad' | 'work' | 'wait', readonly string[]>> = {
-  good: ['succeeded', 'connected', 'accepting', 'active', 'present', 'available', 'delivered'],
+  good: ['succeeded', 'connected', 'accepting', 'active', 'present', 'available', 'delivered', 'usable'],
   bad: [
     'failed',
     'blocked',
@@ -39,5 +39,7 @@ const kinds: Readonly<Record<'good' | 'bad' | 'work' | 'wait', readonly string[]
     'draining',
     'paused',
     'unpublished',
+    'unavailable',
+    'resting',
   ],
 };
