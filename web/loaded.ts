@@ -1,4 +1,4 @@
-import type { DroverEvent } from 'drover/client';
+import { type DroverEvent, DroverProblem } from 'drover/client';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { connection, onConnection, onEvent } from './live.ts';
 import { sessionEnded } from './session.ts';
@@ -49,7 +49,9 @@ export function useLoaded<Value>(
       } catch (error) {
         if (end.signal.aborted) return;
         if (sessionEnded(error)) return;
-        setHeld((before) => ({ ...(before.key === key ? before : { key }), error: error as Error }));
+        // What there is no more is not shown any longer.
+        const isGone = error instanceof DroverProblem && error.status === 404;
+        setHeld((before) => ({ ...(before.key === key && !isGone ? before : { key }), error: error as Error }));
       } finally {
         isLoading = false;
         if (isStale) stale();

@@ -12,10 +12,10 @@ import { isSelected, positionBefore, selectionIn } from '../things.ts';
 import type { PageProps } from './all.tsx';
 
 /** So many are held, the newest: what is further back is asked for by filters, or in an export. */
-const most = 500;
+const most = 300;
 const usual = 100;
 /** However many come, they are shown no more often. */
-const showEveryMs = 50;
+const showEveryMs = 100;
 
 /** The log as it comes, newest first. */
 export function EventsPage({ query }: PageProps) {
@@ -86,12 +86,14 @@ function useLog(query: URLSearchParams, back: number, isPaused: boolean): Read {
     let last = '';
     let came = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let shownAt = Number.NEGATIVE_INFINITY;
     let isReading = false;
     let waiting: DroverEvent[] = [];
 
     function show(more: Partial<Read> = {}): void {
       clearTimeout(timer);
       timer = undefined;
+      shownAt = performance.now();
       setRead((before) => ({ ...before, ...more, came, ...(!paused.current && { events: held }) }));
     }
     function add(event: DroverEvent): void {
@@ -100,7 +102,7 @@ function useLog(query: URLSearchParams, back: number, isPaused: boolean): Read {
       if (!isSelected(selection, event)) return;
       held = [event, ...held.slice(0, most - 1)];
       if (paused.current) came++;
-      timer ??= setTimeout(show, showEveryMs);
+      timer ??= setTimeout(show, Math.max(0, shownAt + showEveryMs - performance.now()));
     }
     resume.current = () => {
       came = 0;

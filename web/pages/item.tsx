@@ -26,14 +26,8 @@ export function ItemPage({ self, id }: PageProps) {
       <h1>
         <Name base={id} />
       </h1>
-      <WhenLoaded of={item}>
-        {(found) => (
-          <>
-            <ItemFacts item={found} />
-            {mayAct(self, 'admin') && <DeleteItem item={id} done={item.reload} />}
-          </>
-        )}
-      </WhenLoaded>
+      <WhenLoaded of={item}>{(found) => <ItemFacts item={found} />}</WhenLoaded>
+      {mayAct(self, 'admin') && <DeleteItem item={id} isThere={item.value !== undefined} done={item.reload} />}
       <WhyItem item={id} />
       {item.value !== undefined && <References item={item.value} />}
       <EventList stream={stream} />

@@ -10,7 +10,16 @@ import { Time } from './time.tsx';
 type Report = Operations['deleteItems']['answer'];
 
 /** Deletes an item in two steps: first what that would mean is looked up, without changing anything, and shown. */
-export function DeleteItem({ item, done }: { readonly item: string; readonly done: () => void }) {
+export function DeleteItem({
+  item,
+  isThere,
+  done,
+}: {
+  readonly item: string;
+  /** Whether there is something to delete: what was done stays told when there is not. */
+  readonly isThere: boolean;
+  readonly done: () => void;
+}) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [plan, setPlan] = useState<Report>();
   const [reason, setReason] = useState('');
@@ -55,9 +64,11 @@ export function DeleteItem({ item, done }: { readonly item: string; readonly don
 
   return (
     <div class="actions">
-      <button type="button" disabled={state.busy} onClick={() => void preview()}>
-        Delete…
-      </button>
+      {isThere && (
+        <button type="button" disabled={state.busy} onClick={() => void preview()}>
+          Delete…
+        </button>
+      )}
       <dialog ref={dialog} aria-labelledby="delete-title">
         <h2 id="delete-title">Delete this item?</h2>
         {plan !== undefined && <Plan plan={plan} />}

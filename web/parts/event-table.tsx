@@ -29,7 +29,7 @@ export function EventTable({
   if (events.length === 0) return <p class="quiet">{empty}</p>;
   return (
     <div class="scroll">
-      <table>
+      <table class="events">
         <thead>
           <tr>
             <th>When</th>
@@ -70,7 +70,7 @@ function Row({
               {eventName(event.type)}
             </button>
           </td>
-          <td class="thing">
+          <td class="name">
             <Of event={event} />
           </td>
           <td>
