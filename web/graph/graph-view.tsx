@@ -69,6 +69,11 @@ export function GraphView({ forest }: { readonly forest: Forest<OutlookNode> }) 
   function dragged(event: PointerEvent): void {
     const from = drag.current;
     if (from === undefined) return;
+    // It was let go of somewhere else.
+    if ((event.buttons & 1) === 0) {
+      drag.current = undefined;
+      return;
+    }
     const [right, down] = [event.clientX - from.x, event.clientY - from.y];
     // A hand shakes: until it is moved on purpose, it is a click.
     if (!from.moved && Math.hypot(right, down) < 5) return;

@@ -1,6 +1,8 @@
 import type { ComponentChild } from 'preact';
 import type { Place } from '../router.ts';
 import type { Self } from '../session.ts';
+import { AgentPage } from './agent.tsx';
+import { AgentsPage } from './agents.tsx';
 import { BuildPage } from './build.tsx';
 import { BuildsPage } from './builds.tsx';
 import { EventsPage } from './events.tsx';
@@ -46,6 +48,7 @@ interface Entry {
 const lists: Readonly<Record<string, Entry>> = {
   '': { title: 'Overview', render: () => <Overview /> },
   submissions: { title: 'Submissions', render: (props) => <SubmissionsPage {...props} /> },
+  agents: { title: 'Agents', render: (props) => <AgentsPage {...props} /> },
   builds: { title: 'Builds', render: (props) => <BuildsPage {...props} /> },
   events: { title: 'Events', render: (props) => <EventsPage {...props} /> },
   hooks: { title: 'Hooks', render: () => <HooksPage /> },
@@ -58,6 +61,7 @@ const lists: Readonly<Record<string, Entry>> = {
 
 const things: Readonly<Record<string, Entry>> = {
   submissions: { title: 'Submission', render: (props) => <SubmissionPage key={props.id} {...props} /> },
+  agents: { title: 'Agent', render: (props) => <AgentPage key={props.id} {...props} /> },
   builds: { title: 'Build', render: (props) => <BuildPage key={props.id} {...props} /> },
   hooks: { title: 'Hook', render: (props) => <HookPage key={props.id} {...props} /> },
   items: { title: 'Item', render: (props) => <ItemPage key={props.id} {...props} /> },

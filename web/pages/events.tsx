@@ -73,7 +73,7 @@ interface Read {
 }
 
 /** The last events that match, from so many events back, and those that come. */
-function useLog(query: URLSearchParams, back: number, isPaused: boolean): Read {
+export function useLog(query: URLSearchParams, back: number, isPaused: boolean): Read {
   const [read, setRead] = useState<Read>({ events: [], came: 0, isRead: false, error: undefined, reaches: 'part' });
   const paused = useRef(isPaused);
   paused.current = isPaused;

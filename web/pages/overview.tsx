@@ -1,8 +1,9 @@
 import type { Operations } from 'drover/client';
+import { intakeOf } from '../agents.ts';
 import { bytes, count } from '../format.ts';
 import { drover } from '../live.ts';
 import { useEventRate, useLoaded } from '../loaded.ts';
-import { Bar } from '../parts/bar.tsx';
+import { Slots } from '../parts/agent-parts.tsx';
 import { EndedChart } from '../parts/ended-chart.tsx';
 import { agentLink, buildLink, Name } from '../parts/name.tsx';
 import { kindOf, State } from '../parts/state.tsx';
@@ -121,27 +122,16 @@ export function Overview() {
                       </tr>
                     </thead>
                     <tbody>
-                      {there.map(({ name, intake, abilities, running: own, reason }) => (
-                        <tr key={name}>
+                      {there.map((agent) => (
+                        <tr key={agent.name}>
                           <td>
-                            <a href={agentLink(name)}>{name}</a>
+                            <a href={agentLink(agent.name)}>{agent.name}</a>
                           </td>
-                          <td title={reason}>
-                            <State state={intake} />
+                          <td title={agent.reason}>
+                            <State state={intakeOf(agent)} />
                           </td>
                           <td>
-                            {own.length} of {abilities?.slots ?? 0}
-                            <Bar
-                              label={`slots of ${name}`}
-                              shares={[
-                                { kind: 'work', name: 'busy', value: own.length },
-                                {
-                                  kind: 'plain',
-                                  name: 'free',
-                                  value: Math.max(0, (abilities?.slots ?? 0) - own.length),
-                                },
-                              ]}
-                            />
+                            <Slots agent={agent} />
                           </td>
                         </tr>
                       ))}

@@ -1,5 +1,6 @@
 export interface Share {
-  readonly kind: 'good' | 'bad' | 'work' | 'wait' | 'plain';
+  /** `none`: nothing is drawn there. */
+  readonly kind: 'good' | 'bad' | 'work' | 'wait' | 'plain' | 'none';
   readonly name: string;
   readonly value: number;
 }

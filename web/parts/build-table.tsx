@@ -39,7 +39,8 @@ export function BuildTable({ rows }: { readonly rows: readonly BuildRow[] }) {
                 <Time at={row.submittedAt} />
               </td>
               <td class="number">
-                <Took from={row.startedAt} to={row.endedAt} />
+                {/* One that waits for another attempt was begun, and is at rest. */}
+                <Took from={row.state === 'queued' ? null : row.startedAt} to={row.endedAt} />
               </td>
             </tr>
           ))}

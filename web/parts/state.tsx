@@ -37,6 +37,7 @@ const kinds: Readonly<Record<'good' | 'bad' | 'work' | 'wait', readonly string[]
     'disconnected',
     'limited',
     'draining',
+    'drained',
     'paused',
     'unpublished',
     'unavailable',
