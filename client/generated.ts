@@ -2819,6 +2819,8 @@ export interface Operations {
         readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
         /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
         readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
+        /** of one that an agent has: milliseconds that builds of its name and system took before, in the median of the last five; absent where there were none */
+        readonly before?: number;
         readonly reason: string;
         readonly priority: number;
         readonly tags: Readonly<Record<string, string>>;
@@ -2852,6 +2854,8 @@ export interface Operations {
       readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
       /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
       readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
+      /** of one that an agent has: milliseconds that builds of its name and system took before, in the median of the last five; absent where there were none */
+      readonly before?: number;
       readonly reason: string;
       readonly priority: number;
       readonly tags: Readonly<Record<string, string>>;

@@ -138,6 +138,8 @@ export interface Application extends HookWishes {
   isBlocked(submission: string): boolean;
   /** How it stands with a build that is queued; `undefined` where it is not. */
   standing(build: string): Standing | undefined;
+  /** Milliseconds that builds of its name and system took before, in the median of the last five; `undefined` where there were none. */
+  tookBefore(build: string): number | undefined;
   /** Ids of builds that stand so, the newest first: at most `limit` of those that were submitted before another build. */
   newestStanding(wanted: ReadonlySet<Standing>, limit: number, before: string | undefined): readonly string[];
   /** Where the time of a submission went, that of builds that it joined included; `undefined` where it has no build. */

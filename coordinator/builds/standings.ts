@@ -6,7 +6,7 @@ import type { Application } from '../application.ts';
 import { type BuildFilter, type BuildRow, type buildFilterStates, buildStates, mostAmong } from '../ports/views.ts';
 
 /** How builds stand, by their ids: what the views do not know. */
-export type Standings = Pick<Application, 'standing' | 'newestStanding'>;
+export type Standings = Pick<Application, 'standing' | 'newestStanding' | 'tookBefore'>;
 
 export function createStandings(farm: Farm): Standings {
   const { queue } = farm;
@@ -14,6 +14,11 @@ export function createStandings(farm: Farm): Standings {
     standing(id) {
       const build = queue.build(id);
       return build && standingOf(farm, build);
+    },
+    tookBefore(id) {
+      const build = queue.build(id);
+      const before = build && queue.durations.before(build.drv);
+      return before === undefined ? undefined : Math.round(before);
     },
     newestStanding(wanted, limit, before) {
       const order = before === undefined ? undefined : queue.build(before)?.order;
@@ -32,8 +37,10 @@ export function inStates(farm: Standings, wanted: readonly (typeof buildFilterSt
   return { state, among: (before) => farm.newestStanding(standing, mostAmong, before) };
 }
 
-/** The row of a build as it is shown: of one that is queued with how it stands. */
-export function withStanding<Row extends BuildRow>(farm: Standings, row: Row): Row {
+/** The row of a build as it is shown: of one that is queued with how it stands, of one that an agent has with how long its like took. */
+export function withStanding<Row extends BuildRow>(farm: Pick<Standings, 'standing' | 'tookBefore'>, row: Row): Row {
+  const before = row.state === 'allocated' || row.state === 'running' ? farm.tookBefore(row.id) : undefined;
+  if (before !== undefined) return { ...row, before };
   const standing = row.state === 'queued' ? farm.standing(row.id) : undefined;
   return standing === undefined ? row : { ...row, standing };
 }

@@ -28,6 +28,8 @@ export interface BuildRow {
   readonly state: BuildViewState;
   /** How it stands with one that is queued; the views do not know it. */
   readonly standing?: Standing;
+  /** Of one that an agent has: milliseconds that its like took before; the views do not know it. */
+  readonly before?: number;
   readonly reason: string;
   readonly priority: number;
   readonly tags: Readonly<Record<string, string>>;

@@ -240,6 +240,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     blockage: async () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),
     isBlocked: () => false,
     standing: () => undefined,
+    tookBefore: () => undefined,
     newestStanding: () => [],
     joinedBuilds: () => ({ none: 0, queued: 0, allocated: 0, running: 0, succeeded: 0, failed: 0, canceled: 0 }),
     settleLog: async () => undefined,

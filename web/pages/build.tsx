@@ -93,6 +93,12 @@ function Found({
             </dd>
           </>
         )}
+        {build.before !== undefined && (
+          <>
+            <dt>Took before</dt>
+            <dd>{duration(build.before)}, in the median of the last five</dd>
+          </>
+        )}
         {build.failure !== null && (
           <>
             <dt>{isOver ? 'Failed' : 'Last failure'}</dt>

@@ -1,6 +1,6 @@
 import type { Operations } from 'drover/client';
 import { intakeOf } from '../agents.ts';
-import { bytes, count } from '../format.ts';
+import { bytes, count, duration } from '../format.ts';
 import { drover } from '../live.ts';
 import { useEventRate, useLoaded } from '../loaded.ts';
 import { Slots } from '../parts/agent-parts.tsx';
@@ -79,6 +79,7 @@ export function Overview() {
                         <th>Build</th>
                         <th>Agent</th>
                         <th class="number">For</th>
+                        <th class="number">Before</th>
                       </tr>
                     </thead>
                     <tbody>
@@ -91,6 +92,7 @@ export function Overview() {
                           <td class="number">
                             {row.startedAt === null ? <State state={row.state} /> : <Since at={row.startedAt} />}
                           </td>
+                          <td class="number">{row.before === undefined ? '' : duration(row.before)}</td>
                         </tr>
                       ))}
                     </tbody>

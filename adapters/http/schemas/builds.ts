@@ -51,6 +51,12 @@ const buildRowFields = {
   submission: text,
   state: z.enum(buildStates),
   standing: standing.exactOptional(),
+  before: z
+    .number()
+    .describe(
+      'of one that an agent has: milliseconds that builds of its name and system took before, in the median of the last five; absent where there were none',
+    )
+    .exactOptional(),
   reason: text,
   priority: z.int(),
   tags: texts,
