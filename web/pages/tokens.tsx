@@ -1,5 +1,6 @@
 import type { Operations } from 'drover/client';
 import { useRef, useState } from 'preact/hooks';
+import { count } from '../format.ts';
 import { agentLink } from '../links.ts';
 import { drover } from '../live.ts';
 import { useLoaded } from '../loaded.ts';
@@ -11,6 +12,9 @@ import { Time } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { mayAct } from '../session.ts';
 import type { PageProps } from './all.tsx';
+
+/** More would make the page slow; those that are valid come first. */
+const most = 300;
 
 type Scope = Operations['createToken']['request']['scope'];
 
@@ -51,58 +55,67 @@ function TokenList() {
       <h2 id="all">All</h2>
       <WhenLoaded of={loaded}>
         {(rows) => (
-          <Table
-            rows={[...rows].sort((a, b) => Number(a.revoked) - Number(b.revoked) || b.issuedAt - a.issuedAt)}
-            keyOf={({ id }) => id}
-            columns={[
-              {
-                title: 'Token',
-                cell: ({ id }) => (
-                  <>
-                    <code>{id}</code>
-                    {id === own.value?.id && <span class="quiet"> yours</span>}
-                  </>
-                ),
-              },
-              { title: 'Name', cell: ({ name }) => name },
-              { title: 'Scope', cell: ({ scope }) => scope },
-              { title: 'Agent', cell: ({ agent }) => agent !== undefined && <a href={agentLink(agent)}>{agent}</a> },
-              { title: 'Issued', class: 'when', cell: ({ issuedAt }) => <Time at={issuedAt} /> },
-              {
-                title: 'State',
-                cell: ({ revoked, until }) =>
-                  revoked ? (
-                    <State state="revoked" />
-                  ) : until === undefined ? (
-                    <State state="active" />
-                  ) : (
+          <>
+            <Table
+              rows={[...rows]
+                .sort((a, b) => Number(a.revoked) - Number(b.revoked) || b.issuedAt - a.issuedAt)
+                .slice(0, most)}
+              keyOf={({ id }) => id}
+              columns={[
+                {
+                  title: 'Token',
+                  cell: ({ id }) => (
                     <>
-                      <State state="active" /> until <Time at={until} />
+                      <code>{id}</code>
+                      {id === own.value?.id && <span class="quiet"> yours</span>}
                     </>
                   ),
-              },
-              {
-                title: 'What to do',
-                cell: ({ id, name, agent, revoked }) =>
-                  !revoked && (
-                    <Action
-                      name="Revoke"
-                      label={`Revoke ${name} (${id})`}
-                      confirm={
-                        id === own.value?.id
-                          ? `Revoke ${name}? You are logged in with it: this page ends, too.`
-                          : `Revoke ${name}? It is refused from then on, and what it has open ends with it${agent === undefined ? '' : `: the builds of ${agent} go to others`}.`
-                      }
-                      act={async () => {
-                        await drover.revokeToken({ token: id });
-                        return 'Revoked.';
-                      }}
-                      done={loaded.reload}
-                    />
-                  ),
-              },
-            ]}
-          />
+                },
+                { title: 'Name', cell: ({ name }) => name },
+                { title: 'Scope', cell: ({ scope }) => scope },
+                { title: 'Agent', cell: ({ agent }) => agent !== undefined && <a href={agentLink(agent)}>{agent}</a> },
+                { title: 'Issued', class: 'when', cell: ({ issuedAt }) => <Time at={issuedAt} /> },
+                {
+                  title: 'State',
+                  cell: ({ revoked, until }) =>
+                    revoked ? (
+                      <State state="revoked" />
+                    ) : until === undefined ? (
+                      <State state="active" />
+                    ) : (
+                      <>
+                        <State state="active" /> until <Time at={until} />
+                      </>
+                    ),
+                },
+                {
+                  title: 'What to do',
+                  cell: ({ id, name, agent, revoked }) =>
+                    !revoked && (
+                      <Action
+                        name="Revoke"
+                        label={`Revoke ${name} (${id})`}
+                        confirm={
+                          id === own.value?.id
+                            ? `Revoke ${name}? You are logged in with it: this page ends, too.`
+                            : `Revoke ${name}? It is refused from then on, and what it has open ends with it${agent === undefined ? '' : `: the builds of ${agent} go to others`}.`
+                        }
+                        act={async () => {
+                          await drover.revokeToken({ token: id });
+                          return 'Revoked.';
+                        }}
+                        done={loaded.reload}
+                      />
+                    ),
+                },
+              ]}
+            />
+            {rows.length > most && (
+              <p class="quiet">
+                and {count(rows.length - most)} more: <code>drover tokens list</code>
+              </p>
+            )}
+          </>
         )}
       </WhenLoaded>
     </section>
