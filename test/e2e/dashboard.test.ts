@@ -117,7 +117,7 @@ async function outlivesARestart(page: Page, farm: Farm): Promise<void> {
 async function isForEverybody(page: Page, { url }: Farm): Promise<void> {
   await page.setViewportSize({ width: 360, height: 740 });
   await page.emulateMedia({ colorScheme: 'dark' });
-  for (const path of ['/', '/builds', '/builds/nothing']) {
+  for (const path of ['/', '/builds', '/builds/nothing', '/submissions', '/agents']) {
     await page.goto(`${url}${path}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
     assert.ok(

@@ -7,7 +7,7 @@ import { goTo } from '../router.ts';
 import type { OutlookNode } from '../submission/wait-tree.tsx';
 import { type Camera, fitted, moved, zoomed } from './camera.ts';
 import type { Forest } from './forest.ts';
-import { type Edge, layOut, type Place, seenOf } from './layout.ts';
+import { type Edge, type Layout, layOut, type Place, seenOf } from './layout.ts';
 import { shapePath } from './shapes.ts';
 
 /** Pixels of a node, and from one to the next, where nothing is made smaller. */
@@ -100,14 +100,16 @@ export function GraphView({ forest }: { readonly forest: Forest<OutlookNode> }) 
     return { x: event.clientX - left, y: event.clientY - top };
   }
 
-  const seen = seenOf(layout, {
+  const { places } = layout;
+  const isSmall = camera.scale < readable;
+  const none = { places: [], edges: [] };
+  const section = {
     left: (camera.x - margin - card.width) / step.right,
     right: (camera.x + window.width / camera.scale) / step.right,
     top: (camera.y - margin - card.height) / step.down,
     bottom: (camera.y + height / camera.scale) / step.down,
-  });
-  const { places } = layout;
-  const isSmall = camera.scale < readable;
+  };
+  const seen = isSmall ? none : seenOf(layout, section);
   return (
     <div class="graph">
       <div class="graphtools">
@@ -159,11 +161,13 @@ export function GraphView({ forest }: { readonly forest: Forest<OutlookNode> }) 
             height={height}
             viewBox={`${camera.x} ${camera.y} ${window.width / camera.scale} ${height / camera.scale}`}
           >
-            <path class="edges" d={seen.edges.map((edge) => edgePath(edge, isSmall ? card.width / 2 : 0)).join('')} />
             {isSmall ? (
-              <Shapes places={seen.places} radius={Math.max(14, 4 / camera.scale)} />
+              <Shapes layout={layout} radius={Math.max(14, 4 / nearby(camera.scale))} />
             ) : (
-              <Cards places={seen.places} />
+              <>
+                <path class="edges" d={seen.edges.map((edge) => edgePath(edge, 0)).join('')} />
+                <Cards places={seen.places} />
+              </>
             )}
           </svg>
         )}
@@ -189,19 +193,33 @@ function edgePath({ from, to }: Edge<OutlookNode>, inwards: number): string {
   return `M${x} ${y}H${bend}C${bend + 28} ${y} ${leftOf(to) - 28} ${down} ${leftOf(to)} ${down}H${end}`;
 }
 
-/** One path for all of a state: thousands of them are as cheap as a few. */
-function Shapes({ places, radius }: { readonly places: readonly Placed[]; readonly radius: number }) {
-  const paths = new Map<string, string[]>();
-  for (const place of places) {
-    const { state } = place.node;
-    const known = paths.get(state) ?? [];
-    if (known.length === 0) paths.set(state, known);
-    known.push(shapePath(state, leftOf(place) + card.width / 2, topOf(place) + card.height / 2, radius));
-  }
+/** The same for scales that are not far from each other. */
+const nearby = (scale: number): number => 2 ** Math.round(Math.log2(scale));
+
+/** All of it, one path for all of a state: thousands of them are as cheap as a few, and made once however it is moved. */
+function Shapes({
+  layout: { places, edges },
+  radius,
+}: {
+  readonly layout: Layout<OutlookNode>;
+  readonly radius: number;
+}) {
+  const lines = useMemo(() => edges.map((edge) => edgePath(edge, card.width / 2)).join(''), [edges]);
+  const shapes = useMemo(() => {
+    const paths = new Map<string, string[]>();
+    for (const place of places) {
+      const { state } = place.node;
+      const known = paths.get(state) ?? [];
+      if (known.length === 0) paths.set(state, known);
+      known.push(shapePath(state, leftOf(place) + card.width / 2, topOf(place) + card.height / 2, radius));
+    }
+    return Array.from(paths, ([state, parts]) => [state, parts.join('')] as const);
+  }, [places, radius]);
   return (
     <>
-      {Array.from(paths, ([state, parts]) => (
-        <path key={state} class={`shape ${kindOf(state)}`} d={parts.join('')} />
+      <path class="edges" d={lines} />
+      {shapes.map(([state, path]) => (
+        <path key={state} class={`shape ${kindOf(state)}`} d={path} />
       ))}
     </>
   );

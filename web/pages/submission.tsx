@@ -115,7 +115,9 @@ function Actions({
   readonly reload: () => void;
 }) {
   const { id, state, counts } = submission;
-  const mayRetry = mayAct(self, 'submit') && state !== 'set-aside' && counts.failed + counts.canceled > 0;
+  // Of one that was cancelled early there may be no build of its own.
+  const hasFailed = counts.failed + counts.canceled > 0 || state === 'failed' || state === 'canceled';
+  const mayRetry = mayAct(self, 'submit') && state !== 'set-aside' && hasFailed;
   return (
     <div class="actions">
       {mayRetry && (
@@ -208,7 +210,7 @@ function Runs({ outlook: { nodes, counts } }: { readonly outlook: Outlook }) {
       <div class="waitview">
         <GraphView forest={forest} />
         <div class="waitlist">
-          <WaitTree forest={forest} />
+          <WaitTree forest={forest} total={nodes.length} />
         </div>
       </div>
     </section>
