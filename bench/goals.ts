@@ -98,6 +98,7 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
       bound: 'edges (three numbers each), paths, build states',
     },
     'memory-unfinished': { text: '≤ 500 bytes', met: atMost(500), bound: 'two numbers for each of the 31 inputs' },
+    'memory-gone': { text: '≤ 150 bytes', met: atMost(150), bound: 'names that no other item has' },
     'memory-ended': {
       text: '≤ 150 bytes',
       met: atMost(150),
