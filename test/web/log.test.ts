@@ -27,6 +27,21 @@ describe('a line of a log', () => {
     assert.equal(plainText('10 %\r50 %\r100 %\r'), '100 %');
   });
 
+  it('leaves out whole sequences, also those that no colour is in', () => {
+    assert.equal(plainText('a\x1b[>4;1mb\x1b(Bc\x1b[2 qd\x1b[?25le\x1b7f'), 'abcdef');
+    assert.deepEqual(piecesOf('\x1b[>1ma'), [{ text: 'a', look: '' }]);
+  });
+
+  it('is shown at once and in few pieces, whatever it is made of', () => {
+    const before = process.cpuUsage();
+    assert.equal(plainText(`${'\r'.repeat(200_000)}x`), 'x');
+    assert.ok(process.cpuUsage(before).user < 5_000_000, 'not by looking at each return as often as there are returns');
+    const pieces = piecesOf('\x1b[1mx\x1b[my'.repeat(1_250));
+    assert.ok(pieces.length < 300, `${pieces.length} pieces`);
+    assert.equal(pieces.map(({ text }) => text).join(''), 'xy'.repeat(1_250));
+    assert.equal(piecesOf('a\x1b[Kb\x1b[Kc').length, 1);
+  });
+
   it('never has anything that moves, hides or turns what is seen', () => {
     assert.equal(plainText('a\x1b]8;;http://x\x07b\x1b]8;;\x1b\\c\x1b[2Jd\x1b[5Ae\x00\x07\x7ff\u202eg'), 'abcdefg');
     const parts = ['\x1b', '[', ']', 'm', 'J', '3', ';', '\x07', '\\', '\x00', '\r', '\u202e', '\u2067', 'a', '\x9b'];
@@ -61,6 +76,30 @@ describe('the lines of a log', () => {
         );
       }),
     );
+  });
+
+  it('are the same where they are long, many or both', () => {
+    const texts = Array.from({ length: 5_000 }, (_, n) => (n % 700 === 3 ? 'y'.repeat(9_000) : 'x'.repeat(n % 5)));
+    const lines = createLines();
+    const bytes = Buffer.from(texts.join('\n'));
+    for (let at = 0; at < bytes.length; at += 4_099) lines.append(bytes.subarray(at, at + 4_099));
+    const there = Array.from({ length: lines.count }, (_, n) => lines.line(n));
+    assert.deepEqual(there, texts);
+    assert.deepEqual(
+      there.map((_, n) => lines.line(texts.length - 1 - n)),
+      texts.toReversed(),
+    );
+  });
+
+  it('take little memory beside the log, also where there is nothing in them', () => {
+    const chunk = new Uint8Array(64 * 1024).fill(10);
+    const lines = createLines();
+    const before = process.memoryUsage().arrayBuffers;
+    for (let n = 0; n < 128; n++) lines.append(chunk);
+    const grown = process.memoryUsage().arrayBuffers - before;
+    assert.ok(grown < 8 * 1024 * 1024, `${grown} bytes for ${lines.bytes}`);
+    assert.equal(lines.count, 8 * 1024 * 1024);
+    assert.equal(lines.line(lines.count - 1), '');
   });
 
   it('are found in both directions, in whichever case', async () => {

@@ -4,31 +4,47 @@ export interface Piece {
   readonly look: string;
 }
 
+// Source: ECMA-48, section 5.4 (control sequences), ECMA-35, section 13.2 (escape sequences), and xterm for `ESC ]`.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-const escapes = /\x1b(?:\[([0-9;:?]*)([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)/g;
+const escapes = /\x1b(?:\[([0-?]*)([ -/]*[@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]|.)/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: nothing of them may move or hide what is seen
 const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A line of more changes is nothing that a person reads, and each piece costs the page an element: the rest is in one look. */
+const mostPieces = 256;
 
 /**
  * A line of a log as pieces: colours and weights of ECMA-48 (SGR) become classes, other sequences go, and so do control characters and marks
  * that turn the direction of text. Of what a program has written over itself with a carriage return, the last is left.
  */
 export function piecesOf(line: string): readonly Piece[] {
-  const last = line.replace(/\r+$/, '').split('\r').at(-1) as string;
+  const last = lastWritten(line);
   const pieces: Piece[] = [];
   let look: Look = plain;
   let from = 0;
-  const add = (text: string): void => {
-    const clean = text.replace(controls, '');
-    if (clean !== '') pieces.push({ text: clean, look: classesOf(look) });
+  let text = '';
+  const end = (): void => {
+    if (text !== '') pieces.push({ text, look: classesOf(look) });
+    text = '';
   };
   for (const match of last.matchAll(escapes)) {
-    add(last.slice(from, match.index));
+    text += last.slice(from, match.index).replace(controls, '');
     from = match.index + match[0].length;
-    if (match[2] === 'm') look = changed(look, match[1] ?? '');
+    const [, codes = '', final] = match;
+    if (final !== 'm' || !/^[0-9;:]*$/.test(codes) || pieces.length >= mostPieces) continue;
+    end();
+    look = changed(look, codes);
   }
-  add(last.slice(from));
+  text += last.slice(from).replace(controls, '');
+  end();
   return pieces;
+}
+
+/** What comes after the last carriage return that anything comes after. By hand: a pattern for those at the end tries each of thousands. */
+function lastWritten(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === '\r') end--;
+  return line.slice(end === 0 ? 0 : line.lastIndexOf('\r', end - 1) + 1, end);
 }
 
 interface Look {

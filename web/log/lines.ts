@@ -1,7 +1,8 @@
 const newline = 10;
 
 /**
- * A log as it came, and where its lines begin: 200 MB of it are 200 MB of memory, and what is not looked at is not decoded.
+ * A log as it came, and where some of its lines begin: 200 MB of it are little more than 200 MB of memory, also where all of them are ends of lines,
+ * and what is not looked at is not decoded.
  */
 export interface Lines {
   /** Complete ones, and what there is of the last. */
@@ -17,39 +18,66 @@ export interface Lines {
 /** Of one line; who wants more has it downloaded. */
 const mostOfLine = 10_000;
 const linesPerTurn = 20_000;
+/** Where a line begins is known of one after so many lines or bytes: between two of these it is looked for. */
+const linesPerMark = 64;
+const bytesPerMark = 16_384;
 
 export function createLines(): Lines {
   const chunks: Uint8Array[] = [];
   /** Where each chunk begins. */
-  const starts: number[] = [];
-  let lineStarts = new Float64Array(1024);
+  const chunkStarts: number[] = [];
+  /** Lines whose beginnings are known: their numbers, and where they begin. The first always is. */
+  let markLines = new Float64Array(64);
+  let markStarts = new Float64Array(64);
+  let marks = 1;
   let lines = 1;
+  let lastStart = 0;
   let bytes = 0;
+  /** Where all lines begin from a mark to the next: lines are looked at beside one another. */
+  let near: { readonly mark: number; readonly lines: number; readonly starts: readonly number[] } | undefined;
   const decoder = new TextDecoder();
 
   function begin(at: number): void {
-    if (lines === lineStarts.length) {
-      const grown = new Float64Array(2 * lines);
-      grown.set(lineStarts);
-      lineStarts = grown;
+    const isFar =
+      lines - (markLines[marks - 1] as number) >= linesPerMark ||
+      at - (markStarts[marks - 1] as number) >= bytesPerMark;
+    if (isFar) {
+      if (marks === markLines.length) {
+        markLines = grown(markLines);
+        markStarts = grown(markStarts);
+      }
+      markLines[marks] = lines;
+      markStarts[marks++] = at;
     }
-    lineStarts[lines++] = at;
+    lastStart = at;
+    lines++;
+  }
+
+  function startOf(n: number): number {
+    const mark = lastUpTo(markLines, marks, n);
+    if (near?.mark !== mark || near.lines !== lines) near = { mark, lines, starts: startsFrom(mark) };
+    return near.starts[n - (markLines[mark] as number)] as number;
+  }
+
+  function startsFrom(mark: number): readonly number[] {
+    const starts = [markStarts[mark] as number];
+    const count = (mark + 1 < marks ? (markLines[mark + 1] as number) : lines) - (markLines[mark] as number);
+    for (let index = chunkAt(starts[0] as number); starts.length < count; index++) {
+      const [chunk, start] = [chunks[index] as Uint8Array, chunkStarts[index] as number];
+      for (let at = Math.max(0, (starts[0] as number) - start); at < chunk.length && starts.length < count; at++)
+        if (chunk[at] === newline) starts.push(start + at + 1);
+    }
+    return starts;
   }
 
   function chunkAt(at: number): number {
-    let [low, high] = [0, starts.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if ((starts[middle] as number) <= at) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    return lastUpTo(chunkStarts, chunkStarts.length, at);
   }
 
   function slice(from: number, to: number): Uint8Array {
     const whole = new Uint8Array(to - from);
     for (let index = chunkAt(from), at = from; at < to; index++) {
-      const start = starts[index] as number;
+      const start = chunkStarts[index] as number;
       const part = (chunks[index] as Uint8Array).subarray(at - start, to - start);
       whole.set(part, at - from);
       at += part.length;
@@ -58,8 +86,8 @@ export function createLines(): Lines {
   }
 
   function line(n: number): string {
-    const from = lineStarts[n] as number;
-    const end = n + 1 < lines ? (lineStarts[n + 1] as number) - 1 : bytes;
+    const from = startOf(n);
+    const end = n + 1 < lines ? startOf(n + 1) - 1 : bytes;
     const to = Math.min(end, from + mostOfLine);
     return decoder.decode(slice(from, to)) + (to < end ? ` … ${end - to} bytes more` : '');
   }
@@ -67,7 +95,7 @@ export function createLines(): Lines {
   return {
     get count() {
       // After an end of line there is nothing yet.
-      return lineStarts[lines - 1] === bytes ? lines - 1 : lines;
+      return lastStart === bytes ? lines - 1 : lines;
     },
     get bytes() {
       return bytes;
@@ -75,8 +103,9 @@ export function createLines(): Lines {
     append(chunk) {
       if (chunk.length === 0) return;
       chunks.push(chunk);
-      starts.push(bytes);
-      for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, at + 1)) begin(bytes + at + 1);
+      chunkStarts.push(bytes);
+      // By hand: a call for each end of line takes minutes of a log of nothing else.
+      for (let at = 0; at < chunk.length; at++) if (chunk[at] === newline) begin(bytes + at + 1);
       bytes += chunk.length;
     },
     line,
@@ -92,4 +121,21 @@ export function createLines(): Lines {
       return undefined;
     },
   };
+}
+
+function grown(numbers: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const more = new Float64Array(2 * numbers.length);
+  more.set(numbers);
+  return more;
+}
+
+/** The place of the last number that is no larger, of so many that grow; the first is. */
+function lastUpTo(numbers: { readonly [place: number]: number }, count: number, most: number): number {
+  let [low, high] = [0, count - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if ((numbers[middle] as number) <= most) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
