@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { connection, follow, onConnection } from './live.ts';
 import { pageAt } from './pages/all.tsx';
 import { Login } from './pages/login.tsx';
+import { Guard } from './parts/guard.tsx';
 import { goTo, usePlace } from './router.ts';
 import { Palette } from './search/palette.tsx';
 import { SearchBox } from './search/search-box.tsx';
@@ -50,7 +51,7 @@ function Pages({ self, refused }: { readonly self: Self; readonly refused: () =>
   }, [page.title]);
   return (
     <Frame self={self} section={place.path[0] ?? ''}>
-      {page.render(self)}
+      <Guard of={place}>{() => page.render(self)}</Guard>
     </Frame>
   );
 }

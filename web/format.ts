@@ -47,9 +47,16 @@ const pad = (value: number): string => String(value).padStart(2, '0');
 /** `14:03:09`, with the day before it where that is not today's; in the time zone of whoever looks. */
 export function time(at: number, now: number): string {
   const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return 'no time';
   const clock = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
   const day = `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
   return new Date(now).toDateString() === date.toDateString() ? clock : `${day} ${clock}`;
+}
+
+/** As programs read it; `undefined` where there is no such time: events are shown whatever they say. */
+export function isoTime(at: number): string | undefined {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
 /** `12 s ago`. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ago, bytes, count, duration, splitName } from '../../web/format.ts';
+import { ago, bytes, count, duration, isoTime, splitName, time } from '../../web/format.ts';
 
 describe('what people read', () => {
   it('durations have two units at most', () => {
@@ -15,6 +15,11 @@ describe('what people read', () => {
     assert.deepEqual([0, 999, 1000, 12_345_678, 1e15].map(bytes), ['0 B', '999 B', '1.0 kB', '12 MB', '1.0 PB']);
     assert.equal(count(1_234_567), '1\u202f234\u202f567');
     assert.equal(ago(1000, 13_500), '12 s ago');
+  });
+
+  it('times, also where a number is none', () => {
+    assert.equal(isoTime(1000), '1970-01-01T00:00:01.000Z');
+    for (const none of [Number.NaN, 8.7e15]) assert.deepEqual([isoTime(none), time(none, 0)], [undefined, 'no time']);
   });
 
   it('names without their hashes', () => {

@@ -1,11 +1,11 @@
-import { ago, duration, time } from '../format.ts';
+import { ago, duration, isoTime, time } from '../format.ts';
 import { useNow } from '../loaded.ts';
 
 /** A moment, and how long ago that was. */
 export function Time({ at }: { readonly at: number }) {
   const now = useNow(10_000);
   return (
-    <time dateTime={new Date(at).toISOString()} title={ago(at, now)}>
+    <time dateTime={isoTime(at)} title={ago(at, now)}>
       {time(at, now)}
     </time>
   );
@@ -14,11 +14,7 @@ export function Time({ at }: { readonly at: number }) {
 /** How long something has gone on, and goes on. */
 export function Since({ at }: { readonly at: number }) {
   const now = useNow();
-  return (
-    <time dateTime={new Date(at).toISOString()}>
-      {duration(Math.floor((now - at) / 1000) * 1000).replace('.0', '')}
-    </time>
-  );
+  return <time dateTime={isoTime(at)}>{duration(Math.floor((now - at) / 1000) * 1000).replace('.0', '')}</time>;
 }
 
 /** From one moment to the other; to now where the other has not come. */

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Loaded } from '../loaded.ts';
+import { Guard } from './guard.tsx';
 import { Problem } from './problem.tsx';
 
 /** What is made of a value once it is there; before that, that it is coming, and why where it does not. */
@@ -13,7 +14,11 @@ export function WhenLoaded<Value>({
   return (
     <>
       {error !== undefined && <Problem error={error} retry={reload} />}
-      {value !== undefined && children(value)}
+      {value !== undefined && (
+        <Guard of={value} retry={reload}>
+          {() => children(value)}
+        </Guard>
+      )}
       {value === undefined && error === undefined && <p class="loading">Loading…</p>}
     </>
   );
