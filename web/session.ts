@@ -40,11 +40,20 @@ export function useSelf(): readonly [Self | null | undefined, () => void] {
   return [self, look];
 }
 
+/** Logs in, and sees that the browser has taken and sends what it was given. */
 export async function logIn(token: string): Promise<void> {
   await drover.request('POST', '/v1/session', {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ token }),
   });
+  try {
+    await drover.getOwnToken();
+  } catch (error) {
+    if (!(error instanceof DroverProblem) || error.status !== 401) throw error;
+    throw new Error(
+      'The token is good, but the browser does not keep the session, or sends another cookie drover_session beside it, as one of another host or program may set: allow cookies here, remove those of this host, and log in again.',
+    );
+  }
 }
 
 export async function logOut(): Promise<void> {

@@ -44,6 +44,7 @@ e2e(
     await hearsOfABuild(page, farm);
     await outlivesARestart(page, farm);
     assert.equal(await page.evaluate(() => window.mark), 1, 'the page was never loaded again');
+    await outlivesAnOddAnswer(page, farm);
     await isForEverybody(page, farm);
     await logOut(page, farm);
     assert.deepEqual(faults, []);
@@ -59,6 +60,11 @@ async function logIn(page: Page, { url, adminToken }: Farm): Promise<void> {
   await log('drover_0_wrong');
   await page.getByRole('alert').waitFor();
   await findsNothing(page, 'the page to log in');
+  // Whatever runs on another port of this host can set it, and the session comes beside it.
+  await page.context().addCookies([{ name: 'drover_session', value: 'x', domain: new URL(url).hostname, path: '/v1' }]);
+  await log(adminToken);
+  await page.getByText('another cookie drover_session').waitFor();
+  await page.context().clearCookies();
   await log(adminToken);
   await page.getByText('live', { exact: true }).waitFor();
   const [cookie] = await page.context().cookies();
@@ -111,6 +117,20 @@ async function outlivesARestart(page: Page, farm: Farm): Promise<void> {
   await page.getByText('live', { exact: true }).waitFor();
   farm.gate('slow').open();
   await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
+}
+
+/** As a page has from a coordinator that has become another version: what cannot be shown says so, and the rest is there. */
+async function outlivesAnOddAnswer(page: Page, { url }: Farm): Promise<void> {
+  const odd = `${url}/v1/builds?*`;
+  await page.route(odd, (route) => route.fulfill({ json: { rows: [null] } }));
+  await page.getByRole('link', { name: 'Builds', exact: true }).click();
+  await page.getByText('cannot show what the coordinator says').waitFor();
+  await page.unroute(odd);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page
+    .getByRole('link', { name: /^after/ })
+    .first()
+    .waitFor();
 }
 
 /** Narrow, by keyboard, and in the dark. */
