@@ -27,11 +27,9 @@ export function Palette({ pages }: { readonly pages: readonly (readonly [path: s
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
-      const isWriting =
-        (event.target as Element | null)?.closest('input, textarea, select, [contenteditable]') !== null;
+      // No key alone: who speaks to a computer, or hits one by chance, would open it (WCAG 2.1.4).
       const isAsked =
-        ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === 'k') ||
-        (event.key === '/' && !isWriting && !event.ctrlKey && !event.metaKey && !event.altKey);
+        (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === 'k';
       // Another dialog asks something: that comes first.
       if (!isAsked || document.querySelector('dialog[open]') !== null) return;
       event.preventDefault();
