@@ -155,6 +155,27 @@ export const goals: ReadonlyMap<string, Goal> = new Map(
         ]),
       ),
     ),
+    'dashboard-load': { text: '≤ 150 kB', met: atMost(150), bound: 'the script: pages, the typed client, charts' },
+    'dashboard-view-p50': {
+      text: '≤ 1,000 ms',
+      met: atMost(1000),
+      bound: 'the browser, which runs the script and draws',
+    },
+    ...Object.fromEntries(
+      ['overview', 'overview-busy', 'build', 'build-busy'].map((page) => [
+        `dashboard-${page}-p99`,
+        {
+          text: '≤ 100 ms',
+          met: atMost(100),
+          bound: 'the shortest time between two answers to the same page, and views that are behind',
+        },
+      ]),
+    ),
+    'dashboard-open': {
+      text: '≤ 10 %',
+      met: atMost(10),
+      bound: 'requests, some 100 µs each, and handing events to connections, 7 µs each',
+    },
     'replay-farm': {
       text: '≥ 500,000/s',
       met: atLeast(500_000),

@@ -157,6 +157,16 @@ export function benches(sizes: readonly number[]): Bench[] {
       run: async () => (await import('./feed/beside.ts')).run,
     },
     {
+      name: 'dashboard',
+      what: 'the first load and view of the dashboard, and how soon it shows an event',
+      run: async () => (await import('./dashboard/dashboard.ts')).seen,
+    },
+    {
+      name: 'dashboard-open',
+      what: 'what 200 open overviews cost the coordinator',
+      run: async () => (await import('./dashboard/dashboard.ts')).open,
+    },
+    {
       name: 'mirrors',
       what: 'what 1, 10 and 50 mirrors cost the coordinator, beside the bytes alone',
       run: async () => (await import('./mirrors/mirrors.ts')).run,

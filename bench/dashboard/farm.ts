@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { pino } from 'pino';
+import { openAgentLink } from '../../adapters/agent-link/client.ts';
+import { createSystemRuntime } from '../../adapters/runtime/system-runtime.ts';
+import { createDrover, type Drover } from '../../client/index.ts';
+import { serializeDerivation } from '../../domain/store/derivation.ts';
+import { makeFixedOutputPath, makeTextPath } from '../../domain/store/store-path.ts';
+import type { startCoordinatorProcess } from '../coordinator-process.ts';
+
+const storeDir = '/nix/store';
+const agents = 20;
+const slots = 2;
+const submissions = 8;
+const buildsOfEach = 50;
+/** One event in so many is of an agent, the others are of builds. */
+const agentEvery = 5;
+
+type Coordinator = Awaited<ReturnType<typeof startCoordinatorProcess>>;
+
+/**
+ * Something to look at on a coordinator: 20 agents whose 40 slots are all busy for good, and 360 builds that wait, of 8 submissions. The agents' links
+ * are real, and nothing is built.
+ */
+export async function startFarm({ url: { origin: url }, token }: Coordinator) {
+  const drover = createDrover({ url, token });
+  await using links = new AsyncDisposableStack();
+  for (let n = 0; n < agents; n++) {
+    const { secret } = await drover.addAgent({ name: `agent-${n}` });
+    links.use(await connectAgent(url, secret));
+  }
+  for (let n = 0; n < submissions; n++) await submit(drover, n);
+  const queued = async () => (await drover.listBuilds({ state: 'queued', limit: 1000 })).rows;
+  while ((await drover.getStatus()).builds.running < agents * slots) await pause(50);
+  const waiting = (await queued()).map(({ id }) => id);
+  const kept = links.move();
+  let n = 0;
+  /** Agents that take nothing. */
+  const paused = new Set<string>();
+  return {
+    drover,
+    waiting,
+    /** One event, durable once it resolves: it changes what a list of the overview shows, or may. */
+    async happen(): Promise<void> {
+      const number = ++n;
+      if (number % agentEvery === 0) await turn(`agent-${1 + (number % (agents - 1))}`);
+      else
+        await drover.prioritizeBuild({
+          build: waiting[1 + (number % (waiting.length - 1))] as string,
+          priority: number % 1000,
+        });
+    },
+    turn,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+
+  /** Has an agent take builds, or none. Its slots are busy either way. */
+  async function turn(agent: string): Promise<'accepting' | 'paused'> {
+    if (!paused.delete(agent)) {
+      paused.add(agent);
+      await drover.pauseAgent({ agent });
+      return 'paused';
+    }
+    await drover.resumeAgent({ agent });
+    return 'accepting';
+  }
+}
+
+export type Farm = Awaited<ReturnType<typeof startFarm>>;
+
+async function submit(drover: Drover, number: number): Promise<void> {
+  const roots = Array.from({ length: buildsOfEach }, (_, n) => derivation(`made-${number}-${n}`));
+  const lines = roots.map(
+    ({ path, text }) => `${JSON.stringify({ path, text: Buffer.from(text).toString('base64') })}\n`,
+  );
+  const headers = { 'content-type': 'application/x-ndjson' };
+  await drover.request('POST', '/v1/derivations', { body: lines.join(''), headers });
+  await drover.submit({ roots: roots.map(({ path }) => path) });
+}
+
+/** One that nothing is needed for: its output is fixed, so that its path follows from its contents. */
+function derivation(name: string): { path: string; text: Uint8Array } {
+  const digest = (data: string | Uint8Array): Buffer => createHash('sha256').update(data).digest();
+  const hash = digest(name).toString('hex');
+  const out = makeFixedOutputPath(name, '', 'sha256', hash, storeDir);
+  const text = serializeDerivation({
+    outputs: [{ name: 'out', path: out, hashAlgo: 'sha256', hash }],
+    inputDerivations: [],
+    inputSources: [],
+    system: 'x86_64-linux',
+    builder: '/bin/sh',
+    args: [],
+    env: [['out', out]],
+  });
+  return { path: makeTextPath(`${name}.drv`, digest(text), [], storeDir).slice(storeDir.length + 1), text };
+}
+
+/** Resolves once the link is up. It begins what it is given, and never ends it. */
+async function connectAgent(url: string, token: string): Promise<AsyncDisposable> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const options = {
+    url: `${url.replace(/^http/, 'ws')}/v1/agent-link`,
+    token: { from: 'bench', current: token, refresh: async () => false },
+    session: `session-${Math.round(performance.now() * 1000)}`,
+    hello: {
+      version: '0.1.0',
+      builder: 'bench',
+      storeDir,
+      abilities: { systems: ['x86_64-linux'], features: [], mandatoryFeatures: [], slots },
+    },
+    runtime: createSystemRuntime(),
+    logger: pino({ level: 'silent' }),
+  };
+  let running = 0;
+  const link = openAgentLink(options, {
+    running: () => [],
+    welcome: () => resolve(),
+    message: async (message) => {
+      if (message.type !== 'allocate') return;
+      running++;
+      // Acknowledged before it is durable: nothing waits for it here.
+      link.send({ type: 'started', build: message.build, attempt: message.attempt }).catch(() => undefined);
+    },
+    heartbeat: async () => ({ type: 'heartbeat', load1: 1, freeBytes: 1e12, running }),
+  });
+  await promise;
+  return link;
+}
