@@ -142,6 +142,7 @@ export const operations = {
   getEvent: { method: 'GET', path: '/v1/events/{event}', query: [], headers: [], body: false },
   listEventSchemas: { method: 'GET', path: '/v1/schemas', query: [], headers: [], body: false },
   getStatus: { method: 'GET', path: '/v1/status', query: [], headers: [], body: false },
+  getOverview: { method: 'GET', path: '/v1/overview', query: [], headers: [], body: false },
   getHealth: { method: 'GET', path: '/healthz', query: [], headers: [], body: false },
   getReadiness: { method: 'GET', path: '/readyz', query: [], headers: [], body: false },
   beginSession: { method: 'POST', path: '/v1/session', query: [], headers: [], body: true },
@@ -4119,6 +4120,381 @@ export interface Operations {
         readonly bytes: number;
         readonly wrong: number;
       };
+    };
+  };
+  /** What is looked at first: figures, agents, hooks, what builds, the newest submissions. */
+  readonly getOverview: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly status: {
+        /** every build is in one of these */
+        readonly builds: {
+          readonly blocked: number;
+          readonly waiting: number;
+          readonly ready: number;
+          readonly backoff: number;
+          readonly deferred: number;
+          readonly allocated: number;
+          readonly running: number;
+          readonly succeeded: number;
+          readonly failed: number;
+          readonly canceled: number;
+        };
+        /** blocked builds by what blocks them at the root; one that several things block is in several */
+        readonly blocked: {
+          readonly failed: number;
+          readonly canceled: number;
+          readonly 'no-build': number;
+          readonly 'source-missing': number;
+          readonly 'source-lost': number;
+          readonly 'text-lost': number;
+          readonly 'no-agent': number;
+        };
+        /** ready builds per system */
+        readonly ready: Readonly<Record<string, number>>;
+        /** builds that would be ready, did any agent take them; they are blocked */
+        readonly unattended: Readonly<Record<string, number>>;
+        readonly derivations: number;
+        /** in the pool */
+        readonly items: number;
+        /** those that only upstreams have, as far as is known */
+        readonly upstreamItems?: number;
+        readonly agents: {
+          readonly connected: number;
+          readonly registered: number;
+          readonly slots: number;
+          readonly busy: number;
+          readonly excess: number;
+          readonly away: number;
+        };
+        readonly position: string | null;
+        readonly pendingCommits: number;
+        readonly uploads: {
+          readonly waiting: number;
+          readonly refused: number;
+        };
+        /** how far the verification is that goes on by itself */
+        readonly verification?: {
+          readonly state: 'running' | 'waiting';
+          /** milliseconds since the Unix epoch */
+          readonly begun?: number;
+          /** milliseconds since the Unix epoch */
+          readonly ended?: number;
+          /** milliseconds since the Unix epoch */
+          readonly next?: number;
+          readonly checked: number;
+          readonly total: number;
+          readonly bytes: number;
+          readonly wrong: number;
+        };
+      };
+      /** why the coordinator takes no writes; empty if it does */
+      readonly unready: readonly string[];
+      /** what will not go well for ever */
+      readonly warnings: readonly string[];
+      readonly agents: readonly {
+        readonly name: string;
+        readonly state: 'new' | 'connected' | 'disconnected' | 'lost' | 'retired';
+        readonly intake: 'accepting' | 'paused' | 'draining' | 'quarantined' | 'unfit' | 'limited' | 'offline';
+        readonly reason?: string;
+        /** milliseconds since the Unix epoch */
+        readonly until?: number;
+        readonly operator: {
+          readonly said: 'active' | 'paused' | 'draining' | 'drained';
+          readonly reason?: string;
+          /** milliseconds since the Unix epoch */
+          readonly since?: number;
+          readonly by?: string;
+          readonly byName?: string;
+        };
+        readonly link: {
+          readonly state: 'new' | 'connected' | 'disconnected' | 'left' | 'lost' | 'retired';
+          /** milliseconds since the Unix epoch */
+          readonly since: number;
+          readonly reason?: string;
+          readonly leaving?: true;
+          readonly place?: {
+            readonly host?: string;
+            readonly pid?: number;
+            readonly address?: string;
+          };
+        };
+        readonly quarantine?: {
+          /** milliseconds since the Unix epoch */
+          readonly since: number;
+          readonly reason?: string;
+        };
+        readonly unfit?: {
+          /** milliseconds since the Unix epoch */
+          readonly since: number;
+          readonly reason: string;
+        };
+        readonly limited?: {
+          /** milliseconds since the Unix epoch */
+          readonly since: number;
+          readonly by: 'load' | 'collecting' | 'disk';
+          readonly reason: string;
+        };
+        readonly refused?: {
+          readonly code: string;
+          readonly message: string;
+          /** milliseconds since the Unix epoch */
+          readonly at?: number;
+          readonly place?: {
+            readonly host?: string;
+            readonly pid?: number;
+            readonly address?: string;
+          };
+        };
+        readonly abilities?: {
+          readonly storeDir?: string;
+          readonly systems: readonly string[];
+          readonly features: readonly string[];
+          readonly mandatoryFeatures: readonly string[];
+          readonly slots: number;
+        };
+        readonly version?: string;
+        readonly builder?: string;
+        readonly running: readonly {
+          readonly build: string;
+          readonly attempt: number;
+          readonly derivation: string;
+        }[];
+        readonly recent: {
+          readonly attempts: number;
+          readonly failed: number;
+          readonly lastFailure?: {
+            readonly build: string;
+            readonly attempt: number;
+            readonly class:
+              | 'builder-failed'
+              | 'timed-out'
+              | 'silent-too-long'
+              | 'log-limit'
+              | 'output-missing'
+              | 'hash-mismatch'
+              | 'not-deterministic'
+              | 'rejected'
+              | 'unknown'
+              | 'inputs-missing'
+              | 'fetch-failed'
+              | 'upload-failed'
+              | 'disk-full'
+              | 'agent-error';
+            readonly message: string;
+            /** milliseconds since the Unix epoch */
+            readonly at: number;
+          };
+        };
+        readonly heartbeat?: {
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly load1?: number;
+          readonly freeBytes?: number;
+        };
+      }[];
+      readonly hooks: readonly {
+        readonly name: string;
+        readonly state: 'active' | 'paused' | 'broken';
+        readonly source: 'api' | 'config';
+        /** Where events go is for tokens of scope admin; others see only the kind. */
+        readonly definition: {
+          readonly on: readonly string[];
+          readonly where?: {
+            readonly tags?: Readonly<Record<string, string>>;
+            readonly systems?: readonly string[];
+            readonly name?: string;
+            readonly classes?: readonly (
+              | 'builder-failed'
+              | 'timed-out'
+              | 'silent-too-long'
+              | 'log-limit'
+              | 'output-missing'
+              | 'hash-mismatch'
+              | 'not-deterministic'
+              | 'rejected'
+              | 'unknown'
+              | 'inputs-missing'
+              | 'fetch-failed'
+              | 'upload-failed'
+              | 'disk-full'
+              | 'agent-error'
+            )[];
+            readonly agents?: readonly string[];
+          };
+          readonly concurrency: number;
+          readonly timeoutSeconds: number;
+          readonly retry: {
+            readonly maxAttempts: number;
+            readonly baseSeconds: number;
+            readonly maxSeconds: number;
+          };
+          readonly order: 'stream' | 'all';
+          readonly target:
+            | {
+                readonly kind: 'command';
+                readonly run: string | readonly string[];
+              }
+            | {
+                readonly kind: 'webhook';
+                readonly url: string;
+                readonly secretFile?: string;
+                readonly allowPrivate?: boolean;
+              }
+            | {
+                readonly kind: 'notify';
+                readonly webhook?: {
+                  readonly url: string;
+                  readonly secretFile?: string;
+                  readonly allowPrivate?: boolean;
+                };
+                readonly mail?: {
+                  readonly server: string;
+                  readonly from: string;
+                  readonly to: readonly string[];
+                  readonly user?: string;
+                  readonly passwordFile?: string;
+                  readonly plain?: boolean;
+                  readonly allowPrivate?: boolean;
+                };
+              }
+            | {
+                readonly kind: 'guix-data-service';
+                readonly url: string;
+                readonly buildServer: number;
+                readonly tokenFile: string;
+                readonly allowPrivate?: boolean;
+              }
+            | {
+                readonly kind: 'publish';
+                readonly folder: string;
+                readonly layout?: 'plain' | 'guix-publish';
+                readonly compressions?: readonly string[];
+              }
+            | {
+                readonly kind: 'mirror';
+                readonly folder: string;
+                readonly layout?: 'plain' | 'guix-publish';
+                readonly compressions?: readonly string[];
+              }
+            | {
+                readonly kind: 'command' | 'webhook' | 'notify' | 'guix-data-service' | 'publish' | 'mirror';
+              };
+        };
+        /** As it is written down: everything up to there is settled, but what fails or is parked. */
+        readonly place: {
+          readonly after?: string;
+          readonly before?: string;
+        };
+        /** What it waits for, in words; absent where it has nothing to do, or does it. */
+        readonly waits?: string;
+        readonly lag: {
+          /** events that it owes */
+          readonly events: number;
+          /** whether these are all: not where it reads the log from further back */
+          readonly exact: boolean;
+          /** age of the oldest that it owes */
+          readonly seconds: number;
+        };
+        readonly delivered: number;
+        readonly inFlight: readonly {
+          readonly event: string;
+          readonly attempt: number;
+          readonly seconds: number;
+        }[];
+        readonly failing: readonly {
+          readonly event: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly attempts: number;
+          readonly error?: string;
+          /** milliseconds since the Unix epoch */
+          readonly next?: number;
+        }[];
+        readonly parked: readonly {
+          readonly event: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          readonly attempts: number;
+          readonly error?: string;
+          /** milliseconds since the Unix epoch */
+          readonly next?: number;
+        }[];
+        /** how many there are: of those that fail or are parked, the first 100 are named */
+        readonly counts: {
+          readonly failing: number;
+          readonly parked: number;
+        };
+        readonly lastFailure?: {
+          readonly event: string;
+          /** for tokens of scope admin */
+          readonly error?: string;
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+        };
+      }[];
+      /** those builds, the newest first */
+      readonly building: readonly {
+        readonly id: string;
+        readonly derivation: string;
+        readonly system: string;
+        readonly submission: string;
+        readonly state: 'queued' | 'allocated' | 'running' | 'succeeded' | 'failed' | 'canceled';
+        /** of one that is queued: nothing under way can set it going, or it waits for a time that somebody deferred it to, for inputs that are coming, for the time of its next attempt, or for a slot */
+        readonly standing?: 'blocked' | 'deferred' | 'waiting' | 'backoff' | 'ready';
+        /** of one that an agent has: milliseconds that builds of its name and system took before, in the median of the last five; absent where there were none */
+        readonly before?: number;
+        readonly reason: string;
+        readonly priority: number;
+        readonly tags: Readonly<Record<string, string>>;
+        /** number of the last attempt; 0 before the first */
+        readonly attempt: number;
+        readonly agent: string | null;
+        /** milliseconds since the Unix epoch */
+        readonly submittedAt: number;
+        readonly startedAt: number | null;
+        readonly endedAt: number | null;
+        readonly failure: {
+          readonly class: string;
+          readonly message: string;
+        } | null;
+        /** when its last event happened; milliseconds since the Unix epoch */
+        readonly changedAt: number;
+      }[];
+      /** the newest */
+      readonly submissions: readonly {
+        readonly id: string;
+        /** milliseconds since the Unix epoch */
+        readonly receivedAt: number;
+        readonly queuedAt: number | null;
+        /** `blocked`: builds of it have not ended, and nothing under way can set any of these going */
+        readonly state: 'under-way' | 'queued' | 'blocked' | 'set-aside' | 'succeeded' | 'failed' | 'canceled';
+        /** why it is set aside, where it is */
+        readonly setAside: string | null;
+        /** when, by whom and why it was cancelled, where it was */
+        readonly canceled: {
+          /** milliseconds since the Unix epoch */
+          readonly at: number;
+          /** id of a token */
+          readonly by: string;
+          /** of that token */
+          readonly name?: string;
+          readonly reason: string | null;
+        } | null;
+        /** derivations that were asked for */
+        readonly roots: number;
+        /** base name of the first of them */
+        readonly derivation: string | null;
+        readonly reason: string;
+        readonly counts: {
+          readonly queued: number;
+          readonly allocated: number;
+          readonly running: number;
+          readonly succeeded: number;
+          readonly failed: number;
+          readonly canceled: number;
+        };
+      }[];
     };
   };
   /** The process is up. */

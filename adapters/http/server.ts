@@ -49,6 +49,7 @@ import { hookRoutes } from './routes/hooks.ts';
 import { idRoutes } from './routes/ids.ts';
 import { itemRoutes } from './routes/items.ts';
 import { logRoute } from './routes/log.ts';
+import { overviewRoute } from './routes/overview.ts';
 import { rootRoutes } from './routes/roots.ts';
 import { schemaRoutes } from './routes/schemas.ts';
 import { statusRoutes } from './routes/status.ts';
@@ -160,6 +161,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     logRoute(context),
     schemaRoutes({ version }),
     statusRoutes(context),
+    overviewRoute(context),
     healthRoutes(context),
     errorDocsRoute,
     ...(dashboard === undefined ? [] : [sessionRoutes(context, dashboard), dashboardPages(context, dashboard)]),

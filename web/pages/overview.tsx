@@ -16,59 +16,39 @@ type Status = Operations['getStatus']['answer'];
 
 /** Whether all is well, and if not, what to do; what runs where, and what was asked for last. */
 export function Overview() {
-  const status = useLoaded(
-    'status',
-    () => drover.getStatus(),
+  const overview = useLoaded(
+    'overview',
+    () => drover.getOverview(),
     () => true,
   );
-  const agents = useLoaded(
-    'agents',
-    async () => (await drover.listAgents()).rows,
-    ({ stream, type }) =>
-      stream.startsWith('agent-') || type === 'drover.BuildStarted' || type === 'drover.BuildSucceeded',
-  );
-  const hooks = useLoaded(
-    'hooks',
-    async () => (await drover.listHooks()).rows,
-    ({ stream }) => stream.startsWith('hook-'),
-  );
-  const ready = useLoaded('ready', () => drover.getReadiness());
-  const running = useLoaded(
-    'running',
-    async () => (await drover.listBuilds({ state: 'building', limit: 50 })).rows,
-    ({ stream }) => stream.startsWith('build-'),
-  );
-  const submissions = useLoaded(
-    'submissions',
-    async () => (await drover.listSubmissions({ limit: 8 })).rows,
-    ({ stream }) => stream.startsWith('submission-') || stream.startsWith('build-'),
-  );
+  // Why it could not be loaded is said once.
+  const parts = { ...overview, error: undefined };
   return (
     <>
       <h1>Overview</h1>
-      <WhenLoaded of={status}>
-        {(figures) => (
+      <WhenLoaded of={overview}>
+        {({ status, unready, agents, hooks, warnings }) => (
           <>
             <Verdict
               troubles={troublesOf({
-                status: figures,
-                agents: agents.value ?? [],
-                hooks: hooks.value ?? [],
-                readiness: ready.error?.message,
-                warnings: ready.value?.warnings ?? [],
+                status,
+                agents,
+                hooks,
+                readiness: unready.length === 0 ? undefined : unready.join('; '),
+                warnings,
               })}
             />
-            <Figures status={figures} />
+            <Figures status={status} />
           </>
         )}
       </WhenLoaded>
-      <Pace hooks={hooks.value ?? []} agents={agents.value ?? []} />
+      <Pace hooks={overview.value?.hooks ?? []} agents={overview.value?.agents ?? []} />
       <EndedChart />
       <div class="columns">
         <section aria-labelledby="running">
           <h2 id="running">Running</h2>
-          <WhenLoaded of={running}>
-            {(rows) =>
+          <WhenLoaded of={parts}>
+            {({ building: rows }) =>
               rows.length === 0 ? (
                 <p class="quiet">Nothing runs.</p>
               ) : (
@@ -104,9 +84,9 @@ export function Overview() {
         </section>
         <section aria-labelledby="agents">
           <h2 id="agents">Agents</h2>
-          <WhenLoaded of={agents}>
-            {(rows) => {
-              const there = rows.filter(({ state }) => state !== 'retired');
+          <WhenLoaded of={parts}>
+            {({ agents }) => {
+              const there = agents.filter(({ state }) => state !== 'retired');
               if (there.length === 0)
                 return (
                   <p class="quiet">
@@ -149,8 +129,8 @@ export function Overview() {
         <h2 id="submissions">
           <a href="/submissions">Submissions</a>
         </h2>
-        <WhenLoaded of={submissions}>
-          {(rows) =>
+        <WhenLoaded of={parts}>
+          {({ submissions: rows }) =>
             rows.length === 0 ? (
               <p class="quiet">
                 Nothing was submitted yet: <code>drover submit FILE.drv</code>

@@ -2,13 +2,11 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { checkTarget, definitionOf, hookStart, hookWish } from '../../../coordinator/hooks/settings.ts';
-import type { HookStatus } from '../../../coordinator/hooks/status.ts';
 import { identifier, shortText } from '../../../domain/event.ts';
 import { eventId } from '../../../domain/hook/definition.ts';
-import type { Scope } from '../../../domain/token/events.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
-import { hookStatus, type VisibleHook } from '../schemas/hooks.ts';
+import { hookStatus, visibleHook } from '../schemas/hooks.ts';
 
 const params = z.object({ hook: identifier });
 const reason = shortText.describe('For the record.').exactOptional();
@@ -32,20 +30,6 @@ const addition = z
   })
   .superRefine(checkTarget);
 
-/** Addresses and commands often have a secret in them, and who fails often repeats what he was called with. */
-function visible(hook: HookStatus, scope: Scope): VisibleHook {
-  if (scope === 'admin') return hook;
-  const { target, ...definition } = hook.definition;
-  const withoutError = <Failure extends { readonly error?: string }>({ error: _, ...failure }: Failure) => failure;
-  return {
-    ...hook,
-    definition: { ...definition, target: { kind: target.kind } },
-    failing: hook.failing.map(withoutError),
-    parked: hook.parked.map(withoutError),
-    ...(hook.lastFailure && { lastFailure: withoutError(hook.lastFailure) }),
-  };
-}
-
 /** Hooks: what each gets, how far it is, and what operators do about it. */
 export function hookRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
@@ -60,7 +44,7 @@ export function hookRoutes({ application }: HttpContext): FastifyPluginAsyncZod 
           response: { 200: z.object({ rows: z.array(hookStatus) }) },
         },
       },
-      async (request) => ({ rows: application.hooks().map((hook) => visible(hook, principalOf(request).scope)) }),
+      async (request) => ({ rows: application.hooks().map((hook) => visibleHook(hook, principalOf(request).scope)) }),
     );
     app.get(
       '/v1/hooks/:hook',
@@ -78,7 +62,7 @@ export function hookRoutes({ application }: HttpContext): FastifyPluginAsyncZod 
         const { hook: wanted } = request.params;
         const found = application.hooks().find(({ name }) => name === wanted);
         if (found === undefined) throw new DroverError('unknown-hook', `there is no hook ${wanted}`);
-        return visible(found, principalOf(request).scope);
+        return visibleHook(found, principalOf(request).scope);
       },
     );
     app.post(

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { HookStatus } from '../../../coordinator/hooks/status.ts';
 import { hookDefinition, hookPlace } from '../../../domain/hook/definition.ts';
 import { type HookTarget, hookTarget, hookTargetKinds } from '../../../domain/hook/target.ts';
+import type { Scope } from '../../../domain/token/events.ts';
 import { instant, text } from './basics.ts';
 
 const failingEvent = z.object({
@@ -45,3 +46,17 @@ export type VisibleHook = Omit<HookStatus, 'definition'> & {
     readonly target: HookTarget | { readonly kind: HookTarget['kind'] };
   };
 };
+
+/** Addresses and commands often have a secret in them, and who fails often repeats what he was called with. */
+export function visibleHook(hook: HookStatus, scope: Scope): VisibleHook {
+  if (scope === 'admin') return hook;
+  const { target, ...definition } = hook.definition;
+  const withoutError = <Failure extends { readonly error?: string }>({ error: _, ...failure }: Failure) => failure;
+  return {
+    ...hook,
+    definition: { ...definition, target: { kind: target.kind } },
+    failing: hook.failing.map(withoutError),
+    parked: hook.parked.map(withoutError),
+    ...(hook.lastFailure && { lastFailure: withoutError(hook.lastFailure) }),
+  };
+}

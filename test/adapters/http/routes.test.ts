@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
+import { visibleHook } from '../../../adapters/http/schemas/hooks.ts';
 import { formatItem } from '../../../cli/output/items.ts';
 import type { Application } from '../../../coordinator/application.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
@@ -12,6 +13,7 @@ import {
   fakeAgent,
   fakeCancel,
   fakeHistory,
+  fakeHook,
   fakeOutlook,
   fakeStatus,
   fakeSubmission,
@@ -185,8 +187,21 @@ describe('a command goes to the application as it was asked for', () => {
 });
 
 describe('a question is answered', () => {
+  const { attempts: _, options: __, outputs: ___, ...rowA } = buildA;
   const cases: [url: string, body: unknown][] = [
     ['/v1/status', fakeStatus],
+    [
+      '/v1/overview',
+      {
+        status: fakeStatus,
+        unready: [],
+        warnings: [],
+        agents: [fakeAgent],
+        hooks: [visibleHook(fakeHook, 'read')],
+        building: [rowA],
+        submissions: [submissionA],
+      },
+    ],
     ['/v1/agents', { rows: [fakeAgent] }],
     ['/v1/agents/alpha', fakeAgent],
     ['/v1/submissions', { rows: [submissionA] }],
