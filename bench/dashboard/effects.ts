@@ -27,6 +27,8 @@ export const useCallback = <Value>(value: Value): Value => value;
 export const useMemo = <Value>(make: () => Value): Value => make();
 export const useEffect = (effect: () => unknown): void => void effects.push(effect);
 export const useLayoutEffect = useEffect;
+/** What is not drawn does not fail at that. */
+export const useErrorBoundary = (): [undefined, () => void] => [undefined, () => undefined];
 
 /** Calls the component and those in what it gives, then runs their effects. */
 export function mount(component: (props: object) => unknown): void {
