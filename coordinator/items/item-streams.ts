@@ -24,6 +24,8 @@ interface Followed {
 
 export function createItemStreams({ farm, writer, log }: Pick<Core, 'farm' | 'writer' | 'log'>): ItemStreams {
   const followed = new Map<string, Followed>();
+  /** Looks under way: who wants the same waits for the same. */
+  const looking = new Map<string, Promise<void>>();
   const isKnown = (path: string): boolean => farm.forgetting.items === 0 || farm.itemRevision(path) !== 'none';
 
   writer.listen((category, id) => {
@@ -36,7 +38,13 @@ export function createItemStreams({ farm, writer, log }: Pick<Core, 'farm' | 'wr
     else stream.revision = stream.revision === 'none' ? 0 : stream.revision + 1;
   });
 
-  async function follow(id: string): Promise<void> {
+  function follow(id: string): Promise<void> {
+    const look = looking.get(id) ?? read(id).finally(() => looking.delete(id));
+    looking.set(id, look);
+    return look;
+  }
+
+  async function read(id: string): Promise<void> {
     const stream: Followed = { revision: undefined, isOverrun: false };
     followed.delete(id);
     followed.set(id, stream);
