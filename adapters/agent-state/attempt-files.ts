@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -8,6 +8,7 @@ import type { AttemptRecord } from '../../agent/attempt-record.ts';
 import { type AttemptFiles, syncedSpoolBytes } from '../../agent/ports/attempt-store.ts';
 import { formatHash } from '../../domain/store/hash-text.ts';
 import { replaceFile, syncDirectory, syncFile } from '../data-dir/durable.ts';
+import { createFileStream } from '../runtime/file-stream.ts';
 
 /** Whether the compressed file has the NAR of that hash in it. */
 async function holds(path: string, narHash: string): Promise<boolean> {
@@ -73,7 +74,7 @@ export async function openAttemptFiles(folder: string, compressionLevel: number)
     async spool(output, nar, signal) {
       const path = spoolPath(output);
       const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: compressionLevel } });
-      const written = createWriteStream(`${path}.new`, { mode: 0o600 });
+      const written = await createFileStream(`${path}.new`);
       await pipeline(nar, compress, written, { signal });
       const size = written.bytesWritten;
       if (size >= syncedSpoolBytes) await syncFile(`${path}.new`);

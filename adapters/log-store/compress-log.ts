@@ -1,15 +1,16 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress } from 'node:zlib';
 import { syncDirectory, temporaryName } from '../data-dir/durable.ts';
+import { createFileStream } from '../runtime/file-stream.ts';
 import type { LogPaths } from './log-paths.ts';
 
 /** Replaces a finished log by its compressed form. Killed at any point, it can be called again. */
 export async function compressLog(paths: LogPaths): Promise<void> {
   const temporary = temporaryName(paths.compressed);
   try {
-    const written = createWriteStream(temporary, { mode: 0o600, flush: true });
+    const written = await createFileStream(temporary, { flush: true });
     await pipeline(createReadStream(paths.done), createZstdCompress(), written);
     await rename(temporary, paths.compressed);
   } catch (error) {

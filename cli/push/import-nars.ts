@@ -1,10 +1,10 @@
-import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress } from 'node:zlib';
 import { CodecError } from '../../adapters/nar/codec.ts';
 import { decompress } from '../../adapters/nar/decompress.ts';
+import { createFileStream } from '../../adapters/runtime/file-stream.ts';
 import { createLimiter } from '../../agent/limiter.ts';
 import { type ClosureLimit, largestClosure, mostFileBytes } from '../../domain/limits.ts';
 import { FormatError } from '../../domain/store/format-error.ts';
@@ -125,8 +125,9 @@ export function sendable(source: NarSource, item: CacheItem, isOther: boolean): 
       ? bytes
       : atMost(decompress(nar.compression, bytes), narSize, tooLarge, `the NAR of ${base}`);
     const stream = Readable.from(unpacked, { objectMode: false });
-    if (isZstd) await pipeline(stream, createWriteStream(file), { signal });
-    else await pipeline(stream, createZstdCompress(), createWriteStream(file), { signal });
+    const written = await createFileStream(file);
+    if (isZstd) await pipeline(stream, written, { signal });
+    else await pipeline(stream, createZstdCompress(), written, { signal });
   }
 
   return {

@@ -1,9 +1,10 @@
-import { createWriteStream, existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress } from 'node:zlib';
 import { openNixBuilder } from '../../adapters/builder/nix/nix-builder.ts';
+import { createFileStream } from '../../adapters/runtime/file-stream.ts';
 import { type Builder, isBuilderError, type PathInfo } from '../../agent/ports/builder.ts';
 import { baseName } from '../../domain/event.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -79,8 +80,9 @@ export function openLocalStore(store: string, storeDir: string): LocalStore {
       path,
       references,
       async pack(file, signal) {
+        const written = await createFileStream(file);
         const nar = Readable.from(builder.dump(info, signal), { objectMode: false });
-        await pipeline(nar, createZstdCompress(), createWriteStream(file), { signal }).catch((error: unknown) => {
+        await pipeline(nar, createZstdCompress(), written, { signal }).catch((error: unknown) => {
           signal.throwIfAborted();
           throw told(error);
         });

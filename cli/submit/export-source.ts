@@ -1,9 +1,10 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress } from 'node:zlib';
+import { createFileStream } from '../../adapters/runtime/file-stream.ts';
 import { createExportReader, type ExportedItem } from '../../domain/guix/export.ts';
 import { mostDerivationBytes } from '../../domain/limits.ts';
 import { parseDerivation } from '../../domain/store/derivation.ts';
@@ -94,7 +95,8 @@ export async function readExportSource(
       async pack(base, _candidates, file, signal) {
         const item = items.get(base);
         if (item === undefined || base.endsWith('.drv')) return undefined;
-        await pipeline(createReadStream(narOf(base)), createZstdCompress(), createWriteStream(file), {
+        const written = await createFileStream(file);
+        await pipeline(createReadStream(narOf(base)), createZstdCompress(), written, {
           ...(signal && { signal }),
         });
         const { narHash, narSize } = item;

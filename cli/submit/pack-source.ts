@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress } from 'node:zlib';
+import { createFileStream } from '../../adapters/runtime/file-stream.ts';
 import type { UploadDeclaration } from '../../coordinator/ports/pool.ts';
 import { addressOfSource } from '../../domain/store/content-address.ts';
 import { formatHash } from '../../domain/store/hash-text.ts';
@@ -54,7 +54,8 @@ export async function packSource(
       yield chunk;
     }
   }
-  await pipeline(Readable.from(measured(), { objectMode: false }), createZstdCompress(), createWriteStream(file), {
+  const written = await createFileStream(file);
+  await pipeline(Readable.from(measured(), { objectMode: false }), createZstdCompress(), written, {
     ...(signal && { signal }),
   });
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
@@ -12,6 +12,7 @@ import { encodeNixBase32 } from '../../../domain/store/nix-base32.ts';
 import { roomBesideLog } from '../../data-dir/free-space.ts';
 import { CodecError } from '../../nar/codec.ts';
 import { decompress } from '../../nar/decompress.ts';
+import { createFileStream } from '../../runtime/file-stream.ts';
 import { createLimit } from '../../runtime/limit.ts';
 import { isDiskFull, isDiskTrouble, isMissing } from './system-error.ts';
 
@@ -200,7 +201,7 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
               yield chunk;
             }
           },
-          createWriteStream(part, { mode: 0o600 }),
+          await createFileStream(part),
         );
         if (size !== undefined && taken !== size)
           throw new DroverError('invalid-request', `expected ${size} bytes, got ${taken}`);
@@ -239,8 +240,9 @@ export async function openStagedNars(options: StagedNarsOptions): Promise<Staged
       },
     });
     try {
+      const written = await createFileStream(part);
       const nar = decompress(compression, createReadStream(path));
-      await pipeline(Readable.from(nar, { objectMode: false }), bounded, createZstdCompress(), createWriteStream(part));
+      await pipeline(Readable.from(nar, { objectMode: false }), bounded, createZstdCompress(), written);
       return plainFile(part, 'zstd', (await stat(part)).size, isNamedRight, () => rm(part, { force: true }));
     } catch (error) {
       await rm(part, { force: true }).catch(() => undefined);
