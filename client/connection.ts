@@ -62,3 +62,48 @@ export function sleep(milliseconds: number, signal: AbortSignal | undefined): Pr
     if (signal?.aborted) done();
   });
 }
+
+export interface FollowOptions {
+  /** Ends the loop, without an error. */
+  readonly signal?: AbortSignal;
+  /** Called when the connection was lost, before it is made again. */
+  readonly onLost?: (reason: string) => void;
+}
+
+/**
+ * What a long answer is made of, over as many connections as it takes: a lost one is made again, for as long as it takes.
+ *
+ * @param ask asks for it, from where the last one went
+ * @param isOver whether an answer that ends well was all of it
+ * @throws {DroverProblem} for a refusal that waiting does not change
+ */
+export async function* overConnections<Part>(
+  ask: (signal: AbortSignal) => Promise<Response>,
+  parts: (body: AsyncIterable<Uint8Array>) => AsyncIterable<Part>,
+  { signal, onLost }: FollowOptions,
+  isOver: () => boolean,
+): AsyncGenerator<Part, void, undefined> {
+  let pause = shortestPause;
+  while (!signal?.aborted) {
+    const quiet = watchSilence(signal);
+    try {
+      for await (const part of parts(quiet.listen(await ask(quiet.signal)))) {
+        pause = shortestPause;
+        yield part;
+      }
+      if (isOver()) return;
+      onLost?.('the coordinator ended the connection');
+    } catch (error) {
+      if (signal?.aborted) return;
+      const silence = quiet.silence();
+      if (silence === undefined && !isLost(error)) throw error;
+      const { reason, wait } = lossOf(error);
+      onLost?.(silence ?? reason);
+      if (silence === undefined) pause = Math.max(pause, wait);
+    } finally {
+      quiet.stop();
+    }
+    await sleep(pause, signal);
+    pause = Math.min(pause * 2, longestPause);
+  }
+}

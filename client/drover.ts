@@ -1,7 +1,9 @@
+import type { FollowOptions } from './connection.ts';
 import { type DroverEvent, type EventName, type EventsOptions, type EventType, readEvents } from './events.ts';
 import { type ExportOptions, exportEvents } from './export.ts';
 import { type Operations, operations } from './generated.ts';
 import { createHttp, type Http, type HttpOptions, readJson } from './http.ts';
+import { followOverview, type Overview } from './overview.ts';
 
 type Request<Name extends keyof Operations> = Operations[Name]['request'];
 
@@ -18,6 +20,8 @@ export interface Drover extends Calls, Http {
   events<Type extends EventType | EventName = EventType>(
     options?: EventsOptions<Type>,
   ): AsyncGenerator<DroverEvent<Type>, void, undefined>;
+  /** The overview as it changes: see {@link followOverview}. */
+  followOverview(options?: FollowOptions): AsyncGenerator<Overview, void, undefined>;
   /** The log up to its head as bytes, lines of JSON: see {@link exportEvents}. */
   exportEvents(options?: ExportOptions): AsyncGenerator<Uint8Array, void, undefined>;
 }
@@ -37,6 +41,7 @@ export function createDrover(options: HttpOptions): Drover {
     ...calls,
     ...http,
     events: (wish = {}) => readEvents(http, wish),
+    followOverview: (wish = {}) => followOverview(http, wish),
     exportEvents: (wish = {}) => exportEvents(http, wish),
   };
 }

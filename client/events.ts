@@ -1,4 +1,4 @@
-import { isLost, longestPause, lossOf, shortestPause, sleep, watchSilence } from './connection.ts';
+import { type FollowOptions, overConnections } from './connection.ts';
 import { DroverProblem } from './errors.ts';
 import { type EventData, type Operations, typePrefix } from './generated.ts';
 import type { Http, Query } from './http.ts';
@@ -31,7 +31,7 @@ export interface Checkpoint {
   save(position: string): Promise<void>;
 }
 
-export interface EventsOptions<Type extends EventType | EventName = EventType> {
+export interface EventsOptions<Type extends EventType | EventName = EventType> extends FollowOptions {
   /** Position of the last event that is known, `start` for the whole log (that is the default), or `end` for new events only. */
   readonly from?: string;
   /** Events of these types only, `drover.BuildFailed` or in short `BuildFailed`. Without it types that this version does not know come too: pass over what you do not know. */
@@ -55,10 +55,6 @@ export interface EventsOptions<Type extends EventType | EventName = EventType> {
    * the loop is left: after a crash some events come again, with the same ids, and none is left out.
    */
   readonly checkpoint?: Checkpoint;
-  /** Ends the loop, without an error. */
-  readonly signal?: AbortSignal;
-  /** Called when the connection was lost, before it is made again. */
-  readonly onLost?: (reason: string) => void;
 }
 
 const saveEvery = 1000;
@@ -75,43 +71,25 @@ export async function* readEvents<Type extends EventType | EventName>(
   http: Http,
   options: EventsOptions<Type>,
 ): AsyncGenerator<DroverEvent<Type>, void, undefined> {
-  const { to, follow = true, checkpoint, signal, onLost } = options;
+  const { to, follow = true, checkpoint } = options;
   const place = await createPlace(checkpoint, options.from === 'start' ? undefined : options.from);
   const seen = new Set<string>();
-  let pause = shortestPause;
+  const ask = (quiet: AbortSignal): Promise<Response> => {
+    const query = { ...selectionOf(options), from: place.position, ...(!follow && { follow }) };
+    return http.request('GET', '/v1/events', { query, headers: { accept: 'text/event-stream' }, signal: quiet });
+  };
+  const isOver = (): boolean => !follow || (to !== undefined && place.position !== undefined && place.position >= to);
   try {
-    while (!signal?.aborted) {
-      const quiet = watchSilence(signal);
-      try {
-        const query = { ...selectionOf(options), from: place.position, ...(!follow && { follow }) };
-        const headers = { accept: 'text/event-stream' };
-        const response = await http.request('GET', '/v1/events', { query, headers, signal: quiet.signal });
-        for await (const { id, data } of serverSentEvents(quiet.listen(response))) {
-          pause = shortestPause;
-          if (data !== undefined) {
-            const event = parse(data, http.url) as DroverEvent<Type>;
-            if (!seen.has(event.id)) {
-              yield event;
-              remember(seen, event.id);
-            }
-          }
-          // One without data: everything up to there was looked at.
-          if (id !== '') await place.advance(id);
+    for await (const { id, data } of overConnections(ask, serverSentEvents, options, isOver)) {
+      if (data !== undefined) {
+        const event = parse(data, http.url) as DroverEvent<Type>;
+        if (!seen.has(event.id)) {
+          yield event;
+          remember(seen, event.id);
         }
-        if (!follow || (to !== undefined && place.position !== undefined && place.position >= to)) return;
-        onLost?.('the coordinator ended the connection');
-      } catch (error) {
-        if (signal?.aborted) return;
-        const silence = quiet.silence();
-        if (silence === undefined && !isLost(error)) throw error;
-        const { reason, wait } = lossOf(error);
-        onLost?.(silence ?? reason);
-        if (silence === undefined) pause = Math.max(pause, wait);
-      } finally {
-        quiet.stop();
       }
-      await sleep(pause, signal);
-      pause = Math.min(pause * 2, longestPause);
+      // One without data: everything up to there was looked at.
+      if (id !== '') await place.advance(id);
     }
   } finally {
     await place.save();

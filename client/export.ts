@@ -1,4 +1,4 @@
-import { isLost, longestPause, lossOf, shortestPause, sleep, watchSilence } from './connection.ts';
+import { overConnections } from './connection.ts';
 import { DroverProblem } from './errors.ts';
 import { type EventName, type EventsOptions, type EventType, selectionOf } from './events.ts';
 import type { Http } from './http.ts';
@@ -16,34 +16,15 @@ const mostLine = 64 * 1024 * 1024;
  * @throws {DroverProblem} for a refusal that waiting does not change
  */
 export async function* exportEvents(http: Http, options: ExportOptions): AsyncGenerator<Uint8Array, void, undefined> {
-  const { signal, onLost } = options;
   let from = options.from === 'start' ? undefined : options.from;
-  let pause = shortestPause;
-  while (!signal?.aborted) {
-    const quiet = watchSilence(signal);
-    try {
-      const query = { ...selectionOf(options), from };
-      const headers = { accept: 'application/x-ndjson' };
-      const response = await http.request('GET', '/v1/events', { query, headers, signal: quiet.signal });
-      for await (const lines of wholeLines(quiet.listen(response))) {
-        // Before it is given out: what comes after it is asked for next.
-        from = positionOf(lines, http.url);
-        pause = shortestPause;
-        yield lines;
-      }
-      return;
-    } catch (error) {
-      if (signal?.aborted) return;
-      const silence = quiet.silence();
-      if (silence === undefined && !isLost(error)) throw error;
-      const { reason, wait } = lossOf(error);
-      onLost?.(silence ?? reason);
-      pause = Math.max(pause, wait);
-    } finally {
-      quiet.stop();
-    }
-    await sleep(pause, signal);
-    pause = Math.min(pause * 2, longestPause);
+  const ask = (signal: AbortSignal): Promise<Response> => {
+    const query = { ...selectionOf(options), from };
+    return http.request('GET', '/v1/events', { query, headers: { accept: 'application/x-ndjson' }, signal });
+  };
+  for await (const lines of overConnections(ask, wholeLines, options, () => true)) {
+    // Before it is given out: what comes after it is asked for next.
+    from = positionOf(lines, http.url);
+    yield lines;
   }
 }
 

@@ -142,7 +142,7 @@ export const operations = {
   getEvent: { method: 'GET', path: '/v1/events/{event}', query: [], headers: [], body: false },
   listEventSchemas: { method: 'GET', path: '/v1/schemas', query: [], headers: [], body: false },
   getStatus: { method: 'GET', path: '/v1/status', query: [], headers: [], body: false },
-  getOverview: { method: 'GET', path: '/v1/overview', query: [], headers: [], body: false },
+  getOverview: { method: 'GET', path: '/v1/overview', query: [], headers: ['accept'], body: false },
   getHealth: { method: 'GET', path: '/healthz', query: [], headers: [], body: false },
   getReadiness: { method: 'GET', path: '/readyz', query: [], headers: [], body: false },
   beginSession: { method: 'POST', path: '/v1/session', query: [], headers: [], body: true },
@@ -4122,9 +4122,11 @@ export interface Operations {
       };
     };
   };
-  /** What is looked at first: figures, agents, hooks, what builds, the newest submissions. */
+  /** What is looked at first: figures, agents, hooks, what builds, the newest submissions; once, or (Accept: text/event-stream) as it changes. */
   readonly getOverview: {
-    readonly request: Readonly<Record<string, never>>;
+    readonly request: {
+      readonly accept?: string;
+    };
     readonly answer: {
       readonly status: {
         /** every build is in one of these */
@@ -4494,6 +4496,15 @@ export interface Operations {
           readonly failed: number;
           readonly canceled: number;
         };
+      }[];
+      /** events a second that the log has grown by over the last ten */
+      readonly rate: number;
+      /** builds that ended in the last three hours, by the minute; minutes without any are left out */
+      readonly ended: readonly {
+        /** when the minute began */
+        readonly at: number;
+        readonly succeeded: number;
+        readonly failed: number;
       }[];
     };
   };

@@ -5,6 +5,7 @@ import type { EarlierBuild } from '../domain/history/events.ts';
 import type { StoreItem } from '../domain/item/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blockers.ts';
+import type { EndedMinute } from '../projections/ended.ts';
 import type { Outlook } from '../projections/outlook.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
@@ -30,6 +31,7 @@ export type { Standing } from '../domain/build/standing.ts';
 export type { LastFailure } from '../domain/build/state.ts';
 export type { BlockingCause } from '../projections/blocked.ts';
 export type { Blockage, Blocker } from '../projections/blockers.ts';
+export type { EndedMinute } from '../projections/ended.ts';
 export type { Estimate } from '../projections/estimate.ts';
 export type { Amount } from '../projections/garbage.ts';
 export type { KeepReason } from '../projections/kept.ts';
@@ -75,6 +77,8 @@ export interface Application extends HookWishes {
   position(): string | undefined;
   /** Figures of the whole farm, from the hot projections. */
   status(): FarmStatus;
+  /** How many builds ended in each minute of the last three hours. */
+  ended(): readonly EndedMinute[];
 
   // Tokens. A secret is shown once; the log has its hash.
   authenticate(secret: string): Principal | undefined;

@@ -201,6 +201,7 @@ export function startCoordinator(core: Core): Coordinator {
         ...(verification && { verification }),
       };
     },
+    ended: () => farm.ended.before(core.runtime.clock.now()),
     submissionTimes: async (id) => inSlices(submissionTimes(farm, await buildsFor(id), core.runtime.clock.now())),
     outlook: async (id) => outlooks.of(id, await buildsFor(id)),
     async blockage(id) {

@@ -27,6 +27,7 @@ import type { DashboardOptions } from '../adapters/http/context.ts';
 import { readDashboard } from '../adapters/http/dashboard/files.ts';
 import { createTrustedProxies } from '../adapters/http/dashboard/proxies.ts';
 import { createSealedSessions } from '../adapters/http/dashboard/sealed-sessions.ts';
+import { createLogGrowth } from '../adapters/http/log-growth.ts';
 import { createMetrics } from '../adapters/http/metrics/registry.ts';
 import { addTraceMetrics } from '../adapters/http/metrics/trace-metrics.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
@@ -319,6 +320,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const guixCache = guix && guixCacheOf(config, guix, signer);
   const guixNarinfos = guixCache && createGuixNarinfos(guixCache);
   let views: Views | undefined;
+  const logGrowth = createLogGrowth(runtime.clock);
   const supervisor = resources.use(
     await superviseCoordinator({
       openStore,
@@ -330,6 +332,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
         marks.advance(mark);
         snapshotMaker.grown(events);
         views?.stored(mark.position);
+        logGrowth.grown(events);
       },
       started,
       deposed: deposed.resolve,
@@ -376,6 +379,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     spool,
     logs,
     eventStore: supervisor.store,
+    logGrowth,
     ...(logDir !== undefined && { pageSource: createThreadedPages(logDir) }),
     itemOfFile: supervisor.itemOfFile,
     itemOf: supervisor.itemOf,

@@ -22,6 +22,7 @@ import { type Cancellations, createCancellations } from './cancellations.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { createDeferrals, type Deferrals } from './deferrals.ts';
 import { createEarlier, type Earlier } from './earlier.ts';
+import { createEnded, type Ended } from './ended.ts';
 import { createForgetting, type Forgetting } from './forgetting.ts';
 import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
@@ -167,6 +168,7 @@ export function createFarm(seed = 0, forgets = true) {
   const checkpoints = createCheckpoints(memory.within('checkpoints.'));
   const leftovers = createLeftovers(queue.build, (drv) => forgetting.loosened(drv), memory.within('leftovers.'));
   const earlier = createEarlier(queue.durations, memory.within('earlier.'));
+  const ended = createEnded(memory.within('ended.'));
   const cancellations = createCancellations(memory.within('cancellations.'));
   const deferrals = createDeferrals(memory.within('deferrals.'));
   const unpublished = createUnpublished(memory.within('unpublished.'));
@@ -266,6 +268,7 @@ export function createFarm(seed = 0, forgets = true) {
     learnNeeds(id, event);
     const build = queue.apply(id, event, revision);
     noteEnd(build, event);
+    ended.apply(event, at);
     noteDeferral(build, event, at, by);
     if (event.type === 'BuildCanceled') canceled(id, event.data, at, by);
     judge(id, event, at);
@@ -431,6 +434,7 @@ export function createFarm(seed = 0, forgets = true) {
     unpublished: unpublished as Omit<UnpublishedItems, 'unpublished' | 'added' | 'gone' | 'passed' | 'describe'>,
     upstreams: upstreams as Omit<UpstreamItems, 'apply' | 'describe'>,
     roots: roots as Omit<Roots, 'apply' | 'describe'>,
+    ended: ended as Pick<Ended, 'before'>,
     cancellations: cancellations as Pick<Cancellations, 'get'>,
     deferrals: deferrals as Pick<Deferrals, 'get'>,
     agents,

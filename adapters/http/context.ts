@@ -16,6 +16,7 @@ import type { GuixCache } from './cache/guix/narinfos.ts';
 import type { DashboardFiles } from './dashboard/files.ts';
 import type { TrustedProxies } from './dashboard/proxies.ts';
 import type { SealedSessions } from './dashboard/sealed-sessions.ts';
+import type { LogGrowth } from './log-growth.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { TokenUseRegistry } from './token-uses.ts';
 
@@ -97,6 +98,7 @@ export interface HttpContext {
   readonly eventStore: Pick<EventStore, 'read' | 'readAll' | 'subscribe' | 'head'>;
   /** What readers of the log get. */
   readonly eventPages: SharedPages;
+  readonly logGrowth: LogGrowth;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly metrics: Metrics;
   /** Where what a request opens is noted, to be ended with its token. */

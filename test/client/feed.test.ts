@@ -109,6 +109,32 @@ describe('the events of a client', () => {
     );
   });
 
+  it('come as an overview, whole after each loss and then what has changed', async () => {
+    const push = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+    const overview = { status: { items: 1 }, agents: [{ name: 'a' }], rate: 0 };
+    const more = push('patch', [{ op: 'replace', path: '/status/items', value: 2 }]);
+    await using server = await feed(
+      sends(push('overview', overview) + more + more.slice(0, 20), 'cut'),
+      sends(push('overview', { ...overview, rate: 1 }) + push('later', {}) + more, 'end'),
+      sends(push('patch', [{ op: 'replace', path: '/status/none', value: 2 }])),
+    );
+    const lost: string[] = [];
+    const overviews = server.drover.followOverview({ onLost: (reason) => lost.push(reason) });
+    const taken = await take(overviews, 4);
+    assert.deepEqual(
+      taken.map(({ status, rate }) => [status.items, rate]),
+      [
+        [1, 0],
+        [2, 0],
+        [1, 1],
+        [2, 1],
+      ],
+    );
+    assert.equal(taken[1]?.agents, taken[0]?.agents, 'what has not changed is the same');
+    assert.equal(lost.length, 1);
+    await assert.rejects(take(server.drover.followOverview(), 1), /something that is not an overview/);
+  });
+
   it('ask for what was wished for', async () => {
     await using server = await feed(sends(event(1), 'end'));
     const wish = { from: '0000', types: ['BuildStarted'], streams: ['build-'], correlation: 's', actor: 'a' } as const;

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { BuildEvent } from '../../domain/build/events.ts';
 import { isEnded } from '../../domain/build/state.ts';
 import type { BuildRecord } from '../../projections/builds.ts';
+import { createEnded } from '../../projections/ended.ts';
 import { createFarm } from '../../projections/farm.ts';
 import { sumPhases } from '../../projections/submission-times.ts';
 import { createTally, phases, type Span } from '../../projections/timeline.ts';
@@ -181,3 +182,24 @@ function step(farm: TimedFarm, build: BuildRecord, does: number, ms: number): vo
   if (does === 10) return farm.agent('a', 'AgentDisconnected', { leaseUntil: 1, reason: 'gone' });
   if (does === 11) return farm.agent('a', ms % 2 === 0 ? 'AgentPaused' : 'AgentResumed', {});
 }
+
+it('what ended is counted by the minute, for three hours', () => {
+  const farm = createFarm();
+  const [succeeded, failed] = ['BuildSucceeded', 'BuildFailed'].map((type) => ({ type, data: {} }) as BuildEvent);
+  const ended = createEnded();
+  const minute = 60_000;
+  for (const [event, at] of [
+    [succeeded, 5 * minute + 3],
+    [failed, 5 * minute + 9],
+    [{ type: 'BuildSatisfied', data: {} }, 4 * minute],
+    [{ type: 'BuildCanceled', data: {} }, 4 * minute],
+  ] as [BuildEvent, number][])
+    ended.apply(event, at);
+  assert.deepEqual(ended.before(6 * minute), [
+    { at: 4 * minute, succeeded: 1, failed: 0 },
+    { at: 5 * minute, succeeded: 1, failed: 1 },
+  ]);
+  ended.apply(succeeded as BuildEvent, 185 * minute);
+  assert.deepEqual(ended.before(185 * minute), [{ at: 185 * minute, succeeded: 1, failed: 0 }]);
+  assert.deepEqual(farm.ended.before(0), []);
+});

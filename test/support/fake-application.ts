@@ -194,6 +194,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     readiness: () => ({ ready: true, reasons: [] }),
     settled: async () => undefined,
     position: () => fakeStatus.position,
+    ended: () => [{ at: 60_000, succeeded: 2, failed: 1 }],
     status: () => fakeStatus,
     authenticate(secret) {
       const scope = /^secret-of-(read|submit|push|agent|admin)$/.exec(secret)?.[1] as Principal['scope'] | undefined;

@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { gatherAnswers } from '../gathered-answer.ts';
+import { createPushedDocument } from '../pushed-document.ts';
 import { visibleHook } from '../schemas/hooks.ts';
 import { overview } from '../schemas/overview.ts';
 import { withEnd } from '../submission-end.ts';
@@ -13,15 +15,16 @@ const mostSubmissions = 8;
 /** Making one takes some milliseconds, and those who look at a farm ask all at once when something happens: at most so often, in milliseconds. */
 const gap = 100;
 
-/** What a dashboard shows first, in one answer that all who look share. */
+/** What a dashboard shows first, in one answer that all who look share, or as it changes. */
 export function overviewRoute(context: HttpContext): FastifyPluginAsyncZod {
-  const { application, views } = context;
-  async function make(scope: 'admin' | 'read'): Promise<Buffer> {
-    await freshViews(context);
+  const { application, views, logGrowth } = context;
+  const ready = (): Promise<void> => freshViews(context);
+
+  function read(scope: 'admin' | 'read'): Readonly<Record<string, unknown>> {
     const { ready, reasons } = application.readiness();
     const building = views.builds(inStates(application, ['building']), { limit: mostBuilding });
     const submissions = views.submissions({ limit: mostSubmissions });
-    const told = {
+    return overview.encode({
       status: application.status(),
       unready: ready ? [] : [...reasons],
       warnings: ready ? [...reasons] : [],
@@ -29,11 +32,27 @@ export function overviewRoute(context: HttpContext): FastifyPluginAsyncZod {
       hooks: application.hooks().map((hook) => visibleHook(hook, scope)),
       building: building.rows.map((row) => withStanding(application, row)),
       submissions: submissions.rows.map((row) => withEnd(row, context)),
-    };
-    return Buffer.from(JSON.stringify(overview.encode(told)));
+      rate: logGrowth.rate(),
+      ended: [...application.ended()],
+    });
   }
-  const ofAdmin = gatherAnswers(() => make('admin'), gap);
-  const ofOthers = gatherAnswers(() => make('read'), gap);
+
+  const of = (scope: 'admin' | 'read') => ({
+    answer: gatherAnswers(async () => {
+      await ready();
+      const told = read(scope);
+      await application.settled();
+      return Buffer.from(JSON.stringify(told));
+    }, gap),
+    pushed: createPushedDocument(context, {
+      name: 'overview',
+      ready,
+      read: () => read(scope),
+      restless: ['/status/position', '/status/pendingCommits'],
+    }),
+  });
+  const ofAdmin = of('admin');
+  const ofOthers = of('read');
 
   return async (app) => {
     app.get(
@@ -43,16 +62,27 @@ export function overviewRoute(context: HttpContext): FastifyPluginAsyncZod {
         schema: {
           tags: ['status'],
           operationId: 'getOverview',
-          summary: 'What is looked at first: figures, agents, hooks, what builds, the newest submissions.',
-          description: `All who ask within ${gap} ms get one answer, made after they asked. It has up to ${mostBuilding} builds and ${mostSubmissions} submissions.`,
-          response: { 200: overview },
+          summary:
+            'What is looked at first: figures, agents, hooks, what builds, the newest submissions; once, or (Accept: text/event-stream) as it changes.',
+          description: `All who ask within ${gap} ms get one answer, made after they asked. It has up to ${mostBuilding} builds and ${mostSubmissions} submissions. As server-sent events, \`overview\` has all of it, and \`patch\` a JSON Patch (RFC 6902) of what came before it on the same connection.`,
+          headers: z.object({ accept: z.string().optional() }),
+          response: {
+            200: {
+              description: 'All of it, or how it changes.',
+              content: { 'application/json': { schema: overview }, 'text/event-stream': { schema: z.any() } },
+            },
+          },
         },
       },
       async (request, reply) => {
-        const isAdmin = principalOf(request).scope === 'admin';
-        const body = await (isAdmin ? ofAdmin() : ofOthers());
+        const { answer, pushed } = principalOf(request).scope === 'admin' ? ofAdmin : ofOthers;
+        if (/text\/event-stream/.test(request.headers.accept ?? '')) return pushed.follow(reply);
+        const body = await answer();
         // As bytes it is sent as it is: it was made by the schema, once for all.
-        return reply.type('application/json; charset=utf-8').send(body as never);
+        return reply
+          .header('vary', 'accept')
+          .type('application/json; charset=utf-8')
+          .send(body as never);
       },
     );
   };

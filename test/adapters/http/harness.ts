@@ -6,6 +6,7 @@ import { openMemoryEventStore } from '../../../adapters/event-store/memory/store
 import type { DashboardOptions, HttpServerOptions } from '../../../adapters/http/context.ts';
 import { encodedFile } from '../../../adapters/http/dashboard/encodings.ts';
 import { createSealedSessions } from '../../../adapters/http/dashboard/sealed-sessions.ts';
+import { createLogGrowth } from '../../../adapters/http/log-growth.ts';
 import { createMetrics } from '../../../adapters/http/metrics/registry.ts';
 import { createHttpServer } from '../../../adapters/http/server.ts';
 import { createTokenUses, type TokenUseRegistry } from '../../../adapters/http/token-uses.ts';
@@ -161,6 +162,7 @@ export async function harness(
     spool: noSpool,
     logs: { size: async () => 0, read: async () => undefined },
     eventStore,
+    logGrowth: createLogGrowth(runtime.clock),
     runtime,
     metrics: createMetrics(),
     logger,

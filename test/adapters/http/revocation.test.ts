@@ -48,12 +48,13 @@ test('the end of a token cuts each feed and log that it opened, and only those',
     ask(server, '/v1/events', { accept: 'text/event-stream' }),
     ask(server, '/v1/events?follow=true', { accept: 'application/x-ndjson' }),
     ask(server, '/v1/builds/b-1/log?follow=true'),
+    ask(server, '/v1/overview', { accept: 'text/event-stream' }),
   ]);
   const other = await ask(server, '/v1/events', { authorization: `Bearer ${secretOfScope('admin')}` });
   const ends = answers.map(endOf);
   assert.deepEqual([...server.tokenUses.inUse()].toSorted(), ['t-admin', 't-read']);
   server.tokenUses.end('t-read');
-  assert.deepEqual(await Promise.all(ends), ['cut', 'cut', 'cut']);
+  assert.deepEqual(await Promise.all(ends), ['cut', 'cut', 'cut', 'cut']);
   assert.deepEqual([...server.tokenUses.inUse()], ['t-admin']);
   const rest = endOf(other);
   server.tokenUses.end('t-admin');

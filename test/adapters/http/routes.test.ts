@@ -200,6 +200,8 @@ describe('a question is answered', () => {
         hooks: [visibleHook(fakeHook, 'read')],
         building: [rowA],
         submissions: [submissionA],
+        rate: 0,
+        ended: [{ at: 60_000, succeeded: 2, failed: 1 }],
       },
     ],
     ['/v1/agents', { rows: [fakeAgent] }],
