@@ -108,7 +108,7 @@ function Frame({
 function Dot() {
   const [state, setState] = useState(connection);
   useEffect(() => onConnection(() => setState(connection())), []);
-  const words = { connecting: 'connecting', live: 'live', lost: 'connection lost: trying again' }[state];
+  const words = { connecting: 'connecting', live: 'live', lost: 'connection lost: trying again', still: '' }[state];
   return (
     <output class={`connection ${state}`} aria-live="polite">
       {words}

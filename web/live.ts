@@ -1,7 +1,8 @@
-import { createDrover, type DroverEvent, DroverProblem } from 'drover/client';
+import { createDrover, type Drover, type DroverEvent, DroverProblem } from 'drover/client';
+import { moment } from './router.ts';
 
-/** What the pages know of the connection: `lost` until it is made again. */
-export type Connection = 'connecting' | 'live' | 'lost';
+/** What the pages know of the connection: `lost` until it is made again, `still` where they show a moment, which does not change. */
+export type Connection = 'connecting' | 'live' | 'lost' | 'still';
 
 const connections = new EventTarget();
 let state: Connection = 'connecting';
@@ -20,10 +21,43 @@ const noticing: typeof fetch = async (input, init) => {
   return response;
 };
 
-/** The coordinator that these pages came from, as whoever has logged in. */
-export const drover = createDrover({ url: location.origin, fetch: noticing });
+/** The coordinator that these pages came from, as whoever has logged in, and as it is now. */
+export const present = createDrover({ url: location.origin, fetch: noticing });
 
-export const connection = (): Connection => state;
+const moments = new EventTarget();
+
+/** A moment that nobody has asked for in a while is read anew. */
+const noticingMoments: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init);
+  if (response.status === 503) moments.dispatchEvent(new Event('gone'));
+  return response;
+};
+
+/** Calls when the moment that is looked at may have to be read again. */
+export function onMomentGone(listener: () => void): () => void {
+  moments.addEventListener('gone', listener);
+  return () => moments.removeEventListener('gone', listener);
+}
+
+/** The coordinator as it was at a moment: it answers what it answered then. */
+export function droverAt(position: string): Drover {
+  const url = `${location.origin}/v1/moments/${encodeURIComponent(position)}`;
+  return createDrover({ url, fetch: noticingMoments });
+}
+
+let past: { readonly moment: string; readonly drover: Drover } | undefined;
+
+/** What pages ask: the coordinator as of the moment in the address, or as it is now. */
+export const drover: Drover = new Proxy(present, {
+  get(now, name) {
+    const shown = moment();
+    if (shown === undefined) return Reflect.get(now, name);
+    if (past?.moment !== shown) past = { moment: shown, drover: droverAt(shown) };
+    return Reflect.get(past.drover, name);
+  },
+});
+
+export const connection = (): Connection => (moment() === undefined ? state : 'still');
 
 export function onConnection(listener: () => void): () => void {
   connections.addEventListener('change', listener);
@@ -45,11 +79,12 @@ export function onEvent(listener: Listener): () => void {
  * @param refused called where the session has ended
  */
 export async function follow(signal: AbortSignal, refused: () => void): Promise<void> {
+  become('connecting');
   for (let pause = 500; !signal.aborted; pause = Math.min(2 * pause, 10_000)) {
     try {
-      const { position } = await drover.getStatus();
+      const { position } = await present.getStatus();
       const options = { from: position ?? 'start', signal, onLost: () => become('lost') };
-      for await (const event of drover.events(options)) for (const listener of [...listeners]) listener(event);
+      for await (const event of present.events(options)) for (const listener of [...listeners]) listener(event);
       return;
     } catch (error) {
       if (signal.aborted) return;

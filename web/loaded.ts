@@ -1,6 +1,8 @@
 import { type DroverEvent, DroverProblem } from 'drover/client';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { connection, onConnection, onEvent } from './live.ts';
+import { clock } from './past/clock.ts';
+import { moment } from './router.ts';
 import { sessionEnded } from './session.ts';
 
 export interface Loaded<Value> {
@@ -92,11 +94,12 @@ export function useLoaded<Value>(
   return { value, error, reload };
 }
 
-/** The time, every so many milliseconds, for what says how long something has taken. */
+/** The time, every so many milliseconds, for what says how long something has taken; of a moment, the one that it was. */
 export function useNow(everyMs = 1000): number {
-  const [now, setNow] = useState(Date.now);
+  const [now, setNow] = useState(clock);
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    if (moment() !== undefined) return;
+    const timer = setInterval(() => setNow(clock()), everyMs);
     return () => clearInterval(timer);
   }, [everyMs]);
   return now;
@@ -104,8 +107,8 @@ export function useNow(everyMs = 1000): number {
 
 const rateSeconds = 10;
 
-/** Events a second over the last ten, as they come here. */
-export function useEventRate(): number {
+/** Events a second over the last ten, as they come here; none come as of a moment. */
+export function useEventRate(): number | undefined {
   const [rate, setRate] = useState(0);
   useEffect(() => {
     const counts: number[] = [0];
@@ -122,5 +125,5 @@ export function useEventRate(): number {
       clearInterval(timer);
     };
   }, []);
-  return rate;
+  return moment() === undefined ? rate : undefined;
 }

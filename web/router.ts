@@ -1,7 +1,11 @@
+import { options } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { atMoment, momentIn, withoutMoment } from './past/address.ts';
 
 /** Where the reader is: the address is all there is to know of it, so that it can be sent to somebody. */
 export interface Place {
+  /** As of when, where that is not now: see {@link momentIn}. */
+  readonly moment: string | undefined;
   /** Decoded parts of the path: `['builds', 'b-1']`. */
   readonly path: readonly string[];
   readonly query: URLSearchParams;
@@ -10,9 +14,14 @@ export interface Place {
 const changed = new EventTarget();
 
 function here(): Place {
-  const path = location.pathname.split('/').filter((part) => part !== '');
-  return { path: path.map(decoded), query: new URLSearchParams(location.search) };
+  const path = withoutMoment(location.pathname)
+    .split('/')
+    .filter((part) => part !== '');
+  return { moment: moment(), path: path.map(decoded), query: new URLSearchParams(location.search) };
 }
+
+/** The moment that is looked at; `undefined` for now. */
+export const moment = (): string | undefined => momentIn(location.pathname);
 
 /** A part that is no text stays as it is written: no page has it. */
 function decoded(part: string): string {
@@ -23,9 +32,19 @@ function decoded(part: string): string {
   }
 }
 
-export function goTo(address: string, how: 'push' | 'replace' = 'push'): void {
-  if (how === 'push') history.pushState(null, '', address);
-  else history.replaceState(null, '', address);
+/**
+ * Goes to a page, as of the moment that is looked at.
+ *
+ * @param how `step`: what was used to go there is still looked at
+ */
+export function goTo(address: string, how: 'push' | 'replace' | 'step' = 'push'): void {
+  go(atMoment(moment(), address), how);
+}
+
+/** Goes to just that address: without a moment in it, to now. */
+export function go(address: string, how: 'push' | 'replace' | 'step' = 'push'): void {
+  if (how === 'replace') history.replaceState(null, '', address);
+  else history.pushState(null, '', address);
   changed.dispatchEvent(new Event('change'));
   if (how === 'push') {
     scrollTo(0, 0);
@@ -67,8 +86,23 @@ export function usePlace(): Place {
   return place;
 }
 
-/** Links within the dashboard change the page without loading it again. */
+/**
+ * Links within the dashboard change the page without loading it again, and lead to pages as of the moment that is looked at: what a link says is changed as
+ * it is made, so that it is the same wherever it is opened. One with `data-now` leads to now.
+ */
 export function followLinks(): void {
+  const before = options.vnode;
+  options.vnode = (node) => {
+    const props = node.props as { href?: unknown; 'data-now'?: unknown; 'data-plain'?: unknown };
+    if (
+      node.type === 'a' &&
+      typeof props.href === 'string' &&
+      props['data-now'] === undefined &&
+      props['data-plain'] === undefined
+    )
+      props.href = atMoment(moment(), props.href);
+    before?.(node);
+  };
   document.addEventListener('click', (event) => {
     if (
       event.defaultPrevented ||
@@ -82,7 +116,7 @@ export function followLinks(): void {
     const link = (event.target as Element | null)?.closest('a');
     if (link?.target !== '' || link.origin !== location.origin || link.dataset.plain !== undefined) return;
     event.preventDefault();
-    if (link.hash !== '' && link.pathname === location.pathname) return void goTo(link.href, 'replace');
-    goTo(link.href);
+    if (link.hash !== '' && link.pathname === location.pathname) return void go(link.href, 'replace');
+    go(link.href);
   });
 }

@@ -1,6 +1,7 @@
 import { DroverProblem } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
-import { drover } from './live.ts';
+import { present } from './live.ts';
+import { moment } from './router.ts';
 
 /** Whoever looks: the name of the token and what it may. */
 export interface Self {
@@ -23,7 +24,7 @@ export function sessionEnded(error: unknown): boolean {
 export function useSelf(): readonly [Self | null | undefined, () => void] {
   const [self, setSelf] = useState<Self | null | undefined>(undefined);
   const look = (): void => {
-    drover.getOwnToken().then(
+    present.getOwnToken().then(
       ({ id, name, scope }) => setSelf({ id, name, scope }),
       (error: unknown) => {
         if (error instanceof DroverProblem && error.status === 401) setSelf(null);
@@ -42,12 +43,12 @@ export function useSelf(): readonly [Self | null | undefined, () => void] {
 
 /** Logs in, and sees that the browser has taken and sends what it was given. */
 export async function logIn(token: string): Promise<void> {
-  await drover.request('POST', '/v1/session', {
+  await present.request('POST', '/v1/session', {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ token }),
   });
   try {
-    await drover.getOwnToken();
+    await present.getOwnToken();
   } catch (error) {
     if (!(error instanceof DroverProblem) || error.status !== 401) throw error;
     throw new Error(
@@ -57,10 +58,10 @@ export async function logIn(token: string): Promise<void> {
 }
 
 export async function logOut(): Promise<void> {
-  await drover.request('DELETE', '/v1/session');
+  await present.request('DELETE', '/v1/session');
   ended.dispatchEvent(new Event('end'));
 }
 
-/** Whether that scope may do what needs this one. */
+/** Whether that scope may do what needs this one. Nothing can be done in the past. */
 export const mayAct = ({ scope }: Self, needed: 'submit' | 'admin'): boolean =>
-  scope === 'admin' || (needed === 'submit' && scope === 'submit');
+  moment() === undefined && (scope === 'admin' || (needed === 'submit' && scope === 'submit'));

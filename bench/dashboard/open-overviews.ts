@@ -56,7 +56,7 @@ let events = 0;
 const begun = [];
 for (const cookie of JSON.parse(readFileSync(cookiesFile, 'utf8')) as string[]) {
   const { connection, follow, onEvent, Overview, mount } = load(
-    { origin: url },
+    { origin: url, pathname: '/' },
     { hidden: false, ...targets },
     () => targets,
     Observer,

@@ -61,6 +61,23 @@ describe('the calls of a client', () => {
     assert.equal((await drover.listAgents()).rows.length >= 0, true);
   });
 
+  it('go below the path of the address, where it has one', async () => {
+    const asked: unknown[] = [];
+    const drover = createDrover({
+      url: 'https://drover.example.org/v1/moments/0000000000004711/',
+      fetch: async (url) => {
+        asked.push(url);
+        return Response.json({ rows: [] });
+      },
+    });
+    await drover.listBuilds({ state: 'running' });
+    for await (const _ of drover.events({ from: 'start', follow: false }));
+    assert.deepEqual(asked, [
+      'https://drover.example.org/v1/moments/0000000000004711/v1/builds?state=running',
+      'https://drover.example.org/v1/moments/0000000000004711/v1/events?follow=false',
+    ]);
+  });
+
   it('reject with the problem, its code, and what else it says', async () => {
     await using server = await served();
     await assert.rejects(server.drover.getBuild({ build: 'b-9' }), (error) => {

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { bytes as bytesText, count as countText } from '../format.ts';
 import { drover } from '../live.ts';
 import { Problem } from '../parts/problem.tsx';
-import { withQuery } from '../router.ts';
+import { moment, withQuery } from '../router.ts';
 import { piecesOf } from './ansi.ts';
 import { createLines, type Lines } from './lines.ts';
 
@@ -122,7 +122,7 @@ export function LogView({
           />{' '}
           Follow
         </label>
-        <a href={`/v1/builds/${encodeURIComponent(build)}/log?attempt=${attempt}`} data-plain>
+        <a href={`${drover.url}/v1/builds/${encodeURIComponent(build)}/log?attempt=${attempt}`} data-plain>
           As text
         </a>
         <output class="quiet">
@@ -211,7 +211,7 @@ async function read(
 ): Promise<void> {
   for (let pause = 250; ; pause = Math.min(2 * pause, 10_000)) {
     try {
-      const query = { attempt, offset: lines.bytes, follow: true };
+      const query = { attempt, offset: lines.bytes, follow: moment() === undefined };
       const path = `/v1/builds/${encodeURIComponent(build)}/log`;
       const response = await drover.request('GET', path, { query, signal, headers: { accept: 'text/plain' } });
       const reader = response.body?.getReader();

@@ -149,7 +149,8 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
         if (connection() === 'live') void readBefore();
       }),
     ];
-    if (connection() === 'live') void readBefore();
+    // What a moment had is all there.
+    if (connection() === 'live' || connection() === 'still') void readBefore();
     return () => {
       end.abort();
       clearTimeout(timer);

@@ -163,7 +163,9 @@ function Pace({
     <dl class="facts panel">
       <dt>Log</dt>
       <dd>
-        <a href="/events">{rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} events a second</a>
+        <a href="/events">
+          {rate === undefined ? 'events' : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} events a second`}
+        </a>
       </dd>
       <dt>Hooks</dt>
       <dd>

@@ -1,5 +1,6 @@
 import type { Operations } from 'drover/client';
 import { useEffect } from 'preact/hooks';
+import { moment } from '../router.ts';
 import { Bar } from './bar.tsx';
 import { buildLink } from './name.tsx';
 import { Since, Time } from './time.tsx';
@@ -13,7 +14,7 @@ const heartbeatMs = 10_000;
 export function useHeartbeats(reload: () => void): void {
   useEffect(() => {
     const timer = setInterval(() => {
-      if (!document.hidden) reload();
+      if (!document.hidden && moment() === undefined) reload();
     }, heartbeatMs);
     return () => clearInterval(timer);
   }, [reload]);

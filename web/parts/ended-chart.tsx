@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { drover, onEvent } from '../live.ts';
+import { clock } from '../past/clock.ts';
 
 const minute = 60_000;
 const minutes = 180;
@@ -19,7 +20,7 @@ export function EndedChart() {
 
   useEffect(() => {
     const holder = place.current as HTMLDivElement;
-    const ended: { current: Ended } = { current: { since: Date.now(), succeeded: new Map(), failed: new Map() } };
+    const ended: { current: Ended } = { current: { since: clock(), succeeded: new Map(), failed: new Map() } };
     const seen = new Set<string>();
     let isGone = false;
     const chart = new uPlot(
@@ -49,7 +50,7 @@ export function EndedChart() {
     );
 
     function draw(): void {
-      const now = Math.floor(Date.now() / minute);
+      const now = Math.floor(clock() / minute);
       const { since, succeeded, failed } = ended.current;
       const from = Math.max(now - minutes, Math.floor(since / minute));
       const at = Array.from({ length: now - from + 1 }, (_, n) => from + n);
@@ -67,7 +68,7 @@ export function EndedChart() {
       counts.set(when, (counts.get(when) ?? 0) + 1);
     }
     async function load(): Promise<void> {
-      const since = Date.now() - minutes * minute;
+      const since = clock() - minutes * minute;
       const { rows } = await drover.listBuilds({ state: ['succeeded', 'failed'], since, limit: 1000 });
       const oldest = rows.length < 1000 ? since : Math.min(...rows.map(({ changedAt }) => changedAt));
       ended.current = { ...ended.current, since: Math.max(since, oldest) };

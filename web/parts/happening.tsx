@@ -2,6 +2,7 @@ import type { DroverEvent } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
 import { eventsLink } from '../links.ts';
 import { onEvent } from '../live.ts';
+import { moment } from '../router.ts';
 import { EventTable } from './event-table.tsx';
 
 const most = 30;
@@ -17,8 +18,8 @@ export function Happening({ stream }: { readonly stream: string }) {
   }, [stream]);
   return (
     <section aria-labelledby="happening">
-      <h2 id="happening">Happens now</h2>
-      <EventTable events={events} empty="Nothing since this page was opened." />
+      <h2 id="happening">{moment() === undefined ? 'Happens now' : 'Happened'}</h2>
+      {moment() === undefined && <EventTable events={events} empty="Nothing since this page was opened." />}
       <p>
         <a href={`${eventsLink(stream)}&back=10000`}>Events of before</a>
       </p>

@@ -1,11 +1,13 @@
 import { DroverProblem } from 'drover/client';
+import { moment } from '../router.ts';
 
 /** Why something could not be loaded or done, as the coordinator says it; with a way to try once more. */
 export function Problem({ error, retry }: { readonly error: Error; readonly retry?: () => void }) {
   const code = error instanceof DroverProblem ? error.code : undefined;
+  const wasNotThere = moment() !== undefined && error instanceof DroverProblem && error.status === 404;
   return (
     <p class="error" role="alert">
-      {error.message} {code !== undefined && <code>{code}</code>}{' '}
+      {error.message} {code !== undefined && <code>{code}</code>} {wasNotThere && 'That is as of this moment. '}
       {retry !== undefined && (
         <button type="button" onClick={retry}>
           Try again
