@@ -1,4 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { defaultSandboxPaths } from '../agent/sandbox-paths.ts';
 import { type Commands, commandLine } from './commands.ts';
 import type { Service } from './service.ts';
@@ -95,6 +96,28 @@ export async function startFarm(options: FarmOptions): Promise<Farm> {
     agents.push({ name, root });
   }
   return { ...coordinator, agents };
+}
+
+/**
+ * Something that goes on in a farm. Resolves when it has begun.
+ *
+ * @param attended whether it ends the farm when the demo ends without having done so
+ */
+export async function startLife(
+  { workspace, commands, services, say }: Omit<FarmOptions, 'store'>,
+  attended: boolean,
+): Promise<void> {
+  const program = fileURLToPath(new URL('life.ts', import.meta.url));
+  const args = ['demo/life.ts', workspace.path, ...(attended ? ['--attended'] : [])];
+  say(`$ ${commandLine('node', args)} &`);
+  const life = await services.start(
+    'life',
+    process.execPath,
+    [program, ...args.slice(1)],
+    commands.environment,
+    attended,
+  );
+  await life.says(/number 1 is under way/, commands.signal);
 }
 
 function start({ commands, services, say }: FarmOptions, name: string, args: readonly string[]): Promise<Service> {

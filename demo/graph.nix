@@ -8,22 +8,7 @@
 # There is no nixpkgs here, as the demo has to work without a network. Builders are the machine's /bin/sh and /usr/bin, which
 # the agents' sandboxes show (see farm.ts), and nothing else of the machine but /press.
 let
-  build =
-    name: attributes: script:
-    derivation (
-      {
-        inherit name;
-        system = builtins.currentSystem;
-        builder = "/bin/sh";
-        args = [
-          "-euc"
-          script
-        ];
-        PATH = "/usr/bin:/bin";
-        LC_ALL = "C";
-      }
-      // attributes
-    );
+  build = import ./build.nix { };
 
   # One agent has this feature, the other one that: neither could build everything.
   big = {

@@ -22,6 +22,8 @@ async function main(): Promise<number> {
 
   // Later signals do nothing more: what was begun is being cleaned up.
   const interrupted = new AbortController();
+  // Nobody reads any more: a terminal that goes may be noticed by that first.
+  stdout.on('error', () => interrupted.abort(new Error('nobody reads')));
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (!interrupted.signal.aborted) console.error('\ndemo: stopping');
@@ -33,7 +35,15 @@ async function main(): Promise<number> {
     else if (options.task === 'guix') await runGuixDemo({ say, signal: interrupted.signal });
     else {
       const colour = stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
-      await runDemo({ keep: options.keep, nats: options.nats, say, colour, signal: interrupted.signal });
+      // Where nobody could end it by a key it is left.
+      const kept = stdout.isTTY === true ? 'stay' : 'leave';
+      await runDemo({
+        after: options.keep ? kept : 'stop',
+        nats: options.nats,
+        say,
+        colour,
+        signal: interrupted.signal,
+      });
     }
     return 0;
   } catch (error) {

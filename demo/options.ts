@@ -8,7 +8,7 @@ export type DemoOptions =
   | { readonly task: 'help' };
 
 export const usage = `npm run demo                 build a graph of real derivations on a farm of two agents, fetch and compare the outputs
-npm run demo -- --keep       the same, and leave the farm up
+npm run demo -- --keep       the same, and leave the farm up, with builds that come, wait, fail and end: until Ctrl-C on a terminal, otherwise until --stop
 npm run demo -- --nats       the same with the log on NATS JetStream, on a nats-server of the demo's own
 npm run demo -- --guix       an agent of Guix and one of Nix under one coordinator, and a client of each that fetches what its agent built
 npm run demo -- --stop DIR   stop a farm that was left up, and remove its folder

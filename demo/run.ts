@@ -1,9 +1,9 @@
 import { plural } from '../cli/output/text.ts';
 import { createCommands } from './commands.ts';
 import { demoEnvironment } from './environment.ts';
-import { startFarm } from './farm.ts';
+import { startFarm, startLife } from './farm.ts';
 import { fetchAndCompare } from './fetch.ts';
-import { leaveUp } from './keep.ts';
+import { record, stay } from './keep.ts';
 import { startNats } from './nats.ts';
 import { deleteWhatIsNeeded } from './rebuild.ts';
 import { type Receiver, removeHook, startReceiver } from './receiver.ts';
@@ -14,8 +14,8 @@ import { tryNext } from './try-next.ts';
 import { createWorkspace, removeWorkspace } from './workspace.ts';
 
 export interface RunOptions {
-  /** Leave the farm up at the end. */
-  readonly keep: boolean;
+  /** What becomes of the farm at the end: with `stay` it is up until `signal` aborts, with `leave` until somebody stops it; and there goes on something in it. */
+  readonly after: 'stop' | 'stay' | 'leave';
   /** Put the log on NATS JetStream. */
   readonly nats: boolean;
   readonly say: (line: string) => void;
@@ -24,8 +24,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
 }
 
-/** The whole demo. Rejects when a step fails or `signal` aborts; nothing runs on then, and no file stays. */
-export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): Promise<void> {
+/** The whole demo. Rejects when a step fails or `signal` aborts before it stays; nothing runs on then, and no file stays. */
+export async function runDemo({ after, nats, say, colour, signal }: RunOptions): Promise<void> {
   const began = performance.now();
   const workspace = await createWorkspace();
   const services = openServices(workspace);
@@ -58,12 +58,18 @@ export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): 
     for (const line of await deleteWhatIsNeeded(commands, workspace, builds)) say(line);
 
     say(`\n${report(builds, farm.agents, sizes, colour)}`);
-    if (keep) {
+    if (after !== 'stop') {
       await removeHook(commands);
-      await leaveUp(workspace, services.all);
-      kept = true;
-      say(tryNext(farm, workspace, builds));
+      say('\nA newspaper, of which a number comes every half minute (demo/gazette.nix); not all goes well with it:\n');
+      await startLife({ workspace, commands, services, say }, after === 'stay');
+      await record(workspace, services.all);
+      say(tryNext(farm, workspace, builds, after));
+      say(`Done in ${((performance.now() - began) / 1000).toFixed(1)} s.`);
     }
+    if (after === 'leave') {
+      for (const service of services.all) service.leave();
+      kept = true;
+    } else if (after === 'stay') await stay(services, signal);
   } catch (error) {
     if (!signal.aborted) say(await services.lastWords());
     throw error;
@@ -74,5 +80,6 @@ export async function runDemo({ keep, nats, say, colour, signal }: RunOptions): 
       await removeWorkspace(workspace.path);
     }
   }
-  say(`Done in ${((performance.now() - began) / 1000).toFixed(1)} s${kept ? '.' : '; nothing is left running.'}`);
+  if (after === 'stop') say(`Done in ${((performance.now() - began) / 1000).toFixed(1)} s; nothing is left running.`);
+  else if (after === 'stay') say('Stopped; nothing is left running.');
 }

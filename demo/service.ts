@@ -11,6 +11,8 @@ export interface ServiceOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Takes what the program writes: it may go on when the demo has ended. */
   readonly logFile: string;
+  /** Whether its standard input ends when the demo does, however that ends. */
+  readonly attended: boolean;
   /** Called when the program ends without having been asked to. */
   readonly onLost: (how: string) => void;
 }
@@ -35,10 +37,11 @@ const stopLimitMs = 10_000;
 
 /** Starts a program in a process group of its own: Ctrl-C reaches the demo alone, which then stops things in order. */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { name, command, environment, logFile, onLost } = options;
+  const { name, command, environment, logFile, attended, onLost } = options;
   const [program, args] = programOf(command, options.args);
   await using log = await open(logFile, 'a');
-  const child = spawn(program, args, { env: environment, detached: true, stdio: ['ignore', log.fd, log.fd] });
+  const input = attended ? 'pipe' : 'ignore';
+  const child = spawn(program, args, { env: environment, detached: true, stdio: [input, log.fd, log.fd] });
   let asked = false;
   const ended = new Promise<void>((resolve) => {
     child.once('exit', (code, signal) => {

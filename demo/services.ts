@@ -7,8 +7,18 @@ export interface Services {
   readonly all: readonly Service[];
   /** Aborts when one of them ends without having been asked to, with an error that says which. */
   readonly lost: AbortSignal;
-  /** Starts the program of this folder or another; what it writes goes to a file of the service's name. */
-  start(name: string, command: string, args: readonly string[], environment: NodeJS.ProcessEnv): Promise<Service>;
+  /**
+   * Starts the program of this folder or another; what it writes goes to a file of the service's name.
+   *
+   * @param attended whether its standard input ends when the demo does
+   */
+  start(
+    name: string,
+    command: string,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv,
+    attended?: boolean,
+  ): Promise<Service>;
   /** The ends of their logs, for somebody who looks for the cause of a failure. */
   lastWords(): Promise<string>;
   /** Stops the last one first, as the others do not need it. */
@@ -23,11 +33,11 @@ export function openServices(workspace: Workspace): Services {
   return {
     all,
     lost: lost.signal,
-    async start(name, command, args, environment) {
+    async start(name, command, args, environment, attended = false) {
       lost.signal.throwIfAborted();
       const logFile = workspace.file(`${name}.log`);
       const onLost = (how: string) => lost.abort(new Error(`${commandLine(command, args)}: ended with ${how}`));
-      const service = await startService({ name, command, args, environment, logFile, onLost });
+      const service = await startService({ name, command, args, environment, logFile, attended, onLost });
       all.push(service);
       return service;
     },

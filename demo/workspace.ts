@@ -11,9 +11,11 @@ export interface Workspace {
 }
 
 export async function createWorkspace(): Promise<Workspace> {
-  const path = await mkdtemp(join(tmpdir(), prefix));
-  return { path, file: (...names) => join(path, ...names) };
+  return workspaceAt(await mkdtemp(join(tmpdir(), prefix)));
 }
+
+/** One that is there already. */
+export const workspaceAt = (path: string): Workspace => ({ path, file: (...names) => join(path, ...names) });
 
 /** Whether a folder is one that {@link createWorkspace} has made, by its name. */
 export function isWorkspace(path: string): boolean {

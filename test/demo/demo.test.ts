@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -137,7 +138,10 @@ describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
     try {
       // Connections of the agents to Nix are processes too.
       const running = (await temporary.processes()).filter((line) => !line.includes('nix-daemon'));
-      assert.equal(running.length, 3, `a coordinator and two agents, got\n${running.join('\n')}`);
+      const services = running.filter((line) => line.includes('/life.ts') || /\b(?:coordinator|agent)\0/.test(line));
+      assert.equal(services.length, 4, `a coordinator, two agents and what goes on, got\n${running.join('\n')}`);
+      assert.match(out, /^ {2}http:\/\/127\.0\.0\.1:\d+\/$/m);
+      assert.match(out, /^ {2}cat \S+\/admin\.token$/m);
 
       const commands = out.split('\n').filter((line) => /^ {2}(?:export|npx|curl|XDG_CACHE_HOME=\S+ nix) /.test(line));
       const ending = commands.filter((line) => !line.includes('events tail'));
@@ -153,6 +157,7 @@ describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
       assert.match(tried.out, /^the press is cold/m);
       assert.match(tried.out, /elm is paused/);
       assert.match(tried.out, /^StoreDir: \/nix\/store$/m);
+      assert.match(tried.out, /\b(?:leader|weather|gazette)-\d/, 'there goes on something');
 
       // The same client with another key takes nothing.
       const fetch = commands.find((line) => line.includes(' nix ')) ?? '';
@@ -168,6 +173,27 @@ describe('npm run demo', { skip: noNix, concurrency: 2 }, () => {
     }
     assert.deepEqual(await temporary.files(), []);
     assert.deepEqual(await temporary.processes(), []);
+  });
+
+  it('ends a farm that it was to stay with, and removes its folder, when it is killed', async () => {
+    await using temporary = await openTemporary();
+    const folder = join(temporary.path, 'drover-demo-1');
+    await mkdir(folder);
+    await writeFile(join(folder, 'admin.token'), 'none');
+    const service = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', folder], { stdio: 'ignore' });
+    await writeFile(join(folder, 'running.json'), JSON.stringify([{ name: 'coordinator', pid: service.pid }]));
+    const ended = once(service, 'exit');
+    // No coordinator answers: whatever goes wrong, it is still there for that.
+    const life = spawn(process.execPath, ['demo/life.ts', folder, '--attended'], {
+      cwd: root,
+      env: { ...process.env, DROVER_URL: 'http://127.0.0.1:1', DROVER_TOKEN_FILE: join(folder, 'admin.token') },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    const over = once(life, 'exit');
+    life.stdin.end();
+    assert.deepEqual(await ended, [null, 'SIGTERM']);
+    assert.deepEqual(await over, [0, null]);
+    assert.deepEqual(await temporary.files(), []);
   });
 
   // Ten seconds of processor time, which the tests of agents and caches for Guix spend already.
