@@ -113,36 +113,33 @@ function Actions({ agent, reload }: { readonly agent: Agent; readonly reload: ()
           placeholder="not needed"
         />
       </label>
-      {!isPaused && (
-        <Action
-          name="Pause"
-          act={async () => {
-            await drover.pauseAgent(said());
-            return 'It takes no more builds, and goes on with those that it has.';
-          }}
-          done={done}
-        />
-      )}
-      {(isActive || isPaused) && (
-        <Action
-          name="Drain"
-          act={async () => {
-            await drover.drainAgent(said());
-            return 'It takes no more builds; once it has none it is drained.';
-          }}
-          done={done}
-        />
-      )}
-      {(!isActive || quarantine !== undefined) && (
-        <Action
-          name={isActive ? 'Lift the quarantine' : 'Resume'}
-          act={async () => {
-            await drover.resumeAgent(said());
-            return 'It takes builds again.';
-          }}
-          done={done}
-        />
-      )}
+      <Action
+        offered={!isPaused}
+        name="Pause"
+        act={async () => {
+          await drover.pauseAgent(said());
+          return 'It takes no more builds, and goes on with those that it has.';
+        }}
+        done={done}
+      />
+      <Action
+        offered={isActive || isPaused}
+        name="Drain"
+        act={async () => {
+          await drover.drainAgent(said());
+          return 'It takes no more builds; once it has none it is drained.';
+        }}
+        done={done}
+      />
+      <Action
+        offered={!isActive || quarantine !== undefined}
+        name={isActive ? 'Lift the quarantine' : 'Resume'}
+        act={async () => {
+          await drover.resumeAgent(said());
+          return 'It takes builds again.';
+        }}
+        done={done}
+      />
     </div>
   );
 }

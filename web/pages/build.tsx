@@ -196,37 +196,34 @@ function Actions({
   if (!mayAct(self, 'submit')) return null;
   return (
     <div class="actions">
-      {!isOver && (
-        <Action
-          name="Cancel"
-          confirm="Cancel this build for its submission? It ends, and what nobody wants without it, unless another submission wants it."
-          act={async () => {
-            const { canceled } = await drover.cancelBuild({ build: id });
-            return canceled === 0 ? 'Others want it: it goes on.' : `${canceled} builds were cancelled.`;
-          }}
-          done={reload}
-        />
-      )}
-      {!isOver && (
-        <Action
-          name="Build next"
-          act={async () => {
-            await drover.prioritizeBuild({ build: id, priority: 1000 });
-            return 'Its priority is 1000 now.';
-          }}
-          done={reload}
-        />
-      )}
-      {(state === 'failed' || state === 'canceled') && (
-        <Action
-          name="Build again"
-          act={async () => {
-            const { submission } = await drover.retryBuild({ build: id });
-            return `Submitted as ${submission}.`;
-          }}
-          done={reload}
-        />
-      )}
+      <Action
+        offered={!isOver}
+        name="Cancel"
+        confirm="Cancel this build for its submission? It ends, and what nobody wants without it, unless another submission wants it."
+        act={async () => {
+          const { canceled } = await drover.cancelBuild({ build: id });
+          return canceled === 0 ? 'Others want it: it goes on.' : `${canceled} builds were cancelled.`;
+        }}
+        done={reload}
+      />
+      <Action
+        offered={!isOver}
+        name="Build next"
+        act={async () => {
+          await drover.prioritizeBuild({ build: id, priority: 1000 });
+          return 'Its priority is 1000 now.';
+        }}
+        done={reload}
+      />
+      <Action
+        offered={state === 'failed' || state === 'canceled'}
+        name="Build again"
+        act={async () => {
+          const { submission } = await drover.retryBuild({ build: id });
+          return `Submitted as ${submission}.`;
+        }}
+        done={reload}
+      />
     </div>
   );
 }

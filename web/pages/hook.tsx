@@ -97,42 +97,39 @@ function HookFacts({ hook }: { readonly hook: Hook }) {
 function Actions({ hook: { name, state, counts }, reload }: { readonly hook: Hook; readonly reload: () => void }) {
   return (
     <div class="actions">
-      {state === 'paused' ? (
-        <Action
-          name="Resume"
-          act={async () => {
-            await drover.resumeHook({ hook: name });
-            return 'It goes on.';
-          }}
-          done={reload}
-        />
-      ) : (
-        <Action
-          name="Pause"
-          act={async () => {
-            await drover.pauseHook({ hook: name });
-            return 'It delivers nothing until it is resumed.';
-          }}
-          done={reload}
-        />
-      )}
-      {counts.parked > 0 && (
-        <>
-          <Action
-            name="Retry all that is parked"
-            act={async () =>
-              `${count((await drover.retryParkedHookEvents({ hook: name })).retried)} will be delivered again.`
-            }
-            done={reload}
-          />
-          <Action
-            name="Skip all that is parked"
-            confirm={`Go on without ${counts.parked === 1 ? 'the event that is' : `the ${counts.parked} events that are`} parked? Whoever listens never gets them.`}
-            act={async () => `${count((await drover.skipHookEvents({ hook: name })).skipped)} skipped.`}
-            done={reload}
-          />
-        </>
-      )}
+      <Action
+        offered={state === 'paused'}
+        name="Resume"
+        act={async () => {
+          await drover.resumeHook({ hook: name });
+          return 'It goes on.';
+        }}
+        done={reload}
+      />
+      <Action
+        offered={state !== 'paused'}
+        name="Pause"
+        act={async () => {
+          await drover.pauseHook({ hook: name });
+          return 'It delivers nothing until it is resumed.';
+        }}
+        done={reload}
+      />
+      <Action
+        offered={counts.parked > 0}
+        name="Retry all that is parked"
+        act={async () =>
+          `${count((await drover.retryParkedHookEvents({ hook: name })).retried)} will be delivered again.`
+        }
+        done={reload}
+      />
+      <Action
+        offered={counts.parked > 0}
+        name="Skip all that is parked"
+        confirm={`Go on without ${counts.parked === 1 ? 'the event that is' : `the ${counts.parked} events that are`} parked? Whoever listens never gets them.`}
+        act={async () => `${count((await drover.skipHookEvents({ hook: name })).skipped)} skipped.`}
+        done={reload}
+      />
     </div>
   );
 }

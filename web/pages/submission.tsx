@@ -1,5 +1,5 @@
 import type { DroverEvent, Operations } from 'drover/client';
-import { useMemo } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import { count } from '../format.ts';
 import { forestOf } from '../graph/forest.ts';
 import { GraphView } from '../graph/graph-view.tsx';
@@ -29,7 +29,14 @@ export function SubmissionPage({ self, id }: PageProps) {
   // It joins builds of others, and waits for what agents do: any of that may touch it, while it goes on.
   const touches = ({ stream }: DroverEvent): boolean =>
     stream === `submission-${id}` || /^(build|agent|item)-/.test(stream);
-  const submission = useLoaded(`submission ${id}`, () => drover.getSubmission({ submission: id }), touches);
+  // Until there is one, nothing but its own first event can change that.
+  const isThere = useRef(false);
+  const submission = useLoaded(
+    `submission ${id}`,
+    () => drover.getSubmission({ submission: id }),
+    (event) => (isThere.current ? touches(event) : event.stream === `submission-${id}`),
+  );
+  isThere.current = submission.value !== undefined;
   return (
     <WhenLoaded of={submission}>
       {(found) => <Found submission={found} self={self} touches={touches} reload={submission.reload} />}
@@ -120,40 +127,37 @@ function Actions({
   const mayRetry = mayAct(self, 'submit') && state !== 'set-aside' && hasFailed;
   return (
     <div class="actions">
-      {mayRetry && (
-        <Action
-          name="Build again what failed"
-          act={async () => {
-            const { submission: made, builds } = await drover.retrySubmission({ submission: id });
-            if (made !== id) goTo(submissionLink(made));
-            return `Submitted as ${made}: ${builds} builds.`;
-          }}
-          done={reload}
-        />
-      )}
-      {mayAct(self, 'submit') && !isOver(submission) && (
-        <Action
-          name="Cancel"
-          confirm="Cancel this submission? Its builds end, and what nobody wants without it, unless another submission wants them."
-          act={async () => {
-            const { canceled, unwanted, kept } = await drover.cancelSubmission({ submission: id });
-            const others = kept === 0 ? '' : ` ${kept} go on, as others want them.`;
-            return `${canceled + unwanted} builds were cancelled.${others}`;
-          }}
-          done={reload}
-        />
-      )}
-      {mayAct(self, 'admin') && state === 'set-aside' && (
-        <Action
-          name="Resume"
-          confirm="Have this submission queued again? The coordinator stood still over it once, and was ended for it."
-          act={async () => {
-            await drover.resumeSubmission({ submission: id });
-            return 'It is being queued.';
-          }}
-          done={reload}
-        />
-      )}
+      <Action
+        offered={mayRetry}
+        name="Build again what failed"
+        act={async () => {
+          const { submission: made, builds } = await drover.retrySubmission({ submission: id });
+          if (made !== id) goTo(submissionLink(made));
+          return `Submitted as ${made}: ${builds} builds.`;
+        }}
+        done={reload}
+      />
+      <Action
+        offered={mayAct(self, 'submit') && !isOver(submission)}
+        name="Cancel"
+        confirm="Cancel this submission? Its builds end, and what nobody wants without it, unless another submission wants them."
+        act={async () => {
+          const { canceled, unwanted, kept } = await drover.cancelSubmission({ submission: id });
+          const others = kept === 0 ? '' : ` ${kept} go on, as others want them.`;
+          return `${canceled + unwanted} builds were cancelled.${others}`;
+        }}
+        done={reload}
+      />
+      <Action
+        offered={mayAct(self, 'admin') && state === 'set-aside'}
+        name="Resume"
+        confirm="Have this submission queued again? The coordinator stood still over it once, and was ended for it."
+        act={async () => {
+          await drover.resumeSubmission({ submission: id });
+          return 'It is being queued.';
+        }}
+        done={reload}
+      />
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Problem } from './problem.tsx';
 
 /**
@@ -13,6 +13,7 @@ export function Action({
   act,
   done,
   disabled = false,
+  offered = true,
 }: {
   readonly name: string;
   /** What it does to which thing, where more than one button of the page has the name. */
@@ -22,9 +23,16 @@ export function Action({
   readonly done?: (() => void) | undefined;
   /** Whether something that it needs is not there yet. */
   readonly disabled?: boolean;
+  /** Whether it can be done as things are: what it said when it was done stays after that. */
+  readonly offered?: boolean;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [state, setState] = useState<{ busy?: boolean; said?: string | undefined; error?: Error }>({});
+
+  // What is offered anew has said nothing yet.
+  useEffect(() => {
+    if (offered) setState({});
+  }, [offered]);
 
   async function run(): Promise<void> {
     dialog.current?.close();
@@ -37,17 +45,20 @@ export function Action({
     }
   }
 
+  if (!offered && state.said === undefined && state.error === undefined) return null;
   return (
     <div class="action">
-      <button
-        type="button"
-        aria-label={label}
-        disabled={state.busy || disabled}
-        onClick={() => (confirm === undefined ? void run() : dialog.current?.showModal())}
-      >
-        {name}
-      </button>
-      {confirm !== undefined && (
+      {offered && (
+        <button
+          type="button"
+          aria-label={label}
+          disabled={state.busy || disabled}
+          onClick={() => (confirm === undefined ? void run() : dialog.current?.showModal())}
+        >
+          {name}
+        </button>
+      )}
+      {offered && confirm !== undefined && (
         <dialog ref={dialog} aria-label={label ?? name}>
           <p>{confirm}</p>
           <button type="button" onClick={() => void run()}>
