@@ -66,13 +66,12 @@ async function call(http: Http, name: keyof Operations, request: Readonly<Record
     const value = take(field);
     return value === undefined ? [] : [[field, String(value)] as const];
   });
-  const sent = body && Object.keys(rest).length > 0;
   if (!body && Object.keys(rest).length > 0)
     throw new TypeError(`${name}: expected no field ${Object.keys(rest).join(', ')}`);
   const response = await http.request(method, filled, {
     query: asked,
-    headers: { ...(sent && { 'content-type': 'application/json' }), ...Object.fromEntries(given) },
-    ...(sent && { body: JSON.stringify(rest) }),
+    headers: { ...(body && { 'content-type': 'application/json' }), ...Object.fromEntries(given) },
+    ...(body && { body: JSON.stringify(rest) }),
   });
   return readJson(response, http.url);
 }

@@ -62,7 +62,7 @@ function expectation(issue: Issue): string {
     case 'invalid_type':
       return String(issue.expected);
     case 'invalid_value':
-      return `one of ${(issue.values as unknown[]).map((value) => JSON.stringify(value)).join(', ')}`;
+      return oneOf((issue.values as readonly unknown[]).map((value) => JSON.stringify(value)));
     case 'too_small':
       return `at least ${String(issue.minimum)} (${String(issue.origin)})`;
     case 'too_big':
@@ -72,10 +72,21 @@ function expectation(issue: Issue): string {
       const shown = keys.slice(0, mostShown).map((key) => excerpt(key, 40));
       return `nothing named ${shown.join(', ')}${keys.length > shown.length ? ` and ${keys.length - shown.length} more` : ''}`;
     }
+    case 'invalid_union': {
+      const ways = (issue.errors as readonly (readonly Issue[])[]).flatMap(([first]) => first ?? []);
+      return issue.message === noMessage ? [...new Set(ways.map(expectation))].join(' or ') : expectedIn(issue);
+    }
     default:
-      return issue.message.replace(/^expected /, '');
+      return expectedIn(issue);
   }
 }
+
+const oneOf = (values: readonly string[]): string =>
+  values.length > 1 ? `one of ${values.join(', ')}` : `${values[0]}`;
+
+/** What zod says where a schema does not. */
+const noMessage = 'Invalid input';
+const expectedIn = ({ message }: Issue): string => message.replace(/^expected /, '');
 
 function valueAt(value: unknown, path: readonly string[]): unknown {
   let found = value;

@@ -48,6 +48,8 @@ describe('the calls of a client', () => {
     assert.equal(await drover.prioritizeBuild({ build: 'b-1', priority: 7 }), undefined);
     assert.equal((await drover.cancelBuild({ build: 'b-1' })).unwanted, 2);
     await drover.cancelBuild({ build: 'b-1', reason: 'not wanted' });
+    // All of its fields may be left out; a body may not.
+    await drover.checkUpstream({ upstream: 'up' });
     const item = buildA.outputs.out as string;
     await drover.deleteItem({ item, reason: 'a/b&c' });
     await drover.submit({ roots: [buildA.derivation], force: true, 'idempotency-key': 'once' });

@@ -142,6 +142,12 @@ describe('bad input is refused with a code and the field', () => {
     ],
     ['a limit of 0', { url: '/v1/builds?limit=0' }, 'invalid-request', /querystring\.limit: expected at least 1/],
     ['a limit that is no number', { url: '/v1/builds?limit=many' }, 'invalid-request', /querystring\.limit/],
+    [
+      'a place that is given twice',
+      { url: '/v1/events?from=a&from=b' },
+      'invalid-request',
+      /querystring\.from: expected .*got a list of 2/,
+    ],
     ['an unknown query field', { url: '/v1/builds?sate=queued' }, 'invalid-request', /nothing named "sate"/],
     ['an unknown build', { url: '/v1/builds/b-9' }, 'unknown-build', /b-9/],
     ['why of an unknown build', { url: '/v1/builds/nope/why' }, 'unknown-build', /nope/],
