@@ -64,6 +64,13 @@ export const operations = {
     headers: [],
     body: false,
   },
+  getSubmissionGraph: {
+    method: 'GET',
+    path: '/v1/submissions/{submission}/graph',
+    query: ['part', 'shape'],
+    headers: [],
+    body: false,
+  },
   cancelSubmission: { method: 'POST', path: '/v1/submissions/{submission}/cancel', query: [], headers: [], body: true },
   retrySubmission: { method: 'POST', path: '/v1/submissions/{submission}/retry', query: [], headers: [], body: false },
   resumeSubmission: {
@@ -2731,6 +2738,53 @@ export interface Operations {
         /** that are not in it: they are blocked, or no agent takes them */
         readonly without: number;
       };
+    };
+  };
+  /** The builds of a submission, those that it joined included, with their states, and what waits for what. */
+  readonly getSubmissionGraph: {
+    readonly request: {
+      /** only builds of the part with this `prefix` */
+      readonly part?: string;
+      /** of an earlier answer: `nodes`, `parts` and `edges` are left out while they are the same */
+      readonly shape?: string;
+      readonly submission: string;
+    };
+    readonly answer: {
+      /** when states were so */
+      readonly at: number;
+      /** another one where `nodes`, `parts` or `edges` are others */
+      readonly shape: string;
+      /** derivations of all nodes and parts */
+      readonly builds: number;
+      /** the last build of each derivation; where there are more than 5000, those that are in no part. Absent, as are `parts` and `edges`, where `shape` is the one that was asked with */
+      readonly nodes?: readonly {
+        readonly build: string;
+        readonly derivation: string;
+      }[];
+      /** at most 200; what is in one is asked for as `part` */
+      readonly parts?: readonly {
+        /** with which all of it begin: a name, then a blank and the hash part */
+        readonly prefix: string;
+        readonly builds: number;
+      }[];
+      /** pairs: what is needed, and what needs it, by their places among the nodes and, after these, the parts. One that others say already is left out; of parts, all but the three that each needs most of */
+      readonly edges?: readonly number[];
+      readonly stateNames: readonly (
+        | 'fetching'
+        | 'building'
+        | 'ready'
+        | 'deferred'
+        | 'back-off'
+        | 'waiting'
+        | 'blocked'
+        | 'succeeded'
+        | 'failed'
+        | 'canceled'
+      )[];
+      /** of each node, its state's place in `stateNames` */
+      readonly states: readonly number[];
+      /** of each part, how many of its builds are at each of `stateNames` */
+      readonly partStates: readonly (readonly number[])[];
     };
   };
   /** Cancels a submission: its builds end that nobody else wants, inputs included, and no more are made. */

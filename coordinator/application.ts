@@ -7,6 +7,7 @@ import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blockers.ts';
 import type { EndedMinute } from '../projections/ended.ts';
 import type { Outlook } from '../projections/outlook.ts';
+import type { SubmissionGraph } from '../projections/submission-graph.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
 import type { Why } from '../projections/why.ts';
 import type { Principal, RotatedToken, TokenInfo } from './access.ts';
@@ -36,6 +37,7 @@ export type { Estimate } from '../projections/estimate.ts';
 export type { Amount } from '../projections/garbage.ts';
 export type { KeepReason } from '../projections/kept.ts';
 export type { Outlook, OutlookNode, OutlookState } from '../projections/outlook.ts';
+export type { GraphNode, GraphPart, GraphState, SubmissionGraph } from '../projections/submission-graph.ts';
 export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
 export type { Phase } from '../projections/timeline.ts';
 export type { WaitedInput, Why } from '../projections/why.ts';
@@ -150,6 +152,12 @@ export interface Application extends HookWishes {
   submissionTimes(submission: string): Promise<SubmissionTimes | undefined>;
   /** How far a submission is, and when it may end; as it was a moment ago, where somebody asked then. */
   outlook(submission: string): Promise<Outlook>;
+  /**
+   * The builds of a submission and what waits for what, as it was a moment ago.
+   *
+   * @param part only those of the part with this prefix
+   */
+  submissionGraph(submission: string, part?: string): Promise<SubmissionGraph>;
   /** How many of the builds that the submission joined are in which state, up to the first that has not ended. */
   joinedBuilds(submission: string): Readonly<Record<BuildStatus, number>> | undefined;
   /** Finishes the log of an attempt that is over: a stop of the coordinator may have come before that. */

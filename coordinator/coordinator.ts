@@ -2,6 +2,7 @@ import { noteKeyText } from '../domain/audit/signed-note.ts';
 import { deferralExcess } from '../domain/build/deferral.ts';
 import { findBlockers } from '../projections/blockers.ts';
 import type { BuildRecord } from '../projections/builds.ts';
+import { type Outlook, outlook } from '../projections/outlook.ts';
 import { isBlocked } from '../projections/standing.ts';
 import { submissionTimes } from '../projections/submission-times.ts';
 import type { SubmissionRecord } from '../projections/submissions.ts';
@@ -45,11 +46,15 @@ import { createVerifying } from './items/verifying.ts';
 import { startRemembering } from './log/remembering.ts';
 import { createSlices } from './slices.ts';
 import { createAdding } from './submissions/adding.ts';
+import { createGraphs } from './submissions/graphs.ts';
 import { createIntake } from './submissions/intake.ts';
 import { createJoinedBuilds } from './submissions/joined-builds.ts';
-import { createOutlooks } from './submissions/outlooks.ts';
+import { keepAnswers } from './submissions/kept-answers.ts';
 import { createTexts, type Texts } from './submissions/texts.ts';
 import { createUpstreams } from './upstreams/upstreams.ts';
+
+/** Outlooks that are kept. */
+const mostOutlooks = 100;
 
 export interface Coordinator extends Disposable {
   readonly application: Application;
@@ -114,7 +119,8 @@ export function startCoordinator(core: Core): Coordinator {
   const schedule = startCollectionSchedule(core, collecting, deadlines);
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
-  const outlooks = createOutlooks(core, inSlices);
+  const outlooks = keepAnswers<Outlook>(core.runtime, inSlices, mostOutlooks);
+  const graphs = createGraphs(core, inSlices);
   const verifying = createVerifying(core, items, { intake, upstreams }, deadlines);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
@@ -203,7 +209,11 @@ export function startCoordinator(core: Core): Coordinator {
     },
     ended: () => farm.ended.before(core.runtime.clock.now()),
     submissionTimes: async (id) => inSlices(submissionTimes(farm, await buildsFor(id), core.runtime.clock.now())),
-    outlook: async (id) => outlooks.of(id, await buildsFor(id)),
+    async outlook(id) {
+      const builds = await buildsFor(id);
+      return outlooks.of(id, () => outlook(farm, builds, core.runtime.clock.now()));
+    },
+    submissionGraph: async (id, part = '') => graphs(id, part, await buildsFor(id)),
     async blockage(id) {
       const submission = heldSubmission(farm, id);
       if (submission === undefined) await findSubmission(core, id);

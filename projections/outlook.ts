@@ -45,6 +45,16 @@ const mostReady = 20;
 const mostLevels = 8;
 export const mostNodes = (mostRunning + mostReady) * (mostLevels + 1);
 
+/** What a build is at, or how it ended. */
+export function buildStateOf(farm: Farm, build: BuildRecord): OutlookState | 'succeeded' | 'failed' | 'canceled' {
+  const { status } = build.state;
+  if (status === 'running') return 'building';
+  if (status === 'allocated') return 'fetching';
+  if (status === 'succeeded' || status === 'failed' || status === 'canceled') return status;
+  const standing = standingOf(farm, build) ?? 'waiting';
+  return standing === 'backoff' ? 'back-off' : standing;
+}
+
 /**
  * @param builds those of the submission, and those that it joined.
  * @param now milliseconds since the Unix epoch.
@@ -63,14 +73,7 @@ export function* outlook(farm: Farm, builds: readonly BuildRecord[], now: number
     }
     if (pace.isOver()) yield;
   }
-  const stateOf = (build: BuildRecord): OutlookState | 'succeeded' | 'failed' | 'canceled' => {
-    const { status } = build.state;
-    if (status === 'running') return 'building';
-    if (status === 'allocated') return 'fetching';
-    if (status === 'succeeded' || status === 'failed' || status === 'canceled') return status;
-    const standing = standingOf(farm, build) ?? 'waiting';
-    return standing === 'backoff' ? 'back-off' : standing;
-  };
+  const stateOf = (build: BuildRecord) => buildStateOf(farm, build);
   const counts = {
     succeeded: 0,
     failed: 0,

@@ -45,6 +45,7 @@ export async function run(report: Report, { work, quick }: BenchOptions): Promis
   await bench.connectAgents(agents, slots);
   await hold('unblocked', 'which builds are blocked, once agents take them', async () => application.status());
   await hold('outlook', 'how far it is and when it may end, the first time', () => application.outlook(submission));
+  await hold('graph', 'its graph, the first time', () => application.submissionGraph(submission));
   await hold('preview', 'what cancelling it would end', () =>
     application.cancelSubmission(admin, submission, { preview: true }),
   );

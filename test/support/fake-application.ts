@@ -7,6 +7,7 @@ import type {
   Outlook,
   Principal,
   RootDetail,
+  SubmissionGraph,
   SubmissionTimes,
   SubmitResult,
   UpstreamStatus,
@@ -132,6 +133,16 @@ export const fakeOutlook: Outlook = {
   ],
   estimate: { endsAt: 90, builds: 2, unknown: 1, without: 0 },
 };
+export const fakeGraph: SubmissionGraph = {
+  at: 5,
+  shape: 'aa',
+  builds: 9,
+  nodes: [{ build: 's-1-1', derivation: `${'0'.repeat(32)}-x.drv` }],
+  parts: [{ prefix: 'y-', builds: 8 }],
+  edges: [0, 1],
+  states: [1],
+  partStates: [[0, 0, 0, 0, 0, 8, 0, 0, 0, 0]],
+};
 export const fakeHistory: BuildHistory = {
   build: 'b-1',
   derivation: `${'0'.repeat(32)}-x.drv`,
@@ -236,6 +247,7 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     resumeSubmission: async () => undefined,
     submissionTimes: async () => fakeTimes,
     outlook: async () => fakeOutlook,
+    submissionGraph: async () => fakeGraph,
     buildHistory: async () => fakeHistory,
     recordEarlierBuilds: async () => undefined,
     blockage: async () => ({ unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }),

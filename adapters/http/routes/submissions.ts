@@ -6,12 +6,14 @@ import { baseName, identifier, shortText, tags } from '../../../domain/event.ts'
 import { maxRootTags, maxTags } from '../../../domain/limits.ts';
 import { excerpt } from '../../../domain/store/format-error.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
+import { graphStates } from '../../../projections/submission-graph.ts';
 import { principalOf } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { cancelResult } from '../schemas/builds.ts';
 import { submissionOutlook } from '../schemas/outlook.ts';
 import { many, nothing, page, paging } from '../schemas/requests.ts';
+import { submissionGraph } from '../schemas/submission-graph.ts';
 import { submissionDetail, submissionParams, submissionRow, submitResult } from '../schemas/submissions.ts';
 import { submissionTimes } from '../schemas/times.ts';
 import { withEnd } from '../submission-end.ts';
@@ -185,6 +187,37 @@ export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
         },
       },
       async (request) => application.outlook(request.params.submission),
+    );
+    app.get(
+      '/v1/submissions/:submission/graph',
+      {
+        config: { access: 'read' },
+        schema: {
+          tags: ['submissions'],
+          operationId: 'getSubmissionGraph',
+          summary:
+            'The builds of a submission, those that it joined included, with their states, and what waits for what.',
+          description:
+            'Where there are very many, they come in parts by their names, each of which can be asked for by itself. An answer may be some seconds old where the submission is large.',
+          params: submissionParams,
+          querystring: z.strictObject({
+            part: z.string().max(300).describe('only builds of the part with this `prefix`').exactOptional(),
+            shape: z
+              .string()
+              .max(16)
+              .describe('of an earlier answer: `nodes`, `parts` and `edges` are left out while they are the same')
+              .exactOptional(),
+          }),
+          response: { 200: submissionGraph },
+        },
+      },
+      async (request) => {
+        const { part, shape } = request.query;
+        const graph = await application.submissionGraph(request.params.submission, part);
+        if (shape !== graph.shape) return { ...graph, stateNames: graphStates };
+        const { at, builds, states, partStates } = graph;
+        return { at, shape, builds, stateNames: graphStates, states, partStates };
+      },
     );
     app.post(
       '/v1/submissions/:submission/cancel',

@@ -9,9 +9,11 @@ import { formatItem } from '../../../cli/output/items.ts';
 import type { Application } from '../../../coordinator/application.ts';
 import { DroverError } from '../../../coordinator/errors.ts';
 import type { BuildFilter, Paging } from '../../../coordinator/ports/views.ts';
+import { graphStates } from '../../../projections/submission-graph.ts';
 import {
   fakeAgent,
   fakeCancel,
+  fakeGraph,
   fakeHistory,
   fakeHook,
   fakeOutlook,
@@ -188,6 +190,7 @@ describe('a command goes to the application as it was asked for', () => {
 
 describe('a question is answered', () => {
   const { attempts: _, options: __, outputs: ___, ...rowA } = buildA;
+  const { nodes, parts, edges, ...sameGraph } = { ...fakeGraph, stateNames: graphStates };
   const cases: [url: string, body: unknown][] = [
     ['/v1/status', fakeStatus],
     [
@@ -211,6 +214,8 @@ describe('a question is answered', () => {
     ['/v1/submissions/s-1/times', { times: fakeTimes }],
     ['/v1/submissions/s-1', { ...submissionA, unfinished: 0, blocked: 0, agentless: 0, blockers: [], total: 0 }],
     ['/v1/submissions/s-1/outlook', fakeOutlook],
+    ['/v1/submissions/s-1/graph?part=a&shape=bb', { ...fakeGraph, stateNames: graphStates }],
+    ['/v1/submissions/s-1/graph?shape=aa', sameGraph],
     ['/v1/builds/b-1', buildA],
     ['/v1/builds/b-1/why', { build: 'b-1', state: 'succeeded', summary: 'It has ended.', reason: 'ended' }],
     ['/v1/items', { rows: [itemA] }],

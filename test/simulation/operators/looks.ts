@@ -18,6 +18,7 @@ async function look(farm: SimulatedFarm, random: Random): Promise<void> {
     'history of a build': (application) => application.buildHistory(build, { limit: 100 }),
     'times of a submission': (application) => application.submissionTimes(submission),
     'outlook of a submission': (application) => application.outlook(submission),
+    'graph of a submission': (application) => application.submissionGraph(submission),
     'blockage of a submission': (application) => application.blockage(submission),
   };
   const what = random.pick(Object.keys(looks)) as string;
