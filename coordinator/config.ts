@@ -174,6 +174,13 @@ export const coordinatorConfigSchema = z
           .describe(
             'Whether whoever brings no token may read what a token of scope read may: all names, logs and events. Nobody can change anything without a token.',
           ),
+        hosts: z
+          .array(z.string().regex(/^[0-9A-Za-z.-]{1,253}$/, 'expected the name of a host, without a port'))
+          .max(100)
+          .default([])
+          .describe(
+            'Names of the coordinator by which dashboard.public and dashboard.proxy-header let somebody in, beside that of public-url, that of the machine, names without a dot, and addresses.',
+          ),
         ...proxyFields,
       })
       .prefault({}),

@@ -25,6 +25,7 @@ import { narinfoText } from '../adapters/http/cache/narinfo.ts';
 import { openUpstreamNar } from '../adapters/http/cache/open-upstream-nar.ts';
 import type { DashboardOptions } from '../adapters/http/context.ts';
 import { readDashboard } from '../adapters/http/dashboard/files.ts';
+import { createKnownHosts } from '../adapters/http/dashboard/known-hosts.ts';
 import { createTrustedProxies } from '../adapters/http/dashboard/proxies.ts';
 import { createSealedSessions } from '../adapters/http/dashboard/sealed-sessions.ts';
 import { createLogGrowth } from '../adapters/http/log-growth.ts';
@@ -459,17 +460,19 @@ function guixCacheOf(config: CoordinatorConfig, { publicKey, point }: GuixKey, s
 }
 
 async function dashboardOf(
-  { dashboard }: CoordinatorConfig,
+  { dashboard, publicUrl }: CoordinatorConfig,
   dir: DataDir,
   { clock, random }: Runtime,
 ): Promise<DashboardOptions | undefined> {
   if (!dashboard.enabled) return undefined;
   const [key, files] = await Promise.all([ensureSessionKey(dir, random.bytes), readDashboard(webFolder())]);
   const proxy = proxySettingsOf(dashboard);
+  const host = publicUrl && new URL(publicUrl).hostname;
   return {
     files,
     sessions: createSealedSessions({ key, seconds: dashboard.sessionSeconds, clock }),
     public: dashboard.public,
+    knownHosts: createKnownHosts([...dashboard.hosts, hostname(), ...(host === undefined ? [] : [host])]),
     proxies: proxy && createTrustedProxies(proxy),
   };
 }

@@ -8,6 +8,7 @@ import { goTo, usePlace } from './router.ts';
 import { Palette } from './search/palette.tsx';
 import { SearchBox } from './search/search-box.tsx';
 import { logOut, type Self, useSelf } from './session.ts';
+import { visible } from './visible.ts';
 
 const links = [
   ['', 'Overview'],
@@ -47,7 +48,7 @@ function Pages({ self, refused }: { readonly self: Self; readonly refused: () =>
     return () => end.abort();
   }, []);
   useEffect(() => {
-    document.title = `${page.title} · Drover`;
+    document.title = visible(`${page.title} · Drover`);
   }, [page.title]);
   return (
     <Frame self={self} section={place.path[0] ?? ''}>

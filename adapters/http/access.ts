@@ -3,7 +3,7 @@ import type { Principal } from '../../coordinator/application.ts';
 import { DroverError } from '../../coordinator/errors.ts';
 import type { Scope } from '../../domain/token/events.ts';
 import type { HttpContext } from './context.ts';
-import { sessionOf } from './dashboard/session-cookie.ts';
+import { isHttps, sessionOf } from './dashboard/session-cookie.ts';
 
 /**
  * Who may use a route. Each route states one in its `config.access`; a route without one does not get registered, so
@@ -150,8 +150,8 @@ function authorize(context: AccessContext, access: Access, request: FastifyReque
 }
 
 function identify({ application, dashboard }: AccessContext, access: Access, request: FastifyRequest): Asker {
-  const { authorization, cookie } = request.headers;
-  const value = dashboard && authorization === undefined ? sessionOf(cookie) : undefined;
+  const { authorization, cookie, 'x-forwarded-proto': forwarded } = request.headers;
+  const value = dashboard && authorization === undefined ? sessionOf(cookie, isHttps(forwarded)) : undefined;
   if (value !== undefined || /^basic /i.test(authorization ?? '')) refuseForeignPages(request);
   if (value !== undefined) {
     const session = dashboard?.sessions.open(value);
@@ -164,7 +164,8 @@ function identify({ application, dashboard }: AccessContext, access: Access, req
   }
   const secret = secretOf(authorization);
   if (secret !== undefined) return { principal: authenticated(application, secret) };
-  if (authorization === undefined && dashboard !== undefined) {
+  const isKnown = dashboard?.knownHosts?.(request.headers.host) ?? true;
+  if (authorization === undefined && dashboard !== undefined && isKnown) {
     const principal = dashboard.proxies?.principalOf(request);
     if (principal !== undefined) {
       // What the proxy knows a person by is a cookie as well, or what a browser was told for Basic.
@@ -176,9 +177,13 @@ function identify({ application, dashboard }: AccessContext, access: Access, req
   }
   throw new DroverError(
     'token-missing',
-    'expected `Authorization: Bearer <token>`, or Basic with the token as password',
+    `expected \`Authorization: Bearer <token>\`, or Basic with the token as password${isKnown ? '' : unknownHost(request)}`,
   );
 }
+
+/** For whoever wonders: nobody needed one by another name. */
+const unknownHost = ({ headers: { host = '' } }: FastifyRequest): string =>
+  `; what can be done without one cannot be by the name ${host.slice(0, 200)}, which neither dashboard.hosts nor public-url has`;
 
 /** @throws DroverError `token-unknown` */
 export function authenticated(application: HttpContext['application'], secret: string): Principal {

@@ -14,6 +14,7 @@ import type { Spool } from '../pool/filesystem/spool.ts';
 import type { StagedNars } from '../pool/filesystem/staged-nars.ts';
 import type { GuixCache } from './cache/guix/narinfos.ts';
 import type { DashboardFiles } from './dashboard/files.ts';
+import type { KnownHosts } from './dashboard/known-hosts.ts';
 import type { TrustedProxies } from './dashboard/proxies.ts';
 import type { SealedSessions } from './dashboard/sealed-sessions.ts';
 import type { LogGrowth } from './log-growth.ts';
@@ -81,6 +82,8 @@ export interface DashboardOptions {
   readonly sessions: SealedSessions;
   /** Whether who brings nothing may read. */
   readonly public: boolean;
+  /** Names by which somebody comes in without a token of his own, where that is so; all if absent. */
+  readonly knownHosts?: KnownHosts | undefined;
   /** Proxies whose word is taken for who comes through them; none if absent. */
   readonly proxies?: TrustedProxies | undefined;
 }

@@ -58,7 +58,7 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
   const fault = faultOf(new DroverError('invalid-request', `expected an HTTP request: ${error.message}`));
   const body = JSON.stringify(problemOf(fault, '', ''));
   const head = { ...problemHeaders(fault), 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
-  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries(head).flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}\r\n`));
   socket.end(`HTTP/1.1 400 Bad Request\r\n${lines.join('')}\r\n${body}`);
 }
 

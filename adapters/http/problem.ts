@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type ErrorCode, errorCodes, isDroverError } from '../../coordinator/errors.ts';
-import { noSessionCookie } from './dashboard/session-cookie.ts';
+import { noSessionCookies } from './dashboard/session-cookie.ts';
 import { fieldErrors } from './field-errors.ts';
 
 /** An answer that is not the wished-for one (RFC 9457, application/problem+json). */
@@ -105,13 +105,13 @@ export function problemOf(fault: Fault, instance: string, requestId: string): Pr
 export const bearerChallenge = 'Bearer realm="drover"';
 
 /** Headers that go with a problem. */
-export function problemHeaders(fault: Fault): Record<string, string> {
+export function problemHeaders(fault: Fault): Record<string, string | string[]> {
   const [status] = errorCodes[fault.code];
-  const headers: Record<string, string> = { 'content-type': problemType, 'cache-control': 'no-store' };
+  const headers: Record<string, string | string[]> = { 'content-type': problemType, 'cache-control': 'no-store' };
   // Basic as well: it is what programs that read netrc can do.
   if (status === 401) headers['www-authenticate'] = `${bearerChallenge}, Basic realm="drover"`;
   // The next request of the browser is one of somebody who is not logged in.
-  if (fault.code === 'session-ended') headers['set-cookie'] = noSessionCookie;
+  if (fault.code === 'session-ended') headers['set-cookie'] = [...noSessionCookies];
   if (status === 503 || status === 429) headers['retry-after'] = '5';
   // A client that resumes an upload finds the place to go on in the same header as in a good answer.
   const { offset } = fault.details;

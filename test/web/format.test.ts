@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ago, bytes, count, duration, isoTime, splitName, time } from '../../web/format.ts';
+import { visible } from '../../web/visible.ts';
 
 describe('what people read', () => {
   it('durations have two units at most', () => {
@@ -26,5 +27,19 @@ describe('what people read', () => {
     const hash = '0'.repeat(32);
     assert.deepEqual(splitName(`${hash}-hello-2.12.drv`), { hash, name: 'hello-2.12' });
     assert.deepEqual(splitName('odd'), { hash: '', name: 'odd' });
+  });
+});
+
+describe('what a name would hide', () => {
+  it('is written out, and what people write is left', () => {
+    const cases = {
+      'evil\u202egpj.drv': 'evil\\u202egpj.drv',
+      'zero\u200bwidth\ufeff\u00ad\u{e0041}\u3164': 'zero\\u200bwidth\\ufeff\\xad\\u{e0041}\\u3164',
+      'a\u0007\u009b\u061c\u2066b\u200d': 'a\\x07\\x9b\\u061c\\u2066b\\u200d',
+      'Müller 東京 שלום\n\t1\u202f000': 'Müller 東京 שלום\n\t1\u202f000',
+      '\u{1f468}\u200d\u{1f469} \u26a0\ufe0f \u2764\ufe0f\u200d\u{1f525}':
+        '\u{1f468}\u200d\u{1f469} \u26a0\ufe0f \u2764\ufe0f\u200d\u{1f525}',
+    };
+    for (const [text, shown] of Object.entries(cases)) assert.equal(visible(text), shown);
   });
 });

@@ -6,7 +6,7 @@ import type { DashboardOptions, HttpContext } from '../context.ts';
 import { instant } from '../schemas/basics.ts';
 import { nothing } from '../schemas/requests.ts';
 import { ownToken } from '../schemas/tokens.ts';
-import { noSessionCookie, sessionCookie } from './session-cookie.ts';
+import { isHttps, noSessionCookies, sessionCookies } from './session-cookie.ts';
 
 /** Logging in and out: what a browser is given for a token, so that no script in it has the token. */
 export function sessionRoutes(
@@ -39,7 +39,7 @@ export function sessionRoutes(
         const { id, scope } = principal;
         return reply
           .code(201)
-          .header('set-cookie', sessionCookie(value, sessions.seconds, isSecure(request)))
+          .header('set-cookie', sessionCookies(value, sessions.seconds, cameByHttps(request)))
           .send({ id, name: application.nameOf(id), scope, until: ends });
       },
     );
@@ -56,15 +56,16 @@ export function sessionRoutes(
       },
       async (request, reply) => {
         refuseForeignPages(request);
-        return reply.code(204).header('set-cookie', noSessionCookie).send();
+        return reply
+          .code(204)
+          .header('set-cookie', [...noSessionCookies])
+          .send();
       },
     );
   };
 }
 
 /** Whether the browser came by https: a page says so with each POST, and a proxy may. Who lies about it keeps its own cookie from itself. */
-function isSecure({ headers }: FastifyRequest): boolean {
-  const { origin, 'x-forwarded-proto': forwarded } = headers;
-  if (origin !== undefined && origin !== 'null') return /^https:/i.test(origin);
-  return /^https$/i.test(String(forwarded));
+function cameByHttps({ headers: { origin, 'x-forwarded-proto': forwarded } }: FastifyRequest): boolean {
+  return origin === undefined || origin === 'null' ? isHttps(forwarded) : /^https:/i.test(origin);
 }

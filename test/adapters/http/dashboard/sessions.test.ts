@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { describe, test } from 'node:test';
+import { createKnownHosts } from '../../../../adapters/http/dashboard/known-hosts.ts';
 import { createTrustedProxies } from '../../../../adapters/http/dashboard/proxies.ts';
 import { createSealedSessions } from '../../../../adapters/http/dashboard/sealed-sessions.ts';
 import { sessionOf } from '../../../../adapters/http/dashboard/session-cookie.ts';
@@ -19,8 +20,19 @@ async function login(server: Harness, scope: Scope, headers: Record<string, stri
     payload: { token: secretOfScope(scope) },
     headers,
   });
-  const given = String(answer.headers['set-cookie'] ?? '');
-  return { answer, given, cookie: given.split(';', 1)[0] ?? '' };
+  const [given = '', other = ''] = [answer.headers['set-cookie'] ?? []].flat();
+  return { answer, given, other, cookie: given.split(';', 1)[0] ?? '' };
+}
+
+const plain = (value: string, age: number) =>
+  `^drover_session=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${age}$`;
+const host = (value: string, age: number) =>
+  `^__Host-drover_session=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${age}; Secure$`;
+
+function forgets(header: string | readonly string[] | undefined): void {
+  const [one = '', other = ''] = [header ?? []].flat();
+  assert.match(one, new RegExp(plain('', 0)));
+  assert.match(other, new RegExp(host('', 0)));
 }
 
 describe('a session', () => {
@@ -59,8 +71,23 @@ describe('a session', () => {
       [{ 'x-forwarded-proto': 'https' }, true],
       [{ origin: 'http://farm.example', host: 'farm.example' }, false],
       [{ 'x-forwarded-proto': 'http' }, false],
-    ] as const)
-      assert.equal((await login(server, 'read', headers)).given.includes('; Secure'), secure, JSON.stringify(headers));
+    ] as const) {
+      const { given, other } = await login(server, 'read', headers);
+      const [own, gone] = secure ? [host, plain] : [plain, host];
+      assert.match(given, new RegExp(own('[\\w-]+', 3600)), JSON.stringify(headers));
+      assert.match(other, new RegExp(gone('', 0)));
+    }
+  });
+
+  test('of https is one that no other host can set, and what others set is not looked at then', async () => {
+    const { cookie } = await login(shared.server(), 'admin', { 'x-forwarded-proto': 'https' });
+    const others = ['drover_session=x', 'drover_session=x; drover_session=y'];
+    for (const other of others) assert.equal(code(await ask(`${other}; ${cookie}`)), 200);
+    assert.equal(code(await ask(`${cookie}; ${cookie}`)), 'session-ended');
+    // One that was given over http, or is somebody else's, is none over https.
+    const given = (await login(shared.server(), 'admin')).cookie;
+    assert.equal(code(await ask(given)), 200);
+    assert.equal(code(await ask(given, '/v1/tokens/self', { 'x-forwarded-proto': 'https' })), 'token-missing');
   });
 
   test('is not begun by what is no token, and nothing of that is told or logged', async () => {
@@ -90,7 +117,7 @@ describe('a session', () => {
     for (const each of broken) {
       const answer = await ask(`drover_session=${each}`);
       assert.deepEqual([answer.statusCode, code(answer)], [401, 'session-ended'], each);
-      assert.match(String(answer.headers['set-cookie']), /^drover_session=; .*Max-Age=0$/);
+      forgets(answer.headers['set-cookie']);
     }
     const twice = await ask(`${cookie}; ${cookie}`);
     assert.equal(code(twice), 'session-ended', 'nothing says which of two is the one that was given here');
@@ -142,7 +169,7 @@ describe('a session', () => {
   test('is ended by whoever has it', async () => {
     const answer = await shared.server().ask(undefined, { method: 'DELETE', url: '/v1/session' });
     assert.equal(answer.statusCode, 204);
-    assert.equal(answer.headers['set-cookie'], 'drover_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0');
+    forgets(answer.headers['set-cookie']);
   });
 
   test('is not looked at where there is an Authorization header, and opens no agent link', async () => {
@@ -234,6 +261,21 @@ describe('where reading is public', () => {
     assert.equal((await server.ask('read', { url: '/v1/status' })).statusCode, 200);
   });
 
+  test('a page that has its own name lead here reads nothing, and a person by that name logs in', async () => {
+    const knownHosts = createKnownHosts(['Farm.example.org']);
+    const dashboard = fakeDashboard(createManualRuntime(), { public: true, knownHosts });
+    await using server = await harness({ dashboard });
+    const ask = (host: string, scope?: Scope) => server.ask(scope, { url: '/v1/status', headers: { host } });
+    const ours = ['farm.example.org', 'FARM.example.org.:8745', '127.0.0.1:8745', '[::1]:8745', 'localhost', 'farm'];
+    for (const host of ours) assert.equal((await ask(host)).statusCode, 200, host);
+    for (const host of ['evil.example', 'farm.example.org.evil.example', '127.0.0.1.evil.example', 'a b']) {
+      const refused = (await ask(host)).json();
+      assert.equal(refused.code, 'token-missing', host);
+      assert.match(refused.detail, /neither dashboard\.hosts nor public-url has/);
+    }
+    assert.equal((await ask('evil.example', 'read')).statusCode, 200);
+  });
+
   test('nothing of it holds where it is not said', async () => {
     await using server = await harness();
     assert.equal((await server.ask(undefined, { url: '/v1/status' })).json().code, 'token-missing');
@@ -257,7 +299,9 @@ describe('a proxy that has authenticated a person', () => {
 
   test('gives its scope where nothing else is brought, and nothing for pages of other origins', async () => {
     const runtime = createManualRuntime();
-    await using server = await harness({ dashboard: fakeDashboard(runtime, { proxies: from('127.0.0.1') }) });
+    await using server = await harness({
+      dashboard: fakeDashboard(runtime, { proxies: from('127.0.0.1'), knownHosts: createKnownHosts([]) }),
+    });
     const ask = (headers: Record<string, string>, remoteAddress = '127.0.0.1', url = '/v1/tokens/self') =>
       server.ask(undefined, { url, headers: { 'x-forwarded-user': 'anna', ...headers }, remoteAddress });
     assert.deepEqual((await ask({})).json(), { id: 'proxy-user', name: 'proxy-user', scope: 'submit' });
@@ -268,6 +312,7 @@ describe('a proxy that has authenticated a person', () => {
     assert.equal((await ask({ authorization: 'Basic YTpi' })).json().code, 'token-unknown');
     const { cookie } = await login(server, 'admin');
     assert.equal((await ask({ cookie })).json().scope, 'admin');
+    assert.equal((await ask({ host: 'evil.example' })).json().code, 'token-missing', 'it may be a page that says so');
     const retry = (headers: Record<string, string>) =>
       server.ask(undefined, {
         method: 'POST',
@@ -303,8 +348,10 @@ test('the cookie is found among others', () => {
     ['drover_session=a=b ;c=d', 'a=b'],
     ['xdrover_session=y; drover_session2=z; drover_session', ''],
     ['drover_session=x; drover_session=y', ''],
+    ['__Host-drover_session=x; drover_session=y', 'x'],
   ] as const)
-    assert.equal(sessionOf(header), value, header);
+    assert.equal(sessionOf(header, false), value, header);
+  assert.equal(sessionOf('drover_session=y', true), undefined);
 });
 
 /** Opens a request and resolves with its answer's head, the body unread. */
