@@ -2,7 +2,7 @@
  * What is seen as nothing, or turns the direction of what comes after it, but for what emojis are put together with. Source: Unicode Standard Annex 44,
  * Default_Ignorable_Code_Point; Annex 9, section 2.
  */
-const hidden = /(?![\t\n\r\ufe00-\ufe0f])[\p{Cc}\p{DI}]/gu;
+const hidden = /(?![\t\n\r]|[\ufe00-\ufe0f])[\p{Cc}\p{DI}]/gu;
 const emoji = /\p{Extended_Pictographic}\ufe0f?$/u;
 /** Most texts have nothing but these, and are not looked at for long. */
 const plain = /^[\n\r\t\x20-\x7e]*$/;
