@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { connection, follow, onConnection } from './live.ts';
+import { connection, onConnection } from './live.ts';
 import { pageAt } from './pages/all.tsx';
 import { Login } from './pages/login.tsx';
 import { Guard } from './parts/guard.tsx';
@@ -36,17 +36,12 @@ export function App() {
     look();
   };
   if (self === null || isAtLogin) return <Login loggedIn={loggedIn} />;
-  return <Pages self={self} refused={look} />;
+  return <Pages self={self} />;
 }
 
-function Pages({ self, refused }: { readonly self: Self; readonly refused: () => void }) {
+function Pages({ self }: { readonly self: Self }) {
   const place = usePlace();
   const page = pageAt(place);
-  useEffect(() => {
-    const end = new AbortController();
-    void follow(end.signal, refused);
-    return () => end.abort();
-  }, []);
   useEffect(() => {
     document.title = visible(`${page.title} · Drover`);
   }, [page.title]);

@@ -1,28 +1,49 @@
-import { createDrover, type Drover, type DroverEvent, DroverProblem } from 'drover/client';
+import { createDrover, type Drover } from 'drover/client';
 import { moment } from './router.ts';
 
 /** What the pages know of the connection: `lost` until it is made again, `still` where they show a moment, which does not change. */
 export type Connection = 'connecting' | 'live' | 'lost' | 'still';
 
+/** What the pages follow. */
+type Stream = 'feed' | 'overview';
+
 const connections = new EventTarget();
+const streams = new Map<Stream, 'live' | 'lost'>();
 let state: Connection = 'connecting';
 
-function become(next: Connection): void {
-  if (state === next) return;
-  state = next;
+/**
+ * What has become of a stream; `undefined` where it is not followed any more. What is seen is up to date if all of them are.
+ *
+ * @param anew it does not go on from where it was: what was loaded before is to be loaded again
+ */
+export function becomes(stream: Stream, next: 'live' | 'lost' | undefined, anew = false): void {
+  if (next === undefined) streams.delete(stream);
+  else streams.set(stream, next);
+  const all = [...streams.values()];
+  const now = all.includes('lost') ? 'lost' : all.includes('live') ? 'live' : state;
+  if (now === state && !anew) return;
+  state = now;
   connections.dispatchEvent(new Event('change'));
 }
 
-/** The feed of events is the only long answer that is asked for with this type: when it begins, the pages are up to date again. */
-const noticing: typeof fetch = async (input, init) => {
-  const response = await fetch(input, init);
-  const { accept } = (init?.headers ?? {}) as Record<string, string>;
-  if (accept === 'text/event-stream' && response.ok) become('live');
-  return response;
-};
+export const isLive = (stream: Stream): boolean => streams.get(stream) === 'live';
+
+/** @param begins called when a long answer has begun: then what is seen is up to date again */
+const noticing =
+  (begins: () => void): typeof fetch =>
+  async (input, init) => {
+    const response = await fetch(input, init);
+    const { accept } = (init?.headers ?? {}) as Record<string, string>;
+    if (accept === 'text/event-stream' && response.ok) begins();
+    return response;
+  };
+
+/** The coordinator, to follow something of it. */
+export const clientFor = (stream: Stream, begins = (): void => becomes(stream, 'live')): Drover =>
+  createDrover({ url: location.origin, fetch: noticing(begins) });
 
 /** The coordinator that these pages came from, as whoever has logged in, and as it is now. */
-export const present = createDrover({ url: location.origin, fetch: noticing });
+export const present = createDrover({ url: location.origin });
 
 const moments = new EventTarget();
 
@@ -62,35 +83,4 @@ export const connection = (): Connection => (moment() === undefined ? state : 's
 export function onConnection(listener: () => void): () => void {
   connections.addEventListener('change', listener);
   return () => connections.removeEventListener('change', listener);
-}
-
-type Listener = (event: DroverEvent) => void;
-const listeners = new Set<Listener>();
-
-/** Each event from now on, however often the connection is lost: none is left out. */
-export function onEvent(listener: Listener): () => void {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
-
-/**
- * Follows the log from where the farm is now; ends with the signal.
- *
- * @param refused called where the session has ended
- */
-export async function follow(signal: AbortSignal, refused: () => void): Promise<void> {
-  become('connecting');
-  for (let pause = 500; !signal.aborted; pause = Math.min(2 * pause, 10_000)) {
-    try {
-      const { position } = await present.getStatus();
-      const options = { from: position ?? 'start', signal, onLost: () => become('lost') };
-      for await (const event of present.events(options)) for (const listener of [...listeners]) listener(event);
-      return;
-    } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof DroverProblem && error.status === 401) return refused();
-      become('lost');
-    }
-    await new Promise((resolve) => setTimeout(resolve, pause));
-  }
 }

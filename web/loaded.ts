@@ -1,9 +1,10 @@
 import { type DroverEvent, DroverProblem } from 'drover/client';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { connection, onConnection, onEvent } from './live.ts';
+import { onEvent } from './feed.ts';
+import { connection, onConnection } from './live.ts';
 import { clock } from './past/clock.ts';
 import { moment } from './router.ts';
-import { sessionEnded } from './session.ts';
+import { sessionEnded } from './session-end.ts';
 
 export interface Loaded<Value> {
   /** What was loaded last; it stays while it is loaded again, or cannot be. */
@@ -103,27 +104,4 @@ export function useNow(everyMs = 1000): number {
     return () => clearInterval(timer);
   }, [everyMs]);
   return now;
-}
-
-const rateSeconds = 10;
-
-/** Events a second over the last ten, as they come here; none come as of a moment. */
-export function useEventRate(): number | undefined {
-  const [rate, setRate] = useState(0);
-  useEffect(() => {
-    const counts: number[] = [0];
-    const off = onEvent(() => {
-      counts[counts.length - 1] = (counts.at(-1) as number) + 1;
-    });
-    const timer = setInterval(() => {
-      setRate(counts.reduce((sum, one) => sum + one, 0) / counts.length);
-      counts.push(0);
-      if (counts.length > rateSeconds) counts.shift();
-    }, 1000);
-    return () => {
-      off();
-      clearInterval(timer);
-    };
-  }, []);
-  return moment() === undefined ? rate : undefined;
 }

@@ -2,6 +2,7 @@ import { DroverProblem } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
 import { present } from './live.ts';
 import { moment } from './router.ts';
+import { endSession, onSessionEnd } from './session-end.ts';
 
 /** Whoever looks: the name of the token and what it may. */
 export interface Self {
@@ -9,15 +10,6 @@ export interface Self {
   readonly id: string;
   readonly name: string;
   readonly scope: 'read' | 'submit' | 'push' | 'agent' | 'admin';
-}
-
-const ended = new EventTarget();
-
-/** @returns whether the error says that nobody is logged in any more; then the page to log in comes */
-export function sessionEnded(error: unknown): boolean {
-  if (!(error instanceof DroverProblem) || error.status !== 401) return false;
-  ended.dispatchEvent(new Event('end'));
-  return true;
 }
 
 /** `undefined` until that is known, `null` where nobody is logged in. */
@@ -35,8 +27,7 @@ export function useSelf(): readonly [Self | null | undefined, () => void] {
   useEffect(() => {
     look();
     // Where everybody may read, there is still somebody.
-    ended.addEventListener('end', look);
-    return () => ended.removeEventListener('end', look);
+    return onSessionEnd(look);
   }, []);
   return [self, look];
 }
@@ -59,7 +50,7 @@ export async function logIn(token: string): Promise<void> {
 
 export async function logOut(): Promise<void> {
   await present.request('DELETE', '/v1/session');
-  ended.dispatchEvent(new Event('end'));
+  endSession();
 }
 
 /** Whether that scope may do what needs this one. Nothing can be done in the past. */

@@ -69,7 +69,7 @@ export async function open(report: Report, { work, seconds, quick }: BenchOption
       // Of a machine that is busy fewer happen than were to: what those that did cost by themselves is taken off.
       value: share - (none.share * rate) / none.rate,
       unit: '% of a core',
-      note: `${rate.toFixed(0)} events/s happened; to each ${each(came.events)} events/s, by each ${each(came.requests)} requests/s, ${each(came.bytes / 1000)} kB/s`,
+      note: `${rate.toFixed(0)} events/s happened; to each ${each(came.updates)} updates/s, by each ${each(came.requests)} requests/s, ${each(came.bytes / 1000)} kB/s`,
     });
   }
   report(median(found.none));

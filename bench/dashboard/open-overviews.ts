@@ -1,6 +1,6 @@
 /**
  * Overviews of the dashboard that are open and seen, all in this process: of each the modules that load and follow, as a browser runs them, with
- * nothing drawn. Says once all have begun to follow; told anything, what has come since the last time.
+ * nothing drawn. Says once all follow; told anything, what has come since the last time.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,8 @@ import { build } from 'esbuild';
 import { createPageFetch } from './page-fetch.ts';
 
 export interface Came {
-  readonly events: number;
+  /** Of what the overview shows. */
+  readonly updates: number;
   readonly requests: number;
   readonly bytes: number;
 }
@@ -18,7 +19,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { outputFiles } = await build({
   absWorkingDir: root,
   stdin: {
-    contents: `export { connection, follow, onEvent } from './web/live.ts';
+    contents: `export { connection } from './web/live.ts';
+      export { onOverview } from './web/overview.ts';
       export { Overview } from './web/pages/overview.tsx';
       export { mount } from './bench/dashboard/effects.ts';`,
     resolveDir: root,
@@ -52,10 +54,10 @@ class Observer {
 }
 
 const traffic = { requests: 0, bytes: 0 };
-let events = 0;
+let updates = 0;
 const begun = [];
 for (const cookie of JSON.parse(readFileSync(cookiesFile, 'utf8')) as string[]) {
-  const { connection, follow, onEvent, Overview, mount } = load(
+  const { connection, onOverview, Overview, mount } = load(
     { origin: url, pathname: '/' },
     { hidden: false, ...targets },
     () => targets,
@@ -63,9 +65,9 @@ for (const cookie of JSON.parse(readFileSync(cookiesFile, 'utf8')) as string[]) 
     createPageFetch(cookie, traffic),
   );
   mount(Overview);
-  onEvent(() => events++);
-  follow(new AbortController().signal, () => {
-    throw new Error('the session was refused');
+  onOverview(({ error }: { error?: Error }) => {
+    if (error !== undefined) throw error;
+    updates++;
   });
   begun.push(async () => {
     while (connection() !== 'live') await new Promise((resolve) => setTimeout(resolve, 100));
@@ -74,8 +76,8 @@ for (const cookie of JSON.parse(readFileSync(cookiesFile, 'utf8')) as string[]) 
 for (const each of begun) await each();
 process.send?.('live');
 process.on('message', () => {
-  process.send?.({ events, ...traffic } satisfies Came);
-  events = 0;
+  process.send?.({ updates, ...traffic } satisfies Came);
+  updates = 0;
   Object.assign(traffic, { requests: 0, bytes: 0 });
 });
 process.once('disconnect', () => process.exit());

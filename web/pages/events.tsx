@@ -1,13 +1,14 @@
 import { type DroverEvent, eventName } from 'drover/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { onEvent } from '../feed.ts';
 import { count } from '../format.ts';
-import { connection, drover, onConnection, onEvent } from '../live.ts';
+import { connection, drover, onConnection } from '../live.ts';
 import { useLoaded } from '../loaded.ts';
 import { EventTable } from '../parts/event-table.tsx';
 import { Filters } from '../parts/filters.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { withQuery } from '../router.ts';
-import { sessionEnded } from '../session.ts';
+import { sessionEnded } from '../session-end.ts';
 import { isSelected, positionBefore, selectionIn } from '../things.ts';
 import type { PageProps } from './all.tsx';
 

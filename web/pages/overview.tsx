@@ -1,8 +1,9 @@
-import type { Operations } from 'drover/client';
+import type { Overview as Told } from 'drover/client';
 import { intakeOf } from '../agents.ts';
 import { bytes, count, duration } from '../format.ts';
 import { drover } from '../live.ts';
-import { useEventRate, useLoaded } from '../loaded.ts';
+import { type Loaded, useLoaded } from '../loaded.ts';
+import { useOverview } from '../overview.ts';
 import { Slots } from '../parts/agent-parts.tsx';
 import { EndedChart } from '../parts/ended-chart.tsx';
 import { agentLink, buildLink, Name } from '../parts/name.tsx';
@@ -10,17 +11,21 @@ import { kindOf, State } from '../parts/state.tsx';
 import { SubmissionTable } from '../parts/submission-table.tsx';
 import { Since } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
+import { moment } from '../router.ts';
 import { troublesOf } from './troubles.ts';
 
-type Status = Operations['getStatus']['answer'];
+type Status = Told['status'];
 
 /** Whether all is well, and if not, what to do; what runs where, and what was asked for last. */
-export function Overview() {
-  const overview = useLoaded(
-    'overview',
-    () => drover.getOverview(),
-    () => true,
-  );
+export const Overview = () => (moment() === undefined ? <Now /> : <Then />);
+
+const Now = () => <Shown overview={useOverview()} />;
+
+function Then() {
+  return <Shown overview={useLoaded('overview', () => drover.getOverview())} />;
+}
+
+function Shown({ overview }: { readonly overview: Loaded<Told> }) {
   // Why it could not be loaded is said once.
   const parts = { ...overview, error: undefined };
   return (
@@ -42,8 +47,8 @@ export function Overview() {
           </>
         )}
       </WhenLoaded>
-      <Pace hooks={overview.value?.hooks ?? []} agents={overview.value?.agents ?? []} />
-      <EndedChart />
+      <Pace rate={overview.value?.rate} hooks={overview.value?.hooks ?? []} agents={overview.value?.agents ?? []} />
+      <EndedChart ended={overview.value?.ended} />
       <div class="columns">
         <section aria-labelledby="running">
           <h2 id="running">Running</h2>
@@ -147,13 +152,12 @@ export function Overview() {
 
 /** How fast the log grows, how far hooks are behind, and the least room on any agent's disk. */
 function Pace({
+  rate,
   hooks,
   agents,
-}: {
-  readonly hooks: Operations['listHooks']['answer']['rows'];
-  readonly agents: Operations['listAgents']['answer']['rows'];
+}: Pick<Told, 'hooks' | 'agents'> & {
+  readonly rate: number | undefined;
 }) {
-  const rate = useEventRate();
   const behind = hooks.filter(({ lag }) => lag.events > 0).sort((a, b) => b.lag.events - a.lag.events);
   const disks = agents.flatMap(({ name, heartbeat }) =>
     heartbeat?.freeBytes === undefined ? [] : [{ name, free: heartbeat.freeBytes }],
@@ -164,7 +168,9 @@ function Pace({
       <dt>Log</dt>
       <dd>
         <a href="/events">
-          {rate === undefined ? 'events' : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} events a second`}
+          {rate === undefined || moment() !== undefined
+            ? 'events'
+            : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} events a second`}
         </a>
       </dd>
       <dt>Hooks</dt>

@@ -1,28 +1,21 @@
+import type { Overview } from 'drover/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { drover, onEvent } from '../live.ts';
 import { clock } from '../past/clock.ts';
 
 const minute = 60_000;
 const minutes = 180;
 
-interface Ended {
-  /** Since when it is known. */
-  readonly since: number;
-  readonly succeeded: Map<number, number>;
-  readonly failed: Map<number, number>;
-}
-
-/** Builds that ended, by minute, over the last three hours or as far back as the last thousand go; it goes on as they end. */
-export function EndedChart() {
+/** Builds that ended, by minute, over the last three hours; it goes on as they end. */
+export function EndedChart({ ended }: { readonly ended: Overview['ended'] | undefined }) {
   const place = useRef<HTMLDivElement>(null);
+  const redraw = useRef<() => void>(() => undefined);
+  const rows = useRef(ended);
   const [summary, setSummary] = useState('');
+  rows.current = ended;
 
   useEffect(() => {
     const holder = place.current as HTMLDivElement;
-    const ended: { current: Ended } = { current: { since: clock(), succeeded: new Map(), failed: new Map() } };
-    const seen = new Set<string>();
-    let isGone = false;
     const chart = new uPlot(
       {
         width: holder.clientWidth,
@@ -50,52 +43,34 @@ export function EndedChart() {
     );
 
     function draw(): void {
+      if (rows.current === undefined) return;
       const now = Math.floor(clock() / minute);
-      const { since, succeeded, failed } = ended.current;
-      const from = Math.max(now - minutes, Math.floor(since / minute));
-      const at = Array.from({ length: now - from + 1 }, (_, n) => from + n);
-      const of = (counts: Map<number, number>): number[] => at.map((one) => counts.get(one) ?? 0);
+      const at = Array.from({ length: minutes }, (_, n) => now - minutes + 1 + n);
+      const [good, bad] = (['succeeded', 'failed'] as const).map((how) => {
+        const counts = new Map(rows.current?.map((row) => [Math.floor(row.at / minute), row[how]]));
+        return at.map((one) => counts.get(one) ?? 0);
+      }) as [number[], number[]];
       const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
-      const [good, bad] = [of(succeeded), of(failed)];
       chart.setData([at.map((one) => one * 60), good, bad]);
-      setSummary(`In the last ${at.length} minutes ${sum(good)} builds succeeded and ${sum(bad)} failed.`);
+      setSummary(`In the last three hours ${sum(good)} builds succeeded and ${sum(bad)} failed.`);
     }
-    function note(id: string, how: 'succeeded' | 'failed', at: number): void {
-      if (seen.has(id)) return;
-      seen.add(id);
-      const counts = ended.current[how];
-      const when = Math.floor(at / minute);
-      counts.set(when, (counts.get(when) ?? 0) + 1);
-    }
-    async function load(): Promise<void> {
-      const since = clock() - minutes * minute;
-      const { rows } = await drover.listBuilds({ state: ['succeeded', 'failed'], since, limit: 1000 });
-      const oldest = rows.length < 1000 ? since : Math.min(...rows.map(({ changedAt }) => changedAt));
-      ended.current = { ...ended.current, since: Math.max(since, oldest) };
-      for (const { id, state, endedAt } of rows) if (endedAt !== null) note(id, state as 'failed', endedAt);
-      if (!isGone) draw();
-    }
-    load().catch(() => {});
-    const off = onEvent(({ type, stream, time }) => {
-      if (type !== 'drover.BuildSucceeded' && type !== 'drover.BuildFailed') return;
-      note(stream.slice('build-'.length), type === 'drover.BuildFailed' ? 'failed' : 'succeeded', Date.parse(time));
-      draw();
-    });
+    redraw.current = draw;
+    draw();
     const timer = setInterval(draw, 10_000);
     const resize = new ResizeObserver(() => chart.setSize({ width: holder.clientWidth, height: 190 }));
     resize.observe(holder);
     const scheme = matchMedia('(prefers-color-scheme: dark)');
-    const redraw = (): void => chart.redraw();
-    scheme.addEventListener('change', redraw);
+    const recolour = (): void => chart.redraw();
+    scheme.addEventListener('change', recolour);
     return () => {
-      isGone = true;
-      off();
       clearInterval(timer);
       resize.disconnect();
-      scheme.removeEventListener('change', redraw);
+      scheme.removeEventListener('change', recolour);
       chart.destroy();
     };
   }, []);
+  // What has not changed is the same list.
+  useEffect(() => redraw.current(), [ended]);
 
   return (
     <section aria-labelledby="ended">

@@ -1,7 +1,7 @@
 import type { DroverEvent } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
+import { onEvent } from '../feed.ts';
 import { eventsLink } from '../links.ts';
-import { onEvent } from '../live.ts';
 import { moment } from '../router.ts';
 import { EventTable } from './event-table.tsx';
 

@@ -1,0 +1,67 @@
+import type { Overview } from 'drover/client';
+import { useEffect, useState } from 'preact/hooks';
+import { becomes, clientFor, isLive } from './live.ts';
+import type { Loaded } from './loaded.ts';
+import { onSessionEnd, sessionEnded } from './session-end.ts';
+import { again, whileWanted } from './wanted.ts';
+
+type Shown = Pick<Loaded<Overview>, 'value' | 'error'>;
+
+const client = clientFor('overview');
+let shown: Shown = { value: undefined, error: undefined };
+const listeners = new Set<(shown: Shown) => void>();
+const want = whileWanted((end) => void again(end, () => follow(end), failed));
+// Who logs in next may see less.
+onSessionEnd(() => show({ value: undefined, error: undefined }));
+
+function show(next: Shown): void {
+  shown = next;
+  for (const listener of listeners) listener(shown);
+}
+
+async function follow(signal: AbortSignal): Promise<void> {
+  const onLost = (reason: string): void => {
+    becomes('overview', 'lost');
+    if (shown.value === undefined) show({ value: undefined, error: new Error(reason) });
+  };
+  try {
+    for await (const value of client.followOverview({ signal, onLost })) show({ value, error: undefined });
+  } finally {
+    becomes('overview', undefined);
+  }
+}
+
+function failed(error: unknown): void {
+  if (sessionEnded(error)) return;
+  becomes('overview', 'lost');
+  show({ ...shown, error: error as Error });
+}
+
+/** The overview as it is from now on. It is followed for as long as somebody looks at it, and the page is seen. */
+export function onOverview(listener: (shown: Shown) => void): () => void {
+  listeners.add(listener);
+  let leave: (() => void) | undefined;
+  const see = (): void => {
+    if (document.hidden) {
+      leave?.();
+      leave = undefined;
+    } else leave ??= want();
+  };
+  see();
+  document.addEventListener('visibilitychange', see);
+  return () => {
+    listeners.delete(listener);
+    leave?.();
+    document.removeEventListener('visibilitychange', see);
+  };
+}
+
+/** How far the log was that the overview was shown of, where that is up to date. */
+export const shownPosition = (): string | undefined =>
+  isLive('overview') ? (shown.value?.status.position ?? undefined) : undefined;
+
+export function useOverview(): Loaded<Overview> {
+  const [{ value, error }, setShown] = useState(shown);
+  useEffect(() => onOverview(setShown), []);
+  return { value, error, reload: () => undefined };
+}
