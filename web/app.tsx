@@ -102,8 +102,9 @@ function Frame({
 
 /** Whether what is seen is up to date. */
 function Dot() {
-  const [state, setState] = useState(connection);
-  useEffect(() => onConnection(() => setState(connection())), []);
+  const [, drawAgain] = useState(0);
+  useEffect(() => onConnection(() => drawAgain((times) => times + 1)), []);
+  const state = connection();
   const words = { connecting: 'connecting', live: 'live', lost: 'connection lost: trying again', still: '' }[state];
   return (
     <output class={`connection ${state}`} aria-live="polite">

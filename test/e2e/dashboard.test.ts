@@ -29,7 +29,8 @@ e2e(
   async (farm, context) => {
     if (chromium === undefined) return context.skip('no Chromium: npm run setup -- --browser');
     await using browser = await browsers.launch({ executablePath: chromium, args: ['--no-sandbox'] });
-    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    const pages = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const page = await pages.newPage();
     page.setDefaultTimeout(120_000);
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(error.message));
@@ -111,12 +112,20 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
 }
 
 async function outlivesARestart(page: Page, farm: Farm): Promise<void> {
+  const overview = await page.context().newPage();
+  const asked: string[] = [];
+  overview.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await overview.goto(farm.url);
+  await overview.getByRole('cell', { name: /slow/ }).waitFor();
   await farm.kill9();
-  await page.getByText(/connection lost/).waitFor();
+  for (const each of [page, overview]) await each.getByText(/connection lost/).waitFor();
   await farm.start();
-  await page.getByText('live', { exact: true }).waitFor();
+  for (const each of [page, overview]) await each.getByText('live', { exact: true }).waitFor();
   farm.gate('slow').open();
   await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
+  await overview.getByText('Nothing runs.').waitFor();
+  assert.ok(!asked.includes('/v1/events'), 'the overview follows nothing but itself');
+  await overview.close();
 }
 
 /** As a page has from a coordinator that has become another version: what cannot be shown says so, and the rest is there. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, mock } from 'node:test';
 import { isSelected, placeIn, positionBefore, selectionIn, thingOf } from '../../web/things.ts';
+import { whileWanted } from '../../web/wanted.ts';
 
 const hash = '0123456789abcdfghijklmnpqrsvwxyz';
 
@@ -47,4 +48,22 @@ describe('places in the log', () => {
     for (const from of ['start', 'now', '0000000000004711', 'build-a-1@4'])
       assert.deepEqual(placeIn(from, now), { from });
   });
+});
+
+it('what somebody wants is begun once, and ends a while after nobody does any more', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const ends: AbortSignal[] = [];
+  const want = whileWanted((end) => ends.push(end));
+  const leaves = [want(), want()];
+  for (const leave of [leaves[0], leaves[0], leaves[1]]) leave?.();
+  mock.timers.tick(1999);
+  const again = want();
+  mock.timers.tick(5000);
+  assert.deepEqual([ends.length, ends[0]?.aborted], [1, false]);
+  again();
+  mock.timers.tick(2000);
+  assert.ok(ends[0]?.aborted);
+  want();
+  assert.deepEqual([ends.length, ends[1]?.aborted], [2, false]);
+  mock.timers.reset();
 });
