@@ -144,12 +144,22 @@ export const operations = {
   findMissingItems: { method: 'POST', path: '/v1/items/missing', query: [], headers: [], body: true },
   whyItem: { method: 'GET', path: '/v1/items/{item}/why', query: [], headers: [], body: false },
   deleteItems: { method: 'POST', path: '/v1/items/delete', query: [], headers: [], body: true },
-  beginUpload: { method: 'POST', path: '/v1/uploads', query: [], headers: [], body: true },
-  getUpload: { method: 'GET', path: '/v1/uploads/{upload}', query: [], headers: [], body: false },
   getEvent: { method: 'GET', path: '/v1/events/{event}', query: [], headers: [], body: false },
-  listEventSchemas: { method: 'GET', path: '/v1/schemas', query: [], headers: [], body: false },
   getStatus: { method: 'GET', path: '/v1/status', query: [], headers: [], body: false },
   getOverview: { method: 'GET', path: '/v1/overview', query: [], headers: ['accept'], body: false },
+  getMoments: { method: 'GET', path: '/v1/moments', query: [], headers: [], body: false },
+  findMoment: { method: 'GET', path: '/v1/moments/find', query: ['time'], headers: [], body: false },
+  getMoment: { method: 'GET', path: '/v1/moments/{position}', query: ['wait'], headers: [], body: false },
+  getDifference: {
+    method: 'GET',
+    path: '/v1/differences',
+    query: ['from', 'to', 'limit', 'wait'],
+    headers: [],
+    body: false,
+  },
+  beginUpload: { method: 'POST', path: '/v1/uploads', query: [], headers: [], body: true },
+  getUpload: { method: 'GET', path: '/v1/uploads/{upload}', query: [], headers: [], body: false },
+  listEventSchemas: { method: 'GET', path: '/v1/schemas', query: [], headers: [], body: false },
   getHealth: { method: 'GET', path: '/healthz', query: [], headers: [], body: false },
   getReadiness: { method: 'GET', path: '/readyz', query: [], headers: [], body: false },
   beginSession: { method: 'POST', path: '/v1/session', query: [], headers: [], body: true },
@@ -4021,48 +4031,6 @@ export interface Operations {
       readonly freed: number;
     };
   };
-  /** Begins an upload, or finds the one that was begun with the same declaration. */
-  readonly beginUpload: {
-    readonly request: {
-      readonly path: string;
-      readonly narHash: string;
-      readonly narSize: number;
-      readonly references: readonly string[];
-      readonly compression: 'none' | 'zstd';
-      readonly deriver?: string;
-      readonly fileSize: number;
-      readonly build?: string;
-      readonly attempt?: number;
-      readonly push?: {
-        readonly ca?: string;
-        readonly storeDir?: string;
-      };
-    };
-    readonly answer: {
-      readonly id: string;
-      readonly owner: string;
-      readonly path: string;
-      /** bytes that are safe; the next part starts here */
-      readonly offset: number;
-      readonly fileSize: number;
-      readonly finished: boolean;
-    };
-  };
-  /** How far an upload is; also in the header Upload-Offset. */
-  readonly getUpload: {
-    readonly request: {
-      readonly upload: string;
-    };
-    readonly answer: {
-      readonly id: string;
-      readonly owner: string;
-      readonly path: string;
-      /** bytes that are safe; the next part starts here */
-      readonly offset: number;
-      readonly fileSize: number;
-      readonly finished: boolean;
-    };
-  };
   /** One event, by its id. */
   readonly getEvent: {
     readonly request: {
@@ -4099,16 +4067,6 @@ export interface Operations {
       readonly traceparent?: string;
       readonly data: unknown;
     };
-  };
-  /** The types of events, with the newest version of each. */
-  readonly listEventSchemas: {
-    readonly request: Readonly<Record<string, never>>;
-    readonly answer: readonly {
-      readonly type: string;
-      readonly name: string;
-      readonly version: number;
-      readonly when: string;
-    }[];
   };
   /** Figures of the whole farm. */
   readonly getStatus: {
@@ -4561,6 +4519,418 @@ export interface Operations {
         readonly failed: number;
       }[];
     };
+  };
+  /** Where the log begins and ends: any event of it is a moment that can be asked about. */
+  readonly getMoments: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: {
+      readonly first: {
+        readonly position: string;
+        /** when its event happened; `null` where the engine cannot say before the log was read up to there */
+        readonly at: string | null;
+      };
+      readonly last: {
+        readonly position: string;
+        /** when its event happened; `null` where the engine cannot say before the log was read up to there */
+        readonly at: string | null;
+      };
+      /** whether positions are 1, 2, 3 … in 16 digits, without gaps */
+      readonly numbered: boolean;
+    };
+  };
+  /** The last event before a time. */
+  readonly findMoment: {
+    readonly request: {
+      /** As 2026-01-31T12:00:00Z. */
+      readonly time: string;
+    };
+    readonly answer: {
+      readonly position: string;
+      /** when its event happened; `null` where the engine cannot say before the log was read up to there */
+      readonly at: string | null;
+    };
+  };
+  /** How far the log is read up to a position; begins with it where nobody has. */
+  readonly getMoment: {
+    readonly request: {
+      /** How long the answer may wait for the log to be read, in seconds. */
+      readonly wait?: number;
+      readonly position: string;
+    };
+    readonly answer: {
+      readonly position: string;
+      /** when its event happened; `null` where the engine cannot say before the log was read up to there */
+      readonly at: string | null;
+      readonly ready: boolean;
+      /** events that were read */
+      readonly read: number;
+      /** events that are to be read; absent where the engine does not number them */
+      readonly total?: number;
+      /** why it came to nothing; who asks again has it begun anew */
+      readonly error?: string;
+      /** events of the log up to there, once it is ready */
+      readonly events?: number;
+    };
+  };
+  /** What is not the same at two positions, and what was done in between; how far it is until it is known. */
+  readonly getDifference: {
+    readonly request: {
+      /** The earlier one. */
+      readonly from: string;
+      /** The later one. */
+      readonly to: string;
+      /** Rows of each list. */
+      readonly limit?: number;
+      /** How long the answer may wait for the log to be read, in seconds. */
+      readonly wait?: number;
+    };
+    readonly answer:
+      | {
+          readonly ready: true;
+          readonly from: {
+            readonly position: string;
+            readonly time: string;
+          };
+          readonly to: {
+            readonly position: string;
+            readonly time: string;
+          };
+          /** between the two */
+          readonly events: number;
+          /** those that were not known before */
+          readonly derivations: number;
+          readonly builds: {
+            readonly total: number;
+            /** how many went from one state to another; `null`: it was not there */
+            readonly counts: readonly {
+              readonly from: string | null;
+              readonly to: string | null;
+              readonly count: number;
+            }[];
+            /** in the order of the events that made them what they are */
+            readonly rows: readonly {
+              readonly id: string;
+              readonly name: string;
+              readonly from: {
+                readonly state: string;
+              } | null;
+              readonly to: {
+                readonly state: string;
+              } | null;
+              /** the event that made it what it is */
+              readonly event: string;
+              readonly type: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly why?: string;
+            }[];
+          };
+          readonly items: {
+            readonly total: number;
+            /** how many went from one state to another; `null`: it was not there */
+            readonly counts: readonly {
+              readonly from: string | null;
+              readonly to: string | null;
+              readonly count: number;
+            }[];
+            /** in the order of the events that made them what they are */
+            readonly rows: readonly {
+              readonly id: string;
+              readonly name: string;
+              readonly from: {
+                readonly state: string;
+              } | null;
+              readonly to: {
+                readonly state: string;
+              } | null;
+              /** the event that made it what it is */
+              readonly event: string;
+              readonly type: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly why?: string;
+            }[];
+          };
+          readonly agents: {
+            readonly total: number;
+            /** how many went from one state to another; `null`: it was not there */
+            readonly counts: readonly {
+              readonly from: string | null;
+              readonly to: string | null;
+              readonly count: number;
+            }[];
+            /** in the order of the events that made them what they are */
+            readonly rows: readonly {
+              readonly id: string;
+              readonly name: string;
+              readonly from: {
+                readonly state: string;
+              } | null;
+              readonly to: {
+                readonly state: string;
+              } | null;
+              /** the event that made it what it is */
+              readonly event: string;
+              readonly type: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly why?: string;
+            }[];
+          };
+          readonly submissions: {
+            readonly total: number;
+            /** how many went from one state to another; `null`: it was not there */
+            readonly counts: readonly {
+              readonly from: string | null;
+              readonly to: string | null;
+              readonly count: number;
+            }[];
+            /** in the order of the events that made them what they are */
+            readonly rows: readonly {
+              readonly id: string;
+              readonly name: string;
+              readonly from: {
+                readonly state: string;
+              } | null;
+              readonly to: {
+                readonly state: string;
+              } | null;
+              /** the event that made it what it is */
+              readonly event: string;
+              readonly type: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly why?: string;
+            }[];
+          };
+          readonly tokens: {
+            readonly total: number;
+            /** how many went from one state to another; `null`: it was not there */
+            readonly counts: readonly {
+              readonly from: string | null;
+              readonly to: string | null;
+              readonly count: number;
+            }[];
+            /** in the order of the events that made them what they are */
+            readonly rows: readonly {
+              readonly id: string;
+              readonly name: string;
+              readonly from: {
+                readonly state: string;
+              } | null;
+              readonly to: {
+                readonly state: string;
+              } | null;
+              /** the event that made it what it is */
+              readonly event: string;
+              readonly type: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly why?: string;
+            }[];
+          };
+          readonly hooks: {
+            readonly total: number;
+            /** how many went from one state to another; `null`: it was not there */
+            readonly counts: readonly {
+              readonly from: string | null;
+              readonly to: string | null;
+              readonly count: number;
+            }[];
+            /** in the order of the events that made them what they are */
+            readonly rows: readonly {
+              readonly id: string;
+              readonly name: string;
+              readonly from: {
+                readonly state: string;
+              } | null;
+              readonly to: {
+                readonly state: string;
+              } | null;
+              /** the event that made it what it is */
+              readonly event: string;
+              readonly type: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly why?: string;
+            }[];
+          };
+          readonly roots: {
+            readonly total: number;
+            /** how many went from one state to another; `null`: it was not there */
+            readonly counts: readonly {
+              readonly from: string | null;
+              readonly to: string | null;
+              readonly count: number;
+            }[];
+            /** in the order of the events that made them what they are */
+            readonly rows: readonly {
+              readonly id: string;
+              readonly name: string;
+              readonly from: {
+                readonly state: string;
+              } | null;
+              readonly to: {
+                readonly state: string;
+              } | null;
+              /** the event that made it what it is */
+              readonly event: string;
+              readonly type: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly why?: string;
+            }[];
+          };
+          readonly texts: {
+            readonly total: number;
+            /** how many went from one state to another; `null`: it was not there */
+            readonly counts: readonly {
+              readonly from: string | null;
+              readonly to: string | null;
+              readonly count: number;
+            }[];
+            /** in the order of the events that made them what they are */
+            readonly rows: readonly {
+              readonly id: string;
+              readonly name: string;
+              readonly from: {
+                readonly state: string;
+              } | null;
+              readonly to: {
+                readonly state: string;
+              } | null;
+              /** the event that made it what it is */
+              readonly event: string;
+              readonly type: string;
+              /** milliseconds since the Unix epoch */
+              readonly at: number;
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly why?: string;
+            }[];
+          };
+          readonly actors: {
+            readonly total: number;
+            /** what each did: events by type, most first */
+            readonly rows: readonly {
+              readonly by: {
+                readonly id: string;
+                readonly kind: 'token' | 'agent' | 'system';
+                /** of a token or an agent */
+                readonly name?: string;
+              };
+              readonly events: number;
+              readonly types: Readonly<Record<string, number>>;
+            }[];
+          };
+        }
+      | {
+          readonly ready: false;
+          /** events that were read */
+          readonly read: number;
+          /** events that are to be read; absent where the engine does not number them */
+          readonly total?: number;
+          /** why it came to nothing; who asks again has it begun anew */
+          readonly error?: string;
+        };
+  };
+  /** Begins an upload, or finds the one that was begun with the same declaration. */
+  readonly beginUpload: {
+    readonly request: {
+      readonly path: string;
+      readonly narHash: string;
+      readonly narSize: number;
+      readonly references: readonly string[];
+      readonly compression: 'none' | 'zstd';
+      readonly deriver?: string;
+      readonly fileSize: number;
+      readonly build?: string;
+      readonly attempt?: number;
+      readonly push?: {
+        readonly ca?: string;
+        readonly storeDir?: string;
+      };
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly owner: string;
+      readonly path: string;
+      /** bytes that are safe; the next part starts here */
+      readonly offset: number;
+      readonly fileSize: number;
+      readonly finished: boolean;
+    };
+  };
+  /** How far an upload is; also in the header Upload-Offset. */
+  readonly getUpload: {
+    readonly request: {
+      readonly upload: string;
+    };
+    readonly answer: {
+      readonly id: string;
+      readonly owner: string;
+      readonly path: string;
+      /** bytes that are safe; the next part starts here */
+      readonly offset: number;
+      readonly fileSize: number;
+      readonly finished: boolean;
+    };
+  };
+  /** The types of events, with the newest version of each. */
+  readonly listEventSchemas: {
+    readonly request: Readonly<Record<string, never>>;
+    readonly answer: readonly {
+      readonly type: string;
+      readonly name: string;
+      readonly version: number;
+      readonly when: string;
+    }[];
   };
   /** The process is up. */
   readonly getHealth: {

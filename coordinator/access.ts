@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Scope } from '../domain/token/events.ts';
-import type { TokenRecord } from '../projections/tokens.ts';
+import type { TokenRecord, Tokens } from '../projections/tokens.ts';
 import type { Application } from './application.ts';
 import type { Core } from './core.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -63,6 +63,11 @@ export function isSecret(text: string): boolean {
 
 export function newSecret(random: (length: number) => Uint8Array): string {
   return `drover_${randomId(random(8))}_${Buffer.from(random(32)).toString('base64url')}`;
+}
+
+/** Name of a token; of anything else that acts, what it is called in events. */
+export function nameIn(tokens: Pick<Tokens, 'get'>): (actor: string) => string {
+  return (actor) => tokens.get(actor)?.name ?? actor;
 }
 
 /**
@@ -136,7 +141,7 @@ export function createAccess(
       for (const token of farm.tokens.all()) arm(token);
       for (const id of tokenUses.inUse()) if (farm.tokens.get(id)?.revoked !== false) tokenUses.end(id);
     },
-    nameOf: (actor) => farm.tokens.get(actor)?.name ?? actor,
+    nameOf: nameIn(farm.tokens),
     authenticate(secret): Principal | undefined {
       const id = secretPattern.exec(secret)?.[1];
       const token = id === undefined ? undefined : farm.tokens.get(id);

@@ -338,6 +338,33 @@ export const coordinatorConfigSchema = z
           ),
       })
       .prefault({}),
+    moments: z
+      .strictObject({
+        atATime: z
+          .int()
+          .min(0)
+          .max(64)
+          .default(2)
+          .describe(
+            'Moments that are over which the dashboard and the API show at a time, each read by a process beside the coordinator; 0: none.',
+          ),
+        idleSeconds: seconds(300, 'For how long a moment stays that nobody asks about.'),
+        memoryBytes: z
+          .int()
+          .min(128 * 1024 ** 2)
+          .default(2 * 1024 ** 3)
+          .describe(
+            'Memory that the process of a moment may take, in bytes: one that would take more comes to nothing.',
+          ),
+        diskBytes: z
+          .int()
+          .min(1024 ** 2)
+          .default(8 * 1024 ** 3)
+          .describe(
+            'Room that it may take for its tables, in bytes, in a file without a name where the system has temporary ones (TMPDIR or /var/tmp).',
+          ),
+      })
+      .prefault({}),
     hooks: z
       .strictObject({
         trustApi: z

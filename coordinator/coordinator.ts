@@ -1,12 +1,5 @@
 import { noteKeyText } from '../domain/audit/signed-note.ts';
 import { deferralExcess } from '../domain/build/deferral.ts';
-import { findBlockers } from '../projections/blockers.ts';
-import type { BuildRecord } from '../projections/builds.ts';
-import { type Outlook, outlook } from '../projections/outlook.ts';
-import { isBlocked } from '../projections/standing.ts';
-import { submissionTimes } from '../projections/submission-times.ts';
-import type { SubmissionRecord } from '../projections/submissions.ts';
-import { explain, type Waits } from '../projections/why.ts';
 import { type Access, createAccess } from './access.ts';
 import { createAllocator } from './agents/allocator.ts';
 import { createFleet } from './agents/fleet.ts';
@@ -19,22 +12,19 @@ import { startCanceling } from './builds/canceling.ts';
 import { createLateAttempts } from './builds/late-attempts.ts';
 import { endLogs, isLogOver } from './builds/log-ends.ts';
 import { startSatisfying } from './builds/satisfying.ts';
-import { createStandings } from './builds/standings.ts';
 import { createWaitingAttempts } from './builds/waiting-attempts.ts';
 import { deferralOf, retryOf, startWakes } from './builds/wakes.ts';
-import { type Core, commandBuild, findChangeable, findKnown, findSubmission, heldSubmission } from './core.ts';
+import { type Core, commandBuild, findChangeable, findKnown } from './core.ts';
 import { createDeadlines } from './deadlines.ts';
 import { DroverError } from './errors.ts';
 import { figuresOf } from './figures.ts';
 import { createEarlierBuilds } from './history/earlier-builds.ts';
-import { buildHistory } from './history/history.ts';
 import { createHookManager, type HookManager } from './hooks/hooks.ts';
 import { createCollecting } from './items/collecting.ts';
 import { startCollectionSchedule } from './items/collection-schedule.ts';
 import { deleteItems } from './items/delete-items.ts';
 import { createDeletions } from './items/deletions.ts';
 import { createItemStreams } from './items/item-streams.ts';
-import { whyItem } from './items/item-why.ts';
 import { createItems, type Items } from './items/items.ts';
 import { createKeeping, type Keeping } from './items/keeping.ts';
 import { startRebuilds } from './items/rebuilds.ts';
@@ -44,17 +34,12 @@ import { createUploads } from './items/uploads.ts';
 import { verifyItems } from './items/verify-items.ts';
 import { createVerifying } from './items/verifying.ts';
 import { startRemembering } from './log/remembering.ts';
+import { createReading } from './reading.ts';
 import { createSlices } from './slices.ts';
 import { createAdding } from './submissions/adding.ts';
-import { createGraphs } from './submissions/graphs.ts';
 import { createIntake } from './submissions/intake.ts';
-import { createJoinedBuilds } from './submissions/joined-builds.ts';
-import { keepAnswers } from './submissions/kept-answers.ts';
 import { createTexts, type Texts } from './submissions/texts.ts';
 import { createUpstreams } from './upstreams/upstreams.ts';
-
-/** Outlooks that are kept. */
-const mostOutlooks = 100;
 
 export interface Coordinator extends Disposable {
   readonly application: Application;
@@ -81,7 +66,7 @@ export interface Coordinator extends Disposable {
  */
 export function startCoordinator(core: Core): Coordinator {
   const { farm, writer, policy, logs, signer } = core;
-  const { queue, graph } = farm;
+  const { graph } = farm;
   const deadlines = createDeadlines(core.runtime);
   const inSlices = createSlices(core.runtime);
   const access = createAccess(core, deadlines);
@@ -119,8 +104,6 @@ export function startCoordinator(core: Core): Coordinator {
   const schedule = startCollectionSchedule(core, collecting, deadlines);
   const hooks = createHookManager(core);
   const auditor = startAuditor(core);
-  const outlooks = keepAnswers<Outlook>(core.runtime, inSlices, mostOutlooks);
-  const graphs = createGraphs(core, inSlices);
   const verifying = createVerifying(core, items, { intake, upstreams }, deadlines);
 
   // Every event may have made an allocation possible; looking costs little, and all events of a turn share one look.
@@ -148,30 +131,28 @@ export function startCoordinator(core: Core): Coordinator {
       throw new DroverError('build-ended', `the build ${id} has ended: ${build.state.status}`);
   }
 
-  /** Builds of a submission, those that it joined included. */
-  async function buildsFor(id: string): Promise<BuildRecord[]> {
-    const submission = heldSubmission(farm, id);
-    if (submission) return buildsOf(submission);
-    await findSubmission(core, id);
-    throw new DroverError(
-      'submission-not-held',
-      `the submission ${id} ended long ago: where its time went is held of the builds that ended last (setting limits.remembered-builds); 'drover submissions show ${id}' has how it ended, 'drover builds history BUILD' what became of each build`,
-    );
-  }
-
-  function buildsOf(submission: SubmissionRecord): BuildRecord[] {
-    const joined = submission.joined.map((build) => queue.build(build));
-    return [...queue.buildsOf(submission.id), ...joined].filter((build) => build !== undefined);
-  }
-
   /** What came in over a link whose token was revoked before it was looked at counts no more. */
   function requireToken(agent: string): void {
     if (farm.tokens.validOf(agent).size === 0)
       throw new DroverError('token-unknown', `agent ${agent}: its token was revoked`);
   }
 
+  const reading = createReading(core, inSlices, {
+    waits: {
+      backOff: (id) => deadlines.dueAt(retryOf(id)),
+      deferral: (id) => deadlines.dueAt(deferralOf(id)),
+      lease: fleet.leases.endsAt,
+      coordinator: waiting.find,
+    },
+    busy: intake.busy,
+    promised: intake.promised,
+    needSources: deletions.needSources,
+    nextCollection: schedule.next,
+  });
+
   const application: Application = {
     ...access,
+    ...reading,
     ...fleet,
     ...intake,
     ...uploads,
@@ -182,8 +163,6 @@ export function startCoordinator(core: Core): Coordinator {
     },
     ...hooks.wishes,
     ...createEarlierBuilds(core),
-    roots: roots.roots,
-    root: roots.root,
     addRoot: roots.addRoot,
     removeRoot: roots.removeRoot,
     storeDir: policy.storeDir,
@@ -207,47 +186,11 @@ export function startCoordinator(core: Core): Coordinator {
         ...(verification && { verification }),
       };
     },
-    ended: () => farm.ended.before(core.runtime.clock.now()),
-    submissionTimes: async (id) => inSlices(submissionTimes(farm, await buildsFor(id), core.runtime.clock.now())),
-    async outlook(id) {
-      const builds = await buildsFor(id);
-      return outlooks.of(id, () => outlook(farm, builds, core.runtime.clock.now()));
-    },
-    submissionGraph: async (id, part = '') => graphs(id, part, await buildsFor(id)),
-    async blockage(id) {
-      const submission = heldSubmission(farm, id);
-      if (submission === undefined) await findSubmission(core, id);
-      const found = await inSlices(findBlockers(farm, submission === undefined ? [] : buildsOf(submission)));
-      return intake.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
-    },
-    isBlocked(id) {
-      const submission = farm.submissions.get(id);
-      return submission !== undefined && !intake.busy() && isBlocked(farm, buildsOf(submission));
-    },
-    ...createStandings(farm),
-    joinedBuilds: createJoinedBuilds(farm),
-    async why(id) {
-      const waits: Waits = {
-        backOff: () => deadlines.dueAt(retryOf(id)),
-        deferral: () => deadlines.dueAt(deferralOf(id)),
-        lease: fleet.leases.endsAt,
-        coordinator: waiting.find,
-      };
-      const known = await findKnown(core, id);
-      return inSlices(explain(known.farm, known.build, waits));
-    },
-    buildHistory: async (id, page) => buildHistory(core, await findKnown(core, id), page),
     async settleLog(id, attempt) {
       const { state } = (await findKnown(core, id)).build;
       if (isLogOver(state, attempt) || attempt !== state.attempt) await logs.finish(id, attempt);
     },
     ...canceling,
-    checkNames({ agent, submission }) {
-      if (agent !== undefined && !farm.agents.get(agent))
-        throw new DroverError('unknown-agent', `agent: there is no agent ${agent}`);
-      if (submission !== undefined && !farm.submissions.get(submission))
-        throw new DroverError('unknown-submission', `submission: there is no submission ${submission}`);
-    },
     async prioritizeBuild(by, id, priority) {
       await changeBuild(id, { type: 'prioritize', priority }, by.id);
       await writer.durable();
@@ -299,7 +242,6 @@ export function startCoordinator(core: Core): Coordinator {
     },
     deleteItems: (by, wish) => deleteItems(core, deletions, inSlices, { actor: by.id }, wish),
     collect: collecting.collect,
-    whyItem: async (path) => whyItem(core, deletions, intake, inSlices, schedule.next(), path),
     verifyItems: (by, wish) => verifyItems(core, items, { intake, upstreams }, { actor: by.id }, wish),
     async doubtItem(path, how) {
       await items.check(path, { actor: 'coordinator' }, { how });

@@ -140,7 +140,7 @@ export async function findChangeable(core: Core, id: string): Promise<BuildRecor
 }
 
 /** A build, be it in memory or not. @throws DroverError where there is none */
-export async function findKnown(core: Core, id: string): Promise<KnownBuild> {
+export async function findKnown(core: Pick<Core, 'farm' | 'log'>, id: string): Promise<KnownBuild> {
   const known = await knownBuild(core, id);
   if (known !== undefined) return known;
   const isSubmission = core.farm.submissions.get(id) ?? (await pastSubmission(core, id));
@@ -153,7 +153,7 @@ export function heldSubmission({ submissions, forgetting }: Farm, id: string): S
 }
 
 /** A submission, be it in memory or not. @throws DroverError where there is none */
-export async function findSubmission(core: Core, id: string): Promise<SubmissionRecord> {
+export async function findSubmission(core: Pick<Core, 'farm' | 'log'>, id: string): Promise<SubmissionRecord> {
   const submission = heldSubmission(core.farm, id) ?? (await pastSubmission(core, id));
   if (!submission) throw new DroverError('unknown-submission', `there is no submission ${id}`);
   return submission;

@@ -85,6 +85,12 @@ export const errorCodes = {
   'hook-event-not-held': [409, 'The hook does not hold this event'],
   // The views.
   'views-rebuilding': [409, 'The views are being rebuilt already'],
+  // Moments that are over.
+  'past-unchangeable': [405, 'What is over cannot be changed'],
+  'moment-not-ready': [503, 'The log is being read up to this moment'],
+  'moment-failed': [503, 'The log could not be read up to this moment'],
+  'too-many-moments': [503, 'Too many moments at a time'],
+  'moments-disabled': [404, 'This coordinator shows no moments that are over'],
   // The agent link.
   'malformed-frame': [400, 'Not a frame of the agent link'],
   'frame-too-large': [413, 'A frame is larger than the limit'],

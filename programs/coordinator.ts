@@ -34,6 +34,7 @@ import { addTraceMetrics } from '../adapters/http/metrics/trace-metrics.ts';
 import { createHttpServer } from '../adapters/http/server.ts';
 import { createTokenUses } from '../adapters/http/token-uses.ts';
 import { openFilesystemLogStore } from '../adapters/log-store/filesystem-log-store.ts';
+import { createMoments } from '../adapters/moments/processes.ts';
 import { openFilesystemPool } from '../adapters/pool/filesystem/filesystem-pool.ts';
 import { openSpool } from '../adapters/pool/filesystem/spool.ts';
 import { openStagedNars } from '../adapters/pool/filesystem/staged-nars.ts';
@@ -316,6 +317,26 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
   const id = randomId(bytes(12));
   const upstreams = await Promise.all(config.upstream.map((settings) => openUpstream(settings, id)));
   for (const { cache } of upstreams) resources.use(cache);
+  const { moments: momentSettings } = config;
+  const moments =
+    momentSettings.atATime === 0
+      ? undefined
+      : resources.use(
+          createMoments({
+            store: address,
+            dir: dir.path,
+            snapshots: dir.file('snapshots'),
+            logs: dir.logs,
+            policy: policyOf(config, maxCommitBytes),
+            upstreams: config.upstream,
+            limits: { body: config.limits.maxBodyBytes, derivations: derivationLimits },
+            memoryBytes: momentSettings.memoryBytes,
+            diskBytes: momentSettings.diskBytes,
+            atATime: momentSettings.atATime,
+            idleMs: momentSettings.idleSeconds * 1000,
+            logger,
+          }),
+        );
   const deposed = Promise.withResolvers<Error>();
   const signer = resources.use(createCacheSigner({ secret: secretKey, guixSecret: guix?.secretKey }));
   const guixCache = guix && guixCacheOf(config, guix, signer);
@@ -382,6 +403,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     eventStore: supervisor.store,
     logGrowth,
     ...(logDir !== undefined && { pageSource: createThreadedPages(logDir) }),
+    moments,
     itemOfFile: supervisor.itemOfFile,
     itemOf: supervisor.itemOf,
     producersOf: supervisor.producersOf,

@@ -10,6 +10,7 @@ import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../.
 import type { AgentLinkServer } from '../agent-link/server.ts';
 import type { PageSource } from '../event-feed/pages.ts';
 import type { SharedPages } from '../event-feed/shared-pages.ts';
+import type { Moments } from '../moments/processes.ts';
 import type { Spool } from '../pool/filesystem/spool.ts';
 import type { StagedNars } from '../pool/filesystem/staged-nars.ts';
 import type { GuixCache } from './cache/guix/narinfos.ts';
@@ -118,9 +119,17 @@ export interface HttpContext {
   readonly guix?: GuixCache | undefined;
   /** Pages for browsers, and who may see what by them; there are none if absent. */
   readonly dashboard?: DashboardOptions | undefined;
+  /** Moments that are over; none can be asked about if absent. */
+  readonly moments?: Pick<Moments, 'hold'> | undefined;
   /** Aborts when the server starts to close: long answers end then. */
   readonly closing: AbortSignal;
 }
+
+/** What the routes that read of the farm work with: all that there is at a moment that is over. */
+export type ReadContext = Pick<
+  HttpContext,
+  'application' | 'views' | 'logs' | 'eventStore' | 'eventPages' | 'runtime' | 'limits' | 'logGrowth' | 'closing'
+>;
 
 export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' | 'closing' | 'eventPages'> {
   /** Reads the log for its readers, and is closed with the server; the event store is asked here if absent. */

@@ -112,9 +112,9 @@ export function problemHeaders(fault: Fault): Record<string, string | string[]> 
   if (status === 401) headers['www-authenticate'] = `${bearerChallenge}, Basic realm="drover"`;
   // The next request of the browser is one of somebody who is not logged in.
   if (fault.code === 'session-ended') headers['set-cookie'] = [...noSessionCookies];
-  if (status === 503 || status === 429) headers['retry-after'] = '5';
+  const { offset, retryAfter = 5 } = fault.details;
+  if (status === 503 || status === 429) headers['retry-after'] = String(retryAfter);
   // A client that resumes an upload finds the place to go on in the same header as in a good answer.
-  const { offset } = fault.details;
   if (typeof offset === 'number') headers['upload-offset'] = String(offset);
   return headers;
 }

@@ -33,30 +33,17 @@ import { addErrorHandling, answerBrokenRequest, sendProblem } from './errors.ts'
 import { addFarmMetrics } from './metrics/farm-metrics.ts';
 import { addHookMetrics } from './metrics/hook-metrics.ts';
 import { addOpenapi } from './openapi.ts';
+import { readRoutes } from './read-routes.ts';
 import { addRequestLog, requestId } from './request-log.ts';
 import { addAgentLinkRoute } from './routes/agent-link.ts';
-import { agentRoutes } from './routes/agents.ts';
-import { buildLogRoutes } from './routes/build-log.ts';
-import { buildRoutes } from './routes/builds.ts';
 import { checkpointRoutes } from './routes/checkpoint.ts';
-import { derivationRoutes } from './routes/derivations.ts';
-import { earlierBuildRoutes } from './routes/earlier-builds.ts';
 import { errorDocsRoute } from './routes/error-docs.ts';
-import { eventRoutes } from './routes/events.ts';
-import { feedRoutes } from './routes/feeds.ts';
 import { healthRoutes } from './routes/health.ts';
-import { hookRoutes } from './routes/hooks.ts';
-import { idRoutes } from './routes/ids.ts';
-import { itemRoutes } from './routes/items.ts';
 import { logRoute } from './routes/log.ts';
-import { overviewRoute } from './routes/overview.ts';
-import { rootRoutes } from './routes/roots.ts';
+import { momentRoutes } from './routes/moments.ts';
 import { schemaRoutes } from './routes/schemas.ts';
-import { statusRoutes } from './routes/status.ts';
-import { submissionRoutes } from './routes/submissions.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { uploadRoutes } from './routes/uploads.ts';
-import { upstreamRoutes } from './routes/upstreams.ts';
 import { viewRoutes } from './routes/views.ts';
 import { schemaController } from './schema-controller.ts';
 import { createSendPieces } from './send-pieces.ts';
@@ -142,26 +129,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const guixNars = createGuixNars(context, answerFile, answerAnew);
   const plugins = [
     tokenRoutes(context),
-    rootRoutes(context),
-    upstreamRoutes(context),
-    agentRoutes(context),
-    hookRoutes(context),
-    derivationRoutes(context),
-    submissionRoutes(context),
-    buildRoutes(context),
-    buildLogRoutes(context),
-    earlierBuildRoutes(context),
-    feedRoutes(context),
-    idRoutes(context),
-    itemRoutes(context),
+    ...readRoutes(context),
+    momentRoutes(context),
     uploadRoutes(context),
     viewRoutes(context),
-    eventRoutes(context),
     checkpointRoutes(context),
     logRoute(context),
     schemaRoutes({ version }),
-    statusRoutes(context),
-    overviewRoute(context),
     healthRoutes(context),
     errorDocsRoute,
     ...(dashboard === undefined ? [] : [sessionRoutes(context, dashboard), dashboardPages(context, dashboard)]),

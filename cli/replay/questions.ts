@@ -1,5 +1,5 @@
 import { openTemporaryViews } from '../../adapters/views/sqlite/temporary-views.ts';
-import { agentStatusOf } from '../../coordinator/agents/agent-status.ts';
+import { agentStatusOf, loggedUntil } from '../../coordinator/agents/agent-status.ts';
 import { createStandings, inStates, withStanding } from '../../coordinator/builds/standings.ts';
 import { withWholeMessages } from '../../coordinator/builds/whole-messages.ts';
 import { figuresOf } from '../../coordinator/figures.ts';
@@ -9,6 +9,7 @@ import type { BuildFilter, buildFilterStates, Paging } from '../../coordinator/p
 import { keptMessage } from '../../domain/build/state.ts';
 import { hashPartLength } from '../../domain/store/store-path.ts';
 import { createFarm, type Farm } from '../../projections/farm.ts';
+import { loggedWaits, wakeDue } from '../../projections/moment.ts';
 import { finish } from '../../projections/pace.ts';
 import { explain } from '../../projections/why.ts';
 import { formatAgent } from '../output/agents.ts';
@@ -56,16 +57,10 @@ export function askWhy(id: string): Question {
   const question = ofFarm((farm, { last, at }) => {
     const build = farm.queue.build(id);
     if (!build) throw missing('build', id, last);
-    // Nobody counts these waits any more: the instants in the log are all there is.
-    const nothing = () => undefined;
-    const lease = (name: string) => farm.agents.get(name)?.state.leaseUntil || undefined;
-    const why = withWholeMessages(
-      finish(explain(farm, build, { backOff: nothing, deferral: nothing, lease, coordinator: nothing })),
-      (failed, _attempt, beginning) => {
-        const message = messages.get(`build-${failed}`);
-        return message?.startsWith(beginning) ? message : undefined;
-      },
-    );
+    const why = withWholeMessages(finish(explain(farm, build, loggedWaits(farm))), (failed, _attempt, beginning) => {
+      const message = messages.get(`build-${failed}`);
+      return message?.startsWith(beginning) ? message : undefined;
+    });
     return { value: why, text: (view) => formatWhy(why, asOf(view, at)), names: [id] };
   });
   return {
@@ -84,8 +79,7 @@ export function askAgent(name: string): Question {
   return ofFarm((farm, { last, at }) => {
     const agent = farm.agents.get(name);
     if (!agent) throw missing('agent', name, last);
-    const { leaseUntil, quarantinedUntil } = agent.state;
-    const status = agentStatusOf(farm, agent, { until: leaseUntil || quarantinedUntil || undefined });
+    const status = agentStatusOf(farm, agent, { until: loggedUntil(agent) });
     return {
       value: status,
       text: (view) => formatAgent(status, asOf(view, at)),
@@ -171,12 +165,6 @@ function ofFarm(answer: (farm: Farm, moment: Moment) => Answer): Question {
     },
     [Symbol.dispose]() {},
   };
-}
-
-/** A wait that has ended is no event: whoever counts wakes the build. */
-function wakeDue({ queue }: Farm, at: number): void {
-  for (const build of [...queue.resting()]) if (build.state.notBefore <= at) queue.wake(build);
-  for (const build of [...queue.deferred()]) if ((build.state.options.deferUntil ?? 0) <= at) queue.due(build);
 }
 
 function ofViews(

@@ -1,3 +1,4 @@
+import { beforeFirst, betweenEvents, outsideOf } from '../../coordinator/log/places.ts';
 import type { Position, StoredEvent } from '../../coordinator/ports/event-store.ts';
 import { CliError } from '../output/cli-error.ts';
 import type { Io } from '../output/io.ts';
@@ -80,23 +81,17 @@ function mustBeWithin({ flag, place: { time, position } }: Stop, head: Position,
   if (time !== undefined && time > now)
     throw wrongPlace(`${flag}: expected a time up to now, got ${new Date(time).toISOString()}`);
   if (position === undefined || position === 'start' || position === 'end') return;
-  if (shapeOf(position) !== shapeOf(head))
-    throw wrongPlace(`${flag}: expected a position of this log, like ${head}, or a time, got ${position}`);
-  if (position > head)
-    throw wrongPlace(`${flag}: expected a position up to ${head}, where the log ends, got ${position}`);
+  const problem = outsideOf(position, head, ', or a time');
+  if (problem !== undefined) throw wrongPlace(`${flag}: ${problem}`);
 }
 
 /** Refuses a place between whose neighbours nothing is, as it turned out. */
 function mustBeAt({ flag, place }: Stop, last: StoredEvent | undefined, next: StoredEvent | undefined): void {
   const { time, position } = place;
   if (position === 'start' || position === 'end') return;
-  if (last === undefined)
-    throw wrongPlace(
-      `${flag}: ${place} lies before the first event${next === undefined ? '' : `, ${next.position} of ${timeOf(next)}`}`,
-    );
-  if (time !== undefined || last.position === position) return;
-  const after = next === undefined ? '' : ` and ${next.position}`;
-  throw wrongPlace(`${flag}: no event is at ${position}; the nearest are at ${last.position}${after}`);
+  if (last === undefined) throw wrongPlace(`${flag}: ${beforeFirst(String(place), next)}`);
+  if (time !== undefined || position === undefined || last.position === position) return;
+  throw wrongPlace(`${flag}: ${betweenEvents(position, last.position, next?.position)}`);
 }
 
 function wrongPlace(message: string): CliError {
@@ -106,9 +101,6 @@ function wrongPlace(message: string): CliError {
 export function timeOf({ at }: Pick<StoredEvent, 'at'>): string {
   return new Date(at).toISOString();
 }
-
-/** Positions of one engine have one shape. */
-const shapeOf = (position: Position): string => position.replaceAll(/[0-9]/g, '0');
 
 /** For a bar: how far the first number of a position is, whatever the engine counts. */
 const numberOf = (position: Position): number => Number.parseInt(position, 10);

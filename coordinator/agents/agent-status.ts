@@ -67,6 +67,20 @@ export interface KnownOfAgent {
   readonly refused?: AgentStatus['refused'] | undefined;
 }
 
+/** End of the lease or of the quarantine, as the log has it: for where nobody counts them. */
+export function loggedUntil({ state }: Pick<AgentRecord, 'state'>): number | undefined {
+  return state.leaseUntil || state.quarantinedUntil || undefined;
+}
+
+/** An agent whose tokens were all revoked, and which was not removed. */
+export function lockedOut(tokens: Pick<Tokens, 'validOf'>, { name, state }: AgentRecord): AgentStatus['refused'] {
+  if (state.connection === 'retired' || tokens.validOf(name).size > 0) return undefined;
+  return {
+    code: 'token-unknown',
+    message: `it has no valid token; 'drover agents rotate-token ${name}' makes one`,
+  };
+}
+
 /** What is shown of an agent. */
 export function agentStatusOf(
   {

@@ -21,7 +21,7 @@ import type { Deadlines } from '../deadlines.ts';
 import { DroverError } from '../errors.ts';
 import { createPace } from '../pace.ts';
 import { placeOf } from './agent-place.ts';
-import { agentStatusOf } from './agent-status.ts';
+import { agentStatusOf, lockedOut } from './agent-status.ts';
 import type { Allocator } from './allocator.ts';
 import type { Holdings } from './holdings.ts';
 import { createLeases, type Leases } from './leases.ts';
@@ -250,13 +250,11 @@ export function createFleet(core: Core, parts: FleetParts): Fleet {
     return agentStatusOf(farm, agent, { until, heartbeat: heartbeats.get(name), refused: refusalOf(agent) });
   }
 
-  function refusalOf({ name, state }: AgentRecord): AgentStatus['refused'] {
+  function refusalOf(agent: AgentRecord): AgentStatus['refused'] {
+    const { name, state } = agent;
     if (state.connection === 'retired') return undefined;
-    if (farm.tokens.validOf(name).size === 0)
-      return {
-        code: 'token-unknown',
-        message: `it has no valid token; 'drover agents rotate-token ${name}' makes one`,
-      };
+    const out = lockedOut(farm.tokens, agent);
+    if (out !== undefined) return out;
     const refused = refusals.get(name);
     // One that is turned away for now comes again soon: who does not has gone.
     const isOld = refused !== undefined && runtime.clock.now() - refused.at > forgottenMs;

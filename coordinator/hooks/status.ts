@@ -1,4 +1,5 @@
 import type { HookDefinition, HookPlace } from '../../domain/hook/definition.ts';
+import type { HookRecord } from '../../projections/hooks.ts';
 import type { HookRunner } from './runner.ts';
 
 /** A hook as operators see it: what it owes, what it does, and what it waits for. Instants are milliseconds since the Unix epoch. */
@@ -86,6 +87,36 @@ export function statusOf({ hook, state, broken, status }: HookRunner, now: numbe
       .map(name),
     counts: { failing: current.failing, parked: current.parked },
     ...(lastFailure !== undefined && { lastFailure }),
+  };
+}
+
+/** As far as it is written down: which events it owes, only its runner knows. */
+export function statusWithoutRunner({ name, state }: HookRecord): HookStatus {
+  const { status, definition, source, place, delivered, held, reason } = state;
+  const ailing = (wanted: boolean): FailingEvent[] =>
+    [...held]
+      .filter(([, { parked, attempts }]) => parked === wanted && (parked || attempts > 0))
+      .map(([stream, { revision, at, attempts, error, notBefore }]) => ({
+        event: `${stream}@${revision}`,
+        at,
+        attempts,
+        ...(error !== undefined && { error }),
+        ...(!wanted && notBefore !== undefined && notBefore > 0 && { next: notBefore }),
+      }));
+  const [failing, parked] = [ailing(false), ailing(true)];
+  return {
+    name,
+    state: status === 'paused' ? 'paused' : 'active',
+    source,
+    definition: definition as HookDefinition,
+    place,
+    ...(status === 'paused' && { waits: pausedFor(reason) }),
+    lag: { events: failing.length + parked.length, exact: false, seconds: 0 },
+    delivered,
+    inFlight: [],
+    failing: failing.slice(0, namedEvents),
+    parked: parked.slice(0, namedEvents),
+    counts: { failing: failing.length, parked: parked.length },
   };
 }
 

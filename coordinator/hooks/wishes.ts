@@ -12,7 +12,7 @@ import type { HookRunner } from './runner.ts';
 import type { HookRunners } from './running.ts';
 import { selectionOf, selectUpTo } from './selection.ts';
 import { usualStart } from './settings.ts';
-import { type HookStatus, statusOf } from './status.ts';
+import { type HookStatus, statusOf, statusWithoutRunner } from './status.ts';
 import { forbiddenByApi } from './trust.ts';
 
 /** What can be asked of hooks; part of the application. */
@@ -94,21 +94,7 @@ export function createHookWishes(core: Core, hooks: HookRunners): HookWishes {
     const runner = runnerOf(name);
     const hook = farm.hooks.get(name);
     if (runner) return statusOf(runner, runtime.clock.now());
-    const { status, definition, source, place, delivered } = (hook as HookRecord).state;
-    return {
-      name,
-      state: status === 'paused' ? 'paused' : 'active',
-      source,
-      definition: definition as HookDefinition,
-      place,
-      waits: 'it is starting',
-      lag: { events: 0, exact: false, seconds: 0 },
-      delivered,
-      inFlight: [],
-      failing: [],
-      parked: [],
-      counts: { failing: 0, parked: 0 },
-    };
+    return { ...statusWithoutRunner(hook as HookRecord), waits: 'it is starting' };
   };
   async function done(name: string): Promise<HookStatus> {
     await writer.durable();

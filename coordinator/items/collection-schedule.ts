@@ -13,6 +13,12 @@ export interface CollectionSchedule {
 const dayMs = 24 * 3_600_000;
 const name = 'collection';
 
+/** The next time that it is so many milliseconds after midnight in UTC. */
+export function nextDaily(dailyAtMs: number, now: number): number {
+  const today = now - (now % dayMs) + dailyAtMs;
+  return today > now ? today : today + dayMs;
+}
+
 /**
  * Collects once a day, at a time of the day in UTC. A day in which nobody was up at that time is left out: what comes a day later is
  * as good.
@@ -30,9 +36,7 @@ export function startCollectionSchedule(core: Core, { collect }: Collecting, dea
 
   function arm(): void {
     if (dailyAtMs === undefined) return;
-    const now = runtime.clock.now();
-    const today = now - (now % dayMs) + dailyAtMs;
-    deadlines.set(name, today > now ? today : today + dayMs, dayMs, () => {
+    deadlines.set(name, nextDaily(dailyAtMs, runtime.clock.now()), dayMs, () => {
       arm();
       run().catch((error: Error) => {
         if (ended.signal.aborted || writer.failure !== undefined) return;

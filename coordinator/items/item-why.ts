@@ -37,7 +37,7 @@ export interface ItemWhy {
  * @throws DroverError `unknown-item`: it was never here, and no known derivation makes it.
  */
 export async function whyItem(
-  core: Core,
+  core: Pick<Core, 'farm' | 'log' | 'policy' | 'runtime'>,
   deletions: Pick<Deletions, 'needSources'>,
   intake: Pick<Intake, 'promised'>,
   inSlices: InSlices,
@@ -145,7 +145,7 @@ export async function whyItem(
 }
 
 /** Of an item that went long ago. */
-async function whyForgotten(core: Core, path: string): Promise<ItemWhy> {
+async function whyForgotten(core: Pick<Core, 'farm' | 'log' | 'policy'>, path: string): Promise<ItemWhy> {
   const { farm, policy } = core;
   const past = farm.forgetting.items === 0 ? undefined : await pastItem(core, path);
   if (past === undefined) throw new DroverError('unknown-item', `there is no store item ${path}`);

@@ -1,7 +1,6 @@
 import { identifier } from '../../domain/event.ts';
-import { decideRoot, type RootCommand, type RootRefusal } from '../../domain/root/decide.ts';
+import { decideRoot, type RootCommand } from '../../domain/root/decide.ts';
 import { initialRoot } from '../../domain/root/state.ts';
-import type { RootRecord } from '../../projections/roots.ts';
 import type { SubmissionRecord } from '../../projections/submissions.ts';
 import type { Access } from '../access.ts';
 import type { Application } from '../application.ts';
@@ -11,6 +10,7 @@ import { DroverError } from '../errors.ts';
 import { pastBuild, pastItem } from '../history/past.ts';
 import type { Meta } from '../ports/event-store.ts';
 import type { Adding } from '../submissions/adding.ts';
+import { createRootStatuses, refusal } from './root-status.ts';
 
 export interface RootWish {
   /** Base names of store items, or base names of derivations or ids of builds for all their outputs. */
@@ -19,28 +19,6 @@ export interface RootWish {
   readonly ttlSeconds?: number | undefined;
   /** Whether what it keeps beside these goes. */
   readonly replace?: boolean | undefined;
-}
-
-export interface RootStatus {
-  readonly name: string;
-  /** Who keeps it. */
-  readonly source: 'api' | 'submission' | 'config';
-  /** How many store items it names, and how many of them are not available. */
-  readonly targets: number;
-  readonly unavailable: number;
-  /** When something was added last, milliseconds since the Unix epoch, and by whom. */
-  readonly addedAt: number;
-  readonly addedBy: string;
-  /** When something of it expires first. */
-  readonly until?: number;
-}
-
-export interface RootDetail extends RootStatus {
-  readonly kept: readonly {
-    readonly item: string;
-    readonly state: 'available' | 'unpublished' | 'unavailable';
-    readonly until?: number;
-  }[];
 }
 
 /** Roots: what is kept for good or for a while, by name. */
@@ -64,7 +42,7 @@ export function createRootManager(
   deadlines: Deadlines,
 ): RootManager {
   const { farm, writer, runtime } = core;
-  const { graph, availability, details, roots, unpublished, queue } = farm;
+  const { graph, availability, details, roots, queue } = farm;
   const deadlineOf = (name: string): string => `root ${name}`;
 
   function command(name: string, wish: RootCommand, meta: Meta): void {
@@ -149,42 +127,7 @@ export function createRootManager(
     return made;
   }
 
-  function find(name: string): RootRecord {
-    const root = roots.get(name);
-    if (root === undefined || root.state.targets.size === 0) throw refusal(name, { code: 'unknown-root' });
-    return root;
-  }
-
-  function isAvailable(target: string): boolean {
-    const item = graph.itemOf(target);
-    return item !== undefined && availability.isAvailable(item);
-  }
-
-  function statusOf({ name, state, added }: RootRecord): RootStatus {
-    const { source, targets } = state;
-    const first = [...targets.values()].reduce((least, end) => Math.min(least, end), Number.POSITIVE_INFINITY);
-    let unavailable = 0;
-    for (const target of targets.keys()) if (!isAvailable(target)) unavailable++;
-    return {
-      name,
-      source,
-      targets: targets.size,
-      unavailable,
-      addedAt: added.at,
-      addedBy: access.nameOf(added.by),
-      ...(first !== Number.POSITIVE_INFINITY && { until: first }),
-    };
-  }
-
-  function detailOf(root: RootRecord): RootDetail {
-    const kept = Array.from(root.state.targets, ([item, until]) => {
-      const known = graph.itemOf(item);
-      const isGoing = known !== undefined && unpublished.get(known) !== undefined;
-      const state = isAvailable(item) ? 'available' : isGoing ? 'unpublished' : 'unavailable';
-      return { item, state, ...(until !== Number.POSITIVE_INFINITY && { until }) } as const;
-    });
-    return { ...statusOf(root), kept };
-  }
+  const { find, detailOf, ...told } = createRootStatuses(farm, access.nameOf);
 
   return {
     command,
@@ -207,8 +150,7 @@ export function createRootManager(
     resume() {
       for (const { name } of roots.all()) arm(name);
     },
-    roots: () => Array.from(roots.all(), statusOf).sort((a, b) => (a.name < b.name ? -1 : 1)),
-    root: (name) => detailOf(find(name)),
+    ...told,
     async addRoot(by, name, { targets, ttlSeconds, replace }) {
       const known = farm.forgetting.revision === undefined ? targets : await recall(targets, { actor: by.id });
       const items = [...new Set(known.flatMap(itemsOf))];
@@ -223,24 +165,4 @@ export function createRootManager(
       await writer.durable();
     },
   };
-}
-
-function refusal(name: string, refused: RootRefusal): DroverError {
-  switch (refused.code) {
-    case 'unknown-root':
-      return new DroverError(
-        'unknown-root',
-        `there is no root ${name}; 'drover roots list' names those that there are`,
-      );
-    case 'unknown-root-target':
-      return new DroverError(
-        'unknown-root-target',
-        `the root ${name} does not keep ${refused.target}; 'drover roots show ${name}' says what it keeps`,
-      );
-    case 'root-in-configuration':
-      return new DroverError(
-        'root-in-configuration',
-        `the root ${name} belongs to a rule [[keep]] of the coordinator's configuration, or would be taken by one: change that, or take another name`,
-      );
-  }
 }

@@ -96,7 +96,7 @@ export async function isOfLog(store: Pick<EventStore, 'read'>, { foldedTo: { mar
 }
 
 /** @param farm one that has folded nothing; it is of no use any more where this throws. */
-function loadSnapshot(farm: Farm, { parts, foldedTo, name }: Snapshot, storeDir: string): void {
+export function loadSnapshot(farm: Farm, { parts, foldedTo, name }: Snapshot, storeDir: string): void {
   if (foldedTo.storeDir !== storeDir)
     throw new Error(`storeDir: expected ${foldedTo.storeDir}, which ${name} was made for, got ${storeDir}`);
   const lacking = [...farm.parts.keys()].find((part) => !parts.has(part));

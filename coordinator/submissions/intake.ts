@@ -17,7 +17,7 @@ import type { Texts } from './texts.ts';
 import { keyOf } from './wishes.ts';
 
 /** Submissions become derivations and builds. */
-export type Intake = Pick<Application, 'submit' | 'submissionOf' | 'resumeSubmission'> &
+export type Intake = Pick<Application, 'submit' | 'resumeSubmission'> &
   Sending &
   Retrying &
   Pick<Receiving, 'busy' | 'idle'> & {
@@ -75,7 +75,6 @@ export function createIntake(
         wish.idempotencyKey === undefined ? undefined : keyOf(by.id, wish.idempotencyKey),
       );
     },
-    submissionOf: (by, key) => submissions.byKey(keyOf(by.id, key))?.id,
     async resumeSubmission(by, id) {
       const submission = await findSubmission(core, id);
       requireWanted(submission);

@@ -3,7 +3,7 @@ import type { Core } from '../core.ts';
 import type { AskedUpstream, Asker } from './asking.ts';
 import { distrustOf } from './distrust.ts';
 import { narFault, notFetched } from './nars.ts';
-import { isDirect } from './settings.ts';
+import { isDirect, type UpstreamSettings } from './settings.ts';
 import type { Believed } from './trust.ts';
 
 /** One `[[upstream]]` and how it goes with it. */
@@ -56,21 +56,30 @@ export interface UpstreamProbe {
 }
 
 export function statusOf({ settings, health, figures }: AskedUpstream, farm: Pick<Farm, 'upstreams'>): UpstreamStatus {
-  const { name, url, priority, publicKeys, ttlSeconds, negativeTtlSeconds } = settings;
   const { restsMs, error } = health.state;
   const { found, absent, rejected, failed, rejection } = figures;
+  return {
+    ...describeUpstream(settings, farm),
+    state: restsMs > 0 ? 'resting' : 'usable',
+    ...(restsMs > 0 && { restsSeconds: Math.ceil(restsMs / 1000) }),
+    ...(error !== undefined && { error }),
+    asked: { found, absent, rejected, failed },
+    ...(rejection !== undefined && { rejection }),
+  };
+}
+
+/** One that nobody has asked for anything. */
+export function describeUpstream(settings: UpstreamSettings, farm: Pick<Farm, 'upstreams'>): UpstreamStatus {
+  const { name, url, priority, publicKeys, ttlSeconds, negativeTtlSeconds } = settings;
   return {
     name,
     url,
     priority,
     mode: isDirect(settings) ? 'direct' : 'proxy',
     publicKeys,
-    state: restsMs > 0 ? 'resting' : 'usable',
-    ...(restsMs > 0 && { restsSeconds: Math.ceil(restsMs / 1000) }),
-    ...(error !== undefined && { error }),
+    state: 'usable',
     items: farm.upstreams.counts().get(name) ?? 0,
-    asked: { found, absent, rejected, failed },
-    ...(rejection !== undefined && { rejection }),
+    asked: { found: 0, absent: 0, rejected: 0, failed: 0 },
     ttlSeconds,
     negativeTtlSeconds,
   };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { identifier, instant, shortText } from '../../../domain/event.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { agentParams, agentStatus } from '../schemas/agents.ts';
 
 /** A month: a token that is to be accepted longer than that is not being replaced. */
@@ -11,7 +11,7 @@ const longestOverlapSeconds = 30 * 24 * 3600;
 const defaultOverlapSeconds = 3600;
 const reason = z.strictObject({ reason: shortText.exactOptional() }).nullish();
 
-export function agentRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
+export function agentRoutes({ application }: ReadContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.post(
       '/v1/agents',

@@ -3,13 +3,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { lastAttemptWithLog, tailOffset } from '../../../coordinator/builds/log-tail.ts';
 import { DroverError, unknownBuild } from '../../../coordinator/errors.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { buildParams } from '../schemas/builds.ts';
 import { flag } from '../schemas/requests.ts';
 
-export function buildLogRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function buildLogRoutes(context: ReadContext): FastifyPluginAsyncZod {
   const { application, views, logs, closing } = context;
   return async (app) => {
     app.get(

@@ -12,7 +12,7 @@ import {
 import { baseName, identifier, instant, shortText } from '../../../domain/event.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { buildDetail, buildParams, buildRow, cancelResult, retryResult } from '../schemas/builds.ts';
 import { many, nothing, page, paging } from '../schemas/requests.ts';
@@ -60,7 +60,7 @@ const cancelWish = {
   preview: previewField,
 };
 
-export function buildRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function buildRoutes(context: ReadContext): FastifyPluginAsyncZod {
   const { application, views, eventStore } = context;
   return async (app) => {
     app.get(

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { DroverError } from '../../../coordinator/errors.ts';
 import { baseName } from '../../../domain/event.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { addDerivationLines } from '../derivation-lines.ts';
 import { acceptStreams, bodyOf } from '../streamed-body.ts';
 
@@ -11,7 +11,7 @@ const names = z.array(baseName).max(100_000);
 const missing = z.object({ missing: z.array(z.string()) });
 
 /** What a client sends before it submits: derivations, and the question which of them and of their sources are lacking. */
-export function derivationRoutes({ application, limits, closing }: HttpContext): FastifyPluginAsyncZod {
+export function derivationRoutes({ application, limits, closing }: ReadContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/v1/limits',

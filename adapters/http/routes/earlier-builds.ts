@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { baseName, identifier } from '../../../domain/event.ts';
 import { earlierBuild, mostEarlierBuilds } from '../../../domain/history/events.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { earlierBuildRow } from '../schemas/earlier-builds.ts';
 import { page, paging } from '../schemas/requests.ts';
@@ -12,7 +12,7 @@ const source = identifier.describe('What the other coordinator is called here.')
 const ids = z.array(earlierBuild.shape.id).max(10_000);
 
 /** Builds that ended at other coordinators: taken over, and listed. */
-export function earlierBuildRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function earlierBuildRoutes(context: ReadContext): FastifyPluginAsyncZod {
   const { application, views, limits } = context;
   let turn: Promise<unknown> = Promise.resolve();
 

@@ -6,7 +6,7 @@ import { bareType } from '../../../domain/event-name.ts';
 import { eventTypes } from '../../../domain/events.ts';
 import { firstCommit } from '../../event-store/first-commit.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { envelopeOf, sourceOf } from '../event-envelope.ts';
 import { envelope } from '../event-schemas.ts';
 import { flag, many } from '../schemas/requests.ts';
@@ -24,7 +24,7 @@ const name = z.string().regex(/^[0-9a-zA-Z._-]{1,128}$/, 'expected a name');
 const mostNamed = 200;
 
 /** The log for anybody outside: live as server-sent events, or as lines of JSON for export. */
-export function eventRoutes({ eventStore, eventPages, closing }: HttpContext): FastifyPluginAsyncZod {
+export function eventRoutes({ eventStore, eventPages, closing }: ReadContext): FastifyPluginAsyncZod {
   let known: string | undefined;
   async function source(): Promise<string> {
     known ??= await firstCommit(eventStore);
@@ -134,7 +134,7 @@ const eventId = /^([a-z]{1,32}-[0-9a-zA-Z._-]{1,128})@(0|[1-9][0-9]{0,14})$/;
 
 /** Positions belong to the engine: whether it gave one out is asked before the answer begins, as it cannot be refused later. */
 export async function checkPosition(
-  eventStore: HttpContext['eventStore'],
+  eventStore: ReadContext['eventStore'],
   field: string,
   after: string,
 ): Promise<void> {
@@ -152,7 +152,7 @@ export async function checkPosition(
  * A reader that has seen more than there is has followed another log, or one that was cut since (`drover log accept`): it would wait for
  * what it takes for known until the log is as long again, and miss it.
  */
-async function checkReached(eventStore: HttpContext['eventStore'], after: string): Promise<void> {
+async function checkReached(eventStore: ReadContext['eventStore'], after: string): Promise<void> {
   const head = await eventStore.head();
   if (head === undefined || after <= head) return;
   throw new DroverError(

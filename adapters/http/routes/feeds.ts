@@ -8,7 +8,7 @@ import { tags } from '../../../domain/event.ts';
 import { firstCommit } from '../../event-store/first-commit.ts';
 import { type AtomEntry, atomText } from '../atom.ts';
 import { matchesEtag } from '../cache/etag.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { sourceOf } from '../event-envelope.ts';
 import { freshViews } from '../fresh-views.ts';
 
@@ -21,7 +21,7 @@ const response = {
 };
 
 /** What came of builds, as Atom feeds for people's readers: of all, and of those with a tag. */
-export function feedRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function feedRoutes(context: ReadContext): FastifyPluginAsyncZod {
   const { views, eventStore } = context;
 
   /** Id of the event that ended the build. */

@@ -5,7 +5,7 @@ import { checkTarget, definitionOf, hookStart, hookWish } from '../../../coordin
 import { identifier, shortText } from '../../../domain/event.ts';
 import { eventId } from '../../../domain/hook/definition.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { hookStatus, visibleHook } from '../schemas/hooks.ts';
 
 const params = z.object({ hook: identifier });
@@ -31,7 +31,7 @@ const addition = z
   .superRefine(checkTarget);
 
 /** Hooks: what each gets, how far it is, and what operators do about it. */
-export function hookRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
+export function hookRoutes({ application }: ReadContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/v1/hooks',

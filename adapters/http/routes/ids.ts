@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { idKinds } from '../../../coordinator/ports/views.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 
-export function idRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function idRoutes(context: ReadContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/v1/ids',

@@ -6,7 +6,7 @@ import type { ItemRow } from '../../../coordinator/ports/views.ts';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { hashPartLength } from '../../../domain/store/store-path.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { abortOnEnd } from '../long-answer.ts';
 import { deletionReport, itemRow, itemWhy } from '../schemas/items.ts';
@@ -25,7 +25,7 @@ const wish = {
   skipMissing: z.boolean().describe('Whether what there is not is passed over.').default(false),
 };
 
-export function itemRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function itemRoutes(context: ReadContext): FastifyPluginAsyncZod {
   const { application, views, closing, limits } = context;
 
   function nameOf(id: string): string | undefined {

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { inStates, withStanding } from '../../../coordinator/builds/standings.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { gatherAnswers } from '../gathered-answer.ts';
 import { createPushedDocument } from '../pushed-document.ts';
@@ -16,7 +16,7 @@ const mostSubmissions = 8;
 const gap = 100;
 
 /** What a dashboard shows first, in one answer that all who look share, or as it changes. */
-export function overviewRoute(context: HttpContext): FastifyPluginAsyncZod {
+export function overviewRoute(context: ReadContext): FastifyPluginAsyncZod {
   const { application, views, logGrowth } = context;
   const ready = (): Promise<void> => freshViews(context);
 

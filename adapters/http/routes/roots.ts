@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { baseName, identifier, shortText } from '../../../domain/event.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { many, nothing } from '../schemas/requests.ts';
 import { rootDetail, rootStatus } from '../schemas/roots.ts';
 
@@ -14,7 +14,7 @@ const target = z
   .describe('Base name of a store item; or of a derivation, or the id of a build, for all its outputs.');
 
 /** Roots: what no collection takes, by name, with all that it refers to. */
-export function rootRoutes({ application, limits }: HttpContext): FastifyPluginAsyncZod {
+export function rootRoutes({ application, limits }: ReadContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/v1/roots',

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { farmStatus } from '../schemas/status.ts';
 
-export function statusRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
+export function statusRoutes({ application }: ReadContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/v1/status',

@@ -8,7 +8,7 @@ import { excerpt } from '../../../domain/store/format-error.ts';
 import { buildOptions } from '../../../domain/submission/events.ts';
 import { graphStates } from '../../../projections/submission-graph.ts';
 import { principalOf } from '../access.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { freshViews } from '../fresh-views.ts';
 import { cancelResult } from '../schemas/builds.ts';
 import { submissionOutlook } from '../schemas/outlook.ts';
@@ -64,7 +64,7 @@ function boundTags(body: unknown): void {
     throw new DroverError('too-large', `rootTags: expected at most ${maxRootTags} tags in all, got ${all}`);
 }
 
-export function submissionRoutes(context: HttpContext): FastifyPluginAsyncZod {
+export function submissionRoutes(context: ReadContext): FastifyPluginAsyncZod {
   const { application, views, limits } = context;
   return async (app) => {
     app.post(

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { baseName, identifier } from '../../../domain/event.ts';
-import type { HttpContext } from '../context.ts';
+import type { ReadContext } from '../context.ts';
 import { upstreamProbe, upstreamStatus } from '../schemas/upstreams.ts';
 
 const params = z.object({ upstream: identifier });
@@ -9,7 +9,7 @@ const params = z.object({ upstream: identifier });
 const mostItems = 100;
 
 /** Upstreams: other caches whose substitutes count as available. */
-export function upstreamRoutes({ application }: HttpContext): FastifyPluginAsyncZod {
+export function upstreamRoutes({ application }: ReadContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/v1/upstreams',

@@ -35,9 +35,17 @@ export function openForReading(file: string): Database {
   return connect(db);
 }
 
-/** Empty tables in a file of their own, which SQLite makes once they outgrow its cache and removes when they are closed. */
-export function openTemporary(): Database {
-  return connect(createTables(''));
+/**
+ * Empty tables in a file of their own, which SQLite makes once they outgrow its cache, and which has no name: it is gone with whoever has it
+ * open, however that ends.
+ */
+export function openTemporary(mostBytes?: number): Database {
+  const db = createTables('');
+  if (mostBytes !== undefined) {
+    const { page_size: page } = db.prepare('PRAGMA page_size').get() as { page_size: number };
+    db.exec(`PRAGMA max_page_count = ${Math.max(1, Math.floor(mostBytes / page))}`);
+  }
+  return connect(db);
 }
 
 export function removeViews(file: string): void {

@@ -3,18 +3,14 @@ import { DroverError } from '../../../coordinator/errors.ts';
 import type { Position } from '../../../coordinator/ports/event-store.ts';
 import type { Views, ViewsProgress } from '../../../coordinator/ports/views.ts';
 import { createLagClock } from '../lag.ts';
-import { readBuild, readBuilds, readLogs, readResults } from './build-reads.ts';
 import { type Database, openForReading, readCheckpoint, removeViews } from './database.ts';
-import { readEarlier, readKnownEarlier } from './earlier-reads.ts';
 import { runFeed, type ViewsFeed } from './feed.ts';
-import { readIds } from './id-reads.ts';
-import { readItem, readItems, readItemsAt } from './item-reads.ts';
 import { createProgress } from './progress.ts';
 import { makeViews } from './rebuild.ts';
 import { viewsFile } from './remembered.ts';
 import { besideOf, replaceViews } from './replace.ts';
 import { isDamage } from './sqlite-damage.ts';
-import { readJoinedBuilds, readSubmission, readSubmissions } from './submission-reads.ts';
+import { createViewReads } from './view-reads.ts';
 import { startWriter, type Writer, WriterError } from './writer.ts';
 
 export interface SqliteViewsOptions {
@@ -180,19 +176,7 @@ export async function openSqliteViews({ dir, feed, onFailure, retryMs = 1000 }: 
     reached: (position) => progress.reached(position),
     stored: lag.stored,
     lag: () => lag.behind(progress.checkpoint),
-    builds: (filter, paging) => read((db) => readBuilds(db, filter, paging)),
-    build: (id) => read((db) => readBuild(db, id)),
-    results: (tag, limit) => read((db) => readResults(db, tag, limit)),
-    ids: (kind, prefix, limit) => read((db) => readIds(db, kind, prefix, limit)),
-    earlierBuilds: (filter, paging) => read((db) => readEarlier(db, filter, paging)),
-    knownEarlier: (source, ids) => read((db) => readKnownEarlier(db, source, ids)),
-    logsOf: (derivation) => read((db) => readLogs(db, derivation)),
-    items: (filter, paging) => read((db) => readItems(db, filter, paging)),
-    itemsAt: (address) => read((db) => readItemsAt(db, address)),
-    item: (hashPart) => read((db) => readItem(db, hashPart)),
-    submissions: (paging, wanted) => read((db) => readSubmissions(db, paging, wanted)),
-    submission: (id) => read((db) => readSubmission(db, id)),
-    joinedBuilds: (id) => read((db) => readJoinedBuilds(db, id)),
+    ...createViewReads(read),
     rebuild,
     [Symbol.asyncDispose]: close,
   };

@@ -1,11 +1,9 @@
 import type { StoredEvent } from '../../../coordinator/ports/event-store.ts';
-import type { Views } from '../../../coordinator/ports/views.ts';
 import { applyBatch } from './apply-batch.ts';
-import { readBuild, readBuilds } from './build-reads.ts';
 import { openTemporary } from './database.ts';
-import { readItem } from './item-reads.ts';
+import { createViewReads, type ViewReads } from './view-reads.ts';
 
-export interface TemporaryViews extends Disposable, Pick<Views, 'builds' | 'build' | 'item'> {
+export interface TemporaryViews extends Disposable, ViewReads {
   /** The next event that matters to what will be asked for. */
   add(event: StoredEvent): void;
 }
@@ -13,9 +11,13 @@ export interface TemporaryViews extends Disposable, Pick<Views, 'builds' | 'buil
 /** Events for one transaction. */
 const batchSize = 5000;
 
-/** The views of whatever events they are given, for as long as somebody looks at them: what they say is what the coordinator's say. */
-export function openTemporaryViews(): TemporaryViews {
-  const db = openTemporary();
+/**
+ * The views of whatever events they are given, for as long as somebody looks at them: what they say is what the coordinator's say.
+ *
+ * @param mostBytes of the file; without it, as much as there is room
+ */
+export function openTemporaryViews(mostBytes?: number): TemporaryViews {
+  const db = openTemporary(mostBytes);
   let batch: StoredEvent[] = [];
   function flush(): typeof db {
     const last = batch.at(-1);
@@ -27,9 +29,7 @@ export function openTemporaryViews(): TemporaryViews {
     add(event) {
       if (batch.push(event) === batchSize) flush();
     },
-    builds: (filter, paging) => readBuilds(flush(), filter, paging),
-    build: (id) => readBuild(flush(), id),
-    item: (hashPart) => readItem(flush(), hashPart),
+    ...createViewReads((run) => run(flush())),
     [Symbol.dispose]: () => db[Symbol.dispose](),
   };
 }

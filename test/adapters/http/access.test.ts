@@ -29,6 +29,7 @@ const parameters: Record<string, string> = {
   key: 'branch',
   value: 'main.atom',
   name: 'alpha',
+  position: '0000000000000001',
 };
 
 /** A request for a route that ends by itself; what is wrong with it shows after the token was checked. */

@@ -1,0 +1,285 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import type { Principal } from '../../coordinator/application.ts';
+import { DroverError, type ErrorCode, errorCodes } from '../../coordinator/errors.ts';
+import { moduleBeside } from '../runtime/module-beside.ts';
+import type { Edge, FromMoment, MomentPlaces, ToMoment, Wanted } from './messages.ts';
+import { principalHeader } from './messages.ts';
+
+/** How far a moment is. */
+export interface MomentState {
+  /** Events that were read. */
+  readonly read: number;
+  /** It answers; the last event of it, or of the two that are compared, and how many events were read. */
+  readonly ready?: { readonly edges: readonly Edge[]; readonly events: number };
+  /** Why it will never be. */
+  readonly failed?: { readonly message: string; readonly code: ErrorCode };
+}
+
+/** An answer that comes piece by piece, as it is taken. */
+export interface MomentAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Duplex;
+}
+
+export interface MomentRequest {
+  readonly path: string;
+  readonly by: Principal;
+  readonly headers: OutgoingHttpHeaders;
+}
+
+/** A process that has read the log up to a moment, or is about to. It stays for as long as this is not disposed of. */
+export interface HeldMoment extends Disposable {
+  readonly state: MomentState;
+  /** Resolves once it answers or never will, or so many milliseconds have passed, or with the signal. */
+  settled(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Asks one that is ready. Rejects with `moment-failed` where its process ends before it answers. */
+  ask(request: MomentRequest): Promise<MomentAnswer>;
+}
+
+export interface Moments extends AsyncDisposable {
+  /** Begins where there is none of it. @throws DroverError `too-many-moments` where all that there may be are in use */
+  hold(wanted: Wanted): HeldMoment;
+}
+
+export interface MomentsOptions extends MomentPlaces {
+  /** Processes at a time. */
+  readonly atATime: number;
+  /** How long one stays that nobody asks, in milliseconds. */
+  readonly idleMs: number;
+  readonly logger: Logger;
+}
+
+const program = moduleBeside('./program', import.meta.url);
+/** Of the pipes to the process. */
+const connection = 4;
+/** One that was asked so short a time ago will be asked again: it is not ended for another. */
+const restMs = 2000;
+/** Failures that are kept until somebody asks. */
+const mostFailures = 100;
+
+interface Entry {
+  readonly key: string;
+  state: MomentState;
+  /** Who holds it now. */
+  holders: number;
+  /** When it was let go last, by the monotonic clock. */
+  last: number;
+  idle: NodeJS.Timeout | undefined;
+  session: ClientHttp2Session | undefined;
+  readonly process: ChildProcess | undefined;
+  /** Resolves once its process is gone. */
+  readonly gone: Promise<void>;
+  /** Resolves with the next change from not ready to ready or failed. */
+  readonly settled: PromiseWithResolvers<void>;
+}
+
+/** What is addressed below a moment, and what the answer's addresses begin with. */
+export const momentPrefix = (wanted: Wanted): string =>
+  wanted.kind === 'moment' ? `/v1/moments/${wanted.position}` : '/v1/differences';
+
+/**
+ * Moments are read by processes of their own, as snapshots are made: so the coordinator's thread passes questions and answers on, and nothing else
+ * (docs/decisions/0070). What it speaks to them through are pipes that only it and they have.
+ */
+export function createMoments({ atATime, idleMs, logger, ...places }: MomentsOptions): Moments {
+  const entries = new Map<string, Entry>();
+  /** Those that have been told to end, and have not ended. */
+  const ending = new Set<Promise<void>>();
+  /** Those that failed while nobody asked. */
+  const failures = new Map<string, Entry>();
+  let closed = false;
+
+  function begin(key: string, wanted: Wanted): Entry {
+    const begun = performance.now();
+    const gone = Promise.withResolvers<void>();
+    const settled = Promise.withResolvers<void>();
+    const entry: Entry = {
+      key,
+      state: { read: 0 },
+      holders: 0,
+      last: begun,
+      idle: undefined,
+      session: undefined,
+      process: start(),
+      gone: gone.promise,
+      settled,
+    };
+    const { process: child } = entry;
+    if (child === undefined) {
+      gone.resolve();
+      return entry;
+    }
+    child.on('message', heard);
+    // It ended before it was told.
+    child.on('error', (error) => {
+      fail('moment-failed', error.message);
+      if (child.pid === undefined) over();
+    });
+    child.on('exit', (code, signal) => {
+      const how = `its process ended by itself (${signal ?? code}), as it does where memory is short`;
+      fail('moment-failed', how);
+      over();
+    });
+    if (child.pid !== undefined)
+      child.send({ ...places, wanted, prefix: momentPrefix(wanted) } satisfies ToMoment, () => undefined);
+    return entry;
+
+    function start(): ChildProcess | undefined {
+      try {
+        return fork(program, { stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'] });
+      } catch (error) {
+        queueMicrotask(() => fail('moment-failed', (error as Error).message));
+        return undefined;
+      }
+    }
+
+    function heard(message: FromMoment): void {
+      if ('read' in message) entry.state = { ...entry.state, read: message.read };
+      else if ('said' in message) logger.warn({ moment: key, error: message.said.error }, message.said.message);
+      else if ('failed' in message) {
+        const { code } = message.failed;
+        fail(code !== undefined && code in errorCodes ? (code as ErrorCode) : 'moment-failed', message.failed.message);
+      } else {
+        entry.session = connect(child as ChildProcess);
+        entry.state = { read: message.ready.events, ready: message.ready };
+        logger.info(
+          { moment: key, events: message.ready.events, ms: Math.round(performance.now() - begun) },
+          'a moment can be asked',
+        );
+        settled.resolve();
+      }
+    }
+
+    /** It is told to whoever waits, and the next who comes begins anew. */
+    function fail(code: ErrorCode, message: string): void {
+      if (entry.state.failed === undefined && entries.get(key) === entry) {
+        const { read, ready } = entry.state;
+        entry.state = { read, failed: { code, message } };
+        if (code === 'moment-failed') logger.warn({ moment: key, reason: message }, 'the process of a moment failed');
+        // Whoever asks how far it is hears of it, once.
+        if (ready === undefined && entry.holders === 0) failures.set(key, entry);
+        if (failures.size > mostFailures) for (const oldest of failures.keys()) if (failures.delete(oldest)) break;
+      }
+      settled.resolve();
+      end(entry);
+    }
+
+    function over(): void {
+      clearTimeout(entry.idle);
+      entry.session?.destroy();
+      gone.resolve();
+    }
+  }
+
+  /** Ends its process; whoever is being answered sees the answer cut. */
+  function end(entry: Entry): void {
+    if (entries.get(entry.key) === entry) entries.delete(entry.key);
+    clearTimeout(entry.idle);
+    const { process: child, gone } = entry;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    ending.add(gone);
+    void gone.then(() => ending.delete(gone));
+  }
+
+  function makeRoom(): void {
+    while (entries.size >= atATime) {
+      const now = performance.now();
+      const free = [...entries.values()].filter(({ holders, last }) => holders === 0 && now - last > restMs);
+      const [oldest] = free.sort((a, b) => a.last - b.last);
+      if (oldest === undefined)
+        throw new DroverError(
+          'too-many-moments',
+          `expected at most ${atATime} moments and differences at a time (setting moments.at-a-time), got another while all of them are in use; try again`,
+          { retryAfter: 2 },
+        );
+      end(oldest);
+    }
+  }
+
+  function rest(entry: Entry): void {
+    entry.last = performance.now();
+    if (entries.get(entry.key) !== entry) return;
+    entry.idle = setTimeout(() => {
+      logger.debug({ moment: entry.key }, 'a moment that nobody asks any more is let go');
+      end(entry);
+    }, idleMs);
+    entry.idle.unref();
+  }
+
+  return {
+    hold(wanted) {
+      if (closed) throw new DroverError('not-ready', 'the coordinator is stopping');
+      const key = wanted.kind === 'moment' ? wanted.position : `${wanted.from}-${wanted.to}`;
+      let entry = entries.get(key) ?? failures.get(key);
+      failures.delete(key);
+      if (entry === undefined) {
+        makeRoom();
+        entry = begin(key, wanted);
+        entries.set(key, entry);
+      }
+      const held = entry;
+      held.holders++;
+      clearTimeout(held.idle);
+      let isHeld = true;
+      return {
+        get state() {
+          return held.state;
+        },
+        settled: (ms, signal) => settledWithin(held, ms, signal),
+        ask: (request) => ask(held, request),
+        [Symbol.dispose]() {
+          if (!isHeld) return;
+          isHeld = false;
+          if (--held.holders === 0) rest(held);
+        },
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      for (const entry of [...entries.values()]) end(entry);
+      await Promise.all(ending);
+    },
+  };
+}
+
+async function settledWithin({ state, settled }: Entry, ms: number, signal?: AbortSignal): Promise<void> {
+  if (state.ready !== undefined || state.failed !== undefined || ms <= 0) return;
+  const over = Promise.withResolvers<void>();
+  const timer = setTimeout(over.resolve, ms);
+  signal?.addEventListener('abort', () => over.resolve(), { once: true });
+  await Promise.race([settled.promise, over.promise]);
+  clearTimeout(timer);
+}
+
+/** Nothing of HTTP/2 is loaded where nobody looks back. */
+function connect(child: ChildProcess): ClientHttp2Session {
+  const pipe = child.stdio[connection] as Duplex;
+  const { connect } = process.getBuiltinModule('node:http2');
+  const session = connect('http://moment', { createConnection: () => pipe });
+  // Its requests hear of it, and the process ends or is ended.
+  session.on('error', () => undefined);
+  return session;
+}
+
+async function ask({ session, key }: Entry, { path, by, headers }: MomentRequest): Promise<MomentAnswer> {
+  const gone = () =>
+    new DroverError('moment-failed', `the process that read the log up to ${key} has ended; ask again`);
+  if (session === undefined || session.destroyed || session.closed) throw gone();
+  const stream = session.request(
+    { ':method': 'GET', ':path': path, ...headers, [principalHeader]: JSON.stringify(by) },
+    { endStream: true },
+  );
+  return new Promise((resolve, reject) => {
+    stream.once('response', ({ ':status': status = 500, ...rest }) => {
+      const answer = Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith(':')));
+      resolve({ status, headers: answer, body: stream });
+    });
+    stream.once('error', () => reject(gone()));
+    stream.once('close', () => reject(gone()));
+  });
+}

@@ -1,0 +1,55 @@
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Principal } from '../../coordinator/application.ts';
+import { DroverError } from '../../coordinator/errors.ts';
+import { addErrorHandling } from '../http/errors.ts';
+import { requestId } from '../http/request-log.ts';
+import { schemaController } from '../http/schema-controller.ts';
+import { refuseUnknownQueries } from '../http/unknown-queries.ts';
+import { principalHeader } from './messages.ts';
+
+export interface MomentServerOptions {
+  /** What their addresses begin with. */
+  readonly prefix: string;
+  readonly plugins: readonly FastifyPluginAsyncZod[];
+  readonly logger: FastifyBaseLogger;
+}
+
+/**
+ * Answers the coordinator that started this process, which has looked at the token and says who asks. Of the routes only those are there that read,
+ * and to GET alone, whatever else their plugins have.
+ */
+export async function createMomentServer({ prefix, plugins, logger }: MomentServerOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    http2: true,
+    // It ends with the coordinator's connection, and not before.
+    http2SessionTimeout: 0,
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: (request) => requestId(request as never, () => 'none'),
+    requestIdHeader: false,
+    exposeHeadRoutes: false,
+    schemaController,
+    routerOptions: { maxParamLength: 512 },
+  }) as unknown as FastifyInstance;
+  addErrorHandling(app);
+  app.decorateRequest('principal', null);
+  app.decorateRequest('tokenUse', null);
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { method, headers, routeOptions } = request;
+    const { access } = routeOptions.config;
+    if (method !== 'GET' || (access !== undefined && access !== 'read'))
+      return done(
+        new DroverError(
+          'not-found',
+          `expected what can be read at a moment, got ${method} ${request.url.slice(0, 512)}`,
+        ),
+      );
+    request.principal = JSON.parse(String(headers[principalHeader])) as Principal;
+    done();
+  });
+  refuseUnknownQueries(app);
+  for (const plugin of plugins) await app.register(plugin, { prefix });
+  await app.ready();
+  return app;
+}

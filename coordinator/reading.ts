@@ -1,0 +1,122 @@
+import { findBlockers } from '../projections/blockers.ts';
+import type { BuildRecord } from '../projections/builds.ts';
+import { type Outlook, outlook } from '../projections/outlook.ts';
+import { isBlocked } from '../projections/standing.ts';
+import { submissionTimes } from '../projections/submission-times.ts';
+import type { SubmissionRecord } from '../projections/submissions.ts';
+import { explain, type Waits } from '../projections/why.ts';
+import { nameIn } from './access.ts';
+import type { Application } from './application.ts';
+import { createStandings } from './builds/standings.ts';
+import { type Core, findKnown, findSubmission, heldSubmission } from './core.ts';
+import { DroverError } from './errors.ts';
+import { buildHistory } from './history/history.ts';
+import type { Deletions } from './items/deletions.ts';
+import { whyItem } from './items/item-why.ts';
+import { createRootStatuses } from './items/root-status.ts';
+import type { InSlices } from './slices.ts';
+import { createGraphs } from './submissions/graphs.ts';
+import type { Intake } from './submissions/intake.ts';
+import { createJoinedBuilds } from './submissions/joined-builds.ts';
+import { keepAnswers } from './submissions/kept-answers.ts';
+import { keyOf } from './submissions/wishes.ts';
+
+/** Outlooks that are kept. */
+const mostOutlooks = 100;
+
+/** What can be asked of a farm that is folded, and of its log: of one that goes on, and of one as it was at a moment. */
+export type Reading = Pick<
+  Application,
+  | 'nameOf'
+  | 'submissionOf'
+  | 'submissionTimes'
+  | 'outlook'
+  | 'submissionGraph'
+  | 'ended'
+  | 'blockage'
+  | 'isBlocked'
+  | 'standing'
+  | 'newestStanding'
+  | 'tookBefore'
+  | 'joinedBuilds'
+  | 'why'
+  | 'buildHistory'
+  | 'checkNames'
+  | 'roots'
+  | 'root'
+  | 'whyItem'
+>;
+
+/** What no event says, and a coordinator that goes on knows. */
+export interface Live extends Pick<Intake, 'busy' | 'promised'>, Pick<Deletions, 'needSources'> {
+  readonly waits: Waits;
+  /** When the next collection of the schedule comes. */
+  nextCollection(): number | undefined;
+}
+
+export function createReading(
+  core: Pick<Core, 'farm' | 'log' | 'policy' | 'runtime'>,
+  inSlices: InSlices,
+  live: Live,
+): Reading {
+  const { farm } = core;
+  const { queue } = farm;
+  const outlooks = keepAnswers<Outlook>(core.runtime, inSlices, mostOutlooks);
+  const graphs = createGraphs(core, inSlices);
+  const nameOf = nameIn(farm.tokens);
+  const { roots, root } = createRootStatuses(farm, nameOf);
+
+  /** Builds of a submission, those that it joined included. */
+  async function buildsFor(id: string): Promise<BuildRecord[]> {
+    const submission = heldSubmission(farm, id);
+    if (submission) return buildsOf(submission);
+    await findSubmission(core, id);
+    throw new DroverError(
+      'submission-not-held',
+      `the submission ${id} ended long ago: where its time went is held of the builds that ended last (setting limits.remembered-builds); 'drover submissions show ${id}' has how it ended, 'drover builds history BUILD' what became of each build`,
+    );
+  }
+
+  function buildsOf(submission: SubmissionRecord): BuildRecord[] {
+    const joined = submission.joined.map((build) => queue.build(build));
+    return [...queue.buildsOf(submission.id), ...joined].filter((build) => build !== undefined);
+  }
+
+  return {
+    nameOf,
+    submissionOf: (by, key) => farm.submissions.byKey(keyOf(by.id, key))?.id,
+    submissionTimes: async (id) => inSlices(submissionTimes(farm, await buildsFor(id), core.runtime.clock.now())),
+    async outlook(id) {
+      const builds = await buildsFor(id);
+      return outlooks.of(id, () => outlook(farm, builds, core.runtime.clock.now()));
+    },
+    submissionGraph: async (id, part = '') => graphs(id, part, await buildsFor(id)),
+    ended: () => farm.ended.before(core.runtime.clock.now()),
+    async blockage(id) {
+      const submission = heldSubmission(farm, id);
+      if (submission === undefined) await findSubmission(core, id);
+      const found = await inSlices(findBlockers(farm, submission === undefined ? [] : buildsOf(submission)));
+      return live.busy() ? { ...found, blocked: 0, agentless: 0, blockers: [], total: 0 } : found;
+    },
+    isBlocked(id) {
+      const submission = farm.submissions.get(id);
+      return submission !== undefined && !live.busy() && isBlocked(farm, buildsOf(submission));
+    },
+    ...createStandings(farm),
+    joinedBuilds: createJoinedBuilds(farm),
+    async why(id) {
+      const known = await findKnown(core, id);
+      return inSlices(explain(known.farm, known.build, live.waits));
+    },
+    buildHistory: async (id, page) => buildHistory(core, await findKnown(core, id), page),
+    checkNames({ agent, submission }) {
+      if (agent !== undefined && !farm.agents.get(agent))
+        throw new DroverError('unknown-agent', `agent: there is no agent ${agent}`);
+      if (submission !== undefined && !farm.submissions.get(submission))
+        throw new DroverError('unknown-submission', `submission: there is no submission ${submission}`);
+    },
+    roots,
+    root,
+    whyItem: (path) => whyItem(core, live, live, inSlices, live.nextCollection(), path),
+  };
+}
