@@ -12,8 +12,8 @@ export type GraphState = (typeof graphStates)[number];
 
 /** Builds that are shown each by itself: where there are more, they are shown in parts. */
 export const mostGraphNodes = 5000;
-/** Parts of what is more. */
-export const mostGraphParts = 200;
+/** Parts of what is more: as many as one can look at. */
+export const mostGraphParts = 80;
 /** Edges to a part, from those that it needs most of: all of them would be a tangle. */
 const mostPartInputs = 3;
 
@@ -69,10 +69,11 @@ export function* submissionGraph(
   part: string,
   known: GraphShape | undefined,
   now: number,
+  most = { nodes: mostGraphNodes, parts: mostGraphParts },
 ): Generator<undefined, { readonly shape: GraphShape; readonly graph: SubmissionGraph }> {
   const pace = createPace();
   const name = yield* nameOf(builds, pace);
-  const shape = known?.shape === name ? known : yield* shapeOf(farm, builds, part, name, pace);
+  const shape = known?.shape === name ? known : yield* shapeOf(farm, builds, part, name, most, pace);
   const { nodes, parts, edges, placeOf } = shape;
   const states = new Array<number>(nodes.length).fill(0);
   const partStates = parts.map(() => graphStates.map(() => 0));
@@ -118,6 +119,7 @@ function* shapeOf(
   builds: readonly BuildRecord[],
   part: string,
   name: string,
+  most: { readonly nodes: number; readonly parts: number },
   pace: Pace,
 ): Generator<undefined, GraphShape> {
   /** The last build of each derivation. */
@@ -132,11 +134,11 @@ function* shapeOf(
     keys.set(drv, key);
   }
   const drvs = [...last.keys()];
-  const isWhole = drvs.length <= mostGraphNodes;
+  const isWhole = drvs.length <= most.nodes;
   const groups: Group[] = [];
   const shown = isWhole
     ? drvs.map((_, at) => ({ prefix: '', members: [at] }))
-    : yield* partsByName([...keys.values()], mostGraphParts, pace);
+    : yield* partsByName([...keys.values()], most.parts, pace);
   for (const { prefix, members } of shown) {
     const own: Drv[] = [];
     let depth = 0;

@@ -11,6 +11,7 @@ import { processorMs } from '../process-figures.ts';
 import { type BenchOptions, freshFolder, type Report, type Row, Skipped } from '../row.ts';
 import { type Farm, startFarm } from './farm.ts';
 import { firstLoad } from './first-load.ts';
+import { graphMoves } from './graph.ts';
 import { inBrowser } from './in-browser.ts';
 import type { Came } from './open-overviews.ts';
 
@@ -23,6 +24,7 @@ export async function seen(report: Report, { work, quick }: BenchOptions): Promi
   report(await firstLoad(origin));
   const options = { farm, cookie: await logIn(farm, 'person'), quick, busy: () => startBusy(farm) };
   for (const row of await inBrowser(origin, options)) report(row);
+  for (const row of await graphMoves(origin, farm, options.cookie, quick)) report(row);
 }
 
 /** What open overviews cost the coordinator, all threads counted, while a hundred events happen a second: in rounds, with none and with all of them. */

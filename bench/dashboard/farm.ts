@@ -69,30 +69,62 @@ export async function startFarm({ url: { origin: url }, token }: Coordinator) {
 export type Farm = Awaited<ReturnType<typeof startFarm>>;
 
 async function submit(drover: Drover, number: number): Promise<void> {
-  const roots = Array.from({ length: buildsOfEach }, (_, n) => derivation(`made-${number}-${n}`));
+  await submitAll(
+    drover,
+    Array.from({ length: buildsOfEach }, (_, n) => derivation(`made-${number}-${n}`)),
+  );
+}
+
+/**
+ * Submits a graph of which nothing is there.
+ *
+ * @param inputs of each derivation, those before it that it needs
+ * @returns the submission
+ */
+export function submitGraph(
+  drover: Drover,
+  graph: readonly { readonly name: string; readonly inputs: readonly number[] }[],
+): Promise<string> {
+  const made: ReturnType<typeof derivation>[] = [];
+  for (const [n, { name, inputs }] of graph.entries())
+    made.push(
+      derivation(
+        `${name}-${n}`,
+        inputs.map((input) => made[input] as (typeof made)[number]),
+      ),
+    );
+  return submitAll(drover, made);
+}
+
+async function submitAll(drover: Drover, roots: readonly ReturnType<typeof derivation>[]): Promise<string> {
   const lines = roots.map(
     ({ path, text }) => `${JSON.stringify({ path, text: Buffer.from(text).toString('base64') })}\n`,
   );
   const headers = { 'content-type': 'application/x-ndjson' };
   await drover.request('POST', '/v1/derivations', { body: lines.join(''), headers });
-  await drover.submit({ roots: roots.map(({ path }) => path) });
+  const { submission } = await drover.submit({ roots: roots.map(({ path }) => path) });
+  return submission;
 }
 
 /** One that nothing is needed for: its output is fixed, so that its path follows from its contents. */
-function derivation(name: string): { path: string; text: Uint8Array } {
+function derivation(
+  name: string,
+  inputs: readonly { readonly path: string }[] = [],
+): { path: string; text: Uint8Array } {
   const digest = (data: string | Uint8Array): Buffer => createHash('sha256').update(data).digest();
   const hash = digest(name).toString('hex');
   const out = makeFixedOutputPath(name, '', 'sha256', hash, storeDir);
+  const references = inputs.map(({ path }) => `${storeDir}/${path}`).sort();
   const text = serializeDerivation({
     outputs: [{ name: 'out', path: out, hashAlgo: 'sha256', hash }],
-    inputDerivations: [],
+    inputDerivations: references.map((path) => ({ path, outputs: ['out'] })),
     inputSources: [],
     system: 'x86_64-linux',
     builder: '/bin/sh',
     args: [],
     env: [['out', out]],
   });
-  return { path: makeTextPath(`${name}.drv`, digest(text), [], storeDir).slice(storeDir.length + 1), text };
+  return { path: makeTextPath(`${name}.drv`, digest(text), references, storeDir).slice(storeDir.length + 1), text };
 }
 
 /** Resolves once the link is up. It begins what it is given, and never ends it. */

@@ -3,13 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { partsByName } from '../../projections/name-parts.ts';
 import { finish } from '../../projections/pace.ts';
-import {
-  type GraphShape,
-  graphStates,
-  mostGraphNodes,
-  mostGraphParts,
-  submissionGraph,
-} from '../../projections/submission-graph.ts';
+import { type GraphShape, graphStates, submissionGraph } from '../../projections/submission-graph.ts';
 import { fakeBase } from '../support/paths.ts';
 import { createTimedFarm, type TimedFarm } from '../support/timed-farm.ts';
 
@@ -21,8 +15,9 @@ function farmOf(needs: readonly (readonly number[])[]): TimedFarm {
   return farm;
 }
 
+const most = { nodes: 40, parts: 14 };
 const look = ({ farm }: TimedFarm, part = '', known?: GraphShape) =>
-  finish(submissionGraph(farm, farm.queue.buildsOf('s'), part, known, 5));
+  finish(submissionGraph(farm, farm.queue.buildsOf('s'), part, known, 5, most));
 
 /** What each build needs by the edges, by the numbers of the builds. */
 function edgesOf({ nodes, edges }: GraphShape): Map<number, number[]> {
@@ -89,10 +84,13 @@ describe('the graph of a submission', () => {
   });
 
   it('is in parts where there is very much, each of which is a graph of its own', () => {
-    const size = mostGraphNodes + 2;
+    const size = 3 * most.nodes;
     const farm = farmOf(Array.from({ length: size }, (_, n) => (n < 10 ? [] : [n - 10, n % 10])));
     const { shape, graph } = look(farm);
-    assert.ok(shape.parts.length > 5 && shape.parts.length <= mostGraphParts, `${shape.parts.length} parts`);
+    assert.ok(
+      shape.parts.length > 2 && shape.parts.length + shape.nodes.length <= most.parts,
+      `${shape.parts.length} parts`,
+    );
     const inParts = shape.parts.reduce((sum, { builds }) => sum + builds, 0);
     assert.equal(inParts + shape.nodes.length, size);
     assert.equal(graph.builds, size);

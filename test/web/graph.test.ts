@@ -1,54 +1,105 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fitted, moved, zoomed } from '../../web/graph/camera.ts';
-import { forestOf } from '../../web/graph/forest.ts';
-import { layOut, seenOf } from '../../web/graph/layout.ts';
+import { troubleOf } from '../../web/graph/look.ts';
+import { card, makeScene, nextTo, nodeAt } from '../../web/graph/scene.ts';
 import { shapePath } from '../../web/graph/shapes.ts';
+import { type Graph, lookOf } from '../../web/submission/graph-look.ts';
+
+const layOut = (size: number, edges: readonly number[]) => {
+  const steps = makeScene(size, edges);
+  for (let many = 1; ; many++) {
+    const step = steps.next();
+    if (step.done) return { scene: step.value, steps: many };
+  }
+};
 
 describe('the layout of a graph', () => {
-  it('has each one layer further than the furthest below it, between the first and the last of these', () => {
-    const nodes = [
-      { id: 'top' },
-      { id: 'a', parent: 'top' },
-      { id: 'b', parent: 'top' },
-      { id: 'c', parent: 'b' },
-      { id: 'd', parent: 'b' },
-      { id: 'alone' },
-    ];
-    const { places, edges, layers, rows } = layOut(forestOf(nodes));
-    const at = Object.fromEntries(places.map(({ node, layer, row }) => [node.id, [layer, row]]));
-    assert.deepEqual(at, { a: [0, 0], c: [0, 1], d: [0, 2], b: [1, 1.5], top: [2, 0.75], alone: [0, 3] });
-    assert.deepEqual([layers, rows, edges.length], [3, 4, 4]);
-  });
+  it('has what is needed to the left of what needs it, as near as it can be, and nothing twice in one place', () => {
+    // 0 → 1 → 2 → 3, and 4 → 3: that is needed last.
+    const { scene } = layOut(6, [0, 1, 1, 2, 2, 3, 4, 3]);
+    const columns = [...new Set(scene.x)].sort((a, b) => a - b);
+    const columnOf = (node: number): number => columns.indexOf(scene.x[node] as number);
+    assert.deepEqual([0, 1, 2, 3, 4].map(columnOf), [0, 1, 2, 3, 2]);
 
-  it('has no two in one place, however many, nor a line that runs over another node', () => {
-    const nodes = Array.from({ length: 5000 }, (_, n) => ({
-      id: `${n}`,
-      ...(n > 3 && { parent: `${((n * 7919) % 4999) % n}` }),
-    }));
-    const { places, edges, layers } = layOut(forestOf(nodes));
-    assert.equal(places.length, nodes.length);
-    assert.equal(new Set(places.map(({ layer, row }) => `${layer} ${row}`)).size, nodes.length);
-    // A line stays in its own row up to the layer where it ends.
-    const taken = new Map<number, number[]>();
-    for (const { layer, row } of places) taken.set(row, [...(taken.get(row) ?? []), layer]);
-    for (const { from, to } of edges)
-      assert.ok(!taken.get(from.row)?.some((layer) => layer > from.layer && layer < to.layer));
-    assert.ok(layers > 5);
-  });
-
-  it('is drawn as far as it is seen, and lines that only pass', () => {
-    const chain = Array.from({ length: 3000 }, (_, n) => ({ id: `${n}`, parent: `${n + 1}` }));
-    const layout = layOut(forestOf([...chain, { id: 'aside', parent: '2999' }]));
-    assert.equal(layout.layers, 3000);
-    const seen = seenOf(layout, { left: 9.5, right: 12.5, top: -1, bottom: 0.2 });
-    assert.deepEqual(
-      seen.places.map(({ layer }) => layer),
-      [10, 11, 12],
+    const size = 5000;
+    const edges = Array.from({ length: 3 * size }, (_, n) => [((n * 7919) % 4999) % (1 + (n % size)), n % size])
+      .filter(([from, to]) => from !== to)
+      .flat();
+    const { scene: large, steps } = layOut(size, edges);
+    assert.ok(steps > 20, `${steps} steps`);
+    assert.equal(new Set(Array.from(large.x, (x, node) => `${x} ${large.y[node]}`)).size, size);
+    for (let at = 0; at < edges.length; at += 2)
+      assert.ok((large.x[edges[at] as number] as number) < (large.x[edges[at + 1] as number] as number));
+    for (let node = 0; node < size; node++) {
+      assert.ok((large.x[node] as number) >= 0 && (large.x[node] as number) + card.width <= large.width);
+      assert.ok((large.y[node] as number) >= 0 && (large.y[node] as number) + card.height <= large.height);
+    }
+    const byPlace = Array.from(large.x, (x, node) => [x, large.y[node] as number] as const).sort(
+      ([a, above], [b, below]) => a - b || above - below,
     );
-    assert.equal(seen.edges.length, 4);
-    const below = seenOf(layout, { left: 9.5, right: 12.5, top: 0.8, bottom: 1.2 });
-    assert.deepEqual([below.places.length, below.edges.length], [0, 1]);
+    for (const [index, [x, y]] of byPlace.entries()) {
+      const [nextX, nextY] = byPlace[index + 1] ?? [-1, 0];
+      assert.ok(nextX !== x || nextY - y > card.height, 'no card lies on another');
+    }
+  });
+
+  it('ends where there is nothing, nothing that needs anything, or a circle', () => {
+    assert.equal(layOut(0, []).scene.size, 0);
+    const { scene } = layOut(100, []);
+    assert.ok(new Set(scene.x).size > 3, 'not all in one column');
+    assert.equal(layOut(3, [0, 1, 1, 2, 2, 0]).scene.x.length, 3);
+  });
+
+  it('is found by where it is, and followed by its lines', () => {
+    const { scene } = layOut(5, [0, 2, 1, 2, 2, 3]);
+    const placeOf = (node: number) => ({ x: (scene.x[node] as number) + 3, y: (scene.y[node] as number) + 3 });
+    for (const node of [0, 1, 2, 3, 4]) assert.equal(nodeAt(scene, placeOf(node), 0), node);
+    assert.equal(nodeAt(scene, { x: -100, y: -100 }, 50), undefined);
+    assert.equal(nextTo(scene, 2, 'right'), 3);
+    assert.ok([0, 1].includes(nextTo(scene, 2, 'left') as number));
+    assert.equal(nextTo(scene, 3, 'right'), undefined);
+    const first = (scene.y[0] as number) < (scene.y[1] as number) ? 0 : 1;
+    assert.equal(nextTo(scene, first, 'down'), 1 - first);
+    assert.equal(nextTo(scene, 1 - first, 'up'), first);
+  });
+});
+
+describe('how a graph looks', () => {
+  it('marks what failed with all that waits for it, and not what was built all the same', () => {
+    const { scene } = layOut(6, [0, 1, 1, 2, 0, 3, 3, 4]);
+    const states = ['failed', 'blocked', 'blocked', 'succeeded', 'waiting', 'ready'];
+    assert.deepEqual([...troubleOf(states, scene.needers)], [1, 1, 1, 0, 0, 0]);
+  });
+
+  it('shows a part as what of it is to be seen first, and counts builds', () => {
+    const graph: Graph = {
+      at: 1,
+      shape: 'a',
+      builds: 12,
+      nodes: [{ build: 's-1', derivation: `${'0'.repeat(32)}-x-1.drv` }],
+      parts: [
+        { prefix: 'python-', builds: 10 },
+        { prefix: 'r', builds: 1 },
+      ],
+      edges: [0, 1],
+      stateNames: ['building', 'blocked', 'succeeded'],
+      states: [2],
+      partStates: [
+        [3, 1, 6],
+        [0, 0, 1],
+      ],
+    };
+    const { states, labels, notes, parts, path, counts } = lookOf(graph, ['s-9', 's-1']);
+    assert.deepEqual(states, ['succeeded', 'blocked', 'succeeded']);
+    assert.deepEqual(labels, ['x-1', 'python-…', 'r…']);
+    assert.deepEqual(notes, ['succeeded', '10 builds', '1 builds']);
+    assert.deepEqual(parts.get(1), [
+      ['building', 3],
+      ['blocked', 1],
+      ['succeeded', 6],
+    ]);
+    assert.deepEqual([path, Object.fromEntries(counts)], [[0], { succeeded: 8, building: 3, blocked: 1 }]);
   });
 });
 
@@ -67,7 +118,19 @@ describe('what is looked at of a graph', () => {
   });
 
   it('has a shape for each state', () => {
-    const states = ['fetching', 'building', 'ready', 'deferred', 'back-off', 'waiting', 'blocked', 'new'];
+    const states = [
+      'fetching',
+      'building',
+      'ready',
+      'deferred',
+      'back-off',
+      'waiting',
+      'blocked',
+      'succeeded',
+      'failed',
+      'canceled',
+      'new',
+    ];
     const paths = states.map((state) => shapePath(state, 5, 5, 10));
     assert.equal(new Set(paths).size, states.length);
     for (const path of paths) assert.match(path, /^M(-?[\d.]+ -?[\d.]+L)+-?[\d.]+ -?[\d.]+Z$/);

@@ -10,7 +10,8 @@ export interface Size {
   readonly height: number;
 }
 
-const least = 0.02;
+/** A graph of five thousand is that small where all of it is seen. */
+const least = 0.004;
 const most = 2;
 
 /** All of a drawing within a window, in the middle of it, but no larger than it is. */

@@ -2,9 +2,8 @@ import type { DroverEvent, Operations } from 'drover/client';
 import { useMemo, useRef } from 'preact/hooks';
 import { count } from '../format.ts';
 import { forestOf } from '../graph/forest.ts';
-import { GraphView } from '../graph/graph-view.tsx';
 import { drover } from '../live.ts';
-import { useLoaded, useNow } from '../loaded.ts';
+import { type Loaded, useLoaded, useNow } from '../loaded.ts';
 import { Action } from '../parts/action.tsx';
 import { BuildTable } from '../parts/build-table.tsx';
 import { Counts } from '../parts/counts.tsx';
@@ -16,12 +15,14 @@ import { goTo } from '../router.ts';
 import { mayAct, type Self } from '../session.ts';
 import { Blockers } from '../submission/blockers.tsx';
 import { doubtsOf, endText } from '../submission/estimate.ts';
+import { GraphSection } from '../submission/graph-section.tsx';
 import { TimesView } from '../submission/times.tsx';
 import { WaitTree } from '../submission/wait-tree.tsx';
 import type { PageProps } from './all.tsx';
 
 type Submission = Operations['getSubmission']['answer'];
 type Outlook = Operations['getSubmissionOutlook']['answer'];
+type SubmissionTimes = Operations['getSubmissionTimes']['answer']['times'];
 type Touches = (event: DroverEvent) => boolean;
 
 /** One submission: how far it is, what runs for it and what blocks it, and where its time went. */
@@ -58,6 +59,9 @@ function Found({
   readonly reload: () => void;
 }) {
   const { id, derivation, roots, setAside, canceled, reason, receivedAt, unfinished, blocked } = submission;
+  const times = useLoaded(`times ${id}`, () => drover.getSubmissionTimes({ submission: id }), touches);
+  const steps = times.value?.times?.criticalPath.steps.map(({ build }) => build).join(' ') ?? '';
+  const path = useMemo(() => steps.split(' '), [steps]);
   return (
     <>
       <h1>
@@ -106,7 +110,8 @@ function Found({
       ) : (
         <Progress id={id} touches={touches} />
       )}
-      <Times id={id} touches={touches} />
+      <GraphSection id={id} touches={touches} path={path} />
+      <Times times={times} />
       <Builds submission={submission} touches={touches} />
     </>
   );
@@ -211,18 +216,14 @@ function Runs({ outlook: { nodes, counts } }: { readonly outlook: Outlook }) {
           build that waits for it and has the longest way to go.
         </p>
       )}
-      <div class="waitview">
-        <GraphView forest={forest} />
-        <div class="waitlist">
-          <WaitTree forest={forest} total={nodes.length} />
-        </div>
+      <div class="waitlist">
+        <WaitTree forest={forest} total={nodes.length} />
       </div>
     </section>
   );
 }
 
-function Times({ id, touches }: { readonly id: string; readonly touches: Touches }) {
-  const loaded = useLoaded(`times ${id}`, () => drover.getSubmissionTimes({ submission: id }), touches);
+function Times({ times: loaded }: { readonly times: Loaded<{ readonly times: SubmissionTimes }> }) {
   return (
     <section aria-labelledby="times">
       <h2 id="times">Critical path, and where the time went</h2>
