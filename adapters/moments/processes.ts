@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import type { ClientHttp2Session, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
-import type { Duplex } from 'node:stream';
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { type Duplex, Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Principal } from '../../coordinator/application.ts';
 import { DroverError, type ErrorCode, errorCodes } from '../../coordinator/errors.ts';
@@ -22,7 +22,8 @@ export interface MomentState {
 export interface MomentAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  readonly body: Duplex;
+  /** Fails where the process ends before the answer does. */
+  readonly body: Readable;
 }
 
 export interface MomentRequest {
@@ -58,6 +59,8 @@ const program = moduleBeside('./program', import.meta.url);
 const connection = 4;
 /** One that was asked so short a time ago will be asked again: it is not ended for another. */
 const restMs = 2000;
+/** Codes of HTTP/2 with which a stream ends. Source: RFC 9113, section 7. */
+const [noError, cancel] = [0x0, 0x8];
 /** Failures that are kept until somebody asks. */
 const mostFailures = 100;
 
@@ -268,7 +271,9 @@ function connect(child: ChildProcess): ClientHttp2Session {
 
 async function ask({ session, key }: Entry, { path, by, headers }: MomentRequest): Promise<MomentAnswer> {
   const gone = () =>
-    new DroverError('moment-failed', `the process that read the log up to ${key} has ended; ask again`);
+    new DroverError('moment-failed', `the process that read the log up to ${key} has ended; ask again`, {
+      retryAfter: 1,
+    });
   if (session === undefined || session.destroyed || session.closed) throw gone();
   const stream = session.request(
     { ':method': 'GET', ':path': path, ...headers, [principalHeader]: JSON.stringify(by) },
@@ -277,9 +282,18 @@ async function ask({ session, key }: Entry, { path, by, headers }: MomentRequest
   return new Promise((resolve, reject) => {
     stream.once('response', ({ ':status': status = 500, ...rest }) => {
       const answer = Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith(':')));
-      resolve({ status, headers: answer, body: stream });
+      const body = Readable.from(whole(stream, gone), { objectMode: false });
+      // One that waits for the next piece is not ended by that alone.
+      body.once('close', () => stream.close(cancel));
+      resolve({ status, headers: answer, body });
     });
     stream.once('error', () => reject(gone()));
     stream.once('close', () => reject(gone()));
   });
+}
+
+/** A stream that is cut off ends like any other; only its code tells. */
+async function* whole(stream: ClientHttp2Stream, gone: () => Error): AsyncGenerator<Uint8Array> {
+  for await (const piece of stream) yield piece as Uint8Array;
+  if (stream.rstCode !== noError) throw gone();
 }

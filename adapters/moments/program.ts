@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -38,8 +39,18 @@ const connection = 4;
 const lowest = 19;
 /** How often it is told how far the reading is, in milliseconds. */
 const tellEvery = 100;
+/** How often it is looked at how much memory is taken, once it answers. */
+const lookEvery = 1000;
 
 const send = (message: FromMoment): void => void (process.connected && process.send?.(message));
+
+function mustBeWithin(memoryBytes: number): void {
+  const used = process.memoryUsage.rss();
+  if (used <= memoryBytes) return;
+  throw new Error(
+    `it takes more memory than it may: expected up to ${memoryBytes} bytes (setting moments.memory-bytes), got ${used}`,
+  );
+}
 
 /** Reads a log as far as a moment needs, and looks after what that takes. */
 function createReader(log: EventStore, { memoryBytes }: ToMoment) {
@@ -51,12 +62,7 @@ function createReader(log: EventStore, { memoryBytes }: ToMoment) {
     if (now - told < tellEvery) return;
     told = now;
     send({ read });
-    const { rss } = process.memoryUsage;
-    const used = rss();
-    if (used > memoryBytes)
-      throw new Error(
-        `it takes more memory than it may (moments.memory-bytes): ${used} bytes, expected up to ${memoryBytes}`,
-      );
+    mustBeWithin(memoryBytes);
   }
 
   return {
@@ -93,6 +99,8 @@ async function mustBeAt(log: EventStore, position: Position, last: StoredEvent |
 }
 
 async function newestSnapshot(log: EventStore, dir: string, last: Position): Promise<Snapshot | undefined> {
+  const names = await readdir(dir).catch(() => []);
+  if (!names.some((name) => name.endsWith('.snapshot'))) return undefined;
   const folder = createSnapshotFolder({ dir, fingerprint: foldFingerprint(), unusable: () => undefined });
   for await (const snapshot of folder.newest())
     if (snapshot.foldedTo.mark.position <= last && (await isOfLog(log, snapshot))) return snapshot;
@@ -197,9 +205,25 @@ async function run(told: ToMoment): Promise<void> {
       },
     },
   );
+  mustBeWithin(told.memoryBytes);
   const { server } = await createMomentServer({ prefix, plugins: made.plugins, logger });
   server.emit('connection', new Socket({ fd: connection }));
+  setInterval(() => {
+    try {
+      mustBeWithin(told.memoryBytes);
+    } catch (error) {
+      fail(error);
+    }
+  }, lookEvery).unref();
   send({ ready: { edges: made.edges, events: made.events } });
+}
+
+function fail(error: unknown): void {
+  const message = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+  const code = isDroverError(error) || isEventStoreError(error) ? error.code : undefined;
+  const failed: FromMoment = { failed: { message, ...(code !== undefined && { code }) } };
+  if (process.connected) process.send?.(failed, () => process.exit());
+  else process.exit();
 }
 
 process.once('message', (told: ToMoment) => {
@@ -214,12 +238,7 @@ process.once('message', (told: ToMoment) => {
   } catch {
     // Likewise; and where the system has no such file.
   }
-  run(told).catch((error: unknown) => {
-    const message = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    const code = isDroverError(error) || isEventStoreError(error) ? error.code : undefined;
-    send({ failed: { message, ...(code !== undefined && { code }) } });
-    process.disconnect?.();
-  });
+  run(told).catch(fail);
 });
 // The coordinator has gone: nobody asks any more.
 process.once('disconnect', () => process.exit());

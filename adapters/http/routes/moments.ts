@@ -189,6 +189,7 @@ export function momentRoutes({
     );
     const by = principalOf(request);
     const answer = await held.ask({ path, by, headers: { ...headers, 'x-request-id': request.id } });
+    abortOnEnd(reply.raw, closing).addEventListener('abort', () => answer.body.destroy(), { once: true });
     for (const [name, value] of Object.entries(answer.headers))
       if (value !== undefined && !ownHeaders.has(name)) void reply.header(name, value);
     return reply.code(answer.status).send(answer.body);
