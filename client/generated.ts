@@ -2771,7 +2771,7 @@ export interface Operations {
         readonly build: string;
         readonly derivation: string;
       }[];
-      /** at most 200; what is in one is asked for as `part` */
+      /** at most 80; what is in one is asked for as `part` */
       readonly parts?: readonly {
         /** with which all of it begin: a name, then a blank and the hash part */
         readonly prefix: string;
@@ -4518,6 +4518,44 @@ export interface Operations {
         readonly succeeded: number;
         readonly failed: number;
       }[];
+      /** builds by system: queued, whatever they wait for, and with agents; beyond 24 systems, `others` */
+      readonly systems: readonly {
+        readonly name: string;
+        readonly queued: number;
+        readonly building: number;
+      }[];
+      /** the same in the last three hours, by the minute; the first is how it was before them */
+      readonly loads: readonly {
+        /** when the minute began */
+        readonly at: number;
+        /** systems of which something changed in it, as they were at its end */
+        readonly systems: Readonly<
+          Record<
+            string,
+            {
+              readonly queued: number;
+              readonly building: number;
+            }
+          >
+        >;
+      }[];
+      readonly room: {
+        /** bytes of the files of all items */
+        readonly poolBytes: number;
+        /** bytes of the files of the log, where it is in files of that machine */
+        readonly logBytes?: number;
+        /** disks of the coordinator, as they were some seconds ago; none where nobody has looked yet */
+        readonly disks: readonly {
+          /** what is on it */
+          readonly name: 'pool' | 'log' | 'pool and log';
+          /** bytes */
+          readonly bytes: number;
+          /** bytes */
+          readonly freeBytes: number;
+          /** bytes that are left free by all but the log */
+          readonly keptBytes: number;
+        }[];
+      };
     };
   };
   /** Where the log begins and ends: any event of it is a moment that can be asked about. */

@@ -6,6 +6,7 @@ import type { StoreItem } from '../domain/item/events.ts';
 import type { Scope } from '../domain/token/events.ts';
 import type { Blockage } from '../projections/blockers.ts';
 import type { EndedMinute } from '../projections/ended.ts';
+import type { Load, LoadMinute } from '../projections/loads.ts';
 import type { Outlook } from '../projections/outlook.ts';
 import type { SubmissionGraph } from '../projections/submission-graph.ts';
 import type { SubmissionTimes } from '../projections/submission-times.ts';
@@ -37,6 +38,7 @@ export type { EndedMinute } from '../projections/ended.ts';
 export type { Estimate } from '../projections/estimate.ts';
 export type { Amount } from '../projections/garbage.ts';
 export type { KeepReason } from '../projections/kept.ts';
+export type { Load, LoadMinute } from '../projections/loads.ts';
 export type { Outlook, OutlookNode, OutlookState } from '../projections/outlook.ts';
 export type { GraphNode, GraphPart, GraphState, SubmissionGraph } from '../projections/submission-graph.ts';
 export type { Advice, PathStep, PhaseSums, SubmissionTimes } from '../projections/submission-times.ts';
@@ -83,6 +85,10 @@ export interface Application extends HookWishes {
   status(): FarmStatus;
   /** How many builds ended in each minute of the last three hours. */
   ended(): readonly EndedMinute[];
+  /** How many builds of each system wait and are built now, and in the minutes of the last three hours in which that changed. */
+  loads(): { readonly now: Readonly<Record<string, Load>>; readonly minutes: readonly LoadMinute[] };
+  /** Size of all files of the pool that items are in, in bytes. */
+  poolBytes(): number;
 
   // Tokens. A secret is shown once; the log has its hash.
   authenticate(secret: string): Principal | undefined;

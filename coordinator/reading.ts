@@ -33,6 +33,8 @@ export type Reading = Pick<
   | 'outlook'
   | 'submissionGraph'
   | 'ended'
+  | 'loads'
+  | 'poolBytes'
   | 'blockage'
   | 'isBlocked'
   | 'standing'
@@ -92,6 +94,8 @@ export function createReading(
     },
     submissionGraph: async (id, part = '') => graphs(id, part, await buildsFor(id)),
     ended: () => farm.ended.before(core.runtime.clock.now()),
+    loads: () => ({ now: farm.loads.now(), minutes: farm.loads.before(core.runtime.clock.now()) }),
+    poolBytes: () => farm.details.fileBytes,
     async blockage(id) {
       const submission = heldSubmission(farm, id);
       if (submission === undefined) await findSubmission(core, id);

@@ -6,6 +6,7 @@ import { createCacheSigner } from '../adapters/cache-signer/cache-signer.ts';
 import { ensureAuditKey } from '../adapters/data-dir/audit-key.ts';
 import { type DataDir, openDataDir } from '../adapters/data-dir/data-dir.ts';
 import { DataDirError } from '../adapters/data-dir/data-dir-error.ts';
+import { createDiskRoom } from '../adapters/data-dir/disk-room.ts';
 import type { GuixKey } from '../adapters/data-dir/guix-key.ts';
 import { logIdentity } from '../adapters/data-dir/log-identity.ts';
 import { checkLogMark, createLogMarks } from '../adapters/data-dir/log-mark.ts';
@@ -402,6 +403,7 @@ export async function runCoordinator(config: CoordinatorConfig, logger: Logger):
     logs,
     eventStore: supervisor.store,
     logGrowth,
+    diskRoom: createDiskRoom(dir.pool, logDir, runtime.clock.monotonic),
     ...(logDir !== undefined && { pageSource: createThreadedPages(logDir) }),
     moments,
     itemOfFile: supervisor.itemOfFile,

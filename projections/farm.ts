@@ -28,6 +28,7 @@ import { createGraph } from './graph.ts';
 import { createHooks } from './hooks.ts';
 import { createItemDetails } from './item-details.ts';
 import { createLeftovers } from './leftovers.ts';
+import { createLoads, type Loads } from './loads.ts';
 import { createLosses } from './losses.ts';
 import { createMemory } from './memory.ts';
 import { isAttended } from './obstacles.ts';
@@ -169,6 +170,7 @@ export function createFarm(seed = 0, forgets = true) {
   const leftovers = createLeftovers(queue.build, (drv) => forgetting.loosened(drv), memory.within('leftovers.'));
   const earlier = createEarlier(queue.durations, memory.within('earlier.'));
   const ended = createEnded(memory.within('ended.'));
+  const loads = createLoads(memory.within('loads.'));
   const cancellations = createCancellations(memory.within('cancellations.'));
   const deferrals = createDeferrals(memory.within('deferrals.'));
   const unpublished = createUnpublished(memory.within('unpublished.'));
@@ -266,7 +268,9 @@ export function createFarm(seed = 0, forgets = true) {
 
   function applyBuild(id: string, event: BuildEvent, revision: number, at: number, by: string): void {
     learnNeeds(id, event);
+    const before = queue.build(id)?.state.status;
     const build = queue.apply(id, event, revision);
+    if (build !== undefined) loads.moved(graph.jobClass(build.drv).system, before, build.state.status, at);
     noteEnd(build, event);
     ended.apply(event, at);
     noteDeferral(build, event, at, by);
@@ -435,6 +439,7 @@ export function createFarm(seed = 0, forgets = true) {
     upstreams: upstreams as Omit<UpstreamItems, 'apply' | 'describe'>,
     roots: roots as Omit<Roots, 'apply' | 'describe'>,
     ended: ended as Pick<Ended, 'before'>,
+    loads: loads as Pick<Loads, 'now' | 'before'>,
     cancellations: cancellations as Pick<Cancellations, 'get'>,
     deferrals: deferrals as Pick<Deferrals, 'get'>,
     agents,

@@ -24,6 +24,8 @@ export interface ItemDetails {
   addedAt(item: Item): number;
   /** Size of its file in bytes; 0 for an item that has none. */
   fileSize(item: Item): number;
+  /** Size of all files in bytes, each counted once. */
+  readonly fileBytes: number;
   /** The derivation goes from the graph: those of its outputs that name it as what made them keep its name. */
   forgetDeriver(drv: Drv): void;
   /** An item whose NAR is in the file with this hash (`sha256:…`). */
@@ -120,7 +122,16 @@ export function createItemDetails(
     () => itemOf.length,
     (row) => (((flags.values[row] as number) & firstFlag) !== 0 ? fileKey(row) : undefined),
   );
-  memory.part('byFile', { save: () => undefined, load: byFile.refill });
+  let fileBytes = 0;
+  memory.part('byFile', {
+    save: () => undefined,
+    load() {
+      byFile.refill();
+      fileBytes = 0;
+      for (let row = 0; row < itemOf.length; row++)
+        if (((flags.values[row] as number) & firstFlag) !== 0) fileBytes += sizes.values[row * 2 + 1] as number;
+    },
+  });
 
   function firstOfFile(bytes: Uint8Array): number | undefined {
     return byFile.find(keyAt(bytes, 0), (row) => {
@@ -155,6 +166,7 @@ export function createItemDetails(
   function stand(row: number): void {
     flags.values[row] = (flags.values[row] as number) | firstFlag;
     byFile.enter(fileKey(row), row);
+    fileBytes += sizes.values[row * 2 + 1] as number;
   }
 
   /** Takes the row from among those of its file, while its hash is written. */
@@ -167,6 +179,7 @@ export function createItemDetails(
     previousOfFile.values[row] = row;
     if (((flags.values[row] as number) & firstFlag) === 0) return;
     byFile.remove(fileKey(row), row);
+    fileBytes -= sizes.values[row * 2 + 1] as number;
     flags.values[row] = (flags.values[row] as number) & ~firstFlag;
     if (next !== row) stand(next);
   }
@@ -326,6 +339,9 @@ export function createItemDetails(
       if (oldest !== undefined) recent.delete(oldest);
       recent.set(item, { details, referencesKey });
       return details;
+    },
+    get fileBytes() {
+      return fileBytes;
     },
     narHash(item) {
       const row = rowOfItem(item);

@@ -23,6 +23,9 @@ export function roomBesideLogSync(folder: string): number | undefined {
   return roomOf(statfsSync(folder));
 }
 
+/** What of a disk of so many bytes is left to the log. */
+export const bytesBesideLog = (bytes: number): number => Math.min(mostKept, Math.floor(bytes / 64));
+
 function roomOf({ blocks, bavail, bsize }: StatsFs): number | undefined {
-  return blocks === 0 ? undefined : Math.max(0, bavail * bsize - Math.min(mostKept, Math.floor((blocks * bsize) / 64)));
+  return blocks === 0 ? undefined : Math.max(0, bavail * bsize - bytesBesideLog(blocks * bsize));
 }

@@ -8,6 +8,7 @@ import type { Views } from '../../coordinator/ports/views.ts';
 import type { StoreItem } from '../../domain/item/events.ts';
 import { type DerivationLimits, minCommitBytes, mostDerivationBytes } from '../../domain/limits.ts';
 import type { AgentLinkServer } from '../agent-link/server.ts';
+import type { DiskRoom } from '../data-dir/disk-room.ts';
 import type { PageSource } from '../event-feed/pages.ts';
 import type { SharedPages } from '../event-feed/shared-pages.ts';
 import type { Moments } from '../moments/processes.ts';
@@ -103,6 +104,8 @@ export interface HttpContext {
   /** What readers of the log get. */
   readonly eventPages: SharedPages;
   readonly logGrowth: LogGrowth;
+  /** Without waiting: as of some seconds ago. */
+  readonly diskRoom: () => DiskRoom;
   readonly runtime: Pick<Runtime, 'clock' | 'timers'>;
   readonly metrics: Metrics;
   /** Where what a request opens is noted, to be ended with its token. */
@@ -128,7 +131,16 @@ export interface HttpContext {
 /** What the routes that read of the farm work with: all that there is at a moment that is over. */
 export type ReadContext = Pick<
   HttpContext,
-  'application' | 'views' | 'logs' | 'eventStore' | 'eventPages' | 'runtime' | 'limits' | 'logGrowth' | 'closing'
+  | 'application'
+  | 'views'
+  | 'logs'
+  | 'eventStore'
+  | 'eventPages'
+  | 'runtime'
+  | 'limits'
+  | 'logGrowth'
+  | 'diskRoom'
+  | 'closing'
 >;
 
 export interface HttpServerOptions extends Omit<HttpContext, 'limits' | 'cache' | 'closing' | 'eventPages'> {

@@ -150,6 +150,8 @@ async function moment(log: EventStore, told: ToMoment, last: Position) {
     }),
     runtime,
     logGrowth,
+    // The log has nothing of it.
+    diskRoom: () => ({ disks: [] }),
     limits: { ...defaultHttpLimits, ...told.limits },
     closing: new AbortController().signal,
   };

@@ -117,6 +117,13 @@ test('items say what a Map of them would, and are found by their files, also aft
           assert.equal(farm.details.addedAt(item), expected?.at ?? 0);
           assert.equal(farm.details.fileSize(item), expected?.item.file.size ?? 0);
         }
+        // Files of one hash are one file, and of one size; which of these sizes counts nobody has to know here.
+        const files = new Map([...model.values()].map(({ item: { file } }) => [file.hash, file.size]));
+        if (new Set([...model.values()].map(({ item: { file } }) => `${file.hash} ${file.size}`)).size === files.size)
+          assert.equal(
+            farm.details.fileBytes,
+            [...files.values()].reduce((sum, size) => sum + size, 0),
+          );
         for (const odd of ['', 'sha256:', 'sha256:e', `sha256:${'z'.repeat(52)}`, `sha256:${'0'.repeat(32)}`])
           assert.equal(farm.details.byFile(odd), undefined);
         for (const digit of '01234') {

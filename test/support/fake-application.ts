@@ -206,6 +206,11 @@ export function createFakeApplication(overrides: Partial<Application> = {}): Fak
     settled: async () => undefined,
     position: () => fakeStatus.position,
     ended: () => [{ at: 60_000, succeeded: 2, failed: 1 }],
+    loads: () => ({
+      now: { 'x86_64-linux': { queued: 3, building: 1 } },
+      minutes: [{ at: 60_000, systems: { 'x86_64-linux': { queued: 2, building: 0 } } }],
+    }),
+    poolBytes: () => 4096,
     status: () => fakeStatus,
     authenticate(secret) {
       const scope = /^secret-of-(read|submit|push|agent|admin)$/.exec(secret)?.[1] as Principal['scope'] | undefined;

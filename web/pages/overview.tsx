@@ -1,4 +1,5 @@
 import type { Overview as Told } from 'drover/client';
+import { Fragment } from 'preact';
 import { intakeOf } from '../agents.ts';
 import { bytes, count, duration } from '../format.ts';
 import { drover } from '../live.ts';
@@ -6,6 +7,7 @@ import { type Loaded, useLoaded } from '../loaded.ts';
 import { useOverview } from '../overview.ts';
 import { Slots } from '../parts/agent-parts.tsx';
 import { EndedChart } from '../parts/ended-chart.tsx';
+import { LoadChart } from '../parts/load-chart.tsx';
 import { agentLink, buildLink, Name } from '../parts/name.tsx';
 import { kindOf, State } from '../parts/state.tsx';
 import { SubmissionTable } from '../parts/submission-table.tsx';
@@ -47,8 +49,16 @@ function Shown({ overview }: { readonly overview: Loaded<Told> }) {
           </>
         )}
       </WhenLoaded>
-      <Pace rate={overview.value?.rate} hooks={overview.value?.hooks ?? []} agents={overview.value?.agents ?? []} />
-      <EndedChart ended={overview.value?.ended} />
+      <Pace
+        rate={overview.value?.rate}
+        hooks={overview.value?.hooks ?? []}
+        agents={overview.value?.agents ?? []}
+        room={overview.value?.room}
+      />
+      <div class="columns">
+        <LoadChart overview={overview.value} />
+        <EndedChart ended={overview.value?.ended} />
+      </div>
       <div class="columns">
         <section aria-labelledby="running">
           <h2 id="running">Running</h2>
@@ -150,13 +160,15 @@ function Shown({ overview }: { readonly overview: Loaded<Told> }) {
   );
 }
 
-/** How fast the log grows, how far hooks are behind, and the least room on any agent's disk. */
+/** How fast the log grows, how far hooks are behind, what the pool takes, and what room is left. */
 function Pace({
   rate,
   hooks,
   agents,
+  room,
 }: Pick<Told, 'hooks' | 'agents'> & {
   readonly rate: number | undefined;
+  readonly room: Told['room'] | undefined;
 }) {
   const behind = hooks.filter(({ lag }) => lag.events > 0).sort((a, b) => b.lag.events - a.lag.events);
   const disks = agents.flatMap(({ name, heartbeat }) =>
@@ -172,6 +184,7 @@ function Pace({
             ? 'events'
             : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} events a second`}
         </a>
+        {room?.logBytes !== undefined && `, ${bytes(room.logBytes)}`}
       </dd>
       <dt>Hooks</dt>
       <dd>
@@ -184,9 +197,26 @@ function Pace({
           </a>
         )}
       </dd>
+      {room !== undefined && (
+        <>
+          <dt>Pool</dt>
+          <dd>
+            <a href="/items">{bytes(room.poolBytes)}</a>
+          </dd>
+        </>
+      )}
+      {room?.disks.map(({ name, freeBytes, bytes: all, keptBytes }) => (
+        <Fragment key={name}>
+          <dt>Disk of {name}</dt>
+          <dd>
+            <span class={freeBytes < 4 * keptBytes ? 'bad' : ''}>{bytes(freeBytes)} free</span> of {bytes(all)}
+            <span class="quiet">; {bytes(keptBytes)} are kept for the log</span>
+          </dd>
+        </Fragment>
+      ))}
       {least !== undefined && (
         <>
-          <dt>Least room</dt>
+          <dt>Least room of agents</dt>
           <dd>
             {bytes(least.free)} on <a href={agentLink(least.name)}>{least.name}</a>
           </dd>

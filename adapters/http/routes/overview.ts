@@ -17,13 +17,15 @@ const gap = 100;
 
 /** What a dashboard shows first, in one answer that all who look share, or as it changes. */
 export function overviewRoute(context: ReadContext): FastifyPluginAsyncZod {
-  const { application, views, logGrowth } = context;
+  const { application, views, logGrowth, diskRoom } = context;
   const ready = (): Promise<void> => freshViews(context);
 
   function read(scope: 'admin' | 'read'): Readonly<Record<string, unknown>> {
     const { ready, reasons } = application.readiness();
     const building = views.builds(inStates(application, ['building']), { limit: mostBuilding });
     const submissions = views.submissions({ limit: mostSubmissions });
+    const loads = application.loads();
+    const room = diskRoom();
     return overview.encode({
       status: application.status(),
       unready: ready ? [] : [...reasons],
@@ -34,6 +36,9 @@ export function overviewRoute(context: ReadContext): FastifyPluginAsyncZod {
       submissions: submissions.rows.map((row) => withEnd(row, context)),
       rate: logGrowth.rate(),
       ended: [...application.ended()],
+      systems: Object.entries(loads.now).map(([name, load]) => ({ name, ...load })),
+      loads: [...loads.minutes],
+      room: { poolBytes: application.poolBytes(), ...room, disks: [...room.disks] },
     });
   }
 

@@ -163,6 +163,10 @@ export async function harness(
     logs: { size: async () => 0, read: async () => undefined },
     eventStore,
     logGrowth: createLogGrowth(runtime.clock),
+    diskRoom: () => ({
+      disks: [{ name: 'pool and log', bytes: 1_000_000, freeBytes: 400_000, keptBytes: 15_625 }],
+      logBytes: 8192,
+    }),
     runtime,
     metrics: createMetrics(),
     logger,

@@ -205,6 +205,13 @@ describe('a question is answered', () => {
         submissions: [submissionA],
         rate: 0,
         ended: [{ at: 60_000, succeeded: 2, failed: 1 }],
+        systems: [{ name: 'x86_64-linux', queued: 3, building: 1 }],
+        loads: [{ at: 60_000, systems: { 'x86_64-linux': { queued: 2, building: 0 } } }],
+        room: {
+          poolBytes: 4096,
+          logBytes: 8192,
+          disks: [{ name: 'pool and log', bytes: 1_000_000, freeBytes: 400_000, keptBytes: 15_625 }],
+        },
       },
     ],
     ['/v1/agents', { rows: [fakeAgent] }],
