@@ -29,8 +29,22 @@ async function take(page: Page, farm: Farm, path: string, name: string, seen: st
   await page.goto(`${farm.url}${path}`);
   await page.getByText(seen).first().waitFor();
   await page.getByText('live', { exact: true }).waitFor();
+  await save(page, name);
+}
+
+async function save(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(folder, `${name}.png`) });
   console.log(`docs/images/${name}.png`);
+}
+
+/** A build that has ended, as of when what it waited for was begun. */
+async function takeBefore(page: Page, farm: Farm): Promise<void> {
+  const [build, input] = [await farm.buildOf('top'), await farm.buildOf('left')];
+  await page.goto(`${farm.url}/at/build-${input}@2/builds/${build}`);
+  await page.getByText('Waits for').first().waitFor();
+  await page.getByRole('button', { name: 'Time machine' }).click();
+  await page.getByLabel('Place in the log').waitFor();
+  await save(page, 'dashboard-time-machine');
 }
 
 if (chromium === undefined) throw new Error('there is no Chromium: npm run setup -- --browser');
@@ -48,4 +62,5 @@ for (const colorScheme of ['light', 'dark'] as const) {
   const waiting = await farm.buildOf('after');
   await take(page, farm, `/builds/${waiting}`, 'dashboard-build', 'slow');
   await take(page, farm, `/submissions/${waiting.replace(/-\d+$/, '')}`, 'dashboard-submission', 'after');
+  await takeBefore(page, farm);
 }

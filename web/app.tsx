@@ -4,7 +4,10 @@ import { connection, onConnection } from './live.ts';
 import { pageAt } from './pages/all.tsx';
 import { Login } from './pages/login.tsx';
 import { Guard } from './parts/guard.tsx';
-import { goTo, usePlace } from './router.ts';
+import { AsOf, MomentBar, useMoment } from './past/as-of.tsx';
+import type { Moment } from './past/moments.ts';
+import type { Read } from './past/reading.ts';
+import { goTo, type Place, usePlace } from './router.ts';
 import { Palette } from './search/palette.tsx';
 import { SearchBox } from './search/search-box.tsx';
 import { logOut, type Self, useSelf } from './session.ts';
@@ -42,26 +45,39 @@ export function App() {
 function Pages({ self }: { readonly self: Self }) {
   const place = usePlace();
   const page = pageAt(place);
+  const read = useMoment(place.moment);
+  const isNow = place.moment === undefined;
   useEffect(() => {
-    document.title = visible(`${page.title} · Drover`);
-  }, [page.title]);
+    document.title = visible(`${page.title}${isNow ? '' : ' as of then'} · Drover`);
+  }, [page.title, isNow]);
+  const shown = <Guard of={place}>{() => page.render(self)}</Guard>;
   return (
-    <Frame self={self} section={place.path[0] ?? ''}>
-      <Guard of={place}>{() => page.render(self)}</Guard>
+    <Frame self={self} place={place} read={read}>
+      {read === undefined ? (
+        shown
+      ) : (
+        <AsOf key={place.moment} read={read}>
+          {() => shown}
+        </AsOf>
+      )}
     </Frame>
   );
 }
 
 function Frame({
   self,
-  section,
+  place,
+  read,
   children,
 }: {
   readonly self?: Self;
-  readonly section?: string;
+  readonly place?: Place;
+  /** Of the moment that is looked at; `undefined` for now. */
+  readonly read?: Read<Moment> | undefined;
   readonly children?: ComponentChildren;
 }) {
-  const pages = links.filter(([path]) => path !== 'tokens' || self?.scope === 'admin');
+  const [isOpen, setOpen] = useState(false);
+  const pages = links.filter(([path]) => path !== 'tokens' || (self?.scope === 'admin' && read === undefined));
   return (
     <>
       <a class="skip" href="#main" data-plain>
@@ -73,7 +89,11 @@ function Frame({
         </a>
         <nav aria-label="Pages">
           {pages.map(([path, name]) => (
-            <a key={path} href={`/${path}`} aria-current={section === path ? 'page' : undefined}>
+            <a
+              key={path}
+              href={`/${path}`}
+              aria-current={(place?.path[0] ?? '') === path && place !== undefined ? 'page' : undefined}
+            >
               {name}
             </a>
           ))}
@@ -81,7 +101,10 @@ function Frame({
         {self !== undefined && <SearchBox id="search" />}
         {self !== undefined && (
           <div class="self">
-            <Dot />
+            {read === undefined && <Dot />}
+            <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+              Time machine
+            </button>
             <span title={`a token of scope ${self.scope}`}>{self.name}</span>
             {self.id === 'public-reader' && <a href="/login">Log in</a>}
             {!withoutSession.includes(self.id) && (
@@ -92,6 +115,7 @@ function Frame({
           </div>
         )}
       </header>
+      {place !== undefined && <MomentBar place={place} read={read} isOpen={isOpen} />}
       <main id="main" tabIndex={-1}>
         {children}
       </main>

@@ -99,6 +99,7 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
   assert.equal(await page.getByText('seen by nobody').count(), 0);
   await page.locator('dd .state', { hasText: 'succeeded' }).waitFor();
   await findsNothing(page, 'a build that has ended');
+  await looksBack(page);
 
   // One that waits says for what, and leads to it.
   await page.getByRole('link', { name: 'Builds', exact: true }).click();
@@ -109,6 +110,29 @@ async function hearsOfABuild(page: Page, farm: Farm): Promise<void> {
   await page.getByRole('heading', { name: 'Why' }).waitFor();
   await page.locator('.tree').getByRole('link', { name: /slow/ }).waitFor();
   await findsNothing(page, 'a build that waits');
+}
+
+/** From a build that has ended to when it began, to what has become since of what there was, and back. */
+async function looksBack(page: Page): Promise<void> {
+  const state = (name: string) => page.locator('dd .state', { hasText: name }).waitFor();
+  const begun = page.locator('.timeline li', { hasText: 'starts the builder' });
+  await begun.getByRole('link', { name: 'as of then' }).click();
+  await state('running');
+  await page.getByText(/^as of .*, \d{16}$/).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Cancel' }).count(), 0, 'nothing acts in the past');
+  await page.getByRole('button', { name: 'Time machine' }).click();
+  await page.getByLabel('Place in the log').focus();
+  await findsNothing(page, 'a build as of when it began');
+  await page.getByRole('link', { name: 'Compare with now' }).click();
+  await page.getByRole('row', { name: /hostile .*running → succeeded/ }).waitFor();
+  await page.getByRole('cell', { name: 'items in the pool' }).waitFor();
+  await findsNothing(page, 'a difference');
+  await page.goBack();
+  await state('running');
+  await page.getByRole('button', { name: 'Time machine' }).click();
+  await page.getByRole('link', { name: 'Back to now' }).click();
+  await state('succeeded');
+  await page.getByText('live', { exact: true }).waitFor();
 }
 
 async function outlivesARestart(page: Page, farm: Farm): Promise<void> {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { atMoment, momentIn, withoutMoment } from '../../web/past/address.ts';
+import { actorText, othersChanged } from '../../web/past/changes.ts';
+import { addressed, type Bounds, positionAt, stepFrom, valueAt, wholePosition } from '../../web/past/steps.ts';
 
 describe('an address as of a moment', () => {
   it('says which before what it says without', () => {
@@ -28,5 +30,64 @@ describe('an address as of a moment', () => {
     assert.equal(momentIn('/at'), undefined);
     assert.equal(withoutMoment('/builds'), '/builds');
     assert.equal(momentIn('/at/%E0%A4%A/builds'), '%E0%A4%A', 'what is no text is as it is written');
+  });
+});
+
+describe('steps along the log', () => {
+  const point = (n: number) => ({ position: String(n).padStart(16, '0'), at: 1000 * n });
+  const bounds: Bounds = { first: point(3), last: point(90), numbered: true };
+
+  it('stand where the moment is, and now at the end', () => {
+    assert.deepEqual(
+      [point(40), undefined, point(1), point(99)].map((one) => valueAt(bounds, one)),
+      [40, 90, 3, 90],
+    );
+    assert.deepEqual(
+      [40, 90, 2].map((value) => positionAt(bounds, value)),
+      [point(40).position, undefined, point(3).position],
+    );
+  });
+
+  it('go no further than the ends', () => {
+    assert.equal(stepFrom(bounds, point(40), -1), point(39).position);
+    assert.equal(stepFrom(bounds, point(3), -1), point(3).position);
+    assert.equal(stepFrom(bounds, point(88), 1), point(89).position);
+    assert.equal(stepFrom(bounds, point(89), 1), undefined);
+    assert.equal(stepFrom(bounds, undefined, -1), point(89).position);
+  });
+
+  it('lead to what somebody writes, or to now', () => {
+    const now = Date.parse('2026-11-27T15:00:00Z');
+    assert.equal(addressed(' 2h ', now), '2026-11-27T13:00:00.000Z');
+    assert.equal(addressed('2026-11-25T20:00:00Z', now), '2026-11-25T20:00:00.000Z');
+    assert.deepEqual(
+      ['2026-11-28T00:00:00Z', 'now', 'end', ''].map((text) => addressed(text, now)),
+      [undefined, undefined, undefined, undefined],
+    );
+    assert.deepEqual(
+      ['4711', 'build-a@3'].map((text) => addressed(text, now)),
+      ['4711', 'build-a@3'],
+    );
+    assert.equal(wholePosition('4711'), '0000000000004711');
+    assert.equal(wholePosition('0000000000000000000a'), '0000000000000000000a');
+  });
+});
+
+describe('what is not the same of a thing', () => {
+  it('is told with its values where they are short', () => {
+    const before = { state: 'queued', attempt: 0, agent: undefined, systems: ['a-linux'], reason: 'x'.repeat(30) };
+    const after = { state: 'running', attempt: 2, agent: 'birch', systems: ['a-linux'] };
+    assert.deepEqual(othersChanged(before, after), ['attempt 0 → 2', 'agent none → birch', 'reason']);
+    assert.deepEqual(
+      othersChanged({ state: 'kept', on: [], where: { a: 1 } }, { state: 'kept', on: ['x', 'y'], where: {} }),
+      ['on none → x y', 'where {"a":1} → {}'],
+    );
+    assert.deepEqual(othersChanged(null, after), []);
+  });
+
+  it('was done by somebody', () => {
+    assert.equal(actorText({ id: 'agent-birch', kind: 'agent', name: 'birch' }), 'agent birch');
+    assert.equal(actorText({ id: '1m8a', kind: 'token', name: 'ci' }), 'token ci (1m8a)');
+    assert.equal(actorText({ id: 'coordinator', kind: 'system' }), 'coordinator');
   });
 });

@@ -5,6 +5,7 @@ import { AgentPage } from './agent.tsx';
 import { AgentsPage } from './agents.tsx';
 import { BuildPage } from './build.tsx';
 import { BuildsPage } from './builds.tsx';
+import { DifferencePage } from './difference.tsx';
 import { EventsPage } from './events.tsx';
 import { HookPage } from './hook.tsx';
 import { HooksPage } from './hooks.tsx';
@@ -50,6 +51,7 @@ const lists: Readonly<Record<string, Entry>> = {
   submissions: { title: 'Submissions', render: (props) => <SubmissionsPage {...props} /> },
   agents: { title: 'Agents', render: (props) => <AgentsPage {...props} /> },
   builds: { title: 'Builds', render: (props) => <BuildsPage {...props} /> },
+  difference: { title: 'Difference', render: (props) => <DifferencePage {...props} /> },
   events: { title: 'Events', render: (props) => <EventsPage {...props} /> },
   hooks: { title: 'Hooks', render: () => <HooksPage /> },
   items: { title: 'Items', render: (props) => <ItemsPage {...props} /> },

@@ -5,8 +5,9 @@ import { useLoaded } from '../loaded.ts';
 import { LogView } from '../log/log-view.tsx';
 import { Action } from '../parts/action.tsx';
 import { standingOf } from '../parts/build-table.tsx';
-import { agentLink, itemLink, Name, submissionLink } from '../parts/name.tsx';
+import { agentLink, buildLink, itemLink, Name, submissionLink } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
+import { Then } from '../parts/then.tsx';
 import { Time, Took } from '../parts/time.tsx';
 import { WhenLoaded } from '../parts/when-loaded.tsx';
 import { Why } from '../parts/why.tsx';
@@ -248,7 +249,15 @@ function History({ build }: { readonly build: string }) {
                     <Time at={entry.at} />
                   </span>
                   <span class="quiet">{entry.since > 0 ? `+${duration(entry.since)}` : ''}</span>
-                  <span>{entry.summary}</span>
+                  <span>
+                    {entry.summary}
+                    {entry.position !== undefined && (
+                      <>
+                        {' '}
+                        <Then position={entry.position} href={buildLink(build)} />
+                      </>
+                    )}
+                  </span>
                 </li>
               ))}
             </ol>

@@ -2,12 +2,12 @@ import { type DroverEvent, eventName } from 'drover/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { onEvent } from '../feed.ts';
 import { count } from '../format.ts';
-import { connection, drover, onConnection } from '../live.ts';
+import { connection, drover, onConnection, present } from '../live.ts';
 import { useLoaded } from '../loaded.ts';
 import { EventTable } from '../parts/event-table.tsx';
 import { Filters } from '../parts/filters.tsx';
 import { Problem } from '../parts/problem.tsx';
-import { withQuery } from '../router.ts';
+import { moment, withQuery } from '../router.ts';
 import { sessionEnded } from '../session-end.ts';
 import { isSelected, positionBefore, selectionIn } from '../things.ts';
 import type { PageProps } from './all.tsx';
@@ -22,7 +22,7 @@ const showEveryMs = 100;
 export function EventsPage({ query }: PageProps) {
   const asked = Number(query.get('back'));
   const back = Number.isSafeInteger(asked) && asked > 0 ? asked : usual;
-  const schemas = useLoaded('schemas', () => drover.listEventSchemas());
+  const schemas = useLoaded('schemas', () => present.listEventSchemas());
   const names = schemas.value?.map(({ type }) => eventName(type)).sort() ?? [];
   const type = query.get('type') ?? '';
   const options = type === '' || names.includes(type) ? names : [...names, type];
@@ -47,9 +47,11 @@ function Log({ query, back }: { readonly query: URLSearchParams; readonly back: 
   return (
     <>
       <div class="actions">
-        <button type="button" onClick={() => setPaused(!isPaused)}>
-          {isPaused ? 'Go on' : 'Pause'}
-        </button>
+        {moment() === undefined && (
+          <button type="button" onClick={() => setPaused(!isPaused)}>
+            {isPaused ? 'Go on' : 'Pause'}
+          </button>
+        )}
         {isPaused && <output>{came === 0 ? 'Nothing came since.' : `${count(came)} came since.`}</output>}
       </div>
       {error !== undefined && <Problem error={error} />}

@@ -7,6 +7,7 @@ import { type Loaded, useLoaded, useNow } from '../loaded.ts';
 import { Action } from '../parts/action.tsx';
 import { BuildTable } from '../parts/build-table.tsx';
 import { Counts } from '../parts/counts.tsx';
+import { EventList } from '../parts/event-list.tsx';
 import { Name, submissionLink } from '../parts/name.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/time.tsx';
@@ -113,6 +114,7 @@ function Found({
       <GraphSection id={id} touches={touches} path={path} />
       <Times times={times} />
       <Builds submission={submission} touches={touches} />
+      <EventList stream={`submission-${id}`} />
     </>
   );
 }

@@ -3,6 +3,7 @@ import { useCallback, useMemo, useState } from 'preact/hooks';
 import { agentLink } from '../links.ts';
 import { thingOf } from '../things.ts';
 import { Name } from './name.tsx';
+import { Then } from './then.tsx';
 import { Time } from './time.tsx';
 
 /** As much of what an event says as is shown: some have lists of thousands. */
@@ -63,7 +64,8 @@ function Row({
       <>
         <tr>
           <td class="when">
-            <Time at={Date.parse(event.time)} />
+            <Time at={Date.parse(event.time)} />{' '}
+            <Then position={event.position} href={thingOf(event.stream, event.data).href ?? '/'} />
           </td>
           <td>
             <button type="button" class="link" aria-expanded={isOpen} onClick={() => toggle(event.id)}>

@@ -1,8 +1,8 @@
 /** Pages as of a moment have it before the address that they have without it: `/at/0000000000004711/builds/b-1`. */
 const form = /^\/at\/([^/?#]+)(?=[/?#]|$)/;
 
-/** These are of no moment: whoever logs in does it now, and a difference has two. */
-const ofNone = /^\/(login|difference|at)(?=[/?#]|$)/;
+/** These are of no moment: whoever logs in does it now, tokens are for now, and a difference has two moments. */
+const ofNone = /^\/(login|tokens|difference|at)(?=[/?#]|$)/;
 
 /** The moment in a path as it is written there: a position, or what stands for one. */
 export function momentIn(pathname: string): string | undefined {

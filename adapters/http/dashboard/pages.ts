@@ -28,6 +28,9 @@ const pages = [
   '/events',
   '/upstreams',
   '/search',
+  '/difference',
+  '/at/:position',
+  '/at/:position/*',
 ] as const;
 
 const shared = { method: ['GET', 'HEAD'] as 'GET'[], config: { access: 'open' as const }, schema: { hide: true } };

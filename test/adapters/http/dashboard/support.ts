@@ -18,4 +18,7 @@ export const dashboardPaths: readonly string[] = [
   '/events',
   '/upstreams',
   '/search',
+  '/difference',
+  '/at/:position',
+  '/at/:position/*',
 ];

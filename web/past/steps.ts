@@ -1,0 +1,49 @@
+import { placeIn } from '../things.ts';
+
+/** A place in the log: of an event. */
+export interface Point {
+  readonly position: string;
+  /** Milliseconds since the Unix epoch; `undefined` until the log is read up to there, where its engine tells no sooner. */
+  readonly at: number | undefined;
+}
+
+/** The log from end to end; `numbered` where positions are numbers that follow each other. */
+export interface Bounds {
+  readonly first: Point;
+  readonly last: Point;
+  readonly numbered: boolean;
+}
+
+/** What a slider over a log with numbers goes over. Its right end is now. */
+export const scaleOf = ({ first, last }: Bounds): { readonly min: number; readonly max: number } => ({
+  min: Number(first.position),
+  max: Number(last.position),
+});
+
+/** Where the slider stands for a place; for now, at its end. */
+export function valueAt(bounds: Bounds, point: Point | undefined): number {
+  const { min, max } = scaleOf(bounds);
+  return point === undefined ? max : Math.min(max, Math.max(min, Number(point.position)));
+}
+
+/** The position where the slider stands; `undefined` for now. */
+export function positionAt(bounds: Bounds, value: number): string | undefined {
+  const { min, max } = scaleOf(bounds);
+  return value >= max ? undefined : numbered(Math.max(min, value));
+}
+
+/** One event further, or back: no further than the first, and to now from the last but one. */
+export const stepFrom = (bounds: Bounds, point: Point | undefined, events: 1 | -1): string | undefined =>
+  positionAt(bounds, valueAt(bounds, point) + events);
+
+const numbered = (value: number): string => String(value).padStart(16, '0');
+
+/** What somebody wrote for a moment as an address has it: times are whole. `undefined` stands for now. */
+export function addressed(text: string, now: number): string | undefined {
+  const place = placeIn(text, now);
+  if ('time' in place) return place.time >= now ? undefined : new Date(place.time).toISOString();
+  return place.from === '' || place.from === 'now' || place.from === 'end' ? undefined : place.from;
+}
+
+/** A position as the log has it, where somebody wrote but the number. */
+export const wholePosition = (text: string): string => (/^\d{1,15}$/.test(text) ? numbered(Number(text)) : text);
