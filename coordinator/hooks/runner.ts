@@ -257,10 +257,12 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
 
   function pump(): void {
     if (triggers === undefined || isStopped()) return;
+    // What is not due now may be a moment later: the wait for it begins at the same time.
+    const at = now();
     if (!draining && hook.state.status === 'active')
-      for (let event = triggers.next(now()); event; event = triggers.next(now())) deliver(event);
+      for (let event = triggers.next(at); event; event = triggers.next(at)) deliver(event);
     for (const wish of triggers.reads()) void readStream(wish.stream as StoredEvent['stream'], wish.from);
-    arm();
+    arm(at);
     if (roomMade && triggers.hasRoom()) {
       const tell = roomMade;
       roomMade = undefined;
@@ -268,11 +270,11 @@ export function createHookRunner(sources: RunnerSources): HookRunner {
     }
   }
 
-  function arm(): void {
+  function arm(at: number): void {
     retryTimer?.[Symbol.dispose]();
     const due = draining || hook.state.status !== 'active' ? undefined : triggers?.dueAt();
     // What is due already, and was not begun, waits for another to end, which comes by here.
-    const wait = due === undefined ? 0 : due - now();
+    const wait = due === undefined ? 0 : due - at;
     retryTimer = wait > 0 ? timers.after(wait, pump) : undefined;
   }
 

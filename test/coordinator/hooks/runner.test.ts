@@ -20,6 +20,9 @@ async function open(where?: HookConditions) {
   let readFaults = 0;
   /** As of a farm that has forgotten all that was not recalled. */
   let isForgetful = false;
+  /** By how much the clock is off when it is looked at, once each. */
+  const off: number[] = [];
+  const { clock } = time.runtime;
   const recalled = new Set<StoredEvent>();
   let reading: PromiseWithResolvers<void> | undefined;
   const runner = createHookRunner({
@@ -36,7 +39,7 @@ async function open(where?: HookConditions) {
         await reading?.promise;
       },
     },
-    runtime: time.runtime,
+    runtime: { ...time.runtime, clock: { ...clock, monotonic: () => clock.monotonic() + (off.shift() ?? 0) } },
     transport,
     tracing: createTracing(time.runtime.clock),
     logger: pino({ level: 'silent' }),
@@ -76,6 +79,8 @@ async function open(where?: HookConditions) {
       reading = Promise.withResolvers();
       return reading.resolve;
     },
+    /** The next look at the clock sees it so far off, the one after it right. */
+    misread: (ms: number) => off.push(ms),
     failReading: (times: number) => {
       readFaults = times;
     },
@@ -160,6 +165,18 @@ describe('the runner of a hook', () => {
     assert.notEqual(hook.runner.state, 'live');
     await hook.passAndEnd();
     assert.equal(hook.runner.state, 'live');
+    assert.deepEqual(hook.transport.delivered, ['h agent-a@0']);
+  });
+
+  it('delivers again what failed, also where a timer comes so early that the clock says so only when it has been set', async () => {
+    const hook = await open();
+    await hook.settle();
+    await hook.append(true);
+    hook.transport.inFlight[0]?.end({ ok: false, error: 'nobody is there' });
+    await hook.settle();
+    hook.misread(-1);
+    while (hook.transport.inFlight.length === 0 && (await hook.time.step())) await hook.settle();
+    await hook.passAndEnd();
     assert.deepEqual(hook.transport.delivered, ['h agent-a@0']);
   });
 });
