@@ -2,12 +2,18 @@ import type { DroverEvent } from 'drover/client';
 import { becomes, clientFor, present } from './live.ts';
 import { shownPosition } from './overview.ts';
 import { moment } from './router.ts';
+import { whileSeen } from './seen.ts';
 import { sessionEnded } from './session-end.ts';
+import { positionBefore } from './things.ts';
 import { again, whileWanted } from './wanted.ts';
 
 type Listener = (event: DroverEvent) => void;
 const listeners = new Set<Listener>();
+/** A page that nobody saw for a while goes on where it was, if no more has happened since. */
+const mostMissed = 1000;
 let isAnew = true;
+/** Position of the last event that those who listen know of. */
+let last: string | undefined;
 const client = clientFor('feed', () => {
   becomes('feed', 'live', isAnew);
   isAnew = false;
@@ -15,14 +21,16 @@ const client = clientFor('feed', () => {
 const want = whileWanted((end) => void again(end, () => follow(end), failed));
 
 /**
- * Each event from now on, however often the connection is lost: none is left out. The feed is open while anybody listens. In a moment nothing happens.
+ * Each event from now on, however often the connection is lost: none is left out, but where the page was not seen for long: then all is loaded again. The feed is open while anybody
+ * listens and the page is seen. In a moment nothing happens.
  */
 export function onEvent(listener: Listener): () => void {
   if (moment() !== undefined) return () => undefined;
   listeners.add(listener);
-  const leave = want();
+  const leave = whileSeen(want);
   return () => {
     listeners.delete(listener);
+    if (listeners.size === 0) last = undefined;
     leave();
   };
 }
@@ -30,12 +38,18 @@ export function onEvent(listener: Listener): () => void {
 async function follow(signal: AbortSignal): Promise<void> {
   // What the overview has shown is where the reader comes from: what is loaded now is newer.
   const shown = shownPosition();
-  const from = shown ?? (await present.getStatus()).position ?? 'start';
-  isAnew = shown === undefined;
+  const now = shown ?? (await present.getStatus()).position ?? 'start';
+  const least = positionBefore(now, mostMissed) ?? now;
+  const goesOn = last !== undefined && (least === 'start' || last >= least);
+  const from = goesOn && last !== undefined ? last : now;
+  last = from;
+  isAnew = shown === undefined && !goesOn;
   const onLost = (): void => becomes('feed', 'lost');
   try {
-    for await (const event of client.events({ from, signal, onLost }))
+    for await (const event of client.events({ from, signal, onLost })) {
+      last = event.position;
       for (const listener of [...listeners]) listener(event);
+    }
   } finally {
     becomes('feed', undefined);
   }

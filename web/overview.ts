@@ -2,6 +2,7 @@ import type { Overview } from 'drover/client';
 import { useEffect, useState } from 'preact/hooks';
 import { becomes, clientFor, isLive } from './live.ts';
 import type { Loaded } from './loaded.ts';
+import { whileSeen } from './seen.ts';
 import { onSessionEnd, sessionEnded } from './session-end.ts';
 import { again, whileWanted } from './wanted.ts';
 
@@ -40,19 +41,10 @@ function failed(error: unknown): void {
 /** The overview as it is from now on. It is followed for as long as somebody looks at it, and the page is seen. */
 export function onOverview(listener: (shown: Shown) => void): () => void {
   listeners.add(listener);
-  let leave: (() => void) | undefined;
-  const see = (): void => {
-    if (document.hidden) {
-      leave?.();
-      leave = undefined;
-    } else leave ??= want();
-  };
-  see();
-  document.addEventListener('visibilitychange', see);
+  const leave = whileSeen(want);
   return () => {
     listeners.delete(listener);
-    leave?.();
-    document.removeEventListener('visibilitychange', see);
+    leave();
   };
 }
 

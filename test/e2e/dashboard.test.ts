@@ -20,6 +20,7 @@ declare const window: Marked;
 declare const document: {
   title: string;
   documentElement: { scrollWidth: number };
+  dispatchEvent(event: Event): void;
   querySelectorAll(what: string): { length: number };
 };
 
@@ -43,7 +44,9 @@ e2e(
       window.mark = 1;
     });
     await hearsOfABuild(page, farm);
+    const tabs = await isOneOfMany(page, farm);
     await outlivesARestart(page, farm);
+    await comesToBeSeen(tabs);
     assert.equal(await page.evaluate(() => window.mark), 1, 'the page was never loaded again');
     await outlivesAnOddAnswer(page, farm);
     await isForEverybody(page, farm);
@@ -134,6 +137,36 @@ async function looksBack(page: Page): Promise<void> {
   await state('succeeded');
   await page.getByText('live', { exact: true }).waitFor();
 }
+
+/** Over plain HTTP a browser makes six connections to a host, for all of its tabs: those that nobody sees hold none. */
+async function isOneOfMany(page: Page, farm: Farm): Promise<readonly Page[]> {
+  const path = `${farm.url}/builds/${await farm.buildOf('slow')}`;
+  const tabs: Page[] = [];
+  while (tabs.length < 4) {
+    const tab = await page.context().newPage();
+    tabs.push(tab);
+    await tab.goto(path);
+    await tab.getByText('live', { exact: true }).waitFor();
+    await tab.getByRole('log').waitFor();
+    await setHidden(tab, true);
+  }
+  return tabs;
+}
+
+async function comesToBeSeen(tabs: readonly Page[]): Promise<void> {
+  const [first, ...others] = tabs;
+  for (const tab of others) await tab.close();
+  await setHidden(first as Page, false);
+  await first?.locator('dd .state', { hasText: 'succeeded' }).waitFor();
+  await first?.close();
+}
+
+/** Chromium without a screen takes all its tabs for seen. */
+const setHidden = (tab: Page, hidden: boolean): Promise<void> =>
+  tab.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { value, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
 
 async function outlivesARestart(page: Page, farm: Farm): Promise<void> {
   const overview = await page.context().newPage();

@@ -4,6 +4,7 @@ import { bytes as bytesText, count as countText } from '../format.ts';
 import { drover } from '../live.ts';
 import { Problem } from '../parts/problem.tsx';
 import { moment, withQuery } from '../router.ts';
+import { whileSeen } from '../seen.ts';
 import { piecesOf } from './ansi.ts';
 import { createLines, type Lines } from './lines.ts';
 
@@ -30,18 +31,26 @@ export function LogView({
   const [wanted, setWanted] = useState('');
   const [found, setFound] = useState<number | 'none'>();
   const view = useRef<HTMLDivElement>(null);
+  const scrolledTo = useRef(0);
   const finding = useRef<AbortController | undefined>(undefined);
 
   useEffect(() => {
-    const end = new AbortController();
+    let isOver = false;
     setState({});
-    read(build, attempt, lines, end.signal, () => setSize(lines.bytes)).then(
-      () => setState({ ended: true }),
-      (error: Error) => {
-        if (!end.signal.aborted) setState({ error });
-      },
-    );
-    return () => end.abort();
+    return whileSeen(() => {
+      const end = new AbortController();
+      const over = (state: { ended?: boolean; error?: Error }): void => {
+        if (end.signal.aborted) return;
+        isOver = true;
+        setState(state);
+      };
+      if (!isOver)
+        read(build, attempt, lines, end.signal, () => setSize(lines.bytes)).then(
+          () => over({ ended: true }),
+          (error: Error) => over({ error }),
+        );
+      return () => end.abort();
+    });
   }, [lines]);
 
   const shown = view.current === null ? 40 : Math.ceil(view.current.clientHeight / lineHeight);
@@ -144,7 +153,9 @@ export function LogView({
           const element = event.currentTarget;
           setTop(element.scrollTop);
           const isAtEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 2 * lineHeight;
-          if (!isAtEnd) setFollowing(false);
+          // Lines that came since have put the end further away, which is nobody's wish: who goes up wants to stay there.
+          if (!isAtEnd && element.scrollTop < scrolledTo.current) setFollowing(false);
+          scrolledTo.current = element.scrollTop;
         }}
       >
         <div class="space" style={{ height: `${height}px` }}>

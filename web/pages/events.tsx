@@ -117,10 +117,12 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
       isReading = true;
       try {
         let from: string | undefined = last;
-        if (last === '') {
-          const { position } = await drover.getStatus();
-          from = typeof position !== 'string' ? 'start' : positionBefore(position, back);
-          if (from === undefined) last = position ?? '';
+        const { position } = await drover.getStatus();
+        const begin = typeof position !== 'string' ? 'start' : positionBefore(position, back);
+        // A page that nobody saw for long shows what it would if it were opened now.
+        if (last === '' || (begin !== undefined && begin !== 'start' && last < begin)) {
+          from = begin;
+          held = [];
           show({ reaches: from === undefined ? 'end' : from === 'start' ? 'start' : 'part' });
         }
         if (from !== undefined)
@@ -131,6 +133,8 @@ export function useLog(query: URLSearchParams, back: number, isPaused: boolean):
             signal: end.signal,
           }))
             add(event);
+        // Also where none of them was one that is looked for.
+        if (typeof position === 'string' && position > last && !end.signal.aborted) last = position;
         if (!end.signal.aborted) show({ isRead: true, error: undefined });
       } catch (error) {
         if (!end.signal.aborted && !sessionEnded(error)) show({ isRead: true, error: error as Error });
