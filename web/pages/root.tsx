@@ -28,6 +28,20 @@ export function RootPage({ self, id }: PageProps) {
   return (
     <>
       <h1>{id}</h1>
+      {mayRemove && (
+        <div class="actions">
+          <Action
+            offered={loaded.value !== undefined}
+            name="Remove this root"
+            confirm={`Keep nothing under the name ${id} any more? Nothing is deleted by that: the next collection takes what nothing else needs.`}
+            act={async () => {
+              await drover.removeRoot({ root: id });
+              return 'Removed: it keeps nothing any more.';
+            }}
+            done={loaded.reload}
+          />
+        </div>
+      )}
       <WhenLoaded of={loaded}>
         {({ source, targets, unavailable, addedAt, addedBy, until, kept }) => (
           <>
@@ -43,19 +57,6 @@ export function RootPage({ self, id }: PageProps) {
                 'First expires': until === undefined ? 'never' : <Time at={until} />,
               }}
             />
-            {mayRemove && (
-              <div class="actions">
-                <Action
-                  name="Remove this root"
-                  confirm={`Keep nothing under the name ${id} any more? Nothing is deleted by that: the next collection takes what nothing else needs.`}
-                  act={async () => {
-                    await drover.removeRoot({ root: id });
-                    return 'Removed: it keeps nothing any more.';
-                  }}
-                  done={loaded.reload}
-                />
-              </div>
-            )}
             <h2>Keeps</h2>
             <Table
               rows={kept.slice(0, most)}

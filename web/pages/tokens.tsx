@@ -90,23 +90,23 @@ function TokenList() {
                 },
                 {
                   title: 'What to do',
-                  cell: ({ id, name, agent, revoked }) =>
-                    !revoked && (
-                      <Action
-                        name="Revoke"
-                        label={`Revoke ${name} (${id})`}
-                        confirm={
-                          id === own.value?.id
-                            ? `Revoke ${name}? You are logged in with it: this page ends, too.`
-                            : `Revoke ${name}? It is refused from then on, and what it has open ends with it${agent === undefined ? '' : `: the builds of ${agent} go to others`}.`
-                        }
-                        act={async () => {
-                          await drover.revokeToken({ token: id });
-                          return 'Revoked.';
-                        }}
-                        done={loaded.reload}
-                      />
-                    ),
+                  cell: ({ id, name, agent, revoked }) => (
+                    <Action
+                      offered={!revoked}
+                      name="Revoke"
+                      label={`Revoke ${name} (${id})`}
+                      confirm={
+                        id === own.value?.id
+                          ? `Revoke ${name}? You are logged in with it: this page ends, too.`
+                          : `Revoke ${name}? It is refused from then on, and what it has open ends with it${agent === undefined ? '' : `: the builds of ${agent} go to others`}.`
+                      }
+                      act={async () => {
+                        await drover.revokeToken({ token: id });
+                        return 'Revoked.';
+                      }}
+                      done={loaded.reload}
+                    />
+                  ),
                 },
               ]}
             />

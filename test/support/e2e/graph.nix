@@ -68,6 +68,9 @@ rec {
     echo hostile > $out
   '' { };
 
+  # As odd as the name of an item may be.
+  odd = build "odd?a=1+b..c" "echo odd > $out" { };
+
   # Builds that a test holds up.
   slow = gated "slow" "echo slow > $out" { };
   afterGated = name: gate: build name ''

@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
+import { isBuild } from '../support/e2e/events-of.ts';
+import type { Farm } from '../support/e2e/farm.ts';
+
+/** What looks at a page for what would keep somebody from it. */
+type Look = (page: Page, what: string) => Promise<void>;
+
+/** As odd as names may be: what every object of a script has, and as long as they can. */
+const names = { agent: 'toString', hook: 'constructor', root: `${'hasOwnProperty.'.repeat(4)}long` } as const;
+const token = '<img src=x onerror="document.title=3">\u202egnirts';
+
+/**
+ * Each page shows what is there, and does what its buttons say.
+ *
+ * @returns addresses of pages that have much on them, and of what is there no more
+ */
+export async function pagesDoWhatTheySay(page: Page, farm: Farm, look: Look): Promise<string[]> {
+  // As the browser's own buttons do it: the page is not loaded again.
+  const to = (path: string): Promise<void> =>
+    page.evaluate(
+      `history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'));`,
+    );
+  const press = (name: string | RegExp) => page.getByRole('button', { name, exact: true }).click();
+  /** Asked for, and asked for again in the window that comes. */
+  const confirm = async (name: string): Promise<void> => {
+    await press(name);
+    await page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
+  };
+  const says = (text: string | RegExp) => page.locator('output', { hasText: text }).first().waitFor();
+  const shows = (event: string) => page.locator('.events').getByRole('button', { name: event, exact: true }).first();
+
+  const { submission } = await farm.submit(['odd']);
+  const odd = await farm.buildOf('odd?a=1+b..c');
+  await farm.next('BuildSucceeded', isBuild(odd));
+  const { body: made } = await farm.request('GET', `/v1/builds/${odd}`);
+  const item: string = made.outputs.out;
+
+  await submissions();
+  await agents();
+  await hooks();
+  await roots();
+  await items();
+  await tokens();
+  await eventsAndSearch();
+  await to('/upstreams');
+  await page.getByText('There are none').waitFor();
+  await look(page, 'upstreams');
+  return [`/submissions/${submission}`, `/hooks/${names.hook}`, `/items/${item}`, `/roots/${names.root}`, '/tokens'];
+
+  async function submissions(): Promise<void> {
+    await to(`/submissions/${submission}`);
+    const graph = page.getByRole('application');
+    await page.getByText('1 shown.').waitFor();
+    await graph.focus();
+    await page.keyboard.press('ArrowRight');
+    await page.locator('.marked').getByText('odd?a=1+b..c').waitFor();
+    await look(page, 'a submission that has ended');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`**/builds/${odd}`);
+
+    const { submission: waits } = await farm.submit(['one']);
+    const one = await farm.buildOf('one');
+    await farm.gate('one').arrived();
+    await to(`/builds/${one}`);
+    await press('Build next');
+    await says('Its priority is 1000 now.');
+    await farm.next('BuildPrioritized', (event) => isBuild(one)(event) && event.data.priority === 1000);
+    await page.getByText('priority', { exact: false }).first().waitFor();
+    await to(`/submissions/${waits}`);
+    await page.getByText('1 shown.').waitFor();
+    await page.locator('.graph').getByText('building').waitFor();
+    await look(page, 'a submission that is under way');
+    await confirm('Cancel');
+    await says('1 builds were cancelled.');
+    await farm.next('BuildCanceled', isBuild(one));
+    await page.locator('.graph').getByText('1 canceled').waitFor();
+    await press('Build again what failed');
+    await page.waitForURL((url) => /\/submissions\//.test(url.pathname) && !url.pathname.endsWith(waits));
+    const again = new URL(page.url()).pathname.split('/').at(-1) as string;
+    await farm.next('BuildSubmitted', (event) => event.data.submission === again);
+    await confirm('Cancel');
+    await says('1 builds were cancelled.');
+    await to('/submissions');
+    await page.locator(`a[href$="${again}"]`).waitFor();
+    await look(page, 'submissions');
+  }
+
+  async function agents(): Promise<void> {
+    await farm.request('POST', '/v1/agents', { body: { name: names.agent } });
+    await to('/agents');
+    await page.getByRole('link', { name: names.agent }).waitFor();
+    await look(page, 'agents');
+    await page.getByRole('link', { name: 'a', exact: true }).click();
+    await page.getByLabel('Reason, for the record').fill('a disk <b>is</b> changed');
+    await press('Pause');
+    await says('It takes no more builds, and goes on with those that it has.');
+    const paused = await farm.next('AgentPaused', ({ stream }) => stream === 'agent-a');
+    assert.equal(paused.data.reason, 'a disk <b>is</b> changed');
+    await shows('AgentPaused').waitFor();
+    await press('Resume');
+    await shows('AgentResumed').waitFor();
+    await press('Drain');
+    await shows('AgentDraining').waitFor();
+    await press('Resume');
+    await says('It takes builds again.');
+    await look(page, 'an agent');
+    await to(`/agents/${names.agent}`);
+    await page.getByText('Nothing runs there.').waitFor();
+  }
+
+  async function hooks(): Promise<void> {
+    const wish = {
+      name: names.hook,
+      from: 'now',
+      on: ['AgentPaused', 'AgentResumed'],
+      // Nobody is there, ever.
+      url: 'https://nobody.invalid/',
+      retry: { maxAttempts: 1 },
+    };
+    const { status, body } = await farm.request('POST', '/v1/hooks', { body: wish });
+    assert.equal(status, 201, JSON.stringify(body));
+    await to('/hooks');
+    await page.getByRole('link', { name: names.hook }).click();
+    await page.getByRole('heading', { level: 1, name: names.hook }).waitFor();
+    await page.getByLabel(/^After a position/).fill('start');
+    await confirm('Replay');
+    await says('It goes on from start.');
+    await shows('HookReplayed').waitFor();
+    await page.getByRole('heading', { name: 'Parked' }).waitFor();
+    await look(page, 'a hook with events that are parked');
+    await confirm('Skip all that is parked');
+    await says(/\d skipped\./);
+    await press('Pause');
+    await shows('HookPaused').waitFor();
+    await press('Resume');
+    await shows('HookResumed').waitFor();
+    await to('/hooks');
+    await look(page, 'hooks');
+  }
+
+  async function roots(): Promise<void> {
+    await farm.request('POST', '/v1/roots', { body: { name: names.root, targets: [item] } });
+    await to('/roots');
+    await page.getByRole('link', { name: names.root }).waitFor();
+    await look(page, 'roots');
+    await page.getByRole('link', { name: names.root }).click();
+    await page.locator('main').getByText('odd?a=1+b..c').first().waitFor();
+    await look(page, 'a root');
+
+    // As long as it is there, what it keeps is not deleted by the way.
+    await page.getByRole('link', { name: /^odd/ }).click();
+    await press('Delete…');
+    await page.getByRole('dialog').getByText('It is needed:').waitFor();
+    await press('Not now');
+    await page.goBack();
+
+    await confirm('Remove this root');
+    await farm.next('RootRemoved', ({ stream }) => stream === `root-${names.root}`);
+    await shows('RootRemoved').waitFor();
+    await says('Removed: it keeps nothing any more.');
+  }
+
+  async function items(): Promise<void> {
+    await to('/items');
+    await page.getByLabel('Name contains').fill('odd?a=1+');
+    await page.keyboard.press('Enter');
+    await page.waitForURL((url) => url.searchParams.get('name') === 'odd?a=1+');
+    await page.getByRole('link', { name: /^odd/ }).waitFor();
+    await look(page, 'items');
+    await page.getByRole('link', { name: /^odd/ }).click();
+    await press('Delete…');
+    await page.getByRole('dialog').getByText('Nobody needs it.').waitFor();
+    await look(page, 'an item that is to be deleted');
+    await page.getByRole('dialog').getByLabel('Reason, for the record').fill('a <test>');
+    await press('Delete it');
+    await says(/^Unpublished: nobody gets it any more/);
+    const gone = await farm.next('StoreItemUnpublished', ({ stream }) => stream === `item-${item.slice(0, 32)}`);
+    assert.equal(gone.data.reason, 'a <test>');
+    await shows('StoreItemUnpublished').waitFor();
+    await page.locator('dd .state', { hasText: 'unpublished' }).waitFor();
+  }
+
+  async function tokens(): Promise<void> {
+    await to('/tokens');
+    await page.getByLabel('Name', { exact: true }).fill(token);
+    await page.getByLabel('Scope').selectOption('submit');
+    await press('Issue');
+    const secret = (await page.locator('.secret').textContent()) as string;
+    const may = async (): Promise<number> => (await farm.request('GET', '/v1/agents', { token: secret })).status;
+    assert.equal(await may(), 200);
+    await look(page, 'tokens, and the secret of one');
+    await press('I have it');
+    assert.equal(await page.getByText(secret).count(), 0);
+    await page.getByRole('button', { name: /^Revoke .*onerror/ }).click();
+    await page.getByRole('dialog').getByRole('button').first().click();
+    await says('Revoked.');
+    assert.equal(await may(), 401);
+    assert.equal(await page.locator('main img').count(), 0);
+  }
+
+  async function eventsAndSearch(): Promise<void> {
+    await to('/events');
+    await page.getByLabel('Type').selectOption('TokenIssued');
+    await page.waitForURL(/type=TokenIssued/);
+    await shows('TokenIssued').click();
+    await page.locator('.json', { hasText: 'onerror' }).waitFor();
+    await look(page, 'events');
+
+    await to('/search?q=odd');
+    await page.getByRole('heading', { name: 'Builds' }).waitFor();
+    await look(page, 'what was found');
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox').fill('odd');
+    await page.getByRole('option', { name: /^odd/ }).first().waitFor();
+    await look(page, 'the palette');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/(builds|items)/);
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox').fill(names.agent);
+    await page
+      .getByRole('option', { name: new RegExp(names.agent) })
+      .first()
+      .waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('combobox').waitFor({ state: 'detached' });
+    assert.equal(await page.evaluate('document.title.includes("3")'), false, 'no name is markup');
+  }
+}
