@@ -126,7 +126,7 @@ function BackToNow({ place: { path } }: { readonly place: Place }) {
     );
   return (
     <>
-      <b>There is no {id} any more.</b>{' '}
+      <b>There is no {id} now.</b>{' '}
       <a href={`/${section}`} data-now>
         All {section} now
       </a>
