@@ -126,8 +126,13 @@ function Frame({
 
 /** Whether what is seen is up to date. */
 function Dot() {
-  const [, drawAgain] = useState(0);
-  useEffect(() => onConnection(() => drawAgain((times) => times + 1)), []);
+  const [, draw] = useState(connection);
+  useEffect(() => {
+    const look = (): void => draw(connection());
+    // It may have become another since it was drawn.
+    look();
+    return onConnection(look);
+  }, []);
   const state = connection();
   const words = { connecting: 'connecting', live: 'live', lost: 'connection lost: trying again', still: '' }[state];
   return (

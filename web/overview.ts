@@ -1,5 +1,5 @@
 import type { Overview } from 'drover/client';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { becomes, clientFor, isLive } from './live.ts';
 import type { Loaded } from './loaded.ts';
 import { whileSeen } from './seen.ts';
@@ -54,6 +54,10 @@ export const shownPosition = (): string | undefined =>
 
 export function useOverview(): Loaded<Overview> {
   const [{ value, error }, setShown] = useState(shown);
-  useEffect(() => onOverview(setShown), []);
+  useLayoutEffect(() => {
+    const leave = onOverview(setShown);
+    setShown(shown);
+    return leave;
+  }, []);
   return { value, error, reload: () => undefined };
 }

@@ -12,20 +12,33 @@ export interface Self {
   readonly scope: 'read' | 'submit' | 'push' | 'agent' | 'admin';
 }
 
+/** What was found before there was a page. */
+let found: Self | null | undefined;
+
+/** Finds out who looks, so that the page need not be drawn before that is known. */
+export async function findSelf(): Promise<void> {
+  found = await askSelf().catch(() => undefined);
+}
+
+/** `null` where nobody is logged in. */
+async function askSelf(): Promise<Self | null> {
+  try {
+    const { id, name, scope } = await present.getOwnToken();
+    return { id, name, scope };
+  } catch (error) {
+    if (error instanceof DroverProblem && error.status === 401) return null;
+    throw error;
+  }
+}
+
 /** `undefined` until that is known, `null` where nobody is logged in. */
 export function useSelf(): readonly [Self | null | undefined, () => void] {
-  const [self, setSelf] = useState<Self | null | undefined>(undefined);
+  const [self, setSelf] = useState(found);
   const look = (): void => {
-    present.getOwnToken().then(
-      ({ id, name, scope }) => setSelf({ id, name, scope }),
-      (error: unknown) => {
-        if (error instanceof DroverProblem && error.status === 401) setSelf(null);
-        else setTimeout(look, 1000);
-      },
-    );
+    askSelf().then(setSelf, () => setTimeout(look, 1000));
   };
   useEffect(() => {
-    look();
+    if (self === undefined) look();
     // Where everybody may read, there is still somebody.
     return onSessionEnd(look);
   }, []);

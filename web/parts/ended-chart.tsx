@@ -16,18 +16,20 @@ export function EndedChart({ ended }: { readonly ended: Overview['ended'] | unde
         lines={lines}
         // What has not changed is the same list.
         changed={ended}
-        of={(minutes) => {
-          if (ended === undefined) return undefined;
-          const [good, bad] = (['succeeded', 'failed'] as const).map((how) => {
-            const counts = new Map(ended.map((row) => [Math.floor(row.at / minute), row[how]]));
-            return minutes.map((one) => counts.get(one) ?? 0);
-          }) as [number[], number[]];
-          const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
-          return {
-            lines: [good, bad],
-            summary: `In the last three hours ${sum(good)} builds succeeded and ${sum(bad)} failed.`,
-          };
-        }}
+        of={
+          ended &&
+          ((minutes) => {
+            const [good, bad] = (['succeeded', 'failed'] as const).map((how) => {
+              const counts = new Map(ended.map((row) => [Math.floor(row.at / minute), row[how]]));
+              return minutes.map((one) => counts.get(one) ?? 0);
+            }) as [number[], number[]];
+            const sum = (values: readonly number[]): number => values.reduce((all, one) => all + one, 0);
+            return {
+              lines: [good, bad],
+              summary: `In the last three hours ${sum(good)} builds succeeded and ${sum(bad)} failed.`,
+            };
+          })
+        }
       />
     </section>
   );

@@ -36,16 +36,18 @@ export function LoadChart({ overview }: { readonly overview: Overview | undefine
       <MinuteChart
         lines={lines}
         changed={`${system} ${JSON.stringify([loads?.at(-1), systems])}`}
-        of={(minutes) => {
-          if (loads === undefined) return undefined;
-          const found = loadsAt(loads, minutes, system === '' ? undefined : system);
-          const most = Math.max(...found.map(({ queued }) => queued));
-          const last = found.at(-1);
-          return {
-            lines: [found.map(({ building }) => building), found.map(({ queued }) => queued)],
-            summary: `Agents have ${last?.building ?? 0} builds and ${last?.queued ?? 0} are queued; in the last three hours ${most} were at most.`,
-          };
-        }}
+        of={
+          loads &&
+          ((minutes) => {
+            const found = loadsAt(loads, minutes, system === '' ? undefined : system);
+            const most = Math.max(...found.map(({ queued }) => queued));
+            const last = found.at(-1);
+            return {
+              lines: [found.map(({ building }) => building), found.map(({ queued }) => queued)],
+              summary: `Agents have ${last?.building ?? 0} builds and ${last?.queued ?? 0} are queued; in the last three hours ${most} were at most.`,
+            };
+          })
+        }
       />
       {shown.length > 0 && (
         <Table

@@ -14,7 +14,7 @@ export interface Drawn {
 /**
  * Lines over the last three hours; they go on as time does.
  *
- * @param of what is drawn, of minutes since the epoch
+ * @param of what is drawn, of minutes since the epoch; `undefined` until that is there: figures are seen before there is a chart
  * @param changed another value where `of` gives other numbers
  */
 export function MinuteChart({
@@ -24,7 +24,7 @@ export function MinuteChart({
 }: {
   /** `colour`: a class of the style sheet. */
   readonly lines: readonly { readonly label: string; readonly colour: string }[];
-  readonly of: (minutes: readonly number[]) => Drawn | undefined;
+  readonly of: ((minutes: readonly number[]) => Drawn) | undefined;
   readonly changed: unknown;
 }) {
   const place = useRef<HTMLDivElement>(null);
@@ -32,8 +32,10 @@ export function MinuteChart({
   const drawn = useRef(of);
   const [summary, setSummary] = useState('');
   drawn.current = of;
+  const isThere = of !== undefined;
 
   useEffect(() => {
+    if (!isThere) return;
     const holder = place.current as HTMLDivElement;
     const chart = new uPlot(
       {
@@ -68,7 +70,7 @@ export function MinuteChart({
     function draw(): void {
       const now = Math.floor(clock() / minute);
       const at = Array.from({ length: minutes }, (_, n) => now - minutes + 1 + n);
-      const found = drawn.current(at);
+      const found = drawn.current?.(at);
       if (found === undefined) return;
       chart.setData([at.map((one) => one * 60), ...found.lines.map((line) => [...line])]);
       setSummary(found.summary);
@@ -87,7 +89,7 @@ export function MinuteChart({
       scheme.removeEventListener('change', recolour);
       chart.destroy();
     };
-  }, []);
+  }, [isThere]);
   useEffect(() => redraw.current(), [changed]);
 
   return <div class="chart" ref={place} role="img" aria-label={summary} />;
